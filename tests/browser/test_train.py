@@ -1,12 +1,12 @@
 """Train in Chromium: networks learn for some seconds, in the page that a server sends."""
 
+import json
 import math
 import re
 
 import pytest
 from browser import served
 from PIL import Image
-
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +118,30 @@ def test_save_data_fetches_nothing_before_the_press(page, url):
     page.goto(f"{url}?tab=train")
     page.get_by_text("You save data: pictures are loaded when you press Train.").wait_for()
     assert not [address for address in asked if "train.json" in address or "digits" in address or ".wasm" in address]
+
+
+def test_a_training_of_another_terminal_is_followed(train, tmp_path):
+    lines = [{"start": 0, "config": {"steps": 9, "batch": 4, "prediction": "v"}, "seconds": 0}]
+    for step in (2, 4):
+        lines += [{"step": step, "loss": 1 / step, "images_per_s": 8.0, "seconds": step}]
+        lines += [{"step": step, "samples": kind, "error": 50, "seconds": step} for kind in ("ema", "raw")]
+        for kind in ("ema", "raw"):
+            file = tmp_path / f"samples/step-{step:09d}-{kind}.png"
+            file.parent.mkdir(exist_ok=True)
+            Image.new("L", (60, 30), 10 * step).save(file)
+    (tmp_path / "progress.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    page = train()
+    page.get_by_text("Follow a training of this computer").click()
+    folder = page.get_by_label("The folder that “python -m train fit” writes to")
+    folder.fill(str(tmp_path / "nothing"))
+    folder.press("Enter")
+    page.get_by_text("There is no training in").wait_for()
+    folder.fill(str(tmp_path))
+    folder.press("Enter")
+    page.wait_for_selector(".train[data-state=running][data-grids='2'][data-example=false]")
+    page.get_by_text("16 of 36 images").wait_for()
+    with open(tmp_path / "progress.jsonl", "a") as file:
+        file.write(json.dumps({"step": 6, "loss": 0.1, "images_per_s": 8.0, "seconds": 6}) + "\n")
+    page.get_by_text("24 of 36 images").wait_for()
+    page.get_by_role("button", name="Follow no more").click()
+    page.wait_for_selector(".train[data-example=true]")

@@ -83,6 +83,13 @@ export const MACHINE = {
   saves: "You save data: pictures are loaded when you press Train.",
 };
 
+/** What a learned model is called. */
+export const MODELS = {
+  /** @param {"digits" | "drawings" | "own"} kind of pictures @param {number} images seen @param {number | null} lane of several */
+  name: (kind, images, lane) =>
+    `${kind === "own" ? "pictures" : kind}-${images}${lane === null ? "" : `-${"ab"[lane]}`}`,
+};
+
 /** What goes wrong with a training. */
 export const RUN = {
   noWeights: "The weights of the digits could not be loaded: try again.",

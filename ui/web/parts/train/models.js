@@ -1,21 +1,26 @@
 // What becomes of a training: the model that it has learned is used, kept as a file, or opened again; and what is asked of the
 // rooms that only a training needs.
 
+import { cardRows, filesOf, openZip, toZip } from "../../learning/checkpoint.js";
 import { configOf } from "../../learning/recipe.js";
 import { learnedWeights, shapesOf } from "../../learning/shapes.js";
-import { keepTraining, keptTraining } from "../../learning/shelf.js";
+import { keepModel, keepTraining, keptTraining } from "../../learning/shelf.js";
 import { Training, workersFor } from "../../learning/training.js";
 import { Weights } from "../../network/weights.js";
 import { UserError } from "../../process/errors.js";
-import { RUN } from "../../words/train.js";
+import { give } from "../../run/saving.js";
+import { MODELS, RUN } from "../../words/train.js";
+import { ANY } from "../../words/units.js";
 import { machineOf, rateFrom } from "./machine.js";
 
 /** @import { Page } from "../../app.js" */
+/** @import { Files } from "../../learning/checkpoint.js" */
 /** @import { Pictures } from "../../learning/pictures.js" */
 /** @import { Recipe } from "../../learning/recipe.js" */
 /** @import { Snapshot } from "../../learning/training.js" */
 /** @import { Asked, Kept, Session } from "./session.js" */
 
+const CONFIG = "config.json";
 const MODEL = "mnist-tiny"; // whose weights know lines,
 const NO_LABEL = 10; // and what it gets for no label
 const WEIGHTS = `checkpoints/${MODEL}/diffusion_pytorch_model.safetensors`;
@@ -47,7 +52,7 @@ export class Models {
     const answer = await fetch(new URL(WEIGHTS, document.baseURI)).catch(() => null);
     if (!answer?.ok) throw new UserError(RUN.noWeights);
     const file = new Weights(await answer.arrayBuffer(), MODEL);
-    return learnedWeights(file, shapesOf(configOf(recipe, pictures)["config.json"]), NO_LABEL);
+    return learnedWeights(file, shapesOf(configOf(recipe, pictures)[CONFIG]), NO_LABEL);
   }
 
   /** The training of before the page was loaded again. @returns {Promise<Kept | null>} */
@@ -63,18 +68,49 @@ export class Models {
     return seconds ? rateFrom(seconds, pace.error === undefined ? (pace.workers ?? 1) : 1) : 0;
   }
 
-  /** @param {Session} session @param {number} lane */
-  async use(session, lane) {
-    throw new UserError("");
-  }
+  // --- The model that was learned
 
-  /** @param {Session} session @param {number} lane */
+  /** Save a lane's model as a ZIP. Returns a sentence that says so. @param {Session} session @param {number} lane */
   async keep(session, lane) {
-    throw new UserError("");
+    const { name, files } = await learned(session, lane);
+    session.safe = session.track?.step ?? -1;
+    return give(`${name}.zip`, toZip(name, files));
   }
 
-  /** @param {File} file */
-  async open(file) {
-    throw new UserError("");
+  /** Put a lane's model into the list of models, and watch it. @param {Session} session @param {number} lane */
+  async use(session, lane) {
+    const { name, files } = await learned(session, lane);
+    session.safe = session.track?.step ?? -1;
+    await this.#offer(name, files);
   }
+
+  /** Open a model that was kept as a ZIP, here or by `train fit`. @param {File} file */
+  async open(file) {
+    const files = await openZip(new Uint8Array(await file.arrayBuffer()));
+    await this.#offer(file.name.replace(/\.zip$/i, ""), files);
+  }
+
+  /** @param {string} name @param {Files} files */
+  async #offer(name, files) {
+    const ref = await keepModel(name, files);
+    await this.page.refresh();
+    this.page.open("watch", { checkpoint: ref, label: ANY }, { push: true, cause: "press" });
+  }
+}
+
+/** The files of a lane's model, and what it is called. @param {Session} session @param {number} lane */
+async function learned(session, lane) {
+  const { asked, track } = session;
+  if (!asked || !track) throw new Error("there is no training");
+  const { pictures } = asked;
+  const recipe = asked.recipes[lane];
+  const json = configOf(recipe, pictures);
+  const weights = await session.weights(lane);
+  const shapes = [...shapesOf(json[CONFIG])];
+  const tensors = new Map(
+    shapes.map(([name, shape]) => [name, { shape, values: /** @type {Float32Array} */ (weights.get(name)) }]),
+  );
+  const facts = cardRows(recipe, pictures, tensors, { steps: track.step, seconds: track.seconds });
+  const name = MODELS.name(pictures.kind, track.step * recipe.batch, asked.recipes.length > 1 ? lane : null);
+  return { name, files: filesOf({ json, tensors, title: name, facts }) };
 }
