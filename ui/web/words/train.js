@@ -2,7 +2,8 @@
 import { duration } from "./units.js";
 
 /** @import { Followed } from "../messages/protocol.d.ts" */
-/** @import { Action, Standing } from "../parts/train/standing.js" */
+/** How a training stands: see parts/train/standing.js. @typedef {"idle" | "kept" | "preparing" | "starting" | "running" | "paused" | "stopped" | "finished" | "failed"} Standing */
+/** A button of the part. @typedef {"start" | "pause" | "resume" | "stop"} Action */
 
 /** @param {number} n */
 export const whole = (n) => Math.round(n).toLocaleString("en");
@@ -23,10 +24,7 @@ export const WORDS = {
   cancel: "Cancel",
   keepThen: (/** @type {string} */ instead) => `Keep it, then ${instead.toLowerCase()}`,
   dropped: "This training is not kept. It will be deleted.",
-  kept: "Your training was kept.",
-  unkept: "This browser can't keep the training: a reload would end it.",
   open: "Open a kept model",
-  opened: (/** @type {string} */ name) => `Opened: ${name}.`,
   example: "A recorded training",
 };
 
@@ -86,7 +84,7 @@ export const MACHINE = {
 /** What a learned model is called. */
 export const MODELS = {
   /** @param {"digits" | "drawings" | "own"} kind of pictures @param {number} images seen @param {number | null} lane of several */
-  name: (kind, images, lane) =>
+  title: (kind, images, lane) =>
     `${kind === "own" ? "pictures" : kind}-${images}${lane === null ? "" : `-${"ab"[lane]}`}`,
 };
 

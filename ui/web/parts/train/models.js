@@ -4,7 +4,7 @@
 import { cardRows, filesOf, openZip, toZip } from "../../learning/checkpoint.js";
 import { configOf } from "../../learning/recipe.js";
 import { learnedWeights, shapesOf } from "../../learning/shapes.js";
-import { keepModel, keepTraining, keptTraining } from "../../learning/shelf.js";
+import { Shelf } from "../../learning/shelf.js";
 import { Training, workersFor } from "../../learning/training.js";
 import { Weights } from "../../network/weights.js";
 import { UserError } from "../../process/errors.js";
@@ -26,6 +26,8 @@ const NO_LABEL = 10; // and what it gets for no label
 const WEIGHTS = `checkpoints/${MODEL}/diffusion_pytorch_model.safetensors`;
 
 export class Models {
+  #shelf = new Shelf(document.baseURI);
+
   /** @param {Page} page */
   constructor(page) {
     this.page = page;
@@ -35,7 +37,7 @@ export class Models {
   get means() {
     return {
       make: (/** @type {Asked} */ asked, /** @type {Snapshot | undefined} */ snapshot) => this.#make(asked, snapshot),
-      keep: keepTraining,
+      keep: this.#shelf.keep,
     };
   }
 
@@ -57,7 +59,7 @@ export class Models {
 
   /** The training of before the page was loaded again. @returns {Promise<Kept | null>} */
   async kept() {
-    return keptTraining();
+    return this.#shelf.restore();
   }
 
   /** Images a second that this computer may learn, by how quickly it evaluates a network; 0 where that is not known. */
@@ -72,33 +74,33 @@ export class Models {
 
   /** Save a lane's model as a ZIP. Returns a sentence that says so. @param {Session} session @param {number} lane */
   async keep(session, lane) {
-    const { name, files } = await learned(session, lane);
+    const { title, files } = await learned(session, lane);
     session.safe = session.track?.step ?? -1;
-    return give(`${name}.zip`, toZip(name, files));
+    return give(`${title}.zip`, toZip(title, files));
   }
 
   /** Put a lane's model into the list of models, and watch it. @param {Session} session @param {number} lane */
   async use(session, lane) {
-    const { name, files } = await learned(session, lane);
+    const model = await learned(session, lane);
+    await this.#offer(model);
     session.safe = session.track?.step ?? -1;
-    await this.#offer(name, files);
   }
 
   /** Open a model that was kept as a ZIP, here or by `train fit`. @param {File} file */
   async open(file) {
     const files = await openZip(new Uint8Array(await file.arrayBuffer()));
-    await this.#offer(file.name.replace(/\.zip$/i, ""), files);
+    await this.#offer({ title: file.name.replace(/\.zip$/i, ""), facts: {}, files });
   }
 
-  /** @param {string} name @param {Files} files */
-  async #offer(name, files) {
-    const ref = await keepModel(name, files);
+  /** @param {{ title: string, facts: Record<string, string>, files: Files }} model */
+  async #offer(model) {
+    const ref = await this.#shelf.put(model);
     await this.page.refresh();
     this.page.open("watch", { checkpoint: ref, label: ANY }, { push: true, cause: "press" });
   }
 }
 
-/** The files of a lane's model, and what it is called. @param {Session} session @param {number} lane */
+/** A lane's model as it is kept: what it is called, the rows of its card, and its files. @param {Session} session @param {number} lane */
 async function learned(session, lane) {
   const { asked, track } = session;
   if (!asked || !track) throw new Error("there is no training");
@@ -111,6 +113,6 @@ async function learned(session, lane) {
     shapes.map(([name, shape]) => [name, { shape, values: /** @type {Float32Array} */ (weights.get(name)) }]),
   );
   const facts = cardRows(recipe, pictures, tensors, { steps: track.step, seconds: track.seconds });
-  const name = MODELS.name(pictures.kind, track.step * recipe.batch, asked.recipes.length > 1 ? lane : null);
-  return { name, files: filesOf({ json, tensors, title: name, facts }) };
+  const title = MODELS.title(pictures.kind, track.step * recipe.batch, asked.recipes.length > 1 ? lane : null);
+  return { title, facts, files: filesOf({ json, tensors, title, facts }) };
 }
