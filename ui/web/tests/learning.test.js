@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { uniform } from "../learning/draws.js";
+import { uniforms } from "../learning/draws.js";
 import { Learner } from "../learning/learner.js";
 import { ndtr, Objective } from "../learning/objective.js";
 import { learningRate } from "../learning/optimisers.js";
@@ -123,7 +123,7 @@ test("the normal distribution is known to float64's accuracy", () => {
 test("a time is drawn as often as its probability says", () => {
   const { "scheduler_config.json": scheduler } = configOf(RECIPE, PICTURES);
   const objective = new Objective(RECIPE, scheduler);
-  const draws = uniform(7, "example", 0, 20_000);
+  const draws = uniforms(7, "example", 0, 20_000);
   const below = draws.filter((u) => objective.time(u) <= 300).length / draws.length;
   assert.ok(Math.abs(below - objective.times[299]) < 0.015, `${below}`); // four standard errors
   const even = new Objective({ ...RECIPE, times: "uniform" }, scheduler);
