@@ -20,9 +20,9 @@ export function ndtr(x) {
 }
 
 /** P(t <= n) for n = 1..T where log σ_t is normal: see `lognormal_times`. @param {Float64Array} alphaBar */
-export function lognormalTimes(alphaBar, mean = MEAN, std = STD) {
+function lognormalTimes(alphaBar) {
   const logs = Array.from(alphaBar.subarray(1), (at) => 0.5 * Math.log((1 - at) / at));
-  return Float64Array.from(logs, (log, i) => (i + 1 < logs.length ? ndtr(((log + logs[i + 1]) / 2 - mean) / std) : 1));
+  return Float64Array.from(logs, (log, i) => (i + 1 < logs.length ? ndtr(((log + logs[i + 1]) / 2 - MEAN) / STD) : 1));
 }
 
 /** How an error of each prediction grows from that of x_0, squared. @type {Record<Recipe["prediction"], (snr: number) => number>} */

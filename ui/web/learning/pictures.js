@@ -77,8 +77,8 @@ async function below(entry) {
 export async function ownPictures(files, rest) {
   checkPixels();
   const shown = inFolders(files.filter(({ path }) => !/(^|\/)(\.|__MACOSX\/)/.test(path)));
-  const every = Math.max(1, shown.length / MOST);
-  const taken = shown.filter((_, i) => Math.floor(i / every) !== Math.floor((i - 1) / every));
+  const count = Math.min(MOST, shown.length);
+  const taken = Array.from({ length: count }, (_, k) => shown[Math.floor((k * shown.length) / count)]);
   const [read, unread] = [/** @type {(Read & { path: string[] })[]} */ ([]), /** @type {string[]} */ ([])];
   for (const [i, { file, path }] of taken.entries()) {
     const found = await squares(file).catch(() => null);
@@ -98,9 +98,9 @@ export async function ownPictures(files, rest) {
 function inFolders(files) {
   const sorted = files.map(({ file, path }) => ({ file, path: path.split("/") }));
   sorted.sort((a, b) => (a.path.join("/") < b.path.join("/") ? -1 : 1));
-  const depth = Math.min(...sorted.map(({ path }) => path.length - 1));
+  const [first] = sorted;
   let shared = 0;
-  while (shared < depth && sorted.every(({ path }) => path[shared] === sorted[0].path[shared])) shared++;
+  while (first && sorted.every(({ path }) => path.length > shared + 1 && path[shared] === first.path[shared])) shared++;
   return sorted.map(({ file, path }) => ({ file, path: path.slice(shared) }));
 }
 

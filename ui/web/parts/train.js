@@ -4,7 +4,7 @@ import { swatch } from "../drawing/chart.js";
 import { button, el, isShown, sheet, write } from "../drawing/dom.js";
 import { soon } from "../drawing/motion.js";
 import { Form } from "../form/form.js";
-import { slideItem } from "../run/slide.js";
+import { slideItem } from "../run/items.js";
 import { Status } from "../run/status.js";
 import { ACTIONS, ANEW, expected, FOLLOWED, facts, MACHINE, QUESTIONS, SHOWN, status, WORDS } from "../words/train.js";
 import { ANY, problem } from "../words/units.js";

@@ -3,12 +3,15 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { uniform } from "../learning/draws.js";
+import { uniforms } from "../learning/draws.js";
+import { Learner } from "../learning/learner.js";
 import { ndtr, Objective } from "../learning/objective.js";
 import { learningRate } from "../learning/optimisers.js";
 import { configOf, stepsOf, TIMES } from "../learning/recipe.js";
-import { initialWeights, lengthOf, shapesOf } from "../learning/shapes.js";
+import { initialWeights, learnedWeights, lengthOf, shapesOf } from "../learning/shapes.js";
 import { Training, workersFor } from "../learning/training.js";
+import { compile } from "../network/kernel.js";
+import { Weights } from "../network/weights.js";
 import { NodeWorker } from "./node_worker.mjs";
 
 const RECIPE = {
@@ -63,15 +66,29 @@ function apart(one, other) {
   return size(pairs.map(([a, b]) => a - b)) / size(pairs.map(([a]) => a));
 }
 
+const WIDE = { ...RECIPE, widths: [16, 32, 64] };
+const DIGITS = { side: 28, channels: 1, labels: new Uint16Array(), classes: [..."0123456789"] };
+const published = () =>
+  readFileSync(new URL("../../../checkpoints/mnist-tiny/diffusion_pytorch_model.safetensors", import.meta.url));
+
 test("the tensors are those of a published model", () => {
-  const file = readFileSync(
-    new URL("../../../checkpoints/mnist-tiny/diffusion_pytorch_model.safetensors", import.meta.url),
-  );
+  const file = published();
   const header = JSON.parse(file.subarray(8, 8 + Number(file.readBigUInt64LE(0))));
-  const digits = { side: 28, channels: 1, labels: new Uint16Array(), classes: [..."0123456789"] };
-  const shapes = shapesOf(configOf({ ...RECIPE, widths: [16, 32, 64] }, digits)["config.json"]);
+  const shapes = shapesOf(configOf(WIDE, DIGITS)["config.json"]);
   const known = Object.entries(header).filter(([name]) => name !== "__metadata__");
   assert.deepEqual(Object.fromEntries(shapes), Object.fromEntries(known.map(([name, { shape }]) => [name, shape])));
+});
+
+test("a network without classes goes on from a published one without a label", () => {
+  const [withClasses, without] = [DIGITS, { ...DIGITS, labels: null }].map((pictures) => {
+    const shapes = shapesOf(configOf(WIDE, pictures)["config.json"]);
+    return learnedWeights(new Weights(new Uint8Array(published()).buffer, "mnist-tiny"), shapes, 10);
+  });
+  assert.equal(withClasses.get("class_embedding.weight").length, 11 * 64);
+  const [bias, none] = [withClasses.get("time_embedding.linear_2.bias"), withClasses.get("class_embedding.weight")];
+  assert.equal(without.get("time_embedding.linear_2.bias")[3], Math.fround(bias[3] + none[10 * 64 + 3]));
+  assert.deepEqual(without.get("conv_in.weight"), withClasses.get("conv_in.weight"));
+  assert.equal(without.has("class_embedding.weight"), false);
 });
 
 test("a network begins with Glorot's weights, and as the identity", () => {
@@ -106,7 +123,7 @@ test("the normal distribution is known to float64's accuracy", () => {
 test("a time is drawn as often as its probability says", () => {
   const { "scheduler_config.json": scheduler } = configOf(RECIPE, PICTURES);
   const objective = new Objective(RECIPE, scheduler);
-  const draws = uniform(7, "example", 0, 20_000);
+  const draws = uniforms(7, "example", 0, 20_000);
   const below = draws.filter((u) => objective.time(u) <= 300).length / draws.length;
   assert.ok(Math.abs(below - objective.times[299]) < 0.015, `${below}`); // four standard errors
   const even = new Objective({ ...RECIPE, times: "uniform" }, scheduler);
@@ -134,6 +151,23 @@ test("x̂_0 of what a perfect network says is x_0", () => {
   }
 });
 
+test("each epoch has every picture once, and some lose their label", async () => {
+  const code = await compile(readFileSync(new URL("../network/batch.wasm", import.meta.url)));
+  const recipe = { ...RECIPE, dropout: 0.25 };
+  const { "config.json": config, "scheduler_config.json": scheduler } = configOf(recipe, PICTURES);
+  const rest = { recipe, pictures: PICTURES, config, scheduler, index: 0, workers: 1, seed: 7, learned: null };
+  const learner = new Learner(code, { ...rest, weights: initialWeights(shapesOf(config), 7) });
+  const examples = Array.from({ length: 30 * COUNT }, (_, number) => learner.example(number));
+  const epochs = Array.from({ length: 30 }, (_, i) =>
+    examples.slice(i * COUNT, (i + 1) * COUNT).map(({ x0 }) => `${x0}`),
+  );
+  for (const epoch of epochs) assert.deepEqual(new Set(epoch), new Set(epochs[0]));
+  assert.notDeepEqual(epochs[0], epochs[1]);
+  const none = examples.filter(({ label }) => label === 2).length / examples.length;
+  assert.ok(Math.abs(none - 0.25) < 0.1, `${none}`); // four standard errors
+  assert.deepEqual(learner.example(3), examples[3]); // whatever was asked before
+});
+
 test("the learning rate rises, and falls slowly in a short training", () => {
   const rates = [0, 49, 100, 999].map((step) => learningRate(RECIPE, step) / RECIPE.lr);
   assert.deepEqual(
@@ -144,13 +178,14 @@ test("the learning rate rises, and falls slowly in a short training", () => {
 });
 
 test("workers are as many as cores and memory allow, and leave one core free", () => {
-  const count = (cores, memory, mobile, widths = [16, 32, 64]) =>
-    workersFor({ widths }, { side: 28 }, { cores, memory, mobile });
+  const count = (cores, memory, mobile, widths = [16, 32, 64], side = 28) =>
+    workersFor({ widths }, { side }, { cores, memory, mobile });
   assert.deepEqual(
     [1, 2, 3, 4, 5, 16].map((cores) => count(cores, 8, false)),
     [1, 2, 2, 2, 4, 4],
   );
-  assert.deepEqual([count(8, 4, true), count(8, undefined, undefined), count(8, 2, true, [32, 64, 128])], [2, 2, 1]);
+  assert.deepEqual([count(8, 4, true), count(8, undefined, undefined)], [2, 2]);
+  assert.deepEqual([count(8, 2, true, [16, 32, 64], 32), count(8, 2, true, [32, 64, 128])], [2, 1]);
 });
 
 test("a training learns, draws, and ends", async (t) => {
@@ -238,7 +273,7 @@ test("a worker that dies ends the training with a sentence", async (t) => {
   await training.start();
   const ended = over({ training, news });
   workers[1].kill();
-  await ended;
+  await Promise.all([ended, assert.rejects(training.snapshot())]); // one that is asked for meanwhile does not wait for ever
   assert.equal(training.state, "failed");
   assert.match(news.find(({ kind }) => kind === "wrong").error, /^The browser ended a part of this training/);
   await assert.rejects(training.snapshot(), /are lost/);
