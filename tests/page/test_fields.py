@@ -16,7 +16,7 @@ from ui.recorded import page
 from ui.web import text
 
 PARTS = ("watch", "compare", "grid", "sketch", "latents", "repair", "between", "network", "plane", "likelihood")
-PARTS += ("forward",)
+PARTS += ("forward", "train")
 GENERIC = ("form/form", "form/controls", "form/link", "form/source", "run/panel")
 
 

@@ -35,9 +35,9 @@ class Matrix {
     this.bias = bias ? tape.weights.take(`${name}.bias`, to) : null;
     const [c, o] = [up(this.from, 4), up(to, 4)];
     this.group = 4 * c; // from four outputs to the next four
-    this.turnedGroup = 4 * o;
+    this.transposeGroup = 4 * o;
     this.k = tape.zeros(c * o);
-    this.turned = tape.zeros(c * o);
+    this.transpose = tape.zeros(c * o);
     this.grad = tape.zeros(c * o);
     tape.register(this);
   }
@@ -47,7 +47,7 @@ class Matrix {
     const { m } = this.tape;
     const { weight, from, to } = this;
     m.run.pack(weight.at, from, 1, to, from, this.k, this.group);
-    m.run.pack(weight.at, 1, from, from, to, this.turned, this.turnedGroup);
+    m.run.pack(weight.at, 1, from, from, to, this.transpose, this.transposeGroup);
     m.f.fill(0, this.grad, this.grad + up(to, 4) * up(from, 4));
   }
 
@@ -65,7 +65,7 @@ class Matrix {
 
   /** Set planes to what goes back from an image. @param {BatchImage} out @param {number} to their place @param {number} plane @param {number} add the place of what is added, or 0 */
   multiplyBack(out, to, plane, add = 0) {
-    const by = [this.turned, 4, this.turnedGroup, 0, add, to, plane, this.from, out.plane];
+    const by = [this.transpose, 4, this.transposeGroup, 0, add, to, plane, this.from, out.plane];
     this.tape.m.run.product(out.grad, out.plane, this.to, ...by, 1, 0, 0, 0);
   }
 
@@ -161,7 +161,7 @@ export class BatchLayers extends Tape {
     if (scales) {
       const frame = (/** @type {number} */ inner) => ({ inner, plane: x.plane, row: x.w * this.n });
       scales.put(act !== null, frame(out.at));
-      this.note(() => scales.back(act !== null, frame(out.grad), this.claim(x)));
+      this.note(() => scales.back(act !== null, frame(out.grad), scales.claim()));
     } else {
       this.m.run.silu(x.at, out.at, count);
       this.note(() => {
@@ -178,8 +178,8 @@ export class BatchLayers extends Tape {
   table(name, rows, c) {
     const { at, grad } = this.weights.take(`${name}.weight`, rows, c);
     const { n } = this;
-    return (/** @type {number | number[]} */ chosen) => {
-      const own = Array.from({ length: n }, (_, j) => (Array.isArray(chosen) ? chosen[j] : chosen) * c);
+    return (/** @type {number | number[]} */ numbers) => {
+      const own = Array.from({ length: n }, (_, j) => (Array.isArray(numbers) ? numbers[j] : numbers) * c);
       const out = this.image(c, 1, 1);
       const { f } = this.m;
       for (let i = 0; i < c * n; i++) f[out.at + i] = f[at + own[i % n] + Math.floor(i / n)];

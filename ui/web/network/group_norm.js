@@ -57,11 +57,16 @@ export class Normalisation {
     }
   }
 
-  /** Go back from what was put into a frame. This changes it. @param {boolean} act @param {Frame} frame of the gradient @param {boolean} more whether the image has a gradient */
+  /** Make place for the gradients that `back` leaves behind; whether the image has one already, to which more is added. */
+  claim() {
+    if (this.#over) this.#tape.claimZeros(this.#over);
+    return this.#tape.claim(this.x);
+  }
+
+  /** Go back from what was put into a frame. This changes the frame. @param {boolean} act @param {Frame} frame of the gradient @param {boolean} more what `claim` said */
   back(act, frame, more) {
     const { m, n } = this.#tape;
     const { c: channels, h, w, plane, at: first, grad } = this.x;
-    const over = this.#over && m.take(2 * channels * n);
     const { top } = m;
     const sums = m.take(2 * channels * n);
     for (const { c, size, at, stat, gain } of this.#groups()) {
@@ -69,17 +74,17 @@ export class Normalisation {
       const to = [sums + 2 * c * n, grad + at - first, Number(more)];
       m.run.normaliseBack(at, plane, size, h, w, n, stat, gain, Number(act), ...from, ...to);
     }
-    this.#learn(sums, over);
+    this.#learn(sums);
     m.top = top;
-    if (this.#over && over) this.#tape.pass(this.#over, over);
   }
 
-  /** Add to the gradients of weights, and set that of `over`. @param {number} sums of d, and of d x̂ @param {number | null} over */
-  #learn(sums, over) {
+  /** Add to the gradients of weights, and to that of `over`. @param {number} sums of d, and of d x̂ */
+  #learn(sums) {
     const { n } = this.#tape;
     const { f } = this.#tape.m;
     const { weight, bias } = this.#norm;
     const { c: channels } = this.x;
+    const grad = this.#over?.grad;
     for (let c = 0; c < channels; c++) {
       let [gain, offset] = [0, 0];
       for (let j = 0; j < n; j++) {
@@ -87,9 +92,9 @@ export class Normalisation {
         const more = this.#more(c, j);
         gain += dx * more;
         offset += d * more;
-        if (over === null) continue;
-        f[over + c * n + j] = dx * f[weight.at + c] + d * f[bias.at + c];
-        f[over + (channels + c) * n + j] = d;
+        if (!grad) continue;
+        f[grad + c * n + j] += dx * f[weight.at + c] + d * f[bias.at + c];
+        f[grad + (channels + c) * n + j] += d;
       }
       f[weight.grad + c] += gain;
       f[bias.grad + c] += offset;

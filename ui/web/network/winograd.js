@@ -45,7 +45,7 @@ export class Winograd {
     this.bias = tape.weights.take(`${name}.bias`, to);
     this.next = this.c * this.o + APART;
     this.k = tape.zeros(16 * this.next);
-    this.turned = tape.zeros(16 * this.next);
+    this.transpose = tape.zeros(16 * this.next);
     this.grad = tape.zeros(16 * this.next);
     tape.register(this);
   }
@@ -55,7 +55,7 @@ export class Winograd {
     const { m } = this.tape;
     const { weight, from, to, next } = this;
     m.run.filters(weight.at, 9 * from, 9, to, from, this.k, 4 * this.c, next);
-    m.run.filters(weight.at, 9, 9 * from, from, to, this.turned, 4 * this.o, next);
+    m.run.filters(weight.at, 9, 9 * from, from, to, this.transpose, 4 * this.o, next);
     m.f.fill(0, this.grad, this.grad + 16 * next);
   }
 
@@ -128,11 +128,11 @@ export class Winograd {
     const { tape } = this;
     const { m, n } = tape;
     const { plane, row } = sizes;
-    const shifted = m.take(this.to * n);
-    m.run.sums(out.grad, out.plane, this.to, out.h * out.w, n, shifted);
-    tape.total(this.bias.grad, shifted, n, this.to);
-    if (shift) tape.pass(shift, shifted);
-    const more = x.constant || tape.claim(x);
+    const sums = m.take(this.to * n);
+    m.run.sums(out.grad, out.plane, this.to, out.h * out.w, n, sums);
+    tape.total(this.bias.grad, sums, n, this.to);
+    if (shift) tape.pass(shift, sums);
+    const more = x.constant || (scales ? scales.claim() : tape.claim(x));
     const { top } = m;
     const grad = x.constant ? 0 : tape.zeros(this.c * plane);
     this.#products(out, a, grad, sizes);
@@ -160,7 +160,7 @@ export class Winograd {
         const to = [this.grad + i * this.next, 4 * this.c, count, nextM, nextA, this.next];
         m.run.outer(d, tiles, this.o, v, tiles, this.c, width, ...to);
         if (!grad) continue;
-        const by = [this.turned + i * this.next, 4, 4 * this.o, 0, 0, v, tiles, this.c, width];
+        const by = [this.transpose + i * this.next, 4, 4 * this.o, 0, 0, v, tiles, this.c, width];
         m.run.product(d, tiles, this.o, ...by, count, nextM, this.next, nextA);
       }
       if (grad)

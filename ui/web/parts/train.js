@@ -4,13 +4,14 @@ import { swatch } from "../drawing/chart.js";
 import { button, el, isShown, sheet, write } from "../drawing/dom.js";
 import { soon } from "../drawing/motion.js";
 import { Form } from "../form/form.js";
-import { slideItem } from "../run/slide.js";
+import { slideItem } from "../run/items.js";
 import { Status } from "../run/status.js";
 import { ACTIONS, ANEW, expected, FOLLOWED, facts, MACHINE, QUESTIONS, SHOWN, status, WORDS } from "../words/train.js";
 import { ANY, problem } from "../words/units.js";
 import { asLaneA, questions, recipesOf, titlesOf } from "./train/choices.js";
+import { Comparison } from "./train/copies.js";
 import { Follow } from "./train/follow.js";
-import * as machine from "./train/machine.js";
+import { alone, battery, duration, knownRate, lack, rememberRate, savesData } from "./train/machine.js";
 import { Models } from "./train/models.js";
 import { Session } from "./train/session.js";
 import { Source } from "./train/source.js";
@@ -21,8 +22,8 @@ import { View } from "./train/view.js";
 /** @import { Page, Part } from "../app.js" */
 /** @import { Values } from "../messages/client.js" */
 /** @import { Cause } from "../run/panel.js" */
-/** @import { Action } from "./train/standing.js" */
-/** @import { Track } from "./train/track.js" */
+/** @import { Action } from "../words/train.js" */
+/** @import { Shown, Track } from "./train/track.js" */
 
 const DRAWS = 250; // ms between two times that a training is drawn
 const SEEN = 1000; // images after which the rate of a training is known
@@ -43,13 +44,14 @@ class Train {
   #lanes = el("div", { class: "lane-cards" });
   #compare = button({ class: "button" }, () => this.#toggleLane(), WORDS.compare);
   #welcome = el("p", { class: "welcome" }, WORDS.welcome);
+  #comparison = new Comparison(() => this.render());
   /** @type {ToldTrack | null} a recorded training */
   #example = null;
-  #rate = machine.knownRate();
+  #rate = knownRate();
   /** What this computer is short of. @type {string[]} */
   #notes = [];
   #said = ""; // the state that a screen reader was told last
-  lack = machine.lack();
+  #lack = lack();
 
   /** @param {Page} page @param {string} part */
   constructor(page, part) {
@@ -60,14 +62,14 @@ class Train {
     this.form = new Form(this.fields, page.given, (name) => this.#changed(name));
     this.source = new Source(() => this.#changed());
     this.models = new Models(page);
-    this.session = new Session({ ...this.models.means, alone: machine.alone, now: () => performance.now() }, () =>
+    this.session = new Session({ ...this.models.means, alone: alone, now: () => performance.now() }, () =>
       this.#news(),
     );
     this.view = new View(
       {
         use: (lane) => this.#use(lane),
         keep: (lane) => this.#try(() => this.models.keep(this.session, lane)),
-        copied: (lane, moment) => this.models.copied(this.session, lane, moment),
+        copied: (lane, moment) => this.#copied(moment.lanes[lane]),
         say: (text) => page.say(text),
       },
       () => this.render(),
@@ -115,7 +117,7 @@ class Train {
     choices.addEventListener("submit", (event) => event.preventDefault());
     const more = this.page.given.initial[this.part]?.follows ? [this.follow.element] : [];
     const side = el("div", { class: "side" }, bar, this.#wrong, this.#estimate, choices, this.#opener(), ...more);
-    if (this.lack) side.replaceChildren(el("p", { class: "recorded" }, this.lack));
+    if (this.#lack) side.replaceChildren(el("p", { class: "recorded" }, this.#lack));
     return side;
   }
 
@@ -135,7 +137,7 @@ class Train {
     const all = Object.entries(questions(this.fields));
     const press = (/** @type {Values} */ values) => this.set(values, "press");
     const buttons = all.map(([name, values]) => button({ class: "button" }, () => press(values), QUESTIONS[name]));
-    if (!this.lack) this.#presets.replaceChildren(...buttons);
+    if (!this.#lack) this.#presets.replaceChildren(...buttons);
   }
 
   #toggleLane() {
@@ -158,7 +160,7 @@ class Train {
     this.form.set(values);
     if (cause === "link" || cause === "press") this.form.unfold(values);
     this.#changed();
-    if (cause === "press" && !this.lack && Object.keys(values).length) await this.start();
+    if (cause === "press" && !this.#lack && Object.keys(values).length) await this.start();
   }
 
   // --- What the buttons do
@@ -201,6 +203,13 @@ class Train {
     return !session.isUnsaved;
   }
 
+  /** Whether samples are copies: undefined while it is looked for, null where nobody asks. @param {Shown} shown */
+  #copied(shown) {
+    const pictures = this.session.asked?.pictures;
+    if (!pictures || pictures.kind === "digits" || !shown.pixels) return null;
+    return this.#comparison.of(pictures, shown) ?? undefined;
+  }
+
   /** Use the model of a lane, or that of the training that is followed. @param {number} lane */
   #use(lane) {
     const ref = this.follow.answer?.model;
@@ -232,9 +241,9 @@ class Train {
     const { works } = SHOWS[session.state];
     document.querySelector("#places [data-place=train]")?.classList.toggle("going", works);
     const { track, asked } = session;
-    if (asked && track && track.rate && track.images > SEEN) {
-      machine.rememberRate(track.rate, asked.recipes, asked.pictures.side);
-      this.#rate = machine.knownRate();
+    if (asked && track?.rate && track.images > SEEN) {
+      rememberRate(track.rate, asked.recipes, asked.pictures.side);
+      this.#rate = knownRate();
     }
     if (session.state === this.#said) return this.draw();
     this.#said = session.state;
@@ -252,7 +261,8 @@ class Train {
     const { session, track, element, view, follow } = this;
     const isExample = track !== null && track === this.#example;
     const hasModel = follow.track ? Boolean(follow.answer?.model) : !isExample && SHOWS[session.state].model;
-    view.render(track, hasModel, isExample);
+    const grows = !isExample && (follow.answer?.state === "running" || SHOWS[session.state].works);
+    view.render(track, hasModel, grows);
     this.#showStatus(track, isExample);
     this.#showForm();
     for (const name of BUTTONS) {
@@ -279,7 +289,7 @@ class Train {
     const share = track && !isExample && track.total ? track.images / track.total : undefined;
     const isWaiting = !answer && ["preparing", "starting"].includes(session.state);
     this.status.show(text, more, isExample, isWaiting ? null : share);
-    const notes = [session.isKept ? "" : WORDS.unkept, ...this.#notes];
+    const notes = [session.unkept, ...this.#notes];
     write(this.#note, notes.filter(Boolean).join(" "));
   }
 
@@ -294,14 +304,14 @@ class Train {
     write(this.#compare, two ? WORDS.alone : WORDS.compare);
     const works = SHOWS[session.state].works || session.state === "paused";
     const recipes = recipesOf(values, source.about);
-    const time = expected(machine.duration(recipes, source.about.side, this.#rate), source.isDigits);
+    const time = expected(duration(recipes, source.about.side, this.#rate), source.isDigits);
     write(this.#estimate, works ? "" : time);
   }
 
   /** What this computer is short of, how quick it is, and what was kept. */
   async #begin() {
-    const saves = machine.savesData(navigator);
-    this.#notes = [await machine.battery(navigator), saves ? MACHINE.saves : ""];
+    const saves = savesData(navigator);
+    this.#notes = [await battery(navigator), saves ? MACHINE.saves : ""];
     const record = await this.models.kept().catch(() => null);
     if (record && this.session.state === "idle") {
       this.form.set(record.values);

@@ -46,7 +46,7 @@ export const MEANINGS = {
   "moving average":
     "of the weights over the last steps (EMA): single steps go too far here and there, their mean does not",
   "error of the guess":
-    "root mean square of x̂₀ − x₀, on the same noised pictures: it means the same for every network, so two of them can be compared",
+    "root mean square of x̂₀ − x₀ in grey levels, on the same noised pictures: it means the same for every network, so two of them can be compared",
   loss: "what the training makes smaller. With another prediction, weighting or choice of t it is another one, which can't be compared",
   "Eq., Fig.": "of the paper that all this is from: Ho, Jain & Abbeel 2020",
 };

@@ -2,7 +2,8 @@
 import { duration } from "./units.js";
 
 /** @import { Followed } from "../messages/protocol.d.ts" */
-/** @import { Action, Standing } from "../parts/train/standing.js" */
+/** How a training stands: see parts/train/standing.js. @typedef {"idle" | "kept" | "preparing" | "starting" | "running" | "paused" | "stopped" | "finished" | "failed"} Standing */
+/** A button of the part. @typedef {"start" | "pause" | "resume" | "stop"} Action */
 
 /** @param {number} n */
 export const whole = (n) => Math.round(n).toLocaleString("en");
@@ -23,10 +24,7 @@ export const WORDS = {
   cancel: "Cancel",
   keepThen: (/** @type {string} */ instead) => `Keep it, then ${instead.toLowerCase()}`,
   dropped: "This training is not kept. It will be deleted.",
-  kept: "Your training was kept.",
-  unkept: "This browser can't keep the training: a reload would end it.",
   open: "Open a kept model",
-  opened: (/** @type {string} */ name) => `Opened: ${name}.`,
   example: "A recorded training",
 };
 
@@ -81,6 +79,13 @@ export const MACHINE = {
   noMemory: "This browser has too little memory to train. This is a recorded training.",
   battery: (/** @type {number} */ percent) => `Your battery is at ${percent} %. Training uses much power.`,
   saves: "You save data: pictures are loaded when you press Train.",
+};
+
+/** What a learned model is called. */
+export const MODELS = {
+  /** @param {"digits" | "drawings" | "own"} kind of pictures @param {number} images seen @param {number | null} lane of several */
+  title: (kind, images, lane) =>
+    `${kind === "own" ? "pictures" : kind}-${images}${lane === null ? "" : `-${"ab"[lane]}`}`,
 };
 
 /** What goes wrong with a training. */
@@ -187,7 +192,7 @@ export const when = ({ step, images, seconds }) => {
 export const SHOWN = {
   progress: "Images seen",
   time: "Time of the training",
-  error: "Error of the guess, grey levels",
+  error: "Error of the guess",
   byTime: "Error at each t",
   noise: "t = T, noise",
   picture: "t = 0",

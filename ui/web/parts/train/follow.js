@@ -32,7 +32,7 @@ export class Follow {
       event.preventDefault();
       this.#ask(this.path.value, new ToldTrack());
     });
-    this.element = el("details", { class: "more follow" }, el("summary", null, FOLLOW.title), form);
+    this.element = el("details", { class: "follow" }, el("summary", null, FOLLOW.title), form);
   }
 
   #end() {

@@ -11,7 +11,7 @@ import { LiveTrack } from "./track.js";
 /** @import { Recipe } from "../../learning/recipe.js" */
 /** @import { Tensors } from "../../learning/shapes.js" */
 /** @import { History, News, Snapshot, Training } from "../../learning/training.js" */
-/** @import { Action, Standing } from "./standing.js" */
+/** @import { Action, Standing } from "../../words/train.js" */
 
 /**
  * What is asked for. values: of the form.
@@ -19,11 +19,11 @@ import { LiveTrack } from "./track.js";
  */
 /** What the browser keeps of a training. isOver: whether it has finished. @typedef {Asked & { snapshot: Snapshot, isOver: boolean }} Kept */
 /**
- * What a session is made of, so that node can test it. make: a training of these lanes. keep: puts a record on the shelf. alone:
+ * What a session is made of, so that node can test it. make: a training of these lanes. keep: puts a record on the shelf; a sentence where that is not possible, else "". alone:
  * gets the right to train, and what gives it back. now: milliseconds.
  * @typedef {object} Means
  * @property {(asked: Asked, snapshot?: Snapshot) => Promise<Training>} make
- * @property {(record: Kept) => Promise<unknown>} keep
+ * @property {(record: Kept) => Promise<string>} keep
  * @property {() => Promise<(() => void) | null>} alone
  * @property {() => number} now
  */
@@ -34,7 +34,7 @@ export class Session {
   /** @type {Standing} */
   state = "idle";
   error = ""; // why it has failed, in a sentence
-  isKept = true; // whether the browser can keep it
+  unkept = ""; // why the browser can't keep it, in a sentence
   kept = -1; // the step of what it has kept
   /** @type {Asked | null} */
   asked = null;
@@ -81,7 +81,7 @@ export class Session {
     await this.#hold();
     this.#end();
     if (!this.on("begin")) return;
-    Object.assign(this, { error: "", track: null, asked: null, safe: -1, isKept: true, kept: -1 });
+    Object.assign(this, { error: "", track: null, asked: null, safe: -1, unkept: "", kept: -1 });
     this.#snapshot = null;
     try {
       const asked = await read();
@@ -142,11 +142,10 @@ export class Session {
       const snapshot = await training.snapshot();
       if (training !== this.#training) return; // another one has begun
       this.#snapshot = snapshot;
-      await this.means.keep({ ...asked, snapshot, isOver: this.state === "finished" });
-      Object.assign(this, { isKept: true, kept: snapshot.step });
+      this.unkept = await this.means.keep({ ...asked, snapshot, isOver: this.state === "finished" });
+      if (!this.unkept) this.kept = snapshot.step;
     } catch (error) {
-      console.error(error);
-      this.isKept = false;
+      this.unkept = failure(error);
     } finally {
       this.#keeping = false;
       this.changed();

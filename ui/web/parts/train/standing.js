@@ -1,7 +1,6 @@
 // How a training stands, and what the part shows then. This module touches no element, so that node can test it.
 
-/** @typedef {"idle" | "kept" | "preparing" | "starting" | "running" | "paused" | "stopped" | "finished" | "failed"} Standing */
-/** @typedef {"start" | "pause" | "resume" | "stop"} Action a button of the part */
+/** @import { Action, Standing } from "../../words/train.js" */
 
 /**
  * For each state, the state that follows each event. A state stays as it is at events that it does not name. "kept": the page

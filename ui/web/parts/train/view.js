@@ -10,8 +10,8 @@ import { smoothed } from "./track.js";
 
 /** @import { Sprite } from "../../pictures/sprite.js" */
 /** @import { Curve } from "./charts.js" */
+/** @import { Copies } from "./copies.js" */
 /** @import { Moment, Shown, Track } from "./track.js" */
-/** Samples beside the most similar of the visitor's pictures, and how far they are from these. @typedef {{ sprite: Sprite, number: number }} Copies */
 
 const PLAY = 0.25; // seconds a picture, at least
 const WHOLE = 6; // of all pictures, at least
@@ -46,6 +46,7 @@ class LaneView {
   constructor(lane, use, keep) {
     this.samples = new Figure("averaged", swatch(`lane-${lane}`));
     this.pairs = new Figure("pairs");
+    this.pairs.node.hidden = true; // until there are some
     this.said = el("p", { class: "likeness" });
     this.use = button({ class: "button use" }, () => use(lane), WORDS.use);
     this.keep = button({ class: "button keep" }, () => keep(lane), WORDS.keep);
@@ -56,15 +57,17 @@ class LaneView {
   }
 
   /**
-   * @param {Shown | undefined} shown @param {string} title @param {string} at when it was drawn @param {Copies | null} copied
+   * @param {Shown | undefined} shown @param {string} title @param {string} at when it was drawn @param {Copies | null | undefined} copied undefined while it is looked for: what was found before stays
    * @param {boolean} isModel whether its model can be used @param {number} step
    */
   show(shown, title, at, copied, isModel, step) {
     this.node.hidden = !shown;
     if (!shown) return;
     this.samples.show(shown.averaged ?? shown.latest, title, SHOWN.drawn(title, at), at);
-    this.pairs.show(copied?.sprite ?? null, SHOWN.pairs, SHOWN.paired(at));
-    write(this.said, copied ? copies(step, copied.number) : "");
+    if (copied !== undefined) {
+      this.pairs.show(copied?.sprite ?? null, SHOWN.pairs, SHOWN.paired(at));
+      write(this.said, copied ? copies(step, copied.number) : "");
+    }
     this.out.hidden = !isModel;
     const name = title ? ` (${title})` : "";
     attribute(this.use, "aria-label", WORDS.use + name);
@@ -83,7 +86,7 @@ export class View {
   track = null;
 
   /**
-   * @param {{ use: (lane: number) => void, keep: (lane: number) => void, copied: (lane: number, moment: Moment) => Copies | null, say: (text: string) => void }} part
+   * @param {{ use: (lane: number) => void, keep: (lane: number) => void, copied: (lane: number, moment: Moment) => Copies | null | undefined, say: (text: string) => void }} part
    * @param {() => void} changed another moment is to be shown
    */
   constructor(part, changed) {
@@ -127,15 +130,15 @@ export class View {
     return Math.max(this.track?.total ?? 0, this.track?.images ?? 0);
   }
 
-  /** @param {Track | null} track @param {boolean} isModel whether models can be used @param {boolean} isExample */
-  render(track, isModel, isExample) {
+  /** @param {Track | null} track @param {boolean} isModel whether models can be used @param {boolean} grows whether more is to come */
+  render(track, isModel, grows) {
     this.track = track;
     const { scrubber } = this;
     const last = Math.max(0, (track?.moments.length ?? 0) - 1);
     const at = this.live ? last : Math.min(scrubber.at, last);
     Object.assign(scrubber, { at, last, reached: last, seconds: Math.max(PLAY * last, WHOLE) });
     scrubber.render(this.where);
-    this.button.hidden = isExample;
+    this.button.hidden = !grows && this.live;
     attribute(this.button, "aria-pressed", String(this.live));
     this.element.hidden = !this.moment;
     if (!track || !this.moment) return;
