@@ -1,5 +1,6 @@
 // What `python -m benchmarks browser learn` asks of the page's modules: a training as Train begins it, without its form.
 
+import { filesOf } from "../../ui/web/learning/checkpoint.js";
 import { drawnPictures } from "../../ui/web/learning/drawings.js";
 import { Learner } from "../../ui/web/learning/learner.js";
 import { Likeness } from "../../ui/web/learning/likeness.js";
@@ -66,7 +67,7 @@ export async function training(drawings) {
   const made = await new Models(null).means.make(asked);
   const likeness = drawings && new Likeness(pictures);
   return {
-    about: { files: made.configs[0], originals: drawings ? pictures.originals.toBase64() : "" },
+    originals: drawings && pictures.originals.toBase64(),
     /** Learn until so many images were seen, then pause: after the next step, or after the next grid. */
     until(images, next) {
       return new Promise((done, fail) => {
@@ -80,10 +81,10 @@ export async function training(drawings) {
         made.start();
       });
     },
-    /** The averaged weights, as bytes. */
-    async weights() {
-      const tensors = await made.tensors(0);
-      return [...tensors].map(([name, { shape, values }]) => [name, shape, new Uint8Array(values.buffer).toBase64()]);
+    /** The files of the model that it has learned. */
+    async files() {
+      const model = { json: made.configs[0], tensors: await made.tensors(0), title: "learned", facts: {} };
+      return [...filesOf(model)].map(([name, content]) => [name, content.toBase64()]);
     },
     /** What the newest grid shows, and how far its samples are from the drawings. */
     async sheet() {

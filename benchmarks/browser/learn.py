@@ -33,7 +33,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.numpy import save_file
 
 import ddpm_core
 from benchmarks import digits
@@ -53,14 +52,16 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, CDPSession, Page
 
 MODULE = "/benchmarks/browser/learn.js"
-DRAWINGS = ROOT / "tests/page/drawings.json"  # of three people's hands: what, then 20 times its lines
+DRAWINGS = ROOT / "tests/page/drawings.json"  # of each kind twenty, of one line each
 BATCHES, TURN = (8, 32), 64  # images at once, and of a turn
 EVERY, ASKED = 1280, 200  # images between two looks; digits that are judged
 WAY = digits.Way("ddim:10:trailing")  # as the page draws its samples
 ENOUGH = 0.9  # of the digits right
 COLUMNS, LARGER = 6, 4  # of a sheet; times
 # What only a training needs, as the page asks for it.
-TRAINING = re.compile(r"(^|/)(learning/|parts/train|words/(train|learning)|network/(batch|tape|winograd)|digits\.npz)")
+TRAINING = re.compile(
+    r"(^|/)(learning/|parts/train|words/(train|learning)|network/(batch|group_norm|parameters|tape|winograd)|digits\.npz)"
+)
 
 Row = dict[str, Any]
 
@@ -161,7 +162,6 @@ class Training:
         self._page = page
         self._browser = page.context.browser.new_browser_cdp_session()  # pyright: ignore[reportOptionalMemberAccess]
         begin(page, "training", drawings)
-        self.about = page.evaluate("training.about")
         self._seconds = 0.0
 
     def _processor(self) -> float:
@@ -182,13 +182,8 @@ class Training:
 
     def save(self, folder: Path) -> None:
         """Write what it has learned, as `ddpm_core.load` reads it."""
-        for name, content in self.about["files"].items():
-            files.write_json(folder / name, content)
-        tensors = {
-            name: np.frombuffer(base64.b64decode(numbers), np.float32).reshape(shape)
-            for name, shape, numbers in self._page.evaluate("training.weights()")
-        }
-        save_file(tensors, folder / "diffusion_pytorch_model.safetensors")
+        for name, content in self._page.evaluate("training.files()"):
+            (folder / name).write_bytes(base64.b64decode(content))
 
 
 def pictures(numbers: str) -> np.ndarray:
@@ -230,13 +225,13 @@ def learned_drawings(page: Page, limit: int, out: Path) -> Iterator[Row]:
     """Learn the drawings of each kind."""
     for what, drawings in json.loads(DRAWINGS.read_text("utf-8")).items():
         page.reload()  # which ends the workers of the kind before
-        yield from learned_kind(page, what, drawings, limit, out)
+        yield from learned_kind(page, what, [[line] for line in drawings], limit, out)
 
 
 def learned_kind(page: Page, what: str, drawings: list, limit: int, out: Path) -> Iterator[Row]:
     """Learn the drawings of a kind."""
     training = Training(page, drawings)
-    originals = pictures(training.about["originals"])
+    originals = pictures(page.evaluate("training.originals"))
     for images in range(2 * EVERY, limit + 1, 2 * EVERY):
         found = training.until(images, "grid")
         sheet = training.sheet()

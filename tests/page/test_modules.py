@@ -35,6 +35,13 @@ def test_what_only_an_open_share_menu_needs_is_not_loaded_with_the_page(client):
 
 
 @pytest.mark.parametrize("client", CLIENTS)
+def test_what_only_a_training_needs_is_not_loaded_with_the_page(client):
+    late = {name for name in scripts.modules() if name.startswith(("learning/", "parts/train"))}
+    late |= {f"network/{name}.js" for name in ("batch_layers", "group_norm", "parameters", "tape", "winograd")}
+    assert late <= set(scripts.scripts(client))
+
+
+@pytest.mark.parametrize("client", CLIENTS)
 def test_what_a_file_needs_of_a_bundle_is_there_on_the_page_and_in_the_worker(client):
     files = scripts.scripts(client)
     parts = [name for name in scripts.modules() if re.fullmatch(r"parts/\w+\.js", name)]
