@@ -192,9 +192,11 @@ def pictures(numbers: str) -> np.ndarray:
 
 
 def save_sheet(path: Path, *parts: np.ndarray) -> None:
-    """Write pictures below each other."""
-    sheet = np.concatenate([imaging.grid(part, columns=COLUMNS) for part in parts]).squeeze()
-    Image.fromarray(sheet.repeat(LARGER, 0).repeat(LARGER, 1)).save(path)
+    """Write pictures, with a white line below each part."""
+    grids = [
+        np.pad(imaging.grid(part, columns=COLUMNS)[..., 0], ((0, 2), (0, 0)), constant_values=255) for part in parts
+    ]
+    Image.fromarray(np.concatenate(grids).repeat(LARGER, 0).repeat(LARGER, 1)).save(path)
 
 
 def learned_digits(page: Page, limit: int, out: Path) -> Iterator[Row]:

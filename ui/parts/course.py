@@ -1,4 +1,4 @@
-"""Course: eight lessons, whose bar stays above what they open, and cards that go deeper.
+"""Course: lessons, whose bar stays above what they open, and cards that go deeper.
 
 A lesson is all here; the cards are in course.html, as they have formulas. Whatever a lesson or a card does not set has
 its default.
@@ -39,7 +39,10 @@ def louder_from(picture: str, schedule: str) -> int:
 
 @dataclass(frozen=True)
 class Task:
-    """A thing to do in a lesson after its first one. values: what it sets beside the lesson's own."""
+    """A thing to do in a lesson after its first one.
+
+    values: what it sets beside the lesson's own. Without any, it goes on with what is there, and has no button.
+    """
 
     values: Mapping[str, str | float]
     todo: str

@@ -27,7 +27,7 @@ import { SHARE } from "../../words/page.js";
  * @property {number} step at which its run comes to rest, from 1; 0 for the last one
  * @property {Task[]} then
  */
-/** A thing to do after the lesson's first one. values: beside the lesson's own. @typedef {Pick<Lesson, "values" | "todo" | "button" | "question" | "answer"> & Partial<Lesson>} Task */
+/** A thing to do after the lesson's first one. values: beside the lesson's own; without any, it goes on with what is there. @typedef {Pick<Lesson, "values" | "todo" | "button" | "question" | "answer"> & Partial<Lesson>} Task */
 
 /** Of lessons that have one, by their names: what draws it. @type {Record<string, () => Promise<HTMLElement>>} */
 const FIGURES = { "one-path": async () => (await import("./path.js")).path() };
@@ -44,9 +44,9 @@ function linkedTask(page, { part, then }) {
   const { part: shown, values } = readLink(location.href);
   if (shown !== part) return 0;
   const all = page.whole(part, values);
-  const has = (/** @type {Task} */ task) =>
-    Object.entries(task.values).every(([name, value]) => String(all[name]) === String(value));
-  return then.findLastIndex(has) + 1;
+  const has = (/** @type {[string, unknown][]} */ set) =>
+    set.length > 0 && set.every(([name, value]) => String(all[name]) === String(value));
+  return then.findLastIndex((task) => has(Object.entries(task.values))) + 1;
 }
 
 /** A button of the bar. @param {string} text @param {string} label that a screen reader says, where the text does not do @param {() => unknown} act */
@@ -115,7 +115,7 @@ export class Bar {
         { class: "do" },
         ...(which ? [] : [el("p", null, lesson.goal)]),
         el("p", { class: "todo" }, task.todo),
-        doing,
+        ...(task.button ? [doing] : []),
       ),
       el(
         "div",
