@@ -88,3 +88,4 @@ def test_every_picture_has_its_terms_and_they_travel_with_a_static_page(tmp_path
     pictures = [file.name for folder in (encoded.SETS, encoded.DRAWINGS) for file in folder.glob("*.png")]
     assert len(pictures) == 6
     assert [name for name in pictures if f"`{name}`" not in terms] == []
+    assert "CC BY-SA 3.0" in (tmp_path / "DIGITS.md").read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ Forward makes of a picture: the numbers are the library's.
 import struct
 import urllib.parse
 import zlib
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +16,7 @@ from test_static import Site
 
 from ddpm_core.imaging.image_files import square, to_8_bits
 from ddpm_core.plane import forward
+from train.data.sources import ImageFolder
 from ui.pictures import as_text
 from ui.pictures.encoded import drawn
 from ui.static.folder import write
@@ -247,3 +249,91 @@ def test_a_link_of_before_opens_and_a_picture_of_another_size_is_a_sentence(page
             source.get_by_text("The picture must have the model's size, 32×32: choose it again").wait_for()
         else:
             assert (run(source) == image).all()
+
+
+# What Train makes of the files of a control, with the progress of reading them.
+LEARNED = """async ([module, files]) => {
+  const { chosen, ownPictures } = await import(new URL(module, document.querySelector("link[rel=modulepreload]").href));
+  const progress = [];
+  try {
+    const own = await ownPictures(chosen(files), async (...at) => progress.push(at));
+    const [images, labels] = [own.pictures.images, own.pictures.labels].map((array) => array && [...array]);
+    return { ...own.pictures, images, labels, originals: null, said: own.said, progress };
+  } catch (error) {
+    return { error: error.message };
+  }
+}"""
+
+
+@pytest.fixture
+def learned(page, address):
+    """A function: what Train would learn of a folder or of files."""
+    page.goto(f"{address}?tab=forward")
+    page.wait_for_selector(".forward[data-ready=true]")
+
+    def read(*paths):
+        page.evaluate(
+            "document.body.append(Object.assign(document.createElement('input'), { type: 'file', id: 'own' }))"
+        )
+        folder = len(paths) == 1 and paths[0].is_dir()
+        page.evaluate(
+            "([folder]) => Object.assign(own, folder ? { webkitdirectory: true } : { multiple: true })", [folder]
+        )
+        page.locator("#own").set_input_files(paths[0] if folder else paths)
+        found = page.evaluate(f"({LEARNED})(['learning/pictures.js', [...own.files]])")
+        page.evaluate("own.remove()")
+        return found
+
+    return read
+
+
+def test_a_training_learns_the_pixels_that_the_trainer_learns(learned, tmp_path):
+    """Subfolders are classes, and the folder's other files are named."""
+    for name, (make, _) in FILES.items():
+        folder = tmp_path / "mine" / ("10" if "o" in name else "9")
+        folder.mkdir(parents=True, exist_ok=True)
+        make(folder / name)
+    (tmp_path / "mine/9/notes.txt").write_text("no picture")
+    (tmp_path / "mine/9/.hidden.png").write_text("no picture")
+    found, source = learned(tmp_path / "mine"), ImageFolder(tmp_path / "mine")
+    assert [found[name] for name in ("kind", "count", "side", "channels")] == ["own", len(FILES), 32, 3]
+    assert found["classes"] == ["9", "10"] == list(source.classes) and found["labels"] == list(source.labels)
+    assert found["said"] == ["One file could not be read as a picture: notes.txt."]
+    assert found["progress"][-1] == [len(FILES) + 1, len(FILES) + 1]
+    images = np.reshape(found["images"], (-1, 32, 32, 3))
+    for i, image in enumerate(images):
+        file = Path(source.name(i)).name
+        # Of pictures with more than 256 pixels a side, means of blocks are taken first: at an edge of the picture, the
+        # weights of these are not those of its pixels.
+        most = 3 if file == "large.png" else FILES[file][1]
+        assert abs(image - source.pixels(i, 32, 3).astype(int)).max() <= most, file
+
+
+def test_small_grey_pictures_stay_small_and_grey(learned, tmp_path):
+    files = [tmp_path / f"{i}.png" for i in range(6)]
+    for i, file in enumerate(files):
+        photo(28, 20 + i, i).convert("L" if i % 2 else "RGB").convert("L").convert("RGB").save(file)
+    found = learned(*files)
+    assert [found[name] for name in ("count", "side", "channels", "labels", "classes", "said")] == [
+        6,
+        28,
+        1,
+        None,
+        [],
+        [],
+    ]
+    expected = np.stack([ImageFolder(tmp_path).pixels(i, 28, 1) for i in range(6)])
+    assert (np.reshape(found["images"], expected.shape) == expected).all()
+    photo(40, 29).save(tmp_path / "6.png")
+    found = learned(*files, tmp_path / "6.png")
+    assert [found[name] for name in ("count", "side", "channels")] == [7, 32, 3]
+
+
+def test_too_few_pictures_are_a_sentence_and_of_too_many_some_are_taken(learned, tmp_path):
+    for i in range(4):
+        photo(9, 9, i).save(tmp_path / f"{i}.png")
+        (tmp_path / f"{i}.txt").write_text("no picture")
+    assert learned(tmp_path) == {"error": "Choose at least 5 pictures. 4 could be read."}
+    photo(9, 9).save(tmp_path / "4.png")
+    said = ["4 files could not be read as pictures: 0.txt, 1.txt, 2.txt and 1 more."]
+    assert learned(tmp_path)["said"] == said

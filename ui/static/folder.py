@@ -60,6 +60,7 @@ Any web server can send this folder, under any path. `python -m ui.static` of DD
 
 - The page: MIT, [LICENSE](LICENSE)
 - Pictures of the page: [PICTURES.md](PICTURES.md)
+- The digits that a network learns: [DIGITS.md](DIGITS.md)
 """
 CLIENT = "local/client.js"  # the module of what computes for this page
 SHARED = 100_000  # bytes from which a file that an earlier model has is not there twice
@@ -127,7 +128,10 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     _write(out / ".nojekyll", "")  # GitHub Pages serves the files as they are
     _licences(out, {ref: folder for ref, (folder, _) in models.items()})
     files = sorted(file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file())
-    of_page = [name for name in files if name.startswith(("web/", given["knowledge"]))]
+    # What every visitor gets after the first visit. The digits are half a megabyte for those who train.
+    of_page = [
+        name for name in files if name.startswith(("web/", given["knowledge"])) and not name.endswith(web.DIGITS.name)
+    ]
     version = hashlib.sha256(b"".join((out / name).read_bytes() for name in files)).hexdigest()[:12]
     service = (
         web.text("local/service.js")
@@ -230,6 +234,7 @@ def _licences(out: Path, folders: Mapping[str, Path]) -> None:
     """The licences of all that is in the folder, and a README.md whose head a Space reads."""
     _copy(ROOT / "LICENSE", out / "LICENSE")
     _copy(SETS / "README.md", out / "PICTURES.md")
+    _copy(web.DIGITS.with_name("README.md"), out / "DIGITS.md")
     cards = [ref for ref, folder in folders.items() if (folder / "README.md").is_file()]
     for ref in cards:
         _copy(folders[ref] / "README.md", out / "checkpoints" / ref / "README.md")

@@ -21,6 +21,7 @@ from ui.web.scripts import FILES
 
 STYLE = "page.css"  # all style sheets as one file: each request takes its time
 CLIENT = "server/client.js"  # the module of what computes for the app's page
+DIGITS = FILES.parents[1] / "train/data/digits/digits.npz"  # which the page learns, too
 SCRIPT = "text/javascript"
 TYPES = {
     ".svg": "image/svg+xml",
@@ -29,6 +30,7 @@ TYPES = {
     ".json": "application/json",
     ".webmanifest": "application/manifest+json",
     ".wasm": "application/wasm",
+    ".npz": "application/octet-stream",
 }
 TEXTS = (".svg", ".json")  # of these; the others do not get smaller
 
@@ -40,13 +42,13 @@ def text(name: str) -> str:
 
 @cache
 def served() -> dict[str, Path]:
-    """The files that a browser may fetch as they are, by their path in ui/web."""
+    """The files that a browser may fetch as they are, by their path in ui/web; the digits as if they were there."""
     found = (file for file in FILES.rglob("*") if file.suffix in TYPES and "node_modules" not in file.parts)
     return {
         file.relative_to(FILES).as_posix(): file
         for file in sorted(found)
         if not file.relative_to(FILES).as_posix().startswith(("tests/", "package", "tsconfig", "biome"))
-    }
+    } | {DIGITS.name: DIGITS}
 
 
 @cache

@@ -1,4 +1,14 @@
-// The pictures that a network learns.
+// The pictures that a network learns: the digits, or files of one's own. They stay in the page.
+
+import { checkPixels } from "../drawing/dom.js";
+import { ofNpy, unzipped } from "../files/unzip.js";
+import { withChannels } from "../pictures/fit.js";
+import { open } from "../pictures/open.js";
+import { resized } from "../pictures/resize.js";
+import { UserError } from "../process/errors.js";
+import { PICTURES } from "../words/learning.js";
+
+/** @import { Rest } from "../files/make.js" */
 
 /**
  * @typedef {object} Pictures
@@ -9,7 +19,121 @@
  * @property {1 | 3} channels
  * @property {Uint16Array | null} labels
  * @property {string[]} classes the names of the labels
- * @property {Uint8Array} originals the pictures that samples are compared with: drawings before they were varied
+ * @property {Uint8Array} originals the pictures that samples are compared with: drawings before they were varied, or all images
  */
 
-export {};
+/** A file of one's own, with the folders that it was chosen in: "holiday/beach/1.jpg". @typedef {{ file: File, path: string }} Chosen */
+
+export const FEWEST = 5; // pictures of one's own
+// As many as there are digits: a training of a few minutes sees each of them some eight times, and more would not be seen.
+export const MOST = 3000;
+const [SMALL, LARGE] = /** @type {const} */ ([28, 32]); // pixels a side: larger pictures are learned at 32, as `train fit` does
+const DECODED = 256; // pixels of the shorter side that a picture is decoded in: a photo's own take a tenth of a second
+
+/** The 3,000 digits that come with the lab. @param {string | URL} url of digits.npz @returns {Promise<Pictures>} */
+export async function digits(url) {
+  const answer = await fetch(url).catch(() => null);
+  if (!answer?.ok) throw new UserError(PICTURES.digits);
+  const files = await unzipped(new Uint8Array(await answer.arrayBuffer()));
+  const [pixels, labels, classes] = ["images", "labels", "classes"].map((name) =>
+    ofNpy(files.get(`${name}.npy`) ?? new Uint8Array()),
+  );
+  const images = /** @type {Uint8Array} */ (pixels.data);
+  return {
+    ...{ kind: "digits", images, count: pixels.shape[0], side: SMALL, channels: 1, originals: images },
+    ...{ labels: Uint16Array.from(labels.data, Number), classes: Array.from(classes.data, String) },
+  };
+}
+
+/** The files of a control that chooses files, or a folder. @param {Iterable<File>} files @returns {Chosen[]} */
+export const chosen = (files) => Array.from(files, (file) => ({ file, path: file.webkitRelativePath || file.name }));
+
+/** The files that were dropped, those in folders too. It must be called while the drop is handled. @param {DataTransfer} transfer @returns {Promise<Chosen[]>} */
+export async function dropped({ items }) {
+  const entries = Array.from(items, (item) => item.webkitGetAsEntry());
+  return (await Promise.all(entries.map((entry) => (entry ? below(entry) : [])))).flat();
+}
+
+/** The files below an entry. What can't be read is left out. @param {FileSystemEntry} entry @returns {Promise<Chosen[]>} */
+async function below(entry) {
+  if (entry.isFile) {
+    const found = new Promise((resolve, reject) => /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject));
+    return found.then((file) => [{ file, path: entry.fullPath.slice(1) }]).catch(() => []);
+  }
+  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
+  const all = [];
+  for (;;) {
+    const some = await new Promise((resolve) => reader.readEntries(resolve, () => resolve([]))); // a hundred at a time
+    if (!some.length) return all;
+    for (const one of some) all.push(...(await below(one)));
+  }
+}
+
+/**
+ * Pictures of one's own, each the middle square in the size that the network learns. Throws a UserError for too few.
+ * @param {Chosen[]} files @param {Rest} rest
+ * @returns {Promise<{ pictures: Pictures, said: string[] }>} said: sentences about files that are not among them
+ */
+export async function ownPictures(files, rest) {
+  checkPixels();
+  const shown = inFolders(files.filter(({ path }) => !/(^|\/)(\.|__MACOSX\/)/.test(path)));
+  const every = Math.max(1, shown.length / MOST);
+  const taken = shown.filter((_, i) => Math.floor(i / every) !== Math.floor((i - 1) / every));
+  const [read, unread] = [/** @type {(Read & { path: string[] })[]} */ ([]), /** @type {string[]} */ ([])];
+  for (const [i, { file, path }] of taken.entries()) {
+    const found = await squares(file).catch(() => null);
+    if (found) read.push({ ...found, path });
+    else unread.push(file.name);
+    await rest(i + 1, taken.length);
+  }
+  if (read.length < FEWEST) throw new UserError(PICTURES.few(read.length, FEWEST));
+  const said = unread.length ? [PICTURES.unread(unread)] : [];
+  if (taken.length < shown.length) said.push(PICTURES.many(shown.length, taken.length));
+  return { pictures: joined(read), said };
+}
+
+/** A picture in the sizes that may be learned, in colour. @typedef {{ small: Uint8Array | null, large: Uint8Array }} Read */
+
+/** Files in the order of their paths, which are split; without the folders that all of them share. @param {Chosen[]} files */
+function inFolders(files) {
+  const sorted = files.map(({ file, path }) => ({ file, path: path.split("/") }));
+  sorted.sort((a, b) => (a.path.join("/") < b.path.join("/") ? -1 : 1));
+  const [first] = sorted;
+  let shared = 0;
+  while (first && sorted.every(({ path }) => path.length > shared + 1 && path[shared] === first.path[shared])) shared++;
+  return sorted.map(({ file, path }) => ({ file, path: path.slice(shared) }));
+}
+
+/** A file's middle square in the sizes that may be learned, as `train fit` makes it (`square` of ddpm_core/imaging/image_files.py). @param {File} file @returns {Promise<Read>} */
+async function squares(file) {
+  const whole = await open(file, (long, short) => Math.ceil((DECODED * long) / short));
+  const { width, height } = whole;
+  const short = Math.min(width, height);
+  const [left, top] = [(width - short) / 2, (height - short) / 2];
+  const colours = withChannels(whole, 3);
+  const fit = (/** @type {number} */ size) =>
+    resized(colours, size, size, "bicubic", [left, top, left + short, top + short]).data;
+  return { small: short > SMALL ? null : fit(SMALL), large: fit(LARGE) };
+}
+
+/** All pictures in one size; grey where all are. @param {(Read & { path: string[] })[]} read @returns {Pictures} */
+function joined(read) {
+  const side = read.every(({ small }) => small) ? SMALL : LARGE;
+  const all = read.map(({ small, large }) => /** @type {Uint8Array} */ (side === SMALL ? small : large));
+  const isGrey = all.every((data) => data.every((level, i) => level === data[i - (i % 3)]));
+  const [channels, size] = [isGrey ? 1 : 3, side * side];
+  const images = new Uint8Array(all.length * size * channels);
+  for (const [n, data] of all.entries())
+    images.set(isGrey ? data.filter((_, i) => i % 3 === 0) : data, n * size * channels);
+  const names = read.every(({ path }) => path.length > 1) ? read.map(({ path }) => path[0]) : [];
+  const classes = inOrder([...new Set(names)]);
+  const labels = classes.length > 1 ? Uint16Array.from(names, (name) => classes.indexOf(name)) : null;
+  return {
+    ...{ kind: "own", images, count: all.length, side, channels: /** @type {1 | 3} */ (channels), originals: images },
+    ...{ labels, classes: labels ? classes : [] },
+  };
+}
+
+/** Names in their order, or in that of the numbers where all are whole numbers. @param {string[]} names */
+const inOrder = (names) =>
+  names.every((name) => /^\d+$/.test(name)) ? names.sort((a, b) => Number(a) - Number(b)) : names.sort();

@@ -1,5 +1,7 @@
 // How a network learns in the browser, in the words that page and workers share.
 
+/** @import { Pictures } from "./pictures.js" */
+
 /**
  * How one lane learns.
  * @typedef {object} Recipe
@@ -29,3 +31,77 @@
 
 /** The times at which the error of x̂_0 is measured, as shares of T. */
 export const TIMES = [0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95];
+
+const T = 1000;
+const ATTENDS = 2; // the level that has attention: 7 × 7 or 8 × 8
+/** A flow's network gets its τ, from 0 to 1, times this, as it embeds a time like t − 1. */
+export const FLOW_TIME = 1000;
+
+/** diffusers' names. */
+const PREDICTIONS = { epsilon: "epsilon", x0: "sample", v: "v_prediction", flow: "flow" };
+
+/** How many steps a training has. @param {Recipe} recipe */
+export const stepsOf = ({ images, batch }) => Math.max(1, Math.floor(images / batch));
+
+/**
+ * The JSON files of the model that is learned, by their names, as `python -m train fit` writes them. They name no version
+ * of diffusers, as none made them.
+ * @param {Recipe} recipe @param {Pictures} pictures
+ */
+export function configOf(recipe, pictures) {
+  const { dropout, average, prediction } = recipe;
+  const classes = pictures.labels ? pictures.classes : [];
+  const hasNull = classes.length > 0 && dropout > 0;
+  return {
+    "config.json": networkOf(recipe, pictures, classes.length + (hasNull ? 1 : 0)),
+    "scheduler_config.json": {
+      _class_name: "DDPMScheduler",
+      ...SCHEDULES[recipe.schedule](),
+      ...{ prediction_type: PREDICTIONS[prediction], variance_type: "fixed_small", clip_sample: true },
+    },
+    "model_index.json": {
+      _class_name: "DDPMPipeline",
+      ...{ scheduler: ["diffusers", "DDPMScheduler"], unet: ["diffusers", "UNet2DModel"] },
+    },
+    "ddpm_core.json": {
+      weights: average ? "EMA" : "not EMA",
+      ...(prediction === "flow" && { prediction }),
+      ...(hasNull && { null_label: classes.length }),
+      ...(classes.length > 0 && { class_names: classes }),
+      ...(prediction === "flow" && { coordinates: { kind: "RectifiedFlow", times: FLOW_TIME } }),
+    },
+  };
+}
+
+/** @type {Record<Recipe["schedule"], () => Record<string, any>>} */
+const SCHEDULES = {
+  linear: () => ({ num_train_timesteps: T, beta_schedule: "linear", beta_start: 1e-4, beta_end: 0.02 }),
+  cosine: () => ({ num_train_timesteps: T, beta_schedule: "squaredcos_cap_v2" }),
+  flow: () => ({ num_train_timesteps: T, trained_betas: flowBetas() }),
+};
+
+/** β_1..β_T of a flow, whose τ rises linearly: see `NoiseSchedule.flow`. */
+function flowBetas() {
+  const alphaBar = Array.from({ length: T }, (_, i) => {
+    const [tau, kept] = [(i + 0.5) / T, 1 - (i + 0.5) / T];
+    return (kept * kept) / (kept * kept + tau * tau);
+  });
+  return alphaBar.map((at, i) => 1 - at / (i ? alphaBar[i - 1] : 1));
+}
+
+/** The contents of config.json. @param {Recipe} recipe @param {Pictures} pictures @param {number} embeddings of labels */
+function networkOf({ widths }, { side, channels }, embeddings) {
+  const types = (/** @type {string} */ way) =>
+    widths.map((_, level) => `${level === ATTENDS ? "Attn" : ""}${way}Block2D`);
+  return {
+    _class_name: "UNet2DModel",
+    ...{ act_fn: "silu", add_attention: true, attention_head_dim: null, attn_norm_num_groups: null },
+    ...{ block_out_channels: widths, center_input_sample: false, class_embed_type: null },
+    ...{ down_block_types: types("Down"), downsample_padding: 0, downsample_type: "conv", dropout: 0 },
+    ...{ flip_sin_to_cos: false, freq_shift: 1, in_channels: channels, layers_per_block: 1 },
+    ...{ mid_block_scale_factor: 1, mid_block_type: "UNetMidBlock2D", norm_eps: 1e-6, norm_num_groups: 8 },
+    ...{ num_class_embeds: embeddings || null, num_train_timesteps: null, out_channels: channels },
+    ...{ resnet_time_scale_shift: "default", sample_size: side, time_embedding_dim: null },
+    ...{ time_embedding_type: "positional", up_block_types: types("Up").reverse(), upsample_type: "conv" },
+  };
+}

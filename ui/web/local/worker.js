@@ -115,8 +115,20 @@ async function answer({ part, what, values }) {
   return its.questions[what](values);
 }
 
+/** Answer what a training asks. Few visitors train, so its modules come when it begins. @param {any} question */
+async function learn(question) {
+  const { id } = question;
+  try {
+    const { content, moved } = await (await import("../learning/learner.js")).answer(question);
+    postMessage({ id, answer: content }, { transfer: moved });
+  } catch (error) {
+    postMessage({ id, answer: refusal(error) });
+  }
+}
+
 addEventListener("message", async ({ data }) => {
   const { id, verb, part, plan, share } = data;
+  if (verb === "learn") return learn(data);
   const send = (/** @type {any} */ content) => postMessage({ id, answer: content });
   if (verb === "begin") {
     ready = begin(data); // each question says why, if this fails

@@ -20,8 +20,8 @@ const whole = async (stream) => new Uint8Array(await new Response(stream).arrayB
 /** @param {Uint8Array} content */
 export const packed = (content) => whole(through(content, new CompressionStream("deflate")));
 
-/** What `packed` made, piece by piece. @param {Uint8Array} content @returns {ReadableStream<Uint8Array>} */
-export const unpacking = (content) => through(content, new DecompressionStream("deflate"));
+/** What `packed` made, piece by piece. @param {Uint8Array} content @param {CompressionFormat} format @returns {ReadableStream<Uint8Array>} */
+export const unpacking = (content, format = "deflate") => through(content, new DecompressionStream(format));
 
 /** @param {Uint8Array} content */
 export const unpacked = (content) => whole(unpacking(content));

@@ -326,7 +326,7 @@ class GpuLayers {
   /** @param {string} name @param {number} rows @param {number} c */
   table(name, rows, c) {
     const all = /** @type {Float32Array<ArrayBuffer>} */ (this.weights.take(`${name}.weight`, rows, c));
-    return (/** @type {number} */ row) => this.imageOf(all.subarray(row * c, (row + 1) * c), c, 1, 1);
+    return (/** @type {number} */ row) => this.imageOf(all.subarray(Number(row) * c, (Number(row) + 1) * c), c, 1, 1);
   }
 
   /** @param {string} name @param {number} from @param {number} to */

@@ -1,4 +1,5 @@
-// The memory that a model's numbers live in, and the inner loops over it: kernel.wasm, which kernel.wasm.ts is compiled to.
+// The memory that a model's numbers live in, and the inner loops over it: kernel.wasm, which kernel.wasm.ts is compiled to, or
+// batch.wasm, where a network learns.
 
 import { UserError } from "../process/errors.js";
 
@@ -18,7 +19,28 @@ export async function compile(code) {
   throw new UserError(NO_SIMD);
 }
 
-/** A stack of float32 numbers: `f` from 0 to `top`. Places are indices. */
+/** @type {Map<string, Promise<WebAssembly.Module>>} */
+const modules = new Map();
+
+/** A kernel of the page, which is fetched once, and again where that failed. @param {"kernel" | "batch"} name */
+export function pageKernel(name) {
+  const module =
+    modules.get(name) ??
+    fetch(new URL(`${name}.wasm`, import.meta.url))
+      .then((answer) => (answer.ok ? answer.arrayBuffer() : Promise.reject(new Error(`HTTP ${answer.status}`))))
+      .catch((error) => {
+        throw new UserError("a file of the page could not be loaded: load the page again", { cause: error });
+      })
+      .then(compile)
+      .catch((error) => {
+        modules.delete(name);
+        throw error;
+      });
+  modules.set(name, module);
+  return module;
+}
+
+/** A stack of float32 numbers: `f` from 0 to `top`. Places are indices. @template [K=Kernel] its functions */
 export class Memory {
   top = 8; // the first are 0 for ever: the kernel's word for nothing
   f = new Float32Array();
@@ -31,7 +53,7 @@ export class Memory {
     this.#memory = new WebAssembly.Memory({ initial: 1 });
     const env = { memory: this.#memory, abort() {} };
     const { exports } = new WebAssembly.Instance(kernel, { env });
-    this.run = /** @type {Kernel} */ (/** @type {unknown} */ (exports));
+    this.run = /** @type {K} */ (/** @type {unknown} */ (exports));
     this.#grow(1);
   }
 

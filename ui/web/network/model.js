@@ -3,7 +3,7 @@ import { UserError } from "../process/errors.js";
 import { flowAt, schedule } from "../process/schedule.js";
 import { complete, completeUnet } from "./config.js";
 import { cost } from "./cost.js";
-import { compile, Memory } from "./kernel.js";
+import { Memory, pageKernel } from "./kernel.js";
 import { Layers } from "./layers.js";
 import { UNet } from "./unet.js";
 import { jsonObject, Weights } from "./weights.js";
@@ -61,24 +61,6 @@ const PREDICTIONS = { epsilon: "epsilon", sample: "x0", v_prediction: "v", mu: "
 /** @type {Record<string, string>} */
 const VARIANCES = { fixed_small: "beta_tilde", fixed_large: "beta" };
 
-/** @type {Promise<WebAssembly.Module> | undefined} */
-let kernel;
-
-/** The kernel of the page, which is fetched once, and again where that failed. */
-function pageKernel() {
-  kernel ??= fetch(new URL("kernel.wasm", import.meta.url))
-    .then((answer) => (answer.ok ? answer.arrayBuffer() : Promise.reject(new Error(`HTTP ${answer.status}`))))
-    .catch((error) => {
-      throw new UserError("a file of the page could not be loaded: load the page again", { cause: error });
-    })
-    .then(compile)
-    .catch((error) => {
-      kernel = undefined;
-      throw error;
-    });
-  return kernel;
-}
-
 /** The files of a checkpoint. */
 class Folder {
   /** @param {Read} read */
@@ -121,7 +103,7 @@ class Folder {
  * @returns {Promise<Model>}
  */
 export async function load(read, name, code, device = null) {
-  const memory = new Memory(code ?? (await pageKernel()));
+  const memory = new Memory(code ?? (await pageKernel("kernel")));
   try {
     return await open(new Folder(read), memory, device);
   } catch (error) {

@@ -1,24 +1,26 @@
-// diffusers' UNet2DModel, and its UNet2DConditionModel, which takes words: one image at a time.
+// diffusers' UNet2DModel, and its UNet2DConditionModel, which takes words: one image at a time, or as many as its layers take.
 import { UserError } from "../process/errors.js";
 import { Blocks } from "./blocks.js";
 
 /** @import { Image, Layers } from "./layers.js" */
 /** @typedef {Record<string, any>} Config of config.json, checked, with diffusers' defaults for what it lacks */
-/** @typedef {number | Float32Array | null} Condition a label, or the states of words, one after the other */
+/** @typedef {number | number[] | Float32Array | null} Condition a label, one for each picture, or the states of words, one after the other */
+/** @typedef {number | number[]} Time any number from 0 on, or one for each picture where layers take several */
 /** @typedef {(x: Image, time: Image, states: Image | null) => Image} Layer */
 /** @import { Probe } from "../process/predict.js" */
 
 const f32 = Math.fround;
 
-/** The sines and cosines of a time, as torch rounds them. @param {Config} config @param {number} size @param {number} t */
-function waves(config, size, t) {
+/** The sines and cosines of times, as torch rounds them. @param {Config} config @param {number} size @param {number[]} times */
+function waves(config, size, times) {
   const half = Math.floor(size / 2);
-  const out = new Float32Array(size);
-  for (let i = 0; i < half; i++) {
-    const angle = f32(t * f32(Math.exp(f32(f32(f32(-Math.log(10000)) * i) / (half - config.freq_shift)))));
-    const pair = [Math.sin(angle), Math.cos(angle)];
-    [out[i], out[half + i]] = config.flip_sin_to_cos ? pair.reverse() : pair;
-  }
+  const out = new Float32Array(size * times.length);
+  for (const [j, t] of times.entries())
+    for (let i = 0; i < half; i++) {
+      const angle = f32(t * f32(Math.exp(f32(f32(f32(-Math.log(10000)) * i) / (half - config.freq_shift)))));
+      const pair = [Math.sin(angle), Math.cos(angle)];
+      [out[j * size + i], out[j * size + half + i]] = config.flip_sin_to_cos ? pair.reverse() : pair;
+    }
   return out;
 }
 
@@ -46,9 +48,8 @@ export class UNet {
   }
 
   /**
-   * Evaluate the network of one image: numbers in and out are channels of rows of columns, and t is any number from 0 on. On a
-   * GPU this gives a promise.
-   * @param {Float32Array} picture @param {number} t @param {Condition} condition @param {Probe} [probe] @returns {Float32Array}
+   * Evaluate the network: numbers in and out are channels of rows of columns. On a GPU this gives a promise.
+   * @param {Float32Array} picture @param {Time} t @param {Condition} condition @param {Probe} [probe] @returns {Float32Array}
    */
   network(picture, t, condition, probe) {
     return this.L.evaluate(() => this.L.read(this.forward(picture, t, condition, probe)));
@@ -69,7 +70,7 @@ export class UNet {
     });
   }
 
-  /** The image that an evaluation ends with. @param {Float32Array} picture @param {number} t @param {Condition} condition @param {Probe} probe */
+  /** The image that an evaluation ends with. @param {Float32Array} picture @param {Time} t @param {Condition} condition @param {Probe} probe */
   forward(picture, t, condition, probe = {}) {
     const { L, config } = this;
     const { in_channels: inputs, sample_size: side } = config;
@@ -137,12 +138,12 @@ export class UNet {
     const pooled = config.addition_embed_type
       ? this.blocks.pooled("add_embedding", config.cross_attention_dim, config.addition_embed_type_num_heads)
       : null;
-    /** @param {number} t @param {Condition} condition @param {Image | null} states */
+    /** @param {Time} t @param {Condition} condition @param {Image | null} states */
     return (t, condition, states) => {
       if (labels && condition === null) throw new UserError("this model needs a class label");
-      const wave = rows ? rows(t) : L.imageOf(waves(config, first, t), first, 1, 1);
+      const wave = rows ? rows(t) : L.imageOf(waves(config, first, [t].flat()), first, 1, 1);
       const z = leave(L.affine(enter(wave), null, "silu"));
-      const more = labels ? labels(Number(condition)) : pooled && states && pooled(states);
+      const more = labels ? labels(/** @type {Time} */ (condition)) : pooled && states && pooled(states);
       return L.affine(more ? L.add(z, more) : z, null, config.act_fn);
     };
   }

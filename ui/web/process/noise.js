@@ -85,7 +85,7 @@ function multiply(aLow, aHigh, bLow, bHigh, words) {
  * Philox 4×64: a function that gives the next 32 bits.
  * @param {bigint} seed @param {bigint} stream
  */
-function philox(seed, stream) {
+export function philox(seed, stream) {
   const halves = Array.from({ length: 2 * ROUNDS }, (_, i) => [seed, stream][i % 2] + BigInt(i >> 1) * STEPS[i % 2]);
   const key = new Uint32Array(new BigUint64Array(halves).buffer);
   const [block, a, b] = [new Uint32Array(8), new Uint32Array(4), new Uint32Array(4)];
@@ -109,4 +109,13 @@ function philox(seed, stream) {
     }
     return block[next++];
   };
+}
+
+/**
+ * n numbers from 0 up to 1, all as likely, in steps of 2^−24: NumPy's `random(n, dtype=float32)`.
+ * @param {Seed} seed @param {number} stream @param {number} n
+ */
+export function uniform(seed, stream, n) {
+  const bits = philox(checkSeed(seed), BigInt(stream));
+  return Float32Array.from({ length: n }, () => (bits() >>> 8) / 2 ** 24);
 }

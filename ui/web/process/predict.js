@@ -19,6 +19,7 @@ import { step } from "./schedule.js";
  * @property {(Tap & { name: string })[]} [words] the evaluation adds, for each layer that reads words, what each place
  *   takes from each token, the mean over heads
  */
+/** @typedef {Schedule & { prediction: string }} Predicted */
 /** @typedef {any} Condition what the network receives beside x_t: a label, null, or what a text encoder gives */
 
 /**
@@ -111,17 +112,18 @@ export function fitted({ alphaBar }, x0, x, t) {
   return { x0, eps, x0Hat: x0, v: null };
 }
 
-/** Throw where the network predicts just what x_t is: noise alone. @param {ModelSpec} model @param {number} t */
+/** Throw where the network predicts just what x_t is: noise alone. @param {Predicted} model @param {number} t */
 export function checkSignal({ prediction, alphaBar }, t) {
   if (prediction === "epsilon" && alphaBar[t] === 0)
     throw new UserError("x_T is pure noise in this schedule (alpha_bar[T] = 0): ε-prediction can't give x̂_0 there");
 }
 
 /**
- * @param {Process} model @param {Float32Array} output @param {Float32Array} x @param {number} t
+ * x̂_0 and ε of what the network predicts.
+ * @param {Predicted} model @param {Float32Array} output @param {Float32Array} x @param {number} t
  * @returns {[x0: Float32Array, eps: Float32Array]}
  */
-function toX0Eps(model, output, x, t) {
+export function toX0Eps(model, output, x, t) {
   const [signal, sigma] = [Math.sqrt(model.alphaBar[t]), Math.sqrt(1 - model.alphaBar[t])];
   checkSignal(model, t);
   if (model.prediction === "epsilon") return [over(combine([1, x], [-sigma, output]), signal), output];

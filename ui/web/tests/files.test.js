@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { crc32, inflateSync } from "node:zlib";
+import { crc32, deflateRawSync, inflateSync } from "node:zlib";
 import { ANIMATED } from "../files/animations.js";
 import { enlargement, film, strip } from "../files/labels.js";
 import { stem } from "../files/names.js";
@@ -8,6 +8,7 @@ import { indexed } from "../files/palette.js";
 import { png } from "../files/png.js";
 import { measured, moments, settings, table, titles } from "../files/record.js";
 import { save } from "../files/save.js";
+import { unzipped } from "../files/unzip.js";
 import { npy, zip } from "../files/zip.js";
 import { opaque, scaled } from "../pictures/compose.js";
 import { thin } from "../plans/kept.js";
@@ -157,6 +158,42 @@ test("NumPy's arrays and archives have their heads", () => {
   assert.equal(archive.readUInt32LE(14), 0x3610a686); // CRC-32
   assert.equal(archive.toString("utf8", 30, 36), "é.txt");
   assert.equal(archive.readUInt32LE(archive.length - 6), 30 + 6 + 5); // where the index begins
+});
+
+/** A ZIP of one packed file, whose head says that it has so many bytes. */
+function packedZip(content, size = content.length) {
+  const packed = deflateRawSync(content);
+  const archive = Buffer.from(zip([["a", packed]]));
+  const entry = archive.length - 22 - 47;
+  archive.writeUInt16LE(8, entry + 10);
+  archive.writeUInt32LE(crc32(content), entry + 16);
+  archive.writeUInt32LE(size, entry + 24);
+  return archive;
+}
+
+test("a ZIP is opened again, and a damaged one is a sentence", async () => {
+  const archive = zip([
+    ["é.txt", Buffer.from("hello")],
+    ["a/", Buffer.of()],
+    ["a/b", Buffer.of()],
+  ]);
+  const files = await unzipped(archive);
+  assert.deepEqual([...files.keys()], ["é.txt", "a/b"]);
+  assert.equal(Buffer.from(files.get("é.txt")).toString(), "hello");
+  const text = Buffer.alloc(100_000, "hello");
+  assert.deepEqual(Buffer.from((await unzipped(packedZip(text))).get("a")), text);
+  assert.equal((await unzipped(zip([]))).size, 0);
+  const damaged = archive.slice();
+  damaged[40] ^= 1;
+  const [broken, none] = [/its file \S+ can't be read/, /no ZIP that can be read here/];
+  await assert.rejects(unzipped(damaged), broken);
+  await assert.rejects(unzipped(packedZip(text, 10)), broken); // unpacks to more than it says
+  await assert.rejects(unzipped(packedZip(text, 100_001)), broken);
+  await assert.rejects(unzipped(packedZip(text, 600e6)), /too large: choose one of up to 500 MB/);
+  await assert.rejects(unzipped(archive.subarray(0, -20)), none);
+  await assert.rejects(unzipped(archive.subarray(20)), none);
+  await assert.rejects(unzipped(new Uint8Array(70_000)), none);
+  await assert.rejects(unzipped(new Uint8Array()), none);
 });
 
 test("a run is saved under its name, and an empty one is a sentence", async () => {

@@ -7,19 +7,20 @@ import { compile, Memory } from "../network/kernel.js";
 const file = (name) => readFileSync(new URL(`../network/${name}`, import.meta.url));
 const { scripts } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf-8"));
 
-test("the kernel's bytes are made of its source", async () => {
-  const flags = scripts.kernel.split(" ").slice(4); // behind `asc SOURCE -o BYTES`
-  let made;
-  const { error } = await asc.main(["kernel.wasm.ts", "-o", "made.wasm", ...flags], {
-    readFile: (name) => (name === "kernel.wasm.ts" ? file(name).toString() : null),
-    writeFile: (_, bytes) => {
-      made = bytes;
-    },
-    listFiles: () => [],
+for (const name of ["kernel", "batch"])
+  test(`the bytes of ${name}.wasm are made of its source`, async () => {
+    const flags = scripts.kernel.match(/-O3.*simd/)[0].split(" ");
+    let made;
+    const { error } = await asc.main([`${name}.wasm.ts`, "-o", "made.wasm", ...flags], {
+      readFile: (source) => (source.endsWith(".wasm.ts") && !source.includes("/") ? file(source).toString() : null),
+      writeFile: (_, bytes) => {
+        made = bytes;
+      },
+      listFiles: () => [],
+    });
+    assert.equal(error, null);
+    assert.deepEqual(Buffer.from(made), file(`${name}.wasm`));
   });
-  assert.equal(error, null);
-  assert.deepEqual(Buffer.from(made), file("kernel.wasm"));
-});
 
 /** A memory of numbers from −4 to 4. */
 async function filled() {

@@ -1,0 +1,81 @@
+// A ZIP opened, and NumPy's arrays read: the inverse of zip.js.
+
+import { unpacking } from "../messages/bytes.js";
+import { attempt } from "../messages/client.js";
+import { UserError } from "../process/errors.js";
+import { ZIP } from "../words/learning.js";
+import { checksum } from "./bytes.js";
+
+const MOST = 500e6; // bytes of all files of a ZIP: a tab has room for a few times as many
+const [HEAD, ENTRY, END] = [0x04034b50, 0x02014b50, 0x06054b50]; // the marks of a file, of an entry of the index, of its end
+const [STORED, DEFLATED] = [0, 8];
+
+/**
+ * The files of a ZIP, by their names. Throws a UserError for another file, a damaged or encrypted one, and one of more
+ * than 4 GB.
+ * @param {Uint8Array} bytes @returns {Promise<Map<string, Uint8Array<ArrayBuffer>>>}
+ */
+export async function unzipped(bytes) {
+  const entries = attempt(() => index(bytes));
+  if (!entries) throw new UserError(ZIP.none);
+  if (entries.reduce((sum, { size }) => sum + size, 0) > MOST) throw new UserError(ZIP.large(MOST / 1e6));
+  /** @type {Map<string, Uint8Array<ArrayBuffer>>} */
+  const files = new Map();
+  for (const { name, method, content, size, crc } of entries) {
+    if (name.endsWith("/")) continue; // a folder
+    const file = method === STORED ? content.slice() : await inflated(content, size);
+    if (file.length !== size || checksum(file) !== crc) throw new UserError(ZIP.damaged(name));
+    files.set(name, file);
+  }
+  return files;
+}
+
+/** What the index at the end of a ZIP says of its files. Throws for anything that is none. @param {Uint8Array} bytes */
+function index(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let end = bytes.length - 22;
+  const least = end - 65_535; // behind the index may stand a remark
+  while (end > least && view.getUint32(end, true) !== END) end--;
+  if (view.getUint32(end, true) !== END) throw new RangeError("no end");
+  let at = view.getUint32(end + 16, true);
+  return Array.from({ length: view.getUint16(end + 10, true) }, () => {
+    const [flags, method, title] = [8, 10, 28].map((place) => view.getUint16(at + place, true));
+    const [crc, packed, size, head] = [16, 20, 24, 42].map((place) => view.getUint32(at + place, true));
+    if (view.getUint32(at, true) !== ENTRY || view.getUint32(head, true) !== HEAD) throw new RangeError("no entry");
+    if (flags & 1) throw new RangeError("encrypted");
+    if (method !== STORED && method !== DEFLATED) throw new RangeError("a method of packing that browsers lack");
+    const from = head + 30 + view.getUint16(head + 26, true) + view.getUint16(head + 28, true);
+    if (from + packed > bytes.length) throw new RangeError("cut off");
+    const name = new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + title));
+    at += 46 + title + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
+    return { name, method, content: bytes.subarray(from, from + packed), size, crc };
+  });
+}
+
+/** What was packed, cut off behind so many bytes: a small file can unpack to gigabytes. @param {Uint8Array} content @param {number} size */
+async function inflated(content, size) {
+  const out = new Uint8Array(size);
+  let done = 0;
+  for (const reader = unpacking(content, "deflate-raw").getReader(); ; ) {
+    const { value } = await reader.read().catch(() => ({ value: undefined })); // damaged: its checksum is wrong
+    if (!value) return out.subarray(0, done);
+    if (done + value.length > size) return out.subarray(0, 0);
+    out.set(value, done);
+    done += value.length;
+  }
+}
+
+/** An array of bytes or of texts, as NumPy keeps it. @param {Uint8Array} file @returns {{ shape: number[], data: Uint8Array | string[] }} */
+export function ofNpy(file) {
+  const start = 10 + file[8] + 256 * file[9];
+  const head = new TextDecoder().decode(file.subarray(10, start));
+  const [, kind = "", sides = ""] = /'descr': '([^']*)'.*'shape': \(([\d, ]*)\)/.exec(head) ?? [];
+  const shape = sides.match(/\d+/g)?.map(Number) ?? [];
+  const data = file.subarray(start);
+  if (kind === "|u1") return { shape, data };
+  const letters = Number(kind.slice("<U".length)); // of each text, four bytes a letter
+  const codes = new Uint32Array(data.slice().buffer);
+  const text = (/** @type {number} */ i) =>
+    String.fromCodePoint(...codes.subarray(i * letters, (i + 1) * letters)).replaceAll("\0", "");
+  return { shape, data: Array.from({ length: codes.length / letters }, (_, i) => text(i)) };
+}

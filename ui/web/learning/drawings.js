@@ -1,0 +1,92 @@
+// A visitor's drawings as the pictures of a training. All of it is arithmetic that is the same in every browser: no canvas,
+// and of Math only the square root.
+
+import { reduced } from "../pictures/resize.js";
+import { UserError } from "../process/errors.js";
+import { uniform } from "../process/noise.js";
+import { PICTURES } from "../words/learning.js";
+
+/** @import { Rest } from "../files/make.js" */
+/** @import { Pictures } from "./pictures.js" */
+/** @typedef {number[]} Line x, y, x, y, … */
+
+/** The sheet: pixels a side, units of a line's numbers in a pixel, pixels of the pen, numbers of drawings, points of one at most. */
+export const SHEET = /** @type {const} */ ({ side: 28, units: 10, pen: 2, fewest: 5, most: 20, points: 400 });
+/** How many variants a drawing has, and how far they go: pixels, degrees, shares of the width and of the height. */
+export const VARIED = { count: 150, shift: 2, turn: 10, stretch: 0.15 };
+
+const { side: SIDE } = SHEET;
+const FINER = 4; // times, in which a line is drawn before it is made small
+const FINE = SIDE * FINER;
+const RADIUS = (SHEET.pen * FINER) / 2;
+const HALF_TURN = Math.round(1e6 * Math.tan((VARIED.turn * Math.PI) / 360)) / 1e6; // the tangent of half of it
+
+/** Draw lines white on black, with round ends. Their numbers are pixels; the sheet goes from 0 to SIDE. @param {Line[]} lines */
+export function drawn(lines) {
+  const ink = new Uint8Array(FINE * FINE);
+  for (const line of lines) {
+    const points = line.map((value) => value * FINER);
+    for (let to = 0; to < points.length; to += 2) {
+      const from = Math.max(0, to - 2); // the first point is a dot
+      pull(ink, points[from], points[from + 1], points[to], points[to + 1]);
+    }
+  }
+  return reduced({ width: FINE, height: FINE, channels: 1, data: ink }, FINER, FINER).data;
+}
+
+/** Pull the pen from one point to another. @param {Uint8Array} ink @param {number} ax @param {number} ay @param {number} bx @param {number} by */
+function pull(ink, ax, ay, bx, by) {
+  const [dx, dy] = [bx - ax, by - ay];
+  const length = dx * dx + dy * dy || 1;
+  const first = (/** @type {number} */ value) => Math.max(0, Math.floor(value - RADIUS));
+  const end = (/** @type {number} */ value) => Math.min(FINE, Math.ceil(value + RADIUS));
+  const [left, right, bottom] = [first(Math.min(ax, bx)), end(Math.max(ax, bx)), end(Math.max(ay, by))];
+  for (let y = first(Math.min(ay, by)); y < bottom; y++)
+    for (let x = left; x < right; x++) {
+      const px = x + 0.5 - ax; // no arrays here: it takes half of the time of 3,000 pictures
+      const py = y + 0.5 - ay;
+      const along = Math.min(1, Math.max(0, (px * dx + py * dy) / length)); // where on the line it is nearest
+      const off = px - along * dx;
+      const below = py - along * dy;
+      if (off * off + below * below <= RADIUS * RADIUS) ink[y * FINE + x] = 255;
+    }
+}
+
+/**
+ * The same lines, stretched about the middle of the sheet, turned and shifted a little.
+ * @param {Line[]} lines @param {ArrayLike<number>} random five numbers from 0 to 1
+ */
+export function varied(lines, random) {
+  const [turn, wide, high, right, down] = Array.from(random, (value) => 2 * value - 1);
+  const tangent = HALF_TURN * turn; // of half the angle: cosine and sine of browsers may differ in their last digit
+  const [cos, sin] = [1 - tangent ** 2, 2 * tangent].map((value) => value / (1 + tangent ** 2));
+  const stretch = [wide, high].map((value) => 1 + VARIED.stretch * value);
+  const middle = [right, down].map((value) => SIDE / 2 + VARIED.shift * value);
+  return lines.map((line) =>
+    line.map((_, i) => {
+      const [x, y] = [i - (i % 2), i + 1 - (i % 2)].map((at) => (line[at] - SIDE / 2) * stretch[at % 2]);
+      return middle[i % 2] + (i % 2 ? sin * x + cos * y : cos * x - sin * y);
+    }),
+  );
+}
+
+/**
+ * The pictures of drawings, each in its variants. Throws a UserError for too few and too many.
+ * @param {Line[][]} drawings with numbers of the sheet's units @param {Rest} rest @returns {Promise<Pictures>}
+ */
+export async function drawnPictures(drawings, rest) {
+  const { fewest, most, units } = SHEET;
+  if (drawings.length < fewest || drawings.length > most)
+    throw new UserError(PICTURES.drawings(drawings.length, fewest, most));
+  const [count, size] = [drawings.length * VARIED.count, SIDE * SIDE];
+  const [images, originals] = [new Uint8Array(count * size), new Uint8Array(drawings.length * size)];
+  for (const [i, drawing] of drawings.entries()) {
+    const lines = drawing.map((line) => line.map((value) => value / units));
+    originals.set(drawn(lines), i * size);
+    const random = uniform(0n, i, 5 * VARIED.count); // the same drawings give the same pictures
+    for (let k = 0; k < VARIED.count; k++)
+      images.set(drawn(varied(lines, random.subarray(5 * k, 5 * k + 5))), (i * VARIED.count + k) * size);
+    await rest(i + 1, drawings.length);
+  }
+  return { kind: "drawings", images, count, side: SIDE, channels: 1, labels: null, classes: [], originals };
+}

@@ -1,0 +1,308 @@
+// A network that learns, in a worker. Several workers can share a network: each computes the gradient of its share of a step's
+// pictures, and takes the step of its share of the weights. The page hands on what they need of each other (training.js).
+
+import { BatchLayers } from "../network/batch_layers.js";
+import { Memory, pageKernel } from "../network/kernel.js";
+import { Parameters } from "../network/parameters.js";
+import { flat, fromUint8, toUint8 } from "../process/floats.js";
+import { normal, uniform } from "./draws.js";
+import { Objective } from "./objective.js";
+import { Average, clipping, learningRate, Muon } from "./optimisers.js";
+import { TIMES } from "./recipe.js";
+import { shapesOf } from "./shapes.js";
+
+/** @import { BatchImage, BatchKernel } from "../network/tape.js" */
+/** @import { Parameter } from "../network/parameters.js" */
+/** @import { Pictures } from "./pictures.js" */
+/** @import { Recipe } from "./recipe.js" */
+/** @import { Tensors } from "./shapes.js" */
+
+/**
+ * What a lane has learned until some step: what a training is saved as.
+ * @typedef {object} Learned
+ * @property {Tensors} weights
+ * @property {Tensors} averages the moving average; the weights where there is none
+ * @property {Tensors} moments of the optimiser
+ */
+/**
+ * What a learner begins with.
+ * @typedef {object} Begin
+ * @property {Recipe} recipe
+ * @property {Pictures} pictures
+ * @property {Record<string, any>} config of the network @property {Record<string, any>} scheduler
+ * @property {number} index of this worker @property {number} workers that share the network
+ * @property {number} seed of the samples
+ * @property {Tensors} weights
+ * @property {Learned | null} learned to go on from
+ * @property {WebAssembly.Module} [code] of batch.wasm; without it, the page's own is fetched
+ */
+/** A share of the weights: names of tensors, and the range that they are. @typedef {{ names: string[], from: number, to: number }} Share */
+/** What an example is made of. @typedef {{ x0: Float32Array, eps: Float32Array, t: number, label: number }} Example */
+
+const N = 8; // pictures that are computed at once
+const SAMPLES = 24; // pictures of a grid
+const STEPS = 10; // of their chains
+
+/** The tensors that each worker steps, so that all have about as much to do. @param {Parameter[]} parameters @param {number} count @param {number} size of all @returns {Share[]} */
+function sharesOf(parameters, count, size) {
+  const work = parameters.map(({ shape, length }) =>
+    shape.length > 1 ? Math.min(shape[0], length / shape[0]) * length : length,
+  );
+  const whole = work.reduce((a, b) => a + b, 0);
+  /** @type {Share[]} */
+  const shares = Array.from({ length: count }, () => ({ names: [], from: size, to: size }));
+  let [sum, place] = [0, 0];
+  for (const [i, { name, length }] of parameters.entries()) {
+    const share = shares[Math.min(count - 1, Math.floor((sum / whole) * count))];
+    if (!share.names.length) share.from = place;
+    place += (length + 3) & ~3;
+    share.names.push(name);
+    share.to = place;
+    sum += work[i];
+  }
+  return shares;
+}
+
+export class Learner {
+  /** The order in which an epoch has the pictures. */
+  #order = { epoch: -1, pictures: new Uint32Array() };
+
+  /** @param {WebAssembly.Module} code @param {Begin} begin */
+  constructor(code, { recipe, pictures, config, scheduler, index, workers, seed, weights, learned }) {
+    this.recipe = recipe;
+    this.pictures = pictures;
+    this.index = index;
+    this.workers = workers;
+    this.seed = seed;
+    this.objective = new Objective(recipe, scheduler);
+    this.size = pictures.channels * pictures.side * pictures.side;
+    this.classes = pictures.labels ? pictures.classes.length : 0;
+    /** @type {Memory<BatchKernel>} */
+    const memory = new Memory(code);
+    this.parameters = new Parameters(memory, shapesOf(config));
+    this.layers = new BatchLayers(memory, this.parameters, N);
+    this.unet = this.layers.unet(config);
+    const all = [...this.parameters.all.values()];
+    this.shares = sharesOf(all, workers, this.parameters.size);
+    this.names = new Set(this.shares[index].names);
+    this.optimiser = new Muon(
+      memory,
+      all.filter(({ name }) => this.names.has(name)),
+    );
+    this.parameters.put(learned ? learned.averages : weights);
+    this.average = recipe.average ? new Average(recipe.average, this.#ofShare(this.parameters.weights)) : null;
+    if (!learned) return;
+    this.parameters.put(learned.weights);
+    this.optimiser.moments = learned.moments;
+  }
+
+  /** A copy of this worker's share of numbers that lie as the weights do. @param {Float32Array} numbers */
+  #ofShare(numbers, { from, to } = this.shares[this.index]) {
+    return numbers.slice(from, to);
+  }
+
+  // --- A step
+
+  /** The gradient of this worker's pictures of a step: its own share stays here, and those of the others are handed out. @param {{ step: number }} asked */
+  gradient({ step }) {
+    const { recipe, index, workers, layers, parameters } = this;
+    layers.begin();
+    let loss = 0;
+    for (let i = index * N; i < recipe.batch; i += workers * N) loss += this.#learn(step * recipe.batch + i);
+    layers.end();
+    const parts = this.shares.map((share, i) => (i === index ? null : this.#ofShare(parameters.gradients, share)));
+    return { loss: loss / recipe.batch, parts };
+  }
+
+  /** Add the gradient of some examples to the step's. The answer is the sum of their losses. @param {number} first its number */
+  #learn(first) {
+    const { objective, size } = this;
+    const examples = Array.from({ length: N }, (_, j) => this.example(first + j));
+    const inputs = examples.map(({ x0, eps, t }) => objective.input(objective.noisy(x0, eps, t), t));
+    const [times, labels] = [inputs.map(({ time }) => time), examples.map(({ label }) => label)];
+    const out = /** @type {BatchImage} */ (
+      /** @type {unknown} */ (this.unet.forward(flat(inputs.map(({ x }) => x)), times, labels))
+    );
+    const gradient = this.layers.read(out);
+    let sum = 0;
+    for (const [j, { x0, eps, t }] of examples.entries()) {
+      const target = objective.target(x0, eps, t);
+      const [weight, own] = [objective.weight(t), gradient.subarray(j * size, (j + 1) * size)];
+      const by = (2 * weight) / (size * this.recipe.batch);
+      let squares = 0;
+      for (let i = 0; i < size; i++) {
+        const apart = own[i] - target[i];
+        squares += apart * apart;
+        own[i] = by * apart;
+      }
+      sum += (weight * squares) / size;
+    }
+    this.layers.back(out, gradient);
+    return sum;
+  }
+
+  /** All that is drawn for an example follows from the seed and its number, whichever worker computes it. @param {number} number @returns {Example} */
+  example(number) {
+    const { pictures, recipe, size } = this;
+    const { seed, dropout } = recipe;
+    const picture = this.#picture(number);
+    const [u, dropped] = uniform(seed, "example", number, 2);
+    return {
+      x0: this.#pixels(picture),
+      eps: normal(seed, "noise", number, size),
+      t: this.objective.time(u),
+      label: pictures.labels && dropped >= dropout ? pictures.labels[picture] : this.classes,
+    };
+  }
+
+  /** The picture of an example: each epoch has all of them, in an order of its own. @param {number} number */
+  #picture(number) {
+    const { count } = this.pictures;
+    const epoch = Math.floor(number / count);
+    if (this.#order.epoch !== epoch) {
+      const order = Uint32Array.from({ length: count }, (_, i) => i);
+      const draws = uniform(this.recipe.seed, "order", epoch, count);
+      for (let i = count - 1; i > 0; i--) {
+        const j = Math.floor(draws[i] * (i + 1));
+        [order[i], order[j]] = [order[j], order[i]];
+      }
+      this.#order = { epoch, pictures: order };
+    }
+    return this.#order.pictures[number % count];
+  }
+
+  /** @param {number} picture */
+  #pixels(picture) {
+    const { images, channels } = this.pictures;
+    return fromUint8(images.subarray(picture * this.size, (picture + 1) * this.size), channels);
+  }
+
+  /** Add what the others have of this worker's share of the gradient. The answer is the sum of its squares. @param {{ parts: Float32Array[] }} asked */
+  sum({ parts }) {
+    const { from, to } = this.shares[this.index];
+    const { m } = this.layers;
+    const own = this.parameters.gradients.subarray(from, to);
+    for (const part of parts) for (let i = 0; i < own.length; i++) own[i] += part[i];
+    return { squares: m.run.squares(this.parameters.grad + from, to - from) };
+  }
+
+  /** Step this worker's share of the weights. The answer is what they are now. @param {{ step: number, norm: number }} asked of the whole gradient */
+  step({ step, norm }) {
+    this.optimiser.step(learningRate(this.recipe, step), clipping(norm), step);
+    const weights = this.#ofShare(this.parameters.weights);
+    this.average?.update(weights, step);
+    return { weights };
+  }
+
+  /** Take over the others' shares of numbers that lie as the weights do. @param {{ ranges: (Float32Array | null)[] }} asked */
+  put({ ranges }) {
+    for (const [i, range] of ranges.entries()) if (range) this.parameters.weights.set(range, this.shares[i].from);
+    return {};
+  }
+
+  // --- What it has learned
+
+  /** This worker's share of the average. */
+  averages() {
+    return { range: this.average ? this.average.values.slice() : null };
+  }
+
+  /**
+   * This worker's share of a grid: samples, and errors of x̂_0.
+   * @param {{ averages: Float32Array[] | null }} asked shares of the average; null where there is none
+   */
+  look({ averages }) {
+    const latest = this.parameters.weights.slice();
+    if (averages) this.put({ ranges: averages });
+    const samples = SAMPLES / N;
+    const found = this.#jobs(0, samples + TIMES.length, (job) =>
+      job < samples ? this.#sample(job * N) : this.#error(TIMES[job - samples]),
+    );
+    this.parameters.weights.set(latest);
+    const more = averages ? this.#jobs(samples + TIMES.length, samples, (job) => this.#sample(job * N)) : [];
+    return { found: [...found, ...more] };
+  }
+
+  /** What jobs of the same weights give; null for those of other workers. @template T @param {number} before jobs of other weights @param {number} count @param {(job: number) => T} compute */
+  #jobs(before, count, compute) {
+    this.layers.begin();
+    const found = Array.from({ length: count }, (_, job) =>
+      (before + job) % this.workers === this.index ? compute(job) : null,
+    );
+    this.layers.forget();
+    return found;
+  }
+
+  /** x̂_0 of pictures of one t. @param {Float32Array[]} xt @param {number} t @param {number[]} labels */
+  #denoise(xt, t, labels) {
+    const inputs = xt.map((one) => this.objective.input(one, t));
+    const times = inputs.map(({ time }) => time);
+    const output = this.unet.network(flat(inputs.map(({ x }) => x)), times, labels);
+    return xt.map((one, j) => this.objective.x0(output.subarray(j * this.size, (j + 1) * this.size), one, t));
+  }
+
+  /** Samples by DDIM, without guidance: one of each class, and again. @param {number} first its number */
+  #sample(first) {
+    const { objective } = this;
+    const numbers = Array.from({ length: N }, (_, j) => first + j);
+    const labels = numbers.map((number) => number % (this.classes || 1));
+    let x = numbers.map((number) => normal(this.seed, "sample", number, this.size));
+    for (const [t, s] of this.#chain) {
+      const x0 = this.#denoise(x, t, labels);
+      x = x.map((one, j) => objective.ddim(one, x0[j], t, s));
+    }
+    return x.map((one) => toUint8(one, this.pictures.channels));
+  }
+
+  /** The times of a sample's steps. */
+  get #chain() {
+    const { T } = this.objective;
+    return Array.from({ length: STEPS }, (_, k) => [T - (k * T) / STEPS, T - ((k + 1) * T) / STEPS]);
+  }
+
+  /** The root mean square of x̂_0's errors in grey levels, over pictures that are always the same. @param {number} share of T */
+  #error(share) {
+    const { objective, pictures, size } = this;
+    const t = Math.round(share * objective.T);
+    const numbers = Array.from({ length: N }, (_, j) => Math.floor((j * pictures.count) / N));
+    const labels = numbers.map((number) => pictures.labels?.[number] ?? 0);
+    const images = numbers.map((number) => this.#pixels(number));
+    const noise = numbers.map((_, j) => normal(this.seed, "error", j, size));
+    const found = this.#denoise(
+      images.map((x0, j) => objective.noisy(x0, noise[j], t)),
+      t,
+      labels,
+    );
+    let squares = 0;
+    for (const [j, x0] of images.entries()) for (let i = 0; i < size; i++) squares += (found[j][i] - x0[i]) ** 2;
+    return 127.5 * Math.sqrt(squares / (N * size));
+  }
+
+  /** This worker's share of what the lane has learned. @returns {Learned} */
+  collect() {
+    const { parameters, average, names } = this;
+    const own = (/** @type {Tensors} */ tensors) => new Map([...tensors].filter(([name]) => names.has(name)));
+    const weights = own(parameters.split(parameters.weights));
+    const whole = parameters.weights.slice();
+    if (average) whole.set(average.values, this.shares[this.index].from);
+    return { weights, averages: own(parameters.split(whole)), moments: this.optimiser.moments };
+  }
+}
+
+/** The networks that learn in this worker, by their lanes. @type {Map<number, Learner>} */
+const learners = new Map();
+
+/** The buffers in an answer, which it hands over. @param {any} content @returns {ArrayBuffer[]} */
+function buffers(content) {
+  if (ArrayBuffer.isView(content)) return [/** @type {ArrayBuffer} */ (content.buffer)];
+  if (!content || typeof content !== "object") return [];
+  return (content instanceof Map ? [...content.values()] : Object.values(content)).flatMap(buffers);
+}
+
+/** Answer what the page asks of a lane. @param {{ lane: number, what: "begin" | "gradient" | "sum" | "step" | "put" | "averages" | "look" | "collect", values: any }} question */
+export async function answer({ lane, what, values }) {
+  if (what === "begin") learners.set(lane, new Learner(values.code ?? (await pageKernel("batch")), values));
+  const learner = /** @type {Learner} */ (learners.get(lane));
+  const content = what === "begin" ? {} : learner[what](values);
+  return { content, moved: buffers(content) };
+}

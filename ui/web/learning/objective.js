@@ -1,0 +1,97 @@
+// What a network is to learn: how noisy its pictures are, what it predicts of them, and how much an error counts. The twin of
+// ddpm_core/objective.py, process.py and coordinates.py.
+
+import { clamp, combine, minus } from "../process/floats.js";
+import { fitted, qSample, toX0Eps } from "../process/predict.js";
+import { flowAt, schedule } from "../process/schedule.js";
+import { FLOW_TIME } from "./recipe.js";
+
+/** @import { Recipe } from "./recipe.js" */
+
+const [MEAN, STD] = [0.4, 1.1]; // of log σ, where the shape of a digit is decided
+const GAMMA = 5; // the SNR above which no error of x_0 counts more
+
+/** The normal distribution, to 1e-15: its series, in which nothing cancels. @param {number} x */
+export function ndtr(x) {
+  if (Math.abs(x) > 9) return x > 0 ? 1 : 0;
+  let [sum, term] = [0, x];
+  for (let n = 1; sum + term !== sum; n += 2, term *= (x * x) / n) sum += term;
+  return 0.5 + (sum * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI);
+}
+
+/** P(t <= n) for n = 1..T where log σ_t is normal: see `lognormal_times`. @param {Float64Array} alphaBar */
+function lognormalTimes(alphaBar) {
+  const logs = Array.from(alphaBar.subarray(1), (at) => 0.5 * Math.log((1 - at) / at));
+  return Float64Array.from(logs, (log, i) => (i + 1 < logs.length ? ndtr(((log + logs[i + 1]) / 2 - MEAN) / STD) : 1));
+}
+
+/** How an error of each prediction grows from that of x_0, squared. @type {Record<Recipe["prediction"], (snr: number) => number>} */
+const OF_X0 = {
+  epsilon: (snr) => snr,
+  x0: () => 1,
+  v: (snr) => snr + 1,
+  flow: (snr) => (Math.sqrt(snr) + 1) ** 2,
+};
+
+export class Objective {
+  /** @param {Recipe} recipe @param {Record<string, any>} scheduler of its scheduler_config.json */
+  constructor({ prediction, times, weight }, scheduler) {
+    this.prediction = prediction;
+    this.isWeighted = weight === "min_snr";
+    this.process = { ...schedule(scheduler), prediction };
+    this.T = this.process.T;
+    /** P(t <= n) for n = 1..T; null where all t are equally likely. */
+    this.times = times === "lognormal" ? lognormalTimes(this.process.alphaBar) : null;
+  }
+
+  /** The t of a uniform number. @param {number} u */
+  time(u) {
+    if (!this.times) return 1 + Math.floor(u * this.T);
+    let [low, high] = [0, this.T - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.times[middle] > u) high = middle;
+      else low = middle + 1;
+    }
+    return low + 1;
+  }
+
+  /** How much the loss of a t counts. @param {number} t */
+  weight(t) {
+    if (!this.isWeighted) return 1;
+    const at = this.process.alphaBar[t];
+    const snr = at / (1 - at);
+    return Math.min(snr, GAMMA) / OF_X0[this.prediction](snr);
+  }
+
+  /** x_t. @param {Float32Array} x0 @param {Float32Array} eps @param {number} t */
+  noisy(x0, eps, t) {
+    return qSample(this.process, x0, t, eps);
+  }
+
+  /** The picture and the time that the network gets for an x_t. @param {Float32Array} xt @param {number} t */
+  input(xt, t) {
+    if (this.prediction !== "flow") return { x: xt, time: t - 1 };
+    const { tau, scale } = flowAt(this.process, t);
+    return { x: combine([scale, xt]), time: Math.fround(FLOW_TIME * tau) };
+  }
+
+  /** What the network is to predict. @param {Float32Array} x0 @param {Float32Array} eps @param {number} t */
+  target(x0, eps, t) {
+    if (this.prediction === "epsilon") return eps;
+    if (this.prediction === "x0") return x0;
+    if (this.prediction === "flow") return minus(eps, x0);
+    const at = this.process.alphaBar[t];
+    return combine([Math.sqrt(at), eps], [-Math.sqrt(1 - at), x0]);
+  }
+
+  /** x̂_0, in [−1, 1], of what the network predicts. @param {Float32Array} output @param {Float32Array} xt @param {number} t */
+  x0(output, xt, t) {
+    return clamp(toX0Eps(this.process, output, xt, t)[0]);
+  }
+
+  /** x_s of DDIM without noise, from x_t and x̂_0. @param {Float32Array} xt @param {Float32Array} x0 @param {number} t @param {number} s */
+  ddim(xt, x0, t, s) {
+    return this.noisy(x0, fitted(this.process, x0, xt, t).eps, s);
+  }
+}

@@ -1,0 +1,126 @@
+// The workers in which a network learns, as the page asks them.
+
+import { UserError } from "../process/errors.js";
+
+/** @import { Learned } from "./learner.js" */
+/** @import { Lane } from "./recipe.js" */
+
+const GLANCE = 30_000; // ms; a worker that is silent for so many is given up:
+const GLANCES = 4;
+
+const ENDED = "the browser ended a part of this training, perhaps because there was not enough memory: start it again";
+const SILENT = "a part of this training does not answer any more: start it again";
+const DIVERGED = "the loss is no number any more: choose a lower learning rate";
+
+/** A worker, and the questions that it has not answered yet. */
+export class Hand {
+  /** @type {Map<number, { resolve: (answer: any) => void, reject: (error: Error) => void }>} */
+  #waiting = new Map();
+  #asked = 0;
+  #glances = 0; // since it was heard
+  /** Why it can't go on. @type {Error | null} */
+  #lost = null;
+
+  /** @param {Worker} worker */
+  constructor(worker) {
+    this.worker = worker;
+    worker.addEventListener("message", ({ data: { id, answer } }) => this.#hear(id, answer));
+    for (const wrong of ["error", "messageerror"]) worker.addEventListener(wrong, () => this.#lose(ENDED));
+    this.watch = setInterval(() => {
+      this.#glances = this.#waiting.size ? this.#glances + 1 : 0;
+      if (this.#glances > GLANCES) this.#lose(SILENT);
+    }, GLANCE);
+  }
+
+  /** @param {number} id @param {any} answer */
+  #hear(id, answer) {
+    const { resolve, reject } = this.#waiting.get(id) ?? {};
+    this.#waiting.delete(id);
+    this.#glances = 0;
+    if (answer.error) reject?.(new UserError(answer.error));
+    else resolve?.(answer);
+  }
+
+  /** @param {string} why */
+  #lose(why) {
+    this.#lost = new UserError(why);
+    for (const { reject } of this.#waiting.values()) reject(this.#lost);
+    this.#waiting.clear();
+  }
+
+  /** @param {number} lane @param {string} what @param {object} values @returns {Promise<any>} */
+  ask(lane, what, values) {
+    return new Promise((resolve, reject) => {
+      if (this.#lost) return reject(this.#lost);
+      const id = ++this.#asked;
+      this.#waiting.set(id, { resolve, reject });
+      this.worker.postMessage({ verb: "learn", id, lane, what, values });
+    });
+  }
+
+  end() {
+    clearInterval(this.watch);
+    this.worker.terminate();
+  }
+}
+
+/** The workers of a lane. */
+export class Team {
+  /** @param {number} lane @param {Hand[]} hands @param {boolean} isAveraged */
+  constructor(lane, hands, isAveraged) {
+    this.lane = lane;
+    this.hands = hands;
+    this.isAveraged = isAveraged;
+  }
+
+  /** @param {string} what @param {(i: number) => object} values of worker i */
+  ask(what, values = () => ({})) {
+    return Promise.all(this.hands.map((hand, i) => hand.ask(this.lane, what, values(i))));
+  }
+
+  /** What all but worker i have. @template T @param {T[]} all @param {number} i */
+  #others = (all, i) => all.map((one, j) => (j === i ? null : one));
+
+  /** Take a step. The answer is its loss. @param {number} step */
+  async step(step) {
+    const gradients = await this.ask("gradient", () => ({ step }));
+    const parts = (/** @type {number} */ i) => gradients.flatMap(({ parts }, j) => (j === i ? [] : [parts[i]]));
+    const sums = await this.ask("sum", (i) => ({ parts: parts(i) }));
+    const norm = Math.sqrt(sums.reduce((sum, { squares }) => sum + squares, 0));
+    const loss = gradients.reduce((sum, { loss }) => sum + loss, 0);
+    if (!Number.isFinite(loss + norm)) throw new UserError(DIVERGED);
+    const made = await this.ask("step", () => ({ step, norm }));
+    const ranges = made.map(({ weights }) => weights);
+    if (ranges.length > 1) await this.ask("put", (i) => ({ ranges: this.#others(ranges, i) }));
+    return loss;
+  }
+
+  /** What it draws, and how far x̂_0 is off. @returns {Promise<Omit<Lane, "loss">>} */
+  async look() {
+    const shares = this.isAveraged ? await this.ask("averages") : [];
+    const averages = this.isAveraged ? shares.map(({ range }) => range) : null;
+    const found = await this.ask("look", () => ({ averages }));
+    const jobs = found[0].found.map((/** @type {any} */ _, /** @type {number} */ job) =>
+      found.map(({ found }) => found[job]).find((one) => one !== null),
+    );
+    const errors = jobs.filter((/** @type {any} */ job) => typeof job === "number");
+    const pictures = jobs.filter((/** @type {any} */ job) => Array.isArray(job)).flat();
+    const half = this.isAveraged ? pictures.length / 2 : pictures.length;
+    const latest = this.isAveraged ? joined(pictures.slice(half)) : null;
+    return { averaged: joined(pictures.slice(0, half)), latest, errors };
+  }
+
+  /** @returns {Promise<Learned>} */
+  async collect() {
+    const shares = /** @type {Learned[]} */ (await this.ask("collect"));
+    const whole = (/** @type {keyof Learned} */ what) => new Map(shares.flatMap((share) => [...share[what]]));
+    return { weights: whole("weights"), averages: whole("averages"), moments: whole("moments") };
+  }
+}
+
+/** Pictures, one behind the other. @param {Uint8Array[]} pictures */
+function joined(pictures) {
+  const whole = new Uint8Array(pictures.length * pictures[0].length);
+  for (const [i, one] of pictures.entries()) whole.set(one, i * one.length);
+  return whole;
+}

@@ -1,0 +1,291 @@
+// A training in the page: it leads the workers in which one or two networks learn, step by step, and says what is new. Nothing
+// here waits for a timer, which a hidden page has seldom.
+
+import { UserError } from "../process/errors.js";
+import { failure } from "../words/units.js";
+import { configOf, stepsOf } from "./recipe.js";
+import { initialWeights, shapesOf } from "./shapes.js";
+import { Hand, Team } from "./team.js";
+
+/** @import { Learned } from "./learner.js" */
+/** @import { Pictures } from "./pictures.js" */
+/** @import { Grid, Recipe } from "./recipe.js" */
+/** @import { Tensors } from "./shapes.js" */
+
+/** @typedef {"starting" | "running" | "paused" | "stopped" | "finished" | "failed"} State */
+/**
+ * A training as it is kept, as a plain object.
+ * @typedef {object} Snapshot
+ * @property {Recipe[]} recipes
+ * @property {number} step that comes next @property {number} seconds of learning until then
+ * @property {Learned[]} lanes
+ * @property {History} history
+ */
+/** The losses of each step, by lanes, and grids. @typedef {{ losses: number[][], grids: Grid[] }} History */
+/**
+ * rate: pictures a second, and left: seconds, as the last steps say.
+ * @typedef {{ kind: "state" }
+ *   | { kind: "step", step: number, images: number, losses: number[], seconds: number, rate: number, left: number }
+ *   | { kind: "grid", grid: Grid } | { kind: "wrong", error: string }} News
+ */
+/**
+ * How a training runs. workers: how many, `workersFor` says how many are good. start: gives a new one. weights: with which each
+ * lane begins, null for weights that have learned nothing. snapshot: to go on from.
+ * @typedef {{ workers: number, start?: () => Worker, weights?: (Tensors | null)[], snapshot?: Snapshot | null }} How
+ */
+
+const FIRST = 2; // seconds until the first grid
+const SHARE = 0.1; // of the time, at most, that later grids take
+const RECENT = 20; // seconds of steps that the rate is of
+const SMOOTH = 0.9; // how much the loss of a grid keeps of that of the step before
+const GRIDS = 64; // that a history keeps
+const WORKER = 60e6; // bytes, for widths from 16 on and 28 × 28 pixels
+const [LITTLE, MUCH, PLENTY] = [130e6, 1000e6, 8]; // bytes that all workers may take; GB from which on it is much
+
+const OVER = "the weights of this training are lost: start it again";
+
+/** A worker of the page. */
+const pageWorker = () => new Worker(new URL("../local/worker.js", import.meta.url), { type: "module" });
+
+/**
+ * How many workers are good for a training: one core stays free, where there are more than two.
+ * @param {Recipe} recipe @param {Pictures} pictures
+ * @param {{ cores?: number, memory?: number, mobile?: boolean }} machine memory in GB; undefined where a browser does not say
+ */
+export function workersFor({ widths }, { side }, { cores = 1, memory = 0, mobile = true }) {
+  const each = ((WORKER * widths[0]) / 16) * (side / 28) ** 2;
+  const most = Math.floor((memory >= PLENTY && !mobile ? MUCH : LITTLE) / each);
+  const free = cores > 2 ? cores - 1 : cores;
+  return Math.max(...[1, 2, 4].filter((count) => count === 1 || count <= Math.min(most, free)));
+}
+
+/** The loss of late, of the losses of all steps. @param {number[]} losses */
+const smooth = (losses) => losses.reduce((mean, loss) => SMOOTH * mean + (1 - SMOOTH) * loss);
+
+export class Training {
+  /** @type {State} */
+  state = "starting";
+  /** Takes what is new. @type {(news: News) => void} */
+  onNews = () => {};
+  /** What the visitor wants to happen after the step under way. @type {"run" | "pause" | "stop"} */
+  #wish = "run";
+  #wake = () => {}; // tells those who wait for another state or wish
+  #change = this.#next();
+  /** What happens one after another: steps, and what looks at all weights. @type {Promise<unknown>} */
+  #turn = Promise.resolve();
+  /** @type {Promise<void> | null} */
+  #run = null;
+  /** @type {Hand[]} */
+  #hands = [];
+  /** @type {Team[]} */
+  #teams = [];
+  #looked = { at: 0, took: 0 }; // seconds of learning at the end of the newest grid, and how many it took
+  /** Seconds and steps at the end of the last steps. @type {{ seconds: number, step: number }[]} */
+  #marks = [];
+  /** What it has learned when it is over. @type {Snapshot | null} */
+  #end = null;
+
+  /** @param {Pictures} pictures @param {Recipe[]} lanes one or two, which go in step @param {How} how */
+  constructor(pictures, lanes, how) {
+    this.pictures = pictures;
+    this.lanes = lanes;
+    this.how = how;
+    this.steps = stepsOf(lanes[0]);
+    this.configs = lanes.map((recipe) => configOf(recipe, pictures));
+    const { step = 0, seconds = 0, history } = how.snapshot ?? {};
+    this.step = step;
+    this.seconds = seconds;
+    /** @type {History} */
+    this.history = history ?? { losses: lanes.map(() => []), grids: [] };
+  }
+
+  get isOver() {
+    return this.state === "stopped" || this.state === "finished" || this.state === "failed";
+  }
+
+  // --- What the page calls. Each promise is kept when the training has done it, which is after the step under way
+
+  start() {
+    this.#run ??= this.#learn();
+    return this.#until("run", "running");
+  }
+
+  pause = () => this.#until("pause", "paused");
+
+  resume = () => this.#until("run", "running");
+
+  stop() {
+    if (!this.#run) this.#enter("stopped");
+    return this.#until("stop", "stopped");
+  }
+
+  /** All that is needed to go on later. @returns {Promise<Snapshot>} */
+  async snapshot() {
+    if (this.isOver && !this.#end) throw new UserError(OVER);
+    return this.#end ?? this.#alone(() => this.#collect());
+  }
+
+  /** The weights of a lane, by their names. @param {number} lane @param {boolean} averaged or the latest */
+  async weights(lane, averaged = true) {
+    const { lanes } = await this.snapshot();
+    return lanes[lane][averaged ? "averages" : "weights"];
+  }
+
+  /** The averaged weights of a lane with their shapes, by their names. @param {number} lane */
+  async tensors(lane) {
+    const values = await this.weights(lane);
+    const shapes = shapesOf(this.configs[lane]["config.json"]);
+    return new Map(
+      [...shapes].map(([name, shape]) => [name, { shape, values: /** @type {Float32Array} */ (values.get(name)) }]),
+    );
+  }
+
+  // --- States
+
+  /** A promise of the next change of state or wish. */
+  #next() {
+    return new Promise((resolve) => {
+      this.#wake = () => resolve(null);
+    });
+  }
+
+  #notify() {
+    const wake = this.#wake;
+    this.#change = this.#next();
+    wake();
+  }
+
+  /** @param {"run" | "pause" | "stop"} wish @param {State} state */
+  async #until(wish, state) {
+    if (this.#wish !== "stop") this.#wish = wish;
+    this.#notify();
+    while (this.#wish === wish && this.state !== state && !this.isOver) await this.#change;
+  }
+
+  /** @param {State} state */
+  #enter(state) {
+    if (this.state === state) return;
+    this.state = state;
+    this.#tell({ kind: "state" });
+    this.#notify();
+  }
+
+  /** A fault of a page that listens does not end the training. @param {News} news */
+  #tell(news) {
+    try {
+      this.onNews(news);
+    } catch (error) {
+      console.error(error);
+    }
+  }
+
+  /** Do something between two steps. @template T @param {() => Promise<T>} task */
+  #alone(task) {
+    const done = this.#turn.then(task);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  // --- Learning
+
+  async #learn() {
+    try {
+      await this.#alone(() => this.#begin());
+      while (this.step < this.steps && this.#wish !== "stop") {
+        this.#enter(this.#wish === "pause" ? "paused" : "running");
+        await (this.#wish === "pause" ? this.#change : this.#alone(() => this.#advance()));
+      }
+      this.#end = await this.#alone(() => this.#collect());
+      this.#enter(this.step < this.steps ? "stopped" : "finished");
+    } catch (error) {
+      this.#tell({ kind: "wrong", error: failure(error) });
+      this.#enter("failed");
+    } finally {
+      for (const hand of this.#hands) hand.end();
+    }
+  }
+
+  /** Begin the workers: as many for each lane. */
+  async #begin() {
+    const { lanes, how, pictures, configs } = this;
+    const each = Math.max(1, Math.floor(how.workers / lanes.length));
+    const count = Math.min(Math.max(1, how.workers), each * lanes.length);
+    this.#hands = Array.from({ length: count }, () => new Hand((how.start ?? pageWorker)()));
+    this.#teams = lanes.map((recipe, lane) => {
+      const hands = this.#hands.slice((lane * each) % count).slice(0, each);
+      return new Team(lane, hands, recipe.average > 0);
+    });
+    const begin = (/** @type {Team} */ team, /** @type {Recipe} */ recipe, /** @type {number} */ lane) => {
+      const { "config.json": config, "scheduler_config.json": scheduler } = configs[lane];
+      const learned = how.snapshot?.lanes[lane] ?? null;
+      const weights = how.weights?.[lane] ?? initialWeights(shapesOf(config), recipe.seed);
+      const rest = { recipe, config, scheduler, learned, weights: learned ? null : weights, seed: lanes[0].seed };
+      const shown = { ...pictures, originals: new Uint8Array() };
+      return team.ask("begin", (index) => ({ ...rest, pictures: shown, index, workers: team.hands.length }));
+    };
+    await Promise.all(this.#teams.map((team, lane) => begin(team, lanes[lane], lane)));
+    this.#looked.at = this.seconds;
+    this.#marks = [{ seconds: this.seconds, step: this.step }];
+  }
+
+  /** Take a step, and look at what was learned when it is time. */
+  async #advance() {
+    const losses = await this.#timed(() => Promise.all(this.#teams.map((team) => team.step(this.step))));
+    for (const [lane, loss] of losses.entries()) this.history.losses[lane].push(loss);
+    this.step += 1;
+    this.#mark();
+    const { step, seconds, images, rate } = this;
+    const left = ((this.steps - step) * this.lanes[0].batch) / rate;
+    this.#tell({ kind: "step", step, images, losses, seconds, rate, left });
+    const { at, took } = this.#looked;
+    const isDue = seconds - at >= (took ? took * (1 / SHARE - 1) : FIRST);
+    if (step === this.steps || (isDue && this.#wish === "run")) await this.#look();
+  }
+
+  /** Pictures that each lane has seen. */
+  get images() {
+    return this.step * this.lanes[0].batch;
+  }
+
+  /** Pictures a second, as the last steps say. */
+  get rate() {
+    const [first, last] = [this.#marks[0], this.#marks[this.#marks.length - 1]];
+    return ((last.step - first.step) * this.lanes[0].batch) / (last.seconds - first.seconds || 1e-3);
+  }
+
+  /** Note when a step ended, and forget those of long ago. */
+  #mark() {
+    const { seconds, step } = this;
+    this.#marks.push({ seconds, step });
+    while (this.#marks.length > 2 && this.#marks[0].seconds < seconds - RECENT) this.#marks.shift();
+  }
+
+  /** What a task gives; what it takes counts as learning. @template T @param {() => Promise<T>} task */
+  async #timed(task) {
+    const began = performance.now();
+    const found = await task();
+    this.seconds += (performance.now() - began) / 1000;
+    return found;
+  }
+
+  /** Draw a grid. */
+  async #look() {
+    const { step, images, seconds, history } = this;
+    const found = await this.#timed(() => Promise.all(this.#teams.map((team) => team.look())));
+    const lanes = found.map((lane, i) => ({ ...lane, loss: smooth(history.losses[i]) }));
+    this.#looked = { at: this.seconds, took: this.seconds - seconds };
+    if (history.grids.length === GRIDS) history.grids = history.grids.filter((_, i) => i % 2);
+    const grid = { step, images, seconds, lanes };
+    history.grids.push(grid);
+    this.#tell({ kind: "grid", grid });
+  }
+
+  /** @returns {Promise<Snapshot>} */
+  async #collect() {
+    const { step, seconds, history } = this;
+    const lanes = await Promise.all(this.#teams.map((team) => team.collect()));
+    const { losses, grids } = history;
+    const kept = { losses: losses.map((each) => [...each]), grids: [...grids] };
+    return { recipes: this.lanes, step, seconds, lanes, history: kept };
+  }
+}

@@ -1,0 +1,72 @@
+// The weights that learn, and their gradients, in the kernel's memory.
+
+/** @import { Memory } from "./kernel.js" */
+/** @import { BatchKernel } from "./tape.js" */
+/** Places of a tensor's numbers, in PyTorch's order, and of their gradients. @typedef {{ name: string, shape: number[], length: number, at: number, grad: number }} Parameter */
+
+export class Parameters {
+  /** By the tensors' names, in their order. @type {Map<string, Parameter>} */
+  all = new Map();
+  /** Names of the tensors that no layer took. @type {Set<string>} */
+  #left;
+  /** How many numbers lie behind each other, with the gaps that keep each tensor at a multiple of four. */
+  size = 0;
+
+  /** All weights, behind each other, and behind them their gradients. @param {Memory<BatchKernel>} memory @param {Iterable<[string, number[]]>} shapes by name */
+  constructor(memory, shapes) {
+    this.m = memory;
+    for (const [name, shape] of shapes) {
+      const length = shape.reduce((a, b) => a * b, 1);
+      this.all.set(name, { name, shape, length, at: this.size, grad: this.size });
+      this.size += (length + 3) & ~3;
+    }
+    this.at = memory.take(this.size);
+    this.grad = memory.take(this.size);
+    memory.f.fill(0, this.at, this.grad + this.size);
+    for (const one of this.all.values()) {
+      one.at += this.at;
+      one.grad += this.grad;
+    }
+    this.#left = new Set(this.all.keys());
+  }
+
+  /** All weights as they lie in the memory. A view: it ends when the memory grows. */
+  get weights() {
+    return this.m.f.subarray(this.at, this.at + this.size);
+  }
+
+  /** All gradients, likewise. */
+  get gradients() {
+    return this.m.f.subarray(this.grad, this.grad + this.size);
+  }
+
+  /** The tensor of a layer. @param {string} name @param {number[]} shape it must have */
+  take(name, ...shape) {
+    const found = this.all.get(name);
+    if (`${found?.shape}` !== `${shape}`) throw new Error(`${name} has shape ${found?.shape}, not ${shape}`);
+    this.#left.delete(name);
+    return /** @type {Parameter} */ (found);
+  }
+
+  /** To be called when all layers are made. */
+  finish() {
+    const [name] = this.#left;
+    if (name) throw new Error(`no layer has ${name}`);
+  }
+
+  /** Set weights. @param {Iterable<[string, ArrayLike<number>]>} tensors by name */
+  put(tensors) {
+    for (const [name, numbers] of tensors) {
+      const { at, length } = /** @type {Parameter} */ (this.all.get(name));
+      if (numbers.length !== length) throw new Error(`${name} has ${length} numbers, not ${numbers.length}`);
+      this.m.f.set(numbers, at);
+    }
+  }
+
+  /** The tensors of numbers that lie as the weights do. @param {Float32Array} numbers such as the weights, their gradients or their average */
+  split(numbers) {
+    return new Map(
+      [...this.all.values()].map(({ name, at, length }) => [name, numbers.slice(at - this.at, at - this.at + length)]),
+    );
+  }
+}

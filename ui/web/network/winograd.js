@@ -1,0 +1,178 @@
+// 3 × 3 convolutions of a batch by Winograd's products, forward and back. The gradients of the transforms are their transposes,
+// so both gradients take 16 products a channel for four outputs, as the convolution does: the weights' is
+// Gᵀ [Σ (A d Aᵀ) ⊙ (Bᵀ a B)] G, and the data's is B [U ⊙ (A d Aᵀ)] Bᵀ. For U, A, B and G see kernel.wasm.ts.
+
+import { up } from "./tape.js";
+
+/** @import { Normalisation } from "./group_norm.js" */
+/** @import { BatchImage, Frame, Tape } from "./tape.js" */
+/** @typedef {ReturnType<typeof sizesOf>} Sizes */
+/** @typedef {{ scales?: Normalisation | null, act?: boolean, shift?: BatchImage | null, add?: BatchImage | null, out?: BatchImage }} Around as in layers.js */
+
+const APART = 16; // numbers between matrices that are read and written at once: else they share a set of a cache
+const BAND = 65536; // numbers of the tiles that are transformed at once: 256 kB
+/** Products that are not 0: the first of each run, and how many. Where each pixel is seen as four, the third of each four is 0. */
+const RUNS = {
+  all: [[0, 16]],
+  enlarged: [
+    [0, 2],
+    [3, 3],
+    [7, 1],
+    [12, 2],
+    [15, 1],
+  ],
+};
+
+/** Sizes for c channels and o outputs of h × w places of n pictures. @param {number} c @param {number} o @param {number} h @param {number} w @param {number} n */
+function sizesOf(c, o, h, w, n) {
+  const [high, wide] = [(h + 1) >> 1, (w + 1) >> 1]; // tiles
+  const rows = Math.min(high, Math.max(1, Math.floor(BAND / (16 * (c + o) * wide * n)))); // of tiles in a band
+  const [row, tiles] = [(2 * wide + 2) * n, rows * wide * n];
+  const plane = (2 * high + 2) * row; // of the image with a border
+  return { h, w, high, wide, rows, row, plane, tiles, nextA: c * tiles + APART, nextM: o * tiles + APART };
+}
+
+export class Winograd {
+  /** @param {Tape} tape @param {string} name @param {number} from channels @param {number} to @param {boolean} isEnlarged whether each pixel is seen as four */
+  constructor(tape, name, from, to, isEnlarged) {
+    this.tape = tape;
+    this.from = from;
+    this.to = to;
+    this.isEnlarged = isEnlarged;
+    this.c = up(from, 4); // with channels of zeros
+    this.o = up(to, 4);
+    this.weight = tape.weights.take(`${name}.weight`, to, from, 3, 3);
+    this.bias = tape.weights.take(`${name}.bias`, to);
+    this.next = this.c * this.o + APART;
+    this.k = tape.zeros(16 * this.next);
+    this.transpose = tape.zeros(16 * this.next);
+    this.grad = tape.zeros(16 * this.next);
+    tape.register(this);
+  }
+
+  /** Transform the weights, for forward and back, and set the gradient of the transformed ones to 0. */
+  pack() {
+    const { m } = this.tape;
+    const { weight, from, to, next } = this;
+    m.run.filters(weight.at, 9 * from, 9, to, from, this.k, 4 * this.c, next);
+    m.run.filters(weight.at, 9, 9 * from, from, to, this.transpose, 4 * this.o, next);
+    m.f.fill(0, this.grad, this.grad + 16 * next);
+  }
+
+  /** Add the gradient of the transformed weights to that of the weights. */
+  unpack() {
+    const { weight, from, to, next } = this;
+    this.tape.m.run.unfilters(weight.grad, 9 * from, 9, to, from, this.grad, 4 * this.c, next);
+  }
+
+  /** Bands of rows of tiles: the first, and how many. @param {Sizes} sizes */
+  *#bands({ high, rows }) {
+    for (let y = 0; y < high; y += rows) yield [y, Math.min(rows, high - y)];
+  }
+
+  /** The image of x. @param {BatchImage} x @param {Around} around */
+  forward(x, around) {
+    const { m, n } = this.tape;
+    const times = this.isEnlarged ? 2 : 1;
+    const sizes = sizesOf(this.c, this.o, times * x.h, times * x.w, n);
+    const { h, w, wide, plane, row, tiles, nextA, nextM } = sizes;
+    const out = around.out ?? this.tape.image(this.to, h, w);
+    const a = this.#pad(x, around, sizes);
+    const { top } = m;
+    const offsets = this.#offsets(around.shift);
+    const [data, made] = [m.take(16 * nextA), m.take(16 * nextM)];
+    for (const [y, rows] of this.#bands(sizes)) {
+      m.run.tiles(a, plane, row, this.c, y, rows, wide, n, data, tiles, nextA);
+      for (const [i, count] of this.#runs) {
+        const by = [this.k + i * this.next, 4, 4 * this.c, 0, 0, made + i * nextM, tiles, this.o, rows * wide * n];
+        m.run.product(data + i * nextA, tiles, this.c, ...by, count, nextA, this.next, nextM);
+      }
+      const to = [offsets, around.add?.at ?? 0, out.at, out.plane, this.to, y, rows, h, w, n];
+      m.run.untile(made, tiles, nextM, ...to, Number(!this.isEnlarged));
+    }
+    m.top = top;
+    this.tape.note(() => this.backward(x, out, a, around, sizes));
+    return out;
+  }
+
+  get #runs() {
+    return this.isEnlarged ? RUNS.enlarged : RUNS.all;
+  }
+
+  /** The place of x with what comes before the convolution, in a border of zeros. @param {BatchImage} x @param {Around} around @param {Sizes} sizes */
+  #pad(x, { scales, act }, { h, w, high, plane, row }) {
+    const { m, n } = this.tape;
+    const { c, from } = this;
+    const a = m.take(c * plane);
+    const frame = { inner: a + row + n, plane, row };
+    m.run.border(a, plane, row, c, 2 * high + 2, h, w, n, 1);
+    m.f.fill(0, a + from * plane, a + c * plane);
+    if (scales) scales.put(Boolean(act), frame);
+    else if (this.isEnlarged) m.run.enlarge(x.at, x.plane, from, x.h, x.w, n, frame.inner, plane, row);
+    else this.tape.frame(x, frame);
+    return a;
+  }
+
+  /** The place of what is added to each channel of each picture: the bias, and the shift. @param {BatchImage | null | undefined} shift */
+  #offsets(shift) {
+    const { m, n } = this.tape;
+    const at = m.take(this.to * n);
+    const { f } = m;
+    for (let i = 0; i < this.to * n; i++)
+      f[at + i] = f[this.bias.at + Math.floor(i / n)] + (shift ? f[shift.at + i] : 0);
+    return at;
+  }
+
+  /** Go back to the gradients of x, weights, shift and what was added. @param {BatchImage} x @param {BatchImage} out @param {number} a its place with a border @param {Around} around @param {Sizes} sizes */
+  backward(x, out, a, { scales, act, shift, add }, sizes) {
+    const { tape } = this;
+    const { m, n } = tape;
+    const { plane, row } = sizes;
+    const sums = m.take(this.to * n);
+    m.run.sums(out.grad, out.plane, this.to, out.h * out.w, n, sums);
+    tape.total(this.bias.grad, sums, n, this.to);
+    if (shift) tape.pass(shift, sums);
+    const more = x.constant || (scales ? scales.claim() : tape.claim(x));
+    const { top } = m;
+    const grad = x.constant ? 0 : tape.zeros(this.c * plane);
+    this.#products(out, a, grad, sizes);
+    if (add) tape.pass(add, out.grad);
+    if (grad) {
+      const frame = { inner: grad + row + n, plane, row };
+      if (scales) scales.back(Boolean(act), frame, more);
+      else this.#leave(x, frame, more);
+    }
+    m.top = top;
+  }
+
+  /** Winograd's products of both gradients, that of the data where `grad` is its place. @param {BatchImage} out @param {number} a @param {number} grad @param {Sizes} sizes */
+  #products(out, a, grad, sizes) {
+    const { m, n } = this.tape;
+    const { h, w, wide, plane, row, tiles, nextA, nextM } = sizes;
+    const [data, made] = [m.take(16 * nextA), m.take(16 * nextM)];
+    if (this.o > this.to) m.f.fill(0, made, made + 16 * nextM);
+    for (const [y, rows] of this.#bands(sizes)) {
+      const width = rows * wide * n;
+      m.run.tiles(a, plane, row, this.c, y, rows, wide, n, data, tiles, nextA);
+      m.run.untileBack(out.grad, out.plane, this.to, y, rows, h, w, n, made, tiles, nextM);
+      for (const [i, count] of this.#runs) {
+        const [d, v] = [made + i * nextM, data + i * nextA];
+        const to = [this.grad + i * this.next, 4 * this.c, count, nextM, nextA, this.next];
+        m.run.outer(d, tiles, this.o, v, tiles, this.c, width, ...to);
+        if (!grad) continue;
+        const by = [this.transpose + i * this.next, 4, 4 * this.o, 0, 0, v, tiles, this.c, width];
+        m.run.product(d, tiles, this.o, ...by, count, nextM, this.next, nextA);
+      }
+      if (grad)
+        m.run.tilesBack(grad, plane, row, this.c, y, rows, wide, n, data, tiles, nextA, Number(!this.isEnlarged));
+    }
+  }
+
+  /** Go back to an image that came as it is, or enlarged. @param {BatchImage} x @param {Frame} frame @param {boolean} more whether it had a gradient */
+  #leave(x, frame, more) {
+    const { m, n } = this.tape;
+    if (!more) m.f.fill(0, x.grad, x.grad + x.c * x.plane);
+    if (this.isEnlarged) m.run.enlargeBack(x.grad, x.plane, x.c, x.h, x.w, n, frame.inner, frame.plane, frame.row);
+    else this.tape.unframe(x, frame);
+  }
+}

@@ -1,0 +1,30 @@
+// What is said of what a network learns from, and of what it has learned.
+
+/** A number in a sentence, such as 1,200. @param {number} value */
+const amount = (value) => value.toLocaleString("en");
+
+/** Names in a sentence, the first three of them. @param {string[]} names */
+const some = (names) =>
+  names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${amount(names.length - 3)} more` : names.join(", ");
+
+/** Sentences about a ZIP. */
+export const ZIP = {
+  none: "This file is no ZIP that can be read here, or it is cut off.",
+  large: (/** @type {number} */ megabytes) => `This ZIP is too large: choose one of up to ${megabytes} MB, unpacked.`,
+  damaged: (/** @type {string} */ name) => `This ZIP is damaged: its file ${name} can't be read.`,
+};
+
+/** Sentences about the pictures that a network learns. */
+export const PICTURES = {
+  digits: "The digits could not be loaded: is there a network? Try again.",
+  drawings: (/** @type {number} */ count, /** @type {number} */ fewest, /** @type {number} */ most) =>
+    `Draw ${fewest} to ${most} small pictures. There are ${count} now.`,
+  few: (/** @type {number} */ count, /** @type {number} */ fewest) =>
+    `Choose at least ${fewest} pictures. ${count} could be read.`,
+  unread: (/** @type {string[]} */ names) =>
+    names.length === 1
+      ? `One file could not be read as a picture: ${names[0]}.`
+      : `${amount(names.length)} files could not be read as pictures: ${some(names)}.`,
+  many: (/** @type {number} */ count, /** @type {number} */ most) =>
+    `Of ${amount(count)} files, ${amount(most)} are taken, evenly.`,
+};
