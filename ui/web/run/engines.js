@@ -1,15 +1,11 @@
 // Both engines of a page with a server: the server computes with its models, and this browser with those that were trained
 // in it.
 
+import { isTrainedHere } from "../words/catalogue.js";
 import { ENGINES } from "../words/page.js";
 
 /** @import { Client, Order, Resumed } from "../messages/client.js" */
 /** @import { Plan } from "../plans/plan.js" */
-
-const TRAINED = "trained/"; // how the names of models begin that were trained in this browser
-
-/** Whether a model was trained in this browser. @param {string} ref */
-export const isTrainedHere = (ref) => ref.startsWith(TRAINED);
 
 /** @implements {Client} */
 export class Engines {
