@@ -76,14 +76,18 @@ def unpacked(answer):
     return np.frombuffer(base64.b64decode(answer["base64"]), np.uint8) if "base64" in answer else answer
 
 
+def answers(folder, questions):
+    """What the page's code answers to each question."""
+    asked, answered = folder / "asked.json", folder / "answered.json"
+    asked.write_text(json.dumps(questions))
+    subprocess.run(["node", SCRIPT, asked, answered], check=True, timeout=120)
+    return json.loads(answered.read_text(), object_hook=unpacked)
+
+
 @pytest.fixture(scope="module")
 def answer(tmp_path_factory):
-    """The answer of the page's code to one of QUESTIONS."""
-    folder = tmp_path_factory.mktemp("pictures")
-    asked, answered = folder / "asked.json", folder / "answered.json"
-    asked.write_text(json.dumps(QUESTIONS))
-    subprocess.run(["node", SCRIPT, asked, answered], check=True, timeout=120)
-    found = json.loads(answered.read_text(), object_hook=unpacked)
+    """The answer to one of QUESTIONS."""
+    found = answers(tmp_path_factory.mktemp("pictures"), QUESTIONS)
     found = dict(zip(map(id, QUESTIONS), found, strict=True))
     return lambda question: found[id(question)]
 

@@ -55,17 +55,19 @@ function safetensors(tensors) {
 }
 
 const SUMMARY = "A diffusion model that was trained in a browser, with DDPM Lab.";
-const USE = `Draw with it, by the path of this folder:
-
-\`\`\`python
-import ddpm_core
-
-model = ddpm_core.load("FOLDER")
-images = ddpm_core.sample(model, seeds=range(16), steps=50)
-\`\`\`
-
-Train it further: \`python -m train fit --init FOLDER --data DATA --out OUT\`.
-`;
+const USE = [
+  "Draw with it, by the path of this folder:",
+  "",
+  "```python",
+  "import ddpm_core",
+  "",
+  'model = ddpm_core.load("FOLDER")',
+  "images = ddpm_core.sample(model, seeds=range(16), steps=50)",
+  "```",
+  "",
+  "Train it further: `python -m train fit --init FOLDER --data DATA --out OUT`.",
+  "",
+];
 
 /** The model card, Markdown. @param {string} title @param {Record<string, string>} facts */
 function card(title, facts) {
@@ -79,7 +81,7 @@ function card(title, facts) {
   const line = (/** @type {string} */ text) => text.replace(/\s+/g, " ").replaceAll("|", "\\|");
   const rows = Object.entries(facts).map(([name, text]) => `| ${name} | ${line(text)} |`);
   const table = ["| | |", "|---|---|", ...rows];
-  return ["---", ...head, "---", "", `# ${line(title)}`, "", SUMMARY, "", ...table, "", USE].join("\n");
+  return ["---", ...head, "---", "", `# ${line(title)}`, "", SUMMARY, "", ...table, "", ...USE].join("\n");
 }
 
 /**
