@@ -33,7 +33,7 @@ import { spoken } from "./words/symbols.js";
  * @property {boolean} takesAny
  * @property {ModelChoice[]} models
  * @property {Device} device
- * @property {Record<string, FieldForm[]>} forms of each part: an engine tells those that it checks itself
+ * @property {Record<string, FieldForm[]>} forms of each part
  * @property {import("./words/catalogue.js").Words} words
  * @property {Record<string, any>} initial of each part that needs something besides its form: `Part.initial`
  * @property {Record<string, string>} [recorded] why a part has nothing but a recording here
@@ -501,13 +501,10 @@ export class Page {
 
 /** @type {Given} */
 const given = JSON.parse(find(document, "#given").textContent ?? "");
-const forms = {
-  ...formsFor(
-    given.first,
-    given.models.map(({ ref }) => ref),
-  ),
-  ...given.forms,
-};
+const forms = formsFor(
+  given.first,
+  given.models.map(({ ref }) => ref),
+);
 const { connect } = await import(`./${given.client}`);
 /** What computes in this browser, beside a server. */
 const browser = async () => (await import("./local/client.js")).connect(given);
