@@ -16,13 +16,10 @@ export async function onShelf(ref, base) {
   const files = Object.fromEntries([...own].map(([path, { length }]) => [path, [length, ""]]));
   const none = { spec: null, home: null, colours: null, scheduler: null, sidecars: null };
   const known = { ...none, files, own };
-  const facts = factsOfModel(await load(async (path) => contentOf(own, path), ref), ref, known);
+  const facts = factsOfModel(await load(async (path) => own.get(path)?.slice().buffer ?? null, ref), ref, known);
   const source = facts.spec?.source && { ...facts.spec.source, revision: null, fixed: false };
   const spec = facts.spec && { ...facts.spec, source };
   // The ZIP that the page saves becomes a folder of this name.
   const home = { where: `'${ref}'`, has_scheduler: false, autoencoder: null, own_class: false };
   return /** @type {WrittenFacts} */ ({ ...known, ...facts, spec, home });
 }
-
-/** The bytes of a file; null where there is none. @param {NonNullable<WrittenFacts["own"]>} own @param {string} path */
-export const contentOf = (own, path) => own.get(path)?.slice().buffer ?? null;
