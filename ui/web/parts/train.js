@@ -346,6 +346,7 @@ class Train {
       element: this.element,
       set: (values, cause) => this.set(values, cause),
       values: () => form.values,
+      ran: () => this.session.asked?.values ?? form.values,
       items: () => (view.moment ? [slide] : []),
       key: (event) => view.scrubber.key(event),
       show: () => this.render(),
