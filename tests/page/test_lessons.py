@@ -48,7 +48,7 @@ def test_every_card_has_a_picture_and_whole_html():
     for card in [card for card in cards if card.get("data-name") in here]:
         assert (FILES / f"examples/course/{card.get('data-name')}.webp").is_file()
     lessons = course.CoursePart(toy_services()).initial()["lessons"]
-    assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 8
+    assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 9
     some = ("guesses", "curves", "step", "then")  # not all ask first
     assert all(value for lesson in lessons for name, value in lesson.items() if name not in some)
 
@@ -269,3 +269,22 @@ def test_the_bar_under_a_grainy_picture_does_not_say_that_all_is_picture(page, u
         bars.nth(1).get_by_text(re.compile(r"B: picture (100|more than 99) %")).wait_for()
         a, _ = bars.all_inner_texts()
         assert 60 <= int(re.search(r"A: picture (\d+) %", a)[1]) <= 90
+
+
+def test_a_network_learns_in_its_lesson_alone_and_beside_another(page, url):
+    (lesson,) = [one for one in course.LESSONS if one.part == "train"]
+    page.goto(f"{url}?lesson={lesson.name}")
+    page.locator("#course-bar").get_by_role("button", name=lesson.button).click()
+    page.wait_for_selector(".train[data-state=running][data-live=true][data-example=false]:not([data-grids='0'])")
+    page.get_by_label("The lesson").click()  # it has folded
+    for task in lesson.then:
+        page.locator("#course-bar summary", has_text="Answer").click()
+        page.get_by_role("button", name=re.compile("Next part")).click()
+        assert page.get_by_text(task.question).is_visible()
+        assert page.locator("#course-bar .do button").all_inner_texts() == [task.button] * bool(task.button)
+    page.locator("#course-bar .do button").click()
+    page.get_by_role("dialog").get_by_role("button", name="Train anew", exact=True).click()
+    page.wait_for_selector(".train[data-state=running][data-lanes='2']")
+    assert "two=true" in page.url and "prediction_b=epsilon" in page.url
+    page.locator(".train .stop").click()
+    page.wait_for_selector(".train[data-state=stopped]")

@@ -329,7 +329,7 @@ class Train {
     if (!example.moments.length) return;
     this.#example = example;
     this.render();
-    if (this.track === example) this.view.scrubber.toggle();
+    if (this.track === example && this.session.state === "idle") this.view.scrubber.toggle(); // else one has begun
   }
 
   /** @returns {Part} */
