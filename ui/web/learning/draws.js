@@ -1,7 +1,7 @@
 // The random numbers of a training. All follow from its seed, from what they are for, and from a number such as that of an example:
 // so a training repeats exactly, whichever worker draws them.
 
-import { gaussian, philox } from "../process/noise.js";
+import { gaussian, uniform } from "../process/noise.js";
 
 const APART = 2 ** 48; // the streams of one purpose
 const PURPOSES = ["noise", "example", "order", "weights", "sample", "error"];
@@ -10,11 +10,8 @@ const PURPOSES = ["noise", "example", "order", "weights", "sample", "error"];
 /** @param {Purpose} purpose @param {number} number */
 const stream = (purpose, number) => PURPOSES.indexOf(purpose) * APART + number;
 
-/** n uniform numbers of [0, 1), of 24 bits, as NumPy's Generator.random draws float32. @param {number} seed @param {Purpose} purpose @param {number} number @param {number} n */
-export function uniform(seed, purpose, number, n) {
-  const bits = philox(BigInt(seed), BigInt(stream(purpose, number)));
-  return Float32Array.from({ length: n }, () => (bits() >>> 8) / 2 ** 24);
-}
-
 /** n standard normal numbers. @param {number} seed @param {Purpose} purpose @param {number} number @param {number} n */
-export const normal = (seed, purpose, number, n) => gaussian(String(seed), stream(purpose, number), n);
+export const normals = (seed, purpose, number, n) => gaussian(String(seed), stream(purpose, number), n);
+
+/** n uniform numbers of [0, 1). @param {number} seed @param {Purpose} purpose @param {number} number @param {number} n */
+export const uniforms = (seed, purpose, number, n) => uniform(String(seed), stream(purpose, number), n);

@@ -5,7 +5,7 @@ import { BatchLayers } from "../network/batch_layers.js";
 import { Memory, pageKernel } from "../network/kernel.js";
 import { Parameters } from "../network/parameters.js";
 import { flat, fromUint8, toUint8 } from "../process/floats.js";
-import { normal, uniform } from "./draws.js";
+import { normals, uniforms } from "./draws.js";
 import { Objective } from "./objective.js";
 import { Average, clipping, learningRate, Muon } from "./optimisers.js";
 import { TIMES } from "./recipe.js";
@@ -146,10 +146,10 @@ export class Learner {
     const { pictures, recipe, size } = this;
     const { seed, dropout } = recipe;
     const picture = this.#picture(number);
-    const [u, dropped] = uniform(seed, "example", number, 2);
+    const [u, dropped] = uniforms(seed, "example", number, 2);
     return {
       x0: this.#pixels(picture),
-      eps: normal(seed, "noise", number, size),
+      eps: normals(seed, "noise", number, size),
       t: this.objective.time(u),
       label: pictures.labels && dropped >= dropout ? pictures.labels[picture] : this.classes,
     };
@@ -161,7 +161,7 @@ export class Learner {
     const epoch = Math.floor(number / count);
     if (this.#order.epoch !== epoch) {
       const order = Uint32Array.from({ length: count }, (_, i) => i);
-      const draws = uniform(this.recipe.seed, "order", epoch, count);
+      const draws = uniforms(this.recipe.seed, "order", epoch, count);
       for (let i = count - 1; i > 0; i--) {
         const j = Math.floor(draws[i] * (i + 1));
         [order[i], order[j]] = [order[j], order[i]];
@@ -246,7 +246,7 @@ export class Learner {
     const { objective } = this;
     const numbers = Array.from({ length: N }, (_, j) => first + j);
     const labels = numbers.map((number) => number % (this.classes || 1));
-    let x = numbers.map((number) => normal(this.seed, "sample", number, this.size));
+    let x = numbers.map((number) => normals(this.seed, "sample", number, this.size));
     for (const [t, s] of this.#chain) {
       const x0 = this.#denoise(x, t, labels);
       x = x.map((one, j) => objective.ddim(one, x0[j], t, s));
@@ -267,7 +267,7 @@ export class Learner {
     const numbers = Array.from({ length: N }, (_, j) => Math.floor((j * pictures.count) / N));
     const labels = numbers.map((number) => pictures.labels?.[number] ?? 0);
     const images = numbers.map((number) => this.#pixels(number));
-    const noise = numbers.map((_, j) => normal(this.seed, "error", j, size));
+    const noise = numbers.map((_, j) => normals(this.seed, "error", j, size));
     const found = this.#denoise(
       images.map((x0, j) => objective.noisy(x0, noise[j], t)),
       t,

@@ -1,6 +1,6 @@
 // The tensors of a UNet2DModel: their names and shapes, and their values before any learning.
 
-import { normal, uniform } from "./draws.js";
+import { normals, uniforms } from "./draws.js";
 
 /** @import { Weights } from "../network/weights.js" */
 /** The shapes of tensors, in PyTorch's order of sides. @typedef {Map<string, number[]>} Shapes */
@@ -100,11 +100,11 @@ export function initialWeights(shapes, seed) {
 /** @param {string} name @param {number[]} shape @param {number} seed @param {number} number */
 function initial(name, shape, seed, number) {
   const length = lengthOf(shape);
-  if (name.startsWith("class_embedding.")) return normal(seed, "weights", number, length);
+  if (name.startsWith("class_embedding.")) return normals(seed, "weights", number, length);
   if (name.endsWith(".bias") || ENDS.test(name)) return new Float32Array(length);
   if (shape.length === 1) return new Float32Array(length).fill(1);
   const bound = Math.sqrt(6 / ((shape[0] + shape[1]) * lengthOf(shape.slice(2))));
-  return uniform(seed, "weights", number, length).map((u) => (2 * u - 1) * bound);
+  return uniforms(seed, "weights", number, length).map((u) => (2 * u - 1) * bound);
 }
 
 /**

@@ -58,8 +58,10 @@ export class Hand {
     });
   }
 
+  /** End the worker. Nobody waits for its answers any longer. */
   end() {
     clearInterval(this.watch);
+    this.#lose(ENDED);
     this.worker.terminate();
   }
 }

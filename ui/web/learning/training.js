@@ -39,8 +39,8 @@ const SHARE = 0.1; // of the time, at most, that later grids take
 const RECENT = 20; // seconds of steps that the rate is of
 const SMOOTH = 0.9; // how much the loss of a grid keeps of that of the step before
 const GRIDS = 64; // that a history keeps
-const WORKER = 60e6; // bytes, for widths from 16 on and 28 × 28 pixels
-const [LITTLE, MUCH, PLENTY] = [130e6, 1000e6, 8]; // bytes that all workers may take; GB from which on it is much
+const [IMAGES, WEIGHTS] = [35e6, 21e6]; // bytes of a worker, for widths from 16 on and 28 × 28 pixels: measured
+const [LITTLE, MUCH, PLENTY] = [135e6, 1000e6, 8]; // bytes that all workers may take; GB from which on it is much
 
 const OVER = "the weights of this training are lost: start it again";
 
@@ -53,7 +53,8 @@ const pageWorker = () => new Worker(new URL("../local/worker.js", import.meta.ur
  * @param {{ cores?: number, memory?: number, mobile?: boolean }} machine memory in GB; undefined where a browser does not say
  */
 export function workersFor({ widths }, { side }, { cores = 1, memory = 0, mobile = true }) {
-  const each = ((WORKER * widths[0]) / 16) * (side / 28) ** 2;
+  const wide = widths[0] / 16;
+  const each = IMAGES * wide * (side / 28) ** 2 + WEIGHTS * wide ** 2;
   const most = Math.floor((memory >= PLENTY && !mobile ? MUCH : LITTLE) / each);
   const free = cores > 2 ? cores - 1 : cores;
   return Math.max(...[1, 2, 4].filter((count) => count === 1 || count <= Math.min(most, free)));
@@ -61,6 +62,9 @@ export function workersFor({ widths }, { side }, { cores = 1, memory = 0, mobile
 
 /** The loss of late, of the losses of all steps. @param {number[]} losses */
 const smooth = (losses) => losses.reduce((mean, loss) => SMOOTH * mean + (1 - SMOOTH) * loss);
+
+/** A history that does not grow with another one. @param {History} history @returns {History} */
+const copied = ({ losses, grids }) => ({ losses: losses.map((each) => [...each]), grids: [...grids] });
 
 export class Training {
   /** @type {State} */
@@ -89,14 +93,14 @@ export class Training {
   constructor(pictures, lanes, how) {
     this.pictures = pictures;
     this.lanes = lanes;
-    this.how = how;
+    this.how = { ...how };
     this.steps = stepsOf(lanes[0]);
     this.configs = lanes.map((recipe) => configOf(recipe, pictures));
-    const { step = 0, seconds = 0, history } = how.snapshot ?? {};
+    const begin = { step: 0, seconds: 0, history: { losses: lanes.map(() => []), grids: [] } };
+    const { step, seconds, history } = how.snapshot ?? begin;
     this.step = step;
     this.seconds = seconds;
-    /** @type {History} */
-    this.history = history ?? { losses: lanes.map(() => []), grids: [] };
+    this.history = copied(history);
   }
 
   get isOver() {
@@ -120,9 +124,11 @@ export class Training {
   }
 
   /** All that is needed to go on later. @returns {Promise<Snapshot>} */
-  async snapshot() {
-    if (this.isOver && !this.#end) throw new UserError(OVER);
-    return this.#end ?? this.#alone(() => this.#collect());
+  snapshot() {
+    return this.#alone(async () => {
+      if (this.isOver && !this.#end) throw new UserError(OVER);
+      return this.#end ?? this.#collect();
+    });
   }
 
   /** The weights of a lane, by their names. @param {number} lane @param {boolean} averaged or the latest */
@@ -192,8 +198,10 @@ export class Training {
     try {
       await this.#alone(() => this.#begin());
       while (this.step < this.steps && this.#wish !== "stop") {
-        this.#enter(this.#wish === "pause" ? "paused" : "running");
-        await (this.#wish === "pause" ? this.#change : this.#alone(() => this.#advance()));
+        const isPaused = this.#wish === "pause";
+        this.#enter(isPaused ? "paused" : "running");
+        if (!isPaused) await this.#alone(() => this.#advance());
+        else if (this.#wish === "pause") await this.#change; // unless who heard of the pause has ended it
       }
       this.#end = await this.#alone(() => this.#collect());
       this.#enter(this.step < this.steps ? "stopped" : "finished");
@@ -224,6 +232,7 @@ export class Training {
       return team.ask("begin", (index) => ({ ...rest, pictures: shown, index, workers: team.hands.length }));
     };
     await Promise.all(this.#teams.map((team, lane) => begin(team, lanes[lane], lane)));
+    how.snapshot = null; // which is as large as all networks
     this.#looked.at = this.seconds;
     this.#marks = [{ seconds: this.seconds, step: this.step }];
   }
@@ -284,8 +293,6 @@ export class Training {
   async #collect() {
     const { step, seconds, history } = this;
     const lanes = await Promise.all(this.#teams.map((team) => team.collect()));
-    const { losses, grids } = history;
-    const kept = { losses: losses.map((each) => [...each]), grids: [...grids] };
-    return { recipes: this.lanes, step, seconds, lanes, history: kept };
+    return { recipes: this.lanes, step, seconds, lanes, history: copied(history) };
   }
 }

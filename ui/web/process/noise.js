@@ -85,7 +85,7 @@ function multiply(aLow, aHigh, bLow, bHigh, words) {
  * Philox 4×64: a function that gives the next 32 bits.
  * @param {bigint} seed @param {bigint} stream
  */
-export function philox(seed, stream) {
+function philox(seed, stream) {
   const halves = Array.from({ length: 2 * ROUNDS }, (_, i) => [seed, stream][i % 2] + BigInt(i >> 1) * STEPS[i % 2]);
   const key = new Uint32Array(new BigUint64Array(halves).buffer);
   const [block, a, b] = [new Uint32Array(8), new Uint32Array(4), new Uint32Array(4)];

@@ -1,6 +1,6 @@
 // Answers to tests/page/test_learning.py: node learning.mjs CASES.json ANSWERS.json, arrays as base64 of their bytes.
 import { readFileSync, writeFileSync } from "node:fs";
-import { uniform } from "../../learning/draws.js";
+import { uniforms } from "../../learning/draws.js";
 import { Learner } from "../../learning/learner.js";
 import { ndtr, Objective } from "../../learning/objective.js";
 import { learningRate } from "../../learning/optimisers.js";
@@ -48,7 +48,7 @@ const ASKED = {
     new Objective(recipe, configOf(recipe, picturesOf(pictures))["scheduler_config.json"]).times,
   ndtr: ({ values }) => values.map(ndtr),
   rates: ({ recipe, steps }) => steps.map((step) => learningRate(recipe, step)),
-  uniform: ({ seed, number, n }) => uniform(seed, "example", number, n),
+  uniform: ({ seed, number, n }) => uniforms(seed, "example", number, n),
 };
 
 const plain = (_, value) => {
