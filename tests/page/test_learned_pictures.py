@@ -43,21 +43,51 @@ DRAWN = ("drawings", {"drawings": DRAWINGS})
 FEW = ("drawings", {"drawings": DRAWINGS[:4]})
 MANY = ("drawings", {"drawings": DRAWINGS * 3})
 DIGITS = ("digits", {"file": str(web.served()["digits.npz"])})
-QUESTIONS = [*UNIFORM, SHEET, DRAWN, FEW, MANY, DIGITS]
+
+
+def likeness(kind, originals, samples):
+    shape = {"kind": kind, "side": originals.shape[1], "channels": originals[0, 0, 0].size}
+    texts = [base64.b64encode(pictures.tobytes()).decode() for pictures in (originals, samples)]
+    return "likeness", shape | dict(zip(("originals", "samples"), texts, strict=True))
+
+
+def by_pillow(drawing):
+    """A drawing, white on black."""
+    return drawings_by_pillow.drawn([np.reshape(line, (-1, 2)) / drawings_by_pillow.UNITS for line in drawing])
+
+
+ORIGINALS = np.stack([by_pillow([star(RNG)]) for _ in range(20)])
+SAMPLES = {
+    "copies": ORIGINALS[:7],
+    "moved copies": np.roll(ORIGINALS[3:15], (2, -1), (1, 2)),
+    "other stars": np.stack([by_pillow([star(RNG)]) for _ in range(24)]),
+    "faces": np.stack([by_pillow(face(RNG)) for _ in range(24)]),
+    "noise, and nothing": np.concatenate(
+        [RNG.integers(0, 256, (4, 28, 28), np.uint8), np.zeros((1, 28, 28), np.uint8)]
+    ),
+}
+LIKENESS = {name: likeness("drawings", ORIGINALS, samples) for name, samples in SAMPLES.items()}
+COLOURS = RNG.integers(0, 256, (130, 32, 32, 3), np.uint8)
+OWN = likeness("own", COLOURS, np.concatenate([COLOURS[[129, 3]], RNG.integers(0, 256, (5, 32, 32, 3), np.uint8)]))
+QUESTIONS = [*UNIFORM, *LIKENESS.values(), OWN, SHEET, DRAWN, FEW, MANY, DIGITS]
 
 
 def unpacked(answer):
     return np.frombuffer(base64.b64decode(answer["base64"]), np.uint8) if "base64" in answer else answer
 
 
+def answers(folder, questions):
+    """What the page's code answers to each question."""
+    asked, answered = folder / "asked.json", folder / "answered.json"
+    asked.write_text(json.dumps(questions))
+    subprocess.run(["node", SCRIPT, asked, answered], check=True, timeout=120)
+    return json.loads(answered.read_text(), object_hook=unpacked)
+
+
 @pytest.fixture(scope="module")
 def answer(tmp_path_factory):
-    """The answer of the page's code to one of QUESTIONS."""
-    folder = tmp_path_factory.mktemp("pictures")
-    asked, answered = folder / "asked.json", folder / "answered.json"
-    asked.write_text(json.dumps(QUESTIONS))
-    subprocess.run(["node", SCRIPT, asked, answered], check=True, timeout=120)
-    found = json.loads(answered.read_text(), object_hook=unpacked)
+    """The answer to one of QUESTIONS."""
+    found = answers(tmp_path_factory.mktemp("pictures"), QUESTIONS)
     found = dict(zip(map(id, QUESTIONS), found, strict=True))
     return lambda question: found[id(question)]
 
@@ -83,8 +113,7 @@ def test_the_digits_are_those_of_the_trainer(answer):
 def test_a_drawing_is_drawn_as_pillow_does_it(answer):
     """To a few grey levels: Pillow's pen of 8 fine pixels is drawn 8 to 9 wide, and ours is 8."""
     found = answer(DRAWN)["originals"].reshape(-1, 28, 28).astype(int)
-    lines = [[np.reshape(line, (-1, 2)) / drawings_by_pillow.UNITS for line in drawing] for drawing in DRAWINGS]
-    expected = np.stack(list(map(drawings_by_pillow.drawn, lines)))
+    expected = np.stack(list(map(by_pillow, DRAWINGS)))
     off = found - expected
     assert abs(off).mean() < 4 and abs(off.mean()) < 3.5
     assert expected.mean() > 20 and found.max() == 255
@@ -114,3 +143,27 @@ def middle(picture):
 def test_five_to_twenty_drawings_are_enough(answer):
     assert answer(FEW) == {"error": "Draw 5 to 20 small pictures. There are 4 now."}
     assert answer(MANY) == {"error": "Draw 5 to 20 small pictures. There are 30 now."}
+
+
+def test_likeness_is_what_pillow_and_numpy_compute(answer):
+    known = drawings_by_pillow.Likeness(ORIGINALS)
+    numbers = {}
+    for name, samples in SAMPLES.items():
+        found, (nearest, numbers[name]) = answer(LIKENESS[name]), known.compare(samples)
+        assert found["nearest"] == nearest.tolist(), name
+        assert found["likeness"] == pytest.approx(numbers[name], rel=1e-6), name  # float32 there
+        assert found["seconds"] < 0.5, name
+    assert numbers["copies"] == 0 and numbers["moved copies"] < 0.3
+    assert 0.6 < numbers["other stars"] < 1.6 < numbers["faces"]
+
+
+def test_other_pictures_are_compared_where_they_are(answer):
+    found = answer(OWN)
+    pixels, samples = (np.frombuffer(base64.b64decode(OWN[1][name]), np.uint8) for name in ("originals", "samples"))
+    pixels, samples = (array.reshape(-1, 32 * 32 * 3).astype(float) for array in (pixels, samples))
+    apart = np.sqrt(((samples[:, None] - pixels) ** 2).mean(2))
+    probes = [k * len(pixels) // 50 for k in range(50)]
+    others = np.sqrt(((pixels[probes, None] - pixels) ** 2).mean(2))
+    others[range(50), probes] = np.inf
+    assert found["nearest"] == apart.argmin(1).tolist() and found["nearest"][:2] == [129, 3]
+    assert found["likeness"] == pytest.approx(np.median(apart.min(1)) / np.median(others.min(1)), rel=1e-9)

@@ -21,7 +21,7 @@ from ui.web import scripts
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("ddpm_core", "ui", "train", "benchmarks", "course")
 PAGE = ROOT / "ui" / "web"
-ROOMS_OF_PAGE = {file.parent for room in PAGE.iterdir() if room.name != "node_modules" for file in room.rglob("*.js")}
+ROOMS_OF_PAGE = {file.parent for room in PAGE.iterdir() if room.name != "node_modules" for file in room.rglob("*.*js")}
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,8 @@ async function below(entry) {
 export async function ownPictures(files, rest) {
   checkPixels();
   const shown = inFolders(files.filter(({ path }) => !/(^|\/)(\.|__MACOSX\/)/.test(path)));
-  const every = Math.max(1, shown.length / MOST);
-  const taken = shown.filter((_, i) => Math.floor(i / every) !== Math.floor((i - 1) / every));
+  const count = Math.min(MOST, shown.length);
+  const taken = Array.from({ length: count }, (_, k) => shown[Math.floor((k * shown.length) / count)]);
   const [read, unread] = [/** @type {(Read & { path: string[] })[]} */ ([]), /** @type {string[]} */ ([])];
   for (const [i, { file, path }] of taken.entries()) {
     const found = await squares(file).catch(() => null);

@@ -12,6 +12,7 @@ export const ZIP = {
   none: "This file is no ZIP that can be read here, or it is cut off.",
   large: (/** @type {number} */ megabytes) => `This ZIP is too large: choose one of up to ${megabytes} MB, unpacked.`,
   damaged: (/** @type {string} */ name) => `This ZIP is damaged: its file ${name} can't be read.`,
+  noModel: (/** @type {string} */ name) => `This ZIP holds no model that can be opened here: it has no ${name}.`,
 };
 
 /** Sentences about the pictures that a network learns. */
@@ -27,4 +28,10 @@ export const PICTURES = {
       : `${amount(names.length)} files could not be read as pictures: ${some(names)}.`,
   many: (/** @type {number} */ count, /** @type {number} */ most) =>
     `Of ${amount(count)} files, ${amount(most)} are taken, evenly.`,
+};
+
+/** Sentences about what the browser keeps. */
+export const SHELF = {
+  full: "The browser has no room left. The training goes on: save the model as a ZIP before you leave.",
+  none: "The browser keeps nothing here, as in a private window. Save the model as a ZIP before you leave.",
 };

@@ -1,0 +1,138 @@
+// Does the network copy? The most similar picture of those that it learns from, and a number: 0 is a copy, 1 as far from
+// them as they are from each other.
+
+/** @import { Rest } from "../files/make.js" */
+/** @import { Pictures } from "./pictures.js" */
+
+const TURNS = [-12, -8, -4, 0, 4, 8, 12]; // degrees in which a drawing is compared
+const SPREAD = 6; // pixels
+const PROBES = 50; // pictures of which the distance to the nearest other one is measured
+const SLICE = 16; // numbers between two looks at whether a picture can still be the nearest; it divides all sizes
+
+/** A picture, and the pictures that it is compared in. @typedef {{ placed: Uint8Array, views: Uint8Array[] }} Known */
+
+export class Likeness {
+  /** @type {Known[]} */
+  #known;
+  #side;
+  #isDrawn;
+  /** Of a picture to the nearest other one, once it was measured. @type {number | null} */
+  #usual = null;
+
+  /** @param {Pictures} pictures */
+  constructor({ kind, side, channels, originals }) {
+    this.#side = side;
+    this.#isDrawn = kind === "drawings";
+    this.#known = cut(originals, side * side * channels).map((one) => ({
+      placed: this.#placed(one),
+      views: this.#isDrawn ? TURNS.map((turn) => placed(turned(one, side, turn), side)) : [one],
+    }));
+  }
+
+  /** A drawing is one drawing wherever it is, and in whatever size; any other picture stays as it is. @param {Uint8Array} picture */
+  #placed = (picture) => (this.#isDrawn ? placed(picture, this.#side) : picture);
+
+  /**
+   * The number of the nearest original of each sample, and how far they all are from them.
+   * @param {Uint8Array} samples with channels last @param {Rest} rest
+   */
+  async compare(samples, rest) {
+    const own = this.#known.map(({ placed }) => placed);
+    const all = cut(samples, own[0].length).map((one) => this.#placed(one));
+    const [nearest, apart] = [/** @type {number[]} */ ([]), /** @type {number[]} */ ([])];
+    if (this.#usual === null) {
+      const probes = Math.min(PROBES, own.length);
+      const others = [];
+      for (let k = 0; k < probes; k++) {
+        const i = Math.floor((k * own.length) / probes);
+        others.push(this.#nearest(own[i], i).apart);
+        await rest(k + 1, probes + all.length);
+      }
+      this.#usual = median(others);
+    }
+    for (const one of all) {
+      const found = this.#nearest(one);
+      nearest.push(found.index);
+      apart.push(found.apart);
+      await rest(nearest.length, all.length);
+    }
+    return { nearest, likeness: median(apart) / Math.max(this.#usual, 1e-9) };
+  }
+
+  /** The nearest original, and how far it is: the root mean square in grey levels. @param {Uint8Array} picture as `#placed` gives it @param {number} but the number of an original that does not count */
+  #nearest(picture, but = -1) {
+    let [index, least] = [0, Number.POSITIVE_INFINITY];
+    for (const [i, { views }] of this.#known.entries()) {
+      if (i === but) continue;
+      for (const view of views) {
+        const sum = squares(picture, view, least);
+        if (sum < least) [index, least] = [i, sum];
+      }
+    }
+    return { index, apart: Math.sqrt(least / picture.length) };
+  }
+}
+
+/** Pictures of so many numbers each. @param {Uint8Array} pictures @param {number} size */
+const cut = (pictures, size) =>
+  Array.from({ length: pictures.length / size }, (_, i) => pictures.subarray(i * size, (i + 1) * size));
+
+/** The sum of the squared differences, as far as it is below `most`. @param {Uint8Array} a @param {Uint8Array} b @param {number} most */
+function squares(a, b, most) {
+  let sum = 0;
+  for (let i = 0; i < a.length && sum < most; )
+    for (const end = i + SLICE; i < end; i++) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return sum;
+}
+
+/** @param {number[]} values */
+function median(values) {
+  const [sorted, half] = [[...values].sort((a, b) => a - b), values.length / 2];
+  return (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
+}
+
+/** A picture moved to the middle, and stretched so that what is light in it spreads SPREAD pixels in both directions (standard deviation). @param {Uint8Array} picture @param {number} side */
+function placed(picture, side) {
+  const [across, down] = [1, side].map((step) => {
+    const light = new Float64Array(side); // of each column, or of each row
+    for (const [i, level] of picture.entries()) light[Math.floor(i / step) % side] += level + 1e-9;
+    const whole = light.reduce((sum, value) => sum + value);
+    const middle = light.reduce((sum, value, i) => sum + (i + 0.5) * value, 0) / whole;
+    const spread = light.reduce((sum, value, i) => sum + (i + 0.5 - middle) ** 2 * value, 0) / whole;
+    const scale = Math.max(1, Math.sqrt(spread)) / SPREAD;
+    return [scale, middle - (scale * side) / 2];
+  });
+  return moved(picture, side, [across[0], 0, across[1], 0, ...down]);
+}
+
+/** As `Image.rotate` of Pillow. @param {Uint8Array} picture @param {number} side @param {number} degrees */
+function turned(picture, side, degrees) {
+  if (!degrees) return picture;
+  const [cos, sin] = [Math.cos, Math.sin].map((of) => Number(of((-degrees * Math.PI) / 180).toFixed(15)));
+  const half = side / 2;
+  return moved(picture, side, [cos, sin, half - half * (cos + sin), -sin, cos, half - half * (cos - sin)]);
+}
+
+/**
+ * As `Image.transform(size, AFFINE, …, BILINEAR)` of Pillow: a new pixel (x, y) is the old (a x + b y + c, d x + e y + f),
+ * a mixture of four, and black outside.
+ * @param {Uint8Array} picture @param {number} side @param {number[]} matrix
+ */
+function moved(picture, side, [a, b, c, d, e, f]) {
+  const out = new Uint8Array(side * side);
+  const inside = (/** @type {number} */ at) => Math.min(side - 1, Math.max(0, at));
+  for (let y = 0; y < side; y++)
+    for (let x = 0; x < side; x++) {
+      const [px, py] = [x + 0.5, y + 0.5];
+      const [from, row] = [a * px + b * py + c, d * px + e * py + f];
+      if (from < 0 || from >= side || row < 0 || row >= side) continue;
+      const [left, top] = [Math.floor(from - 0.5), Math.floor(row - 0.5)];
+      const [right, below] = [from - 0.5 - left, row - 0.5 - top]; // shares
+      const [upper, lower] = [top, top + 1].map((line) => {
+        const [one, other] = [left, left + 1].map((column) => picture[inside(line) * side + inside(column)]);
+        return one + (other - one) * right;
+      });
+      out[y * side + x] = upper + (lower - upper) * below;
+    }
+  return out;
+}

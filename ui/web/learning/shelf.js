@@ -1,0 +1,116 @@
+// What the browser keeps of trainings: the one under way, whole or not at all, and the models that were learned.
+
+import { attempt } from "../messages/client.js";
+import { UserError } from "../process/errors.js";
+import { SHELF } from "../words/learning.js";
+
+/** @import { Files } from "./checkpoint.js" */
+/** A learned model, as a list has it. @typedef {{ ref: string, title: string, facts: Record<string, string> }} About */
+
+const STORES = /** @type {const} */ (["training", "models", "files"]);
+const NOW = "now"; // the key of the training under way
+const PREFIX = "trained/";
+
+/** An answer of the browser's store. @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
+const answer = (request) =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+
+/** The sentence about an error of the browser's store. @param {unknown} error */
+const sentence = (error) => (/** @type {Error} */ (error)?.name === "QuotaExceededError" ? SHELF.full : SHELF.none);
+
+/** What a model is called in addresses and files. @param {string} title */
+const nameOf = (title) =>
+  title
+    .normalize("NFKD")
+    .replace(/[^A-Za-z0-9]+/g, "-")
+    .replace(/^-+|-+$/g, "") || "model"; // prettier
+
+export class Shelf {
+  /** @param {string} base where the page is: each lab of an origin has its own shelf */
+  constructor(base) {
+    this.name = `lab-trainings ${new URL("./", base).pathname}`;
+  }
+
+  /**
+   * Read or write, all of it or nothing. Throws what the browser's store throws.
+   * @template T @param {IDBTransactionMode} mode @param {(stores: Record<typeof STORES[number], IDBObjectStore>) => Promise<T>} act
+   * @returns {Promise<T>}
+   */
+  async #with(mode, act) {
+    const request = indexedDB.open(this.name, 1);
+    request.onupgradeneeded = () => {
+      for (const store of STORES) request.result.createObjectStore(store);
+    };
+    const database = await answer(request);
+    try {
+      const transaction = database.transaction(STORES, mode);
+      const done = new Promise((resolve, reject) => {
+        transaction.oncomplete = resolve;
+        transaction.onabort = () => reject(transaction.error);
+      });
+      const stores = Object.fromEntries(STORES.map((store) => [store, transaction.objectStore(store)]));
+      const acted = act(/** @type {any} */ (stores)).catch((error) => {
+        attempt(() => transaction.abort()); // it throws where the browser has done so
+        throw error;
+      });
+      return (await Promise.all([acted, done]))[0];
+    } finally {
+      database.close();
+    }
+  }
+
+  /** Read something; what is given instead where the browser keeps nothing. @template T @param {(stores: Record<typeof STORES[number], IDBObjectStore>) => Promise<T>} act @param {T} instead */
+  #read = (act, instead) => this.#with("readonly", act).catch(() => instead);
+
+  // --- The training under way
+
+  /** Keep the training under way in the place of the one before. Returns a sentence where that is not possible, else "". @param {object} snapshot */
+  keep = (snapshot) =>
+    this.#with("readwrite", ({ training }) => answer(training.put(snapshot, NOW))).then(() => "", sentence);
+
+  /** The training that was kept, null where there is none. @returns {Promise<any>} */
+  restore = () => this.#read(async ({ training }) => (await answer(training.get(NOW))) ?? null, null);
+
+  /** Forget the training under way. */
+  drop = () => this.#with("readwrite", ({ training }) => answer(training.delete(NOW))).catch(() => undefined);
+
+  // --- Models
+
+  /**
+   * Keep a learned model. Throws a UserError where that is not possible.
+   * @param {{ title: string, facts: Record<string, string>, files: Files }} model @returns {Promise<string>} its ref
+   */
+  put({ title, facts, files }) {
+    const kept = this.#with("readwrite", async (stores) => {
+      const taken = new Set(await answer(stores.models.getAllKeys()));
+      const name = PREFIX + nameOf(title);
+      let ref = name;
+      for (let n = 2; taken.has(ref); n++) ref = `${name}-${n}`;
+      stores.models.put({ ref, title, facts }, ref);
+      stores.files.put(files, ref);
+      return ref;
+    });
+    return kept.catch((cause) => {
+      throw new UserError(sentence(cause), { cause });
+    });
+  }
+
+  /** All models, without their files. @returns {Promise<About[]>} */
+  all = () => this.#read(({ models }) => answer(models.getAll()), []);
+
+  /** A model with its files, null where there is none of this name. @param {string} ref @returns {Promise<(About & { files: Files }) | null>} */
+  get = (ref) =>
+    this.#read(async ({ models, files }) => {
+      const [about, content] = await Promise.all([answer(models.get(ref)), answer(files.get(ref))]);
+      return about ? { ...about, files: content } : null;
+    }, null);
+
+  /** @param {string} ref */
+  remove = (ref) =>
+    this.#with("readwrite", ({ models, files }) =>
+      Promise.all([answer(models.delete(ref)), answer(files.delete(ref))]),
+    ).catch(() => undefined);
+}
