@@ -39,8 +39,6 @@ class Flags:
     """user:password that visitors have to enter"""
     trust_network: bool = False
     """everybody who reaches --host has your rights on this machine; without it and --auth, such a page is public"""
-    allow_training: bool = False
-    """visitors of a public page may train models on this machine; on a page of one's own they may anyway"""
     root_path: Unset[str] = None
     """the path of the page behind a proxy, such as /lab, or its whole address"""
     allow_hub: bool = False
@@ -94,7 +92,7 @@ def serve(flags: Flags) -> None:
         event_log.log_as_json()
     try:
         limits = ServerLimits.choose(public, flags.limit)
-        demo = ui.build(flags.checkpoint, flags.device, public, limits, flags.allow_hub, flags.allow_training)
+        demo = ui.build(flags.checkpoint, flags.device, public, limits, flags.allow_hub)
     except (CheckpointError, ValueError) as error:
         raise Mistake(error) from None
     share, browser = flags.share and not space, flags.browser and _desktop()

@@ -524,115 +524,42 @@ class TrainingGrid(TypedDict):
     """Samples of a step of a training; null where a picture is gone."""
 
     step: int
-    seconds: float  # of training until then; 0 in the recorded run, where that says nothing
+    seconds: float  # of training until then
     error: float | None  # of x̂_0 with the moving average, in grey levels
     ema: Sprite | None  # with the moving average
     raw: Sprite | None  # with the weights themselves
-    pairs: NotRequired[Sprite]  # those of `ema`, each beside the nearest drawing of the visitor's
-    likeness: NotRequired[float]  # how far they are from it, as a share of how far the drawings are from each other
 
-
-# idle: there is no run. starting: no samples yet. waiting: likewise, as others compute. silent: a followed run from
-# which nothing has come for a while.
-TrainState = Literal[
-    "idle",
-    "starting",
-    "waiting",
-    "running",
-    "pausing",
-    "paused",
-    "stopping",
-    "stopped",
-    "finished",
-    "error",
-    "silent",
-]
 
 # How many points and grids the new ones follow. (`from` can't be the name of a field in a class.)
-Continued = TypedDict("Continued", {"from": NotRequired[tuple[int, int]]})
+Continued = TypedDict("Continued", {"from": tuple[int, int]})
 
 
-class TrainingNow(Continued):
-    """The state of the visitor's training, and what the page does not know of it yet."""
+class Followed(Continued):
+    """The state of a training in another terminal, and what the page does not know of it yet."""
 
-    state: TrainState
-    number: int  # of the run, counted by visitor
-    text: NotRequired[str]
-    title: NotRequired[str]
-    recipe: NotRequired[str]  # the same for runs whose losses can be compared
-    followed: NotRequired[str | None]  # a folder
-    step: NotRequired[int]
-    left: NotRequired[float | None]  # seconds
-    saved: NotRequired[bool]  # whether there is a model
-    version: NotRequired[int]  # changes when what the page knew no longer holds
-    points: NotRequired[list[tuple[int, float | None, float | None, float]]]  # step, loss, images a second, seconds
-    grids: NotRequired[list[TrainingGrid]]
-    more: NotRequired[bool]  # grids are left: ask again at once
-    total: NotRequired[int]  # steps
-    batch: NotRequired[int]  # images a step
-    classes: NotRequired[int]
-
-
-class NowAsked(TypedDict):
-    """A question for the state of a training: what the page has."""
-
-    visitor: str
-    number: int
-    version: int
-    points: int
-    grids: int
-
-
-class StartAsked(TypedDict):
-    visitor: str
-    data: NotRequired[str]
-    path: NotRequired[str]
-    prediction: NotRequired[str]
-    objective: NotRequired[str]
-    length: NotRequired[str]
-    lr: NotRequired[str]
-    width: NotRequired[str]
-    drawings: NotRequired[list[list[list[int]]]]  # strokes of each
-
-
-class Found(TypedDict):
-    found: str  # how many they are, and their size
+    state: Literal["running", "finished", "silent"]  # silent: nothing has come from it for a while
+    title: str
+    step: int
+    left: float | None  # seconds
+    model: str | None  # the folder of its model, once there is one
+    version: int  # changes when what the page knew no longer holds
+    points: list[tuple[int, float | None, float | None, float]]  # step, loss, images a second, seconds
+    grids: list[TrainingGrid]
+    more: bool  # grids are left: ask again at once
+    total: int  # steps
+    batch: int  # images a step
+    classes: int
 
 
 class FollowAsked(TypedDict):
-    visitor: str
-    path: str
-
-
-class DoAsked(TypedDict):
-    visitor: str
-    what: Literal["pause", "resume", "stop", "hurry", "keep"]
-
-
-class Did(TypedDict):
-    """Where a training was kept, if it was."""
-
-    kept: NotRequired[str]  # the folder
-    data: NotRequired[str | None]  # the file of drawings in it
-
-
-class UseAsked(TypedDict):
-    visitor: str
-
-
-class Used(TypedDict):
-    """The visitor's model, which is in the list of models now."""
-
-    ref: str
+    path: str  # of its folder
+    version: NotRequired[int]  # this and the rest: what the page has
+    points: NotRequired[int]
+    grids: NotRequired[int]
 
 
 class TrainQuestions(TypedDict):
-    now: Callable[[NowAsked], TrainingNow]
-    start: Callable[[StartAsked], Nothing]
-    pictures: Callable[[FollowAsked], Found]
-    follow: Callable[[FollowAsked], Nothing]
-    do: Callable[[DoAsked], Did]
-    use: Callable[[UseAsked], Used]
+    follow: Callable[[FollowAsked], Followed]
 
 
 class Cards(TypedDict):

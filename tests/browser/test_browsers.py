@@ -304,7 +304,7 @@ def test_the_drawing_board_of_the_plane(browser, address):
 
 def test_the_drawing_pad_of_train_takes_a_finger_and_keeps_the_drawing(browser, app):
     browser.open(f"{app}?tab=train")
-    browser.click(".train [data-name=data] label:has([value=own])")
+    browser.click(".train [data-name=data] label:has([value=drawings])")
     browser.drag(".train .sheet", LINE, pointer="touch")
     for _ in range(2):
         browser.wait("document.querySelector('.train .pad')?.dataset.drawn === '1'")

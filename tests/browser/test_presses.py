@@ -709,18 +709,6 @@ def test_a_picture_on_screen_keeps_its_address(quiet, app, part):
     assert not lost
 
 
-def test_a_number_opens_a_place_where_one_is_left_out(quiet, app, monkeypatch):
-    given = app.given()
-    del given["initial"]["train"], given["forms"]["train"]  # as on a public page
-    monkeypatch.setattr(app, "given", lambda: given)
-    opened(quiet, app.local_url, "tab=watch")
-    quiet.keyboard.press("?")
-    quiet.wait_for_selector(".keys dt:text-is('1 … 4') + dd:text-is('Watch, Compare, Look inside, Course')")
-    quiet.keyboard.press("Escape")
-    quiet.keyboard.press("4")
-    quiet.wait_for_selector("[data-place=course][aria-current=true]")
-
-
 def test_what_a_symbol_means_is_said_with_a_picture_and_the_list_is_behind_it(quiet, app):
     opened(quiet, app.local_url, "tab=watch")
     quiet.keyboard.press("n")

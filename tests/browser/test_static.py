@@ -41,6 +41,7 @@ from ui.serving.scripted import of_link
 from ui.serving.server import build
 from ui.static.__main__ import main
 from ui.static.folder import CLIENT, write
+from ui.web import DIGITS
 from ui.web.scripts import COMMON, PAGE, WORKER, scripts
 
 MODELS = ["mnist-tiny", "cifar10-tiny", "mnist-tiny-consistency", "mnist-tiny-2-steps", "emoji-tiny"]
@@ -506,11 +507,10 @@ def test_grid_plane_forward_and_what_only_the_installed_lab_does(window):
     go(opened, "forward", {"picture": "cat", "t": 30})
     opened.get_by_text("√ᾱ").first.wait_for()
 
-    for part in ("train", "likelihood"):
-        opened.evaluate("part => page.open(part, null)", part)
-        shown = opened.locator("#place > section:not([hidden])")
-        shown.get_by_text("python app.py").first.wait_for()
-        shown.get_by_text("Example", exact=True).first.wait_for()
+    opened.evaluate("page.open('likelihood', null)")
+    shown = opened.locator("#place > section:not([hidden])")
+    shown.get_by_text("python app.py").first.wait_for()
+    shown.get_by_text("Example", exact=True).first.wait_for()
 
     go(opened, "course", {})
     opened.locator("[data-cards]:not([data-cards='0'])").wait_for()
@@ -562,10 +562,15 @@ def test_a_page_opens_without_a_network_after_its_first_visit(browser, folder): 
         finished(opened, "watch")
         opened.evaluate("navigator.serviceWorker.ready.then(() => true)")
         before = png(opened)
+        digits = "new URL('digits.npz', document.querySelector('link[rel=modulepreload]').href)"
+        assert opened.evaluate(f"caches.match({digits}).then(Boolean)") is False  # only who trains needs them
+        size = f"fetch({digits}, {{ cache: 'no-store' }}).then((answer) => answer.blob()).then(({{ size }}) => size)"
+        assert opened.evaluate(size) == DIGITS.stat().st_size
         site.stop()
         opened.reload()
         finished(opened, "watch")
         assert png(opened) == before
+        assert opened.evaluate(size) == DIGITS.stat().st_size
         opened.get_by_role("button", name="Course").click()  # modules that were not loaded before
         opened.locator("[data-cards]:not([data-cards='0'])").wait_for()
         go(opened, "watch", {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1})

@@ -89,7 +89,7 @@ def toy_services(models=None, turns=None, pace=None, **limits):
     if turns is None:  # an empty one is false
         turns = Turns(limits.concurrent_runs, limits.waiting_runs)
     models, pace = models or Models(), pace or StepTimes()
-    return Services(models, turns, limits, pace, EventLog(), "toy", trains=False)  # pyright: ignore[reportArgumentType]
+    return Services(models, turns, limits, pace, EventLog(), "toy")  # pyright: ignore[reportArgumentType]
 
 
 def asked(*lanes, count=1, seed=13, **options):

@@ -13,21 +13,16 @@ from ddpm_core.names import SAMPLERS
 from ddpm_core.samplers import DEFAULTS, OPTIONS
 from ui.models.loaded import Models
 from ui.recorded import page
-from ui.training.choices import Recipe
 from ui.web import text
 
 PARTS = ("watch", "compare", "grid", "sketch", "latents", "repair", "between", "network", "plane", "likelihood")
-PARTS += ("forward",)
+PARTS += ("forward", "train")
 GENERIC = ("form/form", "form/controls", "form/link", "form/source", "run/panel")
 
 
 def fields(name):
     """The fields of a form, by their names."""
-    form = Recipe.form() if name == "train" else page.ask({"forms": name})["fields"]
-    return {field["name"]: field for field in form}
-
-
-ALL = (*PARTS, "train")
+    return {field["name"]: field for field in page.ask({"forms": name})["fields"]}
 
 
 def test_the_help_of_steps_names_the_samplers_that_run_the_network_more_often():
@@ -52,7 +47,7 @@ def test_an_option_of_samplers_is_shown_for_those_that_have_it(name):
         assert form[option + lane]["shown_if"] == [{"sampler" + lane: sampler} for sampler in owners]
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", PARTS)
 def test_a_field_is_shown_by_what_there_is(name):
     """Conditions name fields with their values, and what is known of a model; lane B's fields are second ones."""
     form = fields(name)
@@ -77,5 +72,5 @@ def test_the_pages_form_knows_no_field_by_its_name(module):
     code = re.sub(r"/\*.*?\*/|(?<![:\w])//[^\n]*", "", text(module), flags=re.S)
     # Without sentences, paths and names of attributes
     code = re.sub(r""""[^"\n]*"|`[^`]*`""", lambda found: "" if re.search("[ /-]", found[0]) else found[0], code)
-    names = {name for part in ALL if part not in ("between", "network", "train") for name in fields(part)} - ORDINARY
+    names = {name for part in PARTS if part not in ("between", "network") for name in fields(part)} - ORDINARY
     assert names & set(re.findall(r"\w+", code)) == set()

@@ -11,7 +11,7 @@ import pytest
 from ddpm_core.python_versions import FIRST, LAST
 
 ROOT = Path(__file__).parents[2]
-APP = ("gradio", "segno", "accelerate", "filelock")  # what the page needs and the library does not
+APP = ("gradio", "segno")  # what the page needs and the library does not
 
 
 def lines(name: str) -> list[str]:

@@ -78,6 +78,7 @@ GRADIOS = ("openapi.json", "app_id", "user", "login_check", "token", "reset", "t
         ("GET", "/app.webmanifest"),
         ("GET", "/web/0123456789ab/places/latents/grid.js"),
         ("GET", "/kept/0123456789abcdef"),
+        ("GET", "/checkpoints/mnist-tiny/diffusion_pytorch_model.safetensors"),
         ("POST", "/login"),
         ("GET", "/gradio_api/info"),
         ("GET", "/gradio_api/file=/tmp/ddpm-lab-tmp-0/x.png"),
@@ -114,6 +115,7 @@ def test_what_the_page_needs_comes_in(method, path):
         ("GET", "/static/..\\secret"),
         ("GET", "/assets/index-ab.js"),
         ("GET", "/web/0123456789ab/..\\secret"),
+        ("GET", "/checkpoints/mnist-tiny/config.json"),
         *((method, f"/gradio_api/{name}") for name in GRADIOS for method in ("GET", "POST")),
     ],
 )
@@ -283,7 +285,7 @@ def test_the_app_ends_when_no_run_computes_or_says_that_one_does():
     served = SimpleNamespace(close=lambda seconds: closed.append(len(services.turns)))
     warm = [True, False, True]
     warmup = SimpleNamespace(close=lambda seconds: warm.pop(0))
-    app = SimpleNamespace(services=services, warmup=warmup, training=None, server=served, api=Future())
+    app = SimpleNamespace(services=services, warmup=warmup, server=served, api=Future())
     assert not server.close(app, seconds=0.1)
     gate.go.release()
     assert not server.close(app)  # a model is being loaded
@@ -292,7 +294,7 @@ def test_the_app_ends_when_no_run_computes_or_says_that_one_does():
     assert closed == [1, 0, 0]
 
 
-def test_a_run_and_a_training_that_do_not_end_are_asked_at_once_and_end_with_one_deadline(monkeypatch):
+def test_runs_that_do_not_end_and_the_rest_have_one_deadline(monkeypatch):
     """Docker kills the app ten seconds after it told it to stop."""
     now, said = [0.0], []
 
@@ -304,20 +306,14 @@ def test_a_run_and_a_training_that_do_not_end_are_asked_at_once_and_end_with_one
         takes(seconds)
         return False
 
-    def close(seconds):
-        takes(seconds)
-        said.append(("trainings are over", round(now[0])))
-
     monkeypatch.setattr(server, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=takes))
     services = SimpleNamespace(events=EventLog(), turns=SimpleNamespace(stop_all=stop_all))
     services.events.begin()
-    training = SimpleNamespace(stop=lambda: said.append(("trainings stop", round(now[0]))), close=close)
     served = SimpleNamespace(close=lambda seconds: said.append(("the server ends", now[0] + seconds)))
     warmup = SimpleNamespace(close=lambda seconds: said.append(("the warm-up ends", round(now[0] + seconds))))
-    app = SimpleNamespace(services=services, warmup=warmup, training=training, server=served, api=Future())
+    app = SimpleNamespace(services=services, warmup=warmup, server=served, api=Future())
     assert not server.close(app, 5, 2)
-    ends = ("the warm-up ends", 7), ("trainings are over", 7), ("the server ends", 7.5)
-    assert said == [("trainings stop", 0), ("runs stop", 5), *ends]
+    assert said == [("runs stop", 5), ("the warm-up ends", 7), ("the server ends", 7.5)]
 
 
 def test_sigterm_gives_runs_their_time_and_the_rest_a_second(monkeypatch):

@@ -20,8 +20,8 @@ from typing import Any
 import httpx
 from pieces import unpacked
 
-from benchmarks.live.served import ServedApp
 from soak.calls import lanes
+from soak.served import ServedApp
 
 PUBLIC = {"SPACE_ID": "owner/space"}
 ATTACKERS = 8  # threads

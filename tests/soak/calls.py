@@ -40,7 +40,7 @@ RUNS = ("sample", "trajectory")  # what scripts ask for
 ASKS = {
     "engine": ("models", "facts", "pace", "emoji", "stop", "run", "room", "x"),
     "course": ("cards",),
-    "train": ("now", "start", "follow", "do", "use"),
+    "train": ("follow",),
 }
 NAMES = ("ref", "run", "kind", "page", "path", "picture", "text", "checkpoint", "name", "size")
 NAMES += ("pixels", "schedule", "t", "seed", "folder", "visitor", "chosen", "what", "number", "version")

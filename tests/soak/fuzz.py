@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import httpx
 import numpy as np
 
-from benchmarks.live.served import ServedApp
 from soak.calls import API, Call, Fuzz
+from soak.served import ServedApp
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 10.0  # until there is an answer

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from hub_server import HubServer
 
-from benchmarks.live.served import ServedApp
+from soak.served import ServedApp
 
 RUN = {"steps": 10, "count": 1, "seed": 5}
 

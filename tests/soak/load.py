@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.live.served import Failed, ServedApp
+from soak.served import Failed, ServedApp
 from ui.machine.turns import SLICE
 
 VARY = 0.05  # that memory and open files may differ by at the end

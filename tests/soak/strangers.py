@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.live.served import ServedApp
+from soak.served import ServedApp
 
 ASKERS = 4  # at once
 FILES = 1024  # that the app may open: what `ulimit -n` often says

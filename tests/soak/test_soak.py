@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from benchmarks._measure import describe
-from benchmarks.live.served import ServedApp
-from soak import attacks, fuzz, hostile, kill, kill_training, load, strangers
+from soak import attacks, fuzz, hostile, kill, load, strangers
 from soak.hostile import questions
+from soak.served import ServedApp
 
 # Of each part the sizes: (with --soak whole, with --soak quick).
 LOADS = {
@@ -26,7 +26,6 @@ LOADS = {
 KILLS = {
     kill.conversion: {"kills": (5, 1)},
     kill.download: {"kills": (5, 1)},
-    kill_training.live: {"kills": (5, 1)},
 }
 PAGES = {
     strangers.unheard: {"seconds": (30.0, 3.0), "rate": (32.0, 16.0)},

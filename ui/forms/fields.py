@@ -1,8 +1,8 @@
-"""Kinds of fields of a request: what a value from the page, a script or an address may be, and how the page shows it.
+"""Kinds of fields of a script's request: what a value from a script or an address may be.
 
 A request is a frozen dataclass, a subclass of `Request`, whose fields are made by `declare`. From that one line follow
-the check of its values, its default, its parameter in the API for scripts, or its control in the form of Train. All
-other forms are the page's own (ui/web/plans/forms.js).
+the check of its values, its default and its parameter in the API for scripts. The page's forms are its own
+(ui/web/plans/forms.js).
 """
 
 from __future__ import annotations
@@ -10,38 +10,24 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from ddpm_core.checkpoint.refs import typed
 
 ANY = "any"  # no class in particular
-SET = True  # in the condition of a field: another has a value that is not its default
 
 
 @dataclass(frozen=True)
 class Field:
-    """title: what it is called in a sentence. label: above its control, where that differs. help: below the label.
-
-    more: it stands behind "More" in a form, as few need it.
-    """
+    """title: what it is called in a sentence."""
 
     title: str
-    label: str = ""
-    help: str = ""
-    more: bool = False
 
     def check(self, value: object) -> Any:
         """The value as the computation needs it. Raises ValueError, with one sentence that says what is allowed."""
         raise NotImplementedError
-
-    def form(self) -> dict[str, object]:
-        """What the page needs for a control: kind, label, help, more, and what the kind has besides."""
-        label = self.label or self.title.removeprefix("The ")
-        if label[:1].isascii():  # a Greek letter is a symbol
-            label = label[:1].upper() + label[1:]
-        return {**dataclasses.asdict(self), "kind": type(self).__name__.lower(), "label": label}
 
 
 def near(path: object) -> str:
@@ -74,11 +60,9 @@ class Reference(Field):
 
 @dataclass(frozen=True)
 class Choice(Field):
-    """One of a list of names. titles: of those that the page calls otherwise. sentences: what each one means."""
+    """One of a list of names."""
 
     names: tuple[str, ...] = ()
-    titles: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    sentences: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def check(self, value: object) -> str:
         if value not in self.names:
@@ -156,17 +140,7 @@ class Number(Field):
 
 
 @dataclass(frozen=True)
-class Text(Field):
-    """A short text. placeholder: what stands there while it is empty."""
-
-    placeholder: str = ""
-
-    def check(self, value: object) -> str:
-        return str(value or "").strip()
-
-
-@dataclass(frozen=True)
-class Prompt(Text):
+class Prompt(Field):
     """Words that say what to draw, in one line of at most `most` characters. Whether the model takes any is found out
     later.
     """
@@ -180,21 +154,14 @@ class Prompt(Text):
         return text
 
 
-Condition = Mapping[str, "str | bool"]
-
-
-def declare(kind: Field, default: Any, shown_if: Sequence[Condition] | None = None) -> Any:
-    """A field of a request, of this kind.
-
-    shown_if: the page shows it where one of these conditions holds, and always where there are none. One is {"data":
-    "own", "path": SET}: `data` is "own", and `path` is set.
-    """
-    return dataclasses.field(default=default, metadata={"kind": kind, "shown_if": shown_if})
+def declare(kind: Field, default: Any) -> Any:
+    """A field of a request, of this kind."""
+    return dataclasses.field(default=default, metadata={"kind": kind})
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a part can be asked for; the fields of subclasses are declared with `declare`."""
+    """What a script can ask for; the fields of subclasses are declared with `declare`."""
 
     @classmethod
     def kinds(cls) -> dict[str, Field]:
@@ -207,27 +174,12 @@ class Request:
 
     @classmethod
     def check(cls, values: Mapping[str, object]) -> Self:
-        """The request of these values from a page or a script, by their names; others have their defaults.
+        """The request of these values, by their names; others have their defaults.
 
         Raises ValueError, with one sentence that says what is allowed, for the first value outside its limits.
         """
         kinds = cls.kinds()
         return cls(**{name: kinds[name].check(value) for name, value in values.items() if name in kinds})
-
-    @classmethod
-    def form(cls) -> list[dict[str, object]]:
-        """The fields for the page, in their order: `FieldForm` of ui/web/form/form.js. None follows a model."""
-        return [
-            {
-                **row.metadata["kind"].form(),
-                "name": row.name,
-                "default": row.default,
-                "shown_if": row.metadata["shown_if"],
-                "follows": "",
-                "lane": "",
-            }
-            for row in dataclasses.fields(cls)
-        ]
 
 
 def shown(value: object) -> str:

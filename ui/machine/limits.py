@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -67,7 +67,6 @@ class ServerLimits:
     )
     concurrent_runs: int = _limit(8, 8, "runs that take turns with the network")
     waiting_runs: int = _limit(44, 32, "runs that wait for a turn")
-    concurrent_trainings: int = _limit(2, 1, "trainings at once")
     repository_mb: float = _limit(20_000, 2_000, "files of a checkpoint to download from the Hub, in MB")
     free_disk_mb: float = _limit(1_000, 5_000, "free disk that a download must leave, in MB")
     model_memory_mb: float = _limit(8_000, 2_000, "memory of all loaded models, in MB")
@@ -75,15 +74,6 @@ class ServerLimits:
     shutdown_seconds: float = _limit(5, 7, "time for runs to finish when the app has to stop")
 
     # --- Where requests are accepted. Each raises Refused.
-
-    def check_trainings(self, others: Sequence[float | None]) -> None:
-        """others: seconds that the trainings of other visitors still take, as far as they are known."""
-        if len(others) < self.concurrent_trainings:
-            return
-        who = "Another visitor trains" if len(others) == 1 else f"{len(others)} other visitors train"
-        left = min(filter(None, others), default=None)
-        wait = f"in about {max(1, round(left / 60))} min" if left else "when that has ended"
-        self._refuse("concurrent_trainings", f"{who} on this machine now", f"try again {wait}")
 
     def check_run(self, steps: float, images: float, flop: float) -> None:
         """images: per step. flop: of one evaluation for one image."""

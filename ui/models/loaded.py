@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -30,6 +29,7 @@ T = TypeVar("T")
 
 READ = 64  # things that files of checkpoints say, which are remembered
 STATES = 64  # checkpoints typed by users whose snapshots.Status is remembered
+FOLDER = "folder-1"  # what a public page calls the folder that it starts with, whose path is nobody's business
 
 
 def revision(model: ModelSpec | None) -> str | None:
@@ -108,14 +108,6 @@ class Loading:
         """Loading takes seconds and cannot be stopped."""
 
 
-class Own(NamedTuple):
-    """A folder that is offered, as label. visitor: whose page shows it; None is everybody's."""
-
-    label: str
-    folder: Path
-    visitor: str | None
-
-
 @dataclass(frozen=True)
 class Loaded:
     """A model in memory. where, stamp: the files it was loaded from."""
@@ -151,6 +143,7 @@ class Models:
         self.limits = limits or (ServerLimits.public() if public else ServerLimits())
         self.takes_any = not public or allow_hub  # any Hub id
         folder = refs.parse(first).folder if public and first not in refs.embedded() and first else None
+        self._folder = folder and folder.resolve()  # that a public page starts with
         hub_id = [first] if _is_hub_id(first) and folder is None else []
         shipped = refs.embedded()
         first_ones = [ref for ref in EMBEDDED if ref in shipped]
@@ -159,10 +152,9 @@ class Models:
         self._lock = threading.Lock()
         self._status: OrderedDict[str, snapshots.Status] = OrderedDict()
         self._read: OrderedDict[tuple, tuple[tuple, object]] = OrderedDict()  # by function, reference and folder
-        self._own: dict[str, Own] = {}  # by the name that this page has for it
         self.engine = ""  # what evaluates the models, in the engine's words: "torch · cpu · fp32"
         self._device_type = "cpu"  # torch's name for the kind of device
-        self.first = first if folder is None else self.offer(folder.resolve(), folder.resolve().name)
+        self.first = FOLDER if self._folder else first
 
     def parse(self, ref: str) -> refs.Ref:
         """What a reference names. Raises CheckpointError, and ValueError for a folder of another machine.
@@ -170,10 +162,8 @@ class Models:
         A public page accepts no folder of a visitor's, and its answer does not depend on which there are.
         """
         text = ref.strip() if self.public else reference(ref)
-        if text in self._own:
-            folder = self._own[text].folder
-            found = refs.parse(str(folder))
-            return replace(found, name=folder.name) if self.public else found
+        if self._folder and text == FOLDER:
+            return replace(refs.parse(str(self._folder)), name=self._folder.name)
         if not self.public:
             return refs.parse(text)
         name, at, _ = text.partition("@")
@@ -370,32 +360,10 @@ class Models:
         status = self._status.get(ref)
         return status.bytes if status and status.state == "download" and self.loaded(ref) is None else None
 
-    def choices(self, visitor: str | None = None) -> list[ModelChoice]:
-        """`offered.choice` of each offered checkpoint, with what is known of it by now: those that are here first. Of
-        what was trained here a visitor of a public page sees their own.
-        """
+    def choices(self) -> list[ModelChoice]:
+        """`catalogue.choice` of each offered checkpoint, with what is known of it by now: those that are here first."""
         unknown = {ref: snapshots.Status("embedded" if ref in refs.embedded() else "") for ref in self.offered}
         known = [choice(ref, self._status.get(ref) or status) for ref, status in unknown.items()]
         usual = {"about": "", "group": "trained", "data": "", "ready": True, "latent": False, "picture": ""}
-        trained = [
-            ModelChoice(ref=ref, label=own.label, **usual)
-            for ref, own in self._own.items()
-            if own.visitor in (None, visitor) or not self.public
-        ]
-        return sorted(known + trained, key=lambda one: ("here", "trained", "hub").index(one["group"]))
-
-    def offer(self, folder: Path, label: str, visitor: str | None = None) -> str:
-        """Offer the model of a folder, to one visitor or, once, to all. Returns its reference: on a page of one's own
-        the folder, else a name, and of a visitor's one that nobody guesses.
-        """
-        for ref, own in self._own.items():
-            if own.folder == folder:
-                return ref
-        hidden = "folder-1" if visitor is None else f"trained-{secrets.token_hex(8)}"
-        ref = hidden if self.public else str(folder)
-        self._own = {**self._own, ref: Own(label, folder, visitor)}
-        return ref
-
-    def withdraw(self, folder: Path) -> None:
-        """No longer offer the model of a folder, which is gone."""
-        self._own = {ref: own for ref, own in self._own.items() if own.folder != folder}
+        own = [ModelChoice(ref=FOLDER, label=self._folder.name, **usual)] if self._folder else []
+        return sorted(known + own, key=lambda one: ("here", "trained", "hub").index(one["group"]))

@@ -13,7 +13,7 @@ from ui.models.loaded import Models
 
 @dataclass(frozen=True)
 class Services:
-    """first: the checkpoint that a new page begins with. trains: whether visitors may train."""
+    """first: the checkpoint that a new page begins with."""
 
     models: Models
     turns: Turns
@@ -21,7 +21,6 @@ class Services:
     step_times: StepTimes
     events: EventLog
     first: str
-    trains: bool
 
     @property
     def public(self) -> bool:

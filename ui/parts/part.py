@@ -7,7 +7,6 @@ from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from ui.forms.fields import Request
 from ui.models.services import Services
 from ui.protocol import Asked
 from ui.runs.asked import unclear
@@ -24,8 +23,6 @@ class Part:
 
     names: ClassVar[tuple[str, ...]]
     """the names of the parts"""
-    forms: ClassVar[Mapping[str, type[Request]]] = {}
-    """forms that the server checks, too"""
     asked: ClassVar[type[BaseModel] | None] = None
     """the request of a run, None if the part computes nothing"""
     computation: ClassVar[Callable[[Services, Any], Computation]]

@@ -1,7 +1,7 @@
 """The recorded runs that the page shows before a visitor's own: `python -m ui.recorded` makes them anew.
 
 Each part's computation runs once with the embedded models, and its results are written as the page would get them, with
-pictures as lossless WebP. `python -m ui.recorded train` trains digits with the choices of a new page, some minutes.
+pictures as lossless WebP.
 """
 
 from __future__ import annotations
@@ -10,9 +10,6 @@ import base64
 import io
 import json
 import sys
-import tempfile
-import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,9 +21,6 @@ from ui.recorded import page
 from ui.runs.jobs import Job
 from ui.runs.log import Values
 from ui.serving.server import App, build
-from ui.training.choices import Recipe, flags
-from ui.training.folder import RunFolder
-from ui.training.process import Training
 from ui.web import FILES
 
 FOLDER = FILES / "examples"
@@ -43,9 +37,6 @@ EXAMPLES: dict[str, Values] = {
     "network": DIGITS | {"label": "3", "seed": 7},
 }
 QUALITY = {"between": 80, "network": 80}  # of pictures that are smooth, or many; others are packed without loss
-TRAIN_GRIDS = 12  # of the recorded training: the first ones closer together
-TRAIN_POINTS = 120  # of its curve
-TRAIN_QUALITY = 75  # of its pictures, as their noise can't be packed without loss
 WORDED = ("plan", "bits")  # results that get their words from the page's plan: ui/web/plans/plan.js
 GREYS = 16  # levels of the noisy pictures of Watch: nobody sees fewer in noise, and they take half
 
@@ -57,10 +48,6 @@ def record(parts: list[str]) -> None:
     app.warmup.start()
     app.warmup.ready.wait()
     for part in parts:
-        if part == "train":
-            with tempfile.TemporaryDirectory() as folder:
-                _write(part, recorded(_train(Path(folder), app)))
-            continue
         values = EXAMPLES[part]
         results = _computed(app, part, values)
         if part == "grid":
@@ -101,39 +88,6 @@ def lines(content: Values) -> str:
     results = ",\n".join(compact(one) for one in content["results"])
     head = "".join(f"{compact(name)}:{compact(value)}," for name, value in content.items() if name != "results")
     return f'{{{head}"results":[\n{results}\n]}}'
-
-
-def _train(folder: Path, app: App) -> RunFolder:
-    """A whole training in this folder."""
-    assert app.training
-    training = Training(folder, [*flags(Recipe()), *app.training.machine_flags()])
-    while training.computes:
-        time.sleep(2)
-        training.run.read()
-        print(f"train: {training.run.step} of {training.run.total} steps", end="\r")
-    if training.error:
-        raise SystemExit(f"train: {training.error}")
-    return training.run
-
-
-def recorded(run: RunFolder) -> Values:
-    """A training as the page gets it, without its times, which are those of the machine that made it."""
-    run.read()
-    news = run.news(None, 0, 0)
-    grids = list(news["grids"])
-    while len(grids) < len(run.grids):
-        grids += run.news(run.version, 0, len(grids))["grids"]
-    kept = sorted({round((len(grids) - 1) * (i / (TRAIN_GRIDS - 1)) ** 2) for i in range(TRAIN_GRIDS)})
-    end = grids[-1]["step"]
-    points = [(step, loss, None, 0) for step, loss, *_ in run.points if step <= end]
-    answer = news | {
-        "title": run.title(),
-        "recipe": run.recipe(),
-        "total": end,
-        "points": points[:: -(-len(points) // TRAIN_POINTS)],
-        "grids": [grids[i] | {"seconds": 0} for i in kept],
-    }
-    return {"images": end * run.batch, "results": [_light(answer, TRAIN_QUALITY)]}
 
 
 def _finished(results: list[Values]) -> list[Values]:
@@ -188,4 +142,4 @@ def _webp(picture: bytes, quality: int | None) -> bytes:
 
 
 if __name__ == "__main__":
-    record(sys.argv[1:] or [*EXAMPLES, "train"])
+    record(sys.argv[1:] or [*EXAMPLES])

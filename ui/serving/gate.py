@@ -48,6 +48,7 @@ ROUTES = {
         r"/|/preview\.png|/app\.webmanifest|/config/?",
         r"/web/\w{12}/[\w./-]+",
         r"/kept/\w{1,64}",
+        r"/checkpoints/mnist-tiny/diffusion_pytorch_model\.safetensors",
         rf"{_API}/(?:info|startup-events/?)",
         # A path, on Windows with a drive; none of another machine (//host/share), and no address to fetch (http:).
         rf"{_API}/file=(?:(?!\w+:|//)[^\\]+|[A-Za-z]:[\\/](?![\\/])[^:]+)",

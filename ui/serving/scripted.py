@@ -55,7 +55,7 @@ class Script(Request):
     None as sampler, steps, clip, count or guidance means the value that suits the model.
     """
 
-    checkpoint: str = declare(Reference("checkpoint", "Model"), defaults.CHECKPOINT)
+    checkpoint: str = declare(Reference("checkpoint"), defaults.CHECKPOINT)
     sampler: str | None = declare(Choice("sampler", names=SAMPLERS), None)
     steps: int | None = declare(STEPS, None)
     spacing: str = declare(Choice("spacing", names=(AUTO, *SPACINGS)), AUTO)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -27,10 +28,11 @@ import anyio
 import anyio.to_thread
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.types import Receive, Scope, Send
 
+from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.commands import defaults
 from ddpm_core.imports import collector_off
@@ -48,14 +50,14 @@ from ui.models.facts import answer, pace
 from ui.models.loaded import Models
 from ui.models.services import Services
 from ui.models.warmup import Warmup
-from ui.parts import between, course, fetching, latents, likelihood, network, plane, repair, sampling, training
+from ui.parts import between, course, fetching, following, latents, likelihood, network, plane, repair, sampling
 from ui.parts.part import Part
 from ui.protocol import Asked, Device, EngineQuestions, FactsAnswer, Invitation, ModelList, Nothing, Pace, RunHere
 from ui.runs.asked import unclear as unclear_request
 from ui.runs.listeners import in_thread
 from ui.runs.log import Values
 from ui.runs.pages import Gone, NotBegun, Runs
-from ui.runs.visitors import address, asks, visitor
+from ui.runs.visitors import address, asks
 from ui.runs.words import page_words
 from ui.serving.connections import Server
 from ui.serving.gate import CROWDED, NAME, REQUESTS, REQUESTS_OF_ONE, Gate, unclear
@@ -66,6 +68,9 @@ from ui.serving.scripted import OF_FORMS, is_quick, of_link
 if TYPE_CHECKING:
     from ui.serving.api import Api
 
+# The weights with which a visitor's browser begins to learn drawings, where the browser edition has them, too.
+LINES = "checkpoints/mnist-tiny/diffusion_pytorch_model.safetensors"
+
 PARTS: tuple[Callable[[Services], Part], ...] = (
     sampling.SamplingPart,
     sampling.SketchPart,
@@ -75,6 +80,7 @@ PARTS: tuple[Callable[[Services], Part], ...] = (
     between.BetweenPart,
     likelihood.LikelihoodPart,
     network.NetworkPart,
+    following.FollowPart,
     fetching.FetchingPart,
     course.CoursePart,
 )
@@ -126,9 +132,7 @@ class App(FastAPI):
         self.api: Future[Api] = Future()
         self.wanted = threading.Event()
         self.warmup = Warmup(services)
-        self.training = training.TrainingPart(services) if services.trains else None
         parts: list[Part] = [make(services) for make in PARTS]
-        parts += [self.training] if self.training else []
         self.parts = {name: part for part in parts for name in part.names}
         self._shares: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()  # of each address
         self.runs = Runs(services, lambda name, values: self.parts[name].request(values))
@@ -139,6 +143,7 @@ class App(FastAPI):
         self.add_exception_handler(RequestValidationError, unclear)
         web.routes(self, self._page)
         self.add_api_route("/preview.png", self._preview, methods=["GET", "HEAD"], response_model=None)
+        self.add_api_route(f"/{LINES}", self._lines, methods=["GET", "HEAD"], response_model=None)
         self.add_api_route("/ask", self._asked, methods=["POST"], response_model=None)
         self.add_api_route("/run", self._run, methods=["POST"], response_model=None)
         self.add_api_route("/kept/{run}", self._kept, methods=["GET"], response_model=None)
@@ -169,7 +174,6 @@ class App(FastAPI):
             "takesAny": self.services.models.takes_any,
             "models": self.services.models.choices(),
             "device": self._device(),
-            "forms": {name: form.form() for part in self.parts.values() for name, form in part.forms.items()},
             "words": page_words(),
             "initial": {name: own for name, part in self.parts.items() if (own := part.initial())},
         }
@@ -183,6 +187,12 @@ class App(FastAPI):
                 run = of_link(self.services, part, values)
                 picture = preview(run, self.services) if is_quick(run) else None
         return Response(picture or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
+
+    def _lines(self) -> Response:
+        path = refs.embedded().get(Path(LINES).parts[1], Path()) / Path(LINES).name
+        if not path.is_file():
+            raise HTTPException(404)
+        return FileResponse(path, media_type="application/octet-stream")
 
     def _admits(self, cookies: Callable[[], Mapping[str, str]]) -> bool:
         """Return whether a visitor may see the page: there is no password, or gradio's login has accepted it."""
@@ -240,7 +250,7 @@ class App(FastAPI):
     def _models(self, asked: Asked) -> ModelList:
         """Return the models to choose from, with what is known of them so far, and the machine that computes."""
         return {
-            "models": self.services.models.choices(visitor()),
+            "models": self.services.models.choices(),
             "device": self._device(),
             "known": self.warmup.known.is_set(),
         }
@@ -324,13 +334,12 @@ def build(
     public: bool = False,
     limits: ServerLimits | None = None,
     allow_hub: bool = False,
-    allow_training: bool = False,
 ) -> App:
     """The app, to be served by `launch`.
 
     checkpoint: the one that is chosen at first. device: where models are evaluated, as for `ddpm_core.load`.
-    public: strangers use the page, so it accepts the checkpoints of its list only, and any Hub id with allow_hub, and
-    trains only with allow_training. limits: those of a public page, or of one's own, where none are given.
+    public: strangers use the page, so it accepts the checkpoints of its list only, and any Hub id with allow_hub.
+    limits: those of a public page, or of one's own, where none are given.
     Raises CheckpointError or ValueError for a checkpoint or a device that does not exist.
     """
     if zero_gpu.is_here():
@@ -343,7 +352,7 @@ def build(
     turns, pace = Turns(limits.concurrent_runs, limits.waiting_runs), StepTimes()
     models = Models(device, public, limits, allow_hub, checkpoint, turns, pace)
     models.peek(models.first)
-    services = Services(models, turns, limits, pace, EventLog(), models.first, trains=allow_training or not public)
+    services = Services(models, turns, limits, pace, EventLog(), models.first)
     return App(services)
 
 
@@ -387,24 +396,20 @@ def launch(
 
 
 def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
-    """End all runs and trainings and close the app. Returns whether no run computes any more.
+    """End all runs and close the app. Returns whether no run computes any more.
 
-    patience: seconds for runs to finish; new runs are refused, and trainings stop at once. seconds: after that, the
-    time in which everything must stop, one deadline for all. Wait for this before the program ends: Python aborts if
-    one of its threads still computes then.
+    patience: seconds for runs to finish; new runs are refused. seconds: after that, the time in which everything must
+    stop, one deadline for all. Wait for this before the program ends: Python aborts if one of its threads still
+    computes then.
     """
     services = app.services
     finish = time.monotonic() + patience
     end = finish + seconds
     services.events.close(patience)
-    if app.training:
-        app.training.stop()
     while services.events.here and time.monotonic() < finish:
         time.sleep(0.05)
     stopped = services.turns.stop_all(end - time.monotonic())
     stopped = app.warmup.close(end - time.monotonic()) and stopped
-    if app.training:
-        app.training.close(end - time.monotonic())
     while services.events.here and time.monotonic() < end:  # its last message is on its way
         time.sleep(0.05)
     if app.server is None:

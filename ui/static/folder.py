@@ -33,7 +33,6 @@ ENGINE = f"WebAssembly · {PRECISION}"
 COMPUTED = ("UNet2DModel", "UNet2DConditionModel")  # the networks that ui/web/network has
 INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`."
 RECORDED = {  # parts that show a recording, and nothing else
-    "train": "This is a recorded training. The installed lab trains networks, also on your own drawings and pictures.",
     "likelihood": "This is a recorded measurement. The installed lab measures other pictures and models.",
 }
 INSTALLED = {
@@ -212,7 +211,7 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
         choices.append(choice)
     given: dict[str, Any] = app.given() | {"first": next(iter(models))}
     given["words"] |= {"installed": {name: f"{adds} {INSTALL}" for name, adds in INSTALLED.items()}}
-    given["initial"]["train"] = {"public": True}
+    given["initial"].pop("train", None)  # there is no folder to follow
     given["recorded"] = {part: f"{sentence} {INSTALL}" for part, sentence in RECORDED.items()}
     given |= {"client": CLIENT, "models": choices, "takesAny": True, "precision": PRECISION}
     return given | {"device": {"note": NOTE, "engine": ENGINE, "precision": PRECISION}}

@@ -82,15 +82,15 @@ def page(given: Mapping[str, Any], preview: str, address: str = "") -> str:
 
 
 def policy(page: bytes, *connect: str) -> str:
-    """What a browser may load and run for a page: the app's own files, pictures in it, and the scripts in it.
+    """What a browser may load and run for a page: the app's own files, pictures and scripts in it, and WebAssembly.
 
-    connect: what else it may fetch from, and then it may compile WebAssembly.
+    connect: what else it may fetch from.
     """
     scripts = re.findall(rb'<script(?: type="module"| nomodule)?>(.*?)</script>', page, re.S)
     hashes = [f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'" for script in scripts]
-    rules = ["default-src 'self'", "script-src 'self' " + " ".join(hashes), "style-src 'self' 'unsafe-inline'"]
+    own = " ".join(["script-src 'self' 'wasm-unsafe-eval'", *hashes])
+    rules = ["default-src 'self'", own, "style-src 'self' 'unsafe-inline'"]
     if connect:
-        rules[1] += " 'wasm-unsafe-eval'"
         rules.append(f"connect-src 'self' {' '.join(connect)}")
     rules += ["img-src 'self' data: blob:", "object-src 'none'", "base-uri 'self'", "form-action 'self'"]
     return "; ".join(rules)

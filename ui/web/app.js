@@ -2,12 +2,14 @@
 
 import { all, button, el, find, isShown, onArrows, sheet, within, write } from "./drawing/dom.js";
 import { linkTo, readLink } from "./form/link.js";
-import { attempt } from "./messages/client.js";
+import { attempt, TRAINED } from "./messages/client.js";
 import { revived } from "./messages/packing.js";
 import { formsFor } from "./plans/forms.js";
 import { Projector } from "./player/projector.js";
+import { Engines } from "./run/engines.js";
 import { Knowledge } from "./run/knowledge.js";
 import { ShareMenu } from "./run/share.js";
+import { isTrainedHere } from "./words/catalogue.js";
 import { FORM, keysOf, SHARE, PLACES as TITLES, WORDS } from "./words/page.js";
 import { spoken } from "./words/symbols.js";
 
@@ -31,7 +33,7 @@ import { spoken } from "./words/symbols.js";
  * @property {boolean} takesAny
  * @property {ModelChoice[]} models
  * @property {Device} device
- * @property {Record<string, FieldForm[]>} forms of each part: an engine tells those that it checks itself
+ * @property {Record<string, FieldForm[]>} forms of each part
  * @property {import("./words/catalogue.js").Words} words
  * @property {Record<string, any>} initial of each part that needs something besides its form: `Part.initial`
  * @property {Record<string, string>} [recorded] why a part has nothing but a recording here
@@ -455,7 +457,9 @@ export class Page {
   async refresh() {
     const got = await this.ask("engine", "models", {});
     if (got.error !== undefined) return;
-    Object.assign(this.given, { models: got.models, device: got.device });
+    const own = attempt(() => localStorage.getItem(TRAINED)) ? await import("./run/own.js") : null;
+    const models = [...got.models, ...((await own?.choices()) ?? [])];
+    Object.assign(this.given, { models, device: got.device });
     dispatchEvent(new CustomEvent("models"));
     if (!got.known) setTimeout(() => this.refresh(), 2000);
   }
@@ -468,7 +472,14 @@ export class Page {
   /** What can be taken away: first the link, last what belongs to no run. @param {Part} part @returns {Item[]} */
   #items(part) {
     const copy = () => this.#link(part);
-    return [{ title: SHARE.link, copy, what: SHARE.theLink }, ...(part.items?.() ?? []), ...this.client.items];
+    const here = Object.values(part.ran?.() ?? part.values?.() ?? {}).find(isTrainedHere);
+    const link = { title: SHARE.link, copy, what: SHARE.theLink };
+    const [items, last] = [part.items?.() ?? [], this.client.items];
+    if (!here) return [link, ...items, ...last];
+    const [own, ref] = [() => import("./run/own.js"), String(here)];
+    const model = { title: SHARE.model, save: async () => (await own()).save(ref) };
+    const remove = { title: SHARE.remove, apart: true, save: async () => (await own()).remove(this, ref) };
+    return [{ ...link, disabled: SHARE.onlyHere }, model, ...items, ...last, remove];
   }
 
   /** @type {ReturnType<typeof setTimeout> | undefined} the newest sentence to all disappears */
@@ -490,15 +501,15 @@ export class Page {
 
 /** @type {Given} */
 const given = JSON.parse(find(document, "#given").textContent ?? "");
-const forms = {
-  ...formsFor(
-    given.first,
-    given.models.map(({ ref }) => ref),
-  ),
-  ...given.forms,
-};
+const forms = formsFor(
+  given.first,
+  given.models.map(({ ref }) => ref),
+);
 const { connect } = await import(`./${given.client}`);
-const page = new Page({ ...given, forms }, connect(given));
+/** What computes in this browser, beside a server. */
+const browser = async () => (await import("./local/client.js")).connect(given);
+const client = given.knowledge ? connect(given) : new Engines(connect(given), browser);
+const page = new Page({ ...given, forms }, client);
 Object.assign(window, { page }); // for tests, and for the curious
 await page.follow();
 document.documentElement.dataset.ready = "true";

@@ -16,11 +16,11 @@ from typing import Any
 
 from pieces import unpacked
 
-from benchmarks.live.served import ServedApp
 from ddpm_core.checkpoint.refs import ANALYTIC, OPTIMISED
 from ddpm_core.disk.files import sha256
 from soak.calls import lanes
 from soak.hostile.checkpoints import WEIGHTS, write_checkpoint
+from soak.served import ServedApp
 
 GREEDY, VISITOR, CLASS = "198.51.100.1", "198.51.100.2", "198.51.100.3"
 PUPILS = 30

@@ -28,7 +28,7 @@ export const FEWEST = 5; // pictures of one's own
 // As many as there are digits: a training of a few minutes sees each of them some eight times, and more would not be seen.
 export const MOST = 3000;
 const [SMALL, LARGE] = /** @type {const} */ ([28, 32]); // pixels a side: larger pictures are learned at 32, as `train fit` does
-const DECODED = 256; // pixels of the shorter side that a picture is decoded in: a photo's own take a tenth of a second
+const DECODED = 256; // pixels of the shorter side: of a larger picture, means of blocks are taken first, which is quicker
 
 /** The 3,000 digits that come with the lab. @param {string | URL} url of digits.npz @returns {Promise<Pictures>} */
 export async function digits(url) {

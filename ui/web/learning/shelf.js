@@ -1,6 +1,6 @@
 // What the browser keeps of trainings: the one under way, whole or not at all, and the models that were learned.
 
-import { attempt } from "../messages/client.js";
+import { attempt, TRAINED } from "../messages/client.js";
 import { UserError } from "../process/errors.js";
 import { SHELF } from "../words/learning.js";
 
@@ -91,6 +91,7 @@ export class Shelf {
       for (let n = 2; taken.has(ref); n++) ref = `${name}-${n}`;
       stores.models.put({ ref, title, facts }, ref);
       stores.files.put(files, ref);
+      attempt(() => localStorage.setItem(TRAINED, "yes"));
       return ref;
     });
     return kept.catch((cause) => {

@@ -4,7 +4,7 @@ import { load } from "../network/model.js";
 import { factsOf } from "../plans/facts.js";
 import { recent } from "../plans/plan.js";
 import { UserError } from "../process/errors.js";
-import { Catalogue, hasEmoji } from "../words/catalogue.js";
+import { Catalogue, hasEmoji, isTrainedHere } from "../words/catalogue.js";
 import { factsAnswer, factsIn } from "./facts.js";
 import { Files, once } from "./files/store.js";
 
@@ -75,7 +75,9 @@ export class Checkpoints {
     const { models, answers } = this.knowledge;
     const known = await (models.includes(ref)
       ? this.read(`models/${models.indexOf(ref)}.json`)
-      : import("./files/hub.js").then(({ onHub }) => onHub(ref, answers.hub)));
+      : isTrainedHere(ref)
+        ? import("./files/own.js").then(({ onShelf }) => onShelf(ref, this.files.base))
+        : import("./files/hub.js").then(({ onHub }) => onHub(ref, answers.hub)));
     if (!this.#known.has(ref)) this.#known.set(ref, known); // it may have been asked for twice
   }
 
@@ -117,8 +119,8 @@ export class Checkpoints {
 
   /** Bytes that a model still needs from the network, 0 where it is in memory, in the browser's cache, or small. @param {string} ref */
   async missing(ref) {
-    const { root, files } = this.known(ref);
-    if (this.#loaded.has(ref) || this.bytes(ref) < SMALL) return 0;
+    const { root, files, own } = this.known(ref);
+    if (this.#loaded.has(ref) || own || this.bytes(ref) < SMALL) return 0;
     const needed = await Promise.all(
       Object.entries(files).map(async ([path, entry]) =>
         (await this.files.has(root ?? folderOf(ref), path, entry)) ? 0 : entry[0],
@@ -167,7 +169,8 @@ export class Checkpoints {
     const total = this.bytes(ref);
     /** @type {Map<string, number>} */
     const done = new Map();
-    const read = (/** @type {string} */ path) =>
+    const read = async (/** @type {string} */ path) =>
+      known.own?.get(path)?.slice().buffer ??
       this.files.read(
         known.root ?? folderOf(ref),
         path,

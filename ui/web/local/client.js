@@ -45,7 +45,7 @@ class BrowserClient {
   /** @param {Given} given */
   constructor(given) {
     this.given = given;
-    setTimeout(() => this.#keep(), LATER);
+    if (given.knowledge) setTimeout(() => this.#keep(), LATER);
   }
 
   // --- What the page calls
@@ -126,12 +126,12 @@ class BrowserClient {
       this.#isBroken = true;
       for (const id of [...this.#waiting.keys()]) this.#hear(id, { error: BROKEN });
     });
-    const { knowledge, first, known } = this.given;
-    const folder = new URL(knowledge ?? "", document.baseURI).href;
+    const { knowledge, first, known, words } = this.given;
+    const folder = knowledge && new URL(knowledge, document.baseURI).href;
     const { hardwareConcurrency: cores, deviceMemory: memory, userAgentData } = /** @type {any} */ (navigator);
     const machine = { cores, memory, mobile: userAgentData?.mobile };
     const learned = known && { [first]: known };
-    worker.postMessage({ verb: "begin", folder, base: document.baseURI, machine, known: learned });
+    worker.postMessage({ verb: "begin", folder, base: document.baseURI, words, machine, known: learned });
     return worker;
   }
 

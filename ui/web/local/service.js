@@ -26,11 +26,15 @@ async function activate() {
   await worker.clients.claim();
 }
 
-/** @param {Request} request */
+/** A file, from the cache of this version. What is not in FILES, as not every visitor needs it, is kept when it first comes. @param {Request} request */
 async function answer(request) {
   const cache = await caches.open(CACHE);
   const found = request.mode === "navigate" ? await cache.match("./") : await cache.match(request);
-  return found ?? fetch(request);
+  if (found) return found;
+  const fetched = await fetch(request);
+  if (fetched.ok && request.url.startsWith(`${HERE.href}web/`))
+    await cache.put(request, fetched.clone()).catch(console.warn); // no room
+  return fetched;
 }
 
 worker.addEventListener("install", (/** @type {any} */ event) => event.waitUntil(install()));

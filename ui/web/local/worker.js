@@ -10,6 +10,7 @@ import { helperRun, Pool } from "./pool.js";
 
 /** @import { Answer } from "./parts/index.js" */
 /** @import { PaceOf } from "../messages/protocol.d.ts" */
+/** @import { Words } from "../words/catalogue.js" */
 /** @import { WrittenFacts } from "./facts.js" */
 /** @import { Machine } from "./pool.js" */
 
@@ -25,17 +26,18 @@ const isOfPlane = (name) => name.startsWith("plane-");
 /** Everything else waits for this. @type {Promise<{ checkpoints: Checkpoints, pool: Pool, own: ReturnType<typeof parts> }>} */
 let ready;
 
-/** @param {{ folder: string, base: string, machine?: Machine, known?: Record<string, WrittenFacts> }} question of what Python has written; of the page; none in a helper; what the page knows of checkpoints */
-async function begin({ folder, base, machine, known }) {
+/** @param {{ folder?: string, base: string, words: Words, machine?: Machine, known?: Record<string, WrittenFacts> }} question of what Python has written, none beside a server; of the page; the page's words; none in a helper; what the page knows of checkpoints */
+async function begin({ folder, base, words, machine, known }) {
   const read = async (/** @type {string} */ name) => (await fetch(`${folder}/${name}`)).json();
-  const checkpoints = new Checkpoints(await read("knowledge.json"), new Files(base), read);
+  const written = folder ? await read("knowledge.json") : { models: [], answers: {}, words };
+  const checkpoints = new Checkpoints(written, new Files(base), read);
   if (known) checkpoints.replace(known);
   const pool = new Pool(checkpoints, machine, machine && globalThis.Worker ? helper : null);
   return { checkpoints, pool, own: parts(checkpoints) };
 
   function helper() {
     const made = new Worker(location.href, { type: "module" });
-    made.postMessage({ verb: "begin", folder, base });
+    made.postMessage({ verb: "begin", folder, base, words });
     return made;
   }
 }

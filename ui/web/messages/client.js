@@ -55,6 +55,9 @@ export function attempt(act) {
   }
 }
 
+/** Kept in `localStorage`: something where a model was trained in this browser. */
+export const TRAINED = "lab-trained";
+
 /** The store of this window: it lasts while the window is open, and survives a reload of the page. */
 export const kept = {
   get: (/** @type {string} */ name) => attempt(() => sessionStorage.getItem(`lab-${name}`)),

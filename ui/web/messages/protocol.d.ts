@@ -537,7 +537,7 @@ export type EngineQuestions = {
 /** Samples of a step of a training; null where a picture is gone. */
 export type TrainingGrid = {
   step: number;
-  /** of training until then; 0 in the recorded run, where that says nothing */
+  /** of training until then */
   seconds: number;
   /** of x̂_0 with the moving average, in grey levels */
   error: number | null;
@@ -545,112 +545,49 @@ export type TrainingGrid = {
   ema: Sprite | null;
   /** with the weights themselves */
   raw: Sprite | null;
-  /** those of `ema`, each beside the nearest drawing of the visitor's */
-  pairs?: Sprite;
-  /** how far they are from it, as a share of how far the drawings are from each other */
-  likeness?: number;
 };
-
-/** idle: there is no run. starting: no samples yet. waiting: likewise, as others compute. silent: a followed run from which nothing has come for a while. */
-export type TrainState = "idle" | "starting" | "waiting" | "running" | "pausing" | "paused" | "stopping" | "stopped" | "finished" | "error" | "silent";
 
 /** How many points and grids the new ones follow. (`from` can't be the name of a field in a class.) */
 export type Continued = {
   /** How many points and grids the new ones follow. (`from` can't be the name of a field in a class.) */
-  from?: [number, number];
+  from: [number, number];
 };
 
-/** The state of the visitor's training, and what the page does not know of it yet. */
-export type TrainingNow = Continued & {
-  state: TrainState;
-  /** of the run, counted by visitor */
-  number: number;
-  text?: string;
-  title?: string;
-  /** the same for runs whose losses can be compared */
-  recipe?: string;
-  /** a folder */
-  followed?: string | null;
-  step?: number;
+/** The state of a training in another terminal, and what the page does not know of it yet. */
+export type Followed = Continued & {
+  /** silent: nothing has come from it for a while */
+  state: "running" | "finished" | "silent";
+  title: string;
+  step: number;
   /** seconds */
-  left?: number | null;
-  /** whether there is a model */
-  saved?: boolean;
+  left: number | null;
+  /** the folder of its model, once there is one */
+  model: string | null;
   /** changes when what the page knew no longer holds */
-  version?: number;
-  /** step, loss, images a second, seconds */
-  points?: ([number, number | null, number | null, number])[];
-  grids?: TrainingGrid[];
-  /** grids are left: ask again at once */
-  more?: boolean;
-  /** steps */
-  total?: number;
-  /** images a step */
-  batch?: number;
-  classes?: number;
-};
-
-/** A question for the state of a training: what the page has. */
-export type NowAsked = {
-  visitor: string;
-  number: number;
   version: number;
-  points: number;
-  grids: number;
-};
-
-export type StartAsked = {
-  visitor: string;
-  data?: string;
-  path?: string;
-  prediction?: string;
-  objective?: string;
-  length?: string;
-  lr?: string;
-  width?: string;
-  /** strokes of each */
-  drawings?: number[][][];
-};
-
-export type Found = {
-  /** how many they are, and their size */
-  found: string;
+  /** step, loss, images a second, seconds */
+  points: ([number, number | null, number | null, number])[];
+  grids: TrainingGrid[];
+  /** grids are left: ask again at once */
+  more: boolean;
+  /** steps */
+  total: number;
+  /** images a step */
+  batch: number;
+  classes: number;
 };
 
 export type FollowAsked = {
-  visitor: string;
+  /** of its folder */
   path: string;
-};
-
-export type DoAsked = {
-  visitor: string;
-  what: "pause" | "resume" | "stop" | "hurry" | "keep";
-};
-
-/** Where a training was kept, if it was. */
-export type Did = {
-  /** the folder */
-  kept?: string;
-  /** the file of drawings in it */
-  data?: string | null;
-};
-
-export type UseAsked = {
-  visitor: string;
-};
-
-/** The visitor's model, which is in the list of models now. */
-export type Used = {
-  ref: string;
+  /** this and the rest: what the page has */
+  version?: number;
+  points?: number;
+  grids?: number;
 };
 
 export type TrainQuestions = {
-  now: (asked: NowAsked) => TrainingNow;
-  start: (asked: StartAsked) => Nothing;
-  pictures: (asked: FollowAsked) => Found;
-  follow: (asked: FollowAsked) => Nothing;
-  do: (asked: DoAsked) => Did;
-  use: (asked: UseAsked) => Used;
+  follow: (asked: FollowAsked) => Followed;
 };
 
 export type Cards = {

@@ -58,7 +58,7 @@ class Compare {
       ),
     );
     const shared = form.layout(({ lane }) => !lane);
-    return el("div", { class: "fields" }, el("div", { class: "cards" }, ...cards), shared);
+    return el("div", { class: "fields" }, el("div", { class: "lane-cards" }, ...cards), shared);
   };
 
   take = this.player.take;

@@ -1,252 +1,354 @@
-// Train: the choices, the buttons, and a question to the server once a second while a run goes on.
+// Train: a network learns in the visitor's browser, alone or beside another one. The form, the buttons, and what they do.
 
-import { el, find, button as made, markup, sheet } from "../drawing/dom.js";
+import { swatch } from "../drawing/chart.js";
+import { button, el, isShown, sheet, write } from "../drawing/dom.js";
+import { soon } from "../drawing/motion.js";
 import { Form } from "../form/form.js";
 import { slideItem } from "../run/items.js";
-import { copy } from "../run/share.js";
-import { WORDS } from "../words/train.js";
-import { History, Run } from "./train/history.js";
-import { MARKUP } from "./train/markup.js";
-import { Pad } from "./train/pad.js";
+import { Status } from "../run/status.js";
+import { ACTIONS, ANEW, expected, FOLLOWED, facts, MACHINE, QUESTIONS, SHOWN, status, WORDS } from "../words/train.js";
+import { ANY, problem } from "../words/units.js";
+import { asLaneA, questions, recipesOf, titlesOf } from "./train/choices.js";
+import { Comparison } from "./train/copies.js";
+import { Follow } from "./train/follow.js";
+import { alone, battery, duration, knownRate, lack, rememberRate, savesData } from "./train/machine.js";
+import { Models } from "./train/models.js";
+import { Session } from "./train/session.js";
+import { Source } from "./train/source.js";
+import { SHOWS } from "./train/standing.js";
+import { ToldTrack } from "./train/track.js";
 import { View } from "./train/view.js";
 
 /** @import { Page, Part } from "../app.js" */
-/** @import { Answer, Refusal } from "../messages/client.js" */
-/** @import { DoAsked, TrainState } from "../messages/protocol.d.ts" */
-/** @import { Given } from "./train/server.js" */
+/** @import { Values } from "../messages/client.js" */
+/** @import { Cause } from "../run/panel.js" */
+/** @import { Action } from "../words/train.js" */
+/** @import { Shown, Track } from "./train/track.js" */
 
-const OFTEN = 1000; // milliseconds between two questions while something goes on
-const SELDOM = 20_000; // otherwise, so that the server knows that somebody is here
+const DRAWS = 250; // ms between two times that a training is drawn
+const SEEN = 1000; // images after which the rate of a training is known
+/** How many images are enough, by the kind of pictures. @type {Record<string, string>} */
+const LENGTHS = { digits: "25600", drawings: "12800", own: "25600" };
+/** The buttons, in their order. @type {Action[]} */
+const BUTTONS = ["resume", "pause", "start", "stop"];
 
-/** @type {TrainState[]} */
-const UNDER_WAY = ["starting", "waiting", "running", "pausing", "stopping", "silent"];
+/** @param {Page} page @param {string} part @returns {Part} */
+export const mount = (page, part) => new Train(page, part).mounted();
 
-/**
- * Its element has data-state (see server.js), data-run, data-grids, data-at (the step whose samples are shown), data-live
- * and data-example.
- * @param {Page} page @param {string} part @returns {Part}
- */
-export function mount(page, part) {
-  const given = /** @type {Given} */ (page.given.initial[part]);
-  const recorded = page.given.recorded?.[part];
-  const root = el("section", { class: "part train", "aria-label": WORDS.title });
-  markup(root, MARKUP);
-  const me = page.client.session; // kept when the page is loaded again: then the training is still there
-  const { ask } = page.client;
-  const history = new History();
-  const view = new View(root, history, (text) => page.say(text));
-  const form = new Form(page.given.forms[part], page.given, (name, done) => {
-    complain();
-    if (name === "path" && done) lookInto();
-  });
-  /** @type {Pad | null} a page without a server has none */
-  const pad = given.drawings
-    ? new Pad(given.drawings, given.public ? null : form.place("path"), () => complain())
-    : null;
-  if (pad) form.adopt("path", pad);
-  find(root, ".choices", HTMLFormElement).append(form.layout());
-  find(root, ".choices", HTMLFormElement).addEventListener("submit", (event) => event.preventDefault());
-  const wrong = find(root, ".wrong");
-  const said = find(root, ".kept");
-  const button = (/** @type {string} */ name) => find(root, `.button.${name}`, HTMLButtonElement);
+class Train {
+  status = new Status(SHOWN.progress);
+  #wrong = el("p", { class: "wrong", role: "alert", hidden: true });
+  #estimate = el("p", { class: "estimate", role: "status" });
+  #note = el("p", { class: "info note", role: "status" });
+  #presets = el("div", { class: "try" });
+  #lanes = el("div", { class: "lane-cards" });
+  #compare = button({ class: "button" }, () => this.#toggleLane(), WORDS.compare);
+  #welcome = el("p", { class: "welcome" }, WORDS.welcome);
+  #comparison = new Comparison(() => this.render());
+  /** @type {ToldTrack | null} a recorded training */
+  #example = null;
+  #rate = knownRate();
+  /** What this computer is short of. @type {string[]} */
+  #notes = [];
+  #said = ""; // the state that a screen reader was told last
+  #lack = lack();
 
-  let isLost = false; // whether what is wrong is that no answer has come
-  /** Say what is wrong, or that nothing is. @param {Partial<Refusal>} [refusal] */
-  function complain({ error: text = "", lost = false } = {}) {
-    isLost = lost;
-    wrong.textContent = text;
-    wrong.hidden = !text;
+  /** @param {Page} page @param {string} part */
+  constructor(page, part) {
+    this.page = page;
+    this.part = part;
+    this.fields = page.given.forms[part];
+    this.draw = soon(() => isShown(this.element) && this.render(), DRAWS);
+    this.form = new Form(this.fields, page.given, (name) => this.#changed(name));
+    this.source = new Source(() => this.#changed());
+    this.models = new Models(page);
+    this.session = new Session({ ...this.models.means, alone: alone, now: () => performance.now() }, () =>
+      this.#news(),
+    );
+    this.view = new View(
+      {
+        use: (lane) => this.#use(lane),
+        keep: (lane) => this.#try(() => this.models.keep(this.session, lane)),
+        copied: (lane, moment) => this.#copied(moment.lanes[lane]),
+        say: (text) => page.say(text),
+      },
+      () => this.render(),
+    );
+    this.follow = new Follow(
+      page,
+      () => this.render(),
+      (sentence) => this.#complain(sentence),
+    );
+    this.buttons = Object.fromEntries(BUTTONS.map((name) => [name, this.#action(name)]));
+    const head = el("div", { class: "head" }, this.status.element);
+    const stage = el("div", { class: "stage" }, this.#presets, head, this.#note, this.view.element, this.#welcome);
+    const attributes = { class: "part train", "aria-label": WORDS.title, "data-state": "idle" };
+    this.element = el("section", attributes, this.#side(), stage);
+    this.#offer();
+    document.addEventListener("visibilitychange", () => document.hidden && this.session.keep());
   }
 
-  let known = ""; // the newest path that was looked into, if it can be learned
-
-  /** Say what there is in the folder that is named, or what is wrong with it, beside it. Returns whether it can be learned. */
-  async function lookInto() {
-    const path = pad?.get();
-    if (pad) pad.found.textContent = path ? WORDS.looking : "";
-    const got = path ? await ask("train", "pictures", { visitor: me, path }) : { found: "" };
-    if (!pad || path !== pad.get()) return false; // another one is named meanwhile
-    form.mark("path", got.error ?? "");
-    pad.found.textContent = got.error === undefined ? got.found : "";
-    known = got.error === undefined ? path : "";
-    return got.error === undefined;
+  /** @param {Action} name */
+  #action(name) {
+    const acts = {
+      start: () => this.start(),
+      pause: () => this.session.pause(),
+      resume: () => this.#try(() => this.session.resume()),
+      stop: () => this.session.stop(),
+    };
+    return button({ class: `button ${name}` }, acts[name], ACTIONS[name]);
   }
 
-  /** The run and the step that are kept, or used as a model. */
-  let safe = "";
-  const now = () => `${history.answer.number} ${history.answer.step}`;
+  // --- The form
+
+  #side() {
+    const bar = el("div", { class: "bar" }, ...BUTTONS.map((name) => this.buttons[name]));
+    const cards = ["a", "b"].map((lane, i) => {
+      const title = lane.toUpperCase();
+      const fields = this.form.layout((field) => field.lane === lane);
+      const heading = el("h3", null, swatch(`lane-${i}`), title);
+      return el("section", { class: `card card-${title}`, "aria-label": WORDS.lane(title) }, heading, fields);
+    });
+    this.#lanes.append(...cards);
+    const [first] = this.fields;
+    const shared = this.form.layout((field) => !field.lane && field !== first);
+    const choices = el("form", { class: "choices fields", autocomplete: "off" }, this.form.place(first.name));
+    choices.append(this.source.element, this.#lanes, this.#compare, shared, el("p", { class: "info" }, WORDS.private));
+    choices.addEventListener("submit", (event) => event.preventDefault());
+    const more = this.page.given.initial[this.part]?.follows ? [this.follow.element] : [];
+    const side = el("div", { class: "side" }, bar, this.#wrong, this.#estimate, choices, this.#opener(), ...more);
+    if (this.#lack) side.replaceChildren(el("p", { class: "recorded" }, this.#lack));
+    return side;
+  }
+
+  /** What opens a model that was kept as a ZIP. */
+  #opener() {
+    const input = el("input", { type: "file", accept: ".zip", "aria-label": WORDS.open });
+    input.addEventListener("change", () => {
+      const [file] = input.files ?? [];
+      if (file) this.#try(() => this.models.open(file));
+      input.value = "";
+    });
+    return el("label", { class: "button upload" }, input, el("span", null, WORDS.open));
+  }
+
+  /** Offer questions that one press sets up and begins. */
+  #offer() {
+    const all = Object.entries(questions(this.fields));
+    const press = (/** @type {Values} */ values) => this.set(values, "press");
+    const buttons = all.map(([name, values]) => button({ class: "button" }, () => press(values), QUESTIONS[name]));
+    if (!this.#lack) this.#presets.replaceChildren(...buttons);
+  }
+
+  #toggleLane() {
+    const { values } = this.form;
+    this.form.set(values.two ? { two: false } : { two: true, ...asLaneA(values, this.fields) });
+    this.#changed();
+  }
+
+  /** Something was chosen. @param {string} [name] of a field, where it is one */
+  #changed(name) {
+    const { form, fields } = this;
+    if (name === fields[0].name && !form.isChosen("length"))
+      form.set({ length: LENGTHS[String(form.value(name))] }, false);
+    this.#complain();
+    this.render();
+  }
+
+  /** Values from a link, a lesson or a question. @param {Values} values @param {Cause} [cause] */
+  async set(values, cause = "") {
+    this.form.set(values);
+    if (cause === "link" || cause === "press") this.form.unfold(values);
+    this.#changed();
+    if (cause === "press" && !this.#lack && Object.keys(values).length) await this.start();
+  }
+
+  // --- What the buttons do
+
+  /** Begin a training, if its pictures are here and the one before may go. */
+  async start() {
+    const { form, session, source } = this;
+    const { values } = form;
+    const lacks = source.lacks;
+    this.#complain(lacks);
+    if (lacks || !(await this.#mayDrop(ANEW))) return;
+    this.page.remember(this.part, values);
+    this.view.follow();
+    const read = async () => {
+      const pictures = await source.read();
+      const titles = titlesOf(values, this.fields);
+      return { values, titles, pictures, recipes: recipesOf(values, pictures) };
+    };
+    await this.#try(() => session.begin(read));
+  }
 
   /**
-   * Whether the run on screen may be deleted: it is asked where it is the visitor's, and not kept.
+   * Whether the training on screen may be deleted: the visitor is asked where it is not kept.
    * @param {string} instead what is done in its place
    */
-  async function mayDrop(instead) {
-    const { answer, run } = history;
-    if (answer.followed || !run.grids.length || answer.state === "error" || safe === now()) return true;
-    const keeps = answer.saved && !given.public;
+  async #mayDrop(instead) {
+    const { session } = this;
+    if (!session.isUnsaved) return true;
     const choice = (/** @type {string} */ value, /** @type {string} */ text) =>
-      made({ class: "button", value }, () => dialog.close(value), text);
-    const row = el("div", { class: "row" }, choice("drop", instead), choice("", WORDS.cancel));
-    if (keeps) row.prepend(choice("keep", WORDS.keepThen(instead)));
+      button({ class: "button", value }, () => dialog.close(value), text);
+    const row = el("div", { class: "row" }, choice("keep", WORDS.keepThen(instead)), choice("drop", instead));
+    row.append(choice("", WORDS.cancel));
     const dialog = sheet("sure", instead, el("p", null, WORDS.dropped), row);
     document.body.append(dialog);
     dialog.showModal();
     await new Promise((closed) => dialog.addEventListener("close", closed));
     dialog.remove();
     if (dialog.returnValue !== "keep") return dialog.returnValue === "drop";
-    const kept = await keep();
-    if (kept) page.say(WORDS.kept(kept), true); // what stands beside the run goes with it
-    return Boolean(kept);
+    for (const lane of session.asked?.recipes.keys() ?? []) await this.#try(() => this.models.keep(session, lane));
+    return !session.isUnsaved;
   }
 
-  /** Keep the run. Returns the folder, "" where it could not be kept. */
-  async function keep() {
-    const at = now();
-    const got = await command("keep");
-    if (got.error !== undefined || !got.kept) return "";
-    const { kept: folder, data } = got;
-    safe = at;
-    const words = data ? ` --data "${data}"` : "";
-    const text = `python -m train fit --resume --out "${folder}"${words}`;
-    const line = made({ class: "preset" }, () => copy(text, WORDS.command), WORDS.copy);
-    said.replaceChildren(WORDS.kept(folder), " ", line);
-    return folder;
+  /** Whether samples are copies: undefined while it is looked for, null where nobody asks. @param {Shown} shown */
+  #copied(shown) {
+    const pictures = this.session.asked?.pictures;
+    if (!pictures || pictures.kind === "digits" || !shown.pixels) return null;
+    return this.#comparison.of(pictures, shown) ?? undefined;
   }
 
-  function render() {
-    view.render();
-    const { state, saved, followed } = history.answer;
-    const under = UNDER_WAY.includes(state);
-    const own = (under && !followed) || state === "paused";
-    const goes = ["pausing", "paused"].includes(state) || (state === "stopped" && saved);
-    button("start").hidden = own;
-    button("start").textContent = state === "idle" || followed ? WORDS.start : WORDS.anew;
-    button("stop").hidden = !own;
-    button("pause").hidden = !own && !goes;
-    button("pause").textContent = goes ? WORDS.on : WORDS.pause;
-    if (!safe.startsWith(`${history.answer.number} `)) said.replaceChildren();
-    button("hurry").hidden = state !== "waiting" || given.public;
-    document.querySelector("#places [data-place=train]")?.classList.toggle("going", under && !followed);
-    button("pause").disabled = state === "pausing" || state === "stopping";
-    button("stop").disabled = state === "stopping";
-    button("use").disabled = !saved;
-    button("keep").disabled = !saved || Boolean(followed);
-    if (recorded) for (const name of ["start", "pause", "stop", "hurry", "use", "keep"]) button(name).hidden = true;
+  /** Use the model of a lane, or that of the training that is followed. @param {number} lane */
+  #use(lane) {
+    const ref = this.follow.answer?.model;
+    if (ref) this.page.open("watch", { checkpoint: ref, label: ANY }, { push: true, cause: "press" });
+    else this.#try(() => this.models.use(this.session, lane));
   }
 
-  // --- Questions
-
-  let timer = 0;
-  let asking = false;
-  let again = false; // somebody asked meanwhile: the answer under way may be older
-  async function refresh() {
-    clearTimeout(timer);
-    again = asking;
-    if (asking) return;
-    asking = true;
-    let wait = SELDOM;
-    const answer = await ask("train", "now", { visitor: me, ...history.asked });
-    if (answer.error === undefined) {
-      if (isLost) complain();
-      history.take(answer);
-      render();
-      if (answer.more) wait = 0;
-      else if (UNDER_WAY.includes(answer.state)) wait = OFTEN;
-    } else {
-      complain(answer);
-      wait = 5 * OFTEN;
+  /** Do something whose end is a sentence. @param {() => Promise<string | void>} act */
+  async #try(act) {
+    try {
+      const said = await act();
+      if (said) this.page.say(said, true);
+    } catch (error) {
+      this.#complain(problem(error));
     }
-    asking = false;
-    timer = window.setTimeout(refresh, again ? 0 : wait);
   }
 
-  /**
-   * Wait for an answer, show its error if it has one, and refresh the page.
-   * @template T @param {Promise<Answer<T>>} answer
-   */
-  async function then(answer) {
-    complain();
-    const got = await answer;
-    if (got.error !== undefined) complain(got);
-    await refresh();
-    return got;
+  /** Say what is wrong, or that nothing is. @param {string} [sentence] */
+  #complain(sentence = "") {
+    write(this.#wrong, sentence);
+    this.#wrong.hidden = !sentence;
   }
 
-  /** @param {DoAsked["what"]} what */
-  const command = (what) => then(ask("train", "do", { visitor: me, what }));
+  // --- What is shown
 
-  button("start").addEventListener("click", async () => {
-    button("start").disabled = true;
-    complain();
-    const learns = [known, ""].includes(pad?.get() ?? "") || form.value("data") !== "own" || (await lookInto());
-    if (learns && (await mayDrop(WORDS.anew))) {
-      page.remember(part, form.values);
-      const { error } = await then(ask("train", "start", { visitor: me, ...form.values, drawings: pad?.drawings }));
-      if (!error) view.follow();
+  /** The training has something new. */
+  #news() {
+    const { session } = this;
+    const { works } = SHOWS[session.state];
+    document.querySelector("#places [data-place=train]")?.classList.toggle("going", works);
+    const { track, asked } = session;
+    if (asked && track?.rate && track.images > SEEN) {
+      rememberRate(track.rate, asked.recipes, asked.pictures.side);
+      this.#rate = knownRate();
     }
-    button("start").disabled = false;
-  });
-  button("pause").addEventListener("click", () =>
-    command(["paused", "stopped"].includes(history.answer.state) ? "resume" : "pause"),
-  );
-  button("hurry").addEventListener("click", () => command("hurry"));
-  button("stop").addEventListener("click", () => command("stop"));
-  button("use").addEventListener("click", async () => {
-    const at = now();
-    const got = await then(ask("train", "use", { visitor: me }));
-    if (got.error !== undefined) return;
-    safe = at;
-    await page.refresh();
-    page.open("watch", { checkpoint: got.ref, label: "any" }, { push: true, cause: "press" });
-  });
-  button("keep").addEventListener("click", keep);
-  const follow = find(root, ".follow", HTMLFormElement);
-  follow.hidden = given.public;
-  button("keep").hidden = given.public;
-  follow.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    if (!(await mayDrop(WORDS.other))) return;
-    const { error } = await then(
-      ask("train", "follow", { visitor: me, path: find(follow, "input", HTMLInputElement).value }),
-    );
-    if (!error) view.follow();
-  });
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && !recorded) refresh();
-  });
-  if (recorded) {
-    find(root, ".recorded").textContent = recorded;
-    for (const hidden of [".choices", ".here"]) find(root, hidden).hidden = true;
+    if (session.state === this.#said) return this.draw();
+    this.#said = session.state;
+    this.page.say(status(session.state, session.error));
+    return this.render();
   }
-  find(root, ".recorded").hidden = !recorded;
+
+  /** What is drawn: a training that is followed, the visitor's own, or the recorded one. @returns {Track | null} */
+  get track() {
+    const own = this.session.state === "idle" ? null : this.session.track;
+    return this.follow.track ?? own ?? this.#example;
+  }
+
+  render() {
+    const { session, track, element, view, follow } = this;
+    const isExample = track !== null && track === this.#example;
+    const hasModel = follow.track ? Boolean(follow.answer?.model) : !isExample && SHOWS[session.state].model;
+    const grows = !isExample && (follow.answer?.state === "running" || SHOWS[session.state].works);
+    view.render(track, hasModel, grows);
+    this.#showStatus(track, isExample);
+    this.#showForm();
+    for (const name of BUTTONS) {
+      const place = session.buttons.indexOf(name);
+      this.buttons[name].hidden = place < 0;
+      this.buttons[name].classList.toggle("primary", place === 0);
+    }
+    write(this.buttons.start, session.track ? ANEW : ACTIONS.start);
+    this.#welcome.hidden = Boolean(this.follow.track ?? (session.track?.moments.length || session.state !== "idle"));
+    const { state } = follow.answer ?? session;
+    Object.assign(element.dataset, { state, grids: track?.moments.length ?? 0, at: view.moment?.step ?? "" });
+    Object.assign(element.dataset, { live: view.live, example: isExample, lanes: view.moment?.lanes.length ?? 0 });
+    element.dataset.kept = String(session.kept === session.track?.step);
+  }
+
+  /** @param {Track | null} track @param {boolean} isExample */
+  #showStatus(track, isExample) {
+    const { session, follow } = this;
+    const { answer } = follow;
+    const runs = (answer ?? session).state === "running";
+    const own = isExample ? WORDS.example : status(session.state, session.error);
+    const text = answer ? FOLLOWED[answer.state] : own;
+    const more = track ? facts(track, runs) : "";
+    const share = track && !isExample && track.total ? track.images / track.total : undefined;
+    const isWaiting = !answer && ["preparing", "starting"].includes(session.state);
+    this.status.show(text, more, isExample, isWaiting ? null : share);
+    const notes = [session.unkept, ...this.#notes];
+    write(this.#note, notes.filter(Boolean).join(" "));
+  }
+
+  #showForm() {
+    const { form, source, session } = this;
+    const { values } = form;
+    const two = values.two === true;
+    source.choose(String(values[this.fields[0].name]));
+    this.#lanes.classList.toggle("two", two);
+    for (const [i, card] of [...this.#lanes.children].entries())
+      if (card instanceof HTMLElement) card.hidden = i > 0 && !two;
+    write(this.#compare, two ? WORDS.alone : WORDS.compare);
+    const works = SHOWS[session.state].works || session.state === "paused";
+    const recipes = recipesOf(values, source.about);
+    const time = expected(duration(recipes, source.about.side, this.#rate), source.isDigits);
+    write(this.#estimate, works ? "" : time);
+  }
+
+  /** What this computer is short of, how quick it is, and what was kept. */
+  async #begin() {
+    const saves = savesData(navigator);
+    this.#notes = [await battery(navigator), saves ? MACHINE.saves : ""];
+    const record = await this.models.kept().catch(() => null);
+    if (record && this.session.state === "idle") {
+      this.form.set(record.values);
+      this.source.choose(record.pictures.kind);
+      this.session.find(record);
+    } else if (!saves) await this.#showExample();
+    if (!saves) this.#rate ||= await this.models.rate();
+    this.render();
+  }
 
   /** A recorded training plays until there is one of the visitor's. */
-  async function showExample() {
-    const example = new Run(0);
-    for (const result of (await page.example(part))?.results ?? []) example.take(result);
-    if (!example.grids.length) return;
-    history.example = example;
-    if (history.answer.state === "idle") view.scrubber.toggle();
-    render();
+  async #showExample() {
+    const example = new ToldTrack();
+    for (const result of (await this.page.example(this.part))?.results ?? []) example.take(result);
+    if (!example.moments.length) return;
+    this.#example = example;
+    this.render();
+    if (this.track === example) this.view.scrubber.toggle();
   }
 
-  render();
-  if (recorded) showExample();
-  else refresh().then(showExample);
-  return {
-    element: root,
-    set: (values) => form.set(values),
-    values: () => form.values,
-    items: () =>
-      history.shown.grids.length
-        ? [
-            slideItem(
-              page,
-              () => view.slide(),
-              () => page.link(part, form.values),
-            ),
-          ]
-        : [],
-    show: recorded ? undefined : refresh,
-  };
+  /** @returns {Part} */
+  mounted() {
+    const { page, part, form, view } = this;
+    this.render();
+    this.#begin();
+    const slide = slideItem(
+      page,
+      () => view.slide(),
+      () => page.link(part, form.values),
+    );
+    return {
+      element: this.element,
+      set: (values, cause) => this.set(values, cause),
+      values: () => form.values,
+      items: () => (view.moment ? [slide] : []),
+      key: (event) => view.scrubber.key(event),
+      show: () => this.render(),
+    };
+  }
 }

@@ -268,6 +268,15 @@ test("a training pauses, goes on and stops after the step under way", async (t) 
   );
 });
 
+test("a training goes on where no timer fires, as in a hidden page", async (t) => {
+  const timers = { setTimeout, setInterval };
+  t.after(() => Object.assign(globalThis, timers));
+  Object.assign(globalThis, { setTimeout: () => 0, setInterval: () => 0 });
+  const { training, news } = begun(t);
+  await over({ training, news });
+  assert.equal(training.state, "finished");
+});
+
 test("a worker that dies ends the training with a sentence", async (t) => {
   const { training, news, workers } = begun(t, { lanes: [{ images: 1e6 }], workers: 2 });
   await training.start();

@@ -19,6 +19,10 @@
  */
 
 const USUAL = 3;
+const TRAINED = "trained/"; // how the names of models begin that were trained in a browser
+
+/** Whether a name is that of a model that was trained in this browser. @param {unknown} ref */
+export const isTrainedHere = (ref) => typeof ref === "string" && ref.startsWith(TRAINED);
 
 export class Catalogue {
   /** The name of each emoji, "" for what only says how one is drawn; empty until it is needed. @type {Record<string, string>} */

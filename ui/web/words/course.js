@@ -30,8 +30,7 @@ export const BAR = {
   touches: (/** @type {number} */ seeds) => `Share of ${seeds} runs that became another digit, by the t of the touch`,
   cells: (/** @type {number} */ side) => (side > 1 ? `${side} × ${side} cells` : "one cell"),
   copied: (/** @type {boolean} */ copied, /** @type {string} */ why) => (copied ? `Copied. ${why}` : why),
-  over: (/** @type {boolean} */ draws) =>
-    `The tour is over. ${draws ? "Draw your own pictures now, or go" : "Go"} on with the next lesson.`,
+  over: "The tour is over. Draw your own pictures now, or go on with the next lesson.",
   own: "Draw my own",
   controls:
     "Set up the page as your class should find it. Students get the controls that are ticked; this lesson needs these:",
@@ -76,7 +75,7 @@ export const TEACHERS = [
   ["A plan for 45 minutes", PLAN],
   [
     "Thirty students at once",
-    "A folder of “python -m ui.static” is best for a class. Each browser computes for itself, so more students cost nothing. The page and its first run load 1.5 MB. One computer for all works, too: 50 runs of 20 steps took 5 to 8 seconds in all (digits, two cores). It takes 40 runs at once, and 20 of one address. Does the class come from one address, as behind a school’s router? Then start it with “--limit waiting_runs=100”: that allows 54. Only one network trains at a time, and only with “--allow-training”.",
+    "A folder of “python -m ui.static” is best for a class. Each browser computes for itself, so more students cost nothing. The page and its first run load 1.5 MB. One computer for all works, too: 50 runs of 20 steps took 5 to 8 seconds in all (digits, two cores). It takes 40 runs at once, and 20 of one address. Does the class come from one address, as behind a school’s router? Then start it with “--limit waiting_runs=100”: that allows 54. In Train, each student’s own browser trains.",
   ],
   [
     "Notebooks",

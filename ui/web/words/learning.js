@@ -35,3 +35,10 @@ export const SHELF = {
   full: "The browser has no room left. The training goes on: save the model as a ZIP before you leave.",
   none: "The browser keeps nothing here, as in a private window. Save the model as a ZIP before you leave.",
 };
+
+/** Sentences about models that were trained in this browser. */
+export const OWN = {
+  gone: (/** @type {string} */ ref) =>
+    `This browser has no model ${ref}. It was removed, or trained in another browser.`,
+  removed: "The model was removed from this browser.",
+};

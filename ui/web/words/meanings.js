@@ -46,8 +46,8 @@ export const MEANINGS = {
   "moving average":
     "of the weights over the last steps (EMA): single steps go too far here and there, their mean does not",
   "error of the guess":
-    "root mean square of x̂₀ − x₀ with the moving average, on the same 64 noised pictures: the same for every recipe, so runs can be compared",
-  loss: "what the training makes smaller. Recipes with another prediction, weighting or choice of t have another one: only earlier runs with the same one are shown",
+    "root mean square of x̂₀ − x₀ in grey levels, on the same noised pictures: it means the same for every network, so two of them can be compared",
+  loss: "what the training makes smaller. With another prediction, weighting or choice of t it is another one, which can't be compared",
   "Eq., Fig.": "of the paper that all this is from: Ho, Jain & Abbeel 2020",
 };
 

@@ -106,6 +106,9 @@ export const SHARE = {
   open: "Share ▾",
   link: "Copy link",
   theLink: "The link:",
+  onlyHere: "Only this browser has the model: save it as a ZIP",
+  model: "Model (ZIP)",
+  remove: "Remove the model from this browser",
   python: "Copy Python",
   diffusers: "Copy for diffusers",
   /** The first line of a script for diffusers. */
@@ -123,6 +126,12 @@ export const SHARE = {
   made: (/** @type {number} */ done, /** @type {number} */ all) => `Making the file: ${done} of ${all} pictures…`,
   saved: (/** @type {string} */ name) => `Saved: ${name}. Look in your browser’s downloads.`,
   failed: "It could not be made: try again.",
+};
+
+/** What the page says where a server and the browser compute. */
+export const ENGINES = {
+  mixed: "One of these models was trained in your browser, the other one is the server's. Choose two of one kind.",
+  unloaded: "What computes in this browser could not be loaded: try again.",
 };
 
 /** The words of forms. */

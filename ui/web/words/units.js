@@ -4,6 +4,8 @@ import { UserError } from "../process/errors.js";
 import { fixed } from "./numbers.js";
 
 export const ANY = "any"; // the choice of no class in particular
+/** Said of a part that this browser does not compute. */
+export const NEEDS_SERVER = "Your browser can’t compute this part. Choose a model that was not trained here.";
 export const SAME = "same"; // the choice in lane B that takes the value of lane A
 
 /** @type {Record<string, string>} */

@@ -1,4 +1,6 @@
 // The parts whose computations are computed here. Those that the first page does not need are loaded when they are asked for.
+import { UserError } from "../../process/errors.js";
+import { NEEDS_SERVER } from "../../words/units.js";
 import { once } from "../files/store.js";
 import { sampling } from "./sampling.js";
 
@@ -37,5 +39,8 @@ export function parts(checkpoints) {
     plane: once(async () => (await import("./plane.js")).plane),
     course: async () => ({ questions: { cards: () => checkpoints.read("cards.json") } }),
   };
-  return (name) => makers[name]();
+  return async (name) => {
+    if (!Object.hasOwn(makers, name)) throw new UserError(NEEDS_SERVER);
+    return makers[name]();
+  };
 }

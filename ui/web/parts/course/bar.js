@@ -181,12 +181,11 @@ export class Bar {
     const number = this.#number;
     const { answer, curves = null } = tasks[which];
     const isTour = number === 1;
-    const hasPad = Boolean(page.given.initial.train?.drawings);
     const [further, next] = [tasks[which + 1], lessons[number]];
     const following = [];
     if (further)
       following.push(action(BAR.further(which + 2, tasks.length), "", () => this.#proceed(lesson, which + 1)));
-    if (isTour && hasPad) following.push(action(BAR.own, "", () => drawOwn(page)));
+    if (isTour) following.push(action(BAR.own, "", () => drawOwn(page)));
     if (next) following.push(action(further ? BAR.skip(number + 1) : BAR.on, "", () => begin(page, next)));
     else following.push(action(BAR.deeper, "", () => this.#leave("course")));
     following[0].classList.add("primary");
@@ -196,7 +195,7 @@ export class Bar {
       el("summary", null, BAR.answer),
       el("p", null, answer),
       ...(curves ? touches(curves) : []),
-      ...(isTour ? [el("p", { class: "over" }, BAR.over(hasPad))] : []),
+      ...(isTour ? [el("p", { class: "over" }, BAR.over)] : []),
       el("div", { class: "row" }, ...following),
     );
   }
@@ -222,7 +221,7 @@ function guessing(texts, answer) {
 
 /** End the course at the drawing pad of Train. @param {Page} page */
 async function drawOwn(page) {
-  await page.open("train", { data: "own" }, { push: true, lesson: null });
+  await page.open("train", { data: "drawings" }, { push: true, lesson: null });
   const sheet = find(document, ".train .pad .sheet");
   sheet.scrollIntoView({ block: "center" });
   sheet.focus({ preventScroll: true });

@@ -1,28 +1,25 @@
-// The drawing pad of Train: small drawings of a few strokes each, on a sheet of as many pixels as the network sees. A control
-// of the form, for the field `path`: behind the sheet stands the folder that may be named instead.
+// The drawing pad of Train: small drawings of a few strokes each, on a sheet of as many pixels as the network sees.
 import { ARROWS, button, context2d, el, onDrag } from "../../drawing/dom.js";
+import { SHEET, VARIED } from "../../learning/drawings.js";
 import { attempt, kept } from "../../messages/client.js";
 import { PAD } from "../../words/train.js";
 
-/** @import { Drawings } from "./server.js" */
 /** @typedef {number[]} Stroke x, y, x, y, ... */
 /** @typedef {Stroke[]} Drawing */
 
-const LINE = 2; // pixels, as ui/training/drawings.py draws it
+const { side: SIDE, units: UNITS, pen: WIDTH, fewest: FEWEST, most: MOST, points: LONGEST } = SHEET;
 const APART = 0.5; // pixels between two points of a stroke, at least
 const SMALLEST = 2; // pixels that a stroke has at least, or it was a slip
-const POINTS = 400; // of a drawing, at most, as there
 
 /** Drawings that were kept as text; one that is empty where it holds none. @param {string} text @param {number} most @returns {Drawing[]} */
 export function drawingsIn(text, most) {
   const all = attempt(() => JSON.parse(text));
   const lists = (/** @type {unknown} */ found) => Array.isArray(found) && found.every(Array.isArray);
   const are = lists(all) && all.length > 0 && all.length <= most && all.every(lists);
-  return are && all.flat(2).every(Number.isInteger) && all.flat(2).length <= 2 * POINTS * most ? all : [[]];
+  return are && all.flat(2).every(Number.isInteger) && all.flat(2).length <= 2 * LONGEST * most ? all : [[]];
 }
 
 export class Pad {
-  input = null;
   /** The last one is on the sheet. @type {Drawing[]} */
   #all = [[]];
   /** @type {Drawing[][]} what Undo goes back to */
@@ -32,15 +29,13 @@ export class Pad {
   #pen = [0.5, 0.5]; // where keys draw, in shares of the sheet
   #byKeys = false;
 
-  /** @param {Drawings} given @param {HTMLElement | null} folder the control of the folder's path, where one may be named @param {() => void} changed something was drawn, or taken away */
-  constructor(given, folder, changed) {
-    this.given = given;
+  /** @param {() => void} changed something was drawn, or taken away */
+  constructor(changed) {
     this.changed = changed;
-    const { side, most, how } = given;
     this.sheet = el("canvas", {
       class: "sheet",
-      width: 10 * side,
-      height: 10 * side,
+      width: 10 * SIDE,
+      height: 10 * SIDE,
       tabindex: 0,
       role: "application",
       "aria-label": PAD.sheet,
@@ -50,34 +45,12 @@ export class Pad {
     this.undo = button({ class: "preset" }, () => this.#back(), PAD.undo);
     this.clear = button({ class: "preset" }, () => this.#change([[]]), PAD.clear);
     this.next = button({ class: "button next" }, () => this.#turn(), PAD.next);
-    const name = el("p", { class: "name" }, PAD.title(most));
-    this.element = el("div", { class: "field pad", "data-name": "path" }, name, this.sheet, this.next);
+    const name = el("p", { class: "name" }, PAD.title(MOST));
+    this.element = el("div", { class: "field pad" }, name, this.sheet, this.next);
     this.element.append(el("div", { class: "row" }, this.said, this.undo, this.clear), this.row);
-    this.element.append(el("p", { class: "info" }, how));
-    this.typed = folder?.querySelector("input") ?? undefined;
-    this.found = el("p", { class: "info", role: "status" }); // what there is in the folder
-    this.behind = el("details", { class: "more" }, el("summary", null, PAD.folder));
-    if (folder) {
-      this.behind.append(folder, this.found);
-      folder.hidden = false; // from now on it is the form's no more
-      folder.removeAttribute("data-name");
-    }
-    this.typed?.addEventListener("input", () => this.#render());
-    this.behind.hidden = !folder;
-    this.element.append(this.behind);
+    this.element.append(el("p", { class: "info" }, PAD.how(VARIED.count)));
     this.#listen();
     this.#keep();
-    this.#render();
-  }
-
-  get() {
-    return this.typed?.value.trim() ?? "";
-  }
-
-  /** @param {unknown} value */
-  set(value) {
-    if (this.typed) this.typed.value = String(value);
-    this.behind.toggleAttribute("open", Boolean(this.get()));
     this.#render();
   }
 
@@ -121,7 +94,7 @@ export class Pad {
       kept.remove("drawings");
       return text;
     };
-    this.#all = drawingsIn(take() ?? "", this.given.most);
+    this.#all = drawingsIn(take() ?? "", MOST);
     this.#before = this.#all.map((_, i) => [...this.#all.slice(0, i), []]);
     addEventListener("pagehide", () => this.drawings.length && kept.set("drawings", JSON.stringify(this.#all)));
     addEventListener("pageshow", take);
@@ -164,7 +137,7 @@ export class Pad {
     this.#byKeys = true;
     does?.();
     if (by) {
-      const step = (shiftKey ? 3 : 1) / this.given.side;
+      const step = (shiftKey ? 3 : 1) / SIDE;
       this.#pen = this.#pen.map((v, axis) => Math.min(1, Math.max(0, v + step * by[axis])));
       if (this.#line.length) this.#to(this.#pen[0], this.#pen[1]);
     }
@@ -183,13 +156,12 @@ export class Pad {
 
   /** The line goes on to here. @param {number} x @param {number} y */
   #to(x, y) {
-    const { side, units } = this.given;
-    if ([...this.#now, this.#line].flat().length >= 2 * POINTS) return;
+    if ([...this.#now, this.#line].flat().length >= 2 * LONGEST) return;
     const [to, last] = [
-      [x, y].map((v) => Math.round(Math.min(1, Math.max(0, v)) * side * units)),
+      [x, y].map((v) => Math.round(Math.min(1, Math.max(0, v)) * SIDE * UNITS)),
       this.#line.slice(-2),
     ];
-    if (last.length && Math.hypot(to[0] - last[0], to[1] - last[1]) < APART * units) return;
+    if (last.length && Math.hypot(to[0] - last[0], to[1] - last[1]) < APART * UNITS) return;
     this.#line.push(...to);
     this.#draw();
   }
@@ -202,7 +174,7 @@ export class Pad {
       const values = line.filter((_, i) => i % 2 === axis);
       return Math.max(...values) - Math.min(...values);
     };
-    if (line.length > 2 && Math.max(extent(0), extent(1)) >= SMALLEST * this.given.units)
+    if (line.length > 2 && Math.max(extent(0), extent(1)) >= SMALLEST * UNITS)
       this.#change([...this.#all.slice(0, -1), [...this.#now, line]]);
     this.#draw();
   }
@@ -211,12 +183,11 @@ export class Pad {
 
   #render() {
     const { drawings } = this;
-    const { fewest, most } = this.given;
-    this.said.textContent = this.get() ? PAD.named : PAD.drawn(drawings.length, fewest, most);
+    this.said.textContent = PAD.drawn(drawings.length, FEWEST, MOST);
     this.element.dataset.drawn = String(drawings.length);
     this.undo.disabled = !this.#before.length;
     this.clear.disabled = !drawings.length;
-    this.next.disabled = !this.#now.length || this.#all.length >= most;
+    this.next.disabled = !this.#now.length || this.#all.length >= MOST;
     this.row.replaceChildren(
       ...drawings.map((drawing, i) => {
         const one = el("canvas", { width: 56, height: 56, role: "listitem", "aria-label": PAD.drawing(i + 1) });
@@ -242,14 +213,13 @@ export class Pad {
   /** @param {HTMLCanvasElement} canvas @param {Drawing} drawing */
   #paint(canvas, drawing) {
     const context = context2d(canvas);
-    const { side, units } = this.given;
-    const pixel = canvas.width / side;
+    const pixel = canvas.width / SIDE;
     context.fillRect(0, 0, canvas.width, canvas.height);
-    Object.assign(context, { strokeStyle: "#fff", lineWidth: LINE * pixel, lineCap: "round", lineJoin: "round" });
+    Object.assign(context, { strokeStyle: "#fff", lineWidth: WIDTH * pixel, lineCap: "round", lineJoin: "round" });
     context.beginPath();
     for (const stroke of drawing)
       for (let i = 0; i < stroke.length; i += 2) {
-        const [x, y] = [(stroke[i] * pixel) / units, (stroke[i + 1] * pixel) / units];
+        const [x, y] = [(stroke[i] * pixel) / UNITS, (stroke[i + 1] * pixel) / UNITS];
         if (!i) context.moveTo(x, y);
         context.lineTo(x, y); // of one point: a dot
       }

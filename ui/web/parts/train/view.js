@@ -1,216 +1,212 @@
-// Shows a history: samples at the time that is chosen, the curves, and how the run goes.
+// Shows a training: samples of each lane at the time that is chosen, errors and losses. Its elements are made once.
 import { swatch } from "../../drawing/chart.js";
-import { all, button, el, find, meanings } from "../../drawing/dom.js";
+import { button, el, meanings, write } from "../../drawing/dom.js";
 import { Scrubber } from "../../drawing/transport.js";
 import { show } from "../../pictures/sprite.js";
-import { Status } from "../../run/status.js";
-import { number } from "../../words/numbers.js";
-import { copies, facts, moment, SHOWN, sentence, status } from "../../words/train.js";
-import { Curves } from "./charts.js";
-import { smoothed } from "./history.js";
+import { attribute } from "../../words/symbols.js";
+import { copies, SHOWN, sentence, WORDS, when } from "../../words/train.js";
+import { Curves, Errors } from "./charts.js";
+import { smoothed } from "./track.js";
 
 /** @import { Sprite } from "../../pictures/sprite.js" */
-/** @import { History, Run } from "./history.js" */
 /** @import { Curve } from "./charts.js" */
+/** @import { Copies } from "./copies.js" */
+/** @import { Moment, Shown, Track } from "./track.js" */
 
 const PLAY = 0.25; // seconds a picture, at least
 const WHOLE = 6; // of all pictures, at least
-const WIDE = 2; // samples at least so many times as wide as high take the whole width
+const POINTS = 400; // of a curve, at most
+const LANES = ["A", "B"];
+
+/** A picture with its caption. */
+class Figure {
+  #title = el("span", null);
+  #at = el("span", { class: "at" });
+  image = el("img", { class: "samples", alt: "" });
+
+  /** @param {string} kind its class of CSS @param {...Node} before its title */
+  constructor(kind, ...before) {
+    const title = el("span", null, ...before, this.#title);
+    this.node = el("figure", { class: kind }, el("figcaption", null, title, this.#at), this.image);
+  }
+
+  /** @param {Sprite | null} sprite @param {string} title @param {string} alt @param {string} [at] */
+  show(sprite, title, alt, at = "") {
+    this.node.hidden = !sprite;
+    show(this.image, sprite);
+    attribute(this.image, "alt", alt);
+    write(this.#title, title);
+    write(this.#at, at);
+  }
+}
+
+/** What one lane shows. */
+class LaneView {
+  /** @param {number} lane @param {(lane: number) => void} use @param {(lane: number) => void} keep */
+  constructor(lane, use, keep) {
+    this.samples = new Figure("averaged", swatch(`lane-${lane}`));
+    this.pairs = new Figure("pairs");
+    this.pairs.node.hidden = true; // until there are some
+    this.said = el("p", { class: "likeness" });
+    this.use = button({ class: "button use" }, () => use(lane), WORDS.use);
+    this.keep = button({ class: "button keep" }, () => keep(lane), WORDS.keep);
+    this.out = el("div", { class: "row out" }, this.use, this.keep);
+    const content = [this.samples.node, this.out, this.pairs.node, this.said];
+    this.node = el("section", { class: `lane lane-of-${LANES[lane]}` }, ...content);
+    this.lane = lane;
+  }
+
+  /**
+   * @param {Shown | undefined} shown @param {string} title @param {string} at when it was drawn @param {Copies | null | undefined} copied undefined while it is looked for: what was found before stays
+   * @param {boolean} isModel whether its model can be used @param {number} step
+   */
+  show(shown, title, at, copied, isModel, step) {
+    this.node.hidden = !shown;
+    if (!shown) return;
+    this.samples.show(shown.averaged ?? shown.latest, title, SHOWN.drawn(title, at), at);
+    if (copied !== undefined) {
+      this.pairs.show(copied?.sprite ?? null, SHOWN.pairs, SHOWN.paired(at));
+      write(this.said, copied ? copies(step, copied.number) : "");
+    }
+    this.out.hidden = !isModel;
+    const name = title ? ` (${title})` : "";
+    attribute(this.use, "aria-label", WORDS.use + name);
+    attribute(this.keep, "aria-label", WORDS.keep + name);
+  }
+}
 
 export class View {
   live = true;
-  /** @type {Run | null} the earlier run whose samples are shown */
-  chosen = null;
-  status = new Status(SHOWN.progress);
+  #errors = new Curves(SHOWN.error, false);
+  #byTime = new Errors();
+  #losses = new Curves(SHOWN.loss, true);
+  #sentence = el("p", { class: "sentence" });
+  #latest = new Figure("latest");
+  /** @type {Track | null} */
+  track = null;
 
   /**
-   * @param {HTMLElement} root
-   * @param {History} history
-   * @param {(text: string) => void} say to screen readers
+   * @param {{ use: (lane: number) => void, keep: (lane: number) => void, copied: (lane: number, moment: Moment) => Copies | null | undefined, say: (text: string) => void }} part
+   * @param {() => void} changed another moment is to be shown
    */
-  constructor(root, history, say) {
-    this.root = root;
-    this.history = history;
-    this.say = say;
-    this.scrubber = new Scrubber(find(root, ".transport"), SHOWN.time, () => {
+  constructor(part, changed) {
+    this.part = part;
+    this.changed = changed;
+    this.lanes = LANES.map((_, lane) => new LaneView(lane, part.use, part.keep));
+    const transport = el("div", { class: "transport" });
+    this.scrubber = new Scrubber(transport, SHOWN.time, () => {
       this.live = false;
-      this.render();
+      changed();
     });
-    find(root, ".stage").prepend(el("div", { class: "head" }, this.status.element, find(root, ".out")));
-    this.errors = new Curves(SHOWN.error, false);
-    this.losses = new Curves(SHOWN.loss, true);
-    find(root, ".plots").append(this.errors.node, this.losses.node);
+    this.button = button({ class: "button live" }, () => this.follow(), el("i", null), WORDS.live);
+    transport.append(this.button);
+    this.scrubber.slider.addEventListener("change", () => part.say(this.where));
+    for (const chart of [this.#errors, this.#losses])
+      chart.onScrub((share) => this.track && this.scrubber.go(this.track.at(share * this.#right)));
+    const lanes = el("div", { class: "lanes" }, ...this.lanes.map(({ node }) => node), this.#latest.node);
+    const plots = el("div", { class: "plots" }, this.#errors.node, this.#byTime.node, this.#losses.node);
     const words = /** @type {const} */ (["U-Net", "weights", "moving average", "error of the guess", "loss", "SNR"]);
-    find(root, ".plots").after(meanings(...words));
-    this.scrubber.slider.addEventListener("change", () => say(this.#where));
-    find(root, ".live").addEventListener("click", () => this.follow());
-    for (const chart of [this.errors, this.losses])
-      chart.onScrub((share) => {
-        const run = this.history.shown;
-        const images = share * this.#right();
-        const grid = run.gridAt(images);
-        this.scrubber.go(grid ? run.grids.indexOf(grid) : 0);
-      });
-    for (const image of all(root, ".samples", HTMLImageElement))
-      image.addEventListener("load", () =>
-        image.classList.toggle("wide", image.naturalWidth >= WIDE * image.naturalHeight),
-      );
+    this.element = el("div", { class: "shown" }, lanes, transport, this.#sentence, plots, meanings(...words));
   }
 
   /** Show the newest samples from now on. */
   follow() {
     this.scrubber.pause();
     this.live = true;
-    this.render();
+    this.changed();
   }
 
-  /** @param {string} selector @param {string} text */
-  #say(selector, text) {
-    const node = find(this.root, selector);
-    if (node.textContent !== text) node.textContent = text;
+  /** What is shown now. */
+  get moment() {
+    return this.track?.moments[this.scrubber.at];
   }
 
-  /** The samples shown. */
-  get #grid() {
-    return this.history.shown.grids[this.scrubber.at];
+  get where() {
+    return this.moment ? SHOWN.samples(when(this.moment)) : "";
   }
 
-  get #where() {
-    const grid = this.#grid;
-    return grid ? SHOWN.samples(moment(this.history.shown, grid.step, grid.seconds)) : "";
+  /** Images at the right end of the curves. */
+  get #right() {
+    return Math.max(this.track?.total ?? 0, this.track?.images ?? 0);
+  }
+
+  /** @param {Track | null} track @param {boolean} isModel whether models can be used @param {boolean} grows whether more is to come */
+  render(track, isModel, grows) {
+    this.track = track;
+    const { scrubber } = this;
+    const last = Math.max(0, (track?.moments.length ?? 0) - 1);
+    const at = this.live ? last : Math.min(scrubber.at, last);
+    Object.assign(scrubber, { at, last, reached: last, seconds: Math.max(PLAY * last, WHOLE) });
+    scrubber.render(this.where);
+    this.button.hidden = !grows && this.live;
+    attribute(this.button, "aria-pressed", String(this.live));
+    this.element.hidden = !this.moment;
+    if (!track || !this.moment) return;
+    this.#samples(track, this.moment, isModel);
+    this.#curves(track, this.moment);
+  }
+
+  /** @param {Track} track @param {Moment} moment @param {boolean} isModel */
+  #samples(track, moment, isModel) {
+    const at = when(moment);
+    const isTwo = moment.lanes.length > 1;
+    this.element.classList.toggle("two", isTwo);
+    for (const [i, lane] of this.lanes.entries()) {
+      const title = isTwo ? SHOWN.lane(LANES[i], track.titles[i]) : SHOWN.averaged;
+      const copied = moment.lanes[i] ? this.part.copied(i, moment) : null;
+      lane.show(moment.lanes[i], title, at, copied, isModel, moment.step);
+    }
+    const { averaged, latest } = moment.lanes[0];
+    this.#latest.show(isTwo || !averaged ? null : latest, SHOWN.latest, SHOWN.drawn(SHOWN.latest, at));
+    const said = track.kind === "digits" ? sentence(moment.step, moment.lanes[0].error) : "";
+    write(this.#sentence, said);
+  }
+
+  /** @param {Track} track @param {Moment} moment */
+  #curves(track, moment) {
+    const right = this.#right;
+    const all = moment.lanes.map((_, lane) => lane);
+    /** @param {number} lane @returns {[number, number][]} */
+    const errors = (lane) => track.moments.flatMap(({ images, lanes }) => point(images, lanes[lane]?.error));
+    const every = Math.ceil(track.losses.length / POINTS);
+    /** @param {number} lane @returns {[number, number][]} */
+    const losses = (lane) =>
+      smoothed(track.losses.flatMap(([images, each]) => point(images, each[lane]))).filter((_, i) => i % every === 0);
+    /** @param {(lane: number) => [number, number][]} points @returns {Curve[]} */
+    const curves = (points) => all.map((lane) => ({ name: `lane-${lane}`, points: points(lane) }));
+    const x = (100 * moment.images) / right;
+    this.#errors.show(curves(errors), right, track.isOfSteps);
+    this.#errors.mark(x, [], levels(moment));
+    this.#losses.show(curves(losses), right, track.isOfSteps);
+    this.#losses.mark(x, []);
+    const first = track.moments[0].lanes[0].errors;
+    this.#byTime.node.hidden = !first.length;
+    const highest = Math.max(...track.moments.flatMap(({ lanes }) => lanes.flatMap((lane) => lane.errors)));
+    const now = moment.lanes.map((lane, i) => ({ name: `lane-${i}`, errors: lane.errors }));
+    this.#byTime.show([{ name: "first", errors: first }, ...now], highest);
   }
 
   /** What is shown, for a slide. @returns {import("../../run/slide.js").Slide} */
   slide() {
-    const { shown } = this.history;
-    const grid = this.#grid;
-    const when = moment(shown, grid.step, grid.seconds);
-    const tile = (/** @type {string} */ figure, /** @type {string} */ label) => {
-      return { picture: find(this.root, `${figure} img`, HTMLImageElement), label };
-    };
-    const tiles = [tile(".ema", SHOWN.averaged(when)), tile(".raw", SHOWN.latest)];
-    const said = find(this.root, ".stage .sentence").textContent ?? "";
-    const left = grid.error === null ? "" : SHOWN.left(grid.error);
-    const settings = [shown.title, SHOWN.all(shown.images(shown.total)), left].filter(Boolean).join(" · ");
-    return { title: SHOWN.title, tiles, columns: 1, said, settings };
-  }
-
-  /** Images at the right end of the curves. */
-  #right() {
-    const { shown: run, earlier } = this.history;
-    const seen = (/** @type {Run} */ r) => r.images(r.points.at(-1)?.[0] ?? 0);
-    return Math.max(run.images(run.total), seen(run), ...earlier.map(seen));
-  }
-
-  render() {
-    const { answer, run, shown, earlier } = this.history;
-    const { root } = this;
-    const example = shown !== run;
-    if (this.chosen && !earlier.includes(this.chosen)) this.chosen = null;
-    const { scrubber } = this;
-    const last = Math.max(0, shown.grids.length - 1);
-    const at = this.live ? last : Math.min(scrubber.at, last);
-    Object.assign(scrubber, { at, last, reached: last, seconds: Math.max(PLAY * last, WHOLE) });
-    scrubber.render(this.#where);
-    Object.assign(root.dataset, {
-      run: run.number,
-      grids: shown.grids.length,
-      at: this.#grid?.step ?? "",
-      live: this.live,
-      example,
+    const { moment, track } = this;
+    if (!moment || !track) throw new Error("nothing is shown");
+    const at = when(moment);
+    const tiles = moment.lanes.map((_, i) => {
+      const title = moment.lanes.length > 1 ? SHOWN.lane(LANES[i], track.titles[i]) : SHOWN.averaged;
+      return { picture: this.lanes[i].samples.image, label: `${title}, ${at}` };
     });
-    if (root.dataset.state !== answer.state) this.say(status(answer, example));
-    root.dataset.state = answer.state;
-    const more = facts(answer, answer.state === "idle" ? shown : run).join(" · ");
-    this.status.show(status(answer, example), more, example, run.total ? (answer.step ?? 0) / run.total : undefined);
-    find(root, ".welcome").hidden = Boolean(run.grids.length);
-    find(root, ".live").hidden = example;
-    find(root, ".out").hidden = example || !shown.grids.length;
-    find(root, ".shown").hidden = !shown.grids.length;
-    if (!shown.grids.length) return;
-    this.#samples();
-    this.#curves();
+    const error = levels(moment);
+    const settings = [...track.titles, SHOWN.all(track.total), error && SHOWN.ofGuess(error)].filter(Boolean);
+    const said = this.#sentence.textContent ?? "";
+    return { title: SHOWN.title, tiles, columns: tiles.length, said, settings: settings.join(" · ") };
   }
+}
 
-  #samples() {
-    const run = this.history.shown;
-    const grid = this.#grid;
-    const when = moment(run, grid.step, grid.seconds);
-    this.#picture(".ema", grid.ema, SHOWN.ema(when));
-    this.#picture(".raw", grid.raw, SHOWN.raw(when));
-    this.#say(".ema .at", when);
-    const { likeness } = grid; // of a training of drawings
-    const usual = sentence(grid.step, grid.error, run.grids[0].error);
-    this.#say(".stage .sentence", likeness === undefined ? usual : copies(grid.step, likeness));
-    find(this.root, ".pairs").hidden = !grid.pairs;
-    find(this.root, ".shown").classList.toggle("paired", Boolean(grid.pairs));
-    if (grid.pairs) this.#picture(".pairs", grid.pairs, SHOWN.pairs(when));
-    const then = this.chosen?.gridAt(run.images(grid.step));
-    find(this.root, ".then").hidden = !then;
-    if (this.chosen && then) {
-      this.#picture(".then", then.ema, SHOWN.earlier(this.chosen.title));
-      this.#say(".then-title", this.chosen.title);
-      this.#say(".then .at", moment(this.chosen, then.step, then.seconds));
-    }
-    find(this.root, ".live").setAttribute("aria-pressed", String(this.live));
-  }
+/** A point of a curve, where there is one. @param {number} x @param {number | null | undefined} y @returns {[number, number][]} */
+const point = (x, y) => (y === null || y === undefined ? [] : [[x, y]]);
 
-  /** @param {string} figure @param {Sprite | null} sprite @param {string} text */
-  #picture(figure, sprite, text) {
-    const image = find(this.root, `${figure} img`, HTMLImageElement);
-    show(image, sprite);
-    image.alt = text;
-  }
-
-  #curves() {
-    const { shown: run, earlier } = this.history;
-    const right = this.#right();
-    /** @param {Run} r @returns {[number, number][]} */
-    const loss = (r) => r.points.flatMap(([step, value]) => (value === null ? [] : [[r.images(step), value]]));
-    /** @param {Run} r @returns {[number, number][]} */
-    const error = (r) => r.grids.flatMap(({ step, error }) => (error === null ? [] : [[r.images(step), error]]));
-    /** @param {(r: Run) => [number, number][]} points @param {(r: Run) => boolean} fits @returns {Curve[]} */
-    const before = (points, fits) =>
-      earlier.flatMap((r, i) =>
-        fits(r) ? [{ name: `earlier earlier-${i}${r === this.chosen ? " chosen" : ""}`, points: points(r) }] : [],
-      );
-    this.errors.show([...before(error, () => true), { name: "error", points: error(run) }], right);
-    const own = loss(run);
-    this.losses.show(
-      [
-        ...before(
-          (r) => smoothed(loss(r)),
-          (r) => r.recipe === run.recipe,
-        ),
-        { name: "each", points: own },
-        { name: "loss", points: smoothed(own) },
-      ],
-      right,
-    );
-    const { step, error: value } = this.#grid;
-    const x = (100 * run.images(step)) / right;
-    this.errors.mark(x, [], value === null ? "" : SHOWN.levels(value));
-    const near = smoothed(own).findLast(([images]) => images <= run.images(step));
-    this.losses.mark(x, [], near ? number(near[1]) : "");
-    this.#legend();
-  }
-
-  #legend() {
-    const { earlier } = this.history;
-    const group = find(this.root, ".compared");
-    group.hidden = !earlier.length;
-    const key = earlier.map((r) => `${r.number} ${r === this.chosen}`).join();
-    if (group.dataset.key === key) return;
-    group.dataset.key = key;
-    for (const old of all(group, "button", HTMLButtonElement)) old.remove();
-    earlier.forEach((r, i) => {
-      const title = SHOWN.run(r.title, r.images(r.grids.at(-1)?.step ?? 0));
-      const choose = () => {
-        this.chosen = r === this.chosen ? null : r;
-        this.render();
-      };
-      const says = { "aria-pressed": r === this.chosen, title: SHOWN.beside };
-      group.append(button({ class: "button", ...says }, choose, swatch(`earlier-${i}`), title));
-    });
-  }
+/** The errors of all lanes, in words. @param {Moment} moment */
+function levels({ lanes }) {
+  const errors = lanes.flatMap(({ error }) => (error === null ? [] : [error]));
+  return errors.length ? SHOWN.levels(errors) : "";
 }

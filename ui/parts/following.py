@@ -1,21 +1,32 @@
-"""What a run's folder tells of it, read while the run goes on: its own or one of another terminal."""
+"""Follow: a run of `python -m train fit` in another terminal, as its folder tells it while it goes on.
+
+Trainings of the page itself happen in the visitor's browser (ui/web/learning). A public page follows nothing, as it
+names no folder of its machine.
+"""
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import threading
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from PIL import Image
 
+from ddpm_core.checkpoint.refs import holds_model
 from ddpm_core.imaging.image_files import open_picture
+from ui.forms.fields import near, shown
+from ui.models.services import Services
+from ui.parts.part import Part
 from ui.pictures.encoded import Encoded
-from ui.training.drawings import FILE, Likeness, pictures_of
+from ui.protocol import Asked, Followed, TrainQuestions
+from ui.runs.log import Values
 
 PROGRESS = "progress.jsonl"
 MOST_POINTS = 4000  # of a curve; of a longer one every second point is left out, and so on
@@ -23,6 +34,8 @@ MOST_GRIDS = 240
 GRIDS_AT_ONCE = 12  # in one answer
 LARGEST = 200_000  # bytes of a picture that is sent as it is
 LARGEST_SIDE = 640  # pixels, of others
+FRESH = 120.0  # seconds: a run that has said something since is under way
+FOLLOWED = 8  # folders of which the page's server remembers what it has read
 _LARGEST_NUMBER = sys.float_info.max  # whole numbers of JSON have no limit
 
 
@@ -54,7 +67,6 @@ class RunFolder:
         self._offset = 0
         self._before = 0.0  # seconds of earlier starts
         self._half: dict[str, Any] | None = None  # the samples of the moving average, whose others are to come
-        self._likeness: Likeness | None = None
         self.version += 1
 
     @property
@@ -88,10 +100,6 @@ class RunFolder:
         name = {"epsilon": "ε", "x0": "x₀", "mu": "μ̃"}.get(str(config.get("prediction")), config.get("prediction"))
         loss = {"vlb": "bound", "hybrid": "L_hybrid"}.get(str(config.get("loss")), "")
         return ", ".join(str(part) for part in (name, loss, times) if part)
-
-    def recipe(self) -> str:
-        """The same for runs whose losses are the same quantity."""
-        return " ".join(str(self._config.get(name)) for name in ("prediction", "loss", "times", "min_snr", "data"))
 
     def exists(self) -> bool:
         return (self.path / PROGRESS).is_file()
@@ -175,7 +183,6 @@ class RunFolder:
                     "error": grid.error,
                     "ema": self._picture(grid.step, "ema"),
                     "raw": self._picture(grid.step, "raw"),
-                    **self._compared(grid.step),
                 }
                 for grid in new
             ],
@@ -198,17 +205,6 @@ class RunFolder:
             return None
         return _encoded(content)
 
-    def _compared(self, step: int) -> dict[str, Any]:
-        """The samples beside the drawings that are nearest to them, where the run learns drawings."""
-        if self._likeness is None and not (self.path / FILE).exists():
-            return {}
-        try:
-            self._likeness = self._likeness or Likeness.load(self.path)
-            pairs, share = self._likeness.compare(pictures_of(self._file(step, "ema")))
-        except Exception:  # Pillow, zipfile and numpy raise many kinds for what is no such file
-            return {}
-        return {"pairs": _encoded(pairs), "likeness": share}
-
 
 def _encoded(content: bytes) -> Encoded:
     return Encoded("image/png" if content.startswith(b"\x89PNG") else "image/jpeg", content)
@@ -230,3 +226,58 @@ def _number(value: object) -> float | None:
 def whole(value: object) -> int:
     """A number that a file or a page names, as a whole one from 0 on; 0 for anything else."""
     return max(0, int(_number(value) or 0))
+
+
+class FollowPart(Part):
+    names = ("train",)
+
+    def __init__(self, services: Services):
+        super().__init__(services)
+        self._runs: OrderedDict[Path, RunFolder] = OrderedDict()  # the one that was asked for last comes last
+        self._lock = threading.Lock()
+        answers: TrainQuestions = {"follow": self._follow}
+        self.answer(answers)
+
+    def initial(self) -> Values:
+        return {} if self.services.public else {"follows": True}
+
+    def _follow(self, asked: Asked) -> Followed:
+        """Return the state of a run, and what the page does not have yet. Raises ValueError where there is no run."""
+        run = self._run(asked.get("path"))
+        run.read()
+        known = [asked.get(name) for name in ("version", "points", "grids")]
+        return cast("Followed", {**describe(run), **run.news(*known)})
+
+    def _run(self, path: object) -> RunFolder:
+        if self.services.public:
+            raise ValueError("Only a page on your own computer follows a folder")
+        text = near(path).strip()
+        folder = Path(os.path.expanduser(text if text.isprintable() else "")).resolve()
+        if not text or not RunFolder(folder).exists():
+            raise ValueError(
+                f"There is no training in {shown(text)}. Name the folder that the other training writes to"
+            )
+        with self._lock:
+            run = self._runs.setdefault(folder, RunFolder(folder))
+            self._runs.move_to_end(folder)
+            while len(self._runs) > FOLLOWED:
+                self._runs.popitem(last=False)
+        return run
+
+
+def describe(run: RunFolder) -> Values:
+    """Return what a run does now. A run that has written nothing for FRESH seconds has ended, or hangs: silent."""
+    age = run.age()
+    state = "finished" if run.total and run.step >= run.total else "running"
+    if state == "running" and (age is None or age > FRESH):
+        state = "silent"
+    speeds = [speed for _, _, speed, _ in run.points[-10:] if speed]
+    left = (run.total - run.step) * run.batch / (sum(speeds) / len(speeds)) if speeds and run.total else None
+    model = run.path / "model"
+    return {
+        "state": state,
+        "title": run.title(),
+        "step": run.step,
+        "left": left if state == "running" else None,
+        "model": str(model) if holds_model(model) else None,
+    }

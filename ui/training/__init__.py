@@ -1,1 +1,0 @@
-"""Training on the page: what a visitor chooses, the process that trains, who visits."""

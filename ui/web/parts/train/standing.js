@@ -1,0 +1,37 @@
+// How a training stands, and what the part shows then. This module touches no element, so that node can test it.
+
+/** @import { Action, Standing } from "../../words/train.js" */
+
+/**
+ * For each state, the state that follows each event. A state stays as it is at events that it does not name. "kept": the page
+ * was loaded again, and has the training of before. "preparing": the pictures are being read.
+ * @type {Record<Standing, Record<string, Standing>>}
+ */
+export const NEXT = {
+  idle: { begin: "preparing", find: "kept", open: "finished" },
+  kept: { begin: "preparing", resume: "starting" },
+  preparing: { learn: "starting", stop: "idle", fail: "failed" },
+  starting: { running: "running", paused: "paused", stopped: "stopped", finished: "finished", fail: "failed" },
+  running: { paused: "paused", stopped: "stopped", finished: "finished", fail: "failed" },
+  paused: { running: "running", stopped: "stopped", finished: "finished", fail: "failed" },
+  stopped: { begin: "preparing", resume: "starting", fail: "failed" },
+  finished: { begin: "preparing", fail: "failed" },
+  failed: { begin: "preparing", resume: "starting" },
+};
+
+/**
+ * What the part shows in each state. buttons: in their order; the first one is the main one. works: the computer works for it.
+ * model: what it has learned can be used and kept.
+ * @type {Record<Standing, { buttons: Action[], works: boolean, model: boolean }>}
+ */
+export const SHOWS = {
+  idle: { buttons: ["start"], works: false, model: false },
+  kept: { buttons: ["resume", "start"], works: false, model: true },
+  preparing: { buttons: ["stop"], works: true, model: false },
+  starting: { buttons: ["stop"], works: true, model: false },
+  running: { buttons: ["pause", "stop"], works: true, model: true },
+  paused: { buttons: ["resume", "stop"], works: false, model: true },
+  stopped: { buttons: ["resume", "start"], works: false, model: true },
+  finished: { buttons: ["start"], works: false, model: true },
+  failed: { buttons: ["start", "resume"], works: false, model: false },
+};

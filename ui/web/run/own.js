@@ -1,0 +1,39 @@
+// The models that were trained in this browser: in the list of models, as a file, and removed. Only visitors who have trained
+// one load this module.
+
+import { toZip } from "../learning/checkpoint.js";
+import { Shelf } from "../learning/shelf.js";
+import { OWN } from "../words/learning.js";
+import { give } from "./saving.js";
+
+/** @import { Page } from "../app.js" */
+/** @import { ModelChoice } from "../messages/protocol.d.ts" */
+
+const shelf = () => new Shelf(document.baseURI);
+
+/** The models as the list of models has them. @returns {Promise<ModelChoice[]>} */
+export async function choices() {
+  const usual = {
+    about: "",
+    group: /** @type {const} */ ("trained"),
+    data: "",
+    ready: true,
+    latent: false,
+    picture: "",
+  };
+  return (await shelf().all()).map(({ ref, title }) => ({ ref, label: title, ...usual }));
+}
+
+/** Save a model as a ZIP. Returns a sentence that says so, or why it could not be saved. @param {string} ref */
+export async function save(ref) {
+  const found = await shelf().get(ref);
+  return found ? give(`${ref.split("/").at(-1)}.zip`, toZip(ref, found.files)) : OWN.gone(ref);
+}
+
+/** Remove a model from the browser, and choose the first one of the page in its place. Returns a sentence that says so. @param {Page} page @param {string} ref */
+export async function remove(page, ref) {
+  await shelf().remove(ref);
+  await page.refresh();
+  await page.open(page.part, { checkpoint: page.given.first }, { cause: "press" });
+  return OWN.removed;
+}
