@@ -201,8 +201,8 @@ LESSONS = (
         "Train a network",
         "What does it learn first, and what last: digits, black, strokes, spots?",
         "Black first: most of a digit’s picture is black. After 1,000 images there are white spots in the middle. "
-        "After 3,000 they are strokes, and a few digits can be read. After 5,000 images 6 of 10 digits are right, and "
-        "after 10,000 more than 8 of 10. Nobody told it what a stroke is. It only learns to take noise away.",
+        "After 3,000 they are strokes, and a few digits can be read. After 5,000 images 6 of 10 digits are right. "
+        "After 10,000 it is more than 8. Nobody told it what a stroke is. It only learns to take noise away.",
         then=(
             Task(
                 {},
@@ -210,9 +210,9 @@ LESSONS = (
                 "“Error at each t”, too.",
                 "",
                 "What does it know at each moment? Where does the curve stop falling first?",
-                "The first samples are noise. Then it knows where a digit’s picture is white, then strokes, then how "
-                "strokes make digits. The curve stops first on the left, near t = T. There almost all is noise, and the "
-                "best guess is an average. In the middle it still falls after 4,000 images.",
+                "The first samples are noise. Then it knows where digits are white, then strokes, then how strokes make "
+                "digits. The curve stops first on the left, near t = T. There almost all is noise, and the best guess "
+                "is an average. In the middle it still falls after 4,000 images.",
             ),
             Task(
                 {"two": True, "prediction_b": "epsilon"},
@@ -221,8 +221,8 @@ LESSONS = (
                 "Train both",
                 "Which one draws better? Look at “Error at each t”: where do they differ?",
                 "A. Many of B’s pictures are grey or grainy, and the curves differ near t = T. There almost all is "
-                "noise: a small error in the noise is a large one in the picture. At other times both are alike. B’s "
-                "loss is lower all the same, because it measures another thing.",
+                "noise. So a small error in the noise is a large one in the picture. At other times both are alike. "
+                "B’s loss is lower all the same, because it measures another thing.",
             ),
         ),
     ),

@@ -79,7 +79,7 @@ export const TEACHERS = [
   ],
   [
     "Thirty students, thirty models",
-    "In “It learned this by itself” each browser trains a network of its own. There is nothing to install, and nothing leaves a computer. With two free cores, most digits can be read after a minute. The page says how long a slower computer takes. “Keep” saves a model as a ZIP of 2.8 MB. Every page of the lab opens it.",
+    "In “It learned this by itself” each browser trains its own network. There is nothing to install, and nothing leaves a computer. With two free cores, most digits can be read after a minute. The page says how long a slower computer takes. “Keep” saves a model as a ZIP of 2.8 MB. Every page of the lab opens it.",
   ],
   [
     "Notebooks",
