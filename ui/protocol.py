@@ -213,26 +213,6 @@ class CellPictures(TypedDict):
     x: Sprite
 
 
-class PlaneTraining(TypedDict):
-    """How a training in the plane goes."""
-
-    kind: Literal["training"]
-    steps: int
-    curve: list[tuple[int, float]]  # step and loss
-    least: float  # the loss of the exact ε
-    x: NDArray[np.int16] | None  # a small cloud of the network as it is; null when the training is done
-
-
-class Cloud(TypedDict):
-    kind: Literal["frame"]
-    lane: int
-    s: int
-    alpha_bar: float  # of s
-    reach: float  # how far the plane is seen at s
-    x: NDArray[np.int16]
-    field: NDArray[np.int8] | None  # the network's score; null for the exact one
-
-
 class Decoding(TypedDict):
     """The receiver's guesses: a row for each picture."""
 
@@ -282,8 +262,6 @@ Result = (
     | RowStep
     | RowEnd
     | CellPictures
-    | PlaneTraining
-    | Cloud
     | Decoding
     | Early
     | MeanBits

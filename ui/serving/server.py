@@ -48,7 +48,7 @@ from ui.models.facts import answer, pace
 from ui.models.loaded import Models
 from ui.models.services import Services
 from ui.models.warmup import Warmup
-from ui.parts import between, course, fetching, latents, likelihood, network, plane, repair, sampling, training
+from ui.parts import between, course, fetching, latents, likelihood, network, repair, sampling, training
 from ui.parts.part import Part
 from ui.protocol import Asked, Device, EngineQuestions, FactsAnswer, Invitation, ModelList, Nothing, Pace, RunHere
 from ui.runs.asked import unclear as unclear_request
@@ -69,7 +69,6 @@ if TYPE_CHECKING:
 PARTS: tuple[Callable[[Services], Part], ...] = (
     sampling.SamplingPart,
     sampling.SketchPart,
-    plane.PlanePart,
     latents.LatentsPart,
     repair.RepairPart,
     between.BetweenPart,
@@ -259,10 +258,7 @@ class App(FastAPI):
             raise unclear_request("names of what takes time")
         services = self.services
         return {
-            "paces": {
-                name: plane.pace_of(services, name) if name.startswith("plane-") else pace(services, name)
-                for name in map(str, names)
-            },
+            "paces": {name: pace(services, name) for name in map(str, names)},
             "device": services.models.kind,
             "busy": services.public and len(services.turns) > 0,
             "tflop": services.limits.run_tflop,

@@ -117,6 +117,7 @@ export class Page {
   constructor(given, client) {
     this.given = given;
     this.client = client;
+    if (given.knowledge) this.#browser = client;
     this.knowledge = new Knowledge(given.words, given.forms, this.ask, given.precision);
     const nav = find(document, "#places");
     const places = PLACES.filter(({ parts }) => Object.keys(parts).some((part) => this.has(part)));
@@ -200,6 +201,16 @@ export class Page {
       place.focus(); // what had the focus is hidden now
     } else return false;
     return true;
+  }
+
+  /** @type {Client | null} */
+  #browser = null;
+
+  /** What computes in this browser, also where a server computes all that needs a model. */
+  async browser() {
+    const { connect } = await import("./local/client.js");
+    this.#browser ??= connect(this.given);
+    return this.#browser;
   }
 
   /** The address under which others can open this page, with its QR code; or why they can't. @param {URL} url */

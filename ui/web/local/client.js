@@ -1,4 +1,5 @@
-// The client of a page without a server: the models compute in a worker of this browser, which begins when it is needed.
+// The client of a page without a server: the models compute in a worker of this browser, which begins when it is needed. A page
+// with a server has one beside it, for what needs no model.
 import { token } from "../messages/client.js";
 import { isEnd } from "../run/stream.js";
 import { Catalogue } from "../words/catalogue.js";
@@ -45,7 +46,7 @@ class BrowserClient {
   /** @param {Given} given */
   constructor(given) {
     this.given = given;
-    setTimeout(() => this.#keep(), LATER);
+    if (given.knowledge) setTimeout(() => this.#keep(), LATER);
   }
 
   // --- What the page calls
@@ -127,7 +128,7 @@ class BrowserClient {
       for (const id of [...this.#waiting.keys()]) this.#hear(id, { error: BROKEN });
     });
     const { knowledge, first, known } = this.given;
-    const folder = new URL(knowledge ?? "", document.baseURI).href;
+    const folder = knowledge && new URL(knowledge, document.baseURI).href;
     const { hardwareConcurrency: cores, deviceMemory: memory, userAgentData } = /** @type {any} */ (navigator);
     const machine = { cores, memory, mobile: userAgentData?.mobile };
     const learned = known && { [first]: known };

@@ -18,17 +18,19 @@ const runs = new Map();
 /** @param {string} id */
 const find = (id) => [...runs.values()].find((run) => run.id === id);
 const GONE = "This run is no longer here: press Run again";
-const EXACT = "plane-exact"; // the steps of the exact ε
 /** Whether what takes time is no checkpoint. @param {string} name */
 const isOfPlane = (name) => name.startsWith("plane-");
 
 /** Everything else waits for this. @type {Promise<{ checkpoints: Checkpoints, pool: Pool, own: ReturnType<typeof parts> }>} */
 let ready;
 
-/** @param {{ folder: string, base: string, machine?: Machine, known?: Record<string, WrittenFacts> }} question of what Python has written; of the page; none in a helper; what the page knows of checkpoints */
+/** What a page with a server knows of checkpoints here: nothing. */
+const NOTHING = { models: [], answers: {}, words: /** @type {any} */ ({}) };
+
+/** @param {{ folder?: string, base: string, machine?: Machine, known?: Record<string, WrittenFacts> }} question of what Python has written, none beside a server; of the page; none in a helper; what the page knows of checkpoints */
 async function begin({ folder, base, machine, known }) {
   const read = async (/** @type {string} */ name) => (await fetch(`${folder}/${name}`)).json();
-  const checkpoints = new Checkpoints(await read("knowledge.json"), new Files(base), read);
+  const checkpoints = new Checkpoints(folder ? await read("knowledge.json") : NOTHING, new Files(base), read);
   if (known) checkpoints.replace(known);
   const pool = new Pool(checkpoints, machine, machine && globalThis.Worker ? helper : null);
   return { checkpoints, pool, own: parts(checkpoints) };
@@ -68,8 +70,10 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
   },
   async pace({ refs }) {
     for (const ref of refs) if (!isOfPlane(ref)) await checkpoints.learn(ref);
-    if (refs.includes(EXACT) && checkpoints.seconds(EXACT) === null)
-      checkpoints.note(EXACT, ...(await import("./parts/plane.js")).timed());
+    if (refs.some((/** @type {string} */ ref) => isOfPlane(ref) && checkpoints.seconds(ref) === null)) {
+      const { timed } = await import("./parts/plane.js");
+      for (const [name, pace] of Object.entries(await timed())) checkpoints.note(name, ...pace);
+    }
     /** @type {[string, PaceOf][]} */
     const paces = [];
     for (const ref of refs) {

@@ -46,7 +46,7 @@
  * @property {(request: Request, models: Facts[], catalogue: Catalogue) => P} plan models: one for each of refs
  * @property {(plan: P, catalogue: Catalogue) => Record<string, any>} about the caption, script and the like that visitors copy or save
  * @property {(plan: P, result: any, catalogue: Catalogue) => any} shown turns a result whose kind is in `WORDED` into what the page shows
- * @property {(plan: P) => Record<string, any>} asked what a server is asked to compute
+ * @property {(plan: P) => Record<string, any>} [asked] what a server is asked to compute; none if this browser computes it
  */
 
 /** The kinds of results that get their words from the plan of their run: "plan", the first result, and "bits", a bound. */

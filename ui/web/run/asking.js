@@ -54,9 +54,9 @@ export class Asking {
   /** Ask how long a run takes, and begin it if there is a reason. */
   async #ask() {
     const { panel } = this;
-    const { page, part, form, standing } = panel;
+    const { page, part, form, standing, ask } = panel;
     const number = this.#begin("ask");
-    const answer = await page.knowledge.describe(part, form.values);
+    const answer = await page.knowledge.describe(part, form.values, ask);
     if (number !== this.#number) return;
     standing.on("answer");
     const isPossible = panel.describe(answer, number);
@@ -71,5 +71,5 @@ export class Asking {
   }
 
   /** A run is likely: let the engine fetch what it needs. */
-  near = () => this.panel.page.client.near?.(this.panel.form.refs.flatMap((ref) => ref ?? []));
+  near = () => this.panel.engine.near?.(this.panel.form.refs.flatMap((ref) => ref ?? []));
 }

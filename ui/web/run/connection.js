@@ -32,15 +32,15 @@ export class Connection {
   }
 
   stop() {
-    const { stream, page } = this.panel;
-    stream.stop(() => page.client.ask("engine", "stop", { run: stream.run }));
+    const { stream, engine } = this.panel;
+    stream.stop(() => engine.ask("engine", "stop", { run: stream.run }));
   }
 
   /** Listen again to a run that continued meanwhile. Returns whether there is one. */
   async resume() {
-    const { stream, page, part } = this.panel;
+    const { stream, page, part, ask } = this.panel;
     const { run, values, fetches } = JSON.parse(kept.get(this.name) ?? "{}");
-    if (!run || (await page.ask("engine", "run", { run })).error !== undefined) return false;
+    if (!run || (await ask("engine", "run", { run })).error !== undefined) return false;
     if (stream.active) return false; // Run was pressed meanwhile
     stream.run = null; // else its messages would count as those of an earlier run
     stream.start();
@@ -72,8 +72,8 @@ export class Connection {
    */
   #hear(values, planned, resumed = null) {
     this.leave();
-    const { part, stream, page } = this.panel;
-    const { knowledge, client } = page;
+    const { part, stream, page, engine } = this.panel;
+    const { knowledge } = page;
     let isLeft = false;
     let leave = () => {};
     this.leave = () => {
@@ -90,7 +90,7 @@ export class Connection {
       const order = plan ? await knowledge.order(part, plan) : fetching(await knowledge.refs(part, values));
       if (isLeft) return;
       this.plan = plan;
-      leave = client.run(
+      leave = engine.run(
         resumed ?? order,
         (message) =>
           then(() => {

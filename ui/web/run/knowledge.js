@@ -85,7 +85,7 @@ export class Knowledge {
     const planner = await this.#planner(part);
     const shown = (/** @type {any} */ result) =>
       WORDED.includes(result.kind) ? planner.shown(plan, result, this.catalogue) : result;
-    return { part, plan, asked: planner.asked(plan), shown };
+    return { part, plan, asked: planner.asked?.(plan), shown };
   }
 
   /** The settings of a run in a line; "" if they are impossible now, for example because the model has gone. @param {string} part @param {Values} values */
@@ -99,13 +99,13 @@ export class Knowledge {
     }
   }
 
-  /** Describe the run of a form's values. No other function asks an engine how long a run takes. @param {string} part @param {Values} values @returns {Promise<Described>} */
-  async describe(part, values) {
+  /** Describe the run of a form's values. No other function asks an engine how long a run takes. @param {string} part @param {Values} values @param {Ask} [ask] asks the engine of the run @returns {Promise<Described>} */
+  async describe(part, values, ask = this.ask) {
     try {
       const { planner, request, models, refs } = await this.#request(part, values);
       const summary = planner.summary(request, this.catalogue);
       const plan = models && planner.plan(request, models, this.catalogue);
-      const pace = await this.#pace(namesOf(refs, plan));
+      const pace = await this.#pace(namesOf(refs, plan), ask);
       if (pace.error !== undefined) return pace;
       const about = plan && planner.about(plan, this.catalogue);
       return { ...estimate(plan, pace), ...(summary && { summary }), ...about, plan, of: JSON.stringify(values) };
@@ -116,26 +116,25 @@ export class Knowledge {
     }
   }
 
-  /** How long steps take. @param {string[]} refs the names of the kinds of steps @returns {Promise<Answer<Pace>>} */
-  async #pace(refs) {
+  /** How long steps take. @param {string[]} refs the names of the kinds of steps @param {Ask} ask @returns {Promise<Answer<Pace>>} */
+  async #pace(refs, ask) {
     const key = refs.join("\n");
     const remembered = this.#paces.get(key);
     if (remembered) return remembered;
-    const pace = await this.#shared("pace", { refs });
+    const pace = await this.#shared("pace", { refs }, ask);
     if (pace.error === undefined && isSettled(pace)) this.#paces.set(key, pace);
     return pace;
   }
 
   /**
    * Ask the engine. Those who ask the same meanwhile share the answer.
-   * @template {"facts" | "pace"} W @param {W} what @param {Values} values
+   * @template {"facts" | "pace"} W @param {W} what @param {Values} values @param {Ask} [ask]
    * @returns {Promise<Answer<W extends "facts" ? FactsAnswer : Pace>>}
    */
-  #shared(what, values) {
+  #shared(what, values, ask = this.ask) {
     const key = JSON.stringify([what, values]);
     const answer =
-      this.#asked.get(key) ??
-      this.ask("engine", what, /** @type {any} */ (values)).finally(() => this.#asked.delete(key));
+      this.#asked.get(key) ?? ask("engine", what, /** @type {any} */ (values)).finally(() => this.#asked.delete(key));
     this.#asked.set(key, answer);
     return /** @type {Promise<any>} */ (answer);
   }

@@ -14,7 +14,7 @@ import { Stream } from "./stream.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { About } from "../form/form.js" */
-/** @import { Values } from "../messages/client.js" */
+/** @import { Client, Values } from "../messages/client.js" */
 /** @import { Plan } from "../plans/plan.js" */
 /** @import { Described, Description } from "./knowledge.js" */
 
@@ -56,13 +56,17 @@ export class Panel {
   description = null;
 
   /**
+   * engine: what computes its runs, if it is not the engine of the page.
+   *
    * The attributes of its element say how it stands: data-state (that of the run, or "idle", "starting", "lost"), data-run,
    * data-ready (whether the model is known), data-described (the number of the last answer) and data-outdated (whether the
    * pictures have other settings than the form).
-   * @param {Page} page @param {string} part @param {Display<Result>} display
+   * @param {Page} page @param {string} part @param {Display<Result>} display @param {Client | null} [engine]
    */
-  constructor(page, part, display) {
+  constructor(page, part, display, engine = null) {
     this.page = page;
+    this.engine = engine ?? page.client;
+    this.ask = engine?.ask ?? page.ask;
     this.part = part;
     this.display = display;
     this.recorded = page.given.recorded?.[part] ?? ""; // why this part has only a recording; "" if it can compute
@@ -387,7 +391,7 @@ export class Panel {
   async save(kind, say) {
     if (this.standing.isExample) await this.#compute();
     const { save } = await import("./saving.js");
-    return save(this.page, { part: this.part, run: this.stream.run, plan: this.connection.plan }, kind, say);
+    return save(this, kind, say);
   }
 
   /** Compute the run that the recorded example shows: of the example there are only pictures, too few for a file. */

@@ -18,6 +18,24 @@ export async function compile(code) {
   throw new UserError(NO_SIMD);
 }
 
+/** @type {Promise<WebAssembly.Module> | undefined} */
+let kernel;
+
+/** The kernel of the page, which is fetched once, and again where that failed. */
+export function pageKernel() {
+  kernel ??= fetch(new URL("kernel.wasm", import.meta.url))
+    .then((answer) => (answer.ok ? answer.arrayBuffer() : Promise.reject(new Error(`HTTP ${answer.status}`))))
+    .catch((error) => {
+      throw new UserError("a file of the page could not be loaded: load the page again", { cause: error });
+    })
+    .then(compile)
+    .catch((error) => {
+      kernel = undefined;
+      throw error;
+    });
+  return kernel;
+}
+
 /** A stack of float32 numbers: `f` from 0 to `top`. Places are indices. */
 export class Memory {
   top = 8; // the first are 0 for ever: the kernel's word for nothing

@@ -3,7 +3,7 @@ import { UserError } from "../../process/errors.js";
 import { schedule } from "../../process/schedule.js";
 import { complete, completeUnet } from "./config.js";
 import { cost } from "./cost.js";
-import { compile, Memory } from "./kernel.js";
+import { Memory, pageKernel } from "./kernel.js";
 import { Layers } from "./layers.js";
 import { UNet } from "./unet.js";
 import { jsonObject, Weights } from "./weights.js";
@@ -60,24 +60,6 @@ const WEIGHTS = "diffusion_pytorch_model.safetensors";
 const PREDICTIONS = { epsilon: "epsilon", sample: "x0", v_prediction: "v", mu: "mu" };
 /** @type {Record<string, string>} */
 const VARIANCES = { fixed_small: "beta_tilde", fixed_large: "beta" };
-
-/** @type {Promise<WebAssembly.Module> | undefined} */
-let kernel;
-
-/** The kernel of the page, which is fetched once, and again where that failed. */
-function pageKernel() {
-  kernel ??= fetch(new URL("kernel.wasm", import.meta.url))
-    .then((answer) => (answer.ok ? answer.arrayBuffer() : Promise.reject(new Error(`HTTP ${answer.status}`))))
-    .catch((error) => {
-      throw new UserError("a file of the page could not be loaded: load the page again", { cause: error });
-    })
-    .then(compile)
-    .catch((error) => {
-      kernel = undefined;
-      throw error;
-    });
-  return kernel;
-}
 
 /** The files of a checkpoint. */
 class Folder {
