@@ -7,9 +7,6 @@ These types are written here alone. The page has them as ui/web/messages/protoco
 from collections.abc import Callable, Mapping
 from typing import Generic, Literal, NotRequired, TypedDict, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ui.pictures.encoded import Sprite
 
 # --- A run

@@ -43,7 +43,7 @@ class Checkpoint(Asked):
 
 
 class LaneAsked(Checkpoint):
-    """One lane: a checkpoint, and the arguments of its chain. The sampler's options stand beside them, by their names."""
+    """One lane: a checkpoint, and the arguments of its chain, with the options of the sampler by their names."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, bool | float | Name | None]

@@ -122,7 +122,7 @@ class Computation(Generic[R, P]):
     def log(self, plan: P | None) -> Values:
         """Return what the server's log says about the run, without anything personal. plan: None if planning failed."""
         return {
-            "checkpoint": named(self.refs[0]) if self.refs else None,
+            "checkpoint": named(self.refs[0]),
             "sampler": getattr((plan or self).request, "sampler", None),
             "steps": round(sum(plan.steps.values())) if plan else 0,
             "images": self.images,

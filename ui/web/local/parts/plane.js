@@ -54,7 +54,8 @@ export async function timed() {
 /** Whole numbers of a unit, as many as the type has. @template {Int8Array | Int16Array} A @param {A} to @param {ArrayLike<number>} values @param {number} unit @returns {A} */
 function packed(to, values, unit) {
   const most = 2 ** (8 * to.BYTES_PER_ELEMENT - 1) - 1;
-  for (let i = 0; i < to.length; i++) to[i] = Math.max(-most, Math.min(most, round(Math.fround(values[i] / Math.fround(unit))) || 0));
+  for (let i = 0; i < to.length; i++)
+    to[i] = Math.max(-most, Math.min(most, round(Math.fround(values[i] / Math.fround(unit))) || 0));
   return to;
 }
 /** @param {Float32Array} x */
