@@ -70,10 +70,9 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
   },
   async pace({ refs }) {
     for (const ref of refs) if (!isOfPlane(ref)) await checkpoints.learn(ref);
-    if (refs.some((/** @type {string} */ ref) => isOfPlane(ref) && checkpoints.seconds(ref) === null)) {
-      const { timed } = await import("./parts/plane.js");
-      for (const [name, pace] of Object.entries(await timed())) checkpoints.note(name, ...pace);
-    }
+    for (const ref of refs)
+      if (isOfPlane(ref) && checkpoints.seconds(ref) === null)
+        checkpoints.note(ref, ...(await (await import("./parts/plane.js")).timed(ref)));
     /** @type {[string, PaceOf][]} */
     const paces = [];
     for (const ref of refs) {

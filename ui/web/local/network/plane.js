@@ -213,27 +213,30 @@ export function* training(kernel, data, { alphaBar }, steps) {
   yield { step: 0, loss: Number.NaN, network };
   for (let step = 1; step <= steps; step++) {
     const rate = (LEARNING_RATE * (1 + Math.cos((Math.PI * (step - 1)) / steps))) / 2;
-    const { x, t, eps } = batch(mixture, alphaBar, POINTS, generator);
-    const loss = network.learn(x, t, eps, room);
+    const x0 = mixture.draw(POINTS, generator);
+    const t = generator.integers(alphaBar.length - 1, POINTS).map((index) => index + 1);
+    const eps = generator.normal(2 * POINTS);
+    const loss = network.learn(noised(alphaBar, x0, t, eps), t, eps, room);
     for (const layer of layers) layer.step(rate, step);
     yield { step, loss, network };
   }
 }
 
-/** n examples: x_t at times t, and its ε. @param {Mixture} mixture @param {Float64Array} alphaBar @param {number} n @param {Random} generator */
-function batch(mixture, alphaBar, n, generator) {
-  const x0 = mixture.draw(n, generator);
-  const t = generator.integers(alphaBar.length - 1, n).map((index) => index + 1);
-  const eps = generator.normal(2 * n);
-  const signal = (/** @type {number} */ i) => f32(f32(Math.sqrt(alphaBar[t[i >> 1]])) * x0[i]);
-  const noise = (/** @type {number} */ i) => f32(f32(Math.sqrt(1 - alphaBar[t[i >> 1]])) * eps[i]);
-  return { x: x0.map((_, i) => signal(i) + noise(i)), t, eps };
-}
+/** x_t of points at times t, each with its own. @param {Float64Array} alphaBar @param {Float32Array} x0 @param {number[]} t @param {Float32Array} eps */
+const noised = (alphaBar, x0, t, eps) =>
+  x0.map((value, i) => {
+    const at = alphaBar[t[i >> 1]];
+    return f32(f32(Math.sqrt(at)) * value) + f32(f32(Math.sqrt(1 - at)) * eps[i]);
+  });
 
-/** L_simple of the exact ε, by this many draws: no network can be below it. @param {Data} data @param {Schedule} schedule */
+/** L_simple of the exact ε, by this many draws, equally many of each t: no network can be below it. @param {Data} data @param {Schedule} schedule */
 export function leastLoss(data, { alphaBar }, draws = 20_000) {
   const mixture = new Mixture(data);
-  const { x, t, eps } = batch(mixture, alphaBar, draws, new Random(0n, STREAM));
+  const generator = new Random(0n, STREAM);
+  const x0 = mixture.draw(draws, generator);
+  const t = Array.from({ length: draws }, (_, i) => (i % (alphaBar.length - 1)) + 1);
+  const eps = generator.normal(2 * draws);
+  const x = noised(alphaBar, x0, t, eps);
   let sum = 0;
   for (let i = 0; i < x.length; i += 2) {
     const exact = mixture.epsilon(x[i], x[i + 1], alphaBar[t[i >> 1]]);
