@@ -165,6 +165,7 @@ def held(page):
 def test_sheets_and_the_menu_take_the_focus_and_give_it_back(page, url):
     page.goto(f"{url}?tab=watch")  # a link with settings may run by itself
     page.wait_for_selector(".part-watch[data-ready=true][data-described] .run:enabled")
+    page.wait_for_selector(".part-watch .tag:visible")  # the recorded run, with pictures for what a symbol means
     page.focus("#places button")
     page.keyboard.press("?")
     assert held(page) == "Keys"
