@@ -10,7 +10,8 @@ import { UserError } from "../../process/errors.js";
 import { Catalogue } from "../../words/catalogue.js";
 
 /**
- * What the page says of settings: {refs, summary}; with their models also {steps, asked, …}, and what the plan is about; or
+ * What the page says of settings: {refs, summary}; with their models also {steps, asked, …}, what the page
+ * shows of the plan before the run, and its scripts; or
  * {error}. result: one, or several, of an engine, as they are shown.
  */
 async function answer(
@@ -33,7 +34,8 @@ async function answer(
     const shown = (one) => planner.shown(plan, one, catalogue);
     return {
       ...{ ...said, ...(pace && estimate(plan, pace)), steps: plan.steps, asked: planner.asked(plan) },
-      ...planner.about(plan, catalogue),
+      ...planner.about?.(plan),
+      ...(await planner.scripts(plan, catalogue)),
       shown: result && (Array.isArray(result) ? result.map(shown) : shown(result)),
     };
   } catch (error) {
