@@ -31,10 +31,10 @@ WARM = 3  # steps before the first that counts
 MODELS = """async ([ref, root]) => {
     const web = (path) => `${location.origin}${root}ui/web/${path}`;
     const [{ compile }, { load }, { conditions, predict }] = await Promise.all(
-        ["local/network/kernel.js", "local/network/model.js", "process/predict.js"].map((path) => import(web(path))));
+        ["network/kernel.js", "network/model.js", "process/predict.js"].map((path) => import(web(path))));
     const bytes = async (path) => { const got = await fetch(path); return got.ok ? got.arrayBuffer() : null; };
     const read = (path) => bytes(`${location.origin}/checkpoints/${ref}/${path}`);
-    const kernel = await compile(await bytes(web("local/network/kernel.wasm")));
+    const kernel = await compile(await bytes(web("network/kernel.wasm")));
     window.step ??= [];
     const model = await load(read, ref, kernel);
     const x = Float32Array.from({ length: model.channels * model.size ** 2 }, (_, i) => Math.sin(9 * i));

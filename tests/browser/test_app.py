@@ -377,6 +377,7 @@ def test_a_change_runs_by_itself_where_that_is_quick_and_the_address_follows(pag
     window = opened(page, url, **QUICK, checkpoint="mnist-tiny")  # not the app's first: it is timed when it is chosen
     window.wait_for_selector(".part-watch[data-state=finished]")
     before = window.get_attribute(".part-watch", "data-run")
+    window.evaluate("Math.random = () => 0.0135")  # of 999 other seeds or of 1000, this draws the one that is there: 13
     window.click(".part-watch .dice")
     window.wait_for_selector(f".part-watch[data-state=finished]:not([data-run='{before}'])")
     seed = window.input_value(".part-watch [data-name=seed] input")
@@ -765,7 +766,7 @@ def test_the_first_page_is_light(url):
         page, *files = [client.get(path) for path in ("", *(f"web/{web.version()}/{name}" for name in names))]
     assert "<h1>DDPM Lab</h1>" in page.text and files[1].text == scripts(web.CLIENT)[PAGE]
     assert all(answer.headers["content-encoding"] == "gzip" for answer in (page, *files[: len(texts)]))
-    assert sum(int(answer.headers["content-length"]) for answer in (page, *files)) < 230_000
+    assert sum(int(answer.headers["content-length"]) for answer in (page, *files)) < 205_000
 
 
 def test_on_a_phone_pictures_come_first_and_run_is_at_hand(browser, url):

@@ -243,8 +243,10 @@ def test_every_kind_of_file_is_saved(visit):
         assert kept.testzip() is None
         x_T = np.load(kept.open("x_T.npy"))
     np.testing.assert_array_equal(x_T, gaussian_batch([7], 0, (1, 28, 28)).numpy())
-    take(opened, "Copy link")
-    opened.wait("document.querySelector('#share-menu').textContent.includes('Copied.')")
+    for title in ("Copy link", "Copy Python"):
+        take(opened, title)
+        opened.wait(f"document.querySelector('.menu-said').previousElementSibling.textContent === '{title}'")
+        opened.wait("document.querySelector('.menu-said').textContent === 'Copied.'")
 
 
 def test_the_projector_opens_and_escape_closes_it(visit):

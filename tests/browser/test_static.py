@@ -238,10 +238,10 @@ def test_little_is_sent_before_run_can_be_pressed_and_before_the_first_run_ends(
 
     names = ("page.css", PAGE, COMMON, "examples/watch.json", "icons/icon.svg", "models/mnist-tiny.webp")
     before = sent("index.html", *(f"web/*/{name}" for name in names))
-    assert before < 230_000
+    assert before < 205_000
     model = folder / "checkpoints/mnist-tiny"
     read = [f"checkpoints/mnist-tiny/{file.name}" for file in model.iterdir() if "readers" not in file.name]
-    read += [f"web/*/{WORKER}", "web/*/local/network/kernel.wasm", "knowledge/*/knowledge.json"]
+    read += [f"web/*/{WORKER}", "web/*/network/kernel.wasm", "knowledge/*/knowledge.json"]
     assert before + sent(*read) < 1.5e6
 
 

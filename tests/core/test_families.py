@@ -412,7 +412,7 @@ def test_a_pair_of_families_runs_from_one_noise(pairs, torch_engine, tmp_path, m
     assert [lane.asked.checkpoint for lane in run.plan.lanes] == [values["checkpoint"], values["checkpoint_b"]]
     assert {frame["lane"] for frame in toylab.results(seen, "frame")} == {0, 1}
     models = {ref: services.models.known(ref) for ref in run.computation.refs}
-    assert plans.answer("compare", values, models)["caption"].startswith("Both begin with the same noise")
+    assert plans.answer("compare", values, models)["shown"]["caption"].startswith("Both begin with the same noise")
 
 
 ODD = {

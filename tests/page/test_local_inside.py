@@ -263,7 +263,7 @@ def test_lanes_are_cut_and_grafted_step_by_step(answers):
 
 ON_GPU = ("small", "no middle", "odd widths", "a null label", "three levels of attention")
 EVALUATE = """async ([web, folder, evaluations]) => {
-    const imported = ["local/network/model.js", "local/network/gpu.js", "tests/local/probes.mjs"];
+    const imported = ["network/model.js", "network/gpu.js", "tests/local/probes.mjs"];
     const [{ load }, { gpu }, { probed }] = await Promise.all(imported.map((path) => import(`${web}/${path}`)));
     const read = (path) => fetch(`${folder}/${path}`).then((answer) => (answer.ok ? answer.arrayBuffer() : null));
     const device = await gpu(true);

@@ -1,4 +1,4 @@
-"""The page's own networks (ui/web/local/network) compute what PyTorch does: one run of node answers all questions."""
+"""The page's own networks (ui/web/network) compute what PyTorch does: one run of node answers all questions."""
 
 import base64
 import hashlib
@@ -295,7 +295,7 @@ def test_networks_give_the_numbers_of_pytorch(answers, name):
 ON_GPU = ("small", "google", "no padding", "heads that leave channels", "classes", "odd widths", "many pixels attend")
 LEFT_TO_THE_KERNEL = ("gelu", "scale and shift")
 EVALUATE = """async ([web, folder, evaluations]) => {
-    const imported = ["model", "gpu"].map((name) => import(`${web}/local/network/${name}.js`));
+    const imported = ["model", "gpu"].map((name) => import(`${web}/network/${name}.js`));
     const [{ load }, { gpu }] = await Promise.all(imported);
     const read = (path) => fetch(`${folder}/${path}`).then((answer) => (answer.ok ? answer.arrayBuffer() : null));
     const device = await gpu(true);

@@ -29,6 +29,12 @@ def test_every_module_is_in_one_file_and_runs_after_those_that_it_imports(client
 
 
 @pytest.mark.parametrize("client", CLIENTS)
+def test_what_only_an_open_share_menu_needs_is_not_loaded_with_the_page(client):
+    late = {"plans/scripts.js", "plans/pipelines.js", "words/literal.js", "run/slide.js", "run/saving.js"}
+    assert late <= set(scripts.scripts(client))
+
+
+@pytest.mark.parametrize("client", CLIENTS)
 def test_what_a_file_needs_of_a_bundle_is_there_on_the_page_and_in_the_worker(client):
     files = scripts.scripts(client)
     parts = [name for name in scripts.modules() if re.fullmatch(r"parts/\w+\.js", name)]

@@ -172,10 +172,11 @@ FLOORS = {
         "pictures",
         "drawing",
         "words",
+        "network",
         "messages",
         "process",
     ],
-    "ui.web.local": ["parts", "files", "network"],
+    "ui.web.local": ["parts", "files"],
 }
 WORKER = [f"ui.web.local.{room}" for room in FLOORS["ui.web.local"]]
 FORBIDDEN = {

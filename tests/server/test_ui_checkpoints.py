@@ -371,7 +371,7 @@ def test_the_analytic_variance_is_offered_and_planned_before_the_model_is_loaded
         assert ("analytic" in plans.offered(services, ref)["variances"]) == has
         asked = {"checkpoint": ref, "variance": "analytic", "variance_b": "beta"}
         answer = plans.described(SamplingPart(services), "compare", asked)
-        assert "analytic adds σ" in answer["caption"] if has else "was not estimated" in answer
+        assert "analytic adds σ" in answer["shown"]["caption"] if has else "was not estimated" in answer
     guided = {"checkpoint": "cifar10-tiny", "variance": "analytic", "label": "cat", "guidance": "2"}
     assert "not defined with guidance" in plans.described(SamplingPart(services), "watch", guided)
     assert models.loaded("cifar10-tiny") is None

@@ -30,7 +30,7 @@ STORES = "https://*.huggingface.co https://*.hf.co"  # where the Hub sends a bro
 NOTE = "In your browser"
 PRECISION = "fp32"
 ENGINE = f"WebAssembly · {PRECISION}"
-COMPUTED = ("UNet2DModel", "UNet2DConditionModel")  # the networks that local/network has
+COMPUTED = ("UNet2DModel", "UNet2DConditionModel")  # the networks that ui/web/network has
 INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`."
 RECORDED = {  # parts that show a recording, and nothing else
     "train": "This is a recorded training. The installed lab trains networks, also on your own drawings and pictures.",

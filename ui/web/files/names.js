@@ -2,7 +2,7 @@
 
 import { names } from "../plans/captions.js";
 import { optionsOf } from "../plans/settings.js";
-import { general } from "../words/literal.js";
+import { general } from "../words/floats.js";
 import { ANY, countOfSteps } from "../words/units.js";
 import { doneOf } from "./record.js";
 

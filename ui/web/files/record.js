@@ -4,7 +4,8 @@ import { noise } from "../pictures/measures.js";
 import { names } from "../plans/captions.js";
 import { written } from "../plans/touch.js";
 import { DEFAULTS } from "../process/samplers.js";
-import { asFloat, general, literal, typed } from "../words/literal.js";
+import { general } from "../words/floats.js";
+import { asFloat, literal, typed } from "../words/literal.js";
 import { stepOf } from "../words/player.js";
 import { ANY } from "../words/units.js";
 

@@ -3,7 +3,7 @@
 
 import { grid } from "../pictures/compose.js";
 import { thin } from "../plans/kept.js";
-import { copied, python } from "../plans/scripts.js";
+import { forRun } from "../plans/scripts.js";
 import { seedsOf } from "../plans/settings.js";
 import { UserError } from "../process/errors.js";
 import { flat } from "../process/floats.js";
@@ -63,7 +63,7 @@ function final({ lanes }, frames) {
  * @returns {Promise<[string, Uint8Array][]>}
  */
 async function everything(plan, frames, x0, about, catalogue, rest) {
-  const { lanes, rows, models, touches } = plan;
+  const { lanes, rows, models } = plan;
   const [{ channels, image_size: size }] = models;
   const seeds = seedsOf(lanes[0]);
   const shape = [seeds.length, channels, size, size];
@@ -75,7 +75,8 @@ async function everything(plan, frames, x0, about, catalogue, rest) {
     ["steps.csv", utf8(table(plan, await measured(plan, frames, rest), catalogue))],
     ["x_T.npy", npy(noise, shape)],
   ];
-  if (lanes.length < 3) files.push(["run.py", utf8(copied(() => python(lanes, models, touches, catalogue)))]);
+  const { python } = forRun(plan, catalogue);
+  if (python) files.push(["run.py", utf8(python)]);
   const all = frames.reduce((sum, { size }) => sum + size, 0);
   let done = 0;
   for (const [lane, kept] of frames.entries()) {

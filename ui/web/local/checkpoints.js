@@ -1,18 +1,18 @@
 // What the worker knows: models and their files, how long a step takes, and what Python has written for the page.
 
+import { load } from "../network/model.js";
 import { factsOf } from "../plans/facts.js";
 import { recent } from "../plans/plan.js";
 import { UserError } from "../process/errors.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
 import { factsAnswer, factsIn } from "./facts.js";
 import { Files, once } from "./files/store.js";
-import { load } from "./network/model.js";
 
 /** @import { Facts, StepKind } from "../plans/plan.js" */
 /** @import { FactsAnswer } from "../messages/protocol.d.ts" */
 /** @import { Words } from "../words/catalogue.js" */
 /** @import { WrittenFacts } from "./facts.js" */
-/** @import { Model } from "./network/model.js" */
+/** @import { Model } from "../network/model.js" */
 
 /** What a file of ui/static's knowledge has. @typedef {(name: string) => Promise<any>} Read */
 /** A model that can compute, as its runs take it. @typedef {Model & import("../process/predict.js").Process & { colours: number[][] | null }} Loaded */

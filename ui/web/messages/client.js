@@ -23,6 +23,7 @@
  * @property {(say: (text: string) => void) => Promise<string>} [save] makes and fetches a file, and says how far it is; a
  * sentence at the end: what was saved, or why it could not be made
  * @property {string} [disabled] why it can't be had now
+ * @property {Promise<Item[]>} [written] the entries that take its place
  */
 
 /**

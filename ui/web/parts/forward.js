@@ -7,7 +7,7 @@ import { Form } from "../form/form.js";
 import { checked } from "../plans/fields.js";
 import { SCHEDULES } from "../process/forward.js";
 import { tables } from "../process/schedule.js";
-import { slideItem } from "../run/slide.js";
+import { slideItem } from "../run/items.js";
 import { deviations, mean, readouts, remark, sentence, snr, WORDS } from "../words/forward.js";
 import { fraction } from "../words/numbers.js";
 import { failure } from "../words/units.js";

@@ -2,8 +2,8 @@
 
 import { el, find, button as made, markup, sheet } from "../drawing/dom.js";
 import { Form } from "../form/form.js";
+import { slideItem } from "../run/items.js";
 import { copy } from "../run/share.js";
-import { slideItem } from "../run/slide.js";
 import { WORDS } from "../words/train.js";
 import { History, Run } from "./train/history.js";
 import { MARKUP } from "./train/markup.js";

@@ -60,7 +60,7 @@ export const kindOf = ({ request: { checkpoint }, options: { guidance } }, { len
 export const planner = {
   ...rows,
   plan,
-  about: (plan) => ({ python: copied(() => script(plan)) }),
+  scripts: (plan) => ({ python: copied(() => script(plan)) }),
   shown: ({ model, corners }, { unknown }) => ({
     ...{ kind: "plan", side: SIDE, size: pictureSize(model), corners, unknown },
   }),

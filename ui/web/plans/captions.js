@@ -3,7 +3,7 @@
 import { chain } from "../process/runs.js";
 import { DEFAULTS } from "../process/samplers.js";
 import { LAST, NAME, SHARED, sentences } from "../words/captions.js";
-import { general } from "../words/literal.js";
+import { general } from "../words/floats.js";
 import { ANY, countOfSteps, grey, OPTION, SAMPLER, sigma, VARIANCE } from "../words/units.js";
 import { optionsOf, sampling } from "./settings.js";
 

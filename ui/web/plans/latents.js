@@ -87,7 +87,7 @@ function checkChain(model, t, options) {
 export const planner = {
   ...rows,
   plan,
-  about: (plan) => ({ python: copied(() => script(plan)) }),
+  scripts: (plan) => ({ python: copied(() => script(plan)) }),
   shown: ({ request, model, times, lengths }) => ({
     ...shownRows(model, { ...wordsOf(request, times), steps: lengths }),
     mode: request.mode,

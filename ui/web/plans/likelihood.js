@@ -119,7 +119,7 @@ export const planner = {
     return summary(catalogue.name(checkpoint), picture ? null : count);
   },
   plan,
-  about: ({ request, model, pictures }) => ({ python: copied(() => script(request, model, pictures)) }),
+  scripts: ({ request, model, pictures }) => ({ python: copied(() => script(request, model, pictures)) }),
   shown({ model, pictures }, result) {
     if (result.kind === "bits") return { ...result, looks: looks(model, result.chains) };
     const { T } = model.schedule;

@@ -105,7 +105,7 @@ export const planner = {
   ...rows,
   plan,
   prepare: async () => {},
-  about: (plan) => ({ python: copied(() => script(plan)) }),
+  scripts: (plan) => ({ python: copied(() => script(plan)) }),
   shown: shownOf,
   asked({ request, grafted, ...plan }) {
     const { seed, block, graft_block, first, last } = request;

@@ -1,7 +1,8 @@
 // Scripts that repeat a run of a score or a consistency model with the pipeline that diffusers has for it.
 
 import { UserError } from "../process/errors.js";
-import { general, literal, range } from "../words/literal.js";
+import { general } from "../words/floats.js";
+import { literal, range } from "../words/literal.js";
 import { SCRIPT } from "../words/wrong.js";
 
 /** @import { Facts } from "./plan.js" */

@@ -36,6 +36,8 @@
  *   the one before it is over
  */
 
+/** Scripts that repeat a run; "" where there can be none. why: the reason why there is none for diffusers. @typedef {{ python: string, diffusers?: string, why?: string }} Scripts */
+
 /**
  * How a part plans its requests. refs, prepare and plan throw a UserError if a request is impossible.
  * @template {Plan} [P=Plan]
@@ -44,7 +46,8 @@
  * @property {(request: Request) => Promise<unknown>} [prepare] loads what `plan`, which can't wait, needs
  * @property {(request: Request, catalogue: Catalogue) => string} summary its settings in a line, or ""
  * @property {(request: Request, models: Facts[], catalogue: Catalogue) => P} plan models: one for each of refs
- * @property {(plan: P, catalogue: Catalogue) => Record<string, any>} about the caption, script and the like that visitors copy or save
+ * @property {(plan: P) => Record<string, any>} [about] what the page shows of it before the run, besides its cost
+ * @property {(plan: P, catalogue: Catalogue) => Scripts | Promise<Scripts>} scripts
  * @property {(plan: P, result: any, catalogue: Catalogue) => any} shown turns a result whose kind is in `WORDED` into what the page shows
  * @property {(plan: P) => Record<string, any>} [asked] what a server is asked to compute; none if this browser computes it
  */

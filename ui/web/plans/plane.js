@@ -82,11 +82,11 @@ export const planner = {
   refs: () => [],
   summary: () => "",
   plan,
-  about({ request, data, lanes }) {
+  about({ data, lanes }) {
     const [a, b] = lanes.map(({ name }) => name);
-    const python = copied(() => script(request, lanes));
-    return { summary: against([a, b]), python, data: drawn(data), lanes: [a, b] };
+    return { summary: against([a, b]), data: drawn(data), lanes: [a, b] };
   },
+  scripts: ({ request, lanes }) => ({ python: copied(() => script(request, lanes)) }),
   shown: ({ request, data, T, lanes }) => ({
     ...{ kind: "plan", T, count: request.cloud, data: drawn(data) },
     lanes: lanes.map(({ name, denoiser, times }) => ({ name, denoiser, times })),

@@ -104,7 +104,7 @@ function checkMethod(method, way, { words: { installed } }) {
 export const planner = {
   ...rows,
   plan,
-  about: (plan) => ({ python: copied(() => script(plan)) }),
+  scripts: (plan) => ({ python: copied(() => script(plan)) }),
   shown({ request, model, options: { steps } }) {
     const titles = methods(request).map((method) => METHOD[method]);
     const columns = seedsOfColumns(request).map(ofSeed);

@@ -11,7 +11,6 @@ import { LOSSLESS, pictureChannels, pictureSize, samplers, stepLimits, variances
 import { together, Wrong } from "./fields.js";
 import { OF_LANE_B } from "./forms.js";
 import { byKind, stepKind } from "./plan.js";
-import { forRun } from "./scripts.js";
 import { args, asksFor, batch, laneOf, plain, resolved, sampling, seedsOf } from "./settings.js";
 import { placed, touches } from "./touch.js";
 
@@ -67,7 +66,7 @@ function gridded(request) {
 function planner(lanesOf, isGrid = false) {
   const refs = (/** @type {Request} */ request) => [...new Set(lanesOf(request).map(({ checkpoint }) => checkpoint))];
   return {
-    ...{ refs, about, shown, asked },
+    ...{ refs, scripts, shown, asked },
     summary: (request, catalogue) => summary(lanesOf(request), catalogue),
     plan(request, models, catalogue) {
       const all = refs(request);
@@ -135,11 +134,8 @@ export function kindOf({ kinds, shared }, lane, k) {
   return lane === 0 ? stepKind(kinds[0].ref, kinds[0].batch) : null;
 }
 
-/** @type {Planner<SamplingPlan>["about"]} */
-const about = ({ lanes, models, rows, touches: changes, caption: said }, catalogue) => ({
-  ...{ caption: said, spacing: lanes[0].spacing ?? "its own" },
-  ...forRun(lanes, models, rows, changes, catalogue),
-});
+/** The module that writes scripts is loaded when they are asked for: the page opens sooner without it. @type {Planner<SamplingPlan>["scripts"]} */
+const scripts = async (plan, catalogue) => (await import("./scripts.js")).forRun(plan, catalogue);
 
 /** What the player gets before the first picture. @type {Planner<SamplingPlan>["shown"]} */
 function shown(plan, { words, unknown: odd }, catalogue) {

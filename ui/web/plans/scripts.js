@@ -2,14 +2,16 @@
 
 import { UserError } from "../process/errors.js";
 import { DEFAULTS } from "../process/samplers.js";
-import { ascii, asFloat, code, general, keywords, literal, range, tuple, typed } from "../words/literal.js";
+import { general } from "../words/floats.js";
+import { ascii, asFloat, code, keywords, literal, range, tuple, typed } from "../words/literal.js";
 import { SCRIPT } from "../words/wrong.js";
 import { noise, script as withPipeline } from "./pipelines.js";
 import { args, optionsOf } from "./settings.js";
 import { cellSize } from "./touch.js";
 
 /** @import { Values } from "../messages/client.js" */
-/** @import { Facts } from "./plan.js" */
+/** @import { Facts, Scripts } from "./plan.js" */
+/** @import { SamplingPlan } from "./sampling.js" */
 /** @import { Lane } from "./settings.js" */
 /** @import { Change, Touches } from "./touch.js" */
 /** @import { Row } from "../process/runs.js" */
@@ -21,17 +23,14 @@ const DRAWN = ["labels", "prompts", "negative", "guidance"];
 /** diffusers' classes. @type {Record<string, string>} */
 const SOLVERS = { "dpm++": "DPMSolverMultistepScheduler", unipc: "UniPCMultistepScheduler" };
 
-/**
- * Both scripts, or why diffusers can't repeat the run. A grid has no script.
- * @param {Lane[]} lanes resolved @param {Facts[]} models of each lane @param {Row[][]} rows of each lane
- * @param {Touches} touches of lane B; empty unless a visitor changes the run by hand @param {Catalogue} catalogue
- * @returns {{ python: string, diffusers: string, why: string }}
- */
-export function forRun(lanes, models, rows, touches, catalogue) {
-  if (lanes.length > 2) return { python: "", diffusers: "", why: SCRIPT.grid };
-  const script = copied(() => python(lanes, models, touches, catalogue));
+/** What a script repeats of a plan. @typedef {Pick<SamplingPlan, "lanes" | "models" | "rows" | "touches">} Run */
+
+/** Both scripts, or why diffusers can't repeat the run. A grid has no script. @param {Run} run @param {Catalogue} catalogue @returns {Scripts} */
+export function forRun(run, catalogue) {
+  if (run.lanes.length > 2) return { python: "", diffusers: "", why: SCRIPT.grid };
+  const script = copied(() => python(run, catalogue));
   try {
-    return { python: script, diffusers: ascii(diffusers(lanes, models, rows)), why: "" };
+    return { python: script, diffusers: ascii(diffusers(run)), why: "" };
   } catch (error) {
     return { python: script, diffusers: "", why: sentence(error) };
   }
@@ -52,12 +51,8 @@ function sentence(error) {
   throw error;
 }
 
-/**
- * A script that repeats a run with ddpm_core. Throws if only this page has the model.
- * @param {Lane[]} lanes resolved @param {Facts[]} models of each lane
- * @param {Touches} touches of lane B @param {Catalogue} catalogue
- */
-export function python(lanes, models, touches, catalogue) {
+/** A script that repeats a run with ddpm_core. Throws if only this page has the model. @param {Run} run @param {Catalogue} catalogue */
+function python({ lanes, models, touches }, catalogue) {
   const [first, other] = lanes;
   const seeds = range(first.seed, first.count);
   const all = lanes.map((lane, i) => typed(args(lane, models[i])));
@@ -151,11 +146,8 @@ export const rowsHead = (ref, model, options) => [
 export const rowsSaved = (columns, name) =>
   `Image.fromarray(grid(np.concatenate(rows), ${columns}).squeeze()).save("${name}.png")`;
 
-/**
- * A script that repeats a run with diffusers alone. Throws a UserError with the reason if diffusers can't repeat it.
- * @param {Lane[]} lanes @param {Facts[]} models @param {Row[][]} rows
- */
-function diffusers([run, other], [model], [steps]) {
+/** A script that repeats a run with diffusers alone. Throws a UserError with the reason if diffusers can't repeat it. @param {Run} run */
+function diffusers({ lanes: [run, other], models: [model], rows: [steps] }) {
   if (other) throw new UserError(other.touch ? SCRIPT.touched : SCRIPT.lanes);
   const times = timesOf(run, model, steps);
   reference(run.checkpoint, model);

@@ -34,8 +34,9 @@ const BINS = 48; // of a histogram over ±4 σ
 /**
  * walk, jump: x_t. The rest is that of `Comparison` in ddpm_core/plane/forward.py.
  * @param {Schedule} schedule @param {Float32Array} x0 @param {number} t @param {Seed} seed
+ * @param {(steps: number) => void} [taken] is called after each small step
  */
-export function compare(schedule, x0, t, seed) {
+export function compare(schedule, x0, t, seed, taken) {
   if (!Number.isInteger(t) || t < 0 || t > schedule.T)
     throw new UserError(`t must be whole and lie in 0..${schedule.T}`);
   const alphaBar = schedule.alphaBar[t];
@@ -44,6 +45,7 @@ export function compare(schedule, x0, t, seed) {
   for (let i = 1; i <= t; i++) {
     const beta = schedule.beta[i];
     walk = combine([Math.sqrt(1 - beta), walk], [Math.sqrt(beta), gaussian(seed, i, x0.length)]);
+    taken?.(i);
   }
   const jump = qSample(schedule, x0, t, gaussian(seed, 0, x0.length));
   const added = [walk, jump].map((x) => combine([1, x], [-Math.sqrt(alphaBar), x0]));

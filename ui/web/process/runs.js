@@ -15,7 +15,7 @@ import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
 /**
  * steps, sampler, spacing: null is the model's own. The sampler's options stand beside them, by their names. start: the t of xT, where a chain begins below T.
  * label, negative: the condition, and the one that guidance leads away from. xT: instead of the seed's. probes: of the
- * evaluations of step `index`, as `predict` takes them: see local/network/surgery.js.
+ * evaluations of step `index`, as `predict` takes them: see network/surgery.js.
  * @typedef {{
  *   seed: Seed, steps?: number | null, sampler?: string | null, spacing?: string | null, start?: number | null, clip?: boolean | null, label?: Condition, negative?: Condition,
  *   guidance?: number | null, xT?: Float32Array, probes?: (index: number, seed: Seed) => Probe[],

@@ -1,12 +1,13 @@
-// What the Share menu offers of a panel: files of its run, a slide, and scripts.
+// What the Share menu offers of a part: files of its run, a slide, and scripts. What makes them is loaded when it is needed.
 
-import { SHARE } from "../words/page.js";
+import { SHARE, WORDS } from "../words/page.js";
 import { FILES } from "../words/pictures.js";
-import { slideItem } from "./slide.js";
 
-/** @import { Part } from "../app.js" */
+/** @import { Page, Part } from "../app.js" */
 /** @import { Panel } from "./panel.js" */
+/** @import { Slide } from "./slide.js" */
 /** @import { Item } from "../messages/client.js" */
+/** @import { Scripts } from "../plans/plan.js" */
 
 /**
  * @param {Panel<any>} panel @param {string[]} kinds of files @param {boolean} some whether there is something to save
@@ -37,16 +38,41 @@ function filesOf(panel, kinds, isSeen) {
   }));
 }
 
-/** @param {Panel<any>} panel @returns {Item[]} */
-function scriptsOf({ page, description }) {
-  const { python, diffusers, why } = description ?? {};
-  const unknown = description ? SHARE.impossible : SHARE.unknown;
-  const script = (/** @type {string} */ title, text = "", wrong = "") => {
-    return { title, copy: () => text, what: SHARE.script, disabled: text ? "" : wrong || unknown };
+/**
+ * The entry of Share that saves a slide.
+ * @param {Page} page @param {() => Slide | Promise<Slide>} make @param {() => URL} link of what is shown @param {() => string} [summary] the settings, if the slide has none
+ * @returns {Item}
+ */
+export const slideItem = (page, make, link, summary = () => "") => ({
+  title: SHARE.slide,
+  save: async () => {
+    const slide = await make(); // first, so that it has what is shown at the press
+    return (await import("./slide.js")).save(page, slide, link(), summary());
+  },
+});
+
+/** The scripts of the form's values. They are written while the menu is open, so that a press can copy them at once: later the browser may refuse. @param {Panel<any>} panel @returns {Item[]} */
+function scriptsOf({ page, part, description }) {
+  const plan = description?.plan;
+  if (!plan) return [script(SHARE.python, "", description ? SHARE.impossible : SHARE.unknown)];
+  const items = (/** @type {Scripts} */ { python, diffusers, why }) => {
+    const { precision } = page.given.device;
+    const isCoarse = ["bf16", "fp16"].includes(precision);
+    const noted = diffusers && isCoarse ? `${SHARE.precision(precision)}\n${diffusers}` : diffusers;
+    const other = diffusers === undefined ? [] : [script(SHARE.diffusers, noted, why)];
+    return [script(SHARE.python, python, why), ...other];
   };
-  const { precision } = page.given.device;
-  const isCoarse = ["bf16", "fp16"].includes(precision);
-  const noted = diffusers && isCoarse ? `${SHARE.precision(precision)}\n${diffusers}` : diffusers;
-  const other = diffusers === undefined ? [] : [script(SHARE.diffusers, noted, why)];
-  return [script(SHARE.python, python, why), ...other];
+  const written = page.knowledge.scripts(part, plan).then(items, (error) => {
+    console.error(error);
+    return [script(SHARE.python, "", WORDS.unloaded)];
+  });
+  return [{ ...script(SHARE.python, "", SHARE.writing), written }];
 }
+
+/** @param {string} title @param {string} [text] "" if there is none @param {string} [why] there is none @returns {Item} */
+const script = (title, text = "", why = "") => ({
+  title,
+  copy: () => text,
+  what: SHARE.script,
+  disabled: text ? "" : why,
+});

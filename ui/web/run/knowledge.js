@@ -23,10 +23,6 @@ import { failure } from "../words/units.js";
  * @property {number | null} seconds
  * @property {boolean | null} auto whether the run may begin by itself; null while its time is not known
  * @property {string} [summary] the settings in one line
- * @property {string} [caption]
- * @property {string} [python]
- * @property {string} [diffusers]
- * @property {string} [why] the reason why there is no script for diffusers
  * @property {import("../plans/plan.js").Plan | null} plan of the run; null if the files of a model are not here
  * @property {string} of the described values, as JSON
  * @property {undefined} [error]
@@ -88,6 +84,11 @@ export class Knowledge {
     return { part, plan, asked: planner.asked?.(plan), shown };
   }
 
+  /** Get the scripts that repeat a plan. @param {string} part @param {Plan} plan */
+  async scripts(part, plan) {
+    return (await this.#planner(part)).scripts(plan, this.catalogue);
+  }
+
   /** The settings of a run in a line; "" if they are impossible now, for example because the model has gone. @param {string} part @param {Values} values */
   async summary(part, values) {
     try {
@@ -107,7 +108,7 @@ export class Knowledge {
       const plan = models && planner.plan(request, models, this.catalogue);
       const pace = await this.#pace(namesOf(refs, plan), ask);
       if (pace.error !== undefined) return pace;
-      const about = plan && planner.about(plan, this.catalogue);
+      const about = plan && planner.about?.(plan);
       return { ...estimate(plan, pace), ...(summary && { summary }), ...about, plan, of: JSON.stringify(values) };
     } catch (error) {
       const all = error instanceof Wrong ? error.all : [];

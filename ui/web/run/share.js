@@ -47,8 +47,11 @@ export class ShareMenu {
 
   #fill() {
     this.said.textContent = "";
-    this.list.replaceChildren(...this.#items().map((item) => this.#entry(item)), this.said);
+    this.list.replaceChildren(...this.#entries(this.#items()), this.said);
   }
+
+  /** @param {Item[]} items */
+  #entries = (items) => items.map((item) => this.#entry(item));
 
   /** @param {Item} item */
   #entry(item) {
@@ -70,6 +73,7 @@ export class ShareMenu {
     const why = item.disabled ? [el("small", null, item.disabled)] : [];
     const entry = button({ class: item.apart ? "apart" : "" }, take, item.title, ...why);
     entry.disabled = Boolean(item.disabled);
+    item.written?.then((items) => entry.replaceWith(...this.#entries(items)));
     return entry;
   }
 }

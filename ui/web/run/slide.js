@@ -1,10 +1,8 @@
 // A picture for a slide: the pictures with a title, a sentence, the settings and the address.
 import { context2d, el, lines } from "../drawing/dom.js";
-import { SHARE } from "../words/page.js";
 import { download } from "./share.js";
 
 /** @import { Page } from "../app.js" */
-/** @import { Item } from "../messages/client.js" */
 
 /** @template {HTMLCanvasElement | HTMLImageElement} [Picture=HTMLCanvasElement | HTMLImageElement] @typedef {{ picture: Picture, label: string }} Tile */
 
@@ -23,20 +21,15 @@ const LARGEST = 756; // pixels: the longest side of a picture
 const HERE = /^(localhost|127\.[\d.]+|\[::1\])$/; // no other computer can open these hosts, so a slide does not name them
 
 /**
- * The entry of Share that saves a slide.
- * @param {Page} page @param {() => Slide | Promise<Slide>} make @param {() => URL} link of what is shown @param {() => string} [summary] the settings, if the slide has none
- * @returns {Item}
+ * Save a slide. Returns a sentence that says so.
+ * @param {Page} page @param {Slide} slide @param {URL} link of what is shown @param {string} summary the settings, if the slide has none
  */
-export function slideItem(page, make, link, summary = () => "") {
-  const save = async () => {
-    const slide = await make();
-    const { address } = await page.invitation(link());
-    slide.title ||= page.title;
-    slide.settings ||= summary() || slide.title;
-    const shown = HERE.test(new URL(address).hostname) ? "" : address;
-    return download(draw(slide, shown).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
-  };
-  return { title: SHARE.slide, save, disabled: "" };
+export async function save(page, slide, link, summary) {
+  const { address } = await page.invitation(link);
+  slide.title ||= page.title;
+  slide.settings ||= summary || slide.title;
+  const shown = HERE.test(new URL(address).hostname) ? "" : address;
+  return download(draw(slide, shown).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
 }
 
 /** Draw a slide. @param {Slide} slide @param {string} address */

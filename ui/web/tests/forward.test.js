@@ -127,3 +127,28 @@ test("a file that is too large is not opened", async () => {
   assert.match(scene.problem, /too large: choose one of up to 64 MB/);
   assert.deepEqual([scene.picture, scene.ready], ["cat", true]);
 });
+
+test("the worker that takes many steps says how far it is, and how long it still takes", async (t) => {
+  let [now, take] = [0, null];
+  const said = [];
+  t.mock.method(performance, "now", () => (now += 100)); // ms
+  globalThis.addEventListener = (_, listener) => {
+    take = listener;
+  };
+  globalThis.postMessage = (message) => said.push(message);
+  t.after(() => {
+    delete globalThis.addEventListener;
+    delete globalThis.postMessage;
+  });
+  await import("../parts/forward/steps.js");
+  take({ data: { size: 1, pixels: new Uint8Array(3), schedule: "linear", t: 5, seed: "1" } });
+  const found = said.pop();
+  assert.ok(found.walk && found.jump);
+  assert.deepEqual(
+    said.map(({ progress, left }) => [progress, Number(left.toFixed(3))]),
+    [
+      [0.4, 0.3],
+      [0.8, 0.1],
+    ],
+  );
+});

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { Checkpoints } from "../local/checkpoints.js";
 import { connect } from "../local/client.js";
-import { LIMITS } from "../local/network/config.js";
+import { LIMITS } from "../network/config.js";
 import { gammaTable, schedule } from "../process/schedule.js";
 import { checkStudent, modelPairs } from "../process/times.js";
 

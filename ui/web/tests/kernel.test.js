@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import asc from "assemblyscript/asc";
-import { compile, Memory } from "../local/network/kernel.js";
+import { compile, Memory } from "../network/kernel.js";
 
-const file = (name) => readFileSync(new URL(`../local/network/${name}`, import.meta.url));
+const file = (name) => readFileSync(new URL(`../network/${name}`, import.meta.url));
 const { scripts } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf-8"));
 
 test("the kernel's bytes are made of its source", async () => {

@@ -30,7 +30,7 @@ const modelOf = ({ T = 100, betas, ...change } = {}) => {
 };
 const asked = { checkpoint: "ours", picture: "", count: 4, labels: "classes", label: "any" };
 const planned = (change = {}, model = {}) => planner.plan({ ...asked, ...change }, [modelOf(model)], catalogue);
-const script = (change, model) => planner.about(planned(change, model), catalogue).python;
+const script = (change, model) => planner.scripts(planned(change, model), catalogue).python;
 const labels = (change, model) => /labels=(.*)\)/.exec(script(change, model))[1];
 const cost = (change, model) => planned(change, model).steps.map(({ kind, n }) => [kind.batch, n]);
 const classes = { num_classes: 3, null_label: 3, class_names: ["a", "b", "c"] };

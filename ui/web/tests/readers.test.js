@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { compile } from "../local/network/kernel.js";
-import { load } from "../local/network/model.js";
-import { Readers } from "../local/network/readers.js";
+import { compile } from "../network/kernel.js";
+import { load } from "../network/model.js";
+import { Readers } from "../network/readers.js";
 
 const FOLDER = new URL("../../../checkpoints/mnist-tiny/", import.meta.url);
 const file = (path) =>
@@ -22,7 +22,7 @@ function readersFile(hash) {
   return bytes;
 }
 
-const kernel = await compile(readFileSync(new URL("../local/network/kernel.wasm", import.meta.url)));
+const kernel = await compile(readFileSync(new URL("../network/kernel.wasm", import.meta.url)));
 const own = createHash("sha256").update(file("diffusion_pytorch_model.safetensors")).digest("hex");
 
 /** The model, with this file of readers; and what was read of it. @param {Uint8Array | null} bytes */

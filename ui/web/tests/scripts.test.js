@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { copied, forRun, load, picture, rowsHead } from "../plans/scripts.js";
 import { Catalogue } from "../words/catalogue.js";
-import { ascii, asFloat, code, general, json, keywords, literal, range, tuple } from "../words/literal.js";
+import { general } from "../words/floats.js";
+import { ascii, asFloat, code, json, keywords, literal, range, tuple } from "../words/literal.js";
 
 test("values are written as Python writes them", () => {
   const written = [
@@ -58,7 +59,10 @@ const ROWS = [
   [20, 0, 0.5, 0],
 ];
 const diffusers = (lane, model) =>
-  forRun([{ ...LANE, ...lane }], [{ ...MODEL, ...model }], [ROWS], new Map(), catalogue);
+  forRun(
+    { lanes: [{ ...LANE, ...lane }], models: [{ ...MODEL, ...model }], rows: [ROWS], touches: new Map() },
+    catalogue,
+  );
 
 test("a score model's script visits our times, with as many corrections as the sampler makes", () => {
   const pipeline = { name: "ScoreSdeVePipeline" };

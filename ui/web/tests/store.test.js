@@ -127,7 +127,7 @@ test("what is in the cache is not to be downloaded", async () => {
 });
 
 test("a load that fails takes nothing from a newer one of the same checkpoint", async () => {
-  const kernel = await readFile(new URL("../local/network/kernel.wasm", import.meta.url));
+  const kernel = await readFile(new URL("../network/kernel.wasm", import.meta.url));
   globalThis.fetch = async () => new Response(kernel);
   const known = { files: {}, spec: {} };
   /** @type {(() => void)[]} */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { opened } from "../local/network/surgery.js";
+import { opened } from "../network/surgery.js";
 import { sideBySide } from "../process/runs.js";
 import { schedule } from "../process/schedule.js";
 

@@ -1,6 +1,6 @@
 // What is said of a bound that was measured.
 
-import { general } from "./literal.js";
+import { general } from "./floats.js";
 import { countOf, countOfSteps, grey } from "./units.js";
 
 /**

@@ -1,4 +1,6 @@
-// Values as Python writes them: in scripts, in files, in messages.
+// Values as Python writes them: in scripts and in files.
+
+import { floatText } from "./floats.js";
 
 /** Python that is written as it is: a float, a tuple, a range, a name. */
 class Code {
@@ -81,40 +83,8 @@ export function json(value, indent = 0, depth = 0) {
   return `${all ? "[" : "{"}${line(depth + 1)}${inside}${line(depth)}${all ? "]" : "}"}`;
 }
 
-/** A number with at most so many digits that count, as `%g`: 0.5, 2, 1e-05. @param {number} x @param {number} [digits] */
-export function general(x, digits = 6) {
-  if (!Number.isFinite(x)) return floatText(x);
-  const [mantissa, power] = rounded(x, digits).split("e");
-  const exponent = Number(power);
-  const shorter = (/** @type {string} */ text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
-  if (exponent < -4 || exponent >= digits) return `${shorter(mantissa)}${padded(`e${power}`)}`;
-  return shorter(Number(`${mantissa}e${power}`).toFixed(digits - 1 - exponent));
-}
-
 /** In ASCII: who copies a script sees every letter of a prompt. Some are invisible, others look like ASCII. @param {string} text */
 export const ascii = (text) => text.replace(/[^\0-\x7f]/gu, escaped);
-
-/** So many digits and a power of ten, ties to even: JavaScript rounds them up. @param {number} x @param {number} digits */
-function rounded(x, digits) {
-  const [exact, power] = x.toExponential(100).split("e");
-  const end = exact.indexOf(".") + digits;
-  const kept = exact.slice(0, end).replace(/\.$/, "");
-  const even = /^50*$/.test(exact.slice(end)) && Number(kept.at(-1)) % 2 === 0;
-  return even ? `${kept}e${power}` : x.toExponential(digits - 1);
-}
-
-/** @param {number} x */
-function floatText(x) {
-  if (Number.isNaN(x)) return "nan";
-  if (!Number.isFinite(x)) return x > 0 ? "inf" : "-inf";
-  const size = Math.abs(x);
-  if (size !== 0 && (size < 1e-4 || size >= 1e16)) return padded(x.toExponential());
-  if (Object.is(x, -0)) return "-0.0";
-  return Number.isInteger(x) ? `${x}.0` : String(x);
-}
-
-/** With two digits in its power of ten. @param {string} text */
-const padded = (text) => text.replace(/e([+-])(\d)$/, "e$10$2");
 
 /** @param {string} text */
 function quoted(text) {

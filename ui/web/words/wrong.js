@@ -1,6 +1,6 @@
 // What is wrong with a request, and what is allowed: sentences for the visitor.
 
-import { general } from "./literal.js";
+import { general } from "./floats.js";
 
 /** A number in a sentence, such as 1,200. @param {number} value */
 const amount = (value) => value.toLocaleString("en");

@@ -4,7 +4,7 @@ import { UserError } from "../../process/errors.js";
 import { MARK, PATIENCE } from "./store.js";
 
 /** @import { WrittenFacts } from "../facts.js" */
-/** @import { Model } from "../network/model.js" */
+/** @import { Model } from "../../network/model.js" */
 
 const ID = /^\w[\w.-]*\/\w[\w.-]*(@[\w./-]+)?$/;
 const MOST = 1.5e9; // bytes of all files: a browser gives a page a few gigabytes

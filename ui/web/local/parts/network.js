@@ -1,15 +1,15 @@
 // The network, as ui/parts/network.py computes it.
 
+import { insideOf, opened } from "../../network/surgery.js";
 import { fitting } from "../../plans/kept.js";
 import { UserError } from "../../process/errors.js";
 import { sideBySide } from "../../process/runs.js";
-import { insideOf, opened } from "../network/surgery.js";
 import { kept } from "./rows.js";
 import { conditioned, shown } from "./sampling.js";
 
 /** @import { Picture } from "../../pictures/resize.js" */
 /** @import { NetworkPlan } from "../../plans/network.js" */
-/** @import { Readers } from "../network/readers.js" */
+/** @import { Readers } from "../../network/readers.js" */
 /** @import { Tap } from "../../process/predict.js" */
 /** @import { Run } from "../jobs.js" */
 /** @import { Loaded as Model } from "../checkpoints.js" */

@@ -1,18 +1,18 @@
 // In the plane: two clouds of points move from noise to data. If one of them needs a network, it is trained before.
 
+import { pageKernel } from "../../network/kernel.js";
+import { leastLoss, training } from "../../network/plane.js";
 import { networkOf, TRAINING } from "../../plans/plane.js";
 import { round } from "../../process/floats.js";
 import { Mixture } from "../../process/mixture.js";
 import { gaussian } from "../../process/noise.js";
 import { ARROW_UNIT, ARROWS, exactModel, planeModel, shape, UNIT } from "../../process/plane.js";
 import { trajectory } from "../../process/runs.js";
-import { pageKernel } from "../network/kernel.js";
-import { leastLoss, training } from "../network/plane.js";
 
 /** @import { CloudsPlan } from "../../plans/plane.js" */
 /** @import { Process } from "../../process/predict.js" */
 /** @import { Run } from "../jobs.js" */
-/** @import { PlaneNetwork } from "../network/plane.js" */
+/** @import { PlaneNetwork } from "../../network/plane.js" */
 /** @import { Part } from "./index.js" */
 /** curve: some steps of the training, each with the loss since the one before. @typedef {{ network: PlaneNetwork, curve: [step: number, loss: number][] }} Trained */
 

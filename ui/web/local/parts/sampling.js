@@ -16,7 +16,7 @@ import { chain, inOrder, sideBySide } from "../../process/runs.js";
 /** @import { Chains, Seen } from "../pool.js" */
 /** @import { Step } from "../../process/runs.js" */
 /** @import { Loaded as Model } from "../checkpoints.js" */
-/** @import { Word } from "../network/latent.js" */
+/** @import { Word } from "../../network/latent.js" */
 /** @import { Part } from "./index.js" */
 
 const MOMENTS = 25; // of a run of latents, which are shown

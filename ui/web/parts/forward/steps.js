@@ -1,10 +1,19 @@
-// t small steps take seconds, so they have a worker of their own: the page still answers meanwhile.
+// t small steps take seconds, so they have a worker of their own: the page still answers meanwhile. The worker says how far it is.
 
 import { fromUint8, toUint8 } from "../../process/floats.js";
 import { compare, SCHEDULES } from "../../process/forward.js";
 
+const EVERY = 200; // ms between two such messages
+
 addEventListener("message", ({ data: { size, pixels, schedule, t, seed } }) => {
-  const found = compare(SCHEDULES[schedule](), fromUint8(pixels, 3), t, BigInt(seed));
+  const began = performance.now();
+  let last = began;
+  const found = compare(SCHEDULES[schedule](), fromUint8(pixels, 3), t, BigInt(seed), (steps) => {
+    const now = performance.now();
+    if (now < last + EVERY) return;
+    last = now;
+    postMessage({ progress: steps / t, left: ((now - began) / 1000) * (t / steps - 1) });
+  });
   const picture = (/** @type {Float32Array} */ x) => [{ width: size, height: size, channels: 3, data: toUint8(x, 3) }];
   postMessage({ ...found, walk: picture(found.walk), jump: picture(found.jump) });
 });

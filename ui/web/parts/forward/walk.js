@@ -1,11 +1,12 @@
 // t small steps against one jump: a worker computes them, as they take noise of every step.
 import { all, find, table } from "../../drawing/dom.js";
 import { show } from "../../pictures/sprite.js";
+import { Status } from "../../run/status.js";
 import { press, verdict, WORDS, walked } from "../../words/forward.js";
 import { fixed, signed } from "../../words/numbers.js";
-import { WORDS as PAGE } from "../../words/page.js";
+import { WORDS as PAGE, RUN } from "../../words/page.js";
 import { attribute } from "../../words/symbols.js";
-import { countOfSteps } from "../../words/units.js";
+import { countOfSteps, duration } from "../../words/units.js";
 import { histogram } from "./charts.js";
 
 /** @import { Sprite } from "../../messages/protocol.d.ts" */
@@ -13,11 +14,16 @@ import { histogram } from "./charts.js";
 /** @import { Scene } from "./scene.js" */
 /** walk, jump: x_t. @typedef {Omit<Comparison, "walk" | "jump"> & { walk: Sprite, jump: Sprite }} Found */
 
-/** The comparison of a setting; null where the browser can't start what computes it. @param {Pick<Scene, "t" | "schedule" | "seed" | "size" | "pixels">} asked @returns {Promise<Found | null>} */
-async function compared(asked) {
+/**
+ * The comparison of a setting; null where the browser can't start what computes it.
+ * @param {Pick<Scene, "t" | "schedule" | "seed" | "size" | "pixels">} asked
+ * @param {(progress: number, left: number) => void} say is called now and then; left: seconds
+ * @returns {Promise<Found | null>}
+ */
+async function compared(asked, say) {
   const worker = new Worker(new URL("steps.js", import.meta.url), { type: "module" });
   const answer = new Promise((resolve) => {
-    worker.addEventListener("message", ({ data }) => resolve(data));
+    worker.addEventListener("message", ({ data }) => (data.walk ? resolve(data) : say(data.progress, data.left)));
     worker.addEventListener("error", () => resolve(null));
   });
   worker.postMessage(asked);
@@ -27,6 +33,7 @@ async function compared(asked) {
 export class Walk {
   /** @type {{ of: string, t: number, schedule: string } | null} the comparison on screen */
   #shown = null;
+  #status = new Status(RUN.progress); // of the steps, if they take long
 
   /**
    * @param {HTMLElement} root
@@ -39,6 +46,8 @@ export class Walk {
     this.changed = changed;
     this.button = find(root, ".take", HTMLButtonElement);
     this.note = find(root, ".walk .note");
+    this.#status.element.hidden = true;
+    this.note.after(this.#status.element);
     this.button.addEventListener("click", () => this.compare());
   }
 
@@ -66,7 +75,11 @@ export class Walk {
     if (!size) return;
     this.button.disabled = true;
     this.note.textContent = WORDS.walking;
-    const got = await compared({ t, schedule, seed, size, pixels });
+    const got = await compared({ t, schedule, seed, size, pixels }, (progress, left) => {
+      this.#status.show("", RUN.left(duration(Math.max(1, left))), false, progress);
+      this.#status.element.hidden = false;
+    });
+    this.#status.element.hidden = true;
     this.button.disabled = false;
     this.note.textContent = got ? "" : PAGE.unloaded;
     if (!got) return;

@@ -47,7 +47,10 @@ export async function opened(folder) {
   const knowledge = new Knowledge(given.words, forms, ask);
   return {
     checkpoints,
-    describe: (name, values) => knowledge.describe(name, values),
+    async describe(name, values) {
+      const said = await knowledge.describe(name, values);
+      return said.plan ? { ...said, ...(await knowledge.scripts(name, said.plan)) } : said;
+    },
     async run(name, values) {
       const messages = [];
       const plan = await knowledge.plan(name, values);

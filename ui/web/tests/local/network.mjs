@@ -1,14 +1,14 @@
 // Answers to tests/page/test_local_network.py: node network.mjs CASES.json ANSWERS.json, arrays as base64 of their float32.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { LIMITS } from "../../local/network/config.js";
-import { compile } from "../../local/network/kernel.js";
-import { load } from "../../local/network/model.js";
-import { insideOf, opened } from "../../local/network/surgery.js";
+import { LIMITS } from "../../network/config.js";
+import { compile } from "../../network/kernel.js";
+import { load } from "../../network/model.js";
+import { insideOf, opened } from "../../network/surgery.js";
 import { sideBySide } from "../../process/runs.js";
 import { numbers, packed, probed, text } from "./probes.mjs";
 
-const kernel = await compile(readFileSync(new URL("../../local/network/kernel.wasm", import.meta.url)));
+const kernel = await compile(readFileSync(new URL("../../network/kernel.wasm", import.meta.url)));
 
 /** @param {string} folder */
 const reader = (folder) => async (/** @type {string} */ path) => {

@@ -36,7 +36,8 @@ async function computed(part, plan, shown) {
 }
 
 /**
- * What the page says of settings: {refs, summary}; with their models also {steps, asked, …}, and what the plan is about; or
+ * What the page says of settings: {refs, summary}; with their models also {steps, asked, …}, what the page
+ * shows of the plan before the run, and its scripts; or
  * {error}. result: one, or several, of an engine, as they are shown. computes: also what this page computes.
  */
 async function answer(
@@ -59,7 +60,8 @@ async function answer(
     const shown = (one) => planner.shown(plan, one, catalogue);
     return {
       ...{ ...said, ...(pace && estimate(plan, pace)), steps: plan.steps, asked: planner.asked?.(plan) },
-      ...planner.about(plan, catalogue),
+      ...planner.about?.(plan),
+      ...(await planner.scripts(plan, catalogue)),
       ...(computes && (await computed(part, plan, shown))),
       shown: result && (Array.isArray(result) ? result.map(shown) : shown(result)),
     };

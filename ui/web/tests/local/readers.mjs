@@ -1,6 +1,6 @@
 // Answers to tests/page/test_local_readers.py: node readers.mjs CASES.json ANSWERS.json, arrays as base64 of their bytes.
 import { readFileSync, writeFileSync } from "node:fs";
-import { Readers } from "../../local/network/readers.js";
+import { Readers } from "../../network/readers.js";
 import { numbers, text } from "./probes.mjs";
 
 function answer({ file, asked }) {

@@ -2,7 +2,7 @@
 // block is made once, and is then a function of images.
 
 /** @import { Image, Layers } from "./layers.js" */
-/** @import { Probe } from "../../process/predict.js" */
+/** @import { Probe } from "../process/predict.js" */
 
 /**
  * The numbers of an image, with the number of channels, rows and columns.

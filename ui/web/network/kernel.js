@@ -1,6 +1,6 @@
 // The memory that a model's numbers live in, and the inner loops over it: kernel.wasm, which kernel.wasm.ts is compiled to.
 
-import { UserError } from "../../process/errors.js";
+import { UserError } from "../process/errors.js";
 
 /**
  * The functions of kernel.wasm.ts, which says what each of them takes.

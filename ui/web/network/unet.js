@@ -1,12 +1,12 @@
 // diffusers' UNet2DModel, and its UNet2DConditionModel, which takes words: one image at a time.
-import { UserError } from "../../process/errors.js";
+import { UserError } from "../process/errors.js";
 import { Blocks } from "./blocks.js";
 
 /** @import { Image, Layers } from "./layers.js" */
 /** @typedef {Record<string, any>} Config of config.json, checked, with diffusers' defaults for what it lacks */
 /** @typedef {number | Float32Array | null} Condition a label, or the states of words, one after the other */
 /** @typedef {(x: Image, time: Image, states: Image | null) => Image} Layer */
-/** @import { Probe } from "../../process/predict.js" */
+/** @import { Probe } from "../process/predict.js" */
 
 const f32 = Math.fround;
 

@@ -5,7 +5,7 @@ import { UNet } from "./unet.js";
 import { Weights } from "./weights.js";
 
 /** @import { Config } from "./unet.js" */
-/** @import { Probe } from "../../process/predict.js" */
+/** @import { Probe } from "../process/predict.js" */
 /** @typedef {{ c: number, h: number, w: number, plane: number, buffer: GPUBuffer }} Image without gaps between its planes */
 /** @typedef {(x: Float32Array, t: number, condition: any, probe?: Probe) => any} Network */
 const MOST = 2 ** 29; // bytes of a step's buffers: beyond them a model stays with the kernel

@@ -1,14 +1,14 @@
 // What a network can be opened at, and lanes of a run whose networks are opened: what each step shows of them, what is cut,
 // what is grafted from another lane.
 
-import { UserError } from "../../process/errors.js";
-import { chain } from "../../process/runs.js";
+import { UserError } from "../process/errors.js";
+import { chain } from "../process/runs.js";
 
-/** @import { NetworkBlock } from "../../messages/protocol.d.ts" */
-/** @import { Probe, Tap } from "../../process/predict.js" */
-/** @import { Seed } from "../../process/noise.js" */
-/** @import { Process } from "../../process/predict.js" */
-/** @import { Settings, Touch } from "../../process/runs.js" */
+/** @import { NetworkBlock } from "../messages/protocol.d.ts" */
+/** @import { Probe, Tap } from "../process/predict.js" */
+/** @import { Seed } from "../process/noise.js" */
+/** @import { Process } from "../process/predict.js" */
+/** @import { Settings, Touch } from "../process/runs.js" */
 /** @import { Config } from "./unet.js" */
 /** @typedef {Omit<NetworkBlock, "name">} Block */
 

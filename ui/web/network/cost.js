@@ -1,7 +1,7 @@
 // What a network costs, and whether a browser can bear it: found out by a walk through its layers that computes nothing,
 // before its weights are read. A file of some kilobytes can ask for any number of pixels.
 
-import { UserError } from "../../process/errors.js";
+import { UserError } from "../process/errors.js";
 
 /** @import { Layers } from "./layers.js" */
 /** @typedef {{ c: number, h: number, w: number }} Shape */

@@ -1,12 +1,12 @@
 // The small network of the plane and its training: the twin of ddpm_core/plane/plane_network.py, with the same random
 // numbers. Numbers of a layer lie as rows, and each point is a column.
 
-import { Mixture } from "../../process/mixture.js";
-import { Random } from "../../process/noise.js";
+import { Mixture } from "../process/mixture.js";
+import { Random } from "../process/noise.js";
 import { Memory } from "./kernel.js";
 
-/** @import { Data } from "../../process/mixture.js" */
-/** @import { Schedule } from "../../process/schedule.js" */
+/** @import { Data } from "../process/mixture.js" */
+/** @import { Schedule } from "../process/schedule.js" */
 
 const STREAM = 2n ** 63n; // of the noise of a training: no step of a run has it
 const POINTS = 512; // of a batch, and of an evaluation at once

@@ -1,5 +1,5 @@
 // The weights of a network: a .safetensors file, of which every tensor must be asked for by its name and shape.
-import { UserError } from "../../process/errors.js";
+import { UserError } from "../process/errors.js";
 
 const HEADER = 16 << 20; // bytes
 const LARGEST = 1e8; // far beyond any that was trained, as MAX_WEIGHT in ddpm_core/checkpoint/config/fields.py

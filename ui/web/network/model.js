@@ -1,6 +1,6 @@
 // A checkpoint in the Hub's layout as a model that this page computes: the twin of ddpm_core/checkpoint/load.py.
-import { UserError } from "../../process/errors.js";
-import { schedule } from "../../process/schedule.js";
+import { UserError } from "../process/errors.js";
+import { schedule } from "../process/schedule.js";
 import { complete, completeUnet } from "./config.js";
 import { cost } from "./cost.js";
 import { Memory, pageKernel } from "./kernel.js";
@@ -10,7 +10,7 @@ import { jsonObject, Weights } from "./weights.js";
 
 /** @import { Readers } from "./readers.js" */
 /** @import { Condition, Config } from "./unet.js" */
-/** @import { Probe } from "../../process/predict.js" */
+/** @import { Probe } from "../process/predict.js" */
 /** @typedef {Record<string, any>} Json */
 /**
  * The bytes of a checkpoint's file, by its path in the checkpoint; null where there is no such file. It throws a

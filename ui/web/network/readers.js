@@ -1,11 +1,11 @@
 // What each block says of x̂_0, and colours for its activity: readers.safetensors, whose format is described in
 // ddpm_core/checkpoint/sidecars/readers_file.py; the twin of `Readers` in ddpm_core/engines/readers.py.
-import { UserError } from "../../process/errors.js";
+import { UserError } from "../process/errors.js";
 import { insideOf } from "./surgery.js";
 import { jsonObject, Weights } from "./weights.js";
 
 /** @import { Config } from "./unet.js" */
-/** @import { Tap } from "../../process/predict.js" */
+/** @import { Tap } from "../process/predict.js" */
 /** @typedef {{ rank: number, side: number, features: Float32Array, offset: Float32Array, patches: Float32Array, basis: Float32Array, centre: Float32Array, spread: Float32Array }} Block */
 /** seeds: how many runs the readers were fitted to, and on how many others R² was measured. figures: of `python -m benchmarks inside`. @typedef {{ weights_sha256: string, times: number[], clip: boolean, measured: number[], r2: Record<string, number[]>, seeds: [number, number], figures: Record<string, any> }} About */
 

@@ -1,5 +1,5 @@
 // What a model of latents has beside its U-Net: a decoder, and for words CLIP's tokenizer and text encoder.
-import { UserError } from "../../process/errors.js";
+import { UserError } from "../process/errors.js";
 
 /** @import { Image, Layers } from "./layers.js" */
 /** @import { Config } from "./unet.js" */

@@ -1,6 +1,6 @@
 // What the configurations of a checkpoint may say. As in ddpm_core/checkpoint/config, every field is checked before it is
 // used. What the whole network costs is checked in cost.js.
-import { UserError } from "../../process/errors.js";
+import { UserError } from "../process/errors.js";
 
 /** @typedef {{ is: string, fits: (value: any) => boolean }} Kind */
 
