@@ -202,7 +202,6 @@ test("a run's time is said before it starts, after what is downloaded first", ()
   assert.deepEqual(estimate(plan, pace(null)), {
     ...{ estimate: "The first run will show how long it takes", seconds: null, auto: null },
   });
-  assert.deepEqual(estimate({ ...plan, refs: [] }, pace(0.24, { device: "GPU" })), expected); // only models are on the GPU
   const paces = Object.fromEntries([2e6, 3e6].map((download, i) => ["ab"[i], { seconds: [], flop: null, download }]));
   const { estimate: text, auto } = estimate(null, pace(null, { paces }));
   const first = "Run downloads a and b first (5 MB) · The first run will show how long it takes";

@@ -98,7 +98,8 @@ function asking(t) {
   const panel = {
     ...{ part: "watch", standing: new Standing(), isRun: false },
     form: { fields: [], refs: ["tiny", null], values: {} },
-    page: { knowledge: { about: (ref) => ask(ref), describe: () => ask("describe") }, client: {} },
+    page: { knowledge: { about: (ref) => ask(ref), describe: () => ask("describe") } },
+    engine: {},
     start: () => log.push("start"),
     describe: ({ estimate }) => log.push(estimate),
   };
