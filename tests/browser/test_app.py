@@ -377,6 +377,7 @@ def test_a_change_runs_by_itself_where_that_is_quick_and_the_address_follows(pag
     window = opened(page, url, **QUICK, checkpoint="mnist-tiny")  # not the app's first: it is timed when it is chosen
     window.wait_for_selector(".part-watch[data-state=finished]")
     before = window.get_attribute(".part-watch", "data-run")
+    window.evaluate("Math.random = () => 0.0135")  # of 999 other seeds or of 1000, this draws the one that is there: 13
     window.click(".part-watch .dice")
     window.wait_for_selector(f".part-watch[data-state=finished]:not([data-run='{before}'])")
     seed = window.input_value(".part-watch [data-name=seed] input")

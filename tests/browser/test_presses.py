@@ -116,6 +116,7 @@ def gone(id):
 def app(torch_page):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(StepTimes, "measured", lambda self, ref: [(1, 4, 9.0)])
+        patch.setattr(StepTimes, "seconds", lambda self, kind: None)  # else a busy machine's form begins with 1 picture
         with served("mnist-tiny") as app:
             assert app.warmup.ready.wait(120)
             with app.services.turns.join(SimpleNamespace(stop=lambda: None, stopping=False), "another") as seat:
@@ -160,9 +161,15 @@ def settled(page):
     """)
 
 
-def opened(page, url, query):
+def ready(page, url, query):
     page.goto(f"{url}?{query}")
     page.wait_for_function("document.documentElement.dataset.ready")
+
+
+def opened(page, url, query):
+    """Open a link, and wait for the recorded run of its part, which may come later than all else."""
+    ready(page, url, query)
+    page.wait_for_function("!document.querySelector('.part:not([hidden]) .tag[hidden]')")
     for slider in page.locator(".scrubber:enabled:visible").all():
         slider.press("End")  # a recorded run plays no more
 
@@ -436,7 +443,7 @@ def test_on_a_phone_what_a_button_plays_comes_into_sight(browser, app):
         held.append(route) if hold else route.continue_()
 
     phone.route("**/examples/watch.json", take)
-    opened(phone, app.local_url, "tab=watch")
+    ready(phone, app.local_url, "tab=watch")
     phone.evaluate("scrollTo(0, 9999)")
     phone.route("**/ask", take)
     phone.click("text=Draw a 7")
@@ -473,7 +480,7 @@ def test_the_link_of_a_run_that_is_found_again_is_of_that_run(quiet, app):
 
 def test_the_link_is_of_what_is_chosen_where_nothing_is_shown(quiet, app):
     quiet.route("**/examples/grid.json", lambda route: route.abort())
-    opened(quiet, app.local_url, "tab=grid")
+    ready(quiet, app.local_url, "tab=grid")
     quiet.fill(".part-grid [data-name=seed] input", "16")
     assert "seed=16" in copied_link(quiet)
 
@@ -732,6 +739,14 @@ def test_what_a_symbol_means_is_said_with_a_picture_and_the_list_is_behind_it(qu
     quiet.locator(".ddpm-player .term:visible").first.click()
     quiet.click("text=All words")
     assert quiet.is_visible(".ddpm-player .legend dl")
+
+
+def test_what_a_symbol_means_is_said_before_the_first_picture(quiet, app):
+    quiet.route("**/examples/watch.json", lambda route: route.abort())
+    ready(quiet, app.local_url, "tab=watch")
+    quiet.locator(".ddpm-player .term:visible").first.click()
+    quiet.wait_for_selector(".meaning p:visible")
+    assert not quiet.is_visible(".meaning canvas")
 
 
 def test_where_a_screen_is_low_the_whole_picture_and_its_player_are_seen(quiet, app):
