@@ -88,8 +88,9 @@ export class Connection {
     };
     then(async () => {
       const plan = await planned();
-      const order = plan ? await knowledge.order(part, plan, from) : fetching(await knowledge.refs(part, values));
+      const order = plan ? await knowledge.order(part, plan) : fetching(await knowledge.refs(part, values));
       if (isLeft) return;
+      if (plan && from) order.asked = { ...order.asked, from };
       this.plan = plan;
       leave = client.run(
         resumed ?? order,

@@ -13,7 +13,7 @@ import { failure } from "../words/units.js";
 /** @import { Plan, Planner, Request } from "../plans/plan.js" */
 /** @import { Words } from "../words/catalogue.js" */
 /** @import { About, FieldForm, Mistake } from "../form/form.js" */
-/** @import { Answer, Ask, Order, Refusal, State, Values } from "../messages/client.js" */
+/** @import { Answer, Ask, Order, Refusal, Values } from "../messages/client.js" */
 /** @import { FactsAnswer, Pace } from "../messages/protocol.d.ts" */
 
 /**
@@ -76,16 +76,12 @@ export class Knowledge {
     return (await this.#planner(part)).refs(check(this.forms[part], values));
   }
 
-  /**
-   * The order with which an engine computes a plan.
-   * @param {string} part @param {Plan} plan @param {State | null} [from] where the lanes begin, if not at x_T
-   * @returns {Promise<Order>}
-   */
-  async order(part, plan, from = null) {
+  /** The order with which an engine computes a plan. @param {string} part @param {Plan} plan @returns {Promise<Order>} */
+  async order(part, plan) {
     const planner = await this.#planner(part);
     const shown = (/** @type {any} */ result) =>
       WORDED.includes(result.kind) ? planner.shown(plan, result, this.catalogue) : result;
-    return { part, plan, asked: { ...planner.asked(plan), ...(from && { from }) }, shown };
+    return { part, plan, asked: planner.asked(plan), shown };
   }
 
   /** Get the scripts that repeat a plan. @param {string} part @param {Plan} plan */
