@@ -254,11 +254,12 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
             for ref, chain in zip(refs, chains, strict=True)
         ]
         shared = next((k + 1 for k, (_, s) in enumerate(chains[0].pairs) if s in touches), 0)
-        start = request.start
-        begin = next((k + 1 for k, (_, s) in enumerate(chains[0].pairs) if start and s == start.s), 0)
-        if start and not touches:
-            raise unclear("a state that nothing changes")
-        self._earlier(request, begin)  # if it is gone, the run does not wait for its turn
+        begin, start = 0, request.start
+        if start:
+            if not touches or not self.kept_states:
+                raise unclear("a state that nothing changes")
+            begin = next((k + 1 for k, (_, s) in enumerate(chains[0].pairs) if s == start.s), 0)
+            self.kept_states.find(start, begin - 1, request)  # a run whose state is gone waits for no turn
         own_steps = ((kind, len(chain.pairs) - max(begin, shared)) for kind, chain in zip(kinds, chains, strict=True))
         steps = by_kind((StepKind(kinds[0].ref, kinds[0].batch), max(0, shared - begin)), *own_steps)
         lanes = tuple(map(PlannedLane, request.lanes, chains, kinds))
@@ -276,7 +277,8 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         kept = [kept_steps(len(lane.chain.pairs), size, self.images, channels, **most) for lane in lanes]
         kept = [steps | {plan.shared - 1} for steps in kept] if plan.touches else kept  # also the touched step
         opening, words = _opening(plan, loaded)
-        earlier = self._earlier(request, plan.begin)
+        start, kept_states = request.start, self.kept_states
+        earlier = kept_states.find(start, plan.begin - 1, request) if start and kept_states else None
         if earlier and earlier.files != files(loaded[0]):
             raise ValueError(f"The files of {short_name(self.refs[0])} have changed: press Run again")
         states = self._new_states(plan, loaded[0], work.id, sum(map(len, kept)))
@@ -315,12 +317,6 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
                 work.recording.x_0[i] = step.x.float().cpu().numpy()
             if kind := plan.kind_of(i, step.index):
                 work.count(kind)
-
-    def _earlier(self, request: SamplingAsked, begin: int) -> States | None:
-        """Return the states among which the lanes begin, None if they begin at x_T. Raises as `KeptStates.find`."""
-        if request.start is None:
-            return None
-        return (self.kept_states or KeptStates()).find(request.start, begin - 1, request)
 
     def _new_states(self, plan: SamplingPlan, model: Model, run: str, steps: int) -> States | None:
         """Return where the states of this run are kept; None if they can't be changed, or take too much memory.
