@@ -44,7 +44,7 @@ ASKS = {
 }
 NAMES = ("ref", "run", "kind", "page", "path", "picture", "text", "checkpoint", "name", "size")
 NAMES += ("pixels", "schedule", "t", "seed", "folder", "visitor", "chosen", "what", "number", "version")
-NAMES += ("refs", "lanes", "lane", "seeds", "clip", "touch", "sources", "methods", "corners", "graft", "labels")
+NAMES += ("refs", "lanes", "lane", "seeds", "clip", "touch", "sources", "methods", "corners", "graft", "labels", "from")
 LANE: dict[str, Any] = {"checkpoint": "cifar10-tiny", "facts": "", "steps": 3, "sampler": "ddpm", "variance": "beta"}
 
 

@@ -43,11 +43,10 @@ class Plan:
 
 
 class Recording(Generic[K]):
-    """What is kept of a run while it computes, and can be saved. weights: says which files its models come from."""
+    """What is kept of a run while it computes, and can be saved."""
 
     def __init__(self, plan: K):
         self.plan = plan
-        self.weights: Sequence[object] = ()
 
     @property
     def bytes(self) -> int:

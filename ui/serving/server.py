@@ -53,8 +53,8 @@ from ui.parts.part import Part
 from ui.protocol import Asked, Device, EngineQuestions, FactsAnswer, Invitation, ModelList, Nothing, Pace, RunHere
 from ui.runs.asked import unclear as unclear_request
 from ui.runs.listeners import in_thread
-from ui.runs.log import Values
-from ui.runs.pages import Gone, NotBegun, Runs
+from ui.runs.log import Gone, Values
+from ui.runs.pages import NotBegun, Runs
 from ui.runs.visitors import address, asks, visitor
 from ui.runs.words import page_words
 from ui.serving.connections import Server

@@ -50,9 +50,9 @@ export type ClosingStatus = {
   seconds: number;
 };
 
-/** previous: it waits for the last step of the run before. first: its first step is under way. closed: the app has stopped. replaced: a newer run of the page has taken its place. unheard: nobody listened. cut: its worker was ended within a step. full: the browser could not keep its model. */
+/** previous: it waits for the last step of the run before. first: its first step is under way. closed: the app has stopped. replaced: a newer run of the page has taken its place. unheard: nobody listened. cut: its worker was ended within a step. full: the browser could not keep its model. gone: the state with which it was to begin is not kept any more. */
 export type PlainStatus = {
-  kind: "previous" | "first" | "closed" | "replaced" | "unheard" | "cut" | "full";
+  kind: "previous" | "first" | "closed" | "replaced" | "unheard" | "cut" | "full" | "gone";
 };
 
 /** What is said of a run beside its state. The words are the page's: ui/web/words/status.js. */

@@ -6,7 +6,7 @@ import { check } from "../plans/fields.js";
 import { estimate, isSettled, namesOf, secondsOf } from "../plans/pace.js";
 import { byKind, evaluations, keyOf, left, stepKind } from "../plans/plan.js";
 import { args, batch, laneOf, plain, resolved } from "../plans/settings.js";
-import { fits, placed, strokes, touches, written } from "../plans/touch.js";
+import { common, fits, placed, strokes, touches, written } from "../plans/touch.js";
 import { chain } from "../process/runs.js";
 import { schedule } from "../process/schedule.js";
 import { modelPairs, quarters, suitedSpacing } from "../process/times.js";
@@ -170,6 +170,19 @@ test("strokes are read and written, and lie where the run has states", () => {
   assert.deepEqual(noise, ["noise", 1, strokes("Touch", text)[0].cells]);
   assert.deepEqual([red[0].length, red[1]], [1, 0.5]); // grey, as the model is
   assert.equal(touches(found, { ...facts, channels: 4 }).get(300)[1][0][0].length, 4); // with opacity
+});
+
+test("a run with one more stroke, or one less, has the states of the other one above that stroke", () => {
+  const steps = [600, 400, 300, 0].map((s) => [0, s, 0, 0]);
+  const lane = (/** @type {number[]} */ ...ks) => ({ steps, frames: ks.map((k) => ({ step: steps[k] })) });
+  const lanes = /** @type {any[]} */ ([lane(0, 1, 2, 3)]);
+  const [early, late] = ["490-noise-100-7.7", "310-clean-100-7.7"]; // of the states at 400 and 300
+  assert.equal(common("", early, lanes), 600);
+  assert.equal(common(early, `${early}_${late}`, lanes), 400);
+  assert.equal(common(`${early}_${late}`, early, lanes), 400);
+  assert.equal(common("", late, [lane(0, 1, 2), lane(0, 2)]), 600); // that both lanes have
+  assert.equal(common("", "600-noise-100-7.7", lanes), undefined);
+  assert.equal(common("", early, [lane()]), undefined);
 });
 
 test("a score model has its authors' names of variances, and a learned variance is said", () => {
