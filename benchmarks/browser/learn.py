@@ -1,4 +1,4 @@
-"""Time a training in the visitor's browser: `python -m benchmarks browser learn --out FOLDER`.
+"""Time a training in the visitor's browser: `python -m benchmarks browser learn`.
 
 It has four parts, all in headless Chromium (playwright), with the recipe that Train's form begins with (learn.js):
 
@@ -6,11 +6,11 @@ It has four parts, all in headless Chromium (playwright), with the recipe that T
 - digits: a network learns digits from nothing. It rests after every 1,280 images, while the classifier of
   `benchmarks digits` says how many of 200 pictures show the digit that was asked for.
 - drawings: a network learns 20 drawings of a kind. The number is the page's own: 0 is a copy, 1 is as varied as the
-  drawings. The sheets in FOLDER show 24 of its pictures each, below them the drawings.
+  drawings. The sheets in --out show 24 of its pictures each, below them the drawings.
 - loaded: the memory of a worker, and the bytes that a visitor loads for a training, before and after Train is opened.
 
 Seconds are those of learning, with the samples that Train shows. Beside them stand seconds of the processor, which both
-workers share, and the load of the machine. FOLDER also gets all numbers, as learn.json.
+workers share, and the load of the machine. --out also gets all numbers, as learn.json.
 """
 
 from __future__ import annotations
@@ -314,7 +314,7 @@ def main(arguments: Sequence[str]) -> None:
 
     raw = argparse.RawDescriptionHelpFormatter
     parser = Parser(prog="python -m benchmarks browser learn", description=__doc__, formatter_class=raw)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the sheets and learn.json")
+    parser.add_argument("--out", type=Path, default=Path("learn"), help="folder of the sheets and learn.json")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--seconds", type=float, default=30, help="for the gradient, for each number of images at once")
     parser.add_argument("--images", type=int, default=25600, help="how many a training sees; half for drawings")

@@ -210,9 +210,9 @@ LESSONS = (
                 "“Error at each t”, too.",
                 "",
                 "What does it know at each moment? Where does the curve stop falling first?",
-                "The first samples are noise. Then it knows where digits are white, then strokes, then how strokes make "
-                "digits. The curve stops first on the left, near t = T. There almost all is noise, and the best guess "
-                "is an average. In the middle it still falls after 4,000 images.",
+                "The first samples are noise. Then it knows where digits are white, then strokes, then how strokes "
+                "make digits. The curve stops first on the left, near t = T. There almost all is noise, and the best "
+                "guess is an average. In the middle it still falls after 4,000 images.",
             ),
             Task(
                 {"two": True, "prediction_b": "epsilon"},
