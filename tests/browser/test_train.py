@@ -161,3 +161,9 @@ def test_a_training_of_another_terminal_is_followed(train, tmp_path):
     page.get_by_text("24 of 36 images").wait_for()
     page.get_by_role("button", name="Follow no more").click()
     page.wait_for_selector(".train[data-example=true]")
+
+
+def test_a_low_battery_is_said_before_a_training(page, url):
+    page.add_init_script("navigator.getBattery = async () => ({ level: 0.1, charging: false })")
+    page.goto(f"{url}?tab=train")
+    page.get_by_text("Your battery is at 10 %. Training uses much power.").wait_for()

@@ -62,6 +62,7 @@ TWINS = {
     "conv": lambda w, o, x, *more: conv(x, w) + sum(more),
     "normalised": lambda w, o, x, *over: conv(silu(normalised(x, w, o["groups"], *over)), w),
     "residual": lambda w, o, x: conv(silu(x), w) + x,
+    "own": lambda w, o, x: conv(x, w) + x,
     "affine": lambda w, o, x: functional.group_norm(x, o["groups"], w["a.weight"], w["a.bias"], 1e-6),
     "upsample": lambda w, o, x: conv(functional.interpolate(x, scale_factor=2), w),
     "downsample": lambda w, o, x: halved(x, w, o["padding"]),
@@ -189,4 +190,4 @@ def test_eight_pictures_at_once_are_those_of_one_at_a_time(answers, name):
 
 
 def test_a_worker_needs_little_memory(answers):
-    assert answers[1]["mnist-tiny"][1]["memory"] <= 60e6
+    assert answers[1]["mnist-tiny"][1]["memory"] <= 50e6

@@ -1,7 +1,8 @@
 // The inner loops of learning, four float32 at a time: AssemblyScript, from which `npm run kernel` makes batch.wasm. An image is
 // [channel][row][column][picture of the batch]: the innermost numbers are those of n pictures, a multiple of 8. So no border,
 // stride or odd side disturbs a vector. As in kernel.wasm.ts, every product and sum is rounded by itself, and places and
-// distances count numbers, not bytes. The name of a gradient is that of its function, and Back.
+// distances count numbers, not bytes. A function whose name ends in Back makes
+// the gradient of what its namesake takes.
 
 import { exp, fourth, silu as siluOf } from "./loops.wasm";
 export { product, softmax } from "./loops.wasm";
@@ -15,7 +16,7 @@ function total(p0: v128, p1: v128, p2: v128, p3: v128): v128 { // the sums of th
   return f32x4.add(i32x4.shuffle(s, t, 0, 1, 4, 5), i32x4.shuffle(s, t, 2, 3, 6, 7));
 }
 
-/** The gradient of product's weights, in their order: g[m / 4][c][4] += Σ_x d[m][x] a[c][x]. channels: even. */
+/** Add the gradient of `product`'s weights, in their order: g[m / 4][c][4] += Σ_x d[m][x] a[c][x]. `channels` must be even. */
 export function outer(
   d: usize, dPlane: usize, outputs: i32, a: usize, plane: usize, channels: i32, w: usize,
   g: usize, group: usize, count: i32, nextD: usize, nextA: usize, nextG: usize,
@@ -49,14 +50,14 @@ export function outer(
     }
 }
 
-/** Weights in product's order: k[l / 4][i][4] of w[l · apart + i · step], of `lanes` by `inner`; 0 for lanes that are none. */
+/** Put weights into `product`'s order: k[l / 4][i][4] is w[l · apart + i · step], for `lanes` times `inner` weights; lanes beyond them are 0. */
 export function pack(w: usize, apart: usize, step: usize, lanes: i32, inner: i32, out: usize, group: usize): void {
   w <<= 2; apart <<= 2; step <<= 2; out <<= 2; group <<= 2;
   for (let l = 0; l < lanes; l += 4, w += 4 * apart, out += group)
     for (let i = 0; i < inner; i++) v128.store(out + (i << 4), gather(w + <usize>i * step, apart, lanes - l));
 }
 
-/** The other way: w += k. */
+/** Add numbers in `product`'s order to weights: the opposite of `pack`. */
 export function unpack(w: usize, apart: usize, step: usize, lanes: i32, inner: i32, k: usize, group: usize): void {
   w <<= 2; apart <<= 2; step <<= 2; k <<= 2; group <<= 2;
   for (let l = 0; l < lanes; l += 4, w += 4 * apart, k += group)
@@ -80,7 +81,7 @@ function scatter(at: usize, apart: usize, left: i32, z: v128): void {
   if (left > 3) store<f32>(at + 3 * apart, load<f32>(at + 3 * apart) + f32x4.extract_lane(z, 3));
 }
 
-/** Winograd's weights G w Gᵀ, [16][l / 4][i][4], of nine numbers each. */
+/** Transform the nine numbers of each weight for Winograd's products: G w Gᵀ, [16][l / 4][i][4]. */
 export function filters(w: usize, apart: usize, step: usize, lanes: i32, inner: i32, out: usize, group: usize, next: usize): void {
   w <<= 2; apart <<= 2; step <<= 2; out <<= 2; group <<= 2; next <<= 2;
   const half = f32x4.splat(0.5);
@@ -111,7 +112,7 @@ function mixRows(at: usize, apart: usize, left: i32, r: i32, half: v128): v128 {
   return f32x4.mul(half, r == 1 ? f32x4.add(sum, mid) : f32x4.sub(sum, mid));
 }
 
-/** The other way, for gradients: w += Gᵀ u G. */
+/** Add the gradient of the weights that `filters` transforms: w += Gᵀ u G. */
 export function unfilters(w: usize, apart: usize, step: usize, lanes: i32, inner: i32, u: usize, group: usize, next: usize): void {
   w <<= 2; apart <<= 2; step <<= 2; u <<= 2; group <<= 2; next <<= 2;
   const half = f32x4.splat(0.5);
@@ -137,7 +138,7 @@ function back(s: usize, next: usize, t: i32, half: v128): v128 {
   return f32x4.add(f32x4.mul(half, f32x4.add(u1, u2)), v128.load(t ? s + 3 * next : s));
 }
 
-/** Bᵀ d B of tiles of a padded image: number i of a tile at out + i · next + c · outPlane. From tile row `first` on, `th` rows. */
+/** Transform `th` rows of tiles, from row `first` on, of planes with a border: Bᵀ d B. Number i of a tile goes to out + i · next + c · outPlane. */
 export function tiles(
   a: usize, plane: usize, row: usize, channels: i32, first: i32, th: i32, tw: i32, n: usize, out: usize, outPlane: usize, next: usize,
 ): void {
@@ -163,7 +164,10 @@ function plus(o: usize, next: usize, p: usize, q: usize, n: usize): usize {
   return fourth(o, next, f32x4.add(v128.load(p), v128.load(q)), f32x4.add(v128.load(p + n), v128.load(q + n)),
     f32x4.add(v128.load(p + 2 * n), v128.load(q + 2 * n)), f32x4.add(v128.load(p + 3 * n), v128.load(q + 3 * n)));
 }
-/** Aᵀ m A: rows of an image from `2 · first` on, + own[c] of each image, + add's numbers. Without `all`, the third of m is 0 in both directions. */
+/**
+ * Make rows of an image, from 2 · first on, of Winograd's products: Aᵀ m A, + own[c] of each picture, + add's numbers. Without
+ * `all`, the third of m is 0 in both directions.
+ */
 export function untile(
   a: usize, plane: usize, next: usize, own: usize, add: usize, out: usize, outPlane: usize, channels: i32,
   first: i32, th: i32, h: i32, w: i32, n: usize, all: bool,
@@ -200,7 +204,7 @@ function put(o: usize, z: v128, add: usize, more: usize): void {
   v128.store(o, add ? f32x4.add(z, v128.load(o + more)) : z);
 }
 
-/** Untile's gradient, A d Aᵀ. */
+/** Make the gradient of Winograd's products: A d Aᵀ. */
 export function untileBack(
   d: usize, dPlane: usize, channels: i32, first: i32, th: i32, h: i32, w: i32, n: usize, out: usize, outPlane: usize, next: usize,
 ): void {
@@ -228,7 +232,7 @@ function fourBack(o: usize, next: usize, p: v128, q: v128): usize {
   v128.store(o, f32x4.neg(q)); return o + next;
 }
 
-/** Tiles' gradient, B v Bᵀ, added to a padded image. */
+/** Add the gradient of tiles, B v Bᵀ, to planes with a border. */
 export function tilesBack(
   a: usize, plane: usize, row: usize, channels: i32, first: i32, th: i32, tw: i32, n: usize, v: usize, vPlane: usize, next: usize, all: bool,
 ): void {
@@ -261,7 +265,7 @@ function column(s: usize, next: usize, r: i32, all: bool): v128 {
   return all ? f32x4.add(sum, v128.load(s + 2 * next)) : sum;
 }
 
-/** Zeros around the h × w numbers of planes of `high` rows of `row`, `top` above and left of them. */
+/** Set the border of planes to 0: `top` rows above h × w places, as many columns left of them, and all up to `high` rows of `row` numbers. */
 export function border(a: usize, plane: usize, row: usize, channels: i32, high: i32, h: i32, w: i32, n: usize, top: i32): void {
   a <<= 2; plane <<= 2; row <<= 2; n <<= 2;
   const left = <usize>top * n, right = left + <usize>w * n;
@@ -276,7 +280,7 @@ export function border(a: usize, plane: usize, row: usize, channels: i32, high: 
     }
 }
 
-/** Columns of a convolution with a stride of 2: out[9 c + t][y][x] = a[c][2 y + t / 3][2 x + t % 3]. */
+/** Put the nine taps of a convolution with a stride of 2 into planes: out[9 c + t][y][x] = a[c][2 y + t / 3][2 x + t % 3]. */
 export function columns(a: usize, plane: usize, row: usize, channels: i32, h: i32, w: i32, n: usize, out: usize, outPlane: usize): void {
   a <<= 2; plane <<= 2; row <<= 2; n <<= 2; out <<= 2; outPlane <<= 2;
   for (let c = 0; c < channels; c++, a += plane)
@@ -299,7 +303,7 @@ export function columnsBack(a: usize, plane: usize, row: usize, channels: i32, h
       }
 }
 
-/** Each pixel as four, into a padded image: a is the place of its first number inside the border. */
+/** Copy each place of an image to four, in planes with a border; a is the first place inside it. */
 export function enlarge(x: usize, plane: usize, channels: i32, h: i32, w: i32, n: usize, a: usize, aPlane: usize, row: usize): void {
   x <<= 2; plane <<= 2; n <<= 2; a <<= 2; aPlane <<= 2; row <<= 2;
   for (let c = 0; c < channels; c++, x += plane, a += aPlane)
@@ -320,7 +324,7 @@ export function enlargeBack(x: usize, plane: usize, channels: i32, h: i32, w: i3
     }
 }
 
-/** Of a group of planes, for each image: rstd, −mean · rstd, each n numbers. */
+/** Measure a group of planes: for each picture 1 / standard deviation, and behind all of them −mean / standard deviation. */
 export function stats(x: usize, plane: usize, channels: i32, pixels: i32, n: usize, eps: f32, out: usize): void {
   x <<= 2; plane <<= 2; n <<= 2; out <<= 2;
   const share = f32x4.splat(1 / <f32>(channels * pixels)), one = f32x4.splat(1);
@@ -349,8 +353,8 @@ export function stats(x: usize, plane: usize, channels: i32, pixels: i32, n: usi
 }
 
 /**
- * gain · (x · rstd + shift) + offset of the planes of a group, and of it SiLU where `act` is 1. Gains and offsets are those of each
- * channel and picture, [c][2][n]. `out` is the place of the first number inside a border.
+ * Normalise the planes of a group by what `stats` measured, x̂; put gain · x̂ + offset into planes with a border, or its SiLU where
+ * `act` is 1. There is a gain and an offset for each channel and picture, [c][2][n]. `out` is the first place inside the border.
  */
 export function normalise(
   x: usize, plane: usize, channels: i32, h: i32, w: i32, n: usize, stat: usize, gains: usize, act: bool,
@@ -373,8 +377,8 @@ export function normalise(
 }
 
 /**
- * Its gradients. First d becomes that of what SiLU takes, in place; of each channel and picture, Σ d and Σ d x̂ go to `sums`,
- * [c][2][n]. Then dx is the gradient of x, or more by it.
+ * Make the gradient of x, or add it to dx where `more` is 1. First, d becomes the gradient of SiLU's input in place, and Σ d and
+ * Σ d x̂ of each channel and picture go to `sums`, [c][2][n].
  */
 export function normaliseBack(
   x: usize, plane: usize, channels: i32, h: i32, w: i32, n: usize, stat: usize, gains: usize, act: bool,
@@ -394,7 +398,7 @@ export function normaliseBack(
           const norm = f32x4.add(f32x4.mul(v128.load(from), rstd), mid);
           let dz = v128.load(at);
           if (act) {
-            dz = f32x4.mul(dz, slope(f32x4.add(f32x4.mul(norm, gain), offset)));
+            dz = f32x4.mul(dz, derivative(f32x4.add(f32x4.mul(norm, gain), offset)));
             v128.store(at, dz);
           }
           s = f32x4.add(s, dz); t = f32x4.add(t, f32x4.mul(dz, norm));
@@ -422,14 +426,14 @@ export function normaliseBack(
   }
 }
 
-/** The slope of SiLU. */
+/** The derivative of SiLU. */
 @inline
-function slope(z: v128): v128 {
+function derivative(z: v128): v128 {
   const one = f32x4.splat(1), gate = f32x4.div(one, f32x4.add(one, exp(f32x4.neg(z))));
   return f32x4.mul(gate, f32x4.add(one, f32x4.mul(z, f32x4.sub(one, gate))));
 }
 
-/** Sums of planes for each image, [c][n]. */
+/** Sum the numbers of each plane for each picture, [c][n]. */
 export function sums(d: usize, plane: usize, channels: i32, pixels: i32, n: usize, out: usize): void {
   d <<= 2; plane <<= 2; n <<= 2; out <<= 2;
   for (let c = 0; c < channels; c++, d += plane, out += n)
@@ -440,7 +444,7 @@ export function sums(d: usize, plane: usize, channels: i32, pixels: i32, n: usiz
     }
 }
 
-/** out[i · outI + j · outJ] = scale · Σ_k a[i · aI + k · aK] · b[j · bJ + k · bK], for each image by itself. */
+/** Multiply matrices of each picture: out[i · outI + j · outJ] = scale · Σ_k a[i · aI + k · aK] · b[j · bJ + k · bK]. */
 export function lanes(
   a: usize, aI: usize, aK: usize, b: usize, bJ: usize, bK: usize, out: usize, outI: usize, outJ: usize,
   rows: i32, columns: i32, depth: i32, n: usize, scale: f32,
@@ -475,7 +479,7 @@ export function lanes(
     }
 }
 
-/** d becomes p (d − Σ p d). */
+/** Make the gradient of what `softmax` takes, in place: p (d − Σ p d). */
 export function softmaxBack(p: usize, d: usize, rows: i32, columns: usize, n: usize): void {
   p <<= 2; d <<= 2; n <<= 2;
   const by = d - p;
@@ -488,13 +492,13 @@ export function softmaxBack(p: usize, d: usize, rows: i32, columns: usize, n: us
     }
 }
 
-/** b += a. */
+/** Add a to b. */
 export function add(a: usize, b: usize, count: usize): void {
   a <<= 2; b <<= 2; count <<= 2;
   for (let i: usize = 0; i < count; i += 16) v128.store(b + i, f32x4.add(v128.load(b + i), v128.load(a + i)));
 }
 
-/** b = s · a + t · b. */
+/** Set b to s · a + t · b. */
 export function mix(a: usize, s: f32, b: usize, t: f32, count: usize): void {
   a <<= 2; b <<= 2; count <<= 2;
   const u = f32x4.splat(s), v = f32x4.splat(t);
@@ -502,22 +506,22 @@ export function mix(a: usize, s: f32, b: usize, t: f32, count: usize): void {
     v128.store(b + i, f32x4.add(f32x4.mul(v, v128.load(b + i)), f32x4.mul(u, v128.load(a + i))));
 }
 
-/** SiLU of `count` numbers. */
+/** Set `count` numbers to SiLU of others. */
 export function silu(x: usize, out: usize, count: usize): void {
   x <<= 2; out <<= 2; count <<= 2;
   for (let i: usize = 0; i < count; i += 16) v128.store(out + i, siluOf(v128.load(x + i)));
 }
 
-/** d times the slope of SiLU at x: dx, or what is added to it. */
+/** Make the gradient of SiLU's input x, or add it to dx where `more` is 1. */
 export function siluBack(x: usize, d: usize, dx: usize, count: usize, more: bool): void {
   x <<= 2; d <<= 2; dx <<= 2; count <<= 2;
   for (let i: usize = 0; i < count; i += 16) {
-    const z = f32x4.mul(v128.load(d + i), slope(v128.load(x + i)));
+    const z = f32x4.mul(v128.load(d + i), derivative(v128.load(x + i)));
     v128.store(dx + i, more ? f32x4.add(z, v128.load(dx + i)) : z);
   }
 }
 
-/** AdamW without decay: rate is the learning rate over 1 − β1^t, bias 1 − β2^t; by is what gradients are multiplied by. */
+/** Take a step of Adam: `rate` is the learning rate / (1 − β1^t), and `bias` is 1 − β2^t. Gradients are first multiplied by `by`. */
 export function adam(w: usize, g: usize, first: usize, second: usize, count: usize, rate: f32, bias: f32, by: f32): void {
   w <<= 2; g <<= 2; first <<= 2; second <<= 2; count <<= 2;
   const root = f32x4.splat(1 / <f32>Math.sqrt(bias));
@@ -531,7 +535,7 @@ export function adam(w: usize, g: usize, first: usize, second: usize, count: usi
   }
 }
 
-/** The sum of squares. */
+/** The sum of squares of numbers. */
 export function squares(a: usize, count: usize): f64 {
   a <<= 2; count <<= 2;
   let s = f64x2.splat(0);

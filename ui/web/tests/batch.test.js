@@ -37,7 +37,7 @@ for (const name of Object.keys(LAYERS))
 /** A convolution, with what a step needs. */
 function small() {
   const memory = new Memory(kernel);
-  const parameters = new Parameters(memory, new Map([["a.weight", [4, 4, 3, 3]], ["a.bias", [4]]])); // biome-ignore format: one a line
+  const parameters = new Parameters(memory, Object.entries({ "a.weight": [4, 4, 3, 3], "a.bias": [4] }));
   const layers = new BatchLayers(memory, parameters, N);
   const conv = layers.conv("a", 4, 4);
   parameters.finish();

@@ -32,6 +32,13 @@ const OPERATIONS = {
       return (x) => conv(L.affine(x, null, "silu"), { add: x });
     },
   },
+  own: {
+    weights: ({ from }) => dense("a", from, from, 3, 3),
+    make(L, { from }) {
+      const conv = L.conv("a", from, from);
+      return (x) => conv(x, { add: x });
+    },
+  },
   affine: {
     weights: ({ from }) => dense("a", from),
     make(L, { from, groups }) {
@@ -77,36 +84,37 @@ const OPERATIONS = {
 };
 
 const labels = [3, 0, 4, 3, 3, 1, 0, 2];
-/** Each layer: its operation, its options, and the shapes of its images. @type {Record<string, [keyof typeof OPERATIONS, any, number[][]]>} */
+/** Each layer: its operation, its options, and the shapes of its images. @type {Record<string, [keyof typeof OPERATIONS, any, string]>} */
 export const LAYERS = {
-  "a convolution": ["conv", { from: 8, to: 16 }, [[8, 6, 8]]],
-  "a convolution of odd sides": ["conv", { from: 12, to: 8 }, [[12, 7, 5]]],
-  "a convolution of one pixel": ["conv", { from: 4, to: 4 }, [[4, 1, 1]]],
-  "a convolution of grey pictures": ["conv", { from: 1, to: 8 }, [[1, 7, 7]]],
-  "a convolution of colours": ["conv", { from: 3, to: 8 }, [[3, 6, 6]]],
-  "a convolution to grey pictures": ["conv", { from: 8, to: 1 }, [[8, 7, 7]]],
-  "a convolution to colours": ["conv", { from: 8, to: 3 }, [[8, 6, 6]]],
-  "a convolution in several bands": ["conv", { from: 32, to: 64 }, [[32, 14, 14]]],
-  "a convolution with a shift and a sum": ["conv", { from: 8, to: 12 }, [[8, 5, 5], [12, 1, 1], [12, 5, 5]]], // biome-ignore format: one a line
-  "a normalised convolution": ["normalised", { from: 16, to: 8, groups: 4 }, [[16, 7, 7]]],
-  "a normalised convolution of a skip's channels": ["normalised", { from: 24, to: 8, groups: 4 }, [[24, 6, 6]]],
-  "a convolution with scale and shift": ["normalised", { from: 8, to: 8, groups: 2 }, [[8, 5, 5], [16, 1, 1]]], // biome-ignore format: one a line
-  "a residual": ["residual", { from: 8 }, [[8, 7, 7]]],
-  "a normalisation": ["affine", { from: 12, groups: 3 }, [[12, 7, 7]]],
-  "a normalisation in one group": ["affine", { from: 8, groups: 1 }, [[8, 3, 4]]],
-  "an upsampling": ["upsample", { from: 8 }, [[8, 6, 6]]],
-  "an upsampling of odd sides": ["upsample", { from: 12 }, [[12, 7, 5]]],
-  "a downsampling with padding": ["downsample", { from: 8, padding: 1 }, [[8, 14, 14]]],
-  "a downsampling without padding": ["downsample", { from: 8, padding: 0 }, [[8, 6, 10]]],
-  "a linear map": ["linear", { from: 16, to: 32 }, [[16, 1, 1]]],
-  "a linear map of odd channels, with a sum": ["linear", { from: 6, to: 10 }, [[6, 5, 7], [10, 5, 7]]], // biome-ignore format: one a line
-  "a linear map without bias": ["unbiased", { from: 8, to: 12 }, [[8, 7, 7]]],
-  attention: ["attend", { heads: 1 }, [[16, 7, 7], [16, 7, 7], [16, 7, 7]]], // biome-ignore format: one a line
-  "attention with heads": ["attend", { heads: 4 }, [[16, 5, 5], [16, 5, 5], [16, 5, 5]]], // biome-ignore format: one a line
-  "attention with narrow heads": ["attend", { heads: 2 }, [[12, 3, 3], [12, 3, 3], [12, 3, 3]]], // biome-ignore format: one a line
-  "a class embedding": ["table", { rows: 5, to: 8, labels }, []],
-  "a skip": ["skip", {}, [[4, 5, 5], [8, 5, 5]]], // biome-ignore format: one a line
-  "a sum and SiLU": ["sum", {}, [[8, 3, 3], [8, 3, 3]]], // biome-ignore format: one a line
+  "a convolution": ["conv", { from: 8, to: 16 }, "8×6×8"],
+  "a convolution of odd sides": ["conv", { from: 12, to: 8 }, "12×7×5"],
+  "a convolution of one pixel": ["conv", { from: 4, to: 4 }, "4×1×1"],
+  "a convolution of grey pictures": ["conv", { from: 1, to: 8 }, "1×7×7"],
+  "a convolution of colours": ["conv", { from: 3, to: 8 }, "3×6×6"],
+  "a convolution to grey pictures": ["conv", { from: 8, to: 1 }, "8×7×7"],
+  "a convolution to colours": ["conv", { from: 8, to: 3 }, "8×6×6"],
+  "a convolution in several bands": ["conv", { from: 32, to: 64 }, "32×14×14"],
+  "a convolution with a shift and a sum": ["conv", { from: 8, to: 12 }, "8×5×5 12×1×1 12×5×5"],
+  "a normalised convolution": ["normalised", { from: 16, to: 8, groups: 4 }, "16×7×7"],
+  "a normalised convolution of a skip's channels": ["normalised", { from: 24, to: 8, groups: 4 }, "24×6×6"],
+  "a convolution with scale and shift": ["normalised", { from: 8, to: 8, groups: 2 }, "8×5×5 16×1×1"],
+  "a residual": ["residual", { from: 8 }, "8×7×7"],
+  "a convolution that is added to its image": ["own", { from: 8 }, "8×7×7"],
+  "a normalisation": ["affine", { from: 12, groups: 3 }, "12×7×7"],
+  "a normalisation in one group": ["affine", { from: 8, groups: 1 }, "8×3×4"],
+  "an upsampling": ["upsample", { from: 8 }, "8×6×6"],
+  "an upsampling of odd sides": ["upsample", { from: 12 }, "12×7×5"],
+  "a downsampling with padding": ["downsample", { from: 8, padding: 1 }, "8×14×14"],
+  "a downsampling without padding": ["downsample", { from: 8, padding: 0 }, "8×6×10"],
+  "a linear map": ["linear", { from: 16, to: 32 }, "16×1×1"],
+  "a linear map of odd channels, with a sum": ["linear", { from: 6, to: 10 }, "6×5×7 10×5×7"],
+  "a linear map without bias": ["unbiased", { from: 8, to: 12 }, "8×7×7"],
+  attention: ["attend", { heads: 1 }, "16×7×7 16×7×7 16×7×7"],
+  "attention with heads": ["attend", { heads: 4 }, "16×5×5 16×5×5 16×5×5"],
+  "attention with narrow heads": ["attend", { heads: 2 }, "12×3×3 12×3×3 12×3×3"],
+  "a class embedding": ["table", { rows: 5, to: 8, labels }, ""],
+  "a skip": ["skip", {}, "4×5×5 8×5×5"],
+  "a sum and SiLU": ["sum", {}, "8×3×3 8×3×3"],
 };
 
 /** Numbers from −1 to 1, from a seed. */
@@ -125,7 +133,9 @@ export class Layer {
   /** @param {keyof typeof LAYERS} name */
   constructor(name) {
     const [operation, options, shapes] = LAYERS[name];
-    Object.assign(this, { operation, options, shapes: shapes.map((shape) => [N, ...shape]) });
+    this.operation = operation;
+    this.options = options;
+    this.shapes = shapes.split(" ").flatMap((shape) => (shape ? [[N, ...shape.split("×").map(Number)]] : []));
     const { weights, make } = OPERATIONS[operation];
     const memory = new Memory(kernel);
     this.parameters = new Parameters(memory, Object.entries(weights(options)));
