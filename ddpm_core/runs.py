@@ -437,8 +437,8 @@ class _Run:
         """the steps of such a sampler"""
         self.twin = self
         """the first lane with the same chain"""
-        self.origin: object = None if lane.after is None else object()
-        """where the states come from: None is the x_T that all lanes share"""
+        self.origin: object = id(state)
+        """where the states come from: lanes that begin at the same tensor, or at the x_T of the seeds, share it"""
         self.found: Denoised | None = None
         """the evaluation at x, if it was made together with that of another lane"""
 

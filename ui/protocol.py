@@ -7,9 +7,6 @@ These types are written here alone. The page has them as ui/web/messages/protoco
 from collections.abc import Callable, Mapping
 from typing import Generic, Literal, NotRequired, TypedDict, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ui.pictures.encoded import Sprite
 
 # --- A run
@@ -63,10 +60,11 @@ class ClosingStatus(TypedDict):
 class PlainStatus(TypedDict):
     """previous: it waits for the last step of the run before. first: its first step is under way. closed: the app has
     stopped. replaced: a newer run of the page has taken its place. unheard: nobody listened. cut: its worker was ended
-    within a step. full: the browser could not keep its model.
+    within a step. full: the browser could not keep its model. gone: the state with which it was to begin is not kept
+    any more.
     """
 
-    kind: Literal["previous", "first", "closed", "replaced", "unheard", "cut", "full"]
+    kind: Literal["previous", "first", "closed", "replaced", "unheard", "cut", "full", "gone"]
 
 
 # What is said of a run beside its state. The words are the page's: ui/web/words/status.js.
@@ -213,26 +211,6 @@ class CellPictures(TypedDict):
     x: Sprite
 
 
-class PlaneTraining(TypedDict):
-    """How a training in the plane goes."""
-
-    kind: Literal["training"]
-    steps: int
-    curve: list[tuple[int, float]]  # step and loss
-    least: float  # the loss of the exact ε
-    x: NDArray[np.int16] | None  # a small cloud of the network as it is; null when the training is done
-
-
-class Cloud(TypedDict):
-    kind: Literal["frame"]
-    lane: int
-    s: int
-    alpha_bar: float  # of s
-    reach: float  # how far the plane is seen at s
-    x: NDArray[np.int16]
-    field: NDArray[np.int8] | None  # the network's score; null for the exact one
-
-
 class Decoding(TypedDict):
     """The receiver's guesses: a row for each picture."""
 
@@ -282,8 +260,6 @@ Result = (
     | RowStep
     | RowEnd
     | CellPictures
-    | PlaneTraining
-    | Cloud
     | Decoding
     | Early
     | MeanBits

@@ -16,12 +16,11 @@ from torch import Tensor, nn
 from ddpm_core.model import Model
 from ddpm_core.noise import check_seed
 from ddpm_core.objective import l_simple
-from ddpm_core.plane.mixtures import Mixture, plane_model
+from ddpm_core.plane.mixtures import STREAM, Mixture, plane_model
 from ddpm_core.schedule import NoiseSchedule
 
 STEPS = 3000
 BATCH = 512
-STREAM = 2**63  # the stream of the seed's noise for a training: no step of a run has it
 LEARNING_RATE = 4e-3
 HIDDEN = 128
 FREQUENCIES = 16  # in the embedding of t

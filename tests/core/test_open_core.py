@@ -531,6 +531,17 @@ def test_a_chain_that_is_cut_and_continued_is_the_whole_chain(options, data):
         assert torch.equal(step.x, again.x) and torch.equal(step.x0_hat, again.x0_hat)
 
 
+def test_lanes_that_begin_at_one_state_share_its_evaluations():
+    evaluated, model = [], blur_model()
+    counting = model.evaluated_by(lambda x, *given: evaluated.append(len(x)) or model.network(x, *given))
+    *_, first, _, last = trajectory(model, [5, 6], 4)
+    for other in (first.x, first.x.clone()):
+        lanes = [{"steps": 4, "after": (first.s, x)} for x in (first.x, other)]
+        ends = [step.x for _, step in side_by_side(counting, [5, 6], lanes)][-2:]
+        assert all(torch.equal(end, last.x) for end in ends)
+    assert evaluated == [2, 2, 4, 4]
+
+
 def test_up_again_and_down_with_fresh_noise():
     model, seeds = blur_model(), [5, 6]
     first, second, *_ = trajectory(model, seeds, 9)

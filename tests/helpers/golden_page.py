@@ -340,16 +340,15 @@ class Page:
         import ui
         from ui.machine.step_times import StepKind
         from ui.models import facts
-        from ui.parts import plane
 
         self.app = ui.build("mnist-tiny", device="cpu")
-        refs = {*DIGITS, *COLOURS, "emoji-tiny", "plane-exact", "plane-trained", "plane-training"}
+        refs = {*DIGITS, *COLOURS, "emoji-tiny"}
         for ref in refs:  # so that what a run takes is the same on any machine
             self.app.services.step_times.note(StepKind(ref, 1), 0.003)
         services = self.app.services
-        paces = {
-            ref: plane.pace_of(services, ref) if ref.startswith("plane-") else facts.pace(services, ref) for ref in refs
-        }
+        paces = {ref: facts.pace(services, ref) for ref in refs}
+        of_worker = {"seconds": [(1, 1, 0.003)], "flop": None, "download": 0}
+        paces |= {f"plane-{kind}": of_worker for kind in ("exact", "trained", "training")}
         self.pace = {
             "paces": paces,
             "device": services.models.kind,
@@ -359,13 +358,15 @@ class Page:
 
     def says(self, part: str, values: Values) -> Values:
         """What the page says of settings. Raises ValueError for wrong ones."""
-        said = plans.planned(self.app.parts[part], part, values, pace=self.pace)
+        said = plans.planned(self.app, part, values, pace=self.pace)
         summary = {"summary": said["summary"]} if said["summary"] else {}
         apart = ("refs", "steps", "asked", "shown", "summary")
         return {name: value for name, value in said.items() if name not in apart} | summary
 
     def names(self, part: str, values: Values) -> Values:
         """What its files would be called when the run has ended, and the texts in them; {} where only the run knows."""
+        if part == "plane":
+            return self.clouds(values, [(0, np.zeros((1, 2), np.float32))])
         own = toylab.requested(self.app.parts[part], part, values)
         models = {ref: self.app.services.models.known(ref) for ref in own.refs}
         plan = own.plan([*models.values()])
@@ -376,8 +377,6 @@ class Page:
             ends = [(lane.asked.steps - 1, models[lane.asked.checkpoint]) for lane in plan.lanes]
             frames = [[(k, blank(count, model.picture_size, model.picture_channels))] for k, model in ends]
             kept, kinds = {"frames": frames, "x0": []}, ("csv", "png")
-        elif part == "plane":
-            kept, kinds = {"clouds": [(0, np.zeros((1, 2), np.float32))]}, ("csv",)
         else:
             rows = [(0, blank(own.images, plan.model.picture_size, plan.model.picture_channels))]
             kept, kinds = {"rows": rows, "frames": []}, ("png",)
@@ -387,8 +386,18 @@ class Page:
         found = {name: of_file(name, content) for name, content in files.values()}
         return {name: one.get("about") if name.endswith("png") else one for name, one in found.items()}
 
+    def clouds(self, values: Values, clouds: list[tuple[int, np.ndarray]]) -> Values:
+        """The file of these clouds of the plane."""
+        computation = SimpleNamespace(refs=())
+        run: Any = SimpleNamespace(kept=lambda: {"clouds": clouds}, computation=computation, values=values)
+        return {name: of_file(name, content) for name, content in toylab.saved(self.app, "plane", run, "csv").values()}
+
     def runs(self, part: str, values: Values) -> Values:
         """The first message of a run, which says what is to come, and all files at its end."""
+        if part == "plane":  # the page computes it
+            run = plans.planned(self.app, part, values, computes=True)
+            clouds = [(lane, np.frombuffer(base64.b64decode(x["base64"]), np.float32)) for lane, x in run["clouds"]]
+            return {"plan": plain(run["results"][0]), "files": self.clouds(values, clouds)}
         run, seen = toylab.messages(self.app.parts[part], part, values)
         if seen[-1]["state"] != "finished":
             raise ValueError(seen[-1]["text"])

@@ -3,8 +3,6 @@
 from types import UnionType
 from typing import Literal, TypeVar, get_args, get_origin, get_type_hints, is_typeddict
 
-import numpy as np
-
 
 def fits(value, kind) -> bool:
     """Return whether a value is of a type: each field of an object, and each number of an array."""
@@ -19,8 +17,6 @@ def fits(value, kind) -> bool:
         return any(fits(value, one) for one in parts)
     if origin is Literal:
         return value in parts
-    if origin is np.ndarray:
-        return isinstance(value, np.ndarray) and value.dtype == get_args(parts[1])[0]
     if origin is list:
         return isinstance(value, list) and all(fits(one, parts[0]) for one in value)
     if origin is tuple:

@@ -15,6 +15,7 @@ from ui.parts.sampling import SamplingPart
 from ui.runs.asked import UNCLEAR
 from ui.runs.pages import Runs
 from ui.runs.touch import StrokeAsked, cell_size, touched, touches
+from ui.runs.visitors import asks
 
 TEXT = "61-noise-100-3.4-4.4_33-255.0.0-50-0.0_58-clean-80-7.7"
 ASKED = {"checkpoint": "toy", "steps": 10, "count": 2, "touch": TEXT}
@@ -127,42 +128,143 @@ def test_a_lane_is_named_by_the_first_state_that_is_touched():
     assert "against touched at t = 56" in shown["title"]
 
 
-def test_a_touch_goes_on_from_the_states_of_the_run_that_is_shown(monkeypatch):
-    """After a touch, another one, and one that is undone; not after a run with another seed, another page's, or one of
-    other weights.
-    """
-    evaluated, files = [], ["the same"]
+class Page:
+    """A page with Watch, in a lab of its own or in that of another page. evaluated: by the newest run, in each step."""
 
-    def network(x, t, labels):
-        evaluated.append(len(x))
+    def __init__(self, other=None, name="mine"):
+        self.name, self.seen, self.evaluated = name, [], other.evaluated if other else []
+        self.stops = 0  # in this step
+        self.made = other.made if other else place(self._network)
+        self.runs = other.runs if other else Runs(self.made.services, lambda part, values: self.made.request(values))
+
+    def _network(self, x, t, labels):
+        self.evaluated.append(len(x))
+        if len(self.evaluated) == self.stops:
+            self.newest.stop()
         return 0.3 * x
 
-    monkeypatch.setattr("ui.runs.borrowed._files", lambda model: files[0])
-    made = place(network)
-    runs = Runs(made.services, lambda name, values: made.request(values))
-    for some, steps, more, page, weights in [
-        ([], 10, {}, "mine", "the same"),
-        (STROKES[:1], 7, {}, "mine", "the same"),  # touched after the fourth step, which is evaluated once more
-        (STROKES[:2], 5, {}, "mine", "the same"),  # this one after the sixth
-        (STROKES[:1], 5, {}, "mine", "the same"),
-        (STROKES[:2], 10, {}, "another", "the same"),
-        (STROKES[:1], 10, {"seed": 5}, "mine", "the same"),
-        (STROKES, 10, {"seed": 5}, "mine", "others"),
+    def asked(self, touch=(), start=None, **more):
+        """What it asks for these strokes. start: the run and the s of the state at which the lanes begin."""
+        asked = toylab.requested_of(self.made.services, "watch", ASKED | {"touch": "_".join(touch)} | more)
+        return asked | ({"from": {"run": start[0].id, "s": start[1]}} if start else {})
+
+    def run(self, touch=(), start=None, **more):
+        return self.run_asked(self.asked(touch, start, **more))
+
+    def run_asked(self, asked, part="watch"):
+        asks(self.name, None)
+        self.evaluated.clear()
+        self.newest = self.runs.begin(part, asked, self.name)
+        self.seen = list(self.newest.messages())
+        return self.newest
+
+    @property
+    def end(self):
+        return [self.seen[-1][what] for what in ("state", "status", "text")]
+
+
+FINISHED, GONE, REFUSED = ["finished", None, ""], ["error", {"kind": "gone"}, ""], ["error", None, UNCLEAR]
+TIMES = [89, 78, 67, 56, 45, 34, 23, 12, 1, 0]  # the s of the run
+
+
+def test_a_touched_run_begins_at_a_state_of_the_run_that_is_shown():
+    """After a touch, another one, one that is undone, and one above; what is seen and saved is as in a whole run."""
+    page, run = Page(), None
+    for touch, s in [
+        ((), None),
+        (STROKES[:1], 67),  # touched at 56
+        (STROKES[:2], 45),  # and at 34
+        (STROKES[:1], 45),
+        ([STROKES[0], STROKES[1].replace("33", "78")], 89),
     ]:
-        files[0] = weights
-        asked = ASKED | {"touch": "_".join(some)} | more
-        alone = in_order(toylab.messages(made, "watch", asked)[1])
-        evaluated.clear()
-        run = runs.begin("watch", toylab.requested_of(made.services, "watch", asked), page)
-        seen = list(run.messages())
-        assert seen[-1]["state"] == "finished"
-        np.testing.assert_equal(in_order(seen), alone)
-        first = next(message["results"] for message in seen if message["results"])
-        new = [(result["k"], result["lane"]) for result in first if result["kind"] == "frame"]
-        assert steps == 10 or new[:2] == [(10 - steps, 0), (10 - steps, 1)]  # before what the page has seen
-        assert len(evaluated) == steps, (some, page)
+        run, whole = page.run(touch, (run, s) if s else None), Page()
+        alone, left = whole.run(touch), 9 - TIMES.index(s) if s else 10
+        assert page.end == FINISHED and len(page.evaluated) == left
+        np.testing.assert_equal(in_order(page.seen), in_order(whole.seen))
+        np.testing.assert_equal(run.recording.kept(), alone.recording.kept())
         assert run.done == pytest.approx(run.plan.steps)
-    assert run.recording.bytes > 10_000
+        apart = 10 - max(run.plan.shared, 10 - left) if touch else 0
+        assert sum(run.plan.steps.values()) == left + apart
+        assert page.evaluated == [2] * (left - apart) + [4] * apart  # two pictures of each lane
+        first = next(message["results"] for message in page.seen if message["results"])
+        assert {one["lane"] for one in first if one.get("k") == 10 - left} == set(range(len(run.plan.lanes)))
+
+
+def test_a_stopped_run_has_the_states_that_it_has_reached():
+    page = Page()
+    for s, end in [(67, FINISHED), (45, GONE)]:
+        page.stops = 4
+        run, page.stops = page.run(), 0  # at 56
+        assert page.end[0] == "stopped"
+        page.run(["34-noise-100-3.4"], (run, s))
+        assert page.end == end
+
+
+def test_only_the_newest_run_of_the_visitor_keeps_its_states(monkeypatch):
+    page = Page()
+    stranger, run = Page(page, "another"), page.run()
+    for visitor, s in [(stranger, 67), (page, 66), (page, 100)]:
+        visitor.run(STROKES[:1], (run, s))
+        assert visitor.end == GONE and not page.evaluated
+    run = page.run()
+    page.run_asked(page.asked() | {"lanes": [page.asked(steps=n)["lanes"][0] for n in (4, 5)]}, "compare")
+    stranger.run()
+    newer = page.run(STROKES[:1], (run, 67))  # nobody can touch two different lanes: Compare keeps no states
+    assert page.end == FINISHED
+    page.run(STROKES[:1], (run, 67))
+    assert page.end == GONE
+    monkeypatch.setattr("ui.parts.sampling.STATES", 10_000)
+    page.run(STROKES[:2], (newer, 45))  # begins with those that are kept
+    assert page.end == FINISHED
+    newer = page.run()
+    page.run(STROKES[:1], (newer, 67))
+    assert page.end == GONE
+
+
+def test_the_states_of_all_visitors_take_a_limited_amount_of_memory(monkeypatch):
+    page = Page()
+    (one,) = page.made._kept_states._of.values() if page.run() else ()
+    held = sum(x.nbytes + frame.x.nbytes + frame.x0_hat.nbytes for lane in one.lanes for frame, x in lane.values())
+    assert one.bytes == held
+    monkeypatch.setattr("ui.parts.sampling.ALL_STATES", 5 * held)
+    pages = [Page(page, str(number)) for number in range(4)]
+    begun = [each.run() for each in pages]
+    for number, end in [(1, FINISHED), (2, FINISHED), (0, GONE), (3, FINISHED)]:  # two lanes take twice as much
+        pages[number].run(STROKES[:1], (begun[number], 67))
+        assert pages[number].end == end
+    monkeypatch.setattr("ui.parts.sampling.VISITORS", 1)
+    run = pages[0].run()
+    pages[0].run(STROKES[:1], (run, 67))
+    pages[3].run(STROKES[:2], (pages[3].newest, 45))
+    assert (pages[0].end, pages[3].end) == (FINISHED, GONE)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"seed": 14},
+        {"count": 1},
+        {"sampler": "ddim"},
+        {"clip": False},
+        {"touch": STROKES[1:2]},
+        {"touch": [*STROKES[:1], STROKES[2]]},
+        {"touch": ()},
+    ],
+    ids=str,
+)
+def test_a_state_of_another_run_is_refused(other):
+    page = Page()
+    run = page.run(STROKES[:1])  # touched at 56
+    page.run(**{"touch": STROKES[:2], "start": (run, 45)} | other)
+    assert page.end == REFUSED
+
+
+def test_a_state_of_other_weights_is_refused(monkeypatch):
+    page = Page()
+    run = page.run()
+    monkeypatch.setattr("ui.parts.sampling.files", lambda model: "others")
+    page.run(STROKES[:1], (run, 67))
+    assert page.end == ["error", None, "The files of toy have changed: press Run again"]
 
 
 def test_shared_steps_are_counted_once():

@@ -256,7 +256,7 @@ def test_the_oldest_ended_runs_make_room_for_the_newest(monkeypatch):
     one, three = made
     small, large = (run.recording.bytes for run in made)
     pixels = 8 * 8 * 3
-    assert small == 2 * pixels + 4 * pixels + 2 * 4 * pixels and large == 3 * small  # 2 pictures, x_0, and 2 states
+    assert small == 2 * pixels + 4 * pixels and large == 3 * small  # 2 pictures, and x_0
     monkeypatch.setattr(pages, "RECORDING_BYTES", small + large)
     begun("c", 1)
     assert one.recording.bytes and three.recording.bytes

@@ -44,7 +44,7 @@ ASKS = {
 }
 NAMES = ("ref", "run", "kind", "page", "path", "picture", "text", "checkpoint", "name", "size")
 NAMES += ("pixels", "schedule", "t", "seed", "folder", "visitor", "chosen", "what", "number", "version")
-NAMES += ("refs", "lanes", "lane", "seeds", "clip", "touch", "sources", "methods", "corners", "graft", "labels")
+NAMES += ("refs", "lanes", "lane", "seeds", "clip", "touch", "sources", "methods", "corners", "graft", "labels", "from")
 LANE: dict[str, Any] = {"checkpoint": "cifar10-tiny", "facts": "", "steps": 3, "sampler": "ddpm", "variance": "beta"}
 
 
@@ -56,7 +56,6 @@ def lanes(checkpoint: str = "cifar10-tiny", steps: int = 3, count: int = 1) -> d
 
 _ROWS: dict[str, Any] = {"lane": LANE, "clip": None}
 _SOURCE = {"seed": 1, "own": ""}
-_CLOUD = {"denoiser": "exact", "steps": 3, "sampler": "ddpm", "spacing": "linspace"}
 RUN: dict[str, dict[str, Any]] = {  # what it asks of each part
     "watch": lanes(),
     "compare": lanes() | {"lanes": [LANE, LANE]},
@@ -66,15 +65,6 @@ RUN: dict[str, dict[str, Any]] = {  # what it asks of each part
     "repair": _ROWS | {"source": _SOURCE, "task": "grey", "methods": ["ddnm"], "seeds": [1], "hidden": ""},
     "between": _ROWS | {"corners": ["a", "b", "c", "d"], "seed": 1},
     "network": _ROWS | {"seed": 1, "block": "middle", "cut": [], "graft": None, "first": 1, "last": 0, "place": None},
-    "plane": {
-        "shape": "ring",
-        "drawing": [],
-        "width": 0.1,
-        "cloud": 20,
-        "seed": 1,
-        "training": 3,
-        "lanes": [_CLOUD] * 2,
-    },
     "likelihood": {"checkpoint": "cifar10-tiny", "picture": "", "count": 1, "labels": None},
     "fetch": {"refs": ["cifar10-tiny"]},
 }

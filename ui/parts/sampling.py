@@ -4,6 +4,7 @@ sketch that Watch shows while a visitor types a prompt.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -19,13 +20,15 @@ from ui import protocol
 from ui.machine import zero_gpu
 from ui.machine.limits import Refused
 from ui.machine.step_times import StepKind
+from ui.models.catalogue import short_name
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.pictures.encoded import encoded, kept_steps, sent
 from ui.runs import touch
-from ui.runs.asked import Asked, LaneAsked, Seeds, unclear
+from ui.runs.asked import Asked, LaneAsked, Name, Seeds, unclear
+from ui.runs.borrowed import files
 from ui.runs.jobs import Job
-from ui.runs.log import Values
+from ui.runs.log import Gone, Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
 from ui.runs.touch import StrokeAsked, Touches
 from ui.runs.visitors import visitor
@@ -40,7 +43,16 @@ DECODED = 128  # pixels a side: larger pictures are decoded at the end only, and
 MOMENTS = 25  # of a latent model's run, at most so many steps are shown
 MODELS = 2  # of a run, which holds them all in memory at once
 STATES = 8e6  # bytes: a run whose states take more keeps none of them
+ALL_STATES = 100e6  # bytes: the kept states of all visitors, with the pictures of these states
+VISITORS = 64  # so many visitors at most have kept states: requests take memory, too
 SEEN = 16  # two pictures differ visibly in a pixel if it differs by more grey levels
+
+
+class StateAsked(Asked):
+    """The state x_s of the visitor's earlier run."""
+
+    run: Name
+    s: Annotated[int, Field(ge=1)]
 
 
 class SamplingAsked(Asked):
@@ -54,6 +66,8 @@ class SamplingAsked(Asked):
     """whether to show the attention to the words of the prompt; only for one lane"""
     touch: Annotated[list[StrokeAsked], Field(max_length=200)]
     """strokes that change the second lane; before them it is the same as the first"""
+    start: Annotated[StateAsked | None, Field(alias="from")] = None
+    """where the lanes begin, if an earlier run is the same down to this state; None for x_T"""
 
 
 @dataclass(frozen=True)
@@ -112,6 +126,8 @@ class SamplingPlan(Plan):
     """what the visitor changed by hand, in lane B"""
     shared: int
     """how many first steps lane B has in common with lane A: those before the first touch"""
+    begin: int
+    """the number of the first step: 0 unless the lanes begin at a state of an earlier run"""
 
     def kind_of(self, lane: int, k: int) -> StepKind | None:
         """Return the kind of a lane's step k; None if lane A computes this step for lane B."""
@@ -121,25 +137,21 @@ class SamplingPlan(Plan):
 
 class SamplingRecording(Recording[SamplingPlan]):
     """frames: for each lane, the kept x by step, uint8 (N, H, W, C). x_0: that of each finished lane, float32
-    (N, C, H, W). states: for each lane, the frame and x by step, if they take little memory: a touched run can continue
-    from them.
+    (N, C, H, W).
     """
 
     def __init__(self, plan: SamplingPlan):
         super().__init__(plan)
         self.frames: list[dict[int, np.ndarray]] = [{} for _ in plan.lanes]
-        self.states: list[dict[int, tuple[Frame, Tensor]]] = [{} for _ in plan.lanes]
         self.x_0: dict[int, np.ndarray] = {}
 
     @property
     def bytes(self) -> int:
         kept = [x for lane in list(self.frames) for x in list(lane.values())]
-        states = [x for lane in list(self.states) for frame, x in list(lane.values())]
-        return sum(x.nbytes for x in (*kept, *list(self.x_0.values()), *states))
+        return sum(x.nbytes for x in (*kept, *list(self.x_0.values())))
 
     def forget(self) -> None:
-        self.frames, self.states = ([{} for _ in self.plan.lanes] for _ in range(2))
-        self.x_0 = {}
+        self.frames, self.x_0 = [{} for _ in self.plan.lanes], {}
 
     def kept(self) -> Values:
         """Return {frames, x0}: for each lane, [k, x] of its kept steps; [lane, x_0] for each finished lane."""
@@ -158,14 +170,61 @@ class SamplingRecording(Recording[SamplingPlan]):
         return imaging.grid(np.concatenate(last), columns)
 
 
+@dataclass(frozen=True)
+class States:
+    """What a run keeps, while it computes and after that, so that another run can begin at one of its states."""
+
+    run: str
+    request: SamplingAsked
+    files: object
+    """of its model: see `borrowed.files`"""
+    bytes: float
+    """about how much memory it takes at the end of the run"""
+    lanes: list[dict[int, tuple[Frame, Tensor]]]
+    """for each lane, the frame and x of each kept step"""
+
+
+class KeptStates:
+    """The states of each visitor's newest run. The oldest go if there are too many, or if they take too much memory."""
+
+    def __init__(self):
+        self._of: dict[str | None, States] = {}  # the oldest ones first
+        self._lock = threading.Lock()
+
+    def keep(self, states: States) -> None:
+        with self._lock:
+            self._of.pop(visitor(), None)
+            self._of[visitor()] = states
+            while len(self._of) > VISITORS or sum(each.bytes for each in self._of.values()) > ALL_STATES:
+                del self._of[next(iter(self._of))]
+
+    def find(self, start: StateAsked, step: int, request: SamplingAsked) -> States:
+        """Return the states of the visitor's run in which this step is kept. Raises Gone if there are none, and
+        ValueError if a run of the request has other states down to this one.
+        """
+        found = self._of.get(visitor())
+        if found is None or found.run != start.run or any(step not in lane for lane in found.lanes):
+            raise Gone
+        if _until(start.s, found.request) != _until(start.s, request):
+            raise unclear("a state of another run")
+        return found
+
+
+def _until(s: int, request: SamplingAsked) -> object:
+    """Return all that the states of a run depend on, down to x_s."""
+    strokes = [stroke for stroke in request.touch if stroke.t >= s]
+    return request.lanes[0], request.lanes[-1], request.seeds, request.clip, strokes
+
+
 class Sampling(Computation[SamplingAsked, SamplingPlan]):
     """Computes the lanes. Its results: first "plan", with the words of the prompt as the model reads it, if there is
-    one lane, and the words that are new to a model; then each kept `Frame`.
+    one lane, and the words that are new to a model; then each kept `Frame`. If the lanes begin at a state of an earlier
+    run, its frames down to there come with the first one.
     """
 
     recording = SamplingRecording
-    keeps_states = True
-    """whether a touched run may continue from its states"""
+    kept_states: KeptStates | None = None
+    """of the visitors; None for a run that neither begins at a kept state nor keeps its own"""
 
     def __init__(self, services: Services, request: SamplingAsked):
         super().__init__(services, request, request.lanes, len(request.seeds) * len(request.lanes))
@@ -195,10 +254,16 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
             for ref, chain in zip(refs, chains, strict=True)
         ]
         shared = next((k + 1 for k, (_, s) in enumerate(chains[0].pairs) if s in touches), 0)
-        own_steps = ((kind, len(chain.pairs) - shared) for kind, chain in zip(kinds, chains, strict=True))
-        steps = by_kind((StepKind(kinds[0].ref, kinds[0].batch), shared), *own_steps)
+        begin, start = 0, request.start
+        if start:
+            if not touches or not self.kept_states:
+                raise unclear("a state that nothing changes")
+            begin = next((k + 1 for k, (_, s) in enumerate(chains[0].pairs) if s == start.s), 0)
+            self.kept_states.find(start, begin - 1, request)  # a run whose state is gone waits for no turn
+        own_steps = ((kind, len(chain.pairs) - max(begin, shared)) for kind, chain in zip(kinds, chains, strict=True))
+        steps = by_kind((StepKind(kinds[0].ref, kinds[0].batch), max(0, shared - begin)), *own_steps)
         lanes = tuple(map(PlannedLane, request.lanes, chains, kinds))
-        return SamplingPlan(request, steps, lanes, touches, shared)
+        return SamplingPlan(request, steps, lanes, touches, shared, begin)
 
     def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Job) -> None:
         request, by_ref = plan.request, dict(zip(self.refs, models, strict=True))
@@ -212,49 +277,60 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         kept = [kept_steps(len(lane.chain.pairs), size, self.images, channels, **most) for lane in lanes]
         kept = [steps | {plan.shared - 1} for steps in kept] if plan.touches else kept  # also the touched step
         opening, words = _opening(plan, loaded)
-        numbers = sum(len(one) * model.channels * model.image_size**2 for one, model in zip(kept, loaded, strict=True))
-        keeps = self.keeps_states and 4 * len(request.seeds) * numbers <= STATES
+        start, kept_states = request.start, self.kept_states
+        earlier = kept_states.find(start, plan.begin - 1, request) if start and kept_states else None
+        if earlier and earlier.files != files(loaded[0]):
+            raise ValueError(f"The files of {short_name(self.refs[0])} have changed: press Run again")
+        states = self._new_states(plan, loaded[0], work.id, sum(map(len, kept)))
 
         def keep(frame: Frame, x: Tensor) -> Frame:
             lane, k = frame.lane, frame.k
             if plan.touches and lane:
                 frame = replace(frame, apart=_apart(work.recording.frames[0][k], frame.x))
             work.recording.frames[lane][k] = frame.x
-            if keeps:
-                work.recording.states[lane][k] = frame, x.cpu()
+            if states:
+                states.lanes[lane][k] = frame, x
             return frame
 
-        soon: list[Frame | protocol.Opening] = [opening]
-        late: list[Frame] = []  # frames that the page has shown already: they come after the first new one
-        known = _known(plan, work.before, kept[0])
-        for k, states in known.items():
-            for i, (frame, x) in enumerate(states):
-                late.append(keep(replace(frame, lane=i, attention=None), x))
-                lanes[i] = replace(lanes[i], after=(plan.lanes[i].chain.pairs[k][1], x))
-        for k in range(max(known, default=-1) + 1):
-            for kind in filter(None, (plan.kind_of(0, k), plan.kind_of(1, k))):
-                work.count(kind, timed=False)
-        if not late:
-            work.give(soon.pop())
-        frame = None
+        given: list[Frame | protocol.Opening] = [opening]
+        for i, of_lane in enumerate((earlier.lanes[0], earlier.lanes[-1]) if earlier else ()):
+            lanes[i] = replace(lanes[i], after=(lanes[i].chain.pairs[plan.begin][0], of_lane[plan.begin - 1][1]))
+            for k, (frame, x) in dict(of_lane).items():  # a copy, as that run may not have stopped yet
+                if k in kept[i] and k < plan.begin:
+                    given.append(keep(replace(frame, lane=i, attention=None), x))
+        newest = None
         arguments = [lane.asked.arguments() for lane in plan.lanes]
         shared = {"seeds": request.seeds, "clip": request.clip, "attention": request.attention}
         for i, step in zero_gpu.side_by_side(lanes, arguments, shared, flop, work.notify):
             if step.index in kept[i]:
                 sigma = float(step.sigma) if isinstance(step.sigma, int | float) else float(step.sigma.mean())
-                if frame is not None and i and step.index < plan.shared - 1:
-                    frame = replace(frame, lane=i)
+                if newest is not None and i and step.index < plan.shared - 1:
+                    newest = replace(newest[0], lane=i), newest[1]
                 else:
                     frame = Frame(i, step.index, sigma, *_pictures(loaded[i], step), attention=_maps(step, words))
-                soon.append(keep(frame, step.x))
-                if i or not late:
-                    work.give(*soon)
-                    work.give(*late)
-                    soon, late = [], []
+                    newest = frame, step.x.cpu()
+                given.append(keep(*newest))
+            if given and (i or not plan.touches):  # a touched run gives both lanes together
+                work.give(*given)
+                given = []
             if step.s == 0:
                 work.recording.x_0[i] = step.x.float().cpu().numpy()
             if kind := plan.kind_of(i, step.index):
                 work.count(kind)
+
+    def _new_states(self, plan: SamplingPlan, model: Model, run: str, steps: int) -> States | None:
+        """Return where the states of this run are kept; None if they can't be changed, or take too much memory.
+        steps: how many are kept, in all lanes.
+        """
+        request, images = plan.request, steps * len(plan.request.seeds)
+        numbers = 4 * images * model.channels * model.image_size**2
+        is_one = request.lanes.count(request.lanes[0]) == len(request.lanes)  # lane B may be a copy
+        if not self.kept_states or not is_one or plan.lanes[0].chain.memory or numbers > STATES:
+            return None
+        pictures = 2 * images * model.picture_channels * model.picture_size**2
+        states = States(run, request, files(model), numbers + pictures, [{} for _ in plan.lanes])
+        self.kept_states.keep(states)
+        return states
 
     def shown(self, result: object) -> object:
         return result.shown() if isinstance(result, Frame) else result
@@ -275,28 +351,6 @@ def _opening(plan: SamplingPlan, models: Sequence[Model]) -> tuple[protocol.Open
     (text, prompt), *others = prompts
     words = list(text.words(prompt)) if text and not others else []
     return {"kind": "plan", "words": [word for word, _ in words], "unknown": list(new)}, words
-
-
-def _known(
-    plan: SamplingPlan, before: object, kept: set[int]
-) -> dict[int, tuple[tuple[Frame, Tensor], tuple[Frame, Tensor]]]:
-    """Return what a touched run has in common with the run before it, for both lanes: the kept steps before the newest
-    touch, or before the touch that was undone.
-    """
-    if not plan.touches or not isinstance(before, SamplingRecording):
-        return {}
-    request, other = plan.request, before.plan.request
-    if other.model_copy(update={"touch": request.touch, "lanes": other.lanes[:1] * 2}) != request:
-        return {}
-    new, old = plan.touches, before.plan.touches
-    end = max((s for s in {*new, *old} if new.get(s) != old.get(s)), default=0)
-    a, b = before.states[0], before.states[-1]
-    common = {}
-    for k in sorted(kept):
-        if plan.lanes[0].chain.pairs[k][1] <= end or k not in a or k not in b:
-            break
-        common[k] = a[k], b[k]
-    return common
 
 
 def _apart(a: np.ndarray, b: np.ndarray) -> list[tuple[float, float]]:
@@ -333,7 +387,15 @@ class SamplingPart(Part):
 
     names = ("watch", "compare", "grid")
     asked = SamplingAsked
-    computation = Sampling
+
+    def __init__(self, services: Services):
+        super().__init__(services)
+        self._kept_states = KeptStates()
+
+    def computed(self, asked: SamplingAsked) -> Sampling:
+        run = Sampling(self.services, asked)
+        run.kept_states = self._kept_states
+        return run
 
 
 class Sketching(Sampling):

@@ -65,6 +65,8 @@ def _computed(app: App, part: str, values: Values) -> list[Any]:
     def planned(**more: object) -> Values:
         return page.planned(part, values, lambda ref: facts(app.services.models.get(ref)), **more)
 
+    if part not in app.parts:  # the page computes it
+        return planned(computes=True)["results"]
     computation, results = app.parts[part].request(planned()["asked"]), []
     for update in Job(computation, app.services, show=computation.shown).updates():
         results += update.results

@@ -42,22 +42,11 @@ class Checkpoint(Asked):
     """the stamp of the facts with which the page planned (`ui.models.facts`); "" if a script asks"""
 
 
-class Sampled(Asked):
-    """The base of requests with a sampler. The options of the sampler stand beside the fields, by their names."""
+class LaneAsked(Checkpoint):
+    """One lane: a checkpoint, and the arguments of its chain, with the options of the sampler by their names."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, bool | float | Name | None]
-
-    @model_validator(mode="after")
-    def check_options(self) -> Self:
-        if unknown := (self.model_extra or {}).keys() - DEFAULTS.keys():
-            raise ValueError(f"no sampler has the options {sorted(unknown)}")
-        return self
-
-
-class LaneAsked(Checkpoint, Sampled):
-    """One lane: a checkpoint, and the arguments of its chain."""
-
     steps: Whole
     sampler: Name
     spacing: Name | None = None
@@ -65,6 +54,12 @@ class LaneAsked(Checkpoint, Sampled):
     guidance: float | None = None
     prompts: Words | None = None
     negative: Words | None = None
+
+    @model_validator(mode="after")
+    def check_options(self) -> Self:
+        if unknown := (self.model_extra or {}).keys() - DEFAULTS.keys():
+            raise ValueError(f"no sampler has the options {sorted(unknown)}")
+        return self
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of `ddpm_core.trajectory`."""

@@ -30,7 +30,7 @@ class BorrowedNetwork:
         self.device, self.description, self.moves_inputs = network.device, network.description, network.moves_inputs
         self._models = models
         self._ref = ref
-        self.files = _files(model)  # changes when the weights do
+        self.files = files(model)  # changes when the weights do
         self._model = weakref.ref(model)
         self._held: Model | None = model
 
@@ -70,7 +70,7 @@ class BorrowedNetwork:
         is_loaded = model is not None
         if model is None:
             model = self._models.get(self._ref)
-            if _files(model) != self.files:
+            if files(model) != self.files:
                 raise Changed(f"the files of {self._ref} have changed during the run: press Run again")
             self._model = weakref.ref(model)
         self._held = model
@@ -140,7 +140,7 @@ def owner(model: Model) -> Model:
     return model.network.held if isinstance(model.network, BorrowedNetwork) else model
 
 
-def _files(model: Model) -> object:
+def files(model: Model) -> object:
     """Return a value that changes when the weights do; None for a model that was not loaded from files."""
     source = model.source
     if source is None or source.weights_path is None:

@@ -21,7 +21,7 @@ from ui.models.loaded import Loading, revision
 from ui.protocol import Result, RunMessage, RunStatus
 from ui.runs.borrowed import BorrowedNetwork, lend
 from ui.runs.listeners import NobodyListens
-from ui.runs.log import Message, RunLog, Stopped, Values
+from ui.runs.log import Gone, Message, RunLog, Stopped, Values
 from ui.runs.plans import Computation, Plan, Recording, Shown, evaluations
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ class Job:
     """A computation in a background thread of its own, from `start` on; its `log` has the messages.
 
     visitor: whose it is, who shares the machine with others; None is nobody else's. address: from where they ask.
-    show: what the log gets of a result. patience: seconds that it goes on while nobody reads the log. before: of the
-    run that it replaces; while it computes, None where that had other weights.
+    show: what the log gets of a result. patience: seconds that it goes on while nobody reads the log.
     """
 
     def __init__(
@@ -46,11 +45,10 @@ class Job:
         address: str | None = None,
         show: Callable[[object], object] = lambda result: result,
         patience: float = math.inf,
-        before: Recording | None = None,
     ):
         self.id = secrets.token_hex(8)
         self.computation = computation
-        self.visitor, self.address, self.before = visitor, address, before
+        self.visitor, self.address = visitor, address
         self.log = RunLog(self.complete, patience)
         self.loaded = False  # whether it had to load a model
         self.plan: Plan | None = None  # once its models are known
@@ -231,12 +229,13 @@ class Job:
         except Refused as refused:
             end, outcome, why = Message("error", units.sentence(refused)), "refused", {"limit": refused.name}
         except (ValueError, CheckpointError) as error:
-            end, outcome, why = Message("error", units.sentence(error)), "wrong", {"error": type(error).__name__}
+            end = error.end if isinstance(error, Gone) else Message("error", units.sentence(error))
+            outcome, why = "wrong", {"error": type(error).__name__}
         except Exception as error:  # nobody else sees what fails in this thread, and the listener waits for an end
             log.exception("a run failed")
             end = Message("error", unforeseen(error, self.computation.images))
             outcome, why = "failed", {"error": type(error).__name__}
-        self.before, self._networks = None, []
+        self._networks = []
         self._count(outcome or ("gone" if self._gone else end.state), **why)
         self.log.say(end)
 
@@ -300,9 +299,6 @@ class Job:
             self._networks.append(network)
             self.about.append({"revision": revision(model), "engine": network.description})
         self.log.check()
-        self.recording.weights = [network.files for network in self._networks]
-        if self.before and self.before.weights != self.recording.weights:
-            self.before = None
         self._began = time.monotonic()
         self.log.say(Message("running"))
         self.since = self._services.turns.clock()

@@ -19,6 +19,8 @@ from ui.runs.states import ENDED, NEXT
 INTERVAL = 0.1  # seconds at least between two messages: each costs the server and the browser about 15 ms of a core
 HEARTBEAT = 0.5  # seconds at most between two messages, so that a closed page is noticed in time
 
+GONE = "This run is no longer here: press Run again"
+
 Values = dict[str, Any]
 
 
@@ -53,6 +55,16 @@ class Message:
 
 class Stopped(Exception):
     """The job was asked to stop."""
+
+
+class Gone(ValueError):
+    """A run, or what another run needs of it, is not here any more."""
+
+    end = Message("error", status={"kind": "gone"})
+    """the last message of a run that needs it"""
+
+    def __init__(self) -> None:
+        super().__init__(GONE)
 
 
 class RunLog:

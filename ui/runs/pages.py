@@ -11,23 +11,15 @@ from ui.forms import units
 from ui.models.services import Services
 from ui.runs import listeners
 from ui.runs.jobs import Job
-from ui.runs.log import Message, Values
+from ui.runs.log import Gone, Message, Values
 from ui.runs.plans import Computation
 
 KEPT = 64  # ended runs whose results can still be asked for
 LOG_BYTES = 200e6  # for the messages of ended runs, which a page that is loaded again reads once more
 RECORDING_BYTES = 500e6  # for the pictures of ended runs that can still be saved; one run has at most about 40 MB
 PAGES = 4096  # the newest run is remembered for so many pairs of a page and a part
-GONE = "This run is no longer here: press Run again"
 
 Number = tuple[str, int]  # how a page counts its runs: the name of this load of the page, and a number
-
-
-class Gone(ValueError):
-    """A run is none of the newest, or its messages are not here any more."""
-
-    def __init__(self) -> None:
-        super().__init__(GONE)
 
 
 class NotBegun(Exception):
@@ -68,8 +60,7 @@ class Runs:
             computation = self._computation(part, values)
         except ValueError as error:
             raise NotBegun(Message("error", units.sentence(error))) from None
-        before = replaced and replaced.recording
-        job = Job(computation, self._services, page, address, computation.shown, listeners.PATIENCE, before)
+        job = Job(computation, self._services, page, address, computation.shown, listeners.PATIENCE)
         self._runs[job.id], self._current[page, part] = job, (job.id, number)
         for ended in _excess(self._runs.values(), lambda job: not job.goes_on, KEPT):
             del self._runs[ended.id]

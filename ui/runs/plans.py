@@ -43,11 +43,10 @@ class Plan:
 
 
 class Recording(Generic[K]):
-    """What is kept of a run while it computes, and can be saved. weights: says which files its models come from."""
+    """What is kept of a run while it computes, and can be saved."""
 
     def __init__(self, plan: K):
         self.plan = plan
-        self.weights: Sequence[object] = ()
 
     @property
     def bytes(self) -> int:
@@ -122,7 +121,7 @@ class Computation(Generic[R, P]):
     def log(self, plan: P | None) -> Values:
         """Return what the server's log says about the run, without anything personal. plan: None if planning failed."""
         return {
-            "checkpoint": named(self.refs[0]) if self.refs else None,
+            "checkpoint": named(self.refs[0]),
             "sampler": getattr((plan or self).request, "sampler", None),
             "steps": round(sum(plan.steps.values())) if plan else 0,
             "images": self.images,

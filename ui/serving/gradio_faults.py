@@ -21,7 +21,7 @@ from gradio.queueing import Queue
 from starlette.types import Scope
 
 from ui.machine import zero_gpu
-from ui.runs.pages import GONE
+from ui.runs.log import GONE
 
 GRACE = 10.0  # seconds at least for which a script can still listen to an event that is over
 LOOKS = 0.02  # seconds between two checks for new events

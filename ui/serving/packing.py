@@ -11,7 +11,7 @@ from ui.pictures.encoded import Encoded
 
 
 def packed(content: object) -> tuple[int, Iterator[bytes]]:
-    """Pack JSON whose leaves may be `Encoded` pictures or arrays of uint8, int8, int16 or float32. Returns how many
+    """Pack JSON whose leaves may be `Encoded` pictures or arrays of uint8 or float32. Returns how many
     bytes that takes, and the bytes.
 
     They are two lengths (4 bytes each, the last ones first), the head as JSON, and the bytes of the leaves. In the

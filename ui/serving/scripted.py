@@ -116,8 +116,6 @@ class Script(Request):
 class Scripted(Sampling):
     """The run of one script, or of several side by side. All share the seeds and the clipping of the first."""
 
-    keeps_states = False
-
     def __init__(self, services: Services, scripts: Sequence[Script]):
         first, *_ = self.scripts = scripts
         self.count = first.count or default_count(first.checkpoint, services.step_times)

@@ -50,13 +50,13 @@ from ui.models.facts import answer, pace
 from ui.models.loaded import Models
 from ui.models.services import Services
 from ui.models.warmup import Warmup
-from ui.parts import between, course, fetching, following, latents, likelihood, network, plane, repair, sampling
+from ui.parts import between, course, fetching, following, latents, likelihood, network, repair, sampling
 from ui.parts.part import Part
 from ui.protocol import Asked, Device, EngineQuestions, FactsAnswer, Invitation, ModelList, Nothing, Pace, RunHere
 from ui.runs.asked import unclear as unclear_request
 from ui.runs.listeners import in_thread
-from ui.runs.log import Values
-from ui.runs.pages import Gone, NotBegun, Runs
+from ui.runs.log import Gone, Values
+from ui.runs.pages import NotBegun, Runs
 from ui.runs.visitors import address, asks
 from ui.runs.words import page_words
 from ui.serving.connections import Server
@@ -74,7 +74,6 @@ LINES = "checkpoints/mnist-tiny/diffusion_pytorch_model.safetensors"
 PARTS: tuple[Callable[[Services], Part], ...] = (
     sampling.SamplingPart,
     sampling.SketchPart,
-    plane.PlanePart,
     latents.LatentsPart,
     repair.RepairPart,
     between.BetweenPart,
@@ -269,10 +268,7 @@ class App(FastAPI):
             raise unclear_request("names of what takes time")
         services = self.services
         return {
-            "paces": {
-                name: plane.pace_of(services, name) if name.startswith("plane-") else pace(services, name)
-                for name in map(str, names)
-            },
+            "paces": {name: pace(services, name) for name in map(str, names)},
             "device": services.models.kind,
             "busy": services.public and len(services.turns) > 0,
             "tflop": services.limits.run_tflop,

@@ -36,7 +36,6 @@ RECORDED = {  # parts that show a recording, and nothing else
     "likelihood": "This is a recorded measurement. The installed lab measures other pictures and models.",
 }
 INSTALLED = {
-    "trained": "Only the installed lab trains a network in the plane: choose the exact ε for both, here.",
     "gradients": "ΠGDM and DPS need gradients, which only the installed lab computes: choose another method here.",
 }
 ROOM = "Everybody in the room can open this page's own address: nothing computes on a server."

@@ -21,7 +21,6 @@ export type Picture = { width: number; height: number; channels: number; data: U
 export type Sprite = Picture[] | Blob;
 """
 PLAIN = {"int": "number", "float": "number", "str": "string", "bool": "boolean", "object": "unknown"}
-ARRAYS = {"uint8": "Picture[]", "int8": "Int8Array", "int16": "Int16Array", "float32": "Float32Array"}
 
 
 class PageTypes:
@@ -88,8 +87,6 @@ class PageTypes:
                 return f"Record<{self._type(key)}, {self._type(value)}>"
             case ast.Subscript(value=ast.Name(id="Callable"), slice=ast.Tuple(elts=[ast.List(elts=[asked]), answer])):
                 return f"(asked: {self._type(asked)}) => {self._type(answer)}"
-            case ast.Subscript(value=ast.Name(id="NDArray"), slice=ast.Attribute(attr=numbers)) if numbers in ARRAYS:
-                return ARRAYS[numbers]
         raise ValueError(f"{SOURCE.name}, line {kind.lineno}: the page has no type for {ast.unparse(kind)}")
 
     def _comment(self, node: ast.stmt | ast.expr) -> str:

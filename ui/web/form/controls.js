@@ -98,7 +98,12 @@ function seed(field, form) {
     form.changed(field.name, true);
   };
   const attributes = { class: "button dice", title: FORM.seed, tabindex: -1 };
-  const dice = button(attributes, () => take(Math.floor(Math.random() * SEEDS)), FORM.dice);
+  /** Draw a seed, but never the one in the box: that press would change nothing. */
+  const another = () => {
+    const drawn = Math.floor(Math.random() * (SEEDS - 1));
+    return drawn < Number(get()) ? drawn : drawn + 1;
+  };
+  const dice = button(attributes, () => take(another()), FORM.dice);
   box.addEventListener("keydown", ({ key }) => {
     const by = { ArrowUp: 1, ArrowDown: -1 }[key];
     if (by) take(Math.max(0, (Number(get()) || 0) + by));

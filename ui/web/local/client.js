@@ -1,4 +1,5 @@
-// The client of a page without a server: the models compute in a worker of this browser, which begins when it is needed.
+// The client of a page without a server: the models compute in a worker of this browser, which begins when it is needed. A page
+// with a server has one beside it, for what needs no model.
 import { token } from "../messages/client.js";
 import { isEnd } from "../run/stream.js";
 import { Catalogue } from "../words/catalogue.js";

@@ -28,9 +28,10 @@
 
 /**
  * A run that an engine is to begin: a worker of this page takes the plan (`Plan` of plans/plan.js), a server what is asked of
- * it. shown: a result as the page shows it, with the words of the plan.
- * @typedef {{ part: string, plan: object, asked: Values, shown: (result: any) => any }} Order
+ * it, which is nothing of a part that the worker computes even then. shown: a result as the page shows it, with the words of the plan.
+ * @typedef {{ part: string, plan: object, asked?: Values, shown: (result: any) => any }} Order
  */
+/** The state x_s of a run, if the engine still keeps it. @typedef {{ run: string, s: number }} State */
 /** A run that goes on there, by its name. @typedef {{ part: string, resume: string }} Resumed */
 
 /**

@@ -50,9 +50,9 @@ export type ClosingStatus = {
   seconds: number;
 };
 
-/** previous: it waits for the last step of the run before. first: its first step is under way. closed: the app has stopped. replaced: a newer run of the page has taken its place. unheard: nobody listened. cut: its worker was ended within a step. full: the browser could not keep its model. */
+/** previous: it waits for the last step of the run before. first: its first step is under way. closed: the app has stopped. replaced: a newer run of the page has taken its place. unheard: nobody listened. cut: its worker was ended within a step. full: the browser could not keep its model. gone: the state with which it was to begin is not kept any more. */
 export type PlainStatus = {
-  kind: "previous" | "first" | "closed" | "replaced" | "unheard" | "cut" | "full";
+  kind: "previous" | "first" | "closed" | "replaced" | "unheard" | "cut" | "full" | "gone";
 };
 
 /** What is said of a run beside its state. The words are the page's: ui/web/words/status.js. */
@@ -216,31 +216,6 @@ export type CellPictures = {
   x: Sprite;
 };
 
-/** How a training in the plane goes. */
-export type PlaneTraining = {
-  kind: "training";
-  steps: number;
-  /** step and loss */
-  curve: [number, number][];
-  /** the loss of the exact ε */
-  least: number;
-  /** a small cloud of the network as it is; null when the training is done */
-  x: Int16Array | null;
-};
-
-export type Cloud = {
-  kind: "frame";
-  lane: number;
-  s: number;
-  /** of s */
-  alpha_bar: number;
-  /** how far the plane is seen at s */
-  reach: number;
-  x: Int16Array;
-  /** the network's score; null for the exact one */
-  field: Int8Array | null;
-};
-
 /** The receiver's guesses: a row for each picture. */
 export type Decoding = {
   kind: "decoding";
@@ -280,7 +255,7 @@ export type MeanBits = MeanBound & {
   done: number;
 };
 
-export type Result = Opening | LaneFrame | InsideFrame | SourcePicture | RowHead | RowStep | RowEnd | CellPictures | PlaneTraining | Cloud | Decoding | Early | MeanBits;
+export type Result = Opening | LaneFrame | InsideFrame | SourcePicture | RowHead | RowStep | RowEnd | CellPictures | Decoding | Early | MeanBits;
 
 /** The values of a question: they may come from anybody, so each is checked. */
 export type Asked = Record<string, unknown>;

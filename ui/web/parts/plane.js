@@ -1,6 +1,7 @@
 // In the plane: two clouds of points from one x_T, beside the true marginals, which are known exactly.
 import { swatch } from "../drawing/chart.js";
 import { el, find, markup, meanings } from "../drawing/dom.js";
+import { POINTS } from "../plans/fields.js";
 import { networkOf } from "../plans/plane.js";
 import { Panel } from "../run/panel.js";
 import { WAYS } from "../words/meanings.js";
@@ -40,8 +41,8 @@ const STAGE = `
 <div class="numbers" hidden></div>
 `;
 
-/** @param {Page} page @param {string} part @returns {Part} */
-export const mount = (page, part) => new Plane(page, part).mounted();
+/** @param {Page} page @param {string} part @returns {Promise<Part>} */
+export const mount = async (page, part) => new Plane(page, part).mounted();
 
 /**
  * Its element has data-shape, and of the clouds data-t, data-frames (of both lanes), data-training (a network is), and
@@ -53,15 +54,14 @@ class Plane {
 
   /** @param {Page} page @param {string} part */
   constructor(page, part) {
-    const given = page.given.initial.plane;
     const body = this.#body;
     markup(body, STAGE);
     markup(this.#draw, DRAW);
     find(body, "p").after(meanings("exact ε", "q( )", "score", "spread", "marginal", "±", ...WAYS));
     /** @type {Panel<Result>} */
     this.panel = new Panel(page, part, this);
-    this.stage = new Stage(body, this.panel.element, given);
-    this.#offerDrawing(given.DRAWN);
+    this.stage = new Stage(body, this.panel.element);
+    this.#offerDrawing();
     const { form } = this.panel;
     form.place("shape").after(this.#draw, ...LANES.map((lane) => laneOf(form, lane)));
     form.place("shape").addEventListener("change", () => {
@@ -89,17 +89,17 @@ class Plane {
     return this.panel.form.value("shape");
   }
 
-  /** The board is the control of the field `drawing`. @param {number} most points */
-  #offerDrawing(most) {
+  /** The board is the control of the field `drawing`. */
+  #offerDrawing() {
     const { panel } = this;
     const element = this.#draw;
-    const board = new Board(element, most, () => panel.changed("drawing", true));
+    const board = new Board(element, POINTS, () => panel.changed("drawing", true));
     panel.form.adopt("drawing", {
       element,
       input: null,
       get: () => (element.hidden ? "" : board.text),
       set: (text) => {
-        if (text) board.points = fromText(text, most);
+        if (text) board.points = fromText(text, POINTS);
         board.render();
       },
       missing: () => (board.points.length ? "" : WORDS.missing),

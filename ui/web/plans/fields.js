@@ -13,7 +13,7 @@ const LONGEST_CLASS = 200; // the longest of ImageNet's has 121
 const SHOWN = 40; // a sentence shows so many characters of a wrong value
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const CELLS = 32; // the eraser's grid has so many cells on a side
-const POINTS = 200; // a drawing has at most so many
+export const POINTS = 200; // a drawing has at most so many
 
 /** The error for a wrong value: a sentence, and the name of its field. */
 export class Wrong extends UserError {

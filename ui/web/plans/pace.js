@@ -56,7 +56,7 @@ export function estimate(plan, pace) {
   if (plan) checkLimit(plan, pace);
   const alone = plan && left(plan.steps, (kind) => secondsOf(paces[kind.ref], kind));
   const seconds = plan && alone && alone / gain(plan, workers);
-  const text = expected(seconds, plan && !plan.refs.length ? "CPU" : device);
+  const text = expected(seconds, device);
   const missing = Object.entries(paces).flatMap(([ref, { download }]) => (download ? [{ ref, bytes: download }] : []));
   if (missing.length) return { estimate: downloads(missing, text), seconds: null, auto: false };
   return { estimate: text, seconds, auto: seconds === null ? null : seconds < QUICK && !busy };

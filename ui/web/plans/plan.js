@@ -49,7 +49,7 @@
  * @property {(plan: P) => Record<string, any>} [about] what the page shows of it before the run, besides its cost
  * @property {(plan: P, catalogue: Catalogue) => Scripts | Promise<Scripts>} scripts
  * @property {(plan: P, result: any, catalogue: Catalogue) => any} shown turns a result whose kind is in `WORDED` into what the page shows
- * @property {(plan: P) => Record<string, any>} asked what a server is asked to compute
+ * @property {(plan: P) => Record<string, any>} [asked] what a server is asked to compute; none if this browser computes it
  */
 
 /** The kinds of results that get their words from the plan of their run: "plan", the first result, and "bits", a bound. */

@@ -19,10 +19,12 @@ import { copied } from "./scripts.js";
 /** The arguments of `ddpm_core.plane.cloud` after the number of points. @typedef {{ steps: number, sampler: string, spacing: string, variance?: string }} Options */
 /** times: when the cloud of the lane is shown, from T down to 0. @typedef {{ name: string, denoiser: string, options: Options, times: number[], kind: StepKind }} Lane */
 /** T: the steps of the full chain. @typedef {Plan & { data: Data, T: number, lanes: Lane[] }} CloudsPlan */
+/** How a training goes. curve: its steps with their loss. least: the loss of the exact ε. x: a small cloud of the network as it is, in UNIT of process/plane.js; null when it is trained. @typedef {{ kind: "training", steps: number, curve: [step: number, loss: number][], least: number, x: Int16Array | null }} Training */
+/** A cloud of a lane at s. reach: how far the plane is seen. x: in UNIT. field: the network's score, in ARROW_UNIT; null for the exact one. @typedef {{ kind: "frame", lane: number, s: number, alpha_bar: number, reach: number, x: Int16Array, field: Int8Array | null }} Cloud */
 
 const DRAWING = "drawing"; // the shape that visitors draw themselves
 const FRAMES = 60; // at most so many clouds of a lane are shown
-const TRAINING = stepKind("plane-training", 3 * 512); // a training step goes forward and back: it counts as three evaluations
+export const TRAINING = stepKind("plane-training", 3 * 512); // a training step goes forward and back: it counts as three evaluations
 const USUAL = "linspace"; // names of lanes leave this spacing out
 
 /** The centres and the width of the data. Throws for an empty drawing. @param {Request} request @returns {Data} */
@@ -61,10 +63,9 @@ function nameOf(denoiser, { sampler, variance, steps, spacing }) {
 const trains = ({ denoiser, denoiser_b }) => [denoiser, denoiser_b].includes("trained");
 
 /** @param {Request} request @param {unknown} _models @param {Catalogue} catalogue @returns {CloudsPlan} */
-function plan(request, _models, { words: { installed }, trained }) {
+function plan(request, _models, { trained }) {
   const data = mixture(request);
   const isTrained = trains(request);
-  if (isTrained && installed) throw new UserError(installed.trained);
   const exact = exactModel(data, request.cloud);
   const lanes = lanesOf(request, exact);
   const training = isTrained && !trained.has(networkOf(request)) ? request.training : 0;
@@ -90,17 +91,6 @@ export const planner = {
     ...{ kind: "plan", T, count: request.cloud, data: drawn(data) },
     lanes: lanes.map(({ name, denoiser, times }) => ({ name, denoiser, times })),
   }),
-  asked({ request: { shape: name, drawing, width, cloud, seed, training }, lanes }) {
-    const own = name === DRAWING ? { shape: null, drawing } : { shape: name, drawing: [] };
-    return {
-      ...own,
-      width,
-      cloud,
-      seed,
-      training,
-      lanes: lanes.map(({ denoiser, options }) => ({ denoiser, ...options })),
-    };
-  },
 };
 
 /** The mixture as the page draws it. @param {Data} data @returns {Data} */

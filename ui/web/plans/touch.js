@@ -4,6 +4,7 @@
 import { UserError } from "../process/errors.js";
 import { FIELD, RUN } from "../words/wrong.js";
 
+/** @import { Row } from "../process/runs.js" */
 /** @import { Facts } from "./plan.js" */
 
 /** t: about when. what: "noise", "clean" (less noise), or a colour such as "255.0.0". strength: in per cent. @typedef {{ t: number, what: string, strength: number, cells: [column: number, row: number][] }} Stroke */
@@ -42,6 +43,18 @@ export const written = (all) =>
   all
     .map(({ t, what, strength, cells }) => [t, what, strength, ...cells.map((place) => place.join("."))].join("-"))
     .join("_");
+
+/**
+ * The last state that a run has in common with one that has a stroke more or less, as far as its frames are here: its s.
+ * @param {string} before @param {string} after the texts of their strokes @param {{ steps: Row[], frames: { step: Row }[] }[]} lanes of the first run
+ */
+export function common(before, after, lanes) {
+  const times = lanes.flatMap(({ steps }) => steps.map(([, s]) => s));
+  const longer = before.length > after.length ? before : after;
+  const [{ t }] = placed(longer.split("_").slice(-1).map(stroke), times);
+  const [held, ...others] = lanes.map(({ frames }) => frames.map(({ step: [, s] }) => s));
+  return held.findLast((s) => s > t && others.every((own) => own.includes(s)));
+}
 
 /** @param {string} what */
 const isColour = (what) => what !== "noise" && what !== "clean";

@@ -345,8 +345,9 @@ export class Screen {
     const { shown, image } = this.view;
     const size = shown.plan?.size ?? EMPTY;
     const film = el("canvas", { width: FILM * size, height: size });
-    const { frames } = shown.lanes[0];
-    for (let i = 0; i < FILM; i++) {
+    const frames = shown.lanes[0]?.frames ?? [];
+    film.hidden = !frames.length; // before the first picture there are only words
+    for (let i = 0; i < FILM && frames.length; i++) {
       const one = el("canvas", { width: size, height: size });
       const frame = frames[Math.round((i / (FILM - 1)) * (frames.length - 1))];
       await drawn(one, word === "x̂₀" ? frame.x0 : frame.x, image);

@@ -1,6 +1,7 @@
 // The data of the plane and their marginals q(x_t), in closed form: ddpm_core/plane/mixtures.py has the same, with more words.
 
-/** x₁, x₂ of each centre in turn, as ui/parts/plane.py has them. @typedef {{ centres: number[], width: number }} Data */
+/** @import { Random } from "./noise.js" */
+/** x₁, x₂ of each centre in turn. @typedef {{ centres: number[], width: number }} Data */
 
 export class Mixture {
   /** @type {Float64Array} of the distances of a point from the centres */
@@ -111,6 +112,21 @@ export class Mixture {
     }
     const unit = Math.sqrt(variance);
     return [right / weight / unit, up / weight / unit];
+  }
+
+  /** E[ε | x_t] at a point. @param {number} x @param {number} y @param {number} alphaBar @returns {[number, number]} */
+  epsilon(x, y, alphaBar) {
+    const scale = -Math.sqrt((1 - alphaBar) / this.variance(alphaBar));
+    const [right, up] = this.arrow(x, y, alphaBar);
+    return [scale * right, scale * up];
+  }
+
+  /** n points of the data, x₁ and x₂ of each in turn. @param {number} n @param {Random} generator */
+  draw(n, generator) {
+    const which = generator.integers(this.parts, n);
+    const width = Math.fround(this.width);
+    const noise = generator.normal(2 * n);
+    return noise.map((value, i) => Math.fround((i % 2 ? this.y : this.x)[which[i >> 1]]) + Math.fround(width * value));
   }
 }
 

@@ -1,4 +1,4 @@
-// Seeded Gaussian noise, NumPy's number for number: Generator(Philox(key=[seed, stream])).standard_normal, float32.
+// Seeded random numbers, NumPy's number for number: those of Generator(Philox(key=[seed, stream])).
 // Stream 0 is x_T and stream i + 1 the noise of step i: see ddpm_core/noise.py.
 
 import { UserError } from "./errors.js";
@@ -27,28 +27,53 @@ function checkSeed(seed) {
  * n standard normal numbers.
  * @param {Seed} seed @param {number} stream @param {number} n
  */
-export function gaussian(seed, stream, n) {
-  const bits = philox(checkSeed(seed), BigInt(stream));
-  const uniform = () => (bits() >>> 8) / 2 ** 24;
-  const exponential = () => -f32(Math.log1p(-uniform()));
-  const drawn = new Float32Array(n);
-  for (let i = 0; i < n; ) {
-    const random = bits();
-    const layer = random & 255;
-    const size = random >>> 9;
-    const x = f32(size * WIDTH[layer]) * (random & 256 ? -1 : 1);
-    if (size < LIMIT[layer]) drawn[i++] = x;
-    else if (layer) {
-      const y = f32(f32(f32(HEIGHT[layer - 1] - HEIGHT[layer]) * uniform()) + HEIGHT[layer]);
-      if (y < Math.exp(-0.5 * x * x)) drawn[i++] = x;
-    } else {
-      let [beyond, y] = [0, 0];
-      do [beyond, y] = [f32(INVERSE_R32 * exponential()), exponential()];
-      while (f32(y + y) <= f32(beyond * beyond));
-      drawn[i++] = size & 256 ? -f32(R32 + beyond) : f32(R32 + beyond);
-    }
+export const gaussian = (seed, stream, n) => new Random(checkSeed(seed), BigInt(stream)).normal(n);
+
+/** NumPy's Generator(Philox(key=[seed, stream])). */
+export class Random {
+  #bits;
+
+  /** @param {bigint} seed @param {bigint} stream */
+  constructor(seed, stream) {
+    this.#bits = philox(seed, stream);
   }
-  return drawn;
+
+  #uniform = () => (this.#bits() >>> 8) / 2 ** 24;
+  #exponential = () => -f32(Math.log1p(-this.#uniform()));
+
+  /** `standard_normal(n, dtype=float32)`. @param {number} n */
+  normal(n) {
+    const drawn = new Float32Array(n);
+    for (let i = 0; i < n; ) {
+      const random = this.#bits();
+      const layer = random & 255;
+      const size = random >>> 9;
+      const x = f32(size * WIDTH[layer]) * (random & 256 ? -1 : 1);
+      if (size < LIMIT[layer]) drawn[i++] = x;
+      else if (layer) {
+        const y = f32(f32(f32(HEIGHT[layer - 1] - HEIGHT[layer]) * this.#uniform()) + HEIGHT[layer]);
+        if (y < Math.exp(-0.5 * x * x)) drawn[i++] = x;
+      } else {
+        let [beyond, y] = [0, 0];
+        do [beyond, y] = [f32(INVERSE_R32 * this.#exponential()), this.#exponential()];
+        while (f32(y + y) <= f32(beyond * beyond));
+        drawn[i++] = size & 256 ? -f32(R32 + beyond) : f32(R32 + beyond);
+      }
+    }
+    return drawn;
+  }
+
+  /** `integers(limit, size=n)`: whole numbers below the limit, each as likely. @param {number} limit below 2^32 @param {number} n */
+  integers(limit, n) {
+    if (limit === 1) return new Array(n).fill(0); // NumPy takes no bits for it
+    const rest = TWO32 % limit; // of the products, those whose lower half is below it would make some numbers likelier
+    const next = () => {
+      let bits = this.#bits();
+      while (Math.imul(bits, limit) >>> 0 < rest) bits = this.#bits();
+      return high(bits, limit);
+    };
+    return Array.from({ length: n }, next);
+  }
 }
 
 /** Marsaglia and Tsang's tables, of each layer: below which size it is sure, its width in units of 2^−23, its height. */

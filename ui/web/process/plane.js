@@ -8,6 +8,9 @@ import { schedule } from "./schedule.js";
 /** @import { Data } from "./mixture.js" */
 /** @import { Process } from "./predict.js" */
 
+export const UNIT = 6 / 32767; // of coordinates, which are shown as int16
+export const ARROWS = 15; // on a side of a field
+export const ARROW_UNIT = 4 / 127; // of their lengths, which are shown as int8
 const CENTRES = 120;
 const share = (/** @type {number} */ i, n = CENTRES) => i / (n - 1);
 
@@ -43,27 +46,24 @@ export function shape(name, width) {
 }
 
 /**
- * The model of n points whose network is E[ε | x_t] itself, with the paper's schedule. x̂_0 is not clipped.
- * @param {Data} data @param {number} points
+ * The model of n points that a network makes, with the paper's schedule. x̂_0 is not clipped.
+ * @param {number} points @param {Process["network"]} network
  * @returns {Process}
  */
+export const planeModel = (points, network) => ({
+  ...schedule({}),
+  ...{ prediction: "epsilon", variance: "beta", clip: false, channels: 2 * points, size: 1 },
+  ...{ classes: 0, nullLabel: null, student: null, gamma: null, optimised: null },
+  network,
+});
+
+/** The model of n points whose network is E[ε | x_t] itself. @param {Data} data @param {number} points @returns {Process} */
 export function exactModel(data, points) {
   const mixture = new Mixture(data);
-  const paper = schedule({});
-  return {
-    ...paper,
-    ...{ prediction: "epsilon", variance: "beta", clip: false, channels: 2 * points, size: 1 },
-    ...{ classes: 0, nullLabel: null, student: null, gamma: null, optimised: null },
-    network(x, tIndex) {
-      const alphaBar = paper.alphaBar[tIndex + 1];
-      const scale = -Math.sqrt((1 - alphaBar) / mixture.variance(alphaBar));
-      const eps = new Float32Array(x.length);
-      for (let i = 0; i < x.length; i += 2) {
-        const [right, up] = mixture.arrow(x[i], x[i + 1], alphaBar);
-        eps[i] = scale * right;
-        eps[i + 1] = scale * up;
-      }
-      return eps;
-    },
-  };
+  const model = planeModel(points, (x, tIndex) => {
+    const eps = new Float32Array(x.length);
+    for (let i = 0; i < x.length; i += 2) eps.set(mixture.epsilon(x[i], x[i + 1], model.alphaBar[tIndex + 1]), i);
+    return eps;
+  });
+  return model;
 }

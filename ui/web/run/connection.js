@@ -7,7 +7,7 @@ import { UserError } from "../process/errors.js";
 import { RUN } from "../words/page.js";
 import { failure } from "../words/units.js";
 
-/** @import { Resumed, Values } from "../messages/client.js" */
+/** @import { Resumed, State, Values } from "../messages/client.js" */
 /** @import { Plan } from "../plans/plan.js" */
 /** @import { Panel } from "./panel.js" */
 
@@ -24,11 +24,11 @@ export class Connection {
     this.name = `run-${panel.part}`; // under which the window keeps the run and its values
   }
 
-  /** Begin a run. @param {Values} values */
-  begin(values) {
+  /** Begin a run. @param {Values} values @param {State | null} from the state of an earlier run at which it begins */
+  begin(values, from) {
     kept.remove(this.name); // the new run replaces the earlier one: a reload must not find that again
     this.panel.stream.start();
-    this.#hear(values, () => this.panel.planOf(values));
+    this.#hear(values, () => this.panel.planOf(values), null, from);
   }
 
   stop() {
@@ -69,11 +69,12 @@ export class Connection {
    * run that only fetches them, and begins the run itself after that.
    * @param {Values} values @param {() => Plan | null | Promise<Plan | null>} planned @param {Resumed | null} [resumed] a run that
    *   continues
+   * @param {State | null} from
    */
-  #hear(values, planned, resumed = null) {
+  #hear(values, planned, resumed = null, from = null) {
     this.leave();
     const { part, stream, page } = this.panel;
-    const { knowledge, client } = page;
+    const { knowledge } = page;
     let isLeft = false;
     let leave = () => {};
     this.leave = () => {
@@ -89,12 +90,14 @@ export class Connection {
       const plan = await planned();
       const order = plan ? await knowledge.order(part, plan) : fetching(await knowledge.refs(part, values));
       if (isLeft) return;
+      if (plan && from) order.asked = { ...order.asked, from };
       this.plan = plan;
-      leave = client.run(
+      leave = page.client.run(
         resumed ?? order,
         (message) =>
           then(() => {
-            const { run, state, results } = message;
+            const { run, state, status, results } = message;
+            if (status?.kind === "gone") return this.#hear(values, planned); // the whole run, as that state is not kept
             if (run !== stream.run) kept.set(this.name, JSON.stringify({ run, values, fetches: !plan }));
             if (!plan && state === "finished") this.#beginFetched(values);
             else stream.receive({ ...message, results: results.map(order.shown) });

@@ -1,11 +1,20 @@
-// Both engines of a page with a server: the server computes with its models, and this browser with those that were trained
-// in it.
+// Both engines of a page with a server: the server computes with its models, and this browser what needs none of them, the
+// plane, and with the models that were trained in it.
 
 import { isTrainedHere } from "../words/catalogue.js";
 import { ENGINES } from "../words/page.js";
 
 /** @import { Client, Order, Resumed } from "../messages/client.js" */
 /** @import { Plan } from "../plans/plan.js" */
+
+/** Whether this browser computes what has this name: a model, or a kind of step that needs none. @param {string} name */
+const isHere = (name) => isTrainedHere(name) || name.startsWith("plane-");
+
+/** What is said where the browser's client can't be loaded. @param {unknown} error */
+function unloaded(error) {
+  console.warn(error);
+  return /** @type {any} */ ({ error: ENGINES.unloaded });
+}
 
 /** @implements {Client} */
 export class Engines {
@@ -31,10 +40,10 @@ export class Engines {
   /** @type {Client["ask"]} */
   ask = async (/** @type {any} */ part, /** @type {any} */ what, /** @type {any} */ values) => {
     const { run, ref, refs = ref === undefined ? [] : [ref] } = values;
-    const here = refs.filter(isTrainedHere).length;
+    const here = refs.filter(isHere).length;
     if (here && here < refs.length) return /** @type {any} */ ({ error: ENGINES.mixed });
-    const engine = here || this.#runs.has(run) ? await this.#inBrowser() : this.server;
-    return engine.ask(part, what, values);
+    if (!here && !this.#runs.has(run)) return this.server.ask(part, what, values);
+    return this.#inBrowser().then((browser) => browser.ask(part, what, values), unloaded);
   };
 
   /** @type {Client["run"]} */
@@ -51,7 +60,7 @@ export class Engines {
         };
         leave = browser.run(order, note, lost);
       },
-      () => lost(ENGINES.unloaded),
+      (error) => lost(unloaded(error).error),
     );
     return () => {
       isLeft = true;
@@ -61,19 +70,20 @@ export class Engines {
 
   /** @param {string | null} run */
   async kept(run) {
-    return (run !== null && this.#runs.has(run) ? await this.#inBrowser() : this.server).kept(run);
+    if (run === null || !this.#runs.has(run)) return this.server.kept(run);
+    return this.#inBrowser().then((browser) => browser.kept(run), unloaded);
   }
 
   /** @param {string[]} refs */
   near(refs, fetch = false) {
-    if (refs.length && refs.every(isTrainedHere)) this.#inBrowser().then((browser) => browser.near?.(refs, fetch));
+    if (refs.length && refs.every(isHere)) this.#inBrowser().then((browser) => browser.near?.(refs, fetch), unloaded);
   }
 
   /** @param {Order | Resumed} order */
   #isHere(order) {
     return "resume" in order
       ? this.#runs.has(order.resume)
-      : /** @type {Plan} */ (order.plan).refs?.some(isTrainedHere);
+      : !order.asked || /** @type {Plan} */ (order.plan).refs.some(isHere);
   }
 
   #inBrowser() {

@@ -81,7 +81,7 @@ export class Knowledge {
     const planner = await this.#planner(part);
     const shown = (/** @type {any} */ result) =>
       WORDED.includes(result.kind) ? planner.shown(plan, result, this.catalogue) : result;
-    return { part, plan, asked: planner.asked(plan), shown };
+    return { part, plan, asked: planner.asked?.(plan), shown };
   }
 
   /** Get the scripts that repeat a plan. @param {string} part @param {Plan} plan */

@@ -14,7 +14,7 @@ import { Stream } from "./stream.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { About } from "../form/form.js" */
-/** @import { Values } from "../messages/client.js" */
+/** @import { State, Values } from "../messages/client.js" */
 /** @import { Plan } from "../plans/plan.js" */
 /** @import { Described, Description } from "./knowledge.js" */
 
@@ -194,13 +194,13 @@ export class Panel {
 
   // --- Runs
 
-  /** Begin a run with the values of the form, if that is possible. */
-  start() {
+  /** Begin a run with the values of the form, if that is possible. @param {State | null} [from] */
+  start(from = null) {
     if (!this.canRun) return;
     const { standing } = this;
     standing.values = this.form.pinned;
     standing.on("start");
-    this.connection.begin(this.form.values);
+    this.connection.begin(this.form.values, from);
     this.#unfold(false);
     this.page.remember(this.part, standing.values);
   }
@@ -291,6 +291,11 @@ export class Panel {
   get isRun() {
     const { active, state } = this.stream;
     return (active || state === "finished") && !this.standing.isExample && this.#isSame();
+  }
+
+  /** The newest run, whether it goes on or not, if it has the values of the form. */
+  get runOfForm() {
+    return this.#isSame() ? this.stream.run : null;
   }
 
   /** How the pictures differ from the form: see `Standing.difference`. */
@@ -387,7 +392,7 @@ export class Panel {
   async save(kind, say) {
     if (this.standing.isExample) await this.#compute();
     const { save } = await import("./saving.js");
-    return save(this.page, { part: this.part, run: this.stream.run, plan: this.connection.plan }, kind, say);
+    return save(this, kind, say);
   }
 
   /** Compute the run that the recorded example shows: of the example there are only pictures, too few for a file. */

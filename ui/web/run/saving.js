@@ -5,8 +5,7 @@ import { UserError } from "../process/errors.js";
 import { SHARE } from "../words/page.js";
 import { download } from "./share.js";
 
-/** @import { Page } from "../app.js" */
-/** @import { Plan } from "../plans/plan.js" */
+/** @import { Panel } from "./panel.js" */
 
 const BREATH = 30; // ms of making a file, before the page gets a turn and can answer the visitor
 const LONG = 2000; // ms after which the page says how far the file is
@@ -14,11 +13,12 @@ const FETCHED = 60_000; // ms after which the browser has surely fetched the fil
 
 /**
  * Save a file of a run.
- * @param {Page} page @param {{ part: string, run: string | null, plan: Plan | null }} shown @param {string} kind @param {(text: string) => void} say
+ * @param {Panel<any>} panel @param {string} kind @param {(text: string) => void} say
  * @returns {Promise<string>} a sentence: what was saved, or why it could not be made
  */
-export async function save(page, { part, run, plan }, kind, say) {
-  const kept = await page.client.kept(run);
+export async function save({ page, part, stream, connection }, kind, say) {
+  const { plan } = connection;
+  const kept = await page.client.kept(stream.run);
   if (kept.error !== undefined) return kept.error;
   try {
     const [name, content] = await make(page.knowledge.catalogue, part, kind, { ...kept, plan }, pauses(say));

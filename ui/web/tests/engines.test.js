@@ -43,6 +43,14 @@ test("the browser is asked for models that were trained in it, and begins with t
   assert.equal(started(), 1);
 });
 
+test("the browser computes the plane, which needs no model", async () => {
+  const { engines, server, browser } = both();
+  assert.deepEqual(await engines.ask("engine", "pace", { refs: ["plane-exact"] }), { by: "browser" });
+  engines.run({ part: "plane", plan: { refs: [] } }, () => {});
+  await turn();
+  assert.deepEqual([server.asked.length, browser.asked.length], [0, 2]);
+});
+
 test("a model of each kind is one sentence", async () => {
   const { engines, server, browser } = both();
   const { error } = await engines.ask("engine", "pace", { refs: ["trained/mine", "mnist-tiny"] });
@@ -60,7 +68,7 @@ test("a run of the browser is stopped, left and kept there", async () => {
   assert.equal((await engines.kept("run of browser")).by, "browser");
   leave();
   assert.deepEqual(browser.asked.at(-1), ["left"]);
-  engines.run({ part: "watch", plan: { refs: ["mnist-tiny"] } }, () => {});
+  engines.run({ part: "watch", plan: { refs: ["mnist-tiny"] }, asked: {} }, () => {});
   engines.run({ part: "watch", resume: "run of server" }, () => {});
   assert.equal(server.asked.length, 2);
   assert.equal((await engines.kept(null)).by, "server");

@@ -1,10 +1,23 @@
 // What the Plane tab computes without a page.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { Checkpoints } from "../local/checkpoints.js";
+import { Run } from "../local/jobs.js";
+import { plane, timed } from "../local/parts/plane.js";
+import { Pool } from "../local/pool.js";
 import { extended, fromText, toText } from "../parts/plane/board.js";
 import { verdict } from "../parts/plane/charts.js";
 import { frame, frameAt, histogram, moments, union } from "../parts/plane/cloud.js";
+import { check } from "../plans/fields.js";
+import { formsFor } from "../plans/forms.js";
+import { estimate } from "../plans/pace.js";
+import { planner } from "../plans/plane.js";
 import { cells, Mixture } from "../process/mixture.js";
+import { ARROW_UNIT, UNIT } from "../process/plane.js";
+import { Catalogue } from "../words/catalogue.js";
+
+globalThis.fetch = async (address) => new Response(readFileSync(/** @type {URL} */ (address))); // of the kernel
 
 /** @param {number} a @param {number} b @param {number} [within] */
 const close = (a, b, within = 1e-9) => assert.ok(Math.abs(a - b) <= within, `${a} is not ${b}`);
@@ -70,8 +83,12 @@ test("what is said of a spread depends on its error", () => {
 test("points come as whole numbers", () => {
   const x = Int16Array.from([1, -2, 300, 0]);
   const field = Int8Array.from([-4, 2]);
-  const got = frame({ kind: "frame", lane: 0, s: 3, alpha_bar: 1, reach: 2, x, field }, 1, 0.25);
-  assert.deepEqual([got.s, got.alphaBar, [...(got.field ?? [])]], [3, 1, [-1, 0.5]]);
+  const got = frame({ kind: "frame", lane: 0, s: 3, alpha_bar: 1, reach: 2, x, field });
+  assert.deepEqual([got.s, got.alphaBar, [...got.points].map((value) => Math.round(value / UNIT))], [3, 1, [...x]]);
+  assert.deepEqual(
+    [...(got.field ?? [])].map((value) => Math.round(value / ARROW_UNIT)),
+    [...field],
+  );
 });
 
 test("each lane shows the cloud that it has at t", () => {
@@ -115,4 +132,43 @@ test("a drawing is a line of points, which a text brings back", () => {
     ],
   );
   for (const wrong of ["", "x", "1,2;3", "1"]) assert.deepEqual(fromText(wrong, 5), []);
+});
+
+/** @param {Record<string, unknown>} values */
+const planned = (values) => {
+  const words = { labels: {}, embedded: [], guidance: {}, sketches: {}, prompts: [], sets: [] };
+  const catalogue = new Catalogue({ ...words, script: { imports: "", touch: "" } });
+  return planner.plan(check(formsFor("", []).plane, values), [], catalogue);
+};
+
+test("a run stops soon, also while a network is trained", async () => {
+  const knowledge = /** @type {any} */ ({ models: [], answers: {}, words: {} });
+  for (const values of [
+    { steps: 1000, cloud: 2000 },
+    { denoiser: "trained", training: 10_000 },
+  ]) {
+    const pool = new Pool(new Checkpoints(knowledge, /** @type {any} */ ({}), async () => null));
+    /** @type {string[]} */
+    const states = [];
+    const run = new Run(pool, "plane", planned(values), ({ state, results }) => {
+      states.push(state);
+      if (results.length) run.stop();
+    });
+    await run.run(async () => /** @type {any} */ (plane.computation));
+    assert.deepEqual([states.at(-1), run.recording.clouds.size], ["stopped", 0]);
+  }
+});
+
+test("the first visitor is told how long a run takes", async () => {
+  /** @type {Record<string, import("../messages/protocol.d.ts").PaceOf>} */
+  const paces = {};
+  for (const name of ["plane-exact", "plane-trained", "plane-training"]) {
+    const [seconds, images] = await timed(name);
+    paces[name] = { seconds: [[1, images, seconds]], flop: null, download: 0 };
+  }
+  const pace = { paces, device: "CPU", busy: false, tflop: null };
+  const [short, slow] = [{}, { denoiser: "trained", training: 10_000 }].map((values) =>
+    estimate(planned(values), pace),
+  );
+  assert.ok(short.auto && !slow.auto && Number(slow.seconds) > Number(short.seconds) && Number(short.seconds) > 0);
 });

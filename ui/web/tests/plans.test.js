@@ -6,7 +6,7 @@ import { check } from "../plans/fields.js";
 import { estimate, isSettled, namesOf, secondsOf } from "../plans/pace.js";
 import { byKind, evaluations, keyOf, left, stepKind } from "../plans/plan.js";
 import { args, batch, laneOf, plain, resolved } from "../plans/settings.js";
-import { fits, placed, strokes, touches, written } from "../plans/touch.js";
+import { common, fits, placed, strokes, touches, written } from "../plans/touch.js";
 import { chain } from "../process/runs.js";
 import { schedule } from "../process/schedule.js";
 import { modelPairs, quarters, suitedSpacing } from "../process/times.js";
@@ -172,6 +172,19 @@ test("strokes are read and written, and lie where the run has states", () => {
   assert.equal(touches(found, { ...facts, channels: 4 }).get(300)[1][0][0].length, 4); // with opacity
 });
 
+test("a run with one more stroke, or one less, has the states of the other one above that stroke", () => {
+  const steps = [600, 400, 300, 0].map((s) => [0, s, 0, 0]);
+  const lane = (/** @type {number[]} */ ...ks) => ({ steps, frames: ks.map((k) => ({ step: steps[k] })) });
+  const lanes = /** @type {any[]} */ ([lane(0, 1, 2, 3)]);
+  const [early, late] = ["490-noise-100-7.7", "310-clean-100-7.7"]; // of the states at 400 and 300
+  assert.equal(common("", early, lanes), 600);
+  assert.equal(common(early, `${early}_${late}`, lanes), 400);
+  assert.equal(common(`${early}_${late}`, early, lanes), 400);
+  assert.equal(common("", late, [lane(0, 1, 2), lane(0, 2)]), 600); // that both lanes have
+  assert.equal(common("", "600-noise-100-7.7", lanes), undefined);
+  assert.equal(common("", early, [lane()]), undefined);
+});
+
 test("a score model has its authors' names of variances, and a learned variance is said", () => {
   const { titles, note } = aboutModel({ ...facts, snr: 0.2 }, catalogue);
   assert.equal(titles.variances.beta, "reverse diffusion, βₜ");
@@ -202,7 +215,6 @@ test("a run's time is said before it starts, after what is downloaded first", ()
   assert.deepEqual(estimate(plan, pace(null)), {
     ...{ estimate: "The first run will show how long it takes", seconds: null, auto: null },
   });
-  assert.deepEqual(estimate({ ...plan, refs: [] }, pace(0.24, { device: "GPU" })), expected); // only models are on the GPU
   const paces = Object.fromEntries([2e6, 3e6].map((download, i) => ["ab"[i], { seconds: [], flop: null, download }]));
   const { estimate: text, auto } = estimate(null, pace(null, { paces }));
   const first = "Run downloads a and b first (5 MB) · The first run will show how long it takes";

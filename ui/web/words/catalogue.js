@@ -15,7 +15,7 @@
  * @property {string[]} prompts
  * @property {PictureSet[]} sets
  * @property {{ imports: string, touch: string }} script
- * @property {{ trained: string, gradients: string }} [installed]
+ * @property {{ gradients: string }} [installed]
  */
 
 const USUAL = 3;

@@ -13,6 +13,7 @@ const PLAIN = {
   unheard: "The run was stopped, because its page or script was gone",
   cut: "Stopped in the middle of a step: these pictures can't be saved.",
   full: "Finished, but this browser keeps no more files: the model is loaded anew next time",
+  gone: "The earlier run is no longer here: press Run again",
 };
 
 /** @param {RunStatus} status @param {(ref: string) => string} name */

@@ -8,7 +8,7 @@ import { histogram, moments } from "./cloud.js";
 
 /** @import { Point } from "../../drawing/chart.js" */
 /** @import { Mixture } from "../../process/mixture.js" */
-/** @import { PlaneTraining } from "../../messages/protocol.d.ts" */
+/** @import { Training } from "../../plans/plane.js" */
 /** @import { Frame } from "./cloud.js" */
 
 const BINS = 48;
@@ -86,7 +86,7 @@ export function numbers(mixture, frames) {
 
 /**
  * The loss of a training, and the least possible one.
- * @param {PlaneTraining} training
+ * @param {Training} training
  */
 export function loss({ curve, steps, least }) {
   const [done, now] = curve.at(-1) ?? [0, Number.NaN];

@@ -1,6 +1,8 @@
-// Clouds of points: what the server sends, and what is measured of them.
+// Clouds of points: what a run gives, and what is measured of them.
 
-/** @import { Cloud, PlaneTraining } from "../../messages/protocol.d.ts" */
+import { ARROW_UNIT, UNIT } from "../../process/plane.js";
+
+/** @import { Cloud, Training } from "../../plans/plane.js" */
 /** @import { Data } from "../../process/mixture.js" */
 
 /**
@@ -12,7 +14,7 @@
  * @property {{ name: string, denoiser: string, times: number[] }[]} lanes times: s of the frames that are to come, from T down to 0
  */
 
-/** @typedef {Plan | PlaneTraining | Cloud} Result */
+/** @typedef {Plan | Training | Cloud} Result */
 
 /**
  * A cloud at time s. points: x₁, x₂ of each in turn. field: arrows of the network, right and up of each in turn, rows
@@ -20,13 +22,13 @@
  * @typedef {{ s: number, alphaBar: number, reach: number, points: Float32Array, field: Float32Array | null }} Frame
  */
 
-/** @param {Int16Array} x @param {number} unit */
-export const pointsOf = (x, unit) => Float32Array.from(x, (v) => v * unit);
+/** @param {Int16Array} x */
+export const pointsOf = (x) => Float32Array.from(x, (v) => v * UNIT);
 
-/** @param {Cloud} result @param {number} unit @param {number} arrowUnit @returns {Frame} */
-export function frame({ s, alpha_bar, reach, x, field }, unit, arrowUnit) {
-  const arrows = field && Float32Array.from(field, (v) => v * arrowUnit);
-  return { s, alphaBar: alpha_bar, reach, points: pointsOf(x, unit), field: arrows };
+/** @param {Cloud} result @returns {Frame} */
+export function frame({ s, alpha_bar, reach, x, field }) {
+  const arrows = field && Float32Array.from(field, (v) => v * ARROW_UNIT);
+  return { s, alphaBar: alpha_bar, reach, points: pointsOf(x), field: arrows };
 }
 
 /**

@@ -3,16 +3,16 @@ import { all, find, write } from "../../drawing/dom.js";
 import { calm, SMOOTH, soon } from "../../drawing/motion.js";
 import { Scrubber } from "../../drawing/transport.js";
 import { Mixture } from "../../process/mixture.js";
+import { ARROWS } from "../../process/plane.js";
 import { against, WORDS } from "../../words/plane.js";
 import { attribute } from "../../words/symbols.js";
 import { LANES, loss, marginals, numbers, verdict } from "./charts.js";
 import { frame, frameAt, pointsOf, union } from "./cloud.js";
 import { paint } from "./pane.js";
 
-/** @import { PlaneTraining } from "../../messages/protocol.d.ts" */
+/** @import { Training } from "../../plans/plane.js" */
 /** @import { Frame, Plan, Result } from "./cloud.js" */
 /** @import { Data } from "../../process/mixture.js" */
-/** @typedef {{ DRAWN: number, UNIT: number, ARROWS: number, ARROW_UNIT: number }} Given `PlanePart.initial` */
 
 const START = { alphaBar: 1, reach: 1.2 }; // what is seen before the first run: the data
 
@@ -23,7 +23,7 @@ export class Stage {
   mixture = null;
   /** @type {Frame[][]} of each lane */
   frames = [[], []];
-  /** @type {PlaneTraining | null} */
+  /** @type {Training | null} */
   training = null;
   /** @type {string[]} of the lanes that Run would start */
   #names = [];
@@ -32,11 +32,10 @@ export class Stage {
   /** Draw soon. */
   soon = soon(() => this.render());
 
-  /** @param {HTMLElement} root @param {HTMLElement} part which says what is shown @param {Given} given */
-  constructor(root, part, given) {
+  /** @param {HTMLElement} root @param {HTMLElement} part which says what is shown */
+  constructor(root, part) {
     this.root = root;
     this.part = part;
-    this.given = given;
     this.scrubber = new Scrubber(find(root, ".transport"), WORDS.time, () => this.render());
     this.scrubber.every = SMOOTH; // points that move do not flash
     addEventListener("beforeprint", () => this.scrubber.playing && this.scrubber.go(this.scrubber.reached)); // paper shows the end
@@ -82,7 +81,7 @@ export class Stage {
     } else if (result.kind === "training") {
       this.training = result;
     } else {
-      this.frames[result.lane].push(frame(result, this.given.UNIT, this.given.ARROW_UNIT));
+      this.frames[result.lane].push(frame(result));
       this.scrubber.reached = this.#reached;
       if (calm()) this.scrubber.at = this.#reached;
       else if (this.frames.every((frames) => frames.length === 1)) this.scrubber.play(); // both have x_T
@@ -141,7 +140,7 @@ export class Stage {
     const pane = this.panes[lane];
     const letter = LANES[lane].toUpperCase();
     const learning = !shown && this.plan?.lanes[lane].denoiser === "trained" ? (this.training?.x ?? null) : null;
-    const points = shown?.points ?? (learning && pointsOf(learning, this.given.UNIT));
+    const points = shown?.points ?? (learning && pointsOf(learning));
     write(find(pane, ".title"), [letter, ...this.#names.slice(lane, lane + 1)].join(" · "));
     const when = shown ? `t = ${shown.s}` : "";
     find(pane, ".at").textContent = learning === null ? when : WORDS.learning;
@@ -154,7 +153,7 @@ export class Stage {
     const trail = shown ? frames.slice(0, frames.indexOf(shown) + 1) : [];
     const alphaBar = shown?.alphaBar ?? START.alphaBar;
     const drawn = all(this.root, ".shown :checked").map(({ className }) => className);
-    paint(canvas, { mixture, alphaBar, reach, frame: shown, points, trail, arrows: this.given.ARROWS }, new Set(drawn));
+    paint(canvas, { mixture, alphaBar, reach, frame: shown, points, trail, arrows: ARROWS }, new Set(drawn));
   }
 
   /** @param {Mixture | null} mixture @param {Frame[]} shown of the lanes @param {number} reach */

@@ -2,7 +2,7 @@
 
 import { Chart, ceiling, halves, path, scale } from "../../drawing/chart.js";
 import { ARROWS, button, context2d, el, write } from "../../drawing/dom.js";
-import { fits } from "../../plans/touch.js";
+import { common, fits } from "../../plans/touch.js";
 import { number } from "../../words/numbers.js";
 import { TOUCH } from "../../words/watch.js";
 import { added, colour, disc, sheet, undone } from "./strokes.js";
@@ -74,12 +74,14 @@ export class Touch {
     this.render();
   }
 
-  /** Start the run that the strokes make. @param {string} text */
+  /** Start the run that the strokes make. It begins at a state of the newest run, if that has the other strokes. @param {string} text */
   #change(text) {
+    const [run, { lanes }] = [this.panel.runOfForm, this.player.view.coming];
+    const s = text && lanes.length ? common(this.#text, text, lanes) : 0;
     this.#text = text;
     this.#rubbed = true;
     this.panel.form.changed("touch", true);
-    this.panel.start();
+    this.panel.start(run && s ? { run, s } : null);
     this.render();
   }
 
