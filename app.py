@@ -59,6 +59,9 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM: the app is to stop, in order."""
 
 
+NO_ADDRESS = "There is no public address: gradio's tunnel could not be reached. The page is served here only."
+
+
 class Mistake(Exception):
     """An error that the user can correct; str(mistake) says how."""
 
@@ -118,10 +121,7 @@ def serve(flags: Flags) -> None:
             inbrowser=browser and share,
         )
         if share:
-            if demo.share_url:
-                print(f"Public address: {demo.share_url}", flush=True)
-            else:
-                print("There is no public address: gradio's tunnel could not be reached. The page is served here only.")
+            print(f"Public address: {demo.share_url}" if demo.share_url else NO_ADDRESS, flush=True)
         _wait()
     except OSError as error:
         ui.close(demo)

@@ -292,6 +292,7 @@ def test_a_page_that_is_loaded_again_finds_its_run(browser, app, slow_network):
     browser.wait("document.querySelector('.part-watch').dataset.state === 'stopped'")
 
 
+TRAIN = "document.querySelector('.train')"
 LINE = [(0.2, 0.3), (0.5, 0.7), (0.8, 0.3)]
 
 
@@ -309,3 +310,21 @@ def test_the_drawing_pad_of_train_takes_a_finger_and_keeps_the_drawing(browser, 
     for _ in range(2):
         browser.wait("document.querySelector('.train .pad')?.dataset.drawn === '1'")
         browser.reload()
+
+
+def test_a_network_learns_digits_here_and_survives_a_reload(browser, address):
+    def stands(state, more="true"):
+        browser.wait(f"(({{ state, kept, grids }}) => state === '{state}' && {more})({TRAIN}.dataset)")
+
+    browser.open(f"{address}?tab=train")
+    browser.wait(f"{TRAIN}?.querySelector('.start')")
+    browser.click(".train .start")
+    stands("running", "grids > 0")
+    browser.click(".train .pause")
+    stands("paused", "kept === 'true'")
+    browser.reload()
+    browser.wait(f"{TRAIN}?.dataset.state === 'kept'")
+    browser.click(".train .resume")
+    stands("running")
+    browser.click(".train .stop")
+    stands("stopped", "kept === 'true'")

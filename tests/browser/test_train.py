@@ -62,7 +62,7 @@ def test_two_networks_learn_pause_survive_a_reload_and_stop(train):
     state(page, "stopped")
 
 
-def test_drawings_begin_with_the_weights_of_the_digits_and_are_compared_with_what_is_drawn(train):
+def test_drawings_begin_with_the_weights_of_the_digits_and_are_compared_with_what_is_drawn(train, url, tmp_path):
     page = train(data="drawings", length=12800)
     page.locator(".train .start").click()
     page.get_by_text("0 of 20 drawings. Draw at least 5.").last.wait_for()
@@ -79,9 +79,25 @@ def test_drawings_begin_with_the_weights_of_the_digits_and_are_compared_with_wha
     page.locator(".train .start").click()
     page.wait_for_selector(".train[data-state=running]:not([data-grids='0'])")
     assert page.locator(".train .pairs img").first.is_visible()
-    assert "as varied as yours" in page.inner_text(".train .likeness >> nth=0")
+    page.get_by_text("as varied as yours").first.wait_for()
     page.get_by_role("button", name="Stop").click()
     state(page, "stopped")
+
+    # Its model is kept as a file, used as any other, and in the list after a reload; the file opens again.
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Keep").click()
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    assert re.fullmatch(r"drawings-\d+\.zip", file.name)
+    ref = f"trained/{file.stem}"
+    page.get_by_role("button", name="Use this model").click()
+    page.wait_for_selector(f".part-watch[data-state=finished] option[value='{ref}']", state="attached")
+    page.reload()
+    page.wait_for_selector(f".part-watch[data-ready=true] option[value='{ref}']", state="attached")
+    page.goto(f"{url}?tab=train")
+    page.get_by_label("Open a kept model").set_input_files(file)
+    page.wait_for_selector(f".part-watch[data-state=finished] option[value='{ref}-2']", state="attached")
+    assert page.input_value(".part-watch select.models") == f"{ref}-2"
 
 
 def test_pictures_of_ones_own_are_read_here(train, tmp_path):
@@ -145,3 +161,9 @@ def test_a_training_of_another_terminal_is_followed(train, tmp_path):
     page.get_by_text("24 of 36 images").wait_for()
     page.get_by_role("button", name="Follow no more").click()
     page.wait_for_selector(".train[data-example=true]")
+
+
+def test_a_low_battery_is_said_before_a_training(page, url):
+    page.add_init_script("navigator.getBattery = async () => ({ level: 0.1, charging: false })")
+    page.goto(f"{url}?tab=train")
+    page.get_by_text("Your battery is at 10 %. Training uses much power.").wait_for()

@@ -12,6 +12,7 @@ from training import assert_same, fit, process_restored, tiny, weights  # noqa: 
 
 from ui.models.loaded import Models
 from ui.parts.following import FOLLOWED, FRESH, FollowPart, RunFolder
+from ui.recorded import __main__
 from ui.serving.packing import whole
 
 EMBEDDED = Path(__file__).parents[2] / "checkpoints"
@@ -150,3 +151,20 @@ def test_a_public_page_follows_no_folder(tmp_path):
     assert part.initial() == {}
     with pytest.raises(ValueError, match="Only a page on your own computer"):
         part.questions["follow"]({"path": str(tmp_path)})
+
+
+def test_the_recorded_training_is_small_and_says_how_long_it_was():
+    file = __main__.FOLDER / "train.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    (answer,) = content["results"]
+    assert file.stat().st_size < 250_000 and answer["title"] == "v, lognormal t"
+    assert content["images"] == answer["total"] * answer["batch"] == answer["grids"][-1]["step"] * answer["batch"]
+    assert answer["grids"][-1]["error"] < 0.5 * answer["grids"][0]["error"]
+
+
+def test_a_training_is_recorded_without_its_times(tmp_path):
+    fit(tiny("digits", tmp_path, steps=4, log_every=1, channels=1, image_size=8, sample_seconds=1e-9))
+    content = __main__.recorded(RunFolder(tmp_path))
+    (answer,) = content["results"]
+    assert content["images"] == 4 * answer["batch"] and answer["grids"][-1]["step"] == 4
+    assert {grid["seconds"] for grid in answer["grids"]} == {0} == {point[3] for point in answer["points"]}

@@ -1,7 +1,7 @@
 """The recorded runs that the page shows before a visitor's own: `python -m ui.recorded` makes them anew.
 
 Each part's computation runs once with the embedded models, and its results are written as the page would get them, with
-pictures as lossless WebP.
+pictures as lossless WebP. `python -m ui.recorded train` trains digits with `python -m train fit`, some minutes.
 """
 
 from __future__ import annotations
@@ -9,13 +9,17 @@ from __future__ import annotations
 import base64
 import io
 import json
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ddpm_core.imaging import image_files
 from ui.models.facts import facts
+from ui.parts.following import RunFolder
 from ui.pictures.encoded import Encoded, encoded
 from ui.recorded import page
 from ui.runs.jobs import Job
@@ -37,6 +41,14 @@ EXAMPLES: dict[str, Values] = {
     "network": DIGITS | {"label": "3", "seed": 7},
 }
 QUALITY = {"between": 80, "network": 80}  # of pictures that are smooth, or many; others are packed without loss
+TRAINING = (  # as the page's Train begins
+    *("--config", "mnist-tiny", "--data", "digits", "--prediction", "v", "--loss", "simple", "--times", "lognormal"),
+    *("--log-sigma-mean", "0.4", "--log-sigma-std", "1.1", "--steps", "1000", "--batch", "64", "--warmup", "50"),
+    *("--log-every", "2", "--sample-count", "20", "--sample-steps", "10", "--sample-seconds", "4"),
+)
+TRAIN_GRIDS = 12  # of the recorded training: the first ones closer together
+TRAIN_POINTS = 120  # of its curve
+TRAIN_QUALITY = 75  # of its pictures, as their noise can't be packed without loss
 WORDED = ("plan", "bits")  # results that get their words from the page's plan: ui/web/plans/plan.js
 GREYS = 16  # levels of the noisy pictures of Watch: nobody sees fewer in noise, and they take half
 
@@ -48,6 +60,11 @@ def record(parts: list[str]) -> None:
     app.warmup.start()
     app.warmup.ready.wait()
     for part in parts:
+        if part == "train":
+            with tempfile.TemporaryDirectory() as folder:
+                subprocess.run([sys.executable, "-m", "train", "fit", *TRAINING, "--out", folder], check=True)
+                _write(part, recorded(RunFolder(Path(folder))))
+            continue
         values = EXAMPLES[part]
         results = _computed(app, part, values)
         if part == "grid":
@@ -90,6 +107,25 @@ def lines(content: Values) -> str:
     results = ",\n".join(compact(one) for one in content["results"])
     head = "".join(f"{compact(name)}:{compact(value)}," for name, value in content.items() if name != "results")
     return f'{{{head}"results":[\n{results}\n]}}'
+
+
+def recorded(run: RunFolder) -> Values:
+    """A training as the page gets it, without its times, which are those of the machine that made it."""
+    run.read()
+    news = run.news(None, 0, 0)
+    grids = list(news["grids"])
+    while len(grids) < len(run.grids):
+        grids += run.news(run.version, 0, len(grids))["grids"]
+    kept = sorted({round((len(grids) - 1) * (i / (TRAIN_GRIDS - 1)) ** 2) for i in range(TRAIN_GRIDS)})
+    end = grids[-1]["step"]
+    points = [(step, loss, None, 0) for step, loss, *_ in run.points if step <= end]
+    answer = news | {
+        "title": run.title(),
+        "total": end,
+        "points": points[:: -(-len(points) // TRAIN_POINTS)],
+        "grids": [grids[i] | {"seconds": 0} for i in kept],
+    }
+    return {"images": end * run.batch, "results": [_light(answer, TRAIN_QUALITY)]}
 
 
 def _finished(results: list[Values]) -> list[Values]:
@@ -144,4 +180,4 @@ def _webp(picture: bytes, quality: int | None) -> bytes:
 
 
 if __name__ == "__main__":
-    record(sys.argv[1:] or [*EXAMPLES])
+    record(sys.argv[1:] or [*EXAMPLES, "train"])

@@ -8,7 +8,6 @@ import { SHELF } from "../words/learning.js";
 /** A learned model, as a list has it. @typedef {{ ref: string, title: string, facts: Record<string, string> }} About */
 
 const STORES = /** @type {const} */ (["training", "models", "files"]);
-const NOW = "now"; // the key of the training under way
 const PREFIX = "trained/";
 
 /** An answer of the browser's store. @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
@@ -67,15 +66,26 @@ export class Shelf {
 
   // --- The training under way
 
-  /** Keep the training under way in the place of the one before. Returns a sentence where that is not possible, else "". @param {object} snapshot */
-  keep = (snapshot) =>
-    this.#with("readwrite", ({ training }) => answer(training.put(snapshot, NOW))).then(() => "", sentence);
+  /**
+   * Keep the training under way in the place of the one before. Each of its entries is copied in its own turn, so that the
+   * page answers meanwhile. Returns a sentence where that is not possible, else "".
+   * @param {Record<string, unknown>} record
+   */
+  keep = (record) =>
+    this.#with("readwrite", async ({ training }) => {
+      await answer(training.clear());
+      for (const [name, value] of Object.entries(record)) await answer(training.put(value, name));
+    }).then(() => "", sentence);
 
   /** The training that was kept, null where there is none. @returns {Promise<any>} */
-  restore = () => this.#read(async ({ training }) => (await answer(training.get(NOW))) ?? null, null);
+  restore = () =>
+    this.#read(async ({ training }) => {
+      const [names, values] = await Promise.all([answer(training.getAllKeys()), answer(training.getAll())]);
+      return names.length ? Object.fromEntries(names.map((name, i) => [name, values[i]])) : null;
+    }, null);
 
   /** Forget the training under way. */
-  drop = () => this.#with("readwrite", ({ training }) => answer(training.delete(NOW))).catch(() => undefined);
+  drop = () => this.#with("readwrite", ({ training }) => answer(training.clear())).catch(() => undefined);
 
   // --- Models
 

@@ -271,7 +271,7 @@ class Train {
       this.buttons[name].classList.toggle("primary", place === 0);
     }
     write(this.buttons.start, session.track ? ANEW : ACTIONS.start);
-    this.#welcome.hidden = Boolean(this.follow.track ?? (session.track?.moments.length || session.state !== "idle"));
+    this.#welcome.hidden = Boolean(follow.track ?? session.track?.moments.length);
     const { state } = follow.answer ?? session;
     Object.assign(element.dataset, { state, grids: track?.moments.length ?? 0, at: view.moment?.step ?? "" });
     Object.assign(element.dataset, { live: view.live, example: isExample, lanes: view.moment?.lanes.length ?? 0 });
@@ -346,6 +346,7 @@ class Train {
       element: this.element,
       set: (values, cause) => this.set(values, cause),
       values: () => form.values,
+      ran: () => this.session.asked?.values ?? form.values,
       items: () => (view.moment ? [slide] : []),
       key: (event) => view.scrubber.key(event),
       show: () => this.render(),

@@ -226,6 +226,19 @@ test("pictures that can't be read and another window end it before it begins", a
   assert.deepEqual([other.state, made.trainings.length], ["idle", 0]);
 });
 
+test("a question that is pressed while a training goes on replaces it, however slowly its pictures are read", async () => {
+  const { made, session: one } = session();
+  await one.begin(asks());
+  let give;
+  const slow = one.begin(() => new Promise((resolve) => (give = resolve)));
+  await settled();
+  assert.deepEqual([one.state, made.trainings[0].state, one.track], ["preparing", "stopped", null]);
+  await one.begin(asks({ two: true }));
+  give(await asks()());
+  await slow;
+  assert.deepEqual([one.state, one.track.titles.length, made.trainings.length], ["running", 2, 2]);
+});
+
 test("stopped while its pictures are read, it does not begin", async () => {
   const { session: one, made } = session();
   let give;

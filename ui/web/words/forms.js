@@ -217,7 +217,7 @@ export const TRAIN = {
     sentences: {
       lognormal: "Those at which shapes are decided (Karras et al. 2022).",
       uniform: "All alike, as in the paper (Eq. 14). Half of them are almost only noise.",
-      min_snr: "All alike, and the loss is weighted by the SNR, up to 5 (Hang et al. 2023).",
+      min_snr: "All alike. The SNR weights the loss, up to 5 (Hang et al. 2023).",
     },
   },
   schedule: { title: "schedule", label: "Schedule of the noise", titles: { linear: "linear", cosine: "cosine" } },

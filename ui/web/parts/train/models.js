@@ -37,7 +37,7 @@ export class Models {
   get means() {
     return {
       make: (/** @type {Asked} */ asked, /** @type {Snapshot | undefined} */ snapshot) => this.#make(asked, snapshot),
-      keep: this.#shelf.keep,
+      keep: (/** @type {Kept} */ kept) => this.#shelf.keep(apart(kept)),
     };
   }
 
@@ -59,7 +59,8 @@ export class Models {
 
   /** The training of before the page was loaded again. @returns {Promise<Kept | null>} */
   async kept() {
-    return this.#shelf.restore();
+    const record = await this.#shelf.restore();
+    return record && whole(record);
   }
 
   /** Images a second that this computer may learn, by how quickly it evaluates a network; 0 where that is not known. */
@@ -98,6 +99,23 @@ export class Models {
     await this.page.refresh();
     this.page.open("watch", { checkpoint: ref, label: ANY }, { push: true, cause: "press" });
   }
+}
+
+/** What is kept of a training, with the tensors of its lanes as entries of their own: each is copied in its own turn. @param {Kept} kept */
+function apart({ snapshot: { lanes, ...snapshot }, ...rest }) {
+  const tensors = lanes.flatMap((lane, i) => Object.entries(lane).map(([what, all]) => [`${i} ${what}`, all]));
+  return { ...rest, snapshot, ...Object.fromEntries(tensors) };
+}
+
+/** The same as it was. @param {any} record @returns {Kept} */
+function whole({ snapshot, ...rest }) {
+  const lanes = snapshot.recipes.map(() => ({}));
+  for (const name of Object.keys(rest).filter((one) => /^\d /.test(one))) {
+    const [lane, what] = name.split(" ");
+    lanes[Number(lane)][what] = rest[name];
+    delete rest[name];
+  }
+  return { ...rest, snapshot: { ...snapshot, lanes } };
 }
 
 /** A lane's model as it is kept: what it is called, the rows of its card, and its files. @param {Session} session @param {number} lane */

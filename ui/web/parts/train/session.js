@@ -46,6 +46,7 @@ export class Session {
   #training = null;
   /** @type {Snapshot | null} */
   #snapshot = null;
+  #begun = 0; // trainings of this visit
   #keptAt = 0;
   #keeping = false;
   /** Gives the right to train back. @type {(() => void) | null} */
@@ -57,13 +58,11 @@ export class Session {
     this.changed = changed;
   }
 
-  /** Move on to the state that follows this event. Returns whether there is one. @param {string} event */
+  /** Move on to the state that follows this event. @param {string} event */
   on(event) {
-    const next = NEXT[this.state][event];
-    if (next) this.state = next;
+    this.state = NEXT[this.state][event] ?? this.state;
     if (!SHOWS[this.state].works && this.state !== "paused") this.#free();
     this.changed();
-    return next !== undefined;
   }
 
   /** The buttons of now. @returns {Action[]} */
@@ -80,16 +79,17 @@ export class Session {
   async begin(read) {
     await this.#hold();
     this.#end();
-    if (!this.on("begin")) return;
+    this.on("begin");
+    const number = ++this.#begun;
     Object.assign(this, { error: "", track: null, asked: null, safe: -1, unkept: "", kept: -1 });
     this.#snapshot = null;
     try {
       const asked = await read();
-      if (this.state !== "preparing") return; // stopped meanwhile
+      if (this.state !== "preparing" || number !== this.#begun) return; // stopped meanwhile, or replaced
       this.asked = asked;
       await this.#learn();
     } catch (error) {
-      this.#fail(error);
+      if (number === this.#begun) this.#fail(error);
     }
   }
 

@@ -10,10 +10,13 @@
 export const NEXT = {
   idle: { begin: "preparing", find: "kept", open: "finished" },
   kept: { begin: "preparing", resume: "starting" },
-  preparing: { learn: "starting", stop: "idle", fail: "failed" },
-  starting: { running: "running", paused: "paused", stopped: "stopped", finished: "finished", fail: "failed" },
-  running: { paused: "paused", stopped: "stopped", finished: "finished", fail: "failed" },
-  paused: { running: "running", stopped: "stopped", finished: "finished", fail: "failed" },
+  preparing: { begin: "preparing", learn: "starting", stop: "idle", fail: "failed" },
+  starting: {
+    ...{ begin: "preparing", stop: "stopped", fail: "failed" },
+    ...{ running: "running", paused: "paused", stopped: "stopped", finished: "finished" },
+  },
+  running: { begin: "preparing", paused: "paused", stopped: "stopped", finished: "finished", fail: "failed" },
+  paused: { begin: "preparing", running: "running", stopped: "stopped", finished: "finished", fail: "failed" },
   stopped: { begin: "preparing", resume: "starting", fail: "failed" },
   finished: { begin: "preparing", fail: "failed" },
   failed: { begin: "preparing", resume: "starting" },

@@ -138,7 +138,7 @@ export class View {
     const at = this.live ? last : Math.min(scrubber.at, last);
     Object.assign(scrubber, { at, last, reached: last, seconds: Math.max(PLAY * last, WHOLE) });
     scrubber.render(this.where);
-    this.button.hidden = !grows && this.live;
+    this.button.hidden = !grows;
     attribute(this.button, "aria-pressed", String(this.live));
     this.element.hidden = !this.moment;
     if (!track || !this.moment) return;
