@@ -26,7 +26,7 @@ atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True
 SLOW = (
     "test_browsers",
     *("test_static", "test_every_kind", "test_presses", "test_app", "test_engine", "test_explore_page"),
-    *("test_captions", "test_lessons", "test_local_inside", "test_train_processes"),
+    *("test_captions", "test_lessons", "test_local_inside", "test_train_page", "test_train_processes"),
     *("test_visitors", "test_train"),
     *("test_ui_words", "test_words", "test_evaluate", "test_families", "test_strangers", "test_openai"),
     *("test_accelerator", "test_local_network", "test_checkpoint", "test_distill", "test_documents"),
