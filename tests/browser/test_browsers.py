@@ -303,8 +303,8 @@ def test_the_drawing_board_of_the_plane(browser, address):
     assert "drawing=" in browser.run("return location.hash;")
 
 
-def test_the_drawing_pad_of_train_takes_a_finger_and_keeps_the_drawing(browser, app):
-    browser.open(f"{app}?tab=train")
+def test_the_drawing_pad_of_train_takes_a_finger_and_keeps_the_drawing(browser, address):
+    browser.open(f"{address}?tab=train")
     browser.click(".train [data-name=data] label:has([value=drawings])")
     browser.drag(".train .sheet", LINE, pointer="touch")
     for _ in range(2):

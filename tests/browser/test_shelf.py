@@ -1,4 +1,4 @@
-"""What browsers keep of trainings (ui/web/learning/shelf.js): whole or not at all, also when a page is reloaded."""
+"""Modules of a training in three browsers. They keep it whole or not at all, and learn the same bits."""
 
 import http.server
 import threading
@@ -56,3 +56,16 @@ def test_trainings_and_models_are_kept_whole_or_not_at_all(name, address, tmp_pa
     assert [(model["ref"], model["facts"]) for model in found["all"]] == [(ref, {"Images": "20"}) for ref in REFS]
     assert (found["title"], found["bytes"]) == ("Stars, 20 drawings", [1, 2, 3])
     assert found["after"] == [None, None, REFS[1:]] and found["other"] == []
+
+
+@pytest.mark.browsers
+def test_three_browsers_learn_the_same_bits(address, tmp_path):
+    """Of the weights, their average and the optimiser's moments, with as many workers."""
+    found = {}
+    for name in BROWSERS:
+        with started(name, tmp_path / name) as browser:
+            browser.open(address)
+            ask = "return (await import('/tests/local/same_bits.mjs')).learned(given[0]);"
+            found[name] = [browser.run(ask, prediction) for prediction in ("v", "flow")]
+    first, *others = found.values()
+    assert len(set(first)) == 2 and others == [first, first], found

@@ -112,10 +112,14 @@ def test_the_card_says_how_it_was_trained(folders):
 
 
 def test_the_page_opens_the_zip_again_and_refuses_others(folders, tmp_path):
-    """Also one without a folder, packed, with files beside those of the model."""
-    with zipfile.ZipFile(tmp_path / "mnist.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+    """Also one without a folder, packed, with files beside those of the model, and one in two folders."""
+    with (
+        zipfile.ZipFile(tmp_path / "mnist.zip", "w", zipfile.ZIP_DEFLATED) as archive,
+        zipfile.ZipFile(tmp_path / "deep.zip", "w") as deep,
+    ):
         for file in (CHECKPOINTS / "mnist-tiny").iterdir():
             archive.write(file, file.name)
+            deep.write(file, f"trained/mine/{file.name}")
         archive.writestr("notes/config.json", "mine")
     for name, content in (
         ("other", {"a.txt": "a"}),
@@ -126,9 +130,9 @@ def test_the_page_opens_the_zip_again_and_refuses_others(folders, tmp_path):
                 archive.writestr(path, text)
     (tmp_path / "none.zip").write_bytes(b"PK")
     own = folders["own"].parents[1] / "own.zip"
-    files = (own, *(tmp_path / f"{name}.zip" for name in ("mnist", "other", "json", "none")))
-    again, mnist, other, broken, none = answers(tmp_path, [("zip", {"file": str(file)}) for file in files])
-    for found, folder in ((again, folders["own"]), (mnist, CHECKPOINTS / "mnist-tiny")):
+    files = (own, *(tmp_path / f"{name}.zip" for name in ("mnist", "deep", "other", "json", "none")))
+    again, mnist, deep, other, broken, none = answers(tmp_path, [("zip", {"file": str(file)}) for file in files])
+    for found, folder in ((again, folders["own"]), *((each, CHECKPOINTS / "mnist-tiny") for each in (mnist, deep))):
         found = {name: content.tobytes() for name, content in found}
         assert found == {file.name: file.read_bytes() for file in folder.iterdir()}
     assert other == {"error": "This ZIP holds no model that can be opened here: it has no config.json."}

@@ -202,9 +202,9 @@ def test_the_map_names_every_room():
 DEFINED = r"(^ *(async )?(def|class) |^ *(export )?(async )?(function|class|const) |^  (async )?)"
 
 
-def test_the_four_traces_name_functions_that_exist():
-    traces = CONTRIBUTING.split("## Four traces")[1].split("\n## ")[0].split("\n**")[1:]
-    assert len(traces) == 4
+def test_the_five_traces_name_functions_that_exist():
+    traces = CONTRIBUTING.split("## Five traces")[1].split("\n## ")[0].split("\n**")[1:]
+    assert len(traces) == 5
     missing = []
     for trace in traces:
         steps = re.findall(r"^\d+\. `([\w/]+\.(?:py|js))` (`[^:]+`):", trace, re.M)

@@ -115,12 +115,13 @@ export function cardRows(recipe, { kind, count, side, channels, classes }, tenso
 export const toZip = (name, files) => zip([...files].map(([path, content]) => [`${name}/${path}`, content]));
 
 /**
- * The files of a checkpoint in a ZIP, in a folder or without one. Throws a UserError for any other ZIP.
+ * The files of a checkpoint in a ZIP, in up to two folders or without one. Throws a UserError for any other ZIP.
  * @param {Uint8Array} bytes @returns {Promise<Files>}
  */
 export async function openZip(bytes) {
   const all = await unzipped(bytes);
-  const [config] = [...all.keys()].filter((path) => /^([^/]+\/)?config\.json$/.test(path));
+  // The page saves a model that it has in "trained/NAME".
+  const [config] = [...all.keys()].filter((path) => /^([^/]+\/){0,2}config\.json$/.test(path));
   const folder = config?.slice(0, -CONFIG.length) ?? "";
   const files = new Map(
     [...KEPT].flatMap((name) => {
