@@ -170,7 +170,7 @@ def ready(page, url, query):
 def opened(page, url, query):
     """Open a link, and wait for the recorded run of its part, which may come later than all else."""
     ready(page, url, query)
-    page.wait_for_function("!document.querySelector('.part:not([hidden]) .tag[hidden]')")
+    page.wait_for_function("!document.querySelector('.part:not([hidden]) .status:not([hidden]) .tag[hidden]')")
     for slider in page.locator(".scrubber:enabled:visible").all():
         slider.press("End")  # a recorded run plays no more
 
