@@ -219,8 +219,9 @@ def test_strangers_get_no_other_checkpoint_and_no_large_run(wrong, sentence, por
     assert sentence in str(refusal.value)
 
 
-def test_strangers_do_not_train(port):
-    assert asked(port, "train", "now", {}) == {"error": "There is no such part on this page"}
+def test_strangers_follow_no_folder(port):
+    error = "Only a page on your own computer follows a folder"
+    assert asked(port, "train", "follow", {"path": "."}) == {"error": error}
 
 
 def test_the_page_is_there_before_gradio_and_who_asks_for_that_waits(torch_page):

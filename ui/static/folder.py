@@ -97,20 +97,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     first = models[given["first"]][1]
     if sum(size for size, *_ in first["files"].values()) < FREE:  # it need not be asked for
         given["known"] = {name: value for name, value in first.items() if name != "examples"}
-    knowledge = {"models": list(models), "answers": _answers(given) | {"hub": hub}, "words": given["words"]}
-    made = {
-        "knowledge.json": _compact(knowledge),
-        "cards.json": json.dumps(app.parts["course"].questions["cards"]({})),
-        "emoji.json": _compact(emoji.NAMES),
-    }
-    for i, (_, known) in enumerate(models.values()):
-        made[f"models/{i}-examples.json"] = _compact(known.pop("examples"))
-        made[f"models/{i}.json"] = _compact(known)
-    contents = {name: text.encode() for name, text in made.items()}
-    given["knowledge"] = f"knowledge/{hashlib.sha256(b''.join(contents.values())).hexdigest()[:12]}"
-    for name, content in contents.items():
-        (out / given["knowledge"] / name).parent.mkdir(parents=True, exist_ok=True)
-        (out / given["knowledge"] / name).write_bytes(content)
+    given["knowledge"] = _write_knowledge(out, app, given, hub, {ref: known for ref, (_, known) in models.items()})
     here = out / "web" / web.version()
     for name, file in web.served().items():
         _copy(file, here / name)
@@ -138,6 +125,27 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     )
     _write(out / "sw.js", service)
     return refused
+
+
+def _write_knowledge(
+    out: Path, app: App, given: Mapping[str, Any], hub: str, models: Mapping[str, dict[str, Any]]
+) -> str:
+    """Write what Python knows for the page, and return the folder of it, whose name changes with its files."""
+    knowledge = {"models": list(models), "answers": _answers(given) | {"hub": hub}, "words": given["words"]}
+    made = {
+        "knowledge.json": _compact(knowledge),
+        "cards.json": json.dumps(app.parts["course"].questions["cards"]({})),
+        "emoji.json": _compact(emoji.NAMES),
+    }
+    for i, known in enumerate(models.values()):
+        made[f"models/{i}-examples.json"] = _compact(known.pop("examples"))
+        made[f"models/{i}.json"] = _compact(known)
+    contents = {name: text.encode() for name, text in made.items()}
+    folder = f"knowledge/{hashlib.sha256(b''.join(contents.values())).hexdigest()[:12]}"
+    for name, content in contents.items():
+        (out / folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / folder / name).write_bytes(content)
+    return folder
 
 
 def _name(ref: str) -> str:

@@ -6,7 +6,6 @@ import { attempt, TRAINED } from "./messages/client.js";
 import { revived } from "./messages/packing.js";
 import { formsFor } from "./plans/forms.js";
 import { Projector } from "./player/projector.js";
-import { Engines } from "./run/engines.js";
 import { Knowledge } from "./run/knowledge.js";
 import { ShareMenu } from "./run/share.js";
 import { isTrainedHere } from "./words/catalogue.js";
@@ -508,8 +507,7 @@ const forms = formsFor(
 const { connect } = await import(`./${given.client}`);
 /** What computes in this browser, beside a server. */
 const browser = async () => (await import("./local/client.js")).connect(given);
-const client = given.knowledge ? connect(given) : new Engines(connect(given), browser);
-const page = new Page({ ...given, forms }, client);
+const page = new Page({ ...given, forms }, connect(given, browser));
 Object.assign(window, { page }); // for tests, and for the curious
 await page.follow();
 document.documentElement.dataset.ready = "true";

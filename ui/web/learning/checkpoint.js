@@ -4,7 +4,7 @@
 import { joined, little, utf8 } from "../files/bytes.js";
 import { unzipped } from "../files/unzip.js";
 import { zip } from "../files/zip.js";
-import { jsonObject } from "../network/weights.js";
+import { jsonObject } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";
 import { ZIP } from "../words/learning.js";
 import { duration } from "../words/units.js";

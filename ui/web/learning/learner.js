@@ -4,17 +4,19 @@
 import { BatchLayers } from "../network/batch_layers.js";
 import { Memory, pageKernel } from "../network/kernel.js";
 import { Parameters } from "../network/parameters.js";
+import { Weights } from "../network/weights.js";
 import { flat, fromUint8, toUint8 } from "../process/floats.js";
 import { normals, uniforms } from "./draws.js";
 import { Objective } from "./objective.js";
 import { Average, clipping, learningRate, Muon } from "./optimisers.js";
 import { TIMES } from "./recipe.js";
-import { shapesOf } from "./shapes.js";
+import { learnedWeights, shapesOf } from "./shapes.js";
 
 /** @import { BatchImage, BatchKernel } from "../network/tape.js" */
 /** @import { Parameter } from "../network/parameters.js" */
 /** @import { Pictures } from "./pictures.js" */
-/** @import { Recipe } from "./recipe.js" */
+/** @import { Published, Recipe } from "./recipe.js" */
+/** @import { Config } from "../network/unet.js" */
 /** @import { Tensors } from "./shapes.js" */
 
 /**
@@ -32,7 +34,7 @@ import { shapesOf } from "./shapes.js";
  * @property {Record<string, any>} config of the network @property {Record<string, any>} scheduler
  * @property {number} index of this worker @property {number} workers that share the network
  * @property {number} seed of the samples
- * @property {Tensors} weights
+ * @property {Tensors | Published} weights
  * @property {Learned | null} learned to go on from
  * @property {WebAssembly.Module} [code] of batch.wasm; without it, the page's own is fetched
  */
@@ -63,6 +65,12 @@ function sharesOf(parameters, count, size) {
   return shares;
 }
 
+/** The weights that a network begins with. @param {Tensors | Published} weights @param {Config} config */
+const tensorsOf = (weights, config) =>
+  weights instanceof Map
+    ? weights
+    : learnedWeights(new Weights(weights.file, weights.name), shapesOf(config), weights.nullLabel);
+
 export class Learner {
   /** The order in which an epoch has the pictures. */
   #order = { epoch: -1, pictures: new Uint32Array() };
@@ -89,7 +97,7 @@ export class Learner {
       memory,
       all.filter(({ name }) => this.names.has(name)),
     );
-    this.parameters.put(learned ? learned.averages : weights);
+    this.parameters.put(learned ? learned.averages : tensorsOf(weights, config));
     this.average = recipe.average ? new Average(recipe.average, this.#ofShare(this.parameters.weights)) : null;
     if (!learned) return;
     this.parameters.put(learned.weights);

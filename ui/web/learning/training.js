@@ -9,8 +9,7 @@ import { Hand, Team } from "./team.js";
 
 /** @import { Learned } from "./learner.js" */
 /** @import { Pictures } from "./pictures.js" */
-/** @import { Grid, Recipe } from "./recipe.js" */
-/** @import { Tensors } from "./shapes.js" */
+/** @import { Grid, Published, Recipe } from "./recipe.js" */
 
 /** @typedef {"starting" | "running" | "paused" | "stopped" | "finished" | "failed"} State */
 /**
@@ -31,7 +30,7 @@ import { Hand, Team } from "./team.js";
 /**
  * How a training runs. workers: how many, `workersFor` says how many are good. start: gives a new one. weights: with which each
  * lane begins, null for weights that have learned nothing. snapshot: to go on from.
- * @typedef {{ workers: number, start?: () => Worker, weights?: (Tensors | null)[], snapshot?: Snapshot | null }} How
+ * @typedef {{ workers: number, start?: () => Worker, weights?: (Published | null)[], snapshot?: Snapshot | null }} How
  */
 
 const FIRST = 2; // seconds until the first grid

@@ -1,4 +1,4 @@
-// Arrays that come and go as text.
+// Arrays and objects that come and go as text.
 
 /** The bytes of a text, base64 or base64url. @param {string} text */
 export const bytes = (text) =>
@@ -25,3 +25,17 @@ export const unpacking = (content, format = "deflate") => through(content, new D
 
 /** @param {Uint8Array} content */
 export const unpacked = (content) => whole(unpacking(content));
+
+/**
+ * The object that a text is as JSON, or bytes in UTF-8; null for anything else.
+ * @param {string | Uint8Array} content @returns {Record<string, any> | null}
+ */
+export function jsonObject(content) {
+  try {
+    const text = typeof content === "string" ? content : new TextDecoder("utf-8", { fatal: true }).decode(content);
+    const found = JSON.parse(text);
+    return found instanceof Object && !Array.isArray(found) ? found : null;
+  } catch {
+    return null; // JSON.parse and TextDecoder have no other way to say what is no JSON and no UTF-8
+  }
+}

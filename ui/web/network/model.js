@@ -1,4 +1,5 @@
 // A checkpoint in the Hub's layout as a model that this page computes: the twin of ddpm_core/checkpoint/load.py.
+import { jsonObject } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";
 import { flowAt, schedule } from "../process/schedule.js";
 import { complete, completeUnet } from "./config.js";
@@ -6,7 +7,7 @@ import { cost } from "./cost.js";
 import { Memory, pageKernel } from "./kernel.js";
 import { Layers } from "./layers.js";
 import { UNet } from "./unet.js";
-import { jsonObject, Weights } from "./weights.js";
+import { Weights } from "./weights.js";
 
 /** @import { Readers } from "./readers.js" */
 /** @import { Condition, Config } from "./unet.js" */

@@ -1,8 +1,9 @@
 // What each block says of x̂_0, and colours for its activity: readers.safetensors, whose format is described in
 // ddpm_core/checkpoint/sidecars/readers_file.py; the twin of `Readers` in ddpm_core/engines/readers.py.
+import { jsonObject } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";
 import { insideOf } from "./surgery.js";
-import { jsonObject, Weights } from "./weights.js";
+import { Weights } from "./weights.js";
 
 /** @import { Config } from "./unet.js" */
 /** @import { Tap } from "../process/predict.js" */

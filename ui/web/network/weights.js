@@ -1,4 +1,5 @@
 // The weights of a network: a .safetensors file, of which every tensor must be asked for by its name and shape.
+import { jsonObject } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";
 
 const HEADER = 16 << 20; // bytes
@@ -39,20 +40,6 @@ const KINDS = {
     },
   },
 };
-
-/**
- * The object that a text is as JSON, or bytes in UTF-8; null for anything else.
- * @param {string | Uint8Array} content @returns {Record<string, any> | null}
- */
-export function jsonObject(content) {
-  try {
-    const text = typeof content === "string" ? content : new TextDecoder("utf-8", { fatal: true }).decode(content);
-    const found = JSON.parse(text);
-    return found instanceof Object && !Array.isArray(found) ? found : null;
-  } catch {
-    return null; // JSON.parse and TextDecoder have no other way to say what is no JSON and no UTF-8
-  }
-}
 
 /** @param {unknown} value */
 const isCount = (value) => Number.isSafeInteger(value) && Number(value) >= 0;

@@ -1,10 +1,11 @@
 // The client of ui/serving/server.py: the models compute on the server's machine.
 import { attempt, kept, token } from "../messages/client.js";
 import { unpacked, unpacking } from "../messages/packing.js";
+import { Engines } from "../run/engines.js";
 import { isEnd } from "../run/stream.js";
 import { NO_ANSWER, WORDS } from "../words/page.js";
 
-/** @import { Order, Refusal, Resumed, Values } from "../messages/client.js" */
+/** @import { Client, Order, Refusal, Resumed, Values } from "../messages/client.js" */
 /** @import { RunMessage } from "../messages/protocol.d.ts" */
 
 // A browser opens at most six connections to a server, for all its windows together, and each run takes one. Without a free
@@ -54,7 +55,8 @@ async function* messages(body) {
   }
 }
 
-export const connect = () => new Server();
+/** The clients of the server and, for what needs none of its models, of this browser. @param {unknown} _given @param {() => Promise<Client>} browser */
+export const connect = (_given, browser) => new Engines(new Server(), browser);
 
 /** The `Client` of the page for a server. */
 export class Server {

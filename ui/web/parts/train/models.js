@@ -3,10 +3,9 @@
 
 import { cardRows, filesOf, openZip, toZip } from "../../learning/checkpoint.js";
 import { configOf } from "../../learning/recipe.js";
-import { learnedWeights, shapesOf } from "../../learning/shapes.js";
+import { shapesOf } from "../../learning/shapes.js";
 import { Shelf } from "../../learning/shelf.js";
 import { Training, workersFor } from "../../learning/training.js";
-import { Weights } from "../../network/weights.js";
 import { UserError } from "../../process/errors.js";
 import { give } from "../../run/saving.js";
 import { MODELS, RUN } from "../../words/train.js";
@@ -15,7 +14,6 @@ import { machineOf, rateFrom } from "./machine.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Files } from "../../learning/checkpoint.js" */
-/** @import { Pictures } from "../../learning/pictures.js" */
 /** @import { Recipe } from "../../learning/recipe.js" */
 /** @import { Snapshot } from "../../learning/training.js" */
 /** @import { Asked, Kept, Session } from "./session.js" */
@@ -44,17 +42,16 @@ export class Models {
   /** @param {Asked} asked @param {Snapshot} [snapshot] */
   async #make({ pictures, recipes }, snapshot) {
     const counts = recipes.map((recipe) => workersFor(recipe, pictures, machineOf(navigator)));
-    const weights = snapshot ? [] : await Promise.all(recipes.map((recipe) => this.#weights(recipe, pictures)));
+    const weights = snapshot ? [] : await Promise.all(recipes.map((recipe) => this.#weights(recipe)));
     return new Training(pictures, recipes, { workers: Math.min(...counts), snapshot, weights });
   }
 
-  /** The weights with which a lane begins; null where it has learned nothing before. @param {Recipe} recipe @param {Pictures} pictures */
-  async #weights(recipe, pictures) {
+  /** The weights with which a lane begins; null where it has learned nothing before. @param {Recipe} recipe */
+  async #weights(recipe) {
     if (!recipe.starts) return null;
     const answer = await fetch(new URL(WEIGHTS, document.baseURI)).catch(() => null);
     if (!answer?.ok) throw new UserError(RUN.noWeights);
-    const file = new Weights(await answer.arrayBuffer(), MODEL);
-    return learnedWeights(file, shapesOf(configOf(recipe, pictures)[CONFIG]), NO_LABEL);
+    return { file: await answer.arrayBuffer(), name: MODEL, nullLabel: NO_LABEL };
   }
 
   /** The training of before the page was loaded again. @returns {Promise<Kept | null>} */
