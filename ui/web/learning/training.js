@@ -38,6 +38,7 @@ const SHARE = 0.1; // of the time, at most, that later grids take
 const RECENT = 20; // seconds of steps that the rate is of
 const SMOOTH = 0.9; // how much the loss of a grid keeps of that of the step before
 const GRIDS = 64; // that a history keeps
+const TRIES = 4; // steps by which a rate is measured; the first one also loads the kernel
 const [IMAGES, WEIGHTS] = [35e6, 21e6]; // bytes of a worker, for widths from 16 on and 28 × 28 pixels: measured
 const [LITTLE, MUCH, PLENTY] = [135e6, 1000e6, 8]; // bytes that all workers may take; GB from which on it is much
 
@@ -48,7 +49,7 @@ const pageWorker = () => new Worker(new URL("../local/worker.js", import.meta.ur
 
 /**
  * How many workers are good for a training: one core stays free, where there are more than two.
- * @param {Recipe} recipe @param {Pictures} pictures
+ * @param {Recipe} recipe @param {Pick<Pictures, "side">} pictures
  * @param {{ cores?: number, memory?: number, mobile?: boolean }} machine memory in GB; undefined where a browser does not say
  */
 export function workersFor({ widths }, { side }, { cores = 1, memory = 0, mobile = true }) {
@@ -57,6 +58,33 @@ export function workersFor({ widths }, { side }, { cores = 1, memory = 0, mobile
   const most = Math.floor((memory >= PLENTY && !mobile ? MUCH : LITTLE) / each);
   const free = cores > 2 ? cores - 1 : cores;
   return Math.max(...[1, 2, 4].filter((count) => count === 1 || count <= Math.min(most, free)));
+}
+
+/** Images a second that so many workers learn, 0 where they can't. What they learn is blank, and forgotten. @param {Recipe} recipe @param {number} workers @param {() => Worker} [start] a new one */
+export async function measureRate(recipe, workers, start) {
+  const { batch: count } = recipe;
+  const images = new Uint8Array(count * 28 * 28);
+  const blank = {
+    images,
+    count,
+    side: /** @type {const} */ (28),
+    channels: /** @type {const} */ (1),
+    originals: images,
+  };
+  const training = new Training({ ...blank, kind: "own", labels: null, classes: [] }, [recipe], { workers, start });
+  let began = 0;
+  const measured = new Promise((resolve) => {
+    training.onNews = (news) => {
+      if (training.isOver) resolve(0);
+      if (news.kind !== "step") return;
+      if (news.step === 1) began = news.seconds;
+      if (news.step === TRIES) resolve(((TRIES - 1) * count) / (news.seconds - began));
+    };
+  });
+  training.start();
+  const rate = /** @type {number} */ (await measured);
+  training.stop();
+  return rate;
 }
 
 /** The loss of late, of the losses of all steps. @param {number[]} losses */

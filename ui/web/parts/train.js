@@ -318,7 +318,7 @@ class Train {
       this.source.choose(record.pictures.kind);
       this.session.find(record);
     } else if (!saves) await this.#showExample();
-    if (!saves) this.#rate ||= await this.models.rate();
+    if (!saves && !this.#lack) this.#rate ||= await this.models.rate(recipesOf(this.form.values, this.source.about)[0]);
     this.render();
   }
 

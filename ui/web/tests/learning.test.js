@@ -9,7 +9,7 @@ import { ndtr, Objective } from "../learning/objective.js";
 import { learningRate } from "../learning/optimisers.js";
 import { configOf, stepsOf, TIMES } from "../learning/recipe.js";
 import { initialWeights, learnedWeights, lengthOf, shapesOf } from "../learning/shapes.js";
-import { Training, workersFor } from "../learning/training.js";
+import { measureRate, Training, workersFor } from "../learning/training.js";
 import { compile } from "../network/kernel.js";
 import { Weights } from "../network/weights.js";
 import { NodeWorker } from "./node_worker.mjs";
@@ -186,6 +186,18 @@ test("workers are as many as cores and memory allow, and leave one core free", (
   );
   assert.deepEqual([count(8, 4, true), count(8, undefined, undefined)], [2, 2]);
   assert.deepEqual([count(8, 2, true, [16, 32, 64], 32), count(8, 2, true, [32, 64, 128])], [2, 1]);
+});
+
+test("a rate is measured before the first training, and is 0 where nothing can be learned", async (t) => {
+  const workers = [];
+  t.after(() => Promise.all(workers.map((worker) => worker.terminate())));
+  const start = () => {
+    workers.push(new NodeWorker());
+    return workers.at(-1);
+  };
+  assert.ok((await measureRate(RECIPE, 2, start)) > 1);
+  assert.equal(workers.length, 2);
+  assert.equal(await measureRate({ ...RECIPE, widths: [6, 12] }, 1, start), 0); // no multiples of 4
 });
 
 test("a training learns, draws, and ends", async (t) => {

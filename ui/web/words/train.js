@@ -154,6 +154,7 @@ export const FOLLOW = {
 
 /** What there is to see in digits while the error is above such a share of their spread. @type {[least: number, seen: string][]} */
 const FALLS = [
+  [1, "It knows nothing yet: its guess is worse than a plain grey."],
   [0.74, "It learns how bright a picture is, and where: spots."],
   [0.64, "Spots become strokes."],
   [0.585, "Strokes find their places: some digits can be read."],

@@ -9,7 +9,6 @@ import { MACHINE } from "../../words/train.js";
 const PAGES = 1000; // of 64 KiB that a worker takes, about
 const LOW = 0.2; // of a battery
 const RATE = "lab-learns"; // under which the browser keeps how many images of the usual network it learns a second
-const PASSES = 1.75; // an image forward and backward costs so many evaluations
 const FIRST = 5000; // images until the first samples can be read
 const [WIDTH, SIDE] = [16, 28]; // of the usual network
 /** A module with one instruction of SIMD. */
@@ -43,7 +42,7 @@ export async function battery({ getBattery }) {
 }
 
 /** What an image costs all lanes, in images of the usual network. @param {Recipe[]} recipes @param {number} side of the pictures */
-const costOf = (recipes, side) =>
+export const costOf = (recipes, side) =>
   recipes.reduce((sum, { widths }) => sum + (widths[0] / WIDTH) ** 2 * (side / SIDE) ** 2, 0);
 
 /** Images a second of the usual network, as this browser has seen them; 0 where it has seen none. */
@@ -52,9 +51,6 @@ export const knownRate = () => Number(attempt(() => localStorage.getItem(RATE)))
 /** Remember how quick a training was. @param {number} rate images a second @param {Recipe[]} recipes @param {number} side */
 export const rememberRate = (rate, recipes, side) =>
   attempt(() => localStorage.setItem(RATE, String(rate * costOf(recipes, side))));
-
-/** Images a second of the usual network where one evaluation takes so long. @param {number} seconds @param {number} workers */
-export const rateFrom = (seconds, workers) => workers / (PASSES * seconds);
 
 /**
  * How long a training takes here: all of it, and until the first samples can be read; null where that is not known.

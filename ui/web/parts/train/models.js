@@ -5,12 +5,12 @@ import { cardRows, filesOf, openZip, toZip } from "../../learning/checkpoint.js"
 import { configOf } from "../../learning/recipe.js";
 import { shapesOf } from "../../learning/shapes.js";
 import { Shelf } from "../../learning/shelf.js";
-import { Training, workersFor } from "../../learning/training.js";
+import { measureRate, Training, workersFor } from "../../learning/training.js";
 import { UserError } from "../../process/errors.js";
 import { give } from "../../run/saving.js";
 import { MODELS, RUN } from "../../words/train.js";
 import { ANY } from "../../words/units.js";
-import { machineOf, rateFrom } from "./machine.js";
+import { costOf, machineOf } from "./machine.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Files } from "../../learning/checkpoint.js" */
@@ -60,12 +60,10 @@ export class Models {
     return record && whole(record);
   }
 
-  /** Images a second that this computer may learn, by how quickly it evaluates a network; 0 where that is not known. */
-  async rate() {
-    if (!this.page.given.knowledge) return 0; // a server says how quick its own machine is
-    const pace = await this.page.client.ask("engine", "pace", { refs: [MODEL] });
-    const [[, , seconds] = [0, 0, 0]] = (pace.error === undefined && pace.paces[MODEL]?.seconds) || [];
-    return seconds ? rateFrom(seconds, pace.error === undefined ? (pace.workers ?? 1) : 1) : 0;
+  /** Images of the usual network that this computer learns a second, by some steps of a recipe; 0 where it can't. @param {Recipe} recipe */
+  async rate(recipe) {
+    const workers = workersFor(recipe, { side: 28 }, machineOf(navigator));
+    return (await measureRate(recipe, workers)) * costOf([recipe], 28);
   }
 
   // --- The model that was learned
