@@ -33,6 +33,7 @@ def state(page, name):
     page.wait_for_selector(f".train[data-state={name}]")
 
 
+@pytest.mark.browsers
 def test_two_networks_learn_pause_survive_a_reload_and_stop(train):
     page = train()
     page.get_by_role("button", name="Half the network?").click()
@@ -62,6 +63,7 @@ def test_two_networks_learn_pause_survive_a_reload_and_stop(train):
     state(page, "stopped")
 
 
+@pytest.mark.browsers
 def test_drawings_begin_with_the_weights_of_the_digits_and_are_compared_with_what_is_drawn(train, url, tmp_path):
     page = train(data="drawings", length=12800)
     page.locator(".train .start").click()

@@ -26,6 +26,7 @@ import { View } from "./train/view.js";
 /** @import { Shown, Track } from "./train/track.js" */
 
 const DRAWS = 250; // ms between two times that a training is drawn
+const LOOKS = 1000; // ms on this part after which a visitor does not only pass by
 const SEEN = 1000; // images after which the rate of a training is known
 /** How many images are enough, by the kind of pictures. @type {Record<string, string>} */
 const LENGTHS = { digits: "25600", drawings: "12800", own: "25600" };
@@ -318,7 +319,16 @@ class Train {
       this.source.choose(record.pictures.kind);
       this.session.find(record);
     } else if (!saves) await this.#showExample();
-    if (!saves && !this.#lack) this.#rate ||= await this.models.rate(recipesOf(this.form.values, this.source.about)[0]);
+    if (!saves && !this.#lack && !this.#rate) setTimeout(() => this.#measure(), LOOKS);
+    this.render();
+  }
+
+  /** Find out how quick this computer is, if the visitor looks at this part and trains nothing yet. */
+  async #measure() {
+    if (!isShown(this.element) || this.session.state !== "idle") return;
+    const [recipe] = recipesOf(this.form.values, this.source.about);
+    const rate = await this.models.rate(recipe);
+    this.#rate ||= rate;
     this.render();
   }
 
