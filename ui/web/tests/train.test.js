@@ -327,5 +327,5 @@ test("the number of copies in words", () => {
   assert.match(copies(0, 2), /not seen/);
   const said = [0.1, 0.5, 0.9, 2].map((likeness) => copies(9, likeness));
   assert.equal(new Set(said.map((text) => text.split(":")[0])).size, 4);
-  assert.match(said[2], /^New ones, no copies: 0.90 \(/);
+  assert.match(said[2], /^No copies: 0.90 \(/);
 });

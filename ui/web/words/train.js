@@ -177,7 +177,7 @@ export function copies(step, likeness) {
       : likeness < 0.6
         ? "Your pictures, moved and stretched"
         : likeness < 1.6
-          ? "New ones, no copies"
+          ? "No copies"
           : "Not like your pictures yet";
   return `${what}: ${likeness.toFixed(2)} (0 is a copy, 1 is as varied as yours).`;
 }
