@@ -41,7 +41,7 @@ EXAMPLES: dict[str, Values] = {
     "network": DIGITS | {"label": "3", "seed": 7},
 }
 QUALITY = {"between": 80, "network": 80}  # of pictures that are smooth, or many; others are packed without loss
-TRAINING = (  # as the page's Train begins
+TRAINING = (  # the page's losses and times; its batch and rate are those of the preset's longer trainings
     *("--config", "mnist-tiny", "--data", "digits", "--prediction", "v", "--loss", "simple", "--times", "lognormal"),
     *("--log-sigma-mean", "0.4", "--log-sigma-std", "1.1", "--steps", "1000", "--batch", "64", "--warmup", "50"),
     *("--log-every", "2", "--sample-count", "20", "--sample-steps", "10", "--sample-seconds", "4"),

@@ -130,7 +130,7 @@ export const SHARE = {
 
 /** What the page says where a server and the browser compute. */
 export const ENGINES = {
-  mixed: "One of these models was trained in your browser, the other one is the server's. Choose two of one kind.",
+  mixed: "One of these models was trained in your browser. The other one is the server’s. Choose two of one kind.",
   unloaded: "What computes in this browser could not be loaded: try again.",
 };
 
