@@ -19,7 +19,7 @@ from ddpm_core.commands import allow_any_text, defaults, said
 from ddpm_core.commands.chain import Where, open_checkpoint
 from ddpm_core.commands.convert import Convert
 from ddpm_core.commands.latents import Interpolate, Reconstruct
-from ddpm_core.commands.reading import find, read
+from ddpm_core.commands.reading import Unset, find, read
 from ddpm_core.commands.restore import Restore
 from ddpm_core.commands.sample import Sample
 from ddpm_core.errors import UserError
@@ -56,11 +56,14 @@ class Export:
     """store the weights as float16, half the size; the folder must not be the checkpoint's own"""
     int8: bool = False
     """store the network's kernels and matrices in 8 bits, a quarter of the size; only this project reads such a file"""
+    schedule: Unset[str] = None
+    """another noise schedule for the network, as for sample; the folder keeps both schedules"""
 
     def run(self) -> None:
         from ddpm_core import save
 
-        save(open_checkpoint(self.checkpoint, Where("cpu", "fp32", "torch")), self.folder, self.half, int8=self.int8)
+        model = open_checkpoint(self.checkpoint, Where("cpu", "fp32", "torch"), schedule=self.schedule)
+        save(model, self.folder, self.half, int8=self.int8)
         print(self.folder)
 
 
