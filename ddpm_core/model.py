@@ -474,8 +474,8 @@ def check_variance(
     if variance == "analytic" and model.gamma is None:
         if model.trained_on is not model.schedule:
             raise ValueError(
-                "the analytic variance was not estimated for these weights on this schedule: save the model, run `python "
-                "-m train gamma FOLDER --data DATA` with the training data, or use another variance"
+                "the analytic variance was not estimated for these weights on this schedule: save the model, run "
+                "`python -m train gamma FOLDER --data DATA` with the training data, or use another variance"
             )
         ref = quote(model.source.ref) if model.source else "CHECKPOINT"
         raise ValueError(

@@ -289,7 +289,7 @@ def own_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
 
 
 def _as_trained(model: ModelSpec) -> ModelSpec:
-    """The model on the schedule of its training. The Hub's layout describes this one, so that diffusers draws with it."""
+    """The model on the schedule of its training, which the Hub's layout describes: so diffusers draws with it."""
     if not isinstance(model.coordinates, TrainedOn):
         return model
     more: dict[str, Any] = {"gamma": None, "optimised": None}

@@ -60,8 +60,8 @@ class ChainFlags:
     checkpoint: str = defaults.CHECKPOINT
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
     schedule: Unset[str] = None
-    """another noise schedule for the network: linear, cosine, quadratic, flow, a .json or .npz file with betas, alpha_bar
-    or sigmas, or module:function for your own; default: the checkpoint's own"""
+    """another noise schedule for the network: linear, cosine, quadratic or flow, a .json or .npz file with betas,
+    alpha_bar or sigmas, or module:function for your own; default: the checkpoint's own"""
     steps: Unset[str] = None
     """number of steps, 1 to T, or their times, such as 999,500,1; default: 50, or a student's own steps"""
     variance: Unset[Variance] = None
@@ -85,7 +85,7 @@ class ChainFlags:
     """classifier-free guidance scale; 1 is none"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
-    def open(self, check: Callable[[ModelSpec], object] | None = None) -> Model:
+    def open_model(self, check: Callable[[ModelSpec], object] | None = None) -> Model:
         """Return the model. Raise ValueError, before its network is prepared, for flags that it doesn't allow.
 
         check: as of `open_checkpoint`; None for `self.check`.

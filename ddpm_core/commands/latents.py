@@ -40,7 +40,7 @@ class LatentFlags(ChainFlags):
         check_output("--grid", self.grid, ".png")
         if os.path.realpath(self.grid) in map(os.path.realpath, pictures):
             raise ValueError(f"--grid would replace your picture {self.grid}: choose another name")
-        model = self.open(partial(self._check_rows, which=which, drawn=not pictures))
+        model = self.open_model(partial(self._check_rows, which=which, drawn=not pictures))
         return model, self._checked_times(model, which), self.options(model)
 
     def _check_rows(self, model: ModelSpec, which: tuple[int, ...], drawn: bool) -> None:

@@ -77,7 +77,7 @@ class Sample(ChainFlags):
         """Return the model and its chain."""
         from ddpm_core.runs import make_chain
 
-        model = self.open()
+        model = self.open_model()
         return model, make_chain(model, **self.chain(), condition=self.condition(model))
 
     def _each(self, seeds: Sequence[int], out: Path) -> None:

@@ -171,7 +171,7 @@ def test_what_was_measured_says_for_which_schedule_and_is_not_used_with_another(
     save(model.with_schedule(TABLE), tmp_path / "saved")
     assert not any((tmp_path / "saved" / name).exists() for name in ("analytic_variance.json", path.name))
     for options in ({"variance": "analytic"}, {"sampler": "ddim", "spacing": "optimised"}):
-        with pytest.raises(ValueError, match="on this schedule: save the model, run `python -m train .* FOLDER"):
+        with pytest.raises(ValueError, match=r"on this schedule: save the model, run `python -m train .* FOLDER"):
             sample(open_one(tmp_path / "saved"), [1], 2, **options)
     # The same weights, and the schedule changed by hand: the files that say another one count as missing.
     scheduler = checkpoint / "scheduler_config.json"
@@ -219,7 +219,7 @@ def test_the_command_line_takes_a_schedule(checkpoint, own_module, tmp_path, mon
         (tmp_path / "drawn.npz").unlink()
     main(["sample", *flags, "--schedule", "cosine", "--out", "drawn"])
     with pytest.raises(SystemExit, match="other"):  # a run on another schedule can't continue there
-        main(["sample", *flags, "--schedule", "own.npz", "--seeds", "6", "--out", "drawn"][:-4] + ["--out", "drawn"])
+        main(["sample", *flags, "--schedule", "own.npz", "--out", "drawn"])
     with pytest.raises(SystemExit, match="unknown schedule 'cosin': choose from"):
         main(["sample", *flags, "--schedule", "cosin"])
     main(["export", str(checkpoint), "saved", "--schedule", "own.npz"])

@@ -31,7 +31,8 @@ _WRONG = (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeEr
 class Sidecar(Generic[Value]):
     """file: its name. title: what it holds, in a sentence. parse: its content as a value; raises one of _WRONG.
 
-    schedule: that of the model, for which its content must hold; None for any. in_cache: whether it can be made for a checkpoint that can't be written to, and is then in the user's cache.
+    schedule: that of the model, for which its content must hold; None for any.
+    in_cache: whether it can be made for a checkpoint that can't be written to, and is then in the user's cache.
     load, dump: read and write the content; of JSON where nothing is said. load raises ValueError.
     """
 
