@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ddpm_core.imports import collector_off
+from ddpm_core.signatures import readable
 
 if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr__; a test compares it with _HOME
     from ddpm_core.checkpoint.load import load as load
@@ -79,8 +80,9 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with collector_off():
-        return getattr(import_module(f"ddpm_core.{_HOME[name]}"), name)
+        return readable(getattr(import_module(f"ddpm_core.{_HOME[name]}"), name))
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    """Return what TAB shows: the public names, and none of the modules that were imported for them."""
+    return sorted(__all__)
