@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.checkpoint.sidecars.readers_file import readers as readers
     from ddpm_core.engines.blocks import inside as inside
     from ddpm_core.engines.blocks import module as module
+    from ddpm_core.engines.onnx_file import export_onnx as export_onnx
     from ddpm_core.few_steps.optimised import optimise_timesteps as optimise_timesteps
     from ddpm_core.imaging import from_uint8 as from_uint8
     from ddpm_core.imaging import to_uint8 as to_uint8
@@ -49,6 +50,7 @@ _HOME = {
     "Step": "samplers",
     "bits_per_dim": "likelihood",
     "encode": "latents",
+    "export_onnx": "engines.onnx_file",
     "from_uint8": "imaging",
     "inside": "engines.blocks",
     "interpolate": "latents",

@@ -10,7 +10,7 @@ import json
 import math
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -430,7 +430,7 @@ def find(text: str, T: int) -> NoiseSchedule:
     # What this function computes may change: a checkpoint keeps its numbers, and its name for the reader.
     table = NoiseSchedule.from_betas(found.beta[1:])
     exploding = {"variance_exploding": True} if found.exploding else {}
-    return NoiseSchedule(found.beta, {**table.config, **exploding, "_function": text})
+    return replace(found, config={**table.config, **exploding, "_function": text})
 
 
 def _from_file(path: Path) -> NoiseSchedule:
