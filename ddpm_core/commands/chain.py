@@ -177,9 +177,9 @@ def read_picture(path: Path, size: int, channels: int) -> np.ndarray:
 def check_output(option: str, path: Path, suffix: str) -> None:
     """Raise ValueError, before anything is computed, if the option's file can't be written or has another suffix."""
     if path.suffix.lower() != suffix:
-        raise ValueError(
-            f"{option} writes a {suffix[1:].upper()} file: its name must end in {suffix}, got {str(path)!r}"
-        )
+        kind = suffix[1:].upper()
+        article = "an" if kind[0] in "AEIOU" else "a"
+        raise ValueError(f"{option} writes {article} {kind} file: its name must end in {suffix}, got {str(path)!r}")
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
         raise ValueError(f"the folder {folder} does not exist: create it, or choose another place")

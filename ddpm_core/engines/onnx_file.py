@@ -103,7 +103,7 @@ def export_onnx(model: Model, file: str | Path) -> list[Path]:
     if file.suffix != ".onnx":
         raise ValueError(f"the name of an ONNX file ends in .onnx, got {str(file)!r}")
     if find_spec("onnx") is None:
-        raise ValueError("ONNX files need the package onnx: run `pip install onnx`")
+        raise ValueError("ONNX files need the package onnx: run `pip install 'onnx>=1.17'`")
     network = module(model)
     size = model.image_size
     weights = next(iter(network.parameters()), torch.zeros(0))

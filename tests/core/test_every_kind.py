@@ -33,7 +33,7 @@ from training import process_restored, weights  # noqa: F401 (a fixture for all 
 
 pytest.importorskip("transformers", reason="needed for words only")
 pytest.importorskip("torch_fidelity")
-onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
 import ddpm_core
 from ddpm_core import CheckpointError, predict, sample, side_by_side, trajectory
@@ -472,6 +472,8 @@ def _(case):
 def _(case):
     file = case.new("network").with_suffix(".onnx")
     printed = case.command(library, "export", case.folder, "--onnx", file).splitlines()
+    import onnxruntime
+
     sessions = [onnxruntime.InferenceSession(name, providers=["CPUExecutionProvider"]) for name in printed]
     told, facts = next(iter(case.told.values()), None), sessions[0].get_modelmeta().custom_metadata_map["ddpm_core"]
     np.testing.assert_allclose(json.loads(facts)["alpha_bar"], case.twin.ab, rtol=1e-9)
