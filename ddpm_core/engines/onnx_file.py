@@ -146,7 +146,7 @@ def _write(file: Path, network: nn.Module, inputs: dict[str, Tensor], output: st
     axes = {name: {0: "N"} for name in (*inputs, output)}
     if "states" in inputs:
         axes["states"][1] = "L"
-    traced = io.BytesIO()
+    traced: Any = io.BytesIO()
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's about tracing, which the tests compare, and about its other exporter
         torch.onnx.export(
