@@ -519,7 +519,7 @@ def test_a_model_that_is_chosen_while_an_estimate_comes_is_waited_for(quiet, app
 
 
 def test_a_server_that_is_gone_is_asked_again_until_it_is_back(quiet, app):
-    quiet.route("**/parts/compare.js", lambda route: route.abort())  # it may be kept from before
+    quiet.route("**/parts/compare/mount.js", lambda route: route.abort())  # it may be kept from before
     opened(quiet, app.local_url, "tab=watch")
     quiet.wait_for_selector(".part-watch[data-described]")  # by a module, which is loaded with the first question
     quiet.evaluate("document.querySelector('.part-watch .how').open = true")

@@ -293,7 +293,7 @@ export class Page {
   #load(name) {
     let part = this.#parts.get(name);
     if (!part) {
-      part = import(`./parts/${name}.js`).then(({ mount }) => mount(this, name));
+      part = import(`./parts/${name}/mount.js`).then(({ mount }) => mount(this, name));
       this.#parts.set(name, part);
       part.then(
         (made) => {

@@ -15,7 +15,7 @@ from pathlib import Path
 FILES = Path(__file__).parent
 PAGE, COMMON, WORKER = "page.js", "common.js", "local/worker.js"
 ENTRY = "app.js"  # runs when the page opens
-FIRST = ("parts/watch.js", "plans/sampling.js")  # are asked for at once by what runs then
+FIRST = ("parts/watch/mount.js", "plans/sampling.js")  # are asked for at once by what runs then
 IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[^"]+)";$', re.M)
 LATER = re.compile(r'\bimport\((["`])(\.[^"`]+)\1\)')  # import("./x.js")
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const) (\w+))", re.M)
@@ -71,7 +71,7 @@ def imported(*names: str, later: bool = False) -> list[str]:
 @cache
 def scripts(client: str) -> dict[str, str]:
     """The text of each file of JavaScript, by its path. client: the module of what computes for the page."""
-    parts = [name for name in modules() if re.fullmatch(r"parts/\w+\.js", name)]
+    parts = [name for name in modules() if re.fullmatch(r"parts/\w+/mount\.js", name)]
     page, worker = imported(*FIRST, client, ENTRY), imported(WORKER)
     # A file outside can be one of the page and of the worker. Each of them runs its own copy of what such a file needs.
     both = set(imported(*parts, *page, later=True)) & set(imported(WORKER, later=True))

@@ -15,8 +15,8 @@ const rows = () => import("./rows.js");
 const PARTS = {
   ...{ watch: lanes, compare: lanes, grid: lanes },
   ...{ latents: rows, repair: rows, between: rows, network: rows },
-  plane: async () => ({ save: (await import("./tables.js")).points }),
-  likelihood: async () => ({ save: (await import("./tables.js")).bound }),
+  plane: async () => ({ save: (await import("../parts/likelihood/files.js")).points }),
+  likelihood: async () => ({ save: (await import("../parts/likelihood/files.js")).bound }),
 };
 
 /**

@@ -6,7 +6,7 @@ import { isEnd, NEXT } from "../run/stream.js";
 import { failure } from "../words/units.js";
 
 /** @import { Plan, StepKind } from "../plans/plan.js" */
-/** @import { Cloud, Training } from "../plans/plane.js" */
+/** @import { Cloud, Training } from "../parts/plane/plan.js" */
 /** @import { Loaded } from "./checkpoints.js" */
 /** @import { Computation } from "./parts/index.js" */
 /** @import { Pool, StrandStep } from "./pool.js" */

@@ -71,7 +71,7 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
     for (const ref of refs) if (!isOfPlane(ref)) await checkpoints.learn(ref);
     for (const ref of refs)
       if (isOfPlane(ref) && checkpoints.seconds(ref) === null)
-        checkpoints.note(ref, ...(await (await import("./parts/plane.js")).timed(ref)));
+        checkpoints.note(ref, ...(await (await import("../parts/plane/compute.js")).timed(ref)));
     /** @type {[string, PaceOf][]} */
     const paces = [];
     for (const ref of refs) {

@@ -10,12 +10,12 @@ const PLANNERS = {
   compare: async () => (await sampling()).compare,
   grid: async () => (await sampling()).grid,
   sketch: async () => (await sampling()).sketch,
-  latents: async () => (await import("./latents.js")).planner,
-  repair: async () => (await import("./repair.js")).planner,
-  between: async () => (await import("./between.js")).planner,
-  network: async () => (await import("./network.js")).planner,
-  plane: async () => (await import("./plane.js")).planner,
-  likelihood: async () => (await import("./likelihood.js")).planner,
+  latents: async () => (await import("../parts/latents/plan.js")).planner,
+  repair: async () => (await import("../parts/repair/plan.js")).planner,
+  between: async () => (await import("../parts/between/plan.js")).planner,
+  network: async () => (await import("../parts/network/plan.js")).planner,
+  plane: async () => (await import("../parts/plane/plan.js")).planner,
+  likelihood: async () => (await import("../parts/likelihood/plan.js")).planner,
 };
 
 /** @param {string} part */

@@ -5,8 +5,8 @@ import { duration } from "../parts/train/machine.js";
 import { Session } from "../parts/train/session.js";
 import { NEXT, SHOWS } from "../parts/train/standing.js";
 import { smoothed, ToldTrack } from "../parts/train/track.js";
+import { ACTIONS, copies, expected, facts, sentence, status, when } from "../parts/train/words.js";
 import { formsFor } from "../plans/forms.js";
-import { ACTIONS, copies, expected, facts, sentence, status, when } from "../words/train.js";
 import { PretendTraining } from "./pretend_training.mjs";
 
 const form = formsFor("mnist-tiny", ["mnist-tiny"]).train;

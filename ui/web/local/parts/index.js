@@ -1,8 +1,9 @@
 // The parts whose computations are computed here. Those that the first page does not need are loaded when they are asked for.
+
+import { sampling } from "../../computing/sampling.js";
 import { UserError } from "../../process/errors.js";
 import { NEEDS_SERVER } from "../../words/units.js";
 import { once } from "../files/store.js";
-import { sampling } from "./sampling.js";
 
 /** @import { Checkpoints, Loaded } from "../checkpoints.js" */
 /** @import { Run } from "../jobs.js" */
@@ -31,12 +32,12 @@ export function parts(checkpoints) {
   const makers = {
     ...{ watch, compare: watch, grid: watch },
     fetch: async () => fetching,
-    sketch: once(async () => (await import("./sketch.js")).sketching),
-    latents: once(async () => (await import("./latents.js")).latents),
-    repair: once(async () => (await import("./repair.js")).repair),
-    between: once(async () => (await import("./between.js")).between),
-    network: once(async () => (await import("./network.js")).network),
-    plane: once(async () => (await import("./plane.js")).plane),
+    sketch: once(async () => (await import("../../parts/sketch/compute.js")).sketching),
+    latents: once(async () => (await import("../../parts/latents/compute.js")).latents),
+    repair: once(async () => (await import("../../parts/repair/compute.js")).repair),
+    between: once(async () => (await import("../../parts/between/compute.js")).between),
+    network: once(async () => (await import("../../parts/network/compute.js")).network),
+    plane: once(async () => (await import("../../parts/plane/compute.js")).plane),
     course: async () => ({ questions: { cards: () => checkpoints.read("cards.json") } }),
   };
   return async (name) => {
