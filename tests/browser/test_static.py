@@ -376,12 +376,12 @@ def png(page):
     page.wait_for_selector("#place > section:not([hidden])[data-state=finished]")
     packed = page.evaluate(
         """async () => {
-            const { make } = await import(`${document.querySelector("link[href$='page.js']").href}/../files/make.js`);
             const { run } = document.querySelector("#place > section:not([hidden])").dataset;
             const { knowledge, part } = page;
             const { values } = JSON.parse(sessionStorage.getItem(`lab-run-${part}`));
             const found = { ...(await page.client.kept(run)), plan: await knowledge.plan(part, values) };
-            const [, bytes] = await make(knowledge.catalogue, part, "png", found, async () => {});
+            const { save } = await (await knowledge.plansOf(part)).files();
+            const [, bytes] = await save("png", found, knowledge.catalogue, async () => {});
             return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
         }"""
     )

@@ -8,13 +8,9 @@ import { picture, picturesOf, seenOf } from "./sampling.js";
 
 /** @import { Picture } from "../pictures/resize.js" */
 /** @import { RowsPlan } from "../plans/rows.js" */
-/** @import { Run } from "../local/jobs.js" */
-/** @import { Loaded as Model } from "../local/checkpoints.js" */
 /** @import { Source } from "../plans/rows.js" */
-/** @import { Seen } from "../local/pool.js" */
 /** @import { Settings, Step } from "../process/runs.js" */
-/** @import { Computation } from "../local/parts/index.js" */
-/** The steps of a phase of a run. @typedef {ReturnType<Run["share"]>} Shared */
+/** @import { Computation, Loaded as Model, Seen, Strands, Work } from "./computation.d.ts" */
 
 /** What such a computation has besides its plan. @type {Pick<Computation, "record">} */
 export const kept = {
@@ -43,7 +39,7 @@ export async function* sampled(plan, model, { seed }, every) {
 /**
  * A picture of one's own, or the sample that is a strand.
  * @param {RowsPlan} plan @param {number} i its number @param {Source} source
- * @param {Run} work @param {Shared} strands
+ * @param {Work} work @param {Strands} strands
  * @returns {Promise<Picture>}
  */
 export async function source(plan, i, { own }, work, strands) {
@@ -79,7 +75,7 @@ export async function* column(plan, model, chain, n, rows) {
 
 /**
  * Take the n steps of a row, a strand for each column.
- * @param {RowsPlan} plan @param {number} row @param {Shared} strands @param {number} n @param {Run} work
+ * @param {RowsPlan} plan @param {number} row @param {Strands} strands @param {number} n @param {Work} work
  * @param {{ repeats?: boolean, withX?: boolean }} [how] repeats: steps follow their evaluations, which are not shown. withX: x is shown, too
  * @returns {Promise<Seen[]>} the last ones
  */

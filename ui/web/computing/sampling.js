@@ -12,12 +12,9 @@ import { chain, inOrder, sideBySide } from "../process/runs.js";
 /** @import { SamplingPlan } from "../plans/sampling.js" */
 /** @import { Arguments } from "../plans/settings.js" */
 /** @import { Touches } from "../plans/touch.js" */
-/** @import { Run } from "../local/jobs.js" */
-/** @import { Chains, Seen } from "../local/pool.js" */
 /** @import { Step } from "../process/runs.js" */
-/** @import { Loaded as Model } from "../local/checkpoints.js" */
 /** @import { Word } from "../network/latent.js" */
-/** @import { Part } from "../local/parts/index.js" */
+/** @import { Chains, Computation, Loaded as Model, Seen, Work } from "./computation.d.ts" */
 
 const MOMENTS = 25; // of a run of latents, which are shown
 const SEEN = 16; // grey levels of a pixel by which two pictures differ
@@ -93,7 +90,7 @@ export function seenOf(model, { index, s, x, x0, sigma }, isKept) {
   return { ...seen, x: picture, x0: s ? shown(model, x0) : picture, ...latents };
 }
 
-/** @param {SamplingPlan} plan @param {Model[]} models of its refs @param {Run} work */
+/** @param {SamplingPlan} plan @param {Model[]} models of its refs @param {Work} work */
 async function compute(plan, models, work) {
   const { lanes, rows, shared } = plan;
   /** @type {{ frames: Map<number, Picture[]>[], x0: Map<number, Float32Array> }} */
@@ -196,10 +193,8 @@ export function conditioned(model, { labels, prompts = "", negative = "", ...res
   return { ...rest, ...condition, model };
 }
 
-/** @type {Part} */
-export const sampling = {
-  computation: {
-    record: ({ lanes }) => ({ frames: lanes.map(() => new Map()), x0: new Map() }),
-    ...{ chains, compute },
-  },
+/** @type {Computation} */
+export const lanes = {
+  record: ({ lanes }) => ({ frames: lanes.map(() => new Map()), x0: new Map() }),
+  ...{ chains, compute },
 };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bound } from "../parts/likelihood/files.js";
+import { save as bound } from "../parts/likelihood/files.js";
 import { looks, planner } from "../parts/likelihood/plan.js";
 import { toText, unpack } from "../pictures/text.js";
 import { schedule } from "../process/schedule.js";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { film, save, settings } from "../files/rows.js";
 import { weights } from "../parts/latents/plan.js";
-import { points } from "../parts/likelihood/files.js";
+import { save as points } from "../parts/plane/files.js";
 import { seedsOfColumns } from "../plans/rows.js";
 import { ofSeed, ofWeight } from "../words/rows.js";
 

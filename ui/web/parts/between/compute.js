@@ -7,13 +7,10 @@ import { CELLS, kindOf, SIDE, STAGES } from "./plan.js";
 
 /** @import { Picture } from "../../pictures/resize.js" */
 /** @import { BetweenPlan } from "./plan.js" */
-/** @import { Run } from "../../local/jobs.js" */
-/** @import { Chains, Seen } from "../../local/pool.js" */
-/** @import { Loaded as Model } from "../../local/checkpoints.js" */
-/** @import { Part } from "../../local/parts/index.js" */
+/** @import { Chains, Computation, Loaded as Model, Seen, Work } from "../../computing/computation.d.ts" */
 
-/** @type {Part} */
-export const between = { computation: { ...kept, chains, compute } };
+/** @type {Computation} */
+export const computation = { ...kept, chains, compute };
 
 /** @param {BetweenPlan} plan @param {Model[]} models @returns {Chains} */
 function chains(plan, [model]) {
@@ -28,7 +25,7 @@ function chains(plan, [model]) {
   return (number) => steps(CELLS[number]);
 }
 
-/** @param {BetweenPlan} plan @param {Model[]} models @param {Run} work */
+/** @param {BetweenPlan} plan @param {Model[]} models @param {Work} work */
 async function compute(plan, [{ words }], work) {
   const unknown = [...new Set(plan.corners.flatMap((text) => words?.unknown(text) ?? []))];
   work.give({ kind: "plan", unknown });

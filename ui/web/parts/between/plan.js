@@ -77,3 +77,5 @@ function script({ request: { checkpoint, seed }, model, options, corners }) {
     rowsSaved(SIDE, WHAT),
   );
 }
+
+export const files = () => import("../../files/rows.js");

@@ -1,4 +1,4 @@
-// Compare's words, and those of its grid.
+// The words beside A and B.
 
 export const WORDS = {
   lane: (/** @type {string} */ name) => `Lane ${name}`,
@@ -17,10 +17,4 @@ export const FAMILIES = {
   ],
   about:
     "Recorded: seed 13, the digit 5. All rows begin with the same noise. The first three ask one network, read in three ways; the last one asks its student. None of the models that come with the page has learned its variance: those of the Hub’s DiT, and of OpenAI’s files, have.",
-};
-
-/** The words of the grid. */
-export const GRID = {
-  lead: "One seed, one start of noise: each cell is a whole run with its own steps. Press a cell to watch it.",
-  watch: (/** @type {string} */ name) => `Watch: ${name}`,
 };

@@ -5,7 +5,7 @@ import { show } from "../../pictures/sprite.js";
 import { Panel } from "../../run/panel.js";
 import { WAYS } from "../../words/meanings.js";
 import { countOfSteps } from "../../words/units.js";
-import { GRID } from "../compare/words.js";
+import { WORDS } from "./words.js";
 
 /** @import { Page, Part } from "../../app.js" */
 /** @import { Values } from "../../messages/client.js" */
@@ -35,7 +35,7 @@ class Grid {
     this.page = page;
     /** @type {Panel<Result>} */
     this.panel = new Panel(page, part, this);
-    this.panel.stage.append(el("p", null, GRID.lead), meanings(...WAYS), this.panel.origin, this.#box);
+    this.panel.stage.append(el("p", null, WORDS.lead), meanings(...WAYS), this.panel.origin, this.#box);
   }
 
   mounted() {
@@ -87,7 +87,7 @@ class Grid {
       const values = { ...this.panel.ran, ...settings, count: plan.count };
       cells[way] ??= {};
       cells[way][Number(settings.steps)] = button(
-        { title: GRID.watch(name) },
+        { title: WORDS.watch(name) },
         () => this.#watch(values),
         this.#images[i],
       );

@@ -8,16 +8,12 @@ import { trajectory } from "../../process/runs.js";
 import { mixes, weights } from "./plan.js";
 
 /** @import { LatentsPlan } from "./plan.js" */
-/** @import { Run } from "../../local/jobs.js" */
-/** @import { Chains } from "../../local/pool.js" */
-/** @import { Shared } from "../../computing/rows.js" */
-/** @import { Loaded as Model } from "../../local/checkpoints.js" */
-/** @import { Part } from "../../local/parts/index.js" */
+/** @import { Chains, Computation, Loaded as Model, Strands, Work } from "../../computing/computation.d.ts" */
 
 const SAMPLES = 4; // every so many steps of a sample's way are shown
 
-/** @type {Part} */
-export const latents = { computation: { ...kept, chains, compute } };
+/** @type {Computation} */
+export const computation = { ...kept, chains, compute };
 
 /** @param {LatentsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array[]} images to begin with @returns {Chains} */
 function chains(plan, [model], phase, images) {
@@ -41,7 +37,7 @@ const statesOf = ({ sources, times }, model, images) =>
 const startsOf = ({ request }, [x, other]) =>
   weights(request).map((weight) => (mixes(request) ? mix(x, other, weight) : x));
 
-/** @param {LatentsPlan} plan @param {Model[]} models @param {Run} work */
+/** @param {LatentsPlan} plan @param {Model[]} models @param {Work} work */
 async function compute(plan, [model], work) {
   work.give({ kind: "plan" });
   const drawn = work.share(0);
@@ -57,7 +53,7 @@ async function compute(plan, [model], work) {
   for (const row of states.keys()) await rowOf(plan, model, row, states[row], work, rows);
 }
 
-/** @param {LatentsPlan} plan @param {Model} model @param {number} row @param {Float32Array[]} states of the pictures @param {Run} work @param {Shared} strands */
+/** @param {LatentsPlan} plan @param {Model} model @param {number} row @param {Float32Array[]} states of the pictures @param {Work} work @param {Strands} strands */
 async function rowOf(plan, model, row, states, work, strands) {
   const n = plan.lengths[row];
   if (n) await take(plan, row, strands, n, work);

@@ -125,3 +125,5 @@ function script({ request, model, options, sources, times }) {
     rowsSaved(count, mode),
   );
 }
+
+export const files = () => import("../../files/rows.js");

@@ -1,4 +1,4 @@
-// Files of numbers, as CSV: the bound of a model, and clouds in the plane.
+// The bound of a model as CSV.
 
 import { UserError } from "../../process/errors.js";
 import { asFloat, literal } from "../../words/literal.js";
@@ -8,7 +8,7 @@ import { WORDS } from "./words.js";
 /** @import { MeanBits } from "../../messages/protocol.d.ts" */
 /** @import { Request } from "../../plans/plan.js" */
 /** @import { Catalogue } from "../../words/catalogue.js" */
-/** @import { File } from "../../files/make.js" */
+/** @import { File } from "../../files/file.d.ts" */
 
 /**
  * What an engine has measured: a row for each chain, then one for each time.
@@ -16,7 +16,7 @@ import { WORDS } from "./words.js";
  * picture is measured @param {Catalogue} catalogue
  * @returns {File}
  */
-export function bound(_, { plan, found: { chains, curves = {}, rmse = [], times = [] }, T }, catalogue) {
+export function save(_, { plan, found: { chains, curves = {}, rmse = [], times = [] }, T }, catalogue) {
   if (!chains) throw new UserError(NOTHING.numbers);
   const rows = [["variance", "steps", "bits_per_dim", "standard_error", "L_T", "L_0"]];
   for (const [name, ofSteps] of Object.entries(chains))
@@ -31,21 +31,3 @@ export function bound(_, { plan, found: { chains, curves = {}, rmse = [], times 
 
 /** @param {number | null} number */
 const written = (number) => (number === null ? "" : literal(asFloat(number)));
-
-/**
- * The points of clouds in the plane at t = 0.
- * @param {string} _ "csv"
- * @param {{ plan: { request: Request }, clouds: Iterable<[lane: number, points: Float32Array]> }} run points: x₁ and x₂ of
- * each, of the lanes that are done
- * @returns {File}
- */
-export function points(_, { plan, clouds }) {
-  const rows = [...clouds]
-    .toSorted(([a], [b]) => a - b)
-    .flatMap(([lane, x]) =>
-      Array.from({ length: x.length / 2 }, (_, i) => `${"AB"[lane]},${asFloat(x[2 * i])},${asFloat(x[2 * i + 1])}\n`),
-    );
-  if (!rows.length) throw new UserError(NOTHING.cloud);
-  const { shape, seed } = plan.request;
-  return [`${shape}-seed-${seed}.csv`, `lane,x1,x2\n${rows.join("")}`];
-}

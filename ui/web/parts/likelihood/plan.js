@@ -173,3 +173,5 @@ function script(request, model, { shape, labels, set }) {
       : []),
   );
 }
+
+export const files = () => import("./files.js");

@@ -6,25 +6,23 @@ import { insideOf, opened } from "../../network/surgery.js";
 import { fitting } from "../../plans/kept.js";
 import { UserError } from "../../process/errors.js";
 import { sideBySide } from "../../process/runs.js";
+import { NETWORK } from "../../words/wrong.js";
 
 /** @import { Picture } from "../../pictures/resize.js" */
 /** @import { NetworkPlan } from "./plan.js" */
 /** @import { Readers } from "../../network/readers.js" */
 /** @import { Tap } from "../../process/predict.js" */
-/** @import { Run } from "../../local/jobs.js" */
-/** @import { Loaded as Model } from "../../local/checkpoints.js" */
-/** @import { Part } from "../../local/parts/index.js" */
+/** @import { Computation, Loaded as Model, Work } from "../../computing/computation.d.ts" */
 
-/** @type {Part} */
-export const network = { computation: { ...kept, compute } };
+/** @type {Computation} */
+export const computation = { ...kept, compute };
 
-/** @param {NetworkPlan} plan @param {Model[]} models @param {Run} work */
+/** @param {NetworkPlan} plan @param {Model[]} models @param {Work} work */
 async function compute(plan, [model], work) {
   const { request, options, grafted, cut, changed, times, kind } = plan;
   const { blocks, skips } = insideOf(model.config);
   const names = Object.keys(blocks);
-  if (!names.includes(request.block))
-    throw new UserError(`This network has no block '${request.block}': choose from ${names.join(", ")}`);
+  if (!names.includes(request.block)) throw new UserError(NETWORK.noBlock(request.block, names));
   const readers = await model.readers();
   const own = conditioned(model, options);
   /** @type {[number, number]} */

@@ -160,3 +160,5 @@ function script({ request, model, options, cut, times, changed, grafted, place }
     ...(place ? seen : []),
   );
 }
+
+export const files = () => import("../../files/rows.js");

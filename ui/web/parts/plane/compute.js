@@ -9,11 +9,10 @@ import { ARROW_UNIT, ARROWS, exactModel, planeModel, shape, UNIT } from "../../p
 import { trajectory } from "../../process/runs.js";
 import { networkOf, TRAINING } from "./plan.js";
 
-/** @import { CloudsPlan } from "./plan.js" */
+/** @import { Cloud, CloudsPlan, Training } from "./plan.js" */
 /** @import { Process } from "../../process/predict.js" */
-/** @import { Run } from "../../local/jobs.js" */
 /** @import { PlaneNetwork } from "../../network/plane.js" */
-/** @import { Part } from "../../local/parts/index.js" */
+/** @import { Computation, Work } from "../../computing/computation.d.ts" */
 /** curve: some steps of the training, each with the loss since the one before. @typedef {{ network: PlaneNetwork, curve: [step: number, loss: number][] }} Trained */
 
 const [NEAR, FAR] = [1.2, 2.4]; // what is seen of the plane at t = 0 and at T: up to so far from 0
@@ -80,7 +79,7 @@ function arrows(network, mixture, t, alphaBar, reach) {
   return packed(new Int8Array(score.length), score, ARROW_UNIT);
 }
 
-/** Give the network of a plan, which may have to be trained. @param {CloudsPlan} plan @param {Process} exact @param {Run} work */
+/** Give the network of a plan, which may have to be trained. @param {CloudsPlan} plan @param {Process} exact @param {Work<Training | Cloud>} work */
 async function trained({ request, data }, exact, work) {
   const key = networkOf(request);
   const steps = request.training;
@@ -122,7 +121,7 @@ async function trained({ request, data }, exact, work) {
   }
 }
 
-/** @param {CloudsPlan} plan @param {unknown} _ @param {Run} work */
+/** @param {CloudsPlan} plan @param {unknown} _ @param {Work<Training | Cloud>} work */
 async function compute(plan, _, work) {
   const { request, data, lanes } = plan;
   work.give({ kind: "plan" });
@@ -156,5 +155,5 @@ async function compute(plan, _, work) {
   }
 }
 
-/** @type {Part} */
-export const plane = { computation: { record: () => ({ clouds: new Map() }), compute } };
+/** @type {Computation} */
+export const computation = { record: () => ({ clouds: new Map() }), compute };

@@ -122,3 +122,5 @@ for name, (model, options) in lanes.items():
     np.savetxt(f"{name}.csv", x.numpy(), delimiter=",")
 `;
 }
+
+export const files = () => import("./files.js");

@@ -9,15 +9,11 @@ import { BLUR, known, methods, SHRUNK, sourceOf } from "./plan.js";
 /** @import { Picture } from "../../pictures/resize.js" */
 /** @import { Request } from "../../plans/plan.js" */
 /** @import { RowsPlan } from "../../plans/rows.js" */
-/** @import { Run } from "../../local/jobs.js" */
-/** @import { Chains } from "../../local/pool.js" */
-/** @import { Shared } from "../../computing/rows.js" */
-/** @import { Loaded as Model } from "../../local/checkpoints.js" */
 /** @import { Measurement } from "../../process/restore.js" */
-/** @import { Part } from "../../local/parts/index.js" */
+/** @import { Chains, Computation, Loaded as Model, Strands, Work } from "../../computing/computation.d.ts" */
 
-/** @type {Part} */
-export const repair = { computation: { ...kept, chains, compute } };
+/** @type {Computation} */
+export const computation = { ...kept, chains, compute };
 
 /** @param {Request} request @param {number} size @param {number} channels @returns {Measurement} */
 function measurementOf(request, size, channels) {
@@ -39,7 +35,7 @@ function chains(plan, [model], phase, y) {
   };
 }
 
-/** @param {RowsPlan} plan @param {Model[]} models @param {Run} work */
+/** @param {RowsPlan} plan @param {Model[]} models @param {Work} work */
 async function compute(plan, [model], work) {
   const { request } = plan;
   work.give({ kind: "plan" });
@@ -51,7 +47,7 @@ async function compute(plan, [model], work) {
   for (const row of methods(request).keys()) await rowOf(plan, row, y, measurement, work, rows);
 }
 
-/** @param {RowsPlan} plan @param {number} row @param {Float32Array} y @param {Measurement} measurement @param {Run} work @param {Shared} strands */
+/** @param {RowsPlan} plan @param {number} row @param {Float32Array} y @param {Measurement} measurement @param {Work} work @param {Strands} strands */
 async function rowOf(plan, row, y, measurement, work, strands) {
   const { request } = plan;
   const how = { repeats: methods(request)[row] !== "ddnm", withX: true };

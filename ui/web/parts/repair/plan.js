@@ -146,3 +146,5 @@ function script({ request, model, options }) {
     rowsSaved(count, task),
   );
 }
+
+export const files = () => import("../../files/rows.js");

@@ -4,14 +4,12 @@ import { conditioned, picturesOf, seenOf } from "../../computing/sampling.js";
 import { trajectory } from "../../process/runs.js";
 
 /** @import { SamplingPlan } from "../../plans/sampling.js" */
-/** @import { Loaded as Model } from "../../local/checkpoints.js" */
-/** @import { Run } from "../../local/jobs.js" */
-/** @import { Part } from "../../local/parts/index.js" */
+/** @import { Computation, Loaded as Model, Work } from "../../computing/computation.d.ts" */
 
-/** @type {Part} */
-export const sketching = { computation: { record: () => null, compute } };
+/** @type {Computation} */
+export const computation = { record: () => null, compute };
 
-/** @param {SamplingPlan} plan @param {Model[]} models @param {Run} work */
+/** @param {SamplingPlan} plan @param {Model[]} models @param {Work} work */
 async function compute({ lanes: [{ prompt }], args: [{ seeds, ...args }], kinds: [kind] }, [model], work) {
   const { words } = model;
   const found = (words?.found(prompt) ?? []).map(([word]) => word);
