@@ -443,7 +443,7 @@ def test_on_a_phone_what_a_button_plays_comes_into_sight(browser, app):
     def take(route):
         held.append(route) if hold else route.continue_()
 
-    phone.route("**/examples/watch.json", take)
+    phone.route("**/parts/watch/example.json", take)
     ready(phone, app.local_url, "tab=watch")
     phone.evaluate("scrollTo(0, 9999)")
     phone.route("**/ask", take)
@@ -480,7 +480,7 @@ def test_the_link_of_a_run_that_is_found_again_is_of_that_run(quiet, app):
 
 
 def test_the_link_is_of_what_is_chosen_where_nothing_is_shown(quiet, app):
-    quiet.route("**/examples/grid.json", lambda route: route.abort())
+    quiet.route("**/parts/grid/example.json", lambda route: route.abort())
     ready(quiet, app.local_url, "tab=grid")
     quiet.fill(".part-grid [data-name=seed] input", "16")
     assert "seed=16" in copied_link(quiet)
@@ -731,7 +731,7 @@ def test_what_a_symbol_means_is_said_with_a_picture_and_the_list_is_behind_it(qu
 
 
 def test_what_a_symbol_means_is_said_before_the_first_picture(quiet, app):
-    quiet.route("**/examples/watch.json", lambda route: route.abort())
+    quiet.route("**/parts/watch/example.json", lambda route: route.abort())
     ready(quiet, app.local_url, "tab=watch")
     quiet.locator(".ddpm-player .term:visible").first.click()
     quiet.wait_for_selector(".meaning p:visible")

@@ -237,7 +237,7 @@ def test_little_is_sent_before_run_can_be_pressed_and_before_the_first_run_ends(
         assert len(files) >= len(patterns)
         return sum(len(gzip.compress(file.read_bytes(), 6)) for file in files)
 
-    names = ("page.css", PAGE, COMMON, "examples/watch.json", "icons/icon.svg", "models/mnist-tiny.webp")
+    names = ("page.css", PAGE, COMMON, "parts/watch/example.json", "icons/icon.svg", "models/mnist-tiny.webp")
     before = sent("index.html", *(f"web/*/{name}" for name in names))
     assert before < 205_000
     model = folder / "checkpoints/mnist-tiny"

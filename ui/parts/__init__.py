@@ -1,6 +1,6 @@
-"""What the server can compute, a file for each part of the page, and what several of them share. No part imports another.
+"""What the server can compute: a file for each part of the page, and what several of them share.
 
-`PARTS` lists them. A part that needs no model has nothing here: the browser computes it.
+No part imports another. `PARTS` lists them. A part that needs no model has nothing here: the browser computes it.
 """
 
 from __future__ import annotations

@@ -405,7 +405,7 @@ export class Page {
   async example(part) {
     /** @type {XMLHttpRequest & { began?: number } | null} */
     const early = part === "watch" ? /** @type {any} */ (window).recorded : null;
-    const url = new URL(`examples/${part}.json`, import.meta.url);
+    const url = new URL(`parts/${part}/example.json`, import.meta.url);
     const text = await (early ? answerOf(early) : fetch(url).then((answer) => (answer.ok ? answer.text() : ""))).catch(
       () => "",
     );
