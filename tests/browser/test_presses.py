@@ -11,13 +11,13 @@ from urllib.parse import urlencode
 
 import pytest
 from browser import CALM, new_page, served
+from parts import ON_PAGE, ON_SERVER, WITH_RUNS
 from PIL import Image
 
 from ddpm_core.checkpoint.hub import snapshots
 from ui.machine.step_times import StepTimes
 
-ON_SERVER = ("watch", "compare", "grid", "latents", "repair", "likelihood")
-HAS_RUNS = (*ON_SERVER, "plane")
+HAS_RUNS = tuple(part for part in WITH_RUNS if part not in ("between", "network"))  # those have their own models
 # What is shown: words, values, what is chosen, what is open or dimmed, where the caret and the page are.
 SHOWN = """
 () => {
@@ -198,7 +198,7 @@ def silent(page, url, query, root):
             name = ""
             continue
         # What the form no longer says is dimmed, unless a run of it goes on. One of the plane may be over already.
-        if name and part in ON_SERVER and seen["link"] not in (before, first) and not seen["told"]:
+        if name and part in {*HAS_RUNS} & ON_SERVER and seen["link"] not in (before, first) and not seen["told"]:
             wrong.append(f"{name}: nothing is said of it")
         wrong += seen["dead"]
         name = next((name for name in seen["names"] if name not in done), "")
@@ -571,7 +571,7 @@ p { margin-bottom: 2em !important }
 def test_nothing_is_wider_than_the_window_and_run_is_at_hand(quiet, app):
     """Also at 400 per cent, which is 320 pixels (WCAG 1.4.10), with wide text."""
     opened(quiet, app.local_url, "tab=watch")
-    for part in (*HAS_RUNS, "between", "network", "forward", "train", "course"):
+    for part in ON_PAGE:
         quiet.evaluate("(part) => page.open(part, null)", part)
         settled(quiet)
         if part in HAS_RUNS:
@@ -638,7 +638,7 @@ def test_every_part_goes_onto_the_wall_and_the_keys_are_told_there(quiet, app):
     opened(quiet, app.local_url, "tab=watch")
     code = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'/>"
     quiet.evaluate(f'page.invitation = async () => ({{ address: "http://192.0.2.7/", code: "{code}", why: "" }})')
-    for part in (*HAS_RUNS, "forward", "train", "course"):
+    for part in ON_PAGE:
         quiet.evaluate("(part) => page.open(part, null)", part)
         quiet.keyboard.press("f")
         quiet.wait_for_selector(".projector > .wall h2:not(:empty)")
@@ -775,7 +775,7 @@ def test_a_page_with_runs_in_every_part_is_still_answered(quiet, app):
     """A browser keeps six connections to a server."""
     opened(quiet, app.local_url, "tab=watch")
     states = []
-    for part in ON_SERVER:
+    for part in ("watch", "compare", "grid", "latents", "repair", "likelihood"):
         quiet.evaluate("(part) => page.open(part, null)", part)
         quiet.click(f".part-{part} .run")
         quiet.wait_for_selector(f".part-{part}:is([data-state=queued], [data-state=error])")

@@ -27,6 +27,7 @@ import plans
 import pytest
 import toylab
 from browser import ARGS, CALM, MOTION, NAME, _missing, browser, chromium_path  # noqa: F401, a fixture
+from parts import ON_PAGE
 from PIL import Image
 from test_ui_files import grain
 
@@ -773,7 +774,7 @@ def test_the_page_loads_nothing_that_its_policy_forbids(browser, site, tmp_path)
         opened.wait_for_selector(".part-watch[data-state=finished]")
         saved(opened, "Everything (ZIP)")
         quick = {"columns": "1", "steps": 1, "steps_b": 1, "count": 1, "times": "100"}  # to open a part also runs it
-        for part in ("grid", "plane", "between", "forward", "latents", "repair", "likelihood", "train", "course"):
+        for part in ON_PAGE:
             go(opened, part, quick)
         go(opened, "latents", quick)
         upload(opened, "latents", tmp_path / "own.png")

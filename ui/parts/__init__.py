@@ -5,9 +5,6 @@ No part imports another. `PARTS` lists them. A part that needs no model has noth
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from ui.models.services import Services
 from ui.parts.between import BetweenPart
 from ui.parts.course import CoursePart
 from ui.parts.fetching import FetchingPart
@@ -19,7 +16,7 @@ from ui.parts.part import Part
 from ui.parts.repair import RepairPart
 from ui.parts.sampling import SamplingPart, SketchPart
 
-PARTS: tuple[Callable[[Services], Part], ...] = (
+PARTS: tuple[type[Part], ...] = (
     *(SamplingPart, SketchPart),
     *(LatentsPart, RepairPart, BetweenPart, LikelihoodPart, NetworkPart),
     *(FollowPart, CoursePart, FetchingPart),
