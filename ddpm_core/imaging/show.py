@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -18,15 +18,21 @@ from torch import Tensor
 from ddpm_core.imaging.image_files import MODES
 from ddpm_core.imaging.pixels import grid, png, thin, to_uint8
 
-if TYPE_CHECKING:
-    from ddpm_core.samplers import Step
-
 PLAYER = Path(__file__).with_name("player.js")
 FRAMES = 60  # steps of a run that the player has at most
 PIXELS = 6_000_000  # of all its pictures together
 LOSSLESS = 600_000  # bytes; larger sprites are compressed with a small loss
 STILLS = 8  # steps in the still picture of a run
 SIDE = 96  # pixels of a small picture on the screen, about
+
+
+class Step(Protocol):
+    """What this module reads of a step of `ddpm_core.samplers`, which imports it to display itself."""
+
+    t: int
+    s: int
+    x: Tensor
+    x0_hat: Tensor
 
 
 class Shown:
