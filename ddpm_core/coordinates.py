@@ -23,7 +23,7 @@ class Translation(NamedTuple):
     """Call the network as F = network(scale · x_t + shift, time, labels); keep · x_t + gain · F is the prediction.
 
     Attributes:
-        time: float64, a number for each t of the schedule: (T + 1,) for t = 0..T. Entry 0 is never used, here and below.
+        time: float64, a number for each t of the schedule: (T + 1,) for t = 0..T. Entry 0 is never used.
         scale, shift, keep, gain: the same, or one number for all t.
     """
 
@@ -38,7 +38,7 @@ class Coordinates(Protocol):
     """The input that a network expects instead of x_t and t − 1, and the prediction that follows from its output.
 
     Coordinates don't change: a model asks once for the translation at all whole times, when it is made. At real times,
-    `translation` gets their `Levels`: the attributes t, alpha_bar and sigma of a schedule, with one number for each time.
+    `translation` gets their `Levels`, which have t, alpha_bar and sigma like a schedule, a number for each time.
 
     gives: the prediction, one of names.PREDICTIONS; None for the model's own.
     """
@@ -203,7 +203,7 @@ def _at(coordinates: Coordinates, schedule: NoiseSchedule, x: Tensor, t: Time) -
     found = check_time(t, x, 1, schedule.T)
     if is_whole_time(found):
         rows: Any = found.cpu() if isinstance(found, Tensor) else found
-        parts = (part[rows] if isinstance(part, Tensor) else part for part in _translation(coordinates, schedule))
+        parts: Any = (part[rows] if isinstance(part, Tensor) else part for part in _translation(coordinates, schedule))
     else:
         parts = coordinates.translation(schedule.at(found))
     return Translation(*(as_column(part, x) if isinstance(part, Tensor) else part for part in parts))

@@ -87,10 +87,10 @@ def predict(
 
     Raises:
         ValueError: for a t that is not above 0 and at most T, for t and sigma together or none of them, for a t between
-            two whole times if the network knows only whole ones or predicts μ̃, an x_t of another shape, and labels or guidance that the model does not have;
-            at a time that a student has not learned; if x_t requires gradients but grad is False or the network lets
-            none through; if your own network does not take the dtype of x_t, or returns no tensor (or diffusers' output
-            with one).
+            two whole times if the network knows only whole ones or predicts μ̃; for an x_t of another shape, and labels
+            or guidance that the model does not have; at a time that a student has not learned; if x_t requires
+            gradients but grad is False or the network lets none through; if your own network does not take the dtype of
+            x_t, or returns no tensor (or diffusers' output with one).
         CheckpointError: if the exact weights are needed and their file can't be read any more.
     """
     check_state(model, x_t, "x_t")
@@ -173,7 +173,7 @@ def check_attention(model: Model) -> None:
         )
 
 
-def attention_maps(model: Model, x_t: Tensor, t: int, words: Tensor | None) -> Tensor:
+def attention_maps(model: Model, x_t: Tensor, t: float, words: Tensor | None) -> Tensor:
     """Return how much each place of x_t looks at each token of the prompt, float32 (N, L, H, W); the sum over L is 1.
 
     words: the prompts, from `label_tensor`. The model must pass `check_attention`.
@@ -231,7 +231,12 @@ def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -
         if t_index.is_floating_point() and takes_whole_times(error):
             raise ValueError("t is no whole time, and this network knows only whole ones") from error
         found, own = str(error).splitlines()[0], _weight_dtype(network)
-        if not isinstance(error, RuntimeError) or own == dtype or not _OF_DTYPES.search(found) or _OF_WHOLE_NUMBERS.search(found):
+        if (
+            not isinstance(error, RuntimeError)
+            or own == dtype
+            or not _OF_DTYPES.search(found)
+            or _OF_WHOLE_NUMBERS.search(found)
+        ):
             raise
         raise ValueError(
             f"the network does not compute in {dtype_text(dtype)}: cast x in it, or ask for "

@@ -36,8 +36,8 @@ def q_sample(schedule: NoiseSchedule, x_0: Tensor, t: Time, noise: Tensor, s: fl
     """
     if noise.shape != x_0.shape:
         raise ValueError(f"noise must have the shape of x_0, {tuple(x_0.shape)}, got {tuple(noise.shape)}")
-    from_s = alpha_bar_at(schedule, s, x_0, 0)
-    alpha_bar = alpha_bar_at(schedule, t, x_0, s)
+    from_s = alpha_bar_like(schedule, s, x_0, 0)
+    alpha_bar = alpha_bar_like(schedule, t, x_0, s)
     if s:
         alpha_bar = alpha_bar / from_s if from_s > 0 else torch.ones_like(alpha_bar)
     return cast(alpha_bar.sqrt(), x_0) * x_0 + cast((1 - alpha_bar).sqrt(), x_0) * noise
@@ -125,7 +125,7 @@ def reverse_variance(
     if not bool((gamma >= 0).all()):
         raise ValueError(f"gamma is a mean square, at least 0, got {gamma.min().item()}")
     # Law of total variance: β̃ from q(x_s | x_t, x_0), and the spread of x_0 through the mean's coefficient of x_0.
-    known = alpha_bar_at(schedule, gamma_time(schedule, t), images, 0)
+    known = alpha_bar_like(schedule, gamma_time(schedule, t), images, 0)
     x_0_variance = ((1 - known) / known * (1 - (1 - known) * gamma)).clamp(0, 1)
     return beta_tilde + alpha_bar_s * (beta_ts / (1 - alpha_bar_t)) ** 2 * x_0_variance
 
@@ -152,16 +152,26 @@ def decoder_variance(schedule: NoiseSchedule) -> Tensor:
     return reverse_variance(schedule, 2, 1, "beta_tilde") if schedule.T > 1 else schedule.beta[1]
 
 
-def gamma_time(schedule: NoiseSchedule, t: Time) -> Time:
+def gamma_time(schedule: NoiseSchedule, t: Time) -> Any:
     """Return the time whose Γ the analytic variance at t uses: t itself, but t − 1 where ᾱ_t = 0.
 
     There, x_t is noise alone, so Γ_t = 1 for any data and says nothing. Γ is needed for the variance of x_0 given x_t.
     The variance of x_0 given x_{t−1} is close to it, because x_{t−1} is nearly noise alone.
     """
-    t = _number(t)
-    if isinstance(t, Tensor):
-        return t - (schedule.at(t).alpha_bar == 0).to(t)
-    return t - int(schedule.at(t).alpha_bar == 0)
+    found: Any = _number(t)
+    if isinstance(found, Tensor):
+        return found - (schedule.at(found).alpha_bar == 0).to(found)
+    return found - int(schedule.alpha_bar_at(found) == 0)
+
+
+def gamma_at(schedule: NoiseSchedule, gamma: Tensor, t: Time) -> Tensor:
+    """Return Γ for the analytic variance at t, from a table (T + 1,); between two whole times it is interpolated.
+
+    t: what `check_time` takes. Returns a scalar or (N,).
+    """
+    times = torch.as_tensor(gamma_time(schedule, t), dtype=torch.float64).clamp(min=1)
+    low = times.long()
+    return torch.lerp(gamma[low], gamma[(low + 1).clamp(max=schedule.T)], times - low)
 
 
 def to_x0_eps(
@@ -174,7 +184,7 @@ def to_x0_eps(
     where ᾱ_T = 0 leaves x̂_0 undetermined.
     """
     _check_prediction(prediction, x_t, output)
-    alpha_bar = alpha_bar_at(schedule, t, x_t, 1)
+    alpha_bar = alpha_bar_like(schedule, t, x_t, 1)
     signal, sigma = cast(alpha_bar.sqrt(), x_t), cast((1 - alpha_bar).sqrt(), x_t)
     check_signal(prediction, alpha_bar)
     if prediction == "epsilon":
@@ -211,7 +221,7 @@ def from_x0_eps(
         return eps - x_0
     if prediction == "mu":
         return posterior_mean(schedule, x_0, x_t, t)
-    alpha_bar = alpha_bar_at(schedule, t, x_t, 1)
+    alpha_bar = alpha_bar_like(schedule, t, x_t, 1)
     return cast(alpha_bar.sqrt(), x_t) * eps - cast((1 - alpha_bar).sqrt(), x_t) * x_0
 
 
@@ -245,7 +255,7 @@ def _pair(schedule: NoiseSchedule, t: Time, s: Time | None, x: Tensor) -> tuple[
     return alpha_bar_t, alpha_bar_s, alpha_ts, 1 - alpha_ts
 
 
-def alpha_bar_at(schedule: NoiseSchedule, t: Time | np.integer, x: Tensor, first: float) -> Tensor:
+def alpha_bar_like(schedule: NoiseSchedule, t: Time | np.integer, x: Tensor, first: float) -> Tensor:
     """Return ᾱ_t, float64 on the CPU: a scalar for a number t, (N, 1, ..., 1) for a tensor (N,) with N images in x.
 
     first: as for `check_time`.
@@ -259,8 +269,8 @@ def _alpha_bar(schedule: NoiseSchedule, t: Time, x: Tensor) -> Tensor:
 
 
 def at_time(table: Tensor, t: Time | np.integer, x: Tensor, first: int) -> Tensor:
-    """Return table[t] of a table over whole times, with the shape that `alpha_bar_at` has. Raise ValueError for a t that
-    is not whole.
+    """Return table[t] of a table over whole times, with the shape that `alpha_bar_like` has. Raise ValueError for other
+    times.
     """
     found = check_time(t, x, first, len(table) - 1)
     if not is_whole_time(found):
@@ -305,9 +315,9 @@ def check_time(t: Time | np.integer, x: Tensor, first: float, T: int) -> Time:
 
 
 def _number(t: Time | np.integer) -> Time:
-    """Whole numbers as an int or int64, others as a float or float64. An index of uint8 would be a mask, and t − 1 needs
-    more than some types hold.
+    """Whole numbers as an int or int64, others as a float or float64.
 
+    An index of uint8 would be a mask, and t − 1 needs more than some types hold.
     Raises TypeError for what is no number.
     """
     if isinstance(t, Tensor) and t.ndim:

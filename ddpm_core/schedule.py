@@ -98,11 +98,11 @@ class NoiseSchedule:
             t: 0..T, a number or a tensor of any shape. A whole number has exactly the ᾱ_t of the table.
         """
         times = torch.as_tensor(t, dtype=torch.float64).cpu()
-        values = [self._alpha_bar(one) for one in times.flatten().tolist()]
+        values = [self.alpha_bar_at(one) for one in times.flatten().tolist()]
         return Levels(self, times, torch.tensor(values, dtype=torch.float64).reshape(times.shape))
 
-    def _alpha_bar(self, t: float) -> float:
-        """ᾱ_t of a real t in [0, T]."""
+    def alpha_bar_at(self, t: float) -> float:
+        """Return ᾱ_t of a real t, 0..T, as a number. A whole t has exactly the ᾱ_t of the table."""
         k = min(int(t), self.T - 1)
         if t == k or t == k + 1:
             return self.alpha_bar[int(t)].item()
@@ -153,7 +153,7 @@ class NoiseSchedule:
         """The t between k and k + 1 at which the formula has this σ: the interval is halved until it is one number."""
         low, high, wanted = float(k), k + 1.0, 1 / (1 + sigma * sigma)
         while low < (middle := (low + high) / 2) < high:
-            low, high = (middle, high) if self._alpha_bar(middle) > wanted else (low, middle)
+            low, high = (middle, high) if self.alpha_bar_at(middle) > wanted else (low, middle)
         return low
 
     @property

@@ -24,7 +24,7 @@ Advance = Callable[[Tensor, float, Tensor], Tensor]  # (x̂_0, t, x_t) -> x_s
 
 def check_start(name: Sampler, schedule: NoiseSchedule, pairs: Pairs) -> None:
     """Raise ValueError if ᾱ is 0 at the first time: the solvers divide by it."""
-    if schedule.at(pairs[0][0]).alpha_bar == 0:
+    if schedule.alpha_bar_at(pairs[0][0]) == 0:
         raise ValueError(f"sampler {name!r} can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim")
 
 

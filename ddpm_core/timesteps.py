@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # it imports torch, which takes seconds
     from ddpm_core.model import ModelSpec
 
 Pairs = Sequence[tuple[float, float]]  # (t, s) of each step, descending; whole times are ints
-Steps = SupportsIndex | Sequence[float] | np.ndarray  # how many, or the times themselves, descending
+Steps = SupportsIndex | Sequence[SupportsIndex | float] | np.ndarray  # how many, or the times themselves, descending
 
 
 def _linspace(T: int, n: int) -> list[int]:
@@ -77,12 +77,12 @@ def timestep_pairs(
             T/n. "quadratic" is as in the DDIM authors' code: its first t is 1 + ⌊.8T⌋, 801 of 1000, and x_T is used as
             x_801. "quadratic_T" has the same squares, stretched to start at T; this one is ours.
         start: the time where the chain starts, above 0 and at most T, None for T. Below T, the steps are those of a
-            process of `start` steps, rounded up (n is 1..start). In every spacing the first one is at t = start, because
-            x_start must be evaluated at its own time.
+            process of `start` steps, rounded up (n is 1..start). In every spacing the first one is at t = start,
+            because x_start must be evaluated at its own time.
 
     Raises:
-        ValueError: for n outside 1..T (or 1..start), for times that do not fall or are not above 0 and at most T, for an
-            unknown spacing, and for a start that is not above 0 and at most T.
+        ValueError: for n outside 1..T (or 1..start), for times that do not fall or are not above 0 and at most T, for
+            an unknown spacing, and for a start that is not above 0 and at most T.
     """
     start = None if start is None else _start(start, T)
     times = own_times(n)
@@ -99,6 +99,17 @@ def timestep_pairs(
         raise _wrong_number(n, T)
     times = [T] if n == 1 else _TIMES[spacing](T, n)
     return _pairs(times[::-1])
+
+
+def whole_pairs(pairs: Pairs, what: str) -> list[tuple[int, int]]:
+    """Return the pairs of a chain that visits whole times. Raise ValueError for another.
+
+    what: the name of the thing that needs them.
+    """
+    for t, _ in pairs:
+        if not isinstance(t, int):
+            raise ValueError(f"{what} needs whole times, got t = {t:.6g}")
+    return [(int(t), int(s)) for t, s in pairs]
 
 
 def own_times(steps: object) -> list[float] | None:
