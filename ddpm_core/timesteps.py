@@ -217,7 +217,7 @@ def _pairs(descending: Sequence[float]) -> list[tuple[float, float]]:
 # With few steps, equal steps in t spend too many of them where x_t is almost pure noise; small steps at small t suit a
 # solver better (docs/performance.md). DDPM and DDIM keep the times that the page has always given them.
 _FEW = 20  # steps
-_SUITED: dict[Sampler, Spacing] = {"dpm++": "quadratic", "unipc": "quadratic"}
+_SUITED: dict[Sampler, Spacing] = {"dpm++": "quadratic", "unipc": "quadratic", "heun": "quadratic"}
 
 
 def suited_spacing(model: ModelSpec, sampler: Sampler, steps: int) -> Spacing | None:

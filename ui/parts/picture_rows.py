@@ -117,7 +117,7 @@ class Rows(Computation):
                 x, guess = imaging.to_uint8(step.x), imaging.to_uint8(step.x0_hat)
                 frames[step.index] = guess if step.s else x
                 x_0 = guess if self.shows_x else frames[step.index]
-                at: RowStep = {"kind": "step", "row": row, "k": step.index, "s": step.s, "x0": sent(x_0)}
+                at: RowStep = {"kind": "step", "row": row, "k": step.index, "s": int(step.s), "x0": sent(x_0)}
                 if self.shows_x:
                     at["x"] = sent(x)
                 work.give(at)

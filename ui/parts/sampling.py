@@ -245,7 +245,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
             if len(request.lanes) != 2 or request.lanes[0] != request.lanes[1]:
                 raise unclear("a touch of other lanes than one and its copy")
             chains[0].check_no_memory()
-            touches = touch.touches(request.touch, first, [s for _, s in chains[0].pairs])
+            touches = touch.touches(request.touch, first, [int(s) for _, s in chains[0].pairs])
         if request.attention and (len(request.lanes) > 1 or not first.takes_words):
             raise unclear("attention without the words of one lane")
         refs, more = [lane.checkpoint for lane in request.lanes], n if request.attention else 0

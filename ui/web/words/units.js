@@ -17,7 +17,7 @@ export const OPTION = { eta: "η" };
 /** @type {Record<string, string>} */
 export const SAMPLER = {
   ...{ ddpm: "DDPM", ddim: "DDIM", "dpm++": "DPM++", unipc: "UniPC" },
-  ...{ langevin: "Langevin", consistency: "Consistency" },
+  ...{ langevin: "Langevin", consistency: "Consistency", heun: "Heun" },
 };
 
 /** So many things: "1 step", "10 steps". @param {number} n @param {string} thing one of them */
