@@ -1,7 +1,7 @@
 // The fields of each part's form, as data. A field says how its value is checked, which control it has, when the control is
 // shown, and its key in an address. The code of the form knows only kinds of fields, so a new field needs no code there.
 
-import { DEFAULTS, SAMPLERS, VARIANCES } from "../process/samplers.js";
+import { NAMES as ALL, DEFAULTS, SAMPLERS, VARIANCES } from "../process/samplers.js";
 import { SPACINGS } from "../process/times.js";
 import {
   BETWEEN,
@@ -26,7 +26,6 @@ import { ANY, OPTION, SAME, SAMPLER } from "../words/units.js";
 export const AUTO = "auto"; // the spacing that suits the sampler
 const MODEL = "mnist-tiny";
 const SEED = 13;
-const ALL = Object.keys(SAMPLERS);
 /** @type {Condition[]} */
 const NEVER = [];
 const IF_CLASSES = [{ model: "classes" }];

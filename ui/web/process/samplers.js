@@ -323,6 +323,23 @@ const unipc = {
 /** @type {Record<string, Sampler>} */
 export const SAMPLERS = { ddpm, ddim, "dpm++": dpm, unipc, langevin, consistency, heun };
 
+/** Their names, to choose from. @type {string[]} */
+export const NAMES = Object.keys(SAMPLERS);
+
+/** Whether it is a sampler of the page's owner, which only a server computes. @param {string} name */
+export const isOwn = (name) => name.includes(":");
+
+/** Offer the samplers of the page's owner beside the others. @param {string[]} names as `app.py --sampler` got them: "module:sampler" */
+export function offerOwn(names) {
+  for (const name of names.filter((name) => !Object.hasOwn(SAMPLERS, name))) {
+    const take = () => {
+      throw new UserError(`only a server computes the sampler ${name}: choose a model that was not trained here`);
+    };
+    SAMPLERS[name] = { sigmas: (_, pairs) => pairs.map(() => null), take };
+    NAMES.push(name);
+  }
+}
+
 /** The default of each option that any sampler has. @type {Options} */
 export const DEFAULTS = Object.assign({}, ...Object.values(SAMPLERS).map(({ options }) => options));
 

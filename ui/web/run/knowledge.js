@@ -7,6 +7,7 @@ import { plannerOf } from "../plans/index.js";
 import { estimate, isSettled, namesOf } from "../plans/pace.js";
 import { WORDED } from "../plans/plan.js";
 import { UserError } from "../process/errors.js";
+import { offerOwn } from "../process/samplers.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
 import { failure } from "../words/units.js";
 
@@ -46,6 +47,7 @@ export class Knowledge {
    */
   constructor(words, forms, ask, precision = undefined) {
     this.catalogue = new Catalogue(words);
+    offerOwn(words.samplers ?? []);
     this.forms = forms;
     this.ask = ask;
     this.precision = precision;
