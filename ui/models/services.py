@@ -12,7 +12,6 @@ from ui.machine.step_times import StepTimes
 from ui.machine.turns import Turns
 from ui.models.loaded import Models
 
-
 OwnSamplers = Mapping[str, AnySampler]
 """the samplers of the page's owner, by the names that `app.py --sampler` got"""
 

@@ -7,6 +7,7 @@ The library refuses what a model can't do, before anything is computed.
 from __future__ import annotations
 
 import logging
+from types import MappingProxyType
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -62,12 +63,12 @@ class LaneAsked(Checkpoint):
             raise ValueError(f"no sampler has the options {sorted(unknown)}")
         return self
 
-    def arguments(self, own: OwnSamplers) -> dict[str, Any]:
+    def arguments(self, own: OwnSamplers = MappingProxyType({})) -> dict[str, Any]:
         """Return the arguments of `ddpm_core.trajectory`."""
         asked = self.model_dump(exclude={"checkpoint", "facts"}, exclude_none=True)
         return asked | {"sampler": own.get(self.sampler, self.sampler)}
 
-    def chain(self, model: ModelSpec, n: int, own: OwnSamplers) -> Chain:
+    def chain(self, model: ModelSpec, n: int, own: OwnSamplers = MappingProxyType({})) -> Chain:
         """Return the chain of n images. Raises ValueError, with one sentence, if the model can't do what is asked."""
         condition = Condition(self.labels, self.prompts, self.negative, self.guidance)
         sampler = own.get(self.sampler, self.sampler)
