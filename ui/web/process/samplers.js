@@ -331,7 +331,8 @@ export const isOwn = (name) => name.includes(":");
 
 /** Offer the samplers of the page's owner beside the others. @param {string[]} names as `app.py --sampler` got them: "module:sampler" */
 export function offerOwn(names) {
-  for (const name of names.filter((name) => !Object.hasOwn(SAMPLERS, name))) {
+  for (const name of names) {
+    if (Object.hasOwn(SAMPLERS, name)) continue;
     const take = () => {
       throw new UserError(`only a server computes the sampler ${name}: choose a model that was not trained here`);
     };

@@ -126,7 +126,7 @@ test("a script imports the sampler of the page's owner, and the page knows its t
   assert.ok(python.includes("sampler=halved,"), python);
   assert.equal(why, "diffusers does not have this sampler");
   const rows = rowsHead("o/m", MODEL, { steps: 2, sampler: "mine.own:halved" }).join("\n");
-  assert.match(rows, /from mine\.own import halved\n[^]*'sampler': halved/);
+  assert.match(rows, /from mine\.own import halved\n[\s\S]*'sampler': halved/);
   const alphaBar = Float64Array.of(1, 0.5, 0.1);
   const made = chain({ T: 2, alphaBar, prediction: "v", student: null }, { steps: 2, sampler: "mine.own:halved" });
   assert.deepEqual(made.pairs, [
