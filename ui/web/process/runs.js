@@ -111,14 +111,14 @@ export function begin(model, { seed, xT, clip, probes, ...asked }) {
 /**
  * @param {Chain} chain @param {(x: Float32Array, t: number, index: number) => Promise<Denoised>} evaluate @param {Float32Array} x
  * @param {(index: number) => Float32Array} noise
- * @param {(step: Step) => Float32Array} [onStep] what is gone on from @param {number} [from] the first step
+ * @param {(step: Step) => Float32Array} [onStep] what is gone on from @param {number} [first] the number of the first step
  * @returns {AsyncGenerator<Step>}
  */
-export async function* walk({ pairs, begin }, evaluate, x, noise, onStep = (step) => step.x, from = 0) {
+export async function* walk({ pairs, begin }, evaluate, x, noise, onStep = (step) => step.x, first = 0) {
   const take = begin();
   let state = x;
   for (const [index, [t, s]] of pairs.entries()) {
-    if (index < from) continue;
+    if (index < first) continue;
     /** @type {Evaluate} */
     const at = (x, time) => evaluate(x, time, index);
     const [next, sigma, x0] = await take(at, index, t, s, state, noise);
