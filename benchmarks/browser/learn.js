@@ -10,7 +10,7 @@ import { initialWeights, shapesOf } from "../../ui/web/learning/shapes.js";
 import { pageKernel } from "../../ui/web/network/kernel.js";
 import { recipesOf } from "../../ui/web/parts/train/choices.js";
 import { Models } from "../../ui/web/parts/train/models.js";
-import { formsFor } from "../../ui/web/plans/forms.js";
+import { formsFor } from "../../ui/web/parts/index.js";
 
 const N = 8; // pictures that the kernel computes at once
 const breath = () => new Promise((done) => setTimeout(done));

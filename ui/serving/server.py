@@ -50,7 +50,7 @@ from ui.models.facts import answer, pace
 from ui.models.loaded import Models
 from ui.models.services import OwnSamplers, Services
 from ui.models.warmup import Warmup
-from ui.parts import between, course, fetching, following, latents, likelihood, network, repair, sampling
+from ui.parts import PARTS
 from ui.parts.part import Part
 from ui.protocol import Asked, Device, EngineQuestions, FactsAnswer, Invitation, ModelList, Nothing, Pace, RunHere
 from ui.runs.asked import unclear as unclear_request
@@ -71,18 +71,6 @@ if TYPE_CHECKING:
 # The weights with which a visitor's browser begins to learn drawings, where the browser edition has them, too.
 LINES = "checkpoints/mnist-tiny/diffusion_pytorch_model.safetensors"
 
-PARTS: tuple[Callable[[Services], Part], ...] = (
-    sampling.SamplingPart,
-    sampling.SketchPart,
-    latents.LatentsPart,
-    repair.RepairPart,
-    between.BetweenPart,
-    likelihood.LikelihoodPart,
-    network.NetworkPart,
-    following.FollowPart,
-    fetching.FetchingPart,
-    course.CoursePart,
-)
 MOST_NAMES = 8  # a page may ask for the pace of so many names at once
 LAST = 0.5  # seconds at least for the last answers to leave when the app ends
 QUESTIONS = anyio.CapacityLimiter(80)  # threads for the questions of pages

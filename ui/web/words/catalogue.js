@@ -28,7 +28,7 @@ export const isTrainedHere = (ref) => typeof ref === "string" && ref.startsWith(
 export class Catalogue {
   /** The name of each emoji, "" for what only says how one is drawn; empty until it is needed. @type {Record<string, string>} */
   emoji = {};
-  /** Networks of the plane that were trained for this page, and need no training again: `networkOf` of plans/plane.js. @type {Set<string>} */
+  /** Networks of the plane that were trained for this page, and need no training again: `networkOf` of parts/plane/plan.js. @type {Set<string>} */
   trained = new Set();
 
   /** @param {Words} words */
