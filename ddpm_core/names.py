@@ -5,7 +5,7 @@
 
 from typing import Annotated, Literal, TypedDict, get_args
 
-Sampler = Literal["ddpm", "ddim", "dpm++", "unipc", "langevin", "consistency"]
+Sampler = Literal["ddpm", "ddim", "dpm++", "unipc", "langevin", "consistency", "heun"]
 Variance = Literal["beta", "beta_tilde", "analytic", "learned", "learned_range"]
 OwnVariance = Literal["beta", "beta_tilde", "learned", "learned_range"]
 Spacing = Literal["linspace", "quadratic", "quadratic_T", "leading", "trailing", "optimised"]
@@ -45,6 +45,10 @@ class OtherOptions(TypedDict, total=False):
 
     snr: Annotated[float | None, "r of langevin's corrections; default: the checkpoint's own, or 0.16"]
     corrections: Annotated[int | None, "langevin's corrections in a step; default: the checkpoint's own, or 1"]
+    S_churn: Annotated[float | None, "heun's added noise in all steps together; default: 0, none"]
+    S_min: Annotated[float | None, "the smallest noise level at which heun adds noise; default: 0"]
+    S_max: Annotated[float | None, "the largest one; default: no limit"]
+    S_noise: Annotated[float | None, "the factor of the noise that heun adds; default: 1"]
 
 
 def count_of(n: int, thing: str) -> str:

@@ -303,7 +303,7 @@ def test_times_may_have_any_whole_dtype(schedule, dtype):
     for found, expected in zip(results(times.to(dtype), (times - 1).to(dtype)), results(times, times - 1), strict=True):
         assert found.dtype == expected.dtype and found.equal(expected)
     for wrong in ([0, 1, 2], [1, 2, 100]):
-        with pytest.raises(ValueError, match=r"t must be whole and lie in 1\.\.2"):
+        with pytest.raises(ValueError, match=r"t must be above 0 and at most 2"):
             posterior(SHORT, x, other, torch.tensor(wrong).to(dtype))
     one = times[1].to(dtype)
     assert q_sample(schedule, x, one, other).equal(q_sample(schedule, x, 2, other))
@@ -315,10 +315,12 @@ REFUSED = {
     "t true in a tensor": lambda: q_sample(LINEAR, X, torch.tensor(True), Y),
     "t below 0": lambda: q_sample(LINEAR, X, -1, Y),
     "t above T": lambda: q_sample(LINEAR, X, 1001, Y),
-    "one t, not whole, in a tensor": lambda: q_sample(LINEAR, X, torch.tensor(1.5), Y),
     "t in words": lambda: q_sample(LINEAR, X, "5", Y),
     "t tensor above T": lambda: q_sample(LINEAR, X, torch.tensor([1, 2, 1001]), Y),
-    "t tensor of floats": lambda: q_sample(LINEAR, X, torch.tensor([1.0, 2.0, 3.0]), Y),
+    "t NaN": lambda: q_sample(LINEAR, X, float("nan"), Y),
+    "t tensor with NaN": lambda: q_sample(LINEAR, X, torch.tensor([1.0, math.nan, 3.0]), Y),
+    "t complex": lambda: q_sample(LINEAR, X, torch.tensor([1j, 1j, 1j]), Y),
+    "a fraction of a table": lambda: min_snr_weight(LINEAR, "v", torch.tensor([1.5, 2.0, 3.0])),
     "t for another batch": lambda: q_sample(LINEAR, X, torch.tensor([1, 2]), Y),
     "noise of another shape": lambda: q_sample(LINEAR, X, 1, Y[:1]),
     "posterior at t = 0": lambda: posterior(LINEAR, X, Y, 0),

@@ -1,7 +1,7 @@
 // The fields that forms of several parts have, as data. A field says how its value is checked, which control it has, when the control is
 // shown, and its key in an address. The code of the form knows only kinds of fields, so a new field needs no code there.
 
-import { DEFAULTS, SAMPLERS, VARIANCES } from "../process/samplers.js";
+import { DEFAULTS, NAMES, SAMPLERS, VARIANCES } from "../process/samplers.js";
 import { SPACINGS } from "../process/times.js";
 import { LANE_B, RUN } from "../words/forms.js";
 import { ANY, OPTION, SAME, SAMPLER } from "../words/units.js";
@@ -13,7 +13,7 @@ import { ANY, OPTION, SAME, SAMPLER } from "../words/units.js";
 export const AUTO = "auto"; // the spacing that suits the sampler
 export const MODEL = "mnist-tiny";
 export const SEED = 13;
-export const ALL = Object.keys(SAMPLERS);
+export const ALL = NAMES;
 /** @type {Condition[]} */
 export const NEVER = [];
 export const IF_CLASSES = [{ model: "classes" }];

@@ -6,6 +6,7 @@ import { check, together, Wrong } from "../plans/fields.js";
 import { estimate, isSettled, namesOf } from "../plans/pace.js";
 import { WORDED } from "../plans/plan.js";
 import { UserError } from "../process/errors.js";
+import { offerOwn } from "../process/samplers.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
 import { failure } from "../words/units.js";
 
@@ -48,6 +49,7 @@ export class Knowledge {
    */
   constructor(words, forms, plansOf, ask, precision = undefined) {
     this.catalogue = new Catalogue(words);
+    offerOwn(words.samplers ?? []);
     this.forms = forms;
     this.plansOf = plansOf;
     this.ask = ask;

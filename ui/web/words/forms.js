@@ -19,7 +19,7 @@ export const RUN = {
   },
   steps: {
     title: "Steps",
-    help: "Each step runs the network once; Langevin corrections run it again",
+    help: "Each step runs the network once; Heun runs it twice, and Langevin corrections run it again",
     allowed: "1 to the model's T (1000 for most)",
   },
   variance: {

@@ -97,7 +97,7 @@ function checkMethod(method, way, { words: { installed } }) {
   if (takes === GRADIENT && installed) throw new UserError(installed.gradients);
   if (!alters) return;
   checkNoMemory(way);
-  if (way.correct) throw new UserError(PART.ownState);
+  if (!way.advance) throw new UserError(PART.ownState);
 }
 
 /** @type {Planner<RowsPlan>} */
