@@ -9,7 +9,7 @@ other length is a weighted sum of the snapshots: the one whose weights of the st
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,7 +77,7 @@ def combine(snapshots: Sequence[Profile], wanted: Profile) -> tuple[np.ndarray, 
     def from_last(profile: Profile, steps: np.ndarray) -> np.ndarray:
         return step_weights(profile, steps) - step_weights(last, steps)
 
-    triangle: np.ndarray = np.zeros((0, len(others) + 1))
+    triangle: Any = np.zeros((0, len(others) + 1))
     for steps in parts():
         columns = np.stack([from_last(profile, steps) for profile in (*others, wanted)], 1)
         triangle = np.linalg.qr(np.concatenate([triangle, columns]), mode="r")
