@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, TypeVar, get_type_hints
 
 from ddpm_core.commands.reading import Unset
 from ddpm_core.commands.values import convert, near
-from ddpm_core.names import OwnVariance, Prediction
+from ddpm_core.names import Loss, OwnVariance, Prediction
 from train import TrainError
 from train.common.command_line import flag
 
@@ -24,7 +24,6 @@ PresetName = Literal[
     "lsun-church-256",
     "lsun-cat-256",
 ]
-Loss = Literal["simple", "vlb", "hybrid"]
 
 
 @dataclass(frozen=True)
