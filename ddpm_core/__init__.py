@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.likelihood import bits_per_dim as bits_per_dim
     from ddpm_core.model import Model as Model
     from ddpm_core.noise import seeded_noise as seeded_noise
-    from ddpm_core.objective import l_simple as l_simple
+    from ddpm_core.objective import loss as loss
     from ddpm_core.ode import ode_log_prob as ode_log_prob
     from ddpm_core.prediction import Denoised as Denoised
     from ddpm_core.prediction import predict as predict
@@ -55,8 +55,8 @@ _HOME = {
     "inside": "engines.blocks",
     "interpolate": "latents",
     "invert": "latents",
-    "l_simple": "objective",
     "load": "checkpoint.load",
+    "loss": "objective",
     "module": "engines.blocks",
     "ode_log_prob": "ode",
     "optimise_timesteps": "few_steps.optimised",

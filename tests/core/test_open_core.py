@@ -885,7 +885,7 @@ def test_a_network_of_diffusers_is_a_network(tmp_path, torch_engine):
     assert ddpm_core.module(own) is unet
     x_0, t, eps = torch.zeros(2, 1, 28, 28), torch.tensor([5, 700]), torch.ones(2, 1, 28, 28)
     labels = torch.tensor([3, 4])
-    losses = [ddpm_core.l_simple(one, x_0, t, eps, labels) for one in (own, loaded)]
+    losses = [ddpm_core.loss(one, x_0, labels, t, eps) for one in (own, loaded)]
     assert torch.allclose(*losses, rtol=1e-4)
     ddpm_core.save(own, tmp_path / "saved")  # its weights, too
     again = ddpm_core.load(tmp_path / "saved")

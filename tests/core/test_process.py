@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ddpm_core.model import Model
 from ddpm_core.names import PREDICTIONS, VARIANCES
 from ddpm_core.noise import gaussian
-from ddpm_core.objective import l_simple, min_snr_weight
+from ddpm_core.objective import loss, min_snr_weight
 from ddpm_core.prediction import predict
 from ddpm_core.process import from_x0_eps, gamma_time, posterior, q_sample, reverse_variance, to_x0_eps
 from ddpm_core.schedule import NoiseSchedule
@@ -296,7 +296,7 @@ def test_times_may_have_any_whole_dtype(schedule, dtype):
             channels=2,
             gamma=gamma,
         )
-        rest += [*predict(model, x, t)[:3], l_simple(model, x, t, other)]
+        rest += [*predict(model, x, t)[:3], loss(model, x, t=t, eps=other)]
         return [*rest, *posterior(schedule, x, other, t), *posterior(schedule, x, other, t, s)]
 
     times = torch.tensor([1, 2, 2])

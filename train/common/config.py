@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, TypeVar, get_type_hints
 
 from ddpm_core.commands.reading import Unset
 from ddpm_core.commands.values import convert, near
-from ddpm_core.names import OwnVariance, Prediction
+from ddpm_core.names import Loss, OwnVariance, Prediction
 from train import TrainError
 from train.common.command_line import flag
 
@@ -24,7 +24,6 @@ PresetName = Literal[
     "lsun-church-256",
     "lsun-cat-256",
 ]
-Loss = Literal["simple", "vlb", "hybrid"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +116,10 @@ class OfDenoisers:
 
     ema2: float | None = None
     """Decay of a second moving average, with the same warm-up, stored in model-ema2/. None: no second average."""
+    ema_snapshots: int = 0
+    """Keep this many snapshots of two power-function averages of the weights in snapshots/, evenly over --steps.
+    `python -m train average` makes an average of any length of them. On disk, each takes twice the size of the weights.
+    0: none."""
     fused: bool = False
     """On a CPU, in fp32 or bf16: normalise and activate in one pass of code that is compiled at the first start (needs
     a C++ compiler). Needs --channels-last."""
@@ -360,8 +363,8 @@ _ORDER = """
     decoder memory workers widths blocks attention norm_groups dropout text text_width text_layers text_length
     text_rate token_rate T schedule beta_start beta_end prediction flow_time loss variance times log_sigma_mean
     log_sigma_std min_snr loss_weight steps batch accumulate optimizer lr weight_decay warmup lr_decay clip ema ema2
-    device precision channels_last compile fused threads log_every checkpoint_every sample_every sample_seconds
-    sample_count sample_steps
+    ema_snapshots device precision channels_last compile fused threads log_every checkpoint_every sample_every
+    sample_seconds sample_count sample_steps
 """.split()  # noqa: SIM905 (a list of strings would take 63 lines)
 
 

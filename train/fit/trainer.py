@@ -41,6 +41,7 @@ from train.fit.outputs.preview import Preview, PreviewTimer
 from train.fit.outputs.progress import Point, Progress, Window
 from train.fit.recipe import learning_rate
 from train.fit.signals import StopSignals
+from train.fit.snapshots import drop_later, save_snapshot, snapshot_due
 from train.fit.state import Writer, copied, fitting, last_good_checkpoint, save_checkpoint
 from train.fit.task import Denoising, TrainingTask
 
@@ -113,7 +114,7 @@ class Trainer:
                 unet.load_state_dict(state["model"])
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.unet = unet.to(self.device, memory_format=layout)
-        self.averages = Averages(self.unet, config.ema, config.ema2)
+        self.averages = Averages(self.unet, config.ema, config.ema2, config.ema_snapshots > 0)
         if config.fused:
             if self.device.type != "cpu":
                 raise TrainError(f"--fused is for a CPU, this run is on {self.device.type}: leave it out.")
@@ -163,6 +164,8 @@ class Trainer:
         """Do the work of `fit`, for a caller that holds the folder."""
         self._check_result()
         self._write = Writer(self.device)
+        if self.averages.powers and self.accelerator.is_main_process:
+            drop_later(self.out, self.step)
         if self.step == 0:
             self._save()  # so that there is something to resume, and a bad --out shows at once
             self._write.wait()
@@ -280,6 +283,8 @@ class Trainer:
             if point and callback and callback(point):
                 signals.stop()
         with window.paused():
+            if snapshot_due(config.ema_snapshots, config.steps, self.step):
+                self._save_snapshot()
             if checkpoint or last:
                 self._save()
                 if not last or config.sample_every or config.sample_seconds:
@@ -345,6 +350,14 @@ class Trainer:
             state = self.state() if self.device.type == "cpu" else copied(self.state())
             self._write(partial(save_checkpoint, state, self.out / "checkpoints", self.step))
         self.accelerator.wait_for_everyone()
+
+    def _save_snapshot(self) -> None:
+        """The power-function averages of this step, beside those of earlier steps."""
+        if self.accelerator.is_main_process:
+            networks = {length: average.network for length, average in self.averages.powers.items()}
+            weights = {length: dict(network.named_parameters()) for length, network in networks.items()}
+            weights = weights if self.device.type == "cpu" else copied(weights)
+            self._write(partial(save_snapshot, weights, self.out, self.step))
 
     def snapshot(self, network: UNet2DModel, weights: Averaging, engine: Engine = "auto") -> Model:
         """A copy of a network's weights as a Model, in float32."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ def run_name(ref: str) -> str:
     """The name of a run or a model, for people: that of its folder, or of the run whose model/ or stage it is."""
     path = user_path(ref)
     parts = Path(os.path.abspath(path)).parts if path.is_dir() else path.parts
-    named = [part for part in parts if part not in ("model", "model-ema2") and not part.endswith("-steps")]
+    named = [part for part in parts if not re.fullmatch(r"model(-ema2|-0\.\d+)?|.*-steps", part)]
     return named[-1] if named else ref
 
 
