@@ -35,17 +35,21 @@ def accelerated(config: Kind, tracker: str | None) -> tuple[Kind, Accelerator]:
         device = PartialState(cpu=cpu, timeout=PATIENCE).device
         assert device is not None
         config = on_device(config, device)
-    except ValueError as error:
-        raise TrainError(f"{error}.") from None
+        AcceleratorState._reset_state()  # of an earlier run of this process, which may have had another precision
+        half = config.precision if config.precision in ("bf16", "fp16") else "no"
+        sharing = DistributedDataParallelKwargs(gradient_as_bucket_view=True)  # no second copy of the gradients
+        accelerator = Accelerator(
+            mixed_precision=half,
+            cpu=cpu,
+            log_with=tracker,
+            project_dir=str(user_path(config.out)),  # of the tracker's files
+            kwargs_handlers=[sharing],
+        )
+    except ValueError as error:  # of the library or of accelerate
+        raise TrainError(f"{str(error).removesuffix('.')}.") from None
     if config.precision == "fp32":
         forbid_tf32()
-    AcceleratorState._reset_state()  # of an earlier run of this process, which may have had another precision
-    half = config.precision if config.precision in ("bf16", "fp16") else "no"
-    sharing = DistributedDataParallelKwargs(gradient_as_bucket_view=True)  # no second copy of the gradients
-    folder = str(user_path(config.out))  # of the tracker's files
-    return config, Accelerator(
-        mixed_precision=half, cpu=cpu, log_with=tracker, project_dir=folder, kwargs_handlers=[sharing]
-    )
+    return config, accelerator
 
 
 def largest(accelerator: Accelerator, value: Tensor) -> Tensor:
