@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ddpm_core.imports import collector_off
 
 if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr__; a test compares it with _HOME
+    from ddpm_core import data as data
     from ddpm_core.checkpoint.load import load as load
     from ddpm_core.checkpoint.refs import CheckpointError as CheckpointError
     from ddpm_core.checkpoint.save import save as save
@@ -76,10 +77,13 @@ _HOME = {
     "trajectory": "runs",
     "word_square": "prediction",
 }
-__all__ = list(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+_ROOMS = ("data",)  # modules that are public as they are
+__all__ = [*_HOME, *_ROOMS]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"ddpm_core.{name}")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with collector_off():

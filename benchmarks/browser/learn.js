@@ -17,7 +17,7 @@ const breath = () => new Promise((done) => setTimeout(done));
 
 /** Digits, or drawings, with the recipe that Train's form begins with. */
 async function read(drawings) {
-  const pictures = await (drawings ? drawnPictures(drawings, breath) : digits("/train/data/digits/digits.npz"));
+  const pictures = await (drawings ? drawnPictures(drawings, breath) : digits("/ddpm_core/data/digits.npz"));
   const fields = formsFor("mnist-tiny", ["mnist-tiny"]).train;
   const values = Object.fromEntries(fields.map(({ name, default: usual }) => [name, usual]));
   return { pictures, recipes: recipesOf(values, pictures) };

@@ -159,7 +159,7 @@ FLOORS = {
     ],
     "train": ["emoji", "tuning", "evaluate", "distill", "autoencoder", "fit", "data", "common"],
     "train.fit": ["outputs", "inputs", "flags"],
-    "ddpm_core": ["commands", "checkpoint", "few_steps", "plane", "engines", "imaging", "disk", "errors"],
+    "ddpm_core": ["commands", "checkpoint", "few_steps", "plane", "engines", "data", "imaging", "disk", "errors"],
     "ddpm_core.checkpoint": ["openai", "hub", "sidecars", "config"],
     "ui.web": [
         "local",

@@ -17,7 +17,7 @@ from train.fit.recipe import loss_weights, make_schedule, time_distribution
 FREE_ON_RESUME = {
     *("data", "data_cache", "out", "resume", "memory", "workers", "steps", "accumulate", "device", "precision"),
     *("channels_last", "compile", "fused", "threads", "lr", "lr_decay", "weight_decay", "clip", "ema", "ema2"),
-    *("log_every", "checkpoint_every", "sample_every", "sample_count", "sample_steps"),
+    *("tracker", "log_every", "checkpoint_every", "sample_every", "sample_count", "sample_steps"),
     *("sample_seconds", "ema_snapshots"),
 }
 PLACES = ("decoder", "teacher", "text")  # these may name another folder with the same weights; the run compares them
