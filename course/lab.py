@@ -16,11 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import ddpm_core
-from ddpm_core import imaging
+from ddpm_core import data, imaging
 from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.engines.network import unet
 from ddpm_core.prediction import label_tensor, predict
-from train.data.sources import SHIPPED
 
 PROJECT = Path(__file__).parent.parent  # where `python app.py` is started, and my-digits is kept
 
@@ -30,15 +29,13 @@ PROJECT = Path(__file__).parent.parent  # where `python app.py` is started, and 
 @cache
 def digits() -> Tensor:
     """3,000 handwritten digits of MNIST, 300 of each, in [−1, 1]: float32 (3000, 1, 28, 28)."""
-    with np.load(SHIPPED["digits"]) as file:
-        return imaging.from_uint8(file["images"][..., None])
+    return imaging.from_uint8(data.digits().images)
 
 
 @cache
 def labels() -> Tensor:
     """Which digit each of them is: int64 (3000,)."""
-    with np.load(SHIPPED["digits"]) as file:
-        return torch.from_numpy(file["labels"].astype(np.int64))
+    return torch.from_numpy(data.digits().labels)
 
 
 def examples(n: int = 10) -> Tensor:

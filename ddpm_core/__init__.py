@@ -9,6 +9,7 @@ from ddpm_core.imports import collector_off
 from ddpm_core.signatures import readable
 
 if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr__; a test compares it with _HOME
+    from ddpm_core import data as data
     from ddpm_core.checkpoint.load import load as load
     from ddpm_core.checkpoint.refs import CheckpointError as CheckpointError
     from ddpm_core.checkpoint.save import save as save
@@ -28,7 +29,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.likelihood import bits_per_dim as bits_per_dim
     from ddpm_core.model import Model as Model
     from ddpm_core.noise import seeded_noise as seeded_noise
-    from ddpm_core.objective import l_simple as l_simple
+    from ddpm_core.objective import loss as loss
     from ddpm_core.ode import ode_log_prob as ode_log_prob
     from ddpm_core.prediction import Denoised as Denoised
     from ddpm_core.prediction import predict as predict
@@ -58,8 +59,8 @@ _HOME = {
     "inside": "engines.blocks",
     "interpolate": "latents",
     "invert": "latents",
-    "l_simple": "objective",
     "load": "checkpoint.load",
+    "loss": "objective",
     "module": "engines.blocks",
     "ode_log_prob": "ode",
     "optimise_timesteps": "few_steps.optimised",
@@ -79,10 +80,13 @@ _HOME = {
     "trajectory": "runs",
     "word_square": "prediction",
 }
-__all__ = list(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+_ROOMS = ("data",)  # modules that are public as they are
+__all__ = [*_HOME, *_ROOMS]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"ddpm_core.{name}")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with collector_off():

@@ -6,10 +6,10 @@ import base64
 import html
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn, Protocol, TypeGuard
 
 import numpy as np
 from PIL import Image
@@ -18,15 +18,25 @@ from torch import Tensor
 from ddpm_core.imaging.image_files import MODES
 from ddpm_core.imaging.pixels import grid, png, thin, to_uint8
 
-if TYPE_CHECKING:
-    from ddpm_core.samplers import Step
-
 PLAYER = Path(__file__).with_name("player.js")
 FRAMES = 60  # steps of a run that the player has at most
 PIXELS = 6_000_000  # of all its pictures together
 LOSSLESS = 600_000  # bytes; larger sprites are compressed with a small loss
 STILLS = 8  # steps in the still picture of a run
 SIDE = 96  # pixels of a small picture on the screen, about
+
+
+class Step(Protocol):
+    """What this module reads of a step of `ddpm_core.samplers`, which imports it to display itself."""
+
+    @property
+    def t(self) -> float: ...
+    @property
+    def s(self) -> float: ...
+    @property
+    def x(self) -> Tensor: ...
+    @property
+    def x0_hat(self) -> Tensor: ...
 
 
 class Shown:
@@ -75,15 +85,14 @@ def show(
     if not isinstance(columns, int) or columns < 1:
         raise ValueError(f"columns must be a whole number from 1, got {columns!r}")
     if isinstance(what, Mapping):
-        return Shown("".join(_row(name, tensor, columns) for name, tensor in what.items()) or _nothing())
+        return Shown("".join(_row(str(name), tensor, columns) for name, tensor in what.items()) or _nothing())
     if _is_step(what):
         return Shown(_step(what, columns, pictures))
     if isinstance(what, (Tensor, np.ndarray)):
         return Shown(_pictures(_levels(what), titles, columns))
-    try:
-        items = iter(what)
-    except TypeError:
-        raise ValueError(f"expected steps, pictures or tensors by name, got {type(what).__name__}") from None
+    if not isinstance(what, Iterable):
+        raise ValueError(f"expected steps, pictures or tensors by name, got {type(what).__name__}")
+    items: Iterator[Any] = iter(what)
     first = next(items, None)
     if first is None:
         _nothing()
@@ -92,11 +101,11 @@ def show(
     return Shown(_pictures([picture for item in (first, *items) for picture in _levels(item)], titles, columns))
 
 
-def _is_step(what: Any) -> bool:
+def _is_step(what: object) -> TypeGuard[Step]:
     return hasattr(what, "x0_hat") and hasattr(what, "s")
 
 
-def _nothing() -> str:
+def _nothing() -> NoReturn:
     raise ValueError("there is nothing to show: no steps and no pictures")
 
 
@@ -149,7 +158,7 @@ def _row(name: str, tensor: Tensor, columns: int) -> str:
     if isinstance(tensor, Tensor) and tensor.ndim == 4 and tensor.shape[1] not in MODES:
         strength = tensor.detach().float().square().mean(1, keepdim=True).sqrt()
         tensor = strength / strength.max().clamp(min=1e-12) * 2 - 1
-    return f"<div><small>{html.escape(str(name))}</small><br>{_pictures(_levels(tensor)[:columns], (), columns)}</div>"
+    return f"<div><small>{html.escape(name)}</small><br>{_pictures(_levels(tensor)[:columns], (), columns)}</div>"
 
 
 def _levels_of_step(step: Step, pictures: Callable[[Tensor], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -46,7 +46,7 @@ CALLS = {
             "sample": lambda v: d.sample(MODEL, [1, 2], 2, labels=v),
             "predict": lambda v: d.predict(MODEL, X, 5, v).eps,
             "invert": lambda v: d.invert(MODEL, PICTURES, 3, labels=v),
-            "l_simple": lambda v: d.l_simple(MODEL, X, T, X, v),
+            "loss": lambda v: d.loss(MODEL, X, v, T, X),
         },
     ),
     "images": (
@@ -66,7 +66,7 @@ CALLS = {
             "predict": lambda v: d.predict(MODEL, v, 5).eps,
             "q_sample": lambda v: d.q_sample(SCHEDULE, v, 5, v),
             "posterior": lambda v: d.posterior(SCHEDULE, v, v, 5)[0],
-            "l_simple": lambda v: d.l_simple(MODEL, v, T, v, None),
+            "loss": lambda v: d.loss(MODEL, v, None, T, v),
             "reconstruct": lambda v: d.reconstruct(MODEL, v, 5, [1, 2], 2),
             "interpolate": lambda v: d.interpolate(MODEL, v[:1], v[1:], 5, [0.5], 1, 2),
             "to_uint8": d.to_uint8,

@@ -48,9 +48,9 @@ from ui.machine.step_times import StepTimes
 from ui.machine.turns import Turns
 from ui.models.facts import answer, pace
 from ui.models.loaded import Models
-from ui.models.services import Services
+from ui.models.services import OwnSamplers, Services
 from ui.models.warmup import Warmup
-from ui.parts import between, course, fetching, following, latents, likelihood, network, repair, sampling
+from ui.parts import PARTS
 from ui.parts.part import Part
 from ui.protocol import Asked, Device, EngineQuestions, FactsAnswer, Invitation, ModelList, Nothing, Pace, RunHere
 from ui.runs.asked import unclear as unclear_request
@@ -71,18 +71,6 @@ if TYPE_CHECKING:
 # The weights with which a visitor's browser begins to learn drawings, where the browser edition has them, too.
 LINES = "checkpoints/mnist-tiny/diffusion_pytorch_model.safetensors"
 
-PARTS: tuple[Callable[[Services], Part], ...] = (
-    sampling.SamplingPart,
-    sampling.SketchPart,
-    latents.LatentsPart,
-    repair.RepairPart,
-    between.BetweenPart,
-    likelihood.LikelihoodPart,
-    network.NetworkPart,
-    following.FollowPart,
-    fetching.FetchingPart,
-    course.CoursePart,
-)
 MOST_NAMES = 8  # a page may ask for the pace of so many names at once
 LAST = 0.5  # seconds at least for the last answers to leave when the app ends
 QUESTIONS = anyio.CapacityLimiter(80)  # threads for the questions of pages
@@ -173,7 +161,7 @@ class App(FastAPI):
             "takesAny": self.services.models.takes_any,
             "models": self.services.models.choices(),
             "device": self._device(),
-            "words": page_words(),
+            "words": page_words() | {"samplers": list(self.services.samplers)},
             "initial": {name: own for name, part in self.parts.items() if (own := part.initial())},
         }
 
@@ -330,12 +318,13 @@ def build(
     public: bool = False,
     limits: ServerLimits | None = None,
     allow_hub: bool = False,
+    samplers: OwnSamplers | None = None,
 ) -> App:
     """The app, to be served by `launch`.
 
     checkpoint: the one that is chosen at first. device: where models are evaluated, as for `ddpm_core.load`.
     public: strangers use the page, so it accepts the checkpoints of its list only, and any Hub id with allow_hub.
-    limits: those of a public page, or of one's own, where none are given.
+    limits: those of a public page, or of one's own, where none are given. samplers: the owner's, which the page offers.
     Raises CheckpointError or ValueError for a checkpoint or a device that does not exist.
     """
     if zero_gpu.is_here():
@@ -348,7 +337,7 @@ def build(
     turns, pace = Turns(limits.concurrent_runs, limits.waiting_runs), StepTimes()
     models = Models(device, public, limits, allow_hub, checkpoint, turns, pace)
     models.peek(models.first)
-    services = Services(models, turns, limits, pace, EventLog(), models.first)
+    services = Services(models, turns, limits, pace, EventLog(), models.first, samplers or {})
     return App(services)
 
 
