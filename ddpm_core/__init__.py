@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ddpm_core.imports import collector_off
+from ddpm_core.signatures import readable
 
 if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr__; a test compares it with _HOME
     from ddpm_core import data as data
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.checkpoint.sidecars.readers_file import readers as readers
     from ddpm_core.engines.blocks import inside as inside
     from ddpm_core.engines.blocks import module as module
+    from ddpm_core.engines.onnx_file import export_onnx as export_onnx
     from ddpm_core.few_steps.optimised import optimise_timesteps as optimise_timesteps
     from ddpm_core.imaging import from_uint8 as from_uint8
     from ddpm_core.imaging import to_uint8 as to_uint8
@@ -52,6 +54,7 @@ _HOME = {
     "Step": "samplers",
     "bits_per_dim": "likelihood",
     "encode": "latents",
+    "export_onnx": "engines.onnx_file",
     "from_uint8": "imaging",
     "inside": "engines.blocks",
     "interpolate": "latents",
@@ -87,8 +90,9 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with collector_off():
-        return getattr(import_module(f"ddpm_core.{_HOME[name]}"), name)
+        return readable(getattr(import_module(f"ddpm_core.{_HOME[name]}"), name))
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    """Return what TAB shows: the public names, and none of the modules that were imported for them."""
+    return sorted(__all__)

@@ -16,10 +16,10 @@ from typing import Annotated, Protocol
 import tyro
 
 from ddpm_core.commands import allow_any_text, defaults, said
-from ddpm_core.commands.chain import Where, open_checkpoint
+from ddpm_core.commands.chain import Where, check_output, open_checkpoint
 from ddpm_core.commands.convert import Convert
 from ddpm_core.commands.latents import Interpolate, Reconstruct
-from ddpm_core.commands.reading import find, read
+from ddpm_core.commands.reading import Unset, find, read
 from ddpm_core.commands.restore import Restore
 from ddpm_core.commands.sample import Sample
 from ddpm_core.errors import UserError
@@ -46,22 +46,38 @@ class Info:
 
 @dataclass
 class Export:
-    """Write a checkpoint to a folder in the Hub's layout, weights as safetensors."""
+    """Write a checkpoint to a folder in the Hub's layout, weights as safetensors; or its networks as ONNX files."""
 
     checkpoint: Annotated[str, tyro.conf.Positional]
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
-    folder: Annotated[Path, tyro.conf.Positional]
+    folder: Annotated[Unset[Path], tyro.conf.Positional] = None
     """the folder to write; if it already holds such a checkpoint, that is replaced, and other files stay"""
+    onnx: Unset[Path] = None
+    """instead of the folder, an ONNX file of the network, whose name ends in .onnx; for a latent model, files of its
+    decoder and its text encoder lie beside it. It needs the package onnx"""
     half: bool = False
     """store the weights as float16, half the size; the folder must not be the checkpoint's own"""
     int8: bool = False
     """store the network's kernels and matrices in 8 bits, a quarter of the size; only this project reads such a file"""
+    schedule: Unset[str] = None
+    """another noise schedule for the network, as for sample; the folder keeps both schedules"""
 
     def run(self) -> None:
-        from ddpm_core import save
+        from ddpm_core import export_onnx, save
 
-        save(open_checkpoint(self.checkpoint, Where("cpu", "fp32", "torch")), self.folder, self.half, int8=self.int8)
-        print(self.folder)
+        if (self.folder is None) == (self.onnx is None):
+            raise ValueError("give a folder to write, or --onnx FILE.onnx, and not both")
+        if self.onnx is not None and (self.half or self.int8):
+            raise ValueError("--half and --int8 belong to a folder: an ONNX file has float32 weights")
+        if self.onnx is not None:
+            check_output("--onnx", self.onnx, ".onnx")
+        model = open_checkpoint(self.checkpoint, Where("cpu", "fp32", "torch"), schedule=self.schedule)
+        if self.folder is not None:
+            save(model, self.folder, self.half, int8=self.int8)
+            print(self.folder)
+        if self.onnx is not None:
+            for file in export_onnx(model, self.onnx):
+                print(file)
 
 
 class Command(Protocol):

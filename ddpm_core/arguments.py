@@ -66,6 +66,7 @@ class RestoreOptions(OtherOptions, total=False):
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+UNCHOSEN = {"eta": 0.0, "attention": False}  # what `trajectory` takes where an option is left out; of all others None
 
 
 def completes(options: type) -> Callable[[Function], Function]:
@@ -78,7 +79,7 @@ def completes(options: type) -> Callable[[Function], Function]:
         signature = inspect.signature(function)
         own = [one for one in signature.parameters.values() if one.kind != one.VAR_KEYWORD]
         more = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=UNCHOSEN.get(name), annotation=kind)
             for name, kind in options.__annotations__.items()
         ]
         function.__signature__ = signature.replace(parameters=[*own, *more])  # pyright: ignore[reportFunctionMemberAccess]

@@ -158,6 +158,11 @@ class TrainedOn:
         return Translation(*map(within, inner.translation(schedule), inner.translation(self.trained)))
 
 
+def inner(coordinates: Coordinates | None) -> Coordinates | None:
+    """Return the coordinates that a network has on the schedule of its training; None for ours."""
+    return coordinates.inner if isinstance(coordinates, TrainedOn) else coordinates
+
+
 def seen(coordinates: Coordinates, schedule: NoiseSchedule, x_t: Tensor, t: Time) -> tuple[Tensor, Tensor]:
     """Return the network's input: its x, like x_t, and its time (N,), float64 if x_t is float64, else float32."""
     at = _at(coordinates, schedule, x_t, t)

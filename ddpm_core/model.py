@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, fields, replace
 from pathlib import Path
 from shlex import quote
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from ddpm_core.names import (
     Variance,
     count_of,
 )
-from ddpm_core.schedule import NoiseSchedule
+from ddpm_core.schedule import NoiseSchedule, find
 from ddpm_core.student import Student
 
 Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]
@@ -111,6 +111,11 @@ class ModelSpec:
         """Channels of the pictures."""
         return 3 if self.latent else self.channels
 
+    @property
+    def trained_on(self) -> NoiseSchedule:
+        """The schedule of the network's training: another one than `schedule` after `with_schedule`."""
+        return self.coordinates.trained if isinstance(self.coordinates, TrainedOn) else self.schedule
+
     def __post_init__(self) -> None:
         if self.prediction not in PREDICTIONS:
             raise ValueError(f"unknown prediction {self.prediction!r}: choose from {', '.join(PREDICTIONS)}")
@@ -125,6 +130,21 @@ class ModelSpec:
         check_langevin(self.snr, self.corrections)
         if self.student is not None and self.student.times[0] != self.schedule.T:
             raise ValueError(f"a student starts at t = T = {self.schedule.T}, got {self.student.times[0]}")
+
+    def with_schedule(self, schedule: NoiseSchedule | str) -> Self:
+        """Return the same on another schedule: see `Model.with_schedule`. Raise what that does before it evaluates."""
+        if self.student is not None:
+            raise ValueError("a student has learned its own times: give the schedule to its teacher")
+        if self.prediction == "mu" or self.variance == "learned":
+            what = "the mean of x_{t−1}" if self.prediction == "mu" else "the variance of the step to t − 1"
+            raise ValueError(f"this network predicts {what}, which belongs to the schedule of its training")
+        if isinstance(schedule, str):
+            schedule = find(schedule, self.schedule.T)
+        its = self.coordinates
+        everywhere = isinstance(its, (TrainedOn, RectifiedFlow))  # a flow's τ goes from 0 to 1: that is every σ
+        coordinates = its if everywhere else TrainedOn(self.schedule, its)
+        more: dict[str, Any] = {"gamma": None, "optimised": None, "leading_offset": 0}
+        return replace(self, schedule=schedule, coordinates=coordinates, **more)
 
     def __repr__(self) -> str:
         name = [repr(self.source.ref)] if self.source and self.source.ref else []
@@ -301,31 +321,25 @@ class Model(ModelSpec):
         model.gamma, model.optimised, model.source = self.gamma, self.optimised, self.source
         return model
 
-    def with_schedule(self, schedule: NoiseSchedule) -> Model:
+    def with_schedule(self, schedule: NoiseSchedule | str) -> Model:
         """Return the same network on another schedule. At each σ, it is evaluated at the time that had this σ in
         training.
 
         x_t is x_0 with noise of σ = √((1 − ᾱ)/ᾱ), scaled by √ᾱ; nothing else in a schedule matters to a network.
         Between two times that it has learned, t is interpolated in ln σ. Γ and optimised times belong to the old
-        schedule.
+        schedule. `save` keeps both schedules.
 
         Arguments:
-            schedule: any schedule. A σ below or above all that the network has learned counts as its first or last.
+            schedule: any schedule, or its text: see `schedule.find`. A σ below or above all that the network has
+                learned counts as its first or last.
 
         Raises:
             ValueError: for a student, for predictions that belong to steps (μ̃, and the variance "learned"), and for a
                 network that takes only whole times. To learn this of your own network, it is evaluated once.
         """
-        if self.student is not None:
-            raise ValueError("a student has learned its own times: give the schedule to its teacher")
-        if self.prediction == "mu" or self.variance == "learned":
-            what = "the mean of x_{t−1}" if self.prediction == "mu" else "the variance of the step to t − 1"
-            raise ValueError(f"this network predicts {what}, which belongs to the schedule of its training")
+        model = super().with_schedule(schedule)
         check_fractions(self, "on another schedule, a network gets fractions of t")
-        its = self.coordinates
-        everywhere = isinstance(its, (TrainedOn, RectifiedFlow))  # a flow's τ goes from 0 to 1: that is every σ
-        coordinates = its if everywhere else TrainedOn(self.schedule, its)
-        return replace(self, schedule=schedule, coordinates=coordinates, leading_offset=0)
+        return model
 
     @property
     def spec(self) -> ModelSpec:
@@ -474,6 +488,11 @@ def check_variance(
             f"(from T, {model.schedule.T}), or another variance"
         )
     if variance == "analytic" and model.gamma is None:
+        if model.trained_on is not model.schedule:
+            raise ValueError(
+                "the analytic variance was not estimated for these weights on this schedule: save the model, run "
+                "`python -m train gamma FOLDER --data DATA` with the training data, or use another variance"
+            )
         ref = quote(model.source.ref) if model.source else "CHECKPOINT"
         raise ValueError(
             f"the analytic variance was not estimated for these weights: run `python -m train gamma {ref} --data DATA` "

@@ -21,6 +21,14 @@ from ddpm_core.schedule import NoiseSchedule
 Time = float | Tensor  # an int, too
 
 
+def check_tensors(**states: object) -> None:
+    """Raise ValueError for a state that is no tensor of a float dtype. Lists and NumPy's arrays have no device."""
+    for name, state in states.items():
+        if not isinstance(state, Tensor) or not state.is_floating_point():
+            kind = str(state.dtype) if isinstance(state, Tensor) else type(state).__name__
+            raise ValueError(f"{name} must be a tensor of a float dtype, got {kind}")
+
+
 def q_sample(schedule: NoiseSchedule, x_0: Tensor, t: Time, noise: Tensor, s: float = 0) -> Tensor:
     """Draw x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε from q(x_t | x_0), Eq. 4; or, from a given x_s, draw x_t from q(x_t | x_s).
 
@@ -34,6 +42,7 @@ def q_sample(schedule: NoiseSchedule, x_0: Tensor, t: Time, noise: Tensor, s: fl
     Raises:
         ValueError: unless 0 <= s <= t <= T, or if the shapes differ.
     """
+    check_tensors(x_0=x_0, noise=noise)
     if noise.shape != x_0.shape:
         raise ValueError(f"noise must have the shape of x_0, {tuple(x_0.shape)}, got {tuple(noise.shape)}")
     from_s = alpha_bar_like(schedule, s, x_0, 0)
@@ -61,6 +70,7 @@ def posterior(
     Raises:
         ValueError: unless 0 <= s < t <= T, or if the shapes differ.
     """
+    check_tensors(x_0=x_0, x_t=x_t)
     alpha_bar_t, alpha_bar_s, _, beta_ts = _pair(schedule, t, s, x_t)
     beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) * beta_ts
     return posterior_mean(schedule, x_0, x_t, t, s), to_device(beta_tilde, x_t.device, x_t.dtype)

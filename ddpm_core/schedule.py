@@ -7,12 +7,15 @@ schedule is described by the fields of diffusers' `scheduler_config.json`, so it
 from __future__ import annotations
 
 import inspect
+import json
 import math
 import pickle
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -301,8 +304,8 @@ class NoiseSchedule:
             return cls(beta, {"_class_name": kind, **own}, _Karras(**own) if "rho" in own else None)
         if config.get("trained_betas") is not None:
             schedule = cls.from_betas(config["trained_betas"])
-            if config.get("variance_exploding"):
-                schedule = cls(schedule.beta, {**schedule.config, "variance_exploding": True})
+            more = {name: config[name] for name in ("variance_exploding", "_function") if config.get(name)}
+            schedule = cls(schedule.beta, {**schedule.config, **more})
         else:
             schedule = cls._named(
                 config.get("beta_schedule", "linear"),
@@ -535,3 +538,76 @@ def _zero_terminal_snr(alpha_bar: Tensor) -> Tensor:
     root = (root - root[-1]) * root[0] / (root[0] - root[-1])
     squared = torch.cat([root.new_ones(1), root]) ** 2
     return 1 - squared[1:] / squared[:-1]
+
+
+# By the names of the command lines: schedules of T steps.
+NAMED: dict[str, Callable[..., NoiseSchedule]] = {
+    "linear": NoiseSchedule.linear,
+    "cosine": NoiseSchedule.cosine,
+    "quadratic": NoiseSchedule.quadratic,
+    "flow": NoiseSchedule.flow,
+}
+_TABLES = {
+    **dict.fromkeys(("beta", "betas", "trained_betas"), (NoiseSchedule.from_betas, 0.0)),
+    **dict.fromkeys(("alpha_bar", "alphas_cumprod"), (NoiseSchedule.from_alpha_bar, 1.0)),
+    **dict.fromkeys(("sigma", "sigmas"), (NoiseSchedule.from_sigmas, 0.0)),
+}
+
+
+def find(text: str, T: int) -> NoiseSchedule:
+    """Return the schedule of a command line.
+
+    Arguments:
+        text: a name of `NAMED`; a file that ends in .json or .npz; or "module:function", where function(T) returns a
+            NoiseSchedule. A .json file is a scheduler_config.json, or has a list named betas, alpha_bar or sigmas; an
+            .npz file has an array of this name. Each may begin at t = 0.
+        T: steps of the forward process, for names and functions. A file has its own.
+
+    Raises:
+        ValueError: for other text, and for a file or a function that gives no schedule.
+    """
+    if text in NAMED:
+        return NAMED[text](T)
+    if text.endswith((".json", ".npz")):
+        return _from_file(Path(text).expanduser())
+    module, colon, attribute = text.partition(":")
+    if not colon:
+        known = ", ".join(NAMED)
+        raise ValueError(
+            f"unknown schedule {text!r}: choose from {known}, or give a .json or .npz file, or your own as "
+            "module:function"
+        )
+    try:
+        function = getattr(import_module(module), attribute)
+        found = function(T)
+    except Exception as error:  # whatever the user's module raises
+        raise ValueError(f"the schedule {text!r} can't be made: {error}") from error
+    if not isinstance(found, NoiseSchedule):
+        raise ValueError(f"{text}({T}) must return a NoiseSchedule, got a {type(found).__name__}")
+    # What this function computes may change: a checkpoint keeps its numbers, and its name for the reader.
+    table = NoiseSchedule.from_betas(found.beta[1:])
+    exploding = {"variance_exploding": True} if found.exploding else {}
+    return replace(found, config={**table.config, **exploding, "_function": text})
+
+
+def _from_file(path: Path) -> NoiseSchedule:
+    try:
+        if path.suffix == ".npz":
+            with np.load(path) as file:
+                content: Any = {name: file[name] for name in file.files if name in _TABLES}
+        else:
+            content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is damaged"
+        raise ValueError(f"the schedule {path} can't be read: {reason}") from None
+    tables = [name for name in _TABLES if isinstance(content, Mapping) and content.get(name) is not None]
+    try:
+        if tables and "num_train_timesteps" not in content:
+            make, at_0 = _TABLES[tables[0]]
+            values = _numbers(content[tables[0]], tables[0])
+            return make(values[1:] if values[0] == at_0 else values)
+        if isinstance(content, Mapping) and content.keys() & {"num_train_timesteps", "beta_schedule"}:
+            return NoiseSchedule.from_config(content)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path} is no schedule: {error}") from None
+    raise ValueError(f"{path} is no schedule: it needs a list named betas, alpha_bar or sigmas")

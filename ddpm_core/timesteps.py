@@ -167,6 +167,11 @@ def model_pairs(
     folder = "FOLDER" if source is None or source.fixed else quote(source.ref)
     copy = f"`python -m ddpm_core export {quote(source.ref)} FOLDER` and " if source and source.fixed else ""
     search = f"run {copy}`python -m train schedule {folder}"
+    if model.optimised is None and model.trained_on is not model.schedule:
+        raise ValueError(
+            "these weights have no optimised steps on this schedule: save the model, run `python -m train schedule "
+            "FOLDER`, or choose another spacing"
+        )
     if model.optimised is None:
         raise ValueError(f"these weights have no optimised steps yet: {search}`, or choose another spacing")
     own_or_ddim = sampler if sampler in OPTIMISED_FOR else "ddim"

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ddpm_core.errors import UserError
+from ddpm_core.signatures import readable
 
 if TYPE_CHECKING:
     from train.common.config import Config as Config
@@ -32,4 +33,9 @@ class TrainError(UserError):
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"train.{_HOME[name]}"), name)
+    return readable(getattr(import_module(f"train.{_HOME[name]}"), name))
+
+
+def __dir__() -> list[str]:
+    """Return what TAB shows: the public names, and none of the modules that were imported for them."""
+    return sorted(__all__)

@@ -346,7 +346,7 @@ class Spec(TypedDict):
     latent: bool
     takes_words: bool
     leading_offset: int
-    coordinates: str | None  # null but for score, EDM and flow models
+    coordinates: str | None  # null but for score, EDM and flow models, and on another schedule
     floor: NotRequired[float]  # the least σ of such a model
     snr: float | None
     corrections: int

@@ -5,13 +5,13 @@ from __future__ import annotations
 from ddpm_core.model import Model, Source
 from ddpm_core.names import count_of
 from ddpm_core.prediction import few
+from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import ranges
 
 
 def describe(model: Model) -> dict[str, str]:
     """A title and a line of text for each thing worth knowing, in order."""
     source = model.source or Source()
-    betas = model.schedule.beta[1:].tolist()
     sides = f"{model.image_size}×{model.image_size}"
     lines = {
         "checkpoint": source.ref,
@@ -22,7 +22,8 @@ def describe(model: Model) -> dict[str, str]:
         "image": f"{model.picture_size}×{model.picture_size}, {count_of(model.picture_channels, 'channel')}",
         "latents": f"{sides}, {count_of(model.channels, 'channel')}" if model.latent else None,
         "words": "yes, with --prompt" if model.takes_words else None,
-        "schedule": f"{model.schedule.name}, T = {model.schedule.T}, β from {betas[0]:.4g} to {betas[-1]:.4g}",
+        "schedule": _schedule(model.schedule),
+        "trained on": _schedule(model.trained_on) if model.trained_on is not model.schedule else None,
         "prediction": model.prediction,
         "variance": f"{model.variance} (as published)",
         "analytic variance": "estimated" if model.gamma is not None else "not estimated",
@@ -33,6 +34,11 @@ def describe(model: Model) -> dict[str, str]:
         "engine": getattr(model.network, "description", None),
     }
     return {title: str(line) for title, line in lines.items() if line}
+
+
+def _schedule(schedule: NoiseSchedule) -> str:
+    name, betas = schedule.config.get("_function") or schedule.name, schedule.beta[1:].tolist()
+    return f"{name}, T = {schedule.T}, β from {betas[0]:.4g} to {betas[-1]:.4g}"
 
 
 def _optimised(model: Model) -> str:

@@ -14,6 +14,7 @@ from ddpm_core.checkpoint import refs, spec
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.latent_parts import read_decoder, read_text
 from ddpm_core.checkpoint.weights import build_network, check_evaluation
+from ddpm_core.coordinates import inner
 from ddpm_core.engines.choose import wrap, wrap_decoder
 from ddpm_core.model import Model, Network, other_weights
 from ddpm_core.names import Engine, Precision
@@ -76,12 +77,12 @@ def load(
     assert source is not None
     if network is None:
         weights = f"{checkpoint.ref}: {layout.weights}"
-        told_numbers = found.spec.coordinates is not None  # see engines.common
-        T = None if told_numbers else found.spec.schedule.T
-        build = partial(build_network, found.unet, checkpoint.weights, weights, T)
+        T = found.spec.trained_on.T
+        told_numbers = inner(found.spec.coordinates) is not None  # see engines.common
+        build = partial(build_network, found.unet, checkpoint.weights, weights, None if told_numbers else T)
         unet: Any = build()
         unet.told_numbers = told_numbers
-        check_evaluation(unet, found.spec.image_size, found.spec.schedule.T, weights)
+        check_evaluation(unet, found.spec.image_size, T, weights)
         source = replace(source, parameters=sum(p.numel() for p in unet.parameters()))
         network = engine_network = wrap(unet, device, precision, engine, owned=True, exact=build, batched=batched)
     else:  # what is kept beside the checkpoint's weights is not written for others

@@ -27,7 +27,7 @@ from ddpm_core.checkpoint.config.fields import (
 )
 from ddpm_core.checkpoint.refs import FACTS, CheckpointError, LocalCheckpoint, Ref, holds_model, shipped
 from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
-from ddpm_core.coordinates import RectifiedFlow
+from ddpm_core.coordinates import RectifiedFlow, TrainedOn, inner
 from ddpm_core.errors import first_line
 from ddpm_core.model import ModelSpec, Source
 from ddpm_core.names import (
@@ -132,7 +132,8 @@ def _own_from_contents(scheduler: dict, own: dict) -> ModelSpec:
     if "coordinates" in network:
         fields["coordinates"] = families.read_coordinates(network["coordinates"])
     null = whole(own, "null_label", optional=True)
-    return ModelSpec(image_size=size, channels=channels, num_classes=classes, null_label=null, **fields)
+    spec = ModelSpec(image_size=size, channels=channels, num_classes=classes, null_label=null, **fields)
+    return _on_its_schedule(spec, own)
 
 
 def _with_sidecars(spec: ModelSpec, source: Source) -> ModelSpec:
@@ -193,7 +194,9 @@ def _from_contents(
     if transformer:
         fields["class_names"] = _id2label(index, fields["num_classes"])
     weights = choice(own, "weights", AVERAGINGS, "unknown")
-    return CheckpointConfig(unet, ModelSpec(image_size=size, channels=channels, **fields), decoder, text), weights
+    whole_times = transformer or unet["_class_name"] == "OpenAIUNet" or unet.get("time_embedding_type") == "learned"
+    spec = _on_its_schedule(ModelSpec(image_size=size, channels=channels, **fields), own, whole_times)
+    return CheckpointConfig(unet, spec, decoder, text), weights
 
 
 def _latents(unet: dict, channels: int, decoder: dict, text: dict | None) -> dict[str, Any]:
@@ -224,11 +227,13 @@ def json_files(
     unet, decoder, text: the configurations of the networks. Raises ValueError for what `read` would refuse, and for
     what these files have no place for.
     """
+    asked, model = model, _as_trained(model)
     family = families.of(model.schedule.config)
     usual = RectifiedFlow if model.prediction == "flow" else type(None)
     if not isinstance(model.coordinates, usual if family is None else family.coordinates):
         raise ValueError("the Hub's layout has no place for a network in these coordinates with this schedule")
     scheduler, own = _scheduler_and_facts(model)
+    own |= _other_schedule(asked)
     if model.prediction == "flow":
         assert model.coordinates is not None
         own["coordinates"] = plain(families.coordinates_json(model.coordinates))
@@ -242,7 +247,7 @@ def json_files(
     if decoder is None:
         if unet["_class_name"] == "OpenAIUNet":  # diffusers refuses it, better than computing something else
             index["unet"] = ["ddpm_core", "OpenAIUNet"]
-        _check_kept(model, _from_contents(unet, scheduler, index, own)[0].spec, f"a {index['_class_name']}")
+        _check_kept(asked, _from_contents(unet, scheduler, index, own)[0].spec, f"a {index['_class_name']}")
         return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
     scheduler |= {"_class_name": "DDIMScheduler", "timestep_spacing": "trailing"}
     scheduler["steps_offset"] = plain(model.leading_offset)
@@ -262,23 +267,51 @@ def json_files(
         index |= {"_class_name": "StableDiffusionPipeline", "vae": autoencoder, "requires_safety_checker": False}
         index |= {"text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"]}
         index |= {part: [None, None] for part in ("feature_extractor", "image_encoder", "safety_checker")}
-    _check_kept(model, _from_contents(unet, scheduler, index, own, decoder, text)[0].spec, f"a {index['_class_name']}")
+    _check_kept(asked, _from_contents(unet, scheduler, index, own, decoder, text)[0].spec, f"a {index['_class_name']}")
     return {"scheduler/scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
 
 
 def own_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
     """The JSON files that `read_own` turns back into the specification of a model of pixels. ValueError as above."""
+    asked, model = model, _as_trained(model)
     if families.of(model.schedule.config):  # whose file says more than the schedule, and what is not so here
         same = NoiseSchedule.from_betas(model.schedule.beta[1:])
         model = replace(model, schedule=NoiseSchedule(same.beta, {**same.config, "variance_exploding": True}))
     scheduler, own = _scheduler_and_facts(model)
+    own |= _other_schedule(asked)
     network: dict[str, Any] = {"image_size": model.image_size, "channels": model.channels}
     network["num_classes"] = model.num_classes
     if model.coordinates is not None:
         network["coordinates"] = families.coordinates_json(model.coordinates)
     own[OWN] = plain(network)
-    _check_kept(model, _own_from_contents(scheduler, own), "the folder of a network of your own")
+    _check_kept(asked, _own_from_contents(scheduler, own), "the folder of a network of your own")
     return {"scheduler_config.json": scheduler, FACTS: own}
+
+
+def _as_trained(model: ModelSpec) -> ModelSpec:
+    """The model on the schedule of its training, which the Hub's layout describes: so diffusers draws with it."""
+    if not isinstance(model.coordinates, TrainedOn):
+        return model
+    more: dict[str, Any] = {"gamma": None, "optimised": None}
+    return replace(model, schedule=model.trained_on, coordinates=inner(model.coordinates), **more)
+
+
+def _other_schedule(model: ModelSpec) -> dict[str, Any]:
+    """The entry of ddpm_core.json for a model on another schedule than that of its training."""
+    return {"schedule": plain(dict(model.schedule.config))} if isinstance(model.coordinates, TrainedOn) else {}
+
+
+def _on_its_schedule(model: ModelSpec, own: dict, whole_times: bool = False) -> ModelSpec:
+    """The model on the schedule that ddpm_core.json names, if it names one. whole_times: it takes only t − 1."""
+    found = own.get("schedule")
+    if found is None:
+        return model
+    if not isinstance(found, dict):
+        raise ValueError(f"schedule must be a JSON object, got {shown(found)}")
+    if whole_times:
+        raise ValueError("on another schedule, a network gets fractions of t, but this network knows only whole ones")
+    family = families.of(found)
+    return model.with_schedule(_schedule(found) if family is None else family.read(found)["schedule"])
 
 
 def _check_kept(model: ModelSpec, again: ModelSpec, place: str) -> None:
@@ -287,17 +320,19 @@ def _check_kept(model: ModelSpec, again: ModelSpec, place: str) -> None:
     Γ and the optimised steps have files of their own, and where it is from a model learns when it is loaded.
     """
     for name in (field.name for field in fields(ModelSpec)):
-        given, read = (_comparable(getattr(spec, name)) for spec in (model, again))
+        given, read = (comparable(getattr(spec, name)) for spec in (model, again))
         if given != read and name not in ("source", "gamma", "optimised"):
             raise ValueError(f"{place} has no place for {name} {shown(getattr(model, name))}")
 
 
-def _comparable(value: Any) -> Any:
+def comparable(value: Any) -> Any:
     """A field of a specification, so that == says whether two are the same."""
     if isinstance(value, NoiseSchedule):
         return value.beta.tolist(), value.exploding
+    if isinstance(value, TrainedOn):
+        return comparable(value.trained), value.inner
     if isinstance(value, Student):
-        return {name: _comparable(part) for name, part in asdict(value).items()}
+        return {name: comparable(part) for name, part in asdict(value).items()}
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -371,6 +406,20 @@ def _named(value: Any, otherwise: str) -> str:
 
 def _from_scheduler(scheduler: dict, clip: bool) -> dict[str, Any]:
     """Schedule, prediction, variance and clip, as fields of ModelSpec. clip: what none in the file means."""
+    schedule = _schedule(scheduler)
+    # the prediction's name before diffusers 0.8
+    default = "epsilon" if flag(scheduler, "predict_epsilon", True) else "sample"
+    return {
+        "schedule": schedule,
+        "prediction": _PREDICTIONS[choice(scheduler, "prediction_type", _PREDICTIONS, default)],
+        # null is that of DPMSolver and SASolver, for networks without a variance of their own
+        "variance": _VARIANCES[choice(scheduler, "variance_type", (*_VARIANCES, None)) or "fixed_small"],
+        "clip": _clip(scheduler, clip),
+    }
+
+
+def _schedule(scheduler: dict) -> NoiseSchedule:
+    """The noise schedule of a scheduler_config.json, with every field checked."""
     if "beta_schedule" not in scheduler and scheduler.get("trained_betas") is None:
         kind = _named(scheduler.get("_class_name"), "the scheduler")
         raise ValueError(f"{kind} is not a DDPM or DDIM scheduler: scheduler_config.json has no beta_schedule")
@@ -380,15 +429,8 @@ def _from_scheduler(scheduler: dict, clip: bool) -> dict[str, Any]:
     for key, default in (("beta_start", 1e-4), ("beta_end", 0.02)):
         number(scheduler, key, default)
     flag(scheduler, "rescale_betas_zero_snr", False)
-    # the prediction's name before diffusers 0.8
-    default = "epsilon" if flag(scheduler, "predict_epsilon", True) else "sample"
-    return {
-        "schedule": NoiseSchedule.from_config(scheduler),
-        "prediction": _PREDICTIONS[choice(scheduler, "prediction_type", _PREDICTIONS, default)],
-        # null is that of DPMSolver and SASolver, for networks without a variance of their own
-        "variance": _VARIANCES[choice(scheduler, "variance_type", (*_VARIANCES, None)) or "fixed_small"],
-        "clip": _clip(scheduler, clip),
-    }
+    text(scheduler, "_function")
+    return NoiseSchedule.from_config(scheduler)
 
 
 def _clip(scheduler: dict, default: bool) -> bool:

@@ -60,6 +60,9 @@ class ChainFlags:
 
     checkpoint: str = defaults.CHECKPOINT
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
+    schedule: Unset[str] = None
+    """another noise schedule for the network: linear, cosine, quadratic or flow, a .json or .npz file with betas,
+    alpha_bar or sigmas, or module:function for your own; default: the checkpoint's own"""
     steps: Unset[str] = None
     """number of steps, 1 to T, or their times, such as 999,500.5,1; default: 50, or a student's own steps"""
     variance: Unset[Variance] = None
@@ -82,6 +85,13 @@ class ChainFlags:
     guidance: Unset[float] = None
     """classifier-free guidance scale; 1 is none"""
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
+
+    def open_model(self, check: Callable[[ModelSpec], object] | None = None) -> Model:
+        """Return the model. Raise ValueError, before its network is prepared, for flags that it doesn't allow.
+
+        check: as of `open_checkpoint`; None for `self.check`.
+        """
+        return open_checkpoint(self.checkpoint, self.where, check or self.check, schedule=self.schedule)
 
     def chain(self) -> dict[str, Any]:
         """Return the arguments of `ddpm_core.runs.make_chain`."""
@@ -180,9 +190,9 @@ def read_picture(path: Path, size: int, channels: int) -> np.ndarray:
 def check_output(option: str, path: Path, suffix: str) -> None:
     """Raise ValueError, before anything is computed, if the option's file can't be written or has another suffix."""
     if path.suffix.lower() != suffix:
-        raise ValueError(
-            f"{option} writes a {suffix[1:].upper()} file: its name must end in {suffix}, got {str(path)!r}"
-        )
+        kind = suffix[1:].upper()
+        article = "an" if kind[0] in "AEIOU" else "a"
+        raise ValueError(f"{option} writes {article} {kind} file: its name must end in {suffix}, got {str(path)!r}")
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
         raise ValueError(f"the folder {folder} does not exist: create it, or choose another place")
@@ -200,12 +210,17 @@ def check_output(option: str, path: Path, suffix: str) -> None:
 
 
 def open_checkpoint(
-    ref: str, where: Where, check: Callable[[ModelSpec], object] | None = None, batched: bool = False
+    ref: str,
+    where: Where,
+    check: Callable[[ModelSpec], object] | None = None,
+    batched: bool = False,
+    schedule: str | None = None,
 ) -> Model:
     """Call `ddpm_core.load` with a progress bar for the download, and a line on stderr for a long preparation.
 
     check: it raises for a model that the command can't use. It sees everything except the networks, before these are
-    prepared. Raises what `check` and `load` do.
+    prepared. schedule: another one for the model, see `ddpm_core.schedule.find`. Raises what `check`, `load` and
+    `with_schedule` do.
     """
     from ddpm_core import load
     from ddpm_core.checkpoint import refs, spec
@@ -220,9 +235,12 @@ def open_checkpoint(
             bar.update(done - bar.n)
 
         place = refs.parse(ref)
-        if check is not None and spec.read_own(place) is None:
-            check(spec.read(snapshots.here(place) or snapshots.fetch(place, spec.check, progress)).spec)
-        return load(
+        if (check or schedule) and spec.read_own(place) is None:
+            about = spec.read(snapshots.here(place) or snapshots.fetch(place, spec.check, progress)).spec
+            about = about if schedule is None else about.with_schedule(schedule)
+            if check is not None:
+                check(about)
+        model = load(
             ref,
             device=where.device,
             precision=where.precision,
@@ -230,3 +248,4 @@ def open_checkpoint(
             progress=progress,
             batched=batched,
         )
+        return model if schedule is None else model.with_schedule(schedule)

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ddpm_core.commands import defaults
-from ddpm_core.commands.chain import ChainFlags, check_output, open_checkpoint, parse_seeds, parse_times, read_picture
+from ddpm_core.commands.chain import ChainFlags, check_output, parse_seeds, parse_times, read_picture
 from ddpm_core.commands.reading import Unset
 from ddpm_core.names import Mixing, count_of
 
@@ -40,7 +40,7 @@ class LatentFlags(ChainFlags):
         check_output("--grid", self.grid, ".png")
         if os.path.realpath(self.grid) in map(os.path.realpath, pictures):
             raise ValueError(f"--grid would replace your picture {self.grid}: choose another name")
-        model = open_checkpoint(self.checkpoint, self.where, partial(self._check_rows, which=which, drawn=not pictures))
+        model = self.open_model(partial(self._check_rows, which=which, drawn=not pictures))
         return model, self._checked_times(model, which), self.options(model)
 
     def _check_rows(self, model: ModelSpec, which: tuple[int, ...], drawn: bool) -> None:

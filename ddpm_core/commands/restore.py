@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ddpm_core.commands import defaults
-from ddpm_core.commands.chain import ChainFlags, check_output, open_checkpoint, parse_seeds, read_picture
+from ddpm_core.commands.chain import ChainFlags, check_output, parse_seeds, read_picture
 from ddpm_core.commands.reading import Unset
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Restore(ChainFlags):
         given = [path for path in (self.picture, self._file) if path]
         if os.path.realpath(self.grid) in map(os.path.realpath, given):
             raise ValueError(f"--grid would replace your picture {self.grid}: choose another name")
-        model = open_checkpoint(self.checkpoint, self.where, self.check)
+        model = self.open_model()
         options, measurement = self.options(model), self._measurement(model)
         shape = model.image_size, model.channels
         picture = read_picture(self.picture, *shape) if self.picture else sample(model, seeds[:1], **options)

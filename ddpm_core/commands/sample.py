@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from ddpm_core.commands import defaults
-from ddpm_core.commands.chain import ChainFlags, check_output, open_checkpoint, parse_seeds
+from ddpm_core.commands.chain import ChainFlags, check_output, parse_seeds
 from ddpm_core.commands.reading import Unset
 from ddpm_core.names import count_of
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ddpm_core import Model
     from ddpm_core.model import Source
     from ddpm_core.runs import Chain
@@ -75,7 +77,7 @@ class Sample(ChainFlags):
         """Return the model and its chain."""
         from ddpm_core.runs import make_chain
 
-        model = open_checkpoint(self.checkpoint, self.where, self.check)
+        model = self.open_model()
         return model, make_chain(model, **self.chain(), condition=self.condition(model))
 
     def _each(self, seeds: Sequence[int], out: Path) -> None:
@@ -119,7 +121,8 @@ class Sample(ChainFlags):
         return {
             "checkpoint": model.source and model.source.name,
             "files": model.source and _files(model.source),
-            "gamma": None if gamma is None else hashlib.sha256(gamma.numpy().tobytes()).hexdigest(),
+            "gamma": None if gamma is None else _sha256(gamma),
+            **({} if self.schedule is None else {"schedule": _sha256(model.schedule.beta)}),
             "engine": getattr(model.network, "description", None),
             "sampler": self.sampler if ":" in (self.sampler or "") else chain.name,
             "times": [t for t, _ in chain.pairs],
@@ -127,6 +130,10 @@ class Sample(ChainFlags):
             "clip": model.clip if self.clip is None else self.clip,
             **vars(chain.condition),
         }
+
+
+def _sha256(table: Tensor) -> str:
+    return hashlib.sha256(table.numpy().tobytes()).hexdigest()
 
 
 def _files(source: Source) -> dict[str, str]:

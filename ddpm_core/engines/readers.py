@@ -185,7 +185,8 @@ def fit_readers(
     sums = {name: _Sums(block.shape, model.channels, size) for name, block in opened.blocks.items()}
     # Chebyshev's points: more of them towards both ends, where a straight line between two fits worst.
     angles = np.linspace(0, np.pi, _count(sums, len(measured)))
-    times = [measured[i] for i in ((1 - np.cos(angles)) / 2 * (len(measured) - 1)).round().astype(int)]
+    chosen = ((1 - np.cos(angles)) / 2 * (len(measured) - 1)).round().astype(int)
+    times = [measured[i] for i in np.unique(chosen)]  # of few times, some are chosen twice
     gathered = {t: copy.deepcopy(sums) for t in times}
     means = {t: torch.zeros(model.channels, size, size, dtype=torch.float64) for t in measured}
     done = 0

@@ -29,7 +29,12 @@ def to_uint8(x: Tensor) -> np.ndarray:
 
     Returns:
         uint8 (N, H, W, C).
+
+    Raises:
+        ValueError: for anything but a tensor of a float dtype.
     """
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        raise ValueError(f"x must be a tensor of a float dtype, got {getattr(x, 'dtype', type(x).__name__)}")
     if x.device.type != "cpu":  # a byte for each number leaves the device, not four
         levels = x.detach().float().clamp(-1, 1).add(1).mul(127.5).round()
         return levels.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()

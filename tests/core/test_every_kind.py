@@ -33,6 +33,7 @@ from training import process_restored, weights  # noqa: F401 (a fixture for all 
 
 pytest.importorskip("transformers", reason="needed for words only")
 pytest.importorskip("torch_fidelity")
+pytest.importorskip("onnxruntime")
 
 import ddpm_core
 from ddpm_core import CheckpointError, predict, sample, side_by_side, trajectory
@@ -465,6 +466,34 @@ def _(case):
     folder = case.new("export")
     case.command(library, "export", case.folder, folder)
     same(Twin(folder, case.told).pictures(SEEDS, case.steps), case.expected)
+
+
+@use("commands", "`export --onnx`")
+def _(case):
+    file = case.new("network").with_suffix(".onnx")
+    printed = case.command(library, "export", case.folder, "--onnx", file).splitlines()
+    import onnxruntime
+
+    sessions = [onnxruntime.InferenceSession(name, providers=["CPUExecutionProvider"]) for name in printed]
+    told, facts = next(iter(case.told.values()), None), sessions[0].get_modelmeta().custom_metadata_map["ddpm_core"]
+    np.testing.assert_allclose(json.loads(facts)["alpha_bar"], case.twin.ab, rtol=1e-9)
+    for n in (1, 3):  # any number of images
+        x = torch.tensor(draw(range(n), 0, case.twin.shape)).float()
+        expected = case.twin.output(x.double(), case.t, told).detach().numpy()
+        inputs = {"x": x.numpy(), "t_index": np.full(n, case.t - 1)}
+        if conditions := case.twin.conditions(told, n):
+            inputs["states" if case.twin.words else "labels"] = conditions[0].numpy()
+        _as_exact(sessions[0].run(None, inputs)[0], expected)
+        if case.twin.latent:
+            _as_exact(sessions[1].run(None, {"x": x.numpy()})[0], case.twin.decoded(x.double().numpy()))
+        if case.twin.words:
+            tokens = case.twin.tokens([told] * n).numpy()
+            _as_exact(sessions[2].run(None, {"tokens": tokens})[0], inputs["states"])
+
+
+def _as_exact(found: np.ndarray, expected: np.ndarray) -> None:
+    """Numbers of float32, summed in another order: of what is largest, hundreds of roundings (6e-8 each) at most."""
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 @use("commands", "`gamma`")

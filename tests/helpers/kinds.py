@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -269,10 +269,13 @@ class Twin:
             return []
         return [torch.tensor([self.own["null_label"] if one is None else one for one in each])]
 
-    def _encode(self, prompts: tuple[str | None, ...]) -> torch.Tensor:
+    def tokens(self, prompts: Sequence[str | None]) -> torch.Tensor:
         words = ["" if one is None else one for one in prompts]
         length = {"padding": "max_length", "truncation": True, "max_length": 8}
-        return self.text(self.tokenizer(words, **length, return_tensors="pt").input_ids)[0].detach()
+        return self.tokenizer(words, **length, return_tensors="pt").input_ids
+
+    def _encode(self, prompts: tuple[str | None, ...]) -> torch.Tensor:
+        return self.text(self.tokens(prompts))[0].detach()
 
     def alpha_bar(self, t: float) -> float:
         """ᾱ, at a fraction of t with log σ interpolated."""

@@ -267,6 +267,24 @@ def flow(folder):
     return question
 
 
+def on_another_schedule(folder):
+    """A network that draws on another schedule than that of its training, and what was measured on that."""
+    network = randomised(UNet2DModel(**SMALL))
+    trained, wrapped = NoiseSchedule.linear(), wrap(network, "cpu", "fp32", "torch")
+    own = NoiseSchedule.from_alpha_bar([0.99999, 0.9, 0.5, 0.1, 1e-6])  # the ends lie beyond the training
+    model = Model(network=wrapped, schedule=trained, image_size=8, prediction="epsilon").with_schedule(own)
+    save(model, folder)
+    weights = folder / "diffusion_pytorch_model.safetensors"
+    steps = {"weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(), "times": {"ddim": {"2": "5 2"}}}
+    write_json(folder / "optimised_steps.json", steps | {"schedule": {"T": 5, "alpha_bar": {"5": 1e-6, "2": 0.8}}})
+    question, x = Question(folder), pictures(1, 3, 8)
+    for t in (1, 2, 3, 5):
+        inputs, time = seen(model.coordinates, own, x, t)
+        question.outputs.append(network.double()(inputs.double(), time.double(), return_dict=False)[0].detach())
+        question.case["evaluations"].append({"x": packed(x), "t": t - 1})
+    return question
+
+
 def latents(folder):
     """A model of latents without words, as the trainer writes it."""
     autoencoder = randomised(AutoencoderTiny(latent_channels=4, num_decoder_blocks=(1, 1, 1, 1), scaling_factor=1.3))
@@ -292,6 +310,7 @@ def answers(tmp_path_factory):
     asked["int8"] = in_bytes(folder / "int8")
     asked["latents"] = latents(folder / "latents")
     asked["flow"] = flow(folder / "flow")
+    asked["another schedule"] = on_another_schedule(folder / "another")
     asked["again"] = embedded("mnist-tiny")
     asked["again"].case["evaluations"] *= 2
     asked["steps of other weights"] = pixels(folder / "steps", {})
@@ -302,7 +321,7 @@ def answers(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "name", [*PIXELS, "emoji-tiny", *PIXEL_NETWORKS, *PIPELINES, *FORMS, "int8", "latents", "flow"]
+    "name", [*PIXELS, "emoji-tiny", *PIXEL_NETWORKS, *PIPELINES, *FORMS, "int8", "latents", "flow", "another schedule"]
 )
 def test_networks_give_the_numbers_of_pytorch(answers, name):
     question, answer = answers[name]
@@ -432,6 +451,13 @@ REFUSED = {
     "prediction": ({"scheduler": {"prediction_type": "score"}}, "prediction_type must be null or epsilon or sample or"),
     "own corrections": ({"own": {"snr": 0.2}}, "snr and corrections of its own are not supported in a browser"),
     "own prediction": ({"own": {"prediction": "score"}}, 'unknown prediction "score"'),
+    "another schedule": ({"own": {"schedule": {"beta_schedule": "steep"}}}, 'unknown beta_schedule "steep"'),
+    "another family": ({"own": {"schedule": {"_class_name": "EDMEulerScheduler"}}}, "EDMEulerScheduler is not a DDPM"),
+    "betas of another schedule": ({"own": {"schedule": {"trained_betas": [2]}}}, "each a number from 0 to 1"),
+    "another schedule for μ̃": (
+        {"own": {"prediction": "mu", "schedule": {"beta_schedule": "linear"}}},
+        "works only with the schedule of its training",
+    ),
     "a flow's coordinates": ({"own": {"prediction": "flow"}}, "a flow needs the coordinates RectifiedFlow, got null"),
     "variance": ({"scheduler": {"variance_type": "wide"}}, "variance_type must be null or fixed_small"),
     "learned variance": (
@@ -585,3 +611,9 @@ def test_parts_of_latent_models_that_do_not_fit_get_a_sentence(tmp_path):
 
 def test_weights_decide_whether_what_lies_beside_them_counts(answers):
     assert answers["steps of other weights"][1]["spec"]["optimised"] is None
+
+
+def test_a_model_on_another_schedule_has_that_one_and_nothing_of_the_former(answers):
+    spec = answers["another schedule"][1]["spec"]
+    assert (spec["T"], spec["optimised"]) == (5, None)
+    assert spec["last"] == pytest.approx([1 - 1e-5, 1e-6])

@@ -8,6 +8,7 @@ import json
 from ddpm_core.checkpoint.config.families import FAMILIES
 from ddpm_core.checkpoint.refs import LocalCheckpoint
 from ddpm_core.checkpoint.spec import read
+from ddpm_core.coordinates import inner
 from ddpm_core.model import ModelSpec
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.student import Student
@@ -109,7 +110,7 @@ def spec(model: ModelSpec) -> Spec:
         "takes_words": model.takes_words,
         "leading_offset": model.leading_offset,
         "coordinates": type(model.coordinates).__name__ if model.coordinates is not None else None,
-        "floor": getattr(model.coordinates, "sigma_min", 0.0),
+        "floor": getattr(inner(model.coordinates), "sigma_min", 0.0),
         "snr": model.snr,
         "corrections": model.corrections,
         "readers": readers_file.there(source),

@@ -15,6 +15,7 @@ import ddpm_core
 from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.refs import CheckpointError
+from ddpm_core.coordinates import inner
 from ui import web
 from ui.forms import emoji, units
 from ui.models import catalogue, facts
@@ -172,9 +173,10 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
     }
     kind = str(read[layout.config].get("_class_name"))
     corrects = (model.snr, model.corrections) != (None, 1)
-    if model.coordinates is not None or corrects or kind not in COMPUTED:
-        what = "a score or consistency model" if model.coordinates is not None else f"of the class {kind}"
-        what = "a model with corrections of its own" if corrects and model.coordinates is None else what
+    other = inner(model.coordinates) is not None
+    if other or corrects or kind not in COMPUTED:
+        what = "a score or consistency model" if other else f"of the class {kind}"
+        what = "a model with corrections of its own" if corrects and not other else what
         raise CheckpointError(f"{ref} is {what}, which a browser does not compute yet: use the installed lab")
     spec, place = facts.spec(model), home(model)
     if name != ref:
@@ -189,7 +191,7 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
         "spec": spec,
         "home": place,
         "colours": _colours(ref, model.channels) if model.latent else None,
-        "scheduler": read[layout.scheduler],
+        "scheduler": read[layout.scheduler] if model.trained_on is model.schedule else dict(model.schedule.config),
         "sidecars": found["facts"]["sidecars"],
         "files": {name: _entry((here.folder / name).read_bytes()) for name in layout.files},
     }

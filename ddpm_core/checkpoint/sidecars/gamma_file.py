@@ -96,4 +96,4 @@ def _sidecar(schedule: NoiseSchedule) -> Sidecar[Gamma]:
                 raise ValueError("no numbers")
         return found
 
-    return Sidecar(ANALYTIC, "a table of Γ_t", checked, in_cache=True)
+    return Sidecar(ANALYTIC, "a table of Γ_t", checked, schedule, in_cache=True)

@@ -104,7 +104,7 @@ def _sidecar(schedule: NoiseSchedule) -> Sidecar[OptimisedTimes]:
                 raise ValueError("no chain")
         return found
 
-    return Sidecar(OPTIMISED, "a list of optimised steps", times, in_cache=False)
+    return Sidecar(OPTIMISED, "a list of optimised steps", times, schedule, in_cache=False)
 
 
 def _chain(text: str) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 readers.safetensors holds float16 tensors, and in the header's `__metadata__` one text, "ddpm_core", a JSON object:
 
     weights_sha256  of the file of the weights; for others the file counts as missing
+    schedule        T, and ᾱ at some times: of the model for which the readers were fitted
     times           the K times t, ascending, that have readers
     clip            whether what is read is clipped to [−1, 1]
     measured, r2    M times, ascending, and by block R² at each of them; between them linear in t
@@ -43,6 +44,7 @@ from __future__ import annotations
 import json
 import math
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -75,11 +77,12 @@ def readers(model: Model) -> Readers:
         ValueError: if no readers were fitted for these weights, or for this schedule.
         CheckpointError: if the file is damaged.
     """
-    found = None if model.source is None else _SIDECAR.read(model.source)
-    if found is None:
-        ref = quote(model.source.ref) if model.source and model.source.ref else "CHECKPOINT"
+    source = model.source
+    found = None if source is None else _SIDECAR.read(source)
+    if source is None or found is None:
+        ref = quote(source.ref) if source and source.ref else "CHECKPOINT"
         raise ValueError(f"no readers were fitted for these weights: run `python -m train readers {ref}`")
-    if not _fit(model):
+    if not _fit(model) or _sidecar(model).read(source) is None:
         raise ValueError(
             "the readers of this checkpoint belong to its weights and its schedule, and this model's were changed: "
             "save it, and run `python -m train readers` for what was saved"
@@ -101,7 +104,7 @@ def write(model: Model, found: Readers) -> Path:
     figures = found.figures
     if not figures and model.source:
         with suppress(CheckpointError):  # of a damaged file, which is made again
-            kept = _SIDECAR.read(model.source)
+            kept = _sidecar(model).read(model.source)
             figures = kept.figures if kept else {}
     content = {
         "times": found.times,
@@ -113,7 +116,7 @@ def write(model: Model, found: Readers) -> Path:
         "tensors": {"mean": found.mean}
         | {f"{name}.{part}": value for name, its in found.blocks.items() for part, value in its._asdict().items()},
     }
-    return _SIDECAR.write(model.source, content)
+    return _sidecar(model).write(model.source, content)
 
 
 def there(source: Source | None) -> bool:
@@ -129,8 +132,9 @@ def copy(model: ModelSpec, folder: Path, weights: Path, rounded: bool) -> None:
     """
     source = model.source
     with suppress(CheckpointError):  # of a damaged file
-        if source and _SIDECAR.read(source) and _same_process(model):
-            content = _SIDECAR.beside(source, lambda _: True, weights, rounded)
+        kept = _sidecar(model)
+        if source and kept.read(source) and _same_process(model):
+            content = kept.beside(source, lambda _: True, weights, rounded)
             _write(folder / READERS, content or {})
 
 
@@ -146,8 +150,8 @@ def _same_process(model: ModelSpec) -> bool:
     folder = model.source.folder
     ref = refs.Ref("folder", str(folder), folder)
     there = spec.check(refs.LocalCheckpoint(ref, folder, refs.layout(refs.names_in(folder), str(folder)))).spec
-    same = model.schedule.beta.equal(there.schedule.beta)
-    return same and (model.prediction, model.coordinates) == (there.prediction, there.coordinates)
+    parts = ("schedule", "prediction", "coordinates")
+    return all(spec.comparable(getattr(model, part)) == spec.comparable(getattr(there, part)) for part in parts)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -206,4 +210,9 @@ def _figures(found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-_SIDECAR = Sidecar(READERS, "a file of readers", _parse, in_cache=True, load=_read, dump=_write)
+_SIDECAR = Sidecar(READERS, "a file of readers", _parse, None, in_cache=True, load=_read, dump=_write)
+
+
+def _sidecar(model: ModelSpec) -> Sidecar[Readers]:
+    """The file of readers for the schedule of a model."""
+    return replace(_SIDECAR, schedule=model.schedule)

@@ -1,10 +1,12 @@
 """What is computed for a checkpoint's weights and kept beside them, each thing in a file of its own.
 
-The file says the SHA-256 of the weights that it was made for, and counts for no others.
+The file says the SHA-256 of the weights that it was made for, and their schedule: T, and ᾱ at some times. It counts
+for no others. Files from before December 2026 do not say the schedule.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,8 +20,10 @@ from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.disk import files
 from ddpm_core.disk.files import sha256
 from ddpm_core.model import Source
+from ddpm_core.schedule import NoiseSchedule
 
 Value = TypeVar("Value")
+SHOWN = 9  # times at which a file says ᾱ
 _WRONG = (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError, ArithmeticError)
 
 
@@ -27,6 +31,7 @@ _WRONG = (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeEr
 class Sidecar(Generic[Value]):
     """file: its name. title: what it holds, in a sentence. parse: its content as a value; raises one of _WRONG.
 
+    schedule: that of the model, for which its content must hold; None for any.
     in_cache: whether it can be made for a checkpoint that can't be written to, and is then in the user's cache.
     load, dump: read and write the content; of JSON where nothing is said. load raises ValueError.
     """
@@ -34,6 +39,7 @@ class Sidecar(Generic[Value]):
     file: str
     title: str
     parse: Callable[[dict[str, Any]], Value]
+    schedule: NoiseSchedule | None
     in_cache: bool
     load: Callable[[Path], dict[str, Any]] = read_json
     dump: Callable[[Path, dict[str, Any]], object] = files.write_json
@@ -58,7 +64,7 @@ class Sidecar(Generic[Value]):
         """Keep a content. Returns the file's path. Raises what `place` does, also when the disk refuses."""
         path = self.place(source)
         try:
-            self.dump(path, {"weights_sha256": _weights_sha256(source), **content})
+            self.dump(path, {"weights_sha256": _weights_sha256(source), **self._holds_for(), **content})
         except OSError as error:
             raise CheckpointError(f"cannot write {path}: {error.strerror}") from None
         return path
@@ -73,8 +79,8 @@ class Sidecar(Generic[Value]):
         for path in filter(Path.is_file, self._places(source)):
             with suppress(OSError, *_WRONG):  # not the file that was loaded
                 content = self.load(path)
-                if is_it(self.parse(content)):
-                    return content | copied(weights, rounded)
+                if self.fits(content) and is_it(self.parse(content)):
+                    return content | copied(weights, rounded) | self._holds_for()
         return None
 
     def given(self, content: dict, is_it: Callable[[Value], bool]) -> dict:
@@ -85,10 +91,20 @@ class Sidecar(Generic[Value]):
             same = False
         if not same:
             raise ValueError(f"`load` would not give this model back: its schedule does not fit {self.title}")
-        return content
+        return content | self._holds_for()
+
+    def fits(self, content: dict[str, Any]) -> bool:
+        """Whether a content holds for the schedule, as far as it says for which."""
+        there = content.get("schedule")
+        if there is None or self.schedule is None:
+            return True
+        T, alpha_bar = self.schedule.T, self.schedule.alpha_bar
+        return there["T"] == T and all(
+            math.isclose(value, alpha_bar[int(t)].item(), rel_tol=1e-8) for t, value in there["alpha_bar"].items()
+        )
 
     def read(self, source: Source) -> Value | None:
-        """The value kept with a checkpoint, or None where there is none that was made for these very weights.
+        """The value kept with a checkpoint, or None where there is none for these very weights and the schedule.
 
         Raises CheckpointError for a file that holds something else.
         """
@@ -96,6 +112,8 @@ class Sidecar(Generic[Value]):
             actual = _weights_sha256(source)
             try:
                 content = self.load(path)
+                if not self.fits(content):
+                    continue
                 value = self.parse(content)
                 if content["weights_sha256"] == actual:
                     return value
@@ -107,6 +125,15 @@ class Sidecar(Generic[Value]):
     def there(self, source: Source | None) -> bool:
         """Whether a checkpoint has such a file, for whatever weights."""
         return any(map(Path.is_file, self._places(source)))
+
+    def _holds_for(self) -> dict[str, Any]:
+        """The entry that says for which schedule a content holds."""
+        if self.schedule is None:
+            return {}
+        T, alpha_bar = self.schedule.T, self.schedule.alpha_bar
+        times = sorted({1 + round(k * (T - 1) / (SHOWN - 1)) for k in range(SHOWN)})
+        # ten digits: more than rounding differs by, from processor to processor
+        return {"schedule": {"T": T, "alpha_bar": {str(t): float(f"{alpha_bar[t]:.10g}") for t in times}}}
 
     def _places(self, source: Source | None) -> list[Path]:
         """Where the file may lie, the last one being where it is written; empty for a model that was not loaded."""

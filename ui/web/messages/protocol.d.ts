@@ -344,7 +344,7 @@ export type Spec = {
   latent: boolean;
   takes_words: boolean;
   leading_offset: number;
-  /** null but for score, EDM and flow models */
+  /** null but for score, EDM and flow models, and on another schedule */
   coordinates: string | null;
   /** the least σ of such a model */
   floor?: number;

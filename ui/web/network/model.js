@@ -1,7 +1,7 @@
 // A checkpoint in the Hub's layout as a model that this page computes: the twin of ddpm_core/checkpoint/load.py.
 import { jsonObject } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";
-import { flowAt, schedule } from "../process/schedule.js";
+import { flowAt, schedule, timesOfTraining } from "../process/schedule.js";
 import { complete, completeUnet } from "./config.js";
 import { cost } from "./cost.js";
 import { Memory, pageKernel } from "./kernel.js";
@@ -12,6 +12,7 @@ import { Weights } from "./weights.js";
 /** @import { Readers } from "./readers.js" */
 /** @import { Condition, Config } from "./unet.js" */
 /** @import { Probe } from "../process/predict.js" */
+/** @import { Schedule } from "../process/schedule.js" */
 /** @typedef {Record<string, any>} Json */
 /**
  * The bytes of a checkpoint's file, by its path in the checkpoint; null where there is no such file. It throws a
@@ -26,6 +27,7 @@ import { Weights } from "./weights.js";
  * @property {boolean} [exploding] as a Schedule has it
  * @property {"epsilon" | "x0" | "v" | "mu" | "flow"} prediction
  * @property {string} variance the checkpoint's own
+ * @property {Float64Array | null} times t − 1 of the training at each t, on another schedule than the training's
  * @property {boolean} clip
  * @property {number} offset what the spacing "leading" adds to each of its times
  * @property {number} channels of the state, and numbers a side @property {number} size
@@ -127,7 +129,7 @@ async function open(folder, memory, device) {
   const words = text && (await wordsOf(text, folder, memory));
   const tensors = await folder.weights(about.root + WEIGHTS);
   const hash = sha256(tensors.file);
-  const beside = await besideOf(folder, hash, process.T);
+  const beside = await besideOf(folder, hash, process);
   const { unet, network, isQuick } = await networkOf(memory, tensors, net, device);
   const factor = latent ? 2 ** (latent.decoder_block_out_channels.length - 1) : 1;
   return {
@@ -136,8 +138,8 @@ async function open(folder, memory, device) {
     ...{ seconds: isQuick ? null : work / PACE, engine: isQuick ? "WebGPU" : "WebAssembly" },
     attention: text && ((x, tIndex, states) => unet.attention(x, tIndex, states)),
     decode: decode && ((z) => decode(z, size)),
-    readers: () => readersOf(folder, hash, net),
-    network: cuttable(flow ? seeingFlow(network, process, flow) : network, process.T, words, classes.nullLabel),
+    readers: () => readersOf(folder, hash, net, process),
+    network: cuttable(seeing(network, process, flow), process.T, words, classes.nullLabel),
   };
 }
 
@@ -165,21 +167,25 @@ function describe({ root, unet, scheduler, index, own, vae, vqvae, text: encoder
   const net = completeUnet(unet, unet._class_name);
   const latent = autoencoder && complete(autoencoder, "AutoencoderTiny");
   const text = latent && encoder && complete(encoder, "CLIPTextModel");
-  const process = processOf(scheduler, own, !latent);
-  const flow = process.prediction === "flow" ? flowTimes(own.coordinates) : null;
+  const trained = processOf(scheduler, own, !latent);
+  const flow = trained.prediction === "flow" ? flowTimes(own.coordinates) : null;
   const classes = classesOf(net.num_class_embeds ?? 0, own);
-  const student = studentOf(own.student ?? null, process.T);
-  checkFit(net, process, latent, text);
+  const student = studentOf(own.student ?? null, trained.T);
+  checkFit(net, trained, latent, text);
+  const learned = net.time_embedding_type === "learned";
+  const process = own.schedule
+    ? onAnother(trained, own.schedule, student !== null, learned)
+    : { ...trained, times: null };
   return { root, autoencoder: vae ? "vae" : "vqvae", net, latent, text, process, flow, classes, student };
 }
 
-/** What lies beside the weights: Γ and optimised steps. @param {Folder} folder @param {Promise<string | null>} hash @param {number} T */
-async function besideOf(folder, hash, T) {
+/** What lies beside the weights: Γ and optimised steps. @param {Folder} folder @param {Promise<string | null>} hash @param {Schedule} schedule */
+async function besideOf(folder, hash, schedule) {
   const contents = await Promise.all(
     ["analytic_variance.json", "optimised_steps.json"].map((path) => folder.json(path)),
   );
-  const [gamma, optimised] = await Promise.all(contents.map((content) => ofWeights(content, hash)));
-  return { gamma: gamma && gammaOf(gamma, T), optimised: optimised && chainsOf(optimised, T) };
+  const [gamma, optimised] = await Promise.all(contents.map((content) => ofWeights(content, hash, schedule)));
+  return { gamma: gamma && gammaOf(gamma, schedule.T), optimised: optimised && chainsOf(optimised, schedule.T) };
 }
 
 /** The network, on a GPU if there is one and the network is large. @param {Memory} memory @param {Weights} tensors @param {Config} net @param {GPUDevice | null} device */
@@ -194,18 +200,26 @@ async function networkOf(memory, tensors, net, device) {
   return { unet, network: quick ?? kernel, isQuick: !!quick };
 }
 
-/** What each block says of the picture; null where no readers were fitted for these weights. @param {Folder} folder @param {Promise<string | null>} hash @param {Config} net */
-async function readersOf(folder, hash, net) {
+/** What each block says of the picture; null where no readers were fitted for these weights. @param {Folder} folder @param {Promise<string | null>} hash @param {Config} net @param {Schedule} schedule */
+async function readersOf(folder, hash, net, schedule) {
   const file = await folder.small(READERS);
   if (!file) return null;
   const { Readers } = await import("./readers.js"); // few runs look inside
   const readers = new Readers(file);
-  if (!(await ofWeights(readers.about, hash))) return null;
+  if (!(await ofWeights(readers.about, hash, schedule))) return null;
   readers.check(net);
   return readers;
 }
 
-/** A network that gets τ times `times`, and x_t as a flow has it. @param {import("./gpu.js").Network} network @param {import("../process/schedule.js").Schedule} schedule @param {number} times @returns {import("./gpu.js").Network} */
+/** A network that gets the time, and for a flow x_t, as in its training. @param {import("./gpu.js").Network} network @param {Schedule & { times: Float64Array | null }} process @param {number | null} flow the factor of τ @returns {import("./gpu.js").Network} */
+function seeing(network, process, flow) {
+  const { times } = process;
+  if (flow) return seeingFlow(network, process, flow);
+  if (!times) return network;
+  return (x, tIndex, condition, probe) => network(x, Math.fround(times[tIndex + 1]), condition, probe);
+}
+
+/** A network that gets τ times `times`, and x_t as a flow has it. @param {import("./gpu.js").Network} network @param {Schedule} schedule @param {number} times @returns {import("./gpu.js").Network} */
 function seeingFlow(network, schedule, times) {
   return (x, tIndex, condition, probe) => {
     const { tau, scale } = flowAt(schedule, tIndex + 1);
@@ -265,12 +279,33 @@ function checkFit(net, { T, variance }, latent, text) {
     throw new UserError(`the text encoder gives ${text.hidden_size} numbers a token, and the network takes ${read}`);
 }
 
-/** Schedule, prediction, variance and clip. @param {Json} config @param {Json} own @param {boolean} pixels */
-function processOf(config, own, pixels) {
+/**
+ * The same on another schedule than that of the training, which ddpm_core.json names: see `ModelSpec.with_schedule`.
+ * @template {Schedule & { prediction: string, variance: string }} Process
+ * @param {Process} trained @param {Json} config @param {boolean} isStudent @param {boolean} learned whether its times are a table
+ */
+function onAnother(trained, config, isStudent, learned) {
+  checkNamed(config);
+  complete(config, "scheduler");
+  const { prediction, variance } = trained;
+  if (isStudent || prediction === "mu" || variance === "learned" || learned)
+    throw new UserError("this network has learned its own times, and works only with the schedule of its training");
+  const { exploding = false, ...other } = schedule(config);
+  const times = prediction === "flow" ? null : timesOfTraining(trained, other);
+  return { ...trained, ...other, exploding, offset: 0, times };
+}
+
+/** @param {Json} config of a scheduler */
+function checkNamed(config) {
   if (config.beta_schedule === undefined && !config.trained_betas)
     throw new UserError(
       `${config._class_name ?? "the scheduler"} is not a DDPM or DDIM scheduler: scheduler_config.json has no beta_schedule`,
     );
+}
+
+/** Schedule, prediction, variance and clip. @param {Json} config @param {Json} own @param {boolean} pixels */
+function processOf(config, own, pixels) {
+  checkNamed(config);
   const found = complete(config, "scheduler");
   const { clip_sample_range: reach, clip_sample: clip = null, steps_offset: offset } = found;
   if ((clip ?? pixels) && reach !== 1)
@@ -328,10 +363,17 @@ async function sha256(file) {
   return digest ? Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("") : null;
 }
 
-/** What is kept beside weights, if it is of these; without a hash the folder is believed. @param {Json | null} content @param {Promise<string | null>} hash */
-async function ofWeights(content, hash) {
+/** What is kept beside weights, if it is of these and of the schedule; without a hash the folder is believed. @param {Json | null} content @param {Promise<string | null>} hash @param {Schedule} schedule */
+async function ofWeights(content, hash, schedule) {
   const own = content && (await hash);
-  return !own || content.weights_sha256 === own ? content : null;
+  return (!own || content.weights_sha256 === own) && content && holdsFor(content.schedule, schedule) ? content : null;
+}
+
+/** Whether a file holds for a schedule, as far as it says for which: see `Sidecar.fits`. @param {Json | undefined} said @param {Schedule} schedule */
+function holdsFor(said, { T, alphaBar }) {
+  const near = (/** @type {[string, any]} */ [t, at]) =>
+    Math.abs(at - alphaBar[Number(t)]) <= 1e-8 * alphaBar[Number(t)];
+  return !said || (said.T === T && Object.entries(said.alpha_bar ?? {}).every(near));
 }
 
 /** What is used of a table of Γ. Throws for others. @param {Json} content @param {number} T */

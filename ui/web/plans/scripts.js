@@ -169,6 +169,7 @@ function diffusers({ lanes: [run, other], models: [model], rows: [steps] }) {
   reference(run.checkpoint, model);
   for (const [name, value] of Object.entries(optionsOf(run)))
     if (!["variance", "eta"].includes(name) && value !== DEFAULTS[name]) throw new UserError(SCRIPT.option(name));
+  if (model.coordinates === "TrainedOn") throw new UserError(SCRIPT.schedule);
   if (model.coordinates) return withPipeline(run, model, steps, args(run, model).labels, times);
   refuse(run, model);
   const { home } = model;

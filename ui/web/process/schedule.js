@@ -173,6 +173,25 @@ export function flowAt(schedule, t) {
 }
 
 /**
+ * t − 1 of a network's training, a fraction, at each t = 0..T of another schedule: where σ is the same, linear in ln σ
+ * between two. See `TrainedOn` in ddpm_core/coordinates.py.
+ * @param {Schedule} trained @param {Schedule} schedule
+ */
+export function timesOfTraining(trained, { alphaBar }) {
+  const logSigma = (/** @type {number} */ at) => Math.log(Math.sqrt((1 - at) / at));
+  const known = Array.from(trained.alphaBar.subarray(1), logSigma).filter(Number.isFinite);
+  const last = known.length - 1;
+  return alphaBar.map((at, t) => {
+    const wanted = logSigma(at);
+    if (t === 0 || wanted <= known[0]) return 0;
+    if (wanted === Number.POSITIVE_INFINITY) return trained.T - 1;
+    if (wanted >= known[last]) return last;
+    const after = known.findIndex((one) => one > wanted);
+    return after - 1 + (wanted - known[after - 1]) / (known[after] - known[after - 1]);
+  });
+}
+
+/**
  * What Eqs. 2, 4 and 7 need at each t = 0..T: see `tables` in ddpm_core/plane/forward.py.
  * @param {Schedule} of
  */

@@ -131,6 +131,7 @@ export const SCRIPT = {
   sampler: "diffusers does not have this sampler",
   ddpm: "Diffusers can repeat DDPM only with β or β̃",
   prediction: "diffusers can't sample from this network's prediction",
+  schedule: "This model draws on another schedule than that of its training, which diffusers can't",
   ownClass: "This network is one of a class of ddpm_core, which diffusers does not have",
   channels: (/** @type {string} */ pipeline) => `the ${pipeline} of diffusers draws three channels`,
   scores: "Of score models diffusers has DDPM and Langevin with βₜ only, the authors’ reverse diffusion",

@@ -66,7 +66,7 @@ export function factsOfModel(model, ref, { commit, files }) {
         latent: model.decode !== null,
         factor: pictureSize / size,
         takes_words: model.words !== null,
-        coordinates: null,
+        coordinates: model.times && "TrainedOn",
         snr: null,
         corrections: 1,
         gamma: gamma && true,
