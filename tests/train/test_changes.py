@@ -37,7 +37,18 @@ def test_the_list_of_changes_is_that_of_the_configuration():
     now = re.sub(r"(?<=each means\.\"\"\"\n\n).*?(?=\n\nclass)", lambda _: lines, before, flags=re.S)
     if os.environ.get("DDPM_WRITE_CHANGES"):
         FILE.write_text(now, encoding="utf-8")
-    assert now == before
+    assert FILE.read_text(encoding="utf-8") == now
+
+
+def attributes(docstring: str | None) -> list[str]:
+    """The names of a docstring's Attributes."""
+    (listed,) = re.findall(r"Attributes:\n(.*)", inspect.cleandoc(docstring or ""), re.S)
+    return [name for names in re.findall(r"^ {4}(\w[\w, ]*):", listed, re.M) for name in names.split(", ")]
+
+
+@pytest.mark.parametrize("kind", [train.Trainer, train.Point])
+def test_the_attributes_are_described_as_they_are_typed(kind):
+    assert sorted(attributes(kind.__doc__)) == sorted(kind.__annotations__)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ def config_of(data, out, **changes):
 
 
 def test_tensorboard_gets_the_curves_and_grids_of_a_run_in_bf16(data, tmp_path):
-    fit(config_of(data, tmp_path, tracker="tensorboard", precision="bf16"))
+    trainer = fit(config_of(data, tmp_path, tracker="tensorboard", precision="bf16"))
+    assert all(hasattr(trainer, name) for name in train.Trainer.__annotations__)
     curves = EventAccumulator(str(tmp_path / "logs")).Reload()
     assert [event.step for event in curves.Scalars("loss")] == [1, 2]
     assert {"samples/ema", "samples/raw"} == set(curves.Tags()["images"])

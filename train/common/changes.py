@@ -72,6 +72,7 @@ class Changes(TypedDict, total=False):
     clip: float
     ema: float
     ema2: float | None
+    ema_snapshots: int
     device: Literal["auto", "cpu", "cuda", "mps"]
     precision: Literal["auto", "fp32", "bf16", "fp16", "fp64"]
     channels_last: bool
