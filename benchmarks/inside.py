@@ -162,7 +162,10 @@ def shares(pictures: np.ndarray, model: ddpm_core.Model) -> dict[str, float]:
 
 
 def distance(pictures: np.ndarray, whole: np.ndarray) -> float:
-    """The root of the mean square of their difference, as numbers in [−1, 1]."""
+    """Return the root mean square of the difference of two sets of pictures, 0 to 2: grey levels count as [−1, 1].
+
+    pictures, whole: uint8 (N, H, W, C). Raises ValueError if their shapes don't fit.
+    """
     return float(np.sqrt(np.square((pictures.astype(float) - whole) / 127.5).mean()))
 
 

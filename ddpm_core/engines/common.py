@@ -90,7 +90,10 @@ def weight_bytes(unet: nn.Module) -> int:
 
 
 def told_numbers(network: nn.Module) -> bool:
-    """Whether a network's time is a number such as σ, and not a whole t − 1: who loads it notes that on it."""
+    """Return whether a network takes a number such as σ as its time, float (N,), instead of a whole t − 1, int64 (N,).
+
+    `load` writes it on the network, as the attribute `told_numbers`; without it, the network takes t − 1.
+    """
     return getattr(network, "told_numbers", False)
 
 

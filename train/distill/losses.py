@@ -19,7 +19,18 @@ Denoiser = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> x̂_0
 
 
 def ddim_step(schedule: NoiseSchedule, x_t: Tensor, x_0: Tensor, t: Tensor, s: Tensor) -> Tensor:
-    """x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s) ε̂, DDIM without noise (Song et al. 2021, Eq. 12). t: 1..T; s: 0..T."""
+    """Return x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s) ε̂, DDIM without noise (Song et al. 2021, Eq. 12), like x_t.
+
+    Arguments:
+        schedule: β_t of the process.
+        x_t: (N, C, H, W).
+        x_0: x̂_0, like x_t.
+        t: int64 (N,), 1..T.
+        s: int64 (N,), 0..T.
+
+    Raises:
+        ValueError: for other times, or shapes that differ.
+    """
     _, eps = to_x0_eps(schedule, "x0", x_0, x_t, t)
     return q_sample(schedule, x_0, s, eps)
 
@@ -28,15 +39,16 @@ def ddim_step(schedule: NoiseSchedule, x_t: Tensor, x_0: Tensor, t: Tensor, s: T
 def progressive_target(
     schedule: NoiseSchedule, teacher: Denoiser, x_t: Tensor, path: Sequence[Tensor], order: int = 1
 ) -> Tensor:
-    """The x̂_0 with which one DDIM step from t to s ends where two evaluations of the teacher lead.
+    """Return the x̂_0 with which one DDIM step from t to s ends where two evaluations of the teacher lead, like x_t.
 
-    path: [t, between, s].
+    The arguments are those of `progressive_loss`.
     order 1: by two DDIM steps, Salimans & Ho 2022, Algorithm 2: x̃ = (x_s − (σ_s/σ_t) x_t)/(α_s − (σ_s/σ_t) α_t). With
     λ = √(ᾱ/(1 − ᾱ)) that is a mean of the teacher's two x̂_0 with the weights λ_between − λ_t and λ_s − λ_between, which
     is how it is computed: nothing cancels, and what was clipped stays in [−1, 1].
     order 2: by one step of second order along the teacher's trajectory, DPM-Solver++(2S) (Lu et al. 2022, Algorithm 1):
     weights 1 − 1/(2r) and 1/(2r), r = (log λ_between − log λ_t)/(log λ_s − log λ_t); where an end has no finite log λ,
     as order 1. The teacher must not be a student, whose x̂_0 are those of its own long steps.
+    Raises ValueError for times outside 0..T.
     """
     t, between, _ = path
     first = teacher(x_t, t)
@@ -52,7 +64,22 @@ def progressive_target(
 def progressive_loss(
     schedule: NoiseSchedule, student: Denoiser, teacher: Denoiser, x_t: Tensor, path: Sequence[Tensor], order: int = 1
 ) -> Tensor:
-    """max(SNR_t, 1) ‖x̃ − x̂_0(x_t)‖², averaged over pixels: the truncated weighting of Salimans & Ho 2022."""
+    """Return max(SNR_t, 1) ‖x̃ − x̂_0(x_t)‖² averaged over pixels, the truncated weighting of Salimans & Ho 2022.
+
+    Arguments:
+        schedule: β_t of the process.
+        student: (x_t, t) → x̂_0, like x_t; gradients flow through it.
+        teacher: the same, without gradients.
+        x_t: (N, C, H, W).
+        path: the teacher's times [t, between, s], int64 (N,) each, T >= t > between > s >= 0.
+        order: 1 or 2, see `progressive_target`.
+
+    Returns:
+        The loss of each image, (N,).
+
+    Raises:
+        ValueError: for times outside 0..T.
+    """
     target = progressive_target(schedule, teacher, x_t, path, order)
     snr = schedule.alpha_bar[path[0]] / (1 - schedule.alpha_bar[path[0]])
     error = (student(x_t, path[0]) - target).square().flatten(1).mean(1)
@@ -63,7 +90,11 @@ def progressive_loss(
 def consistency_target(
     schedule: NoiseSchedule, student: Denoiser, teacher: Denoiser, x_t: Tensor, path: Sequence[Tensor]
 ) -> Tensor:
-    """x̂_0 of the student itself at x_s, to which the teacher's DDIM steps lead along the path; x_s itself at s = 0."""
+    """Return the student's own x̂_0 at x_s, to which the teacher's DDIM steps lead along the path; at s = 0, x_s itself.
+
+    The arguments are those of `consistency_loss`. Returns a tensor like x_t, without gradients. Raises ValueError for
+    times outside 0..T.
+    """
     x = x_t
     for t, s in pairwise(path):
         x = ddim_step(schedule, x, teacher(x, t), t, s)
@@ -74,9 +105,22 @@ def consistency_target(
 def consistency_loss(
     schedule: NoiseSchedule, student: Denoiser, teacher: Denoiser, x_t: Tensor, path: Sequence[Tensor]
 ) -> Tensor:
-    """‖f(x_s, s) − f(x_t, t)‖², averaged over pixels, f being the student's x̂_0 (Song et al. 2023, Eq. 7).
+    """Return ‖f(x_s, s) − f(x_t, t)‖² averaged over pixels; f is the student's x̂_0 (Song et al. 2023, Eq. 7).
 
     The student is its own target without a moving average, as in Song & Dhariwal 2024.
+
+    Arguments:
+        schedule: β_t of the process.
+        student: (x_t, t) → x̂_0, like x_t; gradients flow through f(x_t, t) alone.
+        teacher: the same, without gradients; its DDIM steps lead from x_t to x_s.
+        x_t: (N, C, H, W).
+        path: the teacher's times [t, ..., s], int64 (N,) each, falling from at most T to at least 0.
+
+    Returns:
+        The loss of each image, (N,).
+
+    Raises:
+        ValueError: for times outside 0..T.
     """
     target = consistency_target(schedule, student, teacher, x_t, path)
     return (student(x_t, path[0]) - target).square().flatten(1).mean(1)

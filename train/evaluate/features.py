@@ -159,17 +159,30 @@ def reference(
 
 
 def shorten(probe: np.ndarray) -> list[float]:
-    """One number for each image: its features along a random direction. Rounding errors hardly change it."""
+    """Return one number for each image: its features along a random direction. Rounding errors hardly change it.
+
+    probe: features, float (N, D).
+    """
     return (np.random.default_rng(1).standard_normal(probe.shape) * probe).sum(1).tolist()
 
 
 def same_probe(a: list[float], b: list[float]) -> bool:
-    """Whether two probes are of the same weights, preprocessing and layer."""
+    """Return whether two probes are of the same weights, preprocessing and layer.
+
+    a, b: what `shorten` made of the features of the same images, one number for each image. They count as the same if
+    no number differs by more than PROBE_ERROR times the largest of a. Probes of different lengths differ.
+    """
     return np.shape(a) == np.shape(b) and bool(np.allclose(a, b, rtol=0, atol=PROBE_ERROR * np.abs(a).max()))
 
 
 def score(name: ScoreName, outputs: dict[str, np.ndarray], other: Reference) -> dict[str, float]:
-    """{"value": v}, and for KID and IS "std", the standard deviation over subsets. outputs: of generated images."""
+    """Return {"value": v}, and for KID and IS also "std", the standard deviation over subsets.
+
+    Arguments:
+        name: "fid", "kid" or "is".
+        outputs: of an `Extractor` for the generated images: "features", (N, D), and for IS "logits", (N, K).
+        other: the real images.
+    """
     features = outputs["features"]
     if name == "fid":
         found = fid_statistics_to_metric(_statistics(features), other.statistics, False)
@@ -185,7 +198,7 @@ def score(name: ScoreName, outputs: dict[str, np.ndarray], other: Reference) -> 
 
 
 def _statistics(features: np.ndarray) -> dict[str, np.ndarray]:
-    """Mean (D,) and covariance (D, D) of features (N, D), also of D = 1."""
+    """Return mean (D,) and covariance (D, D) of features (N, D), also of D = 1."""
     found = fid_features_to_statistics(torch.from_numpy(features))
     return {"mu": found["mu"], "sigma": np.atleast_2d(found["sigma"])}
 

@@ -32,12 +32,15 @@ class EMA(Generic[Network]):
         self.updates = 0
 
     def decay_now(self) -> float:
-        """The decay of the next update."""
+        """Return the decay of the next update, 0 to 1."""
         return min(self.decay, (1 + self.updates) / (10 + self.updates))
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """average ← decay · average + (1 − decay) · parameter."""
+        """Compute average ← decay · average + (1 − decay) · parameter.
+
+        network: the one that is trained. Raises ValueError if it has another number of parameters.
+        """
         averages: list[Tensor] = list(self.network.parameters())
         parameters = [p.detach().to(a.dtype) for p, a in zip(network.parameters(), averages, strict=True)]
         torch._foreach_lerp_(averages, parameters, 1 - self.decay_now())

@@ -21,7 +21,10 @@ NONE: Mapping[str, float] = MappingProxyType({})
 
 
 def make_optimizer(unet: nn.Module, config: Config) -> torch.optim.Optimizer:
-    """The optimiser of a run, for all parameters of the network."""
+    """Return the optimiser of a run, for all parameters of the network: Adam, AdamW or `Muon`.
+
+    unet: the network, on its device. Its groups have a "rate", which multiplies the learning rate of every step.
+    """
     rates = text_rates(config)
     if config.optimizer == "muon":
         return Muon(unet, config.lr, config.weight_decay, rates=rates)
@@ -39,7 +42,10 @@ def make_optimizer(unet: nn.Module, config: Config) -> torch.optim.Optimizer:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Give an optimiser the moments of its `state_dict`. Its learning rate, decay and so on stay as configured."""
+    """Give an optimiser the moments of a `state_dict`. Its learning rate, decay and so on stay as configured.
+
+    Raises KeyError for what is no state of an optimiser.
+    """
     optimizer.load_state_dict({"state": state["state"], "param_groups": optimizer.state_dict()["param_groups"]})
 
 
@@ -82,7 +88,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:
-        """One update of every parameter that has a gradient. closure: must be None; accelerate passes it."""
+        """Update every parameter that has a gradient. closure: None; else raises ValueError."""
         if closure is not None:
             raise ValueError("Muon takes no closure")
         for group in self.param_groups:
@@ -133,7 +139,7 @@ def _gradients(parameters: list[Tensor]) -> list[Tensor]:
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """Matrices (N, A, B) with their singular values brought near 1, by five Newton–Schulz steps.
+    """Return matrices, float (N, A, B), with their singular values brought near 1 by five Newton–Schulz steps.
 
     The quintic's coefficients are Jordan et al.'s: singular values end between about .7 and 1.2, for which bfloat16 is
     exact enough. It is used where the device computes in it, except for float64 matrices.

@@ -52,7 +52,7 @@ def make_schedule(config: Config) -> NoiseSchedule:
 
 
 def loss_weights(config: Config, schedule: NoiseSchedule) -> Tensor | None:
-    """The weight of L_simple at t = 1..T, float64 (T,); None where each t counts alike, and for --min-snr.
+    """Return the weight of L_simple at t = 1..T, float64 (T,); None where each t counts alike, and for --min-snr.
 
     Raises TrainError if your own function does not return such weights.
     """
@@ -76,7 +76,10 @@ def _called(name: str, what: str, *arguments: Any) -> Any:
 
 
 def time_distribution(config: Config) -> np.ndarray | None:
-    """P(t <= n) for n = 1..T, or None where every t is equally likely."""
+    """Return P(t <= n) for n = 1..T, float64 (T,), or None where every t is equally likely.
+
+    Raises ValueError or TrainError as `make_schedule` does, and ValueError unless the deviation of log σ is above 0.
+    """
     if config.times == "uniform":
         return None
     return lognormal_times(make_schedule(config), config.log_sigma_mean, config.log_sigma_std).cumsum(0).numpy()
@@ -88,12 +91,12 @@ def coordinates(config: Config) -> RectifiedFlow | None:
 
 
 def has_null_label(config: Config) -> bool:
-    """Whether a class-conditional model has learned a label that means "none"."""
+    """Return whether a class-conditional model has learned a label that means "none"."""
     return config.label_dropout > 0
 
 
 def make_network(config: Config, num_classes: int, inherited: Mapping[str, Any] | None = None) -> UNet2DModel:
-    """A freshly initialised UNet2DModel; num_classes: without the null label, 0 for an unconditional model.
+    """Return a freshly initialised UNet2DModel; num_classes: without the null label, 0 for an unconditional model.
 
     channels=None stands for 3. inherited: an `architecture`, of which counts what no flag decides; None: the paper's.
     """
@@ -115,7 +118,10 @@ def make_network(config: Config, num_classes: int, inherited: Mapping[str, Any] 
 
 
 def of_latents(config: Config, channels: int, side: int) -> Config:
-    """The configuration of a network for latents of so many channels and numbers a side. Raises TrainError."""
+    """Return the configuration of a network for latents, (N, channels, side, side).
+
+    Raises TrainError where the widths halve the side too often, or attention is at a resolution that there is not.
+    """
     step = 2 ** (len(config.widths) - 1)
     sizes = [side >> level for level in range(len(config.widths))]
     if side % step or not set(config.attention) <= set(sizes):
@@ -127,7 +133,7 @@ def of_latents(config: Config, channels: int, side: int) -> Config:
 
 
 def architecture(network: networks.Network) -> dict[str, Any]:
-    """The fields of a network's configuration, as JSON has them. Raises TrainError for a network of another class."""
+    """Return the fields of a network's configuration, as JSON has them. TrainError for another class."""
     if type(network).__name__ != UNet2DModel.__name__:  # which an engine may have replaced by an equal one
         raise TrainError(f"Only networks of the class UNet2DModel can be trained, not {type(network).__name__}.")
     plain = json.loads(network.to_json_string().replace('"UNetRes', '"'))  # diffusers' first names of the same blocks
@@ -140,7 +146,9 @@ _TRAINED = 3  # training on an image takes the time of this many evaluations
 
 
 def grid_count(config: Config) -> int:
-    """Images of a sample grid: `sample_count`, or fewer in a run so short that they would take more than SHARE of it.
+    """Return the number of images of a sample grid.
+
+    It is `sample_count`, or fewer in a run so short that they would take more than SHARE of it.
 
     That is counted in evaluations of the network, so that each run has the same grids on every machine.
     """
@@ -152,7 +160,10 @@ def grid_count(config: Config) -> int:
 
 
 def learning_rate(config: Config, step: int) -> float:
-    """Learning rate of step 0, 1, ...: a linear rise over the warm-up, then constant, or a half cosine or line to 0."""
+    """Return the learning rate of step 0, 1, ...: a linear rise over the warm-up, then constant, or down to 0.
+
+    It falls along a half cosine or a line, as config.lr_decay says, and reaches 0 at config.steps.
+    """
     rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
     if config.lr_decay == "none":
         return config.lr * rise
@@ -164,7 +175,7 @@ def learning_rate(config: Config, step: int) -> float:
 def make_model(
     network: Network, config: Config, schedule: NoiseSchedule, class_names: tuple[str, ...] | None, weights: Averaging
 ) -> Model:
-    """A network of `make_network` as a Model. weights: what they are, "EMA" or "not EMA"."""
+    """Return a network of `make_network` as a Model. weights: what they are, "EMA" or "not EMA"."""
     num_classes = len(class_names or ())
     return Model(
         network=network,

@@ -30,13 +30,24 @@ _PROBE = 4  # purpose of draws, after those of train.data.batches
 
 
 class Preview:
-    """A network `(x, t_index, labels) -> tensor like x` in the precision and layout of the training.
+    """A network for sample grids during a training, which computes in the precision and layout of the training.
 
-    Other engines are quicker at an evaluation, but take longer to get ready than a preview takes in all.
+    Called as `Model.network`: x float (N, C, H, W), t_index = t − 1 int64 (N,), and labels int64 (N,), the states of
+    words (N, L, D) or None; returns float32 like x. Other engines are quicker at an evaluation, but take longer to get
+    ready than a preview takes in all.
     """
 
     def __init__(self, network: UNet2DModel, config: Config, device: torch.device):
-        """network: neither compiled nor fused; it is copied."""
+        """Copy a network.
+
+        Arguments:
+            network: neither compiled nor fused.
+            config: its precision, layout and `fused` count.
+            device: where the network computes.
+
+        Raises:
+            TrainError: for `fused`, where the compiled code can't be made.
+        """
         self.device = device
         self._network = copy.deepcopy(network).eval().requires_grad_(False)
         if config.fused:
@@ -46,7 +57,10 @@ class Preview:
         self._dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(config.precision)
 
     def model(self, task: TrainingTask) -> Callable[[UNet2DModel, Averaging], Model]:
-        """Makes models of networks of this architecture, the last of which can be used: this one has its weights."""
+        """Return a function that makes a Model of a network of this architecture and the kind of its weights.
+
+        Only the newest of these models can be used: they share this network, which has the weights of the last one.
+        """
 
         def load(network: UNet2DModel, weights: Averaging) -> Model:
             self._network.load_state_dict(network.state_dict())
