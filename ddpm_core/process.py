@@ -257,11 +257,12 @@ def _pair(schedule: NoiseSchedule, t: Time, s: Time | None, x: Tensor) -> tuple[
     s = check_time(t - 1 if s is None else s, x, 0, schedule.T)
     if not bool((torch.as_tensor(s) < torch.as_tensor(t)).all()):
         raise ValueError(f"a step goes down in time: s must be below t, got t = {t} and s = {s}")
-    alpha_bar_t, alpha_bar_s = _alpha_bar(schedule, t, x), _alpha_bar(schedule, s, x)
+    alpha_bar_t, alpha_bar_s = (as_column(schedule.at(time).alpha_bar, x) for time in (t, s))
     alpha_ts = alpha_bar_t / alpha_bar_s
     if is_whole_time(t):  # 1 − ᾱ_t/ᾱ_s loses digits where β is small; for single steps the table has them all
         single = torch.as_tensor(t - s == 1).reshape(alpha_ts.shape)
-        return alpha_bar_t, alpha_bar_s, alpha_ts, torch.where(single, _row(schedule.beta, t, x), 1 - alpha_ts)
+        row: Any = t.cpu() if isinstance(t, Tensor) else t
+        return alpha_bar_t, alpha_bar_s, alpha_ts, torch.where(single, as_column(schedule.beta[row], x), 1 - alpha_ts)
     return alpha_bar_t, alpha_bar_s, alpha_ts, 1 - alpha_ts
 
 
@@ -270,27 +271,7 @@ def alpha_bar_like(schedule: NoiseSchedule, t: Time | np.integer, x: Tensor, fir
 
     first: as for `check_time`.
     """
-    return _alpha_bar(schedule, check_time(t, x, first, schedule.T), x)
-
-
-def _alpha_bar(schedule: NoiseSchedule, t: Time, x: Tensor) -> Tensor:
-    """The same for a t that `check_time` returned."""
-    return _row(schedule.alpha_bar, t, x) if is_whole_time(t) else as_column(schedule.at(t).alpha_bar, x)
-
-
-def at_time(table: Tensor, t: Time | np.integer, x: Tensor, first: int) -> Tensor:
-    """Return table[t] of a table over whole times, with the shape that `alpha_bar_like` has. Raise ValueError for other
-    times.
-    """
-    found = check_time(t, x, first, len(table) - 1)
-    if not is_whole_time(found):
-        raise ValueError(f"t must be whole here, got {t}")
-    return _row(table, found, x)
-
-
-def _row(table: Tensor, t: Any, x: Tensor) -> Tensor:
-    """table[t] as `at_time` gives it, for a whole t that `check_time` returned."""
-    return as_column(table[t.cpu() if isinstance(t, Tensor) else t], x)
+    return as_column(schedule.at(check_time(t, x, first, schedule.T)).alpha_bar, x)
 
 
 def as_column(values: Tensor, x: Tensor) -> Tensor:

@@ -115,11 +115,6 @@ class Chain:
         return self.sampler.sigmas(self.schedule, self.pairs)
 
     @property
-    def real_time(self) -> float | None:
-        """Return the first time that is not whole, among those at which the network is evaluated; None if all are."""
-        return next((t for t in self.sampler.visited(self.schedule, self.pairs) if not isinstance(t, int)), None)
-
-    @property
     def evaluations(self) -> int | None:
         """Return how often a step evaluates the network for each image, with corrections and guidance. None if only
         the run knows, as with a sampler of your own.
@@ -314,10 +309,14 @@ def _steps(runs: Sequence[_Run], attention: bool) -> Iterator[tuple[int, Step]]:
     while under_way := [run for run in runs if run.t]:
         run = max(under_way, key=lambda run: run.t)
         lane, k, (t, s), x = run.lane, run.k, run.chain.pairs[run.k], run.x
-        found = _evaluate(run, under_way) if run.shares else None  # others evaluate the network by themselves
+        found = None  # for a sampler that evaluates the network by itself
+        if run.shares:
+            if run.found is None and len(under_way) > 1:
+                _evaluate_together(run, under_way)
+            found = run.found or evaluation(lane.model, x, t, run.labels, run.guidance, run.clip)
         made = run.step(found, k, t, s, x, run.noise)
         step = check_step(made, found, (k, t, s), x, run.chain.sampler)
-        run.x, run.k, run.t = step.x, k + 1, 0 if s == lane.stop else s
+        run.x, run.k, run.t, run.found = step.x, k + 1, 0 if s == lane.stop else s, None
         given = step.clone()  # the caller may change it
         if attention:
             given = replace(given, attention=attention_maps(lane.model, x, t, run.labels))
@@ -328,30 +327,20 @@ def _steps(runs: Sequence[_Run], attention: bool) -> Iterator[tuple[int, Step]]:
         yield runs.index(run), given
 
 
-def _evaluate(run: _Run, under_way: Sequence[_Run]) -> Denoised:
-    """Evaluate the network at a lane's state, and at those of all lanes that need it at this t: each state once."""
+def _evaluate_together(run: _Run, under_way: Sequence[_Run]) -> None:
+    """Evaluate the network at once for all lanes that need it at the t of this one; lanes of one state share it."""
     model, now = run.lane.model, (run.t, run.guidance)
-    if len(under_way) == 1 and run.found is None:
-        return evaluation(model, run.x, run.t, run.labels, run.guidance, run.clip)
-    if run.found is None:
-        together = [one for one in under_way if one.shares and one.lane.model is model and (one.t, one.guidance) == now]
-        distinct: dict[object, _Run] = {}
-        for one in together:
-            distinct.setdefault(one.state(), one)
-        lanes = list(distinct.values())
-        labels = [one.labels for one in lanes if one.labels is not None]
-        x, ids = torch.cat([one.x for one in lanes]), torch.cat(labels) if labels else None
-        found = evaluation(model, x, run.t, ids, run.guidance, run.clip)
-        split = ((None,) * len(lanes) if part is None else part.split(len(run.x)) for part in found)
-        for one, part in zip(lanes, map(Denoised._make, zip(*split, strict=True)), strict=True):
-            one.found = part
-        for one in together:
-            first = distinct[one.state()]
-            if one is not first and first.found is not None:  # a copy, as a sampler of yours may compute in place
-                one.found = first.found.clone()
-    found, run.found = run.found, None
-    assert found is not None
-    return found
+    together = [one for one in under_way if one.shares and one.lane.model is model and (one.t, one.guidance) == now]
+    lanes = {one.state(): one for one in reversed(together)}  # of each state the first
+    distinct = [one for one in together if lanes[one.state()] is one]
+    labels = [one.labels for one in distinct if one.labels is not None]
+    x, ids = torch.cat([one.x for one in distinct]), torch.cat(labels) if labels else None
+    parts = evaluation(model, x, run.t, ids, run.guidance, run.clip)
+    split = ((None,) * len(distinct) if part is None else part.split(len(run.x)) for part in parts)
+    found = dict(zip(distinct, map(Denoised._make, zip(*split, strict=True)), strict=True))
+    for one in together:
+        first = lanes[one.state()]
+        one.found = found[first] if one is first else found[first].clone()  # a sampler of yours may compute in place
 
 
 class _Run:
@@ -370,8 +359,9 @@ class _Run:
             if not callable(lane.on_step):
                 raise ValueError(f"on_step is a function on_step(step) that returns None or an x, got {lane.on_step!r}")
             chain.check_no_memory()
-        if chain.real_time is not None:
-            check_fractions(model, f"this chain visits t = {chain.real_time:.6g}")
+        real = next((t for t in sampler.visited(chain.schedule, chain.pairs) if not isinstance(t, int)), None)
+        if real is not None:
+            check_fractions(model, f"this chain visits t = {real:.6g}")
         state = _state_at(lane.after, x_T)
         if seeds is None and (state is None or noise is None):
             raise ValueError("give a seed for each image, or both x_T and noise")
@@ -383,9 +373,10 @@ class _Run:
         """whether a step needs one evaluation, at x_t; other samplers evaluate the network by themselves"""
         self.found: Denoised | None = None
         """the evaluation at x, if it was made together with that of another lane"""
-        see = partial(predict, model, labels=self.labels, guidance=self.guidance, clip=clip)
-        own = as_step(sampler, see, chain.schedule, chain.pairs)
-        self.step: Callable[..., Any] = sampler.start(chain.schedule, chain.pairs) if self.shares else own
+        way, see = (chain.schedule, chain.pairs), partial(predict, model, labels=self.labels, guidance=self.guidance)
+        self.step: Callable[..., Any] = (
+            sampler.start(*way) if self.shares else as_step(sampler, partial(see, clip=clip), *way)
+        )
         self.origin: object = id(state)
         """where the states come from: lanes that begin at the same tensor, or at the x_T of the seeds, share it"""
         self.alike = self

@@ -473,7 +473,7 @@ def _known_sigmas(
 ) -> list[float]:
     """σ of every step for a variance that is not learned."""
     t, s = (torch.tensor(times, dtype=torch.float64) for times in zip(*pairs, strict=True))
-    known = None if gamma is None else gamma_at(schedule, gamma, t)
+    known = gamma_at(schedule, gamma, t) if variance == "analytic" and gamma is not None else None
     sigma2 = reverse_variance(schedule, t, s, variance, gamma=known)
     sigma = sigma2.sqrt().flatten().tolist()
     if variance == "analytic" and len(sigma) > 1:

@@ -100,7 +100,10 @@ class NoiseSchedule:
         Arguments:
             t: 0..T, a number or a tensor of any shape. A whole number has exactly the ᾱ_t of the table.
         """
+        found = torch.as_tensor(t).cpu()
         times = torch.as_tensor(t, dtype=torch.float64).cpu()
+        if not found.is_floating_point():
+            return Levels(self, times, self.alpha_bar[found.long()])
         values = [self.alpha_bar_at(one) for one in times.flatten().tolist()]
         return Levels(self, times, torch.tensor(values, dtype=torch.float64).reshape(times.shape))
 

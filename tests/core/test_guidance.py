@@ -161,7 +161,7 @@ def test_a_state_that_requires_gradients_is_refused():
         predict(toy_model(), X_T.clone().requires_grad_(), 5)
 
 
-@pytest.mark.parametrize("t", [0, 1001, 1.5, torch.ones(2), torch.ones(3, dtype=torch.int64)], ids=str)
+@pytest.mark.parametrize("t", [0, 1000.5, torch.zeros(2), torch.ones(3, dtype=torch.int64), "5"], ids=str)
 def test_a_wrong_time_is_refused_before_the_network_is_asked(t):
     model = Model(network=lambda *_: pytest.fail("asked"), schedule=LINEAR, image_size=4, prediction="epsilon")
     with pytest.raises(ValueError, match=r"^t must"):

@@ -320,7 +320,6 @@ REFUSED = {
     "t NaN": lambda: q_sample(LINEAR, X, float("nan"), Y),
     "t tensor with NaN": lambda: q_sample(LINEAR, X, torch.tensor([1.0, math.nan, 3.0]), Y),
     "t complex": lambda: q_sample(LINEAR, X, torch.tensor([1j, 1j, 1j]), Y),
-    "a fraction of a table": lambda: min_snr_weight(LINEAR, "v", torch.tensor([1.5, 2.0, 3.0])),
     "t for another batch": lambda: q_sample(LINEAR, X, torch.tensor([1, 2]), Y),
     "noise of another shape": lambda: q_sample(LINEAR, X, 1, Y[:1]),
     "posterior at t = 0": lambda: posterior(LINEAR, X, Y, 0),

@@ -181,7 +181,7 @@ def test_what_the_model_can_not_do_is_refused_by_the_server_too():
     made = place()
     asked = toylab.requested_of(made.services, "latents", ASKED)
     other = {"sources": [{"seed": 7, "own": text(size=9)[0]}]}
-    for change, sentence in (({"times": [101]}, "from 1 to 100, got 101"), (other, "model's size")):
+    for change, sentence in (({"times": [101]}, "at most 100, got 101"), (other, "model's size")):
         with pytest.raises(ValueError, match=sentence):
             made.request(asked | change).plan([made.services.models.model])
 

@@ -21,9 +21,9 @@ import { SAME } from "../words/units.js";
  * @property {() => string} [missing] what has to be chosen first, or ""
  */
 
-const FEW = 6; // names of a choice that stand side by side at most
+const FEW = 7; // names of a choice that stand side by side at most
 const MANY = 100; // classes that a list has at most; more are typed
-const SHORT = 60; // letters that these names have together at most
+const SHORT = 50; // letters that these names have together at most
 const SHORTEST = 20; // letters of all classes together, up to which each has a tile: digits do
 const SEEDS = 1000; // from which the dice draws: people can tell each other a short seed
 
