@@ -45,10 +45,10 @@ _HASH = r"[\w-]{1,64}"  # the name of a session or an event
 _API = r"/gradio_api"
 ROUTES = {
     "GET": (
-        r"/|/preview\.png|/app\.webmanifest|/config/?",
+        r"/|/essay|/figure|/preview\.png|/app\.webmanifest|/config/?",
         r"/web/\w{12}/[\w./-]+",
         r"/kept/\w{1,64}",
-        r"/checkpoints/mnist-tiny/diffusion_pytorch_model\.safetensors",
+        r"/checkpoints/[a-z0-9-]{1,64}/[\w./-]+\.(?:json|safetensors|txt)",
         rf"{_API}/(?:info|startup-events/?)",
         # A path, on Windows with a drive; none of another machine (//host/share), and no address to fetch (http:).
         rf"{_API}/file=(?:(?!\w+:|//)[^\\]+|[A-Za-z]:[\\/](?![\\/])[^:]+)",
@@ -68,7 +68,7 @@ _ALLOWED = {method: re.compile("|".join(paths)) for method, paths in ROUTES.item
 _ALLOWED["HEAD"] = _ALLOWED["GET"]
 # These are open before the login: the page, which then is the login page, its files, and the address at which gradio
 # itself checks whether the app is up.
-_OPEN = re.compile(rf"/|/preview\.png|/app\.webmanifest|/web/.*|/login/?|{_API}/startup-events/?")
+_OPEN = re.compile(rf"/|/essay|/figure|/preview\.png|/app\.webmanifest|/web/.*|/login/?|{_API}/startup-events/?")
 # Every answer to a request that comes in has these.
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]
 _GRADIOS = re.compile(rf"(?:{_API}|/login|/config).*")
