@@ -79,7 +79,7 @@ export class WorkerEngine {
     if (piece) waiting?.take(piece);
     if (!end) return;
     this.#waiting.delete(id);
-    if (end.error) waiting?.reject(new UserError(end.error));
+    if (end.error) waiting?.reject(end.isOurs ? new Error(end.error) : new UserError(end.error));
     else waiting?.resolve(end.whole);
   }
 }

@@ -189,6 +189,7 @@ export class Figure extends HTMLElement {
       return false;
     }
     this.#onLoading(engine, ref);
+    this.#count(1);
     try {
       return await engine.ask(
         `${this.#id} ${slot}`,
@@ -204,7 +205,18 @@ export class Figure extends HTMLElement {
     } catch (error) {
       this.say(failure(error));
       return false;
+    } finally {
+      this.#count(-1);
     }
+  }
+
+  /** Questions without a whole answer. */
+  #open = 0;
+
+  /** @param {number} more */
+  #count(more) {
+    this.#open += more;
+    this.dataset.busy = String(this.#open > 0);
   }
 
   #id = String(Math.random());

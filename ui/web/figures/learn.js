@@ -30,7 +30,7 @@ const RECIPE = {
 let loading = null;
 
 /** The 3,000 digits, which are fetched once. */
-export function learnedDigits() {
+function learnedDigits() {
   loading ??= digits(DIGITS).catch((error) => {
     loading = null;
     throw error;

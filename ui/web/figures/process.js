@@ -9,11 +9,16 @@ import { schedule, step } from "../process/schedule.js";
 export const SCHEDULE = schedule({});
 export const { T } = SCHEDULE;
 
-/** The noise of a seed, as every figure has it. @param {number} seed @param {number} [length] */
-export const noiseOf = (seed, length = 784) => gaussian(String(seed), 0, length);
+const PIXELS = 784;
+
+/** The noise of a seed, with which its run begins. @param {number} seed */
+export const noiseOf = (seed) => gaussian(String(seed), 0, PIXELS);
+
+/** The fresh noise of step k of a run, counted from 1. @param {number} seed @param {number} k */
+export const freshNoise = (seed, k) => gaussian(String(seed), k, PIXELS);
 
 /** x_t of a picture. @param {Float32Array} x0 @param {number} t @param {number} seed */
-export const noisy = (x0, t, seed) => (t ? qSample(SCHEDULE, x0, t, noiseOf(seed, x0.length)) : x0);
+export const noisy = (x0, t, seed) => (t ? qSample(SCHEDULE, x0, t, noiseOf(seed)) : x0);
 
 /** √ᾱ_t and √(1 − ᾱ_t): how much of the picture, and how much noise. @param {number} t */
 export const weightsAt = (t) => [Math.sqrt(SCHEDULE.alphaBar[t]), Math.sqrt(1 - SCHEDULE.alphaBar[t])];

@@ -75,6 +75,7 @@ input[type="range"]::-moz-range-thumb { width: 16px; height: 16px; border: 3px s
 .terms > span { padding-top: 0; color: var(--muted); }
 .net { display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); gap: 10px; position: relative; }
 .net > div { position: relative; display: grid; align-content: center; justify-items: center; gap: 3px; }
+.net .small { background: var(--paper); }
 .net .tile { width: var(--wide, 100%); }
 .net .lit .tile { outline: 3px solid var(--guess); outline-offset: 2px; }
 .net svg { position: absolute; inset: 0; width: 100%; height: 100%; fill: none; stroke: var(--line); stroke-width: 2; z-index: -1; }

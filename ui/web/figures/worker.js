@@ -1,7 +1,7 @@
 // The light door to a worker: figures ask, and numbers come back.
 
 import { load } from "../network/model.js";
-import { failure } from "../words/units.js";
+import { UserError } from "../process/errors.js";
 import { Turns } from "./turns.js";
 import { VERBS } from "./verbs.js";
 
@@ -68,8 +68,11 @@ function modelOf(ref) {
 async function ask({ id, slot, verb, values, model: ref, behind }) {
   newest.set(slot, id);
   turns.drop(slot);
-  const end = (/** @type {boolean} */ whole, /** @type {unknown} */ error) =>
-    postMessage({ id, end: { whole, ...(error ? { error: failure(error) } : {}) } });
+  const end = (/** @type {boolean} */ whole, /** @type {any} */ error) => {
+    if (error && !(error instanceof UserError)) console.error(error);
+    const wrong = error && { error: error.message, isOurs: !(error instanceof UserError) };
+    postMessage({ id, end: { whole, ...wrong } });
+  };
   const model = await modelOf(ref).catch((error) => end(false, error));
   if (!model) return;
   if (newest.get(slot) !== id) return end(false, null);

@@ -39,7 +39,7 @@ export const WORDS = {
     }),
     inside: () => ({
       text: "Every block, cut and graft in the lab",
-      query: { tab: "network", ...DIGITS, graft: "6", graft_block: "up 1", steps: "20" },
+      query: { tab: "network", ...DIGITS, graft: "6", graft_block: "middle", steps: "20" },
     }),
     words: () => ({ text: "The square with other models, in the lab", query: { tab: "between" } }),
     learned: () => ({ text: "Train with your own pictures in the lab", query: { tab: "train" } }),
@@ -199,6 +199,7 @@ export const CARD = {
   second: (/** @type {boolean} */ alike) =>
     alike ? "A neural network brought it back." : "A neural network found this in it.",
   address: (/** @type {string} */ address) => `Try it with your own: ${address}`,
+  local: "Made with DDPM Lab.",
   name: (/** @type {string} */ text) => `A card: the picture, four steps on the way, and a new picture. ${text}`,
   file: "noise-becomes-a-picture.png",
   save: "Save the card",

@@ -8,8 +8,8 @@ import { noisy } from "../process.js";
 /** @import { Figure } from "../figure.js" */
 /** @import { Opened } from "../verbs.js" */
 
-const [START, SEED, STEPS] = [560, 7, 10];
-const [BLOCK, LABEL] = ["up 1", 6];
+const [START, SEED, STEPS] = [620, 7, 10];
+const [BLOCK, LABEL] = ["middle", 6];
 /** Where each block stands: column and row, counted from 1. @type {Record<string, [column: number, row: number]>} */
 const PLACES = {
   ...{

@@ -3,8 +3,9 @@
 import { drawn } from "../../learning/drawings.js";
 import { fromUint8 } from "../../process/floats.js";
 import { PAD } from "../../words/figures.js";
+import { digits } from "../digits.js";
 import { button, el } from "../elements.js";
-import { centred, digits, picture, SIDE } from "../picture.js";
+import { centred, picture, SIDE } from "../picture.js";
 import { Sheet } from "../sheet.js";
 
 /** @import { Figure } from "../figure.js" */

@@ -1,10 +1,9 @@
 // One step of a run of twenty, as the sum that it is; and where runs end with much and with little fresh noise.
 
-import { gaussian } from "../../process/noise.js";
 import { STEP } from "../../words/figures.js";
 import { Choice, el, Slider, titled, write } from "../elements.js";
 import { picture } from "../picture.js";
-import { noisy, T, termsOf } from "../process.js";
+import { freshNoise, noisy, T, termsOf } from "../process.js";
 
 /** @import { Figure } from "../figure.js" */
 /** @import { Step } from "../../process/runs.js" */
@@ -63,8 +62,7 @@ export function step(figure) {
     if (!at) return;
     const { guess, present, noise } = termsOf(at.t, at.s, one);
     const before = k.value > 1 ? run[k.value - 2].x : noisy(picture.x, T, SEEDS[0]);
-    for (const [i, x] of [at.x0, before, gaussian(String(SEEDS[0]), k.value, before.length), at.x].entries())
-      tiles[i].paint(x);
+    for (const [i, x] of [at.x0, before, freshNoise(SEEDS[0], k.value), at.x].entries()) tiles[i].paint(x);
     for (const [i, weight] of [guess, present, noise].entries()) write(weights[i], `${weight.toFixed(2)} ×`);
   }
 
