@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ui.machine import temporary_files
 from ui.machine.event_log import EventLog
 from ui.machine.limits import Places, Refused
+from ui.models.figures import REFS
 from ui.runs.visitors import neighbourhood
 from ui.serving.origins import Foreign, Origins
 
@@ -48,7 +49,7 @@ ROUTES = {
         r"/|/essay|/figure|/preview\.png|/app\.webmanifest|/config/?",
         r"/web/\w{12}/[\w./-]+",
         r"/kept/\w{1,64}",
-        r"/checkpoints/[a-z0-9-]{1,64}/[\w./-]+\.(?:json|safetensors|txt)",
+        rf"/checkpoints/(?:{'|'.join(REFS)})/(?:\w+/)?\w+\.(?:json|safetensors)",
         rf"{_API}/(?:info|startup-events/?)",
         # A path, on Windows with a drive; none of another machine (//host/share), and no address to fetch (http:).
         rf"{_API}/file=(?:(?!\w+:|//)[^\\]+|[A-Za-z]:[\\/](?![\\/])[^:]+)",
@@ -188,7 +189,8 @@ class Gate:
                 if asked.path.startswith(f"{_API}/file="):
                     headers += [(b"content-security-policy", b"default-src 'none'; sandbox")]
                 elif not self._origins.any_host:  # a page for strangers may be shown in other sites, as Spaces are
-                    headers += [(b"content-security-policy", b"frame-ancestors 'self'")]
+                    ancestors = " ".join(["frame-ancestors 'self'", *self._origins.frames])
+                    headers += [(b"content-security-policy", ancestors.encode())]
                 if asked.is_login:
                     headers = [(name, _cookie(value) if name == b"set-cookie" else value) for name, value in headers]
                     if message["status"] == 400:
