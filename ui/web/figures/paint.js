@@ -1,5 +1,6 @@
 // Pictures of numbers from −1 to 1: the picture in ink, the network's guess in orange, on paper or in the dark.
 
+import { attribute } from "../words/symbols.js";
 import { el } from "./elements.js";
 
 /** @typedef {"ink" | "guess"} Ink */
@@ -80,7 +81,7 @@ export class Tile {
 
   /** @param {string} name */
   name(name) {
-    if (name) this.element.setAttribute("aria-label", name);
+    if (name) attribute(this.element, "aria-label", name);
     else this.element.setAttribute("aria-hidden", "true");
   }
 

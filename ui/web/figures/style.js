@@ -97,5 +97,5 @@ progress { width: 100%; height: 6px; accent-color: var(--guess); }
   .named { grid-template-columns: 62px minmax(0, 1fr); }
   .named .title { font-size: 13px; }
 }
-@media print { .slider, .buttons, .choice, .digits, .lab, .sheet .pen { display: none !important; } }
+@media print { .slider input, .slider .ends, .buttons, .choice, .digits, .label:has(+ .digits), .lab, .sheet .pen { display: none !important; } }
 `;

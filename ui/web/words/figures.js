@@ -96,7 +96,7 @@ export const GUESS = {
 };
 
 export const JUMP = {
-  start: "pure noise",
+  start: "yours, t = 1000",
   one: "1 jump",
   end: "The end of the run",
   n: "length of the run",
