@@ -63,8 +63,6 @@ export class Figure extends HTMLElement {
   #theme = "light";
   /** @type {Tile[]} */
   #tiles = [];
-  /** @type {((theme: Theme) => void)[]} */
-  #dressed = [];
   #isNear = false;
   #isDue = false;
   #stops = /** @type {(() => void)[]} */ ([]);
@@ -131,7 +129,12 @@ export class Figure extends HTMLElement {
     const load = Object.hasOwn(KINDS, this.name) && KINDS[this.name];
     if (!load || !this.shadowRoot) return;
     const kind = await load();
-    this.engine ??= engineOf(this.given);
+    const engine = this.engine ?? engineOf(this.given);
+    this.engine = engine;
+    engine.onLoading((ref, share) => {
+      if ([...this.#waits.values()].includes(ref))
+        this.say(WORDS.loading(share * engine.bytes(ref), engine.bytes(ref)));
+    });
     const { controls, update = () => {} } = kind(this);
     this.controls = controls;
     this.#update = update;
@@ -160,12 +163,6 @@ export class Figure extends HTMLElement {
     return tile;
   }
 
-  /** Call take with the theme, now and when it changes. @param {(theme: Theme) => void} take */
-  onTheme(take) {
-    this.#dressed.push(take);
-    take(this.#theme);
-  }
-
   /** Say what goes on; "" for nothing. @param {string} text */
   say(text) {
     write(this.status, text);
@@ -188,21 +185,25 @@ export class Figure extends HTMLElement {
       this.say(WORDS.noModel);
       return false;
     }
-    this.#onLoading(engine, ref);
     this.#count(1);
+    this.#waits.set(slot, ref);
+    const arrive = () => {
+      if (this.#waits.delete(slot)) this.say("");
+    };
     try {
       return await engine.ask(
         `${this.#id} ${slot}`,
         verb,
         values,
         (piece) => {
-          this.say("");
+          arrive();
           this.dataset.answers = String(Number(this.dataset.answers ?? 0) + 1);
           take(piece);
         },
         how,
       );
     } catch (error) {
+      this.#waits.delete(slot);
       this.say(failure(error));
       return false;
     } finally {
@@ -220,17 +221,8 @@ export class Figure extends HTMLElement {
   }
 
   #id = String(Math.random());
-  /** Models that this figure waits for. */
-  #loading = new Set();
-
-  /** @param {Engine} engine @param {string} ref */
-  #onLoading(engine, ref) {
-    if (this.#loading.has(ref)) return;
-    this.#loading.add(ref);
-    engine.onLoading((which, share) => {
-      if (which === ref) this.say(share < 1 ? WORDS.loading(share * engine.bytes(ref), engine.bytes(ref)) : "");
-    });
-  }
+  /** The models of questions without an answer yet, by their slots. @type {Map<string, string>} */
+  #waits = new Map();
 
   // --- Sight, theme, link
 
@@ -249,7 +241,6 @@ export class Figure extends HTMLElement {
     this.#theme = theme;
     this.body.classList.toggle("dark", theme === "dark");
     for (const tile of this.#tiles) tile.dress(theme);
-    for (const take of this.#dressed) take(theme);
   }
 
   /** The line that leads to the lab, with these values. */
