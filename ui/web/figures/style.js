@@ -83,6 +83,7 @@ input[type="range"]::-moz-range-thumb { width: 16px; height: 16px; border: 3px s
 .square .finger { position: absolute; width: 24px; height: 24px; margin: -12px; border: 3px solid #fff; border-radius: 50%; background: var(--guess); box-shadow: 0 0 0 1px #0006; pointer-events: none; }
 .corners { display: flex; justify-content: space-between; gap: 12px; width: min(100%, 420px); }
 .corners button { min-height: 32px; padding: 0 10px; font-size: 14px; }
+input[type="text"] { min-width: 0; flex: 1; min-height: 40px; padding: 0 10px; border: 1px solid var(--line); border-radius: 8px; background: none; color: inherit; font: inherit; }
 .mixed { display: grid; grid-template-columns: 128px minmax(0, 1fr); gap: 16px; align-items: center; min-height: 128px; }
 .mixed canvas { width: 128px; height: 128px; border-radius: 8px; background: #fff; }
 .chart { display: block; width: 100%; height: 64px; overflow: visible; }

@@ -46,7 +46,6 @@ export function words(figure) {
       maxlength: 40,
       hidden: true,
       "aria-label": BETWEEN.corner(i),
-      style: "width: 48%; min-height: 40px",
     }),
   );
   const bar = el("progress", { max: 1, value: 0, hidden: true, "aria-label": BETWEEN.filling });
