@@ -17,7 +17,7 @@ import time
 import webbrowser
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -49,6 +49,8 @@ class Flags:
     """an origin such as https://blog.example: its pages may show this page in a frame; may be given several times"""
     log_json: bool = False
     """log runs, refusals and errors to stderr, a line of JSON for each"""
+    sampler: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
+    """module:sampler is a sampler of your own, which the page offers beside the others; may be given several times"""
     checkpoint: str = "mnist-tiny"
     """the model to start with: an embedded name, a folder, or a Hub id (owner/name)"""
     device: str = "auto"
@@ -97,7 +99,8 @@ def serve(flags: Flags) -> None:
         event_log.log_as_json()
     try:
         limits = ServerLimits.choose(public, flags.limit)
-        demo = ui.build(flags.checkpoint, flags.device, public, limits, flags.allow_hub)
+        samplers = {text: _own_sampler(text) for text in flags.sampler}
+        demo = ui.build(flags.checkpoint, flags.device, public, limits, flags.allow_hub, samplers)
         if flags.embed:
             demo.origins.allow_frames(*flags.embed)
     except (CheckpointError, ValueError) as error:
@@ -160,6 +163,15 @@ def _wait() -> None:
 
 def _terminate(*_: object) -> None:
     raise Terminated
+
+
+def _own_sampler(text: str) -> Any:
+    """The sampler that --sampler names. ValueError for what is none, or one of the library's."""
+    from ddpm_core.samplers import find
+
+    if ":" not in text:
+        raise ValueError(f"--sampler takes your own sampler as module:sampler, got {text!r}")
+    return find(text)
 
 
 def _login(text: str | None) -> tuple[str, str] | None:

@@ -44,7 +44,7 @@ class Runs:
     def __init__(self, model: ddpm_core.Model, seeds: int, prompts: list[str] | None):
         self.model, self.opened = model, ddpm_core.inside(model)
         way: dict[str, Any] = {} if model.student else {"steps": STEPS, "sampler": "ddim"}
-        self.way, self.times = way, [t for t, _ in make_chain(model, **way).pairs]
+        self.way, self.times = way, [int(t) for t, _ in make_chain(model, **way).pairs]
         self.batches = [range(first, min(first + BATCH, seeds)) for first in range(0, seeds, BATCH)]
         self.prompts = prompts
         self.halfway: list[Tensor] = []  # x_t of the unchanged runs at the beginning of their second half
@@ -95,7 +95,7 @@ class Runs:
         for seeds in self.batches:
             self.opened.restore()
             other = ddpm_core.trajectory(self.opened.model, seeds, **self.way, **self.condition(seeds, TURN))
-            given = {step.t: self.opened.taps["middle"] for step in other}
+            given = {int(step.t): self.opened.taps["middle"] for step in other}
             self.opened.change("middle", partial(self._given, given, first, last))
             *_, end = ddpm_core.trajectory(self.opened.model, seeds, **self.way, **self.condition(seeds))
             ends.append(end.x)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ddpm_core.imports import collector_off
 
 if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr__; a test compares it with _HOME
+    from ddpm_core import data as data
     from ddpm_core.checkpoint.load import load as load
     from ddpm_core.checkpoint.refs import CheckpointError as CheckpointError
     from ddpm_core.checkpoint.save import save as save
@@ -17,6 +18,8 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.few_steps.optimised import optimise_timesteps as optimise_timesteps
     from ddpm_core.imaging import from_uint8 as from_uint8
     from ddpm_core.imaging import to_uint8 as to_uint8
+    from ddpm_core.imaging.show import Shown as Shown
+    from ddpm_core.imaging.show import show as show
     from ddpm_core.latents import encode as encode
     from ddpm_core.latents import interpolate as interpolate
     from ddpm_core.latents import invert as invert
@@ -24,7 +27,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.likelihood import bits_per_dim as bits_per_dim
     from ddpm_core.model import Model as Model
     from ddpm_core.noise import seeded_noise as seeded_noise
-    from ddpm_core.objective import l_simple as l_simple
+    from ddpm_core.objective import loss as loss
     from ddpm_core.ode import ode_log_prob as ode_log_prob
     from ddpm_core.prediction import Denoised as Denoised
     from ddpm_core.prediction import predict as predict
@@ -45,6 +48,7 @@ _HOME = {
     "Denoised": "prediction",
     "Model": "model",
     "NoiseSchedule": "schedule",
+    "Shown": "imaging.show",
     "Step": "samplers",
     "bits_per_dim": "likelihood",
     "encode": "latents",
@@ -52,8 +56,8 @@ _HOME = {
     "inside": "engines.blocks",
     "interpolate": "latents",
     "invert": "latents",
-    "l_simple": "objective",
     "load": "checkpoint.load",
+    "loss": "objective",
     "module": "engines.blocks",
     "ode_log_prob": "ode",
     "optimise_timesteps": "few_steps.optimised",
@@ -66,16 +70,20 @@ _HOME = {
     "sample": "runs",
     "save": "checkpoint.save",
     "seeded_noise": "noise",
+    "show": "imaging.show",
     "side_by_side": "runs",
     "timestep_pairs": "timesteps",
     "to_uint8": "imaging",
     "trajectory": "runs",
     "word_square": "prediction",
 }
-__all__ = list(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+_ROOMS = ("data",)  # modules that are public as they are
+__all__ = [*_HOME, *_ROOMS]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"ddpm_core.{name}")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with collector_off():

@@ -15,16 +15,16 @@ import torch
 from torch import Tensor
 
 from ddpm_core.names import Prediction
-from ddpm_core.process import Time, at_time, cast, to_device
-from ddpm_core.schedule import NoiseSchedule
+from ddpm_core.process import Time, as_column, cast, check_time, is_whole_time, to_device
+from ddpm_core.schedule import Levels, NoiseSchedule
 
 
 class Translation(NamedTuple):
     """Call the network as F = network(scale · x_t + shift, time, labels); keep · x_t + gain · F is the prediction.
 
     Attributes:
-        time: a float64 table (T + 1,) over t = 0..T. Entry 0 is never used, here and below.
-        scale, shift, keep, gain: such tables, or one number for all t.
+        time: float64, a number for each t of the schedule: (T + 1,) for t = 0..T. Entry 0 is never used.
+        scale, shift, keep, gain: the same, or one number for all t.
     """
 
     time: Tensor
@@ -37,7 +37,8 @@ class Translation(NamedTuple):
 class Coordinates(Protocol):
     """The input that a network expects instead of x_t and t − 1, and the prediction that follows from its output.
 
-    Coordinates don't change: a model asks for the translation once, when it is made.
+    Coordinates don't change: a model asks once for the translation at all whole times, when it is made. At real times,
+    `translation` gets their `Levels`, which have t, alpha_bar and sigma like a schedule, a number for each time.
 
     gives: the prediction, one of names.PREDICTIONS; None for the model's own.
     """
@@ -45,7 +46,7 @@ class Coordinates(Protocol):
     @property
     def gives(self) -> Prediction | None: ...
 
-    def translation(self, schedule: NoiseSchedule) -> Translation: ...
+    def translation(self, schedule: NoiseSchedule | Levels) -> Translation: ...
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,16 @@ class VarianceExploding:
     def gives(self) -> Prediction:
         return "epsilon"
 
-    def translation(self, schedule: NoiseSchedule) -> Translation:
+    def translation(self, schedule: NoiseSchedule | Levels) -> Translation:
         half = (1 - self.low) / 2  # of the width of [low, 1], which is 1 for ours
-        sigma = half * schedule.sigma
-        later = self.early * torch.linspace(1, 0, schedule.T, dtype=torch.float64)  # of t = 1..T
-        seen = torch.cat([sigma[:1], sigma[1:] * (sigma[-1] / sigma[1]) ** later])
+        sigma, whole = half * schedule.sigma, schedule.schedule
+        ends = half * whole.sigma[[1, -1]]
+        later = self.early * torch.linspace(1, 0, whole.T, dtype=torch.float64)  # of t = 1..T
+        if schedule is not whole:
+            later = torch.from_numpy(np.interp(schedule.t.numpy(), whole.t[1:].numpy(), later.numpy()))
+        else:
+            later = torch.cat([later[:1], later])
+        seen = sigma * (ends[1] / ends[0]) ** later
         return Translation(seen, half / schedule.alpha_bar.sqrt(), (1 + self.low) / 2, gain=-sigma)
 
 
@@ -87,7 +93,7 @@ class EDM:
     def gives(self) -> Prediction:
         return "x0"
 
-    def translation(self, schedule: NoiseSchedule) -> Translation:
+    def translation(self, schedule: NoiseSchedule | Levels) -> Translation:
         sigma, signal, of_data = schedule.sigma, schedule.alpha_bar.sqrt(), self.sigma_data**2
         above = sigma - self.sigma_min
         c_in = 1 / (sigma**2 + of_data).sqrt()
@@ -110,7 +116,7 @@ class RectifiedFlow:
     def gives(self) -> Prediction:
         return "flow"
 
-    def translation(self, schedule: NoiseSchedule) -> Translation:
+    def translation(self, schedule: NoiseSchedule | Levels) -> Translation:
         signal, noise = schedule.alpha_bar.sqrt(), (1 - schedule.alpha_bar).sqrt()
         return Translation(self.times * noise / (signal + noise), 1 / (signal + noise))
 
@@ -131,16 +137,16 @@ class TrainedOn:
     def gives(self) -> Prediction | None:
         return None if self.inner is None else self.inner.gives
 
-    def translation(self, schedule: NoiseSchedule) -> Translation:
+    def translation(self, schedule: NoiseSchedule | Levels) -> Translation:
         if self.inner is not None:
             return self._within(self.inner, schedule)
-        known, wanted = (its.sigma[1:].log().numpy() for its in (self.trained, schedule))
+        known, wanted = self.trained.sigma[1:].log().numpy(), schedule.sigma.log().numpy()
         finite = np.isfinite(known)
         times = np.interp(wanted, known[finite], np.flatnonzero(finite))
-        times[np.isinf(wanted)] = self.trained.T - 1
-        return Translation(torch.from_numpy(np.concatenate([[0.0], times])))
+        times = np.where(wanted == np.inf, self.trained.T - 1, times)
+        return Translation(torch.from_numpy(times))
 
-    def _within(self, inner: Coordinates, schedule: NoiseSchedule) -> Translation:
+    def _within(self, inner: Coordinates, schedule: NoiseSchedule | Levels) -> Translation:
         """The translation of inner, with its first and last entries of the training for σ beyond these."""
         below, above = schedule.sigma < self.trained.sigma[1], schedule.sigma > self.trained.sigma[-1]
 
@@ -154,17 +160,21 @@ class TrainedOn:
 
 def seen(coordinates: Coordinates, schedule: NoiseSchedule, x_t: Tensor, t: Time) -> tuple[Tensor, Tensor]:
     """Return the network's input: its x, like x_t, and its time (N,), float64 if x_t is float64, else float32."""
-    table = _translation(coordinates, schedule)
-    time = at_time(table.time, t, x_t, 1).flatten().expand(len(x_t))
-    wide = torch.float64 if x_t.dtype == torch.float64 else torch.float32
-    return _of(table.scale, x_t, t) * x_t + _of(table.shift, x_t, t), to_device(time, x_t.device, wide)
+    at = _at(coordinates, schedule, x_t, t)
+    return _of(at.scale, x_t) * x_t + _of(at.shift, x_t), network_times(at.time, x_t)
+
+
+def network_times(times: Tensor, x: Tensor) -> Tensor:
+    """Return real times as a network gets them, one for each image of x (N,): float64 if x is float64, else float32."""
+    wide = torch.float64 if x.dtype == torch.float64 else torch.float32
+    return to_device(times.flatten().expand(len(x)), x.device, wide)
 
 
 def predicted(coordinates: Coordinates, schedule: NoiseSchedule, output: Tensor, x_t: Tensor, t: Time) -> Tensor:
     """Return the prediction that follows from the network's output, which has the shape of x_t."""
-    table = _translation(coordinates, schedule)
-    scaled = _of(table.gain, x_t, t) * output
-    return scaled if isinstance(table.keep, float) and table.keep == 0 else _of(table.keep, x_t, t) * x_t + scaled
+    at = _at(coordinates, schedule, x_t, t)
+    scaled = _of(at.gain, x_t) * output
+    return scaled if isinstance(at.keep, float) and at.keep == 0 else _of(at.keep, x_t) * x_t + scaled
 
 
 def check(coordinates: Coordinates, schedule: NoiseSchedule, prediction: Prediction) -> None:
@@ -188,5 +198,16 @@ def _translation(coordinates: Coordinates, schedule: NoiseSchedule) -> Translati
     return known[1]
 
 
-def _of(table: Tensor | float, x_t: Tensor, t: Time) -> Tensor | float:
-    return cast(at_time(table, t, x_t, 1), x_t) if isinstance(table, Tensor) else table
+def _at(coordinates: Coordinates, schedule: NoiseSchedule, x: Tensor, t: Time) -> Translation:
+    """The translation at t, each part a number for all images or (N, 1, 1, 1): rows of the tables for a whole t."""
+    found = check_time(t, x, 1, schedule.T)
+    if is_whole_time(found):
+        rows: Any = found.cpu() if isinstance(found, Tensor) else found
+        parts: Any = (part[rows] if isinstance(part, Tensor) else part for part in _translation(coordinates, schedule))
+    else:
+        parts = coordinates.translation(schedule.at(found))
+    return Translation(*(as_column(part, x) if isinstance(part, Tensor) else part for part in parts))
+
+
+def _of(part: Tensor | float, x: Tensor) -> Tensor | float:
+    return cast(part, x) if isinstance(part, Tensor) else part

@@ -9,7 +9,6 @@ DDIM, without noise.
 from __future__ import annotations
 
 import math
-import operator
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, SupportsIndex, Unpack
@@ -18,29 +17,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ddpm_core.arguments import ConditionOptions, DecodingOptions, arguments, check_options, completes
 from ddpm_core.likelihood import image_state
-from ddpm_core.model import Model, ModelSpec, check_state, is_number, is_whole
+from ddpm_core.model import Model, ModelSpec, check_state, is_number
 from ddpm_core.names import MIXINGS, Mixing, Spacing
 from ddpm_core.noise import Seeds, check_seeds, gaussian_batch
 from ddpm_core.prediction import predict
 from ddpm_core.process import q_sample
-from ddpm_core.runs import (
-    Condition,
-    ConditionOptions,
-    DecodingOptions,
-    arguments,
-    check_options,
-    completes,
-    make_chain,
-    of_chain,
-    trajectory,
-)
-from ddpm_core.timesteps import Steps, chain_length, own_run, own_times
+from ddpm_core.runs import Condition, make_chain, of_chain, trajectory
+from ddpm_core.timesteps import Steps, as_time, chain_length, own_run, own_times
 
 Latent = Tensor  # the x_t of one picture, (1, C, H, W)
 
 
-def encode(model: Model, images: np.ndarray | Tensor, t: SupportsIndex, seeds: Seeds) -> Tensor:
+def encode(model: Model, images: np.ndarray | Tensor, t: float, seeds: Seeds) -> Tensor:
     """Return the latents x_t ~ q(x_t | x_0) of pictures, Eq. 4, float32 (N, C, H, W).
 
     At t = 0 this is x_0. At t = T it is ε itself, the x_T of the seed's run, because the model's x_T ~ N(0, I) knows
@@ -49,7 +39,7 @@ def encode(model: Model, images: np.ndarray | Tensor, t: SupportsIndex, seeds: S
     Arguments:
         model: gives the schedule, size and channels.
         images: uint8 (N, H, W, C).
-        t: 0..T.
+        t: 0..T, also between two whole times.
         seeds: the seeds of ε, one for each image.
 
     Raises:
@@ -63,15 +53,11 @@ def encode(model: Model, images: np.ndarray | Tensor, t: SupportsIndex, seeds: S
     return eps if t == model.schedule.T else q_sample(model.schedule, x_0, t, eps)
 
 
-def _time(model: ModelSpec, t: Any) -> int:
-    """The t of a latent; ValueError unless it is a whole number from 0 to T."""
-    try:
-        whole = -1 if isinstance(t, bool) else operator.index(t)
-    except TypeError:
-        whole = -1
-    if not 0 <= whole <= model.schedule.T:
-        raise ValueError(f"t must be whole and lie in 0..{model.schedule.T}, got {t}")
-    return whole
+def _time(model: ModelSpec, t: Any) -> float:
+    """The t of a latent; ValueError unless it is one number from 0 to T."""
+    if isinstance(t, (bool, np.bool_)) or getattr(t, "ndim", 0) or not is_number(t, 0, model.schedule.T):
+        raise ValueError(f"t must be a number in 0..{model.schedule.T}, got {t}")
+    return as_time(float(t))
 
 
 @completes(ConditionOptions)
@@ -79,7 +65,7 @@ def invert(
     model: Model,
     images: np.ndarray | Tensor,
     steps: Steps | None = None,
-    t: int | None = None,
+    t: float | None = None,
     spacing: Spacing | None = None,
     clip: bool | None = None,
     **conditions: Unpack[ConditionOptions],
@@ -95,7 +81,8 @@ def invert(
         images: uint8 (N, H, W, C).
         steps: the number of steps, 1..t, None for 50, or for t if that is less; or the times themselves, from the
             highest down. `sample(model, x_T=x, sampler="ddim", steps=steps)` with the same spacing goes back.
-        t: the time to reach, 1..T; None for T. From a t below T, `reconstruct` goes back, with the sampler "ddim".
+        t: the time to reach, above 0 and at most T; None for T. From a t below T, `reconstruct` goes back, with the
+            sampler "ddim".
         spacing, clip: as for `trajectory`.
         conditions: labels, guidance, prompts, negative, as for `trajectory`.
 
@@ -107,14 +94,14 @@ def invert(
     if model.student is not None:
         raise ValueError("a student has not learned t = 1, where inversion begins: invert with its teacher")
     reached = model.schedule.T if t is None else t
-    if steps is None and is_whole(reached, 1):
-        steps = min(own_run(model)[0], reached)
+    if steps is None and is_number(reached, 0):
+        steps = min(own_run(model)[0], math.ceil(reached))
     x, condition = image_state(model, images, torch.float32), Condition(**conditions)
     pairs = make_chain(model, steps, "ddim", spacing, t, condition, len(x)).pairs
     labels = condition.label_ids(model, len(x))
     for time, s in reversed(pairs):
         _, eps, _, _ = predict(model, x, max(s, 1), labels, condition.guidance, clip)
-        to, at = (model.schedule.alpha_bar[i].item() for i in (time, s))
+        to, at = (model.schedule.alpha_bar_at(i) for i in (time, s))
         scale = math.sqrt(to / at)
         x = scale * x + (math.sqrt(1 - to) - scale * math.sqrt(1 - at)) * eps
     return x
@@ -124,7 +111,7 @@ def invert(
 def reconstruct(
     model: Model,
     x_t: Tensor,
-    t: SupportsIndex,
+    t: float,
     seeds: Seeds,
     steps: Steps | None = None,
     **options: Unpack[DecodingOptions],
@@ -153,13 +140,13 @@ def reconstruct(
     return model.pictures(deque(run, maxlen=1)[0].x if t else x_t)
 
 
-def check_chains(model: ModelSpec, times: Sequence[int], steps: Steps | None = None, **options: Any) -> None:
+def check_chains(model: ModelSpec, times: Sequence[float], steps: Steps | None = None, **options: Any) -> None:
     """Raise ValueError, before anything is computed, if `reconstruct` has no such chain from this time."""
     for t in times:
         make_chain(model, condition=Condition.among(options), **of_chain(options), **_chain(model, t, steps))
 
 
-def _chain(model: ModelSpec, t: int, steps: Steps | None) -> dict[str, Any]:
+def _chain(model: ModelSpec, t: float, steps: Steps | None) -> dict[str, Any]:
     """Steps and start of the chain from t, with no more steps than there are times; at t = 0, which has no step, of the
     shortest one.
     """
@@ -198,7 +185,7 @@ def interpolate(
     model: Model,
     x_t: Tensor,
     other: Tensor,
-    t: SupportsIndex,
+    t: float,
     weights: Sequence[float],
     seed: SupportsIndex,
     steps: Steps | None = None,

@@ -15,9 +15,9 @@ from ddpm_core.model import Model, ModelSpec, check_pixels, check_variance, is_w
 from ddpm_core.names import CDFS, LEARNED, Cdf, Spacing, Variance
 from ddpm_core.noise import Noise, gaussian_batch, own_noise
 from ddpm_core.prediction import Denoised, Labels, label_tensor, network_device, predict
-from ddpm_core.process import decoder_variance, gamma_time, posterior, q_sample, reverse_variance, to_device
+from ddpm_core.process import decoder_variance, gamma_at, posterior, q_sample, reverse_variance, to_device
 from ddpm_core.schedule import NoiseSchedule
-from ddpm_core.timesteps import Pairs, Steps, timestep_pairs
+from ddpm_core.timesteps import Pairs, Steps, timestep_pairs, whole_pairs
 
 BATCH = 32  # images × times evaluated at once on a CPU
 _ON_GPU, _PIXELS = 256, 2**19  # the same on a GPU, and at most so many pixels there
@@ -206,7 +206,7 @@ def bound_variance(
 
     There, the decoder has process.decoder_variance. gamma: the table of Γ_t, for "analytic".
     """
-    known = None if gamma is None else gamma[gamma_time(schedule, t)]
+    known = None if gamma is None else gamma_at(schedule, gamma, t)
     variance = reverse_variance(schedule, t, s, kind, v=v, gamma=known)
     if kind in LEARNED:
         return variance
@@ -240,10 +240,12 @@ def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | flo
     return probability.clamp(min=FLOOR).log()
 
 
-def chain(model: ModelSpec, variance: Variance | None, steps: Steps, spacing: Spacing) -> tuple[Pairs, Variance]:
+def chain(
+    model: ModelSpec, variance: Variance | None, steps: Steps, spacing: Spacing
+) -> tuple[list[tuple[int, int]], Variance]:
     """Return the pairs and the variance of a bound. Raise ValueError for anything that `bits_per_dim` can't measure."""
     check_pixels(model, "the likelihood")
-    pairs = timestep_pairs(model.schedule.T, steps, spacing)
+    pairs = whole_pairs(timestep_pairs(model.schedule.T, steps, spacing), "the bound")
     if pairs[-1][0] != 1:
         raise ValueError(
             f"the likelihood needs a chain that visits t = 1, and these {len(pairs)} steps end at t = {pairs[-1][0]}: "

@@ -344,17 +344,28 @@ class Model(ModelSpec):
         return to_uint8(x if self.decoder is None else self.decoder.decode(x))
 
 
+def check_real_times(model: Model, why: str) -> None:
+    """Raise ValueError if the model certainly takes only whole times. why: where it gets others, for the sentence."""
+    network: Any = model.network
+    unet = getattr(network, "unet", None)
+    if model.prediction == "mu":
+        raise ValueError(f"{why}, but this network predicts the mean of x_{{t−1}}, which belongs to whole times")
+    if (
+        unet is not None
+        and getattr(network, "moves_inputs", False)  # an engine's
+        and (getattr(unet, "known_times", None) or unet.config.get("time_embedding_type") == "learned")
+    ):
+        raise ValueError(f"{why}, but this network knows only whole ones")
+
+
 def check_fractions(model: Model, why: str) -> None:
     """Raise ValueError for a network that takes only whole times t − 1. why: where it gets others, for the sentence.
 
     A network of the user's is evaluated at a time between two, for one image of zeros.
     """
     network: Any = model.network
-    words = f"{why}, but this network knows only whole ones"
-    unet = getattr(network, "unet", None)
-    if unet is not None and getattr(network, "moves_inputs", False):  # an engine's
-        if getattr(unet, "known_times", None) or unet.config.get("time_embedding_type") == "learned":
-            raise ValueError(words)
+    check_real_times(model, why)
+    if getattr(network, "moves_inputs", False):
         return
     owner = getattr(network, "__self__", network)  # the object of a method, such as a module's forward
     weights = owner.parameters() if isinstance(owner, torch.nn.Module) else ()
@@ -369,12 +380,17 @@ def check_fractions(model: Model, why: str) -> None:
         with torch.no_grad():
             network(x, torch.full((1,), 0.5, dtype=torch.float32, device=x.device), labels)
     except (LookupError, RuntimeError, TypeError, ValueError) as error:  # another reason comes out in a run
-        if _OF_WHOLE.search(str(error)):
-            raise ValueError(words) from error
+        if takes_whole_times(error):
+            raise ValueError(f"{why}, but this network knows only whole ones") from error
 
 
 # What torch and NumPy say where an index is no whole number.
 _OF_WHOLE = re.compile("indices|integer|scalar types: Long")
+
+
+def takes_whole_times(error: Exception) -> bool:
+    """Return whether a network raises this error because its time is no whole number."""
+    return _OF_WHOLE.search(str(error)) is not None
 
 
 def check_langevin(snr: float | None, corrections: int | None) -> None:
@@ -439,7 +455,7 @@ def dtype_text(dtype: torch.dtype) -> str:
 
 
 def check_variance(
-    model: ModelSpec, variance: Variance | None, pairs: Sequence[tuple[int, int]], guidance: float | None = None
+    model: ModelSpec, variance: Variance | None, pairs: Sequence[tuple[float, float]], guidance: float | None = None
 ) -> Variance:
     """Return the variance to use: the given one, or for None the model's own.
 
@@ -452,7 +468,7 @@ def check_variance(
         raise ValueError(
             f"variance {variance!r} needs a network that was trained with it; this one has {model.variance!r}"
         )
-    if variance == "learned" and any(t - s > 1 for t, s in pairs):
+    if variance == "learned" and any(t - s != 1 for t, s in pairs):
         raise ValueError(
             "variance 'learned' needs the whole chain: use as many steps as there are times "
             f"(from T, {model.schedule.T}), or another variance"

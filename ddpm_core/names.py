@@ -5,12 +5,13 @@
 
 from typing import Annotated, Literal, TypedDict, get_args
 
-Sampler = Literal["ddpm", "ddim", "dpm++", "unipc", "langevin", "consistency"]
+Sampler = Literal["ddpm", "ddim", "dpm++", "unipc", "langevin", "consistency", "heun"]
 Variance = Literal["beta", "beta_tilde", "analytic", "learned", "learned_range"]
 OwnVariance = Literal["beta", "beta_tilde", "learned", "learned_range"]
 Spacing = Literal["linspace", "quadratic", "quadratic_T", "leading", "trailing", "optimised"]
 Mixing = Literal["linear", "slerp"]  # of two latents
 Prediction = Literal["epsilon", "x0", "v", "mu", "flow"]
+Loss = Literal["simple", "vlb", "hybrid"]
 Engine = Literal["auto", "torch", "compile", "graph", "openvino"]
 Arithmetic = Literal["fp32", "bf16", "fp16"]  # what "auto" is resolved to
 Precision = Literal["auto", Arithmetic]
@@ -28,6 +29,7 @@ SPACINGS: tuple[Spacing, ...] = get_args(Spacing)
 MIXINGS: tuple[Mixing, ...] = get_args(Mixing)
 OPTIMISED_FOR: tuple[Sampler, ...] = ("ddim", "dpm++", "unipc")  # those without noise: see timesteps.model_pairs
 PREDICTIONS: tuple[Prediction, ...] = get_args(Prediction)
+LOSSES: tuple[Loss, ...] = get_args(Loss)
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 CDFS: tuple[Cdf, ...] = get_args(Cdf)
@@ -45,6 +47,10 @@ class OtherOptions(TypedDict, total=False):
 
     snr: Annotated[float | None, "r of langevin's corrections; default: the checkpoint's own, or 0.16"]
     corrections: Annotated[int | None, "langevin's corrections in a step; default: the checkpoint's own, or 1"]
+    S_churn: Annotated[float | None, "heun's added noise in all steps together; default: 0, none"]
+    S_min: Annotated[float | None, "the smallest noise level at which heun adds noise; default: 0"]
+    S_max: Annotated[float | None, "the largest one; default: no limit"]
+    S_noise: Annotated[float | None, "the factor of the noise that heun adds; default: 1"]
 
 
 def count_of(n: int, thing: str) -> str:

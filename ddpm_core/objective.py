@@ -1,13 +1,14 @@
 """The losses of training: L_simple (Eq. 14), the variational bound L_vlb (Eqs. 5, 8-13) and their sum L_hybrid.
 
-Each loss is a function of a model and one batch: only the model knows what its network predicts. It returns one number
-for each image, (N,), so a trainer can weight, average or sort them by t. The network is called as `Model.network`, and
-whatever its precision, the loss is computed in the dtype of x_0.
+`loss` is what the trainer minimises, and what your own training minimises. It is a function of a model and one batch:
+only the model knows what its network predicts. Whatever the precision of the network, the loss is computed in the dtype
+of x_0.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,60 +16,82 @@ from torch import Tensor
 
 from ddpm_core.coordinates import predicted, seen
 from ddpm_core.likelihood import bound, bound_variance
-from ddpm_core.model import Model
-from ddpm_core.names import LEARNED, Prediction
-from ddpm_core.process import at_time, from_x0_eps, posterior, q_sample, to_device, to_x0_eps
+from ddpm_core.model import Model, check_state
+from ddpm_core.names import LEARNED, LOSSES, Loss, Prediction
+from ddpm_core.prediction import Labels, label_tensor
+from ddpm_core.process import Time, at_time, check_time, from_x0_eps, posterior, q_sample, to_device, to_x0_eps
 from ddpm_core.schedule import NoiseSchedule
 
 HYBRID_WEIGHT = 0.001  # λ of Nichol & Dhariwal 2021, Eq. 16
 
 
-def l_simple(model: Model, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None = None) -> Tensor:
-    """Return ‖target − network(x_t, t)‖² averaged over pixels, with x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, Eq. 14.
+def loss(
+    model: Model,
+    x_0: Tensor,
+    labels: Labels | Tensor = None,
+    t: Time | None = None,
+    eps: Tensor | None = None,
+    *,
+    kind: Loss = "simple",
+    min_snr: float | None = None,
+    weight: Callable[[NoiseSchedule, Tensor], Tensor] | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Return the loss of each image: how wrong the network is at x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε.
+
+    "simple" is ‖target − network(x_t, t)‖² averaged over pixels, Eq. 14. The target is what the model's network
+    predicts: ε, x_0, v, μ̃ or ε − x_0. "vlb" is T · L_{t−1} in bits per dimension, with the network's mean (x̂_0 isn't
+    clipped). For t uniform on 1..T, its mean is the bound of Eq. 5 without the constant L_T. "hybrid" is L_simple + λ
+    L_vlb with λ = .001, where the bound trains only the variance (Nichol & Dhariwal 2021, Eq. 16).
 
     Arguments:
-        model: its schedule, prediction (the target: ε, x_0, v, μ̃ or ε − x_0), variance and coordinates count. Its
-            network is trained: `dataclasses.replace(model, network=yours)` puts another one in its place. With a
-            learned variance, the second half of the network's channels is left out.
-        x_0: (N, C, H, W).
-        t: whole numbers (N,), 1..T, best on the CPU.
-        eps: ε, like x_0.
-        labels: int64 (N,), None for a model without classes.
+        model: its schedule, prediction, variance and coordinates count. Its network is trained: first put the one that
+            you train into it, as in `dataclasses.replace(model, network=module(model))`. With a learned variance,
+            "simple" leaves out the second half of the network's channels.
+        x_0: float (N, C, H, W), data in [−1, 1], or latents.
+        labels: as for `trajectory`: a class or a prompt for all images or one for each, None for no class. A tensor
+            goes to the network as it is: int64 (N,) for classes.
+        t: whole numbers (N,), 1..T, best on the CPU, or one for all images. None draws each uniformly.
+        eps: ε, like x_0. None draws it.
+        kind: one of names.LOSSES.
+        min_snr: γ, above 0, for "simple": the error of x_0 counts min(SNR, γ) at every t, see `min_snr_weight`.
+        weight: weight(schedule, t) → (N,) for "simple": counts the loss of each image so many times.
+        generator: draws t and ε; None for torch's own.
 
     Returns:
-        The loss of each image, (N,).
+        (N,) on the device of x_0; its mean is what a step of training lowers.
 
     Raises:
         TypeError: for a network without its model.
+        ValueError: for x_0, t or ε of another shape or range; for labels that the model does not have; for an unknown
+            kind, "hybrid" without a learned variance, and weights for another kind than "simple".
     """
-    x_t, output, _ = _evaluate(model, x_0, t, eps, labels)
-    return _squared_error(model, output, x_0, x_t, t, eps)
-
-
-def l_vlb(model: Model, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None = None) -> Tensor:
-    """Return T · L_{t−1} in bits per dimension. For t uniform on 1..T, its mean is the bound of Eq. 5 without the
-    constant L_T.
-
-    L_{t−1} is likelihood.bound with the network's mean: x̂_0 isn't clipped. The arguments are those of `l_simple`.
-    Returns (N,).
-    """
-    x_t, output, v = _evaluate(model, x_0, t, eps, labels)
-    return _vlb(model, output, v, x_0, x_t, t)
-
-
-def l_hybrid(model: Model, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None = None) -> Tensor:
-    """Return L_simple + λ L_vlb with λ = .001; the bound trains only the variance (Nichol & Dhariwal 2021, Eq. 16).
-
-    The arguments are those of `l_simple`. Returns (N,). Raises ValueError for a model without a learned variance.
-    """
-    x_t, output, v = _evaluate(model, x_0, t, eps, labels)
-    if v is None:
+    if not isinstance(model, Model):
+        raise TypeError(f"a loss takes a Model, which says what its network predicts, got a {type(model).__name__}")
+    if kind not in LOSSES:
+        raise ValueError(f"unknown loss {kind!r}: choose from {', '.join(LOSSES)}")
+    if kind == "hybrid" and model.variance not in LEARNED:
         raise ValueError(f"L_hybrid trains a learned variance ({' or '.join(LEARNED)}), not {model.variance!r}")
-    vlb = _vlb(model, output.detach(), v, x_0, x_t, t)
-    return _squared_error(model, output, x_0, x_t, t, eps) + HYBRID_WEIGHT * vlb
-
-
-LOSSES = {"simple": l_simple, "vlb": l_vlb, "hybrid": l_hybrid}
+    if (min_snr is not None or weight is not None) and (kind != "simple" or None not in (min_snr, weight)):
+        raise ValueError("min_snr and weight are two ways to weigh the loss 'simple': give one, and no other kind")
+    check_state(model, x_0, "x_0")
+    n, schedule = len(x_0), model.schedule
+    if t is None:
+        t = torch.randint(1, schedule.T + 1, (n,), generator=generator, device=generator.device if generator else None)
+    times = torch.as_tensor(check_time(t, x_0, 1, schedule.T)).expand(n)
+    if eps is None:
+        device = generator.device if generator else x_0.device
+        eps = torch.randn(x_0.shape, generator=generator, dtype=x_0.dtype, device=device).to(x_0.device)
+    batch = _Evaluated(model, x_0, times, eps, _condition(model, labels, x_0))
+    if kind == "vlb":
+        return batch.vlb(batch.output)
+    if kind == "hybrid":
+        return batch.squared_error() + HYBRID_WEIGHT * batch.vlb(batch.output.detach())
+    counts = None if weight is None else weight(schedule, times)
+    if min_snr is not None:
+        counts = min_snr_weight(schedule, model.prediction, times, min_snr)
+    error = batch.squared_error()
+    return error if counts is None else error * to_device(counts, error.device, error.dtype)
 
 
 def min_snr_weight(schedule: NoiseSchedule, prediction: Prediction, t: Tensor, gamma: float = 5.0) -> Tensor:
@@ -76,8 +99,10 @@ def min_snr_weight(schedule: NoiseSchedule, prediction: Prediction, t: Tensor, g
     float64 (N,).
 
     SNR = ᾱ_t/(1 − ᾱ_t). The ε-error is √SNR times the x_0-error, the v-error √(SNR + 1) times, and the error of a flow
-    √SNR + 1 times. Raises ValueError for "mu".
+    √SNR + 1 times. Raises ValueError for "mu", and for γ that is not above 0.
     """
+    if not gamma > 0:
+        raise ValueError(f"γ of min-SNR weighting must be above 0, got {gamma}")
     alpha_bar = at_time(schedule.alpha_bar, t, t, 1)
     snr = alpha_bar / (1 - alpha_bar)
     per_x_0_error = {"epsilon": snr, "x0": torch.ones_like(snr), "v": snr + 1, "flow": (snr.sqrt() + 1) ** 2}
@@ -100,31 +125,47 @@ def lognormal_times(schedule: NoiseSchedule, mean: float = -1.2, std: float = 1.
     return torch.cat([edges, edges.new_ones(1)]) - torch.cat([edges.new_zeros(1), edges])
 
 
-def _evaluate(
-    model: Model, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return x_t, the prediction, and v if the variance is learned, all in the dtype of x_0."""
-    if not isinstance(model, Model):
-        raise TypeError(f"a loss takes a Model, which says what its network predicts, got a {type(model).__name__}")
-    schedule, coordinates = model.schedule, model.coordinates
-    x_t = q_sample(schedule, x_0, t, eps)
-    inputs = (x_t, to_device(t.long() - 1, x_t.device)) if coordinates is None else seen(coordinates, schedule, x_t, t)
-    result: Any = model.network(*inputs, labels)
-    output, v = getattr(result, "sample", result).to(x_0.dtype), None  # networks of diffusers return it in `sample`
-    if model.variance in LEARNED:
-        output, v = output.chunk(2, dim=1)
-    return x_t, output if coordinates is None else predicted(coordinates, schedule, output, x_t, t), v
+def _condition(model: Model, labels: Labels | Tensor, x_0: Tensor) -> Tensor | None:
+    """Return the condition of the network. ValueError for labels that the model does not have."""
+    if isinstance(labels, Tensor):
+        if len(labels) != len(x_0):
+            raise ValueError(f"give one label, or one per image: {len(x_0)} images, {len(labels)} labels")
+        return labels
+    found = label_tensor(model, labels, len(x_0), None)
+    if found is not None and model.takes_words:
+        found = found[:, 0].to(x_0.dtype)  # the condition of no words is only for guidance
+    return None if found is None else to_device(found, x_0.device)
 
 
-def _squared_error(model: Model, output: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor, eps: Tensor) -> Tensor:
-    target = from_x0_eps(model.schedule, model.prediction, x_0, eps, x_t, t)
-    return (target - output).square().flatten(1).mean(1)
+class _Evaluated:
+    """A batch with what the network makes of it: x_t, the output, and v if the variance is learned, in the dtype of
+    x_0.
+    """
 
+    def __init__(self, model: Model, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None):
+        schedule, coordinates = model.schedule, model.coordinates
+        x_t = q_sample(schedule, x_0, t, eps)
+        plain = coordinates is None
+        inputs = (x_t, to_device(t.long() - 1, x_t.device)) if plain else seen(coordinates, schedule, x_t, t)
+        result: Any = model.network(*inputs, labels)
+        output, v = getattr(result, "sample", result).to(x_0.dtype), None  # networks of diffusers return it in `sample`
+        if model.variance in LEARNED:
+            output, v = output.chunk(2, dim=1)
+        self.model, self.x_0, self.t, self.eps, self.x_t, self.v = model, x_0, t, eps, x_t, v
+        self.output: Tensor = output if plain else predicted(coordinates, schedule, output, x_t, t)
 
-def _vlb(model: Model, output: Tensor, v: Tensor | None, x_0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
-    schedule, mean = model.schedule, output
-    if model.prediction != "mu":
-        mean = posterior(schedule, to_x0_eps(schedule, model.prediction, output, x_t, t)[0], x_t, t)[0]
-    variance = bound_variance(schedule, t, t - 1, model.variance, v)
-    nats = bound(schedule, x_0, x_t, t, t - 1, mean, variance)
-    return schedule.T / math.log(2) * nats.flatten(1).mean(1)
+    def squared_error(self) -> Tensor:
+        """Return ‖target − output‖² averaged over pixels, (N,)."""
+        model = self.model
+        target = from_x0_eps(model.schedule, model.prediction, self.x_0, self.eps, self.x_t, self.t)
+        return (target - self.output).square().flatten(1).mean(1)
+
+    def vlb(self, output: Tensor) -> Tensor:
+        """Return T · L_{t−1}, `likelihood.bound` with the mean that follows from this output, (N,)."""
+        schedule, prediction, x_t, t = self.model.schedule, self.model.prediction, self.x_t, self.t
+        mean = output
+        if prediction != "mu":
+            mean = posterior(schedule, to_x0_eps(schedule, prediction, output, x_t, t)[0], x_t, t)[0]
+        variance = bound_variance(schedule, t, t - 1, self.model.variance, self.v)
+        nats = bound(schedule, self.x_0, x_t, t, t - 1, mean, variance)
+        return schedule.T / math.log(2) * nats.flatten(1).mean(1)

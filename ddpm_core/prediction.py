@@ -14,9 +14,21 @@ import torch
 from torch import Tensor, nn
 
 from ddpm_core import coordinates
-from ddpm_core.model import Model, ModelSpec, Network, Text, check_state, dtype_text, is_number, is_whole, tensor_text
+from ddpm_core.model import (
+    Model,
+    ModelSpec,
+    Network,
+    Text,
+    check_real_times,
+    check_state,
+    dtype_text,
+    is_number,
+    is_whole,
+    takes_whole_times,
+    tensor_text,
+)
 from ddpm_core.names import LEARNED
-from ddpm_core.process import Time, check_time, to_device, to_x0_eps
+from ddpm_core.process import Time, check_time, is_whole_time, to_device, to_x0_eps
 
 Prompt = str | Mapping[str, float]  # a mapping is a mixture: of each text its weight
 Prompts = Prompt | Sequence[Prompt]
@@ -48,18 +60,20 @@ class Denoised(NamedTuple):
 def predict(
     model: Model,
     x_t: Tensor,
-    t: Time | np.integer,
+    t: Time | np.integer | None = None,
     labels: Labels | Tensor = None,
     guidance: float | None = None,
     clip: bool | None = None,
     grad: bool = False,
+    sigma: float | Tensor | None = None,
 ) -> Denoised:
     """Evaluate the network at x_t. Return x̂_0 and ε, and the values from which they follow.
 
     Arguments:
         model: a model from `load`, or your own Model.
         x_t: (N, C, H, W), of a float dtype; the results have the same dtype.
-        t: 1..T, an int, or whole numbers (N,).
+        t: above 0 and at most T, a real number, or one for each image (N,). Between two whole times, ᾱ_t follows the
+            schedule's own formula, or ln σ_t is linear. Below 1, the network gets the first time that it has learned.
         labels: a class for all images, or one for each: its number or its name, None for no class. Or a tensor from
             `label_tensor`. For a model that takes words, one prompt, or one for each image.
         guidance: w of ε = ε_∅ + w (ε_c − ε_∅) (Ho & Salimans 2022, with their w − 1); None or 1 means one conditional
@@ -68,16 +82,21 @@ def predict(
             x0_hat is clipped: the paper leaves the mean as the network predicted it.
         grad: compute gradients with respect to x_t. This uses PyTorch in float32, whatever the engine. The first such
             call may load the exact weights, which are kept. Your own network must compute in PyTorch.
+        sigma: the noise level σ = √((1 − ᾱ_t)/ᾱ_t) instead of t, a number, or one for each image (N,). x_t is still
+            √ᾱ_t (x_0 + σ ε).
 
     Raises:
-        ValueError: for a t outside 1..T, an x_t of another shape, and labels or guidance that the model does not have;
-            at a time that a student has not learned; if x_t requires gradients but grad is False or the network lets
-            none through; if your own network does not take the dtype of x_t, or returns no tensor (or diffusers' output
-            with one).
+        ValueError: for a t that is not above 0 and at most T, for t and sigma together or none of them, for a t between
+            two whole times if the network knows only whole ones or predicts μ̃; for an x_t of another shape, and labels
+            or guidance that the model does not have; at a time that a student has not learned; if x_t requires
+            gradients but grad is False or the network lets none through; if your own network does not take the dtype of
+            x_t, or returns no tensor (or diffusers' output with one).
         CheckpointError: if the exact weights are needed and their file can't be read any more.
     """
     check_state(model, x_t, "x_t")
-    t = check_time(t, x_t, 1, model.schedule.T)
+    t = check_time(_time_of(model, t, sigma), x_t, 1, model.schedule.T)
+    if not is_whole_time(t):
+        check_real_times(model, f"t = {t} is no whole time")
     if x_t.requires_grad and torch.is_grad_enabled() and not grad:
         raise ValueError("x_t requires gradients, and this evaluation has none: ask for them with grad=True, or detach")
     if grad:
@@ -90,6 +109,19 @@ def predict(
     if model.student is not None:
         model.student.check_times(torch.as_tensor(t).unique().tolist())
     return evaluation(model, x_t, t, labels, guidance, clip, grad)
+
+
+def _time_of(model: ModelSpec, t: Time | np.integer | None, sigma: float | Tensor | None) -> Time | np.integer:
+    """The t that was asked for, or that of sigma."""
+    if sigma is None:
+        if t is None:
+            raise ValueError("give t or sigma")
+        return t
+    if t is not None:
+        raise ValueError("give t or sigma, not both")
+    if isinstance(sigma, Tensor) and sigma.ndim:
+        return torch.tensor([model.schedule.time_at(one) for one in sigma.flatten().tolist()], dtype=torch.float64)
+    return model.schedule.time_at(float(sigma))
 
 
 def evaluation(
@@ -107,7 +139,7 @@ def evaluation(
     """
     clip = model.clip if clip is None else clip
     with torch.set_grad_enabled(grad):
-        output, v = _evaluate(model, *_seen(model, x_t, t), labels, guidance, grad)
+        output, v = _evaluate(model, *network_inputs(model, x_t, t), labels, guidance, grad)
         if model.coordinates is not None:
             output = coordinates.predicted(model.coordinates, model.schedule, output, x_t, t)
         if x_t.requires_grad and grad and not output.requires_grad:
@@ -141,7 +173,7 @@ def check_attention(model: Model) -> None:
         )
 
 
-def attention_maps(model: Model, x_t: Tensor, t: int, words: Tensor | None) -> Tensor:
+def attention_maps(model: Model, x_t: Tensor, t: float, words: Tensor | None) -> Tensor:
     """Return how much each place of x_t looks at each token of the prompt, float32 (N, L, H, W); the sum over L is 1.
 
     words: the prompts, from `label_tensor`. The model must pass `check_attention`.
@@ -149,16 +181,19 @@ def attention_maps(model: Model, x_t: Tensor, t: int, words: Tensor | None) -> T
     check_state(model, x_t, "x_t")
     check_time(t, x_t, 1, model.schedule.T)
     network: Any = model.network
-    return _call(network.attention, *_seen(model, x_t.float(), t), _with_null(model, words)[0])
+    return _call(network.attention, *network_inputs(model, x_t.float(), t), _with_null(model, words)[0])
 
 
-def _seen(model: ModelSpec, x: Tensor, t: Time) -> tuple[Tensor, Tensor]:
-    """What the network gets: x and t − 1 for each image, as it was trained on 0..T − 1, or both in its own coordinates.
+def network_inputs(model: ModelSpec, x: Tensor, t: Time) -> tuple[Tensor, Tensor]:
+    """Return the network's input: x and t − 1 for each image, as it was trained on 0..T − 1; or both in its own
+    coordinates. t is what `check_time` returned.
 
     t − 1 stays where t is, a number on the CPU: there an engine can check it without waiting for a device.
     """
     if model.coordinates is not None:
         return coordinates.seen(model.coordinates, model.schedule, x, t)
+    if not is_whole_time(t):
+        return x, coordinates.network_times((torch.as_tensor(t, dtype=torch.float64) - 1).clamp(min=0), x)
     if isinstance(t, Tensor) and t.ndim:
         return x, t.long() - 1
     return x, torch.full((len(x),), int(t) - 1)
@@ -192,9 +227,16 @@ def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -
             to_device(time, device).clone(),
             None if labels is None else to_device(labels, device).clone(),
         )
-    except RuntimeError as error:
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:
+        if t_index.is_floating_point() and takes_whole_times(error):
+            raise ValueError("t is no whole time, and this network knows only whole ones") from error
         found, own = str(error).splitlines()[0], _weight_dtype(network)
-        if own == dtype or not _OF_DTYPES.search(found) or _OF_WHOLE_NUMBERS.search(found):
+        if (
+            not isinstance(error, RuntimeError)
+            or own == dtype
+            or not _OF_DTYPES.search(found)
+            or _OF_WHOLE_NUMBERS.search(found)
+        ):
             raise
         raise ValueError(
             f"the network does not compute in {dtype_text(dtype)}: cast x in it, or ask for "

@@ -2,7 +2,8 @@
 
 Every equation is for a step from t down to any s < t. With α_{t|s} = ᾱ_t/ᾱ_s and β_{t|s} = 1 − α_{t|s}, the strided
 chain obeys the paper's formulas. For s = t − 1, these are α_t and β_t. Coefficients are computed in float64 on the CPU
-and applied in the dtype of x; t is an int for the whole batch or a tensor of whole numbers (N,), best on the CPU.
+and applied in the dtype of x. t is a real number for the whole batch, or a tensor (N,) of them, best on the CPU. Whole
+times have the ᾱ_t of the schedule's table; between two of them, see `NoiseSchedule.at`.
 """
 
 from __future__ import annotations
@@ -17,28 +18,28 @@ from torch import Tensor
 from ddpm_core.names import LEARNED, PREDICTIONS, VARIANCES, Prediction, Variance
 from ddpm_core.schedule import NoiseSchedule
 
-Time = int | Tensor
+Time = float | Tensor  # an int, too
 
 
-def q_sample(schedule: NoiseSchedule, x_0: Tensor, t: Time, noise: Tensor, s: int = 0) -> Tensor:
+def q_sample(schedule: NoiseSchedule, x_0: Tensor, t: Time, noise: Tensor, s: float = 0) -> Tensor:
     """Draw x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε from q(x_t | x_0), Eq. 4; or, from a given x_s, draw x_t from q(x_t | x_s).
 
     Arguments:
         schedule: β_t and everything that follows from it.
         x_0: (N, C, H, W), any shape if t is an int; it is x_s if s is given.
-        t: s..T, an int, or whole numbers (N,).
+        t: s..T, a number, or one for each image (N,).
         noise: ε, of the shape of x_0.
         s: 0..T, the time of the given x. From s, the result is √α_{t|s} x_s + √(1 − α_{t|s}) ε with α_{t|s} = ᾱ_t/ᾱ_s.
 
     Raises:
-        ValueError: for t or s that are not whole numbers with 0 <= s <= t <= T, or shapes that differ.
+        ValueError: unless 0 <= s <= t <= T, or if the shapes differ.
     """
     if noise.shape != x_0.shape:
         raise ValueError(f"noise must have the shape of x_0, {tuple(x_0.shape)}, got {tuple(noise.shape)}")
-    check_time(s, x_0, 0, schedule.T)
-    alpha_bar = at_time(schedule.alpha_bar, t, x_0, s)
+    from_s = alpha_bar_like(schedule, s, x_0, 0)
+    alpha_bar = alpha_bar_like(schedule, t, x_0, s)
     if s:
-        alpha_bar = alpha_bar / schedule.alpha_bar[s] if schedule.alpha_bar[s] > 0 else torch.ones_like(alpha_bar)
+        alpha_bar = alpha_bar / from_s if from_s > 0 else torch.ones_like(alpha_bar)
     return cast(alpha_bar.sqrt(), x_0) * x_0 + cast((1 - alpha_bar).sqrt(), x_0) * noise
 
 
@@ -51,14 +52,14 @@ def posterior(
         schedule: β_t and everything that follows from it.
         x_0: (N, C, H, W).
         x_t: the same shape.
-        t: 1..T, an int, or whole numbers (N,).
-        s: 0..t − 1, None for t − 1.
+        t: above 0 and at most T, a number, or one for each image (N,).
+        s: at least 0 and below t; None for t − 1.
 
     Returns:
         The mean μ̃, like x_t, and the variance β̃, which broadcasts against it. At s = 0 they are x_0 and 0.
 
     Raises:
-        ValueError: unless 0 <= s < t <= T, for whole numbers, or if the shapes differ.
+        ValueError: unless 0 <= s < t <= T, or if the shapes differ.
     """
     alpha_bar_t, alpha_bar_s, _, beta_ts = _pair(schedule, t, s, x_t)
     beta_tilde = (1 - alpha_bar_s) / (1 - alpha_bar_t) * beta_ts
@@ -87,7 +88,7 @@ def reverse_variance(
 
     Arguments:
         schedule: β_t and everything that follows from it.
-        t, s: times, 0 <= s < t <= T, ints or whole numbers (N,).
+        t, s: times, 0 <= s < t <= T, numbers, or one for each image (N,).
         kind: "beta" is β_{t|s}, and "beta_tilde" β̃ = (1 − ᾱ_s)/(1 − ᾱ_t) β_{t|s} (section 3.2 of the paper). For a
             variance-exploding process, "beta" is the variance that the process adds, σ_t² − σ_s² (Song et al. 2021,
             reverse diffusion). In our coordinates this is ᾱ_s (σ_t² − σ_s²) = β_{t|s} ᾱ_s/ᾱ_t. "analytic" is the
@@ -124,7 +125,7 @@ def reverse_variance(
     if not bool((gamma >= 0).all()):
         raise ValueError(f"gamma is a mean square, at least 0, got {gamma.min().item()}")
     # Law of total variance: β̃ from q(x_s | x_t, x_0), and the spread of x_0 through the mean's coefficient of x_0.
-    known = at_time(schedule.alpha_bar, gamma_time(schedule, t), images, 0)
+    known = alpha_bar_like(schedule, gamma_time(schedule, t), images, 0)
     x_0_variance = ((1 - known) / known * (1 - (1 - known) * gamma)).clamp(0, 1)
     return beta_tilde + alpha_bar_s * (beta_ts / (1 - alpha_bar_t)) ** 2 * x_0_variance
 
@@ -132,7 +133,7 @@ def reverse_variance(
 def _learned_variance(schedule: NoiseSchedule, t: Time, s: Time, kind: Variance, v: Tensor) -> Tensor:
     alpha_bar_t, alpha_bar_s, _, beta_ts = _pair(schedule, t, s, v)
     if kind == "learned":
-        if not bool(torch.as_tensor(_whole(t) - _whole(s) == 1).all()):
+        if not bool(torch.as_tensor(_number(t) - _number(s) == 1).all()):
             raise ValueError(
                 "variance 'learned' belongs to single steps s = t − 1: use all T steps, or another variance"
             )
@@ -151,29 +152,39 @@ def decoder_variance(schedule: NoiseSchedule) -> Tensor:
     return reverse_variance(schedule, 2, 1, "beta_tilde") if schedule.T > 1 else schedule.beta[1]
 
 
-def gamma_time(schedule: NoiseSchedule, t: Time) -> Time:
+def gamma_time(schedule: NoiseSchedule, t: Time) -> Any:
     """Return the time whose Γ the analytic variance at t uses: t itself, but t − 1 where ᾱ_t = 0.
 
     There, x_t is noise alone, so Γ_t = 1 for any data and says nothing. Γ is needed for the variance of x_0 given x_t.
     The variance of x_0 given x_{t−1} is close to it, because x_{t−1} is nearly noise alone.
     """
-    t = _whole(t)
-    if isinstance(t, Tensor):
-        return t - (schedule.alpha_bar[t.cpu()] == 0).to(t)
-    return t - int(schedule.alpha_bar[t] == 0)
+    found: Any = _number(t)
+    if isinstance(found, Tensor):
+        return found - (schedule.at(found).alpha_bar == 0).to(found)
+    return found - int(schedule.alpha_bar_at(found) == 0)
+
+
+def gamma_at(schedule: NoiseSchedule, gamma: Tensor, t: Time) -> Tensor:
+    """Return Γ for the analytic variance at t, from a table (T + 1,); between two whole times it is interpolated.
+
+    t: what `check_time` takes. Returns a scalar or (N,).
+    """
+    times = torch.as_tensor(gamma_time(schedule, t), dtype=torch.float64).clamp(min=1)
+    low = times.long()
+    return torch.lerp(gamma[low], gamma[(low + 1).clamp(max=schedule.T)], times - low)
 
 
 def to_x0_eps(
     schedule: NoiseSchedule, prediction: Prediction, output: Tensor, x_t: Tensor, t: Time
 ) -> tuple[Tensor, Tensor]:
-    """Return (x̂_0, ε) from a network's output, given x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε; t: 1..T.
+    """Return (x̂_0, ε) from a network's output, given x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε; t: above 0 and at most T.
 
     prediction "epsilon" (Eq. 11), "x0", "v" = √ᾱ_t ε − √(1 − ᾱ_t) x_0 (Salimans & Ho 2022), "mu", the mean of
     q(x_{t−1} | x_t, x_0) of Eq. 7, or "flow" = ε − x_0 (Lipman et al. 2023). Raises ValueError for another name, and
     where ᾱ_T = 0 leaves x̂_0 undetermined.
     """
     _check_prediction(prediction, x_t, output)
-    alpha_bar = at_time(schedule.alpha_bar, t, x_t, 1)
+    alpha_bar = alpha_bar_like(schedule, t, x_t, 1)
     signal, sigma = cast(alpha_bar.sqrt(), x_t), cast((1 - alpha_bar).sqrt(), x_t)
     check_signal(prediction, alpha_bar)
     if prediction == "epsilon":
@@ -210,7 +221,7 @@ def from_x0_eps(
         return eps - x_0
     if prediction == "mu":
         return posterior_mean(schedule, x_0, x_t, t)
-    alpha_bar = at_time(schedule.alpha_bar, t, x_t, 1)
+    alpha_bar = alpha_bar_like(schedule, t, x_t, 1)
     return cast(alpha_bar.sqrt(), x_t) * eps - cast((1 - alpha_bar).sqrt(), x_t) * x_0
 
 
@@ -233,58 +244,90 @@ def _check_prediction(prediction: str, x_t: Tensor, *others: Tensor) -> None:
 def _pair(schedule: NoiseSchedule, t: Time, s: Time | None, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """ᾱ_t, ᾱ_s, α_{t|s} and β_{t|s}, float64, broadcastable against x; s None is t − 1."""
     t = check_time(t, x, 1, schedule.T)
-    s = t - 1 if s is None else check_time(s, x, 0, schedule.T)
+    s = check_time(t - 1 if s is None else s, x, 0, schedule.T)
     if not bool((torch.as_tensor(s) < torch.as_tensor(t)).all()):
         raise ValueError(f"a step goes down in time: s must be below t, got t = {t} and s = {s}")
-    alpha_bar_t, alpha_bar_s = _row(schedule.alpha_bar, t, x), _row(schedule.alpha_bar, s, x)
+    alpha_bar_t, alpha_bar_s = _alpha_bar(schedule, t, x), _alpha_bar(schedule, s, x)
     alpha_ts = alpha_bar_t / alpha_bar_s
-    # 1 − ᾱ_t/ᾱ_s loses digits where β is small; for single steps the table has them all.
-    single = torch.as_tensor(t - s == 1).reshape(alpha_ts.shape)
-    return alpha_bar_t, alpha_bar_s, alpha_ts, torch.where(single, _row(schedule.beta, t, x), 1 - alpha_ts)
+    if is_whole_time(t):  # 1 − ᾱ_t/ᾱ_s loses digits where β is small; for single steps the table has them all
+        single = torch.as_tensor(t - s == 1).reshape(alpha_ts.shape)
+        return alpha_bar_t, alpha_bar_s, alpha_ts, torch.where(single, _row(schedule.beta, t, x), 1 - alpha_ts)
+    return alpha_bar_t, alpha_bar_s, alpha_ts, 1 - alpha_ts
 
 
-def at_time(table: Tensor, t: Time, x: Tensor, first: int) -> Tensor:
-    """Return table[t], float64 on the CPU: a scalar for an int t, (N, 1, ..., 1) for a tensor (N,) with N images in
-    x.
+def alpha_bar_like(schedule: NoiseSchedule, t: Time | np.integer, x: Tensor, first: float) -> Tensor:
+    """Return ᾱ_t, float64 on the CPU: a scalar for a number t, (N, 1, ..., 1) for a tensor (N,) with N images in x.
+
+    first: as for `check_time`.
     """
-    return _row(table, check_time(t, x, first, len(table) - 1), x)
+    return _alpha_bar(schedule, check_time(t, x, first, schedule.T), x)
 
 
-def _row(table: Tensor, t: Time, x: Tensor) -> Tensor:
-    """table[t] as `at_time` gives it, for a t that `check_time` returned."""
-    return table[t.cpu()].reshape(-1, *[1] * (x.ndim - 1)) if isinstance(t, Tensor) else table[t]
+def _alpha_bar(schedule: NoiseSchedule, t: Time, x: Tensor) -> Tensor:
+    """The same for a t that `check_time` returned."""
+    return _row(schedule.alpha_bar, t, x) if is_whole_time(t) else as_column(schedule.at(t).alpha_bar, x)
 
 
-def check_time(t: Time | np.integer, x: Tensor, first: int, T: int) -> Time:
-    """Return t as an int or int64 (N,), whatever type its whole numbers have.
+def at_time(table: Tensor, t: Time | np.integer, x: Tensor, first: int) -> Tensor:
+    """Return table[t] of a table over whole times, with the shape that `alpha_bar_like` has. Raise ValueError for other
+    times.
+    """
+    found = check_time(t, x, first, len(table) - 1)
+    if not is_whole_time(found):
+        raise ValueError(f"t must be whole here, got {t}")
+    return _row(table, found, x)
 
-    Raises ValueError unless t is a whole number of first..T, or a tensor with one for each image of x.
+
+def _row(table: Tensor, t: Any, x: Tensor) -> Tensor:
+    """table[t] as `at_time` gives it, for a whole t that `check_time` returned."""
+    return as_column(table[t.cpu() if isinstance(t, Tensor) else t], x)
+
+
+def as_column(values: Tensor, x: Tensor) -> Tensor:
+    """Return numbers (N,) as (N, 1, ..., 1), to broadcast against x; a scalar stays as it is."""
+    return values.reshape(-1, *[1] * (x.ndim - 1)) if values.ndim else values
+
+
+def is_whole_time(t: Time) -> bool:
+    """Return whether a t that `check_time` returned is in the tables, which hold whole times."""
+    return not t.is_floating_point() if isinstance(t, Tensor) else isinstance(t, int)
+
+
+def check_time(t: Time | np.integer, x: Tensor, first: float, T: int) -> Time:
+    """Return t as an int or int64 (N,) if it is whole, whatever type it has; else as a float or float64 (N,).
+
+    Raises ValueError unless t is a number, or a tensor with one for each image of x, from `first` to T. If `first` is
+    1, the numbers between 0 and 1 are allowed, too.
     """
     if isinstance(t, Tensor) and t.ndim:
-        if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
-            raise ValueError(f"t must be whole numbers, such as torch.int64, got {t.dtype}")
+        if t.is_complex() or t.dtype == torch.bool:
+            raise ValueError(f"t must be numbers, such as torch.int64, got {t.dtype}")
         if t.ndim != 1 or len(t) != len(x):
-            raise ValueError(f"t must be a whole number or one per image ({len(x)}), got shape {tuple(t.shape)}")
+            raise ValueError(f"t must be a number or one per image ({len(x)}), got shape {tuple(t.shape)}")
     try:
-        found = _whole(t)
-        inside = (found >= first) & (found <= T)
+        found = _number(t)
+        inside = ((found >= first) | ((found > 0) & (first == 1))) & (found <= T)
     except TypeError:
         found = inside = False
     if not (inside.all() if isinstance(inside, Tensor) else inside):
-        raise ValueError(f"t must be whole and lie in {first}..{T}, got {t}")
+        raise ValueError(f"t must {f'be above 0 and at most {T}' if first == 1 else f'lie in {first}..{T}'}, got {t}")
     return found
 
 
-def _whole(t: Time | np.integer) -> Time:
-    """Whole numbers as an int or int64: an index of uint8 would be a mask, and t − 1 needs more than some types hold.
+def _number(t: Time | np.integer) -> Time:
+    """Whole numbers as an int or int64, others as a float or float64.
 
-    Raises TypeError for one number that is not whole.
+    An index of uint8 would be a mask, and t − 1 needs more than some types hold.
+    Raises TypeError for what is no number.
     """
     if isinstance(t, Tensor) and t.ndim:
-        return t.long()
+        whole = not t.is_floating_point() or bool((t == t.floor()).all())
+        return t.long() if whole else t.double()
     one: Any = t.item() if isinstance(t, Tensor) else t
-    if isinstance(one, bool):
+    if isinstance(one, (bool, np.bool_)):
         raise TypeError("True and False are not times")
+    if isinstance(one, (float, np.floating)):
+        return int(one) if float(one).is_integer() else float(one)
     return operator.index(one)
 
 

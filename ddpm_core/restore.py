@@ -18,23 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ddpm_core.arguments import RestoreOptions, arguments, check_options, completes
 from ddpm_core.errors import first_line
 from ddpm_core.model import Model, check_pixels, is_number, is_whole
 from ddpm_core.names import Spacing, Variance
 from ddpm_core.noise import Noise, Seeds, check_seeds, gaussian_batch
 from ddpm_core.prediction import Denoised, check_gradients, network_device
 from ddpm_core.process import posterior_mean, q_sample, to_device, to_x0_eps
-from ddpm_core.runs import (
-    Chain,
-    Condition,
-    Lane,
-    RestoreOptions,
-    arguments,
-    check_options,
-    completes,
-    follow,
-    make_chain,
-)
+from ddpm_core.runs import Chain, Condition, Lane, follow, make_chain
 from ddpm_core.samplers import DEFAULTS, AnySampler, Predict, Step, StepSampler
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, Steps
@@ -287,7 +278,7 @@ class Task:
     chain: Chain
     clip: bool
 
-    def fitted(self, schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: int, v: Tensor | None) -> Denoised:
+    def fitted(self, schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: float, v: Tensor | None) -> Denoised:
         """Return a changed x̂_0 with the ε that belongs to it, clipped if the run clips."""
         x_0 = x_0.clamp(-1, 1) if self.clip else x_0
         x_0, eps = to_x0_eps(schedule, "x0", x_0, x_t, t)
@@ -369,7 +360,7 @@ class RePaint:
                 t, s = pairs[k]
                 found = predict(x, t)
                 x, sigma = step(found, k, t, s, x, lambda k, x: noise(k + number * _EXTRA, x))
-                alpha_bar = schedule.alpha_bar[s].item()
+                alpha_bar = schedule.alpha_bar_at(s)
                 known = math.sqrt(alpha_bar) * y
                 if s > 0:
                     known = known + math.sqrt(1 - alpha_bar) * A(noise(k + (number + 1) * _EXTRA, x))
@@ -408,7 +399,7 @@ class DDNM:
     ) -> Iterator[Step]:
         A, y = task.measurement, task.y
 
-        def fitted(x: Tensor, t: int, **options: Any) -> Denoised:
+        def fitted(x: Tensor, t: float, **options: Any) -> Denoised:
             found = predict(x, t, **options)
             x_0 = found.x0_hat + A.pseudoinverse(y - A(found.x0_hat))
             x_0, eps = to_x0_eps(schedule, "x0", x_0, x, t)
@@ -473,8 +464,8 @@ class PiGDM:
     ) -> Iterator[Step]:
         A = task.measurement
 
-        def guided(x: Tensor, t: int, **_: Any) -> Denoised:
-            alpha_bar, dtype, x = schedule.alpha_bar[t].item(), x.dtype, x.to(_wide(x.dtype))
+        def guided(x: Tensor, t: float, **_: Any) -> Denoised:
+            alpha_bar, dtype, x = schedule.alpha_bar_at(t), x.dtype, x.to(_wide(x.dtype))
             found, gradient = _gradient(
                 predict,
                 x,
@@ -523,7 +514,7 @@ def _wide(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32)
 
 
-def _gradient(predict: Predict, x: Tensor, t: int, value: Callable[[Tensor], Tensor]) -> tuple[Denoised, Tensor]:
+def _gradient(predict: Predict, x: Tensor, t: float, value: Callable[[Tensor], Tensor]) -> tuple[Denoised, Tensor]:
     """An evaluation, not clipped, and the gradient of value(x̂_0), one number an image, with respect to x_t."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()

@@ -6,18 +6,18 @@ images.
 
 from __future__ import annotations
 
-import inspect
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_core.model import Model, ModelSpec, check_same_images, check_state, tensor_text
+from ddpm_core.arguments import OnStep, RunOptions, arguments, check_options, completes
+from ddpm_core.model import Model, ModelSpec, check_fractions, check_same_images, check_state, tensor_text
 from ddpm_core.names import OtherOptions, Spacing, Variance
 from ddpm_core.noise import Noise, Seeds, check_seeds, gaussian_batch, own_noise, seeded_noise
 from ddpm_core.prediction import (
@@ -35,82 +35,19 @@ from ddpm_core.prediction import (
     predict,
 )
 from ddpm_core.process import check_signal
-from ddpm_core.samplers import DEFAULTS, NAMED, OPTIONS, AnySampler, Step, StepSampler, as_sampler, check_step
+from ddpm_core.samplers import (
+    DEFAULTS,
+    NAMED,
+    OPTIONS,
+    AnySampler,
+    Step,
+    StepSampler,
+    as_sampler,
+    as_step,
+    check_step,
+)
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, Steps, model_pairs, own_run
-
-OnStep = Callable[[Step], "Tensor | None"]
-
-
-# The arguments of `trajectory`, of which `sample` and others pass some on. It says what each of them is.
-
-
-class ConditionOptions(TypedDict, total=False):
-    """The condition of a run, see `Condition`."""
-
-    labels: Labels
-    guidance: float | None
-    prompts: Prompts | None
-    negative: Prompts | None
-
-
-class ChainOptions(TypedDict, total=False):
-    """The steps that a run takes."""
-
-    sampler: AnySampler | None
-    variance: Variance | None
-    spacing: Spacing | None
-    eta: float
-
-
-class DecodingOptions(ChainOptions, ConditionOptions, OtherOptions, total=False):
-    """The options that `reconstruct` and `interpolate` pass on; they decide themselves where the chain starts."""
-
-    clip: bool | None
-    noise: Noise | None
-    stop: int | None
-    on_step: OnStep | None
-    attention: bool
-
-
-class RunOptions(DecodingOptions, total=False):
-    """The options that `sample` passes on."""
-
-    x_T: Tensor | None
-    start: int | None
-    after: Step | tuple[int, Tensor] | None
-
-
-class RestoreOptions(OtherOptions, total=False):
-    """The options that `restore` passes on."""
-
-    labels: Labels
-    guidance: float | None
-    x_T: Tensor | None
-    noise: Noise | None
-    stop: int | None
-
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def completes(options: type) -> Callable[[Function], Function]:
-    """Put a function's **options into its signature by name, so that editors complete them.
-
-    options: the TypedDict of its annotation.
-    """
-
-    def named(function: Function) -> Function:
-        signature = inspect.signature(function)
-        own = [one for one in signature.parameters.values() if one.kind != one.VAR_KEYWORD]
-        more = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-            for name, kind in options.__annotations__.items()
-        ]
-        function.__signature__ = signature.replace(parameters=[*own, *more])  # pyright: ignore[reportFunctionMemberAccess]
-        return function
-
-    return named
 
 
 @dataclass(frozen=True)
@@ -159,7 +96,7 @@ class Chain:
     """(t, s) of each step"""
     schedule: NoiseSchedule
     condition: Condition = Condition()
-    start: int | None = None
+    start: float | None = None
     """the t that was asked for, None for the model's T; a chain from below T needs its state x_start"""
 
     @property
@@ -178,6 +115,11 @@ class Chain:
         return self.sampler.sigmas(self.schedule, self.pairs)
 
     @property
+    def real_time(self) -> float | None:
+        """Return the first time that is not whole, among those at which the network is evaluated; None if all are."""
+        return next((t for t in self.sampler.visited(self.schedule, self.pairs) if not isinstance(t, int)), None)
+
+    @property
     def evaluations(self) -> int | None:
         """Return how often a step evaluates the network for each image, with corrections and guidance. None if only
         the run knows, as with a sampler of your own.
@@ -194,7 +136,7 @@ class Chain:
             return False
         return self.pairs == other.pairs and self.sampler == other.sampler
 
-    def position(self, after: Step | tuple[int, Tensor]) -> int:
+    def position(self, after: Step | tuple[float, Tensor]) -> int:
         """Return the number of the step that follows a step or a state (t, x_t) of this chain. Raise ValueError for
         another chain's.
         """
@@ -220,7 +162,7 @@ def make_chain(
     steps: Steps | None = None,
     sampler: AnySampler | None = None,
     spacing: Spacing | None = None,
-    start: int | None = None,
+    start: float | None = None,
     condition: Condition | None = None,
     n: int | None = None,
     x_T: Tensor | None = None,
@@ -246,7 +188,7 @@ def make_chain(
     own_steps, own_sampler = own_run(model)
     named = as_sampler(own_sampler if sampler is None else sampler)
     pairs = model_pairs(model, own_steps if steps is None else steps, spacing, named.name, start)
-    check_signal(model.prediction, model.schedule.alpha_bar[pairs[0][0]])
+    check_signal(model.prediction, model.schedule.at(pairs[0][0]).alpha_bar)
     given = {name: value for name, value in options.items() if value is not None and value != DEFAULTS.get(name)}
     for option in given:
         if option not in named.options:
@@ -275,9 +217,9 @@ def trajectory(
     guidance: float | None = None,
     x_T: Tensor | None = None,
     noise: Noise | None = None,
-    start: int | None = None,
-    stop: int | None = None,
-    after: Step | tuple[int, Tensor] | None = None,
+    start: float | None = None,
+    stop: float | None = None,
+    after: Step | tuple[float, Tensor] | None = None,
     on_step: OnStep | None = None,
     prompts: Prompts | None = None,
     negative: Prompts | None = None,
@@ -335,8 +277,8 @@ class Lane:
     """the network for a chain that was made for its specification"""
     chain: Chain
     on_step: OnStep | None = None
-    after: Step | tuple[int, Tensor] | None = None
-    stop: int | None = None
+    after: Step | tuple[float, Tensor] | None = None
+    stop: float | None = None
 
 
 def follow(
@@ -363,7 +305,7 @@ def follow(
             check_attention(run.lane.model)
         if run.chain.start != runs[0].chain.start:
             raise ValueError("lanes that share one state must start at the same t")
-        run.twin = next(one for one in runs if one is run or one.chain.is_same(run.chain))
+        run.alike = next(one for one in runs if one is run or one.chain.is_same(run.chain))
     return _steps(runs, attention)
 
 
@@ -372,47 +314,51 @@ def _steps(runs: Sequence[_Run], attention: bool) -> Iterator[tuple[int, Step]]:
     while under_way := [run for run in runs if run.t]:
         run = max(under_way, key=lambda run: run.t)
         lane, k, (t, s), x = run.lane, run.k, run.chain.pairs[run.k], run.x
-        if run.step is None:
-            made: Any = next(run.own_steps)
-        else:
-            if len(under_way) > 1 and run.found is None:
-                _evaluate_together(run, under_way)
-            found = run.found or evaluation(lane.model, x, t, run.labels, run.guidance, run.clip)
-            made = run.step(found, k, t, s, x, run.noise)
-            if isinstance(made, tuple) and len(made) == 2:
-                made = Step(k, t, s, made[0], found.x0_hat, made[1])
-        step = check_step(made, (k, t, s), x, run.chain.sampler)
-        run.x, run.k, run.t, run.found = step.x, k + 1, 0 if s == lane.stop else s, None
+        found = _evaluate(run, under_way) if run.shares else None  # others evaluate the network by themselves
+        made = run.step(found, k, t, s, x, run.noise)
+        step = check_step(made, found, (k, t, s), x, run.chain.sampler)
+        run.x, run.k, run.t = step.x, k + 1, 0 if s == lane.stop else s
         given = step.clone()  # the caller may change it
         if attention:
             given = replace(given, attention=attention_maps(lane.model, x, t, run.labels))
         changed = None if lane.on_step is None else lane.on_step(given)
         if changed is not None:
-            run.change(_changed_state(changed, step.x))
+            run.x, run.origin = _changed_state(changed, step.x), object()
             given = replace(given, x=run.x.clone())
         yield runs.index(run), given
 
 
-def _evaluate_together(run: _Run, under_way: Sequence[_Run]) -> None:
-    """Evaluate the network once for all lanes that need it at the time of this one; lanes of equal states share it."""
+def _evaluate(run: _Run, under_way: Sequence[_Run]) -> Denoised:
+    """Evaluate the network at a lane's state, and at those of all lanes that need it at this t: each state once."""
     model, now = run.lane.model, (run.t, run.guidance)
-    together = [one for one in under_way if one.step and one.lane.model is model and (one.t, one.guidance) == now]
-    equal = {one: next(other for other in together if other is one or other.is_at_state_of(one)) for one in together}
-    distinct = list(dict.fromkeys(equal.values()))
-    labels = [one.labels for one in distinct if one.labels is not None]
-    batch, ids = torch.cat([one.x for one in distinct]), torch.cat(labels) if labels else None
-    parts = evaluation(model, batch, run.t, ids, run.guidance, run.clip)
-    split = ((None,) * len(distinct) if part is None else part.split(len(run.x)) for part in parts)
-    found = dict(zip(distinct, map(Denoised._make, zip(*split, strict=True)), strict=True))
-    for one, first in equal.items():
-        one.found = found[first] if one is first else found[first].clone()  # a sampler of yours may compute in place
+    if len(under_way) == 1 and run.found is None:
+        return evaluation(model, run.x, run.t, run.labels, run.guidance, run.clip)
+    if run.found is None:
+        together = [one for one in under_way if one.shares and one.lane.model is model and (one.t, one.guidance) == now]
+        distinct: dict[object, _Run] = {}
+        for one in together:
+            distinct.setdefault(one.state(), one)
+        lanes = list(distinct.values())
+        labels = [one.labels for one in lanes if one.labels is not None]
+        x, ids = torch.cat([one.x for one in lanes]), torch.cat(labels) if labels else None
+        found = evaluation(model, x, run.t, ids, run.guidance, run.clip)
+        split = ((None,) * len(lanes) if part is None else part.split(len(run.x)) for part in found)
+        for one, part in zip(lanes, map(Denoised._make, zip(*split, strict=True)), strict=True):
+            one.found = part
+        for one in together:
+            first = distinct[one.state()]
+            if one is not first and first.found is not None:  # a copy, as a sampler of yours may compute in place
+                one.found = first.found.clone()
+    found, run.found = run.found, None
+    assert found is not None
+    return found
 
 
 class _Run:
     """A lane on its way from x_T to x_0."""
 
     def __init__(self, lane: Lane, seeds: list[int] | None, clip: bool | None, x_T: Tensor | None, noise: Noise | None):
-        chain, sampler = lane.chain, lane.chain.sampler
+        chain, sampler, model = lane.chain, lane.chain.sampler, lane.model
         self.lane, self.chain, self.guidance, self.clip = lane, chain, chain.condition.guidance, clip
         self.k = 0 if lane.after is None else chain.position(lane.after)
         """number of the next step"""
@@ -424,42 +370,34 @@ class _Run:
             if not callable(lane.on_step):
                 raise ValueError(f"on_step is a function on_step(step) that returns None or an x, got {lane.on_step!r}")
             chain.check_no_memory()
+        if chain.real_time is not None:
+            check_fractions(model, f"this chain visits t = {chain.real_time:.6g}")
         state = _state_at(lane.after, x_T)
         if seeds is None and (state is None or noise is None):
             raise ValueError("give a seed for each image, or both x_T and noise")
         self.x = _first_state(lane, seeds, state)
         """x_t"""
-        self.labels = chain.condition.label_ids(lane.model, len(self.x))
+        self.labels = chain.condition.label_ids(model, len(self.x))
         self.noise = seeded_noise(seeds or ()) if noise is None else own_noise(noise)
-        self.step = sampler.start(chain.schedule, chain.pairs) if sampler.evaluations == 1 else None
-        """None for a sampler that evaluates the network by itself"""
-        self.own_steps = self._own_steps()
-        """the steps of such a sampler"""
-        self.twin = self
-        """the first lane with the same chain"""
-        self.origin: object = id(state)
-        """where the states come from: lanes that begin at the same tensor, or at the x_T of the seeds, share it"""
+        self.shares = sampler.evaluations == 1
+        """whether a step needs one evaluation, at x_t; other samplers evaluate the network by themselves"""
         self.found: Denoised | None = None
         """the evaluation at x, if it was made together with that of another lane"""
+        see = partial(predict, model, labels=self.labels, guidance=self.guidance, clip=clip)
+        own = as_step(sampler, see, chain.schedule, chain.pairs)
+        self.step: Callable[..., Any] = sampler.start(chain.schedule, chain.pairs) if self.shares else own
+        self.origin: object = id(state)
+        """where the states come from: lanes that begin at the same tensor, or at the x_T of the seeds, share it"""
+        self.alike = self
+        """the first lane with the same chain"""
 
-    def _own_steps(self) -> Iterator[Step]:
-        """Yield the steps of a sampler that evaluates the network by itself, from the present state on."""
-        first, pairs, noise = self.k, self.chain.pairs[self.k :], self.noise
-        see = partial(predict, self.lane.model, labels=self.labels, guidance=self.guidance, clip=self.clip)
-        later = noise if first == 0 else lambda index, x: noise(first + index, x)
-        for k, step in enumerate(self.chain.sampler.steps(see, self.chain.schedule, pairs, self.x, noise=later)):
-            yield replace(step, index=first + k) if step.index == k else step
-
-    def change(self, x: Tensor) -> None:
-        """Go on from another state."""
-        self.x, self.origin, self.own_steps = x, object(), self._own_steps()
-
-    def is_at_state_of(self, other: _Run) -> bool:
-        """Return whether two lanes surely have the same state and condition: no device is asked for it."""
-        if (self.origin, self.k) != (other.origin, other.k) or (self.k and self.twin is not other.twin):
-            return False
-        conditions = (vars(run.chain.condition).values() for run in (self, other))
-        return all(a is b or (isinstance(a, (int, float, str)) and a == b) for a, b in zip(*conditions, strict=True))
+    def state(self) -> object:
+        """Return what the state follows from: two lanes for which this is equal surely have the same state and
+        condition. No device is asked for it.
+        """
+        condition = vars(self.chain.condition).values()
+        told = (one if isinstance(one, (int, float, str)) else id(one) for one in condition)
+        return (self.origin, self.k, id(self.alike) if self.k else None, *told)
 
 
 def _first_state(lane: Lane, seeds: list[int] | None, state: Tensor | None) -> Tensor:
@@ -567,12 +505,6 @@ def sample(
     return model.pictures(last.x)
 
 
-def arguments(function: Callable[..., Any]) -> list[str]:
-    """Return the names of a function's arguments after its first, the model."""
-    each = inspect.signature(function).parameters.values()
-    return [argument.name for argument in each if argument.kind != argument.VAR_KEYWORD][1:]
-
-
 ARGUMENTS = [*dict.fromkeys([*arguments(trajectory), *DEFAULTS])][2:]  # of a run, behind its model, seeds and steps
 OF_CHAIN = [name for name in ("steps", *ARGUMENTS) if name in ("steps", "sampler", "spacing", "start", *DEFAULTS)]
 
@@ -580,10 +512,3 @@ OF_CHAIN = [name for name in ("steps", *ARGUMENTS) if name in ("steps", "sampler
 def of_chain(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of `make_chain` that are among those of a run, without its condition."""
     return {name: given[name] for name in OF_CHAIN if name in given}
-
-
-def check_options(function: str, given: Iterable[str], allowed: Sequence[str]) -> None:
-    """Raise ValueError for an option that a function does not have."""
-    unknown = sorted(set(given) - set(allowed))
-    if unknown:
-        raise ValueError(f"{function} has no argument {unknown[0]!r}: choose from {', '.join(allowed)}")

@@ -1,7 +1,7 @@
 """Samplers: each is a step, x_s from x_t and the network's prediction there; `runs.follow` goes from step to step.
 
-A sampler that evaluates the network by itself is a generator of steps: "langevin", the methods of `restore`, and your
-own functions.
+A sampler that evaluates the network by itself is a generator of steps: "langevin", "heun", the methods of `restore`,
+and your own functions. `as_step` makes a step of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ddpm_core.model import ModelSpec, check_langevin, check_variance, is_number
 from ddpm_core.names import LEARNED, Sampler, Variance
 from ddpm_core.noise import Noise
 from ddpm_core.prediction import Denoised
-from ddpm_core.process import gamma_time, posterior_mean, reverse_variance
+from ddpm_core.process import gamma_at, posterior_mean, q_sample, reverse_variance
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.solvers import SOLVERS, check_start, solver
 from ddpm_core.timesteps import Pairs
@@ -33,13 +33,13 @@ SNR = 0.16  # r of `Langevin` where a model says none: that of the authors' scor
 CORRECTIONS = 2**33  # from this number on, the noise of a run is that of its corrections; of the second from twice it
 
 
-# predict(x, t): one evaluation with the run's labels, guidance and clip; keywords, such as grad=True, are those of
-# `prediction.predict`.
+# predict(x, t): one evaluation with the run's labels, guidance and clip, at any real t; keywords, such as grad=True or
+# sigma, are those of `prediction.predict`.
 Predict = Callable[..., Denoised]
 Sigma = float | Tensor
 # step(found, k, t, s, x, noise) -> (x_s, σ of the noise that was added): step k, from t to s, from x = x_t and from
 # what the network found there. A chain with memory asks for its steps in order.
-TakeStep = Callable[[Denoised, int, int, int, Tensor, Noise], tuple[Tensor, Sigma]]
+TakeStep = Callable[[Denoised, int, float, float, Tensor, Noise], tuple[Tensor, Sigma]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,16 +48,17 @@ class Step:
 
     index: int
     """0..n−1"""
-    t: int
-    """the time where the step begins"""
-    s: int
+    t: float
+    """the time where the step begins; an int if it is whole"""
+    s: float
     """the time that it reaches"""
     x: Tensor
     """x_s, (N, C, H, W); after the last step it is x_0"""
     x0_hat: Tensor
     """x̂_0 as predicted at x_t, clipped if clip is on"""
     sigma: float | Tensor
-    """standard deviation of the noise that the step really added, 0 at s = 0; a tensor like x for learned variances"""
+    """standard deviation of the noise that the step really added, 0 at s = 0 without churn; a tensor like x for learned
+    variances"""
     attention: Tensor | None = None
     """how much each place of x_t looks at each token of the prompt, float32 (N, L, H, W), with `attention=True`"""
 
@@ -74,16 +75,24 @@ class Step:
 
     def __repr__(self) -> str:
         sigma = f"{self.sigma:.3g}" if isinstance(self.sigma, (int, float)) else "a tensor"
-        return f"Step({self.index}: t = {self.t} → s = {self.s}, x {tensor_text(self.x)}, sigma {sigma})"
+        return f"Step({self.index}: t = {self.t:.6g} → s = {self.s:.6g}, x {tensor_text(self.x)}, sigma {sigma})"
+
+    def _repr_html_(self) -> str | None:
+        if self.x.shape[1] > 4:  # latents of many channels are no pictures: a notebook shows the text
+            return None
+        from ddpm_core.imaging.show import show  # only a notebook needs it
+
+        return show(self).html
 
 
 class SamplerFunction(Protocol):
     """Your own sampler as a generator: it yields one `Step` for each pair (t, s), in order, from x = x_t of the first
     pair.
 
-    predict(x, t) evaluates the network, as often as the function needs. noise(index, x) is the noise of step `index`, 0
-    for the first pair; the same index gives the same noise. If the next step depends on more than x and t, set the
-    attribute `memory = True` on the function: its chains can't be continued in the middle.
+    predict(x, t) evaluates the network at any real t, or predict(x, sigma=σ), as often as the function needs.
+    noise(index, x) is the noise of step `index`, 0 for the first pair; the same index gives the same noise. If the next
+    step depends on more than x and t, set the attribute `memory = True` on the function: its chains can't be continued
+    in the middle.
     """
 
     def __call__(
@@ -125,6 +134,10 @@ class StepSampler:
         """Return σ of every step: None if it is not known before, and 0 if no noise is added, as at s = 0."""
         return [None] * len(pairs)
 
+    def visited(self, schedule: NoiseSchedule, pairs: Pairs) -> Sequence[float]:
+        """Return the times at which the network is evaluated, as far as they are known before the run."""
+        return [t for t, _ in pairs]
+
     def start(self, schedule: NoiseSchedule, pairs: Pairs) -> TakeStep:
         """Return the function that takes the steps of one chain: see `TakeStep`."""
         raise NotImplementedError
@@ -162,7 +175,7 @@ class DDPM(StepSampler):
     def start(self, schedule: NoiseSchedule, pairs: Pairs) -> TakeStep:
         sigmas = self.sigmas(schedule, pairs)
 
-        def step(found: Denoised, k: int, t: int, s: int, x: Tensor, noise: Noise) -> tuple[Tensor, Sigma]:
+        def step(found: Denoised, k: int, t: float, s: float, x: Tensor, noise: Noise) -> tuple[Tensor, Sigma]:
             mean, sigma = posterior_mean(schedule, found.x0, x, t, s), sigmas[k]
             if sigma is None:
                 sigma = reverse_variance(schedule, t, s, self.variance or "beta", found.v).sqrt()
@@ -208,7 +221,7 @@ class Langevin(DDPM):
                 eps, z = predict(x, t).eps, noise(number * CORRECTIONS + k, x)
                 length = _norm(eps)
                 ratio = (r * _norm(z) / length).where(length > 0, 0.0)
-                twice = 2 * math.sqrt(1 - schedule.alpha_bar[t].item()) * ratio
+                twice = 2 * math.sqrt(1 - schedule.alpha_bar_at(t)) * ratio
                 x = x + twice.to(x.dtype) * z - (twice * ratio).to(x.dtype) * eps
             found = predict(x, t)
             x, sigma = step(found, k, t, s, x, noise)
@@ -233,12 +246,76 @@ class DDIM(StepSampler):
     def start(self, schedule: NoiseSchedule, pairs: Pairs) -> TakeStep:
         sigmas = self.sigmas(schedule, pairs)
 
-        def step(found: Denoised, k: int, t: int, s: int, x: Tensor, noise: Noise) -> tuple[Tensor, float]:
-            alpha_bar, sigma = schedule.alpha_bar[s].item(), sigmas[k]
+        def step(found: Denoised, k: int, t: float, s: float, x: Tensor, noise: Noise) -> tuple[Tensor, float]:
+            alpha_bar, sigma = schedule.alpha_bar_at(s), sigmas[k]
             x_s = math.sqrt(alpha_bar) * found.x0 + math.sqrt(max(1 - alpha_bar - sigma**2, 0)) * found.eps
             return (x_s + sigma * noise(k, x) if sigma > 0 else x_s), sigma
 
         return step
+
+
+@dataclass(frozen=True)
+class Heun(StepSampler):
+    """Heun's method with churn (Karras et al. 2022, Algorithm 2): noise is added up to t̂, then a step goes down to s.
+
+    In their u = x/√ᾱ = x_0 + σ ε, the step is u_s = û + (σ_s − σ̂)(d + d')/2, where d and d' are ε at (x̂, t̂) and at the
+    end of Euler's step to s. Only the last step, to s = 0, is Euler's. Here x_s = a x̂ + b (ε + ε')/2 with
+    a = √(ᾱ_s/ᾱ̂) and b = √(1 − ᾱ_s) − a √(1 − ᾱ̂); going up is q(x_t̂ | x_t), as σ̂² − σ_t² is its variance in u.
+    """
+
+    name: ClassVar[str] = "heun"
+    evaluations: ClassVar[int | None] = 2
+    S_churn: float = 0.0
+    """how much noise is added in all: in each of the N steps, σ̂ = (1 + γ) σ_t with γ = min(S_churn/N, √2 − 1)"""
+    S_min: float = 0.0
+    """the smallest σ_t at which noise is added, for data in [−1, 1]"""
+    S_max: float | None = None
+    """the largest one; None for no limit"""
+    S_noise: float = 1.0
+    """the factor of the added noise"""
+    count: int | None = field(default=None, repr=False)
+    """N of the whole chain"""
+
+    def __post_init__(self) -> None:
+        for name in ("S_churn", "S_min", "S_max", "S_noise"):
+            if (value := getattr(self, name)) is not None and not is_number(value, 0):
+                raise ValueError(f"{name} must be a number of at least 0, got {value!r}")
+
+    def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Heun:
+        check_start("heun", model.schedule, pairs)
+        return replace(self, count=len(pairs))
+
+    def visited(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
+        """Return t̂ of each step, at most T: the time up to which noise is added."""
+        gamma = min(self.S_churn / (self.count or len(pairs)), math.sqrt(2) - 1)
+        most = math.inf if self.S_max is None else self.S_max
+
+        def up(t: float) -> float:
+            sigma = math.sqrt(1 / schedule.alpha_bar_at(t) - 1)
+            return schedule.time_at((1 + gamma) * sigma) if gamma and self.S_min <= sigma <= most else t
+
+        return [up(t) for t, _ in pairs]
+
+    def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
+        times = zip(self.visited(schedule, pairs), (t for t, _ in pairs), strict=True)
+        return [self.S_noise * math.sqrt(1 - schedule.alpha_bar_at(up) / schedule.alpha_bar_at(t)) for up, t in times]
+
+    def steps(
+        self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
+    ) -> Iterator[Step]:
+        sigmas, times = self.sigmas(schedule, pairs), self.visited(schedule, pairs)
+        for k, ((t, s), up) in enumerate(zip(pairs, times, strict=True)):
+            if up > t:
+                x = q_sample(schedule, x, up, self.S_noise * noise(k, x), t)
+            found = predict(x, up)
+            at, to = schedule.alpha_bar_at(up), schedule.alpha_bar_at(s)
+            a = math.sqrt(to / at)
+            b = math.sqrt(1 - to) - a * math.sqrt(1 - at)
+            x_s = a * x + b * found.eps
+            if s > 0:
+                x_s = a * x + 0.5 * b * (found.eps + predict(x_s, s).eps)
+            x = x_s
+            yield Step(k, t, s, x, found.x0_hat, sigmas[k])
 
 
 @dataclass(frozen=True)
@@ -276,14 +353,14 @@ class Consistency(StepSampler):
         return Consistency(getattr(its, "sigma_min", 0.0))
 
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
-        signal = [schedule.alpha_bar[s].item() for _, s in pairs]
+        signal = [schedule.alpha_bar_at(s) for _, s in pairs]
         return [math.sqrt(max(1 - alpha_bar - alpha_bar * self.floor**2, 0)) for alpha_bar in signal]
 
     def start(self, schedule: NoiseSchedule, pairs: Pairs) -> TakeStep:
         sigmas = self.sigmas(schedule, pairs)
 
-        def step(found: Denoised, k: int, t: int, s: int, x: Tensor, noise: Noise) -> tuple[Tensor, float]:
-            x_s = math.sqrt(schedule.alpha_bar[s].item()) * found.x0
+        def step(found: Denoised, k: int, t: float, s: float, x: Tensor, noise: Noise) -> tuple[Tensor, float]:
+            x_s = math.sqrt(schedule.alpha_bar_at(s)) * found.x0
             return (x_s + sigmas[k] * noise(k, x) if s > 0 else x_s), sigmas[k]
 
         return step
@@ -340,17 +417,48 @@ def as_sampler(given: Any) -> StepSampler:
     return FunctionSampler(cast(SamplerFunction, given))
 
 
-def check_step(step: Any, expected: tuple[int, int, int], x: Tensor, sampler: StepSampler) -> Step:
-    """Return a sampler's step from x. Raise ValueError for one with another index, t or s, and for what is no step."""
+def as_step(sampler: StepSampler, predict: Predict, schedule: NoiseSchedule, pairs: Pairs) -> Callable[..., Step]:
+    """Return the steps of a sampler that evaluates the network by itself as a function like `TakeStep`, which needs no
+    evaluation and gives a `Step`.
+
+    The generator begins again, with the rest of the pairs, at a state that is not its own: the first one of a run, or
+    one that was changed on the way.
+    """
+    steps: Iterator[Step] = iter(())
+    first, own = 0, None
+
+    def step(found: Denoised | None, k: int, t: float, s: float, x: Tensor, noise: Noise) -> Step:
+        nonlocal steps, first, own
+        if x is not own:
+            first = k
+            later = noise if k == 0 else lambda index, x: noise(k + index, x)
+            steps = sampler.steps(predict, schedule, pairs[k:], x, noise=later)
+        made = next(steps)
+        own = getattr(made, "x", None)
+        return replace(made, index=k) if first and isinstance(made, Step) and made.index == k - first else made
+
+    return step
+
+
+def check_step(
+    made: Any, found: Denoised | None, expected: tuple[int, float, float], x: Tensor, sampler: StepSampler
+) -> Step:
+    """Return what a sampler made of x as a step. found: the evaluation at x, None if the sampler evaluates by itself.
+
+    Raises ValueError for a step with another index, t or s, and for what is no step.
+    """
+    step = made
+    if found is not None and isinstance(made, tuple) and len(made) == 2:
+        step = Step(*expected, made[0], found.x0_hat, made[1])
     if not isinstance(step, Step):
         raise ValueError(f"a step of the sampler {sampler.name!r} must return (x_s, σ), got a {type(step).__name__}")
     if (step.index, step.t, step.s) != expected:
-        found, wanted = (f"step {i} from t = {t} to s = {s}" for i, t, s in ((step.index, step.t, step.s), expected))
-        raise ValueError(f"the sampler {sampler.name!r} must give {wanted}, and gave {found}")
+        gave, wanted = (f"step {i} from t = {t} to s = {s}" for i, t, s in ((step.index, step.t, step.s), expected))
+        raise ValueError(f"the sampler {sampler.name!r} must give {wanted}, and gave {gave}")
     for name, value in (("x", step.x), ("x0_hat", step.x0_hat)):
         if not isinstance(value, Tensor) or (value.shape, value.dtype, value.device) != (x.shape, x.dtype, x.device):
-            found = tensor_text(value) if isinstance(value, Tensor) else type(value).__name__
-            raise ValueError(f"{name} of the sampler {sampler.name!r} must be like x, {tensor_text(x)}, got {found}")
+            text = tensor_text(value) if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"{name} of the sampler {sampler.name!r} must be like x, {tensor_text(x)}, got {text}")
     return step
 
 
@@ -364,8 +472,9 @@ def _known_sigmas(
     schedule: NoiseSchedule, pairs: Pairs, variance: Variance, gamma: Tensor | None = None
 ) -> list[float]:
     """σ of every step for a variance that is not learned."""
-    t, s = (torch.tensor(times) for times in zip(*pairs, strict=True))
-    sigma2 = reverse_variance(schedule, t, s, variance, gamma=None if gamma is None else gamma[gamma_time(schedule, t)])
+    t, s = (torch.tensor(times, dtype=torch.float64) for times in zip(*pairs, strict=True))
+    known = None if gamma is None else gamma_at(schedule, gamma, t)
+    sigma2 = reverse_variance(schedule, t, s, variance, gamma=known)
     sigma = sigma2.sqrt().flatten().tolist()
     if variance == "analytic" and len(sigma) > 1:
         sigma[-2] = min(sigma[-2], MAX_ANALYTIC_SIGMA)
@@ -378,6 +487,7 @@ NAMED: dict[Sampler, StepSampler] = {
     **{name: Solver(name) for name in SOLVERS},
     "langevin": Langevin(),
     "consistency": Consistency(),
+    "heun": Heun(),
 }
 AnySampler = Sampler | StepSampler | SamplerFunction
 OPTIONS: dict[Sampler, dict[str, Any]] = {name: its.options for name, its in NAMED.items()}  # of each, with defaults

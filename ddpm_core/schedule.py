@@ -1,16 +1,18 @@
 """The noise schedule: β_t, α_t = 1 − β_t and ᾱ_t = ∏ α_i as float64 tables over t = 0..T, with ᾱ_0 = 1.
 
-A schedule is described by the fields of diffusers' `scheduler_config.json`, so it can be saved and read back.
+Between two whole times, ᾱ_t follows the schedule's own formula, or ln σ_t is linear in t, with σ² = (1 − ᾱ)/ᾱ. A
+schedule is described by the fields of diffusers' `scheduler_config.json`, so it can be saved and read back.
 """
 
 from __future__ import annotations
 
 import inspect
 import math
+import pickle
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,8 @@ class NoiseSchedule:
             terminal signal-to-noise ratio). ᾱ_t falls with every t and may be 0 only at T: otherwise a step would be
             0/0.
         config: the `scheduler_config.json` fields from which `from_config` rebuilds the schedule.
+        formula: ᾱ as a function of t/T, for real times between two whole ones where it has their ᾱ. None if there is
+            no such function, or if the schedule was read from a table.
         alpha: α_t = 1 − β_t, like beta.
         alpha_bar: ᾱ_t = ∏ α_i, like beta, with ᾱ_0 = 1.
 
@@ -41,6 +45,7 @@ class NoiseSchedule:
 
     beta: Tensor
     config: Mapping
+    formula: Callable[[float], float] | None = None
 
     def __post_init__(self):
         inner, last = self.beta[1:-1], self.beta[-1]
@@ -72,9 +77,84 @@ class NoiseSchedule:
         return len(self.beta) - 1
 
     @property
+    def schedule(self) -> NoiseSchedule:
+        """The schedule itself, as `Levels` has it."""
+        return self
+
+    @cached_property
+    def t(self) -> Tensor:
+        """The whole times 0..T, like beta."""
+        return torch.arange(self.T + 1, dtype=torch.float64)
+
+    @cached_property
     def sigma(self) -> Tensor:
         """σ_t of x_t/√ᾱ_t = x_0 + σ_t ε, √((1 − ᾱ_t)/ᾱ_t): like beta, rising from 0; infinite where ᾱ_T is 0."""
         return ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
+
+    def at(self, t: float | Tensor) -> Levels:
+        """Return ᾱ and σ at real times.
+
+        Arguments:
+            t: 0..T, a number or a tensor of any shape. A whole number has exactly the ᾱ_t of the table.
+        """
+        times = torch.as_tensor(t, dtype=torch.float64).cpu()
+        values = [self.alpha_bar_at(one) for one in times.flatten().tolist()]
+        return Levels(self, times, torch.tensor(values, dtype=torch.float64).reshape(times.shape))
+
+    def alpha_bar_at(self, t: float) -> float:
+        """Return ᾱ_t of a real t, 0..T, as a number. A whole t has exactly the ᾱ_t of the table."""
+        k = min(int(t), self.T - 1)
+        if t == k or t == k + 1:
+            return self.alpha_bar[int(t)].item()
+        if self.formula is not None and self._has_formula(k):
+            return float(self.formula(t / self.T))
+        low, high, share = self.sigma[k].item(), self.sigma[k + 1].item(), t - k
+        if k == 0:  # ln σ_0 is −∞: here σ itself is linear
+            sigma = share * (high if high < math.inf else 1 / (1 - share))
+        elif high < math.inf:
+            sigma = math.exp((1 - share) * math.log(low) + share * math.log(high))
+        else:  # 1/σ is linear
+            sigma = low / (1 - share)
+        return 1 / (1 + sigma * sigma)
+
+    def _has_formula(self, k: int) -> bool:
+        """Whether the formula gives ᾱ_k and ᾱ_{k+1}: not where β is capped, nor at 0 where it begins elsewhere."""
+        assert self.formula is not None
+        ends = [float(self.formula(t / self.T)) for t in (k, k + 1)]
+        known = self.alpha_bar[k : k + 2].tolist()
+        return all(abs(a - b) <= 1e-6 * min(b, 1 - b) for a, b in zip(ends, known, strict=True))
+
+    def time_at(self, sigma: float) -> float:
+        """Return the real time at which x_t/√ᾱ_t has noise of this standard deviation; a whole number where it is σ_t.
+
+        Arguments:
+            sigma: at least 0, for data in [−1, 1]. Beyond σ_T, also if it is infinite, the time is T.
+
+        Raises:
+            ValueError: for a number below 0, and NaN.
+        """
+        if not sigma >= 0:
+            raise ValueError(f"sigma must be a number of at least 0, got {sigma!r}")
+        k = int(torch.searchsorted(self.sigma, float(sigma), right=True)) - 1  # σ_k <= σ
+        if k == self.T:
+            return self.T
+        low, high = self.sigma[k].item(), self.sigma[k + 1].item()
+        if sigma == low:
+            return k
+        if self.formula is not None and self._has_formula(k):
+            return self._time_of_formula(k, sigma)
+        if k == 0:
+            return sigma / high if high < math.inf else sigma / (1 + sigma)
+        if high < math.inf:
+            return k + math.log(sigma / low) / math.log(high / low)
+        return k + 1 - low / sigma
+
+    def _time_of_formula(self, k: int, sigma: float) -> float:
+        """The t between k and k + 1 at which the formula has this σ: the interval is halved until it is one number."""
+        low, high, wanted = float(k), k + 1.0, 1 / (1 + sigma * sigma)
+        while low < (middle := (low + high) / 2) < high:
+            low, high = (middle, high) if self.alpha_bar_at(middle) > wanted else (low, middle)
+        return low
 
     @property
     def exploding(self) -> bool:
@@ -133,7 +213,8 @@ class NoiseSchedule:
             T: steps of the forward process.
         """
         tau = (torch.arange(1, _steps(T) + 1, dtype=torch.float64) - 0.5) / T
-        return cls.from_alpha_bar((1 - tau) ** 2 / ((1 - tau) ** 2 + tau**2))
+        table = cls.from_alpha_bar((1 - tau) ** 2 / ((1 - tau) ** 2 + tau**2))
+        return cls(table.beta, table.config, _Flow(T))
 
     @classmethod
     def from_betas(cls, betas: Sequence[float] | Tensor) -> NoiseSchedule:
@@ -160,6 +241,7 @@ class NoiseSchedule:
         Raises:
             ValueError: for other numbers.
         """
+        formula = alpha_bar if callable(alpha_bar) else None
         if callable(alpha_bar):
             T = _steps(T)
             alpha_bar = [float(alpha_bar(t / T)) for t in range(1, T + 1)]
@@ -171,7 +253,8 @@ class NoiseSchedule:
             raise ValueError(
                 "alpha_bar must fall with every step, from below 1 (ᾱ_0 = 1 is left out) down to 0 at least"
             )
-        return cls.from_betas(1 - values / before)
+        table = cls.from_betas(1 - values / before)
+        return cls(table.beta, table.config, formula)
 
     @classmethod
     def from_sigmas(cls, sigmas: Sequence[float] | Tensor) -> NoiseSchedule:
@@ -210,7 +293,8 @@ class NoiseSchedule:
         if kind in _SIGMAS:
             defaults = inspect.signature(_SIGMAS[kind]).parameters.values()
             own = {field.name: config.get(field.name, field.default) for field in defaults}
-            return cls(cls.from_sigmas(_SIGMAS[kind](**own)).beta, {"_class_name": kind, **own})
+            beta = cls.from_sigmas(_SIGMAS[kind](**own)).beta
+            return cls(beta, {"_class_name": kind, **own}, _Karras(**own) if "rho" in own else None)
         if config.get("trained_betas") is not None:
             schedule = cls.from_betas(config["trained_betas"])
             if config.get("variance_exploding"):
@@ -227,17 +311,18 @@ class NoiseSchedule:
             schedule = cls(beta, {**schedule.config, "rescale_betas_zero_snr": True})
         return schedule
 
-    def times_at(self, sigmas: Sequence[float] | Tensor) -> list[int]:
+    def times_at(self, sigmas: Sequence[float] | Tensor, whole: bool = False) -> list[float]:
         """Return the times at which x_t/√ᾱ_t has these standard deviations of noise, for `steps` of a run.
 
-        Each σ gets the t with the nearest ln σ_t; beyond the ends this is 1 or T. Two σ with the same t give one step.
-        σ = 0, which ends many lists, gives none: every chain ends at the data.
+        Two σ with the same t give one step. σ = 0, which ends many lists, gives none: every chain ends at the data.
 
         Arguments:
-            sigmas: from the largest down, for data in [−1, 1]. An infinite one is noise alone, x_T.
+            sigmas: from the largest down, for data in [−1, 1]. Those beyond σ_T, also an infinite one, are noise alone,
+                x_T.
+            whole: give the whole times with the nearest ln σ_t, 1..T, for a network that knows no others.
 
         Returns:
-            Falling whole numbers, at most T.
+            Falling numbers, at most T.
 
         Raises:
             ValueError: for sigmas that rise, or none above 0.
@@ -245,6 +330,8 @@ class NoiseSchedule:
         values = _numbers(sigmas, "sigmas")
         if not bool((values[1:] <= values[:-1]).all() and values[0] > 0 and values[-1] >= 0):  # NaN fails too
             raise ValueError("sigmas must fall, from above 0; the last ones may be 0")
+        if not whole:
+            return list(dict.fromkeys(map(self.time_at, values[values > 0].tolist())))
         # An infinite σ, which x_T may have, is nearest to the largest: the logarithms of all others are below 1000.
         wanted, own = (each.log().clamp(max=1000) for each in (values[values > 0], self.sigma[1:]))
         distance = (wanted[:, None] - own).abs()
@@ -282,7 +369,31 @@ class NoiseSchedule:
         if not isinstance(name, str) or name not in _BETAS:
             raise ValueError(f"unknown beta_schedule {reprlib.repr(name)}: choose from {', '.join(_BETAS)}")
         config = {"num_train_timesteps": T, "beta_schedule": name, **ends}
-        return cls(_with_beta_0(_BETAS[name](T, **ends)), config)
+        return cls(_with_beta_0(_BETAS[name](T, **ends)), config, _FORMULAS.get(name))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what pickle stores: the table alone if the formula is a function that can't be pickled."""
+        try:
+            pickle.dumps(self.formula)
+        except (pickle.PicklingError, AttributeError, TypeError):
+            return {**vars(self), "formula": None}
+        return dict(vars(self))
+
+
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """The noise at some real times of a schedule. It has the attributes of `NoiseSchedule` that depend on t."""
+
+    schedule: NoiseSchedule
+    t: Tensor
+    """the times, float64 on the CPU, of any shape"""
+    alpha_bar: Tensor
+    """ᾱ_t, like t"""
+
+    @property
+    def sigma(self) -> Tensor:
+        """σ_t, like t."""
+        return ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
 
 
 def _steps(T: object) -> int:
@@ -343,13 +454,55 @@ def _laplace_alpha_bar(u: float) -> float:
     return math.sqrt(snr / (1 + snr))
 
 
+def _cosine_alpha_bar(u: float) -> float:
+    """Nichol & Dhariwal 2021, Eq. 17, without its constant factor."""
+    return math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
+
+
+@dataclass(frozen=True)
+class _Share:
+    """ᾱ(u) of a curve that is not 1 at 0."""
+
+    curve: Callable[[float], float]
+
+    def __call__(self, u: float) -> float:
+        return self.curve(u) / self.curve(0)
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """ᾱ(u) of `NoiseSchedule.flow`, from t = 1 on."""
+
+    T: int
+
+    def __call__(self, u: float) -> float:
+        tau = u - 0.5 / self.T
+        return (1 - tau) ** 2 / ((1 - tau) ** 2 + tau**2)
+
+
+@dataclass(frozen=True)
+class _Karras:
+    """ᾱ(u) of `_karras`, from t = 1 on."""
+
+    num_train_timesteps: int
+    sigma_min: float
+    sigma_max: float
+    rho: float
+
+    def __call__(self, u: float) -> float:
+        share = (u * self.num_train_timesteps - 1) / max(self.num_train_timesteps - 1, 1)
+        low, high = self.sigma_min ** (1 / self.rho), self.sigma_max ** (1 / self.rho)
+        return 1 / (1 + (low + share * (high - low)) ** (2 * self.rho))
+
+
 _BETAS: dict[str, Callable[..., Tensor]] = {
     "linear": _linear,
     "scaled_linear": _scaled_linear,
-    "squaredcos_cap_v2": _from_alpha_bar(lambda u: math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2),
+    "squaredcos_cap_v2": _from_alpha_bar(_cosine_alpha_bar),
     "sigmoid": _sigmoid,
     "laplace": _from_alpha_bar(_laplace_alpha_bar),
 }
+_FORMULAS = {"squaredcos_cap_v2": _Share(_cosine_alpha_bar), "laplace": _Share(_laplace_alpha_bar)}
 
 
 def _geometric(num_train_timesteps: int = 2000, sigma_min: float = 0.01, sigma_max: float = 1348.0) -> Tensor:

@@ -5,29 +5,30 @@ Both are deterministic, of order two, and work with x̂_0, so clipping it acts a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from ddpm_core.names import Sampler
 from ddpm_core.schedule import NoiseSchedule
+from ddpm_core.timesteps import Pairs
 
 # Names of diffusers' classes.
 SOLVERS: dict[Sampler, str] = {
     "dpm++": "DPMSolverMultistepScheduler",
     "unipc": "UniPCMultistepScheduler",
 }
-Advance = Callable[[Tensor, int, Tensor], Tensor]  # (x̂_0, t, x_t) -> x_s
+Advance = Callable[[Tensor, float, Tensor], Tensor]  # (x̂_0, t, x_t) -> x_s
 
 
-def check_start(name: Sampler, schedule: NoiseSchedule, pairs: Sequence[tuple[int, int]]) -> None:
+def check_start(name: Sampler, schedule: NoiseSchedule, pairs: Pairs) -> None:
     """Raise ValueError if ᾱ is 0 at the first time: the solvers divide by it."""
-    if schedule.alpha_bar[pairs[0][0]] == 0:
+    if schedule.alpha_bar_at(pairs[0][0]) == 0:
         raise ValueError(f"sampler {name!r} can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim")
 
 
-def solver(name: Sampler, schedule: NoiseSchedule, pairs: Sequence[tuple[int, int]]) -> Advance:
+def solver(name: Sampler, schedule: NoiseSchedule, pairs: Pairs) -> Advance:
     """Return a function (x̂_0, t, x_t) -> x_s. Call it once for each pair, in order: it keeps the earlier x̂_0.
 
     name: one of SOLVERS. Raises the same as `check_start`.
@@ -41,11 +42,10 @@ def solver(name: Sampler, schedule: NoiseSchedule, pairs: Sequence[tuple[int, in
     scheduler.set_timesteps(len(pairs))
     # Replaced by our times and by √((1 − ᾱ)/ᾱ) in float64, which the scheduler derives everything else from.
     times = [t for t, _ in pairs]
-    alpha_bar = schedule.alpha_bar[[*times, 0]]
-    scheduler.timesteps = torch.tensor(times)
-    scheduler.sigmas = ((1 - alpha_bar) / alpha_bar).sqrt()
+    scheduler.timesteps = torch.tensor(times, dtype=None if all(isinstance(t, int) for t in times) else torch.float64)
+    scheduler.sigmas = schedule.at(torch.tensor([*times, 0], dtype=torch.float64)).sigma
 
-    def advance(x_0: Tensor, t: int, x: Tensor) -> Tensor:
+    def advance(x_0: Tensor, t: float, x: Tensor) -> Tensor:
         if x.device.type == "mps":  # has no float64
             return advance(x_0.cpu(), t, x.cpu()).to(x.device)
         return scheduler.step(x_0, t, x, return_dict=False)[0]

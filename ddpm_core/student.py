@@ -56,7 +56,7 @@ class Student:
             return len(self.usual)
         return len(self.times) if self.method == "progressive" else min(2, len(self.times))
 
-    def pairs(self, steps: int, start: int | None = None) -> list[tuple[int, int]]:
+    def pairs(self, steps: int, start: float | None = None) -> list[tuple[int, int]]:
         """Return the steps (t, s) of a run, evenly among the times. start: the time to begin with; None for the first.
 
         Raises ValueError for a start that is not one of the times, and for steps that it can't take from there.
@@ -74,7 +74,7 @@ class Student:
             times = [times[k * most // steps] for k in range(steps)]
         return list(zip(times, [*times[1:], 0], strict=True))
 
-    def check(self, sampler: str, pairs: Sequence[tuple[int, int]], eta: float) -> None:
+    def check(self, sampler: str, pairs: Sequence[tuple[float, float]], eta: float) -> None:
         """Raise ValueError, in one sentence, for a run for which the student was not made."""
         if sampler != self.sampler or eta:
             needed = f"{self.sampler!r}, not {sampler!r}" if sampler != self.sampler else f"{sampler!r} with eta 0"
@@ -84,7 +84,7 @@ class Student:
         if self.method == "progressive" and len(visited) != len(times := self._from(visited[0])):
             raise self._wrong_number(len(visited), times)
 
-    def check_times(self, times: Iterable[int], instead: str = "use its own steps, or its teacher") -> None:
+    def check_times(self, times: Iterable[float], instead: str = "use its own steps, or its teacher") -> None:
         """Raise ValueError for times at which the network was not trained. instead: advice."""
         learned = set(self.times)
         foreign = [t for t in times if t not in learned]
@@ -92,10 +92,10 @@ class Student:
             known = _listed(self.times)
             raise ValueError(f"this model is a student that has not learned t = {foreign[0]}, only {known}: {instead}")
 
-    def _from(self, start: int) -> tuple[int, ...]:
+    def _from(self, start: float) -> tuple[int, ...]:
         """The times from this one on."""
         self.check_times([start])
-        return self.times[self.times.index(start) :]
+        return self.times[self.times.index(int(start)) :]
 
     def _wrong_number(self, steps: int, times: tuple[int, ...]) -> ValueError:
         there = "" if times == self.times else f", {len(times)} of them from t = {times[0]}"

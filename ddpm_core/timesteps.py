@@ -1,7 +1,11 @@
-"""The times that a chain visits: n steps as descending pairs (t, s), each from x_t to x_s, the last to s = 0."""
+"""The times that a chain visits: n steps as descending pairs (t, s), each from x_t to x_s, the last to s = 0.
+
+A spacing visits whole times. Times of your own are real numbers; whole ones among them are ints.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from shlex import quote
@@ -14,8 +18,8 @@ from ddpm_core.names import OPTIMISED_FOR, Sampler, Spacing
 if TYPE_CHECKING:  # it imports torch, which takes seconds
     from ddpm_core.model import ModelSpec
 
-Pairs = Sequence[tuple[int, int]]  # (t, s) of each step, descending
-Steps = SupportsIndex | Sequence[SupportsIndex] | np.ndarray  # how many, or the times themselves, descending
+Pairs = Sequence[tuple[float, float]]  # (t, s) of each step, descending; whole times are ints
+Steps = SupportsIndex | Sequence[SupportsIndex | float] | np.ndarray  # how many, or the times themselves, descending
 
 
 def _linspace(T: int, n: int) -> list[int]:
@@ -60,23 +64,25 @@ _TIMES: dict[Spacing, Callable[[int, int], list[int]]] = {
 FORMULAS = tuple(_TIMES)  # the spacings that are the same for every model
 
 
-def timestep_pairs(T: int, n: Steps, spacing: Spacing = "linspace", start: int | None = None) -> list[tuple[int, int]]:
+def timestep_pairs(
+    T: int, n: Steps, spacing: Spacing = "linspace", start: float | None = None
+) -> list[tuple[float, float]]:
     """Return the n steps [(t, s), ...] of a strided chain, descending in t. Each s is the next t, and the last s is 0.
 
     Arguments:
         T: steps of the forward process.
-        n: 1..T. n = 1 is [(T, 0)] in every spacing, and n = T the whole chain. Or the times themselves, falling whole
-            numbers from at most T to at least 1. Then there is no spacing, and x_T is used as x_t at the first time.
+        n: 1..T. n = 1 is [(T, 0)] in every spacing, and n = T the whole chain. Or the times themselves, falling real
+            numbers, at most T and above 0. Then there is no spacing, and x_T is used as x_t at the first time.
         spacing: one of FORMULAS. "linspace" is even, t = 1 + k (T − 1)/(n − 1); "leading" 1 + k ⌊T/n⌋; "trailing" T − k
             T/n. "quadratic" is as in the DDIM authors' code: its first t is 1 + ⌊.8T⌋, 801 of 1000, and x_T is used as
             x_801. "quadratic_T" has the same squares, stretched to start at T; this one is ours.
-        start: the time where the chain starts, 1..T, None for T. Below T, the steps are those of a process of `start`
-            steps (n is 1..start). In every spacing the first one is at t = start, because x_start must be evaluated at
-            its own time.
+        start: the time where the chain starts, above 0 and at most T, None for T. Below T, the steps are those of a
+            process of `start` steps, rounded up (n is 1..start). In every spacing the first one is at t = start,
+            because x_start must be evaluated at its own time.
 
     Raises:
-        ValueError: for n outside 1..T (or 1..start), for times that do not fall or lie outside 1..T, for an unknown
-            spacing, and for a start outside 1..T.
+        ValueError: for n outside 1..T (or 1..start), for times that do not fall or are not above 0 and at most T, for
+            an unknown spacing, and for a start that is not above 0 and at most T.
     """
     start = None if start is None else _start(start, T)
     times = own_times(n)
@@ -85,7 +91,7 @@ def timestep_pairs(T: int, n: Steps, spacing: Spacing = "linspace", start: int |
     if spacing == "optimised":
         raise ValueError(f"optimised steps belong to a model and a sampler: choose from {', '.join(FORMULAS)} here")
     if start is not None and start != T:
-        (_, s), *rest = timestep_pairs(start, n, spacing)
+        (_, s), *rest = timestep_pairs(math.ceil(start), n, spacing)
         return [(start, s), *rest]
     if spacing not in FORMULAS:  # a tuple: whatever it is given
         raise ValueError(f"unknown spacing {spacing!r}: choose from {', '.join(FORMULAS)}, or optimised")
@@ -95,24 +101,40 @@ def timestep_pairs(T: int, n: Steps, spacing: Spacing = "linspace", start: int |
     return _pairs(times[::-1])
 
 
-def own_times(steps: object) -> list[int] | None:
+def whole_pairs(pairs: Pairs, what: str) -> list[tuple[int, int]]:
+    """Return the pairs of a chain that visits whole times. Raise ValueError for another.
+
+    what: the name of the thing that needs them.
+    """
+    for t, _ in pairs:
+        if not isinstance(t, int):
+            raise ValueError(f"{what} needs whole times, got t = {t:.6g}")
+    return [(int(t), int(s)) for t, s in pairs]
+
+
+def own_times(steps: object) -> list[float] | None:
     """Return the times if `steps` gives times, else None."""
     times = getattr(steps, "tolist", lambda: steps)()  # steps may be an array or a tensor
     return list(times) if isinstance(times, Sequence) and not isinstance(times, str) else None
 
 
-def _own_pairs(T: int, times: list[int], start: int | None) -> list[tuple[int, int]]:
+def _own_pairs(T: int, times: list[float], start: float | None) -> list[tuple[float, float]]:
     """The steps that visit these times. ValueError for what are no times, or begin elsewhere than at `start`."""
-    if not times or not all(_is_whole(t) and 1 <= t <= T for t in times) or any(a <= b for a, b in pairwise(times)):
-        raise ValueError(f"your own times must be falling whole numbers, from at most {T} to at least 1, got {times!r}")
+    if not times or not all(_is_time(t, T) for t in times) or any(a <= b for a, b in pairwise(times)):
+        raise ValueError(f"your own times must be falling numbers, at most {T} and above 0, got {times!r}")
     if start not in (None, T, times[0]):
         raise ValueError(f"a chain that starts at t = {start} must have it as its first time, got {times[0]}")
-    return _pairs([int(t) for t in times])
+    return _pairs([as_time(t) for t in times])
+
+
+def as_time(t: float) -> float:
+    """Return a time as an int if it is whole, else as a float."""
+    return int(t) if float(t).is_integer() else float(t)
 
 
 def model_pairs(
-    model: ModelSpec, n: Steps, spacing: Spacing | None, sampler: str, start: int | None = None
-) -> list[tuple[int, int]]:
+    model: ModelSpec, n: Steps, spacing: Spacing | None, sampler: str, start: float | None = None
+) -> list[tuple[float, float]]:
     """Return `timestep_pairs`, or the steps that belong to the model: its optimised steps, or a student's own.
 
     n: may be the times themselves, without a spacing. spacing: None means a student's own steps, and "linspace" for
@@ -127,7 +149,7 @@ def model_pairs(
         return timestep_pairs(model.schedule.T, n, start=start)
     number = _whole(n, model.schedule.T)
     if spacing is None and model.student is not None:
-        return model.student.pairs(number, None if start is None else _start(start, model.schedule.T))
+        return [*model.student.pairs(number, None if start is None else _start(start, model.schedule.T))]
     if spacing != "optimised":
         pairs = timestep_pairs(model.schedule.T, n, spacing or "linspace", start)
         if (
@@ -160,12 +182,12 @@ def own_run(model: ModelSpec) -> tuple[int, Sampler]:
     return (50, "ddpm") if model.student is None else (model.student.steps, model.student.sampler)
 
 
-def chain_length(model: ModelSpec, t: int, steps: int) -> int:
+def chain_length(model: ModelSpec, t: float, steps: int) -> int:
     """Return how many steps a chain from t down to 0 has, if `steps` are wanted: at most the number of times, or a
     student's own. Raise ValueError if `steps` is not a valid number.
     """
     steps = _whole(steps, model.schedule.T)
-    return min(steps, t if model.student is None else sum(own <= t for own in model.student.times))
+    return min(steps, math.ceil(t) if model.student is None else sum(own <= t for own in model.student.times))
 
 
 def quarters(model: ModelSpec, which: Sequence[int] = (4, 3, 2, 1)) -> list[int]:
@@ -188,14 +210,14 @@ def ranges(numbers: Iterable[int]) -> str:
     return ", ".join(str(low) if low == high else f"{low} to {high}" for low, high in runs)
 
 
-def _pairs(descending: Sequence[int]) -> list[tuple[int, int]]:
+def _pairs(descending: Sequence[float]) -> list[tuple[float, float]]:
     return list(zip(descending, [*descending[1:], 0], strict=True))
 
 
 # With few steps, equal steps in t spend too many of them where x_t is almost pure noise; small steps at small t suit a
 # solver better (docs/performance.md). DDPM and DDIM keep the times that the page has always given them.
 _FEW = 20  # steps
-_SUITED: dict[Sampler, Spacing] = {"dpm++": "quadratic", "unipc": "quadratic"}
+_SUITED: dict[Sampler, Spacing] = {"dpm++": "quadratic", "unipc": "quadratic", "heun": "quadratic"}
 
 
 def suited_spacing(model: ModelSpec, sampler: Sampler, steps: int) -> Spacing | None:
@@ -222,10 +244,14 @@ def _wrong_number(n: object, T: int) -> ValueError:
     return ValueError(f"steps must be a whole number from 1 to {T}, or a list of times, got {n!r}")
 
 
-def _start(start: Any, T: int) -> int:
-    if not _is_whole(start) or not 1 <= start <= T:
-        raise ValueError(f"a chain starts at a whole t from 1 to {T}, got {start!r}")
-    return int(start)
+def _start(start: Any, T: int) -> float:
+    if not _is_time(start, T):
+        raise ValueError(f"a chain starts at a t above 0 and at most {T}, got {start!r}")
+    return as_time(start)
+
+
+def _is_time(value: object, T: int) -> bool:
+    return (_is_whole(value) or isinstance(value, (float, np.floating))) and bool(0 < value <= T)  # pyright: ignore[reportOperatorIssue]
 
 
 def _is_whole(value: object) -> bool:

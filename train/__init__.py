@@ -7,6 +7,7 @@ from ddpm_core.errors import UserError
 
 if TYPE_CHECKING:
     from train.common.config import Config as Config
+    from train.fit.average import average as average
     from train.fit.outputs.progress import Point as Point
     from train.fit.start import preset as preset
     from train.fit.start import resume as resume
@@ -17,6 +18,7 @@ _HOME = {
     "Config": "common.config",
     "Point": "fit.outputs.progress",
     "Trainer": "fit.trainer",
+    "average": "fit.average",
     "preset": "fit.start",
     "resume": "fit.start",
 }

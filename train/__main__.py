@@ -1,4 +1,4 @@
-"""python -m train fit | autoencoder | distill | push | gamma | schedule | readers | evaluate"""
+"""python -m train fit | autoencoder | distill | average | push | gamma | schedule | readers | evaluate"""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ USAGE = """usage: python -m train COMMAND [--help]
         go on where it stopped: python -m train fit --resume --out runs/tiny
   autoencoder   train one, for models in its latents: python -m train autoencoder --data FOLDER --out runs/autoencoder
   distill   make a student that needs few steps: python -m train distill CHECKPOINT --data FOLDER --out runs/student
+  average   average the weights anew, over any length: python -m train average RUN --length 0.15
   push  send a result to the Hub: python -m train push --out runs/tiny --repo OWNER/NAME
   gamma     estimate what the analytic variance needs: python -m train gamma CHECKPOINT --data FOLDER
   schedule  find the time steps that suit a model best:  python -m train schedule FOLDER
@@ -66,6 +67,14 @@ def distill(arguments: list[str]) -> int:
     from train.distill import start
 
     return start.distill(arguments)
+
+
+def average(arguments: list[str]) -> int:
+    """Average the weights of a run."""
+    from train.fit import average
+
+    with enough_memory("a smaller model"):
+        return average.main(arguments)
 
 
 def push(arguments: list[str]) -> int:
@@ -120,6 +129,7 @@ def main(arguments: list[str]) -> int:
         "fit": fit,
         "autoencoder": autoencoder,
         "distill": distill,
+        "average": average,
         "push": push,
         "gamma": gamma,
         "schedule": schedule,

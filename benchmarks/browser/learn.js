@@ -10,14 +10,14 @@ import { initialWeights, shapesOf } from "../../ui/web/learning/shapes.js";
 import { pageKernel } from "../../ui/web/network/kernel.js";
 import { recipesOf } from "../../ui/web/parts/train/choices.js";
 import { Models } from "../../ui/web/parts/train/models.js";
-import { formsFor } from "../../ui/web/plans/forms.js";
+import { formsFor } from "../../ui/web/parts/index.js";
 
 const N = 8; // pictures that the kernel computes at once
 const breath = () => new Promise((done) => setTimeout(done));
 
 /** Digits, or drawings, with the recipe that Train's form begins with. */
 async function read(drawings) {
-  const pictures = await (drawings ? drawnPictures(drawings, breath) : digits("/train/data/digits/digits.npz"));
+  const pictures = await (drawings ? drawnPictures(drawings, breath) : digits("/ddpm_core/data/digits.npz"));
   const fields = formsFor("mnist-tiny", ["mnist-tiny"]).train;
   const values = Object.fromEntries(fields.map(({ name, default: usual }) => [name, usual]));
   return { pictures, recipes: recipesOf(values, pictures) };

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from course.check.exercise import Case, Exercise, Fault
 from course.check.hidden import SCHEDULE, noise, per_image
 from ddpm_core import Model, NoiseSchedule
-from ddpm_core.objective import l_simple as _l_simple
+from ddpm_core.objective import loss
 from ddpm_core.process import q_sample, to_x0_eps
 
 # --- draw_times
@@ -158,7 +158,7 @@ def _blind(network: nn.Module, schedule: object, x_0: Tensor, t: Tensor, eps: Te
 
 l_simple = Exercise(
     name="l_simple",
-    right=lambda network, schedule, x_0, t, eps: _l_simple(eps_model(network, schedule), x_0, t, eps).mean(),
+    right=lambda network, schedule, x_0, t, eps: loss(eps_model(network, schedule), x_0, t=t, eps=eps).mean(),
     cases=lambda: [
         Case("t = 1, 400 and 1000", (SCHEDULE, noise(0, dtype=torch.float32), torch.tensor([1, 400, 1000]), eps))
         for eps in (noise(1, dtype=torch.float32), noise(2, dtype=torch.float32))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -60,11 +61,11 @@ class ChainFlags:
     checkpoint: str = defaults.CHECKPOINT
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
     steps: Unset[str] = None
-    """number of steps, 1 to T, or their times, such as 999,500,1; default: 50, or a student's own steps"""
+    """number of steps, 1 to T, or their times, such as 999,500.5,1; default: 50, or a student's own steps"""
     variance: Unset[Variance] = None
     """reverse variance of the samplers ddpm and langevin; default: the checkpoint's own"""
     sampler: Unset[str] = None
-    """ddpm, ddim, langevin and consistency come from the papers, dpm++ and unipc are diffusers' solvers, and
+    """ddpm, ddim, langevin, consistency and heun come from the papers, dpm++ and unipc are diffusers' solvers, and
     module:sampler is your own; default: ddpm, or a student's own sampler"""
     spacing: Unset[Spacing] = None
     """the rule for the times that the steps visit; default: linspace, or a student's own times"""
@@ -119,12 +120,24 @@ class ChainFlags:
         return {name: value for name, value in chosen.items() if value is not None}
 
 
-def parse_steps(text: str) -> int | list[int]:
-    """Read "50" as a number of steps and "999,500,1" as their times. Raise ValueError for anything else."""
+def parse_steps(text: str) -> int | list[float]:
+    """Read "50" as a number of steps and "999,500.5,1" as their times. Raise ValueError for anything else."""
+    if re.fullmatch(r"\s*[0-9]{1,9}\s*", text):
+        return int(text)
+    times = parse_times(text)
+    if times is None or len(times) == 1:
+        raise ValueError(f"--steps takes a whole number, or times such as 999,500.5,1, got {text!r}")
+    return times
+
+
+def parse_times(text: str) -> list[float] | None:
+    """Read "750,500.5,250" as times, whole ones as ints. Return None for other text."""
+    from ddpm_core.timesteps import as_time
+
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts):
-        raise ValueError(f"--steps takes a whole number, or times such as 999,500,1, got {text!r}")
-    return int(parts[0]) if len(parts) == 1 else [int(part) for part in parts]
+    if not all(re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,20})?", part) for part in parts):
+        return None
+    return [as_time(float(part)) for part in parts]
 
 
 def parse_seeds(text: str) -> list[int]:

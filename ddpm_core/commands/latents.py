@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ddpm_core.commands import defaults
-from ddpm_core.commands.chain import ChainFlags, check_output, open_checkpoint, parse_seeds, read_picture
+from ddpm_core.commands.chain import ChainFlags, check_output, open_checkpoint, parse_seeds, parse_times, read_picture
 from ddpm_core.commands.reading import Unset
 from ddpm_core.names import Mixing, count_of
 
@@ -32,7 +32,7 @@ class LatentFlags(ChainFlags):
     grid: Path = Path("latents.png")
     """PNG of the pictures: a file name that ends in .png"""
 
-    def open(self, which: tuple[int, ...], pictures: Sequence[Path] = ()) -> tuple[Model, list[int], dict[str, Any]]:
+    def open(self, which: tuple[int, ...], pictures: Sequence[Path] = ()) -> tuple[Model, list[float], dict[str, Any]]:
         """Return the model, the times and the options, checked before anything is computed.
 
         which: quarters of T, the times by default. pictures: the user's, which stay as they are.
@@ -54,18 +54,15 @@ class LatentFlags(ChainFlags):
             self.check_condition(model)
         check_chains(model, times, **self.options(model))
 
-    def _checked_times(self, model: ModelSpec, which: tuple[int, ...]) -> list[int]:
+    def _checked_times(self, model: ModelSpec, which: tuple[int, ...]) -> list[float]:
         from ddpm_core.timesteps import quarters
 
         T = model.schedule.T
         if self.times is None:
-            return quarters(model, which)
-        try:
-            times = [int(text) for text in self.times.split(",")]
-        except ValueError:
-            times = [-1]
-        if not all(0 <= t <= T for t in times):
-            raise ValueError(f"times are whole numbers from 0 to {T} like 750,500,250, got {self.times!r}")
+            return [*quarters(model, which)]
+        times = parse_times(self.times)
+        if times is None or not all(t <= T for t in times):
+            raise ValueError(f"times are numbers from 0 to {T} like 750,500,250, got {self.times!r}")
         return times
 
     def write(self, rows: Iterator[np.ndarray], n: int) -> None:
@@ -100,7 +97,7 @@ class Reconstruct(LatentFlags):
         shape = model.picture_size, model.picture_channels
         picture = read_picture(self.picture, *shape) if self.picture else sample(model, seeds[:1], **options)
 
-        def row(t: int) -> np.ndarray:
+        def row(t: float) -> np.ndarray:
             x_t = encode(model, picture, t, seeds[:1])
             return np.concatenate([picture, model.pictures(x_t), reconstruct(model, x_t, t, seeds, **options)])
 
@@ -136,7 +133,7 @@ class Interpolate(LatentFlags):
             pictures = sample(model, seeds, **options)
         weights = np.linspace(0, 1, self.count).tolist()
 
-        def row(t: int) -> np.ndarray:
+        def row(t: float) -> np.ndarray:
             x_t, other = encode(model, pictures, t, seeds).split(1)
             return interpolate(model, x_t, other, t, weights, seeds[0], how=self.how, **options)
 

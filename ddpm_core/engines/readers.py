@@ -181,7 +181,7 @@ def fit_readers(
     if prompts is not None and (not model.takes_words or not prompts):
         raise ValueError("prompts must be one text or more, and only for a model that takes words")
     opened, size = inside(model), _side(model.image_size, LARGEST)
-    measured = sorted(t for t, _ in make_chain(model, **_way(model)).pairs)
+    measured = sorted(int(t) for t, _ in make_chain(model, **_way(model)).pairs)
     sums = {name: _Sums(block.shape, model.channels, size) for name, block in opened.blocks.items()}
     # Chebyshev's points: more of them towards both ends, where a straight line between two fits worst.
     angles = np.linspace(0, np.pi, _count(sums, len(measured)))
@@ -199,7 +199,7 @@ def fit_readers(
             if prompts:
                 condition = {"prompts": [prompts[i % len(prompts)] for i in batch]}
             for step in trajectory(opened.model, batch, **_way(model), **condition):
-                yield step.t, _pooled(step.x0_hat.cpu().float(), size), opened.taps
+                yield int(step.t), _pooled(step.x0_hat.cpu().float(), size), opened.taps
             done += len(batch)
             if progress:
                 progress(done, seeds + held_out)

@@ -156,7 +156,7 @@ def _checked(steps: Sequence[int], most: int) -> list[int]:
 
 def named_chains(schedule: NoiseSchedule, n: int) -> list[Times]:
     """The chains of n steps of the named spacings, but for those that start where no solver can."""
-    chains = [tuple(t for t, _ in timestep_pairs(schedule.T, n, spacing)) for spacing in TRIED]
+    chains = [tuple(int(t) for t, _ in timestep_pairs(schedule.T, n, spacing)) for spacing in TRIED]
     return [chain for chain in chains if schedule.alpha_bar[chain[0]] > 0]
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from ddpm_core.model import Model
 from ddpm_core.names import SHAPES, Shape
 from ddpm_core.noise import gaussian
-from ddpm_core.objective import l_simple
+from ddpm_core.objective import loss
 from ddpm_core.runs import trajectory
 from ddpm_core.samplers import Step
 from ddpm_core.schedule import NoiseSchedule
@@ -150,7 +150,7 @@ def least_loss(mixture: Mixture, schedule: NoiseSchedule | None = None, draws: i
     x_0 = mixture.draw(draws, generator)
     t = torch.arange(draws) % exact.schedule.T + 1
     eps = torch.from_numpy(generator.standard_normal(x_0.shape, dtype=np.float32))
-    return l_simple(exact, x_0, t, eps).mean().item()
+    return loss(exact, x_0, t=t, eps=eps).mean().item()
 
 
 # --- Shapes, inside [−1, 1]²

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ddpm_core import objective
 from ddpm_core.model import Model
 from ddpm_core.noise import check_seed
-from ddpm_core.objective import l_simple
 from ddpm_core.plane.mixtures import STREAM, Mixture, plane_model
 from ddpm_core.schedule import NoiseSchedule
 
@@ -91,7 +91,7 @@ def training(
         t = torch.from_numpy(generator.integers(1, schedule.T + 1, BATCH))
         eps = torch.from_numpy(generator.standard_normal(x_0.shape, dtype=np.float32))
         with torch.enable_grad():
-            loss = l_simple(model, x_0, t, eps).mean()
+            loss = objective.loss(model, x_0, t=t, eps=eps).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

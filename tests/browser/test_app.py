@@ -793,7 +793,7 @@ def test_on_a_laptop_run_is_in_sight_ten_stops_of_tab_away_and_nothing_is_cut_of
 
 
 def test_the_first_page_is_light(url):
-    texts = ("examples/watch.json", PAGE, COMMON, web.STYLE)
+    texts = ("parts/watch/example.json", PAGE, COMMON, web.STYLE)
     names = [*texts, *(name for name in web.served() if name.startswith("models/"))]
     with httpx.Client(base_url=url, headers={"accept-encoding": "gzip"}) as client:
         page, *files = [client.get(path) for path in ("", *(f"web/{web.version()}/{name}" for name in names))]

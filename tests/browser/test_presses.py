@@ -11,13 +11,13 @@ from urllib.parse import urlencode
 
 import pytest
 from browser import CALM, new_page, served
+from parts import ON_PAGE, ON_SERVER, WITH_RUNS
 from PIL import Image
 
 from ddpm_core.checkpoint.hub import snapshots
 from ui.machine.step_times import StepTimes
 
-ON_SERVER = ("watch", "compare", "grid", "latents", "repair", "likelihood")
-HAS_RUNS = (*ON_SERVER, "plane")
+HAS_RUNS = tuple(part for part in WITH_RUNS if part not in ("between", "network"))  # those have their own models
 # What is shown: words, values, what is chosen, what is open or dimmed, where the caret and the page are.
 SHOWN = """
 () => {
@@ -198,7 +198,7 @@ def silent(page, url, query, root):
             name = ""
             continue
         # What the form no longer says is dimmed, unless a run of it goes on. One of the plane may be over already.
-        if name and part in ON_SERVER and seen["link"] not in (before, first) and not seen["told"]:
+        if name and part in {*HAS_RUNS} & ON_SERVER and seen["link"] not in (before, first) and not seen["told"]:
             wrong.append(f"{name}: nothing is said of it")
         wrong += seen["dead"]
         name = next((name for name in seen["names"] if name not in done), "")
@@ -443,7 +443,7 @@ def test_on_a_phone_what_a_button_plays_comes_into_sight(browser, app):
     def take(route):
         held.append(route) if hold else route.continue_()
 
-    phone.route("**/examples/watch.json", take)
+    phone.route("**/parts/watch/example.json", take)
     ready(phone, app.local_url, "tab=watch")
     phone.evaluate("scrollTo(0, 9999)")
     phone.route("**/ask", take)
@@ -480,7 +480,7 @@ def test_the_link_of_a_run_that_is_found_again_is_of_that_run(quiet, app):
 
 
 def test_the_link_is_of_what_is_chosen_where_nothing_is_shown(quiet, app):
-    quiet.route("**/examples/grid.json", lambda route: route.abort())
+    quiet.route("**/parts/grid/example.json", lambda route: route.abort())
     ready(quiet, app.local_url, "tab=grid")
     quiet.fill(".part-grid [data-name=seed] input", "16")
     assert "seed=16" in copied_link(quiet)
@@ -519,7 +519,7 @@ def test_a_model_that_is_chosen_while_an_estimate_comes_is_waited_for(quiet, app
 
 
 def test_a_server_that_is_gone_is_asked_again_until_it_is_back(quiet, app):
-    quiet.route("**/parts/compare.js", lambda route: route.abort())  # it may be kept from before
+    quiet.route("**/parts/compare/mount.js", lambda route: route.abort())  # it may be kept from before
     opened(quiet, app.local_url, "tab=watch")
     quiet.wait_for_selector(".part-watch[data-described]")  # by a module, which is loaded with the first question
     quiet.evaluate("document.querySelector('.part-watch .how').open = true")
@@ -571,7 +571,7 @@ p { margin-bottom: 2em !important }
 def test_nothing_is_wider_than_the_window_and_run_is_at_hand(quiet, app):
     """Also at 400 per cent, which is 320 pixels (WCAG 1.4.10), with wide text."""
     opened(quiet, app.local_url, "tab=watch")
-    for part in (*HAS_RUNS, "between", "network", "forward", "train", "course"):
+    for part in ON_PAGE:
         quiet.evaluate("(part) => page.open(part, null)", part)
         settled(quiet)
         if part in HAS_RUNS:
@@ -638,7 +638,7 @@ def test_every_part_goes_onto_the_wall_and_the_keys_are_told_there(quiet, app):
     opened(quiet, app.local_url, "tab=watch")
     code = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'/>"
     quiet.evaluate(f'page.invitation = async () => ({{ address: "http://192.0.2.7/", code: "{code}", why: "" }})')
-    for part in (*HAS_RUNS, "forward", "train", "course"):
+    for part in ON_PAGE:
         quiet.evaluate("(part) => page.open(part, null)", part)
         quiet.keyboard.press("f")
         quiet.wait_for_selector(".projector > .wall h2:not(:empty)")
@@ -731,7 +731,7 @@ def test_what_a_symbol_means_is_said_with_a_picture_and_the_list_is_behind_it(qu
 
 
 def test_what_a_symbol_means_is_said_before_the_first_picture(quiet, app):
-    quiet.route("**/examples/watch.json", lambda route: route.abort())
+    quiet.route("**/parts/watch/example.json", lambda route: route.abort())
     ready(quiet, app.local_url, "tab=watch")
     quiet.locator(".ddpm-player .term:visible").first.click()
     quiet.wait_for_selector(".meaning p:visible")
@@ -775,7 +775,7 @@ def test_a_page_with_runs_in_every_part_is_still_answered(quiet, app):
     """A browser keeps six connections to a server."""
     opened(quiet, app.local_url, "tab=watch")
     states = []
-    for part in ON_SERVER:
+    for part in ("watch", "compare", "grid", "latents", "repair", "likelihood"):
         quiet.evaluate("(part) => page.open(part, null)", part)
         quiet.click(f".part-{part} .run")
         quiet.wait_for_selector(f".part-{part}:is([data-state=queued], [data-state=error])")

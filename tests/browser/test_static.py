@@ -27,6 +27,7 @@ import plans
 import pytest
 import toylab
 from browser import ARGS, CALM, MOTION, NAME, _missing, browser, chromium_path  # noqa: F401, a fixture
+from parts import ON_PAGE
 from PIL import Image
 from test_ui_files import grain
 
@@ -237,7 +238,7 @@ def test_little_is_sent_before_run_can_be_pressed_and_before_the_first_run_ends(
         assert len(files) >= len(patterns)
         return sum(len(gzip.compress(file.read_bytes(), 6)) for file in files)
 
-    names = ("page.css", PAGE, COMMON, "examples/watch.json", "icons/icon.svg", "models/mnist-tiny.webp")
+    names = ("page.css", PAGE, COMMON, "parts/watch/example.json", "icons/icon.svg", "models/mnist-tiny.webp")
     before = sent("index.html", *(f"web/*/{name}" for name in names))
     assert before < 205_000
     model = folder / "checkpoints/mnist-tiny"
@@ -376,12 +377,12 @@ def png(page):
     page.wait_for_selector("#place > section:not([hidden])[data-state=finished]")
     packed = page.evaluate(
         """async () => {
-            const { make } = await import(`${document.querySelector("link[href$='page.js']").href}/../files/make.js`);
             const { run } = document.querySelector("#place > section:not([hidden])").dataset;
             const { knowledge, part } = page;
             const { values } = JSON.parse(sessionStorage.getItem(`lab-run-${part}`));
             const found = { ...(await page.client.kept(run)), plan: await knowledge.plan(part, values) };
-            const [, bytes] = await make(knowledge.catalogue, part, "png", found, async () => {});
+            const { save } = await (await knowledge.plansOf(part)).files();
+            const [, bytes] = await save("png", found, knowledge.catalogue, async () => {});
             return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
         }"""
     )
@@ -773,7 +774,7 @@ def test_the_page_loads_nothing_that_its_policy_forbids(browser, site, tmp_path)
         opened.wait_for_selector(".part-watch[data-state=finished]")
         saved(opened, "Everything (ZIP)")
         quick = {"columns": "1", "steps": 1, "steps_b": 1, "count": 1, "times": "100"}  # to open a part also runs it
-        for part in ("grid", "plane", "between", "forward", "latents", "repair", "likelihood", "train", "course"):
+        for part in ON_PAGE:
             go(opened, part, quick)
         go(opened, "latents", quick)
         upload(opened, "latents", tmp_path / "own.png")

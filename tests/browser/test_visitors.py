@@ -10,19 +10,10 @@ import flashing
 import numpy as np
 import pytest
 from browser import CALM, MOTION, _missing, served
+from parts import ON_PAGE, QUICK, WITH_RUNS
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "ui/web/node_modules/axe-core/axe.min.js"
-HAS_RUNS = ("watch", "compare", "grid", "plane", "between", "latents", "repair", "likelihood")
-PARTS = (*HAS_RUNS, "forward", "network", "train", "course")
-# A run of each that takes moments.
-QUICK = {
-    "compare": "&steps=4&steps_b=3",
-    "grid": "&columns=2,3",
-    "plane": "&steps=10&steps_b=10",
-    "latents": "&steps=4&count=2",
-    "likelihood": "&count=1",
-}
 LOOKS = ({"color_scheme": "light"}, {"color_scheme": "dark"}, {"forced_colors": "active"})
 # What axe-core finds: the rule, and the first elements that break it. The contrast of forced colours is the system's.
 FOUND = """
@@ -112,11 +103,11 @@ def axed(page):
 
 
 @pytest.mark.browsers
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", ON_PAGE)
 def test_axe_finds_nothing_and_symbols_are_said_in_words_before_a_run_and_after_it(axed, url, part):
     opened(axed, url, part, QUICK.get(part, ""))
     found = violations(axed)
-    if part in HAS_RUNS:
+    if part in WITH_RUNS:
         finished(axed, part)
         found += violations(axed)
     assert not found

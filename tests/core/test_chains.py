@@ -1,11 +1,17 @@
 """DDPM and DDIM step by step against the oracle and against diffusers, in float64."""
 
+import itertools
+import math
+
+import numpy as np
 import oracle
 import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 from toy import AB, LINEAR, SECOND_HALF, X_T, assert_chain, numpy_z, run, toy_model, z
 
+from ddpm_core import Model, NoiseSchedule
+from ddpm_core.coordinates import EDM
 from ddpm_core.timesteps import FORMULAS
 
 # Against the oracle
@@ -88,6 +94,56 @@ def test_the_mean_of_a_full_chain_is_the_mu_the_network_gave():
         mu = model.network(x, torch.full((2,), step.t - 1), None)
         torch.testing.assert_close(step.x, mu, rtol=0, atol=1e-9)
         x = step.x
+
+
+CHURN = {"S_churn": 40.0, "S_min": 0.05, "S_max": 50.0, "S_noise": 1.003}  # of EDM's Table 5, for ImageNet
+
+
+def wave(x, c_noise):
+    """F of EDM as a formula, for arrays and tensors."""
+    return (0.7 * x + 0.3 * c_noise) * x / (1 + x * x) - 0.2 * x
+
+
+@pytest.mark.parametrize("churn", [{}, CHURN, {"S_churn": 5.0, "S_noise": 0.9}], ids=["none", "EDM", "everywhere"])
+@pytest.mark.parametrize("made_of", [np.geomspace(0.002, 160, 200), np.linspace(0.0015, 200, 1000)], ids=["ln", "even"])
+def test_heun_is_algorithm_2_of_edm(made_of, churn):
+    """At σ of EDM's own, between those of the schedule. σ² of a time loses what 1 − ᾱ does, eps/4e-6 = 5e-11."""
+    schedule, sigmas = NoiseSchedule.from_sigmas(made_of), oracle.karras(18, 0.002, 80.0)
+    model = Model(
+        network=lambda x, c_noise, labels: wave(x, c_noise.reshape(-1, 1, 1, 1)),
+        **{"schedule": schedule, "image_size": 4, "prediction": "x0", "coordinates": EDM(times=1), "clip": False},
+    )
+    ours = run(model, schedule.times_at([*sigmas, 0.0]), sampler="heun", **churn)
+    scale = [math.sqrt(1 + sigma**2) for sigma in [*sigmas, 0.0]]
+    theirs = oracle.heun(oracle.denoiser(wave), X_T.numpy() * scale[0], sigmas, numpy_z, **churn)
+    for step, factor, (x, x0_hat) in zip(ours, scale[1:], theirs, strict=True):
+        np.testing.assert_allclose(step.x, x / factor, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(step.x0_hat, x0_hat, rtol=0, atol=1e-10)
+    assert (max(step.sigma for step in ours) > 0.05) == bool(churn)
+
+
+def test_a_chain_at_real_times_is_the_oracles():
+    """Between two times ln σ is linear, so a table with ten times as many of them has those of the other."""
+    sigma = np.geomspace(0.01, 100, 101)
+    schedule = NoiseSchedule.from_sigmas(sigma[::10])
+    ab = np.concatenate([[1.0], 1 / (1 + sigma**2)])
+    model = Model(
+        network=lambda x, t_index, labels: torch.from_numpy(oracle.toy_eps(x.numpy(), 100 * t_index[0].item())),
+        **{"schedule": schedule, "image_size": 4, "prediction": "epsilon"},
+    )
+    fine = [101, 78, 55, 31, 12, 1]  # of the table: t = 1 + (i − 1)/10
+    pairs = [*itertools.pairwise([*fine, 0])]
+    network = lambda x, i: oracle.toy_eps(x, 100 * (i - 1) / 10)  # noqa: E731
+    times = [1 + (i - 1) / 10 for i in fine]
+    for options, expected in (
+        ({"variance": "beta_tilde"}, oracle.ddpm(ab, network, X_T.numpy(), pairs, "beta_tilde", numpy_z, True)),
+        ({"sampler": "ddim", "eta": 0.5}, oracle.ddim(ab, network, X_T.numpy(), pairs, 0.5, numpy_z, True)),
+    ):
+        for step, (x, x0_hat, deviation) in zip(run(model, times, **options), expected, strict=True):
+            # 1 − ᾱ_1 is 1e-4, so σ² has an error of eps/1e-4 = 2e-12, and pixels are below 5.
+            np.testing.assert_allclose(step.x, x, rtol=0, atol=1e-10)
+            np.testing.assert_allclose(step.x0_hat, x0_hat, rtol=0, atol=1e-10)
+            np.testing.assert_allclose(step.sigma, deviation, rtol=0, atol=1e-10)
 
 
 # Against diffusers, its float32 tables replaced by float64 ones

@@ -90,8 +90,13 @@ def test_the_times_of_the_steps_may_be_given(checkpoint, here):
     main(["sample", "--checkpoint", str(checkpoint), "--steps", "20,9,1", "--seeds", "3", "--grid", "own.png"])
     expected = ddpm_core.sample(ddpm_core.load(checkpoint), [3], [20, 9, 1])
     assert np.array_equal(np.asarray(Image.open(here / "own.png")), imaging.grid(expected))
-    main(["reconstruct", "--checkpoint", str(checkpoint), "--steps", "9,1", "--times", "9", "--seeds", "3"])
-    for steps, sentence in {"1,9": "from at most 20", "9,x": "such as 999,500,1"}.items():
+    churned = ["--sampler", "heun", "--steps", "19.5,9,0.5", "--S-churn", "2"]
+    main(["sample", "--checkpoint", str(checkpoint), *churned, "--seeds", "3", "--grid", "own.png"])
+    options = {"steps": [19.5, 9, 0.5], "sampler": "heun", "S_churn": 2}
+    expected = ddpm_core.sample(ddpm_core.load(checkpoint), [3], **options)
+    assert np.array_equal(np.asarray(Image.open(here / "own.png")), imaging.grid(expected))
+    main(["reconstruct", "--checkpoint", str(checkpoint), "--steps", "9.5,1", "--times", "9.5", "--seeds", "3"])
+    for steps, sentence in {"1,9": "at most 20 and above 0", "9,x": "such as 999,500.5,1"}.items():
         assert sentence in refusal("sample", "--checkpoint", checkpoint, "--steps", steps)
     words = ("reconstruct", "--checkpoint", checkpoint, "--steps", "9,1", "--times", "5")
     assert "a chain that starts at t = 5 must have it as its first time, got 9" in refusal(*words)

@@ -15,7 +15,8 @@ import ddpm_core
 from ddpm_core import Model, NoiseSchedule, predict, q_sample
 from ddpm_core.coordinates import EDM, RectifiedFlow, VarianceExploding
 from ddpm_core.likelihood import FLOOR, discretized_log_likelihood
-from ddpm_core.objective import LOSSES, l_hybrid, l_simple, l_vlb, lognormal_times, min_snr_weight
+from ddpm_core.names import LOSSES
+from ddpm_core.objective import lognormal_times, loss, min_snr_weight
 from ddpm_core.process import from_x0_eps
 
 SCHEDULE = NoiseSchedule.linear(50)
@@ -46,8 +47,8 @@ def perfect(prediction, x_0, t, eps, off=0.0):
 @pytest.mark.parametrize("prediction", ["epsilon", "x0", "v", "mu", "flow"])
 def test_l_simple_is_zero_for_a_perfect_network_and_the_mean_square_otherwise(prediction):
     x_0, t, eps = batch()
-    assert l_simple(perfect(prediction, x_0, t, eps), x_0, t, eps).abs().max() < 1e-24
-    off = l_simple(perfect(prediction, x_0, t, eps, 0.3), x_0, t, eps)
+    assert loss(perfect(prediction, x_0, t, eps), x_0, t=t, eps=eps).abs().max() < 1e-24
+    off = loss(perfect(prediction, x_0, t, eps, 0.3), x_0, t=t, eps=eps)
     torch.testing.assert_close(off, torch.full((6,), 0.09, dtype=torch.float64))
 
 
@@ -59,10 +60,10 @@ def test_the_network_sees_x_t_the_index_t_minus_1_and_the_labels():
         seen.update(x_t=x_t, t_index=t_index, labels=labels)
         return torch.zeros_like(x_t)
 
-    loss = l_simple(model(network), x_0, t, eps, labels)
+    found = loss(model(network), x_0, labels, t, eps)
     assert torch.equal(seen["t_index"], t - 1) and torch.equal(seen["labels"], labels)
     torch.testing.assert_close(seen["x_t"], q_sample(SCHEDULE, x_0, t, eps))
-    torch.testing.assert_close(loss, eps.square().mean((1, 2, 3)))
+    torch.testing.assert_close(found, eps.square().mean((1, 2, 3)))
 
 
 @pytest.mark.parametrize(
@@ -79,11 +80,11 @@ def test_a_network_in_other_coordinates_is_trained_on_what_a_model_shows_it(coor
 
     t = torch.tensor([1, 2, 3, 20, 49, 50])
     own = model(network, prediction, coordinates=coordinates, clip=False)
-    loss = l_simple(own, x_0, t, eps)
+    lost = loss(own, x_0, t=t, eps=eps)
     found = predict(own, q_sample(SCHEDULE, x_0, t, eps), t)
     assert all(map(torch.equal, *seen)) and seen[0][1].dtype == torch.float64
     error = {"flow": found.eps - found.x0 - (eps - x_0), "epsilon": found.eps - eps, "x0": found.x0 - x_0}[prediction]
-    torch.testing.assert_close(loss, error.square().mean((1, 2, 3)))
+    torch.testing.assert_close(lost, error.square().mean((1, 2, 3)))
 
 
 @given(t=st.integers(2, 50), kind=st.sampled_from(["beta", "beta_tilde"]), error=st.floats(-2, 2))
@@ -92,13 +93,13 @@ def test_l_vlb_of_a_fixed_variance_is_equation_12_plus_its_constant(t, kind, err
     """Eq. 12: the squared error of ε weighs β²/(2σ²α(1 − ᾱ)); the constant is the KL of two variances alone."""
     x_0, _, eps = batch(n=2)
     steps = torch.full((2,), t)
-    loss = l_vlb(model(lambda x_t, *_: eps + error, variance=kind), x_0, steps, eps)
+    lost = loss(model(lambda x_t, *_: eps + error, variance=kind), x_0, t=steps, eps=eps, kind="vlb")
     beta, alpha, alpha_bar = (float(table[t]) for table in (SCHEDULE.beta, SCHEDULE.alpha, SCHEDULE.alpha_bar))
     beta_tilde = (1 - float(SCHEDULE.alpha_bar[t - 1])) / (1 - alpha_bar) * beta
     variance = beta if kind == "beta" else beta_tilde
     nats = beta**2 / (2 * variance * alpha * (1 - alpha_bar)) * error**2
     nats += 0.5 * (math.log(variance / beta_tilde) + beta_tilde / variance - 1)
-    torch.testing.assert_close(loss, torch.full((2,), 50 * nats / math.log(2), dtype=torch.float64))
+    torch.testing.assert_close(lost, torch.full((2,), 50 * nats / math.log(2), dtype=torch.float64))
 
 
 @pytest.mark.parametrize("kind", ["learned", "learned_range"])
@@ -109,53 +110,118 @@ def test_l_hybrid_teaches_the_mean_by_l_simple_and_the_variance_by_the_bound(kin
     mean = (0.1 * torch.randn_like(eps)).requires_grad_()
     v = torch.full_like(eps, -2.0 if kind == "learned" else 0.0).requires_grad_()
 
-    def gradients(loss):
+    def gradients(name):
         own = model(lambda *_: torch.cat([mean, v], 1), prediction, variance=kind)
-        total = loss(own, x_0, t, eps).mean()
+        total = loss(own, x_0, t=t, eps=eps, kind=name).mean()
         return torch.autograd.grad(total, (mean, v), allow_unused=True)
 
-    simple, bound, both = map(gradients, (l_simple, l_vlb, l_hybrid))
+    simple, bound, both = map(gradients, LOSSES)
     assert simple[1] is None or not simple[1].any()
     torch.testing.assert_close(both[0], simple[0])
     torch.testing.assert_close(both[1], 0.001 * bound[1])
     assert bound[1].abs().sum() > 0
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_losses_and_gradients_stay_finite_in_float32_at_both_ends_of_the_chain(loss):
+@pytest.mark.parametrize("kind", LOSSES)
+def test_losses_and_gradients_stay_finite_in_float32_at_both_ends_of_the_chain(kind):
     schedule = NoiseSchedule.linear()
     x_0, _, eps = batch(dtype=torch.float32)
     t = torch.tensor([1, 1, 2, 2, 1000, 1000])
     for variance in ("beta", "beta_tilde", "learned", "learned_range"):
-        if loss == "hybrid" and not variance.startswith("learned"):
+        if kind == "hybrid" and not variance.startswith("learned"):
             continue
         channels = 6 if variance.startswith("learned") else 3
         output = torch.randn(6, channels, 4, 4, generator=torch.Generator().manual_seed(1)).requires_grad_()
         own = model(lambda *_, o=output: o, schedule=schedule, variance=variance)
-        values = LOSSES[loss](own, x_0, t, eps)
+        values = loss(own, x_0, t=t, eps=eps, kind=kind)
         values.sum().backward()
         assert values.dtype == torch.float32 and values.isfinite().all() and output.grad.isfinite().all()
 
 
 def test_half_precision_output_is_compared_in_float32():
     x_0, t, eps = batch(dtype=torch.float32)
-    loss = l_simple(model(lambda x_t, *_: torch.zeros_like(x_t, dtype=torch.bfloat16)), x_0, t, eps)
-    assert loss.dtype == torch.float32
-    torch.testing.assert_close(loss, eps.square().mean((1, 2, 3)))
+    found = loss(model(lambda x_t, *_: torch.zeros_like(x_t, dtype=torch.bfloat16)), x_0, t=t, eps=eps)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, eps.square().mean((1, 2, 3)))
 
 
-def test_l_hybrid_refuses_a_fixed_variance():
-    with pytest.raises(ValueError, match="learned_range"):
-        l_hybrid(model(lambda x, *_: x), *batch())
+def test_a_loss_draws_its_times_and_noise_from_a_generator():
+    """Without t and ε, the same numbers as drawn by hand: every t of 1..T alike, then standard normal ε."""
+    x_0, _, _ = batch(n=400)
+    own = model(lambda x_t, t_index, labels: x_t * 0.1 + t_index.reshape(-1, 1, 1, 1) / 50)
+    found = loss(own, x_0, generator=torch.Generator().manual_seed(3))
+    generator = torch.Generator().manual_seed(3)
+    t = torch.randint(1, 51, (400,), generator=generator)
+    eps = torch.randn(x_0.shape, generator=generator, dtype=torch.float64)
+    assert found.equal(loss(own, x_0, t=t, eps=eps)) and set(t.tolist()) == set(range(1, 51))
+    torch.manual_seed(4)
+    first = loss(own, x_0)
+    torch.manual_seed(4)
+    assert first.equal(loss(own, x_0)) and not first.equal(loss(own, x_0))
+    assert loss(own, x_0, t=7, eps=eps).equal(loss(own, x_0, t=torch.full((400,), 7), eps=eps))
+
+
+def test_labels_are_those_of_trajectory():
+    """Names, numbers and None become the network's numbers; a tensor is passed on."""
+    x_0, t, eps = batch(n=3)
+    seen = []
+
+    def network(x_t, t_index, labels):
+        seen.append(labels.tolist())
+        return 0 * x_t
+
+    own = model(network, num_classes=2, null_label=2, class_names=("cat", "dog"))
+    for labels in (None, "dog", ["dog", None, 0], torch.tensor([1, 2, 0])):
+        loss(own, x_0, labels, t, eps)
+    assert seen == [[2, 2, 2], [1, 1, 1], [1, 2, 0], [1, 2, 0]]
+    for labels, sentence in (
+        ("bird", "bird"),
+        ([1, 2, 0], "labels go from 0 to 1"),
+        (torch.tensor([0]), "give one label, or one per image: 3 images, 1 labels"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            loss(own, x_0, labels, t, eps)
+    with pytest.raises(ValueError, match="this model has no classes"):
+        loss(model(network), x_0, 1, t, eps)
+
+
+def test_weights_multiply_the_loss_of_each_image():
+    x_0, t, eps = batch()
+    own = model(lambda x_t, *_: 0.3 * x_t, "v")
+    plain = loss(own, x_0, t=t, eps=eps)
+    soft = loss(own, x_0, t=t, eps=eps, weight=lambda schedule, t: schedule.alpha_bar[t])
+    torch.testing.assert_close(soft, plain * SCHEDULE.alpha_bar[t])
+    found = loss(own, x_0, t=t, eps=eps, min_snr=5.0)
+    torch.testing.assert_close(found, plain * min_snr_weight(SCHEDULE, "v", t, 5.0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"kind": "l2"}, "unknown loss 'l2': choose from simple, vlb, hybrid"),
+        ({"kind": "hybrid"}, "L_hybrid trains a learned variance .learned or learned_range., not 'beta'"),
+        ({"kind": "vlb", "min_snr": 5.0}, "min_snr and weight are two ways to weigh the loss 'simple'"),
+        ({"min_snr": 5.0, "weight": lambda schedule, t: t}, "two ways"),
+        ({"min_snr": 0.0}, "must be above 0, got 0"),
+        ({"t": 0}, r"t must be whole and lie in 1..50, got 0"),
+        ({"t": torch.tensor([1, 2, 3])}, r"one per image .6."),
+        ({"eps": torch.zeros(6, 3, 4, 5)}, "noise must have the shape of x_0"),
+        ({"x_0": torch.zeros(6, 3, 4, 4, dtype=torch.uint8)}, "x_0 must be a float tensor .*, got .* uint8"),
+        ({"x_0": torch.zeros(6, 1, 4, 4)}, r"x_0 must be a float tensor of shape .N, 3, 4, 4., got .6, 1, 4, 4."),
+    ],
+)
+def test_a_loss_says_what_it_can_not_take(changes, sentence):
+    x_0, t, eps = batch()
+    with pytest.raises(ValueError, match=sentence):
+        loss(model(lambda x, *_: x), **{"x_0": x_0, "t": t, "eps": eps, **changes})
 
 
 def test_a_loss_knows_what_its_network_predicts():
     """A network alone does not say it, and a wrong guess would train on another target."""
     x_0, t, eps = batch()
-    for loss in LOSSES.values():
-        with pytest.raises(TypeError, match="takes a Model, which says what its network predicts, got a function"):
-            loss(lambda x, *_: x, x_0, t, eps)
-    losses = [l_simple(model(lambda x, *_: 0 * x, prediction), x_0, t, eps) for prediction in ("epsilon", "v")]
+    with pytest.raises(TypeError, match="takes a Model, which says what its network predicts, got a function"):
+        loss(lambda x, *_: x, x_0, t=t, eps=eps)
+    losses = [loss(model(lambda x, *_: 0 * x, prediction), x_0, t=t, eps=eps) for prediction in ("epsilon", "v")]
     assert not torch.allclose(*losses)
 
 
@@ -194,10 +260,10 @@ def test_min_snr_weighting_is_one_loss_whatever_the_network_predicts(t, gamma):
             return from_x0_eps(SCHEDULE, prediction, wrong, guess, x_t, t)
 
         weight = min_snr_weight(SCHEDULE, prediction, steps, gamma)
-        losses.append(weight * l_simple(model(network, prediction), x_0, steps, eps))
+        losses.append(weight * loss(model(network, prediction), x_0, t=steps, eps=eps))
     snr = float(SCHEDULE.alpha_bar[t] / (1 - SCHEDULE.alpha_bar[t]))
-    for loss in losses:
-        torch.testing.assert_close(loss, torch.full((2,), min(snr, gamma) * 0.01, dtype=torch.float64))
+    for found in losses:
+        torch.testing.assert_close(found, torch.full((2,), min(snr, gamma) * 0.01, dtype=torch.float64))
     with pytest.raises(ValueError, match="min-SNR"):
         min_snr_weight(SCHEDULE, "mu", steps)
 

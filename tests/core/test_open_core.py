@@ -31,6 +31,7 @@ WITHOUT_MEMORY = [
     {"sampler": "ddim", "eta": 0.7},
     {"sampler": "consistency"},
     {"sampler": "langevin"},
+    {"sampler": "heun", "S_churn": 3.0},
 ]
 
 
@@ -384,6 +385,7 @@ def test_the_table_holds_every_name():
 
 # A value of each option of the samplers that is not its default.
 OTHER = {"variance": "beta_tilde", "eta": 0.5, "snr": 0.3, "corrections": 2}
+OTHER |= {"S_churn": 2.0, "S_min": 0.5, "S_max": 0.03, "S_noise": 0.9}
 OTHER |= {option: not usual for option, usual in SWITCHES.items()}
 TAKE_OPTIONS = {
     "sample": lambda model, **own: sample(model, [1], 4, **own),
@@ -400,13 +402,14 @@ def test_whatever_takes_a_sampler_takes_its_options_by_their_names(use):
     model, take = blur_model(), TAKE_OPTIONS[use]
     for name, options in OPTIONS.items():
         for option in options:
-            own = {option: OTHER[option]}
+            more = {"S_churn": 2.0} if name == "heun" and option != "S_churn" else {}  # else these do nothing
+            own = {option: OTHER[option], **more}
             if name in ("dpm++", "unipc") and use == "restore":
                 continue
             found, expected, plain = (
                 take(model, sampler=name, **own),
                 take(model, sampler=replace(NAMED[name], **own)),
-                take(model, sampler=name),
+                take(model, sampler=name, **more),
             )
             assert (found == expected) is True if use == "make_chain" else np.array_equal(found, expected), own
             assert not (found == plain if use == "make_chain" else np.array_equal(found, plain)), own
@@ -508,6 +511,123 @@ def test_a_sampler_that_breaks_its_promise_is_told_of_it_in_a_sentence(how, at):
     with pytest.raises(ValueError, match="the sampler 'of your own'") as error:
         run(toy_model(), 4, sampler=Odd(how, at))
     assert "\n" not in str(error.value)
+
+
+# Real times
+
+
+def recorded(model):
+    """The model, and the times that its network gets."""
+    told = []
+
+    def network(x, t_index, labels):
+        told.append(t_index.clone())
+        return model.network(x, t_index, labels)
+
+    return model.evaluated_by(network), told
+
+
+def test_an_evaluation_takes_a_real_time_or_a_noise_level():
+    model, told = recorded(smooth_model("epsilon"))
+    alpha_bar = LINEAR.alpha_bar_at(412.7)
+    sigma = math.sqrt(1 / alpha_bar - 1)
+    found = predict(model, X_T, 412.7, clip=False)
+    torch.testing.assert_close(found.x0, (X_T - math.sqrt(1 - alpha_bar) * found.eps) / math.sqrt(alpha_bar))
+    assert told[-1].dtype == torch.float64 and told[-1].tolist() == [411.7] * 2
+    for same in (torch.tensor([412.7] * 2, dtype=torch.float64), np.float64(412.7)):
+        assert all(a.equal(b) for a, b in zip(predict(model, X_T, same, clip=False)[:3], found[:3], strict=True))
+    for by_sigma in (sigma, torch.tensor([sigma, sigma], dtype=torch.float64)):
+        torch.testing.assert_close(predict(model, X_T, sigma=by_sigma, clip=False).x0, found.x0, rtol=0, atol=1e-9)
+    predict(model, X_T.float(), torch.tensor([5.5, 0.25]))  # below 1: the first time that it has learned
+    assert told[-1].dtype == torch.float32 and told[-1].tolist() == [4.5, 0.0]
+    for whole in (5.0, np.float32(5), torch.tensor([5.0, 5.0]), torch.tensor(5.0)):
+        assert predict(model, X_T, whole).eps.equal(predict(model, X_T, 5).eps) and told[-1].dtype == torch.int64
+    for wrong, match in (
+        ({}, "give t or sigma"),
+        ({"t": 5, "sigma": 1.0}, "not both"),
+        ({"sigma": -1.0}, "at least 0"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            predict(model, X_T, **wrong)
+    for wrong in (0.0, 1000.5, -0.5, math.nan):
+        with pytest.raises(ValueError, match="t must be above 0 and at most 1000"):
+            predict(model, X_T, wrong)
+
+
+def test_a_chain_visits_real_times_and_is_cut_at_them():
+    model, told = recorded(blur_model())
+    run = {"seeds": [3, 4], "steps": [999.5, 500, 20.25], "sampler": "ddim", "eta": 0.5}
+    whole = list(trajectory(model, **run))
+    assert [(step.t, step.s) for step in whole] == [(999.5, 500), (500, 20.25), (20.25, 0)]
+    assert [time[0].item() for time in told[-3:]] == [998.5, 499, 19.25]
+    *_, last = trajectory(model, **run, after=(20.25, whole[1].x))
+    assert torch.equal(last.x, whole[-1].x)
+    x_t = ddpm_core.encode(model, IMAGES, 300.5, [5, 6])
+    decoded = reconstruct(model, x_t, 300.5, [5, 6], 4, sampler="ddim")
+    assert np.array_equal(decoded, sample(model, [5, 6], 4, x_T=x_t, start=300.5, sampler="ddim"))
+    assert told[-4][0].item() == np.float32(299.5)
+
+
+class TableOfTimes(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.times = torch.nn.Embedding(1000, 3)
+
+    def forward(self, x, t_index, labels):
+        return x + self.times(t_index)[:, :, None, None]
+
+
+def test_a_network_that_knows_whole_times_alone_says_so_before_it_computes():
+    known = wrap(small_unet(sample_size=4), "cpu", "fp32", "torch")
+    known.unet.known_times = 1000
+    shape = {"schedule": LINEAR, "image_size": 4, "prediction": "epsilon"}
+    for model in (Model(network=known, **shape), Model(network=TableOfTimes(), **shape)):
+        for call in (
+            lambda model: trajectory(model, [1], [999.5, 1]),
+            lambda model: trajectory(model, [1], 4, "heun", S_churn=2.0),
+            lambda model: predict(model, X, 5.5),
+        ):
+            with pytest.raises(ValueError, match="this network knows only whole ones"):
+                call(model)
+        assert sample(model, [1], 2, sampler="heun").shape == (1, 4, 4, 3)
+    for call in (
+        lambda: predict(toy_model("mu"), X_T, 5.5),
+        lambda: trajectory(toy_model("mu"), [1], [5.5, 1]),
+        lambda: ddpm_core.bits_per_dim(blur_model(), IMAGES, steps=[5.5, 1]),
+    ):
+        with pytest.raises(ValueError, match=r"whole times"):
+            call()
+
+
+def test_a_function_evaluates_anywhere():
+    """Midpoint steps in ln σ, against DDIM's with the same network in the limit of many steps."""
+
+    def midpoint(predict, schedule, pairs, x, *, noise):
+        for k, (t, s) in enumerate(pairs):
+            here, there = (max(schedule.at(time).sigma.item(), 1e-3) for time in (t, s))
+            half = schedule.time_at(math.sqrt(here * there))
+            first = predict(x, t)
+            middle = q_sample(schedule, first.x0, half, first.eps)
+            second = predict(middle, half)
+            a = math.sqrt(schedule.alpha_bar_at(s) / schedule.alpha_bar_at(t))
+            b = math.sqrt(1 - schedule.alpha_bar_at(s)) - a * math.sqrt(1 - schedule.alpha_bar_at(t))
+            x = a * x + b * second.eps
+            yield Step(k, t, s, x, first.x0_hat, 0.0)
+
+    model = smooth_model("epsilon")
+    # Up to T/2, as this network's x̂_0 is far from the data at T. The errors fall as 1/n² and 1/n.
+    ends = {
+        (name, n): [*trajectory(model, [1], n, sampler, x_T=X_T[:1], start=500, clip=False)][-1].x
+        for name, sampler, n in (
+            ("own", midpoint, 20),
+            ("own", midpoint, 40),
+            ("ddim", "ddim", 500),
+            ("heun", "heun", 40),
+        )
+    }
+    exact = ends["ddim", 500]
+    assert (ends["own", 40] - exact).abs().max() < (ends["own", 20] - exact).abs().max() < 0.2
+    assert (ends["heun", 40] - exact).abs().max() < 0.2
 
 
 # Chains that are cut, continued and changed
@@ -765,7 +885,7 @@ def test_a_network_of_diffusers_is_a_network(tmp_path, torch_engine):
     assert ddpm_core.module(own) is unet
     x_0, t, eps = torch.zeros(2, 1, 28, 28), torch.tensor([5, 700]), torch.ones(2, 1, 28, 28)
     labels = torch.tensor([3, 4])
-    losses = [ddpm_core.l_simple(one, x_0, t, eps, labels) for one in (own, loaded)]
+    losses = [ddpm_core.loss(one, x_0, labels, t, eps) for one in (own, loaded)]
     assert torch.allclose(*losses, rtol=1e-4)
     ddpm_core.save(own, tmp_path / "saved")  # its weights, too
     again = ddpm_core.load(tmp_path / "saved")

@@ -230,7 +230,7 @@ STEPS = {"ddim": {3: (900, 500, 40)}, "dpm++": {3: (950, 450, 30)}, "unipc": {3:
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_the_spacing_is_the_models_own_for_each_sampler(sampler):
     model = replace(mixture(), optimised=STEPS)
-    times = STEPS["ddim" if sampler in ("ddpm", "langevin", "consistency") else sampler][3]
+    times = STEPS["ddim" if sampler in ("ddpm", "langevin", "consistency", "heun") else sampler][3]
     pairs = list(zip(times, [*times[1:], 0], strict=True))
     assert [(s.t, s.s) for s in trajectory(model, [0], 3, sampler, spacing="optimised")] == pairs
     assert model_pairs(model, 3, "optimised", sampler) == pairs

@@ -1,6 +1,7 @@
 """Schedules against the papers' formulas in float64, diffusers' float32 tables, and published numbers."""
 
 import math
+import pickle
 
 import numpy as np
 import oracle
@@ -206,15 +207,74 @@ def test_times_at_a_sigma():
     asked = [(80 ** (1 / 7) + i / 17 * (0.02 ** (1 / 7) - 80 ** (1 / 7))) ** 7 for i in range(18)]
     table = [math.sqrt((1 - a) / a) for a in schedule.alpha_bar[1:].tolist()]
     nearest = [1 + min(range(1000), key=lambda i: abs(math.log(table[i] / sigma))) for sigma in asked]
-    assert schedule.times_at([*asked, 0.0]) == nearest
+    assert schedule.times_at([*asked, 0.0], whole=True) == nearest
+    real = schedule.times_at([*asked, 0.0])
+    # σ² has an error of eps/1e-4, which is the smallest 1 − ᾱ.
+    found = schedule.at(torch.tensor(real, dtype=torch.float64)).sigma
+    np.testing.assert_allclose(found, asked, rtol=1e-11)
+    assert [round(t) for t in real] == nearest
     assert schedule.times_at(schedule.sigma[[700, 20, 3]]) == [700, 20, 3]
-    assert schedule.times_at([1e9, 1e-9]) == [1000, 1]
+    assert schedule.times_at([1e9, 1e-9], whole=True) == [1000, 1]
+    assert schedule.times_at([1e9, 0.001]) == pytest.approx([1000, 0.1], rel=1e-4)
     silent = NoiseSchedule.from_config({"rescale_betas_zero_snr": True})  # whose own σ_T is infinite
     for own in (schedule, silent):
-        assert own.times_at([math.inf, math.inf, own.sigma[900].item(), 0.0]) == [1000, 900]
+        for whole in (True, False):
+            assert own.times_at([math.inf, math.inf, own.sigma[900].item(), 0.0], whole) == [1000, 900]
     for wrong in ([1.0, 2.0], [0.0], [float("nan")], [-1.0], []):
         with pytest.raises(ValueError, match="sigmas"):
             schedule.times_at(wrong)
+
+
+BETWEEN = {  # ᾱ at a real t, by the formula of each schedule
+    "cosine": (NoiseSchedule.cosine(50), lambda t: oracle.cosine(t / 50) / oracle.cosine(0), 49),
+    "laplace": (
+        NoiseSchedule.from_config({"beta_schedule": "laplace", "num_train_timesteps": 20}),
+        lambda t: oracle.laplace(t / 20) / oracle.laplace(0),
+        20,
+    ),
+    "a function": (NoiseSchedule.from_alpha_bar(lambda u: 1 - 0.9 * u, 7), lambda t: 1 - 0.9 * t / 7, 7),
+    "flow": (NoiseSchedule.flow(9), lambda t: (9.5 - t) ** 2 / ((9.5 - t) ** 2 + (t - 0.5) ** 2), 9),
+    "EDM": (
+        NoiseSchedule.from_config({"_class_name": "CMStochasticIterativeScheduler"}),
+        lambda t: 1 / (1 + (0.002 ** (1 / 7) + (t - 1) / 39 * (80 ** (1 / 7) - 0.002 ** (1 / 7))) ** 14),
+        40,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_between_two_times_alpha_bar_follows_the_schedules_formula(name):
+    schedule, expected, last = BETWEEN[name]
+    first = 1 if name in ("flow", "EDM") else 0  # these begin at t = 1
+    for t in np.linspace(first, last, 57).tolist():
+        # ᾱ of the table is a product of up to T factors, each rounded.
+        assert schedule.alpha_bar_at(t) == pytest.approx(expected(t), rel=1e-11)
+        found = schedule.time_at(math.sqrt(1 / schedule.alpha_bar_at(t) - 1))
+        assert found == pytest.approx(t, abs=1e-4)  # the curve "laplace" jumps a little in its middle
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
+def test_between_two_times_the_noise_rises_and_whole_times_have_their_bits(schedule):
+    t = torch.linspace(0, schedule.T, 40 * schedule.T + 1, dtype=torch.float64)
+    there = schedule.at(t)
+    assert torch.equal(there.alpha_bar[::40], schedule.alpha_bar) and bool((there.alpha_bar.diff() < 0).all())
+    assert torch.equal(schedule.at(schedule.t.reshape(1, -1)).sigma[0], schedule.sigma)
+    assert [schedule.time_at(sigma) for sigma in schedule.sigma.tolist()] == list(range(schedule.T + 1))
+    if schedule.name == "linear":
+        middle = schedule.at(torch.arange(1, schedule.T) + 0.5).sigma
+        even = (schedule.sigma[1:-1] * schedule.sigma[2:]).sqrt()  # ln σ is linear
+        torch.testing.assert_close(middle, even, rtol=1e-11, atol=0)
+        assert schedule.at(0.25).sigma == pytest.approx(schedule.sigma[1].item() / 4, rel=1e-8)
+    for wrong in (-1.0, math.nan):
+        with pytest.raises(ValueError, match="sigma must be a number of at least 0"):
+            schedule.time_at(wrong)
+
+
+def test_a_schedule_is_pickled_with_its_formula_if_that_can_be_found_again():
+    cosine, own = NoiseSchedule.cosine(9), NoiseSchedule.from_alpha_bar(lambda u: 1 - 0.9 * u, 7)
+    assert pickle.loads(pickle.dumps(cosine)).alpha_bar_at(2.5) == cosine.alpha_bar_at(2.5)
+    again = pickle.loads(pickle.dumps(own))
+    assert torch.equal(again.beta, own.beta) and again.formula is None
 
 
 def test_times_as_diffusers_counts_them():

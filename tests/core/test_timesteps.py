@@ -117,6 +117,9 @@ def test_times_of_ones_own(times):
     assert timestep_pairs(1000, times) == [(999, 500), (500, 1), (1, 0)]
     assert timestep_pairs(1000, range(1000, 0, -500)) == [(1000, 500), (500, 0)]
     assert timestep_pairs(1000, times, start=999) == timestep_pairs(1000, times)
+    real = timestep_pairs(1000, [999.5, np.float32(500), 0.25])  # a whole number is an int, whatever it was
+    assert real == [(999.5, 500), (500, 0.25), (0.25, 0)] and type(real[1][0]) is int
+    assert timestep_pairs(1000, 3, "linspace", 812.5) == [(812.5, 407), (407, 1), (1, 0)]
     with pytest.raises(ValueError, match="starts at t = 800 must have it as its first time, got 999"):
         timestep_pairs(1000, times, start=800)
     model = ModelSpec(schedule=NoiseSchedule.linear(), image_size=8, prediction="epsilon")
@@ -127,10 +130,22 @@ def test_times_of_ones_own(times):
 
 @pytest.mark.parametrize(
     "times",
-    [[], [1, 500], [500, 500], [1001, 1], [5, 0], [5.0, 1], [5.5, 1], [True], ["5"], [[5, 1]], np.zeros((0, 2))],
+    [
+        [],
+        [1, 500],
+        [500, 500],
+        [1000.5, 1],
+        [5, 0],
+        [5, -0.1],
+        [5, float("nan")],
+        [True],
+        ["5"],
+        [[5, 1]],
+        np.zeros((0, 2)),
+    ],
 )
 def test_what_are_no_times(times):
-    with pytest.raises(ValueError, match=r"^your own times must be falling whole numbers, from at most 1000[^\n]*$"):
+    with pytest.raises(ValueError, match=r"^your own times must be falling numbers, at most 1000 and above 0[^\n]*$"):
         timestep_pairs(1000, times)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from train.data.sources import SHIPPED
+from ddpm_core import data
 
 BRIGHT = 96  # from here on a pixel is of a line
 LEAST = 2  # pixels of a loop
@@ -24,8 +24,8 @@ def _features(pictures):
 
 @cache
 def _known():
-    with np.load(SHIPPED["digits"]) as file:
-        return _features(file["images"]), torch.from_numpy(file["labels"].astype(int))
+    known = data.digits()
+    return _features(known.images[..., 0]), torch.from_numpy(known.labels)
 
 
 def digits(pictures):

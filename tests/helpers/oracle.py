@@ -2,7 +2,7 @@
 
 It shares no code with ddpm_core. Time runs t = 1..T; `ab` is a table over t = 0..T with ab[0] = 1.
 DDPM: Ho, Jain & Abbeel 2020. DDIM: Song, Meng & Ermon 2020. IDDPM: Nichol & Dhariwal 2021.
-Analytic-DPM: Bao et al. 2022.
+Analytic-DPM: Bao et al. 2022. EDM: Karras et al. 2022.
 """
 
 import itertools
@@ -178,6 +178,43 @@ def ddim(ab, eps, x, pairs, eta, noise, clip):
         sigma = eta * math.sqrt((1 - ab[s]) / (1 - ab[t])) * math.sqrt(1 - ab[t] / ab[s])
         x = math.sqrt(ab[s]) * x0 + math.sqrt(1 - ab[s] - sigma**2) * e + sigma * noise(i, x)
         yield x, x0, sigma
+
+
+# Karras et al. 2022 (EDM), where x = x_0 + sigma n
+
+
+def karras(n, low, high, rho=7.0):
+    """Eq. 5: n sigmas, falling."""
+    roots = [high ** (1 / rho) + i / (n - 1) * (low ** (1 / rho) - high ** (1 / rho)) for i in range(n)]
+    return [root**rho for root in roots]
+
+
+def denoiser(F, sigma_data=0.5):
+    """D of Table 1, from F(x, c_noise)."""
+
+    def D(x, sigma):
+        total = sigma**2 + sigma_data**2
+        c_skip, c_out, c_in = sigma_data**2 / total, sigma * sigma_data / math.sqrt(total), 1 / math.sqrt(total)
+        return c_skip * x + c_out * F(c_in * x, math.log(sigma) / 4)
+
+    return D
+
+
+def heun(D, x, sigmas, noise, S_churn=0.0, S_min=0.0, S_max=math.inf, S_noise=1.0):
+    """Algorithm 2, line by line; noise(i, x) is standard normal."""
+    t, N = [*sigmas, 0.0], len(sigmas)
+    for i in range(N):
+        gamma = min(S_churn / N, math.sqrt(2) - 1) if S_min <= t[i] <= S_max else 0.0
+        eps = S_noise * noise(i, x)
+        t_hat = t[i] + gamma * t[i]
+        x_hat = x + math.sqrt(t_hat**2 - t[i] ** 2) * eps
+        denoised = D(x_hat, t_hat)
+        d = (x_hat - denoised) / t_hat
+        x = x_hat + (t[i + 1] - t_hat) * d
+        if t[i + 1] != 0:
+            d_prime = (x - D(x, t[i + 1])) / t[i + 1]
+            x = x_hat + (t[i + 1] - t_hat) * (0.5 * d + 0.5 * d_prime)
+        yield x, denoised
 
 
 # Gaussian data N(m, s2): its exact network, and what a chain with that network makes of N(0, 1)

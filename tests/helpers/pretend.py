@@ -314,6 +314,8 @@ def accelerator(kind="cuda", capability=(9, 0)):
             torch.Tensor, cpu=lambda self: self.to("cpu"), cuda=lambda self, *_, **options: self.to("cuda", **options)
         )
         patch(torch, autocast=_Autocast, **{name: _factory(name, getattr(torch, name)) for name in FACTORIES.split()})
+        # As newer versions of accelerate find it.
+        patch(torch.accelerator, is_available=lambda: True, current_accelerator=lambda *_, **__: torch.device(kind))
         patch(torch.nn.utils.clip_grad, _group_tensors_by_device_and_dtype=_grouped)
         if kind == "cuda":
             patch(torch.cuda, **_cuda(_here))

@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from browser import ARGS, chromium_path
+from parts import ON_PAGE, QUICK, WITH_RUNS
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -36,16 +37,11 @@ SIZES = {"desktop": (1280, 800), "tablet": (1024, 768), "phone": (390, 844)}
 PROJECTORS = ((1024, 768), (1280, 720), (1280, 800), (1920, 1080))
 # Runs of some seconds: with this class and seed the digits of Compare are clear after 10 steps.
 COMPARE = "tab=compare&steps=10&steps_b=10&variance=beta&variance_b=beta_tilde&count=4&label=3&seed=42"
-RUNS = {
-    "watch": "tab=watch&seed=14&count=4",
+RUNS = {part: f"tab={part}{QUICK.get(part, '')}" for part in WITH_RUNS} | {
     "compare": COMPARE,
     "grid": "tab=grid&columns=5,10,20",
-    "plane": "tab=plane",
     "latents": "tab=latents&steps=20&count=6",
-    "repair": "tab=repair",
-    "likelihood": "tab=likelihood&count=1",
 }
-PARTS = (*RUNS, "forward", "train", "course")
 ICONS = FILES / "icons"
 STILLS = FILES / "examples/essay"
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -73,7 +69,7 @@ def shoot(browser: Browser, url: str, folder: Path) -> None:
             page = browser.new_page(
                 viewport={"width": width, "height": height}, color_scheme=scheme, is_mobile=name == "phone"
             )
-            for part in PARTS:
+            for part in ON_PAGE:
                 opened(page, url, f"tab={part}")
                 page.screenshot(path=folder / f"{part}-{name}-{scheme}.png")
                 if part in RUNS and name != "tablet":

@@ -10,10 +10,10 @@ from digit_judge import digits, loops
 from PIL import Image
 
 import ddpm_core
+from ddpm_core import data
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.plane import forward
 from ddpm_core.runs import make_chain
-from train.data.sources import SHIPPED
 from ui.parts import course
 from ui.pictures.encoded import drawn
 from ui.runs import touch
@@ -38,8 +38,7 @@ def rms(a, b):
 
 
 def test_the_judge_knows_digits_and_counts_loops():
-    with np.load(SHIPPED["digits"]) as file:
-        images, labels = file["images"][::30, ..., None], file["labels"][::30]
+    images, labels = (array[::30] for array in data.digits()[:2])
     assert (digits(images) == labels).mean() > 0.95  # which it has seen
     ring = np.zeros((28, 28, 1), np.uint8)
     ring[4:24, 8:20] = 255

@@ -2,11 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import toylab
 from plans import facts_of
 
+import ddpm_core
 from ui.models.facts import facts_of as facts_here
 from ui.models.loaded import Models
 from ui.parts.fetching import FetchingPart
@@ -14,6 +17,27 @@ from ui.parts.sampling import SamplingPart, SketchPart
 from ui.runs.asked import UNCLEAR
 
 WHOLE = {"checkpoint": "toy", "steps": 5, "sampler": "ddpm"}
+
+
+def halved(predict, schedule, pairs, x, *, noise):
+    """A sampler of the page's owner, which evaluates between two whole times."""
+    for index, (t, s) in enumerate(pairs):
+        found = predict(x, t - 0.5)
+        x = 0.5 * found.x0
+        yield ddpm_core.Step(index, t, s, x, found.x0_hat, 0.0)
+
+
+def test_a_sampler_of_the_owner_is_computed_by_its_name():
+    services = replace(toylab.toy_services(), samplers={"mine:halved": halved})
+    part, asked = SamplingPart(services), toylab.asked({"sampler": "mine:halved", "variance": None})
+    _, seen = toylab.heard(part, part.request(asked))
+    *_, last = ddpm_core.trajectory(services.models.model, [13], 5, halved)
+    shown = toylab.results(seen, "frame")[-1]["x"]
+    assert np.array_equal(toylab.decoded(shown)[0], ddpm_core.to_uint8(last.x)[0])
+    for name in ("mine:other", "os:system"):  # nobody else's is imported
+        other = part.request(toylab.asked({"sampler": name, "variance": None}))
+        with pytest.raises(ValueError, match=f"unknown sampler '{name}': choose from ddpm"):
+            other.checked_plan([services.models.model])
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from dataclasses import replace
 import plans
 import pytest
 import toylab
+from parts import FORMS
 from toy import toy_model
 
 import ddpm_core
@@ -15,8 +16,6 @@ from ui.models.loaded import Models
 from ui.recorded import page
 from ui.web import text
 
-PARTS = ("watch", "compare", "grid", "sketch", "latents", "repair", "between", "network", "plane", "likelihood")
-PARTS += ("forward", "train")
 GENERIC = ("form/form", "form/controls", "form/link", "form/source", "run/panel")
 
 
@@ -35,7 +34,7 @@ def test_the_help_of_steps_names_the_samplers_that_run_the_network_more_often():
         assert (title in fields("watch")["steps"]["help"]) == (len(times) > 3), name
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", FORMS)
 def test_an_option_of_samplers_is_shown_for_those_that_have_it(name):
     """In each lane, and with the sampler's default where the page starts with no other."""
     form = fields(name)
@@ -47,7 +46,7 @@ def test_an_option_of_samplers_is_shown_for_those_that_have_it(name):
         assert form[option + lane]["shown_if"] == [{"sampler" + lane: sampler} for sampler in owners]
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", FORMS)
 def test_a_field_is_shown_by_what_there_is(name):
     """Conditions name fields with their values, and what is known of a model; lane B's fields are second ones."""
     form = fields(name)
@@ -72,5 +71,5 @@ def test_the_pages_form_knows_no_field_by_its_name(module):
     code = re.sub(r"/\*.*?\*/|(?<![:\w])//[^\n]*", "", text(module), flags=re.S)
     # Without sentences, paths and names of attributes
     code = re.sub(r""""[^"\n]*"|`[^`]*`""", lambda found: "" if re.search("[ /-]", found[0]) else found[0], code)
-    names = {name for part in PARTS if part not in ("between", "network") for name in fields(part)} - ORDINARY
+    names = {name for part in FORMS if part not in ("between", "network") for name in fields(part)} - ORDINARY
     assert names & set(re.findall(r"\w+", code)) == set()

@@ -14,7 +14,7 @@ import torch
 from ddpm_core.checkpoint.save import json_contents
 from ddpm_core.engines.choose import wrap
 from ddpm_core.imaging import from_uint8
-from ddpm_core.objective import l_simple, min_snr_weight
+from ddpm_core.objective import loss
 from ddpm_core.prediction import predict
 from ddpm_core.process import q_sample
 from train.common.config import PRESETS
@@ -169,10 +169,8 @@ def _loss(recipe, model, drawn):
     """The trainer's loss of a step's examples."""
     x_0, eps = (floats(drawn[which], 8, 1, SIDE, SIDE) for which in ("x0", "eps"))
     t, labels = torch.tensor(drawn["t"]), torch.tensor(drawn["labels"])
-    losses = l_simple(model, x_0, t, eps, labels)
-    if recipe["weight"]:
-        losses = losses * min_snr_weight(model.schedule, model.prediction, t, settings(recipe).min_snr).float()
-    return losses.mean()
+    min_snr = settings(recipe).min_snr if recipe["weight"] else None
+    return loss(model, x_0, labels, t, eps, min_snr=min_snr).mean()
 
 
 def _apart(ours, theirs):

@@ -84,7 +84,7 @@ class Untranslated:
     gives = "flow"
 
     def translation(self, schedule):
-        return Translation(torch.arange(-1, schedule.T, dtype=torch.float64))
+        return Translation(schedule.t - 1)
 
 
 def python_model(model):
@@ -133,6 +133,11 @@ def python_run(model, settings):
 
 NOISE = [("noise", {"seed": str(seed), "stream": k, "n": 20_000}) for seed in SEEDS for k in STREAMS]
 TABLES = [("schedule", {"config": config}) for config in SCHEDULES]
+REAL = [
+    ("between", {"config": config, "times": [0.3, 1, 1.5, 2.25, 3.75, 7.5, 36.5], "sigmas": [0, 0.003, 0.2, 1.5, 1e9]})
+    for config in SCHEDULES
+    if config.get("num_train_timesteps", 1000) >= 37 and "trained_betas" not in config
+]
 WEIGHTS = [("tables", {"name": name}) for name in forward.SCHEDULES]
 EPSILON = ("epsilon", {"seed": 4, "size": 9})
 DRAWN = [("drawing", {"name": file.stem}) for file in sorted(DRAWINGS.glob("*.png"))]
@@ -176,6 +181,7 @@ WAYS = [
     {"sampler": "consistency"},
     {"sampler": "langevin", "variance": "beta_tilde"},
     {"sampler": "langevin", "snr": 0.25, "corrections": 2},
+    {"sampler": "heun"},
     *(
         {"sampler": name, option: not SWITCHES[option]}
         for name, own in OPTIONS.items()
@@ -191,7 +197,7 @@ _RUNS = [
         WAYS,
     )
     for n, spacing in ([(7, "quadratic"), (10, "linspace")] if prediction == "v" else [(6, "trailing")])
-    if not (config is ZERO_SNR and way.get("sampler") in ("dpm++", "unipc"))
+    if not (config is ZERO_SNR and way.get("sampler") in ("dpm++", "unipc", "heun"))
 ]
 _CLASSES = described(LINEAR, classes=10, nullLabel=10)
 _RUNS += [(_CLASSES, {"steps": 5, **way, **told}) for way in WAYS[3:] for told in ({}, {"label": 3})]
@@ -217,11 +223,17 @@ LEARNED = [
         },
     ),
 ]
+CHURNED = [  # these evaluate between whole times
+    ("run", {"model": described(config, prediction), "settings": {"seed": "6", "steps": 7, "sampler": "heun", **churn}})
+    for config, prediction in [(LINEAR, "epsilon"), (COSINE, "v"), (LINEAR, "flow")]
+    for churn in ({"S_churn": 2.0}, {"S_churn": 9.0, "S_min": 0.05, "S_max": 50.0, "S_noise": 1.003})
+]
 CHAINS = [
     ("chain", {"model": model, "settings": settings})
     for model, settings in [*_RUNS[:40], (described(LINEAR), {"steps": 1})]
 ]
 CHAINS += [("chain", {"model": described(LINEAR, variance="learned_range"), "settings": {"steps": 5}})]
+CHAINS += [("chain", {"model": described(LINEAR), "settings": {"steps": 5, "sampler": "heun", "S_churn": 2.0}})]
 _LANES = [{"model": 0, "steps": 4}, {"model": 1, "steps": 6, "sampler": "ddim"}, {"model": 0, "steps": 3, **WAYS[1]}]
 LANES = [("lanes", {"models": [described(LINEAR), described(COSINE)], "seeds": ["3", "8"], "lanes": _LANES})]
 _PICTURE = {"model": described(LINEAR), "levels": LEVELS[0].ravel().tolist()}
@@ -230,7 +242,7 @@ PICTURES += [("encode", {**_PICTURE, "t": t, "seed": "4"}) for t in (0, 1, 500, 
 COMPARED = [("compare", {"config": COSINE, "levels": _PICTURE["levels"], "t": t, "seed": "4"}) for t in (0, 1, 90)]
 BETWEEN = [
     (
-        "between",
+        "latents",
         {
             **{"model": model, "levels": LEVELS.reshape(2, -1).tolist(), "t": t, "seeds": ["4", "5"]},
             **{"weight": weight, "settings": {"seed": "6", **settings}},
@@ -292,13 +304,18 @@ REFUSED = [
             (_CLASSES, {"guidance": 2}),
             (described(ZERO_SNR, "epsilon"), {}),
             (described(ZERO_SNR, "v"), {"sampler": "unipc"}),
+            (described(ZERO_SNR, "v"), {"sampler": "heun"}),
+            (described(LINEAR, "mu"), {"sampler": "heun", "S_churn": 2}),
+            (described(LINEAR), {"sampler": "heun", "S_churn": -1}),
             (described(LINEAR, student=PROGRESSIVE), {"steps": 3}),
             (described(LINEAR, student=CONSISTENCY), {"sampler": "ddpm"}),
         ]
     ),
 ]
 OPTIONS_OF = [("options", {})]
-QUESTIONS = OPTIONS_OF + NOISE + TABLES + WEIGHTS + [EPSILON] + DRAWN + GAMMAS + PAIRS + TIMES + RUNS + LEARNED
+QUESTIONS = (
+    OPTIONS_OF + NOISE + TABLES + REAL + CHURNED + WEIGHTS + [EPSILON] + DRAWN + GAMMAS + PAIRS + TIMES + RUNS + LEARNED
+)
 QUESTIONS += CHAINS + LANES + PICTURES
 QUESTIONS += COMPARED + BETWEEN + RESTORED + PLANE + REFUSED
 
@@ -322,7 +339,7 @@ def same_bits(found, expected, about):
 
 def test_every_name_is_asked_about():
     assert {config.get("beta_schedule", "linear") for config in SCHEDULES} == _BETAS.keys()
-    settings = [question[1]["settings"] for question in RUNS]
+    settings = [question[1]["settings"] for question in RUNS + CHURNED]
     assert {run.get("sampler", "ddpm") for run in settings} == set(SAMPLERS)
     assert {name for run in settings for name in run} >= DEFAULTS.keys()
     variances = {run.get("variance") for run in settings} | {run["model"]["variance"] for _, run in LEARNED}
@@ -351,6 +368,26 @@ def test_schedules_and_what_follows_from_them(answer):
             close(found[name], column)
     for question in GAMMAS:
         close(answer(question)[1:], table(GAMMA, NoiseSchedule.from_config(question[1]["config"]))[1:])
+
+
+def test_between_two_times_the_noise_is_the_same(answer):
+    for question in REAL:
+        asked, found = question[1], answer(question)
+        schedule = NoiseSchedule.from_config(asked["config"])
+        expected = [schedule.alpha_bar_at(t) for t in asked["times"]]
+        np.testing.assert_allclose(found["alphaBar"], expected, rtol=1e-12, atol=1e-15)
+        # Where β is 4e-5, ln σ has an error of eps/4e-5 = 5e-12 times the number of steps.
+        np.testing.assert_allclose(found["times"], [schedule.time_at(s) for s in asked["sigmas"]], rtol=1e-8)
+
+
+def test_chains_with_churn_agree_to_single_precision(answer):
+    """The exp and log of float64 differ in their last bits, so a coefficient may be rounded to its neighbour."""
+    for question in CHURNED:
+        expected, found = python_run(question[1]["model"], question[1]["settings"]), answer(question)
+        for one, step in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one["x"], step.x.flatten(), rtol=0, atol=2e-6 * step.x.abs().max().item())
+            assert one["sigma"] == pytest.approx(step.sigma, rel=1e-9)
+        assert found[1]["sigma"] > 0
 
 
 def test_every_spacing_has_the_same_pairs(answer):

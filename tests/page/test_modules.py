@@ -25,7 +25,7 @@ def test_every_module_is_in_one_file_and_runs_after_those_that_it_imports(client
     bundles = [*held(client, COMMON), *held(client, PAGE), *held(client, WORKER), "app.js"]
     lab = [name for name in scripts.modules() if not name.startswith(scripts.OTHER_PAGES)]
     assert sorted([*bundles, *files]) == sorted([*lab, *scripts.figures(), COMMON, PAGE])
-    order = scripts.imported("app.js", "parts/watch.js", client, WORKER)
+    order = scripts.imported("app.js", *scripts.FIRST, client, *scripts.FIRST_RUN, WORKER)
     for at, name in enumerate(order):
         assert {scripts.meant(name, path) for _, path in IMPORT.findall(scripts.module(name))} <= set(order[:at])
 
@@ -38,7 +38,8 @@ def test_what_only_an_open_share_menu_needs_is_not_loaded_with_the_page(client):
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_what_only_a_training_needs_is_not_loaded_with_the_page(client):
-    late = {name for name in scripts.modules() if name.startswith(("learning/", "parts/train"))}
+    late = {name for name in scripts.modules() if name.startswith(("learning/", "parts/train/"))}
+    late -= {"parts/train/index.js", "parts/train/form_words.js"}
     late |= {f"network/{name}.js" for name in ("batch_layers", "group_norm", "parameters", "tape", "winograd")}
     assert late <= set(scripts.scripts(client))
 
@@ -46,8 +47,7 @@ def test_what_only_a_training_needs_is_not_loaded_with_the_page(client):
 @pytest.mark.parametrize("client", CLIENTS)
 def test_what_a_file_needs_of_a_bundle_is_there_on_the_page_and_in_the_worker(client):
     files = scripts.scripts(client)
-    parts = [name for name in scripts.modules() if re.fullmatch(r"parts/\w+\.js", name)]
-    for opened, bundle in (("app.js", client, *parts), PAGE), ((WORKER,), WORKER):
+    for opened, bundle in (("app.js", client), PAGE), ((WORKER,), WORKER):
         there = {*held(client, COMMON), *held(client, bundle)}
         reached = scripts.imported(*opened, later=True)
         for name in {*reached, *there, COMMON, bundle} & set(files):
@@ -111,6 +111,6 @@ def test_a_module_in_a_bundle_exports_what_its_file_does(tmp_path):
 
 
 def test_one_style_sheet_has_all_and_those_of_parts_last():
-    assert web.style().index(web.text("base.css")) < web.style().index(web.text("parts/watch.css"))
+    assert web.style().index(web.text("base.css")) < web.style().index(web.text("parts/watch/style.css"))
     sheets = [file for file in web.FILES.rglob("*.css") if not {"node_modules", "essay"} & {*file.parts}]
     assert len(sheets) > 10 and all(file.read_text("utf-8") in web.style() for file in sheets)

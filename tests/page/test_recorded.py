@@ -1,20 +1,17 @@
 """The recorded examples of the page: what is said of their results is what is said of a run of today."""
 
-import json
-
 import plans
 import pytest
 
 from ui.models import loaded
-from ui.recorded.__main__ import EXAMPLES, WORDED, _light
-from ui.web import FILES
+from ui.recorded.__main__ import WORDED, _light, example, examples
 
 MODELS = {"between": "emoji-tiny", "plane": None}  # of the others it is mnist-tiny
 
 
-@pytest.mark.parametrize("part", sorted(EXAMPLES.keys() - {"watch", "compare", "grid"}))
+@pytest.mark.parametrize("part", sorted({*examples()} - {"watch", "compare", "grid", "train"}))
 def test_a_recorded_example_says_it_as_a_run_of_today_does(part):
-    recorded = json.loads((FILES / f"examples/{part}.json").read_text(encoding="utf-8"))
+    recorded = example(part)
     model = MODELS.get(part, "mnist-tiny")
     models = {model: loaded.Models("cpu").known(model)} if model else {}
     found = [result for result in recorded["results"] if result["kind"] in WORDED]

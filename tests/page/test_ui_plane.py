@@ -82,7 +82,7 @@ def test_the_clouds_are_those_of_the_library_of_the_file_and_of_the_script(chang
 
 
 def test_the_recorded_example_is_what_the_page_computes_today():
-    recorded = json.loads((FILES / "examples/plane.json").read_text(encoding="utf-8"))
+    recorded = json.loads((FILES / "parts/plane/example.json").read_text(encoding="utf-8"))
     assert _light(computed(recorded["values"])["results"]) == recorded["results"]
 
 

@@ -84,7 +84,8 @@ def imports_of_the_page() -> Iterator[Import]:
     for path in scripts.modules():
         for form, at_top in ((scripts.IMPORT, True), (scripts.LATER, False)):
             for _, imported in form.findall(scripts.module(path)):
-                yield Import(name_in_the_page(path), name_in_the_page(scripts.meant(path, imported)), at_top)
+                for one in scripts.named(path, imported):
+                    yield Import(name_in_the_page(path), name_in_the_page(one), at_top)
 
 
 def types_of_the_page() -> Iterator[Import]:
@@ -121,10 +122,12 @@ def test_the_reader_sees_every_kind_of_import(imports):
     assert Import("ddpm_core.commands.chain", "ddpm_core.model", False, for_types=True) in imports  # lazy, for types
     assert any(found.importer == "app" and under(found.imported, "ui") for found in imports)
     assert Import("ui.web.plans.captions", "ui.web.process.runs", True) in imports
-    assert Import("ui.web.files.make", "ui.web.files.save", False) in imports
+    assert Import("ui.web.run.saving", "ui.web.run.share", True) in imports
+    assert Import("ui.web.local.worker", "ui.web.parts.watch.compute", False) in imports  # of every part
     assert Import("ui.web.process.runs", "ui.web.process.predict", False, for_types=True) in types_of_the_page()
     written = "".join(map(scripts.module, scripts.modules()))
-    assert len(list(imports_of_the_page())) == len(re.findall(r"^import\b|^export .*\bfrom |\bimport\(", written, re.M))
+    read = len(scripts.IMPORT.findall(written)) + len(scripts.LATER.findall(written))
+    assert read == len(re.findall(r"^import\b|^export .*\bfrom |\bimport\(", written, re.M))
 
 
 def test_a_circle_is_found():
@@ -156,7 +159,7 @@ FLOORS = {
     ],
     "train": ["emoji", "tuning", "evaluate", "distill", "autoencoder", "fit", "data", "common"],
     "train.fit": ["outputs", "inputs", "flags"],
-    "ddpm_core": ["commands", "checkpoint", "few_steps", "plane", "engines", "imaging", "disk", "errors"],
+    "ddpm_core": ["commands", "checkpoint", "few_steps", "plane", "engines", "data", "imaging", "disk", "errors"],
     "ddpm_core.checkpoint": ["openai", "hub", "sidecars", "config"],
     "ui.web": [
         "local",
@@ -168,6 +171,7 @@ FLOORS = {
         "learning",
         "files",
         "player",
+        "computing",
         "plans",
         "form",
         "pictures",
@@ -177,9 +181,9 @@ FLOORS = {
         "messages",
         "process",
     ],
-    "ui.web.local": ["parts", "files"],
+    "ui.web.local": ["files"],
 }
-WORKER = [f"ui.web.local.{room}" for room in FLOORS["ui.web.local"]]
+LISTS = ("ui.parts", "ui.web.parts.index")  # of all parts
 FORBIDDEN = {
     "the library knows nothing of app and trainer": lambda found: (
         under(found.importer, "ddpm_core") and under(found.imported, "gradio", "ui", "train", "app")
@@ -209,22 +213,27 @@ FORBIDDEN = {
         and (under(found.imported, "torch") or (not found.for_types and under(found.imported, *SLOW)))
     ),
     "no part imports another": lambda found: (
-        found.importer != "ui.parts"
+        found.importer not in LISTS
         and under(found.importer, "ui.parts")
         and under(found.imported, "ui.parts")
         and found.imported not in SHARED
     ),
     "no part of the page imports another, but that Watch begins the course": lambda found: (
-        under(found.importer, "ui.web.parts")
+        found.importer not in LISTS
+        and under(found.importer, "ui.web.parts")
         and under(found.imported, "ui.web.parts")
         and found.importer.split(".")[3] != found.imported.split(".")[3]
-        and found != Import("ui.web.parts.watch", "ui.web.parts.course.bar", False)
+        and found != Import("ui.web.parts.watch.mount", "ui.web.parts.course.bar", False)
     ),
-    "parts of the page and its engines know nothing of each other": lambda found: (
-        under(found.importer, "ui.web.local", "ui.web.server") and under(found.imported, "ui.web.parts")
+    "of a part, the worker knows how it is computed, and nobody else does": lambda found: (
+        under(found.imported, "ui.web.parts")
+        and (found.importer == "ui.web.local.worker") != found.imported.endswith(".compute")
+        and (under(found.importer, "ui.web.local", "ui.web.server") or found.imported.endswith(".compute"))
     ),
-    "the worker's rooms know nothing of the worker": lambda found: (
-        under(found.importer, *WORKER) and under(found.imported, "ui.web.local") and not under(found.imported, *WORKER)
+    "the worker's files know nothing of the worker": lambda found: (
+        under(found.importer, "ui.web.local.files")
+        and under(found.imported, "ui.web.local")
+        and not under(found.imported, "ui.web.local.files")
     ),
     "the page itself is imported by nobody": lambda found: found.imported == "ui.web.app",
     "only the server knows gradio": lambda found: (
@@ -327,6 +336,7 @@ def test_what_a_visitor_reads_stands_in_the_words_of_the_page():
             file
             for room in ("parts", "run", "figures", "essay", "files", "player", "plans", "form", "pictures", "drawing")
             for file in PAGE.glob(f"{room}/**/*.js")
+            if not file.name.endswith("words.js")  # of a part
         ),
     ]
     found = [
@@ -346,13 +356,24 @@ def test_nothing_that_the_page_does_hangs_on_its_words():
     hanging, texts = [], 0
     for module in scripts.modules():
         text = scripts.module(module)
-        imported = [names for names, path in scripts.IMPORT.findall(text) if "words/" in scripts.meant(module, path)]
+        imported = [names for names, path in scripts.IMPORT.findall(text) if re.search(r"words(/|\.js$)", path)]
         for name in re.findall(r"\b[A-Z][A-Z_]+\b", " ".join(imported)):
             one = rf"{name}(?:\.\w+|\[\w+\])*"
             use = rf"[!=]== {one}\b|\b{one} [!=]==|\[{one}\]:|\bcase {one}:|\b(?:includes|startsWith)\({one}\)"
             hanging += [f"{module}: {found}" for found in re.findall(use, text) if name not in CODES]
             texts += 1
     assert hanging == [] and texts > 80
+
+
+def test_what_computes_a_part_draws_nothing_and_the_page_computes_no_part():
+    """The worker and the page import nothing that only the other one needs, directly or not."""
+    of_worker = [name for name in scripts.modules() if name.endswith("/compute.js")]
+    worker = scripts.imported(*of_worker)  # a planner names the module of its files, which the worker never loads
+    page = scripts.imported(scripts.ENTRY, "local/client.js", "server/client.js", later=True)
+    assert "computing/sampling.js" in worker and "parts/network/mount.js" in page
+    drawn = ("drawing/", "form/", "player/", "run/", "files/", "learning/")
+    assert [name for name in worker if name.startswith(drawn) or name.endswith("/mount.js")] == []
+    assert [name for name in page if name.startswith("computing/") or name in of_worker] == []
 
 
 def imported_with(start: str, imports: list[Import]) -> set[str]:

@@ -132,7 +132,9 @@ def test_every_file_that_the_page_names_is_served_and_kept_for_good(port):
     for path in named:
         status, _, headers = got(port, "GET", f"/{path}")
         assert status == 200 and headers["cache-control"] == "public, max-age=31536000, immutable", path
-    _, _, headers = got(port, "GET", "/web/0123456789ab/parts/compare.js")  # of a page that was loaded before an update
+    _, _, headers = got(
+        port, "GET", "/web/0123456789ab/parts/compare/mount.js"
+    )  # of a page that was loaded before an update
     assert headers["cache-control"] == "no-store"
 
 

@@ -21,6 +21,7 @@ import pytest
 import toylab
 from browser import CALM, served
 from gradio_client import Client
+from parts import ON_PAGE
 from pieces import unpacked
 from soak.calls import page_data
 from toylab import wait_for
@@ -588,7 +589,7 @@ def test_the_page_loads_nothing_that_its_policy_forbids(browser, own):
         addEventListener("securitypolicyviolation", ({ effectiveDirective }) => wrong.push(effectiveDirective));""")
     page.goto(f"http://127.0.0.1:{port}/?tab=watch")
     page.wait_for_selector("html[data-ready=true]")
-    for part in ("watch", "plane", "forward", "latents", "repair", "likelihood", "train", "course"):
+    for part in ON_PAGE:
         page.evaluate("(part) => page.open(part, null)", part)
         page.wait_for_selector("#place > section:not([hidden])")
         assert page.evaluate("wrong") == [], part

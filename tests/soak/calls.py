@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parents[2]
 API = "/gradio_api"
+PARTS = sorted(folder.name for folder in (ROOT / "ui/web/parts").iterdir() if folder.is_dir())
 
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2**31, 2**63, -(2**63), 10**40, 1.5, -0.0, 1e308, "NaN", "Infinity"),
@@ -56,7 +57,7 @@ def lanes(checkpoint: str = "cifar10-tiny", steps: int = 3, count: int = 1) -> d
 
 _ROWS: dict[str, Any] = {"lane": LANE, "clip": None}
 _SOURCE = {"seed": 1, "own": ""}
-RUN: dict[str, dict[str, Any]] = {  # what it asks of each part
+RUN: dict[str, dict[str, Any]] = {  # what it asks of a part; of one that is not here, only odd values
     "watch": lanes(),
     "compare": lanes() | {"lanes": [LANE, LANE]},
     "grid": lanes() | {"lanes": [LANE] * 4},
@@ -113,7 +114,7 @@ class Fuzz:
         return values | {self._random.choice(NAMES): self.value() for _ in range(more)}
 
     def part(self) -> Any:
-        return self._random.choice((*RUN, *ASKS, "x", self.value()))
+        return self._random.choice((*PARTS, *ASKS, "x", self.value()))
 
     def posted(self, where: str, data: list[Any]) -> Call:
         """Sometimes too few or too many."""

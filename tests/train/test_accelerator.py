@@ -487,6 +487,15 @@ def test_grids_are_drawn_in_the_precision_of_the_run(data, tmp_path, monkeypatch
     assert len(list((tmp_path / "samples").iterdir())) == 2
 
 
+@pytest.mark.parametrize(("kind", "precision"), [("cuda", "bf16"), ("mps", "fp32")])
+def test_a_gpu_is_chosen_by_its_name(kind, precision, data, tmp_path):
+    with pretend.accelerator(kind):
+        trainer = Trainer(tiny(data, tmp_path, **RUN, device=kind, precision=precision))
+        mixed = {"fp32": "no"}.get(precision, precision)
+        assert trainer.device.type == kind and trainer.accelerator.mixed_precision == mixed
+        assert next(trainer.unet.parameters()).device.type == kind
+
+
 def test_a_mac_has_no_float64(data, tmp_path, capsys):
     words = flags(data=data, precision="fp64", device="auto")
     with pretend.accelerator("mps"):

@@ -21,7 +21,7 @@ COMMANDS = {
     "python -m ddpm_core": (core, ("sample", "reconstruct", "interpolate", "restore", "info", "export", "convert")),
     "python -m train": (
         train.main,
-        ("fit", "autoencoder", "distill", "push", "gamma", "schedule", "readers", "evaluate"),
+        ("fit", "autoencoder", "distill", "average", "push", "gamma", "schedule", "readers", "evaluate"),
     ),
 }
 

@@ -20,7 +20,7 @@ from ddpm_core import NoiseSchedule, load, predict, sample, trajectory
 from ddpm_core.coordinates import RectifiedFlow
 from ddpm_core.names import SAMPLERS
 from ddpm_core.noise import gaussian_batch
-from ddpm_core.objective import l_simple, min_snr_weight
+from ddpm_core.objective import loss, min_snr_weight
 from train import TrainError
 from train.__main__ import main
 from train.fit.inputs.init import check_init
@@ -191,7 +191,7 @@ def test_a_schedule_and_a_weight_of_ones_own(pictures, tmp_path):
     t = torch.arange(1, 21)
     x_0, eps = torch.zeros(20, 1, 8, 8), gaussian_batch(range(20), 0, (1, 8, 8))
     found = trainer.task.losses(trainer.network, x_0, t, eps, None, t)
-    plain = l_simple(trainer.task.model(trainer.network, "not EMA", False), x_0, t, eps)
+    plain = loss(trainer.task.model(trainer.network, "not EMA", False), x_0, t=t, eps=eps)
     torch.testing.assert_close(found, 2 * plain * (t > 10))
     model = load(tmp_path / "run" / "model", engine="torch", device="cpu", precision="fp32")
     torch.testing.assert_close(model.schedule.alpha_bar, trainer.task.schedule.alpha_bar, rtol=1e-12, atol=0)

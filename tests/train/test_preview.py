@@ -1,35 +1,33 @@
 """What a training is watched by: the digits that come with it, its previews, and the error of x̂_0."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from training import process_restored, tiny  # noqa: F401
 
 import ddpm_core
-from train import TrainError, data
+from train import TrainError
 from train.data.sources import open_source
 from train.fit.outputs.preview import DenoisingProbe, PreviewTimer
 
 
-def test_the_digits_come_with_the_trainer():
+def test_the_digits_come_by_name():
     source = open_source("digits")
     assert len(source) == 3000 and source.classes == tuple("0123456789")
-    assert np.bincount([source.label(i) for i in range(3000)]).tolist() == [300] * 10
     picture = np.asarray(source.picture(0))
     assert picture.shape == (28, 28) and picture.max() > 200 and picture[0].max() == 0
-    text = (Path(data.__file__).parent / "digits" / "README.md").read_text()
-    for words in ("Yann LeCun", "Corinna Cortes", "Burges", "CC BY-SA 3.0"):
-        assert words in text
+    unseen = open_source("digits", "test")
+    assert len(unseen) == 1000 and unseen.split == "test"
+    with pytest.raises(TrainError, match="no split 'valid': choose train or test"):
+        open_source("digits", "valid")
 
 
 @pytest.mark.parametrize(
     ("arrays", "sentence"),
     [
         ({"pixels": np.zeros((2, 8, 8), np.uint8)}, "no array named images"),
-        ({"images": np.zeros((2, 8, 8))}, r"must be uint8 \(N, H, W\)"),
-        ({"images": np.zeros((2, 8, 8, 5), np.uint8)}, r"must be uint8 \(N, H, W\)"),
+        ({"images": np.full((2, 8, 8), 2.0)}, r"a\.npz: The numbers of a picture must be .* not float64 from 2 to 2"),
+        ({"images": np.zeros((2, 8, 8, 5), np.uint8)}, r"a\.npz: A picture must be \(H, W\)"),
         ({"images": np.zeros((0, 8, 8), np.uint8)}, "holds no images"),
         ({"images": np.zeros((2, 8, 8), np.uint8), "labels": [0]}, "a whole number for each image"),
         ({"images": np.zeros((2, 8, 8), np.uint8), "labels": [0, 5], "classes": ["a", "b"]}, "−1 .none. to 1"),

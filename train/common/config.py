@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import Any, ClassVar, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_type_hints
+
+import tyro
 
 from ddpm_core.commands.reading import Unset
 from ddpm_core.commands.values import convert, near
-from ddpm_core.names import OwnVariance, Prediction
+from ddpm_core.names import Loss, OwnVariance, Prediction
 from train import TrainError
 from train.common.command_line import flag
 
@@ -24,7 +27,20 @@ PresetName = Literal[
     "lsun-church-256",
     "lsun-cat-256",
 ]
-Loss = Literal["simple", "vlb", "hybrid"]
+
+
+PYTHON = "python:"  # begins the text that stands for an object in a checkpoint and a card
+
+
+@dataclass(frozen=True, eq=False)
+class OwnData:
+    """Images that a Python program gives as an object: see `train.data.objects`."""
+
+    value: Any
+
+    def __str__(self) -> str:
+        kind = type(self.value)
+        return f"{PYTHON}{kind.__name__ if kind.__module__ == 'builtins' else f'{kind.__module__}.{kind.__qualname__}'}"
 
 
 @dataclass(frozen=True)
@@ -37,8 +53,9 @@ class Run:
     """Continue the run in --out where it stopped. Its configuration gives every other flag its default."""
     seed: int = 0
     """Decides the initial weights, the order of the images and every random draw."""
-    device: Literal["auto", "cpu"] = "auto"
-    """auto: a GPU if there is one. For several GPUs: accelerate launch -m train fit ..., or torchrun."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """auto: a GPU if there is one; cuda or mps (Apple's): no run without it. For several GPUs: accelerate launch -m
+    train fit ..., or torchrun."""
     precision: Literal["auto", "fp32", "bf16", "fp16", "fp64"] = "auto"
     """Arithmetic of the network. Weights, loss and optimiser are float32 except with fp64. auto: on CUDA bf16, or fp16
     before compute capability 8; fp32 elsewhere."""
@@ -54,13 +71,13 @@ class Run:
 class Data:
     """The images for the training."""
 
-    data: str = ""
+    data: Annotated[str | OwnData, tyro.conf.arg(constructor=str)] = ""
     """The images to train on: a folder of images (with or without class folders; hidden folders and __MACOSX don't
     count), a folder or file of parquet, an .npz file (images and, for classes, labels), an LSUN database folder
-    (..._lmdb), a Hub data set "owner/name", "digits" (3,000 digits of MNIST that come with the trainer), or "cifar10"
-    or "mnist" (from torchvision, downloaded to --data-cache)."""
+    (..._lmdb), a Hub data set "owner/name", "digits" (3,000 digits of MNIST that come with the library; their
+    split test has 1,000 others), or "cifar10" or "mnist" (from torchvision, downloaded to --data-cache)."""
     split: str = "train"
-    """Split of a parquet or Hub data set."""
+    """Split of a parquet or Hub data set, of digits, cifar10 and mnist."""
     data_cache: str | None = None
     """The folder for torchvision's downloads. None: your cache folder."""
     flip: bool = True
@@ -68,7 +85,7 @@ class Data:
     memory: float = 4.0
     """Data sets of up to this many GB of pixels are decoded once and kept in memory; others stream from disk."""
     workers: int = 0
-    """Processes that read images ahead. 0: the training process reads them."""
+    """Processes that read images ahead. 0: the training process reads them, as it always does with a stream."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +124,9 @@ class Output:
     """Steps between two checkpoints; the last two are kept."""
     sample_every: int = 5000
     """Steps between two sample grids. 0: none."""
+    tracker: Literal["auto", "tensorboard", "wandb", "none"] = "auto"
+    """The program that gets curves and grids: TensorBoard (OUT/logs), or Weights & Biases (log in first: wandb login).
+    auto: TensorBoard if it is installed."""
     sample_count: int = 64
     """Images of a sample grid. A short run draws fewer, at least 8, so that grids take only a tenth of the work."""
 
@@ -117,6 +137,10 @@ class OfDenoisers:
 
     ema2: float | None = None
     """Decay of a second moving average, with the same warm-up, stored in model-ema2/. None: no second average."""
+    ema_snapshots: int = 0
+    """Keep this many snapshots of two power-function averages of the weights in snapshots/, evenly over --steps.
+    `python -m train average` makes an average of any length of them. On disk, each takes twice the size of the weights.
+    0: none."""
     fused: bool = False
     """On a CPU, in fp32 or bf16: normalise and activate in one pass of code that is compiled at the first start (needs
     a C++ compiler). Needs --channels-last."""
@@ -202,6 +226,15 @@ class Process:
 _types = cache(get_type_hints)
 
 
+def _own_data(value: Any) -> OwnData:
+    if isinstance(value, OwnData):
+        return value
+    if not hasattr(value, "__iter__") and not (hasattr(value, "__getitem__") and hasattr(value, "__len__")):
+        kind = type(value).__name__
+        raise TrainError(f"--data must be a text, a path, an array, a list, a data set or an iterable, got {kind}.")
+    return OwnData(value)
+
+
 def converted(kind: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of a configuration as plain values of their types, which a checkpoint can hold.
 
@@ -214,6 +247,9 @@ def converted(kind: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
             meant = near(name, known)
             end = f"did you mean {meant}?" if meant else f"`python -m train {kind.command} --help` lists them."
             raise TrainError(f"A configuration has no field {name!r}: {end}")
+        if name == "data" and not isinstance(value, (str, os.PathLike)):
+            plain[name] = _own_data(value)
+            continue
         try:
             plain[name] = convert(types[name], value)
         except ValueError as error:
@@ -360,8 +396,8 @@ _ORDER = """
     decoder memory workers widths blocks attention norm_groups dropout text text_width text_layers text_length
     text_rate token_rate T schedule beta_start beta_end prediction flow_time loss variance times log_sigma_mean
     log_sigma_std min_snr loss_weight steps batch accumulate optimizer lr weight_decay warmup lr_decay clip ema ema2
-    device precision channels_last compile fused threads log_every checkpoint_every sample_every sample_seconds
-    sample_count sample_steps
+    ema_snapshots device precision channels_last compile fused threads tracker log_every checkpoint_every sample_every
+    sample_seconds sample_count sample_steps
 """.split()  # noqa: SIM905 (a list of strings would take 63 lines)
 
 
@@ -374,8 +410,9 @@ def names(config: Config) -> list[str]:
 
 
 def to_dict(config: Config) -> dict[str, Any]:
-    """The fields as plain values, for a checkpoint."""
-    return {name: getattr(config, name) for name in names(config)}
+    """The fields as plain values, for a checkpoint; for an object, a text that names its type."""
+    values = {name: getattr(config, name) for name in names(config)}
+    return values | {"data": str(config.data)}
 
 
 def from_dict(values: Mapping[str, Any], kind: type[Kind]) -> Kind:

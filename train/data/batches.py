@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
 from train.common.config import Config
 from train.data.images import Images
@@ -44,6 +44,33 @@ def image_of(seed: int, n: int, count: int) -> int:
     return int(_permutation(seed, epoch, count)[position])
 
 
+Example = dict[str, np.ndarray | int | bool]
+
+
+class Draws:
+    """The random draws of an example: t, ε, whether it is mirrored, and whether its label is dropped.
+
+    times: P(t <= n) for n = 1..T, or None where every t is equally likely. shape: of ε.
+    """
+
+    def __init__(self, config: Config, times: np.ndarray | None, shape: tuple[int, int, int]):
+        self._config, self._times, self._shape = config, times, shape
+
+    def of(self, n: int) -> tuple[Example, bool]:
+        """Return the parts t, mirror and eps of example n, and whether its label is dropped."""
+        rng = generator(self._config.seed, n, _EXAMPLE)
+        example: Example = {"t": self._draw_time(rng), "mirror": bool(rng.random() < 0.5) and self._config.flip}
+        dropped = bool(rng.random() < self._config.label_dropout)
+        example["eps"] = rng.standard_normal(self._shape, dtype=np.float32)
+        return example, dropped
+
+    def _draw_time(self, rng: np.random.Generator) -> int:
+        T = self._config.T
+        if self._times is None:
+            return int(rng.integers(1, T + 1))
+        return min(int(np.searchsorted(self._times, rng.random(), side="right")) + 1, T)
+
+
 class TrainingExamples(Dataset):
     """The examples of a run. Each is a dict: n, image (its number, when pixels are in memory), label, t, ε, and mirror.
 
@@ -59,24 +86,17 @@ class TrainingExamples(Dataset):
         noises: int = 1,
         examples: int | None = None,
     ):
-        self._config, self._images, self._times, self._examples = config, images, times, examples
+        self._config, self._images, self._examples = config, images, examples
         channels, height, width = images.shape
-        self._shape = noises * channels, height, width
+        self._draws = Draws(config, times, (noises * channels, height, width))
 
-    def __getitem__(self, n: int) -> dict[str, np.ndarray | int | bool]:
+    def __getitem__(self, n: int) -> Example:
         config, images = self._config, self._images
         if self._examples:
             n = image_of(config.seed, n, self._examples)
         i = image_of(config.seed, n, len(images))
-        rng = generator(config.seed, n, _EXAMPLE)
-        example: dict[str, np.ndarray | int | bool] = {
-            "n": n,
-            "image": i,
-            "t": self._draw_time(rng),
-            "mirror": bool(rng.random() < 0.5) and config.flip,
-        }
-        dropped = bool(rng.random() < config.label_dropout)
-        example["eps"] = rng.standard_normal(self._shape, dtype=np.float32)
+        drawn, dropped = self._draws.of(n)
+        example: Example = {"n": n, "image": i, **drawn}
         skipped = 0
         if images.pixels is None:
             example["pixels"], skipped = images.read(i)
@@ -85,11 +105,36 @@ class TrainingExamples(Dataset):
             example["label"] = images.label((i + skipped) % len(images), dropped)
         return example
 
-    def _draw_time(self, rng: np.random.Generator) -> int:
-        T = self._config.T
-        if self._times is None:
-            return int(rng.integers(1, T + 1))
-        return min(int(np.searchsorted(self._times, rng.random(), side="right")) + 1, T)
+
+class StreamedExamples(IterableDataset):
+    """The same of a stream, in its order: example n has item n. Only those of this process, from step `start` on.
+
+    An item that can't be read is replaced by the one before it of this process.
+    """
+
+    def __init__(
+        self, config: Config, images: Images, times: np.ndarray | None, start: int, process: int, processes: int
+    ):
+        self._config, self._images, self._start = config, images, start
+        self._process, self._processes = process, processes
+        self._draws = Draws(config, times, images.shape)
+
+    def __iter__(self) -> Iterator[Example]:
+        config, images = self._config, self._images
+        assert images.stream is not None
+        share = config.batch // (config.accumulate * self._processes)
+        last = images.some(1)[0][0]
+        for n, item in images.stream.items(self._start * config.batch):
+            if n % config.batch // share % self._processes == self._process:
+                drawn, dropped = self._draws.of(n)
+                pixels = images.of_item(item)
+                example: Example = {"n": n, "image": n, **drawn, "skipped": int(pixels is None)}
+                last = example["pixels"] = last if pixels is None else pixels
+                if images.classes:
+                    example["label"] = images.label_of_item(item, n, dropped)
+                yield example
+            if n + 1 == config.steps * config.batch:
+                return
 
 
 class _Rounds(Sampler[list[int]]):
@@ -126,6 +171,10 @@ def batches(
     times, noises, examples: see `TrainingExamples`. pinned: in memory from which a CUDA device takes them without a
     wait.
     """
+    if images.stream is not None:
+        stream = StreamedExamples(config, images, times, start, process, processes)
+        share = config.batch // (config.accumulate * processes)
+        return iter(DataLoader(stream, share, pin_memory=pinned))
     rounds = _Rounds(config, start, process, processes)
     return iter(
         DataLoader(

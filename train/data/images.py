@@ -1,24 +1,28 @@
-"""The images of a training run: which of a source's images can be read, their pixels and labels."""
+"""The images of a training run: which of a source's images can be read, their pixels and labels; or a stream."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ddpm_core.imaging.image_files import KINDS, is_grey
+from ddpm_core.imaging.image_files import KINDS, is_grey, square, to_8_bits
 from train import TrainError
 from train.common.command_line import user_path
-from train.common.config import Config
+from train.common.config import Config, OwnData
 from train.common.errors import as_train_error
-from train.data.sources import CaptionedFolder, ImageFolder, ImageSource, open_source
+from train.data.image_source import ImageSource
+from train.data.objects import PictureStream, as_example, as_picture, open_object
+from train.data.sources import CaptionedFolder, ImageFolder, open_source
 
 COUNTED = 1000  # `count_channels` looks at this many images at most
 
@@ -38,12 +42,23 @@ def count_channels(source: ImageSource) -> int:
     return 1 if seen else 3
 
 
+def _channels_of(stream: PictureStream) -> int:
+    """Return 1 if the first images of a stream are grey, else 3."""
+    for item in stream.head:
+        with suppress(Exception), as_picture(as_example(item).picture) as picture:
+            if not is_grey(picture):
+                return 3
+    return 1
+
+
 def _is_inside(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
 
 
 class Images:
-    """The images of a run, decoded once and kept in memory, or read from the disk each time.
+    """The images of a run: decoded once and kept in memory, or read from the disk each time, or a stream.
+
+    A stream has no number of images: `len` is 0, and `index` and `pixels` are empty.
 
     Raises TrainError if there are no images, no labels for a conditional run or no captions for one with --captions,
     and if the run would write among its images.
@@ -51,36 +66,70 @@ class Images:
 
     def __init__(self, config: Config, quiet: bool = False, classes: Sequence[str] = ()):
         """classes: those of the run that goes on, whose order stays where they are the same as the source's."""
-        self._source = open_source(config.data, config.split, config.data_cache, config.captions)
-        is_folder = isinstance(self._source, (ImageFolder, CaptionedFolder))
-        if is_folder and _is_inside(user_path(config.out), user_path(config.data)):
-            raise TrainError("--out lies in --data, where its samples would count as images: choose another --out.")
+        if isinstance(config.data, OwnData):
+            source = open_object(config.data.value)
+        else:
+            source = open_source(config.data, config.split, config.data_cache, config.captions)
+            is_folder = isinstance(source, (ImageFolder, CaptionedFolder))
+            if is_folder and _is_inside(user_path(config.out), user_path(config.data)):
+                raise TrainError("--out lies in --data, where its samples would count as images: choose another --out.")
+        self.stream = source if isinstance(source, PictureStream) else None
         self._size = config.image_size
-        self.channels = config.channels or count_channels(self._source)  # those of the images, if no flag decides
-        self.description = self._source.description
-        names = self._source.classes if config.conditional else None
-        self.classes = tuple(classes) if names and sorted(classes) == sorted(names) else names
-        if config.conditional and not self.classes:
-            raise TrainError(f"{config.data} has no class labels: add --no-conditional.")
+        self.description = source.description
         self.broken: list[str] = []  # names of images that could not be read so far
         self.pixels: Tensor | None = None  # uint8 (N, H, W, channels), if they are kept in memory
-        count = len(self._source)
+        self.labels: Tensor | None = None
+        self.captions: list[str] | None = None
+        self.latents: Tensor | None = None  # see `encode`
+        self.encoder: str | None = None
+        if isinstance(source, PictureStream):
+            self._take_stream(source, config)
+        else:
+            self._take(source, config, quiet, classes)
+        self._no_label: int | np.ndarray = self.num_classes
+
+    def _take_stream(self, stream: PictureStream, config: Config) -> None:
+        if config.captions or config.decoder is not None:
+            raise TrainError("A stream can't be used with --captions or --decoder, which need all images at the start.")
+        self.channels = config.channels or _channels_of(stream)
+        self.index = np.arange(0)
+        self.classes = stream.classes if config.conditional else None
+        if config.conditional and not self.classes:
+            raise TrainError(
+                f"The {stream.description} does not say its classes: give it an attribute classes with their names, in "
+                "the order of the labels, or add --no-conditional."
+            )
+
+    def _take(self, source: ImageSource, config: Config, quiet: bool, classes: Sequence[str]) -> None:
+        self._source = source
+        self.channels = config.channels or count_channels(source)  # those of the images, if no flag decides
+        names = source.classes if config.conditional else None
+        self.classes = tuple(classes) if names and sorted(classes) == sorted(names) else names
+        if config.conditional and not self.classes:
+            raise TrainError(f"{self._called(config)} has no class labels: add --no-conditional.")
+        count = len(source)
         self.index = np.arange(count)  # of the images that can be read, as far as that is known
         if count * self._size**2 * self.channels <= config.memory * 1e9:
             self._decode(count, quiet)
         self.labels = torch.tensor(self._labels(names, self.classes)) if names and self.classes else None
-        found = self._source.captions if config.captions else None
+        found = source.captions if config.captions else None
         if config.captions and found is None:
-            raise TrainError(f"{config.data} has no captions: give them in a column text, or leave out --captions.")
-        self.captions: list[str] | None = None if found is None else [found[int(i)] for i in self.index]
-        self.latents: Tensor | None = None  # see `encode`
-        self.encoder: str | None = None
-        self._no_label: int | np.ndarray = self.num_classes
+            where = self._called(config)
+            raise TrainError(f"{where} has no captions: give them in a column text, or leave out --captions.")
+        self.captions = None if found is None else [found[int(i)] for i in self.index]
         if self.labels is not None and int(self.labels.min()) < 0:
-            raise TrainError(f"{config.data} has images without a label: add --no-conditional.")
+            raise TrainError(f"{self._called(config)} has images without a label: add --no-conditional.")
+
+    def _called(self, config: Config) -> str:
+        return config.data if isinstance(config.data, str) else f"The data ({self.description})"
 
     def __len__(self) -> int:
         return len(self.index)
+
+    @property
+    def about(self) -> str:
+        """How many images of what, for a model card."""
+        return f"a {self.description}" if self.stream else f"{len(self):,} of {self.description}"
 
     def encode(self, latents: Tensor, encoder: str) -> None:
         """Take the images' latents, float32 (N, C, H, W), to train on them instead of pixels.
@@ -126,6 +175,35 @@ class Images:
                 continue
         raise TrainError(f"None of the {len(self)} images of {self.description} can be read: {KINDS} is needed.")
 
+    def some(self, count: int) -> tuple[np.ndarray, Tensor | None]:
+        """Up to `count` images spread over the data, or the first of a stream: (uint8 (N, H, W, channels), their labels
+        where the run has labels).
+        """
+        if self.stream is None:
+            rows = np.linspace(0, len(self) - 1, min(len(self), count)).round().astype(int).tolist()
+            pixels = np.stack([self.read(i)[0] for i in rows]) if self.pixels is None else self.pixels[rows].numpy()
+            return pixels, None if self.labels is None else self.labels[rows]
+        found = [(n, self.of_item(item)) for n, item in enumerate(self.stream.head[:count])]
+        whole = [(n, pixels) for n, pixels in found if pixels is not None]
+        if not whole:
+            raise TrainError(f"None of the first {len(found)} images of the {self.description} can be read.")
+        labels = [self.label_of_item(self.stream.head[n], n, dropped=False) for n, _ in whole] if self.classes else None
+        return np.stack([pixels for _, pixels in whole]), None if labels is None else torch.tensor(labels)
+
+    def of_item(self, item: Any) -> np.ndarray | None:
+        """The pixels of an item of the stream, uint8 (H, W, channels); None where it can't be read."""
+        try:
+            with as_train_error(str):
+                picture = to_8_bits(as_picture(as_example(item).picture), self.channels)
+        except TrainError:
+            return None
+        return square(picture, self._size)
+
+    def label_of_item(self, item: Any, n: int, dropped: bool) -> int:
+        """The class of item n of the stream, or what stands for none. Raises TrainError for one of no class."""
+        assert self.stream is not None and isinstance(self._no_label, int)
+        return self._no_label if dropped else self.stream.label(item, n)
+
     def pixels_near(self, device: torch.device) -> Tensor | None:
         """The pixels in memory, on a GPU where they take less than a quarter of what is free there."""
         if self.pixels is None or device.type != "cuda":
@@ -136,7 +214,7 @@ class Images:
     def note_broken(self, first: int, count: int) -> Iterator[str]:
         """Note that so many images from number `first` on can't be read; the names of those where that is news."""
         for i in range(first, first + count):
-            name = self._source.name(i % len(self))
+            name = f"picture {i + 1:,} of the {self.description}" if self.stream else self._source.name(i % len(self))
             if name not in self.broken:
                 self.broken.append(name)
                 yield name
@@ -152,6 +230,8 @@ class Images:
     @cached_property
     def digests(self) -> dict[str, str | None]:
         """SHA-256 that identify the images: of "files" (names or sizes), "pixels", "labels" and "captions" or None."""
+        if self.stream:
+            return dict.fromkeys(("files", "captions", "pixels", "labels"))
         files = hashlib.sha256()
         for i in self.index.tolist():
             files.update(self._source.mark(i).encode("utf-8", "surrogateescape") + b"\n")

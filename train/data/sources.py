@@ -1,4 +1,4 @@
-"""The sources of images: an image folder, parquet, a Hub data set, arrays, torchvision's CIFAR-10 and MNIST, LSUN."""
+"""The images that a name stands for: a folder, parquet, a Hub data set, .npz, digits, CIFAR-10 and MNIST, LSUN."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import json
 import math
 import re
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,57 +16,21 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ddpm_core.data import digits
 from ddpm_core.disk.files import cache_folder
 from ddpm_core.errors import first_line
-from ddpm_core.imaging.image_files import SUFFIXES, open_picture, square, to_8_bits
+from ddpm_core.imaging.image_files import SUFFIXES, open_picture
 from train import TrainError
 from train.common.command_line import user_path
+from train.common.config import PYTHON
 from train.common.errors import as_train_error
 from train.common.lock import in_turn
+from train.data.image_source import ImageSource, in_order
+from train.data.objects import Arrays, Rows
 
 TORCHVISION = ("cifar10", "mnist")
-SHIPPED = {"digits": Path(__file__).parent / "digits" / "digits.npz"}  # 3,000 of MNIST
 METADATA = "metadata.jsonl"
-CAPTIONS = ("text", "caption", "prompt")  # columns, in order of preference
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-
-
-class ImageSource(ABC):
-    """A numbered set of images."""
-
-    description: str  # for messages, with the split
-    split: str | None = None  # None: the source has no splits, and these are all its images
-    classes: tuple[str, ...] | None = None  # names in the order of the labels; None: the images have no labels
-    labels: Sequence[int] | None = None  # the class of each image, −1 if it has none; None if `classes` is None
-    captions: Sequence[str] | None = None  # one for each image
-    is_all: bool = True  # whether these are all images of the source: see `open_source`
-
-    @abstractmethod
-    def __len__(self) -> int: ...
-
-    @abstractmethod
-    def picture(self, i: int) -> Image.Image:
-        """Image i. For a broken file this, or reading the pixels, raises whatever Pillow raises."""
-
-    def pixels(self, i: int, size: int, channels: int) -> np.ndarray:
-        """Image i as uint8 (size, size, channels), as `to_8_bits` and `square` make it. Raises TrainError for a broken
-        file.
-        """
-        with as_train_error(lambda _: f"{self.name(i)} can't be read as an image: remove it."):
-            picture = to_8_bits(self.picture(i), channels)
-        return square(picture, size)
-
-    def label(self, i: int) -> int:
-        """Return the class of image i, −1 if it has none."""
-        return -1 if self.labels is None else self.labels[i]
-
-    @abstractmethod
-    def name(self, i: int) -> str:
-        """Return the name of image i for messages."""
-
-    @abstractmethod
-    def mark(self, i: int) -> str:
-        """Return a name or a size that tells image i from others, as far as possible without reading it."""
 
 
 def open_source(
@@ -81,7 +43,8 @@ def open_source(
 ) -> ImageSource:
     """The source that `data` names (see Config.data). Raises TrainError, in one sentence, when there are no images.
 
-    split: of CIFAR-10, MNIST, a Hub data set or a folder of parquet; other sources have none and give all their images.
+    split: of CIFAR-10, MNIST, the digits, a Hub data set or a folder of parquet; other sources have none and give all
+        their images.
     captions: whether they are asked for: then an image counts once for each that it has.
     most, seconds: of an image folder, only so many files, found in so much time; `is_all` says whether these are all.
     cache: where CIFAR-10 and MNIST are downloaded to; None is the user's cache folder.
@@ -91,29 +54,35 @@ def open_source(
             "Say what to train on with --data: an image folder, parquet, an .npz file, an LSUN database, a Hub data "
             "set, cifar10, mnist or digits."
         )
+    if data.startswith(PYTHON):
+        kind = data.removeprefix(PYTHON)
+        raise TrainError(
+            f"This run was started in Python, with data of the type {kind}: give them again, as in "
+            "train.resume(OUT, data=…)."
+        )
     path = user_path(data)
     if path.is_dir():
         if (path / "data.mdb").is_file():
             return LSUNDatabase(path)
         files, is_all = _files_below(path, {*SUFFIXES, ".parquet"}, most, seconds)
         if any(file.suffix.lower() == ".parquet" for file in files):
-            return HubDataset(str(path), split)
+            return _hub_dataset(str(path), split)
         return CaptionedFolder(path) if captions else ImageFolder(path, files, is_all)
     if path.suffix == ".parquet" and path.is_file():
-        return HubDataset(str(path), split)
+        return _hub_dataset(str(path), split)
     if path.suffix == ".npz" and path.is_file():
-        return ArrayFile(path)
+        return _array_file(path)
     if path.exists():
         raise TrainError(
             f"{data} is a file of another kind. Choose an image folder, parquet, .npz, an LSUN database or a Hub data "
             "set."
         )
-    if data in SHIPPED:
-        return ArrayFile(SHIPPED[data])
+    if data == "digits":
+        return _embedded_digits(split)
     if data in TORCHVISION:
         return TorchvisionDataset(data, user_path(cache) if cache else cache_folder(), split)
     if HUB_ID.fullmatch(data):
-        return HubDataset(data, split)
+        return _hub_dataset(data, split)
     raise TrainError(f"There is no folder or data set {data!r}. Choose another one.")
 
 
@@ -155,7 +124,7 @@ class ImageFolder(ImageSource):
         self.description = f"image folder {root.resolve().name}"
         inside = [path.relative_to(root).parts for path in self._files]
         if min(map(len, inside)) > 1:
-            self.classes = _in_order({parts[0] for parts in inside})
+            self.classes = in_order({parts[0] for parts in inside})
             number = {name: label for label, name in enumerate(self.classes)}
             self.labels = [number[parts[0]] for parts in inside]
 
@@ -209,69 +178,19 @@ class CaptionedFolder(ImageSource):
         return self._names[i]
 
 
-def _in_order(names: Collection[str]) -> tuple[str, ...]:
-    """Names of classes in the order of their labels: by number where all are whole numbers, so that 2 is before 10."""
-    numbered = all(re.fullmatch(r"[+-]?[0-9]+", name) for name in names)
-    return tuple(sorted(names, key=lambda name: (int(name), name) if numbered else name))
+def _hub_dataset(data: str, split: str) -> Rows:
+    """A data set with an image column: local parquet, or an id on the Hub. Raises TrainError where it can't be read."""
+    import datasets
 
-
-class HubDataset(ImageSource):
-    """A data set with an image column: local parquet, or an id on the Hub. The label is its first ClassLabel column."""
-
-    def __init__(self, data: str, split: str):
-        import datasets
-
-        self.split = None if data.endswith(".parquet") else split
-        # Not found, offline, gated, an unknown split: the library has a kind of error for each.
-        with as_train_error(lambda reason: f"The data set {data} can't be read: {reason}"):
-            if self.split is None:
-                rows = datasets.load_dataset("parquet", data_files=data, split="train")
-            else:
-                rows = datasets.load_dataset(data, split=split)
-        images = [name for name, kind in rows.features.items() if isinstance(kind, datasets.Image)]
-        if not images:
-            raise TrainError(f"The data set {data} has no image column, only {', '.join(rows.features)}.")
-        if not len(rows):
-            raise TrainError(f"The data set {data} is empty.")
-        labels = [name for name, kind in rows.features.items() if isinstance(kind, datasets.ClassLabel)]
-        self.classes = tuple(rows.features[labels[0]].names) if labels else None
-        # Read whole: one by one, from a column on the disk, 50,000 labels take seconds.
-        self.labels = [-1 if label is None else label for label in rows[labels[0]][:]] if labels else None
-        texts = [name for name in CAPTIONS if name in rows.features]
-        self.captions = [str(text or "") for text in rows[texts[0]][:]] if texts else None
-        self._images = rows.select_columns(images[:1]).cast_column(images[0], datasets.Image(decode=False))
-        self._column = images[0]
-        self._data = data
-        name = data if HUB_ID.fullmatch(data) else Path(data).resolve().name
-        self.description = f"data set {name}" + (f" ({split})" if self.split else "")
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def picture(self, i: int) -> Image.Image:
-        image = self._images[i][self._column]
-        return open_picture(io.BytesIO(image["bytes"]) if image["bytes"] is not None else image["path"])
-
-    def name(self, i: int) -> str:
-        return f"row {i} of {self._data}"
-
-    def mark(self, i: int) -> str:
-        size, path = self._sizes[i]
-        return str(size) if path is None else Path(path).name
-
-    @cached_property
-    def _sizes(self) -> list[tuple[int | None, str | None]]:
-        """(bytes, None), or (None, path) where only that is kept, of each image. Arrow knows without reading images."""
-        from pyarrow import compute
-
-        # pyarrow makes its functions while it is imported, so a type checker does not know them.
-        length, field, choose, is_null = (
-            getattr(compute, name) for name in ("binary_length", "struct_field", "if_else", "is_null")
-        )
-        images = self._images.data.column(self._column).combine_chunks()
-        sizes = length(field(images, "bytes"))
-        paths = choose(is_null(sizes), field(images, "path"), None)
-        return list(zip(sizes.to_pylist(), paths.to_pylist(), strict=True))
+    is_file = data.endswith(".parquet")
+    # Not found, offline, gated, an unknown split: the library has a kind of error for each.
+    with as_train_error(lambda reason: f"The data set {data} can't be read: {reason}"):
+        if is_file:
+            rows = datasets.load_dataset("parquet", data_files=data, split="train")
+        else:
+            rows = datasets.load_dataset(data, split=split)
+    name = data if HUB_ID.fullmatch(data) else Path(data).resolve().name
+    return Rows(rows, data, f"data set {name}", None if is_file else split)
 
 
 class TorchvisionDataset(ImageSource):
@@ -306,46 +225,24 @@ class TorchvisionDataset(ImageSource):
         return f"{self._title} {self.split} {i}"
 
 
-class ArrayFile(ImageSource):
-    """A NumPy file (.npz): images, uint8 (N, H, W) or (N, H, W, 1 to 4); if it has them labels, (N,), and classes."""
+def _embedded_digits(split: str) -> Arrays:
+    if split not in ("train", "test"):
+        raise TrainError(f"The digits have no split {split!r}: choose train or test.")
+    found = digits("test" if split == "test" else "train")
+    name = "digits" if split == "train" else "digits_test"
+    source = Arrays(found.images, found.labels, found.classes, name=f"{name}.npz", description=f"arrays {name}")
+    source.split = split
+    return source
 
-    def __init__(self, path: Path):
-        readable = as_train_error(lambda reason: f"{path} can't be read as a NumPy file ({reason}).")
-        with readable, np.load(path, allow_pickle=False) as arrays:
-            if "images" not in arrays:
-                raise TrainError(f"{path} has no array named images.")
-            self._pixels = arrays["images"]
-            self.labels = arrays["labels"].tolist() if "labels" in arrays else None
-            names = arrays["classes"].tolist() if "classes" in arrays else None
-        shape = self._pixels.shape
-        if self._pixels.dtype != np.uint8 or not (len(shape) == 3 or (len(shape) == 4 and 1 <= shape[3] <= 4)):
-            raise TrainError(f"{path}: images must be uint8 (N, H, W) or (N, H, W, channels).")
-        if not self._pixels.size:
-            raise TrainError(f"{path} holds no images.")
-        if self.labels is not None:
-            self.classes = self._names(path, names)
-        self._path, self.description = path, f"arrays {path.stem}"
 
-    def _names(self, path: Path, names: list | None) -> tuple[str, ...]:
-        labels = self.labels
-        if not isinstance(labels, list) or len(labels) != len(self) or not all(type(i) is int for i in labels):
-            raise TrainError(f"{path}: labels must be a whole number for each image.")
-        count = max(labels) + 1 if names is None else len(names)
-        if not -1 <= min(labels) <= max(labels) < count:
-            raise TrainError(f"{path}: labels must be −1 (none) to {count - 1}.")
-        return tuple(map(str, range(count) if names is None else names))
-
-    def __len__(self) -> int:
-        return len(self._pixels)
-
-    def picture(self, i: int) -> Image.Image:
-        return Image.fromarray(self._pixels[i].squeeze(-1) if self._pixels.shape[3:] == (1,) else self._pixels[i])
-
-    def name(self, i: int) -> str:
-        return f"image {i} of {self._path}"
-
-    def mark(self, i: int) -> str:
-        return f"{self._path.name} {i}"
+def _array_file(path: Path) -> Arrays:
+    """A NumPy file (.npz): the array images, and if it has them labels and classes; see `Arrays`."""
+    readable = as_train_error(lambda reason: f"{path} can't be read as a NumPy file ({reason}).")
+    with readable, np.load(path, allow_pickle=False) as file:
+        if "images" not in file:
+            raise TrainError(f"{path} has no array named images.")
+        images, labels, classes = (file.get(name) for name in ("images", "labels", "classes"))
+    return Arrays(images, labels, classes, name=str(path), description=f"arrays {path.stem}")
 
 
 class LSUNDatabase(ImageSource):

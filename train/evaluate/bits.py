@@ -197,7 +197,7 @@ class Bits:
     def _evaluate(self, chain: BoundChain, rows: range) -> BitsPerDim:
         T, streams = self._model.schedule.T, range(1, chain.steps + 1)
         if not self._has_own_terms(chain):  # each t has the noise that it has in the whole chain
-            streams = [T - t + 1 for t, _ in timestep_pairs(T, chain.steps, chain.spacing)]
+            streams = [T - int(t) + 1 for t, _ in timestep_pairs(T, chain.steps, chain.spacing)]
         images, noise, progress = self._images[rows.start : rows.stop], _noise(rows, streams), self._progress()
         return bits_per_dim(self._model, images, *chain, self._labels_of(rows), noise=noise, progress=progress)
 

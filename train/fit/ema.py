@@ -1,4 +1,6 @@
-"""The exponential moving average (EMA) of the weights, which is sampled and published."""
+"""The averages of the weights: exponential moving averages (EMA), which are sampled and published, and power-function
+averages, of which snapshots are kept.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from train.fit.power import LENGTHS, exponent
 
 Network = TypeVar("Network", bound=nn.Module)
 Average = Literal["ema", "ema2"]  # a moving average of the weights, named as the flag of its decay
@@ -40,28 +44,64 @@ class EMA(Generic[Network]):
         self.updates += 1
 
 
-class Averages(Generic[Network]):
-    """The moving averages of a run, by name: always "ema", and "ema2" where its decay is given."""
+class PowerAverage(EMA[Network]):
+    """A copy of the network whose weights are averaged over all updates, the k-th about in proportion to k^γ.
 
-    def __init__(self, network: Network, ema: float, ema2: float | None):
+    This is the power-function average of Karras et al. 2024, Eq. 127: decay_n = (1 − 1/n)^(γ + 1) at update n = 1, 2,
+    .... `power.step_weights` has the weight of each update in it.
+    """
+
+    def __init__(self, network: Network, length: float):
+        """length: σ_rel, within `power.SHORTEST` and `power.LONGEST`."""
+        super().__init__(network, 0.0)
+        self.exponent = exponent(length)
+
+    def decay_now(self) -> float:
+        return (self.updates / (self.updates + 1)) ** (self.exponent + 1)
+
+
+class Averages(Generic[Network]):
+    """All averages of a run.
+
+    Attributes:
+        named: the moving averages that are published: always "ema", and "ema2" where its decay is given.
+        powers: the power-function averages by their length σ_rel, for snapshots; empty for a run without these.
+    """
+
+    def __init__(self, network: Network, ema: float, ema2: float | None, powers: bool = False):
+        """Begin all averages at the network's weights.
+
+        Arguments:
+            network: the network that is trained.
+            ema: decay of "ema", at least 0 and below 1.
+            ema2: decay of "ema2"; None for no such average.
+            powers: whether to keep power-function averages of the lengths `power.LENGTHS`.
+        """
         decays: dict[Average, float | None] = {"ema": ema, "ema2": ema2}
         self.named: dict[Average, EMA[Network]] = {
             name: EMA(network, decay) for name, decay in decays.items() if decay is not None
         }
+        self.powers = {length: PowerAverage(network, length) for length in LENGTHS if powers}
+
+    def _all(self) -> dict[str, EMA[Network]]:
+        return {**self.named, **{f"power-{length:g}": average for length, average in self.powers.items()}}
 
     def update(self, network: nn.Module) -> None:
-        """Update the averages. Call this after every step."""
-        for average in self.named.values():
+        """Update the averages. Call this after every step. network: the one that is trained."""
+        for average in self._all().values():
             average.update(network)
 
     def state(self) -> dict[str, Any]:
-        """The weights and the number of updates of each, as parts of a checkpoint."""
-        weights = {name: average.network.state_dict() for name, average in self.named.items()}
-        return {**weights, **{f"{name}_updates": average.updates for name, average in self.named.items()}}
+        """Return the weights and the number of updates of each average, as parts of a checkpoint."""
+        weights = {name: average.network.state_dict() for name, average in self._all().items()}
+        return {**weights, **{f"{name}_updates": average.updates for name, average in self._all().items()}}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint. An average that it lacks starts at the weights that it was made from."""
-        for name, average in self.named.items():
+        """Continue from a checkpoint. A moving average that it lacks starts at the weights that it was made from.
+
+        Raises RuntimeError for weights of another network.
+        """
+        for name, average in self._all().items():
             if state.get(name) is not None:
                 average.network.load_state_dict(state[name])
                 average.updates = state[f"{name}_updates"]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, get_type_hints
 
 from ddpm_core.commands.reading import HELP, read, read_known
 from ddpm_core.commands.values import near
 from train import TrainError
+from train.common.changes import Changes, PresetChanges
 from train.common.command_line import user_path
 from train.common.config import PRESETS, Config, Kind, PresetName, converted
 from train.common.errors import enough_memory
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from train.fit.trainer import Trainer
 
 PROGRAM = "python -m train fit"
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,28 @@ class FitStart:
         return PRESETS[self.config].out if self.out is None else self.out
 
 
-def preset(name: PresetName, **changes: Any) -> Config:
+def _lists(changes: type) -> Callable[[Function], Function]:
+    """Let `inspect.signature` list the changes by name, as editors know them, so that IPython completes them, too."""
+
+    def listed(function: Function) -> Function:
+        signature, kind = inspect.signature(function), inspect.Parameter.KEYWORD_ONLY
+        first, *_ = signature.parameters.values()
+        names = [inspect.Parameter(name, kind, annotation=hint) for name, hint in get_type_hints(changes).items()]
+        vars(function)["__signature__"] = signature.replace(parameters=[first, *names])
+        return function
+
+    return listed
+
+
+@_lists(PresetChanges)
+def preset(name: PresetName, **changes: Unpack[PresetChanges]) -> Config:
     """Return a preset's configuration, with what a checkpoint given as `init` decides in it, and with changes.
 
     Arguments:
         name: one of the presets of `train fit --config`.
-        changes: fields of `Config`; each is a flag of `train fit` too, with - for _, and means the same.
+        changes: fields of `Config`; each is a flag of `train fit` too, with - for _, and means the same. `data` may
+            also be an array, a list, a data set of PyTorch or Hugging Face, or a stream: see "Your own data" in
+            docs/training.md.
 
     Raises:
         TrainError: for another name or field, for a value of another type, and for a checkpoint that can't be trained
@@ -56,12 +75,13 @@ def preset(name: PresetName, **changes: Any) -> Config:
     return replace(begin(PRESETS[name], plain.get("init"), plain.get("image_size")), **plain)
 
 
-def resume(out: str | Path, **changes: Any) -> Trainer:
+@_lists(Changes)
+def resume(out: str | Path, **changes: Unpack[Changes]) -> Trainer:
     """Return the trainer of a run that was stopped, or that shall take more steps.
 
     Arguments:
         out: folder of the run.
-        changes: as for `preset`; not all can change any more.
+        changes: as for `preset`; not all can change any more. Data that were given as an object are given again.
 
     Raises:
         TrainError: where there is no run, and for changes that would make another one of it.

@@ -18,8 +18,7 @@ from ddpm_core.engines.from_diffusers import UNet2DModel
 from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.model import Network
 from ddpm_core.names import Averaging
-from ddpm_core.objective import LOSSES, min_snr_weight
-from ddpm_core.process import to_device
+from ddpm_core.objective import loss
 from train.common.command_line import user_path
 from train.common.config import Config
 from train.data.images import Images
@@ -164,12 +163,10 @@ class Denoising(TrainingTask):
         return {"decoder": self._decoder} if self._decoder else {}
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
-        config = self._config
-        loss = LOSSES[config.loss](self.model(network, "not EMA", finished=False), x_0, t, eps, labels)
-        weight = None if self._weights is None else self._weights[t - 1]
-        if config.min_snr is not None:
-            weight = min_snr_weight(self.schedule, config.prediction, t, config.min_snr)
-        return loss if weight is None else loss * to_device(weight, loss.device, loss.dtype)
+        config, weights = self._config, self._weights
+        weight = None if weights is None else lambda schedule, t: weights[t - 1]
+        model = self.model(network, "not EMA", finished=False)
+        return loss(model, x_0, labels, t, eps, kind=config.loss, min_snr=config.min_snr, weight=weight)
 
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
         config = self._config

@@ -9,10 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from accelerate import Accelerator
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ddpm_core import Model
@@ -28,6 +30,7 @@ from train.common.errors import enough_memory
 from train.common.lock import locked
 from train.data.batches import ahead, batches, torch_seed
 from train.data.images import Images
+from train.data.objects import StreamEnded
 from train.fit.ema import EMA, Averages
 from train.fit.flags.limits import check, check_resume
 from train.fit.fused import fuse
@@ -39,8 +42,10 @@ from train.fit.optimisers import make_optimizer, restore_optimizer
 from train.fit.outputs.export import check_exportable, check_loadable, check_new, export
 from train.fit.outputs.preview import Preview, PreviewTimer
 from train.fit.outputs.progress import Point, Progress, Window
+from train.fit.outputs.tracker import Tracker, tracker_of
 from train.fit.recipe import learning_rate
 from train.fit.signals import StopSignals
+from train.fit.snapshots import drop_later, save_snapshot, snapshot_due
 from train.fit.state import Writer, copied, fitting, last_good_checkpoint, save_checkpoint
 from train.fit.task import Denoising, TrainingTask
 
@@ -53,7 +58,35 @@ class Trainer:
 
     Raises TrainError, in one sentence that names flags of the command line (--sample-every is the field
     `sample_every`), when it can't be set up or can't go on.
+
+    Attributes:
+        config: the configuration, with what the data and the device have decided, such as `channels`.
+        out: the run's folder.
+        step: the number of steps done.
+        device, dtype: where the network is, and the type of its weights (float32, or float64 with fp64).
+        accelerator: accelerate's object, which knows the other processes and the precision.
+        images: the images of the run: `len`, `classes`, `shape` (C, H, W).
+        task: what is learned; its `schedule` is the noise schedule.
+        unet: the network with the latest weights.
+        model: the same, as accelerate has wrapped it for training.
+        optimizer: the optimiser, wrapped in the same way.
+        averages: the moving averages of the weights, by name: "ema", and "ema2" if the run has it.
+        pixels: the images on the device, uint8 (N, H, W, C), if they are kept in memory; else None.
     """
+
+    config: Config
+    accelerator: Accelerator
+    out: Path
+    step: int
+    device: torch.device
+    dtype: torch.dtype
+    images: Images
+    task: TrainingTask
+    unet: UNet2DModel
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    averages: Averages[UNet2DModel]
+    pixels: Tensor | None
 
     def __init__(
         self,
@@ -82,7 +115,7 @@ class Trainer:
         if config.threads:
             torch.set_num_threads(config.threads)
         self._asked = config
-        config, self.accelerator = accelerated(config)
+        config, self.accelerator = accelerated(config, tracker_of(config))
         self.device = self.accelerator.device
         self.dtype = torch.float64 if config.precision == "fp64" else torch.float32
         processes = self.accelerator.num_processes
@@ -97,6 +130,8 @@ class Trainer:
             self._say(f"Skipped, can't be read: {name}")
         if self.images.broken:
             self._say(f"Skipped {len(self.images.broken)} in all, {len(self.images)} images are left.")
+        if state is not None and self.images.stream:
+            self._say(self.images.stream.on_resume(state["step"] * config.batch))
         self.task = task(config, self.accelerator, self.images)
         self._build(state)
 
@@ -113,7 +148,7 @@ class Trainer:
                 unet.load_state_dict(state["model"])
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
         self.unet = unet.to(self.device, memory_format=layout)
-        self.averages = Averages(self.unet, config.ema, config.ema2)
+        self.averages = Averages(self.unet, config.ema, config.ema2, config.ema_snapshots > 0)
         if config.fused:
             if self.device.type != "cpu":
                 raise TrainError(f"--fused is for a CPU, this run is on {self.device.type}: leave it out.")
@@ -163,12 +198,15 @@ class Trainer:
         """Do the work of `fit`, for a caller that holds the folder."""
         self._check_result()
         self._write = Writer(self.device)
+        if self.averages.powers and self.accelerator.is_main_process:
+            drop_later(self.out, self.step)
         if self.step == 0:
             self._save()  # so that there is something to resume, and a bad --out shows at once
             self._write.wait()
         accelerator, progress = self.accelerator, None
         if accelerator.is_main_process:
-            progress = Progress(self.config, self.out, self.step, self.images)
+            tracker = Tracker(accelerator, self.config, self.out, self.step)
+            progress = Progress(self.config, self.out, self.step, self.images, tracker)
             self._say = progress.say
         rounds, window = self.rounds(), Window(self.device)  # the window last, as its time runs from here
         try:
@@ -184,6 +222,11 @@ class Trainer:
                 self._export()
                 self._write.wait()
                 return stopped
+        except StreamEnded:
+            self._save()
+            self._export()
+            self._write.wait()
+            raise
         finally:
             self._write.close()
             if progress:
@@ -280,6 +323,8 @@ class Trainer:
             if point and callback and callback(point):
                 signals.stop()
         with window.paused():
+            if snapshot_due(config.ema_snapshots, config.steps, self.step):
+                self._save_snapshot()
             if checkpoint or last:
                 self._save()
                 if not last or config.sample_every or config.sample_seconds:
@@ -345,6 +390,14 @@ class Trainer:
             state = self.state() if self.device.type == "cpu" else copied(self.state())
             self._write(partial(save_checkpoint, state, self.out / "checkpoints", self.step))
         self.accelerator.wait_for_everyone()
+
+    def _save_snapshot(self) -> None:
+        """The power-function averages of this step, beside those of earlier steps."""
+        if self.accelerator.is_main_process:
+            networks = {length: average.network for length, average in self.averages.powers.items()}
+            weights = {length: dict(network.named_parameters()) for length, network in networks.items()}
+            weights = weights if self.device.type == "cpu" else copied(weights)
+            self._write(partial(save_snapshot, weights, self.out, self.step))
 
     def snapshot(self, network: UNet2DModel, weights: Averaging, engine: Engine = "auto") -> Model:
         """A copy of a network's weights as a Model, in float32."""

@@ -10,7 +10,7 @@ VARIANCE_CHOICE = VARIANCE | {
 }
 SAMPLER = {
     **{"ddpm": "DDPM", "ddim": "DDIM", "dpm++": "DPM++", "unipc": "UniPC"},
-    **{"langevin": "Langevin", "consistency": "Consistency"},
+    **{"langevin": "Langevin", "consistency": "Consistency", "heun": "Heun"},
 }
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from ddpm_core.samplers import AnySampler
 from ui.machine.event_log import EventLog
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import Turns
 from ui.models.loaded import Models
 
+OwnSamplers = Mapping[str, AnySampler]
+"""the samplers of the page's owner, by the names that `app.py --sampler` got"""
+
 
 @dataclass(frozen=True)
 class Services:
-    """first: the checkpoint that a new page begins with."""
+    """first: the checkpoint that a new page begins with. samplers: those of the page's owner."""
 
     models: Models
     turns: Turns
@@ -21,6 +26,7 @@ class Services:
     step_times: StepTimes
     events: EventLog
     first: str
+    samplers: OwnSamplers = field(default_factory=dict)
 
     @property
     def public(self) -> bool:

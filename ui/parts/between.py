@@ -65,8 +65,8 @@ class BetweenRun(Rows):
         (model,), lane = models, self.request.lane
         if not model.takes_words:
             raise unclear("a model without words")
-        chain = lane.chain(model, SIDE)
-        options = {name: value for name, value in lane.arguments().items() if name != "prompts"}
+        chain = lane.chain(model, SIDE, self.services.samplers)
+        options = {name: value for name, value in lane.arguments(self.services.samplers).items() if name != "prompts"}
         plan = BetweenPlan(self.request, {}, model, options | {"clip": self.request.clip}, chain.evaluations or 1)
         return replace(plan, steps=by_kind(*((plan.kind(cells), lane.steps) for cells in stages())))
 

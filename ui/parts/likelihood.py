@@ -176,7 +176,7 @@ def _measure_early(plan: LikelihoodPlan, model: Model, work: Job) -> None:
             steps,
             "linspace",
             labels=labels,
-            noise=lambda index, x: noise(T - pairs[index][0], x),  # noqa: B023
+            noise=lambda index, x: noise(T - int(pairs[index][0]), x),  # noqa: B023
             progress=work.counter(plan.together),
         )
         work.give({"kind": "early", "steps": steps, "bits": bound.total.item()})

@@ -87,9 +87,9 @@ class NetworkRun(Rows):
     def plan(self, models: Sequence[ModelSpec]) -> NetworkPlan:
         (model,), request = models, self.request
         lane, graft = request.lane, request.graft
-        chain = lane.chain(model, 1)
+        chain = lane.chain(model, 1, self.services.samplers)
         if graft:
-            graft.lane.chain(model, 1)
+            graft.lane.chain(model, 1, self.services.samplers)
             if graft.lane.checkpoint != lane.checkpoint or graft.lane.steps != lane.steps or graft.block in request.cut:
                 raise unclear("a graft of another chain")
         times = tuple(t for t, _ in chain.pairs)
@@ -98,7 +98,10 @@ class NetworkRun(Rows):
             raise unclear("steps that there are not")
         lanes = 1 + bool(changed) + bool(graft)
         steps = by_kind((StepKind(lane.checkpoint, chain.evaluations or 1), OPENED * lanes * len(times)))
-        options, grafted = (one and one.arguments() | {"clip": request.clip} for one in (lane, graft and graft.lane))
+        options, grafted = (
+            one and one.arguments(self.services.samplers) | {"clip": request.clip}
+            for one in (lane, graft and graft.lane)
+        )
         return NetworkPlan(request, steps, model, options or {}, grafted, times, frozenset(changed))
 
     def compute(self, plan: NetworkPlan, models: Sequence[Model], work: Job) -> None:

@@ -92,14 +92,14 @@ class Rows(Computation):
         check_pixels(model, what)
         for picture in filter(None, pictures):
             as_text.from_text(picture, model)
-        self.request.lane.chain(model, self.images)
-        return self.request.lane.arguments() | {"clip": self.request.clip}
+        self.request.lane.chain(model, self.images, self.services.samplers)
+        return self.request.lane.arguments(self.services.samplers) | {"clip": self.request.clip}
 
     def cost(self, model: ModelSpec, *work: tuple[int, float]) -> dict[StepKind, float]:
         """Return what it takes to go so many steps with so many pictures at once, as `Counted` counts it: guidance
         doubles the pictures, and each correction of "langevin" is one more evaluation.
         """
-        chain = self.request.lane.chain(model, self.images)
+        chain = self.request.lane.chain(model, self.images, self.services.samplers)
         guided, each = 1 + chain.condition.is_guided, chain.sampler.evaluations or 1
         return by_kind(*((StepKind(self.refs[0], n * guided), steps * each) for n, steps in work))
 
@@ -117,7 +117,7 @@ class Rows(Computation):
                 x, guess = imaging.to_uint8(step.x), imaging.to_uint8(step.x0_hat)
                 frames[step.index] = guess if step.s else x
                 x_0 = guess if self.shows_x else frames[step.index]
-                at: RowStep = {"kind": "step", "row": row, "k": step.index, "s": step.s, "x0": sent(x_0)}
+                at: RowStep = {"kind": "step", "row": row, "k": step.index, "s": int(step.s), "x0": sent(x_0)}
                 if self.shows_x:
                     at["x"] = sent(x)
                 work.give(at)

@@ -81,7 +81,7 @@ class RepairRun(Rows):
     def plan(self, models: Sequence[ModelSpec]) -> RowsPlan:
         (model,), request = models, self.request
         options, steps = self.options(model, "restoration", request.source.own), request.lane.steps
-        chain = request.lane.chain(model, self.images)
+        chain = request.lane.chain(model, self.images, self.services.samplers)
         task = restore.Task(request.measurement(model), ..., chain, model.clip)  # pyright: ignore[reportArgumentType]
         evaluations = 0  # for each completion, the number of plain evaluations that take as long
         for name in request.methods:

@@ -239,13 +239,15 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         imaging.check_channels(first.picture_channels)
         if len({model.picture_size for model in of_lanes}) > 1:
             raise unclear("pictures of two sizes beside each other")
-        chains = [lane.chain(model, n) for lane, model in zip(request.lanes, of_lanes, strict=True)]
+        chains = [
+            lane.chain(model, n, self.services.samplers) for lane, model in zip(request.lanes, of_lanes, strict=True)
+        ]
         touches: Touches = {}
         if request.touch:
             if len(request.lanes) != 2 or request.lanes[0] != request.lanes[1]:
                 raise unclear("a touch of other lanes than one and its copy")
             chains[0].check_no_memory()
-            touches = touch.touches(request.touch, first, [s for _, s in chains[0].pairs])
+            touches = touch.touches(request.touch, first, [int(s) for _, s in chains[0].pairs])
         if request.attention and (len(request.lanes) > 1 or not first.takes_words):
             raise unclear("attention without the words of one lane")
         refs, more = [lane.checkpoint for lane in request.lanes], n if request.attention else 0
@@ -299,7 +301,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
                 if k in kept[i] and k < plan.begin:
                     given.append(keep(replace(frame, lane=i, attention=None), x))
         newest = None
-        arguments = [lane.asked.arguments() for lane in plan.lanes]
+        arguments = [lane.asked.arguments(self.services.samplers) for lane in plan.lanes]
         shared = {"seeds": request.seeds, "clip": request.clip, "attention": request.attention}
         for i, step in zero_gpu.side_by_side(lanes, arguments, shared, flop, work.notify):
             if step.index in kept[i]:

@@ -1,7 +1,8 @@
 """The recorded runs that the page shows before a visitor's own: `python -m ui.recorded` makes them anew.
 
-Each part's computation runs once with the embedded models, and its results are written as the page would get them, with
-pictures as lossless WebP. `python -m ui.recorded train` trains digits with `python -m train fit`, some minutes.
+The example.json of a part has the values of its form. Its computation runs once with them and the embedded models. The
+results are written there as the page would get them, with pictures as lossless WebP. `python -m ui.recorded train`
+trains digits with `python -m train fit`, some minutes.
 """
 
 from __future__ import annotations
@@ -27,19 +28,7 @@ from ui.runs.log import Values
 from ui.serving.server import App, build
 from ui.web import FILES
 
-FOLDER = FILES / "examples"
-DIGITS = {"checkpoint": "mnist-tiny", "seed": 13}
-EXAMPLES: dict[str, Values] = {
-    "watch": DIGITS | {"steps": 50, "variance": "beta_tilde", "count": 4},
-    "compare": DIGITS | {"steps": 10, "variance": "beta", "steps_b": 10, "variance_b": "beta_tilde", "count": 4},
-    "grid": DIGITS | {"columns": "5, 10, 20, 50, 200", "count": 1},
-    "latents": DIGITS | {"mode": "reconstruct", "count": 8, "steps": 20},
-    "repair": DIGITS,
-    "likelihood": {"checkpoint": "mnist-tiny", "count": 8},
-    "plane": {},
-    "between": {},
-    "network": DIGITS | {"label": "3", "seed": 7},
-}
+FOLDER = FILES / "parts"
 QUALITY = {"between": 80, "network": 80}  # of pictures that are smooth, or many; others are packed without loss
 TRAINING = (  # the page's losses and times; its batch and rate are those of the preset's longer trainings
     *("--config", "mnist-tiny", "--data", "digits", "--prediction", "v", "--loss", "simple", "--times", "lognormal"),
@@ -54,9 +43,8 @@ GREYS = 16  # levels of the noisy pictures of Watch: nobody sees fewer in noise,
 
 
 def record(parts: list[str]) -> None:
-    """Write a file PART.json for each part. The same weights on the same machine give the same files."""
-    FOLDER.mkdir(exist_ok=True)
-    app = build(DIGITS["checkpoint"])
+    """Write example.json in the folder of each part. The same weights on the same machine give the same files."""
+    app = build("mnist-tiny")
     app.warmup.start()
     app.warmup.ready.wait()
     for part in parts:
@@ -65,7 +53,7 @@ def record(parts: list[str]) -> None:
                 subprocess.run([sys.executable, "-m", "train", "fit", *TRAINING, "--out", folder], check=True)
                 _write(part, recorded(RunFolder(Path(folder))))
             continue
-        values = EXAMPLES[part]
+        values = example(part)["values"]
         results = _computed(app, part, values)
         if part == "grid":
             results = _finished(results)
@@ -74,6 +62,20 @@ def record(parts: list[str]) -> None:
         if part == "repair":  # its x_t are noise, which can't be packed
             results = [one for one in results if one["kind"] != "step" or one["k"] % 7 == 0]
         _write(part, {"values": values, "results": _light(results, QUALITY.get(part))})
+
+
+def example(part: str) -> Values:
+    """Return what is recorded of a part: {values, results}; values alone where nothing is recorded yet."""
+    return json.loads(_file(part).read_text(encoding="utf-8"))
+
+
+def examples() -> list[str]:
+    """Return the parts that have one."""
+    return sorted(folder.name for folder in FOLDER.iterdir() if _file(folder.name).is_file())
+
+
+def _file(part: str) -> Path:
+    return FOLDER / part / "example.json"
 
 
 def _computed(app: App, part: str, values: Values) -> list[Any]:
@@ -94,7 +96,7 @@ def _computed(app: App, part: str, values: Values) -> list[Any]:
 
 def _write(part: str, content: Values) -> None:
     text = lines(content)
-    (FOLDER / f"{part}.json").write_text(text, encoding="utf-8")
+    _file(part).write_text(text, encoding="utf-8")
     print(f"{part}: {len(text) / 1e3:.0f} kB")
 
 
@@ -180,4 +182,4 @@ def _webp(picture: bytes, quality: int | None) -> bytes:
 
 
 if __name__ == "__main__":
-    record(sys.argv[1:] or [*EXAMPLES, "train"])
+    record(sys.argv[1:] or examples())

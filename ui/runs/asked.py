@@ -7,6 +7,7 @@ The library refuses what a model can't do, before anything is computed.
 from __future__ import annotations
 
 import logging
+from types import MappingProxyType
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -15,6 +16,7 @@ from ddpm_core.model import ModelSpec
 from ddpm_core.runs import Chain, Condition, make_chain
 from ddpm_core.samplers import DEFAULTS
 from ui.forms import emoji
+from ui.models.services import OwnSamplers
 
 UNCLEAR = "This request could not be understood: load the page again"
 
@@ -61,14 +63,16 @@ class LaneAsked(Checkpoint):
             raise ValueError(f"no sampler has the options {sorted(unknown)}")
         return self
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self, own: OwnSamplers = MappingProxyType({})) -> dict[str, Any]:
         """Return the arguments of `ddpm_core.trajectory`."""
-        return self.model_dump(exclude={"checkpoint", "facts"}, exclude_none=True)
+        asked = self.model_dump(exclude={"checkpoint", "facts"}, exclude_none=True)
+        return asked | {"sampler": own.get(self.sampler, self.sampler)}
 
-    def chain(self, model: ModelSpec, n: int) -> Chain:
+    def chain(self, model: ModelSpec, n: int, own: OwnSamplers = MappingProxyType({})) -> Chain:
         """Return the chain of n images. Raises ValueError, with one sentence, if the model can't do what is asked."""
         condition = Condition(self.labels, self.prompts, self.negative, self.guidance)
-        options: dict[str, Any] = {"sampler": self.sampler, "spacing": self.spacing, **(self.model_extra or {})}
+        sampler = own.get(self.sampler, self.sampler)
+        options: dict[str, Any] = {"sampler": sampler, "spacing": self.spacing, **(self.model_extra or {})}
         return make_chain(model, self.steps, condition=condition, n=n, **options)
 
 

@@ -95,9 +95,9 @@ def touch(step: ddpm_core.Step, at: Touches, seeds: Sequence[int], cell: int) ->
     """The x_s that the run goes on from, where it is touched. Without noise x_s is √ᾱ_s x̂_0."""
     if step.s not in at:
         return None
-    signal, strokes = at[step.s]
+    signal, strokes = at[int(step.s)]
     # noise that no step of a run has
-    z = gaussian_batch(seeds, 2**32 + step.s, step.x.shape[1:]).to(step.x)
+    z = gaussian_batch(seeds, 2**32 + int(step.s), step.x.shape[1:]).to(step.x)
     return touched(step.x, signal * step.x0_hat, z, strokes, cell)
 
 

@@ -47,9 +47,9 @@ from ui.machine.turns import Turns
 from ui.models import figures
 from ui.models.facts import answer, pace
 from ui.models.loaded import Models
-from ui.models.services import Services
+from ui.models.services import OwnSamplers, Services
 from ui.models.warmup import Warmup
-from ui.parts import between, course, fetching, following, latents, likelihood, network, repair, sampling
+from ui.parts import PARTS
 from ui.parts.part import Part
 from ui.protocol import Asked, Device, EngineQuestions, FactsAnswer, Invitation, ModelList, Nothing, Pace, RunHere
 from ui.runs.asked import unclear as unclear_request
@@ -67,18 +67,6 @@ from ui.serving.scripted import OF_FORMS, is_quick, of_link
 if TYPE_CHECKING:
     from ui.serving.api import Api
 
-PARTS: tuple[Callable[[Services], Part], ...] = (
-    sampling.SamplingPart,
-    sampling.SketchPart,
-    latents.LatentsPart,
-    repair.RepairPart,
-    between.BetweenPart,
-    likelihood.LikelihoodPart,
-    network.NetworkPart,
-    following.FollowPart,
-    fetching.FetchingPart,
-    course.CoursePart,
-)
 MOST_NAMES = 8  # a page may ask for the pace of so many names at once
 LAST = 0.5  # seconds at least for the last answers to leave when the app ends
 QUESTIONS = anyio.CapacityLimiter(80)  # threads for the questions of pages
@@ -184,7 +172,7 @@ class App(FastAPI):
             "takesAny": self.services.models.takes_any,
             "models": self.services.models.choices(),
             "device": self._device(),
-            "words": page_words(),
+            "words": page_words() | {"samplers": list(self.services.samplers)},
             "initial": {name: own for name, part in self.parts.items() if (own := part.initial())},
         }
 
@@ -342,12 +330,13 @@ def build(
     public: bool = False,
     limits: ServerLimits | None = None,
     allow_hub: bool = False,
+    samplers: OwnSamplers | None = None,
 ) -> App:
     """The app, to be served by `launch`.
 
     checkpoint: the one that is chosen at first. device: where models are evaluated, as for `ddpm_core.load`.
     public: strangers use the page, so it accepts the checkpoints of its list only, and any Hub id with allow_hub.
-    limits: those of a public page, or of one's own, where none are given.
+    limits: those of a public page, or of one's own, where none are given. samplers: the owner's, which the page offers.
     Raises CheckpointError or ValueError for a checkpoint or a device that does not exist.
     """
     if zero_gpu.is_here():
@@ -360,7 +349,7 @@ def build(
     turns, pace = Turns(limits.concurrent_runs, limits.waiting_runs), StepTimes()
     models = Models(device, public, limits, allow_hub, checkpoint, turns, pace)
     models.peek(models.first)
-    services = Services(models, turns, limits, pace, EventLog(), models.first)
+    services = Services(models, turns, limits, pace, EventLog(), models.first, samplers or {})
     return App(services)
 
 

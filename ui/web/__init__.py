@@ -21,7 +21,7 @@ from ui.web.scripts import FILES
 
 STYLE = "page.css"  # all style sheets as one file: each request takes its time
 CLIENT = "server/client.js"  # the module of what computes for the app's page
-DIGITS = FILES.parents[1] / "train/data/digits/digits.npz"  # which the page learns, too
+DIGITS = FILES.parents[1] / "ddpm_core/data/digits.npz"  # which the page learns, too
 SCRIPT = "text/javascript"
 TYPES = {
     ".svg": "image/svg+xml",

@@ -4,7 +4,7 @@ import { all, button, el, find, isShown, onArrows, sheet, within, write } from "
 import { linkTo, readLink } from "./form/link.js";
 import { attempt, TRAINED } from "./messages/client.js";
 import { revived } from "./messages/packing.js";
-import { formsFor } from "./plans/forms.js";
+import { formsFor, mountOf, partsOf, plansOf } from "./parts/index.js";
 import { Projector } from "./player/projector.js";
 import { Knowledge } from "./run/knowledge.js";
 import { ShareMenu } from "./run/share.js";
@@ -54,30 +54,10 @@ import { spoken } from "./words/symbols.js";
  * @property {(event: KeyboardEvent) => boolean} [key] answers a key; returns whether it was for the part
  */
 
-/** parts: modules of parts/, and what they are called beside others. @typedef {{ name: string, title: string, parts: Record<string, string> }} Place */
+/** parts: names of parts, and what they are called beside others. @typedef {{ name: string, title: string, parts: Record<string, string> }} Place */
 
 /** @type {Place[]} */
-const PLACES = [
-  { name: "watch", title: TITLES.watch, parts: { watch: "" } },
-  {
-    name: "compare",
-    title: TITLES.compare,
-    parts: { compare: TITLES.lanes, grid: TITLES.grid, plane: TITLES.plane, between: TITLES.between },
-  },
-  {
-    name: "inside",
-    title: TITLES.inside,
-    parts: {
-      network: TITLES.network,
-      forward: TITLES.forward,
-      latents: TITLES.latents,
-      repair: TITLES.repair,
-      likelihood: TITLES.likelihood,
-    },
-  },
-  { name: "train", title: TITLES.train, parts: { train: "" } },
-  { name: "course", title: TITLES.course, parts: { course: "" } },
-];
+const PLACES = Object.entries(TITLES).map(([name, title]) => ({ name, title, parts: partsOf(name) }));
 
 /** @param {string} part */
 const placeOf = (part) => PLACES.find(({ parts }) => Object.hasOwn(parts, part)) ?? PLACES[0];
@@ -105,7 +85,7 @@ export class Page {
   part = "";
   title = ""; // of that part
   /** @type {Map<string, Promise<Part>>} */
-  #parts = new Map();
+  #mounted = new Map();
   /** Parts that know no model yet. @type {Set<Part>} */
   #fresh = new Set();
   /** @type {Part | null} */
@@ -118,7 +98,7 @@ export class Page {
   constructor(given, client) {
     this.given = given;
     this.client = client;
-    this.knowledge = new Knowledge(given.words, given.forms, this.ask, given.precision);
+    this.knowledge = new Knowledge(given.words, given.forms, plansOf, this.ask, given.precision);
     const nav = find(document, "#places");
     const places = PLACES.filter(({ parts }) => Object.keys(parts).some((part) => this.has(part)));
     for (const { name, title, parts } of places) {
@@ -291,10 +271,10 @@ export class Page {
 
   /** @param {string} name @returns {Promise<Part>} */
   #load(name) {
-    let part = this.#parts.get(name);
+    let part = this.#mounted.get(name);
     if (!part) {
-      part = import(`./parts/${name}.js`).then(({ mount }) => mount(this, name));
-      this.#parts.set(name, part);
+      part = mountOf(name).then(({ mount }) => mount(this, name));
+      this.#mounted.set(name, part);
       part.then(
         (made) => {
           const { element } = made;
@@ -307,7 +287,7 @@ export class Page {
         },
         (error) => {
           console.error(error);
-          this.#parts.delete(name);
+          this.#mounted.delete(name);
           this.say(WORDS.unloaded, true);
         },
       );
@@ -425,7 +405,7 @@ export class Page {
   async example(part) {
     /** @type {XMLHttpRequest & { began?: number } | null} */
     const early = part === "watch" ? /** @type {any} */ (window).recorded : null;
-    const url = new URL(`examples/${part}.json`, import.meta.url);
+    const url = new URL(`parts/${part}/example.json`, import.meta.url);
     const text = await (early ? answerOf(early) : fetch(url).then((answer) => (answer.ok ? answer.text() : ""))).catch(
       () => "",
     );

@@ -18,7 +18,8 @@ from pathlib import Path
 FILES = Path(__file__).parent
 PAGE, COMMON, WORKER = "page.js", "common.js", "local/worker.js"
 ENTRY = "app.js"  # runs when the page opens
-FIRST = ("parts/watch.js", "plans/sampling.js")  # are asked for at once by what runs then
+FIRST = ("parts/watch/mount.js", "parts/watch/plan.js")  # are asked for at once by what runs then
+FIRST_RUN = ("parts/watch/compute.js", "parts/compare/compute.js", "parts/grid/compute.js")  # of the worker
 FIGURES = "figures.js"
 ALONE = {FIGURES: "figures/figure.js", "figures/worker.js": "figures/worker.js"}  # each file, and its module
 PAGES = ("essay/essay.js", "essay/embed.js")  # run beside figures.js
@@ -46,13 +47,24 @@ def modules() -> list[str]:
 
 @cache
 def module(name: str) -> str:
-    """The text of a module without its remarks, by its path in ui/web."""
-    return re.sub(REMARK, "", (FILES / name).read_text(encoding="utf-8"))
+    """The text of a module without its remarks, by its path in ui/web; and without its indentation, unless a text of
+    several lines may need that.
+    """
+    text = re.sub(REMARK, "", (FILES / name).read_text(encoding="utf-8"))
+    has_long_text = any(line.count("`") % 2 for line in text.splitlines())
+    return text if has_long_text else re.sub(r"^ +", "", text, flags=re.M)
 
 
 def meant(name: str, path: str) -> str:
     """The module that a module means by a path."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
+
+
+def named(name: str, path: str) -> list[str]:
+    """The modules that a module can mean by a path: with a folder as `${part}`, those of all folders."""
+    path = meant(name, path)
+    pattern = re.sub(r"\\\$\\\{\w+\\\}", "[^/]+", re.escape(path))
+    return [path] if "$" not in path else [one for one in modules() if re.fullmatch(pattern, one)]
 
 
 def imported(*names: str, later: bool = False) -> list[str]:
@@ -64,11 +76,12 @@ def imported(*names: str, later: bool = False) -> list[str]:
     begun: set[str] = set()
 
     def visit(name: str) -> None:
-        if name in begun or "$" in name:  # import(`./parts/${name}.js`)
+        if name in begun:
             return
         begun.add(name)
         for _, path in IMPORT.findall(module(name)) + LATER.findall(module(name)) * later:
-            visit(meant(name, path))
+            for one in named(name, path):
+                visit(one)
         found[name] = None
 
     for name in names:
@@ -79,10 +92,9 @@ def imported(*names: str, later: bool = False) -> list[str]:
 @cache
 def scripts(client: str) -> dict[str, str]:
     """The text of each file of JavaScript, by its path. client: the module of what computes for the page."""
-    parts = [name for name in modules() if re.fullmatch(r"parts/\w+\.js", name)]
-    page, worker = imported(*FIRST, client, ENTRY), imported(WORKER)
+    page, worker = imported(*FIRST, client, ENTRY), imported(*FIRST_RUN, WORKER)
     # A file outside can be one of the page and of the worker. Each of them runs its own copy of what such a file needs.
-    both = set(imported(*parts, *page, later=True)) & set(imported(WORKER, later=True))
+    both = set(imported(*page, later=True)) & set(imported(WORKER, later=True))
     bundles = {
         COMMON: [name for name in dict.fromkeys(page + worker) if name in both],
         PAGE: [name for name in page if name not in both],

@@ -17,8 +17,8 @@ from train.fit.recipe import loss_weights, make_schedule, time_distribution
 FREE_ON_RESUME = {
     *("data", "data_cache", "out", "resume", "memory", "workers", "steps", "accumulate", "device", "precision"),
     *("channels_last", "compile", "fused", "threads", "lr", "lr_decay", "weight_decay", "clip", "ema", "ema2"),
-    *("log_every", "checkpoint_every", "sample_every", "sample_count", "sample_steps"),
-    "sample_seconds",
+    *("tracker", "log_every", "checkpoint_every", "sample_every", "sample_count", "sample_steps"),
+    *("sample_seconds", "ema_snapshots"),
 }
 PLACES = ("decoder", "teacher", "text")  # these may name another folder with the same weights; the run compares them
 
@@ -42,6 +42,7 @@ LIMITS = {
     "threads": (1, 4096),
     "log_every": (1, 10**9),
     "checkpoint_every": (1, 10**9),
+    "ema_snapshots": (0, 10_000),
     "sample_every": (0, 10**9),
     "sample_count": (1, 2**14),
     "sample_steps": (1, 100_000),
@@ -180,5 +181,9 @@ def check_resume(stored: Config, config: Config, step: int) -> None:
         free = name in FREE_ON_RESUME or (name in PLACES and None not in (value, now))
         if not free and now != value:
             raise TrainError(f"{flag(name)} can't change when a run is resumed: it was {value}, not {now}.")
+    if config.ema_snapshots and not stored.ema_snapshots:
+        raise TrainError(
+            "--ema-snapshots can't begin when a run is resumed: its averages need every step from the first one on."
+        )
     if config.steps < step:
         raise TrainError(f"--steps {config.steps} is less than the {step} steps that this run has done.")

@@ -31,7 +31,7 @@ def check_same(before: Mapping[str, Any], images: Images) -> None:
     """
     now = identity(images)
     if (before["images"], before["classes"]) != (now["images"], now["classes"]):
-        changed = f"{before['images']} images of {len(before['classes'])} classes then, {len(images)} of "
+        changed = f"{_count(before)} of {len(before['classes'])} classes then, {_count(now)} of "
         changed += f"{len(now['classes'])} now"
         if before["images"] != now["images"] and _memory_changed(before, now):
             raise TrainError(
@@ -55,6 +55,10 @@ def check_same(before: Mapping[str, Any], images: Images) -> None:
     raise TrainError(
         "This run was started with another --data: the number of images is the same, but the images differ."
     )
+
+
+def _count(data: Mapping[str, Any]) -> str:
+    return f"{data['images']} images" if data["images"] else "a stream"
 
 
 def _memory_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

@@ -9,7 +9,10 @@ from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
 from accelerate.state import AcceleratorState
 from torch import Tensor
 
+from ddpm_core.engines.choose import choose_device
 from ddpm_core.engines.common import forbid_tf32
+from train import TrainError
+from train.common.command_line import user_path
 from train.common.machine import on_cpu
 from train.fit.flags.quickest import Kind, on_device
 from train.fit.signals import StopSignals
@@ -18,21 +21,35 @@ PATIENCE = timedelta(hours=12)  # others wait while the first draws samples or w
 STOP_CHECK = 10  # steps between two agreements on whether to stop
 
 
-def accelerated(config: Kind) -> tuple[Kind, Accelerator]:
+def accelerated(config: Kind, tracker: str | None) -> tuple[Kind, Accelerator]:
     """The configuration as it is on this process's device, and what shares the work with the others, if there are any.
 
-    Raises ValueError for a precision that the device lacks.
+    tracker: accelerate's name of the program that gets curves and grids; None: there is none.
+
+    Raises TrainError for a device that this machine lacks, and for a precision that the device lacks.
     """
     cpu = on_cpu(config.device)
-    device = PartialState(cpu=cpu, timeout=PATIENCE).device
-    assert device is not None
-    config = on_device(config, device)
+    try:
+        if config.device not in ("auto", "cpu"):
+            choose_device(config.device)
+        device = PartialState(cpu=cpu, timeout=PATIENCE).device
+        assert device is not None
+        config = on_device(config, device)
+        AcceleratorState._reset_state()  # of an earlier run of this process, which may have had another precision
+        half = config.precision if config.precision in ("bf16", "fp16") else "no"
+        sharing = DistributedDataParallelKwargs(gradient_as_bucket_view=True)  # no second copy of the gradients
+        accelerator = Accelerator(
+            mixed_precision=half,
+            cpu=cpu,
+            log_with=tracker,
+            project_dir=str(user_path(config.out)),  # of the tracker's files
+            kwargs_handlers=[sharing],
+        )
+    except ValueError as error:  # of the library or of accelerate
+        raise TrainError(f"{str(error).removesuffix('.')}.") from None
     if config.precision == "fp32":
         forbid_tf32()
-    AcceleratorState._reset_state()  # of an earlier run of this process, which may have had another precision
-    half = config.precision if config.precision in ("bf16", "fp16") else "no"
-    sharing = DistributedDataParallelKwargs(gradient_as_bucket_view=True)  # no second copy of the gradients
-    return config, Accelerator(mixed_precision=half, cpu=cpu, kwargs_handlers=[sharing])
+    return config, accelerator
 
 
 def largest(accelerator: Accelerator, value: Tensor) -> Tensor:

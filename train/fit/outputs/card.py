@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from ddpm_core import Model
 from ddpm_core.engines.torch import TorchNetwork
 from train import TrainError
 from train.common.command_line import flag, user_path
-from train.common.config import Config, Kind, to_dict
+from train.common.config import Config, Kind, OwnData, to_dict
 from train.data.images import Images
 from train.fit.recipe import grid_count
 
@@ -32,8 +33,14 @@ class ModelCard:
 
 
 def command(config: Config) -> str:
-    """The command line that repeats the run, with every flag that differs from the command's defaults."""
+    """The command line that repeats the run, with every flag that differs from the command's defaults. Where the data
+    are a Python object, it is a program.
+    """
     first, known = config.origin()
+    if isinstance(config.data, OwnData):
+        changed = {name: value for name, value in to_dict(config).items() if value != known.get(name)}
+        words = [f"{name}={'...' if name == 'data' else repr(value)}" for name, value in changed.items()]
+        return f"train.Trainer(train.preset({', '.join([repr(config.config), *words])})).fit()"
     words = ["python", "-m", "train", *first]
     for field, value in to_dict(config).items():
         name = flag(field)
@@ -50,7 +57,7 @@ def run_name(ref: str) -> str:
     """The name of a run or a model, for people: that of its folder, or of the run whose model/ or stage it is."""
     path = user_path(ref)
     parts = Path(os.path.abspath(path)).parts if path.is_dir() else path.parts
-    named = [part for part in parts if part not in ("model", "model-ema2") and not part.endswith("-steps")]
+    named = [part for part in parts if not re.fullmatch(r"model(-ema2|-0\.\d+)?|.*-steps", part)]
     return named[-1] if named else ref
 
 
@@ -60,7 +67,7 @@ _PLACES = ("data", "data_cache", "decoder", "init", "out", "teacher", "text")
 def public(config: Kind) -> Kind:
     """The configuration as a card may show it: of an absolute path the end, as the rest is of this machine."""
     texts = {name: getattr(config, name, None) for name in _PLACES}
-    paths = {name: user_path(text) for name, text in texts.items() if text}
+    paths = {name: user_path(text) for name, text in texts.items() if text and isinstance(text, str)}
     return dataclasses.replace(config, **{name: _end(path) for name, path in paths.items() if path.is_absolute()})
 
 
@@ -80,7 +87,7 @@ def describe(
         null = "always needed" if model.null_label is None else f"{model.null_label} means no label"
         classes = f"{', '.join(model.class_names or ())}; label {null}"
     facts = {
-        "Images": f"{len(images):,} of {images.description}, {config.image_size}×{config.image_size}, "
+        "Images": f"{images.about}, {config.image_size}×{config.image_size}, "
         f"{model.picture_channels} channel{'s' if model.picture_channels > 1 else ''}",
         "Classes": classes,
         "Network": f"{type(model.network.unet).__name__}, {parameters:,} parameters, widths {config.widths}, "
@@ -102,7 +109,8 @@ def describe(
         lines += ["![samples](samples.png)", "", f"{caption}.", ""]
     lines += ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in facts.items()), ""]
     lines += _scores(out / SCORES)
-    lines += ["The command:", "", "```", command(public(config)), "```", ""]
+    what = "program, where ... stands for its own data" if isinstance(config.data, OwnData) else "command"
+    lines += [f"The {what}:", "", "```", command(public(config)), "```", ""]
     return "\n".join(lines)
 
 

@@ -94,19 +94,17 @@ class DenoisingProbe:
     SIGMAS = (0.1, 20.0)
 
     def __init__(self, images: Images, model: Model):
-        rows = np.linspace(0, len(images) - 1, min(len(images), self.COUNT)).round().astype(int).tolist()
-        kept = images.pixels
-        self._x_0 = from_uint8(np.stack([images.read(i)[0] for i in rows]) if kept is None else kept[rows])
+        pixels, self._labels = images.some(self.COUNT)
+        self._x_0 = from_uint8(pixels)
         alpha_bar = model.schedule.alpha_bar[1:].numpy()
         sigma = np.sqrt((1 - alpha_bar) / np.maximum(alpha_bar, 1e-12))
-        wanted = np.geomspace(*self.SIGMAS, len(rows))
+        wanted = np.geomspace(*self.SIGMAS, len(pixels))
         nearest = np.abs(np.log(sigma)[None] - np.log(wanted)[:, None]).argmin(1)
         self._t = torch.from_numpy(nearest + 1)
         rng = generator(0, 0, _PROBE)
         self._x_t = q_sample(
             model.schedule, self._x_0, self._t, torch.from_numpy(rng.standard_normal(self._x_0.shape, np.float32))
         )
-        self._labels = None if images.labels is None else images.labels[rows]
 
     def error(self, model: Model) -> float:
         """Return the error of a model of the same images and schedule."""

@@ -1,9 +1,9 @@
-"""The progress of a run: its bar, TensorBoard curves, sample grids, and OUT/progress.jsonl for other programs.
+"""The progress of a run: its bar, curves, sample grids, and OUT/progress.jsonl for other programs.
 
 progress.jsonl holds one JSON object a line. Each start of the run, the first and every resumed one, begins with
-{"start": steps done, "config": {...}, "images": in the data set, "classes": [...]}; what earlier starts said of steps
-beyond that no longer counts. Then {"step", "loss", "lr", "images_per_s"} are points of the curves, and {"step",
-"samples": "ema" or "raw", "error"} say that samples/step-STEP-ema.png or -raw.png is there; error: of
+{"start": steps done, "config": {...}, "images": in the data set, null of a stream, "classes": [...]}; what earlier
+starts said of steps beyond that no longer counts. Then {"step", "loss", "lr", "images_per_s"} are points of the curves,
+and {"step", "samples": "ema" or "raw", "error"} say that samples/step-STEP-ema.png or -raw.png is there; error: of
 preview.DenoisingProbe, null for a student, and in latents. All have "seconds", since this start.
 """
 
@@ -32,6 +32,7 @@ from train.common.config import Config, to_dict
 from train.common.files import write_bytes
 from train.data.images import Images
 from train.fit.outputs.preview import DenoisingProbe, Preview
+from train.fit.outputs.tracker import Tracker
 from train.fit.recipe import grid_count
 
 QUARTERS = 4
@@ -42,14 +43,23 @@ PROGRESS = "progress.jsonl"
 
 @dataclass(frozen=True)
 class Point:
-    """A point of a run's curves, over the steps since the last one."""
+    """A point of a run's curves, over the steps since the last one: what a callback gets.
 
-    step: int  # the number of steps done
-    loss: float  # the mean over the images
-    losses: Mapping[int, float]  # the same by quarter of t; quarters without images are left out
-    norm: float  # the mean norm of the gradient
-    lr: float  # the learning rate of the last step
-    speed: float  # images/s
+    Attributes:
+        step: the number of steps done.
+        loss: the mean loss of the images.
+        losses: the same by quarter of t, 1 (little noise) to 4; quarters without images are left out.
+        norm: the mean norm of the gradient before clipping.
+        lr: the learning rate of the last step.
+        speed: images per second.
+    """
+
+    step: int
+    loss: float
+    losses: Mapping[int, float]
+    norm: float
+    lr: float
+    speed: float
 
 
 class Window:
@@ -111,14 +121,14 @@ class Window:
 class Progress:
     """Shows a run, in the main process. Nothing here changes the run."""
 
-    def __init__(self, config: Config, out: Path, start: int, images: Images | None = None):
-        """images: those of the run, without which no error is measured."""
-        self._config, self._out, self._images = config, out, images
+    def __init__(
+        self, config: Config, out: Path, start: int, images: Images | None = None, tracker: Tracker | None = None
+    ):
+        """images: those of the run, without which no error is measured. tracker: gets curves and grids, too."""
+        self._config, self._out, self._images, self._tracker = config, out, images, tracker
         self._began = time.perf_counter()
         self._probe: DenoisingProbe | None = None
-        # After a resume the points past the checkpoint are drawn anew: TensorBoard hides the old ones.
-        self._writer = _tensorboard(out / "logs", purge_step=start + 1 if start else None)
-        about = {"images": len(images), "classes": images.classes} if images else {}
+        about = {} if images is None else {"images": len(images) or None, "classes": images.classes}
         self._note(start=start, config=to_dict(config), **about)
         interval = 0.1 if sys.stderr.isatty() else 30
         self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=interval, dynamic_ncols=True)
@@ -129,12 +139,12 @@ class Progress:
         scalars = {"loss": point.loss, "gradient norm": point.norm}
         scalars |= {"learning rate": point.lr, "images per s": point.speed}
         scalars |= {f"loss by t/quarter {quarter}": loss for quarter, loss in point.losses.items()}
-        for name, value in scalars.items() if self._writer else ():
-            self._writer.add_scalar(name, value, point.step)
+        if self._tracker:
+            self._tracker.log(scalars, point.step)
         self.bar.set_postfix_str(f"loss {point.loss:.4f}, {point.speed:.1f} images/s")
 
     def grid(self, model: Model, weights: str, step: int, stopped: Callable[[], bool]) -> None:
-        """Samples of fixed seeds (and, with classes, one class after the other): to samples/ and TensorBoard, with the
+        """Samples of fixed seeds (and, with classes, one class after the other): to samples/ and the tracker, with the
         error on the probe.
 
         Given up when stopped() becomes true, after a step of a few of them.
@@ -166,8 +176,8 @@ class Progress:
         picture = imaging.grid(np.concatenate(pictures), columns=columns)
         write_bytes(self._out / "samples" / f"step-{step:09d}-{weights}.png", imaging.png(picture))
         self._note(step=step, samples=weights, error=None if stopped() else self._error(model))
-        if self._writer:
-            self._writer.add_image(f"samples/{weights}", picture, step, dataformats="HWC")
+        if self._tracker:
+            self._tracker.picture(f"samples/{weights}", picture, step)
 
     def _error(self, model: Model) -> float | None:
         # The probe suits neither students, whose x̂_0 belong to their own times, nor latents, which are no grey levels.
@@ -188,22 +198,12 @@ class Progress:
         self.bar.write(text, file=sys.stderr)
 
     def close(self) -> None:
-        """Leave the bar on the screen, and write what TensorBoard has not got yet."""
+        """Leave the bar on the screen, and end the tracker."""
         self.bar.close()
-        with suppress(OSError):  # a full disk: another message says why the run ends
-            if self._writer:
-                self._writer.close()
+        if self._tracker:
+            self._tracker.close()
 
 
 def evenly(captions: Sequence[str], count: int) -> list[str]:
     """So many captions, spread over all, and no longer than a prompt may be, which no text encoder reads whole."""
     return [captions[int(i)][:MAX_PROMPT] for i in np.linspace(0, len(captions) - 1, count).round()]
-
-
-def _tensorboard(folder: Path, purge_step: int | None) -> Any:
-    """The writer of TensorBoard's files, or None where tensorboard is not installed: the app goes without it."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(folder), purge_step=purge_step)

@@ -6,7 +6,7 @@ import { NOTHING } from "../words/wrong.js";
 import { joined, little, utf8 } from "./bytes.js";
 import { indexed } from "./palette.js";
 
-/** @import { Rest } from "./make.js" */
+/** @import { Rest } from "./file.d.ts" */
 /** @import { Picture } from "../pictures/resize.js" */
 
 /**

@@ -14,7 +14,7 @@ import { ANY } from "../words/units.js";
 /** @import { Touches } from "../plans/touch.js" */
 /** @import { Row } from "../process/runs.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
-/** @import { Rest } from "./make.js" */
+/** @import { Rest } from "./file.d.ts" */
 /** @import { Picture } from "../pictures/resize.js" */
 
 /** What ran: of each lane its resolved settings, its model and its steps; touches of lane B. @typedef {{ refs: string[], lanes: Lane[], models: Facts[], rows: Row[][], touches: Touches }} Planned */

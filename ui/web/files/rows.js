@@ -14,7 +14,7 @@ import { MOMENTS } from "./record.js";
 
 /** @import { Request } from "../plans/plan.js" */
 /** @import { RowsPlan } from "../plans/rows.js" */
-/** @import { File, Rest } from "./make.js" */
+/** @import { File, Rest } from "./file.d.ts" */
 /** @import { Picture } from "../pictures/resize.js" */
 
 /** Pictures by the number of a row or a step. @typedef {Iterable<[number: number, Picture[]]>} Numbered */

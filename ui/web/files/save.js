@@ -19,7 +19,7 @@ import { MOMENTS, measured, moments, settings, table, titles } from "./record.js
 import { npy, zip } from "./zip.js";
 
 /** @import { Catalogue } from "../words/catalogue.js" */
-/** @import { File, Rest } from "./make.js" */
+/** @import { File, Rest } from "./file.d.ts" */
 /** @import { Frames, Planned, Run } from "./record.js" */
 
 /** By kind, what follows the run's name in the file's. @type {Record<string, string>} */

@@ -6,7 +6,7 @@ import { UserError } from "../process/errors.js";
 import { uniform } from "../process/noise.js";
 import { PICTURES } from "../words/learning.js";
 
-/** @import { Rest } from "../files/make.js" */
+/** @import { Rest } from "../files/file.d.ts" */
 /** @import { Pictures } from "./pictures.js" */
 /** @typedef {number[]} Line x, y, x, y, … */
 

@@ -1,7 +1,7 @@
 // Does the network copy? The most similar picture of those that it learns from, and a number: 0 is a copy, 1 as far from
 // them as they are from each other.
 
-/** @import { Rest } from "../files/make.js" */
+/** @import { Rest } from "../files/file.d.ts" */
 /** @import { Pictures } from "./pictures.js" */
 
 const TURNS = [-12, -8, -4, 0, 4, 8, 12]; // degrees in which a drawing is compared

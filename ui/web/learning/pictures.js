@@ -8,7 +8,7 @@ import { resized } from "../pictures/resize.js";
 import { UserError } from "../process/errors.js";
 import { PICTURES } from "../words/learning.js";
 
-/** @import { Rest } from "../files/make.js" */
+/** @import { Rest } from "../files/file.d.ts" */
 
 /**
  * @typedef {object} Pictures

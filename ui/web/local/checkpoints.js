@@ -8,14 +8,13 @@ import { Catalogue, hasEmoji, isTrainedHere } from "../words/catalogue.js";
 import { factsAnswer, factsIn } from "./facts.js";
 import { Files, once } from "./files/store.js";
 
+/** @import { Loaded } from "../computing/computation.d.ts" */
 /** @import { Facts, StepKind } from "../plans/plan.js" */
 /** @import { FactsAnswer } from "../messages/protocol.d.ts" */
 /** @import { Words } from "../words/catalogue.js" */
 /** @import { WrittenFacts } from "./facts.js" */
-/** @import { Model } from "../network/model.js" */
 
 /** What a file of ui/static's knowledge has. @typedef {(name: string) => Promise<any>} Read */
-/** A model that can compute, as its runs take it. @typedef {Model & import("../process/predict.js").Process & { colours: number[][] | null }} Loaded */
 
 const SMALL = 3e6; // bytes of a model that is fetched before a run is asked for
 const LONG = 1; // s of an evaluation that is computed only when it is asked for: the worker hears nothing meanwhile

@@ -6,13 +6,11 @@ import { isEnd, NEXT } from "../run/stream.js";
 import { failure } from "../words/units.js";
 
 /** @import { Plan, StepKind } from "../plans/plan.js" */
-/** @import { Cloud, Training } from "../plans/plane.js" */
-/** @import { Loaded } from "./checkpoints.js" */
-/** @import { Computation } from "./parts/index.js" */
+/** @import { Cloud, Training } from "../parts/plane/plan.js" */
+/** @import { Computation, Loaded, Opening } from "../computing/computation.d.ts" */
 /** @import { Pool, StrandStep } from "./pool.js" */
 /** @import { Result, RunMessage, RunStatus, State } from "../messages/protocol.d.ts" */
-/** @typedef {{ kind: "plan" } & Record<string, unknown>} Plans the first result of a part, for its own module of the page */
-/** @typedef {Result | Plans | StrandStep | Training | Cloud} WorkerResult */
+/** @typedef {Result | Opening | StrandStep | Training | Cloud} WorkerResult */
 
 const INTERVAL = 100; // ms between two messages with results
 const BREATH = 12; // ms of computing after which the worker hears whether it is to stop

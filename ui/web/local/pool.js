@@ -6,21 +6,10 @@ import { gain, shares } from "../plans/strands.js";
 import { isEnd } from "../run/stream.js";
 
 /** @import { Outline, Plan } from "../plans/plan.js" */
-/** @import { Picture } from "../pictures/resize.js" */
-/** @import { Checkpoints, Loaded } from "./checkpoints.js" */
+/** @import { Computation, Loaded, Seen } from "../computing/computation.d.ts" */
+/** @import { Checkpoints } from "./checkpoints.js" */
 /** @import { Run } from "./jobs.js" */
-/** @import { Computation } from "./parts/index.js" */
 
-/**
- * A step as the page sees it; with s alone undefined, an evaluation that is not shown. Pictures: of a step that is kept, with
- * those of a latent and the attention that words get. end: the numbers of the last step. seconds: what it took.
- * @typedef {object} Seen
- * @property {number} index @property {number} s @property {number} sigma
- * @property {Picture} [x] @property {Picture} [x0] @property {Picture} [z] @property {Picture} [z0] @property {Picture} [attention]
- * @property {Float32Array} [end]
- * @property {number} [seconds]
- */
-/** The steps of strand `number`. @typedef {(number: number) => AsyncIterator<Seen>} Chains */
 /** What another worker computes. given: as `Computation.chains` takes it. @typedef {{ phase: number, given: any, numbers: number[] }} Share */
 /** A step of it. @typedef {{ kind: "seen", number: number, index: number, seen: Seen }} StrandStep */
 /** What the page knows of the computer. memory: in GB, and whether it is a phone; undefined where a browser does not say. @typedef {{ cores?: number, memory?: number, mobile?: boolean }} Machine */

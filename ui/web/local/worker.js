@@ -1,18 +1,18 @@
 // What computes in the browser: answers the client's questions, and runs.
 
 import { UserError } from "../process/errors.js";
-import { failure } from "../words/units.js";
+import { failure, NEEDS_SERVER } from "../words/units.js";
 import { Checkpoints } from "./checkpoints.js";
 import { Files } from "./files/store.js";
 import { Run } from "./jobs.js";
-import { parts } from "./parts/index.js";
 import { helperRun, Pool } from "./pool.js";
 
-/** @import { Answer } from "./parts/index.js" */
+/** @import { Computation } from "../computing/computation.d.ts" */
 /** @import { PaceOf } from "../messages/protocol.d.ts" */
 /** @import { Words } from "../words/catalogue.js" */
 /** @import { WrittenFacts } from "./facts.js" */
 /** @import { Machine } from "./pool.js" */
+/** @typedef {(values: any) => any} Answer */
 
 /** The newest run of each part. @type {Map<string, Run>} */
 const runs = new Map();
@@ -22,7 +22,7 @@ const GONE = "This run is no longer here: press Run again";
 /** Whether what takes time is no checkpoint. @param {string} name */
 const isOfPlane = (name) => name.startsWith("plane-");
 
-/** Everything else waits for this. @type {Promise<{ checkpoints: Checkpoints, pool: Pool, own: ReturnType<typeof parts> }>} */
+/** Everything else waits for this. @type {Promise<{ checkpoints: Checkpoints, pool: Pool }>} */
 let ready;
 
 /** @param {{ folder?: string, base: string, words: Words, machine?: Machine, known?: Record<string, WrittenFacts> }} question of what Python has written, none beside a server; of the page; the page's words; none in a helper; what the page knows of checkpoints */
@@ -32,7 +32,7 @@ async function begin({ folder, base, words, machine, known }) {
   const checkpoints = new Checkpoints(written, new Files(base), read);
   if (known) checkpoints.replace(known);
   const pool = new Pool(checkpoints, machine, machine && globalThis.Worker ? helper : null);
-  return { checkpoints, pool, own: parts(checkpoints) };
+  return { checkpoints, pool };
 
   function helper() {
     const made = new Worker(location.href, { type: "module" });
@@ -71,7 +71,7 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
     for (const ref of refs) if (!isOfPlane(ref)) await checkpoints.learn(ref);
     for (const ref of refs)
       if (isOfPlane(ref) && checkpoints.seconds(ref) === null)
-        checkpoints.note(ref, ...(await (await import("./parts/plane.js")).timed(ref)));
+        checkpoints.note(ref, ...(await (await import("../parts/plane/compute.js")).timed(ref)));
     /** @type {[string, PaceOf][]} */
     const paces = [];
     for (const ref of refs) {
@@ -83,6 +83,7 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
     return { paces: Object.fromEntries(paces), device: "CPU", busy: false, tflop: null, workers };
   },
   emoji: () => checkpoints.read("emoji.json"),
+  cards: () => checkpoints.read("cards.json"), // of the course
   run() {
     throw new UserError(GONE); // with the worker of the page before
   },
@@ -107,14 +108,17 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
   room: () => ({ why: checkpoints.knowledge.answers.room }),
 });
 
-/** @param {{ part: string, what: string, values: any }} question */
-async function answer({ part, what, values }) {
-  const { pool, own } = await ready;
-  const here = part === "engine" && questions(pool)[what];
-  if (here) return here(values);
-  const its = await own(part);
-  if (!its.questions?.[what]) throw new UserError(`There is no question ${what} here`);
-  return its.questions[what](values);
+/** @param {{ what: string, values: any }} question */
+async function answer({ what, values }) {
+  const { pool } = await ready;
+  return questions(pool)[what](values);
+}
+
+/** How a part is computed: each has a module for this, which comes when it is first asked for. @param {string} part @returns {Promise<Computation>} */
+async function computationOf(part) {
+  const { computation } = await import(`../parts/${part}/compute.js`);
+  if (!computation) throw new UserError(NEEDS_SERVER);
+  return computation;
 }
 
 /** Answer what a training asks. Few visitors train, so its modules come when it begins. @param {any} question */
@@ -139,13 +143,12 @@ addEventListener("message", async ({ data }) => {
   if (verb !== "run") return answer(data).then(send, (error) => send(refusal(error)));
   const here = await ready.catch((error) => send(refusal(error)));
   if (!here) return;
-  const { pool, own } = here;
+  const { pool } = here;
   runs.get(part)?.stop();
   const run = new Run(pool, part, plan, send, share && 0);
   runs.set(part, run);
   return run.run(async () => {
-    const { computation } = await own(part);
-    if (!computation) throw new UserError("Nothing is computed here");
+    const computation = await computationOf(part);
     return share ? helperRun(computation, share) : computation;
   });
 });

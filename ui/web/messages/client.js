@@ -43,7 +43,7 @@
  * begin a run, whose messages come one after another; lost: the connection is broken, or the run refused, and why. Returns what stops listening
  * @property {(refs: string[], fetch?: boolean) => void} [near] a run of these checkpoints is likely: get them ready; fetch: also
  * those that are a download, where there is much memory. A server has no need of this
- * @property {(run: string | null) => Promise<any>} kept what the files of a run are made of: `Kept` of files/make.js, or a Refusal
+ * @property {(run: string | null) => Promise<any>} kept what the files of a run are made of: `Kept` of files/file.d.ts, or a Refusal
  * @property {Item[]} items what the menu has because of it
  */
 

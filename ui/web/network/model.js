@@ -223,7 +223,7 @@ function cuttable(network, T, words, nullLabel) {
   /** What a cut condition is, once it was asked for. @type {Condition | undefined} */
   let none;
   return (x, tIndex, condition, probe) => {
-    const time = probe?.cut?.has("time") ? Math.floor(T / 2) - 1 : tIndex;
+    const time = probe?.cut?.has("time") ? Math.floor(T / 2) - 1 : Math.fround(tIndex);
     if (!probe?.cut?.has("condition")) return network(x, time, condition ?? nullLabel, probe);
     none ??= words ? words("") : nullLabel;
     return network(x, time, /** @type {Condition} */ (none), probe);

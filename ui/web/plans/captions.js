@@ -4,7 +4,7 @@ import { chain } from "../process/runs.js";
 import { DEFAULTS } from "../process/samplers.js";
 import { LAST, NAME, SHARED, sentences } from "../words/captions.js";
 import { general } from "../words/floats.js";
-import { ANY, countOfSteps, grey, OPTION, SAMPLER, sigma, VARIANCE } from "../words/units.js";
+import { ANY, countOfSteps, grey, OPTION, samplerName, sigma, VARIANCE } from "../words/units.js";
 import { optionsOf, sampling } from "./settings.js";
 
 /** @import { Row } from "../process/runs.js" */
@@ -66,7 +66,7 @@ export function names(lanes, catalogue) {
 /** The sampler of a run with its options. @param {Lane} lane */
 function samplerAndNoise(lane) {
   const options = Object.entries(optionsOf(lane)).map(([name, value]) => option(name, value));
-  return [SAMPLER[lane.sampler], ...options].join(" ");
+  return [samplerName(lane.sampler), ...options].join(" ");
 }
 
 /** An option of a sampler, as part of a lane's name. @param {string} name @param {any} value */

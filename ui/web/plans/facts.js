@@ -1,6 +1,6 @@
 // What the facts of a checkpoint allow: the choices that a form offers for it.
 
-import { SAMPLERS } from "../process/samplers.js";
+import { NAMES } from "../process/samplers.js";
 import { tabled } from "../process/schedule.js";
 import { quarters, samplerOf, stepsOf } from "../process/times.js";
 import { ANY, megabytes, note, OF_SCORES } from "../words/units.js";
@@ -38,7 +38,7 @@ export const pictureSize = ({ image_size, factor }) => image_size * factor;
 export const pictureChannels = ({ latent, channels }) => (latent ? 3 : channels);
 
 /** The samplers that a model can be run with. @param {Facts} facts @returns {string[]} */
-export const samplers = ({ student }) => (student ? [samplerOf(student)] : Object.keys(SAMPLERS));
+export const samplers = ({ student }) => (student ? [samplerOf(student)] : NAMES);
 
 /** The variances that a model has. @param {Facts} facts @returns {string[]} */
 export function variances({ gamma, variance }) {

@@ -1,17 +1,17 @@
-// The planners of Watch, Compare, Grid and the sketch of Watch. They turn a request into lanes: one, two, or a grid of them.
-// All lanes begin with the same x_T.
+// What the planners of Watch, Compare, Grid and the sketch share: they turn a request into lanes, which all begin with the same
+// x_T.
 
 import { UserError } from "../process/errors.js";
 import { chain, checkNoMemory } from "../process/runs.js";
 import { sentences, unknown } from "../words/captions.js";
-import { SAME, SAMPLER, sentence } from "../words/units.js";
+import { SAME, sentence } from "../words/units.js";
 import { RUN } from "../words/wrong.js";
 import { caption, heading, names, stepTable, summary } from "./captions.js";
-import { LOSSLESS, pictureChannels, pictureSize, samplers, stepLimits, variances } from "./facts.js";
+import { LOSSLESS, pictureChannels, pictureSize } from "./facts.js";
 import { together, Wrong } from "./fields.js";
-import { OF_LANE_B } from "./forms.js";
+import { NAMES_IN_B } from "./forms.js";
 import { byKind, stepKind } from "./plan.js";
-import { args, asksFor, batch, laneOf, plain, resolved, sampling, seedsOf } from "./settings.js";
+import { args, asksFor, batch, resolved, sampling, seedsOf } from "./settings.js";
 import { placed, touches } from "./touch.js";
 
 /** @import { Row } from "../process/runs.js" */
@@ -36,34 +36,13 @@ import { placed, touches } from "./touch.js";
  * @typedef {Plan & Lanes} SamplingPlan
  */
 
-/** @param {Request} request @returns {Lane[]} */
-function watched(request) {
-  const lane = plain(laneOf(request));
-  return request.touch.length ? [lane, { ...lane, touch: request.touch }] : [lane];
-}
-
 /** Whether lane B has another value than lane A. @param {Request} request @param {string} name of lane A's field */
-const hasOwn = (request, name) => ![SAME, "", null, undefined].includes(request[`${name}_b`]);
+export const hasOwn = (request, name) => ![SAME, "", null, undefined].includes(request[`${name}_b`]);
 
-/** @param {Request} request @returns {Lane[]} */
-function compared(request) {
-  const lane = laneOf(request);
-  const ofB = OF_LANE_B.filter((name) => hasOwn(request, name)).map((name) => [name, request[`${name}_b`]]);
-  return [plain(lane), plain({ ...lane, ...Object.fromEntries(ofB) })];
-}
+/** The lanes of a request that their models can run, if it may have others. Throws a UserError if there is none. @typedef {(lanes: Lane[], modelOf: (lane: Lane) => Facts, models: Facts[]) => Lane[]} Choose */
 
-/** Steps × variance, or steps × sampler. @param {Request} request @returns {Lane[]} */
-function gridded(request) {
-  const ways =
-    request.rows === "variance"
-      ? ["beta", "beta_tilde", "analytic"].map((variance) => ({ sampler: "ddpm", variance }))
-      : ["ddpm", "ddim", "dpm++", "unipc"].map((sampler) => ({ sampler }));
-  const lane = laneOf(request);
-  return ways.flatMap((way) => request.columns.map((/** @type {number} */ steps) => plain({ ...lane, ...way, steps })));
-}
-
-/** @param {(request: Request) => Lane[]} lanesOf the lanes of a request @param {boolean} [isGrid] @returns {Planner<SamplingPlan>} */
-function planner(lanesOf, isGrid = false) {
+/** The planner of a part whose requests are lanes. @param {(request: Request) => Lane[]} lanesOf the lanes of a request @param {Choose} [choose] @returns {Planner<SamplingPlan>} */
+export function ofLanes(lanesOf, choose = (lanes) => lanes) {
   const refs = (/** @type {Request} */ request) => [...new Set(lanesOf(request).map(({ checkpoint }) => checkpoint))];
   return {
     ...{ refs, scripts, shown, asked },
@@ -72,7 +51,7 @@ function planner(lanesOf, isGrid = false) {
       const all = refs(request);
       const modelOf = (/** @type {Lane} */ { checkpoint }) => models[all.indexOf(checkpoint)];
       const wanted = lanesOf(request);
-      const lanes = isGrid ? possible(wanted, modelOf, models) : wanted;
+      const lanes = choose(wanted, modelOf, models);
       const images = request.count * wanted.length;
       return { ...planned(request, lanes, lanes.map(modelOf), catalogue), refs: all, images };
     },
@@ -155,7 +134,7 @@ function shown(plan, { words, unknown: odd }, catalogue) {
     lanes: lanes.map((lane, i) => ({
       name: called[i],
       steps: rows[i],
-      settings: Object.fromEntries(OF_LANE_B.map((name) => [name, /** @type {Record<string, any>} */ (lane)[name]])),
+      settings: Object.fromEntries(NAMES_IN_B.map((name) => [name, /** @type {Record<string, any>} */ (lane)[name]])),
     })),
     caption: sentences(unknown(odd), said),
     split: changes.size ? shared - 1 : null,
@@ -201,31 +180,6 @@ function checkPictures(models) {
 /** @param {Facts} model */
 const imagesOf = ({ source, channels, image_size }) => RUN.makes(source?.name, image_size, channels);
 
-/**
- * The cells of a grid that their models can run. Throws if there is none.
- * @param {Lane[]} lanes @param {(lane: Lane) => Facts} modelOf @param {Facts[]} models
- */
-function possible(lanes, modelOf, models) {
-  const cells = lanes.filter((lane) => canRun(modelOf(lane), lane));
-  if (cells.length) return cells;
-  const student = models.find((model) => model.student);
-  const [only] = student ? samplers(student) : []; // a student has one sampler
-  if (only && !lanes.some(({ sampler }) => sampler === only)) throw new UserError(RUN.student(SAMPLER[only]));
-  throw new UserError(RUN.cell);
-}
-
-/** Whether a model can run a cell of a grid. @param {Facts} model @param {Lane} lane */
-function canRun(model, { sampler, variance, steps }) {
-  const [low, high] = stepLimits(model);
-  const noisy = sampler === "ddpm" || sampler === "langevin";
-  return (
-    samplers(model).includes(sampler) &&
-    (!noisy || variances(model).includes(variance)) &&
-    low <= steps &&
-    steps <= high
-  );
-}
-
 /** Why a visitor can't change the pictures of this run on their way, in a sentence; "" if they can. @param {Lane} lane @param {Facts} model */
 function whyUntouchable(lane, { process }) {
   try {
@@ -251,8 +205,3 @@ function touched(lanes, model, rows, untouchable) {
   );
   return touches(last.touch, model);
 }
-
-export const watch = planner(watched);
-export const sketch = planner((request) => [plain(laneOf(request))]);
-export const compare = planner(compared);
-export const grid = planner(gridded, true);

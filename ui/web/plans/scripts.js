@@ -1,7 +1,7 @@
 // Scripts that repeat a run: with ddpm_core, and with diffusers alone.
 
 import { UserError } from "../process/errors.js";
-import { DEFAULTS } from "../process/samplers.js";
+import { DEFAULTS, isOwn } from "../process/samplers.js";
 import { general } from "../words/floats.js";
 import { ascii, asFloat, code, keywords, literal, range, tuple, typed } from "../words/literal.js";
 import { SCRIPT } from "../words/wrong.js";
@@ -55,7 +55,7 @@ function sentence(error) {
 function python({ lanes, models, touches }, catalogue) {
   const [first, other] = lanes;
   const seeds = range(first.seed, first.count);
-  const all = lanes.map((lane, i) => typed(args(lane, models[i])));
+  const all = lanes.map((lane, i) => withOwn(typed(args(lane, models[i]))));
   const drawn = all.map(drawnOf);
   const isShared = (/** @type {string} */ name) =>
     drawn.every((each) => literal(each[name]) === literal(drawn[0][name]));
@@ -66,10 +66,13 @@ function python({ lanes, models, touches }, catalogue) {
   }));
   const loaded = `model = ${load(first.checkpoint, models[0])}`;
   const plain = ["from PIL import Image", "", "import ddpm_core", ""];
+  const owned = importsOfOwn(lanes.map(({ sampler }) => sampler));
   const saved = (/** @type {string} */ name) => `Image.fromarray(image.squeeze()).save(f"${name}.png")`;
   if (!other)
     return lines(
-      ...plain,
+      ...plain.slice(0, -1),
+      ...owned,
+      "",
       loaded,
       `images = ddpm_core.sample(model, ${keywords({ ...shared, ...ways[0] })})  # uint8 (N, H, W, C)`,
       `for seed, image in zip(${literal(seeds)}, images):`,
@@ -79,7 +82,9 @@ function python({ lanes, models, touches }, catalogue) {
   if (touches.size) ways[1].on_step = code("on_step");
   if (!sameModel) ways[1].model = code("other");
   return lines(
-    ...(touches.size ? catalogue.words.script.imports.split("\n") : plain),
+    ...(touches.size ? catalogue.words.script.imports.split("\n") : plain).slice(0, -1),
+    ...owned,
+    "",
     loaded,
     ...(touches.size ? touching(touches, first, models[0], catalogue.words.script.touch) : []),
     ...(sameModel ? [] : [`other = ${load(other.checkpoint, models[1])}`]),
@@ -94,6 +99,16 @@ function python({ lanes, models, touches }, catalogue) {
     `        ${saved("lane-{lane}-seed-{seed}")}`,
   );
 }
+
+/** A run's arguments with the sampler of the page's owner as a name of Python. @param {Values} given @returns {Values} */
+function withOwn(given) {
+  const name = String(given.sampler);
+  return isOwn(name) ? { ...given, sampler: code(name.split(":")[1]) } : given;
+}
+
+/** The lines that import these samplers of the page's owner. @param {string[]} samplers */
+const importsOfOwn = (samplers) =>
+  [...new Set(samplers.filter(isOwn))].map((name) => name.replace(/^(.*):(.*)$/, "from $1 import $2"));
 
 /**
  * The lines of a script before its lanes. They define `on_step`, which repeats what the visitor changed by hand.
@@ -137,9 +152,10 @@ export const rowsHead = (ref, model, options) => [
   "",
   "import ddpm_core",
   "from ddpm_core.imaging import grid",
+  ...importsOfOwn([String(options.sampler)]),
   "",
   `model = ${load(ref, model)}`,
-  `options = ${literal(picked(typed(options), (_, value) => value !== null))}`,
+  `options = ${literal(withOwn(picked(typed(options), (_, value) => value !== null)))}`,
 ];
 
 /** The last line of such a script: it saves the rows as one picture. @param {number} columns @param {string} name */

@@ -95,13 +95,13 @@ export function resolved(lane, facts, catalogue) {
 }
 
 /**
- * How many images the network evaluates in a step. Guidance evaluates each image with and without its condition. Each
- * correction of "langevin" evaluates it once more.
+ * How many images the network evaluates in a step. Guidance evaluates each image with and without its condition. Some samplers
+ * evaluate it more than once.
  * @param {Lane} lane @param {Facts} facts
  */
-export function batch({ count, guidance, sampler }, { corrections }) {
+export function batch({ count, guidance, sampler }, facts) {
   const guided = guidance === null || guidance === 1 ? 1 : 2;
-  return count * guided * (1 + (sampler === "langevin" ? corrections : 0));
+  return count * guided * (SAMPLERS[sampler].evaluations?.(facts) ?? 1);
 }
 
 /**

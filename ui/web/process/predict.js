@@ -2,7 +2,7 @@
 
 import { UserError } from "./errors.js";
 import { clamp, combine, minus, over } from "./floats.js";
-import { step } from "./schedule.js";
+import { alphaBarAt, step } from "./schedule.js";
 
 /** @import { Schedule } from "./schedule.js" */
 /** @import { Student } from "./times.js" */
@@ -35,7 +35,7 @@ import { step } from "./schedule.js";
  */
 
 /**
- * What a run needs of a model: one image's network, too, channels outermost, with tIndex = t − 1.
+ * What a run needs of a model: one image's network, too, channels outermost, with tIndex = t − 1, which may be no whole number.
  * @typedef {ModelSpec & {
  *   network: (x: Float32Array, tIndex: number, condition: Condition, probe?: Probe) => Float32Array | Promise<Float32Array>,
  *   config?: Record<string, any>,
@@ -77,7 +77,7 @@ export function conditions({ classes, nullLabel, words }, { label = null, negati
 }
 
 /**
- * A promise, as a GPU's answer is one. probes: of the evaluation with the condition, and of guidance's other one.
+ * One evaluation, at any real t. A promise, as a GPU's answer is one. probes: of the evaluation with the condition, and of guidance's other one.
  * @param {Process} model @param {Float32Array} x @param {number} t
  * @param {{ both?: [Condition, Condition], guidance?: number | null, clip?: boolean | null, probes?: Probe[] }} [options]
  * @returns {Promise<Denoised>}
@@ -107,8 +107,9 @@ export async function predict(model, x, t, { both = [null, null], guidance = nul
  * @param {Schedule} schedule @param {Float32Array} x0 @param {Float32Array} x @param {number} t
  * @returns {Denoised}
  */
-export function fitted({ alphaBar }, x0, x, t) {
-  const eps = over(combine([1, x], [-Math.sqrt(alphaBar[t]), x0]), Math.sqrt(1 - alphaBar[t]));
+export function fitted(schedule, x0, x, t) {
+  const alphaBar = alphaBarAt(schedule, t);
+  const eps = over(combine([1, x], [-Math.sqrt(alphaBar), x0]), Math.sqrt(1 - alphaBar));
   return { x0, eps, x0Hat: x0, v: null };
 }
 
@@ -124,7 +125,8 @@ export function checkSignal({ prediction, alphaBar }, t) {
  * @returns {[x0: Float32Array, eps: Float32Array]}
  */
 export function toX0Eps(model, output, x, t) {
-  const [signal, sigma] = [Math.sqrt(model.alphaBar[t]), Math.sqrt(1 - model.alphaBar[t])];
+  const alphaBar = alphaBarAt(model, t);
+  const [signal, sigma] = [Math.sqrt(alphaBar), Math.sqrt(1 - alphaBar)];
   checkSignal(model, t);
   if (model.prediction === "epsilon") return [over(combine([1, x], [-sigma, output]), signal), output];
   if (model.prediction === "flow") {
@@ -143,7 +145,8 @@ export function toX0Eps(model, output, x, t) {
  * x_t of x_0 and noise, Eq. 4; or up from x_s, where s is given.
  * @param {Schedule} schedule @param {Float32Array} x @param {number} t @param {Float32Array} noise
  */
-export function qSample({ alphaBar }, x, t, noise, s = 0) {
-  const kept = alphaBar[s] > 0 ? alphaBar[t] / alphaBar[s] : 1;
+export function qSample(schedule, x, t, noise, s = 0) {
+  const [at, as] = [alphaBarAt(schedule, t), alphaBarAt(schedule, s)];
+  const kept = as > 0 ? at / as : 1;
   return combine([Math.sqrt(kept), x], [Math.sqrt(1 - kept), noise]);
 }

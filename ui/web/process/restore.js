@@ -8,6 +8,7 @@ import { begin, chain, walk } from "./runs.js";
 /** @import { Term } from "./floats.js" */
 /** @import { Process } from "./predict.js" */
 /** @import { Settings, Step } from "./runs.js" */
+/** @import { Advance } from "./samplers.js" */
 /** @typedef {(x: Float32Array) => Float32Array} Linear */
 /** @typedef {{ forward: Linear, pseudoinverse: Linear }} Measurement A, of one image, and A⁺ */
 
@@ -121,9 +122,9 @@ export function restore(model, y, measurement, method, settings) {
   const toFit = (/** @type {Float32Array} */ x, /** @type {Float32Array} */ wanted) =>
     combine([1, x], [1, pseudoinverse(minus(wanted, forward(x)))]);
   if (repeats) {
-    if (way.correct) throw new UserError("this method takes samplers that evaluate at their own state");
+    if (!way.advance) throw new UserError("this method takes samplers that evaluate at their own state");
     if (way.memory) throw new UserError(`${way.name} remembers earlier steps: use ddpm, ddim or consistency`);
-    return repaint(repeats);
+    return repaint(repeats, way.advance());
   }
   const guess = async (/** @type {Float32Array} */ x, /** @type {number} */ t, /** @type {number} */ index) => {
     const found = await evaluate(x, t, index);
@@ -131,10 +132,9 @@ export function restore(model, y, measurement, method, settings) {
   };
   return walk(way, guess, x, noise);
 
-  /** @param {{ jump: number, rounds: number }} repeats @returns {AsyncGenerator<Step | null>} */
-  async function* repaint({ jump, rounds }) {
+  /** @param {{ jump: number, rounds: number }} repeats @param {Advance} advance @returns {AsyncGenerator<Step | null>} */
+  async function* repaint({ jump, rounds }, advance) {
     const { pairs } = way;
-    const advance = way.start();
     let state = x;
     for (let first = 0; first < pairs.length; first += jump) {
       const block = pairs.slice(first, first + jump);

@@ -3,12 +3,12 @@
 import { UserError } from "./errors.js";
 import { gaussian } from "./noise.js";
 import { checkSignal, conditions, predict } from "./predict.js";
-import { named, optionsOf, SAMPLERS } from "./samplers.js";
+import { checkStart, named, optionsOf, SAMPLERS } from "./samplers.js";
 import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
 
 /** @import { Seed } from "./noise.js" */
 /** @import { Condition, Denoised, ModelSpec, Probe, Process } from "./predict.js" */
-/** @import { Advance, Correct, Sigma, Sigmas } from "./samplers.js" */
+/** @import { Advance, Evaluate, Sigma, Sigmas, Take } from "./samplers.js" */
 /** @import { Pair } from "./times.js" */
 /** A reverse step t → s, with ᾱ_t and σ; σ is null where only the network knows it. @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Row */
 
@@ -30,8 +30,9 @@ import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
  */
 
 /**
- * What a run does: start() gives what takes its steps, one after the other.
- * @typedef {{ name: string, pairs: Pair[], sigmas: Sigmas, memory: boolean, start: () => Advance, correct?: Correct, corrections?: number }} Chain
+ * What a run does: begin() gives the function that takes its steps, one after the other; advance() the one for steps that need
+ * one evaluation at their own state, null for a sampler that evaluates the network by itself.
+ * @typedef {{ name: string, pairs: Pair[], sigmas: Sigmas, memory: boolean, begin: () => Take, advance: (() => Advance) | null }} Chain
  */
 
 /**
@@ -49,16 +50,21 @@ export function chain(model, { steps, sampler, spacing, start, guidance, ...give
   checkSignal(model, pairs[0][0]);
   const asked = optionsOf(name, given);
   if (student) checkStudent(student, name, pairs, asked.eta ?? 0);
-  if (chosen.memory && model.alphaBar[pairs[0][0]] === 0)
-    throw new UserError(`sampler '${name}' can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim`);
+  if (chosen.memory) checkStart(name, model, pairs);
   const options = chosen.bind?.(model, asked, pairs, guidance ?? 1) ?? asked;
   const sigmas = chosen.sigmas(model, pairs, options);
-  return {
-    ...{ name, pairs, sigmas, memory: chosen.memory ?? false },
-    ...{ start: () => chosen.advance(model, sigmas, options), corrections: options.corrections },
-    correct: chosen.correct?.(model, options),
-  };
+  const { advance, take } = chosen;
+  const ofState = advance ? () => advance(model, sigmas, options) : null;
+  const begin = () =>
+    ofState ? evaluated(ofState()) : /** @type {NonNullable<typeof take>} */ (take)(model, pairs, sigmas, options);
+  return { ...{ name, pairs, sigmas, memory: chosen.memory ?? false }, ...{ begin, advance: ofState } };
 }
+
+/** Steps that begin with the evaluation at their own state. @param {Advance} advance @returns {Take} */
+const evaluated = (advance) => async (evaluate, k, t, s, x, noise) => {
+  const found = await evaluate(x, t);
+  return [...advance(found, k, t, s, x, noise), found.x0Hat];
+};
 
 /**
  * Throw where the run can't be taken up at any of its states.
@@ -105,26 +111,18 @@ export function begin(model, { seed, xT, clip, probes, ...asked }) {
 /**
  * @param {Chain} chain @param {(x: Float32Array, t: number, index: number) => Promise<Denoised>} evaluate @param {Float32Array} x
  * @param {(index: number) => Float32Array} noise
- * @param {(step: Step) => Float32Array} [onStep] what is gone on from @param {number} [from] the first step
+ * @param {(step: Step) => Float32Array} [onStep] what is gone on from @param {number} [first] the number of the first step
  * @returns {AsyncGenerator<Step>}
  */
-export async function* walk(
-  { pairs, start, correct, corrections = 0 },
-  evaluate,
-  x,
-  noise,
-  onStep = (step) => step.x,
-  from = 0,
-) {
-  const advance = start();
+export async function* walk({ pairs, begin }, evaluate, x, noise, onStep = (step) => step.x, first = 0) {
+  const take = begin();
   let state = x;
   for (const [index, [t, s]] of pairs.entries()) {
-    if (index < from) continue;
-    for (let number = 1; correct && number <= corrections; number++)
-      state = correct(await evaluate(state, t, index), number, index, t, state, noise);
-    const found = await evaluate(state, t, index);
-    const [next, sigma] = advance(found, index, t, s, state, noise);
-    const step = { index, t, s, x: next, x0: found.x0Hat, sigma };
+    if (index < first) continue;
+    /** @type {Evaluate} */
+    const at = (x, time) => evaluate(x, time, index);
+    const [next, sigma, x0] = await take(at, index, t, s, state, noise);
+    const step = { index, t, s, x: next, x0, sigma };
     step.x = state = onStep(step);
     yield step;
   }

@@ -2,7 +2,8 @@
 
 import { UserError } from "./errors.js";
 import { combine, minus, over } from "./floats.js";
-import { gammaTable, step } from "./schedule.js";
+import { qSample } from "./predict.js";
+import { alphaBarAt, gammaTable, step, timeAt } from "./schedule.js";
 import { quoted } from "./times.js";
 
 /** @import { Term } from "./floats.js" */
@@ -11,7 +12,8 @@ import { quoted } from "./times.js";
 /** @typedef {number | Float32Array} Sigma of the noise that was added */
 /** @typedef {(k: number) => Float32Array} Noise of step k */
 /** @typedef {(found: Denoised, k: number, t: number, s: number, x: Float32Array, noise: Noise) => [Float32Array, Sigma]} Advance */
-/** @typedef {(found: Denoised, number: number, k: number, t: number, x: Float32Array, noise: Noise) => Float32Array} Correct of the step's number-th correction */
+/** @typedef {(x: Float32Array, t: number) => Promise<Denoised>} Evaluate the network, at any x and real t */
+/** @typedef {(evaluate: Evaluate, k: number, t: number, s: number, x: Float32Array, noise: Noise) => Promise<[x: Float32Array, sigma: Sigma, x0: Float32Array]>} Take one step; x0 is x̂_0 to be shown */
 /** @typedef {(number | null)[]} Sigmas of every step, null where only the network knows it */
 /** @typedef {Record<string, any>} Options by the names of the fields in Python */
 
@@ -23,10 +25,11 @@ import { quoted } from "./times.js";
  * @property {(model: ModelSpec, options: Options, pairs: Pair[], guidance: number) => Options} [bind] its options, with
  *   what the model says where one is null; throws for what the model does not allow
  * @property {boolean} [memory]
- * @property {(model: ModelSpec, options: Options) => Correct} [correct] what each step begins with instead of x, as often
- *   as its option `corrections` says
  * @property {(model: ModelSpec, pairs: Pair[], options: Options) => Sigmas} sigmas
- * @property {(model: ModelSpec, sigmas: Sigmas, options: Options) => Advance} advance
+ * @property {(model: ModelSpec, sigmas: Sigmas, options: Options) => Advance} [advance] its steps, each with one evaluation
+ * @property {(model: ModelSpec, pairs: Pair[], sigmas: Sigmas, options: Options) => Take} [take] its steps, if it evaluates the
+ *   network by itself
+ * @property {(model: { corrections: number }) => number} [evaluations] of the network in a step, 1 unless it says more
  */
 
 const MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * Math.sqrt(Math.PI / 2); // of the last noisy step, as in Analytic-DPM's code
@@ -98,16 +101,80 @@ const langevin = {
     ...ddpm.bind(model, options, ...rest),
     ...{ snr: snr ?? SNR, corrections: corrections ?? 1 },
   }),
-  correct:
-    ({ alphaBar }, { snr }) =>
-    ({ eps }, number, k, t, x, noise) => {
-      const z = noise(number * CORRECTIONS + k);
-      const length = norm(eps);
-      const ratio = length > 0 ? (snr * norm(z)) / length : 0;
-      const twice = 2 * Math.sqrt(1 - alphaBar[t]) * ratio;
-      return combine([1, x], [twice, z], [-twice * ratio, eps]);
-    },
+  evaluations: ({ corrections }) => 1 + corrections,
+  advance: undefined,
+  take(model, _, sigmas, { snr, corrections, ...options }) {
+    const advance = ddpm.advance(model, sigmas, options);
+    return async (evaluate, k, t, s, x, noise) => {
+      let state = x;
+      for (let number = 1; number <= corrections; number++) {
+        const [{ eps }, z] = [await evaluate(state, t), noise(number * CORRECTIONS + k)];
+        const length = norm(eps);
+        const ratio = length > 0 ? (snr * norm(z)) / length : 0;
+        const twice = 2 * Math.sqrt(1 - alphaBarAt(model, t)) * ratio;
+        state = combine([1, state], [twice, z], [-twice * ratio, eps]);
+      }
+      const found = await evaluate(state, t);
+      return [...advance(found, k, t, s, state, noise), found.x0Hat];
+    };
+  },
 };
+
+/** t̂ of each step: the time up to which noise is added. @param {ModelSpec} model @param {Pair[]} pairs @param {Options} options */
+function churned(model, pairs, { S_churn, S_min, S_max }) {
+  const gamma = Math.min(S_churn / pairs.length, Math.SQRT2 - 1);
+  return pairs.map(([t]) => {
+    const sigma = Math.sqrt(1 / model.alphaBar[t] - 1);
+    return gamma && S_min <= sigma && sigma <= (S_max ?? Infinity) ? timeAt(model, (1 + gamma) * sigma) : t;
+  });
+}
+
+/** Heun's method with churn (Karras et al. 2022, Algorithm 2): see `Heun` in ddpm_core/samplers.py. @type {Sampler} */
+const heun = {
+  options: { S_churn: 0, S_min: 0, S_max: null, S_noise: 1 },
+  check(options) {
+    for (const [name, value] of Object.entries(options))
+      if (value !== null && !(value >= 0 && value < Infinity))
+        throw new UserError(`${name} must be a number of at least 0, got ${value}`);
+  },
+  bind(model, options, pairs) {
+    checkStart("heun", model, pairs);
+    if (model.prediction === "mu" && churned(model, pairs, options).some((t) => !Number.isInteger(t)))
+      throw new UserError(
+        "with churn, heun visits real times, but this network predicts the mean of x_{t−1}, which belongs to whole times",
+      );
+    return options;
+  },
+  evaluations: () => 2,
+  sigmas: (model, pairs, options) =>
+    churned(model, pairs, options).map((up, k) => {
+      const kept = alphaBarAt(model, up) / model.alphaBar[pairs[k][0]];
+      return options.S_noise * Math.sqrt(1 - kept);
+    }),
+  take(model, pairs, sigmas, options) {
+    const times = churned(model, pairs, options);
+    return async (evaluate, k, t, s, x, noise) => {
+      const up = times[k];
+      const high = up > t ? qSample(model, x, up, combine([options.S_noise, noise(k)]), t) : x;
+      const { eps, x0Hat } = await evaluate(high, up);
+      const [at, to] = [alphaBarAt(model, up), model.alphaBar[s]];
+      const a = Math.sqrt(to / at);
+      const b = Math.sqrt(1 - to) - a * Math.sqrt(1 - at);
+      let next = combine([a, high], [b, eps]);
+      if (s) {
+        const { eps: there } = await evaluate(next, s);
+        next = combine([a, high], [0.5 * b, combine([1, eps], [1, there])]);
+      }
+      return [next, /** @type {number} */ (sigmas[k]), x0Hat];
+    };
+  },
+};
+
+/** Throw where ᾱ is 0 at the first time: these samplers divide by it. @param {string} name @param {ModelSpec} model @param {Pair[]} pairs */
+export function checkStart(name, model, pairs) {
+  if (model.alphaBar[pairs[0][0]] === 0)
+    throw new UserError(`sampler '${name}' can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim`);
+}
 
 /**
  * σ² of a step, for a variance that is not learned: see `reverse_variance` in ddpm_core/process.py.
@@ -254,7 +321,25 @@ const unipc = {
 };
 
 /** @type {Record<string, Sampler>} */
-export const SAMPLERS = { ddpm, ddim, "dpm++": dpm, unipc, langevin, consistency };
+export const SAMPLERS = { ddpm, ddim, "dpm++": dpm, unipc, langevin, consistency, heun };
+
+/** Their names, to choose from. @type {string[]} */
+export const NAMES = Object.keys(SAMPLERS);
+
+/** Whether it is a sampler of the page's owner, which only a server computes. @param {string} name */
+export const isOwn = (name) => name.includes(":");
+
+/** Offer the samplers of the page's owner beside the others. @param {string[]} names as `app.py --sampler` got them: "module:sampler" */
+export function offerOwn(names) {
+  for (const name of names) {
+    if (Object.hasOwn(SAMPLERS, name)) continue;
+    const take = () => {
+      throw new UserError(`only a server computes the sampler ${name}: choose a model that was not trained here`);
+    };
+    SAMPLERS[name] = { sigmas: (_, pairs) => pairs.map(() => null), take };
+    NAMES.push(name);
+  }
+}
 
 /** The default of each option that any sampler has. @type {Options} */
 export const DEFAULTS = Object.assign({}, ...Object.values(SAMPLERS).map(({ options }) => options));

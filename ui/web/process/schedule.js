@@ -1,4 +1,5 @@
-// The noise schedule that a scheduler_config.json describes, and what Eqs. 2, 4 and 7 need of it: float64.
+// The noise schedule that a scheduler_config.json describes, and what Eqs. 2, 4 and 7 need of it: float64. Between two whole
+// times, ᾱ_t follows the schedule's own formula, or ln σ_t is linear in t: see `NoiseSchedule` in ddpm_core/schedule.py.
 
 import { UserError } from "./errors.js";
 
@@ -9,6 +10,7 @@ import { UserError } from "./errors.js";
  * @property {Float64Array} beta
  * @property {Float64Array} alphaBar
  * @property {boolean} [exploding] whether "beta" is the variance of a process that leaves x_0 as it is
+ * @property {(u: number) => number} [formula] ᾱ as a function of t/T, where the schedule has one
  */
 /** What `tables` finds. @typedef {ReturnType<typeof tables>} Weights */
 
@@ -33,11 +35,19 @@ function laplace(u) {
   return Math.sqrt(ratio / (1 + ratio));
 }
 
+const cosine = (/** @type {number} */ u) => Math.cos((((u + 0.008) / 1.008) * Math.PI) / 2) ** 2;
+
+/** @type {Record<string, (u: number) => number>} ᾱ by diffusers' names */
+const FORMULAS = {
+  squaredcos_cap_v2: (u) => cosine(u) / cosine(0),
+  laplace: (u) => laplace(u) / laplace(0),
+};
+
 /** @type {Record<string, (T: number, first: number, last: number) => number[]>} β_1..β_T by diffusers' names */
 const BETAS = {
   linear: even,
   scaled_linear: (T, first, last) => even(T, Math.sqrt(first), Math.sqrt(last)).map((root) => root * root),
-  squaredcos_cap_v2: follow((u) => Math.cos((((u + 0.008) / 1.008) * Math.PI) / 2) ** 2),
+  squaredcos_cap_v2: follow(cosine),
   sigmoid: (T, first, last) => even(T, -6, 6).map((x) => (1 / (1 + Math.exp(-x))) * (last - first) + first),
   laplace: follow(laplace),
 };
@@ -55,6 +65,7 @@ export function schedule(config) {
   const { beta_start: first = 1e-4, beta_end: last = 0.02 } = config;
   const found = tabulated(config.trained_betas ?? BETAS[name](T, first, last));
   if (config.trained_betas && config.variance_exploding) found.exploding = true;
+  if (!config.trained_betas && name in FORMULAS && !config.rescale_betas_zero_snr) found.formula = FORMULAS[name];
   return config.rescale_betas_zero_snr ? tabulated(zeroTerminalSnr(found.alphaBar)) : found;
 }
 
@@ -81,6 +92,49 @@ function tabulated(betas) {
   return { T, beta, alphaBar };
 }
 
+/** σ of x_t/√ᾱ_t = x_0 + σ ε. @param {number} alphaBar of t */
+const sigmaOf = (alphaBar) => Math.sqrt((1 - alphaBar) / alphaBar);
+
+/** Whether the formula gives ᾱ_k and ᾱ_{k+1}: not where β is capped. @param {Schedule} schedule @param {number} k */
+function hasFormula({ T, alphaBar, formula }, k) {
+  return [k, k + 1].every((t) => {
+    const known = alphaBar[t];
+    return formula && Math.abs(formula(t / T) - known) <= 1e-6 * Math.min(known, 1 - known);
+  });
+}
+
+/** ᾱ_t of a real t, 0..T. @param {Schedule} schedule @param {number} t */
+export function alphaBarAt(schedule, t) {
+  const { T, alphaBar, formula } = schedule;
+  if (Number.isInteger(t)) return alphaBar[t];
+  const k = Math.min(Math.floor(t), T - 1);
+  if (formula && hasFormula(schedule, k)) return formula(t / T);
+  const [low, high, share] = [sigmaOf(alphaBar[k]), sigmaOf(alphaBar[k + 1]), t - k];
+  let sigma = Math.exp((1 - share) * Math.log(low) + share * Math.log(high));
+  if (k === 0) sigma = share * (high < Infinity ? high : 1 / (1 - share));
+  else if (high === Infinity) sigma = low / (1 - share);
+  return 1 / (1 + sigma * sigma);
+}
+
+/** The real t, 0..T, at which x_t/√ᾱ_t has this σ. @param {Schedule} schedule @param {number} sigma at least 0 */
+export function timeAt(schedule, sigma) {
+  const { T, alphaBar, formula } = schedule;
+  const k = alphaBar.findLastIndex((at) => sigmaOf(at) <= sigma);
+  if (k === T) return T;
+  const [low, high] = [sigmaOf(alphaBar[k]), sigmaOf(alphaBar[k + 1])];
+  if (sigma === low) return k;
+  if (formula && hasFormula(schedule, k)) {
+    const wanted = 1 / (1 + sigma * sigma);
+    let [from, to] = [k, k + 1];
+    for (let middle = (from + to) / 2; from < middle && middle < to; middle = (from + to) / 2)
+      if (alphaBarAt(schedule, middle) > wanted) from = middle;
+      else to = middle;
+    return from;
+  }
+  if (k === 0) return high < Infinity ? sigma / high : sigma / (1 + sigma);
+  return high < Infinity ? k + Math.log(sigma / low) / Math.log(high / low) : k + 1 - low / sigma;
+}
+
 /** β_1..β_T whose √ᾱ is shifted and scaled so that ᾱ_T = 0 and ᾱ_1 stays. @param {Float64Array} alphaBar */
 function zeroTerminalSnr(alphaBar) {
   const roots = Array.from(alphaBar.subarray(1), Math.sqrt);
@@ -93,10 +147,10 @@ function zeroTerminalSnr(alphaBar) {
  * ᾱ_t, ᾱ_s, α_{t|s}, β_{t|s} and β̃ of a step, and the weights of x_0 and x_t in the posterior mean.
  * @param {Schedule} schedule @param {number} t @param {number} s
  */
-export function step({ alphaBar, beta }, t, s) {
-  const [at, as] = [alphaBar[t], alphaBar[s]];
+export function step(schedule, t, s) {
+  const [at, as] = [alphaBarAt(schedule, t), alphaBarAt(schedule, s)];
   const alpha = at / as;
-  const ofStep = t - s === 1 ? beta[t] : 1 - alpha; // which loses digits where β is small
+  const ofStep = t - s === 1 && Number.isInteger(t) ? schedule.beta[t] : 1 - alpha; // which loses digits where β is small
   return {
     at,
     as,
@@ -112,8 +166,9 @@ export function step({ alphaBar, beta }, t, s) {
  * ddpm_core/coordinates.py.
  * @param {Schedule} schedule @param {number} t
  */
-export function flowAt({ alphaBar }, t) {
-  const [signal, noise] = [Math.sqrt(alphaBar[t]), Math.sqrt(1 - alphaBar[t])];
+export function flowAt(schedule, t) {
+  const alphaBar = alphaBarAt(schedule, t);
+  const [signal, noise] = [Math.sqrt(alphaBar), Math.sqrt(1 - alphaBar)];
   return { tau: noise / (signal + noise), scale: 1 / (signal + noise) };
 }
 

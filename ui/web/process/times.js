@@ -111,7 +111,7 @@ export const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text
 
 const FEW = 20; // steps
 /** With few steps small ones at small t suit a solver better: see ddpm_core/timesteps.py. @type {Record<string, string>} */
-const SUITED = { "dpm++": "quadratic", unipc: "quadratic" };
+const SUITED = { "dpm++": "quadratic", unipc: "quadratic", heun: "quadratic" };
 
 /**
  * The spacing for a sampler at so many steps of this model where nobody has chosen one; null is a student's own.

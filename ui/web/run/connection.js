@@ -2,16 +2,23 @@
 // the page was reloaded, or after the connection broke.
 
 import { kept } from "../messages/client.js";
-import { fetching } from "../plans/index.js";
 import { UserError } from "../process/errors.js";
 import { RUN } from "../words/page.js";
 import { failure } from "../words/units.js";
 
-/** @import { Resumed, State, Values } from "../messages/client.js" */
+/** @import { Order, Resumed, State, Values } from "../messages/client.js" */
 /** @import { Plan } from "../plans/plan.js" */
 /** @import { Panel } from "./panel.js" */
 
 const AGAIN = 1000; // ms after a break of the connection, before it looks for the run
+
+/** The order that only fetches models: before their files are here, there are no facts to plan a run with. @param {string[]} refs @returns {Order} */
+const fetching = (refs) => ({
+  part: "fetch",
+  plan: { request: {}, refs, images: 0, steps: [] },
+  asked: { refs },
+  shown: (result) => result,
+});
 
 export class Connection {
   leave = () => {}; // stops listening to the run

@@ -3,14 +3,15 @@
 
 import { aboutOf, factsOf } from "../plans/facts.js";
 import { check, together, Wrong } from "../plans/fields.js";
-import { plannerOf } from "../plans/index.js";
 import { estimate, isSettled, namesOf } from "../plans/pace.js";
 import { WORDED } from "../plans/plan.js";
 import { UserError } from "../process/errors.js";
+import { offerOwn } from "../process/samplers.js";
 import { Catalogue, hasEmoji } from "../words/catalogue.js";
 import { failure } from "../words/units.js";
 
 /** @import { Plan, Planner, Request } from "../plans/plan.js" */
+/** @import { Save } from "../files/file.d.ts" */
 /** @import { Words } from "../words/catalogue.js" */
 /** @import { About, FieldForm, Mistake } from "../form/form.js" */
 /** @import { Answer, Ask, Order, Refusal, Values } from "../messages/client.js" */
@@ -29,6 +30,8 @@ import { failure } from "../words/units.js";
  */
 /** wrong: values that the form's check refuses. @typedef {Description | Refusal & { wrong?: Mistake[] }} Described */
 
+/** files: loads what makes the files that visitors save. @typedef {{ planner: Planner<any>, files?: () => Promise<{ save: Save }> }} Plans */
+
 export class Knowledge {
   /** The newest facts, by their refs. @type {Map<string, FactsAnswer>} */
   #known = new Map();
@@ -41,12 +44,14 @@ export class Knowledge {
 
   /**
    * @param {Words} words @param {Record<string, FieldForm[]>} forms of each part
-   * @param {Ask} ask asks the engine
+   * @param {(part: string) => Promise<Plans>} plansOf loads the module of a part that plans its runs @param {Ask} ask asks the engine
    * @param {string} [precision] of an engine that has only one precision
    */
-  constructor(words, forms, ask, precision = undefined) {
+  constructor(words, forms, plansOf, ask, precision = undefined) {
     this.catalogue = new Catalogue(words);
+    offerOwn(words.samplers ?? []);
     this.forms = forms;
+    this.plansOf = plansOf;
     this.ask = ask;
     this.precision = precision;
   }
@@ -165,7 +170,8 @@ export class Knowledge {
 
   /** The planner of a part. Its module may fail to load while the network is down: then try again once the engine answers. @param {string} part @returns {Promise<Planner<any>>} */
   #planner(part) {
-    return plannerOf(part).catch(() => this.ask("engine", "models", {}).then(() => plannerOf(part)));
+    const load = async () => (await this.plansOf(part)).planner;
+    return load().catch(() => this.ask("engine", "models", {}).then(load));
   }
 
   /** Get the facts of a checkpoint; null if its files are not here. Throws a UserError if there is no such checkpoint. @param {string} ref */

@@ -1,6 +1,5 @@
 // How a file of a run is saved: the engine keeps the numbers of the run, the page makes the file, the browser saves it.
 
-import { make } from "../files/make.js";
 import { UserError } from "../process/errors.js";
 import { SHARE } from "../words/page.js";
 import { download } from "./share.js";
@@ -21,7 +20,10 @@ export async function save({ page, part, stream, connection }, kind, say) {
   const kept = await page.client.kept(stream.run);
   if (kept.error !== undefined) return kept.error;
   try {
-    const [name, content] = await make(page.knowledge.catalogue, part, kind, { ...kept, plan }, pauses(say));
+    const { files } = await page.knowledge.plansOf(part);
+    if (!files) throw new Error(`${part} has no files`);
+    const { save } = await files();
+    const [name, content] = await save(kind, { ...kept, plan }, page.knowledge.catalogue, pauses(say));
     return give(name, content);
   } catch (error) {
     if (error instanceof UserError) return error.message;
@@ -36,7 +38,7 @@ export function give(name, content) {
   return download(address, name);
 }
 
-/** Make a function that gives the page a turn between two pieces of a long task. @param {(text: string) => void} say @returns {import("../files/make.js").Rest} */
+/** Make a function that gives the page a turn between two pieces of a long task. @param {(text: string) => void} say @returns {import("../files/file.d.ts").Rest} */
 export function pauses(say) {
   const began = performance.now();
   let last = began;

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { noised, noiseOf, rms, sum, toPixels, variance, visibleGain } from "../parts/forward/mix.js";
 import { Scene } from "../parts/forward/scene.js";
+import { deviations, mean, press, readouts, remark, sentence, verdict, walked } from "../parts/forward/words.js";
 import { UserError } from "../process/errors.js";
-import { deviations, mean, press, readouts, remark, sentence, verdict, walked } from "../words/forward.js";
 import { NO_ANSWER } from "../words/page.js";
 
 const TABLE = Object.fromEntries(

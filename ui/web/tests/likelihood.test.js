@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bound } from "../files/tables.js";
+import { save as bound } from "../parts/likelihood/files.js";
+import { looks, planner } from "../parts/likelihood/plan.js";
 import { toText, unpack } from "../pictures/text.js";
-import { looks, planner } from "../plans/likelihood.js";
 import { schedule } from "../process/schedule.js";
 import { Catalogue } from "../words/catalogue.js";
 

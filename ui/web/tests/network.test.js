@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { measured } from "../parts/network/words.js";
 import { fitting } from "../plans/kept.js";
-import { measured } from "../words/network.js";
 
 const RUN = { off: "attention", graft: "", first: 1, last: 0, steps: 20, sampler: "ddim" };
 

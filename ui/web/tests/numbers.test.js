@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ceiling, decades, halves, outline, powers, scale, stairs } from "../drawing/chart.js";
-import { WORDS as BETWEEN } from "../words/between.js";
-import { press, walked } from "../words/forward.js";
-import { summary } from "../words/likelihood.js";
-import { blockTitle, WORDS as NETWORK } from "../words/network.js";
+import { WORDS as BETWEEN } from "../parts/between/words.js";
+import { press, walked } from "../parts/forward/words.js";
+import { summary } from "../parts/likelihood/words.js";
+import { blockTitle, WORDS as NETWORK } from "../parts/network/words.js";
+import { BOARD, CHARTS, WORDS as POINTS } from "../parts/plane/words.js";
+import { TYPING } from "../parts/watch/words.js";
 import { fixed, fraction, number, power, short, signed } from "../words/numbers.js";
-import { BOARD, CHARTS, WORDS as POINTS } from "../words/plane.js";
-import { TYPING } from "../words/watch.js";
 
 test("numbers are written as in the paper", () => {
   const written = [

@@ -4,15 +4,15 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Checkpoints } from "../local/checkpoints.js";
 import { Run } from "../local/jobs.js";
-import { plane, timed } from "../local/parts/plane.js";
 import { Pool } from "../local/pool.js";
+import { formsFor } from "../parts/index.js";
 import { extended, fromText, toText } from "../parts/plane/board.js";
 import { verdict } from "../parts/plane/charts.js";
 import { frame, frameAt, histogram, moments, union } from "../parts/plane/cloud.js";
+import { computation, timed } from "../parts/plane/compute.js";
+import { planner } from "../parts/plane/plan.js";
 import { check } from "../plans/fields.js";
-import { formsFor } from "../plans/forms.js";
 import { estimate } from "../plans/pace.js";
-import { planner } from "../plans/plane.js";
 import { cells, Mixture } from "../process/mixture.js";
 import { ARROW_UNIT, UNIT } from "../process/plane.js";
 import { Catalogue } from "../words/catalogue.js";
@@ -154,7 +154,7 @@ test("a run stops soon, also while a network is trained", async () => {
       states.push(state);
       if (results.length) run.stop();
     });
-    await run.run(async () => /** @type {any} */ (plane.computation));
+    await run.run(async () => computation);
     assert.deepEqual([states.at(-1), run.recording.clouds.size], ["stopped", 0]);
   }
 });

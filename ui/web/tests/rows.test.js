@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { film, save, settings } from "../files/rows.js";
-import { points } from "../files/tables.js";
-import { weights } from "../plans/latents.js";
+import { weights } from "../parts/latents/plan.js";
+import { save as points } from "../parts/plane/files.js";
 import { seedsOfColumns } from "../plans/rows.js";
 import { ofSeed, ofWeight } from "../words/rows.js";
 

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { copied, forRun, load, picture, rowsHead } from "../plans/scripts.js";
+import { chain } from "../process/runs.js";
+import { NAMES, offerOwn } from "../process/samplers.js";
 import { Catalogue } from "../words/catalogue.js";
 import { general } from "../words/floats.js";
 import { ascii, asFloat, code, json, keywords, literal, range, tuple } from "../words/literal.js";
@@ -114,6 +116,25 @@ test("a sampler that diffusers lacks is no reason to have no other script", () =
   const { python, why } = diffusers({ sampler: "langevin" }, { coordinates: null });
   assert.ok(python.includes("sampler='langevin'"));
   assert.equal(why, "diffusers does not have this sampler");
+});
+
+test("a script imports the sampler of the page's owner, and the page knows its times alone", () => {
+  offerOwn(["mine.own:halved", "mine.own:halved"]);
+  assert.equal(NAMES.filter((name) => name === "mine.own:halved").length, 1);
+  const { python, why } = diffusers({ sampler: "mine.own:halved" }, { coordinates: null });
+  assert.ok(python.includes("import ddpm_core\nfrom mine.own import halved\n\nmodel"), python);
+  assert.ok(python.includes("sampler=halved,"), python);
+  assert.equal(why, "diffusers does not have this sampler");
+  const rows = rowsHead("o/m", MODEL, { steps: 2, sampler: "mine.own:halved" }).join("\n");
+  assert.match(rows, /from mine\.own import halved\n[\s\S]*'sampler': halved/);
+  const alphaBar = Float64Array.of(1, 0.5, 0.1);
+  const made = chain({ T: 2, alphaBar, prediction: "v", student: null }, { steps: 2, sampler: "mine.own:halved" });
+  assert.deepEqual(made.pairs, [
+    [2, 1],
+    [1, 0],
+  ]);
+  assert.deepEqual(made.sigmas, [null, null]);
+  assert.throws(() => made.begin(), /only a server computes the sampler mine\.own:halved/);
 });
 
 test("a model of this page alone is a comment, and a mistake of ours is none", () => {

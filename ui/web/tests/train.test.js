@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { formsFor } from "../parts/index.js";
 import { asLaneA, questions, recipesOf, titlesOf } from "../parts/train/choices.js";
 import { duration } from "../parts/train/machine.js";
 import { Session } from "../parts/train/session.js";
 import { NEXT, SHOWS } from "../parts/train/standing.js";
 import { smoothed, ToldTrack } from "../parts/train/track.js";
-import { formsFor } from "../plans/forms.js";
-import { ACTIONS, copies, expected, facts, sentence, status, when } from "../words/train.js";
+import { ACTIONS, copies, expected, facts, sentence, status, when } from "../parts/train/words.js";
 import { PretendTraining } from "./pretend_training.mjs";
 
 const form = formsFor("mnist-tiny", ["mnist-tiny"]).train;

@@ -18,6 +18,7 @@ export const NAME = {
 const USES = {
   ddim: "DDIM uses the newest x̂₀ alone",
   "dpm++": "DPM++ uses the newest x̂₀ and the one before",
+  heun: "Heun uses the mean of two ε, at xₜ and near xₛ",
   unipc: "UniPC uses the newest x̂₀ and the one before, and corrects xₜ with the newest first",
 };
 

@@ -6,7 +6,7 @@
  * labels: of the checkpoints that the page offers by name. embedded: those that come with the project. guidance: the scale
  * that suits a model that takes words, where it is not 3. sketches: of models that have a student for them, its values. prompts:
  * to try. sets: of test pictures. script: the lines of Python that touch a run. installed: why only the installed lab does
- * something, where this page computes in the browser.
+ * something, where this page computes in the browser. samplers: those of the page's owner.
  * @typedef {object} Words
  * @property {Record<string, string>} labels
  * @property {string[]} embedded
@@ -16,6 +16,7 @@
  * @property {PictureSet[]} sets
  * @property {{ imports: string, touch: string }} script
  * @property {{ gradients: string }} [installed]
+ * @property {string[]} [samplers]
  */
 
 const USUAL = 3;
@@ -27,7 +28,7 @@ export const isTrainedHere = (ref) => typeof ref === "string" && ref.startsWith(
 export class Catalogue {
   /** The name of each emoji, "" for what only says how one is drawn; empty until it is needed. @type {Record<string, string>} */
   emoji = {};
-  /** Networks of the plane that were trained for this page, and need no training again: `networkOf` of plans/plane.js. @type {Set<string>} */
+  /** Networks of the plane that were trained for this page, and need no training again: `networkOf` of parts/plane/plan.js. @type {Set<string>} */
   trained = new Set();
 
   /** @param {Words} words */

@@ -21,7 +21,7 @@ export const code = (text) => new Code(text);
 export const asFloat = (x) => code(floatText(x));
 
 /** The arguments of a run that are floats in Python. */
-const FLOATS = ["eta", "guidance", "snr"];
+const FLOATS = ["eta", "guidance", "snr", "S_churn", "S_min", "S_max", "S_noise"];
 
 /** The same arguments, floats as such. @param {Record<string, unknown>} given @returns {Record<string, unknown>} */
 export const typed = (given) =>

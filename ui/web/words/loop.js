@@ -1,6 +1,8 @@
 // The words at the arrows of the loop: what one step does, from the run's own numbers.
+
+import { isOwn } from "../process/samplers.js";
 import { number } from "./numbers.js";
-import { countOfSteps, SAMPLER } from "./units.js";
+import { countOfSteps, samplerName } from "./units.js";
 
 /** @import { Row } from "../process/runs.js" */
 /** @import { Values } from "../messages/client.js" */
@@ -36,7 +38,7 @@ export function noiseAfter(steps, sigma, next, sampler) {
   return steps.reduce((noise, [, , alphaBar], k) => {
     const after = steps[k + 1]?.[2] ?? next;
     const added = sigma[k];
-    if (added === null) return 1 - after;
+    if (added === null || isOwn(sampler)) return 1 - after;
     // At ᾱ_t = 0 there is only noise: the step keeps as much of it as fits beside σ² into 1 − ᾱ_s.
     if (!alphaBar) return Math.max(added ** 2, 1 - after);
     const kept = (Math.sqrt(after) - weight(alphaBar, after, added, sampler)) / Math.sqrt(alphaBar); // of x_t
@@ -51,12 +53,13 @@ export function noiseAfter(steps, sigma, next, sampler) {
  * @returns {Back}
  */
 export function back([, s, alphaBar], next, sigma, sampler) {
-  const own = SAMPLER[sampler] ?? sampler;
+  const own = samplerName(sampler);
   if (s === 0) return { towards: "the last step takes the whole guess", noise: "no fresh noise", fresh: false };
   const share = weight(alphaBar, next, sigma, sampler);
   const percent = share < 0.01 ? "< 1 %" : `${Math.round(100 * share)} %`;
   const size = share < SMALL ? "a small step" : share < LARGE ? "a step" : "a large step";
-  const towards = sampler === "consistency" ? "the whole guess is taken" : `${size} towards the guess: ${percent}`;
+  let towards = sampler === "consistency" ? "the whole guess is taken" : `${size} towards the guess: ${percent}`;
+  if (isOwn(sampler)) towards = `a step of ${own}`;
   if (sigma === 0) return { towards, noise: `${own} adds no fresh noise`, fresh: false };
   return { towards, noise: sigma === null ? "fresh noise" : `fresh noise: σₜ = ${number(sigma)}`, fresh: true };
 }
@@ -83,7 +86,7 @@ const NOISE = { beta: "much noise", beta_tilde: "little noise", analytic: "analy
 
 /** How a run goes, in a few words. @param {Values} values of a form */
 export function how({ steps, sampler, variance, seed }) {
-  const way = sampler === "ddpm" ? (NOISE[String(variance)] ?? "learned noise") : SAMPLER[String(sampler)];
+  const way = sampler === "ddpm" ? (NOISE[String(variance)] ?? "learned noise") : samplerName(String(sampler));
   return `${countOfSteps(Number(steps))}, ${way}, seed ${seed}`;
 }
 

@@ -6,20 +6,11 @@ import { DECODED, DECODED_ALL } from "./player.js";
 
 export const NO_ANSWER = "The server did not answer: try again.";
 
-/** Places, and the parts of those that have several. */
+/** The titles of places, by their names. @type {Record<string, string>} */
 export const PLACES = {
   watch: "Watch",
   compare: "Compare",
-  lanes: "A and B",
-  grid: "Grid",
-  plane: "In the plane",
-  between: "Between words",
   inside: "Look inside",
-  network: "The network",
-  forward: "What noise destroys",
-  latents: "How much a noisy picture still knows",
-  repair: "Fill in what was erased",
-  likelihood: "How many bits does a picture need?",
   train: "Train",
   course: "Course",
 };

@@ -17,8 +17,11 @@ export const OPTION = { eta: "η" };
 /** @type {Record<string, string>} */
 export const SAMPLER = {
   ...{ ddpm: "DDPM", ddim: "DDIM", "dpm++": "DPM++", unipc: "UniPC" },
-  ...{ langevin: "Langevin", consistency: "Consistency" },
+  ...{ langevin: "Langevin", consistency: "Consistency", heun: "Heun" },
 };
+
+/** What a sampler is called; the page's owner's by its own name. @param {string} name */
+export const samplerName = (name) => SAMPLER[name] ?? name;
 
 /** So many things: "1 step", "10 steps". @param {number} n @param {string} thing one of them */
 export const countOf = (n, thing) => (n === 1 ? `1 ${thing}` : `${n} ${thing}s`);

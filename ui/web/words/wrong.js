@@ -110,6 +110,8 @@ export const NETWORK = {
   part: (/** @type {string} */ value) =>
     `A network has no part ${value}: choose such as middle, skips 28, attention, time`,
   prompt: (/** @type {number} */ length) => `The prompt has at most 300 characters, got ${amount(length)}`,
+  noBlock: (/** @type {string} */ block, /** @type {string[]} */ names) =>
+    `This network has no block '${block}': choose from ${names.join(", ")}`,
   block: (/** @type {string} */ value) => `A network has no block ${value}: choose such as down 1, middle, up 1`,
   graft: "A graft needs a model with classes or words",
   both: (/** @type {string} */ block) => `Block ${block} can't be switched off and grafted at once`,

@@ -10,7 +10,7 @@ import { button, el, Slider, write } from "../elements.js";
 /** @import { Training } from "../../learning/training.js" */
 /** What is drawn after so many pictures. loss: of late. @typedef {{ images: number, samples: Float32Array[], loss: number }} Moment */
 
-const RECORDED = new URL("../../examples/train.json", import.meta.url);
+const RECORDED = new URL("../../parts/train/example.json", import.meta.url);
 const [COUNT, COLUMNS, SIDE] = [20, 10, 28]; // of the samples
 const PITCH = SIDE + 2; // pixels between two samples of the recorded picture
 

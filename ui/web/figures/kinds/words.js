@@ -10,7 +10,7 @@ import { cellAt, ORDER, placeOf, SIDE, sharesAt } from "../square.js";
 
 const MODEL = "emoji-tiny-3-steps";
 const [SIZE, SEED] = [64, 1]; // of the recorded square
-const RECORDED = new URL("../../examples/between.json", import.meta.url);
+const RECORDED = new URL("../../parts/between/example.json", import.meta.url);
 /** @type {Record<string, [right: number, down: number]>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 

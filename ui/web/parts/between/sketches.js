@@ -1,7 +1,7 @@
 // The square of quick sketches that a student draws as soon as the words are chosen, before Run draws the pictures.
 
 import { CLOCK, student } from "../../run/sketching.js";
-import { WORDS } from "../../words/between.js";
+import { WORDS } from "./words.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Values } from "../../messages/client.js" */

@@ -3,8 +3,8 @@ import { Chart, ceiling, halves, key, path, scale } from "../../drawing/chart.js
 import { all, button, el, find, isShown } from "../../drawing/dom.js";
 import { readLink } from "../../form/link.js";
 import { copy } from "../../run/share.js";
-import { BAR, WORDS } from "../../words/course.js";
 import { SHARE } from "../../words/page.js";
+import { BAR, WORDS } from "./words.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Values } from "../../messages/client.js" */

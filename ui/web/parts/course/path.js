@@ -1,6 +1,6 @@
 // The figure of the lesson "One path": a recorded chain, the clocks that tell its times, and what its network says of x.
 import { el, find } from "../../drawing/dom.js";
-import { PATH } from "../../words/course.js";
+import { PATH } from "./words.js";
 
 /**
  * What one-path.json holds: the numbers that belong to the pictures of one-path.webp.

@@ -1,7 +1,7 @@
 // The charts of the Forward tab: the schedules over t, and two histograms.
 import { Chart, halves, path, scale, stairs } from "../../drawing/chart.js";
-import { WORDS } from "../../words/forward.js";
 import { fraction, power } from "../../words/numbers.js";
+import { WORDS } from "./words.js";
 
 /** @import { Line, Point } from "../../drawing/chart.js" */
 /** @import { Weights } from "../../process/schedule.js" */

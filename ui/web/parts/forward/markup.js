@@ -1,5 +1,5 @@
 // The elements of the part.
-import { WORDS } from "../../words/forward.js";
+import { WORDS } from "./words.js";
 
 export const MARKUP = `
 <div class="side">

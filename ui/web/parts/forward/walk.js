@@ -2,12 +2,12 @@
 import { all, find, table } from "../../drawing/dom.js";
 import { show } from "../../pictures/sprite.js";
 import { Status } from "../../run/status.js";
-import { press, verdict, WORDS, walked } from "../../words/forward.js";
 import { fixed, signed } from "../../words/numbers.js";
 import { WORDS as PAGE, RUN } from "../../words/page.js";
 import { attribute } from "../../words/symbols.js";
 import { countOfSteps, duration } from "../../words/units.js";
 import { histogram } from "./charts.js";
+import { press, verdict, WORDS, walked } from "./words.js";
 
 /** @import { Sprite } from "../../messages/protocol.d.ts" */
 /** @import { Comparison } from "../../process/forward.js" */

@@ -1,6 +1,6 @@
 // The charts of a bound: L_t over t, and the distortion over the rate.
 import { Chart, decades, halves, key, path, powers, scale } from "../../drawing/chart.js";
-import { WORDS } from "../../words/likelihood.js";
+import { WORDS } from "./words.js";
 
 /** @import { Bits, Plan } from "./tables.js" */
 

@@ -1,9 +1,9 @@
 // What a measurement sends, as tables.
 import { table } from "../../drawing/dom.js";
-import { measured, WORDS } from "../../words/likelihood.js";
 import { number } from "../../words/numbers.js";
 import { indexed } from "../../words/symbols.js";
 import { countOfSteps } from "../../words/units.js";
+import { measured, WORDS } from "./words.js";
 
 /** @import { Decoding, Early, MeanBits as Measured } from "../../messages/protocol.d.ts" */
 

@@ -1,6 +1,6 @@
 // The controls of the second run: what it switches off, whose block it takes, and in which steps.
 import { button, el, find, markup, write } from "../../drawing/dom.js";
-import { measured, titleOf, WORDS } from "../../words/network.js";
+import { measured, titleOf, WORDS } from "./words.js";
 
 /** @import { About } from "../../form/form.js" */
 /** @import { Control } from "../../form/controls.js" */

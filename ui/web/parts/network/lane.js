@@ -1,10 +1,10 @@
 // One U: its tiles and lines, and what they show at a step.
 import { ARROWS, button, context2d, el, find, svg } from "../../drawing/dom.js";
 import { drawable } from "../../pictures/sprite.js";
-import { MARK, WORDS } from "../../words/network.js";
 import { indexed } from "../../words/symbols.js";
 import { blockOf, seen } from "./attention.js";
 import { shape } from "./shape.js";
+import { MARK, WORDS } from "./words.js";
 
 /** @import { InsideFrame, NetworkBlock } from "../../messages/protocol.d.ts" */
 

@@ -3,12 +3,12 @@ import { Chart, ceiling, halves, key, path, scale, stairs, swatch } from "../../
 import { el, table } from "../../drawing/dom.js";
 import { cells } from "../../process/mixture.js";
 import { signed } from "../../words/numbers.js";
-import { CHARTS, verdict as spread, three } from "../../words/plane.js";
 import { histogram, moments } from "./cloud.js";
+import { CHARTS, verdict as spread, three } from "./words.js";
 
 /** @import { Point } from "../../drawing/chart.js" */
 /** @import { Mixture } from "../../process/mixture.js" */
-/** @import { Training } from "../../plans/plane.js" */
+/** @import { Training } from "./plan.js" */
 /** @import { Frame } from "./cloud.js" */
 
 const BINS = 48;

@@ -2,7 +2,7 @@
 
 import { ARROW_UNIT, UNIT } from "../../process/plane.js";
 
-/** @import { Cloud, Training } from "../../plans/plane.js" */
+/** @import { Cloud, Training } from "./plan.js" */
 /** @import { Data } from "../../process/mixture.js" */
 
 /**

@@ -4,13 +4,13 @@ import { calm, SMOOTH, soon } from "../../drawing/motion.js";
 import { Scrubber } from "../../drawing/transport.js";
 import { Mixture } from "../../process/mixture.js";
 import { ARROWS } from "../../process/plane.js";
-import { against, WORDS } from "../../words/plane.js";
 import { attribute } from "../../words/symbols.js";
 import { LANES, loss, marginals, numbers, verdict } from "./charts.js";
 import { frame, frameAt, pointsOf, union } from "./cloud.js";
 import { paint } from "./pane.js";
+import { against, WORDS } from "./words.js";
 
-/** @import { Training } from "../../plans/plane.js" */
+/** @import { Training } from "./plan.js" */
 /** @import { Frame, Plan, Result } from "./cloud.js" */
 /** @import { Data } from "../../process/mixture.js" */
 

@@ -1,7 +1,7 @@
 // The curves of a training: over the images that were seen, and the errors over t.
 import { Chart, ceiling, decades, halves, path, powers, scale } from "../../drawing/chart.js";
 import { TIMES } from "../../learning/recipe.js";
-import { SHOWN } from "../../words/train.js";
+import { SHOWN } from "./words.js";
 
 /** @typedef {{ name: string, points: [images: number, value: number][] }} Curve name: of its class in CSS */
 

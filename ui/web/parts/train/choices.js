@@ -1,6 +1,6 @@
 // What the form of Train means: the recipe of each lane, its title, and questions that one press sets up.
 
-import { CHOICE } from "../../words/train.js";
+import { CHOICE } from "./words.js";
 
 /** @import { Values } from "../../messages/client.js" */
 /** @import { FieldForm } from "../../form/form.js" */

@@ -1,8 +1,8 @@
 // A run of `python -m train fit` on this computer, whose folder the server reads. Only a server of one's own follows one.
 
 import { button, el } from "../../drawing/dom.js";
-import { FOLLOW } from "../../words/train.js";
 import { ToldTrack } from "./track.js";
+import { FOLLOW } from "./words.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Followed } from "../../messages/protocol.d.ts" */

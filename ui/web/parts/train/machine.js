@@ -1,7 +1,7 @@
 // What this computer can do for a training, and what it is short of.
 
 import { attempt } from "../../messages/client.js";
-import { MACHINE } from "../../words/train.js";
+import { MACHINE } from "./words.js";
 
 /** @import { Recipe } from "../../learning/recipe.js" */
 /** What the page knows of a computer: `navigator`, with what not every browser has. @typedef {{ hardwareConcurrency?: number, deviceMemory?: number, userAgentData?: { mobile?: boolean }, connection?: { saveData?: boolean }, getBattery?: () => Promise<{ level: number, charging: boolean }> }} Device */

@@ -8,9 +8,9 @@ import { Shelf } from "../../learning/shelf.js";
 import { measureRate, Training, workersFor } from "../../learning/training.js";
 import { UserError } from "../../process/errors.js";
 import { give } from "../../run/saving.js";
-import { MODELS, RUN } from "../../words/train.js";
 import { ANY } from "../../words/units.js";
 import { costOf, machineOf } from "./machine.js";
+import { MODELS, RUN } from "./words.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Files } from "../../learning/checkpoint.js" */

@@ -3,8 +3,8 @@
 import { el, write } from "../../drawing/dom.js";
 import { chosen, dropped, ownPictures } from "../../learning/pictures.js";
 import { UserError } from "../../process/errors.js";
-import { OWN } from "../../words/train.js";
 import { problem } from "../../words/units.js";
+import { OWN } from "./words.js";
 
 /** @import { Chosen, Pictures } from "../../learning/pictures.js" */
 

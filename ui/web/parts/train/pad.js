@@ -2,7 +2,7 @@
 import { ARROWS, button, context2d, el, onDrag } from "../../drawing/dom.js";
 import { SHEET, VARIED } from "../../learning/drawings.js";
 import { attempt, kept } from "../../messages/client.js";
-import { PAD } from "../../words/train.js";
+import { PAD } from "./words.js";
 
 /** @typedef {number[]} Stroke x, y, x, y, ... */
 /** @typedef {Stroke[]} Drawing */

@@ -1,17 +1,17 @@
 // The training of this page. There is one at a time; it goes on in other parts and other tabs, and is kept while it goes on.
 
 import { UserError } from "../../process/errors.js";
-import { RUN as SAID } from "../../words/train.js";
 import { failure } from "../../words/units.js";
 import { NEXT, SHOWS } from "./standing.js";
 import { LiveTrack } from "./track.js";
+import { RUN as SAID } from "./words.js";
 
 /** @import { Values } from "../../messages/client.js" */
 /** @import { Pictures } from "../../learning/pictures.js" */
 /** @import { Recipe } from "../../learning/recipe.js" */
 /** @import { Tensors } from "../../learning/shapes.js" */
 /** @import { History, News, Snapshot, Training } from "../../learning/training.js" */
-/** @import { Action, Standing } from "../../words/train.js" */
+/** @import { Action, Standing } from "./words.js" */
 
 /**
  * What is asked for. values: of the form.

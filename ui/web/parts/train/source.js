@@ -3,9 +3,9 @@
 import { el } from "../../drawing/dom.js";
 import { drawnPictures, SHEET } from "../../learning/drawings.js";
 import { digits } from "../../learning/pictures.js";
-import { OWN, PAD, WORDS } from "../../words/train.js";
 import { Own } from "./own.js";
 import { Pad } from "./pad.js";
+import { OWN, PAD, WORDS } from "./words.js";
 
 /** @import { Pictures } from "../../learning/pictures.js" */
 

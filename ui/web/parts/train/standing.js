@@ -1,6 +1,6 @@
 // How a training stands, and what the part shows then. This module touches no element, so that node can test it.
 
-/** @import { Action, Standing } from "../../words/train.js" */
+/** @import { Action, Standing } from "./words.js" */
 
 /**
  * For each state, the state that follows each event. A state stays as it is at events that it does not name. "kept": the page

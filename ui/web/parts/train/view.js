@@ -4,9 +4,9 @@ import { button, el, meanings, write } from "../../drawing/dom.js";
 import { Scrubber } from "../../drawing/transport.js";
 import { show } from "../../pictures/sprite.js";
 import { attribute } from "../../words/symbols.js";
-import { copies, SHOWN, sentence, WORDS, when } from "../../words/train.js";
 import { Curves, Errors } from "./charts.js";
 import { smoothed } from "./track.js";
+import { copies, SHOWN, sentence, WORDS, when } from "./words.js";
 
 /** @import { Sprite } from "../../pictures/sprite.js" */
 /** @import { Curve } from "./charts.js" */

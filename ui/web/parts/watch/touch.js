@@ -4,8 +4,8 @@ import { Chart, ceiling, halves, path, scale } from "../../drawing/chart.js";
 import { ARROWS, button, context2d, el, write } from "../../drawing/dom.js";
 import { common, fits } from "../../plans/touch.js";
 import { number } from "../../words/numbers.js";
-import { TOUCH } from "../../words/watch.js";
 import { added, colour, disc, sheet, undone } from "./strokes.js";
+import { TOUCH } from "./words.js";
 
 /** @import { Player } from "../../player/player.js" */
 /** @import { Panel } from "../../run/panel.js" */

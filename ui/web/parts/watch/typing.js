@@ -4,7 +4,7 @@ import { NOISE } from "../../drawing/motion.js";
 import { CLOCK, student } from "../../run/sketching.js";
 import { unknown } from "../../words/captions.js";
 import { said } from "../../words/status.js";
-import { TYPING } from "../../words/watch.js";
+import { TYPING } from "./words.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Player } from "../../player/player.js" */

@@ -3,9 +3,8 @@
 import { readFileSync } from "node:fs";
 import { Checkpoints } from "../../local/checkpoints.js";
 import { Run } from "../../local/jobs.js";
-import { parts } from "../../local/parts/index.js";
 import { Pool } from "../../local/pool.js";
-import { formsFor } from "../../plans/forms.js";
+import { formsFor, plansOf } from "../../parts/index.js";
 import { UserError } from "../../process/errors.js";
 import { Knowledge } from "../../run/knowledge.js";
 import { failure } from "../../words/units.js";
@@ -22,7 +21,6 @@ export async function opened(folder) {
   };
   const checkpoints = new Checkpoints(await json("knowledge.json"), { read, has: async () => false }, json);
   const pool = new Pool(checkpoints);
-  const part = parts(checkpoints);
   const questions = {
     facts: async ({ ref }) => {
       await checkpoints.learn(ref);
@@ -44,7 +42,7 @@ export async function opened(folder) {
     }
   };
   const forms = formsFor(given.first, checkpoints.knowledge.models);
-  const knowledge = new Knowledge(given.words, forms, ask);
+  const knowledge = new Knowledge(given.words, forms, plansOf, ask);
   return {
     checkpoints,
     async describe(name, values) {
@@ -55,7 +53,7 @@ export async function opened(folder) {
       const messages = [];
       const plan = await knowledge.plan(name, values);
       const run = new Run(pool, name, plan, (message) => messages.push(message));
-      await run.run(async () => (await part(name)).computation);
+      await run.run(async () => (await import(`../../parts/${name}/compute.js`)).computation);
       return { messages, run };
     },
   };

@@ -5,9 +5,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { make } from "../../files/make.js";
 import { unpacked } from "../../messages/packing.js";
-import { formsFor } from "../../plans/forms.js";
+import { formsFor, plansOf } from "../../parts/index.js";
 import { UserError } from "../../process/errors.js";
 import { Knowledge } from "../../run/knowledge.js";
 
@@ -34,13 +33,14 @@ globalThis.OffscreenCanvas = class {
 async function files({ part, values, kinds, kept, out, words, emoji, facts }) {
   const ask = async (_, what, { ref } = {}) =>
     what === "emoji" ? emoji : { ref, count: 1, download: 0, facts: facts[ref] };
-  const knowledge = new Knowledge(words, formsFor("mnist-tiny", words.embedded), ask);
+  const knowledge = new Knowledge(words, formsFor("mnist-tiny", words.embedded), plansOf, ask);
+  const { save } = await (await plansOf(part)).files();
   const said = {};
   for (const kind of kinds) {
     try {
       const found = unpacked(new Uint8Array(readFileSync(kept)));
       const plan = await knowledge.plan(part, values);
-      const [name, content] = await make(knowledge.catalogue, part, kind, { ...found, plan }, async () => {});
+      const [name, content] = await save(kind, { ...found, plan }, knowledge.catalogue, async () => {});
       writeFileSync(join(out, name), new Uint8Array(await new Blob([content]).arrayBuffer()));
       said[kind] = { name };
     } catch (error) {

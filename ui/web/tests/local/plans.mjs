@@ -2,11 +2,9 @@
 // then one for each question: {part, values, models, sets, pace, result, computes}, {known} of a model, or {forms} of a part, which checks its values; all as Python tells the page.
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { parts } from "../../local/parts/index.js";
+import { formsFor, plansOf } from "../../parts/index.js";
 import { aboutOf, factsOf } from "../../plans/facts.js";
 import { check } from "../../plans/fields.js";
-import { formsFor } from "../../plans/forms.js";
-import { plannerOf } from "../../plans/index.js";
 import { estimate } from "../../plans/pace.js";
 import { UserError } from "../../process/errors.js";
 import { Catalogue } from "../../words/catalogue.js";
@@ -27,7 +25,7 @@ function written(value) {
 
 /** What the worker of a page computes of a plan that needs no model: {results}, and what it keeps for files. */
 async function computed(part, plan, shown) {
-  const { computation } = await parts(null)(part);
+  const { computation } = await import(`../../parts/${part}/compute.js`);
   const results = [];
   const give = (result) => results.push(result.kind === "plan" ? shown(result) : result);
   const work = { recording: computation.record(plan), give, count: async () => {} };
@@ -50,7 +48,7 @@ async function answer(
   try {
     const form = formsFor(first, words.embedded)[forms ?? part];
     if (forms) return { fields: form, request: check(form, values ?? {}) };
-    const [planner, request] = [await plannerOf(part), check(form, values)];
+    const [{ planner }, request] = [await plansOf(part), check(form, values)];
     await planner.prepare?.(request);
     const refs = planner.refs(request);
     const said = { refs, summary: planner.summary(request, catalogue) };

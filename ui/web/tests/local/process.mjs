@@ -9,14 +9,14 @@ import { exactModel, shape } from "../../process/plane.js";
 import { blur, downsample, grey, mask, restore } from "../../process/restore.js";
 import { chain, sideBySide, trajectory } from "../../process/runs.js";
 import { SAMPLERS } from "../../process/samplers.js";
-import { gammaTable, schedule, tables } from "../../process/schedule.js";
+import { alphaBarAt, gammaTable, schedule, tables, timeAt } from "../../process/schedule.js";
 import { modelPairs } from "../../process/times.js";
 
 const f32 = Math.fround;
 
 /** The formula that stands for a network: sums and products of few digits, so that every order of them is exact. */
 const formula = (learned) => (x, tIndex, condition) => {
-  const shift = 0.125 + (condition ?? 0) / 16 + tIndex / 1024;
+  const shift = 0.125 + (condition ?? 0) / 16 + f32(tIndex) / 1024;
   const first = x.map((value) => f32(0.25 * value) + shift);
   return learned ? Float32Array.of(...first, ...x.map((value) => value / 16)) : first;
 };
@@ -37,6 +37,10 @@ const ASKED = {
   options: () => Object.fromEntries(Object.entries(SAMPLERS).map(([name, { options = {} }]) => [name, options])),
   noise: ({ seed, stream, n }) => gaussian(seed, stream, n),
   schedule: ({ config }) => schedule(config),
+  between({ config, times, sigmas }) {
+    const found = schedule(config);
+    return { alphaBar: times.map((t) => alphaBarAt(found, t)), times: sigmas.map((sigma) => timeAt(found, sigma)) };
+  },
   tables: ({ name }) => tables(SCHEDULES[name]()),
   epsilon: ({ seed, size }) => noiseOf(seed, size),
   drawing: async ({ name }) =>
@@ -67,7 +71,7 @@ Object.assign(ASKED, {
   levels: ({ levels, channels }) => [fromUint8(levels, channels), toUint8(fromUint8(levels, channels), channels)],
   compare: ({ config, levels, t, seed }) => compare(schedule(config), fromUint8(levels, 3), t, seed),
   encode: ({ model, levels, t, seed }) => encode(made(model), fromUint8(levels, model.channels), t, seed),
-  between({ model, levels, t, seeds, weight, settings }) {
+  latents({ model, levels, t, seeds, weight, settings }) {
     const ends = seeds.map((seed, i) => encode(made(model), fromUint8(levels[i], model.channels), t, seed));
     return all(trajectory(made(model), { ...settings, start: t, xT: mix(...ends, weight) }));
   },

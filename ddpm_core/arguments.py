@@ -1,0 +1,100 @@
+"""The arguments that functions of a run pass on, listed once: as types, for editors and for sentences."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypedDict, TypeVar
+
+from torch import Tensor
+
+from ddpm_core.names import OtherOptions, Spacing, Variance
+from ddpm_core.noise import Noise
+from ddpm_core.prediction import Labels, Prompts
+from ddpm_core.samplers import AnySampler, Step
+
+OnStep = Callable[[Step], "Tensor | None"]
+
+
+# The arguments of `trajectory`, of which `sample` and others pass some on. It says what each of them is.
+
+
+class ConditionOptions(TypedDict, total=False):
+    """The condition of a run, see `Condition`."""
+
+    labels: Labels
+    guidance: float | None
+    prompts: Prompts | None
+    negative: Prompts | None
+
+
+class ChainOptions(TypedDict, total=False):
+    """The steps that a run takes."""
+
+    sampler: AnySampler | None
+    variance: Variance | None
+    spacing: Spacing | None
+    eta: float
+
+
+class DecodingOptions(ChainOptions, ConditionOptions, OtherOptions, total=False):
+    """The options that `reconstruct` and `interpolate` pass on; they decide themselves where the chain starts."""
+
+    clip: bool | None
+    noise: Noise | None
+    stop: float | None
+    on_step: OnStep | None
+    attention: bool
+
+
+class RunOptions(DecodingOptions, total=False):
+    """The options that `sample` passes on."""
+
+    x_T: Tensor | None
+    start: float | None
+    after: Step | tuple[float, Tensor] | None
+
+
+class RestoreOptions(OtherOptions, total=False):
+    """The options that `restore` passes on."""
+
+    labels: Labels
+    guidance: float | None
+    x_T: Tensor | None
+    noise: Noise | None
+    stop: float | None
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def completes(options: type) -> Callable[[Function], Function]:
+    """Put a function's **options into its signature by name, so that editors complete them.
+
+    options: the TypedDict of its annotation.
+    """
+
+    def named(function: Function) -> Function:
+        signature = inspect.signature(function)
+        own = [one for one in signature.parameters.values() if one.kind != one.VAR_KEYWORD]
+        more = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+            for name, kind in options.__annotations__.items()
+        ]
+        function.__signature__ = signature.replace(parameters=[*own, *more])  # pyright: ignore[reportFunctionMemberAccess]
+        return function
+
+    return named
+
+
+def arguments(function: Callable[..., Any]) -> list[str]:
+    """Return the names of a function's arguments after its first, the model."""
+    each = inspect.signature(function).parameters.values()
+    return [argument.name for argument in each if argument.kind != argument.VAR_KEYWORD][1:]
+
+
+def check_options(function: str, given: Iterable[str], allowed: Sequence[str]) -> None:
+    """Raise ValueError for an option that a function does not have."""
+    unknown = sorted(set(given) - set(allowed))
+    if unknown:
+        raise ValueError(f"{function} has no argument {unknown[0]!r}: choose from {', '.join(allowed)}")

@@ -1,0 +1,29 @@
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
+"""A program that uses the trainer with everything that it can be given. pyright checks it; nobody runs it."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import TensorDataset
+
+import ddpm_core
+import train
+
+
+def watch(point: train.Point) -> bool:
+    found: dict[str, float] = {"loss": point.loss, "lr": point.lr, "norm": point.norm, "speed": point.speed}
+    return point.step >= 100 and found["loss"] < 0.1 and 1 in point.losses
+
+
+images, labels, classes, _ = ddpm_core.data.digits("test")
+pairs = TensorDataset(torch.tensor(images), torch.tensor(labels))
+for data in (pairs, images, list(images), np.load("x.npz"), (images, labels, classes), "digits", Path("folder")):
+    config = train.preset("mnist-tiny", data=data, precision="bf16", device="cuda", out=Path("runs"), widths=[16, 32])
+    trainer = train.Trainer(config)
+    stopped: int | None = trainer.fit(watch)
+    print(trainer.step, trainer.device.type, trainer.images.classes, len(trainer.averages.named), trainer.config.lr)
+print(train.resume("runs", steps=200, tracker="wandb").step)
+train.preset("mnist-tiny", stepz=3)  # pyright: ignore[reportCallIssue]
+train.preset("mnist-tiny", steps="3")  # pyright: ignore[reportArgumentType]
+train.preset("mnist-tinny")  # pyright: ignore[reportArgumentType]

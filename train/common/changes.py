@@ -1,0 +1,93 @@
+"""What `train.preset` and `train.resume` may change: the fields of `Config` with the types that editors complete.
+
+A test compares this list with `Config`, and writes it with DDPM_WRITE_CHANGES=1. The types are those that a program may
+give, which `converted` turns into those of `Config`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from typing import Any, Literal, Protocol, TypedDict
+
+
+class Indexable(Protocol):
+    """A data set whose items have numbers, such as PyTorch's."""
+
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
+Data = str | PathLike[str] | Iterable[Any] | Indexable
+
+
+class Changes(TypedDict, total=False):
+    """Fields of `Config` except `out`; `python -m train fit --help` says what each means."""
+
+    data: Data
+    init: str | PathLike[str] | None
+    seed: int
+    split: str | PathLike[str]
+    data_cache: str | PathLike[str] | None
+    image_size: int
+    channels: int | None
+    flip: bool
+    conditional: bool
+    label_dropout: float
+    captions: bool
+    decoder: str | PathLike[str] | None
+    memory: float
+    workers: int
+    widths: Sequence[int]
+    blocks: int
+    attention: Sequence[int]
+    norm_groups: int
+    dropout: float
+    text: str | PathLike[str] | None
+    text_width: int
+    text_layers: int
+    text_length: int
+    text_rate: float
+    token_rate: float
+    T: int
+    schedule: Literal["linear", "cosine", "quadratic", "flow"] | str | PathLike[str]
+    beta_start: float
+    beta_end: float
+    prediction: Literal["epsilon", "x0", "v", "mu", "flow"]
+    flow_time: float
+    loss: Literal["simple", "vlb", "hybrid"]
+    variance: Literal["beta", "beta_tilde", "learned", "learned_range"]
+    times: Literal["uniform", "lognormal"]
+    log_sigma_mean: float
+    log_sigma_std: float
+    min_snr: float | None
+    loss_weight: str | PathLike[str] | None
+    steps: int
+    batch: int
+    accumulate: int
+    optimizer: Literal["adam", "adamw", "muon"]
+    lr: float
+    weight_decay: float
+    warmup: int
+    lr_decay: Literal["none", "cosine", "linear"]
+    clip: float
+    ema: float
+    ema2: float | None
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    precision: Literal["auto", "fp32", "bf16", "fp16", "fp64"]
+    channels_last: bool
+    compile: bool
+    fused: bool
+    threads: int | None
+    tracker: Literal["auto", "tensorboard", "wandb", "none"]
+    log_every: int
+    checkpoint_every: int
+    sample_every: int
+    sample_seconds: float
+    sample_count: int
+    sample_steps: int
+
+
+class PresetChanges(Changes, total=False):
+    """The same with the folder of the run."""
+
+    out: str | PathLike[str]

@@ -1,0 +1,437 @@
+"""Images that a Python program gives as objects: arrays, lists, data sets of PyTorch and Hugging Face, and streams."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from ddpm_core.imaging.image_files import MODES, open_picture
+from train import TrainError
+from train.common.errors import as_train_error
+from train.data.image_source import ImageSource, number_labels
+
+# Names of columns, in order of preference.
+IMAGES = ("image", "img", "picture", "pixel_values", "images")
+LABELS = ("label", "labels", "class", "fine_label", "category")
+CAPTIONS = ("text", "caption", "prompt")
+HEAD = 64  # pictures of a stream that are read before the training
+
+
+class Example(NamedTuple):
+    """One item of a data set."""
+
+    picture: Any  # see `as_picture`
+    label: int | str | None = None
+    caption: str | None = None
+
+
+def open_object(data: Any) -> ImageSource | PictureStream:
+    """Return the images of an object: see "Your own data" in docs/training.md.
+
+    Raises TrainError for an object without pictures, and for pictures of another form.
+    """
+    if isinstance(data, Mapping):
+        if "images" not in data:
+            names = ", ".join(map(repr, list(data)[:5]))
+            raise TrainError(f"The data are a mapping of {names}, and not of images: choose one of these.")
+        return Arrays(data["images"], data.get("labels"), data.get("classes"), data.get("captions"))
+    if isinstance(data, tuple) and _are_arrays(data):
+        return Arrays(*data, name=type(data).__name__ if hasattr(data, "_fields") else "arrays")
+    if isinstance(data, (np.ndarray, Tensor)):
+        return Arrays(data, name="array")
+    if _is_rows(data):
+        rows: Any = data
+        name = rows.info.dataset_name or type(rows).__name__
+        return Rows(rows, name, f"data set {name}", str(rows.split) if rows.split else None)
+    if hasattr(data, "__len__") and hasattr(data, "__getitem__"):
+        return Items(data)
+    return PictureStream(data)
+
+
+def _are_arrays(data: tuple[Any, ...]) -> bool:
+    """Whether a tuple is (images, labels, …), and not a tuple of pictures."""
+    if len(data) < 2 or getattr(data[0], "ndim", 0) < 3 or not hasattr(data[1], "__len__"):
+        return False
+    return len(data[0]) == len(data[1]) and getattr(data[1], "ndim", 1) == 1
+
+
+def _is_rows(data: Any) -> bool:
+    """Whether this is a `datasets.Dataset`. With a transform of the user's it gives other examples than its rows."""
+    if not type(data).__module__.startswith("datasets."):
+        return False
+    import datasets
+
+    return isinstance(data, datasets.Dataset) and data.format["type"] != "custom"
+
+
+def as_picture(value: Any) -> Image.Image:
+    """Return a picture of a data set as Pillow's.
+
+    Arguments:
+        value: a picture of Pillow, a path, the bytes of a file, {"bytes": …, "path": …}, or an array or a tensor,
+            (H, W) or with 1 to 4 channels first or last: whole numbers from 0 to 255, or floats from 0 to 1.
+
+    Raises:
+        TrainError: for anything else.
+    """
+    if isinstance(value, Image.Image):
+        value.load()  # an open file would be closed with the first copy
+        return value
+    if isinstance(value, (str, Path)):
+        return open_picture(value)
+    if isinstance(value, bytes):
+        return open_picture(io.BytesIO(value))
+    if isinstance(value, Mapping) and "bytes" in value:
+        return as_picture(value["bytes"] if value["bytes"] is not None else value["path"])
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, np.ndarray):
+        return Image.fromarray(_levels(_channels_last(value)))
+    raise TrainError(f"A picture must be one of Pillow's, an array, a tensor or a path, not {type(value).__name__}.")
+
+
+def _channels_last(pixels: np.ndarray) -> np.ndarray:
+    """(H, W), or (H, W, C) with 2 to 4 channels."""
+    if pixels.ndim == 3 and pixels.shape[-1] not in MODES and pixels.shape[0] in MODES:
+        pixels = np.moveaxis(pixels, 0, -1)
+    if pixels.ndim == 3 and pixels.shape[-1] == 1:
+        pixels = pixels[..., 0]
+    if not pixels.size or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] in MODES)):
+        several = " Give pictures one by one, not in batches." if pixels.ndim > 3 else ""
+        raise TrainError(f"A picture must be (H, W), (H, W, 1 to 4) or (1 to 4, H, W), not {pixels.shape}.{several}")
+    return pixels
+
+
+def _levels(pixels: np.ndarray) -> np.ndarray:
+    """The same numbers as uint8."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    most = 1 if pixels.dtype.kind == "f" else 255
+    low, high = (float(pixels.min()), float(pixels.max())) if pixels.dtype.kind in "fiub" else (np.nan, np.nan)
+    if not 0 <= low <= high <= most:
+        raise TrainError(
+            "The numbers of a picture must be whole ones from 0 to 255 or floats from 0 to 1, not "
+            f"{pixels.dtype} from {low:g} to {high:g} (ddpm_core.to_uint8 takes floats from −1 to 1)."
+        )
+    return np.rint(pixels * 255.0).astype(np.uint8) if most == 1 or pixels.dtype == bool else pixels.astype(np.uint8)
+
+
+def as_example(item: Any) -> Example:
+    """Return an item of a data set in its parts. It is a picture, a pair (picture, label), or a mapping with names as
+    in IMAGES, LABELS and CAPTIONS. Raises TrainError for a mapping without a picture.
+    """
+    if isinstance(item, Mapping) and "bytes" not in item:
+        image, label, caption = (_first(names, item) for names in (IMAGES, LABELS, CAPTIONS))
+        if image is None:
+            raise TrainError(f"An item has no picture: it has {', '.join(map(str, item))}, and none of {_any(IMAGES)}.")
+        text = None if caption is None else str(item[caption] or "")
+        return Example(item[image], None if label is None else as_label(item[label]), text)
+    if isinstance(item, (tuple, list)) and len(item) == 2:
+        label = as_label(item[1])
+        return Example(item[0], label, label if isinstance(label, str) else None)
+    return Example(item)
+
+
+def as_label(value: Any) -> int | str | None:
+    """Return a label as a number or a name; a number of NumPy or torch becomes one of Python."""
+    if value is None or isinstance(value, str):
+        return value
+    try:
+        return int(value.item() if hasattr(value, "item") else value.__index__())
+    except (AttributeError, RuntimeError, TypeError, ValueError):
+        raise TrainError(f"A label must be a whole number or a name, not {type(value).__name__}.") from None
+
+
+def _first(names: Iterable[str], known: Iterable[str]) -> str | None:
+    return next((name for name in names if name in known), None)
+
+
+def _any(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _check_form(item: Any, where: str) -> None:
+    """Raise TrainError for an item that is no picture at all. A broken file is no reason: others may be whole."""
+    try:
+        as_picture(as_example(item).picture)
+    except TrainError as error:
+        raise TrainError(f"{where}: {error}") from None
+    except Exception:  # whatever Pillow raises: `ImageSource.pixels` names the file
+        return
+
+
+class Arrays(ImageSource):
+    """Images in an array or a tensor, (N, H, W) or with 1 to 4 channels first or last.
+
+    labels: (N,), numbers or names. classes: their names.
+    """
+
+    def __init__(
+        self,
+        images: Any,
+        labels: Sequence[Any] | np.ndarray | Tensor | None = None,
+        classes: Iterable[str] | None = None,
+        captions: Sequence[str] | None = None,
+        name: str = "arrays",
+        description: str | None = None,
+    ):
+        if not len(images):
+            raise TrainError(f"{name} holds no images.")
+        self._images, self._name, self.description = images, name, description or name
+        _check_form(images[0], name)
+        for what, each in (("labels", labels), ("captions", captions)):
+            if each is not None and len(each) != len(images):
+                raise TrainError(f"{name}: {what} must be a whole number for each image, or a name for each image.")
+        self.captions = None if captions is None else [str(caption) for caption in captions]
+        if labels is not None:
+            names = None if classes is None else [str(one) for one in classes]
+            self.labels, self.classes = number_labels([as_label(label) for label in labels], names, name)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def picture(self, i: int) -> Image.Image:
+        return as_picture(self._images[i])
+
+    def name(self, i: int) -> str:
+        return f"image {i} of {self._name}"
+
+    def mark(self, i: int) -> str:
+        return f"{Path(self._name).name} {i}"
+
+
+class Items(ImageSource):
+    """The items of a list, or of a data set of PyTorch that has a length: see `as_example`."""
+
+    def __init__(self, items: Any):
+        self._items, self.description = items, type(items).__name__
+        if not len(items):
+            raise TrainError(f"{self.description} holds no images.")
+        _check_form(items[0], self.description)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def picture(self, i: int) -> Image.Image:
+        return as_picture(as_example(self._items[i]).picture)
+
+    @cached_property
+    def _numbered(self) -> tuple[list[int] | None, tuple[str, ...] | None]:
+        """The labels and the classes. Data sets of torchvision keep the labels as `targets`; others are read whole."""
+        targets = getattr(self._items, "targets", None)
+        is_whole = targets is not None and len(targets) == len(self)
+        if targets is not None and is_whole:
+            labels = [as_label(target) for target in targets]
+        else:
+            labels = [as_example(self._items[i]).label for i in range(len(self))]
+        if all(label is None for label in labels):
+            return None, None
+        return number_labels(labels, getattr(self._items, "classes", None), self.description)
+
+    @property
+    def labels(self) -> list[int] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self._numbered[0]
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self._numbered[1]
+
+    @cached_property
+    def captions(self) -> list[str] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        texts = [as_example(self._items[i]).caption for i in range(len(self))]
+        return None if any(text is None for text in texts) else [text or "" for text in texts]
+
+    def name(self, i: int) -> str:
+        return f"item {i} of {self.description}"
+
+    def mark(self, i: int) -> str:
+        item = self._items[i] if isinstance(self._items, (list, tuple)) else None
+        picture = None if item is None else as_example(item).picture
+        return str(picture) if isinstance(picture, (str, Path)) else f"{self.description} {i}"
+
+
+class Rows(ImageSource):
+    """The rows of a `datasets.Dataset` with an image column. See `Columns` for the columns.
+
+    name: of the data set, for messages. description, split: see ImageSource.
+    """
+
+    def __init__(self, rows: Any, name: str, description: str, split: str | None = None):
+        import datasets
+
+        columns = Columns.of(rows.features, f"data set {name}")
+        if not len(rows):
+            raise TrainError(f"The data set {name} is empty.")
+        rows = rows.with_format(None)
+        self._name, self.split = name, split
+        self.description = description + (f" ({split})" if split else "")
+        if columns.label is not None:
+            # Read whole: one by one, from a column on the disk, 50,000 labels take seconds.
+            labels = rows.select_columns([columns.label])[:][columns.label]
+            self.labels, self.classes = number_labels(labels, columns.classes, f"The data set {name}")
+        self.captions = None
+        if columns.caption is not None:
+            texts = rows.select_columns([columns.caption])[:][columns.caption]
+            self.captions = [str(text or "") for text in texts]
+        self._column = columns.image
+        self._images = rows.select_columns([columns.image]).cast_column(columns.image, datasets.Image(decode=False))
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def picture(self, i: int) -> Image.Image:
+        return as_picture(self._images[i][self._column])
+
+    def name(self, i: int) -> str:
+        return f"row {i} of {self._name}"
+
+    def mark(self, i: int) -> str:
+        size, path = self._sizes[i]
+        return str(size) if path is None else Path(path).name
+
+    @cached_property
+    def _sizes(self) -> list[tuple[int | None, str | None]]:
+        """(bytes, None), or (None, path) where only that is kept, of each image. Arrow knows without reading images."""
+        from pyarrow import compute
+
+        # pyarrow makes its functions while it is imported, so a type checker does not know them.
+        length, field, choose, is_null = (
+            getattr(compute, name) for name in ("binary_length", "struct_field", "if_else", "is_null")
+        )
+        found: list[tuple[int | None, str | None]] = []
+        for table in self._images.with_format("arrow").iter(1000):  # in the order of the rows, also if that is chosen
+            images = table.column(self._column).combine_chunks()
+            sizes = length(field(images, "bytes"))
+            paths = choose(is_null(sizes), field(images, "path"), None)
+            found += zip(sizes.to_pylist(), paths.to_pylist(), strict=True)
+        return found
+
+
+class Columns(NamedTuple):
+    """The columns of a Hugging Face data set that are used.
+
+    The image is the first column of images. The label is the first ClassLabel, else a column with a name of LABELS; the
+    caption is a column with a name of CAPTIONS.
+    """
+
+    image: str
+    label: str | None
+    classes: tuple[str, ...] | None  # None: numbers or names that nobody has listed
+    caption: str | None
+
+    @classmethod
+    def of(cls, features: Mapping[str, Any], name: str) -> Columns:
+        """Choose them. Raises TrainError where there is no image column."""
+        import datasets
+
+        images = [column for column, kind in features.items() if isinstance(kind, datasets.Image)]
+        if not images:
+            raise TrainError(f"The {name} has no image column, only {', '.join(features)}.")
+        classes = [column for column, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
+        label, names = (classes[0], tuple(features[classes[0]].names)) if classes else (_first(LABELS, features), None)
+        return cls(images[0], label, names, _first(CAPTIONS, features))
+
+
+class StreamEnded(TrainError):
+    """A stream that can be read only once has no more pictures."""
+
+
+class PictureStream:
+    """Pictures that come one after the other and have no numbers: the items of any iterable, see `as_example`.
+
+    An iterable that ends begins again. An iterator, such as a generator, can't.
+    """
+
+    def __init__(self, items: Any):
+        """Read the first pictures: `head`. Raises TrainError where there are none, or other things."""
+        self.description = f"stream {type(items).__name__}"
+        self.classes: tuple[str, ...] | None = tuple(map(str, getattr(items, "classes", ()))) or None
+        self._items = self._undecoded(items) if type(items).__module__.startswith("datasets.") else items
+        self._iterator = iter(self._items)
+        self.is_iterator = self._iterator is self._items
+        with self._reading(0):
+            self.head = list(itertools.islice(self._iterator, HEAD))
+        self._left = deque(self.head) if self.is_iterator else deque()
+        if not self.head:
+            raise TrainError(f"The {self.description} gives no pictures.")
+        for item in self.head:
+            _check_form(item, self.description)
+
+    def _undecoded(self, rows: Any) -> Any:
+        """A stream of Hugging Face whose pictures we read ourselves, so that a broken one does not end it."""
+        import datasets
+
+        if rows.features is None:  # then nobody knows its columns before the first row
+            return rows
+        columns = Columns.of(rows.features, self.description)
+        self.classes = columns.classes or self.classes
+        return rows.cast_column(columns.image, datasets.Image(decode=False))
+
+    def _reading(self, n: int) -> Any:
+        return as_train_error(lambda reason: f"The {self.description} failed after {n:,} pictures: {reason}.")
+
+    def on_resume(self, first: int) -> str:
+        """Say what a run that goes on with item `first` can't promise."""
+        if self.is_iterator:
+            return f"The {self.description} can't begin again: the run goes on with what it gives next."
+        return (
+            f"The {self.description} is read again, and its first {first:,} pictures are passed over. The run repeats "
+            "an uninterrupted one only if they are the same pictures in the same order."
+        )
+
+    def items(self, first: int) -> Iterator[tuple[int, Any]]:
+        """Yield (n, item n) from item `first` on, without end. What comes before is read and passed over, except from
+        an iterator, which goes on where it is.
+
+        Raises StreamEnded for an iterator that ends, and TrainError for whatever the iterable raises.
+        """
+        n = first if self.is_iterator else 0
+        for epoch in itertools.count():
+            begun = n
+            for item in self._pass(epoch, n):
+                if n >= first:
+                    yield n, item
+                n += 1
+            if self.is_iterator or n == begun:
+                raise StreamEnded(
+                    f"The {self.description} ended after {n:,} pictures, and this run needs more. What was trained "
+                    "until then is saved. Give data that can be read again, or fewer steps."
+                )
+
+    def _pass(self, epoch: int, n: int) -> Iterator[Any]:
+        """Yield the items once. n: how many came before."""
+        if self.is_iterator:
+            while self._left:
+                yield self._left.popleft()
+        else:
+            self._iterator = self._begin(epoch)
+        while True:
+            with self._reading(n):
+                try:
+                    item = next(self._iterator)
+                except StopIteration:
+                    return
+            yield item
+            n += 1
+
+    def _begin(self, epoch: int) -> Iterator[Any]:
+        if hasattr(self._items, "set_epoch"):  # Hugging Face's: another order of what is shuffled
+            self._items.set_epoch(epoch)
+        return iter(self._items)
+
+    def label(self, item: Any, n: int) -> int:
+        """Return the class of an item. Raises TrainError for one of no class."""
+        label, classes = as_example(item).label, self.classes or ()
+        number = classes.index(label) if isinstance(label, str) and label in classes else label
+        if not isinstance(number, int) or not 0 <= number < len(classes):
+            raise TrainError(f"Picture {n + 1:,} of the {self.description} has the label {label!r}, which is no class.")
+        return number

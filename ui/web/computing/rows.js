@@ -1,0 +1,125 @@
+// Rows of pictures that chains end in: what Latents, Repair and Between share, as ui/parts/picture_rows.py computes them.
+
+import { fromText, unpack } from "../pictures/text.js";
+import { keptSteps } from "../plans/kept.js";
+import { stepKind } from "../plans/plan.js";
+import { trajectory } from "../process/runs.js";
+import { picture, picturesOf, seenOf } from "./sampling.js";
+
+/** @import { Picture } from "../pictures/resize.js" */
+/** @import { RowsPlan } from "../plans/rows.js" */
+/** @import { Source } from "../plans/rows.js" */
+/** @import { Settings, Step } from "../process/runs.js" */
+/** @import { Computation, Loaded as Model, Seen, Strands, Work } from "./computation.d.ts" */
+
+/** What such a computation has besides its plan. @type {Pick<Computation, "record">} */
+export const kept = {
+  record: () => ({ rows: new Map(), frames: new Map() }),
+};
+
+/** The settings of a chain, but its seed. @param {RowsPlan} plan @param {Model} model @returns {Omit<Settings, "seed"> & { model: Model }} */
+export function chainOf({ options }, model) {
+  const { labels, negative: _, prompts: __, ...rest } = options;
+  return { ...rest, label: labels, model };
+}
+
+/** The picture of a state. @param {Model} model @param {Float32Array} x */
+export const seen = ({ channels, size }, x) => picture(x, channels, size);
+
+/**
+ * The sample of a seed, of which every so many steps are kept.
+ * @param {RowsPlan} plan @param {Model} model @param {{ seed: number }} source @param {number} every 0 for the last one alone
+ * @returns {AsyncGenerator<Seen>}
+ */
+export async function* sampled(plan, model, { seed }, every) {
+  for await (const step of trajectory(model, { ...chainOf(plan, model), seed: BigInt(seed) }))
+    yield seenOf(model, step, step.s === 0 || step.index % every === 0);
+}
+
+/**
+ * A picture of one's own, or the sample that is a strand.
+ * @param {RowsPlan} plan @param {number} i its number @param {Source} source
+ * @param {Work} work @param {Strands} strands
+ * @returns {Promise<Picture>}
+ */
+export async function source(plan, i, { own }, work, strands) {
+  const give = (/** @type {Picture} */ one, final = true) => work.give({ kind: "source", i, x: [one], final });
+  if (own) {
+    await unpack(own);
+    const found = fromText(own, plan.model);
+    give(found);
+    return found;
+  }
+  for (;;) {
+    const { s, x, x0, seconds } = await strands.next(i);
+    if (s && x0) give(x0, false);
+    else if (x) give(x);
+    await work.count(stepKind(plan.model.ref), 1, seconds);
+    if (!s) return /** @type {Picture} */ (x);
+  }
+}
+
+/** The indices of a row's steps that are kept, of so many rows. @param {RowsPlan} plan @param {Model} model @param {number} n steps @param {number} rows */
+const keptOf = (plan, { size, channels }, n, rows) => keptSteps(n, size, plan.columns * rows, channels);
+
+/**
+ * The steps of a column of a row, as they are seen.
+ * @param {RowsPlan} plan @param {Model} model @param {AsyncIterable<Step | null>} chain null is an evaluation that is not shown
+ * @param {number} n steps @param {number} rows
+ * @returns {AsyncGenerator<Seen>}
+ */
+export async function* column(plan, model, chain, n, rows) {
+  const chosen = keptOf(plan, model, n, rows);
+  for await (const step of chain) yield step ? seenOf(model, step, chosen.has(step.index)) : /** @type {Seen} */ ({});
+}
+
+/**
+ * Take the n steps of a row, a strand for each column.
+ * @param {RowsPlan} plan @param {number} row @param {Strands} strands @param {number} n @param {Work} work
+ * @param {{ repeats?: boolean, withX?: boolean }} [how] repeats: steps follow their evaluations, which are not shown. withX: x is shown, too
+ * @returns {Promise<Seen[]>} the last ones
+ */
+export async function take(plan, row, strands, n, work, { repeats = false, withX = false } = {}) {
+  const { columns } = plan;
+  const kind = stepKind(plan.model.ref, columns);
+  const { recording } = work;
+  /** @type {Map<number, Picture[]>} */
+  const frames = new Map();
+  recording.frames.set(row, frames);
+  /** @type {Seen[]} */
+  let steps = [];
+  for (let last = -1; last < n - 1; ) {
+    steps = [];
+    for (let column = 0; column < columns; column++) {
+      let step;
+      do {
+        step = await strands.next(row * columns + column);
+        if (!repeats || step.s === undefined) await work.count(kind, 1 / columns, step.seconds);
+      } while (step.s === undefined);
+      steps.push(step);
+    }
+    const [{ index, s }] = steps;
+    last = index;
+    const [x, x0] = [picturesOf(steps, "x"), picturesOf(steps, "x0")];
+    if (!x.length) continue;
+    frames.set(index, x0);
+    work.give({ kind: "step", row, k: index, s, ...(withX && { x }), x0 });
+  }
+  recording.rows.set(row, picturesOf(steps, "x"));
+  return steps;
+}
+
+/** Of each number of pictures its variance among them. @param {Picture[]} pictures */
+export function variances(pictures) {
+  const n = pictures.length;
+  return Float64Array.from(pictures[0].data, (_, i) => {
+    const mean = pictures.reduce((sum, { data }) => sum + data[i], 0) / n;
+    return pictures.reduce((sum, { data }) => sum + (data[i] - mean) ** 2, 0) / n;
+  });
+}
+
+/** The standard deviation of pictures from their mean, in grey levels, over all pixels. @param {Picture[]} pictures */
+export function spread(pictures) {
+  const found = variances(pictures);
+  return Math.sqrt(found.reduce((a, b) => a + b, 0) / found.length);
+}

@@ -1,0 +1,200 @@
+// Watch, Compare and Grid: lanes from one x_T, as ui/parts/sampling.py computes them.
+
+import { keptSteps } from "../plans/kept.js";
+import { kindOf } from "../plans/sampling.js";
+import { seedsOf } from "../plans/settings.js";
+import { cellSize } from "../plans/touch.js";
+import { flat, toUint8 } from "../process/floats.js";
+import { gaussian } from "../process/noise.js";
+import { chain, inOrder, sideBySide } from "../process/runs.js";
+
+/** @import { Picture } from "../pictures/resize.js" */
+/** @import { SamplingPlan } from "../plans/sampling.js" */
+/** @import { Arguments } from "../plans/settings.js" */
+/** @import { Touches } from "../plans/touch.js" */
+/** @import { Step } from "../process/runs.js" */
+/** @import { Word } from "../network/latent.js" */
+/** @import { Chains, Computation, Loaded as Model, Seen, Work } from "./computation.d.ts" */
+
+const MOMENTS = 25; // of a run of latents, which are shown
+const SEEN = 16; // grey levels of a pixel by which two pictures differ
+
+/** @param {Float32Array} x of [−1, 1] @param {number} channels @param {number} size @returns {Picture} */
+export const picture = (x, channels, size) => {
+  return { width: size, height: size, channels, data: toUint8(x, channels) };
+};
+
+/** What a model shows of a state. @param {Model} model @param {Float32Array} x @returns {Picture} */
+export const shown = (model, x) =>
+  model.decode
+    ? picture(model.decode(x), model.pictureChannels, model.pictureSize)
+    : picture(x, model.channels, model.size);
+
+/** What a model's decoder makes of a latent, about: a pixel for each number a side. @param {Model} model @param {Float32Array} z @returns {Picture} */
+function preview({ colours, size, channels }, z) {
+  const [first, ...others] = (colours ?? []).toReversed();
+  const n = size * size;
+  const seen = Float32Array.from({ length: 3 * n }, (_, i) => {
+    const colour = Math.floor(i / n);
+    return others.reduce((sum, one, at) => sum + one[colour] * z[(channels - 1 - at) * n + (i % n)], first[colour]);
+  });
+  return picture(seen, 3, size);
+}
+
+/** The model of each lane. @param {SamplingPlan} plan @param {Model[]} models of its refs */
+const modelsOf = ({ lanes, refs }, models) => lanes.map(({ checkpoint }) => models[refs.indexOf(checkpoint)]);
+
+/** The words of the prompt of one lane. @param {SamplingPlan} plan @param {Model} model @returns {Word[]} */
+const wordsOf = ({ lanes }, { words }) => (lanes.length === 1 ? (words?.found(lanes[0].prompt) ?? []) : []);
+
+/** Make the strands of a run: each is one picture, of one lane or, if they share steps, of both. @param {SamplingPlan} plan @param {Model[]} models of its refs @returns {Chains} */
+function chains(plan, models) {
+  const { lanes, images, shared, touches } = plan;
+  const loaded = modelsOf(plan, models);
+  const [first] = loaded;
+  const { decode, pictureSize: size, pictureChannels: channels } = first;
+  const kept = lanes.map(({ steps }) => keptSteps(steps, size, images, channels, decode ? MOMENTS : undefined));
+  if (shared) for (const laneSteps of kept) laneSteps.add(shared - 1); // also show the touched step
+  const settings = lanes.map((_, i) => ({
+    ...conditioned(loaded[i], plan.args[i]),
+    chain: chain(loaded[i], plan.args[i]), // once for all pictures
+    ...(shared && i ? { touch: { shared, onStep: touching(touches, first) } } : {}),
+  }));
+  const words = plan.attention ? wordsOf(plan, first) : [];
+  const seeds = seedsOf(lanes[0]).map(BigInt);
+  return (number) => {
+    const inStrand = shared ? [...lanes.keys()] : [Math.floor(number / seeds.length)];
+    return steps(inStrand, seeds[number % seeds.length]);
+  };
+
+  /** @param {number[]} inStrand lanes @param {bigint} seed @returns {AsyncGenerator<Seen>} */
+  async function* steps(inStrand, seed) {
+    let before = words.length ? gaussian(seed, 0, first.channels * first.size ** 2) : null;
+    const running = inStrand.map((lane) => settings[lane]);
+    for await (const { lane: i, step } of sideBySide([seed], running)) {
+      const lane = inStrand[i];
+      const isKept = kept[lane].has(step.index);
+      const attention = before && isKept ? seen(first, before, step.t, running[0].label, words) : undefined;
+      if (before) before = step.x.slice();
+      yield { ...seenOf(loaded[lane], step, isKept), attention };
+    }
+  }
+}
+
+/** A step as the page sees it. @param {Model} model @param {Step} step @param {boolean} isKept @returns {Seen} */
+export function seenOf(model, { index, s, x, x0, sigma }, isKept) {
+  const seen = { index, s, sigma: typeof sigma === "number" ? sigma : mean(sigma), ...(s ? {} : { end: x }) };
+  if (!isKept) return seen;
+  const picture = shown(model, x);
+  const latents = model.decode ? { z: preview(model, x), z0: preview(model, x0) } : {};
+  return { ...seen, x: picture, x0: s ? shown(model, x0) : picture, ...latents };
+}
+
+/** @param {SamplingPlan} plan @param {Model[]} models of its refs @param {Work} work */
+async function compute(plan, models, work) {
+  const { lanes, rows, shared } = plan;
+  /** @type {{ frames: Map<number, Picture[]>[], x0: Map<number, Float32Array> }} */
+  const { frames, x0: finished } = work.recording;
+  const loaded = modelsOf(plan, models);
+  const odd = lanes.flatMap(({ prompt }, i) => loaded[i].words?.unknown(prompt) ?? []);
+  const words = wordsOf(plan, loaded[0]).map(([word]) => word);
+  work.give({ kind: "plan", words, unknown: [...new Set(odd)] });
+  const [{ count }] = lanes;
+  const strands = work.share(0);
+  /** @type {Seen[]} of each image */
+  let frame = [];
+  const next = (/** @type {number} */ lane, /** @type {number} */ image) =>
+    strands.next(shared ? image : lane * count + image);
+  const starts = rows.map(([[t]]) => t);
+  for await (const { lane, image, step } of inOrder(starts, count, next)) {
+    if (!image) frame = [];
+    frame.push(step);
+    const { index, s, sigma } = step;
+    if (image === count - 1) {
+      if (!s) finished.set(lane, flat(frame.map(({ end }) => /** @type {Float32Array} */ (end))));
+      const pictures = picturesOf(frame, "x");
+      if (pictures.length) {
+        frames[lane].set(index, pictures);
+        const others = shared && lane ? frames[0].get(index) : null;
+        const latents = { z: picturesOf(frame, "z"), z0: picturesOf(frame, "z0") };
+        const attention = picturesOf(frame, "attention");
+        work.give({
+          ...{ kind: "frame", lane, k: index, sigma, x: pictures, x0: picturesOf(frame, "x0") },
+          ...(latents.z.length ? { ...latents, decoded: true } : {}),
+          ...(attention.length ? { attention } : {}),
+          ...(others ? { apart: pictures.map((one, i) => apart(others[i], one)) } : {}),
+        });
+      }
+    }
+    const kind = kindOf(plan, lane, index);
+    if (kind) await work.count(kind, 1 / count, step.seconds);
+  }
+}
+
+/** Pictures of one kind of some steps, none where they are not kept. @param {Seen[]} steps @param {"x" | "x0" | "z" | "z0" | "attention"} kind */
+export const picturesOf = (steps, kind) => steps.flatMap((step) => step[kind] ?? []);
+
+/** @param {Float32Array} numbers */
+const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
+
+/**
+ * What a touch makes of a step's x: `touch` of ui/runs/touch.py, in its float32.
+ * @param {Touches} touches of the plan @param {Model} model @returns {import("../process/runs.js").Touch["onStep"]}
+ */
+function touching(touches, { size }) {
+  const cell = cellSize(size);
+  const f = Math.fround;
+  return ({ s, x, x0 }, seed) => {
+    const [signal, strokes] = touches.get(s) ?? [0, []];
+    if (!strokes.length) return x;
+    const [changed, z] = [x.slice(), gaussian(seed, 2 ** 32 + s, x.length)];
+    for (const [what, strength, cells] of strokes)
+      for (const [column, row] of cells)
+        for (let i = 0; i < x.length; i++) {
+          const [channel, place] = [Math.floor(i / size ** 2), i % size ** 2];
+          if (Math.floor((place % size) / cell) !== column || Math.floor(place / size / cell) !== row) continue;
+          const goal = what === "clean" ? f(f(signal) * x0[i]) : f(Number(what[channel]));
+          const by = what === "noise" ? z[i] : f(goal - changed[i]);
+          changed[i] += f(f(strength) * by);
+        }
+    return changed;
+  };
+}
+
+/** `_apart` of ui/parts/sampling.py. @param {Picture} a @param {Picture} b @returns {[number, number]} */
+function apart({ data: a, channels }, { data: b }) {
+  const gaps = Array.from(a, (value, i) => Math.abs(value - b[i]));
+  const seen = gaps.map((_, i) => (i % channels ? 0 : Number(Math.max(...gaps.slice(i, i + channels)) > SEEN)));
+  const sum = (/** @type {number[]} */ all) => all.reduce((one, other) => one + other, 0);
+  return [sum(gaps) / a.length, (sum(seen) * channels) / a.length];
+}
+
+/**
+ * Where each word is looked at, one map below the other, each as bright as it gets.
+ * @param {Model} model @param {Float32Array} x x_t @param {number} t @param {any} states @param {[string, number[]][]} words
+ * @returns {Picture}
+ */
+function seen(model, x, t, states, words) {
+  const { size, attention } = model;
+  const n = size * size;
+  const maps = attention?.(x, t - 1, states) ?? new Float32Array();
+  const data = words.flatMap(([, tokens]) => {
+    const map = Array.from({ length: n }, (_, i) => tokens.reduce((sum, token) => sum + maps[token * n + i], 0));
+    const most = Math.max(...map);
+    return map.map((value) => Math.round((255 * value) / most));
+  });
+  return { width: size, height: size * words.length, channels: 1, data: Uint8Array.from(data) };
+}
+
+/** The settings of one lane's runs for its model. @param {Model} model @param {Omit<Arguments, "seeds">} given */
+export function conditioned(model, { labels, prompts = "", negative = "", ...rest }) {
+  const { words } = model;
+  const condition = words ? { label: words(prompts), negative: words(negative) } : { label: labels };
+  return { ...rest, ...condition, model };
+}
+
+/** @type {Computation} */
+export const lanes = {
+  record: ({ lanes }) => ({ frames: lanes.map(() => new Map()), x0: new Map() }),
+  ...{ chains, compute },
+};

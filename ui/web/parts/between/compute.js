@@ -1,0 +1,55 @@
+// Between words, as ui/parts/between.py computes it.
+
+import { chainOf, kept } from "../../computing/rows.js";
+import { seenOf } from "../../computing/sampling.js";
+import { trajectory } from "../../process/runs.js";
+import { CELLS, kindOf, SIDE, STAGES } from "./plan.js";
+
+/** @import { Picture } from "../../pictures/resize.js" */
+/** @import { BetweenPlan } from "./plan.js" */
+/** @import { Chains, Computation, Loaded as Model, Seen, Work } from "../../computing/computation.d.ts" */
+
+/** @type {Computation} */
+export const computation = { ...kept, chains, compute };
+
+/** @param {BetweenPlan} plan @param {Model[]} models @returns {Chains} */
+function chains(plan, [model]) {
+  const words = /** @type {NonNullable<Model["words"]>} */ (model.words);
+  const states = plan.corners.map((text) => words(text));
+  const chain = { ...chainOf(plan, model), seed: BigInt(plan.request.seed), negative: words("") };
+  /** @param {number} cell @returns {AsyncGenerator<Seen>} */
+  async function* steps(cell) {
+    const label = mixture(states, (cell % SIDE) / (SIDE - 1), Math.floor(cell / SIDE) / (SIDE - 1));
+    for await (const step of trajectory(model, { ...chain, label })) yield seenOf(model, step, step.s === 0);
+  }
+  return (number) => steps(CELLS[number]);
+}
+
+/** @param {BetweenPlan} plan @param {Model[]} models @param {Work} work */
+async function compute(plan, [{ words }], work) {
+  const unknown = [...new Set(plan.corners.flatMap((text) => words?.unknown(text) ?? []))];
+  work.give({ kind: "plan", unknown });
+  const strands = work.share(0);
+  /** @type {Picture[]} */
+  const done = [];
+  for (const cells of STAGES) {
+    for (const cell of cells)
+      while (!done[cell]) {
+        const { x, seconds } = await strands.next(CELLS.indexOf(cell));
+        if (x) done[cell] = x;
+        await work.count(kindOf(plan, cells), 1 / cells.length, seconds);
+      }
+    work.give({ kind: "cells", cells, x: cells.map((cell) => done[cell]) });
+  }
+  for (let row = 0; row < SIDE; row++) work.recording.rows.set(row, done.slice(SIDE * row, SIDE * (row + 1)));
+}
+
+/**
+ * The condition at a place of the square, each operation rounded as float32: `word_square` of ddpm_core.
+ * @param {Float32Array[]} states of the corners @param {number} right 0 to 1 @param {number} down
+ */
+function mixture(states, right, down) {
+  const shares = [(1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right];
+  const parts = states.flatMap((state, i) => (shares[i] ? [state.map((value) => Math.fround(shares[i]) * value)] : []));
+  return parts.reduce((sum, part) => sum.map((value, i) => value + part[i]));
+}

@@ -1,0 +1,17 @@
+// What the form calls things: the title of the part, and the words of its own fields.
+
+import { RUN } from "../../words/forms.js";
+
+/** @import { FieldWords } from "../../words/forms.js" */
+
+export const TITLE = "Between words";
+
+/** @satisfies {Record<string, FieldWords>} */
+export const FIELDS = {
+  checkpoint: { ...RUN.checkpoint, help: "One that takes words" },
+  a: { title: "The words top left", label: "Top left", placeholder: "a red apple" },
+  b: { title: "The words top right", label: "Top right", placeholder: "a red apple" },
+  c: { title: "The words bottom left", label: "Bottom left", placeholder: "a red apple" },
+  d: { title: "The words bottom right", label: "Bottom right", placeholder: "a red apple" },
+  seed: { ...RUN.seed, help: "The same seed gives the same noise" },
+};

@@ -1,0 +1,81 @@
+// The planner of Between words: a square of pictures between four texts, all from one noise. It is computed from coarse to
+// fine, so that there is soon something to see.
+
+import { pictureSize } from "../../plans/facts.js";
+import { byKind, stepKind } from "../../plans/plan.js";
+import { chainOf, laneAsked, rows, stemOf } from "../../plans/rows.js";
+import { copied, lines, rowsHead, rowsSaved } from "../../plans/scripts.js";
+import { UserError } from "../../process/errors.js";
+import { literal } from "../../words/literal.js";
+import { PART } from "../../words/wrong.js";
+
+/** @import { Catalogue } from "../../words/catalogue.js" */
+/** @import { Facts, Planner, Request, StepKind } from "../../plans/plan.js" */
+/** @import { Options, RowsPlan } from "../../plans/rows.js" */
+
+/** corners: the texts, with words in place of emoji. @typedef {RowsPlan & { corners: string[] }} BetweenPlan */
+
+export const SIDE = 7; // pictures
+const WHAT = "between-words"; // names the part in the names of files
+
+/** The cells in the order in which they are computed: the corners, those half-way between them, then row by row. @type {number[][]} */
+export const STAGES = stages();
+export const CELLS = STAGES.flat();
+
+function stages() {
+  const places = Array.from({ length: SIDE }, (_, i) => i);
+  const crossed = (/** @type {number[]} */ at) => at.flatMap((row) => at.map((column) => SIDE * row + column));
+  const all = [
+    crossed([0, SIDE - 1]),
+    crossed([0, (SIDE - 1) / 2, SIDE - 1]),
+    ...places.map((row) => places.map((column) => SIDE * row + column)),
+  ];
+  return all.map((stage, i) => stage.filter((cell) => !all.slice(0, i).flat().includes(cell)));
+}
+
+/** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {BetweenPlan} */
+function plan(request, [model], catalogue) {
+  if (!model.takes_words) throw new UserError(PART.between);
+  const { a, b, c, d, checkpoint } = request;
+  const {
+    chain,
+    options: { prompts: _, ...options },
+  } = chainOf({ ...request, prompt: a, count: 1 }, model, catalogue);
+  const corners = [a, b, c, d].map((text) => catalogue.prompt(checkpoint, text));
+  const { steps } = chain;
+  const kinds = STAGES.map((cells) => kindOf({ request, options }, cells));
+  return {
+    ...{ request, refs: [checkpoint], images: SIDE, model, options, corners, columns: SIDE },
+    stem: stemOf(request, WHAT, catalogue),
+    steps: byKind(...kinds.map((kind) => /** @type {[StepKind, number]} */ ([kind, steps]))),
+    strands: [CELLS.map((cell, turn) => ({ cost: kindOf({ request, options }, [cell]).batch * steps, turn }))],
+  };
+}
+
+/** The kind of the steps that compute these cells at once. @param {{ request: Request, options: Omit<Options, "prompts"> }} plan @param {number[]} cells */
+export const kindOf = ({ request: { checkpoint }, options: { guidance } }, { length }) =>
+  stepKind(checkpoint, length * (guidance === null ? 1 : 2));
+
+/** @type {Planner<BetweenPlan>} */
+export const planner = {
+  ...rows,
+  plan,
+  scripts: (plan) => ({ python: copied(() => script(plan)) }),
+  shown: ({ model, corners }, { unknown }) => ({
+    ...{ kind: "plan", side: SIDE, size: pictureSize(model), corners, unknown },
+  }),
+  asked: (plan) => ({ ...laneAsked(plan), corners: plan.corners, seed: plan.request.seed }),
+};
+
+/** A script that repeats the square with ddpm_core. @param {BetweenPlan} plan */
+function script({ request: { checkpoint, seed }, model, options, corners }) {
+  return lines(
+    ...rowsHead(checkpoint, model, options),
+    `square = ddpm_core.word_square(${literal(corners)}, ${SIDE})`,
+    `images = ddpm_core.sample(model, [${seed}] * len(square), prompts=square, **options)`,
+    `rows = [images[i : i + ${SIDE}] for i in range(0, len(images), ${SIDE})]`,
+    rowsSaved(SIDE, WHAT),
+  );
+}
+
+export const files = () => import("../../files/rows.js");

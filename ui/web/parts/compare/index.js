@@ -1,0 +1,15 @@
+// A and B: two runs from one noise.
+
+import { lanes, OF_LANE_B, run, steps, variance } from "../../plans/forms.js";
+import { TITLE } from "./form_words.js";
+
+/** @import { PagePart } from "../index.js" */
+
+const fields = lanes([...run({ steps: steps(10), variance: variance("beta") }), ...OF_LANE_B]);
+
+/** @type {PagePart} */
+export const compare = {
+  place: "compare",
+  title: TITLE,
+  fields,
+};

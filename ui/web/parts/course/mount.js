@@ -1,0 +1,119 @@
+// Course: the lessons to begin, and cards that go deeper.
+import { all, button, el, find, markup } from "../../drawing/dom.js";
+import { readLink } from "../../form/link.js";
+import { begin } from "./bar.js";
+import { BAR, TEACHERS, WORDS } from "./words.js";
+
+/** @import { Page, Part } from "../../app.js" */
+/** @import { Row } from "./words.js" */
+/** @import { Lesson } from "./bar.js" */
+
+/** @param {Page} page @param {string} part @returns {Part} */
+export const mount = (page, part) => new Course(page, part);
+
+/** Its element has data-cards: how many there are. */
+class Course {
+  element = el("section", { class: "course", "data-cards": 0 });
+
+  /** @param {Page} page @param {string} part */
+  constructor(page, part) {
+    this.page = page;
+    this.lessons = /** @type {Lesson[]} */ (page.given.initial[part].lessons);
+    const minutes = this.lessons.reduce((sum, lesson) => sum + lesson.minutes, 0);
+    markup(
+      this.element,
+      `
+<h2>${WORDS.lessons(this.lessons.length, minutes)}</h2>
+<p class="info">${WORDS.about}</p>
+<h2>${WORDS.deeper}</h2>
+<p class="info">${WORDS.ideas}</p>
+<div class="cards"></div>`,
+    );
+    this.cards = find(this.element, ".cards");
+    find(this.element, ".info").after(this.#list(), ...(page.only ? [] : [this.#teachers()]));
+  }
+
+  // --- What the page asks of a part
+
+  /** Open the card that the address names. */
+  set() {
+    const { card } = readLink(location.href).values;
+    const named = all(this.cards, ".card", HTMLDetailsElement).find(({ id }) => id === idOf(String(card)));
+    if (!named) return;
+    named.open = true;
+    named.scrollIntoView();
+  }
+
+  /** Fetch the cards. */
+  async show() {
+    const { cards, page } = this;
+    if (cards.children.length) return;
+    const got = await page.client.ask("course", "cards", {});
+    if (got.error !== undefined) return page.say(got.error, true);
+    if (cards.children.length) return;
+    const body = el("div", null);
+    markup(body, got.html); // our own file, ui/parts/course.html
+    cards.append(...all(body, "article").map((article) => this.#card(article)));
+    this.element.dataset.cards = String(cards.children.length);
+    this.set();
+  }
+
+  // --- Its elements
+
+  /** The lessons to begin. */
+  #list() {
+    const lessons = this.lessons.map((lesson) => {
+      const words = [el("b", null, lesson.title), el("span", null, lesson.goal)];
+      const time = el("small", null, BAR.minutes(lesson.minutes));
+      return el(
+        "li",
+        null,
+        button(null, () => begin(this.page, lesson), ...words, time),
+      );
+    });
+    return el("ol", { class: "lessons" }, ...lessons);
+  }
+
+  /** What teachers want to know. */
+  #teachers() {
+    const entries = TEACHERS.flatMap(([name, about]) => {
+      const said = typeof about === "string" ? about : el("table", null, ...about.map((row) => this.#planned(row)));
+      return [el("dt", null, name), el("dd", null, said)];
+    });
+    const summary = el("summary", null, el("h3", null, WORDS.teachers));
+    return el("details", { class: "card teachers" }, summary, el("dl", null, ...entries));
+  }
+
+  /** A row of a plan, with links to its lessons. @param {Row} row */
+  #planned([time, who, names, text]) {
+    const links = this.lessons.filter(({ name }) => names.includes(name));
+    const what = links.flatMap(({ name, title }) => [el("a", { href: `?lesson=${name}` }, title), ", "]);
+    return el(
+      "tr",
+      null,
+      el("th", { scope: "row" }, time),
+      el("td", null, who),
+      el("td", null, ...(text ? what : what.slice(0, -1)), text),
+    );
+  }
+
+  /** Make a card that folds: until it is opened, it shows only its picture and its title. @param {HTMLElement} article */
+  #card(article) {
+    const { page } = this;
+    const { name = "", part: opened = "", values = "{}" } = article.dataset;
+    const src = new URL(`../examples/course/${name}.webp`, import.meta.url).href;
+    const picture = el("img", { src, alt: "", loading: "lazy" });
+    const title = find(article, "h3");
+    const open = find(article, "button", HTMLButtonElement);
+    open.hidden = !page.has(opened);
+    open.addEventListener("click", () =>
+      page.open(opened, page.whole(opened, JSON.parse(values)), { push: true, cause: "press" }),
+    );
+    const id = idOf(name);
+    find(article, ".row").append(el("a", { href: `#${id}` }, WORDS.link));
+    return el("details", { class: "card", "data-name": name, id }, el("summary", null, picture, title), article);
+  }
+}
+
+/** Of a card in the page, and in its address. @param {string} name */
+const idOf = (name) => `card=${name}`;

@@ -1,0 +1,25 @@
+// What noise destroys: the way from a picture to noise. It needs no model.
+
+import { capitals, field, seed } from "../../plans/forms.js";
+import { FIELDS as FORWARD, TITLE } from "./form_words.js";
+
+/** @import { PagePart } from "../index.js" */
+
+const DRAWINGS = ["lighthouse", "cat", "balloon", "flower"]; // in examples/drawings
+const SCHEDULES = ["linear", "cosine", "quadratic"];
+const fields = [
+  field("picture", "choice", FORWARD.picture, "lighthouse", { names: DRAWINGS }),
+  field("schedule", "choice", FORWARD.schedule, "linear", {
+    names: SCHEDULES,
+    titles: capitals(SCHEDULES),
+  }),
+  field("t", "whole", FORWARD.t, 250, { low: 0, high: 1000, slider: true }),
+  seed({}, FORWARD.seed),
+];
+
+/** @type {PagePart} */
+export const forward = {
+  place: "inside",
+  title: TITLE,
+  fields,
+};

@@ -1,0 +1,3 @@
+import { lanes } from "../../computing/sampling.js";
+
+export const computation = lanes;

@@ -1,0 +1,12 @@
+// What the form calls things: the title of the part, and the words of its own fields.
+
+/** @import { FieldWords } from "../../words/forms.js" */
+
+export const TITLE = "Grid";
+
+/** @satisfies {Record<string, FieldWords>} */
+export const FIELDS = {
+  rows: { title: "kind of rows", label: "A row for each" },
+  columns: { title: "Columns", label: "A column for each number of steps", example: "5, 10, 50" },
+  count: { title: "The number of images", label: "Pictures in a cell" },
+};

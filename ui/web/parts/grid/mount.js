@@ -1,0 +1,112 @@
+// Grid: steps × variance, or × sampler, from one seed. Each cell opens in Watch.
+import { button, el, meanings, table } from "../../drawing/dom.js";
+import { NOISE, soon } from "../../drawing/motion.js";
+import { show } from "../../pictures/sprite.js";
+import { Panel } from "../../run/panel.js";
+import { WAYS } from "../../words/meanings.js";
+import { countOfSteps } from "../../words/units.js";
+import { WORDS } from "./words.js";
+
+/** @import { Page, Part } from "../../app.js" */
+/** @import { Values } from "../../messages/client.js" */
+/** @import { Plan, Result } from "../../player/recording.js" */
+/** @import { Sprite } from "../../pictures/sprite.js" */
+
+/** @param {Page} page @param {string} part @returns {Part} */
+export const mount = (page, part) => new Grid(page, part).mounted();
+
+/** Its element has data-cells: how many have a picture. */
+class Grid {
+  /** @type {Plan | null} */
+  #plan = null;
+  /** The image of each cell. @type {HTMLImageElement[]} */
+  #images = [];
+  /** The newest step of each cell. @type {number[]} */
+  #steps = [];
+  /** The pictures of these steps. @type {(Sprite | null)[]} */
+  #pictures = [];
+  #box = el("div", { class: "cells-of-grid" });
+  #drawSoon = soon(() => {
+    for (const [i, picture] of this.#pictures.entries()) if (picture) show(this.#images[i], picture);
+  }, NOISE);
+
+  /** @param {Page} page @param {string} part */
+  constructor(page, part) {
+    this.page = page;
+    /** @type {Panel<Result>} */
+    this.panel = new Panel(page, part, this);
+    this.panel.stage.append(el("p", null, WORDS.lead), meanings(...WAYS), this.panel.origin, this.#box);
+  }
+
+  mounted() {
+    return this.panel.mounted(["png", "csv", "zip"], () => this.#isBegun, {
+      title: () => this.#title,
+      slide: () => this.#slide(),
+    });
+  }
+
+  // --- What the panel asks of a part
+
+  /** @param {Result} result */
+  take(result) {
+    if (result.kind === "plan") return this.#build(result);
+    const { lane, k, x } = result;
+    if (k < this.#steps[lane]) return;
+    this.#steps[lane] = k;
+    this.#pictures[lane] = x;
+    if (this.#images[lane].src) this.#drawSoon();
+    else show(this.#images[lane], x);
+  }
+
+  render() {
+    this.panel.element.dataset.cells = String(this.#pictures.filter(Boolean).length);
+  }
+
+  // --- What it shows
+
+  get #isBegun() {
+    return this.#pictures.some(Boolean);
+  }
+
+  get #title() {
+    return this.#plan?.heading ?? "";
+  }
+
+  /** @param {Plan} plan */
+  #build(plan) {
+    const { lanes } = plan;
+    this.#plan = plan;
+    this.#steps = lanes.map(() => -1);
+    this.#pictures = lanes.map(() => null);
+    this.#images = lanes.map(({ name }) => el("img", { alt: name }));
+    const columns = [...new Set(lanes.map(({ settings }) => Number(settings.steps)))];
+    /** @type {Record<string, Record<string, HTMLElement>>} */
+    const cells = {};
+    for (const [i, { name, settings }] of lanes.entries()) {
+      const [way] = name.split(",");
+      const values = { ...this.panel.ran, ...settings, count: plan.count };
+      cells[way] ??= {};
+      cells[way][Number(settings.steps)] = button(
+        { title: WORDS.watch(name) },
+        () => this.#watch(values),
+        this.#images[i],
+      );
+    }
+    const rows = Object.entries(cells).map(([way, row]) => [way, ...columns.map((n) => row[n] ?? "")]);
+    this.#box.style.setProperty("--pictures", String(plan.count));
+    this.#box.classList.toggle("pixelated", plan.pixelated);
+    this.#box.replaceChildren(table("", ["", ...columns.map(countOfSteps)], rows));
+  }
+
+  /** Open a cell in Watch. @param {Values} values */
+  #watch(values) {
+    return this.page.open("watch", this.page.whole("watch", values), { push: true, cause: "press" });
+  }
+
+  async #slide() {
+    const { title: settings = "", lanes = [] } = this.#plan ?? {};
+    const columns = new Set(lanes.map((lane) => lane.settings.steps)).size;
+    const tiles = this.#images.map((picture, i) => ({ picture, label: lanes[i].name }));
+    return { title: this.#title, tiles, columns, said: "", settings };
+  }
+}

@@ -1,0 +1,50 @@
+// A run of Grid: a lane for each cell that its model can run.
+
+import { samplers, stepLimits, variances } from "../../plans/facts.js";
+import { ofLanes } from "../../plans/sampling.js";
+import { laneOf, plain } from "../../plans/settings.js";
+import { UserError } from "../../process/errors.js";
+import { SAMPLER } from "../../words/units.js";
+import { RUN } from "../../words/wrong.js";
+
+/** @import { Facts, Request } from "../../plans/plan.js" */
+/** @import { Lane } from "../../plans/settings.js" */
+
+/** Steps × variance, or steps × sampler. @param {Request} request @returns {Lane[]} */
+function lanesOf(request) {
+  const ways =
+    request.rows === "variance"
+      ? ["beta", "beta_tilde", "analytic"].map((variance) => ({ sampler: "ddpm", variance }))
+      : ["ddpm", "ddim", "dpm++", "unipc"].map((sampler) => ({ sampler }));
+  const lane = laneOf(request);
+  return ways.flatMap((way) => request.columns.map((/** @type {number} */ steps) => plain({ ...lane, ...way, steps })));
+}
+
+/**
+ * The cells of a grid that their models can run. Throws if there is none.
+ * @param {Lane[]} lanes @param {(lane: Lane) => Facts} modelOf @param {Facts[]} models
+ */
+function possible(lanes, modelOf, models) {
+  const cells = lanes.filter((lane) => canRun(modelOf(lane), lane));
+  if (cells.length) return cells;
+  const student = models.find((model) => model.student);
+  const [only] = student ? samplers(student) : []; // a student has one sampler
+  if (only && !lanes.some(({ sampler }) => sampler === only)) throw new UserError(RUN.student(SAMPLER[only]));
+  throw new UserError(RUN.cell);
+}
+
+/** Whether a model can run a cell of a grid. @param {Facts} model @param {Lane} lane */
+function canRun(model, { sampler, variance, steps }) {
+  const [low, high] = stepLimits(model);
+  const noisy = sampler === "ddpm" || sampler === "langevin";
+  return (
+    samplers(model).includes(sampler) &&
+    (!noisy || variances(model).includes(variance)) &&
+    low <= steps &&
+    steps <= high
+  );
+}
+
+export const planner = ofLanes(lanesOf, possible);
+
+export const files = () => import("../../files/save.js");

@@ -1,0 +1,6 @@
+// The words beside a grid.
+
+export const WORDS = {
+  lead: "One seed, one start of noise: each cell is a whole run with its own steps. Press a cell to watch it.",
+  watch: (/** @type {string} */ name) => `Watch: ${name}`,
+};

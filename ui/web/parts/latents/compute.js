@@ -1,0 +1,66 @@
+// How much a noisy picture still knows, as ui/parts/latents.py computes it.
+
+import { chainOf, column, kept, sampled, seen, source, spread, take } from "../../computing/rows.js";
+import { seedsOfColumns } from "../../plans/rows.js";
+import { fromUint8 } from "../../process/floats.js";
+import { encode, mix } from "../../process/forward.js";
+import { trajectory } from "../../process/runs.js";
+import { mixes, weights } from "./plan.js";
+
+/** @import { LatentsPlan } from "./plan.js" */
+/** @import { Chains, Computation, Loaded as Model, Strands, Work } from "../../computing/computation.d.ts" */
+
+const SAMPLES = 4; // every so many steps of a sample's way are shown
+
+/** @type {Computation} */
+export const computation = { ...kept, chains, compute };
+
+/** @param {LatentsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array[]} images to begin with @returns {Chains} */
+function chains(plan, [model], phase, images) {
+  const { request, times, lengths, columns } = plan;
+  if (!phase) return (number) => sampled(plan, model, plan.sources[number], SAMPLES);
+  const states = statesOf(plan, model, images);
+  const seeds = seedsOfColumns(request).map(BigInt);
+  return (number) => {
+    const [row, at] = [Math.floor(number / columns), number % columns];
+    const [seed, xT] = [seeds[mixes(request) ? 0 : at], startsOf(plan, states[row])[at]];
+    const settings = { ...chainOf(plan, model), seed, steps: lengths[row], start: times[row], xT };
+    return column(plan, model, trajectory(model, settings), lengths[row], times.length);
+  };
+}
+
+/** The latents of the pictures at each time. @param {LatentsPlan} plan @param {Model} model @param {Float32Array[]} images */
+const statesOf = ({ sources, times }, model, images) =>
+  times.map((t) => sources.map(({ seed }, i) => encode(model, images[i], t, BigInt(seed))));
+
+/** Where the chains of a row begin. @param {LatentsPlan} plan @param {Float32Array[]} states of the pictures */
+const startsOf = ({ request }, [x, other]) =>
+  weights(request).map((weight) => (mixes(request) ? mix(x, other, weight) : x));
+
+/** @param {LatentsPlan} plan @param {Model[]} models @param {Work} work */
+async function compute(plan, [model], work) {
+  work.give({ kind: "plan" });
+  const drawn = work.share(0);
+  /** @type {Float32Array[]} */
+  const images = [];
+  for (const [i, one] of plan.sources.entries()) {
+    const { data } = await source(plan, i, one, work, drawn);
+    images.push(fromUint8(data, model.channels));
+  }
+  const states = statesOf(plan, model, images);
+  for (const [row, x] of states.entries()) work.give({ kind: "latent", row, x: x.map((one) => [seen(model, one)]) });
+  const rows = work.share(1, images);
+  for (const row of states.keys()) await rowOf(plan, model, row, states[row], work, rows);
+}
+
+/** @param {LatentsPlan} plan @param {Model} model @param {number} row @param {Float32Array[]} states of the pictures @param {Work} work @param {Strands} strands */
+async function rowOf(plan, model, row, states, work, strands) {
+  const n = plan.lengths[row];
+  if (n) await take(plan, row, strands, n, work);
+  else {
+    const pictures = startsOf(plan, states).map((start) => seen(model, start));
+    work.recording.rows.set(row, pictures);
+    work.give({ kind: "step", row, k: 0, s: 0, x0: pictures });
+  }
+  work.give({ kind: "row", row, spread: spread(work.recording.rows.get(row)) });
+}

@@ -1,0 +1,26 @@
+// What the form calls things: the title of the part, and the words of its own fields.
+
+import { RUN } from "../../words/forms.js";
+
+/** @import { FieldWords } from "../../words/forms.js" */
+
+export const TITLE = "How much a noisy picture still knows";
+
+/** @satisfies {Record<string, FieldWords>} */
+export const FIELDS = {
+  mode: {
+    title: "mode",
+    label: "What to do",
+    titles: { reconstruct: "Reconstruct", interpolate: "Interpolate" },
+  },
+  seed: { ...RUN.seed, help: "Of the first picture and its noise; the rows have the next ones" },
+  seed_b: { ...RUN.seed, title: "The second seed", help: "Of the second picture, and of its noise" },
+  times: {
+    title: "Times",
+    label: "Times t",
+    help: "A row for each: at T only noise is left, at 0 the picture",
+    placeholder: "1000, 750, 500, 250",
+    example: "750, 500, 250",
+  },
+  count: { title: "The number of columns", label: "Columns" },
+};

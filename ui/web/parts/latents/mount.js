@@ -1,0 +1,42 @@
+// How much a noisy picture still knows: rows of pictures, decoded from latents that are shared or mixed.
+import { find, write } from "../../drawing/dom.js";
+import { Source } from "../../form/source.js";
+import { Rows } from "../../player/rows.js";
+import { Panel } from "../../run/panel.js";
+import { LEAD, WORDS } from "../../words/rows.js";
+
+/** @import { Page, Part } from "../../app.js" */
+/** @import { Result } from "../../player/rows.js" */
+
+/** @typedef {import("../../plans/rows.js").Shown & { mode: keyof typeof LEAD }} Plan */
+
+/** Its element has data-mode, and data-rows: how many are finished. @param {Page} page @param {string} part @returns {Part} */
+export function mount(page, part) {
+  const rows = new Rows("latents");
+  /** @type {Panel<Result>} */
+  const panel = new Panel(page, part, { take, render, finish: () => rows.outcome });
+  const { form } = panel;
+  const mode = () => /** @type {keyof typeof LEAD} */ (form.value("mode"));
+  const source = new Source(panel, "picture", WORDS.picture, WORDS.sample);
+  const other = new Source(panel, "picture_b", WORDS.second, WORDS.sample);
+  form.adopt("picture", source);
+  form.adopt("picture_b", other);
+  form.place("seed").before(source.element);
+  form.place("seed_b").before(other.element);
+  find(rows.root, ".rows").before(panel.origin);
+  panel.stage.append(rows.root);
+
+  /** @param {Result} result */
+  function take(result) {
+    if (result.kind === "plan") rows.root.dataset.mode = /** @type {Plan} */ (result).mode;
+    rows.take(result);
+  }
+
+  function render() {
+    rows.render();
+    panel.element.dataset.mode = mode();
+    write(find(rows.root, ".lead"), LEAD[mode()]);
+    panel.element.dataset.rows = String(rows.done);
+  }
+  return panel.mounted(["png", "gif", "webp"], () => rows.done > 0, { slide: rows.slide });
+}

@@ -1,0 +1,129 @@
+// The planner of "How much a noisy picture still knows". A row for each time t shows one latent decoded with several seeds, or
+// mixtures of two latents.
+
+import { fromText } from "../../pictures/text.js";
+import { Wrong } from "../../plans/fields.js";
+import { byKind, stepKind } from "../../plans/plan.js";
+import {
+  chainOf,
+  checkPixels,
+  laneAsked,
+  rows,
+  seedsOfColumns,
+  shownRows,
+  stemOf,
+  strandsOfRows,
+  strandsOfSources,
+} from "../../plans/rows.js";
+import { copied, lines, picture, rowsHead, rowsSaved } from "../../plans/scripts.js";
+import { chain } from "../../process/runs.js";
+import { chainLength, quarters } from "../../process/times.js";
+import { literal, range } from "../../words/literal.js";
+import { BETWEEN, ofSeed, ofTime, ofWeight, RECONSTRUCTED } from "../../words/rows.js";
+import { PART } from "../../words/wrong.js";
+
+/** @import { Catalogue } from "../../words/catalogue.js" */
+/** @import { Facts, Planner, Request } from "../../plans/plan.js" */
+/** @import { Options, RowsPlan, Source } from "../../plans/rows.js" */
+
+/** times: the t of each row. lengths: the steps of each row. @typedef {RowsPlan & { times: number[], lengths: number[], sources: Source[] }} LatentsPlan */
+
+/** Whether two latents are mixed. @param {Request} request */
+export const mixes = ({ mode }) => mode === "interpolate";
+
+/** The picture that the run begins with, or both if two are mixed. @param {Request} request @returns {Source[]} */
+function sourcesOf(request) {
+  const first = { seed: request.seed, own: request.picture };
+  return mixes(request) ? [first, { seed: request.seed_b, own: request.picture_b }] : [first];
+}
+
+/** The weight λ of the second picture in each column. @param {Request} request @returns {number[]} */
+export const weights = ({ count }) =>
+  Array.from({ length: count }, (_, i) => (i === count - 1 ? 1 : i * (1 / (count - 1))));
+
+/** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {LatentsPlan} */
+function plan(request, [model], catalogue) {
+  checkPixels(model, PART.latents);
+  const sources = sourcesOf(request);
+  for (const { own } of sources) if (own) fromText(own, model);
+  const { options } = chainOf(request, model, catalogue);
+  const { T } = model.schedule;
+  const times = request.times.length ? request.times : quarters(model.process);
+  const highest = Math.max(...times);
+  if (highest > T) throw new Wrong("times", PART.times(T, highest));
+  for (const t of times) checkChain(model, t, options);
+  const lengths = times.map((/** @type {number} */ t) => chainLength(model.process, t, request.steps));
+  const drawn = sources.filter(({ own }) => !own).length;
+  const { checkpoint, count, steps, mode } = request;
+  return {
+    ...{ request, refs: [checkpoint], images: count, model, options, sources, times, lengths, columns: count },
+    stem: stemOf(request, mode, catalogue),
+    steps: byKind(
+      [stepKind(checkpoint), drawn * steps],
+      [stepKind(checkpoint, count), lengths.reduce((/** @type {number} */ sum, /** @type {number} */ n) => sum + n, 0)],
+    ),
+    strands: [strandsOfSources(options, sources), strandsOfRows(count, lengths)],
+  };
+}
+
+/** The titles beside the rows and above the columns. @param {Request} request @param {number[]} times of the rows */
+function wordsOf(request, times) {
+  const titles = times.map(ofTime);
+  return mixes(request)
+    ? { titles, ...BETWEEN, columns: weights(request).map(ofWeight) }
+    : { titles, ...RECONSTRUCTED, columns: seedsOfColumns(request).map(ofSeed) };
+}
+
+/**
+ * Throw if no chain with these options starts at t. A chain from t = 0 has no steps, so the shortest chain is checked for it.
+ * @param {Facts} model @param {number} t @param {Options} options
+ */
+function checkChain(model, t, options) {
+  const start = t || (model.student?.times.at(-1) ?? 1);
+  chain(model.process, { ...options, start, steps: chainLength(model.process, start, options.steps) });
+}
+
+/** @type {Planner<LatentsPlan>} */
+export const planner = {
+  ...rows,
+  plan,
+  scripts: (plan) => ({ python: copied(() => script(plan)) }),
+  shown: ({ request, model, times, lengths }) => ({
+    ...shownRows(model, { ...wordsOf(request, times), steps: lengths }),
+    mode: request.mode,
+  }),
+  asked: (plan) => ({
+    ...laneAsked(plan),
+    ...{ sources: plan.sources, times: plan.times, seeds: seedsOfColumns(plan.request) },
+    weights: mixes(plan.request) ? weights(plan.request) : [],
+  }),
+};
+
+/** A script that repeats the rows with ddpm_core. @param {LatentsPlan} plan */
+function script({ request, model, options, sources, times }) {
+  const { seed, seed_b, count, mode } = request;
+  const shape = [1, model.image_size, model.image_size, model.channels];
+  const [a, b = []] = sources.map(({ seed, own }, i) =>
+    own ? picture("ab"[i], own, shape) : [`${"ab"[i]} = ddpm_core.sample(model, [${seed}], **options)`],
+  );
+  const row = mixes(request)
+    ? [
+        `    other = ddpm_core.encode(model, b, t, [${seed_b}])`,
+        `    weights = np.linspace(0, 1, ${count}).tolist()`,
+        `    rows.append(ddpm_core.interpolate(model, x_t, other, t, weights, ${seed + 1}, **options))`,
+      ]
+    : [`    rows.append(ddpm_core.reconstruct(model, x_t, t, ${range(seed + 1, count)}, **options))`];
+  return lines(
+    ...(sources.some(({ own }) => own) ? ["import base64", "import zlib", ""] : []),
+    ...rowsHead(request.checkpoint, model, options),
+    ...a,
+    ...b,
+    "rows = []",
+    `for t in ${literal(times)}:  # of ${model.schedule.T}`,
+    `    x_t = ddpm_core.encode(model, a, t, [${seed}])`,
+    ...row,
+    rowsSaved(count, mode),
+  );
+}
+
+export const files = () => import("../../files/rows.js");

@@ -1,0 +1,3 @@
+// Only a server computes the bound.
+
+export const computation = null;

@@ -1,0 +1,177 @@
+// The planner of What it costs in bits: which pictures are measured, and with which chains.
+
+import { fromText, unpack } from "../../pictures/text.js";
+import { HARD } from "../../plans/captions.js";
+import { LOSSLESS } from "../../plans/facts.js";
+import { byKind, stepKind } from "../../plans/plan.js";
+import { checkPixels } from "../../plans/rows.js";
+import { copied, lines, load, picture } from "../../plans/scripts.js";
+import { asksFor, classOf } from "../../plans/settings.js";
+import { UserError } from "../../process/errors.js";
+import { round } from "../../process/floats.js";
+import { chain } from "../../process/runs.js";
+import { checkTimes } from "../../process/times.js";
+import { literal, tuple } from "../../words/literal.js";
+import { VARIANCE } from "../../words/units.js";
+import { PART } from "../../words/wrong.js";
+import { looksBetter, summary } from "./words.js";
+
+/** @import { MeanBits } from "../../messages/protocol.d.ts" */
+/** @import { Catalogue, PictureSet } from "../../words/catalogue.js" */
+/** @import { Facts, Plan, Planner, Request } from "../../plans/plan.js" */
+
+/** The pictures that are measured. shape: (N, H, W, C). labels: one for each, or null. set: where they are from, null for the visitor's own picture. @typedef {{ shape: number[], labels: number[] | null, set: PictureSet | null }} Measured */
+
+const BATCH = 32; // the network evaluates so many pairs of a picture and a time at once
+const STEPS = [10, 20, 50, 100]; // the lengths of the short chains that are measured beside the full one
+const DECODED = 6; // for so many pictures the decoding is shown
+const EIGHTHS = [8, 7, 6, 5, 4, 3, 2, 1, 0]; // the decoding is shown at these eighths of T
+const EARLY = 3; // so many short chains are measured first, so that numbers appear soon
+
+/** The variances whose bounds are measured. The first is the one for which the network is evaluated. @param {Facts} model */
+export function variances({ variance, prediction, gamma }) {
+  // For these models, another variance would need the network to be evaluated again.
+  if (variance.startsWith("learned") || prediction === "mu") return [variance];
+  return ["beta_tilde", "beta", ...(gamma ? ["analytic"] : [])];
+}
+
+/** The lengths of the short chains, whose bounds follow from the evaluations of the full one. @param {Facts} model */
+export const lengths = (model) =>
+  variances(model).length > 1 ? STEPS.filter((steps) => steps < model.schedule.T) : [];
+
+/**
+ * A sentence that says why the variance that costs more bits in a short chain makes the cleaner pictures; "" if it does not.
+ * The noise of the last step that adds any stays visible: the final step can't remove far more noise than it was trained on.
+ * @param {Facts} model @param {MeanBits["chains"]} chains
+ */
+export function looks(model, chains) {
+  const [steps] = lengths(model);
+  if (!steps || !chains.beta || !chains.beta_tilde) return "";
+  const both = ["beta_tilde", "beta"];
+  const [more, less] = both.map((name) => chains[name][steps][0]);
+  const [clean, noisy] = both.map((variance) => {
+    const { sigmas } = chain(model.process, { steps, sampler: "ddpm", variance, spacing: "linspace" });
+    return /** @type {number} */ (sigmas.at(-2)); // the network does not change these variances
+  });
+  const expected = Math.sqrt(1 - model.schedule.alphaBar[1]); // the final step of a linspace chain begins at t = 1
+  if (more <= less || noisy <= HARD * expected) return ""; // β̃ₜ never leaves more noise than expected, so only β is compared
+  return looksBetter(steps, [clean, noisy], [more, less]);
+}
+
+/** At how many times the decoding is shown. @param {number} T */
+const decodings = (T) => new Set(EIGHTHS.map((eighth) => Math.max(1, round((T * eighth) / 8)))).size;
+
+/** @param {Request} request @param {Facts} model @param {Catalogue} catalogue @returns {Measured} */
+function measured(request, model, catalogue) {
+  const { image_size: size, channels, num_classes, class_names } = model;
+  const label = classOf(request, model);
+  if (request.picture) {
+    fromText(request.picture, model);
+    return { shape: [1, size, size, channels], labels: label === null ? null : [label], set: null };
+  }
+  const set = catalogue.words.sets.find((each) => each.size === size && each.channels === channels);
+  if (!set) throw new UserError(PART.noPictures(size, channels));
+  const { classes } = set;
+  const isOfModel = num_classes === classes.length && (class_names ?? classes).join("\n") === classes.join("\n");
+  const count = Math.min(request.count, set.count);
+  const labels = Array.from({ length: count }, (_, i) => i % classes.length);
+  return {
+    shape: [count, size, size, channels],
+    labels: isOfModel && request.labels === "classes" ? labels : null,
+    set,
+  };
+}
+
+/** Throw if the model's bound can't be measured. @param {Facts} model @param {Measured} pictures */
+function checkBound({ num_classes, null_label, schedule: { T }, student }, { labels }) {
+  if (num_classes && null_label === null && !labels) throw new UserError(PART.needsClass(num_classes - 1));
+  if (!student) return;
+  const whole = Array.from({ length: T }, (_, i) => T - i);
+  checkTimes(student, whole, PART.teacher);
+  if (student.method === "consistency") throw new UserError(PART.consistency);
+}
+
+/** @typedef {Plan & { model: Facts, pictures: Measured }} BoundPlan */
+
+/** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {BoundPlan} */
+function plan(request, [model], catalogue) {
+  checkPixels(model, PART.likelihood);
+  const pictures = measured(request, model, catalogue);
+  checkBound(model, pictures);
+  const { T } = model.schedule;
+  const [count] = pictures.shape;
+  const others = (Math.min(count, DECODED) - 1) * decodings(T);
+  const early = lengths(model)
+    .slice(0, EARLY)
+    .reduce((sum, steps) => sum + steps, 0);
+  const [alone, together] = [1, BATCH].map((batch) => stepKind(request.checkpoint, batch));
+  return {
+    ...{ request, refs: [request.checkpoint], images: BATCH, model, pictures },
+    steps: byKind([alone, decodings(T)], [together, (count * T + others + early) / BATCH]),
+  };
+}
+
+/** @type {Planner<BoundPlan>} */
+export const planner = {
+  refs: ({ checkpoint }) => [checkpoint],
+  prepare: ({ picture }) => unpack(picture),
+  summary({ checkpoint, picture, count }, catalogue) {
+    return summary(catalogue.name(checkpoint), picture ? null : count);
+  },
+  plan,
+  scripts: ({ request, model, pictures }) => ({ python: copied(() => script(request, model, pictures)) }),
+  shown({ model, pictures }, result) {
+    if (result.kind === "bits") return { ...result, looks: looks(model, result.chains) };
+    const { T } = model.schedule;
+    return {
+      ...{ kind: "plan", T, count: pictures.shape[0], pixelated: model.image_size <= LOSSLESS },
+      variances: variances(model).map((name) => [VARIANCE[name], name]),
+      lengths: [...lengths(model), T],
+      published: result.published,
+    };
+  },
+  asked: ({ request: { picture }, model, pictures: { shape, labels } }) => ({
+    ...asksFor(model),
+    ...{ picture, count: shape[0], labels },
+  }),
+};
+
+/** A script that measures the same with ddpm_core. @param {Request} request @param {Facts} model @param {Measured} pictures */
+function script(request, model, { shape, labels, set }) {
+  const { T } = model.schedule;
+  const [first, ...others] = variances(model);
+  const chains = [
+    ...others.map((name) => tuple([name, T])),
+    ...[first, ...others].flatMap((name) => lengths(model).map((steps) => tuple([name, steps]))),
+  ];
+  const [count, size, , channels] = shape;
+  return lines(
+    ...(set ? [] : ["import base64", "import zlib", ""]),
+    "import numpy as np",
+    ...(set ? ["from PIL import Image"] : []),
+    "",
+    "import ddpm_core",
+    ...(chains.length ? ["from ddpm_core.likelihood import rechain"] : []),
+    "",
+    `model = ${load(request.checkpoint, model)}`,
+    ...(set
+      ? [
+          "# in a checkout of DDPM Lab:",
+          `grid = np.asarray(Image.open("ui/pictures/test_sets/${set.name}.png"))`,
+          `rows = grid.reshape(-1, ${size}, 10, ${size}, ${channels}).swapaxes(1, 2)`,
+          `images = rows.reshape(-1, ${size}, ${size}, ${channels})[:${count}]`,
+        ]
+      : picture("images", request.picture, shape)),
+    `full = ddpm_core.bits_per_dim(model, images, ${literal(first)}, labels=${literal(labels)})`,
+    `print(${literal(first)}, ${T}, *full.total.tolist())`,
+    ...(chains.length
+      ? [
+          `for variance, steps in ${literal(chains)}:`,
+          '    bound = rechain(full, model, images, variance, steps, "linspace")',
+          "    print(variance, steps, *bound.total.tolist())",
+        ]
+      : []),
+  );
+}
+
+export const files = () => import("./files.js");

@@ -1,0 +1,56 @@
+// What is said of a bound that was measured.
+
+import { general } from "../../words/floats.js";
+import { countOf, countOfSteps, grey } from "../../words/units.js";
+
+/**
+ * Why the variance that costs more bits in a chain of so many steps makes the cleaner pictures.
+ * @param {number} steps @param {[betaTilde: number, beta: number]} noise the last that each adds @param {[betaTilde: number, beta: number]} bits
+ */
+export const looksBetter = (steps, [clean, noisy], [more, less]) =>
+  `At ${countOfSteps(steps)} β̃ₜ looks better but costs more bits. Its last noise is ${grey(clean)} grey levels, ` +
+  `that of βₜ ${grey(noisy)}. But it takes ${general(more, 4)} bits/dim, and βₜ ${general(less, 4)}: β̃ₜ is too ` +
+  "small for the errors that so few steps make.";
+
+export const WORDS = {
+  lead: "How many bits a pixel’s colour takes when the chain encodes the picture without loss (Eq. 5), and where they go: most of them describe differences that nobody sees. One pass over all t gives every variance and every shorter chain.",
+  decoding: "Progressive decoding",
+  guesses:
+    "The receiver’s best guess x̂<sub>0</sub> once it has x<sub>t</sub> (Algorithm 4), for each t; the picture itself at the right",
+  pictures: "Pictures",
+  set: "Test set",
+  measuring: (/** @type {number} */ T) => `Measuring all ${T} steps of the first picture…`,
+  row: (/** @type {number} */ picture, /** @type {number[]} */ times) =>
+    `Picture ${picture}: guesses seen from ${times.map((t) => `t = ${t}`).join(", ")}, then the picture`,
+  found: (/** @type {string} */ bits, /** @type {number} */ T, /** @type {string} */ variance) =>
+    `${bits} bits/dim: all ${T} steps, with ${variance}`,
+  rates: "Rate and distortion by t",
+  slide: (/** @type {number[]} */ times) => `What the receiver guesses at t = ${times.join(", ")}, and the picture`,
+  terms: "Bits/dim of each step, by t",
+  distortion: "Error of x̂₀ (RMSE of 255) over bits/dim sent",
+  paper: "the paper’s, Table 4",
+  early: "The first picture by shorter chains, which cost more",
+  all: (/** @type {number} */ steps) => `all ${steps} steps`,
+  last: "of which L₀",
+  /** Of a file. @param {string} variance */
+  columns: (variance) => [`L ${variance}`, `rate ${variance}`],
+  rate: (/** @type {string} */ variance) => `rate, ${variance}`,
+  published: ["rate, paper", "RMSE, paper"],
+  table: "Rate: bits/dim sent until the receiver has xₜ. RMSE of its x̂₀, of 255",
+  tableBeside:
+    "Rate: bits/dim sent until the receiver has xₜ. RMSE of its x̂₀, of 255. Beside it Ho, Jain & Abbeel 2020, Table 4: the paper’s network, all test pictures",
+};
+
+/** Says which pictures the numbers are about. @param {number} done pictures @param {number} count of all */
+export function measured(done, count) {
+  if (count === 1) return "1 picture; linspace steps";
+  if (done === count) return `${count} pictures, ± standard error over them; linspace steps`;
+  if (done === 1) return `1 of ${count} pictures so far; linspace steps`;
+  return `${done} of ${count} pictures so far, ± standard error over them; linspace steps`;
+}
+
+/** A measurement in one line. @param {string} model @param {number | null} count pictures; null for one's own */
+export function summary(model, count) {
+  if (count === null) return `${model} · own picture`;
+  return `${model} · ${countOf(count, "picture")}`;
+}

@@ -1,0 +1,303 @@
+// The network: what each block of a U-Net says while it denoises; parts switched off, and blocks of another run.
+import { all, button, context2d, el, find, isShown, markup, meanings, within, write } from "../../drawing/dom.js";
+import { soon } from "../../drawing/motion.js";
+import { Scrubber } from "../../drawing/transport.js";
+import { drawable } from "../../pictures/sprite.js";
+import { Panel } from "../../run/panel.js";
+import { Apart } from "./apart.js";
+import { blockOf, layers, offersPlaces } from "./attention.js";
+import { Lane, paint } from "./lane.js";
+import { ACTIVITY, blockTitle, LAYERS, LEAD, NO_ATTENTION, NO_READERS, WHERE, WORDS } from "./words.js";
+
+/** @import { Page, Part } from "../../app.js" */
+/** @import { Form } from "../../form/form.js" */
+/** @import { Sprite } from "../../pictures/sprite.js" */
+/** @import { View } from "./lane.js" */
+/** @import { InsideFrame, NetworkBlock, Opening } from "../../messages/protocol.d.ts" */
+
+/** What the network consists of; block: whose channels come; place: which place is marked, down and right of 1; asked: what the network is asked for; second: what is different in the second run; grafted: its block that is another run's, "" for none; span: its first and its last step that differ. @typedef {Opening & Required<Pick<Opening, "blocks" | "skips">> & { checkpoint: string, steps: number, block: string, place: [number, number] | null, asked: string, second: string, grafted: string, span: [number, number] }} Plan */
+
+const MARKUP = `
+<p class="lead"></p>
+<div class="bar">
+  <div class="choice looks" role="group" aria-label="${WORDS.shown}"></div>
+</div>
+<div class="transport"><span class="at"></span></div>
+<div class="desk"><div class="lanes"></div></div>
+<aside class="detail" hidden><h3></h3><p class="info"></p><canvas class="maps" role="img"></canvas></aside>
+`;
+const GAP = 4; // pixels between channels
+const [HIGH, AROUND] = [560, 340]; // pixels: of a U at least, and of the window around it
+const [BESIDE, BROAD] = [560, 760]; // pixels from which two U, and from which the switches, have room beside the U
+const [THUMB, LANES] = [40, 24]; // pixels: the guess on a button of a run, the gap between two U
+
+/** The channels of a block, row by row. @param {Sprite} channels @param {NetworkBlock} block @param {number} wide pixels that they may take */
+async function tiled(channels, { shape: [count, height, width] }, wide) {
+  const row = await drawable(channels);
+  const columns = wide < BESIDE ? Math.min(8, power(Math.sqrt(count))) : power(Math.sqrt(2 * count));
+  const side = width * Math.max(1, Math.floor(((wide + GAP) / columns - GAP) / width));
+  const down = Math.ceil(count / columns);
+  const context = context2d(el("canvas", { width: columns * (side + GAP) - GAP, height: down * (side + GAP) - GAP }));
+  context.imageSmoothingEnabled = false;
+  for (let i = 0; i < count; i++) {
+    const [x, y] = [(i % columns) * (side + GAP), Math.floor(i / columns) * (side + GAP)];
+    context.drawImage(row, i * width, 0, width, height, x, y, side, side);
+  }
+  return context.canvas;
+}
+
+/** The nearest power of 2. @param {number} number */
+const power = (number) => 2 ** Math.round(Math.log2(number));
+
+/** Make controls anew; the one that was pressed keeps the focus, and its place on the screen. @param {HTMLElement} root @param {() => void} make */
+function keeping(root, make) {
+  const pressed = document.activeElement;
+  const part = pressed instanceof HTMLElement && root.contains(pressed) && pressed.dataset.part;
+  if (!part) return make();
+  const { top } = pressed.getBoundingClientRect();
+  make();
+  const again = pressed.isConnected ? pressed : all(root, `[data-part="${CSS.escape(part)}"]`).find(isShown);
+  again?.focus({ preventScroll: true });
+  if (again && top >= 0 && top < innerHeight) scrollBy(0, again.getBoundingClientRect().top - top);
+}
+
+/** @param {Page} page @param {string} part @returns {Part} */
+export const mount = (page, part) => new Network(page, part).mounted();
+
+/** Its element has data-frames: how many steps of the first lane are there. */
+class Network {
+  /** @type {Plan | null} */
+  #plan = null;
+  /** The frames of each lane, by step. @type {InsideFrame[][]} */
+  #frames = [];
+  /** The view that was pressed. @type {View | null} */
+  #pressed = null;
+  #lane = 0; // the run that was chosen
+  #built = 0; // lanes that are drawn
+  #rest = 0; // the step to go to once the run has finished, from 1; 0: it stays at the last one
+  #width = 0; // pixels, for which it is drawn
+  #drawSoon = soon(() => this.#render());
+  #body = el("div", { class: "network" });
+  #lanes = [0, 1].map(
+    (i) =>
+      new Lane(
+        (block) => this.#choose(block, i),
+        (...place) => this.#mark(...place),
+      ),
+  );
+  #titles = this.#lanes.map((_, i) => {
+    const guess = el("canvas", { width: THUMB, height: THUMB, "aria-hidden": "true" });
+    return button({ class: "which", hidden: true }, () => this.#show(i), guess, el("span", null));
+  });
+  #looks = WORDS.views.map(([name, title]) => button({ class: "preset" }, () => this.#look(name), title));
+
+  /** @param {Page} page @param {string} part */
+  constructor(page, part) {
+    const body = this.#body;
+    this.page = page;
+    body.addEventListener(
+      "click",
+      (event) => {
+        const pressed = within(event, "[data-part]");
+        if (pressed instanceof HTMLElement) pressed.focus({ preventScroll: true }); // WebKit does not do it
+      },
+      true,
+    );
+    markup(body, MARKUP);
+    this.scrubber = new Scrubber(find(body, ".transport"), WORDS.step, () => this.#render());
+    find(body, ".lanes").append(...this.#titles, ...this.#lanes.map(({ root }) => root));
+    find(body, ".looks").append(...this.#looks);
+    /** @type {Panel<Plan | InsideFrame>} */
+    this.panel = new Panel(page, part, this);
+    this.apart = new Apart(this.panel);
+    find(body, ".desk").append(this.apart.root);
+    new ResizeObserver(() => this.#resize()).observe(body);
+    body.append(meanings("block", "skips", "channels", "self-attention", "share, %"));
+    find(body, ".desk").before(this.panel.origin);
+    this.panel.stage.append(body);
+  }
+
+  mounted() {
+    return this.panel.mounted(["png"], () => this.#frames.length > 0, {
+      key: (event) => this.scrubber.key(event),
+      rest: (step) => {
+        this.#rest = step;
+      },
+    });
+  }
+
+  // --- What the panel asks of a part
+
+  /** @param {Form} form */
+  layout = (form) => form.layout(({ name }) => name !== "graft");
+
+  sight = () => [find(this.#body, ".transport")];
+
+  /** @param {Plan | InsideFrame} result */
+  take(result) {
+    if (result.kind === "plan") return this.#begin(result);
+    const { scrubber } = this;
+    this.#frames[result.lane] ??= [];
+    this.#frames[result.lane][result.k] = result;
+    if (!result.lane) scrubber.reached = result.k;
+    if (!result.lane && scrubber.active) scrubber.at = result.k;
+    this.#drawSoon();
+  }
+
+  finish() {
+    if (this.#rest) this.scrubber.go(this.#rest - 1);
+    this.#rest = 0;
+    return "";
+  }
+
+  render() {
+    const { panel, scrubber, page } = this;
+    const { active } = panel.stream;
+    scrubber.active = active;
+    this.#body.classList.toggle("running", active);
+    panel.element.dataset.frames = String(this.#frames[0]?.length ?? 0);
+    const plan = this.#plan;
+    if (!plan) return;
+    const measured = plan.checkpoint === panel.form.value("checkpoint") ? plan.figures : null;
+    this.apart.render(plan.blocks, measured, page.model);
+  }
+
+  // --- What is chosen
+
+  /** @param {Plan} plan */
+  #begin(plan) {
+    this.#plan = plan;
+    this.#frames = [];
+    this.#built = 0;
+    this.#lane = plan.second ? 1 : 0;
+    this.scrubber.renew(plan.steps - 1, 0);
+  }
+
+  /** The run that was chosen, where there is one. */
+  get #shown() {
+    return Math.min(this.#lane, Math.max(0, this.#built - 1));
+  }
+
+  /** Choose a run: its channels are shown, and on a phone its U. @param {number} lane */
+  #show(lane) {
+    this.#lane = lane;
+    this.#built = 0; // a U that was hidden has to be drawn
+    this.#render();
+  }
+
+  /** Show the channels of a block. @param {string} block @param {number} lane */
+  #choose(block, lane) {
+    this.#lane = lane;
+    if (this.panel.form.value("block") !== block) this.panel.set({ block }, "inside");
+    else this.#render();
+  }
+
+  /** @param {View} view */
+  #look(view) {
+    this.#pressed = view;
+    if (view === "where" && !this.panel.form.value("place")) this.#mark(0.5, 0.5);
+    else this.#render();
+  }
+
+  /** Mark a place of the picture. @param {number} down @param {number} right */
+  #mark(down, right) {
+    this.panel.set({ place: `${Math.round(100 * down)} ${Math.round(100 * right)}` }, "inside");
+  }
+
+  // --- Drawing
+
+  #resize() {
+    const { clientWidth } = this.#body;
+    if (clientWidth === this.#width) return;
+    this.#width = clientWidth;
+    this.#body.classList.toggle("broad", clientWidth >= BROAD);
+    this.#built = 0;
+    this.#render();
+  }
+
+  #render() {
+    keeping(this.#body, () => this.#draw());
+  }
+
+  /** @param {Plan} plan */
+  #build(plan) {
+    this.#built = this.#frames.length;
+    const [two, { clientWidth }] = [this.#built > 1, find(this.#body, ".lanes")];
+    const beside = clientWidth >= BESIDE;
+    this.#body.classList.toggle("two", two);
+    this.#body.classList.toggle("beside", beside);
+    const size = {
+      width: two && beside ? (clientWidth - LANES) / 2 : clientWidth,
+      high: Math.max(HIGH, innerHeight - AROUND),
+    };
+    for (const [i, title] of this.#titles.entries()) {
+      title.hidden = !two;
+      title.setAttribute("aria-pressed", String(i === this.#shown));
+      find(title, "span").textContent = i ? plan.second : WORDS.whole;
+      this.#lanes[i].root.hidden = i >= this.#built || (!beside && i !== this.#shown);
+    }
+    const { apart } = this;
+    const chip = (/** @type {string} */ name, /** @type {boolean} */ short) => apart.chip(name, short);
+    this.#lanes[0].build(plan, size, new Set(), "", two ? null : chip);
+    if (two) this.#lanes[1].build(plan, size, apart.off, plan.grafted, chip);
+  }
+
+  /** The frame of a lane at the scrubber, or the last one before it: a long run does not keep all. @param {number} lane */
+  #frameOf(lane) {
+    return this.#frames[lane].findLast((frame, k) => frame && k <= this.scrubber.at);
+  }
+
+  #draw() {
+    const plan = this.#plan;
+    if (!plan || !this.#frames[0]?.length) return;
+    if (this.#built !== this.#frames.length) this.#build(plan);
+    const { blocks, r2, block: chosen } = plan;
+    const view = this.#renderLooks(plan);
+    const at = this.#frameOf(0)?.k ?? this.scrubber.at;
+    const step = at + 1;
+    const whole = step < plan.span[0] || step > plan.span[1];
+    for (const [i, lane] of this.#lanes.slice(0, this.#built).entries()) {
+      const frame = this.#frameOf(i);
+      const shares = r2 && !i ? Object.fromEntries(blocks.map(({ name }) => [name, r2[name][at]])) : null;
+      if (frame) lane.render(frame, blocks, view, chosen, shares, plan.place, whole);
+      if (frame && this.#built > 1) paint(find(this.#titles[i], "canvas", HTMLCanvasElement), drawable(frame.x0));
+    }
+    const lead = r2 ? (view === "read" ? LEAD : ACTIVITY) : NO_READERS;
+    write(find(this.#body, ".lead"), view === "where" ? WHERE : lead);
+    const block = blocks.find(({ name }) => name === chosen);
+    const frame = this.#frameOf(this.#shown);
+    const title = this.#built > 1 ? WORDS.block(chosen, this.#shown) : chosen;
+    if (block && frame) this.#renderDetail(block, frame, title, view);
+    const steps = this.scrubber.last + 1;
+    const [first, now] = [this.#frames[0][0], this.#frameOf(0)].map((one) => one?.t ?? "");
+    this.scrubber.render(WORDS.at(step, steps, now), WORDS.at(steps, steps, first));
+  }
+
+  /** Offer the views that a model has. Return the one that is shown. @param {Plan} plan @returns {View} */
+  #renderLooks({ blocks, r2, figures, place }) {
+    const offered = { read: Boolean(r2), colours: true, where: offersPlaces(blocks, figures) };
+    const wanted = this.#pressed ?? (place ? "where" : "read");
+    const view = offered[wanted] ? wanted : "colours";
+    find(this.#body, ".looks").hidden = !offered.read && !offered.where;
+    for (const [i, look] of this.#looks.entries()) {
+      const [name] = WORDS.views[i];
+      look.hidden = !offered[name];
+      look.setAttribute("aria-pressed", String(name === view));
+    }
+    return view;
+  }
+
+  /** Show the channels of a block, or the maps of its attention. @param {NetworkBlock} block @param {InsideFrame} frame @param {string} title @param {View} view */
+  #renderDetail(block, { channels, looks = [], x0 }, title, view) {
+    const detail = find(this.#body, ".detail");
+    const maps = find(detail, ".maps", HTMLCanvasElement);
+    const own = looks.filter(({ layer }) => blockOf(layer) === block.name);
+    const where = view === "where";
+    detail.hidden = false;
+    find(detail, "h3").textContent = title;
+    find(detail, ".info").textContent = where ? (own.length ? LAYERS : NO_ATTENTION) : blockTitle(block);
+    maps.hidden = where && !own.length;
+    maps.ariaLabel = where ? LAYERS : WORDS.channels(block.shape[0], block.name);
+    if (!maps.hidden) paint(maps, where ? layers(x0, own, this.#width) : tiled(channels, block, this.#width));
+  }
+}

@@ -1,0 +1,153 @@
+// In the plane: two clouds of points from one x_T, beside the true marginals, which are known exactly.
+import { swatch } from "../../drawing/chart.js";
+import { el, find, markup, meanings } from "../../drawing/dom.js";
+import { POINTS } from "../../plans/fields.js";
+import { Panel } from "../../run/panel.js";
+import { WAYS } from "../../words/meanings.js";
+import { Board, fromText } from "./board.js";
+import { LANES } from "./charts.js";
+import { networkOf } from "./plan.js";
+import { Stage } from "./stage.js";
+import { BOARD, WORDS } from "./words.js";
+
+/** @import { Page, Part } from "../../app.js" */
+/** @import { Form } from "../../form/form.js" */
+/** @import { Plan } from "../../plans/plan.js" */
+/** @import { Description } from "../../run/knowledge.js" */
+/** @import { Result } from "./cloud.js" */
+/** @import { Data } from "../../process/mixture.js" */
+
+const DRAW = `
+<p class="info" id="plane-draw-help">${BOARD.help}</p>
+<div class="board" tabindex="0" role="application" aria-label="${BOARD.board}" aria-describedby="plane-draw-help"></div>
+<div class="row"><span class="drawn grow" role="status"></span><button type="button" class="button undo">${BOARD.undo}</button><button type="button" class="button empty-board">${BOARD.clear}</button></div>
+`;
+const PANE = `<figcaption><span class="title"></span><span class="at"></span></figcaption><canvas width="720" height="720" role="img" aria-label="${WORDS.none}"></canvas><p class="verdict"></p>`;
+const STAGE = `
+<p>${WORDS.lead}</p>
+<div class="panes"><figure class="pane" data-lane="a">${PANE}</figure><figure class="pane" data-lane="b">${PANE}</figure></div>
+<div class="transport">
+  <span class="at"></span>
+</div>
+<div class="shown" role="group" aria-label="${WORDS.drawn}">
+  <label><input type="checkbox" class="density" checked><span>q(x<sub>t</sub>)</span></label>
+  <label><input type="checkbox" class="arrows" checked>${WORDS.score}</label>
+  <label><input type="checkbox" class="paths">${WORDS.paths}</label>
+  <label class="small-only"><input type="checkbox" class="large">${WORDS.large}</label>
+</div>
+<p class="info">${WORDS.arrows}</p>
+<div class="loss" hidden></div>
+<div class="marginals" hidden></div>
+<div class="numbers" hidden></div>
+`;
+
+/** @param {Page} page @param {string} part @returns {Promise<Part>} */
+export const mount = async (page, part) => new Plane(page, part).mounted();
+
+/**
+ * Its element has data-shape, and of the clouds data-t, data-frames (of both lanes), data-training (a network is), and
+ * data-last: whether the end of a run is shown.
+ */
+class Plane {
+  #body = el("div", { class: "plane" });
+  #draw = el("div", { class: "draw" });
+
+  /** @param {Page} page @param {string} part */
+  constructor(page, part) {
+    const body = this.#body;
+    markup(body, STAGE);
+    markup(this.#draw, DRAW);
+    find(body, "p").after(meanings("exact ε", "q( )", "score", "spread", "marginal", "±", ...WAYS));
+    /** @type {Panel<Result>} */
+    this.panel = new Panel(page, part, this);
+    this.stage = new Stage(body, this.panel.element);
+    this.#offerDrawing();
+    const { form } = this.panel;
+    form.place("shape").after(this.#draw, ...LANES.map((lane) => laneOf(form, lane)));
+    form.place("shape").addEventListener("change", () => {
+      if (this.#shape === "drawing") form.set({ steps_b: 200 }); // in few steps none is to be recognised
+    });
+    find(body, ".panes").before(this.panel.origin);
+    this.panel.stage.append(body);
+    // Its colours are drawn, so it is drawn anew where the page becomes light or dark.
+    const theme = new MutationObserver(() => this.stage.render());
+    theme.observe(document.documentElement, { attributeFilter: ["class"] });
+  }
+
+  mounted() {
+    const { stage } = this;
+    const title = () => WORDS.title(this.#shape);
+    return this.panel.mounted(["csv"], () => stage.ended, {
+      show: () => stage.soon(), // a canvas that is not seen has no size
+      key: (event) => stage.scrubber.key(event),
+      title,
+      slide: async () => stage.slide(title()),
+    });
+  }
+
+  get #shape() {
+    return this.panel.form.value("shape");
+  }
+
+  /** The board is the control of the field `drawing`. */
+  #offerDrawing() {
+    const { panel } = this;
+    const element = this.#draw;
+    const board = new Board(element, POINTS, () => panel.changed("drawing", true));
+    panel.form.adopt("drawing", {
+      element,
+      input: null,
+      get: () => (element.hidden ? "" : board.text),
+      set: (text) => {
+        if (text) board.points = fromText(text, POINTS);
+        board.render();
+      },
+      missing: () => (board.points.length ? "" : WORDS.missing),
+    });
+  }
+
+  // --- What the panel asks of a part
+
+  /** @param {Form} form */
+  layout = (form) => form.layout(({ lane }) => !lane);
+
+  /** @param {Result} result */
+  take(result) {
+    this.stage.take(result);
+  }
+
+  renew() {
+    this.stage.clear();
+  }
+
+  render() {
+    const { panel, stage } = this;
+    panel.element.dataset.shape = this.#shape;
+    if (panel.form.missing) stage.offer(null, []); // there is nothing to show any more
+    stage.scrubber.active = panel.stream.active;
+    stage.soon();
+  }
+
+  /** @param {unknown} _ @param {Plan | null} plan */
+  finish(_, plan) {
+    if (plan) this.panel.page.knowledge.catalogue.trained.add(networkOf(plan.request));
+    return this.stage.summary;
+  }
+
+  /** @param {Description} description */
+  describe(description) {
+    const { data, lanes } = /** @type {Description & { data: Data, lanes: string[] }} */ (description);
+    this.stage.offer(data, lanes);
+  }
+
+  sight() {
+    return [find(this.#body, ".transport")];
+  }
+}
+
+/** The fields of a lane. @param {Form} form @param {string} lane */
+function laneOf(form, lane) {
+  const fields = form.fields.filter((field) => field.lane === lane).map(({ name }) => form.place(name));
+  const title = el("legend", null, swatch(lane), lane.toUpperCase());
+  return el("fieldset", { class: "lane", "data-lane": lane }, title, ...fields);
+}

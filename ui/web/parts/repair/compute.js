@@ -1,0 +1,75 @@
+// Fill in what was erased, as ui/parts/repair.py computes it: by replacement, RePaint and DDNM.
+
+import { chainOf, column, kept, sampled, seen, source, spread, take, variances } from "../../computing/rows.js";
+import { seedsOfColumns } from "../../plans/rows.js";
+import { fromUint8 } from "../../process/floats.js";
+import { blur, downsample, grey, mask, restore } from "../../process/restore.js";
+import { BLUR, known, methods, SHRUNK, sourceOf } from "./plan.js";
+
+/** @import { Picture } from "../../pictures/resize.js" */
+/** @import { Request } from "../../plans/plan.js" */
+/** @import { RowsPlan } from "../../plans/rows.js" */
+/** @import { Measurement } from "../../process/restore.js" */
+/** @import { Chains, Computation, Loaded as Model, Strands, Work } from "../../computing/computation.d.ts" */
+
+/** @type {Computation} */
+export const computation = { ...kept, chains, compute };
+
+/** @param {Request} request @param {number} size @param {number} channels @returns {Measurement} */
+function measurementOf(request, size, channels) {
+  if (request.task === "mask") return mask(known(request, size));
+  if (request.task === "grey") return grey(channels);
+  return request.task === "downsample" ? downsample(SHRUNK, size) : blur(BLUR, size);
+}
+
+/** @param {RowsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array} y what was measured @returns {Chains} */
+function chains(plan, [model], phase, y) {
+  const { request, columns } = plan;
+  if (!phase) return () => sampled(plan, model, sourceOf(request), 0);
+  const measurement = measurementOf(request, model.size, model.channels);
+  const all = methods(request);
+  return (number) => {
+    const [method, seed] = [all[Math.floor(number / columns)], seedsOfColumns(request)[number % columns]];
+    const chain = restore(model, y, measurement, method, { ...chainOf(plan, model), seed: BigInt(seed) });
+    return column(plan, model, chain, request.steps, all.length);
+  };
+}
+
+/** @param {RowsPlan} plan @param {Model[]} models @param {Work} work */
+async function compute(plan, [model], work) {
+  const { request } = plan;
+  work.give({ kind: "plan" });
+  const { data } = await source(plan, 0, sourceOf(request), work, work.share(0));
+  const measurement = measurementOf(request, model.size, model.channels);
+  const y = measurement.forward(fromUint8(data, model.channels));
+  work.give({ kind: "source", i: 1, x: [seen(model, measurement.pseudoinverse(y))], final: true });
+  const rows = work.share(1, y);
+  for (const row of methods(request).keys()) await rowOf(plan, row, y, measurement, work, rows);
+}
+
+/** @param {RowsPlan} plan @param {number} row @param {Float32Array} y @param {Measurement} measurement @param {Work} work @param {Strands} strands */
+async function rowOf(plan, row, y, measurement, work, strands) {
+  const { request } = plan;
+  const how = { repeats: methods(request)[row] !== "ddnm", withX: true };
+  const last = await take(plan, row, strands, request.steps, work, how);
+  const pictures = work.recording.rows.get(row);
+  work.give({ kind: "map", row, x: [[differing(pictures)]] });
+  let gaps = 0;
+  for (const { end } of last) {
+    const measured = measurement.forward(/** @type {Float32Array} */ (end));
+    for (const [i, value] of measured.entries()) gaps += (value - y[i]) ** 2;
+  }
+  const gap = 127.5 * Math.sqrt(gaps / (last.length * y.length));
+  work.give({ kind: "row", row, spread: spread(pictures), gap });
+}
+
+/** Where pictures differ, brighter for more. @param {Picture[]} pictures @returns {Picture} */
+function differing(pictures) {
+  const [{ width, height, channels }] = pictures;
+  const found = variances(pictures);
+  const data = Uint8Array.from({ length: width * height }, (_, pixel) => {
+    const own = found.subarray(pixel * channels, (pixel + 1) * channels);
+    return Math.min(255, (2 * own.reduce((sum, one) => sum + Math.sqrt(one), 0)) / channels);
+  });
+  return { width, height, channels: 1, data };
+}

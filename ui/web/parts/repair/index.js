@@ -1,0 +1,43 @@
+// Fill in what was erased.
+
+import {
+  ALL,
+  checkpoint,
+  count,
+  field,
+  label,
+  MORE,
+  picture,
+  sampler,
+  seed,
+  steps,
+  switches,
+} from "../../plans/forms.js";
+import { FIELDS as REPAIR, TITLE } from "./form_words.js";
+
+/** @import { PagePart } from "../index.js" */
+
+const METHODS = ["ddnm", "replacement", "repaint", "pigdm", "dps"];
+/** The cells of the right half of a picture, encoded as `cells` of fields.js reads them. */
+const RIGHT_HALF = `${"AAD__wAA__8AAP__".repeat(10)}AAD__wAA__8=`;
+const fields = [
+  checkpoint(),
+  picture(),
+  seed({}, REPAIR.seed),
+  field("task", "choice", REPAIR.task, "mask", { names: ["mask", "downsample", "grey", "blur"] }),
+  field("hidden", "picture", REPAIR.hidden, RIGHT_HALF, { holds: "cells", shown_if: [{ task: "mask" }] }),
+  field("method", "choice", REPAIR.method, "ddnm", { names: METHODS }),
+  field("method_b", "choice", REPAIR.method_b, "none", { names: ["none", ...METHODS] }),
+  label(),
+  count(REPAIR.count, 8, 2),
+  steps(50, MORE),
+  sampler(),
+  ...switches(ALL),
+];
+
+/** @type {PagePart} */
+export const repair = {
+  place: "inside",
+  title: TITLE,
+  fields,
+};

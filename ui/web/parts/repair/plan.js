@@ -1,0 +1,150 @@
+// The planner of "What the model knows": only a part of a picture is left, and each row completes it by one method.
+
+import { asText, fromText, urlSafe } from "../../pictures/text.js";
+import { byKind, stepKind } from "../../plans/plan.js";
+import {
+  chainOf,
+  checkPixels,
+  GRADIENT,
+  laneAsked,
+  rows,
+  seedsOfColumns,
+  shownRows,
+  stemOf,
+  strandsOfRows,
+  strandsOfSources,
+} from "../../plans/rows.js";
+import { copied, lines, picture, rowsHead, rowsSaved } from "../../plans/scripts.js";
+import { UserError } from "../../process/errors.js";
+import { chain, checkNoMemory } from "../../process/runs.js";
+import { literal, range } from "../../words/literal.js";
+import { COMPLETED, METHOD, ofSeed } from "../../words/rows.js";
+import { PART } from "../../words/wrong.js";
+
+/** @import { Chain } from "../../process/runs.js" */
+/** @import { Catalogue } from "../../words/catalogue.js" */
+/** @import { Facts, Planner, Request } from "../../plans/plan.js" */
+/** @import { RowsPlan, Source } from "../../plans/rows.js" */
+
+const GRID = 32; // the brush erases in a grid of so many cells on a side, whatever the model's size
+export const SHRUNK = 4; // by which factor "downsample" makes pictures smaller
+export const BLUR = 2; // the standard deviation of "blur", in pixels
+
+/**
+ * takes: one step costs as many plain evaluations. alters: whether the method changes the state on its way, or repeats parts of
+ * the chain. Samplers that remember earlier steps don't allow this.
+ * @type {Record<string, { takes: number, alters: boolean }>}
+ */
+const METHODS = {
+  ddnm: { takes: 1, alters: false },
+  replacement: { takes: 1, alters: true },
+  repaint: { takes: 10, alters: true },
+  pigdm: { takes: GRADIENT, alters: false },
+  dps: { takes: GRADIENT, alters: true },
+};
+
+/** @param {Request} request @returns {string[]} */
+export const methods = ({ method, method_b }) => (method_b === "none" ? [method] : [method, method_b]);
+
+/** A 1 for each pixel that is left, a 0 for each whose cell is erased. @param {Request} request @param {number} size */
+export function known({ hidden }, size) {
+  const at = (/** @type {number} */ i) => Math.floor(((i + 0.5) * GRID) / size);
+  const left = Uint8Array.from({ length: size * size }, (_, i) => {
+    const cell = at(Math.floor(i / size)) * GRID + at(i % size);
+    return 1 - (((hidden[cell >> 3] ?? 0) >> (7 - (cell & 7))) & 1);
+  });
+  if (left.includes(0) && left.includes(1)) return left;
+  throw new UserError(PART.erased);
+}
+
+/** Throw if the task is impossible with the model's pictures. @param {Request} request @param {Facts} model */
+function checkTask(request, { image_size: size, channels }) {
+  const { task } = request;
+  if (task === "grey" && channels < 3) throw new UserError(PART.grey);
+  if (task === "downsample" && size % SHRUNK) throw new UserError(PART.shrunk(SHRUNK));
+  if (task === "mask") known(request, size);
+}
+
+/** The picture of which a part is left. @param {Request} request @returns {Source} */
+export const sourceOf = ({ picture, seed }) => ({ own: picture, seed });
+
+/** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {RowsPlan} */
+function plan(request, [model], catalogue) {
+  checkPixels(model, PART.repair);
+  if (request.picture) fromText(request.picture, model);
+  const { options } = chainOf(request, model, catalogue);
+  const { steps } = options;
+  const way = chain(model.process, options);
+  checkTask(request, model);
+  for (const method of methods(request)) checkMethod(method, way, catalogue);
+  const { checkpoint, count, task } = request;
+  const evaluations = methods(request).map((method) => steps * METHODS[method].takes); // of a picture of each row
+  const all = evaluations.reduce((sum, row) => sum + row);
+  return {
+    ...{ request, refs: [checkpoint], images: count, model, options, columns: count },
+    stem: stemOf(request, task, catalogue),
+    steps: byKind([stepKind(checkpoint), request.picture ? 0 : steps], [stepKind(checkpoint, count), all]),
+    strands: [strandsOfSources(options, [sourceOf(request)]), strandsOfRows(count, evaluations)],
+  };
+}
+
+/**
+ * Throw if the method can't take the sampler's steps one by one, or if it needs gradients that this edition does not have.
+ * @param {string} method @param {Chain} way @param {Catalogue} catalogue
+ */
+function checkMethod(method, way, { words: { installed } }) {
+  const { alters, takes } = METHODS[method];
+  if (takes === GRADIENT && installed) throw new UserError(installed.gradients);
+  if (!alters) return;
+  checkNoMemory(way);
+  if (!way.advance) throw new UserError(PART.ownState);
+}
+
+/** @type {Planner<RowsPlan>} */
+export const planner = {
+  ...rows,
+  plan,
+  scripts: (plan) => ({ python: copied(() => script(plan)) }),
+  shown({ request, model, options: { steps } }) {
+    const titles = methods(request).map((method) => METHOD[method]);
+    const columns = seedsOfColumns(request).map(ofSeed);
+    return shownRows(model, { titles, ...COMPLETED, columns, steps: titles.map(() => steps) });
+  },
+  asked: ({ request, ...plan }) => ({
+    ...laneAsked(plan),
+    ...{ source: sourceOf(request), task: request.task, methods: methods(request), seeds: seedsOfColumns(request) },
+    hidden: request.task === "mask" ? urlSafe(request.hidden) : "",
+  }),
+};
+
+/** A script that repeats the rows with ddpm_core. @param {RowsPlan} plan */
+function script({ request, model, options }) {
+  const { seed, count, task, checkpoint } = request;
+  const { image_size: size, channels } = model;
+  const head = rowsHead(checkpoint, model, options);
+  const source = request.picture
+    ? picture("picture", request.picture, [1, size, size, channels])
+    : [`picture = ddpm_core.sample(model, [${seed}], **options)`];
+  const left = task === "mask" ? picture("known", asText(known(request, size)), [size, size]) : [];
+  /** @type {Record<string, string>} */
+  const measured = {
+    mask: "mask(known)",
+    blur: `blur(restore.gaussian_kernel(${BLUR}, ${size}), ${size})`,
+    grey: `grey(channels=${channels})`,
+    downsample: `downsample(${SHRUNK})`,
+  };
+  return lines(
+    ...(request.picture || task === "mask" ? ["import base64", "import zlib", ""] : []),
+    ...head.toSpliced(4, 0, "from ddpm_core import restore"),
+    ...source,
+    ...left,
+    `A = restore.${measured[task]}`,
+    "y, rows = A(ddpm_core.from_uint8(picture)), []",
+    `for method in ${literal(methods(request))}:`,
+    `    *_, last = restore.restore(model, y, A, method, ${range(seed + 1, count)}, **options)`,
+    "    rows.append(ddpm_core.to_uint8(last.x))",
+    rowsSaved(count, task),
+  );
+}
+
+export const files = () => import("../../files/rows.js");

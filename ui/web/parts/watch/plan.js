@@ -1,0 +1,17 @@
+// A run of Watch: one lane, and a second one if the visitor changes the picture halfway.
+
+import { ofLanes } from "../../plans/sampling.js";
+import { laneOf, plain } from "../../plans/settings.js";
+
+/** @import { Request } from "../../plans/plan.js" */
+/** @import { Lane } from "../../plans/settings.js" */
+
+/** @param {Request} request @returns {Lane[]} */
+function lanesOf(request) {
+  const lane = plain(laneOf(request));
+  return request.touch.length ? [lane, { ...lane, touch: request.touch }] : [lane];
+}
+
+export const planner = ofLanes(lanesOf);
+
+export const files = () => import("../../files/save.js");

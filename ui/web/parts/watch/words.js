@@ -1,0 +1,40 @@
+// Watch's words: what there is to try, the hand that changes a picture halfway, and what typing draws.
+
+import { countOfSteps } from "../../words/units.js";
+
+export const WORDS = {
+  types: "Draw what I type",
+  tour: (/** @type {number} */ minutes) => `Take the ${minutes}-minute tour`,
+  seven: "Draw a 7",
+  own: "My own picture",
+  grain: "Why grainy?",
+};
+
+/** The words for changing a picture by hand. */
+export const TOUCH = {
+  /** What the brush does; the colour of "colour" is chosen. */
+  tools: {
+    noise: "Add noise",
+    clean: "Take noise away",
+    "0.0.0": "Black",
+    "255.255.255": "White",
+    colour: "Colour",
+  },
+  apart: "|A − B|, mean of all pixels in grey levels",
+  keys: "Touch xₜ: arrow keys move the brush, Space touches, + and − change its size, Z undoes",
+  colour: "Colour of the brush",
+  undo: "Undo",
+  full: "There is no room for more strokes. Undo one first.",
+  hint: "Rub the picture",
+  spoken: "Touch the picture now",
+  title: "Change the picture halfway",
+  size: "Size",
+  strength: "Strength",
+  start: (/** @type {number} */ t) => `t ${t}, touched`,
+};
+
+/** The words about prompts that are being typed. */
+export const TYPING = {
+  waits: "This run goes on. Your words are drawn after it.",
+  sketch: (/** @type {unknown} */ steps) => `Quick sketch in ${countOfSteps(Number(steps))}`,
+};
