@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { Sheet } from "../drawing/sheet.js";
 import { digits } from "../figures/digits.js";
 import { newestOnly, WorkerEngine } from "../figures/engine.js";
 import { likeness, signature } from "../figures/kinds/card.js";
@@ -10,11 +11,10 @@ import { scaled } from "../figures/kinds/same.js";
 import { colour, pixels } from "../figures/paint.js";
 import { centred, pictureOf, textOf } from "../figures/picture.js";
 import { freshNoise, namesOf, noisy, SCHEDULE, T, termsOf, weightsAt } from "../figures/process.js";
-import { Sheet } from "../figures/sheet.js";
 import { cellAt, ORDER, placeOf, SIDE, sharesAt } from "../figures/square.js";
 import { Turns } from "../figures/turns.js";
 import { VERBS } from "../figures/verbs.js";
-import { drawn } from "../learning/drawings.js";
+import { drawn, SHEET } from "../learning/drawings.js";
 import { compile } from "../network/kernel.js";
 import { load } from "../network/model.js";
 
@@ -162,22 +162,28 @@ test("a drawing is moved to the middle, where the network has seen its digits", 
   assert.deepEqual(centred(empty), empty);
 });
 
-test("keys draw as a hand does, undo takes a stroke away, and other keys are left to the page", () => {
-  const sheet = new Sheet(
-    () => {},
-    () => {},
-  );
-  for (const key of [" ", "ArrowRight", "ArrowRight", "ArrowDown", "Enter"]) assert.ok(sheet.key(key, false));
-  assert.deepEqual(sheet.strokes, [[140, 70, 150, 70, 160, 70, 160, 80]]);
-  assert.ok(!sheet.isDown && !sheet.key("Tab", false));
-  for (let i = 0; i < 40; i++) sheet.key("ArrowLeft", true);
-  assert.deepEqual(sheet.pen, [0, 8]);
-  sheet.key("z", false);
-  assert.deepEqual(sheet.strokes, []);
-  sheet.begin([3, 3]);
-  sheet.to([3.2, 3]); // too near to be a point
-  sheet.to([40, -5]); // beyond the sheet
-  assert.deepEqual(sheet.strokes, [[30, 30, 280, 0]]);
+test("keys draw as a hand does, and other keys are left to the page", () => {
+  const strokes = [];
+  const sheet = new Sheet(SHEET, {
+    drawn: (one) => strokes.push(one),
+    moved() {},
+    used: () => strokes.flat().length / 2,
+  });
+  const press = (key, shiftKey = false) => sheet.key({ key, shiftKey });
+  sheet.pen = [0.5, 0.25];
+  for (const key of [" ", "ArrowRight", "ArrowRight", "ArrowDown", "Enter"]) assert.ok(press(key));
+  assert.deepEqual(strokes, [[140, 70, 150, 70, 160, 70, 160, 80]]);
+  assert.ok(sheet.isByKeys && !sheet.line.length && !press("Tab") && !press("z"));
+  for (let i = 0; i < 40; i++) press("ArrowLeft", true);
+  assert.equal(sheet.pen[0], 0);
+  sheet.to(3 / 28, 3 / 28);
+  sheet.to(3.2 / 28, 3 / 28); // too near to be a point
+  sheet.to(2, -1); // beyond the sheet
+  assert.deepEqual(sheet.line, [30, 30, 280, 0]);
+  press("Escape");
+  assert.deepEqual(sheet.line, []);
+  for (let i = 0; i < 1000; i++) sheet.to((i % 2) / 2, 0);
+  assert.equal(sheet.line.length / 2 + 4, SHEET.points);
 });
 
 test("ink is dark on paper and light in the dark; numbers beyond the ends have their colours", () => {

@@ -1,16 +1,15 @@
 // The sheet on which the reader draws the picture of the page, and ten digits to take instead.
 
-import { drawn } from "../../learning/drawings.js";
+import { Sheet } from "../../drawing/sheet.js";
+import { drawn, SHEET } from "../../learning/drawings.js";
 import { fromUint8 } from "../../process/floats.js";
 import { PAD } from "../../words/figures.js";
 import { digits } from "../digits.js";
 import { button, el } from "../elements.js";
-import { centred, picture, SIDE } from "../picture.js";
-import { Sheet } from "../sheet.js";
+import { centred, picture } from "../picture.js";
 
 /** @import { Figure } from "../figure.js" */
 
-const UNITS = 10; // of a stroke's numbers in a pixel
 const PEN = 2.6; // pixels: about that of the digits that the network has seen
 
 /** @param {Figure} figure */
@@ -24,25 +23,50 @@ export function pad(figure) {
     pen,
   );
   const said = el("p", { class: "note", role: "status" });
-  const sheet = new Sheet(take, movePen);
+  /** @type {number[][]} */
+  let strokes = [];
+  const sheet = new Sheet(SHEET, {
+    drawn: (stroke) => take([...strokes, stroke]),
+    moved: paint,
+    used: () => strokes.flat().length / 2,
+  });
+  sheet.pen = [0.5, 0.25];
   sheet.listen(area);
-  area.addEventListener("blur", () => {
-    pen.hidden = true;
+  area.addEventListener("keydown", (event) => {
+    const does = { z: undo, Delete: clear, Backspace: clear }[event.key];
+    if (!sheet.key(event) && !does) return;
+    event.preventDefault();
+    does?.();
   });
 
-  /** @param {boolean} over */
-  function take(over) {
-    const lines = sheet.strokes.map((stroke) => stroke.map((value) => value / UNITS));
-    const x = fromUint8(drawn(lines, PEN), 1);
-    tile.paint(x);
-    if (over && sheet.strokes.length) picture.change(centred(x), "reader");
+  /** @param {number[][]} all that the reader has drawn */
+  function drawing(all) {
+    const lines = all.map((stroke) => stroke.map((value) => value / SHEET.units));
+    return fromUint8(drawn(lines, PEN), 1);
   }
 
-  function movePen() {
-    const [left, top] = sheet.pen.map((v) => `${(100 * v) / SIDE}%`);
-    Object.assign(pen.style, { left, top });
-    pen.classList.toggle("down", sheet.isDown);
-    pen.hidden = false;
+  /** @param {number[][]} all */
+  function take(all) {
+    strokes = all;
+    if (all.length) picture.change(centred(drawing(all)), "reader");
+    else tile.paint(drawing(all));
+  }
+
+  function paint() {
+    const { line, pen: at, isByKeys } = sheet;
+    if (line.length || strokes.length) tile.paint(drawing([...strokes, line]));
+    pen.hidden = !isByKeys;
+    pen.style.left = `${100 * at[0]}%`;
+    pen.style.top = `${100 * at[1]}%`;
+    pen.classList.toggle("down", line.length > 0);
+  }
+
+  function undo() {
+    take(strokes.slice(0, -1));
+  }
+
+  function clear() {
+    take([]);
   }
 
   const ours = digits.map((x, n) => {
@@ -55,18 +79,13 @@ export function pad(figure) {
 
   /** @param {number} n */
   function choose(n) {
-    sheet.strokes = [];
+    strokes = [];
     picture.change(digits[n], "ours");
   }
 
   figure.body.append(
     area,
-    el(
-      "div",
-      { class: "buttons" },
-      button(PAD.undo, () => sheet.undo()),
-      button(PAD.clear, () => sheet.clear()),
-    ),
+    el("div", { class: "buttons" }, button(PAD.undo, undo), button(PAD.clear, clear)),
     el("p", { class: "label" }, PAD.ours),
     el("div", { class: "digits" }, ...ours),
     said,
@@ -74,7 +93,7 @@ export function pad(figure) {
   return {
     controls: {},
     update() {
-      if (picture.whose !== "reader" || !sheet.strokes.length) tile.paint(picture.x);
+      tile.paint(strokes.length ? drawing(strokes) : picture.x);
       said.textContent = PAD.whose[picture.whose];
       for (const [n, one] of ours.entries()) one.setAttribute("aria-pressed", String(picture.x === digits[n]));
     },

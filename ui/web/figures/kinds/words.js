@@ -1,5 +1,6 @@
 // The square between four words: recorded pictures, and on demand a network that draws any place of it, for any words.
 
+import { ARROWS, onDrag } from "../../drawing/hands.js";
 import { bytes } from "../../messages/bytes.js";
 import { BETWEEN } from "../../words/figures.js";
 import { button, el, write } from "../elements.js";
@@ -11,9 +12,6 @@ import { cellAt, ORDER, placeOf, SIDE, sharesAt } from "../square.js";
 const MODEL = "emoji-tiny-3-steps";
 const [SIZE, SEED] = [64, 1]; // of the recorded square
 const RECORDED = new URL("../../parts/between/example.json", import.meta.url);
-/** @type {Record<string, [right: number, down: number]>} */
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-
 /** @param {Figure} figure */
 export function words(figure) {
   let corners = BETWEEN.corners;
@@ -71,15 +69,7 @@ export function words(figure) {
     figure.changed();
     if (isLive) draw();
   }
-  const drag = (/** @type {PointerEvent} */ { clientX, clientY }) => {
-    const { left, top, width, height } = square.getBoundingClientRect();
-    move((clientX - left) / width, (clientY - top) / height);
-  };
-  square.addEventListener("pointerdown", (event) => {
-    square.setPointerCapture(event.pointerId);
-    drag(event);
-  });
-  square.addEventListener("pointermove", (event) => event.buttons && drag(event));
+  onDrag(square, move);
   square.addEventListener("keydown", (event) => {
     const by = ARROWS[event.key];
     if (!by) return;

@@ -1,5 +1,6 @@
 // Between words: a square of pictures between four texts, and a finger that moves through it.
-import { ARROWS, context2d, el, onDrag, write } from "../../drawing/dom.js";
+import { context2d, el, write } from "../../drawing/dom.js";
+import { ARROWS, onDrag } from "../../drawing/hands.js";
 import { NOISE, soon } from "../../drawing/motion.js";
 import { drawable } from "../../pictures/sprite.js";
 import { Panel } from "../../run/panel.js";
