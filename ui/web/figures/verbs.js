@@ -5,7 +5,7 @@ import { toUint8 } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
 import { conditions, predict, qSample } from "../process/predict.js";
 import { sideBySide, trajectory } from "../process/runs.js";
-import { sharesAt } from "./square.js";
+import { mixture } from "../process/square.js";
 
 /** @import { Model as Loaded } from "../network/model.js" */
 /** @import { Process } from "../process/predict.js" */
@@ -84,14 +84,10 @@ async function* between(model, { corners, places, seed }) {
   if (!words || !decode) throw new UserError("this model reads no words");
   const states = corners.map((text) => words(text));
   for (const [i, [right, down]] of places.entries()) {
-    const label = mixed(states, sharesAt(right, down));
+    const label = mixture(states, right, down);
     for await (const { s, x } of trajectory(model, { seed: String(seed), label }))
       yield s ? null : { i, side: model.pictureSize, pixels: toUint8(decode(x), 3) };
   }
 }
-
-/** The conditions of the corners, in these shares. @param {Float32Array[]} states @param {number[]} shares */
-const mixed = (states, shares) =>
-  states[0].map((_, k) => states.reduce((sum, state, i) => sum + shares[i] * state[k], 0));
 
 export const VERBS = { guess, runs, inside, between };

@@ -11,12 +11,12 @@ import { scaled } from "../figures/kinds/same.js";
 import { colour, pixels } from "../figures/paint.js";
 import { centred, pictureOf, textOf } from "../figures/picture.js";
 import { freshNoise, namesOf, noisy, SCHEDULE, T, termsOf, weightsAt } from "../figures/process.js";
-import { cellAt, ORDER, placeOf, SIDE, sharesAt } from "../figures/square.js";
 import { Turns } from "../figures/turns.js";
 import { VERBS } from "../figures/verbs.js";
 import { drawn, SHEET } from "../learning/drawings.js";
 import { compile } from "../network/kernel.js";
 import { load } from "../network/model.js";
+import { CELLS, cellAt, placeOf, SIDE, sharesAt } from "../process/square.js";
 
 /** A few turns of the loop of messages. */
 const later = () => new Promise((resolve) => setTimeout(resolve, 5));
@@ -200,11 +200,11 @@ test("ink is dark on paper and light in the dark; numbers beyond the ends have t
 
 test("the square has each cell once, from coarse to fine, and shares that add up", () => {
   assert.deepEqual(
-    [...ORDER].sort((a, b) => a - b),
+    [...CELLS].sort((a, b) => a - b),
     Array.from({ length: SIDE * SIDE }, (_, i) => i),
   );
-  assert.deepEqual(ORDER.slice(0, 4), [0, 6, 42, 48]);
-  for (const cell of ORDER) assert.equal(cellAt(...placeOf(cell)), cell);
+  assert.deepEqual(CELLS.slice(0, 4), [0, 6, 42, 48]);
+  for (const cell of CELLS) assert.equal(cellAt(...placeOf(cell)), cell);
   assert.deepEqual(sharesAt(1, 0), [0, 1, 0, 0]);
   const sum = sharesAt(0.3, 0.8).reduce((a, b) => a + b);
   assert.ok(Math.abs(sum - 1) < 1e-12);

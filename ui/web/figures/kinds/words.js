@@ -2,10 +2,10 @@
 
 import { ARROWS, onDrag } from "../../drawing/hands.js";
 import { bytes } from "../../messages/bytes.js";
+import { CELLS, cellAt, placeOf, SIDE, sharesAt } from "../../process/square.js";
 import { BETWEEN } from "../../words/figures.js";
 import { button, el, write } from "../elements.js";
 import { newestOnly } from "../engine.js";
-import { cellAt, ORDER, placeOf, SIDE, sharesAt } from "../square.js";
 
 /** @import { Figure } from "../figure.js" */
 
@@ -139,13 +139,13 @@ export function words(figure) {
     figure.ask(
       "square",
       "between",
-      { corners, places: ORDER.map(placeOf), seed: SEED },
+      { corners, places: CELLS.map(placeOf), seed: SEED },
       ({ i, ...answer }) => {
         if (mine !== corners) return;
-        const cell = ORDER[i];
+        const cell = CELLS[i];
         context.putImageData(imageOf(answer), (cell % SIDE) * SIZE, Math.floor(cell / SIDE) * SIZE);
-        bar.value = (i + 1) / ORDER.length;
-        bar.hidden = i + 1 === ORDER.length;
+        bar.value = (i + 1) / CELLS.length;
+        bar.hidden = i + 1 === CELLS.length;
       },
       { model: MODEL, behind: true },
     );
