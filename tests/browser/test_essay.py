@@ -129,6 +129,15 @@ def test_keys_and_the_words_of_the_text_set_a_figure(essay):
     assert "%" in figure(essay, "words").locator("p[role=status]").first.text_content()
 
 
+def test_the_line_that_embeds_a_figure_has_its_values(essay):
+    essay.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject() }")
+    one = figure(essay, "guess")
+    one.get_by_role("slider").press("End")
+    one.get_by_role("button", name="Embed").click()
+    line = says(essay, "guess", "<iframe")
+    assert "figure.html?name=guess&t=1000" in line and "#picture" not in line
+
+
 def test_a_network_learns_in_the_essay(essay):
     one = figure(essay, "learned")
     essay.wait_for_selector("ddpm-figure[name=learned][data-recorded=true]")

@@ -29,6 +29,9 @@ def here() -> dict[str, Files]:
     }
 
 
-def given(models: Mapping[str, Files]) -> dict[str, Any]:
-    """Return what figures need from the beginning: `Given` of web/figures/figure.js."""
-    return {"models": models, "lab": "./"}
+def given(models: Mapping[str, Files], frame: str = "") -> dict[str, Any]:
+    """Return what figures need from the beginning: `Given` of web/figures/figure.js.
+
+    frame: the page of one figure, if other sites may show it.
+    """
+    return {"models": models, "lab": "./", "frame": frame}

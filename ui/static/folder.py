@@ -61,7 +61,7 @@ Any web server can send this folder, under any path. `python -m ui.static` of DD
 - The digits that a network learns: [DIGITS.md](DIGITS.md)
 """
 CLIENT = "local/client.js"  # the module of what computes for this page
-ESSAY = "essay.html"
+ESSAY, FRAME = "essay.html", "figure.html"
 FIGURE = """// <ddpm-figure name="guess" t="560"></ddpm-figure>: figures in a page of another site. See docs/page.md.
 globalThis.ddpmFigures = {{ base: new URL("./", import.meta.url).href, {given} }};
 await import("./web/{version}/figures.js");
@@ -153,9 +153,9 @@ def _write_essay(out: Path, models: Mapping[str, Mapping[str, Sequence[Any]]], p
         for ref in figures.REFS
         if ref in models
     }
-    given = figures.given(own)
+    given = figures.given(own, FRAME)
     _write_page(out / ESSAY, web.essay(given, preview, address and f"{address}{ESSAY}"))
-    _write_page(out / "figure.html", web.figure(given, ESSAY))
+    _write_page(out / FRAME, web.figure(given, ESSAY))
     _write(out / "figure.js", FIGURE.format(given=_compact(given)[1:-1], version=web.version()))
     return ESSAY
 

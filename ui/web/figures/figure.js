@@ -3,11 +3,11 @@
 
 import { WORDS } from "../words/figures.js";
 import { failure } from "../words/units.js";
-import { el, write } from "./elements.js";
+import { button, el, write } from "./elements.js";
 import { WorkerEngine } from "./engine.js";
 import { KINDS } from "./kinds.js";
 import { Tile } from "./paint.js";
-import { picture } from "./picture.js";
+import { picture, textOf } from "./picture.js";
 import { STYLE } from "./style.js";
 
 /** @import { Control } from "./elements.js" */
@@ -15,9 +15,9 @@ import { STYLE } from "./style.js";
 /** @import { Ink, Theme } from "./paint.js" */
 
 /**
- * What a page says once for all its figures: the files of the models; where the lab is, "" for nowhere; where the files
- * of the page are.
- * @typedef {{ models: Record<string, ModelFiles>, lab: string, base: string }} Given
+ * What a page says once for all its figures: the files of the models; where the lab is, "" for nowhere; the page of
+ * one figure that other sites may show, "" for none; where the files of the page are.
+ * @typedef {{ models: Record<string, ModelFiles>, lab: string, frame: string, base: string }} Given
  */
 /**
  * What a kind of figure is made with. controls: by their names, as attributes, links and the text of an essay set them.
@@ -25,12 +25,14 @@ import { STYLE } from "./style.js";
  */
 
 const NEAR = "600px 0px"; // of the screen's edge: a figure there begins
+const ROOM = 60; // pixels that the frame of a figure has around it
 const system = () => matchMedia("(prefers-color-scheme: dark)");
 
 /** @returns {Given} */
 function givenByPage() {
   const text = document.querySelector("#given")?.textContent;
-  const given = /** @type {any} */ (globalThis).ddpmFigures ?? (text ? JSON.parse(text) : { models: {}, lab: "" });
+  const given =
+    /** @type {any} */ (globalThis).ddpmFigures ?? (text ? JSON.parse(text) : { models: {}, lab: "", frame: "" });
   return { base: document.baseURI, ...given };
 }
 
@@ -243,19 +245,37 @@ export class Figure extends HTMLElement {
     for (const tile of this.#tiles) tile.dress(theme);
   }
 
-  /** The line that leads to the lab, with these values. */
+  /** The line that leads to the lab with these values, and into other people's pages. */
   #link() {
-    const { lab, base } = this.given;
+    const { lab, frame, base } = this.given;
     const make = WORDS.lab[this.name];
     const old = this.body.querySelector(".lab");
     const line = /** @type {HTMLElement} */ (old ?? el("p", { class: "lab" }));
-    if (!lab || !make) return line;
-    const { text, query } = make(/** @type {any} */ (this.values));
-    const address = new URL(`?${new URLSearchParams(query)}`, new URL(lab, base));
-    const to = el("a", { href: address.href }, text);
-    if (window.parent !== window) to.target = "_blank";
-    line.replaceChildren(to);
+    const parts = [];
+    if (lab && make) {
+      const { text, query } = make(/** @type {any} */ (this.values));
+      const address = new URL(`?${new URLSearchParams(query)}`, new URL(lab, base));
+      const to = el("a", { href: address.href }, text);
+      if (window.parent !== window) to.target = "_blank";
+      parts.push(to);
+    }
+    if (frame && window.parent === window) parts.push(button(WORDS.embed, () => this.#embed(new URL(frame, base))));
+    line.replaceChildren(...parts);
     return line;
+  }
+
+  /** Copy the line that shows this figure in another page. @param {URL} address of the page of one figure */
+  async #embed(address) {
+    const values = Object.entries(this.values).map(([name, value]) => [name, String(value)]);
+    address.search = String(new URLSearchParams([["name", this.name], ...values]));
+    if (picture.whose !== "ours") address.hash = `picture=${await textOf(picture.x)}`;
+    const { height } = this.getBoundingClientRect();
+    const line = WORDS.frame(address.href, Math.ceil(height) + ROOM, WORDS.names[this.name]);
+    const isCopied = await navigator.clipboard?.writeText(line).then(
+      () => true,
+      () => false,
+    );
+    this.say(isCopied ? WORDS.embedded : line);
   }
 }
 

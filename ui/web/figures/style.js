@@ -38,6 +38,7 @@ sub { font-size: .72em; line-height: 0; vertical-align: -.28em; }
 .note { color: var(--muted); font-size: 14px; }
 .label { color: var(--muted); font-size: 14px; margin-bottom: -8px; }
 .small { color: var(--muted); font-size: 13px; text-align: center; }
+.status { overflow-wrap: anywhere; }
 .status:empty { display: none; }
 .buttons { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
 button { min-height: 40px; padding: 0 16px; border: 1px solid var(--line); border-radius: 99px; background: none; color: inherit; font: inherit; font-weight: 500; cursor: pointer; }
@@ -90,8 +91,9 @@ input[type="text"] { min-width: 0; flex: 1; min-height: 40px; padding: 0 10px; b
 .chart path { fill: none; stroke: var(--guess); stroke-width: 2; vector-effect: non-scaling-stroke; }
 .chart line { stroke: var(--muted); vector-effect: non-scaling-stroke; }
 .card { display: block; width: 100%; height: auto; border-radius: 10px; box-shadow: 0 0 0 1px var(--line); }
-.lab { font-size: 13px; }
+.lab { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: center; min-height: 32px; font-size: 13px; }
 .lab a { color: var(--muted); }
+.lab button { min-height: 32px; padding: 0; border: 0; border-radius: 0; color: var(--muted); font-size: 13px; font-weight: 400; text-decoration: underline; }
 progress { width: 100%; height: 6px; accent-color: var(--guess); }
 @container (max-width: 360px) {
   .row { gap: 4px; }

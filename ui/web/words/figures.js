@@ -56,6 +56,10 @@ export const WORDS = {
       },
     }),
   },
+  embed: "Embed",
+  embedded: "Copied. Paste this line into the HTML of your page.",
+  frame: (/** @type {string} */ address, /** @type {number} */ height, /** @type {string} */ title) =>
+    `<iframe src="${address}" width="480" height="${height}" style="border: 0; max-width: 100%" title="${title}"></iframe>`,
   noModel: "The model of this figure is not on this page.",
   loading: (/** @type {number} */ done, /** @type {number} */ all) =>
     `The network is coming: ${megabytes(done)} of ${megabytes(all)} MB.`,
