@@ -1,5 +1,6 @@
 // The sheet on which the reader draws the picture of the page, and ten digits to take instead.
 
+import { calm, NOISE, play } from "../../drawing/motion.js";
 import { Sheet } from "../../drawing/sheet.js";
 import { drawn, SHEET } from "../../learning/drawings.js";
 import { fromUint8 } from "../../process/floats.js";
@@ -7,10 +8,13 @@ import { PAD } from "../../words/figures.js";
 import { digits } from "../digits.js";
 import { button, el } from "../elements.js";
 import { centred, picture } from "../picture.js";
+import { noisy } from "../process.js";
 
 /** @import { Figure } from "../figure.js" */
 
 const PEN = 2.6; // pixels: about that of the digits that the network has seen
+
+const [FROM, SECONDS, SEED] = [640, 2, 7]; // at first our digit comes out of noise: from which t, how long, which noise
 
 /** @param {Figure} figure */
 export function pad(figure) {
@@ -39,6 +43,20 @@ export function pad(figure) {
     does?.();
   });
 
+  let isNew = true;
+  let stop = () => {};
+
+  /** Our digit comes out of the noise, unless the reader wants little motion. */
+  function appear() {
+    let t = FROM;
+    tile.paint(noisy(picture.x, t, SEED));
+    stop = play((seconds) => {
+      t = Math.max(0, t - (seconds / SECONDS) * FROM);
+      tile.paint(noisy(picture.x, Math.round(t), SEED));
+      return t > 0;
+    }, NOISE);
+  }
+
   /** @param {number[][]} all that the reader has drawn */
   function drawing(all) {
     const lines = all.map((stroke) => stroke.map((value) => value / SHEET.units));
@@ -47,6 +65,7 @@ export function pad(figure) {
 
   /** @param {number[][]} all */
   function take(all) {
+    stop();
     strokes = all;
     if (all.length) picture.change(centred(drawing(all)), "reader");
     else tile.paint(drawing(all));
@@ -54,6 +73,7 @@ export function pad(figure) {
 
   function paint() {
     const { line, pen: at, isByKeys } = sheet;
+    if (line.length) stop();
     if (line.length || strokes.length) tile.paint(drawing([...strokes, line]));
     pen.hidden = !isByKeys;
     pen.style.left = `${100 * at[0]}%`;
@@ -93,7 +113,10 @@ export function pad(figure) {
   return {
     controls: {},
     update() {
+      stop();
       tile.paint(strokes.length ? drawing(strokes) : picture.x);
+      if (isNew && picture.whose === "ours" && !calm()) appear();
+      isNew = false;
       said.textContent = PAD.whose[picture.whose];
       for (const [n, one] of ours.entries()) one.setAttribute("aria-pressed", String(picture.x === digits[n]));
     },
