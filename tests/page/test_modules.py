@@ -85,7 +85,7 @@ def test_figures_are_light():
     needed = [name for name in scripts.imported("figures/kinds/guess.js") if name not in inside]
     page = weight(scripts.FIGURES, "essay/embed.js", *(f"figures/{name}" for name in needed))
     frame = gzip.compress(web.figure({"models": {}, "lab": ""}, "essay").encode(), 6)
-    assert len(frame) + page + weight("figures/worker.js") + len(kernel) < 60_000
+    assert len(frame) + page + weight(scripts.DOOR, "figures/worker/all.js") + len(kernel) < 60_000
     text = gzip.compress(web.essay({"models": {}, "lab": ""}, "").encode(), 6)
     first = len(text) + weight("essay/essay.js", *scripts.first_of_essay())
     assert first + sum((web.FILES / f"examples/essay/{name}.webp").stat().st_size for name in ("pad", "noise")) < 80_000

@@ -21,7 +21,8 @@ ENTRY = "app.js"  # runs when the page opens
 FIRST = ("parts/watch/mount.js", "parts/watch/plan.js")  # are asked for at once by what runs then
 FIRST_RUN = ("parts/watch/compute.js", "parts/compare/compute.js", "parts/grid/compute.js")  # of the worker
 FIGURES = "figures.js"
-ALONE = {FIGURES: "figures/figure.js", "figures/worker.js": "figures/worker.js"}  # each file, and its module
+DOOR = "figures/worker.js"
+ALONE = {FIGURES: "figures/figure.js", "figures/worker/all.js": DOOR}  # each file, and its module
 PAGES = ("essay/essay.js", "essay/embed.js")  # run beside figures.js
 FIRST_FIGURES = ("figures/kinds/pad.js", "figures/kinds/noise.js")  # of the essay
 OTHER_PAGES = ("figures/", "essay/")  # rooms that the lab's page does not use
@@ -118,6 +119,8 @@ def figures() -> dict[str, str]:
         for name in imported(module, later=True):
             if name not in inside:
                 files[folder + name] = with_runtime(folder + name, linked(name, folder + name, inside), file)
+    # WebKit runs the first module of a worker anew where another one imports it: so it holds nothing.
+    files[DOOR] = 'import "./worker/all.js";\n'
     inside = frozenset(imported(ALONE[FIGURES]))
     return files | {name: with_runtime(name, linked(name, name, inside), FIGURES) for name in PAGES}
 
