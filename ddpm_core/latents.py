@@ -111,7 +111,7 @@ def invert(
 def reconstruct(
     model: Model,
     x_t: Tensor,
-    t: float,
+    t: float | np.integer,
     seeds: Seeds,
     steps: Steps | None = None,
     **options: Unpack[DecodingOptions],

@@ -19,7 +19,17 @@ from ddpm_core.likelihood import bound, bound_variance
 from ddpm_core.model import Model, check_state
 from ddpm_core.names import LEARNED, LOSSES, Loss, Prediction
 from ddpm_core.prediction import Labels, label_tensor
-from ddpm_core.process import Time, at_time, check_time, from_x0_eps, posterior, q_sample, to_device, to_x0_eps
+from ddpm_core.process import (
+    Time,
+    alpha_bar_like,
+    check_time,
+    from_x0_eps,
+    is_whole_time,
+    posterior,
+    q_sample,
+    to_device,
+    to_x0_eps,
+)
 from ddpm_core.schedule import NoiseSchedule
 
 HYBRID_WEIGHT = 0.001  # λ of Nichol & Dhariwal 2021, Eq. 16
@@ -51,7 +61,8 @@ def loss(
         x_0: float (N, C, H, W), data in [−1, 1], or latents.
         labels: as for `trajectory`: a class or a prompt for all images or one for each, None for no class. A tensor
             goes to the network as it is: int64 (N,) for classes.
-        t: whole numbers (N,), 1..T, best on the CPU, or one for all images. None draws each uniformly.
+        t: (N,) in (0, T], whole for "vlb" and "hybrid", best on the CPU, or one for all images. None draws each
+            uniformly from 1..T.
         eps: ε, like x_0. None draws it.
         kind: one of names.LOSSES.
         min_snr: γ, above 0, for "simple": the error of x_0 counts min(SNR, γ) at every t, see `min_snr_weight`.
@@ -82,6 +93,8 @@ def loss(
     if eps is None:
         device = generator.device if generator else x_0.device
         eps = torch.randn(x_0.shape, generator=generator, dtype=x_0.dtype, device=device).to(x_0.device)
+    if kind != "simple" and not is_whole_time(times):
+        raise ValueError(f"{kind!r} needs a term of the bound, which has whole times only, got t = {times.tolist()}")
     batch = _Evaluated(model, x_0, times, eps, _condition(model, labels, x_0))
     if kind == "vlb":
         return batch.vlb(batch.output)
@@ -103,7 +116,7 @@ def min_snr_weight(schedule: NoiseSchedule, prediction: Prediction, t: Tensor, g
     """
     if not gamma > 0:
         raise ValueError(f"γ of min-SNR weighting must be above 0, got {gamma}")
-    alpha_bar = at_time(schedule.alpha_bar, t, t, 1)
+    alpha_bar = alpha_bar_like(schedule, t, t, 1)
     snr = alpha_bar / (1 - alpha_bar)
     per_x_0_error = {"epsilon": snr, "x0": torch.ones_like(snr), "v": snr + 1, "flow": (snr.sqrt() + 1) ** 2}
     if prediction not in per_x_0_error:

@@ -102,7 +102,11 @@ class NoiseSchedule:
         return Levels(self, times, torch.tensor(values, dtype=torch.float64).reshape(times.shape))
 
     def alpha_bar_at(self, t: float) -> float:
-        """Return ᾱ_t of a real t, 0..T, as a number. A whole t has exactly the ᾱ_t of the table."""
+        """Return ᾱ_t of a real time as a number.
+
+        Arguments:
+            t: 0..T. A whole t has exactly the ᾱ_t of the table.
+        """
         k = min(int(t), self.T - 1)
         if t == k or t == k + 1:
             return self.alpha_bar[int(t)].item()

@@ -60,7 +60,7 @@ ENOUGH = 0.9  # of the digits right
 COLUMNS, LARGER = 6, 4  # of a sheet; times
 # What only a training needs, as the page asks for it.
 TRAINING = re.compile(
-    r"(^|/)(learning/|parts/train|words/(train|learning)|network/(batch|group_norm|parameters|tape|winograd)|digits\.npz)"
+    r"(^|/)(learning/|parts/train/|words/learning|network/(batch|group_norm|parameters|tape|winograd)|digits\.npz)"
 )
 
 Row = dict[str, Any]

@@ -29,10 +29,14 @@ SIDE = 96  # pixels of a small picture on the screen, about
 class Step(Protocol):
     """What this module reads of a step of `ddpm_core.samplers`, which imports it to display itself."""
 
-    t: int
-    s: int
-    x: Tensor
-    x0_hat: Tensor
+    @property
+    def t(self) -> float: ...
+    @property
+    def s(self) -> float: ...
+    @property
+    def x(self) -> Tensor: ...
+    @property
+    def x0_hat(self) -> Tensor: ...
 
 
 class Shown:
