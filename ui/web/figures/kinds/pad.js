@@ -82,7 +82,7 @@ export function pad(figure) {
   }
 
   function undo() {
-    take(strokes.slice(0, -1));
+    if (strokes.length) take(strokes.slice(0, -1));
   }
 
   function clear() {
