@@ -45,6 +45,8 @@ class Flags:
     """visitors of a public page may load any checkpoint of the Hub, not only those of the list"""
     limit: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
     """NAME=VALUE changes a limit of what visitors may ask for; may be given several times (see docs/online.md)"""
+    embed: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
+    """an origin such as https://blog.example: its pages may show this page in a frame; may be given several times"""
     log_json: bool = False
     """log runs, refusals and errors to stderr, a line of JSON for each"""
     sampler: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
@@ -99,6 +101,8 @@ def serve(flags: Flags) -> None:
         limits = ServerLimits.choose(public, flags.limit)
         samplers = {text: _own_sampler(text) for text in flags.sampler}
         demo = ui.build(flags.checkpoint, flags.device, public, limits, flags.allow_hub, samplers)
+        if flags.embed:
+            demo.origins.allow_frames(*flags.embed)
     except (CheckpointError, ValueError) as error:
         raise Mistake(error) from None
     share, browser = flags.share and not space, flags.browser and _desktop()

@@ -163,6 +163,16 @@ def test_the_page_opens_with_a_run_that_moves(browser, address):
     browser.wait("document.querySelector('.ddpm-player').dataset.k !== given[0]", first)
 
 
+def test_figures_compute_one_after_the_other(browser, address):
+    """The second one also asks for a file that the worker loads later."""
+    browser.open(f"{address}essay{'.html' if address.endswith('/lab/') else ''}")
+    for name in ("guess", "inside", "card"):
+        one = f"document.querySelector('ddpm-figure[name={name}]')"
+        browser.run(f"{one}.scrollIntoView();")
+        browser.wait(f"{one}.dataset.busy === 'false' && {one}.dataset.answers > 0")
+        assert browser.run(f"return {one}.shadowRoot.querySelector('.status').textContent;") == ""
+
+
 @pytest.mark.parametrize(
     ("values", "same"),
     [

@@ -2,7 +2,8 @@
 `python tests/helpers/screenshots.py FOLDER static`.
 
 Each part as it opens and at the end of a run, at 1280, 1024 and 390 pixels, light and dark; the projector view at four
-sizes. `python tests/helpers/screenshots.py icons` makes the pictures of ui/web/icons anew, and `gifs` those of docs/.
+sizes. `python tests/helpers/screenshots.py icons` makes the pictures of ui/web/icons anew, `gifs` those of docs/, and
+`stills` those that stand in the essay where no script runs.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ RUNS = {part: f"tab={part}{QUICK.get(part, '')}" for part in WITH_RUNS} | {
     "latents": "tab=latents&steps=20&count=6",
 }
 ICONS = FILES / "icons"
+STILLS = FILES / "examples/essay"
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
@@ -137,6 +139,22 @@ def icons(browser: Browser, url: str) -> None:
     Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(ICONS / "preview.png", optimize=True)
 
 
+def stills(browser: Browser, url: str) -> None:
+    """Each figure of the essay as it opens, in the width that it has beside its text."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    page.goto(f"{url}essay")
+    STILLS.mkdir(exist_ok=True)
+    for figure in page.locator("ddpm-figure").all():
+        figure.scroll_into_view_if_needed()
+        name = figure.get_attribute("name")
+        page.wait_for_selector(f"ddpm-figure[name={name}][data-alive=true]:not([data-busy=true])", timeout=120_000)
+        page.wait_for_timeout(4000)  # recorded pictures come without a question
+        page.wait_for_selector(f"ddpm-figure[name={name}]:not([data-busy=true])", timeout=120_000)
+        shot = Image.open(io.BytesIO(figure.locator(".figure").screenshot())).convert("RGB")
+        shot.save(STILLS / f"{name}.webp", quality=72, method=6)
+    page.close()
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -164,6 +182,8 @@ def main(where: str, how: str = "") -> None:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGS)
         if where == "icons":
             icons(browser, url)
+        elif where == "stills":
+            stills(browser, url)
         elif where == "gifs":
             animate(browser, url, "watch", [*range(0, 20, 4), *range(20, 46, 2), *range(46, 50)])
             animate(browser, url, "compare", [*range(10)])
@@ -176,5 +196,5 @@ def main(where: str, how: str = "") -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
-        sys.exit("usage: python tests/helpers/screenshots.py FOLDER [static] | icons | gifs")
+        sys.exit("usage: python tests/helpers/screenshots.py FOLDER [static] | icons | gifs | stills")
     main(*sys.argv[1:])

@@ -1,5 +1,6 @@
 """The files in which a browser gets the page's modules and style sheets."""
 
+import gzip
 import json
 import re
 import subprocess
@@ -22,7 +23,8 @@ def held(client, file):
 def test_every_module_is_in_one_file_and_runs_after_those_that_it_imports(client):
     files = scripts.scripts(client)
     bundles = [*held(client, COMMON), *held(client, PAGE), *held(client, WORKER), "app.js"]
-    assert sorted([*bundles, *files]) == sorted([*scripts.modules(), COMMON, PAGE])
+    lab = [name for name in scripts.modules() if not name.startswith(scripts.OTHER_PAGES)]
+    assert sorted([*bundles, *files]) == sorted([*lab, *scripts.figures(), COMMON, PAGE])
     order = scripts.imported("app.js", *scripts.FIRST, client, *scripts.FIRST_RUN, WORKER)
     for at, name in enumerate(order):
         assert {scripts.meant(name, path) for _, path in IMPORT.findall(scripts.module(name))} <= set(order[:at])
@@ -54,6 +56,41 @@ def test_what_a_file_needs_of_a_bundle_is_there_on_the_page_and_in_the_worker(cl
             assert name == COMMON or not LATER.search(files[name]), name
 
 
+@pytest.mark.parametrize("file", scripts.ALONE)
+def test_a_file_of_figures_has_all_that_its_module_needs(file):
+    """What it imports at once is in it; what it imports later lies in its folder, and needs only that and the file."""
+    files = scripts.figures()
+    folder = f"{file.removesuffix('.js')}/"
+    inside = set(re.findall(r'^"(\S+)"\(\) \{$', files[file], re.M))
+    assert inside == set(scripts.imported(scripts.ALONE[file]))
+    assert not IMPORT.search(files[file])
+    later = [name for name in files if name.startswith(folder) and name.removeprefix(folder) in scripts.modules()]
+    for name in later:
+        assert set(re.findall(r'\$need\("(.+?)"\)', files[name])) <= inside, name
+        for names, path in IMPORT.findall(files[name]):
+            assert scripts.meant(name, path) in {*later, file}, (name, names)
+    for path in re.findall(r'\$load\("(.+?)"\)', "".join(files[name] for name in (file, *later))):
+        assert path in inside or folder + path in later, path
+
+
+def test_figures_are_light():
+    """A figure in a page of others weighs 60 kB at most before its weights, and the essay's first view 80 kB."""
+
+    def weight(*names):
+        return sum(len(gzip.compress(files[name].encode(), 6)) for name in names)
+
+    files = scripts.figures()
+    kernel = gzip.compress((web.FILES / "network/kernel.wasm").read_bytes())
+    inside = scripts.imported(scripts.ALONE[scripts.FIGURES])
+    needed = [name for name in scripts.imported("figures/kinds/guess.js") if name not in inside]
+    page = weight(scripts.FIGURES, "essay/embed.js", *(f"figures/{name}" for name in needed))
+    frame = gzip.compress(web.figure({"models": {}, "lab": ""}, "essay").encode(), 6)
+    assert len(frame) + page + weight(scripts.DOOR, "figures/worker/all.js") + len(kernel) < 60_000
+    text = gzip.compress(web.essay({"models": {}, "lab": ""}, "").encode(), 6)
+    first = len(text) + weight("essay/essay.js", *scripts.first_of_essay())
+    assert first + sum((web.FILES / f"examples/essay/{name}.webp").stat().st_size for name in ("pad", "noise")) < 80_000
+
+
 def test_a_module_in_a_bundle_exports_what_its_file_does(tmp_path):
     (tmp_path / COMMON).write_text(scripts.scripts(CLIENTS[0])[COMMON], encoding="utf-8")
     (tmp_path / "package.json").write_text('{"type": "module"}')
@@ -75,5 +112,5 @@ def test_a_module_in_a_bundle_exports_what_its_file_does(tmp_path):
 
 def test_one_style_sheet_has_all_and_those_of_parts_last():
     assert web.style().index(web.text("base.css")) < web.style().index(web.text("parts/watch/style.css"))
-    sheets = [file for file in web.FILES.rglob("*.css") if "node_modules" not in file.parts]
+    sheets = [file for file in web.FILES.rglob("*.css") if not {"node_modules", "essay"} & {*file.parts}]
     assert len(sheets) > 10 and all(file.read_text("utf-8") in web.style() for file in sheets)

@@ -164,8 +164,10 @@ FLOORS = {
     "ui.web": [
         "local",
         "server",
+        "essay",
         "parts",
         "run",
+        "figures",
         "learning",
         "files",
         "player",
@@ -332,7 +334,7 @@ def test_what_a_visitor_reads_stands_in_the_words_of_the_page():
         PAGE / "app.js",
         *(
             file
-            for room in ("parts", "run", "files", "player", "plans", "form", "pictures", "drawing")
+            for room in ("parts", "run", "figures", "essay", "files", "player", "plans", "form", "pictures", "drawing")
             for file in PAGE.glob(f"{room}/**/*.js")
             if not file.name.endswith("words.js")  # of a part
         ),

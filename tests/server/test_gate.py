@@ -23,6 +23,8 @@ import pytest
 import test_jobs
 import toylab
 from browser import run_async
+from fastapi import Response
+from fastapi.testclient import TestClient
 from test_files import held_elsewhere
 
 import app as command
@@ -38,10 +40,10 @@ from ui.serving.gate import FILES, MAX_OTHER, MAX_REQUEST, VALUES, Gate
 from ui.serving.origins import Origins
 
 
-def gated(app):
+def gated(app, origins=None):
     """An app behind a gate that lets everybody in."""
     requests = Places(gate.CROWDED, gate.REQUESTS, gate.REQUESTS_OF_ONE)
-    return Gate(app, EventLog(), Origins(any_host=True), requests, lambda cookies: True)
+    return Gate(app, EventLog(), origins or Origins(any_host=True), requests, lambda cookies: True)
 
 
 def asked(method, path, body=b"", app=None, root_path="", receive=None):
@@ -78,7 +80,10 @@ GRADIOS = ("openapi.json", "app_id", "user", "login_check", "token", "reset", "t
         ("GET", "/app.webmanifest"),
         ("GET", "/web/0123456789ab/places/latents/grid.js"),
         ("GET", "/kept/0123456789abcdef"),
+        ("GET", "/essay"),
+        ("GET", "/figure"),
         ("GET", "/checkpoints/mnist-tiny/diffusion_pytorch_model.safetensors"),
+        ("GET", "/checkpoints/emoji-tiny-3-steps/unet/config.json"),
         ("POST", "/login"),
         ("GET", "/gradio_api/info"),
         ("GET", "/gradio_api/file=/tmp/ddpm-lab-tmp-0/x.png"),
@@ -115,7 +120,9 @@ def test_what_the_page_needs_comes_in(method, path):
         ("GET", "/static/..\\secret"),
         ("GET", "/assets/index-ab.js"),
         ("GET", "/web/0123456789ab/..\\secret"),
-        ("GET", "/checkpoints/mnist-tiny/config.json"),
+        ("GET", "/checkpoints/cifar10-tiny/config.json"),
+        ("GET", "/checkpoints/mnist-tiny/README.md"),
+        ("GET", "/checkpoints/mnist-tiny/../secret.json"),
         *((method, f"/gradio_api/{name}") for name in GRADIOS for method in ("GET", "POST")),
     ],
 )
@@ -502,6 +509,22 @@ def test_on_a_space_its_page_may_ask(monkeypatch):
     space.check({b"host": b"10.16.1.2:7860", b"origin": b"https://owner-space.hf.space"})
     with pytest.raises(Refused, match="another site"):
         space.check({b"host": b"10.16.1.2:7860", b"origin": b"https://huggingface.co"})
+
+
+def test_pages_of_other_sites_show_this_one_in_a_frame_only_if_allowed():
+    own = Origins(any_host=False)
+    client = TestClient(gated(Response("inside"), own), base_url="http://localhost")
+
+    def ancestors():
+        return client.get("/figure").headers["content-security-policy"]
+
+    assert ancestors() == "frame-ancestors 'self'"
+    for wrong in ("https://*", "blog.example", "https://blog.example/x", "https://a b", "https://a; script-src *"):
+        with pytest.raises(ValueError, match="origin such as"):
+            own.allow_frames("https://good.example", wrong)
+    assert ancestors() == "frame-ancestors 'self'"
+    own.allow_frames("https://blog.example", "http://localhost:8000")
+    assert ancestors() == "frame-ancestors 'self' https://blog.example http://localhost:8000"
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ui.machine import temporary_files
 from ui.machine.event_log import EventLog
 from ui.machine.limits import Places, Refused
+from ui.models.figures import REFS
 from ui.runs.visitors import neighbourhood
 from ui.serving.origins import Foreign, Origins
 
@@ -45,10 +46,10 @@ _HASH = r"[\w-]{1,64}"  # the name of a session or an event
 _API = r"/gradio_api"
 ROUTES = {
     "GET": (
-        r"/|/preview\.png|/app\.webmanifest|/config/?",
+        r"/|/essay|/figure|/preview\.png|/app\.webmanifest|/config/?",
         r"/web/\w{12}/[\w./-]+",
         r"/kept/\w{1,64}",
-        r"/checkpoints/mnist-tiny/diffusion_pytorch_model\.safetensors",
+        rf"/checkpoints/(?:{'|'.join(REFS)})/(?:\w+/)?\w+\.(?:json|safetensors)",
         rf"{_API}/(?:info|startup-events/?)",
         # A path, on Windows with a drive; none of another machine (//host/share), and no address to fetch (http:).
         rf"{_API}/file=(?:(?!\w+:|//)[^\\]+|[A-Za-z]:[\\/](?![\\/])[^:]+)",
@@ -68,7 +69,7 @@ _ALLOWED = {method: re.compile("|".join(paths)) for method, paths in ROUTES.item
 _ALLOWED["HEAD"] = _ALLOWED["GET"]
 # These are open before the login: the page, which then is the login page, its files, and the address at which gradio
 # itself checks whether the app is up.
-_OPEN = re.compile(rf"/|/preview\.png|/app\.webmanifest|/web/.*|/login/?|{_API}/startup-events/?")
+_OPEN = re.compile(rf"/|/essay|/figure|/preview\.png|/app\.webmanifest|/web/.*|/login/?|{_API}/startup-events/?")
 # Every answer to a request that comes in has these.
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]
 _GRADIOS = re.compile(rf"(?:{_API}|/login|/config).*")
@@ -188,7 +189,8 @@ class Gate:
                 if asked.path.startswith(f"{_API}/file="):
                     headers += [(b"content-security-policy", b"default-src 'none'; sandbox")]
                 elif not self._origins.any_host:  # a page for strangers may be shown in other sites, as Spaces are
-                    headers += [(b"content-security-policy", b"frame-ancestors 'self'")]
+                    ancestors = " ".join(["frame-ancestors 'self'", *self._origins.frames])
+                    headers += [(b"content-security-policy", ancestors.encode())]
                 if asked.is_login:
                     headers = [(name, _cookie(value) if name == b"set-cookie" else value) for name, value in headers]
                     if message["status"] == 400:

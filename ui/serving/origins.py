@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -28,10 +29,14 @@ FOREIGN = Foreign("Only the app's own page may ask this, and scripts: this reque
 
 
 class Origins:
-    """The names and addresses of this app. any_host: whether the page may be reached under any name, by strangers."""
+    """The names and addresses of this app. any_host: whether the page may be reached under any name, by strangers.
+
+    frames: the sites whose pages may show this page in a frame.
+    """
 
     def __init__(self, any_host: bool):
         self.any_host = any_host
+        self.frames: list[str] = []
         self._names: set[str] = {"localhost"}  # the names of this machine
         self._pages: set[tuple[str, int | None]] = set()  # names and ports of proxies in front
 
@@ -50,6 +55,13 @@ class Origins:
         name = socket.gethostname().lower()
         self.serve(name, name.partition(".")[0] + ".local")
         self.serve(*(f"https://{host.strip()}" for host in os.environ.get("SPACE_HOST", "").split(",") if host))
+
+    def allow_frames(self, *sites: str) -> None:
+        """Let pages of these sites show this page in a frame. Raises ValueError for anything but an origin."""
+        for site in sites:
+            if not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?", site):
+                raise ValueError(f"--embed takes an origin such as https://blog.example, not {site!r}")
+        self.frames += sites
 
     def check(self, headers: Mapping[bytes, bytes]) -> None:
         """Raise Foreign if a page of another website sends this request."""

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -32,7 +31,6 @@ from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.types import Receive, Scope, Send
 
-from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.commands import defaults
 from ddpm_core.imports import collector_off
@@ -46,6 +44,7 @@ from ui.machine.event_log import EventLog
 from ui.machine.limits import Places, ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import Turns
+from ui.models import figures
 from ui.models.facts import answer, pace
 from ui.models.loaded import Models
 from ui.models.services import OwnSamplers, Services
@@ -67,9 +66,6 @@ from ui.serving.scripted import OF_FORMS, is_quick, of_link
 
 if TYPE_CHECKING:
     from ui.serving.api import Api
-
-# The weights with which a visitor's browser begins to learn drawings, where the browser edition has them, too.
-LINES = "checkpoints/mnist-tiny/diffusion_pytorch_model.safetensors"
 
 MOST_NAMES = 8  # a page may ask for the pace of so many names at once
 LAST = 0.5  # seconds at least for the last answers to leave when the app ends
@@ -128,9 +124,11 @@ class App(FastAPI):
             Gate, events=services.events, origins=self.origins, requests=self.requests, admits=self._admits
         )
         self.add_exception_handler(RequestValidationError, unclear)
-        web.routes(self, self._page)
+        web.routes(self, {"/": self._page, "/essay": self._essay, "/figure": self._figure})
         self.add_api_route("/preview.png", self._preview, methods=["GET", "HEAD"], response_model=None)
-        self.add_api_route(f"/{LINES}", self._lines, methods=["GET", "HEAD"], response_model=None)
+        self.add_api_route(
+            "/checkpoints/{ref}/{path:path}", self._weights, methods=["GET", "HEAD"], response_model=None
+        )
         self.add_api_route("/ask", self._asked, methods=["POST"], response_model=None)
         self.add_api_route("/run", self._run, methods=["POST"], response_model=None)
         self.add_api_route("/kept/{run}", self._kept, methods=["GET"], response_model=None)
@@ -151,6 +149,19 @@ class App(FastAPI):
             return HTMLResponse(web.text("login.html"))
         root = page_address(request, self.root_path)
         return HTMLResponse(web.page(self.given(), f"{root}/preview.png?{request.url.query}", f"{root}/"))
+
+    def _essay(self, request: Request) -> Response:
+        """Return the essay, or the login page if there is a login."""
+        if not self._admits(lambda: request.cookies):
+            return HTMLResponse(web.text("login.html"))
+        root = page_address(request, self.root_path)
+        return HTMLResponse(web.essay(figures.given(figures.here()), f"{root}/preview.png", f"{root}/essay"))
+
+    def _figure(self, request: Request) -> Response:
+        """Return the page of one figure."""
+        if not self._admits(lambda: request.cookies):
+            return HTMLResponse(web.text("login.html"))
+        return HTMLResponse(web.figure(figures.given(figures.here()), "essay"))
 
     def given(self) -> dict[str, Any]:
         """Return what the page needs from the beginning: `Given` of web/app.js."""
@@ -175,11 +186,12 @@ class App(FastAPI):
                 picture = preview(run, self.services) if is_quick(run) else None
         return Response(picture or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
 
-    def _lines(self) -> Response:
-        path = refs.embedded().get(Path(LINES).parts[1], Path()) / Path(LINES).name
-        if not path.is_file():
+    def _weights(self, ref: str, path: str) -> Response:
+        """Return a file of a model that visitors' browsers compute: for figures, and for Train to begin with."""
+        file = figures.files_of(ref).get(path)
+        if file is None:
             raise HTTPException(404)
-        return FileResponse(path, media_type="application/octet-stream")
+        return FileResponse(file, media_type="application/octet-stream")
 
     def _admits(self, cookies: Callable[[], Mapping[str, str]]) -> bool:
         """Return whether a visitor may see the page: there is no password, or gradio's login has accepted it."""

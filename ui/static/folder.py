@@ -18,7 +18,7 @@ from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.coordinates import inner
 from ui import web
 from ui.forms import emoji, units
-from ui.models import catalogue, facts
+from ui.models import catalogue, facts, figures
 from ui.models.facts import answer
 from ui.models.home import home
 from ui.pictures.encoded import SETS
@@ -62,6 +62,11 @@ Any web server can send this folder, under any path. `python -m ui.static` of DD
 - The digits that a network learns: [DIGITS.md](DIGITS.md)
 """
 CLIENT = "local/client.js"  # the module of what computes for this page
+ESSAY, FRAME = "essay.html", "figure.html"
+FIGURE = """// <ddpm-figure name="guess" t="560"></ddpm-figure>: figures in a page of another site. See docs/page.md.
+globalThis.ddpmFigures = {{ base: new URL("./", import.meta.url).href, {given} }};
+await import("./web/{version}/figures.js");
+"""
 SHARED = 100_000  # bytes from which a file that an earlier model has is not there twice
 FREE = 3_000_000  # bytes: larger models say their size in the list
 
@@ -106,18 +111,17 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
         _write(here / name, text)
     _write(here / web.STYLE, re.sub(REMARK, "", web.style()))
     address = address and f"{address.rstrip('/')}/"
-    page = web.page(given, f"{address}web/{web.version()}/icons/preview.png", address)
-    policy = html.escape(web.policy(page.encode(), hub, STORES), quote=False)
-    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'  # no server of ours sends a header
-    _write(out / "index.html", page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n{meta}', 1))
+    preview = f"{address}web/{web.version()}/icons/preview.png"
+    essay = _write_essay(out, {ref: known["files"] for ref, (_, known) in models.items()}, preview, address)
+    _write_page(out / "index.html", web.page(given, preview, address, essay), hub, STORES)
     _write(out / "app.webmanifest", web.text("manifest.webmanifest").replace("VERSION", web.version()))
     _write(out / ".nojekyll", "")  # GitHub Pages serves the files as they are
     _licences(out, {ref: folder for ref, (folder, _) in models.items()})
     files = sorted(file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file())
-    # What every visitor gets after the first visit. The digits are half a megabyte for those who train.
-    of_page = [
-        name for name in files if name.startswith(("web/", given["knowledge"])) and not name.endswith(web.DIGITS.name)
-    ]
+    # What every visitor gets after the first visit. The digits are half a megabyte for those who train; the essay is
+    # another page, whose files are kept when they first come.
+    others = tuple(f"web/{web.version()}/{name}" for name in (web.DIGITS.name, "figures", "essay", "examples/essay"))
+    of_page = [name for name in files if name.startswith(("web/", given["knowledge"])) and not name.startswith(others)]
     version = hashlib.sha256(b"".join((out / name).read_bytes() for name in files)).hexdigest()[:12]
     service = (
         web.text("local/service.js")
@@ -126,6 +130,35 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     )
     _write(out / "sw.js", service)
     return refused
+
+
+def _write_page(file: Path, page: str, *connect: str) -> None:
+    """Write a page that says itself what it may load, as no server of ours sends a header."""
+    policy = html.escape(web.policy(page.encode(), *connect), quote=False)
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    _write(file, page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n{meta}', 1))
+
+
+def _write_essay(out: Path, models: Mapping[str, Mapping[str, Sequence[Any]]], preview: str, address: str) -> str:
+    """Write the essay, the page of one figure, and figure.js for pages of others. Return the path of the essay.
+
+    It is "" where the model that it explains is not in the folder. models: of each the files, as `_known` has them.
+    """
+    if figures.REFS[0] not in models:
+        return ""
+    own = {
+        ref: {
+            path: (f"{root[0] if root else f'checkpoints/{ref}'}/{path}?{mark}", size)
+            for path, (size, mark, *root) in models[ref].items()
+        }
+        for ref in figures.REFS
+        if ref in models
+    }
+    given = figures.given(own, FRAME)
+    _write_page(out / ESSAY, web.essay(given, preview, address and f"{address}{ESSAY}"))
+    _write_page(out / FRAME, web.figure(given, ESSAY))
+    _write(out / "figure.js", FIGURE.format(given=_compact(given)[1:-1], version=web.version()))
+    return ESSAY
 
 
 def _write_knowledge(

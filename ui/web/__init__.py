@@ -32,6 +32,7 @@ TYPES = {
     ".wasm": "application/wasm",
     ".npz": "application/octet-stream",
 }
+STILL = re.compile(r"<!-- still (\w+): (.*?) -->")  # in the essay: the name of a figure, and what its picture shows
 TEXTS = (".svg", ".json")  # of these; the others do not get smaller
 
 
@@ -54,7 +55,8 @@ def served() -> dict[str, Path]:
 @cache
 def style() -> str:
     """The style sheets one after the other; those of parts come last, as they change what all share."""
-    files = (file.relative_to(FILES).as_posix() for file in FILES.rglob("*.css") if "node_modules" not in file.parts)
+    found = (file.relative_to(FILES) for file in FILES.rglob("*.css"))
+    files = [file.as_posix() for file in found if file.parts[0] not in ("node_modules", "essay")]
     return "".join(text(name) for name in sorted(files, key=lambda name: (name.startswith("parts/"), name)))
 
 
@@ -68,17 +70,55 @@ def version() -> str:
     return digest.hexdigest()[:12]
 
 
-def page(given: Mapping[str, Any], preview: str, address: str = "") -> str:
+def page(given: Mapping[str, Any], preview: str, address: str = "", essay: str = "essay") -> str:
     """The page. given: what its modules need from the beginning. preview: the address of the picture that other sites
-    show beside a link to it. address: its own, for search engines; "" where it is not known.
+    show beside a link to it. address: its own, for search engines; "" where it is not known. essay: that of the essay,
+    "" where there is none.
     """
     first = {STYLE: "stylesheet", scripts.PAGE: "modulepreload", scripts.COMMON: "modulepreload"}
     links = "\n".join(f'<link rel="{kind}" href="web/{version()}/{name}">' for name, kind in first.items())
+    return _filled("index.html", given, preview, address, essay).replace("<!-- first -->", links)
+
+
+def essay(given: Mapping[str, Any], preview: str, address: str = "") -> str:
+    """The essay, whose text is whole without its modules. given: `Given` of figures/figure.js; else as for `page`."""
+    style = re.sub(scripts.REMARK, "", text("essay/essay.css"))
+    links = [f'<link rel="modulepreload" href="web/{version()}/{name}">' for name in scripts.first_of_essay()]
+    filled = _filled("essay/essay.html", given, preview, address).replace("<!-- first -->", "\n".join(links))
+    filled = filled.replace("<!-- style -->", f"<style>\n{style}</style>")
+    return STILL.sub(_still, filled)
+
+
+def figure(given: Mapping[str, Any], essay: str) -> str:
+    """The page of one figure, for the pages of others. essay: where the essay is."""
+    return _filled("essay/figure.html", given, essay=essay)
+
+
+def _filled(name: str, given: Mapping[str, Any], preview: str = "", address: str = "", essay: str = "") -> str:
     content = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
-    filled = text("index.html").replace("VERSION", version()).replace("PREVIEW", html.escape(preview))
+    filled = text(name).replace("VERSION", version()).replace("PREVIEW", html.escape(preview))
     canonical = f'<link rel="canonical" href="{html.escape(address)}">' if address else ""
     filled = filled.replace("<!-- canonical -->\n", canonical and f"{canonical}\n")
-    return filled.replace("<!-- first -->", links).replace('"GIVEN"', content)
+    filled = filled.replace("ESSAY", html.escape(essay)) if essay else re.sub(r".*\bESSAY\b.*\n", "", filled)
+    return filled.replace('"GIVEN"', content)
+
+
+def _still(found: re.Match[str]) -> str:
+    """The picture that stands in a figure until the figure begins."""
+    name, words = found.groups()
+    file = FILES / f"examples/essay/{name}.webp"
+    if not file.is_file():
+        return ""
+    width, height = _size_of_webp(file.read_bytes())
+    return (
+        f'<img src="web/{version()}/examples/essay/{name}.webp" width="{width}" height="{height}" alt="{words}"'
+        f' loading="lazy" decoding="async">'
+    )
+
+
+def _size_of_webp(content: bytes) -> tuple[int, int]:
+    """The width and height of a lossy WebP without transparency, in pixels (RFC 9649, section 2.5)."""
+    return tuple(int.from_bytes(content[at : at + 2], "little") & 0x3FFF for at in (26, 28))  # type: ignore[return-value]
 
 
 def policy(page: bytes, *connect: str) -> str:
@@ -105,14 +145,17 @@ def compressed(answer: Response, request: Request) -> Response:
     return answer
 
 
-def routes(app: FastAPI, index: Callable[[Request], Response]) -> None:
-    """Add the page and its files to the app."""
+def routes(app: FastAPI, pages: Mapping[str, Callable[[Request], Response]]) -> None:
+    """Add the pages, by their paths, and their files to the app."""
 
-    def root(request: Request) -> Response:
-        answer = index(request)
-        answer.headers["cache-control"] = "no-store"
-        answer.headers["content-security-policy"] = policy(bytes(answer.body))
-        return compressed(answer, request)
+    def add_page(path: str, make: Callable[[Request], Response]) -> None:
+        def page(request: Request) -> Response:
+            answer = make(request)
+            answer.headers["cache-control"] = "no-store"
+            answer.headers["content-security-policy"] = policy(bytes(answer.body))
+            return compressed(answer, request)
+
+        app.add_api_route(path, page, methods=["GET", "HEAD"], response_model=None)
 
     def file(request: Request, asked: str, name: str) -> Response:
         # A page of another version still gets what it asks for, but is not to keep it under that version's address.
@@ -132,6 +175,7 @@ def routes(app: FastAPI, index: Callable[[Request], Response]) -> None:
     def manifest() -> Response:
         return Response(text("manifest.webmanifest").replace("VERSION", version()), media_type=TYPES[".webmanifest"])
 
-    app.add_api_route("/", root, methods=["GET", "HEAD"], response_model=None)
+    for path, make in pages.items():
+        add_page(path, make)
     app.add_api_route("/web/{asked}/{name:path}", file, methods=["GET", "HEAD"], response_model=None)
     app.add_api_route("/app.webmanifest", manifest, methods=["GET", "HEAD"], response_model=None)

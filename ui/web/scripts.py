@@ -3,6 +3,9 @@
 `page.js` has the modules of the first screen, and `local/worker.js` those of the worker. What both need is in
 `common.js`, which they import. Every other module is a file. `$need` of `common.js` gives what a module exports, and
 runs it when it is first asked for.
+
+Figures stand in pages of others, too, so `figures.js` and its worker need none of these files: each has all that its
+module imports. What it imports later lies in a folder of its name.
 """
 
 from __future__ import annotations
@@ -17,6 +20,12 @@ PAGE, COMMON, WORKER = "page.js", "common.js", "local/worker.js"
 ENTRY = "app.js"  # runs when the page opens
 FIRST = ("parts/watch/mount.js", "parts/watch/plan.js")  # are asked for at once by what runs then
 FIRST_RUN = ("parts/watch/compute.js", "parts/compare/compute.js", "parts/grid/compute.js")  # of the worker
+FIGURES = "figures.js"
+DOOR = "figures/worker.js"
+ALONE = {FIGURES: "figures/figure.js", "figures/worker/all.js": DOOR}  # each file, and its module
+PAGES = ("essay/essay.js", "essay/embed.js")  # run beside figures.js
+FIRST_FIGURES = ("figures/kinds/pad.js", "figures/kinds/noise.js")  # of the essay
+OTHER_PAGES = ("figures/", "essay/")  # rooms that the lab's page does not use
 IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[^"]+)";$', re.M)
 LATER = re.compile(r'\bimport\((["`])(\.[^"`]+)\1\)')  # import("./x.js")
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const) (\w+))", re.M)
@@ -26,7 +35,7 @@ RUNTIME = """const held = {};
 const made = {};
 export const $hold = (modules) => Object.assign(held, modules);
 export const $need = (name) => (made[name] ??= held[name]());
-export const $load = async (name) => (held[name] ? $need(name) : import(`./${name}`));
+export const $load = async (name) => (held[name] ? $need(name) : import(`./FOLDER${name}`));
 """
 
 
@@ -93,16 +102,46 @@ def scripts(client: str) -> dict[str, str]:
         WORKER: [name for name in worker if name not in both],
     }
     inside = frozenset(name for names in bundles.values() for name in names)
-    files = {name: linked(name, name, inside) for name in modules() if name not in inside}
+    outside = [name for name in modules() if name not in inside and not name.startswith(OTHER_PAGES)]
+    files = {name: linked(name, name, inside) for name in outside}
     files |= {file: bundle(file, names, inside) for file, names in bundles.items()}
-    return {file: with_runtime(file, text) for file, text in files.items()}
+    return {file: with_runtime(file, text) for file, text in files.items()} | figures()
+
+
+@cache
+def figures() -> dict[str, str]:
+    """The text of each file that the essay and the pages of others need, by its path."""
+    files: dict[str, str] = {}
+    for file, module in ALONE.items():
+        inside, folder = frozenset(imported(module)), f"{file.removesuffix('.js')}/"
+        text = hold(imported(module), file, inside) + f'$need("{module}");\n'
+        files[file] = RUNTIME.replace("FOLDER", posixpath.basename(folder[:-1]) + "/") + text
+        for name in imported(module, later=True):
+            if name not in inside:
+                files[folder + name] = with_runtime(folder + name, linked(name, folder + name, inside), file)
+    # WebKit runs the first module of a worker anew where another one imports it: so it holds nothing.
+    files[DOOR] = 'import "./worker/all.js";\n'
+    inside = frozenset(imported(ALONE[FIGURES]))
+    return files | {name: with_runtime(name, linked(name, name, inside), FIGURES) for name in PAGES}
+
+
+def first_of_essay() -> list[str]:
+    """The files that the first figures of the essay need: a browser asks for all of them at once."""
+    inside = imported(ALONE[FIGURES])
+    later = [name for name in imported(*FIRST_FIGURES) if name not in inside]
+    return [FIGURES, *(f"{FIGURES.removesuffix('.js')}/{name}" for name in later)]
 
 
 def bundle(file: str, names: list[str], inside: frozenset[str]) -> str:
     """Modules as one file. The last one runs at once, but in common.js. inside: the modules of all bundles."""
     held, entries = (names, []) if file == COMMON else (names[:-1], names[-1:])
-    functions = "".join(f'"{name}"() {{\n{function(linked(name, file, inside))}}},\n' for name in held)
-    return f"$hold({{\n{functions}}});\n" + "".join(EXPORT.sub("", linked(name, file, inside)) for name in entries)
+    return hold(held, file, inside) + "".join(EXPORT.sub("", linked(name, file, inside)) for name in entries)
+
+
+def hold(names: list[str], file: str, inside: frozenset[str]) -> str:
+    """Modules as functions that `$need` finds, in a file."""
+    functions = "".join(f'"{name}"() {{\n{function(linked(name, file, inside))}}},\n' for name in names)
+    return f"$hold({{\n{functions}}});\n"
 
 
 def function(text: str) -> str:
@@ -128,9 +167,9 @@ def relative(name: str, file: str) -> str:
     return path if path[0] == "." else f"./{path}"
 
 
-def with_runtime(file: str, text: str) -> str:
-    """The text of a file, with what it needs of common.js."""
+def with_runtime(file: str, text: str, common: str = COMMON) -> str:
+    """The text of a file, with what it needs of common.js, or of another file with a runtime."""
     if file == COMMON:
-        return RUNTIME + text
+        return RUNTIME.replace("FOLDER", "") + text
     names = sorted(set(re.findall(r"\$(?:hold|need|load)\b(?=\()", text)))
-    return f'import {{ {", ".join(names)} }} from "{relative(COMMON, file)}";\n{text}' if names else text
+    return f'import {{ {", ".join(names)} }} from "{relative(common, file)}";\n{text}' if names else text

@@ -2,7 +2,8 @@
 // is drawn again when the page changes its size.
 import { power, short } from "../words/numbers.js";
 import { attribute } from "../words/symbols.js";
-import { el, onDrag, svg, write } from "./dom.js";
+import { el, svg, write } from "./dom.js";
+import { onDrag } from "./hands.js";
 
 /** @typedef {[x: number, y: number | null]} Point in per cent of the box, from its upper left; null breaks the curve */
 /** @typedef {[top: number, label: string, name?: string]} Line of the grid; name: of a class of CSS */

@@ -200,9 +200,6 @@ export function checkPixels() {
   if (!honest) throw new UserError(WORDS.changedPixels);
 }
 
-/** The direction of each arrow key. @type {Record<string, [right: number, down: number]>} */
-export const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-
 /** Arrows go from a button of an element to its neighbours. @param {HTMLElement} element @param {string} back @param {string} on */
 export function onArrows(element, back, on) {
   element.addEventListener("keydown", (event) => {
@@ -213,36 +210,6 @@ export function onArrows(element, back, on) {
     event.preventDefault();
     buttons[(at + by + buttons.length) % buttons.length].focus();
   });
-}
-
-/**
- * Call take with where a pointer is, in shares of an element's width and height, while it is held down on it.
- * @param {HTMLElement} area
- * @param {(x: number, y: number, first: boolean) => void} take
- * @param {() => void} [done] it has been let go
- */
-export function onDrag(area, take, done) {
-  let held = false;
-  /** @param {PointerEvent} event @param {boolean} first */
-  const tell = ({ clientX, clientY }, first) => {
-    const { left, top, width, height } = area.getBoundingClientRect();
-    take((clientX - left) / width, (clientY - top) / height, first);
-  };
-  area.addEventListener("pointerdown", (event) => {
-    if (!event.isPrimary) return; // a second finger, or the palm
-    area.setPointerCapture(event.pointerId);
-    held = true;
-    tell(event, true);
-  });
-  area.addEventListener("pointermove", (event) => {
-    if (held && event.isPrimary && event.buttons) tell(event, false);
-  });
-  for (const end of ["pointerup", "pointercancel"])
-    area.addEventListener(end, (event) => {
-      if (!(/** @type {PointerEvent} */ (event).isPrimary)) return;
-      if (held) done?.();
-      held = false;
-    });
 }
 
 /** Call take with a file that is chosen with the input of an element, or dropped on it. @param {HTMLElement} root @param {(file: File) => void} take */

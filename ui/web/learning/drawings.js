@@ -18,28 +18,28 @@ export const VARIED = { count: 150, shift: 2, turn: 10, stretch: 0.15 };
 const { side: SIDE } = SHEET;
 const FINER = 4; // times, in which a line is drawn before it is made small
 const FINE = SIDE * FINER;
-const RADIUS = (SHEET.pen * FINER) / 2;
 const HALF_TURN = Math.round(1e6 * Math.tan((VARIED.turn * Math.PI) / 360)) / 1e6; // the tangent of half of it
 
-/** Draw lines white on black, with round ends. Their numbers are pixels; the sheet goes from 0 to SIDE. @param {Line[]} lines */
-export function drawn(lines) {
+/** Draw lines white on black, with round ends. All numbers are pixels; the sheet goes from 0 to SIDE. @param {Line[]} lines @param {number} [pen] its width */
+export function drawn(lines, pen = SHEET.pen) {
   const ink = new Uint8Array(FINE * FINE);
+  const radius = (pen * FINER) / 2;
   for (const line of lines) {
     const points = line.map((value) => value * FINER);
     for (let to = 0; to < points.length; to += 2) {
       const from = Math.max(0, to - 2); // the first point is a dot
-      pull(ink, points[from], points[from + 1], points[to], points[to + 1]);
+      pull(ink, radius, points[from], points[from + 1], points[to], points[to + 1]);
     }
   }
   return reduced({ width: FINE, height: FINE, channels: 1, data: ink }, FINER, FINER).data;
 }
 
-/** Pull the pen from one point to another. @param {Uint8Array} ink @param {number} ax @param {number} ay @param {number} bx @param {number} by */
-function pull(ink, ax, ay, bx, by) {
+/** Pull the pen from one point to another. @param {Uint8Array} ink @param {number} radius @param {number} ax @param {number} ay @param {number} bx @param {number} by */
+function pull(ink, radius, ax, ay, bx, by) {
   const [dx, dy] = [bx - ax, by - ay];
   const length = dx * dx + dy * dy || 1;
-  const first = (/** @type {number} */ value) => Math.max(0, Math.floor(value - RADIUS));
-  const end = (/** @type {number} */ value) => Math.min(FINE, Math.ceil(value + RADIUS));
+  const first = (/** @type {number} */ value) => Math.max(0, Math.floor(value - radius));
+  const end = (/** @type {number} */ value) => Math.min(FINE, Math.ceil(value + radius));
   const [left, right, bottom] = [first(Math.min(ax, bx)), end(Math.max(ax, bx)), end(Math.max(ay, by))];
   for (let y = first(Math.min(ay, by)); y < bottom; y++)
     for (let x = left; x < right; x++) {
@@ -48,7 +48,7 @@ function pull(ink, ax, ay, bx, by) {
       const along = Math.min(1, Math.max(0, (px * dx + py * dy) / length)); // where on the line it is nearest
       const off = px - along * dx;
       const below = py - along * dy;
-      if (off * off + below * below <= RADIUS * RADIUS) ink[y * FINE + x] = 255;
+      if (off * off + below * below <= radius * radius) ink[y * FINE + x] = 255;
     }
 }
 

@@ -3,7 +3,8 @@
 import { chainOf, kept } from "../../computing/rows.js";
 import { seenOf } from "../../computing/sampling.js";
 import { trajectory } from "../../process/runs.js";
-import { CELLS, kindOf, SIDE, STAGES } from "./plan.js";
+import { CELLS, mixture, placeOf, SIDE, STAGES } from "../../process/square.js";
+import { kindOf } from "./plan.js";
 
 /** @import { Picture } from "../../pictures/resize.js" */
 /** @import { BetweenPlan } from "./plan.js" */
@@ -19,7 +20,7 @@ function chains(plan, [model]) {
   const chain = { ...chainOf(plan, model), seed: BigInt(plan.request.seed), negative: words("") };
   /** @param {number} cell @returns {AsyncGenerator<Seen>} */
   async function* steps(cell) {
-    const label = mixture(states, (cell % SIDE) / (SIDE - 1), Math.floor(cell / SIDE) / (SIDE - 1));
+    const label = mixture(states, ...placeOf(cell));
     for await (const step of trajectory(model, { ...chain, label })) yield seenOf(model, step, step.s === 0);
   }
   return (number) => steps(CELLS[number]);
@@ -42,14 +43,4 @@ async function compute(plan, [{ words }], work) {
     work.give({ kind: "cells", cells, x: cells.map((cell) => done[cell]) });
   }
   for (let row = 0; row < SIDE; row++) work.recording.rows.set(row, done.slice(SIDE * row, SIDE * (row + 1)));
-}
-
-/**
- * The condition at a place of the square, each operation rounded as float32: `word_square` of ddpm_core.
- * @param {Float32Array[]} states of the corners @param {number} right 0 to 1 @param {number} down
- */
-function mixture(states, right, down) {
-  const shares = [(1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right];
-  const parts = states.flatMap((state, i) => (shares[i] ? [state.map((value) => Math.fround(shares[i]) * value)] : []));
-  return parts.reduce((sum, part) => sum.map((value, i) => value + part[i]));
 }

@@ -1,7 +1,9 @@
 // Between words: a square of pictures between four texts, and a finger that moves through it.
-import { ARROWS, context2d, el, onDrag, write } from "../../drawing/dom.js";
+import { context2d, el, write } from "../../drawing/dom.js";
+import { ARROWS, onDrag } from "../../drawing/hands.js";
 import { NOISE, soon } from "../../drawing/motion.js";
 import { drawable } from "../../pictures/sprite.js";
+import { sharesAt } from "../../process/square.js";
 import { Panel } from "../../run/panel.js";
 import { unknown } from "../../words/captions.js";
 import { SHARE } from "../../words/page.js";
@@ -26,9 +28,6 @@ import { WORDS } from "./words.js";
 const FRAMES = 60; // of a film of a walk, at most
 const STEP = 0.25; // of a cell, by an arrow key
 
-/** The shares of the four corners at a place of the square, 0 to 1. @param {number} x @param {number} y */
-export const shares = (x, y) => [(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y];
-
 /**
  * The cells around a place and their shares, of the finest lattice whose four cells are there; [] where there is none.
  * @param {number} x in cells @param {number} y @param {number} side @param {(cell: number) => boolean} has
@@ -40,7 +39,7 @@ export function around(x, y, side, has) {
     const [left, top] = [x, y].map((at) => Math.min(stride * Math.floor(at / stride), side - 1 - stride));
     const cells = [0, stride, stride * side, stride * (side + 1)].map((more) => side * top + left + more);
     if (cells.every(has)) {
-      const part = shares((x - left) / stride, (y - top) / stride);
+      const part = sharesAt((x - left) / stride, (y - top) / stride);
       return cells.map((cell, i) => [cell, part[i]]);
     }
   }
@@ -230,7 +229,7 @@ class Between {
     const place = (/** @type {number} */ at) => `${100 * ((at * (plan.side - 1) + 0.5) / plan.side)}%`;
     this.#finger.style.left = place(right);
     this.#finger.style.top = place(down);
-    const named = shares(right, down).map((share, i) => /** @type {[number, string]} */ ([share, plan.corners[i]]));
+    const named = sharesAt(right, down).map((share, i) => /** @type {[number, string]} */ ([share, plan.corners[i]]));
     const words = named.filter(([share]) => share >= 0.005).sort(([a], [b]) => b - a);
     this.#caption.textContent = words.map(([share, name]) => `${Math.round(100 * share)} % ${name}`).join(", ");
     this.#picture.ariaLabel = WORDS.picture(this.#caption.textContent);

@@ -6,6 +6,7 @@ import { byKind, stepKind } from "../../plans/plan.js";
 import { chainOf, laneAsked, rows, stemOf } from "../../plans/rows.js";
 import { copied, lines, rowsHead, rowsSaved } from "../../plans/scripts.js";
 import { UserError } from "../../process/errors.js";
+import { CELLS, SIDE, STAGES } from "../../process/square.js";
 import { literal } from "../../words/literal.js";
 import { PART } from "../../words/wrong.js";
 
@@ -15,23 +16,7 @@ import { PART } from "../../words/wrong.js";
 
 /** corners: the texts, with words in place of emoji. @typedef {RowsPlan & { corners: string[] }} BetweenPlan */
 
-export const SIDE = 7; // pictures
 const WHAT = "between-words"; // names the part in the names of files
-
-/** The cells in the order in which they are computed: the corners, those half-way between them, then row by row. @type {number[][]} */
-export const STAGES = stages();
-export const CELLS = STAGES.flat();
-
-function stages() {
-  const places = Array.from({ length: SIDE }, (_, i) => i);
-  const crossed = (/** @type {number[]} */ at) => at.flatMap((row) => at.map((column) => SIDE * row + column));
-  const all = [
-    crossed([0, SIDE - 1]),
-    crossed([0, (SIDE - 1) / 2, SIDE - 1]),
-    ...places.map((row) => places.map((column) => SIDE * row + column)),
-  ];
-  return all.map((stage, i) => stage.filter((cell) => !all.slice(0, i).flat().includes(cell)));
-}
 
 /** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {BetweenPlan} */
 function plan(request, [model], catalogue) {

@@ -1,5 +1,6 @@
 // One U: its tiles and lines, and what they show at a step.
-import { ARROWS, button, context2d, el, find, svg } from "../../drawing/dom.js";
+import { button, context2d, el, find, svg } from "../../drawing/dom.js";
+import { ARROWS } from "../../drawing/hands.js";
 import { drawable } from "../../pictures/sprite.js";
 import { indexed } from "../../words/symbols.js";
 import { blockOf, seen } from "./attention.js";

@@ -1,5 +1,6 @@
 // One's own data: points drawn with a pointer or the keyboard, kept in hundredths.
-import { ARROWS, el, find, onDrag } from "../../drawing/dom.js";
+import { el, find } from "../../drawing/dom.js";
+import { ARROWS, onDrag } from "../../drawing/hands.js";
 import { BOARD } from "./words.js";
 
 /** @typedef {[x: number, y: number]} Point in hundredths, −100 to 100 */

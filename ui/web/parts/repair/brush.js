@@ -1,5 +1,6 @@
 // What is erased of a picture: a grid of cells that a pointer or the keyboard paints over it.
-import { ARROWS, context2d, el, onDrag } from "../../drawing/dom.js";
+import { context2d, el } from "../../drawing/dom.js";
+import { ARROWS, onDrag } from "../../drawing/hands.js";
 import { REPAIR } from "../../words/rows.js";
 
 const GRID = 32; // as in ui/parts/repair.py

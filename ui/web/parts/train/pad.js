@@ -1,14 +1,14 @@
 // The drawing pad of Train: small drawings of a few strokes each, on a sheet of as many pixels as the network sees.
-import { ARROWS, button, context2d, el, onDrag } from "../../drawing/dom.js";
+import { button, context2d, el } from "../../drawing/dom.js";
+import { Sheet } from "../../drawing/sheet.js";
 import { SHEET, VARIED } from "../../learning/drawings.js";
 import { attempt, kept } from "../../messages/client.js";
 import { PAD } from "./words.js";
 
-/** @typedef {number[]} Stroke x, y, x, y, ... */
+/** @import { Stroke } from "../../drawing/sheet.js" */
 /** @typedef {Stroke[]} Drawing */
 
 const { side: SIDE, units: UNITS, pen: WIDTH, fewest: FEWEST, most: MOST, points: LONGEST } = SHEET;
-const APART = 0.5; // pixels between two points of a stroke, at least
 const SMALLEST = 2; // pixels that a stroke has at least, or it was a slip
 
 /** Drawings that were kept as text; one that is empty where it holds none. @param {string} text @param {number} most @returns {Drawing[]} */
@@ -24,10 +24,11 @@ export class Pad {
   #all = [[]];
   /** @type {Drawing[][]} what Undo goes back to */
   #before = [];
-  /** @type {Stroke} under way */
-  #line = [];
-  #pen = [0.5, 0.5]; // where keys draw, in shares of the sheet
-  #byKeys = false;
+  #hands = new Sheet(SHEET, {
+    drawn: (stroke) => this.#add(stroke),
+    moved: () => this.#draw(),
+    used: () => this.#now.flat().length / 2,
+  });
 
   /** @param {() => void} changed something was drawn, or taken away */
   constructor(changed) {
@@ -104,79 +105,24 @@ export class Pad {
 
   #listen() {
     const { sheet } = this;
-    onDrag(
-      sheet,
-      (x, y, first) => {
-        this.#byKeys = false;
-        if (first) this.#line = [];
-        this.#to(x, y);
-      },
-      () => this.#lift(),
-    );
-    sheet.addEventListener("keydown", (event) => this.#key(event));
-    sheet.addEventListener("blur", () => {
-      this.#byKeys = false;
-      this.#draw();
+    this.#hands.listen(sheet);
+    sheet.addEventListener("keydown", (event) => {
+      const does = { z: () => this.#back(), n: () => this.#turn() }[event.key];
+      if (!this.#hands.key(event) && !does) return;
+      event.preventDefault();
+      event.stopPropagation();
+      does?.();
     });
   }
 
-  /** @param {KeyboardEvent} event */
-  #key(event) {
-    const { key, shiftKey } = event;
-    const by = ARROWS[key];
-    const does = {
-      " ": () => this.#press(),
-      Enter: () => this.#press(),
-      z: () => this.#back(),
-      n: () => this.#turn(),
-      Escape: () => this.#drop(),
-    }[key];
-    if (!by && !does) return;
-    event.preventDefault();
-    event.stopPropagation();
-    this.#byKeys = true;
-    does?.();
-    if (by) {
-      const step = (shiftKey ? 3 : 1) / SIDE;
-      this.#pen = this.#pen.map((v, axis) => Math.min(1, Math.max(0, v + step * by[axis])));
-      if (this.#line.length) this.#to(this.#pen[0], this.#pen[1]);
-    }
-    this.#draw();
-  }
-
-  /** The pen of the keys goes down, or is lifted. */
-  #press() {
-    if (this.#line.length) this.#lift();
-    else this.#to(this.#pen[0], this.#pen[1]);
-  }
-
-  #drop() {
-    this.#line = [];
-  }
-
-  /** The line goes on to here. @param {number} x @param {number} y */
-  #to(x, y) {
-    if ([...this.#now, this.#line].flat().length >= 2 * LONGEST) return;
-    const [to, last] = [
-      [x, y].map((v) => Math.round(Math.min(1, Math.max(0, v)) * SIDE * UNITS)),
-      this.#line.slice(-2),
-    ];
-    if (last.length && Math.hypot(to[0] - last[0], to[1] - last[1]) < APART * UNITS) return;
-    this.#line.push(...to);
-    this.#draw();
-  }
-
-  /** The line ends, and is a stroke of the drawing. */
-  #lift() {
-    const line = this.#line;
-    this.#drop();
+  /** A stroke belongs to the drawing, unless it was a slip. @param {Stroke} stroke */
+  #add(stroke) {
     const extent = (/** @type {number} */ axis) => {
-      const values = line.filter((_, i) => i % 2 === axis);
+      const values = stroke.filter((_, i) => i % 2 === axis);
       return Math.max(...values) - Math.min(...values);
     };
-    if (line.length > 2 && Math.max(extent(0), extent(1)) >= SMALLEST * UNITS)
-      this.#change([...this.#all.slice(0, -1), [...this.#now, line]]);
-    this.#draw();
+    if (stroke.length > 2 && Math.max(extent(0), extent(1)) >= SMALLEST * UNITS)
+      this.#change([...this.#all.slice(0, -1), [...this.#now, stroke]]);
   }
 
   // --- What is seen
@@ -199,10 +145,11 @@ export class Pad {
   }
 
   #draw() {
-    this.#paint(this.sheet, [...this.#now, this.#line]);
-    if (!this.#byKeys) return;
+    const { line, pen, isByKeys } = this.#hands;
+    this.#paint(this.sheet, [...this.#now, line]);
+    if (!isByKeys) return;
     const context = context2d(this.sheet);
-    const [x, y] = this.#pen.map((v) => v * this.sheet.width);
+    const [x, y] = pen.map((v) => v * this.sheet.width);
     context.strokeStyle = "#888";
     context.lineWidth = 3;
     context.beginPath();

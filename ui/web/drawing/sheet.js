@@ -1,0 +1,81 @@
+// The hands of a drawing sheet: strokes by finger, mouse or pen, and by keys.
+
+import { ARROWS, onDrag } from "./hands.js";
+
+/** x, y, x, y, … in units of the sheet. @typedef {number[]} Stroke */
+/** side: pixels; units: of a stroke's numbers, in a pixel; points: of a drawing at most. @typedef {{ side: number, units: number, points: number }} Size */
+/**
+ * drawn: a stroke has ended. moved: the stroke under way has another point, or the pen of the keys another place. used: how
+ * many points the drawing has without the stroke under way.
+ * @typedef {{ drawn: (stroke: Stroke) => void, moved: () => void, used: () => number }} Owner
+ */
+
+const APART = 0.5; // pixels between two points of a stroke, at least
+const FAST = 3; // pixels that an arrow key moves the pen with Shift
+
+export class Sheet {
+  /** The stroke under way. @type {Stroke} */
+  line = [];
+  /** Where keys draw, in shares of the sheet. */
+  pen = [0.5, 0.5];
+  /** Whether keys draw now, so that the pen is to be seen. */
+  isByKeys = false;
+
+  /** @param {Size} size @param {Owner} owner */
+  constructor(size, owner) {
+    this.size = size;
+    this.owner = owner;
+  }
+
+  /** Draw with a pointer on an element. Its keys go to `key`, as others mean something to its owner. @param {HTMLElement} area */
+  listen(area) {
+    const take = (/** @type {number} */ x, /** @type {number} */ y, /** @type {boolean} */ first) => {
+      this.isByKeys = false;
+      if (first) this.drop();
+      this.to(x, y);
+    };
+    onDrag(area, take, () => this.lift());
+    area.addEventListener("blur", () => {
+      this.isByKeys = false;
+      this.owner.moved();
+    });
+  }
+
+  /** The stroke goes on to here, in shares of the sheet. @param {number} x @param {number} y */
+  to(x, y) {
+    const { side, units, points } = this.size;
+    if (this.owner.used() + this.line.length / 2 >= points) return;
+    const to = [x, y].map((v) => Math.round(Math.min(1, Math.max(0, v)) * side * units));
+    const last = this.line.slice(-2);
+    if (last.length && Math.hypot(to[0] - last[0], to[1] - last[1]) < APART * units) return;
+    this.line.push(...to);
+    this.owner.moved();
+  }
+
+  lift() {
+    const { line } = this;
+    this.drop();
+    if (line.length) this.owner.drawn(line);
+    this.owner.moved();
+  }
+
+  /** Forget the stroke under way. */
+  drop() {
+    this.line = [];
+  }
+
+  /** Arrows move the pen; Space and Enter put it down or lift it; Escape forgets its stroke. @param {KeyboardEvent} event @returns {boolean} whether the key means this */
+  key({ key, shiftKey }) {
+    const by = ARROWS[key];
+    if (by) {
+      const step = (shiftKey ? FAST : 1) / this.size.side;
+      this.pen = this.pen.map((v, axis) => Math.min(1, Math.max(0, v + step * by[axis])));
+    } else if (![" ", "Enter", "Escape"].includes(key)) return false;
+    this.isByKeys = true;
+    if (key === "Escape") this.drop();
+    else if (!by && this.line.length) this.lift();
+    else if (!by || this.line.length) this.to(this.pen[0], this.pen[1]);
+    this.owner.moved();
+    return true;
+  }
+}

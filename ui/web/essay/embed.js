@@ -1,0 +1,24 @@
+// One figure in the page of somebody else: figure.html?name=guess&t=560#picture=… Its values stay in the address.
+
+import { Figure } from "../figures/figure.js";
+import { picture } from "../figures/picture.js";
+
+const asked = new URLSearchParams(location.search);
+const theme = asked.get("theme");
+if (theme === "dark" || theme === "light") document.documentElement.classList.add(theme);
+picture.open(new URLSearchParams(location.hash.slice(1)).get("picture") ?? "");
+
+const figure = new Figure();
+for (const [name, value] of asked) if (/^[a-z]+$/.test(name)) figure.setAttribute(name, value);
+document.querySelector("main")?.prepend(figure);
+
+figure.addEventListener("change", () => {
+  const url = new URL(location.href);
+  for (const [name, value] of Object.entries(figure.values)) url.searchParams.set(name, String(value));
+  history.replaceState(null, "", url);
+});
+// The page around it may give it the height that it needs.
+new ResizeObserver(() =>
+  parent.postMessage({ ddpmFigure: asked.get("name"), height: document.body.scrollHeight }, "*"),
+).observe(document.body);
+document.documentElement.dataset.ready = "true";

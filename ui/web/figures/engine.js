@@ -1,0 +1,110 @@
+// What computes for figures. A figure gets it, and knows only `ask`: it may be a worker, a server, or a recording.
+
+import { UserError } from "../process/errors.js";
+
+/** @import { VERBS } from "./verbs.js" */
+/** The files of a model: their addresses and bytes, by their paths in the checkpoint. @typedef {Record<string, [address: string, bytes: number]>} ModelFiles */
+/** @typedef {keyof typeof VERBS} Verb */
+/** @typedef {{ id: number, slot: string, verb: Verb, values: object, model: string, behind: boolean }} Question */
+/** behind: it waits until nothing else is computed. @typedef {{ model?: string, behind?: boolean }} How */
+/**
+ * @typedef {object} Engine
+ * @property {(slot: string, verb: Verb, values: object, take: (piece: any) => void, how?: How) => Promise<boolean>} ask
+ *   the newest question of a slot wins. The promise says whether the whole answer came; it is rejected with a UserError
+ * @property {(ref: string) => boolean} has whether it can compute this model
+ * @property {(ref: string) => number} bytes of a model's files
+ * @property {(take: (ref: string, share: number) => void) => void} onLoading how much of a model is here, from 0 to 1
+ */
+
+const MODEL = "mnist-tiny";
+const GONE = "the browser ended the worker of this page: load the page again";
+
+/** A worker; a page of another origin may not start it by its address. */
+function pageWorker() {
+  const here = new URL("./worker.js", import.meta.url);
+  if (here.origin === location.origin) return new Worker(here, { type: "module" });
+  const text = new Blob([`import ${JSON.stringify(here.href)};`], { type: "text/javascript" });
+  return new Worker(URL.createObjectURL(text), { type: "module" });
+}
+
+/** @implements {Engine} */
+export class WorkerEngine {
+  /** @type {Worker | null} */
+  #worker = null;
+  #asked = 0;
+  /** Those that wait for an answer. @type {Map<number, { take: (piece: any) => void, resolve: (whole: boolean) => void, reject: (error: unknown) => void }>} */
+  #waiting = new Map();
+  /** @type {((ref: string, share: number) => void)[]} */
+  #listeners = [];
+
+  /** @param {Record<string, ModelFiles>} files @param {() => Worker} [start] */
+  constructor(files, start = pageWorker) {
+    this.files = files;
+    this.start = start;
+  }
+
+  has = (/** @type {string} */ ref) => ref in this.files;
+
+  bytes = (/** @type {string} */ ref) =>
+    Object.values(this.files[ref] ?? {}).reduce((sum, [, bytes]) => sum + bytes, 0);
+
+  onLoading = (/** @type {(ref: string, share: number) => void} */ take) => void this.#listeners.push(take);
+
+  /** @type {Engine["ask"]} */
+  ask(slot, verb, values, take, { model = MODEL, behind = false } = {}) {
+    this.#worker ??= this.#begin();
+    const worker = this.#worker;
+    const id = ++this.#asked;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { take, resolve, reject });
+      worker.postMessage({ id, slot, verb, values, model, behind });
+    });
+  }
+
+  #begin() {
+    const worker = this.start();
+    worker.addEventListener("message", ({ data }) => this.#hear(data));
+    worker.addEventListener("error", () => {
+      for (const { reject } of this.#waiting.values()) reject(new UserError(GONE));
+      this.#waiting.clear();
+    });
+    worker.postMessage({ files: this.files });
+    return worker;
+  }
+
+  /** @param {any} news */
+  #hear({ id, piece, end, ref, done }) {
+    if (ref) for (const take of this.#listeners) take(ref, Math.min(1, done / this.bytes(ref)));
+    const waiting = this.#waiting.get(id);
+    if (piece) waiting?.take(piece);
+    if (!end) return;
+    this.#waiting.delete(id);
+    if (end.error) waiting?.reject(end.isOurs ? new Error(end.error) : new UserError(end.error));
+    else waiting?.resolve(end.whole);
+  }
+}
+
+/**
+ * A function that runs one call after the other and skips all that wait but the newest: so a picture changes while a slider
+ * is dragged, and the last position is always drawn.
+ * @template {any[]} A @param {(...args: A) => Promise<unknown>} run
+ */
+export function newestOnly(run) {
+  /** @type {A | null} */
+  let next = null;
+  let busy = false;
+  return async (/** @type {A} */ ...args) => {
+    next = args;
+    if (busy) return;
+    busy = true;
+    try {
+      while (next) {
+        const now = next;
+        next = null;
+        await run(...now);
+      }
+    } finally {
+      busy = false;
+    }
+  };
+}

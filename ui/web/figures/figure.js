@@ -1,0 +1,289 @@
+// <ddpm-figure name="guess" t="560">: one figure, wherever it stands. It begins when it comes into sight; until then, and where
+// nothing computes, what stands inside the element is shown.
+
+import { WORDS } from "../words/figures.js";
+import { failure } from "../words/units.js";
+import { button, el, write } from "./elements.js";
+import { WorkerEngine } from "./engine.js";
+import { KINDS } from "./kinds.js";
+import { Tile } from "./paint.js";
+import { picture, textOf } from "./picture.js";
+import { STYLE } from "./style.js";
+
+/** @import { Control } from "./elements.js" */
+/** @import { Engine, ModelFiles } from "./engine.js" */
+/** @import { Ink, Theme } from "./paint.js" */
+
+/**
+ * What a page says once for all its figures: the files of the models; where the lab is, "" for nowhere; the page of
+ * one figure that other sites may show, "" for none; where the files of the page are.
+ * @typedef {{ models: Record<string, ModelFiles>, lab: string, frame: string, base: string }} Given
+ */
+/**
+ * What a kind of figure is made with. controls: by their names, as attributes, links and the text of an essay set them.
+ * @typedef {Record<string, Control>} Controls
+ */
+
+const NEAR = "600px 0px"; // of the screen's edge: a figure there begins
+const ROOM = 60; // pixels that the frame of a figure has around it
+const system = () => matchMedia("(prefers-color-scheme: dark)");
+
+/** @returns {Given} */
+function givenByPage() {
+  const text = document.querySelector("#given")?.textContent;
+  const given =
+    /** @type {any} */ (globalThis).ddpmFigures ?? (text ? JSON.parse(text) : { models: {}, lab: "", frame: "" });
+  return { base: document.baseURI, ...given };
+}
+
+/** The engine of the page, for the figures that get none. @type {WorkerEngine | null} */
+let pageEngine = null;
+
+/** @param {Given} given */
+function engineOf({ models, base }) {
+  const absolute = Object.entries(models).map(([ref, files]) => [
+    ref,
+    Object.fromEntries(Object.entries(files).map(([path, [at, size]]) => [path, [new URL(at, base).href, size]])),
+  ]);
+  pageEngine ??= new WorkerEngine(Object.fromEntries(absolute));
+  return pageEngine;
+}
+
+export class Figure extends HTMLElement {
+  /** What computes; the worker of the page, unless another one is handed over before the figure begins. @type {Engine | null} */
+  engine = null;
+  /** @type {Given} */
+  given = givenByPage();
+  /** @type {Controls} */
+  controls = {};
+  /** @type {Promise<void> | null} */
+  #begun = null;
+  #isAlive = false;
+  body = el("div", { class: "figure" });
+  status = el("p", { class: "note status", role: "status" });
+  /** @type {Theme} */
+  #theme = "light";
+  /** @type {Tile[]} */
+  #tiles = [];
+  #isNear = false;
+  #isDue = false;
+  #stops = /** @type {(() => void)[]} */ ([]);
+  /** Draws everything anew, for another picture. */
+  #update = () => {};
+
+  connectedCallback() {
+    if (!this.shadowRoot) {
+      const root = this.attachShadow({ mode: "open" });
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(STYLE);
+      root.adoptedStyleSheets = [sheet];
+      root.append(el("slot", null));
+    }
+    const sight = new IntersectionObserver(([{ isIntersecting }]) => this.#see(isIntersecting), { rootMargin: NEAR });
+    sight.observe(this);
+    const dress = () => this.#dress();
+    const query = system();
+    query.addEventListener("change", dress);
+    const theme = new MutationObserver(dress);
+    theme.observe(document.documentElement, { attributeFilter: ["class", "style", "data-theme"] });
+    const print = () => this.#dress("light");
+    addEventListener("beforeprint", print);
+    addEventListener("afterprint", dress);
+    this.#stops = [
+      () => sight.disconnect(),
+      () => theme.disconnect(),
+      () => query.removeEventListener("change", dress),
+      () => removeEventListener("beforeprint", print),
+      () => removeEventListener("afterprint", dress),
+      picture.listen(() => {
+        this.#isDue = true;
+        this.#see(this.#isNear);
+      }),
+    ];
+  }
+
+  disconnectedCallback() {
+    for (const stop of this.#stops) stop();
+  }
+
+  get name() {
+    return this.getAttribute("name") ?? "";
+  }
+
+  /** The values of its controls, by their names. */
+  get values() {
+    return Object.fromEntries(Object.entries(this.controls).map(([name, { value }]) => [name, value]));
+  }
+
+  /** Set controls by their names; others are left out. @param {Record<string, string | number>} values */
+  async set(values) {
+    await this.begin();
+    for (const [name, value] of Object.entries(values)) this.controls[name]?.set(value);
+  }
+
+  /** Begin, unless it has begun. */
+  begin() {
+    this.#begun ??= this.#begin();
+    return this.#begun;
+  }
+
+  async #begin() {
+    const load = Object.hasOwn(KINDS, this.name) && KINDS[this.name];
+    if (!load || !this.shadowRoot) return;
+    const kind = await load();
+    const engine = this.engine ?? engineOf(this.given);
+    this.engine = engine;
+    engine.onLoading((ref, share) => {
+      if ([...this.#waits.values()].includes(ref))
+        this.say(WORDS.loading(share * engine.bytes(ref), engine.bytes(ref)));
+    });
+    const { controls, update = () => {} } = kind(this);
+    this.controls = controls;
+    this.#update = update;
+    this.body.append(this.status, this.#link());
+    this.body.setAttribute("role", "group");
+    this.body.setAttribute("aria-label", WORDS.names[this.name]);
+    this.shadowRoot.replaceChildren(this.body);
+    for (const [name, control] of Object.entries(controls)) {
+      const value = this.getAttribute(name);
+      if (value !== null) control.set(value);
+    }
+    this.#isAlive = true;
+    this.#isDue = true;
+    this.dataset.alive = "true";
+    this.#dress();
+    this.#see(this.#isNear);
+  }
+
+  // --- What a kind of figure uses
+
+  /** A picture of numbers that follows the theme. @param {Ink} ink @param {string} name @param {number} [side] */
+  tile(ink, name, side) {
+    const tile = new Tile(ink, name, side);
+    tile.dress(this.#theme);
+    this.#tiles.push(tile);
+    return tile;
+  }
+
+  /** Say what goes on; "" for nothing. @param {string} text */
+  say(text) {
+    write(this.status, text);
+  }
+
+  /** A control was changed: tell the page. */
+  changed() {
+    this.dispatchEvent(new CustomEvent("change", { bubbles: true, detail: this.values }));
+    this.#link();
+  }
+
+  /**
+   * Ask the engine; what goes wrong is said in the figure. While a model comes, the figure says how far it is.
+   * @param {string} slot @param {import("./engine.js").Verb} verb @param {object} values @param {(piece: any) => void} take @param {import("./engine.js").How} [how]
+   */
+  async ask(slot, verb, values, take, how) {
+    const engine = /** @type {Engine} */ (this.engine);
+    const ref = how?.model ?? "mnist-tiny";
+    if (!engine.has(ref)) {
+      this.say(WORDS.noModel);
+      return false;
+    }
+    this.#count(1);
+    this.#waits.set(slot, ref);
+    const arrive = () => {
+      if (this.#waits.delete(slot)) this.say("");
+    };
+    try {
+      return await engine.ask(
+        `${this.#id} ${slot}`,
+        verb,
+        values,
+        (piece) => {
+          arrive();
+          this.dataset.answers = String(Number(this.dataset.answers ?? 0) + 1);
+          take(piece);
+        },
+        how,
+      );
+    } catch (error) {
+      this.#waits.delete(slot);
+      this.say(failure(error));
+      return false;
+    } finally {
+      this.#count(-1);
+    }
+  }
+
+  /** Questions without a whole answer. */
+  #open = 0;
+
+  /** @param {number} more */
+  #count(more) {
+    this.#open += more;
+    this.dataset.busy = String(this.#open > 0);
+  }
+
+  #id = String(Math.random());
+  /** The models of questions without an answer yet, by their slots. @type {Map<string, string>} */
+  #waits = new Map();
+
+  // --- Sight, theme, link
+
+  /** @param {boolean} isNear */
+  #see(isNear) {
+    this.#isNear = isNear;
+    if (!isNear) return;
+    this.begin();
+    if (!this.#isAlive || !this.#isDue) return;
+    this.#isDue = false;
+    this.#update();
+  }
+
+  /** @param {Theme} [theme] that of the page, unless another one is wanted */
+  #dress(theme = themeOf(this)) {
+    this.#theme = theme;
+    this.body.classList.toggle("dark", theme === "dark");
+    for (const tile of this.#tiles) tile.dress(theme);
+  }
+
+  /** The line that leads to the lab with these values, and into other people's pages. */
+  #link() {
+    const { lab, frame, base } = this.given;
+    const make = WORDS.lab[this.name];
+    const old = this.body.querySelector(".lab");
+    const line = /** @type {HTMLElement} */ (old ?? el("p", { class: "lab" }));
+    const parts = [];
+    if (lab && make) {
+      const { text, query } = make(/** @type {any} */ (this.values));
+      const address = new URL(`?${new URLSearchParams(query)}`, new URL(lab, base));
+      const to = el("a", { href: address.href }, text);
+      if (window.parent !== window) to.target = "_blank";
+      parts.push(to);
+    }
+    if (frame && window.parent === window) parts.push(button(WORDS.embed, () => this.#embed(new URL(frame, base))));
+    line.replaceChildren(...parts);
+    return line;
+  }
+
+  /** Copy the line that shows this figure in another page. @param {URL} address of the page of one figure */
+  async #embed(address) {
+    const values = Object.entries(this.values).map(([name, value]) => [name, String(value)]);
+    address.search = String(new URLSearchParams([["name", this.name], ...values]));
+    if (picture.whose !== "ours") address.hash = `picture=${await textOf(picture.x)}`;
+    const { height } = this.getBoundingClientRect();
+    const line = WORDS.frame(address.href, Math.ceil(height) + ROOM, WORDS.names[this.name]);
+    const isCopied = await navigator.clipboard?.writeText(line).then(
+      () => true,
+      () => false,
+    );
+    this.say(isCopied ? WORDS.embedded : line);
+  }
+}
+
+/** The theme of the page around an element: dark where its colours are, or where it follows the system. @param {Element} element @returns {Theme} */
+function themeOf(element) {
+  const schemes = getComputedStyle(element).colorScheme.split(" ");
+  if (!schemes.includes("dark")) return "light";
+  return !schemes.includes("light") || system().matches ? "dark" : "light";
+}
+
+customElements.define("ddpm-figure", Figure);

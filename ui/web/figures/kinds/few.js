@@ -1,0 +1,54 @@
+// Many steps, two steps, and a student that has learned to take two.
+
+import { FEW } from "../../words/figures.js";
+import { button, el } from "../elements.js";
+
+/** @import { Figure } from "../figure.js" */
+
+const [MANY, TWO, GUIDANCE] = [50, 2, 1.5]; // the student learned from its teacher with this guidance
+const STUDENT = "mnist-tiny-2-steps";
+const LABELS = [0, 1, 2, 3, 4];
+
+/** @param {Figure} figure */
+export function few(figure) {
+  let first = 1; // the seed of the first column
+  const rows = [FEW.many(MANY), FEW.two(TWO), FEW.student(TWO)].map((name) => ({
+    name,
+    tiles: LABELS.map((label) => figure.tile("ink", FEW.picture(label, name))),
+  }));
+  const lines = rows.map(({ name, tiles }) =>
+    el(
+      "div",
+      { class: "named" },
+      el("div", { class: "title" }, name),
+      el("div", { class: "row" }, ...tiles.map(({ element }) => element)),
+    ),
+  );
+  const asked = LABELS.map((label) => el("div", { class: "small" }, FEW.asked(label)));
+  const head = el("div", { class: "named" }, el("div", { class: "title" }), el("div", { class: "row" }, ...asked));
+  figure.body.append(
+    head,
+    ...lines,
+    el(
+      "div",
+      { class: "buttons" },
+      button(FEW.other, () => begin(first + LABELS.length)),
+    ),
+  );
+
+  /** @param {number} from */
+  function begin(from = first) {
+    first = from;
+    const runs = (/** @type {object} */ more) =>
+      LABELS.map((label, i) => ({ from: { seed: from + i }, label, sampler: "ddim", ...more }));
+    const compute = (/** @type {number} */ row, /** @type {object} */ more, /** @type {string} */ model) => {
+      const { tiles } = rows[row];
+      const take = (/** @type {any} */ { i, s, x }) => s || from !== first || tiles[i].paint(x);
+      return figure.ask(`few ${row}`, "runs", { runs: runs(more) }, take, { model });
+    };
+    compute(0, { steps: MANY, guidance: GUIDANCE }, "mnist-tiny");
+    compute(1, { steps: TWO, guidance: GUIDANCE }, "mnist-tiny");
+    compute(2, { steps: TWO }, STUDENT);
+  }
+  return { controls: {}, update: () => rows[0].tiles[0].x || begin() };
+}

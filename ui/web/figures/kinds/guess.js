@@ -1,0 +1,37 @@
+// What the network guesses of the reader's picture in noise, and of the same picture in other noise.
+
+import { GUESS } from "../../words/figures.js";
+import { el, Slider, titled } from "../elements.js";
+import { newestOnly } from "../engine.js";
+import { picture } from "../picture.js";
+import { T } from "../process.js";
+
+/** @import { Figure } from "../figure.js" */
+
+const SEEDS = [7, 1, 2, 3, 4, 5]; // the first one is that of "Destroying is easy"; the others are 1 to 5, not chosen
+
+/** @param {Figure} figure */
+export function guess(figure) {
+  const pairs = SEEDS.map((_, i) => [
+    figure.tile("ink", i ? GUESS.other(i) : GUESS.noisy),
+    figure.tile("guess", i ? GUESS.ofOther(i) : GUESS.guess),
+  ]);
+  const t = new Slider({ name: GUESS.t, min: 1, max: T, value: 150, say: GUESS.at }, () => {
+    show();
+    figure.changed();
+  });
+  const [[noisy, first], ...others] = pairs.map((pair) => pair.map(({ element }) => element));
+  figure.body.append(
+    el("div", { class: "pair" }, titled(noisy, GUESS.xt), titled(first, GUESS.guess, "guess")),
+    t.element,
+    el("p", { class: "label" }, GUESS.others),
+    el("div", { class: "row" }, ...others.map((pair) => el("div", { class: "column" }, ...pair))),
+  );
+  const show = newestOnly(() =>
+    figure.ask("guess", "guess", { x0: picture.x, t: t.value, seeds: SEEDS }, ({ i, x, x0 }) => {
+      pairs[i][0].paint(x);
+      pairs[i][1].paint(x0);
+    }),
+  );
+  return { controls: { t }, update: show };
+}

@@ -1,0 +1,46 @@
+// One evaluation, and what it is called: the guess, the noise, v, the score, the direction of a flow.
+
+import { SAME } from "../../words/figures.js";
+import { el, Slider, titled } from "../elements.js";
+import { newestOnly } from "../engine.js";
+import { picture } from "../picture.js";
+import { namesOf, T } from "../process.js";
+
+/** @import { Figure } from "../figure.js" */
+
+const SEED = 7;
+
+/** Numbers that are no picture, so that the largest of them are black and white. @param {Float32Array} x */
+export function scaled(x) {
+  const most = x.reduce((high, value) => Math.max(high, Math.abs(value)), 1e-9);
+  return x.map((value) => value / most);
+}
+
+/** @param {Figure} figure */
+export function same(figure) {
+  const x = figure.tile("ink", SAME.xt);
+  const names = /** @type {const} */ (["x0", "eps", "v", "score", "flow"]);
+  const tiles = names.map((name) => figure.tile("guess", SAME.names[name]));
+  const t = new Slider({ name: SAME.t, min: 1, max: T, value: 420, say: SAME.at }, () => {
+    show();
+    figure.changed();
+  });
+  figure.body.append(
+    el(
+      "div",
+      { class: "row", style: "--count: 3" },
+      titled(x.element, SAME.xt),
+      ...tiles.map(({ element }, i) => titled(element, SAME.names[names[i]], "guess")),
+    ),
+    t.element,
+  );
+  const show = newestOnly(() => {
+    const at = t.value;
+    return figure.ask("same", "guess", { x0: picture.x, t: at, seeds: [SEED] }, (found) => {
+      const all = namesOf(found.x0, found.eps, at);
+      x.paint(found.x);
+      for (const [i, name] of names.entries()) tiles[i].paint(name === "x0" ? all[name] : scaled(all[name]));
+    });
+  });
+  return { controls: { t }, update: show };
+}

@@ -1,0 +1,93 @@
+// What a figure can ask of a model. All that is computed are the lab's own functions; answers are numbers, not pictures.
+
+import { UserError } from "../process/errors.js";
+import { toUint8 } from "../process/floats.js";
+import { gaussian } from "../process/noise.js";
+import { conditions, predict, qSample } from "../process/predict.js";
+import { sideBySide, trajectory } from "../process/runs.js";
+import { mixture } from "../process/square.js";
+
+/** @import { Model as Loaded } from "../network/model.js" */
+/** @import { Process } from "../process/predict.js" */
+/** @import { Step } from "../process/runs.js" */
+
+/** A model that was loaded, as runs take it. @typedef {Loaded & Process} Model */
+/**
+ * A picture with noise, where a run may begin. seed: of the noise.
+ * @typedef {{ x0: Float32Array, t: number, seed: number }} Noisy
+ */
+/**
+ * A run, from a noisy picture or from the seed's noise. The rest are the settings of a run, by their names.
+ * @typedef {{ from: Noisy | { seed: number }, steps: number, sampler?: string, variance?: string, label?: number, guidance?: number }} Run
+ */
+/** What a block says of the finished picture. @typedef {{ name: string, side: number, says: Float32Array }} BlockSays */
+/** A guess, with the noise that it leaves. i: of which seed. @typedef {{ i: number, x: Float32Array, x0: Float32Array, eps: Float32Array }} Guess */
+/** Step by step; lane: 0 as it is, 1 with the graft. @typedef {Step & { lane: number, blocks: BlockSays[] }} Opened */
+
+/** x_t of a picture, also at T, where 0.6 % of it are left in the paper's schedule. @param {Model} model @param {Noisy} noisy */
+const noised = (model, { x0, t, seed }) => qSample(model, x0, t, gaussian(String(seed), 0, x0.length));
+
+/** The settings of a run, as `trajectory` takes them. @param {Model} model @param {Run} run */
+function settingsOf(model, { from, ...rest }) {
+  const start = "x0" in from ? { xT: noised(model, from), ...(from.t < model.T ? { start: from.t } : {}) } : {};
+  return { seed: String(from.seed), ...rest, ...start };
+}
+
+/** The guess at t for several noises. @param {Model} model @param {{ x0: Float32Array, t: number, seeds: number[] }} values @returns {AsyncGenerator<Guess>} */
+async function* guess(model, { x0, t, seeds }) {
+  const both = conditions(model, {});
+  for (const [i, seed] of seeds.entries()) {
+    const x = noised(model, { x0, t, seed });
+    const found = await predict(model, x, t, { both });
+    yield { i, x, x0: found.x0Hat, eps: found.eps };
+  }
+}
+
+/** Runs, one after the other, step by step. @param {Model} model @param {{ runs: Run[] }} values @returns {AsyncGenerator<Step & { i: number }>} */
+async function* runs(model, { runs }) {
+  for (const [i, run] of runs.entries())
+    for await (const step of trajectory(model, settingsOf(model, run))) yield { i, ...step };
+}
+
+/**
+ * A run whose network is opened, and beside it the same with a block of a third run, which draws a given class.
+ * @param {Model} model @param {{ run: Run, block: string, label: number }} values @returns {AsyncGenerator<Opened | null>}
+ */
+async function* inside(model, { run, block, label }) {
+  const { insideOf, opened } = await import("../network/surgery.js");
+  const readers = await model.readers();
+  const names = Object.keys(insideOf(model.config).blocks);
+  const { seed, ...own } = { model, ...settingsOf(model, run) };
+  const { lanes, taps } = opened([
+    { ...own, label, surgery: { taps: [block] } },
+    { ...own, surgery: { taps: names } },
+    { ...own, surgery: { taps: names, graft: [{ name: block, lane: 0 }] } },
+  ]);
+  for await (const { lane, step } of sideBySide([seed], lanes)) {
+    const [found] = taps(lane, seed);
+    if (!lane || !readers) yield null;
+    else {
+      const blocks = [...found].map(([name, tap]) => ({
+        ...{ name, side: tap.shape[1], says: readers.read(name, tap, step.t) },
+      }));
+      yield { ...step, lane: lane - 1, blocks };
+    }
+  }
+}
+
+/**
+ * The pictures between four texts, one for each place: right and down go from 0 to 1. Their pixels are RGB.
+ * @param {Model} model @param {{ corners: string[], places: [right: number, down: number][], seed: number }} values
+ */
+async function* between(model, { corners, places, seed }) {
+  const { words, decode } = model;
+  if (!words || !decode) throw new UserError("this model reads no words");
+  const states = corners.map((text) => words(text));
+  for (const [i, [right, down]] of places.entries()) {
+    const label = mixture(states, right, down);
+    for await (const { s, x } of trajectory(model, { seed: String(seed), label }))
+      yield s ? null : { i, side: model.pictureSize, pixels: toUint8(decode(x), 3) };
+  }
+}
+
+export const VERBS = { guess, runs, inside, between };

@@ -1,0 +1,43 @@
+// The square between four texts: its cells, the order in which they are computed, and the condition at each place. A place goes
+// from 0 to 1, to the right and down.
+
+export const SIDE = 7; // cells
+
+/** The cells in the order in which they are computed: the corners, those half-way between them, then row by row. @type {number[][]} */
+export const STAGES = stages();
+export const CELLS = STAGES.flat();
+
+function stages() {
+  const places = Array.from({ length: SIDE }, (_, i) => i);
+  const crossed = (/** @type {number[]} */ at) => at.flatMap((row) => at.map((column) => SIDE * row + column));
+  const all = [
+    crossed([0, SIDE - 1]),
+    crossed([0, (SIDE - 1) / 2, SIDE - 1]),
+    ...places.map((row) => places.map((column) => SIDE * row + column)),
+  ];
+  return all.map((stage, i) => stage.filter((cell) => !all.slice(0, i).flat().includes(cell)));
+}
+
+/** The place of a cell. @param {number} cell @returns {[right: number, down: number]} */
+export const placeOf = (cell) => [(cell % SIDE) / (SIDE - 1), Math.floor(cell / SIDE) / (SIDE - 1)];
+
+/** The cell that is nearest to a place. @param {number} right @param {number} down */
+export const cellAt = (right, down) => SIDE * Math.round(down * (SIDE - 1)) + Math.round(right * (SIDE - 1));
+
+/** The shares of the four corners at a place. @param {number} right @param {number} down */
+export const sharesAt = (right, down) => [
+  (1 - right) * (1 - down),
+  right * (1 - down),
+  (1 - right) * down,
+  right * down,
+];
+
+/**
+ * The condition at a place, each operation rounded as float32: `word_square` of ddpm_core.
+ * @param {Float32Array[]} states of the corners @param {number} right @param {number} down
+ */
+export function mixture(states, right, down) {
+  const shares = sharesAt(right, down);
+  const parts = states.flatMap((state, i) => (shares[i] ? [state.map((value) => Math.fround(shares[i]) * value)] : []));
+  return parts.reduce((sum, part) => sum.map((value, i) => value + part[i]));
+}
