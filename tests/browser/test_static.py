@@ -380,7 +380,7 @@ def png(page):
             const { run } = document.querySelector("#place > section:not([hidden])").dataset;
             const { knowledge, part } = page;
             const { values } = JSON.parse(sessionStorage.getItem(`lab-run-${part}`));
-            const found = { ...(await page.client.kept(run)), plan: await knowledge.plan(part, values) };
+            const found = { ...(await page.client.kept(run)), plan: (await knowledge.order(part, values)).plan };
             const [, bytes] = await make(knowledge.catalogue, part, "png", found, async () => {});
             return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
         }"""
@@ -677,7 +677,7 @@ def levels(sprite):
 
 
 RUN = """async (values) => {
-  const plan = await page.knowledge.plan("watch", values);
+  const { plan } = await page.knowledge.order("watch", values);
   const results = await new Promise((done) => {
     const results = [];
     const take = (message) => {

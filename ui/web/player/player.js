@@ -19,7 +19,7 @@ export class Player {
   /** Called after each rendering. */
   shows = () => {};
   #pause = () => {};
-  #opens = false; // the first picture of a run is on its way to the screen
+  #opens = false; // the first picture of a run is on its way to the screen: nothing else is drawn until it is there
   #live = soon(() => this.view.live && this.#do(() => this.view.goLive()), NOISE);
 
   /**
@@ -61,19 +61,18 @@ export class Player {
 
   // --- What a run sends
 
-  /** A run begins. */
+  /** A run begins: what is on screen stays until its first picture is here. */
   start() {
+    const { live } = this.view;
     this.view.start();
-    this.render();
+    if (live) this.render(); // the button Live was about the run before
   }
 
   /** Take a result of the newest run. @param {Result} result */
   take = (result) => {
     const { view } = this;
     if (view.live) this.#live();
-    if (!view.add(result)) return;
-    this.#open();
-    this.#play();
+    if (view.add(result)) this.#open();
   };
 
   /** Show a sketch beside the newest run, which is kept. @param {Result[]} results of it */
@@ -94,13 +93,14 @@ export class Player {
     this.#open();
   }
 
-  /** Another run is shown. Where its panes are there, its first picture is on screen before all else is written. */
+  /** Another run is shown. Its first picture is on screen before anything is written about it, and before it plays. */
   #open() {
     const { plan } = this.view.shown;
     if (plan) {
-      this.#opens = this.screen.build(plan);
-      this.pictures.renew().then(nextFrame).then(this.#finishOpening);
+      this.#opens = true;
+      this.screen.build(plan);
       this.#buildWords(plan.words ?? []);
+      this.pictures.renew().then(nextFrame).then(this.#finishOpening);
     }
     this.render();
   }
@@ -109,6 +109,7 @@ export class Player {
     if (!this.#opens) return;
     this.#opens = false;
     this.render();
+    if (this.view.playing) this.#play();
   };
 
   /** The words of a prompt: a pressed one shows where it is looked at. @param {string[]} words */
@@ -126,7 +127,7 @@ export class Player {
     });
     const box = find(this.root, ".words");
     box.hidden = !words.length;
-    box.replaceChildren(el("span", null, WORDS.attention), ...buttons);
+    box.replaceChildren(...(words.length ? [el("span", null, WORDS.attention), ...buttons] : []));
   }
 
   /** Whether the newest run goes on. @param {boolean} active */
@@ -134,6 +135,7 @@ export class Player {
     const { view } = this;
     const isNews = view.active !== active;
     view.active = active;
+    if (view.shown !== view.coming) return; // it has no picture yet
     if (!active && view.live) {
       view.goLive();
       view.live = false;

@@ -48,6 +48,7 @@ export class Screen {
   thumbs = [];
   meaning = sheet("meaning", SCREEN.meaning);
   #panes = ""; // what the panes were built for
+  #batch = ""; // what the small pictures were built for
   #rendered = ""; // what is written of the run that is shown
   #charted = ""; // what the chart shows of it
   #lines = 0; // of the readouts
@@ -80,11 +81,12 @@ export class Screen {
 
   // --- What depends on a run's plan only
 
-  /** Make the panes of a run, and the pictures to choose from. Return whether another run stood in these panes. @param {Plan} plan */
+  /** Make the room for a run: the panes, and the small pictures to choose from. Nothing moves when the rest is written. @param {Plan} plan */
   build(plan) {
     const { root } = this;
-    const before = this.#rendered && this.#panes;
     this.#rendered = this.#charted = "";
+    root.dataset.frames = String(this.view.shown.count);
+    this.#find(".chart").hidden = false;
     const two = plan.lanes.length > 1;
     root.classList.toggle("compare", two);
     const [choices, lanes] = [this.#find(".choices"), this.#find(".lanes")];
@@ -102,7 +104,6 @@ export class Screen {
       typeof plan.split === "number",
     );
     this.#buildBatch(plan);
-    return before === this.#panes;
   }
 
   /** Give a pane all the room, or no more. @param {string} name */
@@ -156,6 +157,9 @@ export class Screen {
 
   /** @param {Plan} plan */
   #buildBatch({ seeds, size, lanes }) {
+    const wanted = [lanes.length, size, ...seeds].join();
+    if (wanted === this.#batch) return;
+    this.#batch = wanted;
     const side = Math.min(size, LARGEST_THUMB);
     const several = seeds.length > 1 ? seeds : [];
     this.thumbs = several.map((seed, n) => {
@@ -387,7 +391,6 @@ export class Screen {
         return /** @type {[string, string]} */ ([`lane-${i}`, title]);
       });
       this.#find(".key").replaceWith(key(...curves, ["alpha", CHART.alphaBar]));
-      this.#find(".chart").hidden = false;
     }
     this.chart.point(tick, shown.newest, frames);
   }

@@ -55,6 +55,7 @@ export class View {
   /** Another run begins. */
   start() {
     this.coming = new Recording();
+    this.live = false;
     if (!this.shown.count) this.shown = this.coming;
   }
 

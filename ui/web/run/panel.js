@@ -207,10 +207,10 @@ export class Panel {
 
   stop = () => this.connection.stop();
 
-  /** The plan of a run. If the values have not changed since the form was described, its plan is used again. @param {Values} values */
-  planOf(values) {
-    const { plan, of } = this.description ?? {};
-    return plan && of === JSON.stringify(values) ? plan : this.page.knowledge.plan(this.part, values);
+  /** The order of a run: the one that was made when the form was described, if the values have not changed since. @param {Values} values */
+  orderOf(values) {
+    const { order, of } = this.description ?? {};
+    return order && of === JSON.stringify(values) ? order : this.page.knowledge.order(this.part, values);
   }
 
   #renew() {

@@ -140,7 +140,8 @@ export class Server {
     };
     const listen = async () => {
       const { part } = order;
-      const values = "resume" in order ? { resume: order.resume } : order.asked;
+      const values =
+        "resume" in order ? { resume: order.resume } : { ...order.asked, ...(order.from && { from: order.from }) };
       const { body } = await this.#send("run", { part, values, load: this.#load, number }, connection.signal);
       if (!body) return silent();
       for await (const message of messages(body)) {

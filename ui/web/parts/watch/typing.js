@@ -176,8 +176,7 @@ export class Typing {
       wait();
     };
     const { knowledge } = page;
-    const plan = await knowledge.plan("sketch", drawn);
-    const order = plan && (await knowledge.order("sketch", plan));
+    const order = await knowledge.order("sketch", drawn);
     if (!isWanted()) return;
     if (!order) return wait(); // its model is not here
     this.#leave = page.client.run(
