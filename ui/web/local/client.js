@@ -72,7 +72,8 @@ class BrowserClient {
     const { part } = order;
     let listens = true;
     const before = this.#waiting.has(this.#newest.get(part) ?? 0);
-    const id = this.#send({ verb: "run", part, plan: "plan" in order ? order.plan : null }, (answer) => {
+    const { plan = null, from = null } = "plan" in order ? order : {};
+    const id = this.#send({ verb: "run", part, plan, from }, (answer) => {
       if (!listens) this.#leave(part, answer);
       else answer.error ? lost(answer.error) : take(answer);
     });

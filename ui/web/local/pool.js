@@ -13,11 +13,12 @@ import { isEnd } from "../run/stream.js";
 
 /**
  * A step as the page sees it; with s alone undefined, an evaluation that is not shown. Pictures: of a step that is kept, with
- * those of a latent and the attention that words get. end: the numbers of the last step. seconds: what it took.
+ * those of a latent and the attention that words get. state: the numbers of x, of the last step, and of steps at which another
+ * run may begin. seconds: what it took.
  * @typedef {object} Seen
  * @property {number} index @property {number} s @property {number} sigma
  * @property {Picture} [x] @property {Picture} [x0] @property {Picture} [z] @property {Picture} [z0] @property {Picture} [attention]
- * @property {Float32Array} [end]
+ * @property {Float32Array} [state]
  * @property {number} [seconds]
  */
 /** The steps of strand `number`. @typedef {(number: number) => AsyncIterator<Seen>} Chains */

@@ -34,6 +34,7 @@ import { placed, touches } from "./touch.js";
  * @property {Omit<PlayerPlan, "kind" | "words">} opening what the player gets before the first picture
  * @property {Touches} touches what a visitor changed by hand, in lane B
  * @property {number} shared how many first steps lane B has in common with lane A: those before the first touch
+ * @property {number} begin the first step that is computed: 0 unless the run begins at a state of an earlier run
  * @typedef {Plan & Lanes} SamplingPlan
  */
 
@@ -106,27 +107,41 @@ function planned(request, wanted, models, catalogue) {
   );
   const shared = rows[0].findIndex(([, s]) => changes.has(s)) + 1;
   return {
-    ...{ request, lanes, models, rows, kinds, attention, shared, touches: changes },
+    ...{ request, lanes, models, rows, kinds, attention, shared, begin: 0, touches: changes },
     opening: {
       ...opening(lanes, models, rows, catalogue),
       ...{ untouchable, split: changes.size ? shared - 1 : null },
     },
     args: settled.map((each) => each.args),
-    steps: byKind(
-      [stepKind(kinds[0].ref, kinds[0].batch), shared],
-      ...lanes.map((lane, i) => /** @type {[StepKind, number]} */ ([kinds[i], lane.steps - shared])),
-    ),
-    strands: strandsOf(lanes, kinds, shared),
+    ...costs(lanes, kinds, shared),
+  };
+}
+
+/** The rest of a run whose first `begin` steps an earlier run has computed. @param {SamplingPlan} plan @param {number} begin @returns {SamplingPlan} */
+export const continued = (plan, begin) => ({ ...plan, begin, ...costs(plan.lanes, plan.kinds, plan.shared, begin) });
+
+/**
+ * The steps and the strands of a run. @param {Lane[]} lanes @param {StepKind[]} kinds @param {number} shared
+ * @returns {Pick<Plan, "steps" | "strands">}
+ */
+function costs(lanes, kinds, shared, begin = 0) {
+  const ofBoth = Math.max(0, shared - begin);
+  const apart = lanes.map(
+    ({ steps }, i) => /** @type {[StepKind, number]} */ ([kinds[i], steps - Math.max(shared, begin)]),
+  );
+  return {
+    steps: byKind([stepKind(kinds[0].ref, kinds[0].batch), ofBoth], ...apart),
+    strands: strandsOf(lanes, kinds, shared, begin),
   };
 }
 
 /**
  * A strand for each picture of each lane. If lane B shares steps with lane A, a picture of both is one strand.
- * @param {Lane[]} lanes @param {StepKind[]} kinds @param {number} shared @returns {Outline[][]}
+ * @param {Lane[]} lanes @param {StepKind[]} kinds @param {number} shared @param {number} begin @returns {Outline[][]}
  */
-function strandsOf(lanes, kinds, shared) {
+function strandsOf(lanes, kinds, shared, begin) {
   const [{ count }] = lanes;
-  const costs = lanes.map(({ steps }, lane) => (steps * kinds[lane].batch) / count);
+  const costs = lanes.map(({ steps }, lane) => ((steps - begin) * kinds[lane].batch) / count);
   const both = { cost: costs.reduce((sum, cost) => sum + cost), turn: 0, chains: lanes.length };
   const apart = costs.map((cost) => ({ cost, turn: 0 }));
   return [(shared ? [both] : apart).flatMap((strand) => Array(count).fill(strand))];

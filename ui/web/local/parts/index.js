@@ -5,16 +5,17 @@ import { once } from "../files/store.js";
 import { sampling } from "./sampling.js";
 
 /** @import { Checkpoints, Loaded } from "../checkpoints.js" */
-/** @import { Run } from "../jobs.js" */
+/** @import { From, Run } from "../jobs.js" */
 /** @import { Chains } from "../pool.js" */
 /** @typedef {(values: any) => any} Answer */
 
 /**
  * How a plan is computed. record: what is kept for its files, as work.recording while it computes, and as files/ need it.
- * chains: the steps of its strands, where given is what only earlier phases have found. Whatever they give follows from these
+ * after: the rest of a plan that begins at a state of an earlier run; null if that is not kept. chains: the steps of its strands, where given is what only earlier phases have found. Whatever they give follows from these
  * arguments alone.
  * @typedef {object} Computation
  * @property {(plan: any) => any} record
+ * @property {(plan: any, from: From) => any} [after]
  * @property {(plan: any, models: Loaded[], phase: number, given: any) => Chains} [chains]
  * @property {(plan: any, models: Loaded[], work: Run) => Promise<void>} compute models: of each of the plan's refs
  */
