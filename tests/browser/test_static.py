@@ -114,7 +114,7 @@ def settings(draw):
 
 
 UNSEEN = "red \u202e\u2066\u3164\ufe0f\u05d0\x1b\u0430pple é \U000e0100😀"  # by repr, or at all
-APART = ("estimate", "seconds", "auto", "steps", "shown", "plan", "of", "asked", "refs")
+APART = ("estimate", "seconds", "auto", "steps", "shown", "order", "of", "asked", "refs")
 PAIR = ("prompt", "steps", "variance", "sampler", "spacing", "eta", *SWITCHES, "guidance")
 
 

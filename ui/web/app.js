@@ -6,6 +6,7 @@ import { attempt, TRAINED } from "./messages/client.js";
 import { revived } from "./messages/packing.js";
 import { formsFor } from "./plans/forms.js";
 import { Projector } from "./player/projector.js";
+import { without } from "./process/errors.js";
 import { Knowledge } from "./run/knowledge.js";
 import { ShareMenu } from "./run/share.js";
 import { isTrainedHere } from "./words/catalogue.js";
@@ -263,7 +264,7 @@ export class Page {
       else url.searchParams.delete("lesson");
       history.pushState(null, "", url);
     }
-    const part = await this.#load(shown).catch(() => null);
+    const part = await this.#load(shown).catch(() => null); // it has said why
     if (this.part !== shown) return;
     if (!part) {
       // The place before is still shown.
@@ -426,9 +427,8 @@ export class Page {
     /** @type {XMLHttpRequest & { began?: number } | null} */
     const early = part === "watch" ? /** @type {any} */ (window).recorded : null;
     const url = new URL(`examples/${part}.json`, import.meta.url);
-    const text = await (early ? answerOf(early) : fetch(url).then((answer) => (answer.ok ? answer.text() : ""))).catch(
-      () => "",
-    );
+    const asked = early ? answerOf(early) : fetch(url).then((answer) => (answer.ok ? answer.text() : ""));
+    const text = await asked.catch(without("The recorded example could not be loaded.", ""));
     const shown = document.querySelector(".early");
     requestAnimationFrame(() => shown?.remove()); // the part is drawn by then
     const seen = shown && early?.began ? (Date.now() - early.began) / 1000 : 0;

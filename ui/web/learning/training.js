@@ -214,8 +214,8 @@ export class Training {
 
   /** Do something between two steps. @template T @param {() => Promise<T>} task */
   #alone(task) {
-    const done = this.#turn.then(task);
-    this.#turn = done.catch(() => {});
+    const done = Promise.allSettled([this.#turn]).then(task); // whether that one failed hears who asked for it
+    this.#turn = done;
     return done;
   }
 

@@ -54,7 +54,7 @@ export function attempt(act) {
   try {
     return act();
   } catch {
-    return null;
+    return null; // in private windows, or when it is full, the browser refuses to keep anything
   }
 }
 

@@ -258,7 +258,8 @@ function whyUntouchable({ sampler }) {
     checkNoMemory({ name: sampler, memory: SAMPLERS[sampler].memory ?? false });
     return "";
   } catch (error) {
-    return sentence(/** @type {Error} */ (error).message);
+    if (!(error instanceof UserError)) throw error;
+    return sentence(error.message);
   }
 }
 

@@ -84,9 +84,9 @@ export class Engines {
   }
 
   #inBrowser() {
-    this.#browser ??= this.start();
-    this.#browser.catch(() => {
+    this.#browser ??= this.start().catch((error) => {
       this.#browser = null; // the network may be down: the next question tries again
+      throw error;
     });
     return this.#browser;
   }

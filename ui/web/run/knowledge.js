@@ -165,7 +165,11 @@ export class Knowledge {
 
   /** The planner of a part. Its module may fail to load while the network is down: then try again once the engine answers. @param {string} part @returns {Promise<Planner<any>>} */
   #planner(part) {
-    return plannerOf(part).catch(() => this.ask("engine", "models", {}).then(() => plannerOf(part)));
+    return plannerOf(part).catch(async (error) => {
+      console.warn(error);
+      await this.ask("engine", "models", {});
+      return plannerOf(part);
+    });
   }
 
   /** Get the facts of a checkpoint; null if its files are not here. Throws a UserError if there is no such checkpoint. @param {string} ref */

@@ -39,9 +39,11 @@ const LOST = { error: NO_ANSWER, lost: true };
 /** @param {Error & { again?: number, lost?: boolean }} error @returns {Refusal} */
 const refusal = ({ message, again, lost }) => (lost ? LOST : { error: message, ...(again && { again }) });
 
-const silent = () => {
-  throw Object.assign(new Error(NO_ANSWER), { lost: true });
-};
+/** No answer has come, or no whole one. @param {unknown} [cause] @returns {never} */
+function silent(cause) {
+  if (cause && /** @type {Error} */ (cause).name !== "AbortError") console.warn(NO_ANSWER, cause);
+  throw Object.assign(new Error(NO_ANSWER, { cause }), { lost: true });
+}
 
 /** Unpack an answer. @param {Response} answer */
 const content = async (answer) => unpacked(new Uint8Array(await answer.arrayBuffer()));
@@ -50,8 +52,8 @@ const content = async (answer) => unpacked(new Uint8Array(await answer.arrayBuff
 async function* messages(body) {
   try {
     yield* unpacking(body);
-  } catch {
-    silent();
+  } catch (error) {
+    silent(error);
   }
 }
 

@@ -62,7 +62,8 @@ export class Files {
       };
       const bytes = await readWhole(answer, path, entry, advance);
       await cache?.delete(address, { ignoreSearch: true }); // older versions, too
-      await cache?.put(address, new Response(bytes)).catch(() => {
+      await cache?.put(address, new Response(bytes)).catch((error) => {
+        console.warn("The browser could not keep a file.", error);
         this.isFull = true;
       });
       return bytes.buffer;
