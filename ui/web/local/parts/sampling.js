@@ -166,25 +166,27 @@ async function compute(plan, models, work) {
   for await (const { lane, image, step } of inOrder(times, count, next)) {
     if (!image) frame = [];
     frame.push(step);
-    const { index, s, sigma } = step;
+    const { index, s } = step;
     if (image === count - 1) {
       const x = frame.flatMap(({ state }) => state ?? []);
       if (!s) finished.set(lane, flat(x));
-      const pictures = picturesOf(frame, "x");
-      if (pictures.length) {
-        const latents = { z: picturesOf(frame, "z"), z0: picturesOf(frame, "z0") };
-        const attention = picturesOf(frame, "attention");
-        const about = {
-          ...{ lane, k: index, sigma, x: pictures, x0: picturesOf(frame, "x0") },
-          ...(latents.z.length ? { ...latents, decoded: true } : {}),
-          ...(attention.length ? { attention } : {}),
-        };
-        give({ kind: "frame", ...about }, x);
-      }
+      if (step.x) give(frameOf(lane, frame), x);
     }
     const kind = kindOf(plan, lane, index);
     if (kind) await work.count(kind, 1 / count, step.seconds);
   }
+}
+
+/** The frame of a step of all images. @param {number} lane @param {Seen[]} steps of each image @returns {LaneFrame} */
+function frameOf(lane, steps) {
+  const { index: k, sigma } = steps[steps.length - 1];
+  const latents = { z: picturesOf(steps, "z"), z0: picturesOf(steps, "z0") };
+  const attention = picturesOf(steps, "attention");
+  return {
+    ...{ kind: "frame", lane, k, sigma, x: picturesOf(steps, "x"), x0: picturesOf(steps, "x0") },
+    ...(latents.z.length ? { ...latents, decoded: true } : {}),
+    ...(attention.length ? { attention } : {}),
+  };
 }
 
 /** Pictures of one kind of some steps, none where they are not kept. @param {Seen[]} steps @param {"x" | "x0" | "z" | "z0" | "attention"} kind */
