@@ -98,7 +98,7 @@ export class Player {
     const { plan } = this.view.shown;
     if (plan) {
       this.#opens = true;
-      this.screen.build(plan);
+      if (this.screen.build(plan)) this.shows(); // what lies over the panes moves to the new ones at once
       this.#buildWords(plan.words ?? []);
       this.pictures.renew().then(nextFrame).then(this.#finishOpening);
     }

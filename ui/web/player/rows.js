@@ -41,6 +41,9 @@ export class Rows {
   ends = [];
   /** Whether the state is shown in the place of the guess. */
   state = false;
+  /** Whether the end of a row says how far its pictures are apart. */
+  saysApart = true;
+  #sources = ""; // the names of those that are shown
   /** @type {HTMLImageElement[]} */
   #images = [];
   #later = soon(() => this.render(), NOISE);
@@ -84,13 +87,13 @@ export class Rows {
     root.classList.toggle("pixelated", plan.pixelated);
     const place = find(root, ".sources");
     const sources = plan.sources.join();
-    if (place.dataset.names !== sources)
+    if (this.#sources !== sources)
       place.replaceChildren(
         ...plan.sources.map((name) =>
           el("figure", null, el("img", { alt: name }), el("figcaption", null, name, el("span", { class: "at" }))),
         ),
       );
-    place.dataset.names = sources;
+    this.#sources = sources;
     place.hidden = false;
     const heads = el(
       "div",
@@ -128,8 +131,7 @@ export class Rows {
   #words(row) {
     const end = this.ends[row];
     const small = find(this.root.querySelectorAll(".head")[row], "small", HTMLElement);
-    if (!end || this.root.dataset.mode === "interpolate") return;
-    small.textContent = apart(end.spread, end.gap);
+    if (end && this.saysApart) small.textContent = apart(end.spread, end.gap);
   }
 
   /** What came of each row. */

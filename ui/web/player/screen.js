@@ -81,7 +81,7 @@ export class Screen {
 
   // --- What depends on a run's plan only
 
-  /** Make the room for a run: the panes, and the small pictures to choose from. Nothing moves when the rest is written. @param {Plan} plan */
+  /** Make the room for a run: the panes, and the small pictures to choose from. Nothing moves when the rest is written. Returns whether the panes are new. @param {Plan} plan */
   build(plan) {
     const { root } = this;
     this.#rendered = this.#charted = "";
@@ -98,12 +98,12 @@ export class Screen {
     this.#find(".gains").hidden = !two;
     this.caption.hidden = !plan.caption;
     write(this.caption, plan.caption ?? "");
-    this.#buildLanes(
+    this.#buildBatch(plan);
+    return this.#buildLanes(
       plan.lanes.map(({ name }) => name),
       plan.size,
       typeof plan.split === "number",
     );
-    this.#buildBatch(plan);
   }
 
   /** Give a pane all the room, or no more. @param {string} name */
@@ -113,10 +113,10 @@ export class Screen {
     else delete this.root.dataset.large;
   }
 
-  /** @param {string[]} names @param {number} size @param {boolean} [isTouched] whether B is A with a touch */
+  /** Make the panes, unless they are there. Returns whether they are new. @param {string[]} names @param {number} size @param {boolean} [isTouched] whether B is A with a touch */
   #buildLanes(names, size, isTouched = false) {
     const wanted = JSON.stringify([names.length > 1 ? names : "", size, isTouched]);
-    if (wanted === this.#panes) return;
+    if (wanted === this.#panes) return false;
     this.#panes = wanted;
     const called = isTouched ? [SCREEN.untouched, SCREEN.changed] : names;
     const canvasOf = (/** @type {string} */ label) => {
@@ -153,6 +153,7 @@ export class Screen {
     this.#find(".lanes").replaceChildren(...groups);
     const bars = names.map(() => el("p", { class: "balance" }, el("span", null), el("i", null), el("span", null)));
     this.#find(".balances").replaceChildren(...bars);
+    return true;
   }
 
   /** @param {Plan} plan */
