@@ -428,7 +428,7 @@ export class Page {
     const early = part === "watch" ? /** @type {any} */ (window).recorded : null;
     const url = new URL(`examples/${part}.json`, import.meta.url);
     const asked = early ? answerOf(early) : fetch(url).then((answer) => (answer.ok ? answer.text() : ""));
-    const text = await asked.catch(without("The recorded example could not be loaded.", ""));
+    const text = await asked.catch(without("the recorded example", ""));
     const shown = document.querySelector(".early");
     requestAnimationFrame(() => shown?.remove()); // the part is drawn by then
     const seen = shown && early?.began ? (Date.now() - early.began) / 1000 : 0;

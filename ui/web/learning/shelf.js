@@ -62,7 +62,7 @@ export class Shelf {
   }
 
   /** Read something; what is given instead where the browser keeps nothing. @template T @param {(stores: Record<typeof STORES[number], IDBObjectStore>) => Promise<T>} act @param {T} instead */
-  #read = (act, instead) => this.#with("readonly", act).catch(without("The browser keeps nothing here.", instead));
+  #read = (act, instead) => this.#with("readonly", act).catch(without("what this browser keeps", instead));
 
   // --- The training under way
 
@@ -86,9 +86,7 @@ export class Shelf {
 
   /** Forget the training under way. */
   drop = () =>
-    this.#with("readwrite", ({ training }) => answer(training.clear())).catch(
-      without("The training of before could not be removed."),
-    );
+    this.#with("readwrite", ({ training }) => answer(training.clear())).catch(without("room for another training"));
 
   // --- Models
 

@@ -3,7 +3,6 @@
 
 /** @typedef {{ error: string, again?: number, lost?: boolean }} Refusal a sentence for the user; again: seconds until the same may be answered, where it is refused only for now; lost: no answer has come */
 /** @typedef {Record<string, unknown>} Values of a form, by the names of its fields */
-/** @import { Plan } from "../plans/plan.js" */
 /** @import { Questions, RunMessage } from "./protocol.d.ts" */
 /** @template T @typedef {(T & { error?: undefined }) | Refusal} Answer */
 /** @template F @typedef {F extends (asked: infer A) => any ? A : never} ValuesOf */
@@ -31,7 +30,7 @@
  * A run that an engine is to begin: a worker of this page takes the plan (`Plan` of plans/plan.js), a server what is asked of
  * it, which is nothing of a part that the worker computes even then. shown: a result as the page shows it, with the words of the plan.
  * from: the state at which the run begins; without it the run begins at its x_T.
- * @typedef {{ part: string, plan: Plan, asked?: Values, shown: (result: any) => any, from?: State | null }} Order
+ * @typedef {{ part: string, plan: object, asked?: Values, shown: (result: any) => any, from?: State | null }} Order
  */
 /** The state x_s of an earlier run, if the engine still keeps it. @typedef {{ run: string, s: number }} State */
 /** A run that goes on there, by its name. @typedef {{ part: string, resume: string }} Resumed */

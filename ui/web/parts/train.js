@@ -314,7 +314,7 @@ class Train {
   async #begin() {
     const saves = savesData(navigator);
     this.#notes = [await battery(navigator), saves ? MACHINE.saves : ""];
-    const record = await this.models.kept().catch(without("The training of before could not be read."));
+    const record = await this.models.kept().catch(without("the training of before"));
     if (record && this.session.state === "idle") {
       this.form.set(record.values);
       this.source.choose(record.pictures.kind);

@@ -15,7 +15,6 @@ import { byKind, stepKind } from "./plan.js";
 import { args, asksFor, batch, laneOf, plain, resolved, seedsOf } from "./settings.js";
 import { placed, touches } from "./touch.js";
 
-/** @import { Plan as PlayerPlan } from "../player/recording.js" */
 /** @import { Row } from "../process/runs.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Facts, Outline, Plan, Planner, Request, StepKind } from "./plan.js" */
@@ -31,7 +30,7 @@ import { placed, touches } from "./touch.js";
  * @property {Arguments[]} args of ddpm_core.trajectory
  * @property {StepKind[]} kinds of their steps
  * @property {boolean} attention whether the attention to words is shown
- * @property {Omit<PlayerPlan, "kind" | "words">} opening what the player gets before the first picture
+ * @property {ReturnType<typeof opening> & { untouchable: string, split: number | null }} opening what the player gets before the first picture
  * @property {Touches} touches what a visitor changed by hand, in lane B
  * @property {number} shared how many first steps lane B has in common with lane A: those before the first touch
  * @property {number} begin the first step that is computed: 0 unless the run begins at a state of an earlier run

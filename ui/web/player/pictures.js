@@ -167,7 +167,7 @@ export class Pictures {
   async #decode(picture) {
     const known = this.#decoded.get(picture);
     if (known !== undefined) return known;
-    const image = await drawable(picture).catch(without("A picture could not be decoded."));
+    const image = await drawable(picture).catch(without("a picture"));
     this.#decoded.set(picture, image);
     const [oldest] = this.#decoded.keys();
     if (this.#decoded.size > REMEMBERED) this.#decoded.delete(oldest);

@@ -1,6 +1,6 @@
 // The player of a run: its results and the visitor change the view, and the screen follows the view.
 import { all, button, context2d, el, find, markup, within } from "../drawing/dom.js";
-import { NOISE, play, soon } from "../drawing/motion.js";
+import { NOISE, nextFrame, play, soon } from "../drawing/motion.js";
 import { meaning, Transport } from "../drawing/transport.js";
 import { WORDS } from "../words/player.js";
 import { MARKUP } from "./markup.js";
@@ -10,9 +10,6 @@ import { Screen } from "./screen.js";
 import { View } from "./view.js";
 
 /** @import { Result } from "./recording.js" */
-
-/** The next frame, once the one that is drawn now is on screen. */
-const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 
 export class Player {
   view = new View();

@@ -66,7 +66,9 @@ export class Rows {
     else if (!this.plan) return;
     else if (result.kind === "source") this.#source(result.i, result.x, result.final);
     else if (result.kind === "step") {
-      this.frames[result.row].push(result);
+      const frames = this.frames[result.row];
+      frames.push(result);
+      if (frames.length === 1) this.#paint(result.row); // the first picture is on screen before anything else is written
       this.#later();
     } else if (result.kind === "row") {
       this.ends[result.row] = result;
@@ -146,19 +148,26 @@ export class Rows {
     return { title: "", tiles, columns: 1, said: "", settings: "" };
   };
 
+  /** Show the picture of a row at the scrubber. Returns its frame, null while there is none. @param {number} row */
+  #paint(row) {
+    const frames = this.frames[row];
+    const image = this.#images[row];
+    const { at, last } = this.scrubber;
+    const frame = this.plan && frames.length ? frameAt(frames, this.plan.steps[row], last ? at / last : 1) : null;
+    image.hidden = !frame;
+    if (frame) show(image, (this.state && frame.x) || frame.x0);
+    return frame;
+  }
+
   render() {
     const { plan, root } = this;
     if (!plan) return;
     const { at, last } = this.scrubber;
-    plan.titles.forEach((title, row) => {
-      const frames = this.frames[row];
-      const image = this.#images[row];
-      const frame = frames.length ? frameAt(frames, plan.steps[row], last ? at / last : 1) : null;
-      image.hidden = !frame;
-      if (!frame) return;
-      show(image, (this.state && frame.x) || frame.x0);
-      attribute(image, "alt", seen(title, `${plan.columns.length} ${plan.what}`, frame.s, this.state));
-    });
+    for (const [row, title] of plan.titles.entries()) {
+      const frame = this.#paint(row);
+      const what = `${plan.columns.length} ${plan.what}`;
+      if (frame) attribute(this.#images[row], "alt", seen(title, what, frame.s, this.state));
+    }
     const some = this.frames.some((frames) => frames.length > 1);
     find(root, ".transport").hidden = !some;
     this.scrubber.render(WORDS.at(at + 1, last + 1), WORDS.at(last + 1, last + 1));

@@ -6,11 +6,11 @@ export class UserError extends Error {}
 
 /**
  * What `catch` takes of a promise that the page can do without: the error goes to the console, and `instead` takes its place.
- * @template [T=null] @param {string} what is missing now, in a sentence @param {T} [instead] null by default
+ * @template [T=null] @param {string} what is missing now, such as "the digits" @param {T} [instead] null by default
  */
 export const without =
   (what, instead = /** @type {any} */ (null)) =>
   (/** @type {unknown} */ error) => {
-    console.warn(what, error);
+    console.warn(`Going on without ${what}:`, error);
     return instead;
   };

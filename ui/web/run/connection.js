@@ -7,8 +7,9 @@ import { UserError } from "../process/errors.js";
 import { RUN } from "../words/page.js";
 import { failure } from "../words/units.js";
 
-/** @import { Order, Resumed, State, Values } from "../messages/client.js" */
+/** @import { Resumed, State, Values } from "../messages/client.js" */
 /** @import { Plan } from "../plans/plan.js" */
+/** @import { PlannedOrder } from "./knowledge.js" */
 /** @import { Panel } from "./panel.js" */
 
 const AGAIN = 1000; // ms after a break of the connection, before it looks for the run
@@ -67,7 +68,7 @@ export class Connection {
   /**
    * Listen to a run with these values. If the files of a model are not here, nothing can be ordered: then it first listens to
    * a run that only fetches them, and begins the run itself after that.
-   * @param {Values} values @param {() => Order | null | Promise<Order | null>} ordered @param {Resumed | null} [resumed] a run
+   * @param {Values} values @param {() => PlannedOrder | null | Promise<PlannedOrder | null>} ordered @param {Resumed | null} [resumed] a run
    *   that continues
    * @param {State | null} from
    */

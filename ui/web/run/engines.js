@@ -5,6 +5,7 @@ import { isTrainedHere } from "../words/catalogue.js";
 import { ENGINES } from "../words/page.js";
 
 /** @import { Client, Order, Resumed } from "../messages/client.js" */
+/** @import { Plan } from "../plans/plan.js" */
 
 /** Whether this browser computes what has this name: a model, or a kind of step that needs none. @param {string} name */
 const isHere = (name) => isTrainedHere(name) || name.startsWith("plane-");
@@ -80,7 +81,9 @@ export class Engines {
 
   /** @param {Order | Resumed} order */
   #isHere(order) {
-    return "resume" in order ? this.#runs.has(order.resume) : !order.asked || order.plan.refs.some(isHere);
+    return "resume" in order
+      ? this.#runs.has(order.resume)
+      : !order.asked || /** @type {Plan} */ (order.plan).refs.some(isHere);
   }
 
   #inBrowser() {

@@ -23,10 +23,11 @@ import { failure } from "../words/units.js";
  * @property {number | null} seconds
  * @property {boolean | null} auto whether the run may begin by itself; null while its time is not known
  * @property {string} [summary] the settings in one line
- * @property {Order | null} order of the run; null if the files of a model are not here
+ * @property {PlannedOrder | null} order of the run; null if the files of a model are not here
  * @property {string} of the described values, as JSON
  * @property {undefined} [error]
  */
+/** The order of a run that the page has planned. @typedef {Order & { plan: Plan }} PlannedOrder */
 /** wrong: values that the form's check refuses. @typedef {Description | Refusal & { wrong?: Mistake[] }} Described */
 
 export class Knowledge {
@@ -65,13 +66,13 @@ export class Knowledge {
     if (failed) this.#known.clear();
   }
 
-  /** Plan a run, and return the order with which an engine computes it; null if the files of a model are not here. @param {string} part @param {Values} values @returns {Promise<Order | null>} */
+  /** Plan a run, and return the order with which an engine computes it; null if the files of a model are not here. @param {string} part @param {Values} values @returns {Promise<PlannedOrder | null>} */
   async order(part, values) {
     const { planner, request, models } = await this.#request(part, values);
     return models && this.#order(part, planner, planner.plan(request, models, this.catalogue));
   }
 
-  /** @param {string} part @param {Planner} planner of the part @param {Plan} plan @returns {Order} */
+  /** @param {string} part @param {Planner} planner of the part @param {Plan} plan @returns {PlannedOrder} */
   #order(part, planner, plan) {
     const shown = (/** @type {any} */ result) =>
       WORDED.includes(result.kind) ? planner.shown(plan, result, this.catalogue) : result;

@@ -16,7 +16,7 @@ export const drawing = (name) => new URL(`../../examples/drawings/${name}.png`, 
 
 /** @param {string} name of a drawn picture @returns {Promise<Picture>} */
 async function drawn(name) {
-  const answer = await fetch(drawing(name)).catch(without(NO_ANSWER));
+  const answer = await fetch(drawing(name)).catch(without("a drawn picture"));
   if (!answer?.ok) throw new UserError(NO_ANSWER);
   return ofPng(new Uint8Array(await answer.arrayBuffer()));
 }

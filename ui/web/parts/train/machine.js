@@ -38,7 +38,7 @@ export const savesData = ({ connection }) => connection?.saveData === true;
 
 /** A sentence where the battery is low, or "". @param {Device} device */
 export async function battery({ getBattery }) {
-  const found = await getBattery?.call(navigator).catch(without("The browser does not say how full the battery is."));
+  const found = await getBattery?.call(navigator).catch(without("the state of the battery"));
   const isLow = found && found.level < LOW && !found.charging;
   return isLow ? MACHINE.battery(Math.round(100 * found.level)) : "";
 }

@@ -49,7 +49,9 @@ export class Models {
   /** The weights with which a lane begins; null where it has learned nothing before. @param {Recipe} recipe */
   async #weights(recipe) {
     if (!recipe.starts) return null;
-    const answer = await fetch(new URL(WEIGHTS, document.baseURI)).catch(without(RUN.noWeights));
+    const answer = await fetch(new URL(WEIGHTS, document.baseURI)).catch(
+      without("the weights that a training begins with"),
+    );
     if (!answer?.ok) throw new UserError(RUN.noWeights);
     return { file: await answer.arrayBuffer(), name: MODEL, nullLabel: NO_LABEL };
   }
