@@ -1,4 +1,4 @@
-// The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
+// The page: its places and their parts, the address, the menu Share, and the list of models.
 
 import { all, button, el, find, isShown, onArrows, sheet, within, write } from "./drawing/dom.js";
 import { linkTo, readLink } from "./form/link.js";

@@ -18,7 +18,7 @@ export function meaning(event) {
 }
 
 export class Transport {
-  #spoke = 0; // when a screen reader was last told where it is
+  #spoke = 0; // when the text for screen readers changed last
   #widest = ""; // the text for which there is room
   /**
    * @param {HTMLElement} element that holds it; one of the class `at` in it says where it is

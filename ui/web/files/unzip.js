@@ -1,4 +1,4 @@
-// A ZIP opened, and NumPy's arrays read: the inverse of zip.js.
+// Opens a ZIP, and reads NumPy's arrays: the inverse of zip.js.
 
 import { unpacking } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";

@@ -127,7 +127,7 @@ export class Checkpoints {
       ),
     );
     const left = needed.reduce((sum, size) => sum + size, 0);
-    return left < SMALL ? 0 : left; // some files nobody reads
+    return left < SMALL ? 0 : left; // small files are left that nothing reads
   }
 
   /** Bytes of all files of a checkpoint. @param {string} ref */

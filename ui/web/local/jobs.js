@@ -44,7 +44,7 @@ export class Run {
   #seq = 0;
   /** @type {State} */
   #state = "queued";
-  #leave = new AbortController(); // of what is being fetched
+  #leave = new AbortController(); // ends the download of a model
   /** @type {WorkerResult[]} */
   #results = [];
   #sentAt = 0; // when, as performance.now()

@@ -20,8 +20,8 @@ export class Pictures {
   #decoded = new Map();
   /** @type {Promise<void> | null} */
   #painting = null;
-  #painted = ""; // what is on the canvases
-  #ready = Promise.resolve(); // once they can be painted
+  #painted = ""; // which pictures are on the canvases
+  #ready = Promise.resolve(); // resolves once the canvases can be painted
   #begun = () => {}; // called once the first pictures of a run are on the canvases
   /**
    * How far the guess x̂_0 of each painted lane agrees with its last one (see `agreement`); null where that says nothing.

@@ -21,7 +21,7 @@ export class Player {
 
   /**
    * Its element has data-frames, data-k (the tick that is shown), data-live and data-kind.
-   * @param {() => unknown} [attend] called where the run does not have the attention of a pressed word
+   * @param {() => unknown} [attend] called when a word is pressed but the run has no attention
    * @param {(() => unknown) | null} [inside] opens the network of a run of one lane
    */
   constructor(attend = () => {}, inside = null) {

@@ -1,5 +1,5 @@
-// The page from the view: everything but the pictures on the canvases is written here, the panes whenever another run is
-// shown, the rest whenever something has changed.
+// Writes everything of the player but the pictures on the canvases. Panes are made when another run is shown; the rest is
+// written whenever the view has changed.
 import { key, swatch } from "../drawing/chart.js";
 import { all, button, context2d, disable, el, find, meanings, sheet, write } from "../drawing/dom.js";
 import { cleanShare, noise, pictureShare } from "../pictures/measures.js";
@@ -47,11 +47,11 @@ export class Screen {
   /** @type {Thumb[]} */
   thumbs = [];
   meaning = sheet("meaning", SCREEN.meaning);
-  #panes = ""; // what the panes were built for
-  #batch = ""; // what the small pictures were built for
-  #rendered = ""; // what is written of the run that is shown
-  #charted = ""; // what the chart shows of it
-  #lines = 0; // of the readouts
+  #panes = ""; // the names and the size for which the panes were made
+  #batch = ""; // the seeds and the size for which the small pictures were made
+  #rendered = ""; // the step and picture about which the words are
+  #charted = ""; // the σ that the chart shows
+  #lines = 0; // how many lines the readouts have
   #large = ""; // the pane that has all the room
 
   /**
@@ -59,7 +59,7 @@ export class Screen {
    * @param {View} view
    * @param {Transport} transport
    * @param {(n: number) => void} pick called when the n-th picture of the batch is chosen
-   * @param {(() => unknown) | null} inside opens the network of a run of one lane
+   * @param {(() => unknown) | null} inside opens the network of a run that has one lane
    */
   constructor(root, view, transport, pick, inside) {
     this.loop = new Loop(inside, () => this.#explain("σ"));

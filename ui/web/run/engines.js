@@ -1,5 +1,5 @@
-// Both engines of a page with a server: the server computes with its models, and this browser what needs none of them, the
-// plane, and with the models that were trained in it.
+// Both engines of a page with a server. The server computes with its models. This browser computes the plane, which needs no
+// model, and with the models that were trained in it.
 
 import { isTrainedHere } from "../words/catalogue.js";
 import { ENGINES } from "../words/page.js";

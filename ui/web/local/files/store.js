@@ -32,7 +32,7 @@ export class Files {
   }
 
   /**
-   * @param {string} root the checkpoint's folder @param {string} path in it @param {Entry | undefined} entry none for a file that there is not
+   * @param {string} root the checkpoint's folder @param {string} path in it @param {Entry | undefined} entry undefined if the checkpoint has no such file
    * @param {(done: number) => void} progress @param {AbortSignal} [leave]
    * @returns {Promise<ArrayBuffer | null>}
    */
