@@ -421,6 +421,7 @@ export class Page {
 
   /**
    * The recorded run of a part, which `python -m ui.recorded` has made. seen: seconds for which index.html has shown it.
+   * uncover: removes the picture that index.html shows; to be called once the part shows its own.
    * @param {string} part @returns {Promise<any>}
    */
   async example(part) {
@@ -430,9 +431,10 @@ export class Page {
     const asked = early ? answerOf(early) : fetch(url).then((answer) => (answer.ok ? answer.text() : ""));
     const text = await asked.catch(without("the recorded example", ""));
     const shown = document.querySelector(".early");
-    requestAnimationFrame(() => shown?.remove()); // the part is drawn by then
+    const uncover = () => shown?.remove();
     const seen = shown && early?.began ? (Date.now() - early.began) / 1000 : 0;
-    return text ? { ...JSON.parse(text, revived), seen } : null;
+    if (!text || part !== "watch") uncover();
+    return text ? { ...JSON.parse(text, revived), seen, uncover } : null;
   }
 
   /**

@@ -52,6 +52,7 @@ export class Pictures {
     this.#ends.clear();
     this.#painted = "";
     this.#ready = new Promise((resolve) => setTimeout(resolve));
+    this.#begun(); // nobody waits any more for a run that was never painted
     return new Promise((resolve) => {
       this.#begun = resolve;
     });

@@ -17,6 +17,7 @@ export class Player {
   shows = () => {};
   #pause = () => {};
   #opens = false; // the first picture of a run is on its way to the screen: nothing else is drawn until it is there
+  #painted = Promise.resolve(); // resolves once the first picture of the run that is shown is on its canvas
   #live = soon(() => this.view.live && this.#do(() => this.view.goLive()), NOISE);
 
   /**
@@ -97,7 +98,8 @@ export class Player {
       this.#opens = true;
       if (this.screen.build(plan)) this.shows(); // what lies over the panes moves to the new ones at once
       this.#buildWords(plan.words ?? []);
-      this.pictures.renew().then(nextFrame).then(this.#finishOpening);
+      this.#painted = this.pictures.renew();
+      this.#painted.then(nextFrame).then(this.#finishOpening);
     }
     this.render();
   }
@@ -142,9 +144,10 @@ export class Player {
 
   // --- Playing
 
-  /** Go on as if it had played for so many seconds. @param {number} seconds */
+  /** Go on as if it had played for so many seconds. Resolves once the first picture is on screen. @param {number} seconds */
   skip(seconds) {
     if (this.view.playing) this.#do(() => this.view.advance(seconds));
+    return this.#painted;
   }
 
   #play() {

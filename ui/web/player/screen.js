@@ -99,6 +99,7 @@ export class Screen {
     this.caption.hidden = !plan.caption;
     write(this.caption, plan.caption ?? "");
     this.#buildBatch(plan);
+    if (!this.#find(".transport .at").textContent) this.#renderTransport(); // on a phone its text takes a line
     return this.#buildLanes(
       plan.lanes.map(({ name }) => name),
       plan.size,
