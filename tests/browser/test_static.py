@@ -115,7 +115,7 @@ def settings(draw):
 
 
 UNSEEN = "red \u202e\u2066\u3164\ufe0f\u05d0\x1b\u0430pple é \U000e0100😀"  # by repr, or at all
-APART = ("estimate", "seconds", "auto", "steps", "shown", "plan", "of", "asked", "refs")
+APART = ("estimate", "seconds", "auto", "steps", "shown", "order", "of", "asked", "refs")
 PAIR = ("prompt", "steps", "variance", "sampler", "spacing", "eta", *SWITCHES, "guidance")
 
 
@@ -380,7 +380,7 @@ def png(page):
             const { run } = document.querySelector("#place > section:not([hidden])").dataset;
             const { knowledge, part } = page;
             const { values } = JSON.parse(sessionStorage.getItem(`lab-run-${part}`));
-            const found = { ...(await page.client.kept(run)), plan: await knowledge.plan(part, values) };
+            const found = { ...(await page.client.kept(run)), plan: (await knowledge.order(part, values)).plan };
             const { save } = await (await knowledge.plansOf(part)).files();
             const [, bytes] = await save("png", found, knowledge.catalogue, async () => {});
             return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
@@ -678,7 +678,7 @@ def levels(sprite):
 
 
 RUN = """async (values) => {
-  const plan = await page.knowledge.plan("watch", values);
+  const { plan } = await page.knowledge.order("watch", values);
   const results = await new Promise((done) => {
     const results = [];
     const take = (message) => {

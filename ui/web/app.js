@@ -1,4 +1,4 @@
-// The page: its places and their parts, the address, the menu for taking things away, what the server tells of its models.
+// The page: its places and their parts, the address, the menu Share, and the list of models.
 
 import { all, button, el, find, isShown, onArrows, sheet, within, write } from "./drawing/dom.js";
 import { linkTo, readLink } from "./form/link.js";
@@ -6,6 +6,7 @@ import { attempt, TRAINED } from "./messages/client.js";
 import { revived } from "./messages/packing.js";
 import { formsFor, mountOf, partsOf, plansOf } from "./parts/index.js";
 import { Projector } from "./player/projector.js";
+import { without } from "./process/errors.js";
 import { Knowledge } from "./run/knowledge.js";
 import { ShareMenu } from "./run/share.js";
 import { isTrainedHere } from "./words/catalogue.js";
@@ -243,7 +244,7 @@ export class Page {
       else url.searchParams.delete("lesson");
       history.pushState(null, "", url);
     }
-    const part = await this.#load(shown).catch(() => null);
+    const part = await this.#load(shown).catch(() => null); // it has said why
     if (this.part !== shown) return;
     if (!part) {
       // The place before is still shown.
@@ -400,19 +401,20 @@ export class Page {
 
   /**
    * The recorded run of a part, which `python -m ui.recorded` has made. seen: seconds for which index.html has shown it.
+   * uncover: removes the picture that index.html shows; to be called once the part shows its own.
    * @param {string} part @returns {Promise<any>}
    */
   async example(part) {
     /** @type {XMLHttpRequest & { began?: number } | null} */
     const early = part === "watch" ? /** @type {any} */ (window).recorded : null;
     const url = new URL(`parts/${part}/example.json`, import.meta.url);
-    const text = await (early ? answerOf(early) : fetch(url).then((answer) => (answer.ok ? answer.text() : ""))).catch(
-      () => "",
-    );
+    const asked = early ? answerOf(early) : fetch(url).then((answer) => (answer.ok ? answer.text() : ""));
+    const text = await asked.catch(without("the recorded example", ""));
     const shown = document.querySelector(".early");
-    requestAnimationFrame(() => shown?.remove()); // the part is drawn by then
+    const uncover = () => shown?.remove();
     const seen = shown && early?.began ? (Date.now() - early.began) / 1000 : 0;
-    return text ? { ...JSON.parse(text, revived), seen } : null;
+    if (!text || part !== "watch") uncover();
+    return text ? { ...JSON.parse(text, revived), seen, uncover } : null;
   }
 
   /**

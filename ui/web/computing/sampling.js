@@ -1,23 +1,27 @@
 // Watch, Compare and Grid: lanes from one x_T, as ui/parts/sampling.py computes them.
 
 import { keptSteps } from "../plans/kept.js";
-import { kindOf } from "../plans/sampling.js";
-import { seedsOf } from "../plans/settings.js";
+import { continued, kindOf } from "../plans/sampling.js";
 import { cellSize } from "../plans/touch.js";
 import { flat, toUint8 } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
 import { chain, inOrder, sideBySide } from "../process/runs.js";
 
+/** @import { LaneFrame } from "../messages/protocol.d.ts" */
 /** @import { Picture } from "../pictures/resize.js" */
 /** @import { SamplingPlan } from "../plans/sampling.js" */
 /** @import { Arguments } from "../plans/settings.js" */
 /** @import { Touches } from "../plans/touch.js" */
 /** @import { Step } from "../process/runs.js" */
 /** @import { Word } from "../network/latent.js" */
-/** @import { Chains, Computation, Loaded as Model, Seen, Work } from "./computation.d.ts" */
+/** @import { Chains, Computation, From, Loaded as Model, Seen, Work } from "./computation.d.ts" */
 
 const MOMENTS = 25; // of a run of latents, which are shown
 const SEEN = 16; // grey levels of a pixel by which two pictures differ
+const STATES = 8e6; // bytes: a run whose states take more keeps none of them, as in ui/parts/sampling.py
+
+/** What is kept of a step, so that another run can begin after it: its frame, and x of each image. @typedef {{ frame: LaneFrame, x: Float32Array[] }} KeptStep */
+/** The kept steps of each lane, by their numbers. @typedef {Map<number, KeptStep>[]} States */
 
 /** @param {Float32Array} x of [−1, 1] @param {number} channels @param {number} size @returns {Picture} */
 export const picture = (x, channels, size) => {
@@ -47,88 +51,139 @@ const modelsOf = ({ lanes, refs }, models) => lanes.map(({ checkpoint }) => mode
 /** The words of the prompt of one lane. @param {SamplingPlan} plan @param {Model} model @returns {Word[]} */
 const wordsOf = ({ lanes }, { words }) => (lanes.length === 1 ? (words?.found(lanes[0].prompt) ?? []) : []);
 
-/** Make the strands of a run: each is one picture, of one lane or, if they share steps, of both. @param {SamplingPlan} plan @param {Model[]} models of its refs @returns {Chains} */
-function chains(plan, models) {
-  const { lanes, images, shared, touches } = plan;
-  const loaded = modelsOf(plan, models);
-  const [first] = loaded;
-  const { decode, pictureSize: size, pictureChannels: channels } = first;
+/** Of each lane the steps whose frames are shown. @param {SamplingPlan} plan @param {Model} model */
+function shownSteps({ lanes, images, shared }, { decode, pictureSize: size, pictureChannels: channels }) {
   const kept = lanes.map(({ steps }) => keptSteps(steps, size, images, channels, decode ? MOMENTS : undefined));
   if (shared) for (const laneSteps of kept) laneSteps.add(shared - 1); // also show the touched step
+  return kept;
+}
+
+/** Whether a run keeps its states, so that another one can begin there. @param {SamplingPlan} plan @param {Model} model @param {Set<number>[]} kept steps of each lane */
+function keepsStates({ lanes, shared, opening, args }, { channels, size }, kept) {
+  const images = args[0].seeds.length * kept.reduce((sum, steps) => sum + steps.size, 0);
+  const isOne = lanes.length === 1 || shared > 0; // lane B may be a copy
+  return isOne && !opening.untouchable && 4 * images * channels * size ** 2 <= STATES;
+}
+
+/**
+ * Make the strands of a run: each is one picture, of one lane or, if they share steps, of both.
+ * @param {SamplingPlan} plan @param {Model[]} models of its refs @param {number} _ phase
+ * @param {Float32Array[][] | null} starts of each lane the state of each image at which it begins; null for x_T
+ * @returns {Chains}
+ */
+function chains(plan, models, _, starts) {
+  const { lanes, shared, begin, touches, args } = plan;
+  const loaded = modelsOf(plan, models);
+  const [first] = loaded;
+  const kept = shownSteps(plan, first);
+  const keeps = keepsStates(plan, first, kept);
   const settings = lanes.map((_, i) => ({
     ...conditioned(loaded[i], plan.args[i]),
     chain: chain(loaded[i], plan.args[i]), // once for all pictures
     ...(shared && i ? { touch: { shared, onStep: touching(touches, first) } } : {}),
   }));
   const words = plan.attention ? wordsOf(plan, first) : [];
-  const seeds = seedsOf(lanes[0]).map(BigInt);
+  const seeds = args[0].seeds.map(BigInt);
   return (number) => {
     const inStrand = shared ? [...lanes.keys()] : [Math.floor(number / seeds.length)];
-    return steps(inStrand, seeds[number % seeds.length]);
+    return steps(inStrand, number % seeds.length);
   };
 
-  /** @param {number[]} inStrand lanes @param {bigint} seed @returns {AsyncGenerator<Seen>} */
-  async function* steps(inStrand, seed) {
+  /** @param {number[]} inStrand lanes @param {number} image @returns {AsyncGenerator<Seen>} */
+  async function* steps(inStrand, image) {
+    const seed = seeds[image];
     let before = words.length ? gaussian(seed, 0, first.channels * first.size ** 2) : null;
-    const running = inStrand.map((lane) => settings[lane]);
+    const running = inStrand.map((lane) => ({
+      ...settings[lane],
+      after: starts && { from: begin, x: [starts[lane][image]] },
+    }));
     for await (const { lane: i, step } of sideBySide([seed], running)) {
       const lane = inStrand[i];
       const isKept = kept[lane].has(step.index);
       const attention = before && isKept ? seen(first, before, step.t, running[0].label, words) : undefined;
       if (before) before = step.x.slice();
-      yield { ...seenOf(loaded[lane], step, isKept), attention };
+      yield { ...seenOf(loaded[lane], step, isKept, keeps && isKept), attention };
     }
   }
 }
 
-/** A step as the page sees it. @param {Model} model @param {Step} step @param {boolean} isKept @returns {Seen} */
-export function seenOf(model, { index, s, x, x0, sigma }, isKept) {
-  const seen = { index, s, sigma: typeof sigma === "number" ? sigma : mean(sigma), ...(s ? {} : { end: x }) };
+/** A step as the page sees it. @param {Model} model @param {Step} step @param {boolean} isKept @param {boolean} [withState] also of a step before the last @returns {Seen} */
+export function seenOf(model, { index, s, x, x0, sigma }, isKept, withState = false) {
+  const state = !s || withState ? { state: x } : {};
+  const seen = { index, s, sigma: typeof sigma === "number" ? sigma : mean(sigma), ...state };
   if (!isKept) return seen;
   const picture = shown(model, x);
   const latents = model.decode ? { z: preview(model, x), z0: preview(model, x0) } : {};
   return { ...seen, x: picture, x0: s ? shown(model, x0) : picture, ...latents };
 }
 
+/** The rest of a run that begins at a state of an earlier one; null if that one has not kept it. @param {SamplingPlan} plan @param {From} from */
+function after(plan, { s, states }) {
+  const begin = plan.rows[0].findIndex((row) => row[1] === s) + 1;
+  const isKept = /** @type {States | null} */ (states)?.every((lane) => lane.has(begin - 1));
+  return begin && isKept ? continued(plan, begin) : null;
+}
+
 /** @param {SamplingPlan} plan @param {Model[]} models of its refs @param {Work} work */
 async function compute(plan, models, work) {
-  const { lanes, rows, shared } = plan;
+  const { lanes, rows, shared, begin } = plan;
   /** @type {{ frames: Map<number, Picture[]>[], x0: Map<number, Float32Array> }} */
   const { frames, x0: finished } = work.recording;
   const loaded = modelsOf(plan, models);
+  const kept = shownSteps(plan, loaded[0]);
+  /** @type {States | null} */
+  const states = keepsStates(plan, loaded[0], kept) ? lanes.map(() => new Map()) : null;
+  work.states = states;
+  /** @type {(frame: LaneFrame, x: Float32Array[]) => void} */
+  const give = (frame, x) => {
+    const { lane, k } = frame;
+    const pictures = /** @type {Picture[]} */ (frame.x);
+    const others = shared && lane ? frames[0].get(k) : null;
+    if (others) frame = { ...frame, apart: pictures.map((one, i) => apart(others[i], one)) };
+    frames[lane].set(k, pictures);
+    states?.[lane].set(k, { frame, x });
+    work.give(frame);
+  };
   const odd = lanes.flatMap(({ prompt }, i) => loaded[i].words?.unknown(prompt) ?? []);
   const words = wordsOf(plan, loaded[0]).map(([word]) => word);
   work.give({ kind: "plan", words, unknown: [...new Set(odd)] });
+  const earlier = begin ? lanes.map((_, lane) => work.from?.states[lane] ?? work.from?.states[0]) : null;
+  for (const [lane, steps] of /** @type {States} */ (earlier ?? []).entries())
+    for (const [k, { frame, x }] of steps) {
+      const { attention: _, apart: __, ...own } = frame;
+      if (k < begin && kept[lane].has(k)) give({ ...own, lane }, x);
+    }
   const [{ count }] = lanes;
-  const strands = work.share(0);
+  const strands = work.share(0, earlier?.map((steps) => steps.get(begin - 1).x) ?? null);
   /** @type {Seen[]} of each image */
   let frame = [];
   const next = (/** @type {number} */ lane, /** @type {number} */ image) =>
     strands.next(shared ? image : lane * count + image);
-  const starts = rows.map(([[t]]) => t);
-  for await (const { lane, image, step } of inOrder(starts, count, next)) {
+  const times = rows.map((row) => row[begin][0]);
+  for await (const { lane, image, step } of inOrder(times, count, next)) {
     if (!image) frame = [];
     frame.push(step);
-    const { index, s, sigma } = step;
+    const { index, s } = step;
     if (image === count - 1) {
-      if (!s) finished.set(lane, flat(frame.map(({ end }) => /** @type {Float32Array} */ (end))));
-      const pictures = picturesOf(frame, "x");
-      if (pictures.length) {
-        frames[lane].set(index, pictures);
-        const others = shared && lane ? frames[0].get(index) : null;
-        const latents = { z: picturesOf(frame, "z"), z0: picturesOf(frame, "z0") };
-        const attention = picturesOf(frame, "attention");
-        work.give({
-          ...{ kind: "frame", lane, k: index, sigma, x: pictures, x0: picturesOf(frame, "x0") },
-          ...(latents.z.length ? { ...latents, decoded: true } : {}),
-          ...(attention.length ? { attention } : {}),
-          ...(others ? { apart: pictures.map((one, i) => apart(others[i], one)) } : {}),
-        });
-      }
+      const x = frame.flatMap(({ state }) => state ?? []);
+      if (!s) finished.set(lane, flat(x));
+      if (step.x) give(frameOf(lane, frame), x);
     }
     const kind = kindOf(plan, lane, index);
     if (kind) await work.count(kind, 1 / count, step.seconds);
   }
+}
+
+/** The frame of a step of all images. @param {number} lane @param {Seen[]} steps of each image @returns {LaneFrame} */
+function frameOf(lane, steps) {
+  const { index: k, sigma } = steps[steps.length - 1];
+  const latents = { z: picturesOf(steps, "z"), z0: picturesOf(steps, "z0") };
+  const attention = picturesOf(steps, "attention");
+  return {
+    ...{ kind: "frame", lane, k, sigma, x: picturesOf(steps, "x"), x0: picturesOf(steps, "x0") },
+    ...(latents.z.length ? { ...latents, decoded: true } : {}),
+    ...(attention.length ? { attention } : {}),
+  };
 }
 
 /** Pictures of one kind of some steps, none where they are not kept. @param {Seen[]} steps @param {"x" | "x0" | "z" | "z0" | "attention"} kind */
@@ -196,5 +251,5 @@ export function conditioned(model, { labels, prompts = "", negative = "", ...res
 /** @type {Computation} */
 export const lanes = {
   record: ({ lanes }) => ({ frames: lanes.map(() => new Map()), x0: new Map() }),
-  ...{ chains, compute },
+  ...{ chains, after, compute },
 };

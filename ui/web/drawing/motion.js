@@ -39,6 +39,9 @@ export function play(turn, every = SMOOTH) {
   };
 }
 
+/** Waits until the frame that is drawn now is on screen. */
+export const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+
 /**
  * A function that calls draw soon, however often it is called; where little motion is wanted, once a second.
  * @param {() => void} draw @param {number} [every] ms until it does

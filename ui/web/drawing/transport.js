@@ -18,7 +18,8 @@ export function meaning(event) {
 }
 
 export class Transport {
-  #spoke = 0; // when a screen reader was last told where it is
+  #spoke = 0; // when the text for screen readers changed last
+  #widest = ""; // the text for which there is room
   /**
    * @param {HTMLElement} element that holds it; one of the class `at` in it says where it is
    * @param {string} label of the slider
@@ -65,7 +66,7 @@ export class Transport {
     const said = this.element.querySelector(".at");
     if (!(said instanceof HTMLElement)) return;
     write(said, text);
-    if (said.dataset.widest !== widest) said.dataset.widest = widest;
+    if (this.#widest !== widest) said.dataset.widest = this.#widest = widest; // CSS makes the room
   }
 }
 

@@ -22,7 +22,7 @@ function levelOf(i) {
   return Math.round((i * 255) / (LEVELS - 1));
 }
 
-/** All colours as they are, null where there are too many. @param {Uint8Array} data @returns {Indexed | null} */
+/** Return all colours as they are; null if there are too many. @param {Uint8Array} data @returns {Indexed | null} */
 function exactly(data) {
   /** @type {Map<number, number>} */
   const known = new Map();

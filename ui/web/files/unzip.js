@@ -1,7 +1,6 @@
-// A ZIP opened, and NumPy's arrays read: the inverse of zip.js.
+// Opens a ZIP, and reads NumPy's arrays: the inverse of zip.js.
 
 import { unpacking } from "../messages/bytes.js";
-import { attempt } from "../messages/client.js";
 import { UserError } from "../process/errors.js";
 import { ZIP } from "../words/learning.js";
 import { checksum } from "./bytes.js";
@@ -16,22 +15,34 @@ const [STORED, DEFLATED] = [0, 8];
  * @param {Uint8Array} bytes @returns {Promise<Map<string, Uint8Array<ArrayBuffer>>>}
  */
 export async function unzipped(bytes) {
-  const entries = attempt(() => index(bytes));
-  if (!entries) throw new UserError(ZIP.none);
+  const entries = index(bytes);
   if (entries.reduce((sum, { size }) => sum + size, 0) > MOST) throw new UserError(ZIP.large(MOST / 1e6));
   /** @type {Map<string, Uint8Array<ArrayBuffer>>} */
   const files = new Map();
   for (const { name, method, content, size, crc } of entries) {
     if (name.endsWith("/")) continue; // a folder
-    const file = method === STORED ? content.slice() : await inflated(content, size);
-    if (file.length !== size || checksum(file) !== crc) throw new UserError(ZIP.damaged(name));
+    const damaged = (/** @type {unknown} */ cause = undefined) => {
+      throw new UserError(ZIP.damaged(name), { cause });
+    };
+    const file = method === STORED ? content.slice() : await inflated(content, size).catch(damaged);
+    if (file.length !== size || checksum(file) !== crc) damaged();
     files.set(name, file);
   }
   return files;
 }
 
-/** What the index at the end of a ZIP says of its files. Throws for anything that is none. @param {Uint8Array} bytes */
+/** What the index at the end of a ZIP says of its files. Throws a UserError for anything else. @param {Uint8Array} bytes */
 function index(bytes) {
+  try {
+    return readIndex(bytes);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause; // `DataView` throws one for a place outside the file
+    throw new UserError(ZIP.none, { cause });
+  }
+}
+
+/** @param {Uint8Array} bytes */
+function readIndex(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let end = bytes.length - 22;
   const least = end - 65_535; // behind the index may stand a remark
@@ -57,7 +68,7 @@ async function inflated(content, size) {
   const out = new Uint8Array(size);
   let done = 0;
   for (const reader = unpacking(content, "deflate-raw").getReader(); ; ) {
-    const { value } = await reader.read().catch(() => ({ value: undefined })); // damaged: its checksum is wrong
+    const { value } = await reader.read();
     if (!value) return out.subarray(0, done);
     if (done + value.length > size) return out.subarray(0, 0);
     out.set(value, done);

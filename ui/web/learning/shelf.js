@@ -1,7 +1,7 @@
 // What the browser keeps of trainings: the one under way, whole or not at all, and the models that were learned.
 
 import { attempt, TRAINED } from "../messages/client.js";
-import { UserError } from "../process/errors.js";
+import { UserError, without } from "../process/errors.js";
 import { SHELF } from "../words/learning.js";
 
 /** @import { Files } from "./checkpoint.js" */
@@ -62,7 +62,7 @@ export class Shelf {
   }
 
   /** Read something; what is given instead where the browser keeps nothing. @template T @param {(stores: Record<typeof STORES[number], IDBObjectStore>) => Promise<T>} act @param {T} instead */
-  #read = (act, instead) => this.#with("readonly", act).catch(() => instead);
+  #read = (act, instead) => this.#with("readonly", act).catch(without("what this browser keeps", instead));
 
   // --- The training under way
 
@@ -85,7 +85,8 @@ export class Shelf {
     }, null);
 
   /** Forget the training under way. */
-  drop = () => this.#with("readwrite", ({ training }) => answer(training.clear())).catch(() => undefined);
+  drop = () =>
+    this.#with("readwrite", ({ training }) => answer(training.clear())).catch(without("room for another training"));
 
   // --- Models
 
@@ -119,9 +120,11 @@ export class Shelf {
       return about ? { ...about, files: content } : null;
     }, null);
 
-  /** @param {string} ref */
+  /** Remove a model. Throws a UserError where that is not possible. @param {string} ref */
   remove = (ref) =>
     this.#with("readwrite", ({ models, files }) =>
       Promise.all([answer(models.delete(ref)), answer(files.delete(ref))]),
-    ).catch(() => undefined);
+    ).catch((cause) => {
+      throw new UserError(sentence(cause), { cause });
+    });
 }

@@ -1,5 +1,5 @@
 // A training in the page: it leads the workers in which one or two networks learn, step by step, and says what is new. Nothing
-// here waits for a timer, which a hidden page has seldom.
+// here waits for timers, which fire rarely in a hidden page.
 
 import { UserError } from "../process/errors.js";
 import { failure } from "../words/units.js";
@@ -214,8 +214,8 @@ export class Training {
 
   /** Do something between two steps. @template T @param {() => Promise<T>} task */
   #alone(task) {
-    const done = this.#turn.then(task);
-    this.#turn = done.catch(() => {});
+    const done = Promise.allSettled([this.#turn]).then(task); // whether that one failed hears who asked for it
+    this.#turn = done;
     return done;
   }
 

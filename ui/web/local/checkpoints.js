@@ -126,7 +126,7 @@ export class Checkpoints {
       ),
     );
     const left = needed.reduce((sum, size) => sum + size, 0);
-    return left < SMALL ? 0 : left; // some files nobody reads
+    return left < SMALL ? 0 : left; // small files are left that nothing reads
   }
 
   /** Bytes of all files of a checkpoint. @param {string} ref */
@@ -183,16 +183,18 @@ export class Checkpoints {
         },
         leave,
       );
-    const loading = load(read, ref).then(async (model) => {
-      if (!known.spec) Object.assign(known, (await import("./files/hub.js")).factsOfModel(model, ref, known));
-      this.engine ||= model.engine;
-      if (model.seconds === null) this.onGpu.add(ref);
-      return /** @type {Loaded} */ (Object.assign(model, this.facts(ref)?.process));
-    });
+    const loading = load(read, ref)
+      .then(async (model) => {
+        if (!known.spec) Object.assign(known, (await import("./files/hub.js")).factsOfModel(model, ref, known));
+        this.engine ||= model.engine;
+        if (model.seconds === null) this.onGpu.add(ref);
+        return /** @type {Loaded} */ (Object.assign(model, this.facts(ref)?.process));
+      })
+      .catch((error) => {
+        if (this.#loaded.get(ref) === loading) this.#loaded.delete(ref); // a newer one may load meanwhile
+        throw error;
+      });
     this.#loaded.set(ref, loading);
-    loading.catch(() => {
-      if (this.#loaded.get(ref) === loading) this.#loaded.delete(ref); // a newer one may load meanwhile
-    });
     return loading;
   }
 }

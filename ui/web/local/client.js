@@ -11,7 +11,7 @@ import { cacheName } from "./files/store.js";
 /** @import { RunMessage } from "../messages/protocol.d.ts" */
 
 const LATER = 5000; // ms after which the page is kept for a visit without a network
-const PATIENCE = 3000; // ms in which the worker answers who stops or replaces a run; otherwise another one begins
+const PATIENCE = 3000; // ms that the worker has to answer when a run is stopped or replaced; after that another worker begins
 const INTERRUPTED = "This was interrupted, because a run had to be stopped: try again.";
 const BROKEN = "This browser could not start what computes here: try a newer one, or the installed lab.";
 
@@ -72,7 +72,8 @@ class BrowserClient {
     const { part } = order;
     let listens = true;
     const before = this.#waiting.has(this.#newest.get(part) ?? 0);
-    const id = this.#send({ verb: "run", part, plan: "plan" in order ? order.plan : null }, (answer) => {
+    const { plan = null, from = null } = "plan" in order ? order : {};
+    const id = this.#send({ verb: "run", part, plan, from }, (answer) => {
       if (!listens) this.#leave(part, answer);
       else answer.error ? lost(answer.error) : take(answer);
     });

@@ -7,7 +7,7 @@ import { failure } from "../words/units.js";
 
 /** @import { Plan, StepKind } from "../plans/plan.js" */
 /** @import { Cloud, Training } from "../parts/plane/plan.js" */
-/** @import { Computation, Loaded, Opening } from "../computing/computation.d.ts" */
+/** @import { Computation, From, Loaded, Opening } from "../computing/computation.d.ts" */
 /** @import { Pool, StrandStep } from "./pool.js" */
 /** @import { Result, RunMessage, RunStatus, State } from "../messages/protocol.d.ts" */
 /** @typedef {Result | Opening | StrandStep | Training | Cloud} WorkerResult */
@@ -16,6 +16,14 @@ const INTERVAL = 100; // ms between two messages with results
 const BREATH = 12; // ms of computing after which the worker hears whether it is to stop
 
 class Stopped extends Error {}
+/** The state with which a run was to begin is not kept any more. */
+class Gone extends Error {}
+
+
+/** @returns {never} */
+function gone() {
+  throw new Gone();
+}
 
 /** The end of this turn of the worker; a timer of 0 ms would take 4. */
 const breath = () =>
@@ -33,7 +41,7 @@ export class Run {
   #seq = 0;
   /** @type {State} */
   #state = "queued";
-  #leave = new AbortController(); // of what is being fetched
+  #leave = new AbortController(); // ends the download of a model
   /** @type {WorkerResult[]} */
   #results = [];
   #sentAt = 0; // when, as performance.now()
@@ -51,18 +59,22 @@ export class Run {
   models = [];
   /** What the computation keeps for files. @type {any} */
   recording = null;
+  /** What the computation keeps so that another run can begin at one of its states. @type {any} */
+  states = null;
 
   /**
    * @param {Pool} pool @param {string} part @param {Plan} plan
-   * @param {(message: RunMessage<WorkerResult>) => void} send @param {number} [interval] ms between two messages with results
+   * @param {(message: RunMessage<WorkerResult>) => void} send @param {From | null} [from] null for a whole run
+   * @param {number} [interval] ms between two messages with results
    */
-  constructor(pool, part, plan, send, interval = INTERVAL) {
+  constructor(pool, part, plan, send, from = null, interval = INTERVAL) {
     this.pool = pool;
     this.checkpoints = pool.checkpoints;
     this.interval = interval;
     this.part = part;
     this.plan = plan;
     this.send = send;
+    this.from = from;
   }
 
   stop() {
@@ -74,9 +86,10 @@ export class Run {
   async run(find) {
     try {
       this.#say("queued");
-      const { plan } = this;
       const computation = await find();
       this.computation = computation;
+      if (this.from) this.plan = computation.after?.(this.plan, this.from) ?? gone();
+      const { plan } = this;
       for (const ref of plan.refs) this.models.push(await this.#load(ref));
       this.recording = computation.record(plan);
       this.#say("running", { status: { kind: "first" } });
@@ -88,6 +101,7 @@ export class Run {
       files.isFull = false;
     } catch (error) {
       if (error instanceof Stopped) return this.#say("stopped");
+      if (error instanceof Gone) return this.#say("error", { status: { kind: "gone" } });
       this.#say("error", { text: failure(error) });
     } finally {
       this.models = []; // the worker keeps a run after its end

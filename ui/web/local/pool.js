@@ -46,7 +46,7 @@ class Strand {
     return this.#chains === 0;
   }
 
-  /** Whether the next step is computed here: also as long as a helper that came later is behind. */
+  /** Whether this worker computes the next step. It goes on until a helper that joined late has caught up. */
   get isHere() {
     return !this.helper || (this.#made > 0 && this.#made === this.#known);
   }

@@ -133,7 +133,7 @@ async function learn(question) {
 }
 
 addEventListener("message", async ({ data }) => {
-  const { id, verb, part, plan, share } = data;
+  const { id, verb, part, plan, from, share } = data;
   if (verb === "learn") return learn(data);
   const send = (/** @type {any} */ content) => postMessage({ id, answer: content });
   if (verb === "begin") {
@@ -144,8 +144,10 @@ addEventListener("message", async ({ data }) => {
   const here = await ready.catch((error) => send(refusal(error)));
   if (!here) return;
   const { pool } = here;
-  runs.get(part)?.stop();
-  const run = new Run(pool, part, plan, send, share && 0);
+  const before = runs.get(part);
+  before?.stop();
+  const start = from && { s: from.s, states: before?.id === from.run ? before?.states : null };
+  const run = new Run(pool, part, plan, send, start, share && 0);
   runs.set(part, run);
   return run.run(async () => {
     const computation = await computationOf(part);

@@ -29,9 +29,10 @@
 /**
  * A run that an engine is to begin: a worker of this page takes the plan (`Plan` of plans/plan.js), a server what is asked of
  * it, which is nothing of a part that the worker computes even then. shown: a result as the page shows it, with the words of the plan.
- * @typedef {{ part: string, plan: object, asked?: Values, shown: (result: any) => any }} Order
+ * from: the state at which the run begins; without it the run begins at its x_T.
+ * @typedef {{ part: string, plan: object, asked?: Values, shown: (result: any) => any, from?: State | null }} Order
  */
-/** The state x_s of a run, if the engine still keeps it. @typedef {{ run: string, s: number }} State */
+/** The state x_s of an earlier run, if the engine still keeps it. @typedef {{ run: string, s: number }} State */
 /** A run that goes on there, by its name. @typedef {{ part: string, resume: string }} Resumed */
 
 /**
@@ -52,7 +53,7 @@ export function attempt(act) {
   try {
     return act();
   } catch {
-    return null;
+    return null; // in private windows, or when it is full, the browser refuses to keep anything
   }
 }
 

@@ -121,7 +121,7 @@ export class BatchLayers extends Tape {
     return out;
   }
 
-  /** Fill an image. All images on the way stay, as the way back needs them. @param {BatchImage} out @param {(out: BatchImage) => void} fill */
+  /** Fill an image. Every image of the forward pass stays, as the backward pass needs it. @param {BatchImage} out @param {(out: BatchImage) => void} fill */
   into(out, fill) {
     fill(out);
     return out;

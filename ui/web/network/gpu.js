@@ -223,7 +223,7 @@ class GpuLayers {
     return made;
   }
 
-  /** The numbers go through a buffer of their own, as what `out` has now is computed only when all is sent. @param {Float32Array<ArrayBuffer>} numbers @param {Image} out */
+  /** The numbers go through a separate buffer, as `out` is only computed once all commands are sent. @param {Float32Array<ArrayBuffer>} numbers @param {Image} out */
   write(numbers, out, first = 0) {
     const bytes = 4 * numbers.length;
     const from = this.device.createBuffer({ size: bytes, usage: COPY_SRC | COPY_DST });

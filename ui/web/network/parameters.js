@@ -48,7 +48,7 @@ export class Parameters {
     return /** @type {Parameter} */ (found);
   }
 
-  /** To be called when all layers are made. */
+  /** Call it once all layers are made. */
   finish() {
     const [name] = this.#left;
     if (name) throw new Error(`no layer has ${name}`);

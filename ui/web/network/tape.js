@@ -61,7 +61,7 @@ export class Tape {
     this.m.top = this.#floor;
   }
 
-  /** What a function computes. Its images are freed, and nothing goes back through them. @template T @param {() => T} compute */
+  /** Return what a function computes. Its images are freed, and no gradient goes back through them. @template T @param {() => T} compute */
   evaluate(compute) {
     const { top } = this.m;
     const { length } = this.#steps;

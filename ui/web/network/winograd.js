@@ -26,7 +26,7 @@ const RUNS = {
 /** Sizes for c channels and o outputs of h × w places of n pictures. @param {number} c @param {number} o @param {number} h @param {number} w @param {number} n */
 function sizesOf(c, o, h, w, n) {
   const [high, wide] = [(h + 1) >> 1, (w + 1) >> 1]; // tiles
-  const rows = Math.min(high, Math.max(1, Math.floor(BAND / (16 * (c + o) * wide * n)))); // of tiles in a band
+  const rows = Math.min(high, Math.max(1, Math.floor(BAND / (16 * (c + o) * wide * n)))); // rows of tiles in a band
   const [row, tiles] = [(2 * wide + 2) * n, rows * wide * n];
   const plane = (2 * high + 2) * row; // of the image with a border
   return { h, w, high, wide, rows, row, plane, tiles, nextA: c * tiles + APART, nextM: o * tiles + APART };

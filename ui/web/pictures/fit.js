@@ -22,7 +22,7 @@ function cropped({ width, channels, data }, left, top, side) {
 }
 
 /**
- * Red, green, blue and alpha in so many channels: 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha. Where there is
+ * Turn red, green, blue and alpha into so many channels: 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha. Where there is
  * no alpha, transparent parts lie on grey.
  * @param {Picture} picture @param {number} channels @returns {Picture}
  */

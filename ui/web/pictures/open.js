@@ -23,8 +23,9 @@ export async function open(file, longest) {
   checkPixels();
   await check(file);
   // Without a conversion of colours: the levels are those of the file, as the trainer reads them.
-  const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" }).catch(() => null);
-  if (!bitmap) throw new UserError(UNREADABLE);
+  const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" }).catch((cause) => {
+    throw new UserError(UNREADABLE, { cause });
+  });
   const { width, height } = bitmap;
   const most = longest(Math.max(width, height), Math.min(width, height));
   const [wide, high] = within(width, height, most);

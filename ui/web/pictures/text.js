@@ -15,7 +15,7 @@ const known = new Map();
 /** Unpack a picture as text, at most so many bytes: `fromText` has no time to wait for it. @param {unknown} text */
 export async function unpack(text) {
   if (!text || known.has(String(text))) return;
-  const data = await unpackedUpTo(String(text), MOST).catch(() => null);
+  const data = await unpackedUpTo(String(text), MOST).catch(() => null); // `fromText` says that it is no picture
   known.set(String(text), data ?? new Uint8Array());
 }
 

@@ -188,7 +188,8 @@ export function checked(field, value) {
   try {
     return KINDS[field.kind](field, value);
   } catch (error) {
-    throw new Wrong(field.name, /** @type {Error} */ (error).message);
+    if (!(error instanceof UserError)) throw error; // a fault of ours is no wrong value
+    throw new Wrong(field.name, error.message);
   }
 }
 

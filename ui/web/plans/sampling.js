@@ -2,7 +2,8 @@
 // x_T.
 
 import { UserError } from "../process/errors.js";
-import { chain, checkNoMemory } from "../process/runs.js";
+import { checkNoMemory } from "../process/runs.js";
+import { SAMPLERS } from "../process/samplers.js";
 import { sentences, unknown } from "../words/captions.js";
 import { SAME, sentence } from "../words/units.js";
 import { RUN } from "../words/wrong.js";
@@ -11,7 +12,7 @@ import { LOSSLESS, pictureChannels, pictureSize } from "./facts.js";
 import { together, Wrong } from "./fields.js";
 import { NAMES_IN_B } from "./forms.js";
 import { byKind, stepKind } from "./plan.js";
-import { args, asksFor, batch, resolved, sampling, seedsOf } from "./settings.js";
+import { args, asksFor, batch, resolved, seedsOf } from "./settings.js";
 import { placed, touches } from "./touch.js";
 
 /** @import { Row } from "../process/runs.js" */
@@ -29,10 +30,10 @@ import { placed, touches } from "./touch.js";
  * @property {Arguments[]} args of ddpm_core.trajectory
  * @property {StepKind[]} kinds of their steps
  * @property {boolean} attention whether the attention to words is shown
- * @property {string} caption
- * @property {string} untouchable why a visitor can't change a picture on its way; "" if they can
+ * @property {ReturnType<typeof opening> & { untouchable: string, split: number | null }} opening what the player gets before the first picture
  * @property {Touches} touches what a visitor changed by hand, in lane B
  * @property {number} shared how many first steps lane B has in common with lane A: those before the first touch
+ * @property {number} begin the first step that is computed: 0 unless the run begins at a state of an earlier run
  * @typedef {Plan & Lanes} SamplingPlan
  */
 
@@ -75,7 +76,7 @@ function planned(request, wanted, models, catalogue) {
   );
   const lanes = settled.map(({ lane }) => lane);
   const rows = settled.map((each) => each.rows);
-  const untouchable = whyUntouchable(lanes[0], models[0]);
+  const untouchable = whyUntouchable(lanes[0]);
   const changes = touched(lanes, models[0], rows[0], untouchable);
   const attention = Boolean(request.attention && models[0].takes_words && lanes.length === 1);
   const alike = (/** @type {Lane} */ { checkpoint }) => lanes.filter((lane) => lane.checkpoint === checkpoint).length;
@@ -84,24 +85,41 @@ function planned(request, wanted, models, catalogue) {
   );
   const shared = rows[0].findIndex(([, s]) => changes.has(s)) + 1;
   return {
-    ...{ request, lanes, models, rows, kinds, attention, untouchable, shared, touches: changes },
-    caption: caption(lanes, models, rows, catalogue),
+    ...{ request, lanes, models, rows, kinds, attention, shared, begin: 0, touches: changes },
+    opening: {
+      ...opening(lanes, models, rows, catalogue),
+      ...{ untouchable, split: changes.size ? shared - 1 : null },
+    },
     args: settled.map((each) => each.args),
-    steps: byKind(
-      [stepKind(kinds[0].ref, kinds[0].batch), shared],
-      ...lanes.map((lane, i) => /** @type {[StepKind, number]} */ ([kinds[i], lane.steps - shared])),
-    ),
-    strands: strandsOf(lanes, kinds, shared),
+    ...costs(lanes, kinds, shared),
+  };
+}
+
+/** The rest of a run whose first `begin` steps an earlier run has computed. @param {SamplingPlan} plan @param {number} begin @returns {SamplingPlan} */
+export const continued = (plan, begin) => ({ ...plan, begin, ...costs(plan.lanes, plan.kinds, plan.shared, begin) });
+
+/**
+ * The steps and the strands of a run. @param {Lane[]} lanes @param {StepKind[]} kinds @param {number} shared
+ * @returns {Pick<Plan, "steps" | "strands">}
+ */
+function costs(lanes, kinds, shared, begin = 0) {
+  const ofBoth = Math.max(0, shared - begin);
+  const apart = lanes.map(
+    ({ steps }, i) => /** @type {[StepKind, number]} */ ([kinds[i], steps - Math.max(shared, begin)]),
+  );
+  return {
+    steps: byKind([stepKind(kinds[0].ref, kinds[0].batch), ofBoth], ...apart),
+    strands: strandsOf(lanes, kinds, shared, begin),
   };
 }
 
 /**
  * A strand for each picture of each lane. If lane B shares steps with lane A, a picture of both is one strand.
- * @param {Lane[]} lanes @param {StepKind[]} kinds @param {number} shared @returns {Outline[][]}
+ * @param {Lane[]} lanes @param {StepKind[]} kinds @param {number} shared @param {number} begin @returns {Outline[][]}
  */
-function strandsOf(lanes, kinds, shared) {
+function strandsOf(lanes, kinds, shared, begin) {
   const [{ count }] = lanes;
-  const costs = lanes.map(({ steps }, lane) => (steps * kinds[lane].batch) / count);
+  const costs = lanes.map(({ steps }, lane) => ((steps - begin) * kinds[lane].batch) / count);
   const both = { cost: costs.reduce((sum, cost) => sum + cost), turn: 0, chains: lanes.length };
   const apart = costs.map((cost) => ({ cost, turn: 0 }));
   return [(shared ? [both] : apart).flatMap((strand) => Array(count).fill(strand))];
@@ -116,17 +134,20 @@ export function kindOf({ kinds, shared }, lane, k) {
 /** The module that writes scripts is loaded when they are asked for: the page opens sooner without it. @type {Planner<SamplingPlan>["scripts"]} */
 const scripts = async (plan, catalogue) => (await import("./scripts.js")).forRun(plan, catalogue);
 
-/** What the player gets before the first picture. @type {Planner<SamplingPlan>["shown"]} */
-function shown(plan, { words, unknown: odd }, catalogue) {
-  const { request, lanes, models, rows, untouchable, touches: changes, shared, caption: said } = plan;
+/**
+ * What the player gets of the lanes. It is written with the plan, so that nothing is left to write between a press and the
+ * first picture.
+ * @param {Lane[]} lanes @param {Facts[]} models @param {Row[][]} rows @param {Catalogue} catalogue
+ */
+function opening(lanes, models, rows, catalogue) {
   const { latent, image_size, channels } = models[0];
   const size = pictureSize(models[0]);
   const called = names(lanes, catalogue);
   return {
-    kind: "plan",
     title: summary(lanes, catalogue),
     heading: heading(lanes, catalogue),
-    ...{ size, words, untouchable, count: request.count },
+    caption: caption(lanes, models, rows, catalogue),
+    ...{ size, count: lanes[0].count },
     latent: latent ? image_size : 0,
     pixelated: size <= LOSSLESS,
     seeds: seedsOf(lanes[0]).map(String),
@@ -136,11 +157,15 @@ function shown(plan, { words, unknown: odd }, catalogue) {
       steps: rows[i],
       settings: Object.fromEntries(NAMES_IN_B.map((name) => [name, /** @type {Record<string, any>} */ (lane)[name]])),
     })),
-    caption: sentences(unknown(odd), said),
-    split: changes.size ? shared - 1 : null,
     colours: !latent && channels > 2,
   };
 }
+
+/** The opening of a run, with the words of the prompt and a sentence about those that its model does not know. @type {Planner<SamplingPlan>["shown"]} */
+const shown = ({ opening }, { words, unknown: odd }) => ({
+  ...{ kind: "plan", ...opening, words },
+  caption: odd.length ? sentences(unknown(odd), opening.caption) : opening.caption,
+});
 
 /** What a server is asked: for each lane exactly the arguments of ddpm_core.trajectory, and what all lanes share. @type {Planner<SamplingPlan>["asked"]} */
 const asked = ({ lanes, models, args: all, attention }) => ({
@@ -180,13 +205,14 @@ function checkPictures(models) {
 /** @param {Facts} model */
 const imagesOf = ({ source, channels, image_size }) => RUN.makes(source?.name, image_size, channels);
 
-/** Why a visitor can't change the pictures of this run on their way, in a sentence; "" if they can. @param {Lane} lane @param {Facts} model */
-function whyUntouchable(lane, { process }) {
+/** Why a visitor can't change the pictures of this run on their way, in a sentence; "" if they can. @param {Lane} lane */
+function whyUntouchable({ sampler }) {
   try {
-    checkNoMemory(chain(process, sampling(lane)));
+    checkNoMemory({ name: sampler, memory: SAMPLERS[sampler].memory ?? false });
     return "";
   } catch (error) {
-    return sentence(/** @type {Error} */ (error).message);
+    if (!(error instanceof UserError)) throw error;
+    return sentence(error.message);
   }
 }
 

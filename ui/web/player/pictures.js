@@ -3,6 +3,7 @@
 import { context2d, el } from "../drawing/dom.js";
 import { agreement, difference } from "../pictures/measures.js";
 import { drawable } from "../pictures/sprite.js";
+import { without } from "../process/errors.js";
 import { lastAdded } from "./recording.js";
 
 /** @import { Held, RecordedLane } from "./recording.js" */
@@ -15,12 +16,12 @@ const KINDS = /** @type {const} */ (["x", "x0"]);
 const DARK = 0.75; // the share of its light that a place loses where the word does not look
 
 export class Pictures {
-  /** @type {Map<Sprite, ImageBitmap>} oldest first */
+  /** Those that can't be decoded are null. @type {Map<Sprite, ImageBitmap | null>} oldest first */
   #decoded = new Map();
   /** @type {Promise<void> | null} */
   #painting = null;
-  #painted = ""; // what is on the canvases
-  #ready = Promise.resolve(); // once they can be painted
+  #painted = ""; // which pictures are on the canvases
+  #ready = Promise.resolve(); // resolves once the canvases can be painted
   #begun = () => {}; // called once the first pictures of a run are on the canvases
   /**
    * How far the guess x̂_0 of each painted lane agrees with its last one (see `agreement`); null where that says nothing.
@@ -51,6 +52,7 @@ export class Pictures {
     this.#ends.clear();
     this.#painted = "";
     this.#ready = new Promise((resolve) => setTimeout(resolve));
+    this.#begun(); // nobody waits any more for a run that was never painted
     return new Promise((resolve) => {
       this.#begun = resolve;
     });
@@ -85,10 +87,10 @@ export class Pictures {
     const wanted = this.#wanted;
     const { shown, image, gain, kind, word, frames } = this.view;
     for (const [i, frame] of frames.entries()) {
-      const seen = word >= 0 && frame?.attention ? await this.#decode(frame.attention).catch(() => null) : null;
+      const seen = word >= 0 && frame?.attention ? await this.#decode(frame.attention) : null;
       for (const which of KINDS) {
         const picture = this.#picture(frame, which);
-        const sprite = picture && (await this.#decode(picture).catch(() => null));
+        const sprite = picture && (await this.#decode(picture));
         if (this.view.shown !== shown) return "";
         const { canvas } = this.screen.lanes[i][which];
         if (!frame) context2d(canvas).clearRect(0, 0, canvas.width, canvas.height);
@@ -101,7 +103,7 @@ export class Pictures {
     this.#begun();
     for (const picture of this.#last)
       if (picture && !this.#ends.has(picture)) {
-        const sprite = await this.#decode(picture).catch(() => null);
+        const sprite = await this.#decode(picture);
         if (sprite) this.#ends.set(picture, sprite);
       }
     this.agreement = await Promise.all(shown.lanes.map((lane, i) => this.#agreement(lane, frames[i], image)));
@@ -151,21 +153,22 @@ export class Pictures {
     if (!guess || !end) return null;
     const read = async (/** @type {Sprite} */ picture) => {
       const sprite = await this.#decode(picture);
+      if (!sprite) return null;
       const { height } = sprite;
       const canvas = el("canvas", { width: height, height });
       const context = context2d(canvas, { willReadFrequently: true });
       blit(canvas, sprite, image);
       return context.getImageData(0, 0, height, height).data;
     };
-    const both = await Promise.all([read(guess), read(end)]).catch(() => null);
-    return both && agreement(...both, last.z0 ? 0 : lastAdded(lane)); // only pixels keep noise
+    const [a, b] = [await read(guess), await read(end)];
+    return a && b && agreement(a, b, last.z0 ? 0 : lastAdded(lane)); // only pixels keep noise
   }
 
-  /** @param {Sprite} picture */
+  /** A picture as a canvas draws it; null if it can't be decoded. @param {Sprite} picture */
   async #decode(picture) {
     const known = this.#decoded.get(picture);
-    if (known) return known;
-    const image = await drawable(picture);
+    if (known !== undefined) return known;
+    const image = await drawable(picture).catch(without("a picture"));
     this.#decoded.set(picture, image);
     const [oldest] = this.#decoded.keys();
     if (this.#decoded.size > REMEMBERED) this.#decoded.delete(oldest);

@@ -1,6 +1,6 @@
 // The player of a run: its results and the visitor change the view, and the screen follows the view.
 import { all, button, context2d, el, find, markup, within } from "../drawing/dom.js";
-import { NOISE, play, soon } from "../drawing/motion.js";
+import { NOISE, nextFrame, play, soon } from "../drawing/motion.js";
 import { meaning, Transport } from "../drawing/transport.js";
 import { WORDS } from "../words/player.js";
 import { MARKUP } from "./markup.js";
@@ -11,20 +11,18 @@ import { View } from "./view.js";
 
 /** @import { Result } from "./recording.js" */
 
-/** The next frame, once the one that is drawn now is on screen. */
-const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
-
 export class Player {
   view = new View();
   /** Called after each rendering. */
   shows = () => {};
   #pause = () => {};
-  #opens = false; // the first picture of a run is on its way to the screen
+  #opens = false; // the first picture of a run is on its way to the screen: nothing else is drawn until it is there
+  #painted = Promise.resolve(); // resolves once the first picture of the run that is shown is on its canvas
   #live = soon(() => this.view.live && this.#do(() => this.view.goLive()), NOISE);
 
   /**
    * Its element has data-frames, data-k (the tick that is shown), data-live and data-kind.
-   * @param {() => unknown} [attend] called where the run does not have the attention of a pressed word
+   * @param {() => unknown} [attend] called when a word is pressed but the run has no attention
    * @param {(() => unknown) | null} [inside] opens the network of a run of one lane
    */
   constructor(attend = () => {}, inside = null) {
@@ -61,19 +59,18 @@ export class Player {
 
   // --- What a run sends
 
-  /** A run begins. */
+  /** A run begins: what is on screen stays until its first picture is here. */
   start() {
+    const { live } = this.view;
     this.view.start();
-    this.render();
+    if (live) this.render(); // the button Live was about the run before
   }
 
   /** Take a result of the newest run. @param {Result} result */
   take = (result) => {
     const { view } = this;
     if (view.live) this.#live();
-    if (!view.add(result)) return;
-    this.#open();
-    this.#play();
+    if (view.add(result)) this.#open();
   };
 
   /** Show a sketch beside the newest run, which is kept. @param {Result[]} results of it */
@@ -94,13 +91,15 @@ export class Player {
     this.#open();
   }
 
-  /** Another run is shown. Where its panes are there, its first picture is on screen before all else is written. */
+  /** Another run is shown. Its first picture is on screen before anything is written about it, and before it plays. */
   #open() {
     const { plan } = this.view.shown;
     if (plan) {
-      this.#opens = this.screen.build(plan);
-      this.pictures.renew().then(nextFrame).then(this.#finishOpening);
+      this.#opens = true;
+      if (this.screen.build(plan)) this.shows(); // what lies over the panes moves to the new ones at once
       this.#buildWords(plan.words ?? []);
+      this.#painted = this.pictures.renew();
+      this.#painted.then(nextFrame).then(this.#finishOpening);
     }
     this.render();
   }
@@ -109,6 +108,7 @@ export class Player {
     if (!this.#opens) return;
     this.#opens = false;
     this.render();
+    if (this.view.playing) this.#play();
   };
 
   /** The words of a prompt: a pressed one shows where it is looked at. @param {string[]} words */
@@ -126,7 +126,7 @@ export class Player {
     });
     const box = find(this.root, ".words");
     box.hidden = !words.length;
-    box.replaceChildren(el("span", null, WORDS.attention), ...buttons);
+    box.replaceChildren(...(words.length ? [el("span", null, WORDS.attention), ...buttons] : []));
   }
 
   /** Whether the newest run goes on. @param {boolean} active */
@@ -134,6 +134,7 @@ export class Player {
     const { view } = this;
     const isNews = view.active !== active;
     view.active = active;
+    if (view.shown !== view.coming) return; // it has no picture yet
     if (!active && view.live) {
       view.goLive();
       view.live = false;
@@ -143,9 +144,10 @@ export class Player {
 
   // --- Playing
 
-  /** Go on as if it had played for so many seconds. @param {number} seconds */
+  /** Go on as if it had played for so many seconds. Resolves once the first picture is on screen. @param {number} seconds */
   skip(seconds) {
     if (this.view.playing) this.#do(() => this.view.advance(seconds));
+    return this.#painted;
   }
 
   #play() {

@@ -1,4 +1,4 @@
-// What the player holds of a run: its plan and its frames.
+// The recording of a run: its plan, and the frames that have come.
 
 /** @import { LaneFrame } from "../messages/protocol.d.ts" */
 /** @import { Row } from "../process/runs.js" */
@@ -29,7 +29,7 @@
 /** @typedef {LaneFrame & { step: Row }} Held a frame with its step */
 /** @typedef {{ name: string, steps: Row[], sigma: (number | null)[], frames: Held[] }} RecordedLane */
 
-/** The noise that the last step but one of a lane adds, in grey levels; Infinity where only the network knows it. @param {RecordedLane} lane */
+/** The noise that the last step but one of a lane adds, in grey levels; Infinity if only the network knows it. @param {RecordedLane} lane */
 export const lastAdded = ({ sigma }) => (sigma.length > 1 ? (sigma.at(-2) ?? Infinity) * 127.5 : 0);
 
 /**

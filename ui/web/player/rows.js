@@ -41,6 +41,9 @@ export class Rows {
   ends = [];
   /** Whether the state is shown in the place of the guess. */
   state = false;
+  /** Whether the end of a row says how far its pictures are apart. */
+  saysApart = true;
+  #sources = ""; // the names of those that are shown
   /** @type {HTMLImageElement[]} */
   #images = [];
   #later = soon(() => this.render(), NOISE);
@@ -63,7 +66,9 @@ export class Rows {
     else if (!this.plan) return;
     else if (result.kind === "source") this.#source(result.i, result.x, result.final);
     else if (result.kind === "step") {
-      this.frames[result.row].push(result);
+      const frames = this.frames[result.row];
+      frames.push(result);
+      if (frames.length === 1) this.#paint(result.row); // the first picture is on screen before anything else is written
       this.#later();
     } else if (result.kind === "row") {
       this.ends[result.row] = result;
@@ -84,13 +89,13 @@ export class Rows {
     root.classList.toggle("pixelated", plan.pixelated);
     const place = find(root, ".sources");
     const sources = plan.sources.join();
-    if (place.dataset.names !== sources)
+    if (this.#sources !== sources)
       place.replaceChildren(
         ...plan.sources.map((name) =>
           el("figure", null, el("img", { alt: name }), el("figcaption", null, name, el("span", { class: "at" }))),
         ),
       );
-    place.dataset.names = sources;
+    this.#sources = sources;
     place.hidden = false;
     const heads = el(
       "div",
@@ -128,8 +133,7 @@ export class Rows {
   #words(row) {
     const end = this.ends[row];
     const small = find(this.root.querySelectorAll(".head")[row], "small", HTMLElement);
-    if (!end || this.root.dataset.mode === "interpolate") return;
-    small.textContent = apart(end.spread, end.gap);
+    if (end && this.saysApart) small.textContent = apart(end.spread, end.gap);
   }
 
   /** What came of each row. */
@@ -144,19 +148,26 @@ export class Rows {
     return { title: "", tiles, columns: 1, said: "", settings: "" };
   };
 
+  /** Show the picture of a row at the scrubber. Returns its frame, null while there is none. @param {number} row */
+  #paint(row) {
+    const frames = this.frames[row];
+    const image = this.#images[row];
+    const { at, last } = this.scrubber;
+    const frame = this.plan && frames.length ? frameAt(frames, this.plan.steps[row], last ? at / last : 1) : null;
+    image.hidden = !frame;
+    if (frame) show(image, (this.state && frame.x) || frame.x0);
+    return frame;
+  }
+
   render() {
     const { plan, root } = this;
     if (!plan) return;
     const { at, last } = this.scrubber;
-    plan.titles.forEach((title, row) => {
-      const frames = this.frames[row];
-      const image = this.#images[row];
-      const frame = frames.length ? frameAt(frames, plan.steps[row], last ? at / last : 1) : null;
-      image.hidden = !frame;
-      if (!frame) return;
-      show(image, (this.state && frame.x) || frame.x0);
-      attribute(image, "alt", seen(title, `${plan.columns.length} ${plan.what}`, frame.s, this.state));
-    });
+    for (const [row, title] of plan.titles.entries()) {
+      const frame = this.#paint(row);
+      const what = `${plan.columns.length} ${plan.what}`;
+      if (frame) attribute(this.#images[row], "alt", seen(title, what, frame.s, this.state));
+    }
     const some = this.frames.some((frames) => frames.length > 1);
     find(root, ".transport").hidden = !some;
     this.scrubber.render(WORDS.at(at + 1, last + 1), WORDS.at(last + 1, last + 1));

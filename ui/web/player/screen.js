@@ -1,5 +1,5 @@
-// The page from the view: everything but the pictures on the canvases is written here, the panes whenever another run is
-// shown, the rest whenever something has changed.
+// Writes everything of the player but the pictures on the canvases. Panes are made when another run is shown; the rest is
+// written whenever the view has changed.
 import { key, swatch } from "../drawing/chart.js";
 import { all, button, context2d, disable, el, find, meanings, sheet, write } from "../drawing/dom.js";
 import { cleanShare, noise, pictureShare } from "../pictures/measures.js";
@@ -47,10 +47,11 @@ export class Screen {
   /** @type {Thumb[]} */
   thumbs = [];
   meaning = sheet("meaning", SCREEN.meaning);
-  #panes = ""; // what the panes were built for
-  #rendered = ""; // what is written of the run that is shown
-  #charted = ""; // what the chart shows of it
-  #lines = 0; // of the readouts
+  #panes = ""; // the names and the size for which the panes were made
+  #batch = ""; // the seeds and the size for which the small pictures were made
+  #rendered = ""; // the step and picture about which the words are
+  #charted = ""; // the σ that the chart shows
+  #lines = 0; // how many lines the readouts have
   #large = ""; // the pane that has all the room
 
   /**
@@ -58,7 +59,7 @@ export class Screen {
    * @param {View} view
    * @param {Transport} transport
    * @param {(n: number) => void} pick called when the n-th picture of the batch is chosen
-   * @param {(() => unknown) | null} inside opens the network of a run of one lane
+   * @param {(() => unknown) | null} inside opens the network of a run that has one lane
    */
   constructor(root, view, transport, pick, inside) {
     this.loop = new Loop(inside, () => this.#explain("σ"));
@@ -80,11 +81,12 @@ export class Screen {
 
   // --- What depends on a run's plan only
 
-  /** Make the panes of a run, and the pictures to choose from. Return whether another run stood in these panes. @param {Plan} plan */
+  /** Make the room for a run: the panes, and the small pictures to choose from. Nothing moves when the rest is written. Returns whether the panes are new. @param {Plan} plan */
   build(plan) {
     const { root } = this;
-    const before = this.#rendered && this.#panes;
     this.#rendered = this.#charted = "";
+    root.dataset.frames = String(this.view.shown.count);
+    this.#find(".chart").hidden = false;
     const two = plan.lanes.length > 1;
     root.classList.toggle("compare", two);
     const [choices, lanes] = [this.#find(".choices"), this.#find(".lanes")];
@@ -96,13 +98,13 @@ export class Screen {
     this.#find(".gains").hidden = !two;
     this.caption.hidden = !plan.caption;
     write(this.caption, plan.caption ?? "");
-    this.#buildLanes(
+    this.#buildBatch(plan);
+    if (!this.#find(".transport .at").textContent) this.#renderTransport(); // on a phone its text takes a line
+    return this.#buildLanes(
       plan.lanes.map(({ name }) => name),
       plan.size,
       typeof plan.split === "number",
     );
-    this.#buildBatch(plan);
-    return before === this.#panes;
   }
 
   /** Give a pane all the room, or no more. @param {string} name */
@@ -112,10 +114,10 @@ export class Screen {
     else delete this.root.dataset.large;
   }
 
-  /** @param {string[]} names @param {number} size @param {boolean} [isTouched] whether B is A with a touch */
+  /** Make the panes, unless they are there. Returns whether they are new. @param {string[]} names @param {number} size @param {boolean} [isTouched] whether B is A with a touch */
   #buildLanes(names, size, isTouched = false) {
     const wanted = JSON.stringify([names.length > 1 ? names : "", size, isTouched]);
-    if (wanted === this.#panes) return;
+    if (wanted === this.#panes) return false;
     this.#panes = wanted;
     const called = isTouched ? [SCREEN.untouched, SCREEN.changed] : names;
     const canvasOf = (/** @type {string} */ label) => {
@@ -152,10 +154,14 @@ export class Screen {
     this.#find(".lanes").replaceChildren(...groups);
     const bars = names.map(() => el("p", { class: "balance" }, el("span", null), el("i", null), el("span", null)));
     this.#find(".balances").replaceChildren(...bars);
+    return true;
   }
 
   /** @param {Plan} plan */
   #buildBatch({ seeds, size, lanes }) {
+    const wanted = [lanes.length, size, ...seeds].join();
+    if (wanted === this.#batch) return;
+    this.#batch = wanted;
     const side = Math.min(size, LARGEST_THUMB);
     const several = seeds.length > 1 ? seeds : [];
     this.thumbs = several.map((seed, n) => {
@@ -387,7 +393,6 @@ export class Screen {
         return /** @type {[string, string]} */ ([`lane-${i}`, title]);
       });
       this.#find(".key").replaceWith(key(...curves, ["alpha", CHART.alphaBar]));
-      this.#find(".chart").hidden = false;
     }
     this.chart.point(tick, shown.newest, frames);
   }

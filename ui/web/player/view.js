@@ -8,11 +8,11 @@ const SHORTEST = 5; // seconds that the first showing of a run takes, however so
 const LONGEST = 15; // seconds that playing a run takes at 1×
 
 export class View {
-  /** The recording whose pictures are on screen: that of the newest run from its first frame on. */
+  /** The recording whose pictures are on screen. The newest run is shown once its first frame is here. */
   shown = new Recording();
-  /** That of the newest run. */
+  /** The recording of the newest run. */
   coming = this.shown;
-  /** Whether the newest run computes, or is going to. */
+  /** Whether the newest run goes on, or waits for its turn. */
   active = false;
   tick = 0;
   live = false; // it follows the newest frame
@@ -22,13 +22,13 @@ export class View {
   chosen = 0; // which picture of the batch
   /** @type {"x" | "x0"} where there is room for one of them only */
   kind = "x";
-  word = -1; // of the prompt, whose attention lies over the pictures
+  word = -1; // the word of the prompt whose attention lies over the pictures; -1 for none
   /** How a latent is shown. @type {"decoded" | "latent"} */
   seenAs = "decoded";
-  chosenGain = "0"; // of the difference of two lanes; "0": not shown
-  /** @type {Recording | null} the newest whose pictures are shown */
+  chosenGain = "0"; // how much the difference of two lanes is enlarged; "0": it is not shown
+  /** The newest recording whose first frame was shown. @type {Recording | null} */
   #begun = null;
-  #due = 0; // ticks at the first showing, else frames, while playing
+  #due = 0; // the part of a tick (at the first showing) or of a frame that has been played since the last one
 
   /** The picture that is shown: the chosen one, where there are so many. */
   get image() {
@@ -55,6 +55,7 @@ export class View {
   /** Another run begins. */
   start() {
     this.coming = new Recording();
+    this.live = false;
     if (!this.shown.count) this.shown = this.coming;
   }
 
@@ -65,7 +66,7 @@ export class View {
   add(result) {
     this.coming.add(result);
     const { coming } = this;
-    // What is touched is shown from there on: until then it is the run that is on screen.
+    // A touched run is shown from the touched step on. Before that step it is the run that is on screen already.
     const here = this.shown === coming || (result.kind === "frame" && result.k >= (coming.plan?.split ?? 0));
     const first = result.kind === "frame" && coming !== this.#begun && here;
     if (first) {

@@ -22,6 +22,7 @@ import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
  * } & Record<string, any>} Settings
  * @typedef {{ shared: number, onStep: (step: Step, seed: Seed) => Float32Array }} Touch of a lane that has so many steps of
  *   the first one, and goes on from what onStep makes of x
+ * @typedef {{ from: number, x: Float32Array[] }} After the state of each image before step `from`, at which a lane begins
  */
 
 /**
@@ -84,8 +85,6 @@ export function checkNoMemory({ name, memory }) {
  * @returns {AsyncGenerator<Step>}
  */
 export function trajectory(model, settings, made = chain(model, settings)) {
-  if ((settings.start ?? model.T) !== model.T && !settings.xT)
-    throw new UserError(`a chain that starts at t = ${settings.start} needs its state there`);
   const { x, evaluate, noise } = begin(model, settings);
   return walk(made, evaluate, x, noise);
 }
@@ -98,6 +97,8 @@ export function begin(model, { seed, xT, clip, probes, ...asked }) {
   const guidance = asked.guidance ?? null;
   if (guidance !== null && !Number.isFinite(Math.fround(guidance)))
     throw new UserError(`guidance must be a finite number in float32, got ${guidance}`);
+  if ((asked.start ?? model.T) !== model.T && !xT)
+    throw new UserError(`a chain that starts at t = ${asked.start} needs its state there`);
   const both = conditions(model, asked);
   const n = model.channels * model.size ** 2;
   return {
@@ -130,8 +131,8 @@ export async function* walk({ pairs, begin }, evaluate, x, noise, onStep = (step
 
 /**
  * Several runs of the same seeds, all lanes in order of falling t: of each of a lane's steps the images one by one.
- * @param {Seed[]} seeds @param {(Omit<Settings, "seed"> & { model: Process, chain?: Chain, touch?: Touch | null })[]} lanes
- *   each with its chain, where that was made before
+ * @param {Seed[]} seeds @param {(Omit<Settings, "seed"> & { model: Process, chain?: Chain, touch?: Touch, after?: After | null })[]} lanes
+ *   chain: that of the lane, where it was made before
  */
 export function sideBySide(seeds, lanes) {
   const [{ model: first }] = lanes;
@@ -140,24 +141,24 @@ export function sideBySide(seeds, lanes) {
   const chains = lanes.map((lane) => lane.chain ?? chain(lane.model, lane));
   /** @type {Step[]} of the first lane, of each image */
   const newest = [];
-  /** @param {number} number @param {Seed} seed @param {number} image @param {Touch} touch @returns {AsyncGenerator<Step>} */
-  async function* touched(number, seed, image, { shared, onStep }) {
-    const { evaluate, noise, ...begun } = begin(lanes[number].model, { ...lanes[number], seed });
+  /** @param {number} number @param {Seed} seed @param {number} image @returns {AsyncGenerator<Step>} */
+  async function* steps(number, seed, image) {
+    const { touch, after, ...settings } = lanes[number];
+    const xT = after?.x[image] ?? settings.xT;
+    const { evaluate, noise, ...begun } = begin(settings.model, { ...settings, seed, xT });
     let { x } = begun;
-    const change = (/** @type {Step} */ step) => onStep(step, seed);
-    for (let k = 0; k < shared; k++) {
+    const first = after?.from ?? 0;
+    const shared = touch?.shared ?? 0;
+    const change = touch && ((/** @type {Step} */ step) => touch.onStep(step, seed));
+    for (let k = first; change && k < shared; k++) {
       const step = newest[image];
       x = k === shared - 1 ? change(step) : step.x;
       yield { ...step, x };
     }
-    yield* walk(chains[number], evaluate, x, noise, change, shared);
+    yield* walk(chains[number], evaluate, x, noise, change, Math.max(first, shared));
   }
-  const runs = lanes.map((lane, number) =>
-    seeds.map((seed, image) =>
-      lane.touch ? touched(number, seed, image, lane.touch) : trajectory(lane.model, { ...lane, seed }, chains[number]),
-    ),
-  );
-  const starts = chains.map(({ pairs: [[t]] }) => t);
+  const runs = lanes.map((_, number) => seeds.map((seed, image) => steps(number, seed, image)));
+  const starts = chains.map(({ pairs }, number) => pairs[lanes[number].after?.from ?? 0][0]);
   return inOrder(starts, seeds.length, async (lane, image) => {
     const step = /** @type {Step} */ ((await runs[lane][image].next()).value);
     if (!lane) newest[image] = step;

@@ -8,6 +8,7 @@ import { failure } from "../words/units.js";
 
 /** @import { Order, Resumed, State, Values } from "../messages/client.js" */
 /** @import { Plan } from "../plans/plan.js" */
+/** @import { PlannedOrder } from "./knowledge.js" */
 /** @import { Panel } from "./panel.js" */
 
 const AGAIN = 1000; // ms after a break of the connection, before it looks for the run
@@ -35,7 +36,7 @@ export class Connection {
   begin(values, from) {
     kept.remove(this.name); // the new run replaces the earlier one: a reload must not find that again
     this.panel.stream.start();
-    this.#hear(values, () => this.panel.planOf(values), null, from);
+    this.#hear(values, () => this.panel.orderOf(values), null, from);
   }
 
   stop() {
@@ -51,7 +52,7 @@ export class Connection {
     if (stream.active) return false; // Run was pressed meanwhile
     stream.run = null; // else its messages would count as those of an earlier run
     stream.start();
-    this.#hear(values, async () => (fetches ? null : page.knowledge.plan(part, values)), { part, resume: run });
+    this.#hear(values, async () => (fetches ? null : page.knowledge.order(part, values)), { part, resume: run });
     return true;
   }
 
@@ -65,20 +66,20 @@ export class Connection {
   /** Begin the run whose models have just been fetched: only now can it be planned. @param {Values} values */
   #beginFetched(values) {
     this.#hear(values, async () => {
-      const plan = await this.panel.page.knowledge.plan(this.panel.part, values);
-      if (!plan) throw new UserError(RUN.noModel);
-      return plan;
+      const order = await this.panel.page.knowledge.order(this.panel.part, values);
+      if (!order) throw new UserError(RUN.noModel);
+      return order;
     });
   }
 
   /**
-   * Listen to a run with these values. If the files of a model are not here, there is no plan: then it first listens to a
-   * run that only fetches them, and begins the run itself after that.
-   * @param {Values} values @param {() => Plan | null | Promise<Plan | null>} planned @param {Resumed | null} [resumed] a run that
-   *   continues
+   * Listen to a run with these values. If the files of a model are not here, nothing can be ordered: then it first listens to
+   * a run that only fetches them, and begins the run itself after that.
+   * @param {Values} values @param {() => PlannedOrder | null | Promise<PlannedOrder | null>} ordered @param {Resumed | null} [resumed] a run
+   *   that continues
    * @param {State | null} from
    */
-  #hear(values, planned, resumed = null, from = null) {
+  #hear(values, ordered, resumed = null, from = null) {
     this.leave();
     const { part, stream, page } = this.panel;
     const { knowledge } = page;
@@ -94,19 +95,18 @@ export class Connection {
       before = before.then(() => (isLeft ? undefined : act())).catch((error) => stream.lose(failure(error)));
     };
     then(async () => {
-      const plan = await planned();
-      const order = plan ? await knowledge.order(part, plan) : fetching(await knowledge.refs(part, values));
+      const own = await ordered();
+      const order = own ?? fetching(await knowledge.refs(part, values));
       if (isLeft) return;
-      if (plan && from) order.asked = { ...order.asked, from };
-      this.plan = plan;
+      this.plan = own?.plan ?? null;
       leave = page.client.run(
-        resumed ?? order,
+        resumed ?? { ...order, from },
         (message) =>
           then(() => {
             const { run, state, status, results } = message;
-            if (status?.kind === "gone") return this.#hear(values, planned); // the whole run, as that state is not kept
-            if (run !== stream.run) kept.set(this.name, JSON.stringify({ run, values, fetches: !plan }));
-            if (!plan && state === "finished") this.#beginFetched(values);
+            if (status?.kind === "gone") return this.#hear(values, ordered); // the whole run, as that state is not kept
+            if (run !== stream.run) kept.set(this.name, JSON.stringify({ run, values, fetches: !own }));
+            if (!own && state === "finished") this.#beginFetched(values);
             else stream.receive({ ...message, results: results.map(order.shown) });
           }),
         (why) => then(() => stream.lose(why)),

@@ -1,5 +1,5 @@
-// Both engines of a page with a server: the server computes with its models, and this browser what needs none of them, the
-// plane, and with the models that were trained in it.
+// Both engines of a page with a server. The server computes with its models. This browser computes the plane, which needs no
+// model, and with the models that were trained in it.
 
 import { isTrainedHere } from "../words/catalogue.js";
 import { ENGINES } from "../words/page.js";
@@ -87,9 +87,9 @@ export class Engines {
   }
 
   #inBrowser() {
-    this.#browser ??= this.start();
-    this.#browser.catch(() => {
+    this.#browser ??= this.start().catch((error) => {
       this.#browser = null; // the network may be down: the next question tries again
+      throw error;
     });
     return this.#browser;
   }

@@ -53,7 +53,7 @@ export const slideItem = (page, make, link, summary = () => "") => ({
 
 /** The scripts of the form's values. They are written while the menu is open, so that a press can copy them at once: later the browser may refuse. @param {Panel<any>} panel @returns {Item[]} */
 function scriptsOf({ page, part, description }) {
-  const plan = description?.plan;
+  const plan = description?.order?.plan;
   if (!plan) return [script(SHARE.python, "", description ? SHARE.impossible : SHARE.unknown)];
   const items = (/** @type {Scripts} */ { python, diffusers, why }) => {
     const { precision } = page.given.device;

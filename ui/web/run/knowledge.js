@@ -24,10 +24,11 @@ import { failure } from "../words/units.js";
  * @property {number | null} seconds
  * @property {boolean | null} auto whether the run may begin by itself; null while its time is not known
  * @property {string} [summary] the settings in one line
- * @property {import("../plans/plan.js").Plan | null} plan of the run; null if the files of a model are not here
+ * @property {PlannedOrder | null} order of the run; null if the files of a model are not here
  * @property {string} of the described values, as JSON
  * @property {undefined} [error]
  */
+/** The order of a run that the page has planned. @typedef {Order & { plan: Plan }} PlannedOrder */
 /** wrong: values that the form's check refuses. @typedef {Description | Refusal & { wrong?: Mistake[] }} Described */
 
 /** files: loads what makes the files that visitors save. @typedef {{ planner: Planner<any>, files?: () => Promise<{ save: Save }> }} Plans */
@@ -70,23 +71,22 @@ export class Knowledge {
     if (failed) this.#known.clear();
   }
 
-  /** Plan a run; null if the files of a model are not here. @param {string} part @param {Values} values @returns {Promise<Plan | null>} */
-  async plan(part, values) {
+  /** Plan a run, and return the order with which an engine computes it; null if the files of a model are not here. @param {string} part @param {Values} values @returns {Promise<PlannedOrder | null>} */
+  async order(part, values) {
     const { planner, request, models } = await this.#request(part, values);
-    return models && planner.plan(request, models, this.catalogue);
+    return models && this.#order(part, planner, planner.plan(request, models, this.catalogue));
+  }
+
+  /** @param {string} part @param {Planner} planner of the part @param {Plan} plan @returns {PlannedOrder} */
+  #order(part, planner, plan) {
+    const shown = (/** @type {any} */ result) =>
+      WORDED.includes(result.kind) ? planner.shown(plan, result, this.catalogue) : result;
+    return { part, plan, asked: planner.asked?.(plan), shown };
   }
 
   /** The checkpoints that a run needs. @param {string} part @param {Values} values */
   async refs(part, values) {
     return (await this.#planner(part)).refs(check(this.forms[part], values));
-  }
-
-  /** The order with which an engine computes a plan. @param {string} part @param {Plan} plan @returns {Promise<Order>} */
-  async order(part, plan) {
-    const planner = await this.#planner(part);
-    const shown = (/** @type {any} */ result) =>
-      WORDED.includes(result.kind) ? planner.shown(plan, result, this.catalogue) : result;
-    return { part, plan, asked: planner.asked?.(plan), shown };
   }
 
   /** Get the scripts that repeat a plan. @param {string} part @param {Plan} plan */
@@ -114,7 +114,8 @@ export class Knowledge {
       const pace = await this.#pace(namesOf(refs, plan));
       if (pace.error !== undefined) return pace;
       const about = plan && planner.about?.(plan);
-      return { ...estimate(plan, pace), ...(summary && { summary }), ...about, plan, of: JSON.stringify(values) };
+      const order = plan && this.#order(part, planner, plan);
+      return { ...estimate(plan, pace), ...(summary && { summary }), ...about, order, of: JSON.stringify(values) };
     } catch (error) {
       const all = error instanceof Wrong ? error.all : [];
       const wrong = all.map((each) => ({ field: each.field, error: failure(each) }));
@@ -171,7 +172,11 @@ export class Knowledge {
   /** The planner of a part. Its module may fail to load while the network is down: then try again once the engine answers. @param {string} part @returns {Promise<Planner<any>>} */
   #planner(part) {
     const load = async () => (await this.plansOf(part)).planner;
-    return load().catch(() => this.ask("engine", "models", {}).then(load));
+    return load().catch(async (error) => {
+      console.warn(error);
+      await this.ask("engine", "models", {});
+      return load();
+    });
   }
 
   /** Get the facts of a checkpoint; null if its files are not here. Throws a UserError if there is no such checkpoint. @param {string} ref */

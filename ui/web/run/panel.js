@@ -33,7 +33,8 @@ import { Stream } from "./stream.js";
  * @typedef {object} Display
  * @property {(result: Result) => void} take draws one result of the newest run
  * @property {() => void} [renew] clears the pictures, as another run begins
- * @property {(seconds: number) => void} [skip] skips these first seconds of the recorded run, which index.html has shown
+ * @property {(seconds: number) => Promise<void>} [skip] skips these first seconds of the recorded run, which index.html has shown;
+ * resolves once its picture is on screen
  * @property {() => void} [render] draws the part again, as the run's state or a field has changed
  * @property {(values: Values, plan: Plan | null) => string | Promise<string>} [finish] is called when a run of these values has
  * finished; returns its outcome, in a sentence for a screen reader
@@ -207,10 +208,10 @@ export class Panel {
 
   stop = () => this.connection.stop();
 
-  /** The plan of a run. If the values have not changed since the form was described, its plan is used again. @param {Values} values */
-  planOf(values) {
-    const { plan, of } = this.description ?? {};
-    return plan && of === JSON.stringify(values) ? plan : this.page.knowledge.plan(this.part, values);
+  /** The order of a run: the one that was made when the form was described, if the values have not changed since. @param {Values} values */
+  orderOf(values) {
+    const { order, of } = this.description ?? {};
+    return order && of === JSON.stringify(values) ? order : this.page.knowledge.order(this.part, values);
   }
 
   #renew() {
@@ -344,7 +345,10 @@ export class Panel {
     const values = page.whole(part, example.values);
     const isSame = (/** @type {[string, unknown]} */ [name, value]) =>
       String(values[name] ?? "") === String(value ?? "");
-    if (wanted ? !Object.entries(wanted).every(isSame) : this.stream.state !== "idle") return false;
+    if (wanted ? !Object.entries(wanted).every(isSame) : this.stream.state !== "idle") {
+      example.uncover();
+      return false;
+    }
     this.connection.leave();
     this.stream.forget();
     const [first, second] = example.results.filter((/** @type {Result} */ { kind }) => kind === "frame");
@@ -354,7 +358,7 @@ export class Panel {
     standing.words.example = this.recorded ? RUN.recorded : isThinned ? RUN.thinned : RUN.own;
     display.renew?.();
     for (const result of example.results) display.take(result);
-    display.skip?.(example.seen);
+    Promise.resolve(display.skip?.(example.seen)).then(example.uncover);
     const isOther = form.references.some(({ name }) => form.value(name) !== values[name]);
     if (isOther) standing.on("edit");
     if (isOther && !page.only) standing.on("change"); // a page of a class waits until the visitor presses Run

@@ -1,6 +1,5 @@
 // How a file of a run is saved: the engine keeps the numbers of the run, the page makes the file, the browser saves it.
 
-import { UserError } from "../process/errors.js";
 import { SHARE } from "../words/page.js";
 import { download } from "./share.js";
 
@@ -13,22 +12,18 @@ const FETCHED = 60_000; // ms after which the browser has surely fetched the fil
 /**
  * Save a file of a run.
  * @param {Panel<any>} panel @param {string} kind @param {(text: string) => void} say
- * @returns {Promise<string>} a sentence: what was saved, or why it could not be made
+ * @returns {Promise<string>} a sentence: what was saved, or why the engine no longer has it. Throws a UserError if no such file can be
+ *   made of this run.
  */
 export async function save({ page, part, stream, connection }, kind, say) {
   const { plan } = connection;
   const kept = await page.client.kept(stream.run);
   if (kept.error !== undefined) return kept.error;
-  try {
-    const { files } = await page.knowledge.plansOf(part);
-    if (!files) throw new Error(`${part} has no files`);
-    const { save } = await files();
-    const [name, content] = await save(kind, { ...kept, plan }, page.knowledge.catalogue, pauses(say));
-    return give(name, content);
-  } catch (error) {
-    if (error instanceof UserError) return error.message;
-    throw error; // the menu says that it is our fault
-  }
+  const { files } = await page.knowledge.plansOf(part);
+  if (!files) throw new Error(`${part} has no files`);
+  const { save } = await files();
+  const [name, content] = await save(kind, { ...kept, plan }, page.knowledge.catalogue, pauses(say));
+  return give(name, content);
 }
 
 /** Give the browser a file to save. Returns a sentence that says so. @param {string} name @param {BlobPart} content */

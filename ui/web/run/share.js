@@ -1,6 +1,7 @@
 // The Share menu: the link, files and scripts.
 
 import { button, el, onArrows } from "../drawing/dom.js";
+import { UserError } from "../process/errors.js";
 import { SHARE } from "../words/page.js";
 
 /** @import { Item } from "../messages/client.js" */
@@ -64,6 +65,7 @@ export class ShareMenu {
       };
       say(SHARE.making);
       const end = await item.save(say).catch((error) => {
+        if (error instanceof UserError) return error.message;
         console.error(error);
         return SHARE.failed;
       });

@@ -27,7 +27,7 @@ export class Stream {
   run = null;
   /** @type {State | "idle" | "starting"} */
   state = "idle";
-  text = ""; // what is said in place of the usual words of the state
+  text = ""; // a sentence that replaces the usual words of the state
   /** @type {number | null} */
   progress = null;
   /** Seconds left when the last message came. @type {number | null} */

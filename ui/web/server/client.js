@@ -39,9 +39,11 @@ const LOST = { error: NO_ANSWER, lost: true };
 /** @param {Error & { again?: number, lost?: boolean }} error @returns {Refusal} */
 const refusal = ({ message, again, lost }) => (lost ? LOST : { error: message, ...(again && { again }) });
 
-const silent = () => {
-  throw Object.assign(new Error(NO_ANSWER), { lost: true });
-};
+/** No answer has come, or no whole one. @param {unknown} [cause] @returns {never} */
+function silent(cause) {
+  if (cause && /** @type {Error} */ (cause).name !== "AbortError") console.warn(NO_ANSWER, cause);
+  throw Object.assign(new Error(NO_ANSWER, { cause }), { lost: true });
+}
 
 /** Unpack an answer. @param {Response} answer */
 const content = async (answer) => unpacked(new Uint8Array(await answer.arrayBuffer()));
@@ -50,8 +52,8 @@ const content = async (answer) => unpacked(new Uint8Array(await answer.arrayBuff
 async function* messages(body) {
   try {
     yield* unpacking(body);
-  } catch {
-    silent();
+  } catch (error) {
+    silent(error);
   }
 }
 
@@ -140,7 +142,8 @@ export class Server {
     };
     const listen = async () => {
       const { part } = order;
-      const values = "resume" in order ? { resume: order.resume } : order.asked;
+      const values =
+        "resume" in order ? { resume: order.resume } : { ...order.asked, ...(order.from && { from: order.from }) };
       const { body } = await this.#send("run", { part, values, load: this.#load, number }, connection.signal);
       if (!body) return silent();
       for await (const message of messages(body)) {

@@ -27,8 +27,7 @@ function around({ known = [{ auto: true, seconds: 2 }], near = undefined } = {})
     knowledge: {
       catalogue: { sketch: (ref) => (ref === "emoji" ? own : null) },
       describe: async () => (known.length > 1 ? known.shift() : known[0]),
-      plan: async (_, values) => ({ values }),
-      order: async (part, plan) => ({ part, plan, shown: (result) => ({ ...result, words: true }) }),
+      order: async (part, values) => ({ part, plan: { values }, shown: (result) => ({ ...result, words: true }) }),
     },
     client: {
       near: near && ((refs) => near.push(...refs)),

@@ -78,7 +78,7 @@ function begun({ plan, inWorker }, { machine = MACHINE, refuse = null, pool = nu
         this.loads.push(id);
         if (!asleep) this.say(id, refuse ? { error: refuse } : {});
       } else if (share) {
-        const run = new Run(this.inside, "watch", plan, (message) => this.say(id, message), 0);
+        const run = new Run(this.inside, "watch", plan, (message) => this.say(id, message), null, 0);
         this.runs.push(run);
         run.run(async () => helperRun(inWorker("helper"), structuredClone(share)));
       }

@@ -5,7 +5,11 @@ import { itemsOf } from "../run/items.js";
 const PLAN = {};
 
 /** What the menu says of scripts when it opens, and once they are written. */
-async function scripts({ description = { plan: PLAN }, write = async () => ({ python: "p" }), precision = "fp32" }) {
+async function scripts({
+  description = { order: { plan: PLAN } },
+  write = async () => ({ python: "p" }),
+  precision = "fp32",
+}) {
   const knowledge = { scripts: async (part, plan) => write(assert.deepEqual([part, plan], ["watch", PLAN])) };
   const page = { given: { device: { precision } }, knowledge };
   const standing = { state: { shown: "nothing", sketch: "none" } };
@@ -34,7 +38,7 @@ test("the menu opens without the module that writes scripts, and has them when t
 test("without a plan, or without the module, the menu says why there is no script", async (t) => {
   t.mock.method(console, "error", () => {});
   assert.deepEqual(await scripts({ description: null }), [[["Copy Python", "Not known yet"]], []]);
-  assert.deepEqual(await scripts({ description: { plan: null } }), [[["Copy Python", "Not for these settings"]], []]);
+  assert.deepEqual(await scripts({ description: { order: null } }), [[["Copy Python", "Not for these settings"]], []]);
   const lost = () => {
     throw new TypeError("Failed to fetch dynamically imported module");
   };

@@ -32,7 +32,7 @@ export class Files {
   }
 
   /**
-   * @param {string} root the checkpoint's folder @param {string} path in it @param {Entry | undefined} entry none for a file that there is not
+   * @param {string} root the checkpoint's folder @param {string} path in it @param {Entry | undefined} entry undefined if the checkpoint has no such file
    * @param {(done: number) => void} progress @param {AbortSignal} [leave]
    * @returns {Promise<ArrayBuffer | null>}
    */
@@ -62,7 +62,8 @@ export class Files {
       };
       const bytes = await readWhole(answer, path, entry, advance);
       await cache?.delete(address, { ignoreSearch: true }); // older versions, too
-      await cache?.put(address, new Response(bytes)).catch(() => {
+      await cache?.put(address, new Response(bytes)).catch((error) => {
+        console.warn("The browser could not keep a file.", error);
         this.isFull = true;
       });
       return bytes.buffer;

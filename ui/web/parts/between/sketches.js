@@ -78,9 +78,7 @@ export class Sketches {
   /** @param {Values} values @param {number} sketch its number */
   async #draw(values, sketch) {
     const { page, panel } = this;
-    const { knowledge } = page;
-    const plan = await knowledge.plan(panel.part, values);
-    const order = plan && (await knowledge.order(panel.part, plan));
+    const order = await page.knowledge.order(panel.part, values);
     if (sketch !== this.#newest || !order) return;
     /** @type {string | null} */
     let run = null;

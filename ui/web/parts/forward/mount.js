@@ -1,4 +1,4 @@
-// What noise destroys: the page computes all of it, in both editions.
+// Forward: how noise destroys a picture. The page computes it in both editions.
 
 import { key } from "../../drawing/chart.js";
 import { button, el, find, markup, meanings, onFile, write } from "../../drawing/dom.js";

@@ -51,13 +51,13 @@ export class Walk {
     this.button.addEventListener("click", () => this.compare());
   }
 
-  /** The settings that a comparison is of. */
+  /** The settings on which a comparison depends, as one text. */
   get #setting() {
     const { t, schedule, seed, loaded } = this.scene;
     return `${t} ${schedule} ${seed} ${loaded}`;
   }
 
-  /** Write what belongs to the settings, beside the comparison on screen. */
+  /** Write what belongs to the settings of the form. The comparison on screen may have earlier ones. */
   render() {
     const { t } = this.scene;
     const shown = this.#shown;

@@ -28,7 +28,11 @@ export function mount(page, part) {
 
   /** @param {Result} result */
   function take(result) {
-    if (result.kind === "plan") rows.root.dataset.mode = /** @type {Plan} */ (result).mode;
+    if (result.kind === "plan") {
+      const { mode } = /** @type {Plan} */ (result);
+      rows.saysApart = mode !== "interpolate";
+      rows.root.dataset.mode = mode; // for CSS
+    }
     rows.take(result);
   }
 

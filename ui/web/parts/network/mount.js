@@ -1,6 +1,6 @@
 // The network: what each block of a U-Net says while it denoises; parts switched off, and blocks of another run.
 import { all, button, context2d, el, find, isShown, markup, meanings, within, write } from "../../drawing/dom.js";
-import { soon } from "../../drawing/motion.js";
+import { nextFrame, soon } from "../../drawing/motion.js";
 import { Scrubber } from "../../drawing/transport.js";
 import { drawable } from "../../pictures/sprite.js";
 import { Panel } from "../../run/panel.js";
@@ -250,7 +250,8 @@ class Network {
   #draw() {
     const plan = this.#plan;
     if (!plan || !this.#frames[0]?.length) return;
-    if (this.#built !== this.#frames.length) this.#build(plan);
+    const isNew = this.#built !== this.#frames.length;
+    if (isNew) this.#build(plan);
     const { blocks, r2, block: chosen } = plan;
     const view = this.#renderLooks(plan);
     const at = this.#frameOf(0)?.k ?? this.scrubber.at;
@@ -262,6 +263,15 @@ class Network {
       if (frame) lane.render(frame, blocks, view, chosen, shares, plan.place, whole);
       if (frame && this.#built > 1) paint(find(this.#titles[i], "canvas", HTMLCanvasElement), drawable(frame.x0));
     }
+    find(this.#body, ".detail").hidden = false;
+    if (isNew) nextFrame().then(() => this.#describe(plan, view, step));
+    else this.#describe(plan, view, step);
+  }
+
+  /** Write what is said of a step, and draw the chosen block, once its pictures are on screen. @param {Plan} plan @param {View} view @param {number} step from 1 */
+  #describe(plan, view, step) {
+    if (plan !== this.#plan || !this.#built) return; // another run has begun
+    const { blocks, r2, block: chosen } = plan;
     const lead = r2 ? (view === "read" ? LEAD : ACTIVITY) : NO_READERS;
     write(find(this.#body, ".lead"), view === "where" ? WHERE : lead);
     const block = blocks.find(({ name }) => name === chosen);
@@ -293,7 +303,6 @@ class Network {
     const maps = find(detail, ".maps", HTMLCanvasElement);
     const own = looks.filter(({ layer }) => blockOf(layer) === block.name);
     const where = view === "where";
-    detail.hidden = false;
     find(detail, "h3").textContent = title;
     find(detail, ".info").textContent = where ? (own.length ? LAYERS : NO_ATTENTION) : blockTitle(block);
     maps.hidden = where && !own.length;

@@ -55,8 +55,8 @@ async function rowOf(plan, row, y, measurement, work, strands) {
   const pictures = work.recording.rows.get(row);
   work.give({ kind: "map", row, x: [[differing(pictures)]] });
   let gaps = 0;
-  for (const { end } of last) {
-    const measured = measurement.forward(/** @type {Float32Array} */ (end));
+  for (const { state } of last) {
+    const measured = measurement.forward(/** @type {Float32Array} */ (state));
     for (const [i, value] of measured.entries()) gaps += (value - y[i]) ** 2;
   }
   const gap = 127.5 * Math.sqrt(gaps / (last.length * y.length));

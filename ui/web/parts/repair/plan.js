@@ -65,7 +65,7 @@ function checkTask(request, { image_size: size, channels }) {
   if (task === "mask") known(request, size);
 }
 
-/** The picture of which a part is left. @param {Request} request @returns {Source} */
+/** Where the picture comes from: it is the visitor's own, or the sample of a seed. @param {Request} request @returns {Source} */
 export const sourceOf = ({ picture, seed }) => ({ own: picture, seed });
 
 /** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {RowsPlan} */

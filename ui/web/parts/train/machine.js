@@ -1,6 +1,7 @@
 // What this computer can do for a training, and what it is short of.
 
 import { attempt } from "../../messages/client.js";
+import { without } from "../../process/errors.js";
 import { MACHINE } from "./words.js";
 
 /** @import { Recipe } from "../../learning/recipe.js" */
@@ -23,7 +24,7 @@ export function lack() {
     new WebAssembly.Memory({ initial: PAGES });
     return "";
   } catch {
-    return MACHINE.noMemory;
+    return MACHINE.noMemory; // nothing but this says how much memory there is
   }
 }
 
@@ -37,8 +38,9 @@ export const savesData = ({ connection }) => connection?.saveData === true;
 
 /** A sentence where the battery is low, or "". @param {Device} device */
 export async function battery({ getBattery }) {
-  const { level, charging } = (await getBattery?.call(navigator).catch(() => null)) ?? { level: 1, charging: true };
-  return level < LOW && !charging ? MACHINE.battery(Math.round(100 * level)) : "";
+  const found = await getBattery?.call(navigator).catch(without("the state of the battery"));
+  const isLow = found && found.level < LOW && !found.charging;
+  return isLow ? MACHINE.battery(Math.round(100 * found.level)) : "";
 }
 
 /** What an image costs all lanes, in images of the usual network. @param {Recipe[]} recipes @param {number} side of the pictures */

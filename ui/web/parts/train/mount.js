@@ -4,6 +4,7 @@ import { swatch } from "../../drawing/chart.js";
 import { button, el, isShown, sheet, write } from "../../drawing/dom.js";
 import { soon } from "../../drawing/motion.js";
 import { Form } from "../../form/form.js";
+import { without } from "../../process/errors.js";
 import { slideItem } from "../../run/items.js";
 import { Status } from "../../run/status.js";
 import { ANY, problem } from "../../words/units.js";
@@ -313,7 +314,7 @@ class Train {
   async #begin() {
     const saves = savesData(navigator);
     this.#notes = [await battery(navigator), saves ? MACHINE.saves : ""];
-    const record = await this.models.kept().catch(() => null);
+    const record = await this.models.kept().catch(without("the training of before"));
     if (record && this.session.state === "idle") {
       this.form.set(record.values);
       this.source.choose(record.pictures.kind);

@@ -143,7 +143,7 @@ class Watch {
 
   /** @param {number} seconds */
   skip(seconds) {
-    this.player.skip(seconds);
+    return this.player.skip(seconds);
   }
 
   render() {

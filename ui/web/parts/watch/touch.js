@@ -99,7 +99,7 @@ export class Touch {
     this.#draw();
   }
 
-  /** Show a picture that can be touched, still: of a finished run where it was touched, or else where a touch tells most. */
+  /** Pause at a picture that can be touched: where a finished run was touched, or else where a touch changes most. */
   #pause() {
     const { view } = this.player;
     const { shown, tick } = view;
@@ -219,6 +219,7 @@ export class Touch {
     this.#draw();
   }
 
+  /** The stroke has ended: start the run that it makes. */
   #finish() {
     const [, s] = this.#step ?? [];
     if (!s || !this.#cells.size || !this.panel.canRun) return;

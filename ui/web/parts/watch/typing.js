@@ -8,7 +8,7 @@ import { TYPING } from "./words.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Player } from "../../player/player.js" */
-/** @import { Values } from "../../messages/client.js" */
+/** @import { Order, Values } from "../../messages/client.js" */
 /** @import { Clock } from "../../run/sketching.js" */
 /** @import { Panel } from "../../run/panel.js" */
 
@@ -144,70 +144,77 @@ export class Typing {
     this.panel.showSketch(odd && odd.length <= SHORT ? `${label}. ${unknown([odd])}` : label, true);
   }
 
+  /** Draw a sketch of the words as they are now. */
   async #sketch() {
-    const { page, panel, player } = this;
     if (this.#loads) return; // what is typed by then is drawn once the model is here
     const values = this.#values;
     const sketch = ++this.#newest;
     this.#draws = sketch;
-    const isNewest = () => sketch === this.#newest;
-    /** Whether somebody waits for it: it is left where another place of the page is open, unless it loads a model. */
-    const isWanted = () => {
-      const away = !panel.isOnScreen;
-      if (isNewest() && away && !this.#loads) this.leave();
-      return isNewest() && !away;
-    };
-    const wait = () => {
-      this.#draws = 0;
-      if (values.prompt === panel.form.value("prompt")) this.#later(() => this.#run(), SEEN); // else a sketch is to begin
-    };
     const drawn = await this.#drawn(values);
-    if (!isWanted()) return;
-    if (!drawn) return wait();
+    if (!this.#isWanted(sketch)) return;
+    if (!drawn) return this.#rest(values);
     this.#leave();
     this.#label = TYPING.sketch(drawn.steps ?? this.steps);
     this.#say();
+    const order = await this.page.knowledge.order("sketch", drawn);
+    if (!this.#isWanted(sketch)) return;
+    if (!order) return this.#rest(values); // its model is not here
+    this.#listen(order, values, sketch);
+  }
+
+  /** Whether a sketch is still the newest, and somebody sees it. Where another place of the page is open it is left, unless it loads a model. @param {number} sketch its number */
+  #isWanted(sketch) {
+    const isNewest = sketch === this.#newest;
+    const isSeen = this.panel.isOnScreen;
+    if (isNewest && !isSeen && !this.#loads) this.leave();
+    return isNewest && isSeen;
+  }
+
+  /** The sketch is over: begin the whole run after a while, if its words are still those of the form. @param {Values} values of the sketch */
+  #rest(values) {
+    this.#draws = 0;
+    if (values.prompt === this.panel.form.value("prompt")) this.#later(() => this.#run(), SEEN); // else a sketch is to begin
+  }
+
+  /** Listen to a sketch that an engine draws. @param {Order} order @param {Values} values @param {number} sketch its number */
+  #listen(order, values, sketch) {
+    const { page, panel } = this;
+    const nameOf = (/** @type {string} */ ref) => page.knowledge.catalogue.name(ref);
     /** @type {any[]} */
     const results = [];
     const end = (/** @type {string} */ why) => {
-      if (!isNewest()) return;
+      if (sketch !== this.#newest) return;
       this.#loads = false;
       panel.showSketch(why, false);
-      wait();
+      this.#rest(values);
     };
-    const { knowledge } = page;
-    const plan = await knowledge.plan("sketch", drawn);
-    const order = plan && (await knowledge.order("sketch", plan));
-    if (!isWanted()) return;
-    if (!order) return wait(); // its model is not here
     this.#leave = page.client.run(
       order,
       ({ state, status, text, results: more }) => {
         results.push(...more);
-        if (!isNewest()) return;
+        if (sketch !== this.#newest) return;
         const before = this.#loads;
         this.#loads = state === "loading" || (before && state === "queued");
-        if (state === "loading")
-          panel.showSketch(
-            said({ status, text }, (ref) => knowledge.catalogue.name(ref)),
-            false,
-          );
-        if (!isWanted()) return;
+        if (state === "loading") panel.showSketch(said({ status, text }, nameOf), false);
+        if (!this.#isWanted(sketch)) return;
         if (before && !this.#loads) {
           panel.changed("", false); // how long a run takes is known now
           this.typed();
         }
         if (state === "error") end(text);
-        if (state !== "finished") return;
-        const [opening, ...frames] = results;
-        this.#say(opening.unknown[0]);
-        player.sketch([{ ...order.shown(opening), untouchable: "" }, ...frames]); // which is of no interest here
-        this.#seen = this.clock.now();
-        wait();
-        if (values.prompt !== panel.form.value("prompt")) this.#soon();
+        if (state === "finished") this.#show(order, results, values);
       },
       end,
     );
+  }
+
+  /** Show a sketch that is finished. @param {Order} order @param {any[]} results @param {Values} values */
+  #show(order, [opening, ...frames], values) {
+    this.#say(opening.unknown[0]);
+    this.player.sketch([{ ...order.shown(opening), untouchable: "" }, ...frames]); // which is of no interest here
+    this.#seen = this.clock.now();
+    this.#rest(values);
+    if (values.prompt !== this.panel.form.value("prompt")) this.#soon();
   }
 
   /**

@@ -47,11 +47,11 @@ export async function opened(folder) {
     checkpoints,
     async describe(name, values) {
       const said = await knowledge.describe(name, values);
-      return said.plan ? { ...said, ...(await knowledge.scripts(name, said.plan)) } : said;
+      return said.order ? { ...said, ...(await knowledge.scripts(name, said.order.plan)) } : said;
     },
     async run(name, values) {
       const messages = [];
-      const plan = await knowledge.plan(name, values);
+      const { plan } = await knowledge.order(name, values);
       const run = new Run(pool, name, plan, (message) => messages.push(message));
       await run.run(async () => (await import(`../../parts/${name}/compute.js`)).computation);
       return { messages, run };

@@ -39,7 +39,7 @@ async function files({ part, values, kinds, kept, out, words, emoji, facts }) {
   for (const kind of kinds) {
     try {
       const found = unpacked(new Uint8Array(readFileSync(kept)));
-      const plan = await knowledge.plan(part, values);
+      const { plan } = await knowledge.order(part, values);
       const [name, content] = await save(kind, { ...found, plan }, knowledge.catalogue, async () => {});
       writeFileSync(join(out, name), new Uint8Array(await new Blob([content]).arrayBuffer()));
       said[kind] = { name };
