@@ -19,7 +19,6 @@ class Stopped extends Error {}
 /** The state with which a run was to begin is not kept any more. */
 class Gone extends Error {}
 
-
 /** @returns {never} */
 function gone() {
   throw new Gone();

@@ -2,12 +2,12 @@
 // whole run gives.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { lanes } from "../computing/sampling.js";
 import { Run } from "../local/jobs.js";
-import { sampling } from "../local/parts/sampling.js";
 import { Pool } from "../local/pool.js";
+import { formsFor } from "../parts/index.js";
+import { planner as watch } from "../parts/watch/plan.js";
 import { check } from "../plans/fields.js";
-import { formsFor } from "../plans/forms.js";
-import { watch } from "../plans/sampling.js";
 import { schedule } from "../process/schedule.js";
 import { Catalogue } from "../words/catalogue.js";
 
@@ -49,7 +49,7 @@ async function ran(touch, from = null, values = {}) {
   const plan = watch.plan(request, [facts], catalogue);
   const messages = [];
   const run = new Run(new Pool(checkpoints), "watch", plan, (message) => messages.push(message), from, 0);
-  await run.run(async () => sampling.computation);
+  await run.run(async () => lanes);
   const frames = messages.flatMap(({ results }) => results).filter(({ kind }) => kind === "frame");
   frames.sort((a, b) => a.lane - b.lane || a.k - b.k);
   return { run, frames, evaluated, last: messages.at(-1), times: plan.rows[0].map(([, s]) => s) };
