@@ -25,6 +25,7 @@ from ui.machine.event_log import EventLog
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import Turns
+from ui.models.borrowed import borrow
 from ui.models.services import Services
 from ui.runs.jobs import Job
 from ui.runs.log import Message
@@ -73,6 +74,12 @@ class Models:
     def get(self, ref):
         self.is_loaded = True
         return self.model
+
+    def lend(self, ref):
+        return borrow(self, ref, self.get(ref))
+
+    def make_room(self, ref):
+        pass
 
     def fetch(self, ref, progress):
         self._load(progress)

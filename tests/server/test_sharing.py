@@ -13,9 +13,9 @@ from toylab import Models, wait_for
 import ddpm_core
 from ui.machine import turns
 from ui.machine.step_times import StepKind
+from ui.models.borrowed import Changed
 from ui.parts.sampling import Frame
 from ui.runs import jobs
-from ui.runs.borrowed import Changed, lend
 
 LONG = replace(SETTINGS, steps=40)
 
@@ -153,7 +153,7 @@ class Part:
 def test_a_run_that_waits_keeps_no_model_in_memory():
     models = Forgetful()
     models._spec |= {"decoder": Part(), "text": Part()}
-    model, network = lend(models, "toy")
+    model, network = models.lend("toy")
     assert network.description == "toy" and model.image_size == 8
     assert model.decoder.decode(3) == 6 and model.text("ab") == ["a", "b"]
     network.give_back()
@@ -178,7 +178,7 @@ def test_a_model_whose_files_changed_meanwhile_does_not_go_on(tmp_path):
     weights.write_bytes(b"1")
     models = Forgetful()
     models._spec["source"] = ddpm_core.model.Source("toy", file="weights", folder=tmp_path)
-    _, network = lend(models, "toy")
+    _, network = models.lend("toy")
     network.give_back()
     weights.write_bytes(b"22")
     with pytest.raises(Changed, match="the files of toy have changed during the run"):

@@ -7,7 +7,6 @@ import threading
 import weakref
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import plans
@@ -203,8 +202,9 @@ class Network(Engine):
         self.memory = memory
 
 
-def parts(network, **fields):
-    return SimpleNamespace(network=network, decoder=None, text=None, **fields)
+def model_of(network):
+    schedule = ddpm_core.NoiseSchedule.linear(10)
+    return ddpm_core.Model(network=network, schedule=schedule, image_size=8, prediction="epsilon")
 
 
 def test_models_stay_loaded_within_a_memory_budget_the_longest_unused_goes_first(monkeypatch):
@@ -212,7 +212,7 @@ def test_models_stay_loaded_within_a_memory_budget_the_longest_unused_goes_first
 
     def load(ref, **_):
         loads.append(str(ref))
-        return parts(Network(memory[str(ref)]))
+        return model_of(Network(memory[str(ref)]))
 
     monkeypatch.setattr(ddpm_core, "load", load, raising=False)
     models = Models(limits=ServerLimits(model_memory_mb=16e-6))
@@ -229,9 +229,7 @@ def test_what_is_known_of_a_model_does_not_keep_it_in_memory(monkeypatch):
     """Computations keep it, for as long as their pictures can be saved."""
 
     def load(ref, **_):
-        return ddpm_core.Model(
-            network=Network(8), schedule=ddpm_core.NoiseSchedule.linear(10), image_size=8, prediction="epsilon"
-        )
+        return model_of(Network(8))
 
     monkeypatch.setattr(ddpm_core, "load", load, raising=False)
     models = Models(limits=ServerLimits(model_memory_mb=12e-6))
@@ -246,26 +244,26 @@ def test_what_is_known_of_a_model_does_not_keep_it_in_memory(monkeypatch):
 def test_a_model_that_goes_while_it_is_loaded_is_no_error(monkeypatch):
     """Its files change in that moment, and another question notices."""
     models = Models()
-    monkeypatch.setattr(models, "_load", lambda ref: parts(Network(1)))
+    monkeypatch.setattr(models, "_load", lambda ref: model_of(Network(1)))
     assert models.get("mnist-tiny").network.memory == 1
 
 
-def test_memory_is_counted_as_it_is_when_room_is_needed(monkeypatch):
+def test_memory_is_counted_as_it_is_after_a_run(monkeypatch):
     """An engine compiles more shapes as runs need them."""
     models = Models(limits=ServerLimits(model_memory_mb=12e-6))
     networks = {"o/a": Network(5), "o/b": Network(5)}
-    monkeypatch.setattr(ddpm_core, "load", lambda ref, **_: parts(networks[str(ref)]), raising=False)
+    monkeypatch.setattr(ddpm_core, "load", lambda ref, **_: model_of(networks[str(ref)]), raising=False)
     models.get("o/a")
     models.get("o/b")
     assert models.loaded("o/a") and models.loaded("o/b")
     networks["o/b"].memory = 8
-    models.get("o/b")
+    models.make_room("o/b")
     assert models.loaded("o/b") and not models.loaded("o/a")
 
 
 def test_a_folder_exported_anew_is_loaded_anew(tmp_path, monkeypatch):
     def load(where, **_):
-        return parts(Network(1), weights=where.folder / "diffusion_pytorch_model.safetensors")
+        return model_of(Network(1))
 
     monkeypatch.setattr(ddpm_core, "load", load, raising=False)
     folder = tmp_path / "mine"

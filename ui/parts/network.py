@@ -16,13 +16,13 @@ from pydantic import Field
 import ddpm_core
 from ddpm_core.model import Model, ModelSpec
 from ui.machine.step_times import StepKind
+from ui.models.borrowed import owner
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan
 from ui.pictures.encoded import fitting, sent
 from ui.protocol import BlockPictures, Figures, InsideFrame, NetworkBlock, Opening
 from ui.runs.asked import Asked, LaneAsked, RowsAsked, Seed, unclear
-from ui.runs.borrowed import owner
 from ui.runs.jobs import Job
 from ui.runs.log import size_of
 from ui.runs.plans import Computation, by_kind

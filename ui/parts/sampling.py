@@ -20,13 +20,13 @@ from ui import protocol
 from ui.machine import zero_gpu
 from ui.machine.limits import Refused
 from ui.machine.step_times import StepKind
+from ui.models.borrowed import files
 from ui.models.catalogue import short_name
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.pictures.encoded import encoded, kept_steps, sent
 from ui.runs import touch
 from ui.runs.asked import Asked, LaneAsked, Name, Seeds, unclear
-from ui.runs.borrowed import files
 from ui.runs.jobs import Job
 from ui.runs.log import Gone, Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Hashable, Iterator
+from contextlib import suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,9 @@ from ui.forms import units
 from ui.machine.limits import Refused
 from ui.machine.step_times import StepKind, Stopwatch
 from ui.machine.turns import Outlook, Seat
-from ui.models.loaded import Loading, revision
+from ui.models.borrowed import BorrowedNetwork
+from ui.models.loaded import Loading
 from ui.protocol import Result, RunMessage, RunStatus
-from ui.runs.borrowed import BorrowedNetwork, lend
 from ui.runs.listeners import NobodyListens
 from ui.runs.log import Gone, Message, RunLog, Stopped, Values
 from ui.runs.plans import Computation, Plan, Recording, Shown, evaluations
@@ -235,7 +236,6 @@ class Job:
             log.exception("a run failed")
             end = Message("error", unforeseen(error, self.computation.images))
             outcome, why = "failed", {"error": type(error).__name__}
-        self._networks = []
         self._count(outcome or ("gone" if self._gone else end.state), **why)
         self.log.say(end)
 
@@ -288,21 +288,28 @@ class Job:
 
     def _compute(self, plan: Plan) -> None:
         """Load the models and compute. In the job's turn, so waiting jobs do not fill the memory with models."""
-        models = []
-        for ref in self.computation.refs:
+        models, held = [], self._services.models
+        try:
+            for ref in self.computation.refs:
+                self.log.check()
+                if held.loaded(ref) is None:
+                    self.log.say(loading(ref))
+                    self.loaded = True
+                model, network = held.lend(ref)
+                models.append(model)
+                self._networks.append(network)
+                self.about.append({"revision": model.source and model.source.revision, "engine": network.description})
             self.log.check()
-            if self._services.models.loaded(ref) is None:
-                self.log.say(loading(ref))
-                self.loaded = True
-            model, network = lend(self._services.models, ref)
-            models.append(model)
-            self._networks.append(network)
-            self.about.append({"revision": revision(model), "engine": network.description})
-        self.log.check()
-        self._began = time.monotonic()
-        self.log.say(Message("running"))
-        self.since = self._services.turns.clock()
-        self.computation.compute(plan, models, self)
+            self._began = time.monotonic()
+            self.log.say(Message("running"))
+            self.since = self._services.turns.clock()
+            self.computation.compute(plan, models, self)
+        finally:
+            for network in self._networks:
+                network.give_back()
+        for ref in self.computation.refs:
+            with suppress(Refused):  # the run is done; the next one that needs this model says so
+                held.make_room(ref)
 
     def _note_work(self, seat: Seat) -> float:
         """Tell the line how much there is to do. Returns how many steps are left."""

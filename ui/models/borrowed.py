@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ddpm_core.model import Decoder, Model, Text, engine_network
-from ui.models.loaded import Models
 
 if TYPE_CHECKING:
     from ddpm_core.model import Tensor
+    from ui.models.loaded import Models
 
 
 class Changed(ValueError):
@@ -19,10 +19,11 @@ class Changed(ValueError):
 
 
 class BorrowedNetwork:
-    """An `EngineNetwork` in the place of a model's own, for one run.
+    """An `EngineNetwork` in the place of a model's own, for all runs of this model.
 
-    A run that waits keeps no model in memory. If a model had to make room for others meanwhile, it is loaded again. So
-    the limit on the memory of models holds, however many runs of different models take turns.
+    Only the run that has its turn holds the model, so runs that wait keep no model in memory. If a model had to make
+    room for others meanwhile, it is loaded again. So the limit on the memory of models holds, however many runs of
+    different models take turns.
     """
 
     def __init__(self, models: Models, ref: str, model: Model):
@@ -36,7 +37,7 @@ class BorrowedNetwork:
 
     @property
     def held(self) -> Model:
-        """The model. It is there only during the run's turn."""
+        """The model. It is there only during a run's turn."""
         assert self._held is not None
         return self._held
 
@@ -46,7 +47,8 @@ class BorrowedNetwork:
         return engine_network(self.held).memory
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
-        return self.held.network(x, t_index, labels)
+        assert self._held is not None  # not `held`: this is called for each evaluation
+        return self._held.network(x, t_index, labels)
 
     def with_gradients(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """Evaluate the network with gradients with respect to x."""
@@ -56,12 +58,16 @@ class BorrowedNetwork:
         """Return how much each place of x attends to each word."""
         return engine_network(self.held).attention(x, t_index, states)
 
+    def lend(self, model: Model) -> None:
+        """Hold the model, until `give_back`."""
+        self._held = model
+
     def give_back(self) -> None:
         """Let go of the model, until `hold`."""
         self._held = None
 
     def hold(self) -> bool:
-        """Hold the network again. Returns whether it had to be loaded. Call this in the run's turn.
+        """Hold the model again. Returns whether it had to be loaded. Call this in the run's turn.
 
         Raises Changed, and whatever loading raises.
         """
@@ -126,9 +132,8 @@ class BorrowedText:
         return self._held.unknown(prompt)
 
 
-def lend(models: Models, ref: str) -> tuple[Model, BorrowedNetwork]:
-    """Return the model of a reference, whose network is lent, and that network. Call this in the run's turn."""
-    model = models.get(ref)
+def borrow(models: Models, ref: str, model: Model) -> tuple[Model, BorrowedNetwork]:
+    """Return the same model with a borrowed network, and that network, which holds it."""
     network = BorrowedNetwork(models, ref, model)
     decoder = BorrowedDecoder(network) if model.decoder else None
     text = BorrowedText(network) if model.text else None
@@ -136,7 +141,7 @@ def lend(models: Models, ref: str) -> tuple[Model, BorrowedNetwork]:
 
 
 def owner(model: Model) -> Model:
-    """Return the model whose network a run holds, in its turn. Code that looks inside the network needs it."""
+    """Return the model whose network a run holds in its turn. Code that looks inside the network needs it."""
     return model.network.held if isinstance(model.network, BorrowedNetwork) else model
 
 
