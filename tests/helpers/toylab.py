@@ -166,7 +166,7 @@ def messages(part, name, values, watch=lambda run, message: None):
 
 def heard(part, computation, watch=lambda run, message: None, values=None):
     """The run of a computation and its messages. values: of the form that asked for it."""
-    run = Job(computation, part.services, show=computation.shown)
+    run = Job(computation, part.services)
     run.values, seen = values, []
     for message in run.messages():
         packed(message)  # it can travel
@@ -206,8 +206,7 @@ def saved(place, part, run, *kinds, sets=None):
     asked |= {"words": words, "emoji": emoji.NAMES, "facts": known}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        size, pieces = packed(run.kept())
-        assert (folder / "kept").write_bytes(b"".join(pieces)) == size
+        (folder / "kept").write_bytes(b"".join(packed(run.kept())))
         node = _files()
         node.stdin.write(json.dumps(asked | {"kept": str(folder / "kept"), "out": temporary}) + "\n")
         node.stdin.flush()

@@ -23,7 +23,7 @@ from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import Turns
 from ui.models.borrowed import BorrowedNetwork, borrow
-from ui.models.catalogue import EMBEDDED, OFFERED, choice, short_name
+from ui.models.catalogue import EMBEDDED, OFFERED, choice
 from ui.protocol import ModelChoice
 
 Stamp = tuple | None
@@ -214,6 +214,10 @@ class Models:
             raise refs.CheckpointError("This page takes embedded checkpoints and Hub ids (owner/name) only")
         return replace(refs.parse(text, local=False), open=name not in self.offered)
 
+    def _name(self, ref: str) -> str:
+        """A checkpoint in a sentence."""
+        return self._folder.name if self._folder and ref == FOLDER else ref
+
     def flop(self, ref: str) -> float | None:
         """What one evaluation of a checkpoint's network costs; None where its files are not here."""
         return self.read(ref, _flop)
@@ -230,7 +234,7 @@ class Models:
         """What refuses a download that is too large."""
 
         def allow(size: int, folder: Path) -> None:
-            self.limits.check_download(short_name(ref), size, folder)
+            self.limits.check_download(self._name(ref), size, folder)
 
         return allow
 
@@ -260,7 +264,7 @@ class Models:
         """Refuse a model whose weights alone are more than all may take, before they are downloaded or loaded."""
         from ddpm_core.checkpoint.cost import model_cost
 
-        self.limits.check_model(short_name(str(checkpoint.ref)), model_cost(spec.check(checkpoint)).memory)
+        self.limits.check_model(str(checkpoint.ref), model_cost(spec.check(checkpoint)).memory)
 
     def _load(self, ref: str) -> Model:
         where = self.parse(ref)
@@ -289,7 +293,7 @@ class Models:
         with self._lock:
             newest = self._loaded.get(ref)  # None where its files have changed in this moment
             try:
-                self.limits.check_model(short_name(ref), _memory(newest.model) if newest else 0)
+                self.limits.check_model(self._name(ref), _memory(newest.model) if newest else 0)
             except ValueError:
                 del self._loaded[ref]
                 raise
@@ -426,6 +430,6 @@ class Models:
         """`catalogue.choice` of each offered checkpoint, with what is known of it by now: those that are here first."""
         unknown = {ref: snapshots.Status("embedded" if ref in refs.embedded() else "") for ref in self.offered}
         known = [choice(ref, self._status.get(ref) or status) for ref, status in unknown.items()]
-        usual = {"about": "", "group": "trained", "data": "", "ready": True, "latent": False, "picture": ""}
+        usual = {"group": "trained", "data": "", "ready": True, "latent": False, "picture": ""}
         own = [ModelChoice(ref=FOLDER, label=self._folder.name, **usual)] if self._folder else []
         return sorted(known + own, key=lambda one: ("here", "trained", "hub").index(one["group"]))

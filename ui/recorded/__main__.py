@@ -85,7 +85,7 @@ def _computed(app: App, part: str, values: Values) -> list[Any]:
     if part not in app.parts:  # the page computes it
         return planned(computes=True)["results"]
     computation, results = app.parts[part].request(planned()["asked"]), []
-    for update in Job(computation, app.services, show=computation.shown).updates():
+    for update in Job(computation, app.services).updates():
         results += update.results
         if update.state == "error":
             raise SystemExit(f"{part}: {update.text}")

@@ -20,10 +20,10 @@ from ui.machine.step_times import StepKind, Stopwatch
 from ui.machine.turns import Outlook, Seat
 from ui.models.borrowed import BorrowedNetwork
 from ui.models.loaded import Loading
-from ui.protocol import Result, RunMessage, RunStatus
+from ui.protocol import RunMessage, RunStatus
 from ui.runs.listeners import NobodyListens
 from ui.runs.log import Gone, Message, RunLog, Stopped, Values
-from ui.runs.plans import Computation, Plan, Recording, Shown, evaluations
+from ui.runs.plans import Computation, Plan, Recording, evaluations
 
 if TYPE_CHECKING:
     from ui.models.services import Services
@@ -35,7 +35,7 @@ class Job:
     """A computation in a background thread of its own, from `start` on; its `log` has the messages.
 
     visitor: whose it is, who shares the machine with others; None is nobody else's. address: from where they ask.
-    show: what the log gets of a result. patience: seconds that it goes on while nobody reads the log.
+    patience: seconds that it goes on while nobody reads the log.
     """
 
     def __init__(
@@ -44,13 +44,13 @@ class Job:
         services: Services,
         visitor: Hashable = None,
         address: str | None = None,
-        show: Callable[[object], object] = lambda result: result,
         patience: float = math.inf,
     ):
         self.id = secrets.token_hex(8)
         self.computation = computation
         self.visitor, self.address = visitor, address
         self.log = RunLog(self.complete, patience)
+        self.give = self.log.give  # of its computation: it sends results to whoever listens
         self.loaded = False  # whether it had to load a model
         self.plan: Plan | None = None  # once its models are known
         # Of the class that its computation names, which alone knows more of it.
@@ -59,7 +59,7 @@ class Job:
         self.notice = ""  # for the visitor, while it goes on
         self.done: defaultdict[StepKind, float] = defaultdict(float)  # steps of each kind
         self.since: float | None = None  # when the step under way began, by the clock of the turns
-        self._services, self._show = services, show
+        self._services = services
         self._seat: Seat | None = None  # in the line
         self._networks: list[BorrowedNetwork] = []
         self._watches: dict[StepKind, Stopwatch] = {}
@@ -139,10 +139,6 @@ class Job:
         return self._seat.seconds() if self._seat else 0.0
 
     # --- For its computation
-
-    def give(self, *results: Result | Shown) -> None:
-        """Send results to whoever listens, with the next message."""
-        self.log.give(*map(self._show, results))
 
     def count(self, kind: StepKind, steps: float = 1, timed: bool = True) -> None:
         """So many have been done since the last call. Others may have their turn now. timed: they tell the pace.

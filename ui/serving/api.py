@@ -36,7 +36,7 @@ from ui.runs.jobs import Job
 from ui.runs.listeners import NOBODY, UNHEARD, UNHEARD_OF_ONE, Listener, NobodyListens
 from ui.runs.log import Message, Values
 from ui.runs.states import ENDED
-from ui.runs.visitors import address, asks, visitor
+from ui.runs.visitors import asks, visitor
 from ui.serving import gradio_faults
 from ui.serving.connections import Server
 from ui.serving.gate import REQUESTS, unclear
@@ -162,11 +162,11 @@ class Api(gr.Server):
             computation = Scripted(self.services, [Script.check(values)])
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        job = Job(computation, self.services, visitor(), address())
-        session = visitor()
-        listener = Listener(lambda: self.events.is_heard(session))
+        who = visitor()
+        job = Job(computation, self.services, who.name, who.address)
+        listener = Listener(lambda: self.events.is_heard(who.name))
         try:
-            with self.unheard.one(address()):
+            with self.unheard.one(who.address):
                 await listener.comes()
             async with aclosing(listener.hears(job.updates(), job.leave)) as updates:
                 async for update in updates:

@@ -31,7 +31,7 @@ from ui.forms.fields import (
 from ui.models.catalogue import EMBEDDED, usual_guidance
 from ui.models.form_options import QUICK, class_names, default_count, samplers, step_limits, variances
 from ui.models.services import Services
-from ui.parts.sampling import Sampling, SamplingAsked, SamplingPlan
+from ui.parts.sampling import Frame, Sampling, SamplingAsked, SamplingPlan
 from ui.runs.asked import Checkpoint, LaneAsked
 from ui.runs.log import Values
 from ui.runs.plans import Computation
@@ -130,6 +130,10 @@ class Scripted(Sampling):
         return Sampling(
             self.services, SamplingAsked(lanes=lanes, seeds=seeds, clip=clip, attention=False, touch=[])
         ).plan(models)
+
+    def shown(self, frame: Frame) -> object:
+        """Return the frame as it is: scripts get its numbers."""
+        return frame
 
     def log(self, plan: SamplingPlan | None) -> Values:
         return super().log(plan) if plan else Computation.log(self, None)

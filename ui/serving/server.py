@@ -57,12 +57,12 @@ from ui.runs.asked import unclear as unclear_request
 from ui.runs.listeners import in_thread
 from ui.runs.log import Gone, Values
 from ui.runs.pages import NotBegun, Runs
-from ui.runs.visitors import address, asks
+from ui.runs.visitors import asks, visitor
 from ui.runs.words import page_words
 from ui.serving.connections import Server
 from ui.serving.gate import CROWDED, NAME, REQUESTS, REQUESTS_OF_ONE, Gate, unclear
 from ui.serving.origins import Origins, page_address
-from ui.serving.packing import packed, whole
+from ui.serving.packing import packed
 from ui.serving.scripted import OF_FORMS, is_quick, of_link
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class App(FastAPI):
         parts: list[Part] = [make(services) for make in PARTS]
         self.parts = {name: part for part in parts for name in part.names}
         self._shares: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()  # of each address
-        self.runs = Runs(services, lambda name, values: self.parts[name].request(values))
+        self.runs = Runs(services, self.parts)
         self.origins = Origins(any_host=services.public)
         self.add_middleware(
             Gate, events=services.events, origins=self.origins, requests=self.requests, admits=self._admits
@@ -207,12 +207,12 @@ class App(FastAPI):
 
     async def _asked(self, question: Question, request: Request) -> Response:
         """Answer a question of the page."""
-        asks(question.page, request.client and request.client.host)
+        who = asks(question.page, request.client and request.client.host)
         what = question.part, question.what, question.values
-        share = self._shares.setdefault(address() or "", anyio.CapacityLimiter(QUESTIONS_OF_ONE))
+        share = self._shares.setdefault(who.address or "", anyio.CapacityLimiter(QUESTIONS_OF_ONE))
         async with share:
             answer = await anyio.to_thread.run_sync(self._ask, *what, limiter=QUESTIONS)
-        return Response(whole(answer), media_type=BYTES)
+        return Response(b"".join(packed(answer)), media_type=BYTES)
 
     def _ask(self, part: str, what: str, values: Values) -> object:
         """Return the answer to a question of the page, or {error}, a sentence that says why there is none."""
@@ -284,30 +284,30 @@ class App(FastAPI):
     def _kept(self, run: str) -> Response:
         """Return the numbers of a run of which the page makes files: `Job.kept`, packed."""
         try:
-            size, pieces = packed(self.runs.find(run).kept())
+            pieces = packed(self.runs.find(run).kept())
         except ValueError as error:
             raise HTTPException(404, units.sentence(error)) from None
-        headers = {"content-length": str(size), "cache-control": "no-store"}
-        return StreamingResponse(pieces, headers=headers, media_type=BYTES)
+        headers = {"content-length": str(sum(map(len, pieces))), "cache-control": "no-store"}
+        return StreamingResponse(iter(pieces), headers=headers, media_type=BYTES)
 
     def _room(self, asked: Asked) -> Invitation:
         """Return the address at which others in the room can open the page."""
         assert self.server is not None
-        served = Served(self.server.host, self.server.port, address() is None, self.share_url)
+        served = Served(self.server.host, self.server.port, visitor().address is None, self.share_url)
         return invitation(asked.get("page"), served)
 
     async def _run(self, asked: AskedRun, request: Request) -> Response:
         """Return the messages of a run: of a new one, which replaces the page's run of this part, or with {resume: run}
         of one that is here. The page listens until it closes the connection.
         """
-        asks(asked.page, request.client and request.client.host)
+        who = asks(asked.page, request.client and request.client.host)
         if asked.part not in self.parts:
             raise HTTPException(404, "There is no such part on this page")
         try:
             run = (
                 self.runs.resumed(asked.values["resume"])
                 if "resume" in asked.values
-                else self.runs.begin(asked.part, asked.values, asked.page, address(), (asked.load, asked.number))
+                else self.runs.begin(asked.part, asked.values, asked.page, who.address, (asked.load, asked.number))
             )
             messages = run.messages()
         except NotBegun as refused:
@@ -318,7 +318,8 @@ class App(FastAPI):
             from ui.serving.gradio_faults import tell_spaces
 
             tell_spaces(request)
-        return StreamingResponse(in_thread(map(whole, messages)), headers=LIVE, media_type=BYTES)
+        content = in_thread(b"".join(packed(message)) for message in messages)
+        return StreamingResponse(content, headers=LIVE, media_type=BYTES)
 
 
 # --- Start and end

@@ -214,7 +214,7 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
         choice = catalogue.choice(ref, snapshots.Status("embedded"))
         size = sum(size for size, *_ in known["files"].values())
         if size > FREE:
-            choice["about"] = " · ".join(filter(None, [choice["about"], units.megabytes(size)]))
+            choice["bytes"] = size
         choices.append(choice)
     given: dict[str, Any] = app.given() | {"first": next(iter(models))}
     given["words"] |= {"installed": {name: f"{adds} {INSTALL}" for name, adds in INSTALLED.items()}}

@@ -1,5 +1,6 @@
 // The page's words: its places and keys, the bar of a run, the Share menu, and what stands in every form.
 
+import { DATA } from "./checkpoints.js";
 import { DECODED, DECODED_ALL } from "./player.js";
 
 /** @import { ModelChoice } from "../messages/protocol.d.ts" */
@@ -150,7 +151,7 @@ export const FORM = {
   groups: {
     here: () => "Ready here",
     trained: () => "Trained here",
-    hub: ({ data }) => (data ? `Needs the Hub: ${data}` : "Needs the Hub"),
+    hub: ({ data }) => (data ? `Needs the Hub: ${DATA[data]}` : "Needs the Hub"),
   },
   laneB: (/** @type {string} */ label) => `${label} (B)`,
 };
