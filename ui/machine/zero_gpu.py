@@ -24,6 +24,8 @@ START = 15.0  # seconds until a process has the GPU and the weights on it
 STEP = 0.03  # seconds of one evaluation, however small
 SPEED = 5e12  # FLOP/s that a U-Net reaches at least on the GPU; a guess, as no ZeroGPU could be tried
 
+Arguments = dict[str, Any]  # of `ddpm_core.trajectory`, which checks them
+
 log = logging.getLogger(__name__)
 
 
@@ -36,7 +38,7 @@ class Interrupted(ValueError):
     """A run that had begun on the GPU can't go on there."""
 
 
-def seconds(refs: Sequence[str], lanes: Sequence[dict[str, Any]], shared: dict[str, Any], flop: float) -> int:
+def seconds(refs: Sequence[str], lanes: Sequence[Arguments], shared: Arguments, flop: float) -> int:
     """How long a run needs the GPU, from its steps, its larger network and its number of images. At most MOST."""
     images = len(shared["seeds"])
     batches = [images * (1 if lane.get("guidance") is None else 2) for lane in lanes]
@@ -45,7 +47,7 @@ def seconds(refs: Sequence[str], lanes: Sequence[dict[str, Any]], shared: dict[s
 
 
 def _steps(
-    refs: Sequence[str], lanes: Sequence[dict[str, Any]], shared: dict[str, Any], flop: float
+    refs: Sequence[str], lanes: Sequence[Arguments], shared: Arguments, flop: float
 ) -> Iterator[tuple[int, ddpm_core.Step]]:
     """The steps of a run as `ddpm_core.side_by_side` yields them, with their tensors on the CPU. refs: of each lane.
 
@@ -65,7 +67,7 @@ def _steps(
 
 
 _MODELS: dict[str, Model] = {}  # of a process with a GPU, which may be used for several runs: those of the newest
-on_gpu: Any = None
+on_gpu: Callable[..., Iterator[tuple[int, ddpm_core.Step]]] | None = None
 """runs `_steps` on the GPU; None where there is no ZeroGPU"""
 # What `spaces` says. It calls every error in the process with the GPU a "ZeroGPU worker error", whose text is the
 # error's class, and so too when it kills that process because its time is over.
@@ -87,8 +89,8 @@ def prepare() -> None:
 
 def side_by_side(
     lanes: Sequence[Lane],
-    arguments: Sequence[dict[str, Any]],
-    shared: dict[str, Any],
+    arguments: Sequence[Arguments],
+    shared: Arguments,
     flop: float,
     notify: Callable[[str], None],
 ) -> Iterator[tuple[int, ddpm_core.Step]]:
@@ -103,6 +105,7 @@ def side_by_side(
         own = [
             {**each, "on_step": lane.on_step, "after": lane.after} for each, lane in zip(arguments, lanes, strict=True)
         ]
+        assert on_gpu is not None
         steps, done = on_gpu(refs, own, shared, flop), 0
         try:
             for done, item in enumerate(steps, 1):  # noqa: B007

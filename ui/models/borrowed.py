@@ -5,13 +5,20 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ddpm_core.model import Decoder, Model, Text, engine_network
 
 if TYPE_CHECKING:
     from ddpm_core.model import Tensor
-    from ui.models.loaded import Models
+
+
+class Lender(Protocol):
+    """Who has the models: `Models` of loaded.py."""
+
+    def loaded(self, ref: str) -> Model | None: ...
+
+    def get(self, ref: str) -> Model: ...
 
 
 class Changed(ValueError):
@@ -26,7 +33,7 @@ class BorrowedNetwork:
     different models take turns.
     """
 
-    def __init__(self, models: Models, ref: str, model: Model):
+    def __init__(self, models: Lender, ref: str, model: Model):
         network = engine_network(model)
         self.device, self.description, self.moves_inputs = network.device, network.description, network.moves_inputs
         self._models = models
@@ -132,7 +139,7 @@ class BorrowedText:
         return self._held.unknown(prompt)
 
 
-def borrow(models: Models, ref: str, model: Model) -> tuple[Model, BorrowedNetwork]:
+def borrow(models: Lender, ref: str, model: Model) -> tuple[Model, BorrowedNetwork]:
     """Return the same model with a borrowed network, and that network, which holds it."""
     network = BorrowedNetwork(models, ref, model)
     decoder = BorrowedDecoder(network) if model.decoder else None

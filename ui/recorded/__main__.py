@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -76,7 +75,7 @@ def record(parts: list[str]) -> None:
         _write(part, {"values": values, "results": _light(results, QUALITY.get(part))})
 
 
-def _computed(app: App, part: str, values: Values) -> list[Any]:
+def _computed(app: App, part: str, values: Values) -> list[Values]:
     """Return the results of a run as the page shows them."""
 
     def planned(**more: object) -> Values:
@@ -148,7 +147,7 @@ def _levelled(images: np.ndarray) -> np.ndarray:
     return ((images / step).round() * step).round().astype(np.uint8)
 
 
-def _light(content: Any, quality: int | None = None) -> Any:
+def _light(content: object, quality: int | None = None) -> object:
     """The same with lighter pictures and shorter numbers. quality: of pictures that may lose something."""
     if isinstance(content, dict):
         return {name: _light(value, quality) for name, value in content.items()}

@@ -26,7 +26,7 @@ K = TypeVar("K")  # the plan of the recorded run; None if the run keeps nothing
 class Plan:
     """A request with every choice made. steps: how many steps of each kind the run takes."""
 
-    request: Any
+    request: object
     steps: Mapping[StepKind, float]
 
     def rest(self, done: Mapping[StepKind, float]) -> dict[StepKind, float]:

@@ -211,18 +211,18 @@ OPEN = {
 
 
 def _with_parameters(
-    endpoint: Callable[[Values], AsyncGenerator[Any, None]], first: str, result: object
-) -> Callable[..., AsyncGenerator[Any, None]]:
+    endpoint: Callable[[Values], AsyncGenerator[object, None]], first: str, result: object
+) -> Callable[..., AsyncGenerator[object, None]]:
     """Return the endpoint as a function with a parameter for each field of `Script`, as gradio reads its signature."""
     defaults: Values = Script.defaults() | {"checkpoint": first}
 
-    async def called(request: gr.Request, *values: Any) -> AsyncGenerator[Any, None]:
+    async def called(request: gr.Request, *values: object) -> AsyncGenerator[object, None]:
         asks(request.session_hash, request.client and request.client.host)
         async with aclosing(endpoint(dict(zip(defaults, values, strict=True)))) as items:
             async for item in items:
                 yield item
 
-    types: dict[str, Any] = {name: OPEN.get(name, type(default)) for name, default in defaults.items()}
+    types: dict[str, object] = {name: OPEN.get(name, type(default)) for name, default in defaults.items()}
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters = [inspect.Parameter("request", kind)]  # gradio gives it
     parameters += [

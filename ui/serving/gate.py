@@ -123,8 +123,9 @@ class Gate:
                     self._make_room(asked)
                 body = b""
                 if asked.method == "POST":
-                    body = await _whole(receive, MAX_REQUEST if asked.is_own else MAX_OTHER)
-                    _check_content(body, asked.is_own)
+                    body = await _body(receive, MAX_REQUEST if asked.is_own else MAX_OTHER)
+                    if not asked.is_own:
+                        _check_for_gradio(body)
                 async with self._login if asked.is_login else nullcontext():
                     if asked.is_login:
                         self._check_passwords(asked.address)
@@ -242,8 +243,8 @@ def _cookie(value: bytes) -> bytes:
     return b";".join([*kept, b" SameSite=lax"])
 
 
-async def _whole(receive: Receive, most: int) -> bytes:
-    """Return the body of a request. Raises Rejected if it is too large, or comes too slowly."""
+async def _body(receive: Receive, most: int) -> bytes:
+    """Return the body of a request. Raises Rejected if it is too large, comes too slowly, or takes long to read."""
     body, size, begun, more = bytearray(), 0, time.monotonic(), True
     while more:
         try:
@@ -261,18 +262,15 @@ async def _whole(receive: Receive, most: int) -> bytes:
             body += part
         elif size > 2 * most or not more:  # before the client has sent all, it would not read an answer
             raise Rejected(413, f"This request is too large: up to {most / 1e6:.2g} MB are taken")
+    if sum(map(body.count, (b",", b"[", b"{"))) > VALUES:
+        raise Rejected(413, f"This request has too many values: up to {VALUES:,} are taken")
     return bytes(body)
 
 
-def _check_content(body: bytes, is_own: bool) -> None:
-    """Raise Rejected for a body that would take long to read, or that gradio must not see: gradio keeps the name of a
-    session, however long it is, and looks at the path of every file that a request names, which may lead to another
-    machine.
+def _check_for_gradio(body: bytes) -> None:
+    """Raise Rejected for a body that gradio must not see: gradio keeps the name of a session, however long it is, and
+    looks at the path of every file that a request names, which may lead to another machine.
     """
-    if sum(map(body.count, (b",", b"[", b"{"))) > VALUES:
-        raise Rejected(413, f"This request has too many values: up to {VALUES:,} are taken")
-    if is_own:
-        return
 
     def check(part: dict[str, object]) -> dict[str, object]:
         meta = part.get("meta")

@@ -80,7 +80,7 @@ class Script(Request):
         if steps > T:
             raise ValueError(f"Steps must be a whole number from 1 to {T} for this checkpoint, got {steps}")
         spacing = suited_spacing(model, sampler, steps) if self.spacing == AUTO else self.spacing
-        own: dict[str, Any] = {name: getattr(self, name) for name in OPTIONS[sampler] if name in self.kinds()}
+        own: Values = {name: getattr(self, name) for name in OPTIONS[sampler] if name in self.kinds()}
         options = {name: value for name, value in own.items() if value != SWITCHES.get(name)}  # as the page asks
         options |= {"labels": self._class(model), "guidance": self._guidance(model), **self._words(model)}
         return LaneAsked(checkpoint=self.checkpoint, sampler=sampler, steps=steps, spacing=spacing, **options)

@@ -98,7 +98,7 @@ class Question(BaseModel):
 
     part: str
     what: str
-    values: dict[str, Any] = {}
+    values: Values = {}
     page: str = Field("", max_length=NAME)
 
 
@@ -106,7 +106,7 @@ class AskedRun(BaseModel):
     """A page's request for a run of a part, or {resume: run}. load, number: how the page counts its runs."""
 
     part: str
-    values: dict[str, Any]
+    values: Values
     page: str = Field("", max_length=NAME)
     load: str = Field("", max_length=NAME)
     number: int = 0
@@ -164,7 +164,7 @@ class App(FastAPI):
         root = page_address(request, self.root_path)
         return HTMLResponse(web.page(self.given(), f"{root}/preview.png?{request.url.query}", f"{root}/"))
 
-    def given(self) -> dict[str, Any]:
+    def given(self) -> Values:
         """Return what the page needs from the beginning: `Given` of web/app.js."""
         return {
             "client": web.CLIENT,

@@ -9,7 +9,6 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import ddpm_core
 from ddpm_core.checkpoint import refs
@@ -21,6 +20,7 @@ from ui.models import catalogue, facts
 from ui.models.facts import answer
 from ui.models.home import home
 from ui.pictures.encoded import SETS
+from ui.runs.log import Values
 from ui.serving.server import App, build
 from ui.web.scripts import REMARK, scripts
 
@@ -127,9 +127,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     return refused
 
 
-def _write_knowledge(
-    out: Path, app: App, given: Mapping[str, Any], hub: str, models: Mapping[str, dict[str, Any]]
-) -> str:
+def _write_knowledge(out: Path, app: App, given: Values, hub: str, models: Mapping[str, Values]) -> str:
     """Write what Python knows for the page, and return the folder of it, whose name changes with its files."""
     knowledge = {"models": list(models), "answers": _answers(given) | {"hub": hub}, "words": given["words"]}
     made = {
@@ -157,7 +155,7 @@ def _name(ref: str) -> str:
     )
 
 
-def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
+def _known(app: App, ref: str, name: str) -> tuple[Path, Values]:
     """The folder of a checkpoint, and what the page learns of it."""
     here = app.services.models.parse(ref)
     model = app.services.models.known(ref)
@@ -198,8 +196,8 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
 
 def _colours(ref: str, channels: int) -> list[list[float]]:
     """Of the preview of a latent: see ddpm_core/engines/latent.py."""
-    decoder: Any = ddpm_core.load(ref, device="cpu", engine="torch").decoder
-    return decoder.colours(channels).tolist()
+    decoder = ddpm_core.load(ref, device="cpu", engine="torch").decoder
+    return decoder.colours(channels).tolist()  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
 
 
 def _entry(content: bytes) -> tuple[int, str]:
@@ -207,7 +205,7 @@ def _entry(content: bytes) -> tuple[int, str]:
     return len(content), hashlib.sha256(content).hexdigest()[:12]
 
 
-def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
+def _given(app: App, models: dict[str, Values]) -> Values:
     """What the page is given, with another client."""
     choices = []
     for ref, known in models.items():
@@ -216,7 +214,7 @@ def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
         if size > FREE:
             choice["bytes"] = size
         choices.append(choice)
-    given: dict[str, Any] = app.given() | {"first": next(iter(models))}
+    given: Values = app.given() | {"first": next(iter(models))}
     given["words"] |= {"installed": {name: f"{adds} {INSTALL}" for name, adds in INSTALLED.items()}}
     given["initial"].pop("train", None)  # there is no folder to follow
     given["recorded"] = {part: f"{sentence} {INSTALL}" for part, sentence in RECORDED.items()}

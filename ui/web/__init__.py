@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse
@@ -68,7 +67,7 @@ def version() -> str:
     return digest.hexdigest()[:12]
 
 
-def page(given: Mapping[str, Any], preview: str, address: str = "") -> str:
+def page(given: Mapping[str, object], preview: str, address: str = "") -> str:
     """The page. given: what its modules need from the beginning. preview: the address of the picture that other sites
     show beside a link to it. address: its own, for search engines; "" where it is not known.
     """
