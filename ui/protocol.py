@@ -488,7 +488,8 @@ class Invitation(TypedDict):
 
     address: NotRequired[str]
     code: NotRequired[str]  # the address as a QR code, an SVG as data-URI
-    why: NotRequired[str]  # why they can't
+    # Why they can't: only this machine opens the page, the page has no address, or it computes in the browser alone.
+    why: NotRequired[Literal["alone", "nowhere", "static"]]
 
 
 class EngineQuestions(TypedDict):

@@ -40,38 +40,35 @@ class BorrowedNetwork:
         self._ref = ref
         self.files = files(model)  # changes when the weights do
         self._model = weakref.ref(model)
-        self._held: Model | None = model
+        self.held: Model | None = model
+        """the model; None outside of a run's turn"""
 
     @property
-    def held(self) -> Model:
-        """The model. It is there only during a run's turn."""
-        assert self._held is not None
-        return self._held
+    def model(self) -> Model:
+        """The model, in a run's turn."""
+        assert self.held is not None
+        return self.held
 
     @property
     def memory(self) -> int:
         """About how many bytes the network takes by now."""
-        return engine_network(self.held).memory
+        return engine_network(self.model).memory
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
-        assert self._held is not None  # not `held`: this is called for each evaluation
-        return self._held.network(x, t_index, labels)
+        assert self.held is not None
+        return self.held.network(x, t_index, labels)
 
     def with_gradients(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """Evaluate the network with gradients with respect to x."""
-        return engine_network(self.held).with_gradients(x, t_index, labels)
+        return engine_network(self.model).with_gradients(x, t_index, labels)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
         """Return how much each place of x attends to each word."""
-        return engine_network(self.held).attention(x, t_index, states)
-
-    def lend(self, model: Model) -> None:
-        """Hold the model, until `give_back`."""
-        self._held = model
+        return engine_network(self.model).attention(x, t_index, states)
 
     def give_back(self) -> None:
         """Let go of the model, until `hold`."""
-        self._held = None
+        self.held = None
 
     def hold(self) -> bool:
         """Hold the model again. Returns whether it had to be loaded. Call this in the run's turn.
@@ -86,7 +83,7 @@ class BorrowedNetwork:
             if files(model) != self.files:
                 raise Changed(f"the files of {self._ref} have changed during the run: press Run again")
             self._model = weakref.ref(model)
-        self._held = model
+        self.held = model
         return not is_loaded
 
 
@@ -98,7 +95,7 @@ class BorrowedDecoder:
 
     @property
     def _held(self) -> Decoder:
-        decoder = self._network.held.decoder
+        decoder = self._network.model.decoder
         assert decoder is not None
         return decoder
 
@@ -123,7 +120,7 @@ class BorrowedText:
 
     @property
     def _held(self) -> Text:
-        text = self._network.held.text
+        text = self._network.model.text
         assert text is not None
         return text
 
@@ -149,7 +146,7 @@ def borrow(models: Lender, ref: str, model: Model) -> tuple[Model, BorrowedNetwo
 
 def owner(model: Model) -> Model:
     """Return the model whose network a run holds in its turn. Code that looks inside the network needs it."""
-    return model.network.held if isinstance(model.network, BorrowedNetwork) else model
+    return model.network.model if isinstance(model.network, BorrowedNetwork) else model
 
 
 def files(model: Model) -> object:

@@ -255,9 +255,11 @@ class Models:
         """Return the model of a reference as a run gets it, and its network, which holds it until the run gives it
         back. The rest is as for `get`.
         """
-        model, one = self.get(ref), self._loaded.get(ref)
+        one = self._current(ref)
+        model = self.get(ref) if one is None else one.model
+        one = one or self._loaded.get(ref)
         lent = one.lent if one and one.model is model else borrow(self, ref, model)
-        lent[1].lend(model)
+        lent[1].held = model
         return lent
 
     def _check_memory(self, checkpoint: refs.LocalCheckpoint) -> None:

@@ -5,7 +5,7 @@ sketch that Watch shows while a visitor types a prompt.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -169,15 +169,26 @@ class KeptStates:
     """The states of each visitor's newest run. The oldest go if there are too many, or if they take too much memory."""
 
     def __init__(self):
-        self._of: dict[str | None, States] = {}  # the oldest ones first
+        self._of: dict[Hashable, States] = {}  # the oldest ones first
         self._lock = threading.Lock()
 
-    def keep(self, states: States) -> None:
+    def begin(self, plan: SamplingPlan, model: Model, work: Job, steps: int) -> States | None:
+        """Return where the states of a run are kept; None if they can't be changed, or take too much memory. steps: how
+        many are kept, in all lanes.
+        """
+        request, images = plan.request, steps * len(plan.request.seeds)
+        numbers = 4 * images * model.channels * model.image_size**2
+        is_one = request.lanes.count(request.lanes[0]) == len(request.lanes)  # lane B may be a copy
+        if not is_one or plan.lanes[0].chain.memory or numbers > STATES:
+            return None
+        pictures = 2 * images * model.picture_channels * model.picture_size**2
+        states = States(work.id, request, files(model), numbers + pictures, [{} for _ in plan.lanes])
         with self._lock:
-            self._of.pop(visitor().name, None)
-            self._of[visitor().name] = states
+            self._of.pop(work.visitor, None)
+            self._of[work.visitor] = states
             while len(self._of) > VISITORS or sum(each.bytes for each in self._of.values()) > ALL_STATES:
                 del self._of[next(iter(self._of))]
+        return states
 
     def find(self, start: StateAsked, step: int, request: SamplingAsked) -> States:
         """Return the states of the visitor's run in which this step is kept. Raises Gone if there are none, and
@@ -262,7 +273,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         earlier = kept_states.find(start, plan.begin - 1, request) if start and kept_states else None
         if earlier and earlier.files != files(loaded[0]):
             raise ValueError(f"The files of {self.refs[0]} have changed: press Run again")
-        states = self._new_states(plan, loaded[0], work.id, sum(map(len, kept)))
+        states = kept_states.begin(plan, loaded[0], work, sum(map(len, kept))) if kept_states else None
 
         def keep(frame: Frame, x: Tensor) -> Frame:
             lane, k = frame.lane, frame.k
@@ -297,20 +308,6 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
                 work.recording.x_0[i] = step.x.float().cpu().numpy()
             if kind := plan.kind_of(i, step.index):
                 work.count(kind)
-
-    def _new_states(self, plan: SamplingPlan, model: Model, run: str, steps: int) -> States | None:
-        """Return where the states of this run are kept; None if they can't be changed, or take too much memory.
-        steps: how many are kept, in all lanes.
-        """
-        request, images = plan.request, steps * len(plan.request.seeds)
-        numbers = 4 * images * model.channels * model.image_size**2
-        is_one = request.lanes.count(request.lanes[0]) == len(request.lanes)  # lane B may be a copy
-        if not self.kept_states or not is_one or plan.lanes[0].chain.memory or numbers > STATES:
-            return None
-        pictures = 2 * images * model.picture_channels * model.picture_size**2
-        states = States(run, request, files(model), numbers + pictures, [{} for _ in plan.lanes])
-        self.kept_states.keep(states)
-        return states
 
     def _steps(self, plan: SamplingPlan, lanes: Sequence[runs.Lane], work: Job) -> Iterator[tuple[int, Step]]:
         """Return the steps of the lanes: those of `ddpm_core.side_by_side`, on ZeroGPU's GPU if there is one."""

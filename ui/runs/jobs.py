@@ -14,7 +14,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from ddpm_core.checkpoint.refs import CheckpointError
-from ui.forms import units
+from ui.forms.fields import sentence
 from ui.machine.limits import Refused
 from ui.machine.step_times import StepKind, Stopwatch
 from ui.machine.turns import Outlook, Seat
@@ -224,9 +224,9 @@ class Job:
         except NobodyListens:
             end, outcome = Message("stopped", status={"kind": "unheard"}), "gone"
         except Refused as refused:
-            end, outcome, why = Message("error", units.sentence(refused)), "refused", {"limit": refused.name}
+            end, outcome, why = Message("error", sentence(refused)), "refused", {"limit": refused.name}
         except (ValueError, CheckpointError) as error:
-            end = error.end if isinstance(error, Gone) else Message("error", units.sentence(error))
+            end = error.end if isinstance(error, Gone) else Message("error", sentence(error))
             outcome, why = "wrong", {"error": type(error).__name__}
         except Exception as error:  # nobody else sees what fails in this thread, and the listener waits for an end
             log.exception("a run failed")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from ui.forms import units
+from ui.forms.fields import sentence
 from ui.models.services import Services
 from ui.runs import listeners
 from ui.runs.jobs import Job
@@ -67,7 +67,7 @@ class Runs:
         try:
             computation = self._parts[part].request(values)
         except ValueError as error:
-            raise NotBegun(Message("error", units.sentence(error))) from None
+            raise NotBegun(Message("error", sentence(error))) from None
         job = Job(computation, self._services, page, address, listeners.PATIENCE)
         self._runs[job.id], self._current[page, part] = job, (job.id, number)
         for ended in _excess(self._runs.values(), lambda job: not job.goes_on, KEPT):

@@ -39,8 +39,8 @@ from ddpm_core.imports import collector_off
 from ui import web
 from ui.export.invitation import Served, invitation
 from ui.export.link_preview import preview
-from ui.forms import emoji, units
-from ui.forms.fields import reference
+from ui.forms import emoji
+from ui.forms.fields import reference, sentence
 from ui.machine import temporary_files, zero_gpu
 from ui.machine.event_log import EventLog
 from ui.machine.limits import Places, ServerLimits
@@ -219,7 +219,7 @@ class App(FastAPI):
         try:
             return self._answer(str(part), str(what), values if isinstance(values, dict) else {})
         except (ValueError, CheckpointError) as error:
-            return {"error": units.sentence(error)}
+            return {"error": sentence(error)}
         except OSError as error:
             full = temporary_files.FULL if temporary_files.is_full(error) else ""
             # Not str(error): it may name folders of this machine.
@@ -286,7 +286,7 @@ class App(FastAPI):
         try:
             pieces = packed(self.runs.find(run).kept())
         except ValueError as error:
-            raise HTTPException(404, units.sentence(error)) from None
+            raise HTTPException(404, sentence(error)) from None
         headers = {"content-length": str(sum(map(len, pieces))), "cache-control": "no-store"}
         return StreamingResponse(iter(pieces), headers=headers, media_type=BYTES)
 
@@ -314,7 +314,7 @@ class App(FastAPI):
             messages = iter([refused.message])
         except Gone as gone:
             raise HTTPException(404, str(gone)) from None
-        if zero_gpu.is_here():
+        if zero_gpu.on_gpu is not None:
             from ui.serving.gradio_faults import tell_spaces
 
             tell_spaces(request)

@@ -15,7 +15,7 @@ from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui import web
-from ui.forms import emoji, units
+from ui.forms import emoji
 from ui.models import catalogue, facts
 from ui.models.facts import answer
 from ui.models.home import home
@@ -38,7 +38,6 @@ RECORDED = {  # parts that show a recording, and nothing else
 INSTALLED = {
     "gradients": "ΠGDM and DPS need gradients, which only the installed lab computes: choose another method here.",
 }
-ROOM = "Everybody in the room can open this page's own address: nothing computes on a server."
 README = """---
 title: DDPM Lab
 emoji: 🌫️
@@ -81,7 +80,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
                 raise CheckpointError(f"two checkpoints are called {name}: rename the folder of one")
             models[name] = _known(app, ref, name)
         except CheckpointError as error:
-            refused.append(units.sentence(error))
+            refused.append(sentence(error))
     if not models:
         raise CheckpointError(" ".join(refused))
     shutil.rmtree(out, ignore_errors=True)
@@ -226,7 +225,7 @@ def _answers(given: Mapping[str, object]) -> dict[str, object]:
     """What Python answers once for all."""
     return {
         "models": {"models": given["models"], "device": given["device"]},
-        "room": ROOM,
+        "room": "static",
     }
 
 

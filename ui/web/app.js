@@ -206,8 +206,12 @@ export class Page {
   /** The address under which others can open this page, with its QR code; or why they can't. @param {URL} url */
   async invitation(url) {
     const got = await this.client.ask("engine", "room", { page: url.href });
-    const { address = null, code = "", why = "" } = got.error === undefined ? got : {};
-    return { code, why, address: Object.assign(new URL(address ?? url), { search: url.search, hash: url.hash }).href };
+    const { address = null, code = "", why = null } = got.error === undefined ? got : {};
+    return {
+      code,
+      why: why ? WORDS.room[why] : "",
+      address: Object.assign(new URL(address ?? url), { search: url.search, hash: url.hash }).href,
+    };
   }
 
   /** The part of each place that was shown last. @type {Map<string, string>} */

@@ -507,8 +507,8 @@ export type Invitation = {
   address?: string;
   /** the address as a QR code, an SVG as data-URI */
   code?: string;
-  /** why they can't */
-  why?: string;
+  /** Why they can't: only this machine opens the page, the page has no address, or it computes in the browser alone. */
+  why?: "alone" | "nowhere" | "static";
 };
 
 export type EngineQuestions = {

@@ -45,6 +45,12 @@ export const WORDS = {
   projector: "Projector",
   wall: "For the wall (F)",
   code: "QR code of the page's address",
+  /** Why others can't open the page under another address than that of this browser. */
+  room: {
+    alone: "Only this machine can open the page: start the app with --host 0.0.0.0 so that others can open it",
+    nowhere: "This page has no address that others could open",
+    static: "Everybody in the room can open this page's own address: nothing computes on a server.",
+  },
   back: "Back to the page",
   theme: "Light or dark",
   lesson: (/** @type {number} */ at, /** @type {number} */ count) => ` ${at} of ${count}`,
