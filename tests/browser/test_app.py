@@ -245,7 +245,7 @@ def test_odd_values_are_answered(app, odd):
     calls += [("train", "follow", {name: odd}) for name in ("path", "version", "points", "grids")]
     calls += [("engine", ask, {name: odd}) for ask in ("facts", "run", "room") for name in ASKED]
     for call in calls:
-        answer = app._ask(*call)
+        answer = app.ask(*call)
         error = answer.get("error", "")
         assert "\n" not in error and "codec" not in error and "byte" not in error, call
         assert len(error) < 400 + len(str(odd)), call  # what was asked for may be repeated

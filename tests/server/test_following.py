@@ -127,7 +127,7 @@ def test_the_server_remembers_few_folders(tmp_path):
         (folder := tmp_path / str(i)).mkdir()
         say(folder, {"start": 0, "config": CONFIG})
         part.questions["follow"]({"path": str(folder)})
-    assert [path.name for path in part._runs] == [str(i) for i in range(2, FOLLOWED + 2)]
+    assert [path.name for path in part.runs] == [str(i) for i in range(2, FOLLOWED + 2)]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ SHARED = Served("127.0.0.1", 7860, share="https://0123abcd.gradio.live")
 @pytest.fixture
 def own(monkeypatch):
     """What this machine's address in its network is said to be."""
-    monkeypatch.setattr(invitation, "_own_address", lambda: "192.0.2.7")
+    monkeypatch.setattr(invitation, "own_address", lambda: "192.0.2.7")
     return "192.0.2.7"
 
 
@@ -80,7 +80,7 @@ ODD = st.one_of(st.none(), st.integers(), st.lists(st.text(max_size=3), max_size
 @example("https://" + "é" * 450)
 def test_whatever_is_asked_there_is_an_answer(page):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(invitation, "_own_address", lambda: "192.0.2.7")
+        patch.setattr(invitation, "own_address", lambda: "192.0.2.7")
         found = invited(page, NETWORK)
     assert set(found) in ({"why"}, {"address", "code"})
     if "address" in found:

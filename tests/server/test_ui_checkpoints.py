@@ -245,11 +245,19 @@ def test_what_is_known_of_a_model_does_not_keep_it_in_memory(monkeypatch):
     assert not network()
 
 
-def test_a_model_that_goes_while_it_is_loaded_is_no_error(monkeypatch):
-    """Its files change in that moment, and another question notices."""
+def test_files_that_change_while_their_model_is_loaded_are_noticed(tmp_path, monkeypatch):
     models = Models()
-    monkeypatch.setattr(models, "_load", lambda ref: model_of(Network(1)))
-    assert models.get("mnist-tiny").network.memory == 1
+    folder = tmp_path / "mine"
+    write(folder)
+
+    def load(where, **_):
+        shutil.rmtree(folder)
+        write(folder, seed=1)
+        return model_of(Network(1))
+
+    monkeypatch.setattr(ddpm_core, "load", load, raising=False)
+    assert models.get(str(folder)).network.memory == 1
+    assert models.loaded(str(folder)) is None
 
 
 def test_memory_is_counted_as_it_is_after_a_run(monkeypatch):

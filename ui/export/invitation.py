@@ -40,7 +40,7 @@ def invitation(page: object, served: Served) -> Invitation:
         return {"why": "nowhere"}
     host, port = at.hostname or "", at.port
     if _is(at.hostname, "is_loopback"):
-        own = _own_address() if _is(served.host, "is_unspecified") and served.here else None
+        own = own_address() if _is(served.host, "is_unspecified") and served.here else None
         if own is None:
             return {"why": "alone" if served.here else "nowhere"}
         host, port = own, served.port
@@ -72,7 +72,7 @@ def _is(host: str | None, what: str) -> bool:
         return host == "localhost" and what == "is_loopback"
 
 
-def _own_address() -> str | None:
+def own_address() -> str | None:
     """This machine's address on its network. Nothing is sent: connecting a datagram socket only chooses a route."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

@@ -233,7 +233,7 @@ class FollowPart(Part):
 
     def __init__(self, services: Services):
         super().__init__(services)
-        self._runs: OrderedDict[Path, RunFolder] = OrderedDict()  # the one that was asked for last comes last
+        self.runs: OrderedDict[Path, RunFolder] = OrderedDict()  # the one that was asked for last comes last
         self._lock = threading.Lock()
         answers: TrainQuestions = {"follow": self._follow}
         self.answer(answers)
@@ -258,10 +258,10 @@ class FollowPart(Part):
                 f"There is no training in {shown(text)}. Name the folder that the other training writes to"
             )
         with self._lock:
-            run = self._runs.setdefault(folder, RunFolder(folder))
-            self._runs.move_to_end(folder)
-            while len(self._runs) > FOLLOWED:
-                self._runs.popitem(last=False)
+            run = self.runs.setdefault(folder, RunFolder(folder))
+            self.runs.move_to_end(folder)
+            while len(self.runs) > FOLLOWED:
+                self.runs.popitem(last=False)
         return run
 
 

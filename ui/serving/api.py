@@ -118,7 +118,7 @@ class Api(gr.Server):
         self.sweeper.stop()
         self.get_blocks().close(verbose=False)
 
-    def _keep(self, content: bytes, name: str) -> str:
+    def keep(self, content: bytes, name: str) -> str:
         """Write a temporary file, and return its path."""
         name = strip_invalid_filename_characters(Path(name).name).strip(".")
         return str(self.sweeper.keep(content, name or "file"))
@@ -184,7 +184,7 @@ class Api(gr.Server):
             files = []
             for image, seed in zip(images, plan.request.seeds, strict=True):
                 try:
-                    path = self._keep(imaging.png(image), f"{name}-seed-{seed}.png")
+                    path = self.keep(imaging.png(image), f"{name}-seed-{seed}.png")
                 except OSError as error:
                     if temporary_files.is_full(error):
                         raise gr.Error(temporary_files.FULL, print_exception=False) from error

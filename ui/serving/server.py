@@ -133,7 +133,8 @@ class App(FastAPI):
         self.warmup = Warmup(services)
         parts: list[Part] = [make(services) for make in PARTS]
         self.parts = {name: part for part in parts for name in part.names}
-        self._shares: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()  # of each address
+        self.shares: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()
+        """of the threads that answer questions, one for each address"""
         self.runs = Runs(services, self.parts)
         self.origins = Origins(any_host=services.public)
         self.add_middleware(
@@ -209,12 +210,12 @@ class App(FastAPI):
         """Answer a question of the page."""
         who = asks(question.page, request.client and request.client.host)
         what = question.part, question.what, question.values
-        share = self._shares.setdefault(who.address or "", anyio.CapacityLimiter(QUESTIONS_OF_ONE))
+        share = self.shares.setdefault(who.address or "", anyio.CapacityLimiter(QUESTIONS_OF_ONE))
         async with share:
-            answer = await anyio.to_thread.run_sync(self._ask, *what, limiter=QUESTIONS)
+            answer = await anyio.to_thread.run_sync(self.ask, *what, limiter=QUESTIONS)
         return Response(b"".join(packed(answer)), media_type=BYTES)
 
-    def _ask(self, part: str, what: str, values: Values) -> object:
+    def ask(self, part: str, what: str, values: Values) -> object:
         """Return the answer to a question of the page, or {error}, a sentence that says why there is none."""
         try:
             return self._answer(str(part), str(what), values if isinstance(values, dict) else {})

@@ -16,6 +16,7 @@ from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.refs import CheckpointError
 from ui import web
 from ui.forms import emoji
+from ui.forms.fields import sentence
 from ui.models import catalogue, facts
 from ui.models.facts import answer
 from ui.models.home import home
