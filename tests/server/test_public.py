@@ -284,14 +284,14 @@ def test_a_request_that_is_overtaken_by_a_newer_one_does_not_stop_its_run(port):
 @pytest.mark.parametrize("script", [False, True])
 def test_on_zerogpu_a_run_bears_the_request_that_tells_whose_quota_it_uses(port, script, monkeypatch):
     """As the package `spaces` reads it there, in the run's thread."""
-    tokens, steps = [], zero_gpu.side_by_side
+    tokens = []
 
-    def noted(*arguments):
+    def noted(*_):
         tokens.append(LocalContext.request.get().headers.get("x-ip-token"))
-        return steps(*arguments)
+        yield from ()
 
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
-    monkeypatch.setattr(zero_gpu, "side_by_side", noted)
+    monkeypatch.setattr(zero_gpu, "on_gpu", noted)
     values = {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1}
     if script:
         answer = got(port, "POST", f"{API}/call/v2/sample", values, X_IP_Token="me")

@@ -158,7 +158,7 @@ class States:
     run: str
     request: SamplingAsked
     files: object
-    """of its model: see `borrowed.files`"""
+    """of its model: see `files` of ui/models/borrowed.py"""
     bytes: float
     """about how much memory it takes at the end of the run"""
     lanes: list[dict[int, tuple[Frame, Tensor]]]

@@ -1,4 +1,7 @@
-"""What only Python knows of checkpoints by their names, and other files of its own: `Words` of words/catalogue.js."""
+"""What only Python knows of checkpoints by their names, and other files of its own.
+
+See `Words` in ui/web/words/catalogue.js.
+"""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def served() -> dict[str, Path]:
     return {
         file.relative_to(FILES).as_posix(): file
         for file in sorted(found)
-        if not file.relative_to(FILES).as_posix().startswith(("tests/", "package", "tsconfig", "biome"))
+        if not file.relative_to(FILES).as_posix().startswith(("tests/", "words/", "package", "tsconfig", "biome"))
     } | {DIGITS.name: DIGITS}
 
 
