@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from IPython.display import display
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -49,21 +50,9 @@ def examples(n: int = 10) -> Tensor:
 # --- Pictures
 
 
-def show(pictures: Tensor | np.ndarray, titles: Sequence[str] = (), columns: int = 10, size: float = 1.0) -> None:
-    """Pictures in rows of so many: (N, 1, H, W) in [−1, 1], or uint8 (N, H, W, 1). size: of one picture, in inches."""
-    images = imaging.to_uint8(pictures) if isinstance(pictures, Tensor) else pictures
-    columns = min(columns, len(images))
-    rows = math.ceil(len(images) / columns)
-    height = size * (1.25 if titles else 1.05)
-    _, axes = plt.subplots(rows, columns, figsize=(size * 1.05 * columns, height * rows), squeeze=False)
-    for i, axis in enumerate(axes.flat):
-        axis.axis("off")
-        if i < len(images):
-            axis.imshow(images[i, ..., 0], cmap="gray", vmin=0, vmax=255)
-            if i < len(titles):
-                axis.set_title(titles[i], fontsize=9)
-    plt.tight_layout(pad=0.3)
-    plt.show()
+def show(pictures: Tensor | np.ndarray, titles: Sequence[str] = (), columns: int = 10) -> None:
+    """Pictures in rows of so many: (N, 1, H, W) in [−1, 1], or uint8 (N, H, W, 1)."""
+    display(ddpm_core.show(pictures, titles, columns))
 
 
 def plot(curves: dict[str, tuple[Sequence | Tensor, Sequence | Tensor]], x: str, y: str, log: bool = False) -> None:

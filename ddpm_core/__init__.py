@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.few_steps.optimised import optimise_timesteps as optimise_timesteps
     from ddpm_core.imaging import from_uint8 as from_uint8
     from ddpm_core.imaging import to_uint8 as to_uint8
+    from ddpm_core.imaging.show import Shown as Shown
+    from ddpm_core.imaging.show import show as show
     from ddpm_core.latents import encode as encode
     from ddpm_core.latents import interpolate as interpolate
     from ddpm_core.latents import invert as invert
@@ -45,6 +47,7 @@ _HOME = {
     "Denoised": "prediction",
     "Model": "model",
     "NoiseSchedule": "schedule",
+    "Shown": "imaging.show",
     "Step": "samplers",
     "bits_per_dim": "likelihood",
     "encode": "latents",
@@ -66,6 +69,7 @@ _HOME = {
     "sample": "runs",
     "save": "checkpoint.save",
     "seeded_noise": "noise",
+    "show": "imaging.show",
     "side_by_side": "runs",
     "timestep_pairs": "timesteps",
     "to_uint8": "imaging",

@@ -76,6 +76,13 @@ class Step:
         sigma = f"{self.sigma:.3g}" if isinstance(self.sigma, (int, float)) else "a tensor"
         return f"Step({self.index}: t = {self.t} → s = {self.s}, x {tensor_text(self.x)}, sigma {sigma})"
 
+    def _repr_html_(self) -> str | None:
+        if self.x.shape[1] > 4:  # latents of many channels are no pictures: a notebook shows the text
+            return None
+        from ddpm_core.imaging.show import show  # only a notebook needs it
+
+        return show(self).html
+
 
 class SamplerFunction(Protocol):
     """Your own sampler as a generator: it yields one `Step` for each pair (t, s), in order, from x = x_t of the first

@@ -25,6 +25,9 @@ def test_a_notebook_runs_to_its_end_with_the_solutions(name, tmp_path, monkeypat
     for exercise, cell in notebooks.exercise_cells(notebook).items():
         assert [output.data["text/plain"] for output in cell.outputs] == [f"✓ {exercise}: Right."]
     pictures = [
-        output for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
+        output
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if {"image/png", "text/html"} & {*output.get("data", {})}
     ]
     assert len(pictures) >= 5
