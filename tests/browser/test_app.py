@@ -649,7 +649,7 @@ def test_a_touch_begins_at_a_state_that_the_server_keeps_and_at_noise_where_it_k
 
     (_,), second = touch(lambda: sheet.press(" ")), touch(lambda: sheet.press(" "))
     assert second[1:] == [] and second[0] > 300
-    app.parts["watch"]._kept_states._of.clear()
+    app.parts["watch"].kept_states._of.clear()
     assert touch(lambda: sheet.press("z")) == [*second, None]
     assert touch(lambda: sheet.press(" ")) == second
     assert [len(same) for same in ends.values()] == [2, 2]

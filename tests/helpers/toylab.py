@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import weakref
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,6 +64,7 @@ class Models:
             network=Engine(network), schedule=schedule, image_size=size, prediction="epsilon", channels=channels
         )
         self.is_loaded, self.public = False, public
+        self._lent, self._lent_of = None, lambda: None
         self._load = load or (lambda progress: None)
 
     def loaded(self, ref):
@@ -76,7 +78,11 @@ class Models:
         return self.model
 
     def lend(self, ref):
-        return borrow(self, ref, self.get(ref))
+        model = self.get(ref)
+        if self._lent is None or self._lent_of() is not model:
+            self._lent, self._lent_of = borrow(self, ref, model), weakref.ref(model)
+        self._lent[1].held = model
+        return self._lent
 
     def make_room(self, ref):
         pass

@@ -173,6 +173,23 @@ def test_a_model_that_made_room_is_loaded_again_and_the_pictures_are_the_same():
         np.testing.assert_array_equal(frame.x, other.x)
 
 
+def test_who_is_stopped_while_it_waits_takes_the_network_from_nobody():
+    """Both runs have the same model, and one of them its turn."""
+    models, alone = Models(), collect(Job([LONG], Models()))[1]
+    stopped, other = Job([replace(LONG, steps=100)], models), Job([LONG], models)
+    count = other.count
+
+    def stops_the_other(*more, **named):
+        count(*more, **named)
+        stopped.stop()
+
+    other.count = stops_the_other
+    of_stopped, of_other = together(stopped, other)
+    assert of_stopped[-1].state == "stopped" and of_other[-1].state == "finished", of_other[-1].text
+    for frame, expected in zip(shown(of_other), alone, strict=True):
+        np.testing.assert_array_equal(frame.x, expected.x)
+
+
 def test_a_model_whose_files_changed_meanwhile_does_not_go_on(tmp_path):
     weights = tmp_path / "weights"
     weights.write_bytes(b"1")

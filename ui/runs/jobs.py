@@ -62,6 +62,7 @@ class Job:
         self._services = services
         self._seat: Seat | None = None  # in the line
         self._networks: list[BorrowedNetwork] = []
+        self._holds = False  # whether it holds them: in its turns
         self._watches: dict[StepKind, Stopwatch] = {}
         self._begun = threading.Lock()  # held from the start on
         self._counted = threading.Lock()  # held once its end is counted
@@ -155,9 +156,9 @@ class Job:
             self.log.check()
             services.limits.check_time(seat.seconds())
             if seat.must_yield():
-                for network in self._networks:
-                    network.give_back()
+                self._give_back()
                 seat.wait_for_turn(self.log.check)
+                self._holds = True
                 if any([network.hold() for network in self._networks]):  # a list: each is held
                     seat.loaded()
         self.since = services.turns.clock()
@@ -285,6 +286,7 @@ class Job:
     def _compute(self, plan: Plan) -> None:
         """Load the models and compute. In the job's turn, so waiting jobs do not fill the memory with models."""
         models, held = [], self._services.models
+        self._holds = True
         try:
             for ref in self.computation.refs:
                 self.log.check()
@@ -301,11 +303,17 @@ class Job:
             self.since = self._services.turns.clock()
             self.computation.compute(plan, models, self)
         finally:
-            for network in self._networks:
-                network.give_back()
+            self._give_back()
         for ref in self.computation.refs:
             with suppress(Refused):  # the run is done; the next one that needs this model says so
                 held.make_room(ref)
+
+    def _give_back(self) -> None:
+        """Let go of the networks, if it holds them: whoever has the turn now may hold the same ones."""
+        if self._holds:
+            self._holds = False
+            for network in self._networks:
+                network.give_back()
 
     def _note_work(self, seat: Seat) -> float:
         """Tell the line how much there is to do. Returns how many steps are left."""

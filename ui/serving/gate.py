@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from http.cookies import CookieError, SimpleCookie
@@ -35,7 +35,10 @@ MAX_PATH = 2000  # characters of the path, and of the query after the ?
 NAME = 100  # characters of the name that a client gives its session; the page's have about 70
 REQUESTS, REQUESTS_OF_ONE = 1024, 128  # most requests at once, in all and from one address; a page has six at most
 CROWDED = "There are too many requests at once ({}): try again in a moment"
-FILES = 16  # most answers of /kept at once: each keeps up to 30 MB of a run in memory until it is sent
+# Most answers of /kept at once, in all and to one address. Each holds the pictures of a run until it is sent, but most
+# of these are kept anyway (`RECORDING_BYTES` of ui/runs/pages.py).
+FILES, FILES_OF_ONE = 64, 16
+CROWDED_FILES = "There are too many files at once ({}): try again in a moment"
 PIECE = 10.0  # seconds within which the next piece of a request must come
 SLOWEST = 20e3  # bytes a second at which a whole request must come, at least
 WRONG, WINDOW = 10, 300.0  # an address may enter so many wrong passwords within so many seconds
@@ -104,7 +107,7 @@ class Gate:
         admits: Callable[[Callable[[], Mapping[str, str]]], bool],
     ):
         self._app, self._events, self._origins, self._requests, self._admits = app, events, origins, requests, admits
-        self._files: dict[_Asked, None] = {}  # requests to /kept, the oldest first
+        self._files = Places(CROWDED_FILES, FILES, FILES_OF_ONE)
         self._wrong: dict[str | None, deque[float]] = {}  # when each address entered its last wrong passwords
         self._login = asyncio.Lock()  # handles one login after another: each wrong password counts before the next
 
@@ -118,9 +121,8 @@ class Gate:
             if asked.path == "/health" and asked.method in ("GET", "HEAD"):
                 return await _answer(send, 200, self._events.read())
             self._check(asked)
-            with self._requests.one(asked.address):
-                if asked.path.startswith("/kept/"):
-                    self._make_room(asked)
+            is_file = asked.path.startswith("/kept/")
+            with self._requests.one(asked.address), self._files.one(asked.address) if is_file else nullcontext():
                 body = b""
                 if asked.method == "POST":
                     body = await _body(receive, MAX_REQUEST if asked.is_own else MAX_OTHER)
@@ -134,8 +136,6 @@ class Gate:
             await _answer(send, rejected.status, {"detail": str(rejected)})
         except Refused as refused:
             await _answer(send, 403 if isinstance(refused, Foreign) else 503, {"detail": str(refused)})
-        finally:
-            self._files.pop(asked, None)
 
     def _check(self, asked: _Asked) -> None:
         """Raise Rejected or Foreign if the request does not come in, whatever its body is."""
@@ -147,20 +147,6 @@ class Gate:
             raise Rejected(414, f"This address is too long: up to {MAX_PATH:,} characters after the ? are taken")
         if not _OPEN.fullmatch(asked.path) and not self._admits(asked.cookies):
             raise Rejected(401, "This page asks for a name and a password")
-
-    def _make_room(self, asked: _Asked) -> None:
-        """Find a place for a request to /kept. If all are taken, the address with most of them gives up its oldest one,
-        if after that the new address has no more than it. Else raises Rejected.
-        """
-        if len(self._files) >= FILES:
-            by_address = Counter(request.address for request in self._files)
-            busiest, most = by_address.most_common(1)[0]
-            if most < by_address[asked.address] + 2:
-                raise Rejected(503, f"There are too many files at once (at most {FILES}): try again in a moment")
-            oldest = next(request for request in self._files if request.address == busiest)
-            del self._files[oldest]
-            oldest.scope["state"]["abort"]()
-        self._files[asked] = None
 
     def _check_passwords(self, address: str | None) -> None:
         """Raise Rejected if this address entered too many wrong passwords."""
