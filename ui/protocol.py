@@ -295,7 +295,8 @@ class ModelChoice(TypedDict):
 
 
 class Device(TypedDict):
-    note: str
+    """What computes."""
+
     engine: str
     precision: str  # of the network's arithmetic, such as "bf16"; "" before a model was loaded
 

@@ -414,14 +414,9 @@ class Models:
         return "CPU" if self._device_type == "cpu" else "GPU"
 
     @property
-    def note(self) -> str:
-        """What computes, and in which precision: "CPU · fp32"."""
-        return " · ".join([self.kind, *(part.split(" (")[0] for part in self.engine.split(" · ")[2:])])
-
-    @property
     def precision(self) -> str:
-        """Return the precision of the network that was loaded last, "" where there is none."""
-        return "".join(self.note.split(" · ")[1:2])
+        """Return the precision of the network that was loaded last, "" if there is none."""
+        return "".join(part.split(" (")[0] for part in self.engine.split(" · ")[2:3])
 
     def to_download(self, ref: str) -> int | None:
         """Bytes that have to be downloaded before loading, where that is known."""

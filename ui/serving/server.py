@@ -199,10 +199,9 @@ class App(FastAPI):
         return not self.locked or (self.api.done() and self.api.result().knows(cookies()))
 
     def _device(self) -> Device:
-        """Return what the corner of the page says about the machine that computes."""
+        """Return what the page says about the machine that computes."""
         models = self.services.models
-        note = "Space on ZeroGPU" if zero_gpu.is_here() else models.note
-        return {"note": note, "engine": models.engine, "precision": models.precision}
+        return {"engine": models.engine, "precision": models.precision}
 
     # --- What the page asks
 

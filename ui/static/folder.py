@@ -28,17 +28,10 @@ from ui.web.scripts import REMARK, scripts
 ROOT = Path(__file__).resolve().parents[2]
 HUB = "https://huggingface.co"  # not hf.co, which redirects without the headers that let a page of another site read
 STORES = "https://*.huggingface.co https://*.hf.co"  # where the Hub sends a browser for large files
-NOTE = "In your browser"
 PRECISION = "fp32"
 ENGINE = f"WebAssembly · {PRECISION}"
 COMPUTED = ("UNet2DModel", "UNet2DConditionModel")  # the networks that ui/web/network has
-INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`."
-RECORDED = {  # parts that show a recording, and nothing else
-    "likelihood": "This is a recorded measurement. The installed lab measures other pictures and models.",
-}
-INSTALLED = {
-    "gradients": "ΠGDM and DPS need gradients, which only the installed lab computes: choose another method here.",
-}
+RECORDED = ["likelihood"]  # the parts that show a recording, and nothing else
 README = """---
 title: DDPM Lab
 emoji: 🌫️
@@ -215,11 +208,11 @@ def _given(app: App, models: dict[str, Values]) -> Values:
             choice["bytes"] = size
         choices.append(choice)
     given: Values = app.given() | {"first": next(iter(models))}
-    given["words"] |= {"installed": {name: f"{adds} {INSTALL}" for name, adds in INSTALLED.items()}}
+    given["words"] |= {"static": True}
     given["initial"].pop("train", None)  # there is no folder to follow
-    given["recorded"] = {part: f"{sentence} {INSTALL}" for part, sentence in RECORDED.items()}
+    given["recordings"] = RECORDED
     given |= {"client": CLIENT, "models": choices, "takesAny": True, "precision": PRECISION}
-    return given | {"device": {"note": NOTE, "engine": ENGINE, "precision": PRECISION}}
+    return given | {"device": {"engine": ENGINE, "precision": PRECISION}}
 
 
 def _answers(given: Mapping[str, object]) -> dict[str, object]:

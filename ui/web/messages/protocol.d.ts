@@ -292,8 +292,8 @@ export type ModelChoice = {
   tflop?: number;
 };
 
+/** What computes. */
 export type Device = {
-  note: string;
   engine: string;
   /** of the network's arithmetic, such as "bf16"; "" before a model was loaded */
   precision: string;

@@ -7,14 +7,14 @@ import { nameOf } from "./checkpoints.js";
 /**
  * embedded: the checkpoints that come with the project. guidance: the scale that suits a model that takes words, where it is
  * not 3. sketches: of models that have a student for them, its values. sets: of test pictures. script: the lines of Python that
- * touch a run. installed: why only the installed lab does something, where this page computes in the browser.
+ * touch a run. static: whether this is the edition without a server, which lacks some things of the installed lab.
  * @typedef {object} Words
  * @property {string[]} embedded
  * @property {Record<string, number>} guidance
  * @property {Record<string, { checkpoint: string } & Record<string, unknown>>} sketches
  * @property {PictureSet[]} sets
  * @property {{ imports: string, touch: string }} script
- * @property {{ gradients: string }} [installed]
+ * @property {boolean} [static]
  */
 
 const USUAL = 3;

@@ -2,6 +2,7 @@
 
 import { DATA } from "./checkpoints.js";
 import { DECODED, DECODED_ALL } from "./player.js";
+import { INSTALL } from "./wrong.js";
 
 /** @import { ModelChoice } from "../messages/protocol.d.ts" */
 
@@ -37,6 +38,11 @@ export const keysOf = (places) => [
   ["N, T, B, Q", "numbers, thumbnails, the brush of Watch, a large code of the link"],
   ["Tab", "all other controls"],
 ];
+
+/** Why a part has nothing but a recording, in the edition without a server. @type {Record<string, string>} */
+export const RECORDED = {
+  likelihood: `This is a recorded measurement. The installed lab measures other pictures and models. ${INSTALL}`,
+};
 
 export const WORDS = {
   title: (/** @type {string} */ part) => `${part} · DDPM Lab`,
