@@ -280,17 +280,23 @@ class ModelChoice(TypedDict):
     """A checkpoint in the list of models."""
 
     ref: str
-    label: str
-    about: str  # what else is said of it; where it can't be chosen, why
+    label: NotRequired[str]  # the name that a user gave it
     group: Literal["here", "trained", "hub"]  # whether it is here, was trained here, or needs the Hub
-    data: str  # of a model of the Hub, the set that it was trained with; "" where that is not known
+    data: str  # the code of the set with which a model of the Hub was trained; "" if that is not known
     ready: bool  # whether it can be chosen
     latent: bool
     picture: str  # the address of a thumbnail, "" for none
+    state: NotRequired[Literal["download", "offline", "missing"]]  # of its files, if they are not here
+    bytes: NotRequired[int]  # of its files, if they must come first
+    family: NotRequired[str]  # this and the rest are of a model of the Hub's list: the code of its kind
+    steps: NotRequired[int]  # of a picture, as its authors draw one; 0 if they don't say it
+    gigabytes: NotRequired[float]  # about how much its files take
+    tflop: NotRequired[float]  # of one evaluation for one picture; 0 if that was not counted
 
 
 class Device(TypedDict):
-    note: str
+    """What computes."""
+
     engine: str
     precision: str  # of the network's arithmetic, such as "bf16"; "" before a model was loaded
 
@@ -420,7 +426,7 @@ class CheckpointFacts(TypedDict):
 class ShippedSet(TypedDict):
     """A set of pictures that comes with the page."""
 
-    title: str
+    name: str  # its code
     count: int
 
 
@@ -483,7 +489,8 @@ class Invitation(TypedDict):
 
     address: NotRequired[str]
     code: NotRequired[str]  # the address as a QR code, an SVG as data-URI
-    why: NotRequired[str]  # why they can't
+    # Why they can't: only this machine opens the page, the page has no address, or it computes in the browser alone.
+    why: NotRequired[Literal["alone", "nowhere", "static"]]
 
 
 class EngineQuestions(TypedDict):

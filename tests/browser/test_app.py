@@ -245,7 +245,7 @@ def test_odd_values_are_answered(app, odd):
     calls += [("train", "follow", {name: odd}) for name in ("path", "version", "points", "grids")]
     calls += [("engine", ask, {name: odd}) for ask in ("facts", "run", "room") for name in ASKED]
     for call in calls:
-        answer = app._ask(*call)
+        answer = app.ask(*call)
         error = answer.get("error", "")
         assert "\n" not in error and "codec" not in error and "byte" not in error, call
         assert len(error) < 400 + len(str(odd)), call  # what was asked for may be repeated
@@ -649,7 +649,7 @@ def test_a_touch_begins_at_a_state_that_the_server_keeps_and_at_noise_where_it_k
 
     (_,), second = touch(lambda: sheet.press(" ")), touch(lambda: sheet.press(" "))
     assert second[1:] == [] and second[0] > 300
-    app.parts["watch"]._kept_states._of.clear()
+    app.parts["watch"].kept_states._of.clear()
     assert touch(lambda: sheet.press("z")) == [*second, None]
     assert touch(lambda: sheet.press(" ")) == second
     assert [len(same) for same in ends.values()] == [2, 2]

@@ -36,7 +36,7 @@ from ddpm_core import imaging, restore
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.samplers import SWITCHES
-from ui.forms.units import sentence
+from ui.forms.fields import sentence
 from ui.runs import touch
 from ui.serving.scripted import of_link
 from ui.serving.server import build

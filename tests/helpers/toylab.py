@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import weakref
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from ui.machine.event_log import EventLog
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import Turns
+from ui.models.borrowed import borrow
 from ui.models.services import Services
 from ui.runs.jobs import Job
 from ui.runs.log import Message
@@ -62,6 +64,7 @@ class Models:
             network=Engine(network), schedule=schedule, image_size=size, prediction="epsilon", channels=channels
         )
         self.is_loaded, self.public = False, public
+        self._lent, self._lent_of = None, lambda: None
         self._load = load or (lambda progress: None)
 
     def loaded(self, ref):
@@ -73,6 +76,16 @@ class Models:
     def get(self, ref):
         self.is_loaded = True
         return self.model
+
+    def lend(self, ref):
+        model = self.get(ref)
+        if self._lent is None or self._lent_of() is not model:
+            self._lent, self._lent_of = borrow(self, ref, model), weakref.ref(model)
+        self._lent[1].held = model
+        return self._lent
+
+    def make_room(self, ref):
+        pass
 
     def fetch(self, ref, progress):
         self._load(progress)
@@ -159,7 +172,7 @@ def messages(part, name, values, watch=lambda run, message: None):
 
 def heard(part, computation, watch=lambda run, message: None, values=None):
     """The run of a computation and its messages. values: of the form that asked for it."""
-    run = Job(computation, part.services, show=computation.shown)
+    run = Job(computation, part.services)
     run.values, seen = values, []
     for message in run.messages():
         packed(message)  # it can travel
@@ -199,8 +212,7 @@ def saved(place, part, run, *kinds, sets=None):
     asked |= {"words": words, "emoji": emoji.NAMES, "facts": known}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        size, pieces = packed(run.kept())
-        assert (folder / "kept").write_bytes(b"".join(pieces)) == size
+        (folder / "kept").write_bytes(b"".join(packed(run.kept())))
         node = _files()
         node.stdin.write(json.dumps(asked | {"kept": str(folder / "kept"), "out": temporary}) + "\n")
         node.stdin.flush()

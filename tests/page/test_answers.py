@@ -118,6 +118,7 @@ def test_squares_change_the_digit_most_near_500():
         pixels, shares = 2 * curve["side"], dict(curve["points"])  # a cell of digits has 2×2
         (row,) = re.findall(rf"\| {pixels}×{pixels} pixels .*", EVALUATING)
         assert re.findall(r"([\d.]+) %", row) == [f"{100 * shares[t]:g}" for t in (1000, 500, 100)]
+    assert f"counts {course.TOUCHES['seeds']} runs" in LESSONS["decided"].answer
     assert LESSONS["decided"].answer.endswith("these most often make another digit near t = 500.")
 
 

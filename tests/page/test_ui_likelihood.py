@@ -25,7 +25,7 @@ from ui.runs.words import page_words
 
 STUDY = Path(__file__).parents[2] / "docs/study"
 IMAGES = np.random.default_rng(3).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
-SET = PictureSet("cifar10", "a few", IMAGES, (0, 1, 2, 0, 1), ("a", "b", "c"))
+SET = PictureSet("cifar10", IMAGES, (0, 1, 2, 0, 1), ("a", "b", "c"))
 OF_PAGE = {"name": "cifar10", "count": 5, "size": 8, "channels": 3, "classes": list(SET.class_names)}
 ASKED = {"checkpoint": "toy", "count": 3}
 OWN = as_text.to_text(IMAGES[0])

@@ -135,7 +135,7 @@ class Page:
         self.name, self.seen, self.evaluated = name, [], other.evaluated if other else []
         self.stops = 0  # in this step
         self.made = other.made if other else place(self._network)
-        self.runs = other.runs if other else Runs(self.made.services, lambda part, values: self.made.request(values))
+        self.runs = other.runs if other else Runs(self.made.services, dict.fromkeys(self.made.names, self.made))
 
     def _network(self, x, t, labels):
         self.evaluated.append(len(x))
@@ -223,7 +223,7 @@ def test_only_the_newest_run_of_the_visitor_keeps_its_states(monkeypatch):
 
 def test_the_states_of_all_visitors_take_a_limited_amount_of_memory(monkeypatch):
     page = Page()
-    (one,) = page.made._kept_states._of.values() if page.run() else ()
+    (one,) = page.made.kept_states._of.values() if page.run() else ()
     held = sum(x.nbytes + frame.x.nbytes + frame.x0_hat.nbytes for lane in one.lanes for frame, x in lane.values())
     assert one.bytes == held
     monkeypatch.setattr("ui.parts.sampling.ALL_STATES", 5 * held)

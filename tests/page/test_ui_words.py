@@ -19,7 +19,7 @@ from ddpm_core.engines.latent import ClipText
 from ddpm_core.imaging import to_uint8
 from ddpm_core.model import check_same_images
 from ddpm_core.student import Student
-from ui.forms.units import sentence
+from ui.forms.fields import sentence
 from ui.models.catalogue import SKETCHES
 from ui.models.loaded import Models
 from ui.parts.latents import LatentsPart

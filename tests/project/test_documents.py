@@ -222,7 +222,7 @@ def test_a_space_preloads_what_the_page_offers():
         for part in front.split("models:")[1].split("preload_from_hub:")
     )
     assert [name for name, _ in models] == list(OFFERED)
-    small = [ref for ref, one in OFFERED.items() if one.family == "DDPM"]  # others are large, or slower still
+    small = [ref for ref, one in OFFERED.items() if one.family == "ddpm"]  # others are large, or slower still
     assert [name for name, _ in entries] == small
     for _, names in entries:
         assert set(filter(None, names.split(","))) <= set(FILES)

@@ -13,7 +13,7 @@ from training import assert_same, fit, process_restored, tiny, weights  # noqa: 
 from ui.models.loaded import Models
 from ui.parts.following import FOLLOWED, FRESH, FollowPart, RunFolder
 from ui.recorded import __main__
-from ui.serving.packing import whole
+from ui.serving.packing import packed
 
 EMBEDDED = Path(__file__).parents[2] / "checkpoints"
 CONFIG = {"steps": 4, "batch": 2, "prediction": "v", "times": "lognormal"}
@@ -79,7 +79,7 @@ def test_odd_lines_and_half_lines_are_passed_over(tmp_path):
     (tmp_path / "progress.jsonl").write_text('{"step": 1, "loss": 7}\n')  # a new run
     run.read()
     assert run.points == [(1, 7.0, None, 0.0)]
-    whole(run.news(0, 0, 0))
+    packed(run.news(0, 0, 0))
 
 
 def test_a_long_run_is_thinned_out_and_large_pictures_are_made_small(tmp_path, monkeypatch):
@@ -111,7 +111,7 @@ def test_a_run_of_another_terminal_is_followed(tmp_path):
     assert len(again["points"]) == len(again["grids"]) == 1 and again["model"] == str(tmp_path / "model")
     huge = {"version": again["version"], "points": 10**400, "grids": -(10**400)}
     assert ask({"path": str(tmp_path), **huge})["from"] == [0, 0]
-    whole(again)  # no NaN, and nothing that the page could not read
+    packed(again)  # no NaN, and nothing that the page could not read
 
 
 def test_a_run_that_writes_nothing_for_long_is_silent(tmp_path):
@@ -127,7 +127,7 @@ def test_the_server_remembers_few_folders(tmp_path):
         (folder := tmp_path / str(i)).mkdir()
         say(folder, {"start": 0, "config": CONFIG})
         part.questions["follow"]({"path": str(folder)})
-    assert [path.name for path in part._runs] == [str(i) for i in range(2, FOLLOWED + 2)]
+    assert [path.name for path in part.runs] == [str(i) for i in range(2, FOLLOWED + 2)]
 
 
 @pytest.mark.parametrize(

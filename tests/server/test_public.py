@@ -122,7 +122,7 @@ def test_an_error_without_a_reason_names_no_folder(app, monkeypatch):
         raise shutil.Error([("/secret/a", "/secret/b", "[Errno 5] Input/output error")])
 
     monkeypatch.setitem(app.parts["course"].questions, "cards", refused)
-    assert app._ask("course", "cards", {}) == {"error": "The system refused it: Error"}
+    assert app.ask("course", "cards", {}) == {"error": "The system refused it: Error"}
 
 
 def test_every_file_that_the_page_names_is_served_and_kept_for_good(port):
@@ -242,7 +242,7 @@ def test_the_page_is_there_before_gradio_and_who_asks_for_that_waits(torch_page)
 
 
 def test_a_file_of_a_run_reaches_only_who_knows_its_path(app, port):
-    path = app.api.result()._keep(b"mine", "../../mine.txt")
+    path = app.api.result().keep(b"mine", "../../mine.txt")
     folder = Path(path)
     assert folder.name == "mine.txt" and folder.parents[1] == Path(os.environ["GRADIO_TEMP_DIR"])
     assert folder.parents[1].stat().st_mode & 0o777 == 0o700
@@ -286,14 +286,14 @@ def test_a_request_that_is_overtaken_by_a_newer_one_does_not_stop_its_run(port):
 @pytest.mark.parametrize("script", [False, True])
 def test_on_zerogpu_a_run_bears_the_request_that_tells_whose_quota_it_uses(port, script, monkeypatch):
     """As the package `spaces` reads it there, in the run's thread."""
-    tokens, steps = [], zero_gpu.side_by_side
+    tokens = []
 
-    def noted(*arguments):
+    def noted(*_):
         tokens.append(LocalContext.request.get().headers.get("x-ip-token"))
-        return steps(*arguments)
+        yield from ()
 
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
-    monkeypatch.setattr(zero_gpu, "side_by_side", noted)
+    monkeypatch.setattr(zero_gpu, "on_gpu", noted)
     values = {"checkpoint": "cifar10-tiny", "steps": 1, "count": 1}
     if script:
         answer = got(port, "POST", f"{API}/call/v2/sample", values, X_IP_Token="me")

@@ -17,7 +17,7 @@ SHARED = Served("127.0.0.1", 7860, share="https://0123abcd.gradio.live")
 @pytest.fixture
 def own(monkeypatch):
     """What this machine's address in its network is said to be."""
-    monkeypatch.setattr(invitation, "_own_address", lambda: "192.0.2.7")
+    monkeypatch.setattr(invitation, "own_address", lambda: "192.0.2.7")
     return "192.0.2.7"
 
 
@@ -27,7 +27,7 @@ def invited(page, served=ALONE):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
 def test_a_page_for_this_machine_alone_says_how_to_let_others_in(host, own):
-    assert "--host 0.0.0.0" in invited(f"http://{host}:7860/")["why"]
+    assert invited(f"http://{host}:7860/") == {"why": "alone"}
 
 
 @pytest.mark.parametrize("listens", ["0.0.0.0", "::"])
@@ -65,7 +65,7 @@ def test_whoever_asks_learns_of_no_port_and_strangers_of_no_address(served, port
 
 @pytest.mark.parametrize("page", ["", "javascript:alert(1)", "file:///etc/passwd", "http://" + "a" * 600, None])
 def test_what_is_no_address_is_refused(page):
-    assert "no address" in invited(page)["why"]
+    assert invited(page) == {"why": "nowhere"}
 
 
 ODD = st.one_of(st.none(), st.integers(), st.lists(st.text(max_size=3), max_size=2), st.text())
@@ -80,7 +80,7 @@ ODD = st.one_of(st.none(), st.integers(), st.lists(st.text(max_size=3), max_size
 @example("https://" + "é" * 450)
 def test_whatever_is_asked_there_is_an_answer(page):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(invitation, "_own_address", lambda: "192.0.2.7")
+        patch.setattr(invitation, "own_address", lambda: "192.0.2.7")
         found = invited(page, NETWORK)
     assert set(found) in ({"why"}, {"address", "code"})
     if "address" in found:

@@ -13,9 +13,9 @@ from toylab import Models, wait_for
 import ddpm_core
 from ui.machine import turns
 from ui.machine.step_times import StepKind
+from ui.models.borrowed import Changed
 from ui.parts.sampling import Frame
 from ui.runs import jobs
-from ui.runs.borrowed import Changed, lend
 
 LONG = replace(SETTINGS, steps=40)
 
@@ -153,7 +153,7 @@ class Part:
 def test_a_run_that_waits_keeps_no_model_in_memory():
     models = Forgetful()
     models._spec |= {"decoder": Part(), "text": Part()}
-    model, network = lend(models, "toy")
+    model, network = models.lend("toy")
     assert network.description == "toy" and model.image_size == 8
     assert model.decoder.decode(3) == 6 and model.text("ab") == ["a", "b"]
     network.give_back()
@@ -173,12 +173,29 @@ def test_a_model_that_made_room_is_loaded_again_and_the_pictures_are_the_same():
         np.testing.assert_array_equal(frame.x, other.x)
 
 
+def test_who_is_stopped_while_it_waits_takes_the_network_from_nobody():
+    """Both runs have the same model, and one of them its turn."""
+    models, alone = Models(), collect(Job([LONG], Models()))[1]
+    stopped, other = Job([replace(LONG, steps=100)], models), Job([LONG], models)
+    count = other.count
+
+    def stops_the_other(*more, **named):
+        count(*more, **named)
+        stopped.stop()
+
+    other.count = stops_the_other
+    of_stopped, of_other = together(stopped, other)
+    assert of_stopped[-1].state == "stopped" and of_other[-1].state == "finished", of_other[-1].text
+    for frame, expected in zip(shown(of_other), alone, strict=True):
+        np.testing.assert_array_equal(frame.x, expected.x)
+
+
 def test_a_model_whose_files_changed_meanwhile_does_not_go_on(tmp_path):
     weights = tmp_path / "weights"
     weights.write_bytes(b"1")
     models = Forgetful()
     models._spec["source"] = ddpm_core.model.Source("toy", file="weights", folder=tmp_path)
-    _, network = lend(models, "toy")
+    _, network = models.lend("toy")
     network.give_back()
     weights.write_bytes(b"22")
     with pytest.raises(Changed, match="the files of toy have changed during the run"):

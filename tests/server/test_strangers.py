@@ -263,7 +263,7 @@ def test_no_folder_of_another_machine_is_looked_at(own, path, monkeypatch):
         ("engine", "pace", {"refs": [path]}),
         ("train", "follow", {"path": path}),
     ):
-        answer = app._ask(part, what, values)
+        answer = app.ask(part, what, values)
         assert "is on another machine: give a folder of this one" in answer["error"], what
     got(port, "GET", f"/preview.png?{urlencode({'tab': 'watch', 'checkpoint': path})}")
     got(port, "GET", f"{API}/file={quote(path)}")
@@ -401,18 +401,19 @@ def test_an_address_has_so_many_requests_at_once(public, monkeypatch):
 def test_the_questions_of_one_address_leave_threads_for_the_others(public, monkeypatch):
     """They wait for each other, and all are answered: a class is behind one address."""
     port, app = public
-    begun, over, answer = [], threading.Event(), app._answer
+    begun, over = [], threading.Event()
+    slow = {"part": "course", "what": "cards", "values": {}}
+    cards = app.parts["course"].questions["cards"]
 
-    def slow(part, what, values):
-        if what == "emoji":
-            begun.append(part)
-            over.wait(60)
-        return answer(part, what, values)
+    def waits(values):
+        begun.append(values)
+        over.wait(60)
+        return cards(values)
 
-    monkeypatch.setattr(app, "_answer", slow)
+    monkeypatch.setitem(app.parts["course"].questions, "cards", waits)
     greedy = next(ADDRESSES)
     with ThreadPoolExecutor(100) as pool:
-        answers = [pool.submit(told, port, MODELS | {"what": "emoji"}, address=greedy) for _ in range(100)]
+        answers = [pool.submit(told, port, slow, address=greedy) for _ in range(100)]
         try:
             wait_for(lambda: len(begun) >= server.QUESTIONS_OF_ONE)
             assert told(port, MODELS, address=next(ADDRESSES))["models"]
@@ -420,18 +421,18 @@ def test_the_questions_of_one_address_leave_threads_for_the_others(public, monke
         finally:
             over.set()
         assert all(one.result() for one in answers)
-    assert greedy not in app._shares
+    assert greedy not in app.shares
 
 
 def test_the_address_of_this_machine_is_told_to_its_user_alone(public, monkeypatch):
     """Who shows a page for the room on a projector; strangers learn nothing of the network behind a proxy."""
     port, app = public
     monkeypatch.setattr(app.server, "host", "0.0.0.0")
-    monkeypatch.setattr(invitation, "_own_address", lambda: "192.0.2.7")
+    monkeypatch.setattr(invitation, "own_address", lambda: "192.0.2.7")
     asks = {"part": "engine", "what": "room", "values": {"page": f"http://localhost:{port}/"}}
     here, there = (told(port, asks, address=one) for one in (None, next(ADDRESSES)))
     assert here["address"] == f"http://192.0.2.7:{port}/"
-    assert there == {"why": invitation.NOWHERE}
+    assert there == {"why": "nowhere"}
 
 
 # --- A login

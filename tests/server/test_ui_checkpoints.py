@@ -3,11 +3,11 @@
 import gc
 import json
 import shutil
+import subprocess
 import threading
 import weakref
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import plans
@@ -28,7 +28,7 @@ from ui.machine.limits import Refused, ServerLimits
 from ui.machine.step_times import StepKind, StepTimes
 from ui.machine.turns import Turns
 from ui.models import facts
-from ui.models.catalogue import OFFERED, choice, forecast, short_name
+from ui.models.catalogue import EMBEDDED, OFFERED, choice
 from ui.models.loaded import Loading, Models
 from ui.models.warmup import Warmup
 from ui.parts.fetching import FetchingPart
@@ -42,30 +42,39 @@ NOWHERE_ELSE = "# This model is on this page, and nowhere else\n"
 CHURCH_SAYS = "DDPM · 1000 steps · EMA · 6 min to 31 min on two cores"
 
 
-@pytest.mark.parametrize(
-    ("status", "about", "group", "ready"),
-    [
-        (Status(""), f"{CHURCH_SAYS} · about 0.46 GB", "hub", True),
-        (Status("cached", 455_000_000), CHURCH_SAYS, "here", True),
-        (Status("download", 455_000_000), f"{CHURCH_SAYS} · 455 MB download", "hub", True),
-        (Status("download"), f"{CHURCH_SAYS} · download", "hub", True),
-        (
-            Status("offline"),
-            f"{CHURCH_SAYS} · about 0.46 GB · not available offline",
-            "hub",
-            False,
-        ),
-        (Status("missing"), f"{CHURCH_SAYS} · about 0.46 GB · not found", "hub", False),
-    ],
-)
-def test_the_list_says_what_it_takes_to_use_a_checkpoint(status, about, group, ready):
-    said = choice(CHURCH, status)
-    assert (said["label"], said["about"], said["group"], said["ready"]) == ("Church 256", about, group, ready)
+def in_words(choices):
+    """What the page says of models: their names, and what else the list says."""
+    if not shutil.which("node"):
+        pytest.skip("needs node")
+    url = (ROOT / "ui/web/words/checkpoints.js").as_uri()
+    said = f"{json.dumps(choices)}.map((one) => [nameOf(one.ref), aboutOf(one), one.data && DATA[one.data]])"
+    code = f"import({json.dumps(url)}).then(({{ nameOf, aboutOf, DATA }}) => console.log(JSON.stringify({said})))"
+    return json.loads(subprocess.run(["node", "-e", code], check=True, capture_output=True, timeout=60).stdout)
 
 
-def test_a_forecast_is_of_the_steps_that_are_usual():
-    assert forecast(OFFERED["openai/diffusers-cd_bedroom256_l2"]) == "3 s to 17 s on two cores"
-    assert not forecast(OFFERED["stabilityai/sd-turbo"])  # was not counted
+def test_the_list_says_what_it_takes_to_use_a_checkpoint():
+    cases = {
+        Status(""): (f"{CHURCH_SAYS} · about 0.46 GB", "hub", True),
+        Status("cached", 455_000_000): (CHURCH_SAYS, "here", True),
+        Status("download", 455_000_000): (f"{CHURCH_SAYS} · 455 MB download", "hub", True),
+        Status("download"): (f"{CHURCH_SAYS} · download", "hub", True),
+        Status("offline"): (f"{CHURCH_SAYS} · about 0.46 GB · not available offline", "hub", False),
+        Status("missing"): (f"{CHURCH_SAYS} · about 0.46 GB · not found", "hub", False),
+    }
+    choices = [choice(CHURCH, status) for status in cases]
+    for one, (label, about, _), expected in zip(choices, in_words(choices), cases.values(), strict=True):
+        assert (label, about, one["group"], one["ready"]) == ("Church 256", *expected)
+
+
+def test_the_page_has_words_for_every_model_that_is_offered():
+    refs = [*EMBEDDED, *OFFERED, "owner/ddpm-butterflies-128", "runs/mine/"]
+    said = dict(zip(refs, in_words([choice(ref, Status("")) for ref in refs]), strict=True))
+    assert said["openai/diffusers-cd_bedroom256_l2"][1].endswith("L2 · 3 s to 17 s on two cores · about 2.1 GB")
+    assert "two cores" not in said["stabilityai/sd-turbo"][1]  # was not counted
+    assert [said[ref][0] for ref in refs[-2:]] == ["ddpm-butterflies-128", "mine"]
+    for ref in (*EMBEDDED, *OFFERED):
+        name, about, data = said[ref]
+        assert name != ref.split("/")[-1] and about and None not in (name, about, data)
 
 
 def test_what_was_typed_and_does_not_load_is_said_when_it_is_chosen(tmp_path, monkeypatch):
@@ -103,17 +112,11 @@ def test_the_list_begins_with_what_is_here(monkeypatch):
     listed = models.choices()
     groups = [(one["group"], one["data"]) for one in listed]
     assert groups[0] == ("here", "") and len(set(groups)) == sum(a != b for a, b in pairwise([None, *groups]))
-    assert {("hub", "LSUN bedroom"), ("hub", "ImageNet, by class")} < set(groups)
+    assert {("hub", "bedroom"), ("hub", "imagenet")} < set(groups)
     by_ref = {one["ref"]: one for one in listed}
     assert by_ref["google/ddpm-cifar10-32"]["group"] == "here" and not by_ref[CHURCH]["ready"]
     digits = by_ref["mnist-tiny"]
-    assert digits["about"] == "clear and fast" and digits["picture"].endswith("models/mnist-tiny.webp")
-
-
-def test_a_checkpoint_is_named_in_a_few_words():
-    assert short_name(CHURCH) == "Church 256"
-    assert short_name("owner/ddpm-butterflies-128") == "ddpm-butterflies-128"
-    assert short_name("runs/mine/") == "mine"
+    assert digits["picture"].endswith("models/mnist-tiny.webp")
 
 
 def said(models, ref):
@@ -203,8 +206,9 @@ class Network(Engine):
         self.memory = memory
 
 
-def parts(network, **fields):
-    return SimpleNamespace(network=network, decoder=None, text=None, **fields)
+def model_of(network):
+    schedule = ddpm_core.NoiseSchedule.linear(10)
+    return ddpm_core.Model(network=network, schedule=schedule, image_size=8, prediction="epsilon")
 
 
 def test_models_stay_loaded_within_a_memory_budget_the_longest_unused_goes_first(monkeypatch):
@@ -212,7 +216,7 @@ def test_models_stay_loaded_within_a_memory_budget_the_longest_unused_goes_first
 
     def load(ref, **_):
         loads.append(str(ref))
-        return parts(Network(memory[str(ref)]))
+        return model_of(Network(memory[str(ref)]))
 
     monkeypatch.setattr(ddpm_core, "load", load, raising=False)
     models = Models(limits=ServerLimits(model_memory_mb=16e-6))
@@ -229,9 +233,7 @@ def test_what_is_known_of_a_model_does_not_keep_it_in_memory(monkeypatch):
     """Computations keep it, for as long as their pictures can be saved."""
 
     def load(ref, **_):
-        return ddpm_core.Model(
-            network=Network(8), schedule=ddpm_core.NoiseSchedule.linear(10), image_size=8, prediction="epsilon"
-        )
+        return model_of(Network(8))
 
     monkeypatch.setattr(ddpm_core, "load", load, raising=False)
     models = Models(limits=ServerLimits(model_memory_mb=12e-6))
@@ -243,29 +245,37 @@ def test_what_is_known_of_a_model_does_not_keep_it_in_memory(monkeypatch):
     assert not network()
 
 
-def test_a_model_that_goes_while_it_is_loaded_is_no_error(monkeypatch):
-    """Its files change in that moment, and another question notices."""
+def test_files_that_change_while_their_model_is_loaded_are_noticed(tmp_path, monkeypatch):
     models = Models()
-    monkeypatch.setattr(models, "_load", lambda ref: parts(Network(1)))
-    assert models.get("mnist-tiny").network.memory == 1
+    folder = tmp_path / "mine"
+    write(folder)
+
+    def load(where, **_):
+        shutil.rmtree(folder)
+        write(folder, seed=1)
+        return model_of(Network(1))
+
+    monkeypatch.setattr(ddpm_core, "load", load, raising=False)
+    assert models.get(str(folder)).network.memory == 1
+    assert models.loaded(str(folder)) is None
 
 
-def test_memory_is_counted_as_it_is_when_room_is_needed(monkeypatch):
+def test_memory_is_counted_as_it_is_after_a_run(monkeypatch):
     """An engine compiles more shapes as runs need them."""
     models = Models(limits=ServerLimits(model_memory_mb=12e-6))
     networks = {"o/a": Network(5), "o/b": Network(5)}
-    monkeypatch.setattr(ddpm_core, "load", lambda ref, **_: parts(networks[str(ref)]), raising=False)
+    monkeypatch.setattr(ddpm_core, "load", lambda ref, **_: model_of(networks[str(ref)]), raising=False)
     models.get("o/a")
     models.get("o/b")
     assert models.loaded("o/a") and models.loaded("o/b")
     networks["o/b"].memory = 8
-    models.get("o/b")
+    models.make_room("o/b")
     assert models.loaded("o/b") and not models.loaded("o/a")
 
 
 def test_a_folder_exported_anew_is_loaded_anew(tmp_path, monkeypatch):
     def load(where, **_):
-        return parts(Network(1), weights=where.folder / "diffusion_pytorch_model.safetensors")
+        return model_of(Network(1))
 
     monkeypatch.setattr(ddpm_core, "load", load, raising=False)
     folder = tmp_path / "mine"

@@ -174,7 +174,7 @@ def test_a_run_can_be_saved_while_it_goes_on():
         if any(kept(run)) and run.goes_on and not files:
             files.update(saved(place, "compare", run, "png", "strip"))
             for _ in range(20):
-                b"".join(packed(run.kept())[1])
+                b"".join(packed(run.kept()))
 
     run, seen = messages(place, "compare", ONE | {"steps": 300, "steps_b": 290}, look)
     assert seen[-1]["state"] == "finished" and "step-" in files["png"][0] and len(kept(run)[0]) == 300
@@ -243,7 +243,7 @@ def test_of_a_run_that_was_refused_there_is_nothing_to_save():
 
 def test_the_oldest_ended_runs_make_room_for_the_newest(monkeypatch):
     place = SamplingPart(toylab.toy_services())
-    runs = Runs(place.services, lambda name, values: place.request(values))
+    runs = Runs(place.services, dict.fromkeys(place.names, place))
 
     def begun(page, count):
         run = runs.begin("watch", toylab.asked(steps=2, count=count), page)

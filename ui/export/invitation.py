@@ -12,7 +12,6 @@ import segno
 from ui.protocol import Invitation
 
 MAX_ADDRESS = 500  # characters; no phone can read a longer one as a code on a wall
-NOWHERE = "This page has no address that others could open"
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Served:
 
 
 def invitation(page: object, served: Served) -> Invitation:
-    """{address, code} where others can reach the page as it is now, else {why}: a sentence.
+    """{address, code} where others can reach the page as it is now, else {why}.
 
     page: its address in the browser that asks. code: the QR code, an SVG as data-URI. Anybody can call this, so it
     looks at nothing that `page` names, and tells strangers nothing of this machine.
@@ -38,13 +37,12 @@ def invitation(page: object, served: Served) -> Invitation:
         if _is(at.hostname, "is_loopback") and served.share:
             at = _parts(served.share)
     except ValueError:
-        return {"why": NOWHERE}
+        return {"why": "nowhere"}
     host, port = at.hostname or "", at.port
     if _is(at.hostname, "is_loopback"):
-        own = _own_address() if _is(served.host, "is_unspecified") and served.here else None
+        own = own_address() if _is(served.host, "is_unspecified") and served.here else None
         if own is None:
-            alone = "Only this machine can open the page: start the app with --host 0.0.0.0 so that others can open it"
-            return {"why": alone if served.here else NOWHERE}
+            return {"why": "alone" if served.here else "nowhere"}
         host, port = own, served.port
     place = f"[{host}]" if ":" in host else host
     address = f"{at.scheme}://{place}{f':{port}' if port else ''}{at.path}"
@@ -74,7 +72,7 @@ def _is(host: str | None, what: str) -> bool:
         return host == "localhost" and what == "is_loopback"
 
 
-def _own_address() -> str | None:
+def own_address() -> str | None:
     """This machine's address on its network. Nothing is sent: connecting a datagram socket only chooses a route."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

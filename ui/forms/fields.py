@@ -188,3 +188,11 @@ def shown(value: object) -> str:
     if not text:
         return "nothing"
     return f"'{text}'" if len(text) <= 40 else f"'{text[:37]}…'"
+
+
+def sentence(error: Exception) -> str:
+    """An error that says itself what was wrong, as a sentence."""
+    text = str(error).rstrip(".")
+    first = text.split(" ", 1)[0]
+    is_word = first.isascii() and first.isalpha()  # a name, an id or a symbol keeps its case
+    return text[:1].upper() + text[1:] if is_word else text

@@ -14,12 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from ddpm_core.disk.files import free_bytes
 
 PREFIX = "DDPM_LIMIT_"
 DAY = 86_400
+Amount = TypeVar("Amount", int, float)
 MOST = 1_000_000_000  # of any limit: far more than a machine has, and no number that follows from it overflows
 
 
@@ -53,7 +54,7 @@ class Places:
                 del self.of[address]
 
 
-def _limit(local: float, public: float, what: str) -> Any:
+def _limit(local: Amount, public: Amount, what: str) -> Amount:
     return field(default=local, metadata={"public": public, "what": what})
 
 

@@ -20,10 +20,6 @@ SHORT = 10.0  # seconds of work: a quarter of the places is kept for runs that n
 REFRESH = 0.5  # seconds after which who waits looks whether it was stopped
 
 
-# Whose time is counted: (None, an address), and (that address, a visitor there).
-Share = tuple[Hashable, Hashable]
-
-
 class Member(Protocol):
     """Something that uses the network or waits for it."""
 
@@ -53,22 +49,28 @@ class Outlook:
 
 
 class Seat:
-    """A member's place in the line. Its owner keeps two fields up to date. work: seconds of computing that it still
-    needs, infinite where that is not known. step: seconds between two chances to give way, infinite while it has to
-    load a model first.
-    """
+    """A member's place in the line. Its owner keeps `work` and `step` up to date."""
 
     def __init__(self, line: Turns, who: Member | None, visitor: Hashable, address: Hashable):
-        near = ("visitor", visitor) if address is None else address
         self.who, self.visitor = who, visitor
-        self.shares: tuple[Share, Share] = (None, near), (near, visitor)
-        self.work, self.step = math.inf, 0.0
-        self.begun = False  # has had a turn
-        self.ready = False  # wants one
-        self.ticket = 0  # in which order those who want one came
-        self.since = self.charged = 0.0  # when its turn began; until when its time is counted
-        self.slice = SLICE  # seconds of its turn
-        self.used = 0.0  # seconds of all its turns, as far as they are counted: see `seconds`
+        self.share: Hashable = ("visitor", visitor) if address is None else address
+        """with whom it has its part of the time"""
+        self.work = math.inf
+        """seconds of computing that it still needs; infinite if they are not known"""
+        self.step = 0.0
+        """seconds between two chances to give way; infinite while it has to load a model first"""
+        self.begun = False
+        """whether it has had a turn"""
+        self.ready = False
+        """whether it wants one"""
+        self.ticket = 0
+        """the order in which those who want a turn came"""
+        self.since = self.charged = 0.0
+        """when its turn began, and until when its time is counted"""
+        self.slice = SLICE
+        """seconds of its turn"""
+        self.used = 0.0
+        """seconds of all its turns, as far as they are counted: see `seconds`"""
         self._line = line
         self._news = threading.Event()
         self.wake = self._news.set  # makes `wait_for_turn` call check() at once
@@ -134,12 +136,13 @@ class Seat:
 class Turns:
     """Shares the network among visitors: a lock whose holder gives way between two steps.
 
-    The next turn is that of the visitor who has computed least, so each gets the same time, whatever a step of theirs
-    takes. A visitor's own runs are computed one after another. A newcomer starts at the lowest used time; a visitor who
-    returns before the others have caught up keeps a surplus. Loading a model counts as computing.
+    The next turn is that of the address that has computed least, so each gets the same time, whatever a step of theirs
+    takes. A newcomer starts at the lowest used time; an address that returns before the others have caught up keeps a
+    surplus. Loading a model counts as computing.
 
-    Who is a visitor is what a client says. So addresses share the time in this way, and the visitors of one address
-    share what it gets. A run without an address has one of its own.
+    The name of a visitor is what a client says, so it gets no share: the visitors of one address take its turns in
+    order. But a visitor without an address, on this machine, counts as an address. A visitor's own runs are computed
+    one after another.
 
     At most `active` runs take turns, and at most `queue` more may wait, in the order in which they came. A visitor, and
     an address, has at most half of these seats.
@@ -154,7 +157,8 @@ class Turns:
         self.holder: Seat | None = None
         self.seats: list[Seat] = []  # in the order in which they came
         self.sharing: list[Seat] = []  # those that take turns
-        self._used: dict[Share, float] = {}  # seconds
+        self.used: dict[Hashable, float] = {}
+        """the seconds that each share has used, if it shares now or has used more than those who do"""
 
     @contextmanager
     def join(
@@ -212,7 +216,8 @@ class Turns:
 
     def _check_room(self, seat: Seat) -> None:
         room = self.active + self.queue
-        near, own = (sum(share in one.shares for one in self.seats) for share in seat.shares)
+        near = sum(one.share == seat.share for one in self.seats)
+        own = sum(one.visitor == seat.visitor for one in self.seats)
         if len(self.seats) >= room:
             limits = f"at most {self.active} take turns and {self.queue} wait"
             sentence = f"There are too many runs now ({limits}): try again in a few minutes"
@@ -227,8 +232,7 @@ class Turns:
     def charge(self, seat: Seat) -> None:
         """Count the time of the seat that has its turn until now."""
         now = self.clock()
-        for share in seat.shares:
-            self._used[share] += now - seat.charged
+        self.used[seat.share] += now - seat.charged
         seat.used, seat.charged = seat.used + now - seat.charged, now
 
     def give_turn(self) -> None:
@@ -239,11 +243,11 @@ class Turns:
             self.charge(self.holder)
             self.holder = None
         self.sharing = [seat for seat in self.sharing if seat in self.seats]
-        # Who does not share any more is remembered while they have used more than those who do.
-        self._used = {share: used for share, used in self._used.items() if used >= self._least(share, math.inf)}
+        least = min((self.used[seat.share] for seat in self.sharing), default=math.inf)
+        self.used = {share: used for share, used in self.used.items() if used >= least}
         for seat in self.waiting():
             if self._may_share(seat):
-                self._used |= zip(seat.shares, self.order(seat), strict=False)
+                self.used[seat.share], _ = self.order(seat)
                 self.sharing.append(seat)
         ready = [seat for seat in self.sharing if seat.ready]
         if ready and not self.holder:
@@ -257,22 +261,16 @@ class Turns:
         return sorted((seat for seat in self.seats if seat.ready and seat not in self.sharing), key=self.order)
 
     def _may_share(self, seat: Seat) -> bool:
-        near, own = (sum(share in one.shares for one in self.sharing) for share in seat.shares)
+        near = sum(one.share == seat.share for one in self.sharing)
+        own = any(one.visitor == seat.visitor for one in self.sharing)
         long = sum(one.work > SHORT for one in self.sharing)
         room = len(self.sharing) < self.active and near < max(1, self.active // 2) and not own
         return room and (seat.work <= SHORT or long < self.active - self.active // 4)
 
-    def order(self, seat: Seat) -> tuple[float, float, int]:
-        """Who has used least is first, of the addresses, and then of the visitors of one; then who has waited longest.
-        A newcomer counts as one who has used least.
-        """
-        near, own = (max(self._used.get(share, 0.0), self._least(share, 0.0)) for share in seat.shares)
-        return near, own, seat.ticket
-
-    def _least(self, share: Share, nobody: float) -> float:
-        """What has been used by those who share with this one, by the one who has used least."""
-        shares = (one for seat in self.sharing for one in seat.shares if one[0] == share[0])
-        return min((self._used[one] for one in shares), default=nobody)
+    def order(self, seat: Seat) -> tuple[float, int]:
+        """Who has used least is first; then who has waited longest. A newcomer counts as one who has used least."""
+        newcomer = min((self.used[one.share] for one in self.sharing), default=0.0)
+        return self.used.get(seat.share, newcomer), seat.ticket
 
     def wait(self, begun: Sequence[Seat], before: Sequence[Seat]) -> float:
         """Seconds until a run begins: after the first turns of those before it, or when a place comes free for it."""

@@ -2,7 +2,7 @@
 
 There the process of the page has no GPU. What needs one is a function under `spaces.GPU`, which runs in a forked
 process: its arguments and everything that it yields are pickled, and it may take the seconds that `seconds` asks for.
-Elsewhere `side_by_side` is ddpm_core's, and the package `spaces` is not needed.
+Elsewhere `on_gpu` is None, nothing calls `side_by_side`, and the package `spaces` is not needed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ START = 15.0  # seconds until a process has the GPU and the weights on it
 STEP = 0.03  # seconds of one evaluation, however small
 SPEED = 5e12  # FLOP/s that a U-Net reaches at least on the GPU; a guess, as no ZeroGPU could be tried
 
+Arguments = dict[str, Any]  # of `ddpm_core.trajectory`, which checks them
+
 log = logging.getLogger(__name__)
 
 
@@ -36,7 +38,7 @@ class Interrupted(ValueError):
     """A run that had begun on the GPU can't go on there."""
 
 
-def seconds(refs: Sequence[str], lanes: Sequence[dict[str, Any]], shared: dict[str, Any], flop: float) -> int:
+def seconds(refs: Sequence[str], lanes: Sequence[Arguments], shared: Arguments, flop: float) -> int:
     """How long a run needs the GPU, from its steps, its larger network and its number of images. At most MOST."""
     images = len(shared["seeds"])
     batches = [images * (1 if lane.get("guidance") is None else 2) for lane in lanes]
@@ -45,7 +47,7 @@ def seconds(refs: Sequence[str], lanes: Sequence[dict[str, Any]], shared: dict[s
 
 
 def _steps(
-    refs: Sequence[str], lanes: Sequence[dict[str, Any]], shared: dict[str, Any], flop: float
+    refs: Sequence[str], lanes: Sequence[Arguments], shared: Arguments, flop: float
 ) -> Iterator[tuple[int, ddpm_core.Step]]:
     """The steps of a run as `ddpm_core.side_by_side` yields them, with their tensors on the CPU. refs: of each lane.
 
@@ -65,7 +67,8 @@ def _steps(
 
 
 _MODELS: dict[str, Model] = {}  # of a process with a GPU, which may be used for several runs: those of the newest
-_on_gpu: Any = None
+on_gpu: Callable[..., Iterator[tuple[int, ddpm_core.Step]]] | None = None
+"""runs `_steps` on the GPU; None where there is no ZeroGPU"""
 # What `spaces` says. It calls every error in the process with the GPU a "ZeroGPU worker error", whose text is the
 # error's class, and so too when it kills that process because its time is over.
 _REFUSALS = ("quota", "credits", "queue", "duration")  # in titles
@@ -77,32 +80,33 @@ def prepare() -> None:
 
     To be called before anything imports torch, which `spaces` changes.
     """
-    global _on_gpu
-    if is_here() and _on_gpu is None:
+    global on_gpu
+    if is_here() and on_gpu is None:
         import spaces  # pyright: ignore[reportMissingImports]
 
-        _on_gpu = spaces.GPU(duration=seconds)(_steps)
+        on_gpu = spaces.GPU(duration=seconds)(_steps)
 
 
 def side_by_side(
     lanes: Sequence[Lane],
-    arguments: Sequence[dict[str, Any]],
-    shared: dict[str, Any],
+    arguments: Sequence[Arguments],
+    shared: Arguments,
     flop: float,
     notify: Callable[[str], None],
 ) -> Iterator[tuple[int, ddpm_core.Step]]:
-    """The steps of a run, on ZeroGPU's GPU where there is one and some of its time is left, else with the models.
+    """Yield the steps of a run, on the GPU while some of its time is left, else with the models.
 
     arguments: of each lane for `ddpm_core.trajectory`, as another process makes its chain anew. shared: those that all
     lanes have. flop: of one evaluation of the larger network, 0 where it is not known. notify(sentence) is called when
     a run that could have had a GPU goes on without. Raises Interrupted.
     """
     refs = [_reference(lane.model) for lane in lanes]
-    if _on_gpu is not None and flop and all(refs):
+    if flop and all(refs):
         own = [
             {**each, "on_step": lane.on_step, "after": lane.after} for each, lane in zip(arguments, lanes, strict=True)
         ]
-        steps, done = _on_gpu(refs, own, shared, flop), 0
+        assert on_gpu is not None
+        steps, done = on_gpu(refs, own, shared, flop), 0
         try:
             for done, item in enumerate(steps, 1):  # noqa: B007
                 yield item

@@ -32,7 +32,7 @@ def answer(services: Services, ref: str, pictures: bool = False) -> FactsAnswer:
         "count": default_count(ref, services.step_times),
         "download": services.models.to_download(ref) or 0,
         "facts": services.models.read(ref, facts_of) if model else None,
-        "set": {"title": found.title, "count": len(found.images)} if found else None,
+        "set": {"name": found.name, "count": len(found.images)} if found else None,
         "examples": _examples(found) if found and pictures else [],
     }
 

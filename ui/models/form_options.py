@@ -13,10 +13,6 @@ COUNT, STEPS = 4, 50  # pictures and steps of a new page's run
 QUICK = 3.0  # seconds: runs that take less start by themselves
 PATIENCE = 5.0  # seconds that they may take
 EXAMPLES = 10  # pictures of a shipped set to choose from
-PROMPTS = (  # to try: things, colours and a mood that no picture of emoji-tiny had
-    *("red apple", "green apple", "blue apple", "red heart", "fox", "green fox", "cat face", "winking dog face"),
-    *("smiling face", "smiling face with sunglasses", "pizza", "rocket"),
-)
 
 
 def samplers(model: ModelSpec) -> Sequence[str]:

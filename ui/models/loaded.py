@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
@@ -21,7 +22,8 @@ from ui.forms.fields import reference
 from ui.machine.limits import ServerLimits
 from ui.machine.step_times import StepTimes
 from ui.machine.turns import Turns
-from ui.models.catalogue import EMBEDDED, OFFERED, choice, short_name
+from ui.models.borrowed import BorrowedNetwork, borrow
+from ui.models.catalogue import EMBEDDED, OFFERED, choice
 from ui.protocol import ModelChoice
 
 Stamp = tuple | None
@@ -30,11 +32,6 @@ T = TypeVar("T")
 READ = 64  # things that files of checkpoints say, which are remembered
 STATES = 64  # checkpoints typed by users whose snapshots.Status is remembered
 FOLDER = "folder-1"  # what a public page calls the folder that it starts with, whose path is nobody's business
-
-
-def revision(model: ModelSpec | None) -> str | None:
-    """The commit of a model from the Hub."""
-    return model.source.revision if model and model.source else None
 
 
 def _is_hub_id(text: str) -> bool:
@@ -69,6 +66,27 @@ def _versions(paths: Iterable[Path]) -> tuple:
     """Changes when one of these files does. Raises OSError for one that is not there."""
     states = [(path, path.stat()) for path in paths]
     return tuple((path, state.st_mtime_ns, state.st_size, state.st_ino) for path, state in states)
+
+
+def _states(paths: Iterable[Path]) -> Stamp:
+    """Changes when one of these files or folders does, also when it appears or goes."""
+    states = []
+    for path in paths:
+        try:
+            state = os.stat(path)
+        except OSError:
+            states.append(None)
+        else:
+            states.append((state.st_mtime_ns, state.st_size, state.st_ino))
+    return tuple(states)
+
+
+def _watched(source: Source, folder: Path) -> list[Path]:
+    """All on which what a folder's files say depends: the files, their folders, to which others may come, and a file in
+    the user's cache.
+    """
+    files = [folder / name for name in refs.layout(refs.names_in(folder), source.name).files]
+    return [*dict.fromkeys([folder, *(file.parent for file in files), *files, *places(source, refs.ANALYTIC)])]
 
 
 def _spec(checkpoint: refs.LocalCheckpoint) -> ModelSpec:
@@ -108,13 +126,30 @@ class Loading:
         """Loading takes seconds and cannot be stopped."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Loaded:
-    """A model in memory. where, stamp: the files it was loaded from."""
+    """A model in memory, and the files from which it was loaded."""
 
     model: Model
     where: refs.Ref
     stamp: Stamp
+    """changes when its files do; None for the Hub's, which never change"""
+    spec: ModelSpec
+    lent: tuple[Model, BorrowedNetwork]
+    """the same model as runs get it"""
+    known: dict[object, object] = field(default_factory=dict)
+    """what functions read of its files, as long as nothing of `watched` changes: see `Models.read`"""
+    watched: list[Path] = field(default_factory=list)
+    states: Stamp = None
+
+    def watch(self) -> None:
+        """Begin to notice whether its files change, and forget what was read of them before."""
+        self.known, source = {}, self.model.source
+        if self.where.folder is not None and source is not None:
+            self.watched = _watched(source, self.where.folder)
+            self.states = _states(self.watched)
+        if self.stamp is not None and _stamp(self.where) != self.stamp:  # they have changed before it watched them
+            self.states = None
 
 
 class Models:
@@ -179,6 +214,10 @@ class Models:
             raise refs.CheckpointError("This page takes embedded checkpoints and Hub ids (owner/name) only")
         return replace(refs.parse(text, local=False), open=name not in self.offered)
 
+    def _name(self, ref: str) -> str:
+        """A checkpoint in a sentence."""
+        return self._folder.name if self._folder and ref == FOLDER else ref
+
     def flop(self, ref: str) -> float | None:
         """What one evaluation of a checkpoint's network costs; None where its files are not here."""
         return self.read(ref, _flop)
@@ -195,7 +234,7 @@ class Models:
         """What refuses a download that is too large."""
 
         def allow(size: int, folder: Path) -> None:
-            self.limits.check_download(short_name(ref), size, folder)
+            self.limits.check_download(self._name(ref), size, folder)
 
         return allow
 
@@ -209,14 +248,25 @@ class Models:
             if here := snapshots.here(self.parse(ref)):
                 self._check_memory(here)
             model = self._load(ref)
-        self._make_room(ref)
+            self.make_room(ref)
         return model
+
+    def lend(self, ref: str) -> tuple[Model, BorrowedNetwork]:
+        """Return the model of a reference as a run gets it, and its network, which holds it until the run gives it
+        back. The rest is as for `get`.
+        """
+        one = self._current(ref)
+        model = self.get(ref) if one is None else one.model
+        one = one or self._loaded.get(ref)
+        lent = one.lent if one and one.model is model else borrow(self, ref, model)
+        lent[1].held = model
+        return lent
 
     def _check_memory(self, checkpoint: refs.LocalCheckpoint) -> None:
         """Refuse a model whose weights alone are more than all may take, before they are downloaded or loaded."""
         from ddpm_core.checkpoint.cost import model_cost
 
-        self.limits.check_model(short_name(str(checkpoint.ref)), model_cost(spec.check(checkpoint)).memory)
+        self.limits.check_model(str(checkpoint.ref), model_cost(spec.check(checkpoint)).memory)
 
     def _load(self, ref: str) -> Model:
         where = self.parse(ref)
@@ -228,12 +278,16 @@ class Models:
             model.source = replace(model.source, ref=str(where))
         network = engine_network(model)
         self.engine, self._device_type = network.description, network.device.type
+        one = Loaded(model, where, stamp, model.spec, borrow(self, ref, model))
+        one.lent[1].give_back()
+        one.watch()
         with self._lock:
-            self._loaded[ref] = Loaded(model, where, stamp)
+            self._loaded[ref] = one
         return model
 
-    def _make_room(self, ref: str) -> None:
-        """Drop the least recently used models until the rest, with the memory they take now, is within the limit.
+    def make_room(self, ref: str) -> None:
+        """Drop the least recently used models until the rest, with the memory they take now, is within the limit. Call
+        this when a model was loaded, or after a run, for which an engine may have compiled more.
 
         Raises Refused, and drops that one, where the model of ref, which was used last, alone takes more.
         """
@@ -241,7 +295,7 @@ class Models:
         with self._lock:
             newest = self._loaded.get(ref)  # None where its files have changed in this moment
             try:
-                self.limits.check_model(short_name(ref), _memory(newest.model) if newest else 0)
+                self.limits.check_model(self._name(ref), _memory(newest.model) if newest else 0)
             except ValueError:
                 del self._loaded[ref]
                 raise
@@ -255,17 +309,26 @@ class Models:
 
     def loaded(self, ref: str) -> Model | None:
         """The model if it is in memory and its files are still those it was loaded from, else None."""
+        one = self._current(ref)
+        return one and one.model
+
+    def _current(self, ref: str) -> Loaded | None:
+        """What is in memory of a model, None where its files have changed. This asks the disk, so it holds no lock."""
         with self._lock:
             one = self._loaded.get(ref)
             if one is not None:
                 self._loaded.move_to_end(ref)
-        if one is None or one.stamp is None or _stamp(one.where) in (one.stamp, None):  # asks the disk: not locked
-            return one and one.model
-        with self._lock:
-            if self._loaded.get(ref) is one:
-                del self._loaded[ref]
-        self._pace.forget(ref)
-        return None
+        if one is None or one.stamp is None or _states(one.watched) == one.states:
+            return one
+        if _stamp(one.where) not in (one.stamp, None):  # None: a folder that is being replaced is away for a moment
+            with self._lock:
+                if self._loaded.get(ref) is one:
+                    del self._loaded[ref]
+            self._pace.forget(ref)
+            return None
+        with suppress(refs.CheckpointError, OSError):
+            one.watch()
+        return one
 
     def peek(self, ref: str) -> ModelSpec | None:
         """What a checkpoint's JSON files say of its model, without its weights; None if they are not on this machine.
@@ -280,6 +343,9 @@ class Models:
 
         Raises CheckpointError and ValueError as the function does, each time.
         """
+        one = self._current(ref)
+        if one is not None and what in one.known:
+            return cast("T", one.known[what])
         found = snapshots.here(self.parse(ref))
         if found is None:
             return None
@@ -301,12 +367,14 @@ class Models:
                     self._read.popitem(last=False)
         if isinstance(kept, _Failed):
             raise kept.kind(kept.sentence)
+        if one is not None and one.states is not None:
+            one.known[what] = kept
         return cast("T", kept)
 
     def known(self, ref: str) -> ModelSpec | None:
         """What is known of a model: of the one in memory, else what `peek` returns. It keeps no network in memory."""
-        model = self.loaded(ref)
-        return model.spec if model else self.peek(ref)
+        one = self._current(ref)
+        return one.spec if one else self.peek(ref)
 
     def look(self, ref: str, typed: bool = False) -> bool:
         """Find out what loading a checkpoint takes. Returns whether its files are here.
@@ -346,14 +414,9 @@ class Models:
         return "CPU" if self._device_type == "cpu" else "GPU"
 
     @property
-    def note(self) -> str:
-        """What computes, and in which precision: "CPU · fp32"."""
-        return " · ".join([self.kind, *(part.split(" (")[0] for part in self.engine.split(" · ")[2:])])
-
-    @property
     def precision(self) -> str:
-        """Return the precision of the network that was loaded last, "" where there is none."""
-        return "".join(self.note.split(" · ")[1:2])
+        """Return the precision of the network that was loaded last, "" if there is none."""
+        return "".join(part.split(" (")[0] for part in self.engine.split(" · ")[2:3])
 
     def to_download(self, ref: str) -> int | None:
         """Bytes that have to be downloaded before loading, where that is known."""
@@ -364,6 +427,6 @@ class Models:
         """`catalogue.choice` of each offered checkpoint, with what is known of it by now: those that are here first."""
         unknown = {ref: snapshots.Status("embedded" if ref in refs.embedded() else "") for ref in self.offered}
         known = [choice(ref, self._status.get(ref) or status) for ref, status in unknown.items()]
-        usual = {"about": "", "group": "trained", "data": "", "ready": True, "latent": False, "picture": ""}
+        usual = {"group": "trained", "data": "", "ready": True, "latent": False, "picture": ""}
         own = [ModelChoice(ref=FOLDER, label=self._folder.name, **usual)] if self._folder else []
         return sorted(known + own, key=lambda one: ("here", "trained", "hub").index(one["group"]))

@@ -11,6 +11,7 @@ from functools import partial
 
 import ddpm_core
 from ui.machine.step_times import StepKind
+from ui.models.form_options import default_count
 from ui.models.services import Services
 
 STEPS = 5  # of the measurement
@@ -85,15 +86,15 @@ class Warmup:
         if models.peek(ref) is None:
             return
         models.preload(ref)
-        seconds = []
+        images, seconds = default_count(ref, self._services.step_times), []  # of a first run: engines compile for it
         with turns.turn(self):
             model = models.loaded(ref)
             if model is None or self._is_timed(ref):  # another one has replaced it, or another question was quicker
                 return
-            for _ in ddpm_core.trajectory(model, [0], steps=model.student.steps if model.student else STEPS):
+            for _ in ddpm_core.trajectory(model, range(images), steps=model.student.steps if model.student else STEPS):
                 if len(turns) > 1 or self._stop.is_set():  # a run waits
                     return
                 seconds.append(time.perf_counter())
         if len(seconds) > 1:
             pace = min(now - before for before, now in itertools.pairwise(seconds))
-            self._services.step_times.note(StepKind(ref, 1), pace, guess=True)
+            self._services.step_times.note(StepKind(ref, images), pace, guess=True)

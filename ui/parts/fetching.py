@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ from ddpm_core.model import Model, ModelSpec
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.runs.asked import Asked, Checkpoint
+from ui.runs.jobs import Job
 from ui.runs.plans import Computation, Plan
 
 
@@ -27,7 +28,7 @@ class Fetching(Computation[Models, Plan]):
     def plan(self, models: Sequence[ModelSpec]) -> Plan:
         return Plan(self.request, {})
 
-    def compute(self, plan: Plan, models: Sequence[Model], work: Any) -> None:
+    def compute(self, plan: Plan, models: Sequence[Model], work: Job) -> None:
         pass
 
 

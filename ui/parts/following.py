@@ -15,7 +15,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from PIL import Image
 
@@ -63,10 +63,10 @@ class RunFolder:
     def _forget(self) -> None:
         self.points: list[tuple[int, float | None, float | None, float]] = []  # step, loss, images/s, seconds
         self.grids: list[SampleGrid] = []
-        self.about: dict[str, Any] = {}
+        self.about: Values = {}
         self._offset = 0
         self._before = 0.0  # seconds of earlier starts
-        self._half: dict[str, Any] | None = None  # the samples of the moving average, whose others are to come
+        self._half: Values | None = None  # the samples of the moving average, whose others are to come
         self.version += 1
 
     @property
@@ -89,7 +89,7 @@ class RunFolder:
         return max([point[0] for point in self.points[-1:]] + [grid.step for grid in self.grids[-1:]], default=0)
 
     @property
-    def _config(self) -> dict[str, Any]:
+    def _config(self) -> Values:
         config = self.about.get("config")
         return config if isinstance(config, dict) else {}
 
@@ -136,7 +136,7 @@ class RunFolder:
             if isinstance(said, dict):
                 self._take(said)
 
-    def _take(self, said: dict[str, Any]) -> None:
+    def _take(self, said: Values) -> None:
         if "start" in said:
             self._begin(said)
         elif "loss" in said:
@@ -158,7 +158,7 @@ class RunFolder:
                 self.grids = self.grids[::2]
                 self.version += 1
 
-    def _begin(self, said: dict[str, Any]) -> None:
+    def _begin(self, said: Values) -> None:
         start = whole(said.get("start"))
         points = [point for point in self.points if point[0] <= start]
         grids = [grid for grid in self.grids if grid.step <= start]
@@ -168,7 +168,7 @@ class RunFolder:
         last = [point[3] for point in points[-1:]] + [grid.seconds for grid in grids[-1:]]
         self.about, self._before, self._half = said, max(last, default=0.0), None
 
-    def news(self, version: object, points: object, grids: object) -> dict[str, Any]:
+    def news(self, version: object, points: object, grids: object) -> Values:
         """Return what is new for a page, which already has so many points and grids of this version of the folder."""
         known_points, known_grids = (whole(n) for n in (points, grids)) if version == self.version else (0, 0)
         new = self.grids[known_grids:][:GRIDS_AT_ONCE]
@@ -233,7 +233,7 @@ class FollowPart(Part):
 
     def __init__(self, services: Services):
         super().__init__(services)
-        self._runs: OrderedDict[Path, RunFolder] = OrderedDict()  # the one that was asked for last comes last
+        self.runs: OrderedDict[Path, RunFolder] = OrderedDict()  # the one that was asked for last comes last
         self._lock = threading.Lock()
         answers: TrainQuestions = {"follow": self._follow}
         self.answer(answers)
@@ -258,10 +258,10 @@ class FollowPart(Part):
                 f"There is no training in {shown(text)}. Name the folder that the other training writes to"
             )
         with self._lock:
-            run = self._runs.setdefault(folder, RunFolder(folder))
-            self._runs.move_to_end(folder)
-            while len(self._runs) > FOLLOWED:
-                self._runs.popitem(last=False)
+            run = self.runs.setdefault(folder, RunFolder(folder))
+            self.runs.move_to_end(folder)
+            while len(self.runs) > FOLLOWED:
+                self.runs.popitem(last=False)
         return run
 
 

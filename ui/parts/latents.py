@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from pydantic import Field
@@ -17,8 +17,9 @@ from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan, spread
 from ui.pictures import as_text
 from ui.pictures.encoded import sent
-from ui.runs.asked import PictureAsked, RowsAsked, Seeds, Whole, unclear
+from ui.runs.asked import ColumnsAsked, PictureAsked, Whole, unclear
 from ui.runs.jobs import Job
+from ui.runs.log import Values
 
 if TYPE_CHECKING:
     from ddpm_core.latents import Latent
@@ -26,15 +27,13 @@ if TYPE_CHECKING:
 SAMPLES = 4  # while a picture is sampled, every fourth step is shown
 
 
-class Latents(RowsAsked):
+class Latents(ColumnsAsked):
     """Rows of pictures, one for each time t: a latent x_t decoded with several seeds, or two latents mixed."""
 
     sources: Annotated[list[PictureAsked], Field(min_length=1, max_length=2)]
     """the picture that the run begins with, or both if two are mixed; their seeds give the noise of their latents"""
     times: Annotated[list[Whole], Field(min_length=1, max_length=12)]
     """the t of each row"""
-    seeds: Seeds
-    """the seed of the noise of each column"""
     weights: Annotated[list[float], Field(max_length=16)]
     """the weight λ of the second picture in each column, if two are mixed"""
 
@@ -99,7 +98,7 @@ class LatentsRun(Rows):
             start = x_t[0].expand(len(seeds), -1, -1, -1)
         n = chain_length(model, t, request.lane.steps)
         if n:
-            options: dict[str, Any] = plan.options | {"steps": n}
+            options: Values = plan.options | {"steps": n}
             steps = ddpm_core.trajectory(model, seeds, x_T=start, start=t, **options)
             self.follow(model, row, steps, n, len(request.times), work)
         else:

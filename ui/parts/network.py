@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import numpy as np
 from pydantic import Field
@@ -16,15 +16,15 @@ from pydantic import Field
 import ddpm_core
 from ddpm_core.model import Model, ModelSpec
 from ui.machine.step_times import StepKind
+from ui.models.borrowed import owner
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan
 from ui.pictures.encoded import fitting, sent
 from ui.protocol import BlockPictures, Figures, InsideFrame, NetworkBlock, Opening
 from ui.runs.asked import Asked, LaneAsked, RowsAsked, Seed, unclear
-from ui.runs.borrowed import owner
 from ui.runs.jobs import Job
-from ui.runs.log import size_of
+from ui.runs.log import Values, size_of
 from ui.runs.plans import Computation, by_kind
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class NetworkPlan(RowsPlan):
     step. changed: the times at which the second run differs; empty if there is no second run.
     """
 
-    grafted: dict[str, Any] | None
+    grafted: Values | None
     times: tuple[int, ...]
     changed: frozenset[int]
 

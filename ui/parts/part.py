@@ -25,7 +25,7 @@ class Part:
     """the names of the parts"""
     asked: ClassVar[type[BaseModel] | None] = None
     """the request of a run, None if the part computes nothing"""
-    computation: ClassVar[Callable[[Services, Any], Computation]]
+    computation: Callable[[Services, Any], Computation]
     """makes the computation of such a request"""
 
     def __init__(self, services: Services):
@@ -41,11 +41,7 @@ class Part:
             asked = self.asked.model_validate(values)
         except ValidationError as error:
             raise unclear(error) from None
-        return self.computed(asked)
-
-    def computed(self, asked: Any) -> Computation:
-        """Return the computation of a request."""
-        return type(self).computation(self.services, asked)
+        return self.computation(self.services, asked)
 
     def answer(self, questions: Mapping[str, object]) -> None:
         """Set the questions that this part answers: one of the tables of `ui.protocol`."""

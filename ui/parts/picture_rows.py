@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ui.models.services import Services
 from ui.pictures import as_text
 from ui.pictures.encoded import kept_steps, sent
 from ui.protocol import RowStep
+from ui.runs.asked import ColumnsAsked
 from ui.runs.jobs import Job
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
@@ -49,7 +50,7 @@ class RowsPlan(Plan):
     """options: the arguments of ddpm_core.trajectory after the seeds."""
 
     model: ModelSpec
-    options: dict[str, Any]
+    options: Values
 
 
 class RowsRecording(Recording):
@@ -82,10 +83,10 @@ class Rows(Computation):
     recording = RowsRecording
     shows_x = False  # whether steps are shown with their x, too
 
-    def __init__(self, services: Services, request: Any):
+    def __init__(self, services: Services, request: ColumnsAsked):
         super().__init__(services, request, [request.lane], len(request.seeds))
 
-    def options(self, model: ModelSpec, what: str, *pictures: str) -> dict[str, Any]:
+    def options(self, model: ModelSpec, what: str, *pictures: str) -> Values:
         """Return `RowsPlan.options`. Raises ValueError if the model works on latents, which `what` does not allow, if
         it can't take the chain, or if a picture, as `as_text.to_text` writes it, has another size.
         """

@@ -17,7 +17,7 @@ from ui.parts.part import Part
 from ui.parts.picture_rows import GRADIENT, Rows, RowsPlan, spread
 from ui.pictures import as_text
 from ui.pictures.encoded import encoded, sent
-from ui.runs.asked import PictureAsked, RowsAsked, Seeds, unclear
+from ui.runs.asked import ColumnsAsked, PictureAsked, unclear
 from ui.runs.jobs import Job
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ GRADIENTS = ("pigdm", "dps")
 Method = Literal["ddnm", "replacement", "repaint", "pigdm", "dps"]
 
 
-class Repair(RowsAsked):
+class Repair(ColumnsAsked):
     """A picture of which a part is left, and the methods that complete it: one row for each."""
 
     source: PictureAsked
@@ -39,8 +39,6 @@ class Repair(RowsAsked):
     hidden: Annotated[str, Field(max_length=2 * GRID**2 // 8)]
     """for "mask", a bit for each of GRID × GRID cells, row by row, 1 if it is erased; base64url"""
     methods: Annotated[list[Method], Field(min_length=1, max_length=2)]
-    seeds: Seeds
-    """the seed of the noise of each completion"""
 
     def known(self, size: int) -> np.ndarray:
         """Return a mask that is true for the pixels that are left, bool (size, size)."""

@@ -5,8 +5,9 @@ sketch that Watch shows while a visitor types a prompt.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
@@ -20,13 +21,12 @@ from ui import protocol
 from ui.machine import zero_gpu
 from ui.machine.limits import Refused
 from ui.machine.step_times import StepKind
-from ui.models.catalogue import short_name
+from ui.models.borrowed import files
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.pictures.encoded import encoded, kept_steps, sent
 from ui.runs import touch
 from ui.runs.asked import Asked, LaneAsked, Name, Seeds, unclear
-from ui.runs.borrowed import files
 from ui.runs.jobs import Job
 from ui.runs.log import Gone, Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
@@ -89,25 +89,6 @@ class Frame:
     decoded: bool = True
     attention: np.ndarray | None = None
     apart: list[tuple[float, float]] | None = None
-
-    def shown(self) -> protocol.LaneFrame:
-        """Return the frame as the page gets it."""
-        about: protocol.LaneFrame = {
-            "kind": "frame",
-            "lane": self.lane,
-            "k": self.k,
-            "sigma": self.sigma,
-            "x": sent(self.x),
-            "x0": sent(self.x0_hat),
-        }
-        if self.attention is not None:
-            about["attention"] = encoded(self.attention, "png")
-        if self.apart is not None:
-            about["apart"] = self.apart
-        if self.latents is not None:
-            about["z"], about["z0"] = map(sent, self.latents)
-            about["decoded"] = self.decoded
-        return about
 
 
 class PlannedLane(NamedTuple):
@@ -177,7 +158,7 @@ class States:
     run: str
     request: SamplingAsked
     files: object
-    """of its model: see `borrowed.files`"""
+    """of its model: see `files` of ui/models/borrowed.py"""
     bytes: float
     """about how much memory it takes at the end of the run"""
     lanes: list[dict[int, tuple[Frame, Tensor]]]
@@ -188,21 +169,32 @@ class KeptStates:
     """The states of each visitor's newest run. The oldest go if there are too many, or if they take too much memory."""
 
     def __init__(self):
-        self._of: dict[str | None, States] = {}  # the oldest ones first
+        self._of: dict[Hashable, States] = {}  # the oldest ones first
         self._lock = threading.Lock()
 
-    def keep(self, states: States) -> None:
+    def begin(self, plan: SamplingPlan, model: Model, work: Job, steps: int) -> States | None:
+        """Return where the states of a run are kept; None if they can't be changed, or take too much memory. steps: how
+        many are kept, in all lanes.
+        """
+        request, images = plan.request, steps * len(plan.request.seeds)
+        numbers = 4 * images * model.channels * model.image_size**2
+        is_one = request.lanes.count(request.lanes[0]) == len(request.lanes)  # lane B may be a copy
+        if not is_one or plan.lanes[0].chain.memory or numbers > STATES:
+            return None
+        pictures = 2 * images * model.picture_channels * model.picture_size**2
+        states = States(work.id, request, files(model), numbers + pictures, [{} for _ in plan.lanes])
         with self._lock:
-            self._of.pop(visitor(), None)
-            self._of[visitor()] = states
+            self._of.pop(work.visitor, None)
+            self._of[work.visitor] = states
             while len(self._of) > VISITORS or sum(each.bytes for each in self._of.values()) > ALL_STATES:
                 del self._of[next(iter(self._of))]
+        return states
 
     def find(self, start: StateAsked, step: int, request: SamplingAsked) -> States:
         """Return the states of the visitor's run in which this step is kept. Raises Gone if there are none, and
         ValueError if a run of the request has other states down to this one.
         """
-        found = self._of.get(visitor())
+        found = self._of.get(visitor().name)
         if found is None or found.run != start.run or any(step not in lane for lane in found.lanes):
             raise Gone
         if _until(start.s, found.request) != _until(start.s, request):
@@ -226,10 +218,11 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
     kept_states: KeptStates | None = None
     """of the visitors; None for a run that neither begins at a kept state nor keeps its own"""
 
-    def __init__(self, services: Services, request: SamplingAsked):
+    def __init__(self, services: Services, request: SamplingAsked, kept_states: KeptStates | None = None):
         super().__init__(services, request, request.lanes, len(request.seeds) * len(request.lanes))
         if len(self.refs) > MODELS:
             raise unclear("lanes of many models")
+        self.kept_states = kept_states
 
     def plan(self, models: Sequence[ModelSpec]) -> SamplingPlan:
         request, n, by_ref = self.request, len(self.request.seeds), dict(zip(self.refs, models, strict=True))
@@ -273,7 +266,6 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         lanes = [runs.Lane(model, lane.chain) for model, lane in zip(loaded, plan.lanes, strict=True)]
         if plan.touches:
             lanes[1] = replace(lanes[1], on_step=touch.on_step(plan.touches, request.seeds, loaded[0]))
-        flop = max(map(self.flop, self.refs)) if zero_gpu.is_here() else 0.0
         size, channels = loaded[0].picture_size, loaded[0].picture_channels
         most = {"most": MOMENTS} if loaded[0].latent else {}
         kept = [kept_steps(len(lane.chain.pairs), size, self.images, channels, **most) for lane in lanes]
@@ -282,8 +274,8 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         start, kept_states = request.start, self.kept_states
         earlier = kept_states.find(start, plan.begin - 1, request) if start and kept_states else None
         if earlier and earlier.files != files(loaded[0]):
-            raise ValueError(f"The files of {short_name(self.refs[0])} have changed: press Run again")
-        states = self._new_states(plan, loaded[0], work.id, sum(map(len, kept)))
+            raise ValueError(f"The files of {self.refs[0]} have changed: press Run again")
+        states = kept_states.begin(plan, loaded[0], work, sum(map(len, kept))) if kept_states else None
 
         def keep(frame: Frame, x: Tensor) -> Frame:
             lane, k = frame.lane, frame.k
@@ -294,24 +286,23 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
                 states.lanes[lane][k] = frame, x
             return frame
 
-        given: list[Frame | protocol.Opening] = [opening]
+        given: list[object] = [opening]
         for i, of_lane in enumerate((earlier.lanes[0], earlier.lanes[-1]) if earlier else ()):
             lanes[i] = replace(lanes[i], after=(lanes[i].chain.pairs[plan.begin][0], of_lane[plan.begin - 1][1]))
             for k, (frame, x) in dict(of_lane).items():  # a copy, as that run may not have stopped yet
                 if k in kept[i] and k < plan.begin:
-                    given.append(keep(replace(frame, lane=i, attention=None), x))
+                    given.append(self.shown(keep(replace(frame, lane=i, attention=None), x)))
         newest = None
-        arguments = [lane.asked.arguments(self.services.samplers) for lane in plan.lanes]
-        shared = {"seeds": request.seeds, "clip": request.clip, "attention": request.attention}
-        for i, step in zero_gpu.side_by_side(lanes, arguments, shared, flop, work.notify):
+        for i, step in self._steps(plan, lanes, work):
             if step.index in kept[i]:
                 sigma = float(step.sigma) if isinstance(step.sigma, int | float) else float(step.sigma.mean())
                 if newest is not None and i and step.index < plan.shared - 1:
                     newest = replace(newest[0], lane=i), newest[1]
                 else:
-                    frame = Frame(i, step.index, sigma, *_pictures(loaded[i], step), attention=_maps(step, words))
+                    maps = _maps(step, words) if request.attention and words else None
+                    frame = Frame(i, step.index, sigma, *_pictures(loaded[i], step), attention=maps)
                     newest = frame, step.x.cpu()
-                given.append(keep(*newest))
+                given.append(self.shown(keep(*newest)))
             if given and (i or not plan.touches):  # a touched run gives both lanes together
                 work.give(*given)
                 given = []
@@ -320,22 +311,34 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
             if kind := plan.kind_of(i, step.index):
                 work.count(kind)
 
-    def _new_states(self, plan: SamplingPlan, model: Model, run: str, steps: int) -> States | None:
-        """Return where the states of this run are kept; None if they can't be changed, or take too much memory.
-        steps: how many are kept, in all lanes.
-        """
-        request, images = plan.request, steps * len(plan.request.seeds)
-        numbers = 4 * images * model.channels * model.image_size**2
-        is_one = request.lanes.count(request.lanes[0]) == len(request.lanes)  # lane B may be a copy
-        if not self.kept_states or not is_one or plan.lanes[0].chain.memory or numbers > STATES:
-            return None
-        pictures = 2 * images * model.picture_channels * model.picture_size**2
-        states = States(run, request, files(model), numbers + pictures, [{} for _ in plan.lanes])
-        self.kept_states.keep(states)
-        return states
+    def _steps(self, plan: SamplingPlan, lanes: Sequence[runs.Lane], work: Job) -> Iterator[tuple[int, Step]]:
+        """Return the steps of the lanes: those of `ddpm_core.side_by_side`, on ZeroGPU's GPU if there is one."""
+        request = plan.request
+        shared = {"seeds": request.seeds, "clip": request.clip, "attention": request.attention}
+        if zero_gpu.on_gpu is None:
+            return runs.follow(lanes, **shared)
+        arguments = [lane.asked.arguments(self.services.samplers) for lane in plan.lanes]
+        flop = self.services.models.flop
+        return zero_gpu.side_by_side(lanes, arguments, shared, max(flop(ref) or 0.0 for ref in self.refs), work.notify)
 
-    def shown(self, result: object) -> object:
-        return result.shown() if isinstance(result, Frame) else result
+    def shown(self, frame: Frame) -> object:
+        """Return a frame as whoever listens gets it: here the page."""
+        about: protocol.LaneFrame = {
+            "kind": "frame",
+            "lane": frame.lane,
+            "k": frame.k,
+            "sigma": frame.sigma,
+            "x": sent(frame.x),
+            "x0": sent(frame.x0_hat),
+        }
+        if frame.attention is not None:
+            about["attention"] = encoded(frame.attention, "png")
+        if frame.apart is not None:
+            about["apart"] = frame.apart
+        if frame.latents is not None:
+            about["z"], about["z0"] = map(sent, frame.latents)
+            about["decoded"] = frame.decoded
+        return about
 
     def log(self, plan: SamplingPlan | None) -> Values:
         request = plan.request if plan else self.request
@@ -363,10 +366,9 @@ def _apart(a: np.ndarray, b: np.ndarray) -> list[tuple[float, float]]:
     return [(round(float(gap.mean()), 3), round(float((gap.max(-1) > SEEN).mean()), 4)) for gap in gaps]
 
 
-def _maps(step: Step, words: Sequence[tuple[str, tuple[int, ...]]]) -> np.ndarray | None:
+def _maps(step: Step, words: Sequence[tuple[str, tuple[int, ...]]]) -> np.ndarray:
     """Return `Frame.attention`. words: the words, each with the numbers of its tokens."""
-    if step.attention is None or not words:
-        return None
+    assert step.attention is not None  # the run was asked for it
     maps = np.stack([step.attention[:, list(tokens)].sum(1).cpu().numpy() for _, tokens in words], 1)
     maps /= maps.max((2, 3), keepdims=True)  # (N, words, h, w)
     return (maps.reshape(len(maps), -1, maps.shape[-1], 1) * 255).round().astype(np.uint8)
@@ -392,12 +394,8 @@ class SamplingPart(Part):
 
     def __init__(self, services: Services):
         super().__init__(services)
-        self._kept_states = KeptStates()
-
-    def computed(self, asked: SamplingAsked) -> Sampling:
-        run = Sampling(self.services, asked)
-        run.kept_states = self._kept_states
-        return run
+        self.kept_states = KeptStates()
+        self.computation = partial(Sampling, kept_states=self.kept_states)
 
 
 class Sketching(Sampling):
@@ -412,7 +410,7 @@ class Sketching(Sampling):
     def __init__(self, services: Services, request: SamplingAsked):
         if len(request.lanes) > 1:
             raise unclear("a sketch of several lanes")
-        if services.turns.others(visitor()):
+        if services.turns.others(visitor().name):
             raise Refused("Others are using this computer. Press Run to draw your words.", "sketch")
         super().__init__(services, request)
 
@@ -423,7 +421,7 @@ class Sketching(Sampling):
         for _, step in runs.follow([runs.Lane(model, lane.chain)], request.seeds, request.clip):
             work.count(lane.kind)
             if step.s == 0:
-                work.give(Frame(0, step.index, 0.0, *_pictures(model, step)))
+                work.give(self.shown(Frame(0, step.index, 0.0, *_pictures(model, step))))
 
 
 class SketchPart(Part):

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -78,7 +77,7 @@ def _file(part: str) -> Path:
     return FOLDER / part / "example.json"
 
 
-def _computed(app: App, part: str, values: Values) -> list[Any]:
+def _computed(app: App, part: str, values: Values) -> list[Values]:
     """Return the results of a run as the page shows them."""
 
     def planned(**more: object) -> Values:
@@ -87,7 +86,7 @@ def _computed(app: App, part: str, values: Values) -> list[Any]:
     if part not in app.parts:  # the page computes it
         return planned(computes=True)["results"]
     computation, results = app.parts[part].request(planned()["asked"]), []
-    for update in Job(computation, app.services, show=computation.shown).updates():
+    for update in Job(computation, app.services).updates():
         results += update.results
         if update.state == "error":
             raise SystemExit(f"{part}: {update.text}")
@@ -150,7 +149,7 @@ def _levelled(images: np.ndarray) -> np.ndarray:
     return ((images / step).round() * step).round().astype(np.uint8)
 
 
-def _light(content: Any, quality: int | None = None) -> Any:
+def _light(content: object, quality: int | None = None) -> object:
     """The same with lighter pictures and shorter numbers. quality: of pictures that may lose something."""
     if isinstance(content, dict):
         return {name: _light(value, quality) for name, value in content.items()}

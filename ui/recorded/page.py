@@ -7,7 +7,6 @@ import json
 import subprocess
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
 
 from ui.forms import emoji
 from ui.protocol import CheckpointFacts
@@ -18,7 +17,7 @@ from ui.web import FILES
 SCRIPT = FILES / "tests/local/plans.mjs"
 
 
-def ask(question: Mapping[str, object]) -> dict[str, Any]:
+def ask(question: Mapping[str, object]) -> Values:
     """Return the answer to a question, as SCRIPT describes it. Raises FileNotFoundError where node is not installed."""
     page = _page()
     _write(page, question)
@@ -28,9 +27,7 @@ def ask(question: Mapping[str, object]) -> dict[str, Any]:
     return json.loads(line)
 
 
-def planned(
-    part: str, values: Values, facts: Callable[[str], CheckpointFacts | None], **more: object
-) -> dict[str, Any]:
+def planned(part: str, values: Values, facts: Callable[[str], CheckpointFacts | None], **more: object) -> Values:
     """Return what the page makes of the values of a part's form: with `asked`, what a server is asked. facts: of each
     checkpoint that they name. more: other fields of the question. Raises ValueError with the page's sentence.
     """

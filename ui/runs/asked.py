@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from types import MappingProxyType
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -17,6 +17,7 @@ from ddpm_core.runs import Chain, Condition, make_chain
 from ddpm_core.samplers import DEFAULTS
 from ui.forms import emoji
 from ui.models.services import OwnSamplers
+from ui.runs.log import Values
 
 UNCLEAR = "This request could not be understood: load the page again"
 
@@ -63,7 +64,7 @@ class LaneAsked(Checkpoint):
             raise ValueError(f"no sampler has the options {sorted(unknown)}")
         return self
 
-    def arguments(self, own: OwnSamplers = MappingProxyType({})) -> dict[str, Any]:
+    def arguments(self, own: OwnSamplers = MappingProxyType({})) -> Values:
         """Return the arguments of `ddpm_core.trajectory`."""
         asked = self.model_dump(exclude={"checkpoint", "facts"}, exclude_none=True)
         return asked | {"sampler": own.get(self.sampler, self.sampler)}
@@ -72,15 +73,22 @@ class LaneAsked(Checkpoint):
         """Return the chain of n images. Raises ValueError, with one sentence, if the model can't do what is asked."""
         condition = Condition(self.labels, self.prompts, self.negative, self.guidance)
         sampler = own.get(self.sampler, self.sampler)
-        options: dict[str, Any] = {"sampler": sampler, "spacing": self.spacing, **(self.model_extra or {})}
+        options: Values = {"sampler": sampler, "spacing": self.spacing, **(self.model_extra or {})}
         return make_chain(model, self.steps, condition=condition, n=n, **options)
 
 
 class RowsAsked(Asked):
-    """The base of requests of Latents and Repair, whose chains end in rows of pictures."""
+    """The base of requests whose chains end in rows of pictures."""
 
     lane: LaneAsked
     clip: bool | None = None
+
+
+class ColumnsAsked(RowsAsked):
+    """The base of requests of Latents and Repair, which begin each row with the same seeds."""
+
+    seeds: Seeds
+    """the seed of the noise of each column"""
 
 
 class PictureAsked(Asked):

@@ -9,20 +9,21 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Hashable, Iterator
+from contextlib import suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from ddpm_core.checkpoint.refs import CheckpointError
-from ui.forms import units
+from ui.forms.fields import sentence
 from ui.machine.limits import Refused
 from ui.machine.step_times import StepKind, Stopwatch
 from ui.machine.turns import Outlook, Seat
-from ui.models.loaded import Loading, revision
-from ui.protocol import Result, RunMessage, RunStatus
-from ui.runs.borrowed import BorrowedNetwork, lend
+from ui.models.borrowed import BorrowedNetwork
+from ui.models.loaded import Loading
+from ui.protocol import RunMessage, RunStatus
 from ui.runs.listeners import NobodyListens
 from ui.runs.log import Gone, Message, RunLog, Stopped, Values
-from ui.runs.plans import Computation, Plan, Recording, Shown, evaluations
+from ui.runs.plans import Computation, Plan, Recording, evaluations
 
 if TYPE_CHECKING:
     from ui.models.services import Services
@@ -34,7 +35,7 @@ class Job:
     """A computation in a background thread of its own, from `start` on; its `log` has the messages.
 
     visitor: whose it is, who shares the machine with others; None is nobody else's. address: from where they ask.
-    show: what the log gets of a result. patience: seconds that it goes on while nobody reads the log.
+    patience: seconds that it goes on while nobody reads the log.
     """
 
     def __init__(
@@ -43,13 +44,13 @@ class Job:
         services: Services,
         visitor: Hashable = None,
         address: str | None = None,
-        show: Callable[[object], object] = lambda result: result,
         patience: float = math.inf,
     ):
         self.id = secrets.token_hex(8)
         self.computation = computation
         self.visitor, self.address = visitor, address
         self.log = RunLog(self.complete, patience)
+        self.give = self.log.give  # of its computation: it sends results to whoever listens
         self.loaded = False  # whether it had to load a model
         self.plan: Plan | None = None  # once its models are known
         # Of the class that its computation names, which alone knows more of it.
@@ -58,9 +59,10 @@ class Job:
         self.notice = ""  # for the visitor, while it goes on
         self.done: defaultdict[StepKind, float] = defaultdict(float)  # steps of each kind
         self.since: float | None = None  # when the step under way began, by the clock of the turns
-        self._services, self._show = services, show
+        self._services = services
         self._seat: Seat | None = None  # in the line
         self._networks: list[BorrowedNetwork] = []
+        self._holds = False  # whether it holds them: in its turns
         self._watches: dict[StepKind, Stopwatch] = {}
         self._begun = threading.Lock()  # held from the start on
         self._counted = threading.Lock()  # held once its end is counted
@@ -139,10 +141,6 @@ class Job:
 
     # --- For its computation
 
-    def give(self, *results: Result | Shown) -> None:
-        """Send results to whoever listens, with the next message."""
-        self.log.give(*map(self._show, results))
-
     def count(self, kind: StepKind, steps: float = 1, timed: bool = True) -> None:
         """So many have been done since the last call. Others may have their turn now. timed: they tell the pace.
 
@@ -158,9 +156,9 @@ class Job:
             self.log.check()
             services.limits.check_time(seat.seconds())
             if seat.must_yield():
-                for network in self._networks:
-                    network.give_back()
+                self._give_back()
                 seat.wait_for_turn(self.log.check)
+                self._holds = True
                 if any([network.hold() for network in self._networks]):  # a list: each is held
                     seat.loaded()
         self.since = services.turns.clock()
@@ -227,15 +225,14 @@ class Job:
         except NobodyListens:
             end, outcome = Message("stopped", status={"kind": "unheard"}), "gone"
         except Refused as refused:
-            end, outcome, why = Message("error", units.sentence(refused)), "refused", {"limit": refused.name}
+            end, outcome, why = Message("error", sentence(refused)), "refused", {"limit": refused.name}
         except (ValueError, CheckpointError) as error:
-            end = error.end if isinstance(error, Gone) else Message("error", units.sentence(error))
+            end = error.end if isinstance(error, Gone) else Message("error", sentence(error))
             outcome, why = "wrong", {"error": type(error).__name__}
         except Exception as error:  # nobody else sees what fails in this thread, and the listener waits for an end
             log.exception("a run failed")
             end = Message("error", unforeseen(error, self.computation.images))
             outcome, why = "failed", {"error": type(error).__name__}
-        self._networks = []
         self._count(outcome or ("gone" if self._gone else end.state), **why)
         self.log.say(end)
 
@@ -288,21 +285,35 @@ class Job:
 
     def _compute(self, plan: Plan) -> None:
         """Load the models and compute. In the job's turn, so waiting jobs do not fill the memory with models."""
-        models = []
-        for ref in self.computation.refs:
+        models, held = [], self._services.models
+        self._holds = True
+        try:
+            for ref in self.computation.refs:
+                self.log.check()
+                if held.loaded(ref) is None:
+                    self.log.say(loading(ref))
+                    self.loaded = True
+                model, network = held.lend(ref)
+                models.append(model)
+                self._networks.append(network)
+                self.about.append({"revision": model.source and model.source.revision, "engine": network.description})
             self.log.check()
-            if self._services.models.loaded(ref) is None:
-                self.log.say(loading(ref))
-                self.loaded = True
-            model, network = lend(self._services.models, ref)
-            models.append(model)
-            self._networks.append(network)
-            self.about.append({"revision": revision(model), "engine": network.description})
-        self.log.check()
-        self._began = time.monotonic()
-        self.log.say(Message("running"))
-        self.since = self._services.turns.clock()
-        self.computation.compute(plan, models, self)
+            self._began = time.monotonic()
+            self.log.say(Message("running"))
+            self.since = self._services.turns.clock()
+            self.computation.compute(plan, models, self)
+        finally:
+            self._give_back()
+        for ref in self.computation.refs:
+            with suppress(Refused):  # the run is done; the next one that needs this model says so
+                held.make_room(ref)
+
+    def _give_back(self) -> None:
+        """Let go of the networks, if it holds them: whoever has the turn now may hold the same ones."""
+        if self._holds:
+            self._holds = False
+            for network in self._networks:
+                network.give_back()
 
     def _note_work(self, seat: Seat) -> float:
         """Tell the line how much there is to do. Returns how many steps are left."""

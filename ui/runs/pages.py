@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Protocol
 
-from ui.forms import units
+from ui.forms.fields import sentence
 from ui.models.services import Services
 from ui.runs import listeners
 from ui.runs.jobs import Job
@@ -22,6 +23,14 @@ PAGES = 4096  # the newest run is remembered for so many pairs of a page and a p
 Number = tuple[str, int]  # how a page counts its runs: the name of this load of the page, and a number
 
 
+class Requests(Protocol):
+    """A part of the page, as far as its runs are concerned."""
+
+    def request(self, values: Values) -> Computation:
+        """Return the computation that is asked for. Raises ValueError with one sentence."""
+        ...
+
+
 class NotBegun(Exception):
     """A run can't be computed. message: its only message, for the page."""
 
@@ -33,9 +42,8 @@ class NotBegun(Exception):
 class Runs:
     """The runs of all pages. In each part, a page has one run at a time."""
 
-    def __init__(self, services: Services, computation: Callable[[str, Values], Computation]):
-        """computation: makes the computation that a page asks a part for. It raises ValueError with one sentence."""
-        self._services, self._computation = services, computation
+    def __init__(self, services: Services, parts: Mapping[str, Requests]):
+        self._services, self._parts = services, parts
         self._runs: dict[str, Job] = {}  # the oldest ones first
         self._current: dict[tuple[str, str], tuple[str, Number | None]] = {}  # (page, part): (id of its run, number)
 
@@ -57,10 +65,10 @@ class Runs:
         if len(self._current) > PAGES:
             del self._current[next(iter(self._current))]
         try:
-            computation = self._computation(part, values)
+            computation = self._parts[part].request(values)
         except ValueError as error:
-            raise NotBegun(Message("error", units.sentence(error))) from None
-        job = Job(computation, self._services, page, address, computation.shown, listeners.PATIENCE)
+            raise NotBegun(Message("error", sentence(error))) from None
+        job = Job(computation, self._services, page, address, listeners.PATIENCE)
         self._runs[job.id], self._current[page, part] = job, (job.id, number)
         for ended in _excess(self._runs.values(), lambda job: not job.goes_on, KEPT):
             del self._runs[ended.id]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ui.machine.step_times import StepKind, StepTimes
-from ui.models.catalogue import named, short_name
+from ui.models.catalogue import named
 from ui.models.facts import facts_of
-from ui.protocol import Result
 from ui.runs.asked import Checkpoint
 from ui.runs.log import Values
 
@@ -27,7 +26,7 @@ K = TypeVar("K")  # the plan of the recorded run; None if the run keeps nothing
 class Plan:
     """A request with every choice made. steps: how many steps of each kind the run takes."""
 
-    request: Any
+    request: object
     steps: Mapping[StepKind, float]
 
     def rest(self, done: Mapping[StepKind, float]) -> dict[StepKind, float]:
@@ -61,14 +60,6 @@ class Recording(Generic[K]):
         raise ValueError("There is nothing to save yet: press Run")
 
 
-class Shown(Protocol):
-    """A result that scripts get as it is. The page gets it in another form."""
-
-    def shown(self) -> Result:
-        """Return the form that the page gets."""
-        ...
-
-
 class Computation(Generic[R, P]):
     """A request of a part, and how it is planned and computed. It never changes.
 
@@ -96,27 +87,20 @@ class Computation(Generic[R, P]):
         """
         raise NotImplementedError
 
-    def shown(self, result: object) -> object:
-        """Return the form of a result that the page gets."""
-        return result
-
     def checked_plan(self, models: Sequence[ModelSpec]) -> P:
         """Return `plan`. Also raises Refused if the run would cost too much, and ValueError if the page planned it with
         other facts than the models have now.
         """
         for ref, stamp in self._facts.items():
             if stamp and (facts := self.services.models.read(ref, facts_of)) and facts.get("stamp") != stamp:
-                raise ValueError(f"The files of {short_name(ref)} have changed: press Run again")
+                raise ValueError(f"The files of {ref} have changed: press Run again")
         plan = self.plan(models)
         if plan.steps:
             steps, images = sum(plan.steps.values()), evaluations(plan.steps)
-            flop = sum(n * kind.batch * self.flop(kind.ref) for kind, n in plan.steps.items())
+            flop_of = self.services.models.flop
+            flop = sum(n * kind.batch * (flop_of(kind.ref) or 0.0) for kind, n in plan.steps.items())
             self.services.limits.check_run(steps, images / steps, flop / images)
         return plan
-
-    def flop(self, ref: str) -> float:
-        """Return the floating-point operations of evaluating one image; 0 if they are not known."""
-        return self.services.models.flop(ref) or 0.0
 
     def log(self, plan: P | None) -> Values:
         """Return what the server's log says about the run, without anything personal. plan: None if planning failed."""

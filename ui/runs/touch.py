@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -14,6 +14,9 @@ import ddpm_core
 from ddpm_core.model import ModelSpec
 from ddpm_core.noise import gaussian_batch
 from ui.runs.asked import Asked, unclear
+
+if TYPE_CHECKING:
+    from ddpm_core.model import Tensor
 
 CELLS = 16  # about so many cells on a side, as a cell is a whole square of pixels
 
@@ -32,7 +35,8 @@ class StrokeAsked(Asked):
 
 
 # For each state x_s that is touched, by its s: √ᾱ_s, and its strokes as `touched` takes them.
-Touches = Mapping[int, tuple[float, list[Any]]]
+Stroke = tuple[str | list[float], float, list[tuple[int, ...]]]
+Touches = Mapping[int, tuple[float, list[Stroke]]]
 
 
 def _colour(what: str, channels: int) -> list[float]:
@@ -51,7 +55,7 @@ def touches(strokes: Sequence[StrokeAsked], model: ModelSpec, times: Sequence[in
     such state, or if this model does not allow a stroke.
     """
     side = -(-model.image_size // cell_size(model))
-    by_time: dict[int, tuple[float, list[Any]]] = {}
+    by_time: dict[int, tuple[float, list[Stroke]]] = {}
     for stroke in strokes:
         what = stroke.what if stroke.what in ("noise", "clean") else _colour(stroke.what, model.channels)
         if stroke.t not in times or any(place >= side for cell in stroke.cells for place in cell):
@@ -104,6 +108,6 @@ def touch(step: ddpm_core.Step, at: Touches, seeds: Sequence[int], cell: int) ->
 SOURCE = "\n\n".join(map(inspect.getsource, (touched, touch))).replace(": Touches", "").replace(": Sequence[int]", "")
 
 
-def on_step(at: Touches, seeds: Sequence[int], model: ModelSpec) -> partial[Any]:
+def on_step(at: Touches, seeds: Sequence[int], model: ModelSpec) -> partial[Tensor | None]:
     """Return the `on_step` of the touched lane. It can be pickled, as ZeroGPU needs."""
     return partial(touch, at=at, seeds=list(seeds), cell=cell_size(model))

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import ipaddress
 from contextvars import ContextVar
-
-_asks: ContextVar[tuple[str | None, str | None]] = ContextVar("asks", default=(None, None))
-
-
-def asks(name: str | None, host: str | None) -> None:
-    """Note the visitor of this request: the name that the page or script gives itself, and its host."""
-    _asks.set((name, neighbourhood(host or "")))
+from typing import NamedTuple
 
 
-def visitor() -> str | None:
-    """Return the name that the page or script gives itself; None outside of requests."""
-    return _asks.get()[0]
+class Visitor(NamedTuple):
+    """An open page or a script that asks."""
+
+    name: str | None
+    """the name that it gives itself; None outside of requests"""
+    address: str | None
+    """the address of the request; None if it does not tell visitors apart"""
 
 
-def address() -> str | None:
-    """Return the address of the request; None if it does not tell visitors apart."""
-    return _asks.get()[1]
+NOBODY = Visitor(None, None)
+_visitor: ContextVar[Visitor] = ContextVar("visitor", default=NOBODY)
+
+
+def asks(name: str | None, host: str | None) -> Visitor:
+    """Note the visitor of this request, by the name and the host, and return it."""
+    asking = Visitor(name, neighbourhood(host or ""))
+    _visitor.set(asking)
+    return asking
+
+
+def visitor() -> Visitor:
+    """Return the visitor of this request."""
+    return _visitor.get()
 
 
 def neighbourhood(host: str) -> str | None:

@@ -1,22 +1,21 @@
-"""Words of the page that only Python has: see `Words` in ui/web/words/catalogue.js."""
+"""What only Python knows of checkpoints by their names, and other files of its own.
+
+See `Words` in ui/web/words/catalogue.js.
+"""
 
 from __future__ import annotations
 
 from ui.models import catalogue
-from ui.models.form_options import PROMPTS
 from ui.pictures.test_sets import PictureSet, sets
 from ui.runs import touch
 
 
 def page_words() -> dict[str, object]:
-    """Return {labels, embedded, guidance, sketches, prompts, sets, script}, as JSON."""
-    offered = (*catalogue.OFFERED, *catalogue.EMBEDDED)
+    """Return {embedded, guidance, sketches, sets, script}, as JSON."""
     return {
-        "labels": {ref: catalogue.short_name(ref) for ref in offered},
         "embedded": list(catalogue.EMBEDDED),
         "guidance": catalogue.GUIDANCE,
         "sketches": catalogue.SKETCHES,
-        "prompts": PROMPTS,
         "sets": [_of_set(one) for one in sets()],
         "script": {"imports": touch.IMPORTS, "touch": touch.SOURCE},
     }

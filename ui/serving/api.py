@@ -36,7 +36,7 @@ from ui.runs.jobs import Job
 from ui.runs.listeners import NOBODY, UNHEARD, UNHEARD_OF_ONE, Listener, NobodyListens
 from ui.runs.log import Message, Values
 from ui.runs.states import ENDED
-from ui.runs.visitors import address, asks, visitor
+from ui.runs.visitors import asks, visitor
 from ui.serving import gradio_faults
 from ui.serving.connections import Server
 from ui.serving.gate import REQUESTS, unclear
@@ -118,7 +118,7 @@ class Api(gr.Server):
         self.sweeper.stop()
         self.get_blocks().close(verbose=False)
 
-    def _keep(self, content: bytes, name: str) -> str:
+    def keep(self, content: bytes, name: str) -> str:
         """Write a temporary file, and return its path."""
         name = strip_invalid_filename_characters(Path(name).name).strip(".")
         return str(self.sweeper.keep(content, name or "file"))
@@ -162,11 +162,11 @@ class Api(gr.Server):
             computation = Scripted(self.services, [Script.check(values)])
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        job = Job(computation, self.services, visitor(), address())
-        session = visitor()
-        listener = Listener(lambda: self.events.is_heard(session))
+        who = visitor()
+        job = Job(computation, self.services, who.name, who.address)
+        listener = Listener(lambda: self.events.is_heard(who.name))
         try:
-            with self.unheard.one(address()):
+            with self.unheard.one(who.address):
                 await listener.comes()
             async with aclosing(listener.hears(job.updates(), job.leave)) as updates:
                 async for update in updates:
@@ -184,7 +184,7 @@ class Api(gr.Server):
             files = []
             for image, seed in zip(images, plan.request.seeds, strict=True):
                 try:
-                    path = self._keep(imaging.png(image), f"{name}-seed-{seed}.png")
+                    path = self.keep(imaging.png(image), f"{name}-seed-{seed}.png")
                 except OSError as error:
                     if temporary_files.is_full(error):
                         raise gr.Error(temporary_files.FULL, print_exception=False) from error
@@ -211,18 +211,18 @@ OPEN = {
 
 
 def _with_parameters(
-    endpoint: Callable[[Values], AsyncGenerator[Any, None]], first: str, result: object
-) -> Callable[..., AsyncGenerator[Any, None]]:
+    endpoint: Callable[[Values], AsyncGenerator[object, None]], first: str, result: object
+) -> Callable[..., AsyncGenerator[object, None]]:
     """Return the endpoint as a function with a parameter for each field of `Script`, as gradio reads its signature."""
     defaults: Values = Script.defaults() | {"checkpoint": first}
 
-    async def called(request: gr.Request, *values: Any) -> AsyncGenerator[Any, None]:
+    async def called(request: gr.Request, *values: object) -> AsyncGenerator[object, None]:
         asks(request.session_hash, request.client and request.client.host)
         async with aclosing(endpoint(dict(zip(defaults, values, strict=True)))) as items:
             async for item in items:
                 yield item
 
-    types: dict[str, Any] = {name: OPEN.get(name, type(default)) for name, default in defaults.items()}
+    types: dict[str, object] = {name: OPEN.get(name, type(default)) for name, default in defaults.items()}
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters = [inspect.Parameter("request", kind)]  # gradio gives it
     parameters += [

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 from unittest import mock
 
 from ui.machine import temporary_files, zero_gpu
@@ -27,7 +26,7 @@ os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
 zero_gpu.prepare()
 
 
-def _file(thing: Any, getfile: Any = inspect.getfile) -> str:
+def _file(thing: type, getfile: Callable[[type], str] = inspect.getfile) -> str:
     """Return the file of a class, as `inspect.getfile` does, but pretend that gradio's classes have none."""
     if isinstance(thing, type) and thing.__module__.startswith("gradio."):
         raise OSError("no file")

@@ -140,7 +140,6 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
-        self.app_state = {**self.app_state, "abort": transport.abort}  # for the gate
         peer = self.client[0] if self.client else ""
         self._address = neighbourhood(peer)
         self.all.of[self._address] += 1

@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from http.cookies import CookieError, SimpleCookie
@@ -36,7 +36,10 @@ MAX_PATH = 2000  # characters of the path, and of the query after the ?
 NAME = 100  # characters of the name that a client gives its session; the page's have about 70
 REQUESTS, REQUESTS_OF_ONE = 1024, 128  # most requests at once, in all and from one address; a page has six at most
 CROWDED = "There are too many requests at once ({}): try again in a moment"
-FILES = 16  # most answers of /kept at once: each keeps up to 30 MB of a run in memory until it is sent
+# Most answers of /kept at once, in all and to one address. Each holds the pictures of a run until it is sent, but most
+# of these are kept anyway (`RECORDING_BYTES` of ui/runs/pages.py).
+FILES, FILES_OF_ONE = 64, 16
+CROWDED_FILES = "There are too many files at once ({}): try again in a moment"
 PIECE = 10.0  # seconds within which the next piece of a request must come
 SLOWEST = 20e3  # bytes a second at which a whole request must come, at least
 WRONG, WINDOW = 10, 300.0  # an address may enter so many wrong passwords within so many seconds
@@ -105,7 +108,7 @@ class Gate:
         admits: Callable[[Callable[[], Mapping[str, str]]], bool],
     ):
         self._app, self._events, self._origins, self._requests, self._admits = app, events, origins, requests, admits
-        self._files: dict[_Asked, None] = {}  # requests to /kept, the oldest first
+        self._files = Places(CROWDED_FILES, FILES, FILES_OF_ONE)
         self._wrong: dict[str | None, deque[float]] = {}  # when each address entered its last wrong passwords
         self._login = asyncio.Lock()  # handles one login after another: each wrong password counts before the next
 
@@ -119,13 +122,13 @@ class Gate:
             if asked.path == "/health" and asked.method in ("GET", "HEAD"):
                 return await _answer(send, 200, self._events.read())
             self._check(asked)
-            with self._requests.one(asked.address):
-                if asked.path.startswith("/kept/"):
-                    self._make_room(asked)
+            is_file = asked.path.startswith("/kept/")
+            with self._requests.one(asked.address), self._files.one(asked.address) if is_file else nullcontext():
                 body = b""
                 if asked.method == "POST":
-                    body = await _whole(receive, MAX_REQUEST if asked.is_own else MAX_OTHER)
-                    _check_content(body, asked.is_own)
+                    body = await _body(receive, MAX_REQUEST if asked.is_own else MAX_OTHER)
+                    if not asked.is_own:
+                        _check_for_gradio(body)
                 async with self._login if asked.is_login else nullcontext():
                     if asked.is_login:
                         self._check_passwords(asked.address)
@@ -134,8 +137,6 @@ class Gate:
             await _answer(send, rejected.status, {"detail": str(rejected)})
         except Refused as refused:
             await _answer(send, 403 if isinstance(refused, Foreign) else 503, {"detail": str(refused)})
-        finally:
-            self._files.pop(asked, None)
 
     def _check(self, asked: _Asked) -> None:
         """Raise Rejected or Foreign if the request does not come in, whatever its body is."""
@@ -147,20 +148,6 @@ class Gate:
             raise Rejected(414, f"This address is too long: up to {MAX_PATH:,} characters after the ? are taken")
         if not _OPEN.fullmatch(asked.path) and not self._admits(asked.cookies):
             raise Rejected(401, "This page asks for a name and a password")
-
-    def _make_room(self, asked: _Asked) -> None:
-        """Find a place for a request to /kept. If all are taken, the address with most of them gives up its oldest one,
-        if after that the new address has no more than it. Else raises Rejected.
-        """
-        if len(self._files) >= FILES:
-            by_address = Counter(request.address for request in self._files)
-            busiest, most = by_address.most_common(1)[0]
-            if most < by_address[asked.address] + 2:
-                raise Rejected(503, f"There are too many files at once (at most {FILES}): try again in a moment")
-            oldest = next(request for request in self._files if request.address == busiest)
-            del self._files[oldest]
-            oldest.scope["state"]["abort"]()
-        self._files[asked] = None
 
     def _check_passwords(self, address: str | None) -> None:
         """Raise Rejected if this address entered too many wrong passwords."""
@@ -244,8 +231,8 @@ def _cookie(value: bytes) -> bytes:
     return b";".join([*kept, b" SameSite=lax"])
 
 
-async def _whole(receive: Receive, most: int) -> bytes:
-    """Return the body of a request. Raises Rejected if it is too large, or comes too slowly."""
+async def _body(receive: Receive, most: int) -> bytes:
+    """Return the body of a request. Raises Rejected if it is too large, comes too slowly, or takes long to read."""
     body, size, begun, more = bytearray(), 0, time.monotonic(), True
     while more:
         try:
@@ -263,18 +250,15 @@ async def _whole(receive: Receive, most: int) -> bytes:
             body += part
         elif size > 2 * most or not more:  # before the client has sent all, it would not read an answer
             raise Rejected(413, f"This request is too large: up to {most / 1e6:.2g} MB are taken")
+    if sum(map(body.count, (b",", b"[", b"{"))) > VALUES:
+        raise Rejected(413, f"This request has too many values: up to {VALUES:,} are taken")
     return bytes(body)
 
 
-def _check_content(body: bytes, is_own: bool) -> None:
-    """Raise Rejected for a body that would take long to read, or that gradio must not see: gradio keeps the name of a
-    session, however long it is, and looks at the path of every file that a request names, which may lead to another
-    machine.
+def _check_for_gradio(body: bytes) -> None:
+    """Raise Rejected for a body that gradio must not see: gradio keeps the name of a session, however long it is, and
+    looks at the path of every file that a request names, which may lead to another machine.
     """
-    if sum(map(body.count, (b",", b"[", b"{"))) > VALUES:
-        raise Rejected(413, f"This request has too many values: up to {VALUES:,} are taken")
-    if is_own:
-        return
 
     def check(part: dict[str, object]) -> dict[str, object]:
         meta = part.get("meta")

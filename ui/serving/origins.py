@@ -67,7 +67,7 @@ class Origins:
         """Raise Foreign if a page of another website sends this request."""
         host = headers.get(b"host", b"").decode("latin-1")
         name, port = _split(f"//{host}")
-        if not self.any_host and not self._is_own(name):
+        if not self.any_host and name not in self._names and not self._is_own(name):
             advice = f"if it is meant to be, start the app with --root-path https://{name}, its whole address there"
             raise Foreign(f"This page is not served as {name or 'a page without a name'}: {advice}", "host")
         origin = headers.get(b"origin")
@@ -89,7 +89,7 @@ class Origins:
 
     def _is_own(self, name: str) -> bool:
         """Whether a name belongs to this app. Nobody can redirect a numeric address, or own a name without a dot."""
-        if name in self._names or name.endswith(".localhost") or (name and "." not in name):
+        if name.endswith(".localhost") or (name and "." not in name):
             return True
         try:
             ipaddress.ip_address(name)

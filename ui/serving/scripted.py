@@ -31,7 +31,7 @@ from ui.forms.fields import (
 from ui.models.catalogue import EMBEDDED, usual_guidance
 from ui.models.form_options import QUICK, class_names, default_count, samplers, step_limits, variances
 from ui.models.services import Services
-from ui.parts.sampling import Sampling, SamplingAsked, SamplingPlan
+from ui.parts.sampling import Frame, Sampling, SamplingAsked, SamplingPlan
 from ui.runs.asked import Checkpoint, LaneAsked
 from ui.runs.log import Values
 from ui.runs.plans import Computation
@@ -80,7 +80,7 @@ class Script(Request):
         if steps > T:
             raise ValueError(f"Steps must be a whole number from 1 to {T} for this checkpoint, got {steps}")
         spacing = suited_spacing(model, sampler, steps) if self.spacing == AUTO else self.spacing
-        own: dict[str, Any] = {name: getattr(self, name) for name in OPTIONS[sampler] if name in self.kinds()}
+        own: Values = {name: getattr(self, name) for name in OPTIONS[sampler] if name in self.kinds()}
         options = {name: value for name, value in own.items() if value != SWITCHES.get(name)}  # as the page asks
         options |= {"labels": self._class(model), "guidance": self._guidance(model), **self._words(model)}
         return LaneAsked(checkpoint=self.checkpoint, sampler=sampler, steps=steps, spacing=spacing, **options)
@@ -130,6 +130,10 @@ class Scripted(Sampling):
         return Sampling(
             self.services, SamplingAsked(lanes=lanes, seeds=seeds, clip=clip, attention=False, touch=[])
         ).plan(models)
+
+    def shown(self, frame: Frame) -> object:
+        """Return the frame as it is: scripts get its numbers."""
+        return frame
 
     def log(self, plan: SamplingPlan | None) -> Values:
         return super().log(plan) if plan else Computation.log(self, None)

@@ -37,8 +37,8 @@ from ddpm_core.imports import collector_off
 from ui import web
 from ui.export.invitation import Served, invitation
 from ui.export.link_preview import preview
-from ui.forms import emoji, units
-from ui.forms.fields import reference
+from ui.forms import emoji
+from ui.forms.fields import reference, sentence
 from ui.machine import temporary_files, zero_gpu
 from ui.machine.event_log import EventLog
 from ui.machine.limits import Places, ServerLimits
@@ -56,12 +56,12 @@ from ui.runs.asked import unclear as unclear_request
 from ui.runs.listeners import in_thread
 from ui.runs.log import Gone, Values
 from ui.runs.pages import NotBegun, Runs
-from ui.runs.visitors import address, asks
+from ui.runs.visitors import asks, visitor
 from ui.runs.words import page_words
 from ui.serving.connections import Server
 from ui.serving.gate import CROWDED, NAME, REQUESTS, REQUESTS_OF_ONE, Gate, unclear
 from ui.serving.origins import Origins, page_address
-from ui.serving.packing import packed, whole
+from ui.serving.packing import packed
 from ui.serving.scripted import OF_FORMS, is_quick, of_link
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Question(BaseModel):
 
     part: str
     what: str
-    values: dict[str, Any] = {}
+    values: Values = {}
     page: str = Field("", max_length=NAME)
 
 
@@ -90,7 +90,7 @@ class AskedRun(BaseModel):
     """A page's request for a run of a part, or {resume: run}. load, number: how the page counts its runs."""
 
     part: str
-    values: dict[str, Any]
+    values: Values
     page: str = Field("", max_length=NAME)
     load: str = Field("", max_length=NAME)
     number: int = 0
@@ -117,8 +117,9 @@ class App(FastAPI):
         self.warmup = Warmup(services)
         parts: list[Part] = [make(services) for make in PARTS]
         self.parts = {name: part for part in parts for name in part.names}
-        self._shares: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()  # of each address
-        self.runs = Runs(services, lambda name, values: self.parts[name].request(values))
+        self.shares: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()
+        """of the threads that answer questions, one for each address"""
+        self.runs = Runs(services, self.parts)
         self.origins = Origins(any_host=services.public)
         self.add_middleware(
             Gate, events=services.events, origins=self.origins, requests=self.requests, admits=self._admits
@@ -163,7 +164,7 @@ class App(FastAPI):
             return HTMLResponse(web.text("login.html"))
         return HTMLResponse(web.figure(figures.given(figures.here()), "essay"))
 
-    def given(self) -> dict[str, Any]:
+    def given(self) -> Values:
         """Return what the page needs from the beginning: `Given` of web/app.js."""
         return {
             "client": web.CLIENT,
@@ -198,28 +199,27 @@ class App(FastAPI):
         return not self.locked or (self.api.done() and self.api.result().knows(cookies()))
 
     def _device(self) -> Device:
-        """Return what the corner of the page says about the machine that computes."""
+        """Return what the page says about the machine that computes."""
         models = self.services.models
-        note = "Space on ZeroGPU" if zero_gpu.is_here() else models.note
-        return {"note": note, "engine": models.engine, "precision": models.precision}
+        return {"engine": models.engine, "precision": models.precision}
 
     # --- What the page asks
 
     async def _asked(self, question: Question, request: Request) -> Response:
         """Answer a question of the page."""
-        asks(question.page, request.client and request.client.host)
+        who = asks(question.page, request.client and request.client.host)
         what = question.part, question.what, question.values
-        share = self._shares.setdefault(address() or "", anyio.CapacityLimiter(QUESTIONS_OF_ONE))
+        share = self.shares.setdefault(who.address or "", anyio.CapacityLimiter(QUESTIONS_OF_ONE))
         async with share:
-            answer = await anyio.to_thread.run_sync(self._ask, *what, limiter=QUESTIONS)
-        return Response(whole(answer), media_type=BYTES)
+            answer = await anyio.to_thread.run_sync(self.ask, *what, limiter=QUESTIONS)
+        return Response(b"".join(packed(answer)), media_type=BYTES)
 
-    def _ask(self, part: str, what: str, values: Values) -> object:
+    def ask(self, part: str, what: str, values: Values) -> object:
         """Return the answer to a question of the page, or {error}, a sentence that says why there is none."""
         try:
             return self._answer(str(part), str(what), values if isinstance(values, dict) else {})
         except (ValueError, CheckpointError) as error:
-            return {"error": units.sentence(error)}
+            return {"error": sentence(error)}
         except OSError as error:
             full = temporary_files.FULL if temporary_files.is_full(error) else ""
             # Not str(error): it may name folders of this machine.
@@ -284,41 +284,42 @@ class App(FastAPI):
     def _kept(self, run: str) -> Response:
         """Return the numbers of a run of which the page makes files: `Job.kept`, packed."""
         try:
-            size, pieces = packed(self.runs.find(run).kept())
+            pieces = packed(self.runs.find(run).kept())
         except ValueError as error:
-            raise HTTPException(404, units.sentence(error)) from None
-        headers = {"content-length": str(size), "cache-control": "no-store"}
-        return StreamingResponse(pieces, headers=headers, media_type=BYTES)
+            raise HTTPException(404, sentence(error)) from None
+        headers = {"content-length": str(sum(map(len, pieces))), "cache-control": "no-store"}
+        return StreamingResponse(iter(pieces), headers=headers, media_type=BYTES)
 
     def _room(self, asked: Asked) -> Invitation:
         """Return the address at which others in the room can open the page."""
         assert self.server is not None
-        served = Served(self.server.host, self.server.port, address() is None, self.share_url)
+        served = Served(self.server.host, self.server.port, visitor().address is None, self.share_url)
         return invitation(asked.get("page"), served)
 
     async def _run(self, asked: AskedRun, request: Request) -> Response:
         """Return the messages of a run: of a new one, which replaces the page's run of this part, or with {resume: run}
         of one that is here. The page listens until it closes the connection.
         """
-        asks(asked.page, request.client and request.client.host)
+        who = asks(asked.page, request.client and request.client.host)
         if asked.part not in self.parts:
             raise HTTPException(404, "There is no such part on this page")
         try:
             run = (
                 self.runs.resumed(asked.values["resume"])
                 if "resume" in asked.values
-                else self.runs.begin(asked.part, asked.values, asked.page, address(), (asked.load, asked.number))
+                else self.runs.begin(asked.part, asked.values, asked.page, who.address, (asked.load, asked.number))
             )
             messages = run.messages()
         except NotBegun as refused:
             messages = iter([refused.message])
         except Gone as gone:
             raise HTTPException(404, str(gone)) from None
-        if zero_gpu.is_here():
+        if zero_gpu.on_gpu is not None:
             from ui.serving.gradio_faults import tell_spaces
 
             tell_spaces(request)
-        return StreamingResponse(in_thread(map(whole, messages)), headers=LIVE, media_type=BYTES)
+        content = in_thread(b"".join(packed(message)) for message in messages)
+        return StreamingResponse(content, headers=LIVE, media_type=BYTES)
 
 
 # --- Start and end

@@ -9,7 +9,6 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import ddpm_core
 from ddpm_core.checkpoint import refs
@@ -17,29 +16,23 @@ from ddpm_core.checkpoint.hub import snapshots
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.coordinates import inner
 from ui import web
-from ui.forms import emoji, units
+from ui.forms import emoji
+from ui.forms.fields import sentence
 from ui.models import catalogue, facts, figures
 from ui.models.facts import answer
 from ui.models.home import home
 from ui.pictures.encoded import SETS
+from ui.runs.log import Values
 from ui.serving.server import App, build
 from ui.web.scripts import REMARK, scripts
 
 ROOT = Path(__file__).resolve().parents[2]
 HUB = "https://huggingface.co"  # not hf.co, which redirects without the headers that let a page of another site read
 STORES = "https://*.huggingface.co https://*.hf.co"  # where the Hub sends a browser for large files
-NOTE = "In your browser"
 PRECISION = "fp32"
 ENGINE = f"WebAssembly · {PRECISION}"
 COMPUTED = ("UNet2DModel", "UNet2DConditionModel")  # the networks that ui/web/network has
-INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`."
-RECORDED = {  # parts that show a recording, and nothing else
-    "likelihood": "This is a recorded measurement. The installed lab measures other pictures and models.",
-}
-INSTALLED = {
-    "gradients": "ΠGDM and DPS need gradients, which only the installed lab computes: choose another method here.",
-}
-ROOM = "Everybody in the room can open this page's own address: nothing computes on a server."
+RECORDED = ["likelihood"]  # the parts that show a recording, and nothing else
 README = """---
 title: DDPM Lab
 emoji: 🌫️
@@ -87,7 +80,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
                 raise CheckpointError(f"two checkpoints are called {name}: rename the folder of one")
             models[name] = _known(app, ref, name)
         except CheckpointError as error:
-            refused.append(units.sentence(error))
+            refused.append(sentence(error))
     if not models:
         raise CheckpointError(" ".join(refused))
     shutil.rmtree(out, ignore_errors=True)
@@ -139,7 +132,7 @@ def _write_page(file: Path, page: str, *connect: str) -> None:
     _write(file, page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n{meta}', 1))
 
 
-def _write_essay(out: Path, models: Mapping[str, Mapping[str, Sequence[Any]]], preview: str, address: str) -> str:
+def _write_essay(out: Path, models: Mapping[str, Mapping[str, Sequence[int | str]]], preview: str, address: str) -> str:
     """Write the essay, the page of one figure, and figure.js for pages of others. Return the path of the essay.
 
     It is "" where the model that it explains is not in the folder. models: of each the files, as `_known` has them.
@@ -148,7 +141,7 @@ def _write_essay(out: Path, models: Mapping[str, Mapping[str, Sequence[Any]]], p
         return ""
     own = {
         ref: {
-            path: (f"{root[0] if root else f'checkpoints/{ref}'}/{path}?{mark}", size)
+            path: (f"{root[0] if root else f'checkpoints/{ref}'}/{path}?{mark}", int(size))
             for path, (size, mark, *root) in models[ref].items()
         }
         for ref in figures.REFS
@@ -161,9 +154,7 @@ def _write_essay(out: Path, models: Mapping[str, Mapping[str, Sequence[Any]]], p
     return ESSAY
 
 
-def _write_knowledge(
-    out: Path, app: App, given: Mapping[str, Any], hub: str, models: Mapping[str, dict[str, Any]]
-) -> str:
+def _write_knowledge(out: Path, app: App, given: Values, hub: str, models: Mapping[str, Values]) -> str:
     """Write what Python knows for the page, and return the folder of it, whose name changes with its files."""
     knowledge = {"models": list(models), "answers": _answers(given) | {"hub": hub}, "words": given["words"]}
     made = {
@@ -191,7 +182,7 @@ def _name(ref: str) -> str:
     )
 
 
-def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
+def _known(app: App, ref: str, name: str) -> tuple[Path, Values]:
     """The folder of a checkpoint, and what the page learns of it."""
     here = app.services.models.parse(ref)
     model = app.services.models.known(ref)
@@ -233,8 +224,8 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, dict[str, Any]]:
 
 def _colours(ref: str, channels: int) -> list[list[float]]:
     """Of the preview of a latent: see ddpm_core/engines/latent.py."""
-    decoder: Any = ddpm_core.load(ref, device="cpu", engine="torch").decoder
-    return decoder.colours(channels).tolist()
+    decoder = ddpm_core.load(ref, device="cpu", engine="torch").decoder
+    return decoder.colours(channels).tolist()  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
 
 
 def _entry(content: bytes) -> tuple[int, str]:
@@ -242,28 +233,28 @@ def _entry(content: bytes) -> tuple[int, str]:
     return len(content), hashlib.sha256(content).hexdigest()[:12]
 
 
-def _given(app: App, models: dict[str, Any]) -> dict[str, Any]:
+def _given(app: App, models: dict[str, Values]) -> Values:
     """What the page is given, with another client."""
     choices = []
     for ref, known in models.items():
         choice = catalogue.choice(ref, snapshots.Status("embedded"))
         size = sum(size for size, *_ in known["files"].values())
         if size > FREE:
-            choice["about"] = " · ".join(filter(None, [choice["about"], units.megabytes(size)]))
+            choice["bytes"] = size
         choices.append(choice)
-    given: dict[str, Any] = app.given() | {"first": next(iter(models))}
-    given["words"] |= {"installed": {name: f"{adds} {INSTALL}" for name, adds in INSTALLED.items()}}
+    given: Values = app.given() | {"first": next(iter(models))}
+    given["words"] |= {"static": True}
     given["initial"].pop("train", None)  # there is no folder to follow
-    given["recorded"] = {part: f"{sentence} {INSTALL}" for part, sentence in RECORDED.items()}
+    given["recordings"] = RECORDED
     given |= {"client": CLIENT, "models": choices, "takesAny": True, "precision": PRECISION}
-    return given | {"device": {"note": NOTE, "engine": ENGINE, "precision": PRECISION}}
+    return given | {"device": {"engine": ENGINE, "precision": PRECISION}}
 
 
 def _answers(given: Mapping[str, object]) -> dict[str, object]:
     """What Python answers once for all."""
     return {
         "models": {"models": given["models"], "device": given["device"]},
-        "room": ROOM,
+        "room": "static",
     }
 
 

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse
@@ -48,7 +47,7 @@ def served() -> dict[str, Path]:
     return {
         file.relative_to(FILES).as_posix(): file
         for file in sorted(found)
-        if not file.relative_to(FILES).as_posix().startswith(("tests/", "package", "tsconfig", "biome"))
+        if not file.relative_to(FILES).as_posix().startswith(("tests/", "words/", "package", "tsconfig", "biome"))
     } | {DIGITS.name: DIGITS}
 
 
@@ -70,7 +69,7 @@ def version() -> str:
     return digest.hexdigest()[:12]
 
 
-def page(given: Mapping[str, Any], preview: str, address: str = "", essay: str = "essay") -> str:
+def page(given: Mapping[str, object], preview: str, address: str = "", essay: str = "essay") -> str:
     """The page. given: what its modules need from the beginning. preview: the address of the picture that other sites
     show beside a link to it. address: its own, for search engines; "" where it is not known. essay: that of the essay,
     "" where there is none.
@@ -80,7 +79,7 @@ def page(given: Mapping[str, Any], preview: str, address: str = "", essay: str =
     return _filled("index.html", given, preview, address, essay).replace("<!-- first -->", links)
 
 
-def essay(given: Mapping[str, Any], preview: str, address: str = "") -> str:
+def essay(given: Mapping[str, object], preview: str, address: str = "") -> str:
     """The essay, whose text is whole without its modules. given: `Given` of figures/figure.js; else as for `page`."""
     style = re.sub(scripts.REMARK, "", text("essay/essay.css"))
     links = [f'<link rel="modulepreload" href="web/{version()}/{name}">' for name in scripts.first_of_essay()]
@@ -89,12 +88,12 @@ def essay(given: Mapping[str, Any], preview: str, address: str = "") -> str:
     return STILL.sub(_still, filled)
 
 
-def figure(given: Mapping[str, Any], essay: str) -> str:
+def figure(given: Mapping[str, object], essay: str) -> str:
     """The page of one figure, for the pages of others. essay: where the essay is."""
     return _filled("essay/figure.html", given, essay=essay)
 
 
-def _filled(name: str, given: Mapping[str, Any], preview: str = "", address: str = "", essay: str = "") -> str:
+def _filled(name: str, given: Mapping[str, object], preview: str = "", address: str = "", essay: str = "") -> str:
     content = json.dumps(given, ensure_ascii=False).replace("<", "\\u003c")
     filled = text(name).replace("VERSION", version()).replace("PREVIEW", html.escape(preview))
     canonical = f'<link rel="canonical" href="{html.escape(address)}">' if address else ""

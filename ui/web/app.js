@@ -10,7 +10,7 @@ import { without } from "./process/errors.js";
 import { Knowledge } from "./run/knowledge.js";
 import { ShareMenu } from "./run/share.js";
 import { isTrainedHere } from "./words/catalogue.js";
-import { FORM, keysOf, SHARE, PLACES as TITLES, WORDS } from "./words/page.js";
+import { FORM, keysOf, RECORDED, SHARE, PLACES as TITLES, WORDS } from "./words/page.js";
 import { spoken } from "./words/symbols.js";
 
 /** @import { Ask, Client, Values } from "./messages/client.js" */
@@ -36,7 +36,8 @@ import { spoken } from "./words/symbols.js";
  * @property {Record<string, FieldForm[]>} forms of each part
  * @property {import("./words/catalogue.js").Words} words
  * @property {Record<string, any>} initial of each part that needs something besides its form: `Part.initial`
- * @property {Record<string, string>} [recorded] why a part has nothing but a recording here
+ * @property {string[]} [recordings] parts that have nothing but a recording here
+ * @property {Record<string, string>} [recorded] the same, with the reason
  */
 
 /**
@@ -187,8 +188,12 @@ export class Page {
   /** The address under which others can open this page, with its QR code; or why they can't. @param {URL} url */
   async invitation(url) {
     const got = await this.client.ask("engine", "room", { page: url.href });
-    const { address = null, code = "", why = "" } = got.error === undefined ? got : {};
-    return { code, why, address: Object.assign(new URL(address ?? url), { search: url.search, hash: url.hash }).href };
+    const { address = null, code = "", why = null } = got.error === undefined ? got : {};
+    return {
+      code,
+      why: why ? WORDS.room[why] : "",
+      address: Object.assign(new URL(address ?? url), { search: url.search, hash: url.hash }).href,
+    };
   }
 
   /** The part of each place that was shown last. @type {Map<string, string>} */
@@ -489,7 +494,8 @@ const forms = formsFor(
 const { connect } = await import(`./${given.client}`);
 /** What computes in this browser, beside a server. */
 const browser = async () => (await import("./local/client.js")).connect(given);
-const page = new Page({ ...given, forms }, connect(given, browser));
+const recorded = Object.fromEntries((given.recordings ?? []).map((part) => [part, RECORDED[part]]));
+const page = new Page({ ...given, forms, recorded }, connect(given, browser));
 Object.assign(window, { page }); // for tests, and for the curious
 await page.follow();
 document.documentElement.dataset.ready = "true";

@@ -20,7 +20,6 @@ class PictureSet:
     """images: uint8 (N, H, W, C); labels: the class of each, an index of class_names."""
 
     name: str
-    title: str
     images: np.ndarray
     labels: tuple[int, ...]
     class_names: tuple[str, ...]
@@ -32,18 +31,18 @@ class PictureSet:
 
 
 @cache
-def _read(name: str, title: str, class_names: tuple[str, ...]) -> PictureSet:
+def _read(name: str, class_names: tuple[str, ...]) -> PictureSet:
     grid = np.asarray(open_picture(Path(__file__).parent / f"{name}.png"))
     size = grid.shape[1] // COLUMNS
     rows = grid.reshape(-1, size, COLUMNS, size, *grid.shape[2:]).swapaxes(1, 2)
     images = rows.reshape(-1, size, size, 1 if grid.ndim == 2 else grid.shape[-1])
-    return PictureSet(name, title, images, tuple(i % COLUMNS for i in range(len(images))), class_names)
+    return PictureSet(name, images, tuple(i % COLUMNS for i in range(len(images))), class_names)
 
 
 def sets() -> list[PictureSet]:
     return [
-        _read("cifar10", "CIFAR-10, test", CIFAR10),
-        _read("mnist", "MNIST, test", tuple(map(str, range(10)))),
+        _read("cifar10", CIFAR10),
+        _read("mnist", tuple(map(str, range(10)))),
     ]
 
 

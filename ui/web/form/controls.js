@@ -2,6 +2,7 @@
 // follows; its control says what that changes.
 
 import { button, el, option, write } from "../drawing/dom.js";
+import { aboutOf, nameOf as titleOfModel } from "../words/checkpoints.js";
 import { FORM } from "../words/page.js";
 import { SAME } from "../words/units.js";
 
@@ -298,7 +299,10 @@ function modelOptions({ models, given }, isSecond) {
   const titleOf = (/** @type {ModelChoice} */ model) => FORM.groups[model.group](model);
   const groups = [...new Set(models.map(titleOf))].map((label) => {
     const members = models.filter((model) => titleOf(model) === label);
-    const options = members.map(({ ref, label, about }) => new Option(about ? `${label} · ${about}` : label, ref));
+    const options = members.map((model) => {
+      const [name, about] = [model.label ?? titleOfModel(model.ref), aboutOf(model)];
+      return new Option(about ? `${name} · ${about}` : name, model.ref);
+    });
     return el("optgroup", { label }, ...options);
   });
   const same = isSecond ? [new Option(FORM.same, SAME)] : [];

@@ -267,22 +267,33 @@ export type Nothing = {
 /** A checkpoint in the list of models. */
 export type ModelChoice = {
   ref: string;
-  label: string;
-  /** what else is said of it; where it can't be chosen, why */
-  about: string;
+  /** the name that a user gave it */
+  label?: string;
   /** whether it is here, was trained here, or needs the Hub */
   group: "here" | "trained" | "hub";
-  /** of a model of the Hub, the set that it was trained with; "" where that is not known */
+  /** the code of the set with which a model of the Hub was trained; "" if that is not known */
   data: string;
   /** whether it can be chosen */
   ready: boolean;
   latent: boolean;
   /** the address of a thumbnail, "" for none */
   picture: string;
+  /** of its files, if they are not here */
+  state?: "download" | "offline" | "missing";
+  /** of its files, if they must come first */
+  bytes?: number;
+  /** this and the rest are of a model of the Hub's list: the code of its kind */
+  family?: string;
+  /** of a picture, as its authors draw one; 0 if they don't say it */
+  steps?: number;
+  /** about how much its files take */
+  gigabytes?: number;
+  /** of one evaluation for one picture; 0 if that was not counted */
+  tflop?: number;
 };
 
+/** What computes. */
 export type Device = {
-  note: string;
   engine: string;
   /** of the network's arithmetic, such as "bf16"; "" before a model was loaded */
   precision: string;
@@ -422,7 +433,8 @@ export type CheckpointFacts = {
 
 /** A set of pictures that comes with the page. */
 export type ShippedSet = {
-  title: string;
+  /** its code */
+  name: string;
   count: number;
 };
 
@@ -495,8 +507,8 @@ export type Invitation = {
   address?: string;
   /** the address as a QR code, an SVG as data-URI */
   code?: string;
-  /** why they can't */
-  why?: string;
+  /** Why they can't: only this machine opens the page, the page has no address, or it computes in the browser alone. */
+  why?: "alone" | "nowhere" | "static";
 };
 
 export type EngineQuestions = {

@@ -3,6 +3,7 @@
 import { NAMES } from "../process/samplers.js";
 import { tabled } from "../process/schedule.js";
 import { quarters, samplerOf, stepsOf } from "../process/times.js";
+import { PROMPTS } from "../words/checkpoints.js";
 import { ANY, megabytes, note, OF_SCORES } from "../words/units.js";
 
 /** @import { About } from "../form/form.js" */
@@ -89,7 +90,7 @@ export function aboutModel(facts, catalogue) {
     variance: facts.variance,
     classes: facts.null_label !== null && names.length ? [ANY, ...names] : names,
     latent: facts.latent,
-    prompts: facts.takes_words ? catalogue.words.prompts : [],
+    prompts: facts.takes_words ? PROMPTS : [],
     clip: facts.clip,
     student: facts.student !== null,
   };

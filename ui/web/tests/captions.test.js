@@ -6,7 +6,7 @@ import { schedule } from "../process/schedule.js";
 import { unknown } from "../words/captions.js";
 import { Catalogue } from "../words/catalogue.js";
 
-const words = { labels: { ours: "Ours" }, embedded: [], guidance: {}, prompts: [], script: {} };
+const words = { embedded: [], guidance: {}, script: {} };
 const catalogue = new Catalogue(words);
 const NOISY = { sampler: "ddpm", steps: 20, variance: "beta", checkpoint: "ours" };
 
@@ -77,7 +77,7 @@ test("optimised steps are not compared with another number of them, for which th
 test("lanes are named by what they differ in", () => {
   const first = laneOf({ checkpoint: "ours", steps: 50, sampler: "ddim", spacing: "linspace" });
   const both = [first, { ...first, checkpoint: "a/student", steps: 2, sampler: "unipc", spacing: "quadratic" }];
-  const called = ["Ours, DDIM η 0, 50 steps, linspace", "student, UniPC, 2 steps, quadratic"];
+  const called = ["ours, DDIM η 0, 50 steps, linspace", "student, UniPC, 2 steps, quadratic"];
   assert.deepEqual(names(both, catalogue), called);
   assert.equal(summary(both, catalogue), `${called.join(" against ")} · seed 13`);
   assert.equal(summary(both.slice(1), catalogue), "student · 2 steps · quadratic · UniPC · seed 13");

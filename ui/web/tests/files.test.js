@@ -17,10 +17,9 @@ import { Catalogue } from "../words/catalogue.js";
 import { json } from "../words/literal.js";
 
 const catalogue = new Catalogue({
-  labels: { "mnist-tiny": "Digits" },
   embedded: ["mnist-tiny"],
   guidance: {},
-  prompts: [],
+
   script: { imports: "", touch: "" },
 });
 const LANE = {

@@ -14,7 +14,7 @@ async function pack(picture) {
 }
 
 const sets = [{ name: "abc", count: 7, size: 2, channels: 1, classes: ["a", "b", "c"] }];
-const catalogue = new Catalogue({ labels: { ours: "Our toy" }, embedded: [], guidance: {}, prompts: [], sets });
+const catalogue = new Catalogue({ embedded: [], guidance: {}, sets });
 const modelOf = ({ T = 100, betas, ...change } = {}) => {
   const process = {
     ...schedule({ num_train_timesteps: T, trained_betas: betas }),
@@ -121,7 +121,7 @@ test("a line says what is measured", () => {
   const said = (change) => planner.summary({ ...asked, ...change }, catalogue);
   assert.deepEqual(
     [said({ count: 1 }), said({ count: 2 }), said({ picture: "x" })],
-    ["Our toy · 1 picture", "Our toy · 2 pictures", "Our toy · own picture"],
+    ["ours · 1 picture", "ours · 2 pictures", "ours · own picture"],
   );
 });
 
@@ -132,7 +132,7 @@ test("the table has a row for each chain, then one for each time", () => {
     ...{ rmse: [10.5, 20], times: [1, 100] },
   };
   assert.deepEqual(bound("csv", { plan: { request: asked }, found: bits, T: 100 }, catalogue), [
-    "Our-toy-bits-per-dim.csv",
+    "ours-bits-per-dim.csv",
     `variance,steps,bits_per_dim,standard_error,L_T,L_0
 beta_tilde,10,4.5,,0.0,0.5
 beta_tilde,100,3.0,0.25,1e-05,0.5

@@ -136,7 +136,7 @@ test("a drawing is a line of points, which a text brings back", () => {
 
 /** @param {Record<string, unknown>} values */
 const planned = (values) => {
-  const words = { labels: {}, embedded: [], guidance: {}, sketches: {}, prompts: [], sets: [] };
+  const words = { embedded: [], guidance: {}, sketches: {}, sets: [] };
   const catalogue = new Catalogue({ ...words, script: { imports: "", touch: "" } });
   return planner.plan(check(formsFor("", []).plane, values), [], catalogue);
 };

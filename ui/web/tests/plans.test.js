@@ -13,7 +13,7 @@ import { modelPairs, quarters, suitedSpacing } from "../process/times.js";
 import { Catalogue } from "../words/catalogue.js";
 import { duration, sentence } from "../words/units.js";
 
-const words = { labels: { ours: "Ours" }, embedded: ["ours"], guidance: { "a/b": 1 }, prompts: ["fox"], script: {} };
+const words = { embedded: ["ours"], guidance: { "a/b": 1 }, script: {} };
 const catalogue = new Catalogue(words);
 catalogue.emoji = { "🍎": "red apple", "\ufe0f": "" };
 const process = { ...schedule({}), student: null, optimised: null, source: null, variance: "beta", prediction: "v" };

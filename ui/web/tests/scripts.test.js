@@ -40,10 +40,9 @@ test("JSON has the spaces of Python's", () => {
 });
 
 const catalogue = new Catalogue({
-  labels: {},
   embedded: [],
   guidance: {},
-  prompts: [],
+
   script: { imports: "", touch: "" },
 });
 const LANE = {

@@ -11,7 +11,7 @@ import { check } from "../plans/fields.js";
 import { schedule } from "../process/schedule.js";
 import { Catalogue } from "../words/catalogue.js";
 
-const catalogue = new Catalogue({ labels: {}, embedded: [], guidance: {}, prompts: [], script: {} });
+const catalogue = new Catalogue({ embedded: [], guidance: {}, script: {} });
 const STEPS = 8;
 const SIZE = 16;
 const timed = schedule({});

@@ -1,21 +1,21 @@
 // What is known of checkpoints by their names, and what else only Python's files have: `page_words` of ui/runs/words.py.
 
+import { nameOf } from "./checkpoints.js";
+
 /** Pictures that come with the page: so many, of size × size pixels, one of each of the classes after the other. @typedef {{ name: string, count: number, size: number, channels: number, classes: string[] }} PictureSet */
 
 /**
- * labels: of the checkpoints that the page offers by name. embedded: those that come with the project. guidance: the scale
- * that suits a model that takes words, where it is not 3. sketches: of models that have a student for them, its values. prompts:
- * to try. sets: of test pictures. script: the lines of Python that touch a run. installed: why only the installed lab does
- * something, where this page computes in the browser. samplers: those of the page's owner.
+ * embedded: the checkpoints that come with the project. guidance: the scale that suits a model that takes words, where it is
+ * not 3. sketches: of models that have a student for them, its values. sets: of test pictures. script: the lines of Python that
+ * touch a run. static: whether this is the edition without a server, which lacks some things of the installed lab. samplers:
+ * those of the page's owner.
  * @typedef {object} Words
- * @property {Record<string, string>} labels
  * @property {string[]} embedded
  * @property {Record<string, number>} guidance
  * @property {Record<string, { checkpoint: string } & Record<string, unknown>>} sketches
- * @property {string[]} prompts
  * @property {PictureSet[]} sets
  * @property {{ imports: string, touch: string }} script
- * @property {{ gradients: string }} [installed]
+ * @property {boolean} [static]
  * @property {string[]} [samplers]
  */
 
@@ -38,8 +38,7 @@ export class Catalogue {
 
   /** A checkpoint in a few words. @param {string} ref @returns {string} */
   name(ref) {
-    const { labels } = this.words;
-    return Object.hasOwn(labels, ref) ? labels[ref] : (ref.replace(/\/+$/, "").split("/").at(-1) ?? ref);
+    return nameOf(ref);
   }
 
   /** Whether it comes with the project. @param {string} ref */

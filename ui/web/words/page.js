@@ -1,6 +1,8 @@
 // The page's words: its places and keys, the bar of a run, the Share menu, and what stands in every form.
 
+import { DATA } from "./checkpoints.js";
 import { DECODED, DECODED_ALL } from "./player.js";
+import { INSTALL } from "./wrong.js";
 
 /** @import { ModelChoice } from "../messages/protocol.d.ts" */
 
@@ -28,6 +30,11 @@ export const keysOf = (places) => [
   ["Tab", "all other controls"],
 ];
 
+/** Why a part has nothing but a recording, in the edition without a server. @type {Record<string, string>} */
+export const RECORDED = {
+  likelihood: `This is a recorded measurement. The installed lab measures other pictures and models. ${INSTALL}`,
+};
+
 export const WORDS = {
   title: (/** @type {string} */ part) => `${part} · DDPM Lab`,
   keys: "Keys",
@@ -35,6 +42,12 @@ export const WORDS = {
   projector: "Projector",
   wall: "For the wall (F)",
   code: "QR code of the page's address",
+  /** Why others can't open the page under another address than that of this browser. */
+  room: {
+    alone: "Only this machine can open the page: start the app with --host 0.0.0.0 so that others can open it",
+    nowhere: "This page has no address that others could open",
+    static: "Everybody in the room can open this page's own address: nothing computes on a server.",
+  },
   back: "Back to the page",
   theme: "Light or dark",
   lesson: (/** @type {number} */ at, /** @type {number} */ count) => ` ${at} of ${count}`,
@@ -141,7 +154,7 @@ export const FORM = {
   groups: {
     here: () => "Ready here",
     trained: () => "Trained here",
-    hub: ({ data }) => (data ? `Needs the Hub: ${data}` : "Needs the Hub"),
+    hub: ({ data }) => (data ? `Needs the Hub: ${DATA[data]}` : "Needs the Hub"),
   },
   laneB: (/** @type {string} */ label) => `${label} (B)`,
 };

@@ -84,8 +84,12 @@ export const RUN = {
   noColours: "A latent has no colours: add noise to its cells, or take noise away",
 };
 
+/** How to get what the edition without a server lacks. */
+export const INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`.";
+
 /** Sentences about other parts whose model can't do what is asked. */
 export const PART = {
+  gradients: `ΠGDM and DPS need gradients, which only the installed lab computes: choose another method here. ${INSTALL}`,
   between: "Between words needs a model that takes words, such as emoji-tiny",
   latents: "this part of the page works only for models of pixels, and this one draws latents of an autoencoder",
   repair: "restoration works only for models of pixels, and this one draws latents of an autoencoder",

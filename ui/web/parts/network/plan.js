@@ -82,7 +82,7 @@ function plan(request, [model], catalogue) {
       kind,
     },
     stem: stemOf(request, "network", catalogue),
-    steps: byKind([kind, (catalogue.words.installed ? 1 : OPENED) * lanes * times.length]),
+    steps: byKind([kind, (catalogue.words.static ? 1 : OPENED) * lanes * times.length]),
   };
 }
 

@@ -92,9 +92,9 @@ function plan(request, [model], catalogue) {
  * Throw if the method can't take the sampler's steps one by one, or if it needs gradients that this edition does not have.
  * @param {string} method @param {Chain} way @param {Catalogue} catalogue
  */
-function checkMethod(method, way, { words: { installed } }) {
+function checkMethod(method, way, { words }) {
   const { alters, takes } = METHODS[method];
-  if (takes === GRADIENT && installed) throw new UserError(installed.gradients);
+  if (takes === GRADIENT && words.static) throw new UserError(PART.gradients);
   if (!alters) return;
   checkNoMemory(way);
   if (!way.advance) throw new UserError(PART.ownState);

@@ -5,13 +5,20 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ddpm_core.model import Decoder, Model, Text, engine_network
-from ui.models.loaded import Models
 
 if TYPE_CHECKING:
     from ddpm_core.model import Tensor
+
+
+class Lender(Protocol):
+    """Who has the models: `Models` of loaded.py."""
+
+    def loaded(self, ref: str) -> Model | None: ...
+
+    def get(self, ref: str) -> Model: ...
 
 
 class Changed(ValueError):
@@ -19,49 +26,52 @@ class Changed(ValueError):
 
 
 class BorrowedNetwork:
-    """An `EngineNetwork` in the place of a model's own, for one run.
+    """An `EngineNetwork` in the place of a model's own, for all runs of this model.
 
-    A run that waits keeps no model in memory. If a model had to make room for others meanwhile, it is loaded again. So
-    the limit on the memory of models holds, however many runs of different models take turns.
+    Only the run that has its turn holds the model, so runs that wait keep no model in memory. If a model had to make
+    room for others meanwhile, it is loaded again. So the limit on the memory of models holds, however many runs of
+    different models take turns.
     """
 
-    def __init__(self, models: Models, ref: str, model: Model):
+    def __init__(self, models: Lender, ref: str, model: Model):
         network = engine_network(model)
         self.device, self.description, self.moves_inputs = network.device, network.description, network.moves_inputs
         self._models = models
         self._ref = ref
         self.files = files(model)  # changes when the weights do
         self._model = weakref.ref(model)
-        self._held: Model | None = model
+        self.held: Model | None = model
+        """the model; None outside of a run's turn"""
 
     @property
-    def held(self) -> Model:
-        """The model. It is there only during the run's turn."""
-        assert self._held is not None
-        return self._held
+    def model(self) -> Model:
+        """The model, in a run's turn."""
+        assert self.held is not None
+        return self.held
 
     @property
     def memory(self) -> int:
         """About how many bytes the network takes by now."""
-        return engine_network(self.held).memory
+        return engine_network(self.model).memory
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        assert self.held is not None
         return self.held.network(x, t_index, labels)
 
     def with_gradients(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """Evaluate the network with gradients with respect to x."""
-        return engine_network(self.held).with_gradients(x, t_index, labels)
+        return engine_network(self.model).with_gradients(x, t_index, labels)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
         """Return how much each place of x attends to each word."""
-        return engine_network(self.held).attention(x, t_index, states)
+        return engine_network(self.model).attention(x, t_index, states)
 
     def give_back(self) -> None:
         """Let go of the model, until `hold`."""
-        self._held = None
+        self.held = None
 
     def hold(self) -> bool:
-        """Hold the network again. Returns whether it had to be loaded. Call this in the run's turn.
+        """Hold the model again. Returns whether it had to be loaded. Call this in the run's turn.
 
         Raises Changed, and whatever loading raises.
         """
@@ -73,7 +83,7 @@ class BorrowedNetwork:
             if files(model) != self.files:
                 raise Changed(f"the files of {self._ref} have changed during the run: press Run again")
             self._model = weakref.ref(model)
-        self._held = model
+        self.held = model
         return not is_loaded
 
 
@@ -85,7 +95,7 @@ class BorrowedDecoder:
 
     @property
     def _held(self) -> Decoder:
-        decoder = self._network.held.decoder
+        decoder = self._network.model.decoder
         assert decoder is not None
         return decoder
 
@@ -110,7 +120,7 @@ class BorrowedText:
 
     @property
     def _held(self) -> Text:
-        text = self._network.held.text
+        text = self._network.model.text
         assert text is not None
         return text
 
@@ -126,9 +136,8 @@ class BorrowedText:
         return self._held.unknown(prompt)
 
 
-def lend(models: Models, ref: str) -> tuple[Model, BorrowedNetwork]:
-    """Return the model of a reference, whose network is lent, and that network. Call this in the run's turn."""
-    model = models.get(ref)
+def borrow(models: Lender, ref: str, model: Model) -> tuple[Model, BorrowedNetwork]:
+    """Return the same model with a borrowed network, and that network, which holds it."""
     network = BorrowedNetwork(models, ref, model)
     decoder = BorrowedDecoder(network) if model.decoder else None
     text = BorrowedText(network) if model.text else None
@@ -136,8 +145,8 @@ def lend(models: Models, ref: str) -> tuple[Model, BorrowedNetwork]:
 
 
 def owner(model: Model) -> Model:
-    """Return the model whose network a run holds, in its turn. Code that looks inside the network needs it."""
-    return model.network.held if isinstance(model.network, BorrowedNetwork) else model
+    """Return the model whose network a run holds in its turn. Code that looks inside the network needs it."""
+    return model.network.model if isinstance(model.network, BorrowedNetwork) else model
 
 
 def files(model: Model) -> object:

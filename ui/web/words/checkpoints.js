@@ -1,0 +1,76 @@
+// What visitors read of checkpoints: their names, and what is special about them. The facts are Python's (ui/models/catalogue.py).
+
+import { countOfSteps, duration, megabytes } from "./units.js";
+
+/** @import { ModelChoice } from "../messages/protocol.d.ts" */
+
+/** A checkpoint in a few words, and what else is special about it. @type {Record<string, [string, string]>} */
+const KNOWN = {
+  "google/ddpm-cifar10-32": ["CIFAR-10 32", "the paper's, not EMA"],
+  "google/ddpm-ema-bedroom-256": ["Bedroom 256", "EMA"],
+  "google/ncsnpp-bedroom-256": ["Bedroom 256, score", ""],
+  "openai/diffusers-cd_bedroom256_lpips": ["Bedroom 256 in 2 steps", "LPIPS"],
+  "openai/diffusers-cd_bedroom256_l2": ["Bedroom 256 in 2 steps, L2", "L2"],
+  "openai/diffusers-ct_bedroom256": ["Bedroom 256 in 2 steps, CT", ""],
+  "google/ddpm-ema-church-256": ["Church 256", "EMA"],
+  "google/ncsnpp-church-256": ["Church 256, score", ""],
+  "google/ddpm-ema-cat-256": ["Cat 256", "EMA"],
+  "openai/diffusers-cd_cat256_lpips": ["Cat 256 in 2 steps", "LPIPS"],
+  "openai/diffusers-cd_cat256_l2": ["Cat 256 in 2 steps, L2", "L2"],
+  "openai/diffusers-ct_cat256": ["Cat 256 in 2 steps, CT", ""],
+  "google/ddpm-ema-celebahq-256": ["CelebA-HQ 256", "EMA"],
+  "CompVis/ldm-celebahq-256": ["CelebA-HQ 256, latent", "64×64 latents"],
+  "facebook/DiT-XL-2-256": ["ImageNet 256", "learned variance"],
+  "stabilityai/sd-turbo": ["SD-Turbo", "draws words in 1 to 4 steps"],
+  "stable-diffusion-v1-5/stable-diffusion-v1-5": ["Stable Diffusion 1.5", "draws words, very slow on a CPU"],
+  "mnist-tiny": ["Digits", "clear and fast"],
+  "cifar10-tiny": ["CIFAR-10 tiny", "in colour, rough"],
+  "emoji-tiny": ["Emoji", "draws your words"],
+  "mnist-tiny-consistency": ["Digits student", "1 to 4 steps"],
+  "mnist-tiny-2-steps": ["Digits student", "2 steps"],
+  "cifar10-tiny-8-steps": ["CIFAR-10 student", "8 steps"],
+  "cifar10-tiny-4-steps": ["CIFAR-10 student", "4 steps"],
+  "cifar10-tiny-2-steps": ["CIFAR-10 student", "2 steps"],
+  "emoji-tiny-3-steps": ["Emoji student", "3 steps"],
+};
+/** The sets with which models of the Hub were trained, by their codes. @type {Record<string, string>} */
+export const DATA = {
+  ...{ cifar10: "CIFAR-10", bedroom: "LSUN bedroom", church: "LSUN church", cat: "LSUN cat" },
+  ...{ celebahq: "CelebA-HQ", imagenet: "ImageNet, by class", words: "Words" },
+};
+/** @type {Record<string, string>} */
+const FAMILY = {
+  ...{ ddpm: "DDPM", score: "score SDE", distilled: "consistency, distilled", alone: "consistency, without a teacher" },
+  ...{ latent: "latent diffusion", dit: "DiT" },
+};
+const REASONS = { offline: "not available offline", missing: "not found", download: "" };
+/** To try: things, colours and a mood that no picture of emoji-tiny had. */
+export const PROMPTS = [
+  ...["red apple", "green apple", "blue apple", "red heart", "fox", "green fox", "cat face", "winking dog face"],
+  ...["smiling face", "smiling face with sunglasses", "pizza", "rocket"],
+];
+// TFLOP/s of two cores in bf16, with AMX and without, of networks of pixels: docs/performance.md.
+const SPEEDS = [1.45, 0.27];
+
+/** A checkpoint in a few words. @param {string} ref @returns {string} */
+export const nameOf = (ref) =>
+  Object.hasOwn(KNOWN, ref) ? KNOWN[ref][0] : (ref.replace(/\/+$/, "").split("/").at(-1) ?? ref);
+
+/** How long a picture takes on a usual CPU, "" if that was not counted. @param {number} steps @param {number} tflop of one */
+function forecast(steps, tflop) {
+  const [low, high] = SPEEDS.map((speed) => duration((steps * tflop) / speed));
+  return tflop ? `${low} to ${high} on two cores` : "";
+}
+
+/** What else the list of models says of a checkpoint; of one that can't be chosen, why. @param {ModelChoice} model */
+export function aboutOf({ ref, group, family, steps = 0, gigabytes, tflop = 0, state, bytes }) {
+  const special = Object.hasOwn(KNOWN, ref) ? KNOWN[ref][1] : "";
+  const parts = family
+    ? [FAMILY[family], steps ? countOfSteps(steps) : "", special, forecast(steps, tflop)]
+    : [special];
+  if (state === "download") parts.push(bytes ? `${megabytes(bytes)} download` : "download");
+  else if (group === "hub" && gigabytes) parts.push(`about ${gigabytes} GB`);
+  else if (bytes) parts.push(megabytes(bytes));
+  if (state) parts.push(REASONS[state]);
+  return parts.filter(Boolean).join(" · ");
+}
