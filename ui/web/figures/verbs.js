@@ -5,7 +5,6 @@ import { toUint8 } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
 import { conditions, predict, qSample } from "../process/predict.js";
 import { sideBySide, trajectory } from "../process/runs.js";
-import { mixture } from "../process/square.js";
 
 /** @import { Model as Loaded } from "../network/model.js" */
 /** @import { Process } from "../process/predict.js" */
@@ -80,6 +79,7 @@ async function* inside(model, { run, block, label }) {
  * @param {Model} model @param {{ corners: string[], places: [right: number, down: number][], seed: number }} values
  */
 async function* between(model, { corners, places, seed }) {
+  const { mixture } = await import("../process/square.js");
   const { words, decode } = model;
   if (!words || !decode) throw new UserError("this model reads no words");
   const states = corners.map((text) => words(text));
