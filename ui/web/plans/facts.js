@@ -3,8 +3,8 @@
 import { NAMES } from "../process/samplers.js";
 import { tabled } from "../process/schedule.js";
 import { quarters, samplerOf, stepsOf } from "../process/times.js";
-import { PROMPTS } from "../words/checkpoints.js";
-import { ANY, megabytes, note, OF_SCORES } from "../words/units.js";
+import { note, OF_SCORES, PROMPTS } from "../words/checkpoints.js";
+import { ANY, megabytes } from "../words/units.js";
 
 /** @import { About } from "../form/form.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */

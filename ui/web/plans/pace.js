@@ -1,7 +1,8 @@
 // How long a run will take: the steps of its plan, times the seconds for a step that an engine has measured.
 
 import { UserError } from "../process/errors.js";
-import { downloads, expected } from "../words/units.js";
+import { downloads } from "../words/checkpoints.js";
+import { expected } from "../words/units.js";
 import { RUN } from "../words/wrong.js";
 import { evaluations, left } from "./plan.js";
 import { gain } from "./strands.js";

@@ -1,6 +1,6 @@
 // What visitors read of checkpoints: their names, and what is special about them. The facts are Python's (ui/models/catalogue.py).
 
-import { countOfSteps, duration, megabytes } from "./units.js";
+import { countOfSteps, duration, megabytes, SAMPLER } from "./units.js";
 
 /** @import { ModelChoice } from "../messages/protocol.d.ts" */
 
@@ -73,4 +73,23 @@ export function aboutOf({ ref, group, family, steps = 0, gigabytes, tflop = 0, s
   else if (bytes) parts.push(megabytes(bytes));
   if (state) parts.push(REASONS[state]);
   return parts.filter(Boolean).join(" · ");
+}
+
+/** The variances of a score model, by what its authors call the samplers that have them. */
+export const OF_SCORES = { beta: "reverse diffusion, βₜ", beta_tilde: "ancestral sampler, β̃ₜ" };
+
+/** What is special about a model's choices, and what it can't do: a sentence, "" for an ordinary one. @param {{ variance: string, snr: number | null }} facts @param {string | null} sampler the only one of a student */
+export function note({ variance, snr }, sampler) {
+  if (sampler)
+    return `It has learned ${SAMPLER[sampler]} steps only: no other sampler is possible, and no bits per dimension.`;
+  if (variance.startsWith("learned")) return "It has learned its variance, too: the third choice beside βₜ and β̃ₜ.";
+  if (snr !== null)
+    return "A score model: βₜ is its authors’ reverse diffusion, β̃ₜ Song’s ancestral sampler, of the same mean.";
+  return "";
+}
+
+/** How long a run will take that needs files first. @param {{ ref: string, bytes: number }[]} missing @param {string} time that the run then takes */
+export function downloads(missing, time) {
+  const size = megabytes(missing.reduce((sum, { bytes }) => sum + bytes, 0));
+  return `Run downloads ${missing.map(({ ref }) => ref).join(" and ")} first (${size}) · ${time}`;
 }
