@@ -17,12 +17,16 @@ import time
 import webbrowser
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from ddpm_core.commands.reading import Unset, read
 from ddpm_core.imports import collector_off
+
+if TYPE_CHECKING:
+    from ui.machine.limits import ServerLimits
+    from ui.serving.server import App
 
 
 @dataclass
@@ -99,10 +103,7 @@ def serve(flags: Flags) -> None:
         event_log.log_as_json()
     try:
         limits = ServerLimits.choose(public, flags.limit)
-        samplers = {text: _own_sampler(text) for text in flags.sampler}
-        demo = ui.build(flags.checkpoint, flags.device, public, limits, flags.allow_hub, samplers)
-        if flags.embed:
-            demo.origins.allow_frames(*flags.embed)
+        demo = _build(flags, public, limits)
     except (CheckpointError, ValueError) as error:
         raise Mistake(error) from None
     share, browser = flags.share and not space, flags.browser and _desktop()
@@ -143,6 +144,17 @@ def serve(flags: Flags) -> None:
     except KeyboardInterrupt:  # once more: at once
         ui.close(demo, seconds=1)
     event_log.log_event("stopped")
+
+
+def _build(flags: Flags, public: bool, limits: ServerLimits) -> App:
+    """Return the app that the flags describe. Raises CheckpointError or ValueError, in one sentence, if it can't be."""
+    import ui
+
+    samplers = {text: _own_sampler(text) for text in flags.sampler}
+    demo = ui.build(flags.checkpoint, flags.device, public, limits, flags.allow_hub, samplers)
+    if flags.embed:
+        demo.origins.allow_frames(*flags.embed)
+    return demo
 
 
 def leave() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ddpm_core.checkpoint import refs
 
@@ -29,7 +28,7 @@ def here() -> dict[str, Files]:
     }
 
 
-def given(models: Mapping[str, Files], frame: str = "") -> dict[str, Any]:
+def given(models: Mapping[str, Files], frame: str = "") -> dict[str, object]:
     """Return what figures need from the beginning: `Given` of web/figures/figure.js.
 
     frame: the page of one figure, if other sites may show it.
