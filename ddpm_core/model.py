@@ -284,7 +284,8 @@ class Model(ModelSpec):
         snr: the checkpoint's r for the sampler "langevin", None for `samplers.SNR`.
         corrections: the number of steps of Langevin dynamics that this sampler takes before each step of DDPM.
         decoder: for a latent model; it makes pictures from x, and x from pictures.
-        text: text(prompts) → the condition of each, float32 (N, L, D), if the model takes words.
+        text: text(prompts) → the condition of each, float32 (N, L, D), if the model takes words. Drawing needs no more
+            than this; attention and the page also need its methods `words` and `unknown`, see `model.Text`.
 
     Raises:
         ValueError: for other values.

@@ -38,7 +38,7 @@ HYBRID_WEIGHT = 0.001  # λ of Nichol & Dhariwal 2021, Eq. 16
 def loss(
     model: Model,
     x_0: Tensor,
-    labels: Labels | Tensor = None,
+    labels: Labels = None,
     t: Time | None = None,
     eps: Tensor | None = None,
     *,
@@ -138,7 +138,7 @@ def lognormal_times(schedule: NoiseSchedule, mean: float = -1.2, std: float = 1.
     return torch.cat([edges, edges.new_ones(1)]) - torch.cat([edges.new_zeros(1), edges])
 
 
-def _condition(model: Model, labels: Labels | Tensor, x_0: Tensor) -> Tensor | None:
+def _condition(model: Model, labels: Labels, x_0: Tensor) -> Tensor | None:
     """Return the condition of the network. ValueError for labels that the model does not have."""
     if isinstance(labels, Tensor):
         if len(labels) != len(x_0):

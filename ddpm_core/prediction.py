@@ -10,6 +10,7 @@ from itertools import chain, product
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -32,7 +33,8 @@ from ddpm_core.process import Time, check_time, is_whole_time, to_device, to_x0_
 
 Prompt = str | Mapping[str, float]  # a mapping is a mixture: of each text its weight
 Prompts = Prompt | Sequence[Prompt]
-Labels = int | str | Sequence[int | str | None] | Prompts | None
+Label = int | np.integer | str
+Labels = Label | Sequence[Label | None] | npt.NDArray[Any] | Tensor | Prompts | None
 MAX_PROMPT = 1000  # characters: far more than any text encoder reads
 
 
@@ -61,7 +63,7 @@ def predict(
     model: Model,
     x_t: Tensor,
     t: Time | np.integer | None = None,
-    labels: Labels | Tensor = None,
+    labels: Labels = None,
     guidance: float | None = None,
     clip: bool | None = None,
     grad: bool = False,
@@ -406,7 +408,7 @@ def few(names: Sequence[str], most: int = 20) -> str:
 
 
 def label_tensor(
-    model: ModelSpec, labels: Labels | Tensor, n: int, guidance: float | None, negative: Prompts | None = None
+    model: ModelSpec, labels: Labels, n: int, guidance: float | None, negative: Prompts | None = None
 ) -> Tensor | None:
     """Return labels as int64 (n,), or None for an unconditional model.
 
@@ -430,7 +432,7 @@ def label_tensor(
 
 
 def check_labels(
-    model: ModelSpec, labels: Labels | Tensor, n: int | None, guidance: float | None, negative: Prompts | None = None
+    model: ModelSpec, labels: Labels, n: int | None, guidance: float | None, negative: Prompts | None = None
 ) -> None:
     """Raise ValueError for what `label_tensor` refuses, without the network and the text encoder.
 
@@ -445,7 +447,7 @@ def check_labels(
 
 
 def _class_ids(
-    model: ModelSpec, labels: Labels | Tensor, n: int | None, guidance: float | None, negative: Prompts | None
+    model: ModelSpec, labels: Labels, n: int | None, guidance: float | None, negative: Prompts | None
 ) -> list[int] | None:
     """The network's number of each image's class; None for a model without classes."""
     if negative is not None:

@@ -1,5 +1,5 @@
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
-"""A program that uses the trainer with everything that it can be given. pyright checks it; nobody runs it."""
+"""A program that gives the trainer and the library all that they take. pyright checks it; nobody runs it."""
 
 from pathlib import Path
 
@@ -27,3 +27,8 @@ print(train.resume("runs", steps=200, tracker="wandb").step)
 train.preset("mnist-tiny", stepz=3)  # pyright: ignore[reportCallIssue]
 train.preset("mnist-tiny", steps="3")  # pyright: ignore[reportArgumentType]
 train.preset("mnist-tinny")  # pyright: ignore[reportArgumentType]
+model = ddpm_core.load("mnist-tiny")
+for chosen in (3, "3", np.int64(3), [3, None], ["3", 4], labels[:2], torch.tensor([3, 4]), labels[0]):
+    ddpm_core.sample(model, [0, 1], labels=chosen)
+    ddpm_core.bits_per_dim(model, images[:2], labels=chosen)
+    ddpm_core.loss(model, ddpm_core.from_uint8(images[:2]), chosen)
