@@ -22,7 +22,7 @@ from ui.models.catalogue import OFFERED
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for pattern in ("*.md", "docs/*.md", "docs/library/*.md", "course/*.md", "checkpoints/*/README.md", "ddpm_core/data/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "course/*.md", "checkpoints/*/README.md", "ddpm_core/data/*.md")
     for path in sorted(ROOT.glob(pattern))
 }
 README, CONTRIBUTING = DOCUMENTS["README.md"], DOCUMENTS["CONTRIBUTING.md"]
