@@ -187,7 +187,11 @@ l_simple = Exercise(
 def eps_model(network: nn.Module, schedule: NoiseSchedule) -> Model:
     """A network without labels as a model that predicts ε, for the library's own loss."""
     return Model(
-        network=lambda x, t_index, _: network(x, t_index), schedule=schedule, image_size=4, prediction="epsilon"
+        network=lambda x, t_index, _: network(x, t_index),
+        schedule=schedule,
+        image_size=4,
+        channels=2,
+        prediction="epsilon",
     )
 
 

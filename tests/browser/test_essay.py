@@ -102,6 +102,16 @@ def test_a_drawing_by_keys_goes_through_the_page_and_into_a_link(essay, browser)
         assert pixels(figure(other, "noise"), CLEAN) == drawn
 
 
+def test_a_figure_says_that_its_model_could_not_be_loaded_and_tries_again(essay):
+    essay.route("**/*.safetensors*", lambda route: route.abort())
+    one = figure(essay, "guess")
+    says(essay, "guess", "A model could not be loaded: is there a connection?")
+    essay.unroute("**/*.safetensors*")
+    one.get_by_role("slider").press("End")
+    essay.wait_for_selector(f"ddpm-figure[name=guess][data-answers]{SETTLED}")
+    assert one.locator(".status").text_content() == ""
+
+
 def test_keys_and_the_words_of_the_text_set_a_figure(essay):
     one = figure(essay, "guess")
     one.wait_for()

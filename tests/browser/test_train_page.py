@@ -135,7 +135,9 @@ def test_save_data_fetches_nothing_before_the_press(page, url):
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{url}?tab=train")
     page.get_by_text("You save data: pictures are loaded when you press Train.").wait_for()
-    assert not [address for address in asked if "train.json" in address or "digits" in address or ".wasm" in address]
+    assert not [
+        address for address in asked if "train/example.json" in address or "digits" in address or ".wasm" in address
+    ]
 
 
 def test_a_training_of_another_terminal_is_followed(train, tmp_path):

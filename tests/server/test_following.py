@@ -154,7 +154,7 @@ def test_a_public_page_follows_no_folder(tmp_path):
 
 
 def test_the_recorded_training_is_small_and_says_how_long_it_was():
-    file = __main__.FOLDER / "train.json"
+    file = __main__.FOLDER / "train" / "example.json"
     content = json.loads(file.read_text(encoding="utf-8"))
     (answer,) = content["results"]
     assert file.stat().st_size < 250_000 and answer["title"] == "v, lognormal t"

@@ -87,7 +87,7 @@ def test_every_command_and_flag_that_is_named_exists(capsys):
     of_app = flags(capsys, app) | flags(capsys, static)
     # The beginning of some, one of Python's http.server, and tyro's own
     others = {"--no-", "--directory", "--tyro-print-completion", "--tyro-write-completion"}
-    named = {flag for text in all_texts if "\n" not in text for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)}
+    named = {flag for text in all_texts if "\n" not in text for flag in re.findall(r"(?<![\w-])--[a-z][a-z\d-]+", text)}
     assert len(named) > 30 and named - of_app.union(others, *known.values()) == set()
 
 

@@ -237,10 +237,13 @@ def test_a_student_runs_as_it_was_made_unless_told_otherwise():
         (PROGRESSIVE, {"start": 500, "x_T": X_T[:1]}, "has not learned t = 500, only 1000, 250"),
         (PROGRESSIVE, {"start": 250, "x_T": X_T[:1]}, "at t = 1000, 250, 1 of them from t = 250: it can't take 2"),
         (CONSISTENCY, {"start": 250, "x_T": X_T[:1], "steps": 3}, "2 times up to t = 250: it takes 1 to 2 steps"),
-        *((CONSISTENCY, {"start": start, "x_T": X_T[:1]}, "starts at a whole t") for start in (0, False, True, "250")),
+        *(
+            (CONSISTENCY, {"start": start, "x_T": X_T[:1]}, "starts at a t above 0 and at most 1000, got")
+            for start in (0, False, True, "250")
+        ),
         *((CONSISTENCY, {"steps": n}, "steps must be a whole number") for n in (2.0, "2", True)),
         (PROGRESSIVE, {"steps": True}, "steps must be a whole number from 1 to 1000, or a list of times, got True"),
-        (PROGRESSIVE, {"start": 0, "x_T": X_T[:1]}, "starts at a whole t from 1 to 1000, got 0"),
+        (PROGRESSIVE, {"start": 0, "x_T": X_T[:1]}, "starts at a t above 0 and at most 1000, got 0"),
     ],
 )
 def test_a_run_that_a_student_was_not_made_for_is_refused_in_one_sentence(student, options, sentence):

@@ -34,7 +34,7 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def open_source(
-    data: str,
+    data: str | Path,
     split: str = "train",
     cache: str | None = None,
     captions: bool = False,
@@ -49,6 +49,7 @@ def open_source(
     most, seconds: of an image folder, only so many files, found in so much time; `is_all` says whether these are all.
     cache: where CIFAR-10 and MNIST are downloaded to; None is the user's cache folder.
     """
+    data = str(data)
     if not data:
         raise TrainError(
             "Say what to train on with --data: an image folder, parquet, an .npz file, an LSUN database, a Hub data "

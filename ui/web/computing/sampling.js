@@ -1,7 +1,7 @@
 // Watch, Compare and Grid: lanes from one x_T, as ui/parts/sampling.py computes them.
 
 import { keptSteps } from "../plans/kept.js";
-import { continued, kindOf } from "../plans/sampling.js";
+import { continued, kindOf } from "../plans/lanes.js";
 import { cellSize } from "../plans/touch.js";
 import { flat, toUint8 } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";

@@ -2,7 +2,6 @@
 // nothing computes, what stands inside the element is shown.
 
 import { WORDS } from "../words/figures.js";
-import { failure } from "../words/units.js";
 import { button, el, write } from "./elements.js";
 import { WorkerEngine } from "./engine.js";
 import { KINDS } from "./kinds.js";
@@ -206,6 +205,7 @@ export class Figure extends HTMLElement {
       );
     } catch (error) {
       this.#waits.delete(slot);
+      const { failure } = await import("../words/units.js"); // most figures never fail
       this.say(failure(error));
       return false;
     } finally {

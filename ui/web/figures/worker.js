@@ -8,6 +8,8 @@ import { VERBS } from "./verbs.js";
 /** @import { Model } from "./verbs.js" */
 /** @import { ModelFiles, Question } from "./engine.js" */
 
+const UNREACHABLE = "a model could not be loaded: is there a connection? Change something to try again";
+
 /** The files of each model. @type {Record<string, ModelFiles>} */
 let files = {};
 /** @type {Map<string, Promise<Model>>} */
@@ -29,8 +31,8 @@ const turns = new Turns(
 
 /** A file, with news of how far it is. @param {string} address @param {(bytes: number) => void} more */
 async function fetched(address, more) {
-  const answer = await fetch(address);
-  if (!answer.ok || !answer.body) throw new Error(`HTTP ${answer.status}`);
+  const answer = await fetch(address).catch(() => null);
+  if (!answer?.ok || !answer.body) throw new UserError(UNREACHABLE);
   const counted = new TransformStream({
     transform(piece, out) {
       more(piece.length);

@@ -11,13 +11,14 @@ import { caption, heading, names, stepTable, summary } from "./captions.js";
 import { LOSSLESS, pictureChannels, pictureSize } from "./facts.js";
 import { together, Wrong } from "./fields.js";
 import { NAMES_IN_B } from "./forms.js";
-import { byKind, stepKind } from "./plan.js";
+import { costs } from "./lanes.js";
+import { stepKind } from "./plan.js";
 import { args, asksFor, batch, resolved, seedsOf } from "./settings.js";
 import { placed, touches } from "./touch.js";
 
 /** @import { Row } from "../process/runs.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
-/** @import { Facts, Outline, Plan, Planner, Request, StepKind } from "./plan.js" */
+/** @import { Facts, Plan, Planner, Request, StepKind } from "./plan.js" */
 /** @import { Arguments, Lane } from "./settings.js" */
 /** @import { Touches } from "./touch.js" */
 
@@ -93,42 +94,6 @@ function planned(request, wanted, models, catalogue) {
     args: settled.map((each) => each.args),
     ...costs(lanes, kinds, shared),
   };
-}
-
-/** The rest of a run whose first `begin` steps an earlier run has computed. @param {SamplingPlan} plan @param {number} begin @returns {SamplingPlan} */
-export const continued = (plan, begin) => ({ ...plan, begin, ...costs(plan.lanes, plan.kinds, plan.shared, begin) });
-
-/**
- * The steps and the strands of a run. @param {Lane[]} lanes @param {StepKind[]} kinds @param {number} shared
- * @returns {Pick<Plan, "steps" | "strands">}
- */
-function costs(lanes, kinds, shared, begin = 0) {
-  const ofBoth = Math.max(0, shared - begin);
-  const apart = lanes.map(
-    ({ steps }, i) => /** @type {[StepKind, number]} */ ([kinds[i], steps - Math.max(shared, begin)]),
-  );
-  return {
-    steps: byKind([stepKind(kinds[0].ref, kinds[0].batch), ofBoth], ...apart),
-    strands: strandsOf(lanes, kinds, shared, begin),
-  };
-}
-
-/**
- * A strand for each picture of each lane. If lane B shares steps with lane A, a picture of both is one strand.
- * @param {Lane[]} lanes @param {StepKind[]} kinds @param {number} shared @param {number} begin @returns {Outline[][]}
- */
-function strandsOf(lanes, kinds, shared, begin) {
-  const [{ count }] = lanes;
-  const costs = lanes.map(({ steps }, lane) => ((steps - begin) * kinds[lane].batch) / count);
-  const both = { cost: costs.reduce((sum, cost) => sum + cost), turn: 0, chains: lanes.length };
-  const apart = costs.map((cost) => ({ cost, turn: 0 }));
-  return [(shared ? [both] : apart).flatMap((strand) => Array(count).fill(strand))];
-}
-
-/** The kind of step k of a lane, from which its cost follows; null if lane A computes this step for it. @param {SamplingPlan} plan @param {number} lane @param {number} k */
-export function kindOf({ kinds, shared }, lane, k) {
-  if (k >= shared) return kinds[lane];
-  return lane === 0 ? stepKind(kinds[0].ref, kinds[0].batch) : null;
 }
 
 /** The module that writes scripts is loaded when they are asked for: the page opens sooner without it. @type {Planner<SamplingPlan>["scripts"]} */

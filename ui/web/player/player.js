@@ -235,7 +235,7 @@ export class Player {
   /** What a part gives the page for its player. */
   part = {
     hide: () => {
-      this.view.playing = false;
+      if (this.view.playing) this.#do(() => Object.assign(this.view, { playing: false })); // its button says Play again
     },
     key: (/** @type {KeyboardEvent} */ event) => this.#key(event),
     title: () => this.view.shown.plan?.heading ?? "",

@@ -73,8 +73,9 @@ export class Starters {
     for (const { starter, node } of this.#all) {
       const { values, part } = starter;
       if (!values || part) continue;
-      const isChosen = (/** @type {string} */ name) => String(form.value(name) ?? "") === String(values[name]);
-      node.setAttribute("aria-pressed", String(Object.keys(values).every(isChosen)));
+      const own = form.fields.filter(({ name }) => Object.hasOwn(values, name)); // not every option has a field
+      const isChosen = own.every(({ name }) => String(form.value(name) ?? "") === String(values[name]));
+      node.setAttribute("aria-pressed", String(isChosen));
     }
   }
 
