@@ -10,7 +10,7 @@ import numpy as np
 
 from ddpm_core.imaging.image_files import open_picture
 
-FOLDER = Path(__file__).parent
+_FOLDER = Path(__file__).parent
 _SIZE, _COLUMNS = 64, 24  # pixels a side of an emoji, and emoji in a row of the file
 
 
@@ -42,7 +42,7 @@ def digits(split: Literal["train", "test"] = "train") -> Pictures:
     """
     if split not in ("train", "test"):
         raise ValueError(f"the digits have the splits train and test, not {split!r}")
-    with np.load(FOLDER / ("digits.npz" if split == "train" else "digits_test.npz")) as file:
+    with np.load(_FOLDER / ("digits.npz" if split == "train" else "digits_test.npz")) as file:
         names = tuple(map(str, file["classes"]))
         return Pictures(file["images"][..., None], file["labels"].astype(np.int64), names)
 
@@ -52,8 +52,8 @@ def emoji() -> Pictures:
 
     `emoji-tiny` and its student have seen them.
     """
-    about = json.loads((FOLDER / "emoji.json").read_text(encoding="utf-8"))
-    sheet = np.asarray(open_picture(FOLDER / "emoji.webp").convert("RGB"))
+    about = json.loads((_FOLDER / "emoji.json").read_text(encoding="utf-8"))
+    sheet = np.asarray(open_picture(_FOLDER / "emoji.webp").convert("RGB"))
     rows = sheet.reshape(-1, _SIZE, _COLUMNS, _SIZE, 3).swapaxes(1, 2)
     labels = np.array(about["labels"], np.int64)
     images = rows.reshape(-1, _SIZE, _SIZE, 3)[: len(labels)]

@@ -1,8 +1,8 @@
 """Every kind of model in everything that takes a model: each cell is right, or refused in one sentence before any work.
 
-What is right is known from `kinds.Twin`, which shares no code with the library. The table stands in docs/library.md,
-and `DDPM_WRITE_TABLE=1 python -m pytest -n 0 tests/core/test_every_kind.py` writes it. A new kind is a row of
-`kinds.KINDS`, a new use a function with `@use`.
+What is right is known from `kinds.Twin`, which shares no code with the library. The tables stand in
+docs/library/kinds.md, and `DDPM_WRITE_TABLE=1 python -m pytest -n 0 tests/core/test_every_kind.py` writes them. A new
+kind is a row of `kinds.KINDS`, a new use a function with `@use`.
 """
 
 import csv
@@ -57,7 +57,7 @@ from ui.parts.sampling import SamplingPart
 from ui.pictures import as_text
 from ui.recorded import page
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "library.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "library" / "kinds.md"
 MARKS = "<!-- kinds: written by tests/core/test_every_kind.py -->", "<!-- kinds end -->"
 SEEDS = [5, 6]
 

@@ -1,4 +1,4 @@
-"""The table of docs/library.md that says what each public function takes: every cell is tried."""
+"""The table of docs/library/choices.md that says what each public function takes: every cell is tried."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 
 import ddpm_core as d
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "library.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "library" / "choices.md"
 SCHEDULE = d.NoiseSchedule.linear(10)
 X, T = torch.randn(2, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([5, 2])
 PICTURES = torch.arange(32, dtype=torch.uint8).reshape(2, 4, 4, 1)

@@ -22,12 +22,12 @@ from ui.models.catalogue import OFFERED
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for pattern in ("*.md", "docs/*.md", "course/*.md", "checkpoints/*/README.md", "ddpm_core/data/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "course/*.md", "checkpoints/*/README.md", "ddpm_core/data/*.md")
     for path in sorted(ROOT.glob(pattern))
 }
 README, CONTRIBUTING = DOCUMENTS["README.md"], DOCUMENTS["CONTRIBUTING.md"]
-LIBRARY = DOCUMENTS["docs/library.md"]
-OWN_NETWORK = "<!-- own-network -->\n"
+PAGES = [name for name in DOCUMENTS if name.startswith("docs/library")]
+OWN_NETWORK = "docs/library/networks.md"
 
 
 def blocks(text: str, *languages: str) -> list[str]:
@@ -52,7 +52,7 @@ def test_links_lead_somewhere(name):
 
 @pytest.mark.parametrize("option", DEFAULTS)
 def test_every_option_of_a_sampler_has_its_line(option):
-    assert f"\n| `{option}` of `" in LIBRARY
+    assert f"\n| `{option}` of `" in DOCUMENTS["docs/library/choices.md"]
 
 
 def test_the_readme_is_short_and_tests_as_ci_does():
@@ -62,18 +62,23 @@ def test_the_readme_is_short_and_tests_as_ci_does():
 
 
 @pytest.mark.usefixtures("torch_engine")
-@pytest.mark.parametrize("name", ["README.md", "docs/library.md"])
-def test_examples_run_one_after_the_other(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["README.md", *(page for page in PAGES if blocks(DOCUMENTS[page], "python"))])
+def test_examples_of_a_page_run_one_after_the_other(name, tmp_path, monkeypatch):
+    """The first of a page stands alone: no page needs another."""
     monkeypatch.chdir(tmp_path)
     names = {}
-    for code in blocks(DOCUMENTS[name].partition(OWN_NETWORK)[0], "python"):
+    code_of_page = blocks(DOCUMENTS[name], "python")
+    if name == OWN_NETWORK:
+        code_of_page = code_of_page[4:]  # the tests below run the others
+    for code in code_of_page:
         if "ode_log_prob" in code and not find_spec("scipy"):
             continue
         code = re.sub(r"steps=[12]0\b", "steps=4", code)  # a fifth of the work
         if "invert" in code:
             code = re.sub(r"\b50\b", "4", code)
         exec(compile(code, name, "exec"), names)
-    assert names["images"].std() > 20
+    if "images" in names:
+        assert names["images"].std() > 20
     if "flow" in names:
         assert abs(names["flow"].log_prob.item() - 3.7616) < 1e-4
     if "led" in names:  # by a classifier: all are of its class, whose deviation .06 DDIM's 50 even steps make smaller
@@ -81,11 +86,17 @@ def test_examples_run_one_after_the_other(name, tmp_path, monkeypatch):
         assert abs(x.mean() - 0.5) < 0.02 and abs(y.mean()) < 0.02 and 0.03 < x.std() < 0.07
 
 
+def test_the_entry_page_names_every_page():
+    assert [page for page in PAGES if f"]({page.removeprefix('docs/')})" not in DOCUMENTS["docs/library.md"]] == [
+        "docs/library.md"
+    ]
+
+
 def test_own_network_example_samples_the_circle():
-    code = blocks(LIBRARY.partition(OWN_NETWORK)[2], "python")[0]
+    code = blocks(DOCUMENTS[OWN_NETWORK], "python")[0]
     torch.manual_seed(0)
     names = {}
-    exec(compile(code, "docs/library.md", "exec"), names)
+    exec(compile(code, OWN_NETWORK, "exec"), names)
     points = names["last"].x.flatten(1)
     radius, angle = points.norm(dim=1), torch.atan2(points[:, 1], points[:, 0])
     assert (radius - 1).abs().mean() < 0.08
@@ -95,8 +106,8 @@ def test_own_network_example_samples_the_circle():
 
 def test_networks_in_other_coordinates_of_the_example_draw_one_picture():
     names = {}
-    for code in ("import torch, ddpm_core", *blocks(LIBRARY.partition(OWN_NETWORK)[2], "python")[1:3]):
-        exec(compile(code, "docs/library.md", "exec"), names)
+    for code in ("import torch, ddpm_core", *blocks(DOCUMENTS[OWN_NETWORK], "python")[1:3]):
+        exec(compile(code, OWN_NETWORK, "exec"), names)
     first, second = names["ends"]
     assert (first - second).abs().max() < 1e-4  # float32, 50 steps
     assert (first - names["last"].x).abs().max() < 1e-4
@@ -105,8 +116,8 @@ def test_networks_in_other_coordinates_of_the_example_draw_one_picture():
 
 def test_a_condition_of_the_example_reaches_the_network():
     names = {}
-    for code in ("import torch, ddpm_core", blocks(LIBRARY.partition(OWN_NETWORK)[2], "python")[3]):
-        exec(compile(code, "docs/library.md", "exec"), names)
+    for code in ("import torch, ddpm_core", blocks(DOCUMENTS[OWN_NETWORK], "python")[3]):
+        exec(compile(code, OWN_NETWORK, "exec"), names)
     model, images = names["enlarging"], names["images"]
     assert (ddpm_core.sample(model, seeds=[1], steps=4, labels=7)[0] == images[1]).all()
     assert (ddpm_core.sample(model, seeds=[1], steps=4, labels=5)[0] != images[1]).any()
