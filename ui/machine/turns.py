@@ -126,7 +126,7 @@ class Seat:
 
     @property
     def turn_seconds(self) -> float:
-        """Of a turn, which ends with a step; infinite where that is not known."""
+        """Return the seconds of a turn, which ends with a step; infinity where the pace is not known."""
         if not math.isfinite(self.work + self.step):
             return math.inf
         steps = math.ceil(self.slice / self.step) if self.step else 0

@@ -79,7 +79,7 @@ const AGAIN = 2000; // ms until a server that does not answer is asked again
 
 export class Page {
   share = new ShareMenu(find(document, "#share"), (text) => this.say(text, true));
-  /** Whether the page was loaded again: a run of before may go on. */
+  /** Whether the visitor reloaded the page. Then a run from before the reload may still be going on. */
   reloaded = /** @type {any} */ (performance.getEntriesByType("navigation")[0])?.type === "reload";
   /** The model that was chosen last. @type {About | null} */
   model = null;

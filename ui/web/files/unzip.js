@@ -31,7 +31,7 @@ export async function unzipped(bytes) {
   return files;
 }
 
-/** What the index at the end of a ZIP says of its files. Throws a UserError for anything else. @param {Uint8Array} bytes */
+/** Read the index at the end of a ZIP, which lists its files. Throws a UserError for anything else. @param {Uint8Array} bytes */
 function index(bytes) {
   try {
     return readIndex(bytes);

@@ -256,7 +256,7 @@ export class Form {
     this.mistakes = shown;
   }
 
-  /** What Run waits for; null where not all sentences about these mistakes are in sight. @param {Mistake[]} mistakes */
+  /** Return the sentence that names the fields to correct, null unless the visitor can see all these fields. @param {Mistake[]} mistakes */
   waits(mistakes) {
     if (!mistakes.length || !mistakes.every(({ field }) => this.has(field) && isShown(this.place(field)))) return null;
     const fields = mistakes.flatMap(({ field }) => this.fields.find(({ name }) => name === field) ?? []);

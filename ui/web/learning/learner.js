@@ -249,7 +249,7 @@ export class Learner {
     return xt.map((one, j) => this.objective.x0(output.subarray(j * this.size, (j + 1) * this.size), one, t));
   }
 
-  /** Samples by DDIM, without guidance: one of each class, and again. @param {number} first its number */
+  /** Draw pictures by DDIM without guidance; their classes take turns. @param {number} first the number of the first picture */
   #sample(first) {
     const { objective } = this;
     const numbers = Array.from({ length: N }, (_, j) => first + j);

@@ -97,7 +97,7 @@ export class Team {
     return loss;
   }
 
-  /** What it draws, and how far x̂_0 is off. @returns {Promise<Omit<Lane, "loss">>} */
+  /** Let the workers draw samples and measure the errors of x̂_0. @returns {Promise<Omit<Lane, "loss">>} */
   async look() {
     const shares = this.isAveraged ? await this.ask("averages") : [];
     const averages = this.isAveraged ? shares.map(({ range }) => range) : null;

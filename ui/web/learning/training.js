@@ -296,7 +296,7 @@ export class Training {
     while (this.#marks.length > 2 && this.#marks[0].seconds < seconds - RECENT) this.#marks.shift();
   }
 
-  /** What a task gives; what it takes counts as learning. @template T @param {() => Promise<T>} task */
+  /** Run a task and return its result; its duration counts as learning time. @template T @param {() => Promise<T>} task */
   async #timed(task) {
     const began = performance.now();
     const found = await task();

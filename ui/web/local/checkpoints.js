@@ -55,17 +55,17 @@ export class Checkpoints {
   /** Seconds of a step, null where that is not known. @param {StepKind} kind */
   pace = ({ ref, batch }) => this.seconds(ref, batch);
 
-  /** What a step takes for so many images, null where that is not known. @param {string} ref */
+  /** Return the expected seconds of one step of these images, null where nobody has measured it. @param {string} ref */
   seconds(ref, images = 1) {
-    const [seconds, of] = this.#paces.get(ref) ?? [this.#expected.get(ref), 1];
-    return seconds === undefined ? null : (images * seconds) / of;
+    const [seconds, measured] = this.#paces.get(ref) ?? [this.#expected.get(ref), 1];
+    return seconds === undefined ? null : (images * seconds) / measured;
   }
 
   /** @param {string} ref @param {number} seconds that so many evaluations of one image took */
   note(ref, seconds, images = 1) {
-    const [before, of] = this.#paces.get(ref) ?? [0, 0];
+    const [oldSeconds, oldImages] = this.#paces.get(ref) ?? [0, 0];
     const kept = recent(seconds);
-    this.#paces.set(ref, [kept * before + seconds, kept * of + images]);
+    this.#paces.set(ref, [kept * oldSeconds + seconds, kept * oldImages + images]);
   }
 
   /** Find out what there is to know of a checkpoint, on this page or on the Hub. @param {string} ref */

@@ -19,7 +19,7 @@ const runs = new Map();
 /** @param {string} id */
 const find = (id) => [...runs.values()].find((run) => run.id === id);
 const GONE = "This run is no longer here: press Run again";
-/** Whether what takes time is no checkpoint. @param {string} name */
+/** Whether this name of a timed network means the 2-D example, which is no checkpoint. @param {string} name */
 const isOfPlane = (name) => name.startsWith("plane-");
 
 /** Everything else waits for this. @type {Promise<{ checkpoints: Checkpoints, pool: Pool }>} */

@@ -384,7 +384,7 @@ function gammaOf({ times, gamma }, T) {
   throw new UserError("analytic_variance.json is not a table of Γ_t");
 }
 
-/** What is used of optimised steps. Throws for others. @param {Json} content @param {number} T */
+/** Read the optimised steps of a sidecar file. Throws for content that does not fit. @param {Json} content @param {number} T */
 function chainsOf({ times }, T) {
   const isChain = (/** @type {[string, unknown]} */ [n, text]) => {
     const chain = typeof text === "string" ? text.split(" ").map(Number) : [];

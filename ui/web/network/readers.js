@@ -117,8 +117,8 @@ export class Readers {
   }
 
   /**
-   * What a block says of x̂_0: channels of rows of columns, in [−1, 1] or a latent.
-   * @param {string} name of the block @param {Tap} tap what it gave @param {number} t
+   * Return the estimate of x̂_0 from a block's output, as (channels, rows, columns): pixels in [−1, 1], or a latent.
+   * @param {string} name of the block @param {Tap} tap the output of the block @param {number} t
    */
   read(name, tap, t) {
     const { rank, side, features, offset, patches } = this.#blocks[name];
@@ -155,7 +155,7 @@ export class Readers {
 
   /**
    * A picture of what a block gave: three directions in its numbers as lightness and two colours; sRGB, the colours innermost.
-   * @param {string} name of the block @param {Tap} tap what it gave @param {number} t
+   * @param {string} name of the block @param {Tap} tap the output of the block @param {number} t
    */
   colours(name, { shape: [c, h, w], data }, t) {
     const { basis, centre, spread } = this.#blocks[name];

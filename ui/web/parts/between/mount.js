@@ -26,7 +26,7 @@ import { WORDS } from "./words.js";
 /** of: the values that it is of. @typedef {{ plan: Plan, of: string, tiles: Map<number, Tile> }} Board the pictures of a run, or sketches */
 
 const FRAMES = 60; // of a film of a walk, at most
-const STEP = 0.25; // of a cell, by an arrow key
+const STEP = 0.25; // the part of a cell that one press of an arrow key moves
 
 /**
  * The cells around a place and their shares, of the finest lattice whose four cells are there; [] where there is none.

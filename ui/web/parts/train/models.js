@@ -19,8 +19,8 @@ import { MODELS, RUN } from "./words.js";
 /** @import { Asked, Kept, Session } from "./session.js" */
 
 const CONFIG = "config.json";
-const MODEL = "mnist-tiny"; // whose weights know lines,
-const NO_LABEL = 10; // and what it gets for no label
+const MODEL = "mnist-tiny"; // a training may start from its weights, which know lines
+const NO_LABEL = 10; // the label that this model takes where a drawing has none
 const WEIGHTS = `checkpoints/${MODEL}/diffusion_pytorch_model.safetensors`;
 
 export class Models {

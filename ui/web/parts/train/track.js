@@ -78,7 +78,7 @@ export class Track {
 
 /** A training that happens here. */
 export class LiveTrack extends Track {
-  /** What the pictures of a grid are drawn as. @type {WeakMap<Grid, Moment>} */
+  /** The moment that the player draws for each grid, made once. @type {WeakMap<Grid, Moment>} */
   #drawn = new WeakMap();
 
   /** @param {string[]} titles @param {Recipe[]} recipes @param {Pictures} pictures @param {History} history that the training goes on writing */
