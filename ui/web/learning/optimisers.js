@@ -23,7 +23,7 @@ export function learningRate(recipe, step) {
   return recipe.lr * Math.min(1, (step + 1) / WARMUP) * 0.5 * (1 + Math.cos(Math.PI * done));
 }
 
-/** What a gradient is multiplied by, so that it is not too large. @param {number} norm */
+/** Return the factor that clips a gradient to the norm CLIP. @param {number} norm of the gradient */
 export const clipping = (norm) => Math.min(1, CLIP / (norm + SMALL));
 
 /** The weights of which each step is a share, which is larger at first. */

@@ -80,7 +80,7 @@ export class Team {
     return Promise.all(this.hands.map((hand, i) => hand.ask(this.lane, what, values(i))));
   }
 
-  /** What all but worker i have. @template T @param {T[]} all @param {number} i */
+  /** Return the list with null in the place of worker i. @template T @param {T[]} all @param {number} i */
   #others = (all, i) => all.map((one, j) => (j === i ? null : one));
 
   /** Take a step. The answer is its loss. @param {number} step */

@@ -83,7 +83,7 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
     return { paces: Object.fromEntries(paces), device: "CPU", busy: false, tflop: null, workers };
   },
   emoji: () => checkpoints.read("emoji.json"),
-  cards: () => checkpoints.read("cards.json"), // of the course
+  cards: () => checkpoints.read("cards.json"), // the cards of the course
   run() {
     throw new UserError(GONE); // with the worker of the page before
   },

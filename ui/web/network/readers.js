@@ -13,7 +13,7 @@ import { Weights } from "./weights.js";
 const FILE = "readers.safetensors";
 const OTHER = `${FILE} is not a file of readers: delete it, or make it again`;
 const LONGEST = 500_000; // characters of what it says beside tensors
-const LOW = 6 / 29; // of CIELAB: below it, the cube root is a line
+const LOW = 6 / 29; // where CIELAB's cube root becomes a line
 const SRGB = [
   [3.2406, -1.5372, -0.4986],
   [-0.9689, 1.8758, 0.0415],
@@ -53,7 +53,7 @@ function areFigures(figures) {
   );
 }
 
-/** What a file says besides tensors, if that is what is read of it. @param {unknown} text @returns {About} */
+/** Return the metadata of a file of readers, checked. @param {unknown} text @returns {About} */
 function aboutOf(text) {
   const about = typeof text === "string" && text.length <= LONGEST ? jsonObject(text) : null;
   const { times, measured, r2, figures } = about ?? {};

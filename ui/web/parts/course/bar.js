@@ -129,7 +129,7 @@ export class Bar {
     FIGURES[name]?.().then((figure) => this.#lesson === lesson && element.append(figure), console.error);
   }
 
-  /** What is seen in its place where another part is shown. @param {Lesson} lesson */
+  /** Return the note that replaces a lesson while another part is shown. @param {Lesson} lesson */
   #away({ part, title }) {
     const { page } = this;
     const lead = el("p", null, el("b", null, BAR.title(this.#number, title)));

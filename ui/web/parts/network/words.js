@@ -42,7 +42,7 @@ function when({ length }, { first, last }) {
   return first === 1 && end >= length ? "in all steps" : `in steps ${first} to ${Math.min(end, length)}`;
 }
 
-/** What is different in the second run, "" where there is none. @param {Record<string, any>} request @param {string[]} cut @param {string} donor the class or the words of the run that a block is taken from, "" for none @param {number[]} times @param {{ takes_words: boolean }} model */
+/** Return the change in the second run, "" where there is no second run. @param {Record<string, any>} request @param {string[]} cut @param {string} donor the class or the words of the run that a block is taken from, "" for none @param {number[]} times @param {{ takes_words: boolean }} model */
 export function secondTitle(request, cut, donor, times, model) {
   if (!cut.length && !donor) return "";
   const of = donor === ANY ? "no class" : `“${donor}”`;

@@ -5,11 +5,11 @@ import { without } from "../../process/errors.js";
 import { MACHINE } from "./words.js";
 
 /** @import { Recipe } from "../../learning/recipe.js" */
-/** What the page knows of a computer: `navigator`, with what not every browser has. @typedef {{ hardwareConcurrency?: number, deviceMemory?: number, userAgentData?: { mobile?: boolean }, connection?: { saveData?: boolean }, getBattery?: () => Promise<{ level: number, charging: boolean }> }} Device */
+/** `navigator`, with properties that not every browser has. @typedef {{ hardwareConcurrency?: number, deviceMemory?: number, userAgentData?: { mobile?: boolean }, connection?: { saveData?: boolean }, getBattery?: () => Promise<{ level: number, charging: boolean }> }} Device */
 
 const PAGES = 1000; // of 64 KiB that a worker takes, about
-const LOW = 0.2; // of a battery
-const RATE = "lab-learns"; // under which the browser keeps how many images of the usual network it learns a second
+const LOW = 0.2; // a battery below this charge is low
+const RATE = "lab-learns"; // the key of a kept rate: images of the usual network that this browser learns a second
 const FIRST = 5000; // images until the first samples can be read
 const [WIDTH, SIDE] = [16, 28]; // the width and the picture side of the usual network
 /** A module with one instruction of SIMD. */

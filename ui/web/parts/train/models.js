@@ -98,7 +98,7 @@ export class Models {
   }
 }
 
-/** What is kept of a training, with the tensors of its lanes as entries of their own: each is copied in its own turn. @param {Kept} kept */
+/** Split a kept training, so that the tensors of each lane are separate entries. Each entry is copied in its own task. @param {Kept} kept */
 function apart({ snapshot: { lanes, ...snapshot }, ...rest }) {
   const tensors = lanes.flatMap((lane, i) => Object.entries(lane).map(([what, all]) => [`${i} ${what}`, all]));
   return { ...rest, snapshot, ...Object.fromEntries(tensors) };

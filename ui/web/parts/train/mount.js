@@ -253,7 +253,7 @@ class Train {
     return this.render();
   }
 
-  /** What is drawn: a training that is followed, the visitor's own, or the recorded one. @returns {Track | null} */
+  /** The drawn track: the followed training, the visitor's own, or the recorded one. @returns {Track | null} */
   get track() {
     const own = this.session.state === "idle" ? null : this.session.track;
     return this.follow.track ?? own ?? this.#example;

@@ -37,7 +37,7 @@ export function picturesOf(bytes, side, channels) {
 /** The mean of numbers; null of none. @param {number[]} values */
 const mean = (values) => (values.length ? values.reduce((a, b) => a + b) / values.length : null);
 
-/** What all of them have. */
+/** The base of all tracks. */
 export class Track {
   step = 0;
   images = 0; // pictures that the first network has seen
