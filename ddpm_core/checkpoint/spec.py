@@ -51,7 +51,7 @@ OWN = "own_network"  # the field of ddpm_core.json that stands for the network w
 # diffusers' names: ours
 _PREDICTIONS: dict[str, Prediction] = {
     **{"epsilon": "epsilon", "sample": "x0", "v_prediction": "v"},
-    **{"mu": "mu", "flow": "flow"},  # its schedulers refuse to step with these, better than misreading
+    **{"mu": "mu", "flow": "flow"},  # diffusers' schedulers refuse these names; that is better than a wrong reading
 }
 _VARIANCES: dict[str, OwnVariance] = {
     "fixed_small": "beta_tilde",

@@ -60,7 +60,7 @@ export function workersFor({ widths }, { side }, { cores = 1, memory = 0, mobile
   return Math.max(...[1, 2, 4].filter((count) => count === 1 || count <= Math.min(most, free)));
 }
 
-/** Images a second that so many workers learn, 0 where they can't. What they learn is blank, and forgotten. @param {Recipe} recipe @param {number} workers @param {() => Worker} [start] a new one */
+/** Measure how many images a second these workers learn, 0 where they can't. They learn blank pictures, and the result is thrown away. @param {Recipe} recipe @param {number} workers @param {() => Worker} [start] a new one */
 export async function measureRate(recipe, workers, start) {
   const { batch: count } = recipe;
   const images = new Uint8Array(count * 28 * 28);

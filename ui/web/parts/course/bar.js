@@ -168,7 +168,7 @@ export class Bar {
   #doing(lesson, task) {
     const doing = action(task.button, "", () => {
       this.#fold(lesson.part !== "forward"); // there more is to be done after what plays
-      if (!isShown(doing)) this.#more.focus({ preventScroll: true }); // it unfolds what had the focus
+      if (!isShown(doing)) this.#more.focus({ preventScroll: true }); // the button that unfolds the focused element takes the focus
       begin(this.page, { ...lesson, values: { ...lesson.values, ...task.values }, step: task.step ?? 0 }, "press");
     });
     doing.classList.add("primary");
