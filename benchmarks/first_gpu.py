@@ -117,7 +117,7 @@ def independence(day: Day) -> Rows:
 
 
 def waits(day: Day) -> Rows:
-    """What CUDA itself says of operations that make the CPU wait: none is expected."""
+    """List the operations of which CUDA warns that they make the CPU wait. None is expected."""
     if day.device.type != "cuda":
         return
     run = ddpm_core.trajectory(day.model(), range(1 if day.quick else 4), 3 if day.quick else 6, labels=0)

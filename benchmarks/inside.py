@@ -50,7 +50,7 @@ class Runs:
         self.halfway: list[Tensor] = []  # x_t of the unchanged runs at the beginning of their second half
 
     def condition(self, seeds: range, turn: int = 0) -> dict[str, Any]:
-        """The condition of some runs."""
+        """Return the prompts or labels of the runs with these seeds. turn: moves every run on to a later condition."""
         if self.prompts:
             return {"prompts": [self.prompts[(i + turn) % len(self.prompts)] for i in seeds]}
         return {"labels": [(i + turn) % self.model.num_classes for i in seeds]} if self.model.num_classes else {}

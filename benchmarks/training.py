@@ -68,7 +68,7 @@ def tune(network: torch.nn.Module, config: Config) -> None:
 
 
 def endless(loader: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-    """Epoch after epoch."""
+    """Yield the batches of one epoch after another, without end."""
     while True:
         yield from loader
 

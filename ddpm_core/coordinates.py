@@ -65,7 +65,7 @@ class VarianceExploding:
         return "epsilon"
 
     def translation(self, schedule: NoiseSchedule | Levels) -> Translation:
-        half = (1 - self.low) / 2  # of the width of [low, 1], which is 1 for ours
+        half = (1 - self.low) / 2  # half the width of [low, 1]; 1 for networks of this project, whose low is −1
         sigma, whole = half * schedule.sigma, schedule.schedule
         ends = half * whole.sigma[[1, -1]]
         later = self.early * torch.linspace(1, 0, whole.T, dtype=torch.float64)  # of t = 1..T

@@ -281,7 +281,7 @@ def _evaluate(
 
 
 def _with_null(model: Model, labels: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-    """The labels, and what guidance leads away from: those of no class, or a negative prompt."""
+    """Return the labels, and the labels that guidance leads away from: the null label or the negative prompt."""
     if labels is None:
         return None, None
     if model.text is not None:

@@ -193,7 +193,7 @@ def blur(kernel: Sequence[float], size: int, sigma: float = 0.0) -> Measurement:
             j = i + offset
             rows[i, -j - 1 if j < 0 else 2 * size - 1 - j if j >= size else j] += weight
     u, values, vt = torch.linalg.svd(rows)
-    both = values[:, None] * values  # of A = rows ⊗ rows
+    both = values[:, None] * values  # the singular values of A = rows ⊗ rows
     both = torch.where(both < _LEAST_BLUR * both.max(), 0, both)
     inverse = torch.where(both > 0, 1 / both, 0)
 
@@ -473,7 +473,7 @@ class PiGDM:
                 # Constant weights of the residual give the gradient of log N: A x̂_0 alone depends on x_t.
                 lambda x_0: _dot(A.solve(task.y - A(x_0.detach()), 1 - alpha_bar, A.sigma**2, x), A(x_0) - task.y),
             )
-            if alpha_bar > 0:  # else x_t is noise alone, and tells nothing
+            if alpha_bar > 0:  # at ᾱ = 0, x_t is noise alone and can't improve x̂_0
                 found = found._replace(x0=found.x0 + (1 - alpha_bar) / math.sqrt(alpha_bar) * gradient)
             found = task.fitted(schedule, found.x0, x, t, found.v)
             return Denoised(*(None if part is None else part.to(dtype) for part in found))  # pyright: ignore[reportArgumentType]

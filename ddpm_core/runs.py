@@ -331,7 +331,7 @@ def _evaluate_together(run: _Run, under_way: Sequence[_Run]) -> None:
     """Evaluate the network at once for all lanes that need it at the t of this one; lanes of one state share it."""
     model, now = run.lane.model, (run.t, run.guidance)
     together = [one for one in under_way if one.shares and one.lane.model is model and (one.t, one.guidance) == now]
-    lanes = {one.state(): one for one in reversed(together)}  # of each state the first
+    lanes = {one.state(): one for one in reversed(together)}  # the first run of each state
     distinct = [one for one in together if lanes[one.state()] is one]
     labels = [one.labels for one in distinct if one.labels is not None]
     x, ids = torch.cat([one.x for one in distinct]), torch.cat(labels) if labels else None

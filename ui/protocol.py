@@ -114,7 +114,7 @@ class Opening(TypedDict):
     words: NotRequired[list[str]]  # the prompt of one lane, as the model reads it
     unknown: NotRequired[list[str]]  # words that are new to the model
     published: NotRequired[list[list[float]] | None]  # the paper's numbers for the measured pictures: t, rate, RMSE
-    blocks: NotRequired[list[NetworkBlock]]  # of an opened network, in the order of the computation
+    blocks: NotRequired[list[NetworkBlock]]  # the blocks of an opened network, in the order of the computation
     skips: NotRequired[list[str]]  # the coarsest first
     # How well each block can be read at each step; null where no readers were fitted.
     r2: NotRequired[dict[str, list[float]] | None]
@@ -143,14 +143,14 @@ class Look(TypedDict):
     """Where a place looks in a layer of self-attention."""
 
     layer: str  # its name in the network
-    maps: Sprite  # of its heads: the largest share is white
+    maps: Sprite  # the attention of its heads: white is the largest share
 
 
 class BlockPictures(TypedDict):
-    """What is seen of the blocks in one evaluation, in their order."""
+    """Pictures of the blocks in one evaluation, in the order of the blocks."""
 
-    channels: Sprite  # of the chosen block, each from its darkest number to its brightest one
-    read: NotRequired[list[Sprite]]  # what a reader finds of x̂_0 in each block
+    channels: Sprite  # the channels of the chosen block, each from its darkest number to its brightest one
+    read: NotRequired[list[Sprite]]  # the estimate of x̂_0 that a reader makes from each block
     colours: NotRequired[list[Sprite]]  # the numbers of each block as colours
     looks: NotRequired[list[Look]]  # where the chosen place looks
 
@@ -291,14 +291,14 @@ class ModelChoice(TypedDict):
     family: NotRequired[str]  # this and the rest are of a model of the Hub's list: the code of its kind
     steps: NotRequired[int]  # of a picture, as its authors draw one; 0 if they don't say it
     gigabytes: NotRequired[float]  # about how much its files take
-    tflop: NotRequired[float]  # of one evaluation for one picture; 0 if that was not counted
+    tflop: NotRequired[float]  # the cost of one evaluation for one picture; 0 if it was not counted
 
 
 class Device(TypedDict):
     """What computes."""
 
     engine: str
-    precision: str  # of the network's arithmetic, such as "bf16"; "" before a model was loaded
+    precision: str  # the precision of the network's arithmetic, such as "bf16"; "" before a model was loaded
 
 
 class ModelList(TypedDict):
@@ -408,7 +408,7 @@ class Pipeline(TypedDict):
     """diffusers' pipeline for a model with coordinates."""
 
     name: str
-    sigma: float | None  # of x_T
+    sigma: float | None  # σ of the state x_T
 
 
 class CheckpointFacts(TypedDict):
@@ -507,8 +507,8 @@ class TrainingGrid(TypedDict):
     """Samples of a step of a training; null where a picture is gone."""
 
     step: int
-    seconds: float  # of training until then
-    error: float | None  # of x̂_0 with the moving average, in grey levels
+    seconds: float  # seconds of training until this step
+    error: float | None  # the error of x̂_0 with the averaged weights, in grey levels
     ema: Sprite | None  # with the moving average
     raw: Sprite | None  # with the weights themselves
 

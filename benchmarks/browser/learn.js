@@ -86,7 +86,7 @@ export async function training(drawings) {
       const model = { json: made.configs[0], tensors: await made.tensors(0), title: "learned", facts: {} };
       return [...filesOf(model)].map(([name, content]) => [name, content.toBase64()]);
     },
-    /** What the newest grid shows, and how far its samples are from the drawings. */
+    /** Return the newest grid, and the distance of its samples from the drawings. */
     async sheet() {
       const [{ averaged }] = made.history.grids.at(-1).lanes;
       return { pixels: averaged.toBase64(), ...(await likeness.compare(averaged, breath)) };

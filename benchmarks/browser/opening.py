@@ -165,7 +165,7 @@ def _tasks(events: list[dict[str, Any]]) -> list[tuple[float, float]]:
     thread = itemgetter("pid", "tid")
     mains = {thread(e) for e in events if e["name"] == "thread_name" and e["args"]["name"] == "CrRendererMain"}
     layouts = Counter(thread(e) for e in events if e["name"] == "Layout")
-    main = max(mains, key=lambda one: layouts[one])  # of the page that is looked at
+    main = max(mains, key=lambda one: layouts[one])  # the visible page does most of the layouts
     runs = [e for e in events if thread(e) == main and e["name"].endswith("RunTask") and "dur" in e]
     tasks, end = [], 0.0
     for e in sorted(runs, key=lambda e: (e["ts"], -e["dur"])):

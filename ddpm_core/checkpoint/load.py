@@ -21,7 +21,7 @@ from ddpm_core.names import Engine, Precision
 from ddpm_core.prediction import network_device
 
 
-@torch.inference_mode(False)  # else the weights would allow no gradients, for ever
+@torch.inference_mode(False)  # weights that were made in inference mode never allow gradients
 def load(
     ref: str | Path | refs.Ref,
     *,

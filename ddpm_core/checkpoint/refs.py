@@ -1,4 +1,4 @@
-"""What a checkpoint reference names, and which files a checkpoint consists of. Nothing here asks the Hub."""
+"""Parse checkpoint references, and name the files of a checkpoint. Nothing here asks the Hub."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TOKENIZER_FILES = (  # all that transformers reads of a CLIPTokenizer
     *("tokenizer_config.json", "tokenizer.json", "vocab.json", "merges.txt"),
     *("special_tokens_map.json", "added_tokens.json"),
 )
-HOMES = ("transformer/", "unet/", "")  # of the network, the first one that is there
+HOMES = ("transformer/", "unet/", "")  # folders where the network may be: the first that exists counts
 FILES = (
     *(folder + name for folder in HOMES for name in ("config.json", *WEIGHT_FILES)),
     *("scheduler/scheduler_config.json", "scheduler_config.json"),
@@ -201,7 +201,7 @@ def _unversioned(ref: Ref, revision: str | None) -> Ref:
 
 
 def _checked_id(name: str) -> str:
-    """The Hub's own rules for a repository id."""
+    """Return the id if it follows the Hub's rules for repository ids."""
     bad = len(name) > 96 or "--" in name or ".." in name or name.endswith(".git")
     if bad or any(part.strip(".-") != part for part in name.split("/")):
         raise CheckpointError(

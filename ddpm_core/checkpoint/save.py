@@ -83,7 +83,7 @@ def save(
         raise CheckpointError(f"give the name of a folder to save to, got {str(folder)!r}")
     try:
         folder = Path(os.path.realpath(Path(folder).expanduser()))
-    except RuntimeError:  # of "~name"
+    except RuntimeError:  # expanduser raises it for "~name" of an unknown user
         raise CheckpointError(f"there is no folder {str(folder)!r}: this user has no home folder here") from None
     if unet is None:
         return _save_own(model, folder, half or int8, extra or {})

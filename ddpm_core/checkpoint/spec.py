@@ -51,7 +51,7 @@ OWN = "own_network"  # the field of ddpm_core.json that stands for the network w
 # diffusers' names: ours
 _PREDICTIONS: dict[str, Prediction] = {
     **{"epsilon": "epsilon", "sample": "x0", "v_prediction": "v"},
-    **{"mu": "mu", "flow": "flow"},  # its schedulers refuse to step with these, better than misreading
+    **{"mu": "mu", "flow": "flow"},  # diffusers' schedulers refuse these names; that is better than a wrong reading
 }
 _VARIANCES: dict[str, OwnVariance] = {
     "fixed_small": "beta_tilde",
@@ -77,7 +77,7 @@ class CheckpointConfig:
 
 
 def check(checkpoint: LocalCheckpoint) -> CheckpointConfig:
-    """What the JSON files say, without source, Γ and optimised steps. Needs no weights.
+    """Read the JSON files of a checkpoint: no source, no Γ and no optimised steps. Needs no weights.
 
     Raises CheckpointError where no model can be made of it.
     """
@@ -257,7 +257,7 @@ def json_files(
     home = "transformer" if transformer else "unet"
     index |= {"scheduler": ["diffusers", "DDIMScheduler"], home: ["diffusers", unet["_class_name"]]}
     autoencoder = ["diffusers", decoder["_class_name"]]
-    if transformer:  # whose pipeline knows the null label, and has the names of classes in its index
+    if transformer:  # DiTPipeline knows the null label, and its index holds the names of classes
         index |= {"_class_name": "DiTPipeline", "vae": autoencoder}
         index["id2label"] = model.class_names and {str(i): name for i, name in enumerate(model.class_names)}
         own = {name: value for name, value in own.items() if name not in ("null_label", "class_names")}
@@ -272,9 +272,9 @@ def json_files(
 
 
 def own_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
-    """The JSON files that `read_own` turns back into the specification of a model of pixels. ValueError as above."""
+    """Return the JSON files from which `read_own` makes the same model of pixels. Raises ValueError as above."""
     asked, model = model, _as_trained(model)
-    if families.of(model.schedule.config):  # whose file says more than the schedule, and what is not so here
+    if families.of(model.schedule.config):  # a family's config says more than a list of β: replace it
         same = NoiseSchedule.from_betas(model.schedule.beta[1:])
         model = replace(model, schedule=NoiseSchedule(same.beta, {**same.config, "variance_exploding": True}))
     scheduler, own = _scheduler_and_facts(model)
@@ -337,7 +337,7 @@ def comparable(value: Any) -> Any:
 
 
 def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The contents of scheduler_config.json and ddpm_core.json."""
+    """Return the contents of scheduler_config.json and ddpm_core.json."""
     from ddpm_core.engines import from_diffusers  # seconds, which reading a checkpoint's JSON need not take
 
     scheduler = {
@@ -478,7 +478,7 @@ def _classes(unet: dict, own: dict) -> dict[str, Any]:
 
 
 def _named_in(own: dict, classes: int) -> dict[str, Any]:
-    """class_names, and what else the file has of student, prediction, snr and corrections, as fields of ModelSpec."""
+    """Return the fields of ModelSpec that the file holds: class names, student, prediction, snr, corrections."""
     named = own.get("class_names")
     if named is not None:
         named = tuple(names(own, "class_names"))
@@ -497,7 +497,7 @@ def _named_in(own: dict, classes: int) -> dict[str, Any]:
 
 
 def _transformer_classes(unet: dict) -> dict[str, Any]:
-    """The same for a DiT: as DiTPipeline has it, the null label comes after the classes."""
+    """Return the classes and the null label of a DiT. As in DiTPipeline, the null label comes after the classes."""
     classes = unet.get("num_embeds_ada_norm", 1000)
     return {"num_classes": classes, "null_label": classes}
 

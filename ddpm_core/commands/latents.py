@@ -35,7 +35,7 @@ class LatentFlags(ChainFlags):
     def open(self, which: tuple[int, ...], pictures: Sequence[Path] = ()) -> tuple[Model, list[float], dict[str, Any]]:
         """Return the model, the times and the options, checked before anything is computed.
 
-        which: quarters of T, the times by default. pictures: the user's, which stay as they are.
+        which: the default times, in quarters of T. pictures: the user's files, which must not be overwritten.
         """
         check_output("--grid", self.grid, ".png")
         if os.path.realpath(self.grid) in map(os.path.realpath, pictures):

@@ -205,7 +205,7 @@ class Inside:
         self, names: list[str], block: nn.Module, arguments: tuple, keywords: dict[str, Any]
     ) -> tuple[tuple, dict[str, Any]]:
         given = keywords["res_hidden_states_tuple"] if "res_hidden_states_tuple" in keywords else arguments[1]
-        names += [] if names else [f"skips {skip.shape[-1]}" for skip in given]  # of the model's own size
+        names += [] if names else [f"skips {skip.shape[-1]}" for skip in given]  # named by the side of each skip
         skips = tuple(map(self._changed, names, given))
         if "res_hidden_states_tuple" in keywords:
             return arguments, keywords | {"res_hidden_states_tuple": skips}

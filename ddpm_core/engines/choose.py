@@ -84,7 +84,7 @@ def wrap_decoder(decoder: LatentDecoder, network: WithUNet, image_size: int) -> 
     example = torch.zeros(1, autoencoder.config["latent_channels"], image_size, image_size, dtype=torch.float32)
     try:
         decoder.decode_by(OpenVINODecoder(autoencoder.decoder, autoencoder.config, network.precision, example))
-    except Exception as error:  # as in `wrap`
+    except Exception as error:  # compilers raise errors of many kinds, and torch can decode, too
         warnings.warn(f"the decoder is evaluated by torch: OpenVINO did not work: {first_line(error)}", stacklevel=2)
 
 

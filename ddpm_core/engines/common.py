@@ -58,7 +58,7 @@ def bf16_is_fast() -> bool:
 
 
 class CompiledHere:
-    """What an engine has compiled stays in its process. `Model` is copied and pickled with PyTorch."""
+    """A network that was compiled for this process. Copies and pickles of a `Model` use PyTorch instead."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError(

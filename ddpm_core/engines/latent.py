@@ -89,9 +89,9 @@ class LatentDecoder:
 
     @torch.no_grad()
     def _fitted(self, channels: int) -> Tensor:
-        """By least squares, from what the decoder makes of latents that are the same everywhere.
+        """Fit the preview's weights by least squares to the decoder's pictures of latents that are the same everywhere.
 
-        In PyTorch, in one batch: an engine would have to prepare for their size.
+        PyTorch decodes them in one batch, as an engine would have to prepare for their size.
         """
         n, generator = max(_PROBES, 2 * channels), torch.Generator().manual_seed(0)
         probes = torch.randn(n, channels, generator=generator, dtype=torch.float32)

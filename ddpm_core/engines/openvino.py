@@ -109,7 +109,7 @@ class _Converted(common.CompiledHere):
                 _fill(self._model, weights())
                 self._request(shapes)
                 return
-            except (LookupError, OSError, RuntimeError, TypeError, ValueError):  # of OpenVINO for a damaged file
+            except (LookupError, OSError, RuntimeError, TypeError, ValueError):  # the file is damaged
                 shutil.rmtree(self._entry, ignore_errors=True)
                 self._restore()
                 if anew or not kept:
@@ -140,7 +140,7 @@ class _Converted(common.CompiledHere):
             model = self._model.clone()
             model.reshape(dict(zip(model.inputs, shapes, strict=True)))
             unite_attention(model)
-            if self._precision != "fp32":  # which would add the same numbers in another order
+            if self._precision != "fp32":  # in fp32 this would change the order of sums, and so the last bits
                 upsample_in_one(model, common.DTYPES[self._precision], apart)
             self._requests[key] = CORE.compile_model(model, "CPU", self._config).create_infer_request()
             while len(self._requests) > KEPT_SHAPES:
@@ -348,7 +348,7 @@ def _told_features(unet: Network) -> Network:
     twin: Any = copy.copy(unet)
     twin._modules = {**unet._modules, "time_proj": _Features()}
     if from_diffusers.takes_words(unet):
-        twin.get_time_embed = lambda sample, timestep: timestep.T  # its own makes a row (N,) of any times
+        twin.get_time_embed = lambda sample, timestep: timestep.T  # the original turns any times into a row (N,)
     twin._internal_dict = type(unet.config)({**unet.config, "time_embedding_type": "positional"})
     return twin
 
@@ -467,7 +467,7 @@ def _fill(model: openvino.Model, weights: Mapping[str, Tensor]) -> None:
 
 
 def _constant(weight: Tensor) -> Node:
-    """A float32 constant of the graph, in torch's memory."""
+    """Return a float32 constant of the graph that shares the tensor's memory."""
     if weight.dtype == torch.float32:
         return openvino.op.Constant(np.ascontiguousarray(weight.numpy()), shared_memory=True)
     bits = weight.contiguous().view(torch.int16).numpy()  # numpy has no bfloat16

@@ -29,7 +29,7 @@ _TAPS = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
 
 
 def upsample_in_one(model: Model, dtype: torch.dtype, apart: bool = False) -> None:
-    """Of a network for one fixed shape, do nearest ×2 and the 3×3 convolution after it in one step, in place.
+    """Join each nearest ×2 with the 3×3 convolution after it, in place. The network must have one fixed shape.
 
     On doubled pixels such a kernel sees 2×2 different ones. So it is a transposed convolution of stride 2 with a kernel
     of 4×4, whose numbers are sums of one, two or four of its own, and there are 2.25 times fewer products. Its own are

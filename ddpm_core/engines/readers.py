@@ -31,8 +31,8 @@ LARGEST = 64  # numbers a side of what is read; of larger pictures it is means
 STEPS = 20  # R² is measured at the times of so many steps of DDIM
 TIMES, FEWEST_TIMES = 8, 4  # most and fewest times with their own readers; between them, readings are interpolated
 BYTES = 275_000  # of a file: if readers for TIMES times take more, there are fewer times
-BATCH = 10  # runs at once
-RIDGE = 1e-3  # of the mean square of a block's numbers
+BATCH = 10  # runs that are sampled together
+RIDGE = 1e-3  # the ridge penalty, as a part of the mean square of a block's numbers
 _D65 = (0.9505, 1.0, 1.089)
 _SRGB = ((3.2406, -1.5372, -0.4986), (-0.9689, 1.8758, 0.0415), (0.0557, -0.2040, 1.0570))
 
@@ -248,7 +248,7 @@ def _pooled(found: Tensor, size: int) -> Tensor:
 
 
 class _Sums:
-    """What least squares need of one block at one time: sums over runs of the products of its numbers and of x̂_0."""
+    """The sums for least squares of one block at one time: products of its numbers and of x̂_0, summed over runs."""
 
     def __init__(self, shape: tuple[int, int, int], channels: int, size: int):
         self.side, self.n = _side(shape[-1], size), 0

@@ -38,8 +38,8 @@ from ddpm_core.process import to_device
 # evaluated in chunks of these sizes, the last one padded.
 _CHUNKS = (256, 64, 8, 1)
 _CPU_CHUNK = 64  # images that a CPU evaluates together, at most
-_CPU_PIXELS = 16 * 64 * 64  # of them
-_TRIED = (0, 10, 100, 999)  # t_index
+_CPU_PIXELS = 16 * 64 * 64  # pixels that these images have together, at most
+_TRIED = (0, 10, 100, 999)  # values of t_index with which a new network is tried
 _PIXELS = 256 * 32 * 32 * 2  # a chunk has at most so many
 
 
@@ -293,7 +293,7 @@ class TorchNetwork:
         self._prepare()
 
     def _prepare(self) -> None:
-        """What an engine does once, when the network is ready for evaluation."""
+        """Prepare the engine, once, when the network is ready for evaluation."""
         for part in self.unet.modules():
             part.__class__ = _QUICKER.get(type(part), type(part))
         if self.device.type == "cpu" and next(self.unet.parameters()).dtype == torch.float32:
@@ -383,7 +383,7 @@ class GraphNetwork(CompiledHere, TorchNetwork):
     @torch.inference_mode()  # in which the output is recorded
     def _forward(self, *inputs: Tensor) -> Tensor:
         shapes = tuple((part.shape, part.dtype) for part in inputs)
-        with self._lock, torch.cuda.device(self.device):  # else what runs on another GPU would not be recorded
+        with self._lock, torch.cuda.device(self.device):  # only kernels on the current device are recorded
             if shapes not in self._recorded:
                 self._recorded[shapes] = self._record(inputs)
             graph, places, output = self._recorded[shapes]

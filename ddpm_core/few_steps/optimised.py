@@ -239,7 +239,7 @@ class _Trial:
         x = self._x_T[rows.to(self._x_T.device)]
         for k, (t, s) in enumerate(pairs):
             prediction = known[k] if k < len(known) else self._predict(x, t, rows)
-            x, _ = step(prediction, k, t, s, x, lambda _, x: x)  # none adds any noise
+            x, _ = step(prediction, k, t, s, x, lambda _, x: x)  # the lambda adds no noise: none is needed
             yield x, prediction
 
     def _predict(self, x: Tensor, t: int, rows: Tensor) -> Denoised:

@@ -91,7 +91,7 @@ def best_chains(
     to j after h to i. ∞ where there is none. growth: an error counts so many times more with each jump that follows it.
     """
     n = len(start)
-    cost = growth * start[:, None] + first  # of the best chain whose last jump is i to j
+    cost = growth * start[:, None] + first  # the cost of the best chain whose last jump is i to j
     chains, choices = {1: [int(cost[:, n].argmin())]}, []
     for steps in range(2, most + 1):
         total = growth * cost[:, :n, None] + jump

@@ -174,7 +174,7 @@ def _picture(image: np.ndarray) -> Image.Image:
 
 
 def _opaque(image: np.ndarray) -> Image.Image:
-    """The same without alpha: its transparent parts lie over grey."""
+    """Return the picture without alpha. Transparent parts become grey."""
     picture = _picture(image)
     return opaque(picture) if image.shape[-1] in WITH_ALPHA else picture
 

@@ -20,7 +20,7 @@ from ddpm_core.imaging.pixels import grid, png, thin, to_uint8
 
 PLAYER = Path(__file__).with_name("player.js")
 FRAMES = 60  # steps of a run that the player has at most
-PIXELS = 6_000_000  # of all its pictures together
+PIXELS = 6_000_000  # the limit for all pictures of one display together
 LOSSLESS = 600_000  # bytes; larger sprites are compressed with a small loss
 STILLS = 8  # steps in the still picture of a run
 SIDE = 96  # pixels of a small picture on the screen, about

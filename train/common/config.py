@@ -264,7 +264,7 @@ class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run)
     Every value is a plain one of its field's type: `converted` makes it so. Raises TrainError where it can't.
     """
 
-    command: ClassVar[str] = "fit"  # of `python -m train`
+    command: ClassVar[str] = "fit"  # the command of `python -m train` that this configuration belongs to
 
     config: PresetName = "cifar10"
     """The preset that gives every other flag its default."""

@@ -39,7 +39,7 @@ def _permutation(seed: int, epoch: int, count: int) -> np.ndarray:
 
 
 def image_of(seed: int, n: int, count: int) -> int:
-    """Which of `count` images example n is: every epoch is a permutation of its own."""
+    """Return the index of the image, of `count`, that example n is. Every epoch has its own permutation."""
     epoch, position = divmod(n, count)
     return int(_permutation(seed, epoch, count)[position])
 

@@ -108,7 +108,7 @@ class Images:
         if config.conditional and not self.classes:
             raise TrainError(f"{self._called(config)} has no class labels: add --no-conditional.")
         count = len(source)
-        self.index = np.arange(count)  # of the images that can be read, as far as that is known
+        self.index = np.arange(count)  # the images that can be read; broken ones leave it when they are found
         if count * self._size**2 * self.channels <= config.memory * 1e9:
             self._decode(count, quiet)
         self.labels = torch.tensor(self._labels(names, self.classes)) if names and self.classes else None
@@ -134,7 +134,7 @@ class Images:
     def encode(self, latents: Tensor, encoder: str) -> None:
         """Take the images' latents, float32 (N, C, H, W), to train on them instead of pixels.
 
-        encoder: a digest of what made them.
+        encoder: a digest of the autoencoder that made the latents.
         """
         self.latents, self.encoder = latents, encoder
 

@@ -205,7 +205,7 @@ class TorchvisionDataset(ImageSource):
         if split not in ("train", "test"):
             raise TrainError(f"{self._title} has no split {split!r}: choose train or test.")
         try:
-            with in_turn(cache):  # torchvision downloads to the final name
+            with in_turn(cache):  # torchvision downloads to the final name: a second process would read half a file
                 found = kind(str(cache), train=split == "train", download=True)
         except (OSError, RuntimeError) as error:
             raise TrainError(f"{self._title} can't be downloaded to {cache} ({first_line(error)}).") from error

@@ -61,7 +61,7 @@ class Distilling(TrainingTask):
                 "in another --out."
             )
         chain = chain_of(first, config)
-        self._is_first = 2 * config.stage in (0, config.teacher_steps)  # whose teacher is the user's
+        self._is_first = 2 * config.stage in (0, config.teacher_steps)  # its teacher is the user's
         if config.stage:
             steps = config.stage
             chain = chain[:: config.teacher_steps // (2 * steps)]

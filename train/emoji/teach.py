@@ -114,7 +114,7 @@ def teach(model: Model, meant: Mapping[str, str], names: Sequence[str], options:
         (row,), own = (text.tokenizer(one, add_special_tokens=False)["input_ids"] for one in (word, name))
         with torch.no_grad():
             weight[row] = weight[own].mean(0)
-        if len(own) > 1:  # else the word means the same already
+        if len(own) > 1:  # a name of one token: the word already means the same
             taught[row] = 1
             learning.append(word)
     weight.requires_grad_()

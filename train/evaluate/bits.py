@@ -48,7 +48,7 @@ def plan_chains(study: Study, metrics: Sequence[str]) -> list[BoundChain]:
     if not {"bpd", "rate-distortion"} & set(metrics):
         return []
     steps = options.step_list() if "bpd" in metrics else []
-    likelihood.chain(study.model, None, T, "linspace")  # which a student has not learned
+    likelihood.chain(study.model, None, T, "linspace")  # raises for a student, which has not learned all times
     spacings: list[Spacing] = [spacing for spacing in options.spacing_list() if spacing != "own"]
     lengths: list[tuple[int, Spacing]] = [(n, spacing) for spacing in spacings for n in steps]
     if "rate-distortion" in metrics and (T, "linspace") not in lengths:

@@ -46,7 +46,7 @@ def run(options: Options) -> None:
         return study, plan_chains(study, metrics), plan_cells(study)
 
     def check(spec: ModelSpec) -> None:
-        if not spec.takes_words:  # whose labels need its text encoder
+        if not spec.takes_words:  # a model that takes prompts needs its text encoder for them
             planned(Model(**vars(spec), network=lambda x, *_: x))
 
     study, chains, cells = planned(open_checkpoint(options.checkpoint, options.where, check))

@@ -84,7 +84,7 @@ def resume(out: str | Path, **changes: Unpack[Changes]) -> Trainer:
         changes: as for `preset`; not all can change any more. Data that were given as an object are given again.
 
     Raises:
-        TrainError: where there is no run, and for changes that would make another one of it.
+        TrainError: where there is no run, and for changes that a run can't take once it has begun.
     """
     from train.fit.trainer import Trainer
 

@@ -77,7 +77,7 @@ def copied(value: Any) -> Any:
 class Writer:
     """Writes one thing after the other: in a thread while a GPU computes. On a CPU none is free for that."""
 
-    MOST = 2  # things that may wait, such as a checkpoint and the model: each takes memory
+    MOST = 2  # so many writes may wait: each holds a copy of what it writes in memory
 
     def __init__(self, device: torch.device):
         self._thread = None if device.type == "cpu" else ThreadPoolExecutor(1, "train-writer")

@@ -1,1 +1,1 @@
-"""What leaves the app: the picture beside a link, and the invitation to the page."""
+"""Things for people who don't have the page open: the picture beside a link, and the invitation."""

@@ -45,7 +45,7 @@ class EventLog:
         self.closing = patience
 
     def read(self) -> dict[str, object]:
-        """What /health says."""
+        """Return the counts that /health answers with."""
         with self._lock:
             ended = {outcome: self._ended[outcome] for outcome in OUTCOMES}
             status = "ok" if self.closing is None else "stopping"

@@ -21,7 +21,7 @@ from ddpm_core.disk.files import free_bytes
 PREFIX = "DDPM_LIMIT_"
 DAY = 86_400
 Amount = TypeVar("Amount", int, float)
-MOST = 1_000_000_000  # of any limit: far more than a machine has, and no number that follows from it overflows
+MOST = 1_000_000_000  # the largest value of any limit: more than a machine has, and too small for overflows
 
 
 class Refused(ValueError):

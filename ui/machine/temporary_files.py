@@ -132,7 +132,7 @@ class Sweeper:
             try:
                 with self._lock:
                     self._size = self.sweep()
-            except OSError:  # of the folder itself; it is looked at again
+            except OSError:  # the folder itself can't be read: the next call tries again
                 log.exception("temporary files")
 
     def keep(self, content: bytes, name: str) -> Path:
@@ -179,7 +179,7 @@ class Sweeper:
         for place, folders, _ in os.walk(self._folder, topdown=False):
             for folder in (os.path.join(place, name) for name in folders):
                 with suppress(OSError):  # not empty
-                    if now - os.stat(folder).st_mtime > EVERY:  # else somebody may be about to write into it
+                    if now - os.stat(folder).st_mtime > EVERY:  # somebody may be about to write into a newer folder
                         os.rmdir(folder)
         for files in self._demo.temp_file_sets:  # gradio remembers all names, to delete the files at its end, as we do
             files.clear()

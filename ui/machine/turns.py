@@ -33,9 +33,9 @@ class Full(Refused):
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a run can expect, if nobody comes or leaves.
+    """The forecast for a run, if nobody comes or leaves.
 
-    begun: whether it has had a turn. before: of a run that has not, how many begin before it. sharers: others that
+    begun: whether it has had a turn. before: how many runs begin before it, if it has not. sharers: other runs that
     have had one. start, end: seconds until its first turn, and of a run that has had one until its end, None where that
     is not known. holder: whose turn it is.
     """
@@ -126,7 +126,7 @@ class Seat:
 
     @property
     def turn_seconds(self) -> float:
-        """Of a turn, which ends with a step; infinite where that is not known."""
+        """Return the seconds of a turn, which ends with a step; infinity where the pace is not known."""
         if not math.isfinite(self.work + self.step):
             return math.inf
         steps = math.ceil(self.slice / self.step) if self.step else 0

@@ -24,7 +24,7 @@ START = 15.0  # seconds until a process has the GPU and the weights on it
 STEP = 0.03  # seconds of one evaluation, however small
 SPEED = 5e12  # FLOP/s that a U-Net reaches at least on the GPU; a guess, as no ZeroGPU could be tried
 
-Arguments = dict[str, Any]  # of `ddpm_core.trajectory`, which checks them
+Arguments = dict[str, Any]  # the arguments of `ddpm_core.trajectory`, which checks them
 
 log = logging.getLogger(__name__)
 

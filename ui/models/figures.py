@@ -8,7 +8,7 @@ from pathlib import Path
 from ddpm_core.checkpoint import refs
 
 REFS = ("mnist-tiny", "mnist-tiny-2-steps", "emoji-tiny-3-steps")
-Files = Mapping[str, tuple[str, int]]  # of a model: the address and the bytes of each file
+Files = Mapping[str, tuple[str, int]]  # for each file of a model, its address and its size in bytes
 
 
 def files_of(ref: str) -> dict[str, Path]:

@@ -13,7 +13,7 @@ from ui.protocol import Autoencoder, Home
 
 
 def home(model: ModelSpec) -> Home:
-    """Of a model that was loaded; every model of the page was."""
+    """Return where a loaded model is from. Every model of the page has a source."""
     source = model.source
     assert source is not None and source.folder is not None
     shipped = source.folder == refs.embedded().get(source.ref)

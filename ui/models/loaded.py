@@ -100,7 +100,7 @@ def _flop(checkpoint: refs.LocalCheckpoint) -> float:
 
 
 class _Failed(NamedTuple):
-    """What reading a checkpoint's files has raised."""
+    """The error that reading a checkpoint's files raised."""
 
     kind: type[Exception]
     sentence: str
@@ -192,7 +192,7 @@ class Models:
         self.first = FOLDER if self._folder else first
 
     def parse(self, ref: str) -> refs.Ref:
-        """What a reference names. Raises CheckpointError, and ValueError for a folder of another machine.
+        """Parse a reference. Raises CheckpointError, and ValueError for a folder of another machine.
 
         A public page accepts no folder of a visitor's, and its answer does not depend on which there are.
         """
@@ -231,7 +231,7 @@ class Models:
         snapshots.fetch(self.parse(ref), self._check_memory, progress, self._allow(ref))
 
     def _allow(self, ref: str) -> snapshots.Allow:
-        """What refuses a download that is too large."""
+        """Return the function that refuses downloads that are too large."""
 
         def allow(size: int, folder: Path) -> None:
             self.limits.check_download(self._name(ref), size, folder)

@@ -1,4 +1,4 @@
-"""What the parts share. `ui.build` makes it once and hands it down."""
+"""The services that all parts share. `ui.build` makes them once and hands them down."""
 
 from __future__ import annotations
 

@@ -49,9 +49,9 @@ class Warmup:
         self._begin(self._services.models.refresh, self.known)
 
     def look(self, ref: str, typed: bool = False) -> None:
-        """A checkpoint was chosen, or typed: load it and time its steps if its files are here. Raises CheckpointError.
+        """Load a checkpoint that a visitor chose, and time its steps, if its files are here. Raises CheckpointError.
 
-        Not while others compute, as they would wait for it: a run loads what it needs.
+        Do nothing while others compute, as they would wait for it. A run loads the models that it needs.
         """
         here = self._services.models.look(ref, typed)
         if here and not len(self._services.turns) and not self._is_timed(ref):

@@ -233,7 +233,7 @@ class FollowPart(Part):
 
     def __init__(self, services: Services):
         super().__init__(services)
-        self.runs: OrderedDict[Path, RunFolder] = OrderedDict()  # the one that was asked for last comes last
+        self.runs: OrderedDict[Path, RunFolder] = OrderedDict()  # ordered by use: the newest is last
         self._lock = threading.Lock()
         answers: TrainQuestions = {"follow": self._follow}
         self.answer(answers)

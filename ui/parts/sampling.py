@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 # Decoding a picture of 64 pixels takes about as long as evaluating emoji-trial's network for it (20 and 30 ms of one
 # core); one of 512 as long as several steps of Stable Diffusion.
 DECODED = 128  # pixels a side: larger pictures are decoded at the end only, and previewed until then
-MOMENTS = 25  # of a latent model's run, at most so many steps are shown
-MODELS = 2  # of a run, which holds them all in memory at once
+MOMENTS = 25  # so many steps of a latent model's run are shown at most
+MODELS = 2  # models that a run may use: it holds them all in memory at once
 STATES = 8e6  # bytes: a run whose states take more keeps none of them
 ALL_STATES = 100e6  # bytes: the kept states of all visitors, with the pictures of these states
 VISITORS = 64  # so many visitors at most have kept states: requests take memory, too
@@ -153,7 +153,7 @@ class SamplingRecording(Recording[SamplingPlan]):
 
 @dataclass(frozen=True)
 class States:
-    """What a run keeps, while it computes and after that, so that another run can begin at one of its states."""
+    """The states that a run keeps during and after its computation, so that another run can begin at one of them."""
 
     run: str
     request: SamplingAsked

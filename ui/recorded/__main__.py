@@ -34,11 +34,11 @@ TRAINING = (  # the page's losses and times; its batch and rate are those of the
     *("--log-sigma-mean", "0.4", "--log-sigma-std", "1.1", "--steps", "1000", "--batch", "64", "--warmup", "50"),
     *("--log-every", "2", "--sample-count", "20", "--sample-steps", "10", "--sample-seconds", "4"),
 )
-TRAIN_GRIDS = 12  # of the recorded training: the first ones closer together
-TRAIN_POINTS = 120  # of its curve
-TRAIN_QUALITY = 75  # of its pictures, as their noise can't be packed without loss
+TRAIN_GRIDS = 12  # grids of the recorded training: the first ones are closer together
+TRAIN_POINTS = 120  # points of the curve of the recorded training
+TRAIN_QUALITY = 75  # WebP quality of its pictures: noise does not shrink without loss
 WORDED = ("plan", "bits")  # results that get their words from the page's plan: ui/web/plans/plan.js
-GREYS = 16  # levels of the noisy pictures of Watch: nobody sees fewer in noise, and they take half
+GREYS = 16  # grey levels of Watch's noisy pictures: the loss is invisible in noise and halves the bytes
 
 
 def record(parts: list[str]) -> None:

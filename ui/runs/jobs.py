@@ -50,14 +50,14 @@ class Job:
         self.computation = computation
         self.visitor, self.address = visitor, address
         self.log = RunLog(self.complete, patience)
-        self.give = self.log.give  # of its computation: it sends results to whoever listens
+        self.give = self.log.give  # the computation calls it to send results to the listeners
         self.loaded = False  # whether it had to load a model
-        self.plan: Plan | None = None  # once its models are known
-        # Of the class that its computation names, which alone knows more of it.
+        self.plan: Plan | None = None  # None until its models are known
+        # Its computation names the class, and only the computation reads more than `Recording` declares.
         self.recording: Any = Recording(None)
-        self.about: list[dict[str, str | None]] = []  # of each of refs: the weights' revision, the engine
-        self.notice = ""  # for the visitor, while it goes on
-        self.done: defaultdict[StepKind, float] = defaultdict(float)  # steps of each kind
+        self.about: list[dict[str, str | None]] = []  # for each of refs, the revision of its weights and its engine
+        self.notice = ""  # a sentence for the visitor while the run goes on
+        self.done: defaultdict[StepKind, float] = defaultdict(float)  # the steps done, for each kind
         self.since: float | None = None  # when the step under way began, by the clock of the turns
         self._services = services
         self._seat: Seat | None = None  # in the line
@@ -136,13 +136,13 @@ class Job:
 
     @property
     def computed(self) -> float:
-        """Seconds of its turns so far: not those in which it waited while others had theirs."""
+        """Return the seconds that the run has computed. Waiting for the turns of other runs does not count."""
         return self._seat.seconds() if self._seat else 0.0
 
-    # --- For its computation
+    # --- What the computation of the run calls
 
     def count(self, kind: StepKind, steps: float = 1, timed: bool = True) -> None:
-        """So many have been done since the last call. Others may have their turn now. timed: they tell the pace.
+        """Count the steps since the last call, and let other runs have their turn. timed: these steps tell the pace.
 
         Raises Stopped when the job was asked to stop, and Refused when it has had its time.
         """
@@ -266,7 +266,7 @@ class Job:
     def _fetch(self, ref: str) -> None:
         """Download a checkpoint's files if need be, while others compute."""
         self.log.say(loading(ref))
-        reports: deque[tuple[float, int]] = deque(maxlen=30)  # of about three seconds
+        reports: deque[tuple[float, int]] = deque(maxlen=30)  # reports of about the last three seconds
 
         def progress(done: int, total: int) -> None:
             self.log.check()
@@ -330,7 +330,7 @@ def loading(ref: str) -> Message:
 
 
 def waiting(outlook: Outlook) -> Message:
-    """What there is to say before the first turn."""
+    """Return the message for a run that waits for its first turn."""
     alone, holder = not outlook.before and outlook.sharers == 1, outlook.holder
     if alone and isinstance(holder, Loading):
         return loading(holder.ref)

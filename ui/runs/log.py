@@ -88,7 +88,7 @@ class RunLog:
         self.state: State = "queued"
         self.ended = False
         self.stopping = False  # whether its job must do no more: it was stopped, or has ended
-        self._results: list[object] = []  # those that are in no message yet
+        self._results: list[object] = []  # results that no message holds yet
         self.bytes = 0  # about how much the results in its messages take
         self._at = -math.inf  # when the last message was written
         self._heard = math.inf  # when somebody read last

@@ -1,4 +1,4 @@
-"""Lanes for scripts and links, which ask in a few names. What they leave open is what the page begins with."""
+"""Lanes of scripts and links, which name only a few settings. Each other setting has the page's first value."""
 
 from __future__ import annotations
 

@@ -223,7 +223,7 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, Values]:
 
 
 def _colours(ref: str, channels: int) -> list[list[float]]:
-    """Of the preview of a latent: see ddpm_core/engines/latent.py."""
+    """Return the colours with which a latent is previewed: see ddpm_core/engines/latent.py."""
     decoder = ddpm_core.load(ref, device="cpu", engine="torch").decoder
     return decoder.colours(channels).tolist()  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
 
@@ -244,14 +244,14 @@ def _given(app: App, models: dict[str, Values]) -> Values:
         choices.append(choice)
     given: Values = app.given() | {"first": next(iter(models))}
     given["words"] |= {"static": True}
-    given["initial"].pop("train", None)  # there is no folder to follow
+    given["initial"].pop("train", None)  # a page without a server can't follow the folder of a training run
     given["recordings"] = RECORDED
     given |= {"client": CLIENT, "models": choices, "takesAny": True, "precision": PRECISION}
     return given | {"device": {"engine": ENGINE, "precision": PRECISION}}
 
 
 def _answers(given: Mapping[str, object]) -> dict[str, object]:
-    """What Python answers once for all."""
+    """Return the answers of Python that every visitor of a static page gets."""
     return {
         "models": {"models": given["models"], "device": given["device"]},
         "room": "static",

@@ -79,7 +79,7 @@ const AGAIN = 2000; // ms until a server that does not answer is asked again
 
 export class Page {
   share = new ShareMenu(find(document, "#share"), (text) => this.say(text, true));
-  /** Whether the page was loaded again: a run of before may go on. */
+  /** Whether the visitor reloaded the page. Then a run from before the reload may still be going on. */
   reloaded = /** @type {any} */ (performance.getEntriesByType("navigation")[0])?.type === "reload";
   /** The model that was chosen last. @type {About | null} */
   model = null;
@@ -303,7 +303,7 @@ export class Page {
 
   // --- The course
 
-  /** What draws lessons, once there was one. @type {Bar | null} */
+  /** The bar that draws lessons, null before the first lesson. @type {Bar | null} */
   #bar = null;
   /** The name of the lesson whose bar is shown. @type {string | null} */
   lesson = null;
@@ -323,7 +323,7 @@ export class Page {
     bar.classList.toggle("elsewhere", lessons[at]?.part !== this.part);
     if (!lesson) {
       this.#bar?.clear();
-      if (held) find(document, "#place").focus({ preventScroll: true }); // else it would be lost with the bar
+      if (held) find(document, "#place").focus({ preventScroll: true }); // the focus would be lost with the bar
       return;
     }
     const { Bar } = await import("./parts/course/bar.js");
@@ -372,7 +372,7 @@ export class Page {
     const tab = find(document, `#places > [data-place=${name}]`);
     row.style.setProperty("--under", `${tab.offsetLeft}px`); // it stands under its place where it has room
     const held = row.matches(":focus-within"); // one of the buttons before
-    const fresh = this.#row !== name; // else the buttons stay: WebKit loses the focus of a button that is replaced
+    const fresh = this.#row !== name; // for the same row the buttons stay, as WebKit loses the focus of a button that is replaced
     if (fresh)
       row.replaceChildren(
         ...(row.hidden ? [] : shown).map(([part, title]) =>
@@ -455,7 +455,7 @@ export class Page {
     return part.ran ? this.link(this.part, part.ran()).href : location.href;
   }
 
-  /** What can be taken away: first the link, last what belongs to no run. @param {Part} part @returns {Item[]} */
+  /** Return the items of the Share menu: first the link, last the items that belong to no run. @param {Part} part @returns {Item[]} */
   #items(part) {
     const copy = () => this.#link(part);
     const here = Object.values(part.ran?.() ?? part.values?.() ?? {}).find(isTrainedHere);
@@ -492,7 +492,7 @@ const forms = formsFor(
   given.models.map(({ ref }) => ref),
 );
 const { connect } = await import(`./${given.client}`);
-/** What computes in this browser, beside a server. */
+/** Load the engine that computes in this browser, beside a server. */
 const browser = async () => (await import("./local/client.js")).connect(given);
 const recorded = Object.fromEntries((given.recordings ?? []).map((part) => [part, RECORDED[part]]));
 const page = new Page({ ...given, forms, recorded }, connect(given, browser));

@@ -1,1 +1,1 @@
-"""What the configuration files of a checkpoint may say, and the sentence for what they may not. No weights."""
+"""Check the configuration files of a checkpoint, with a sentence for each value that is not allowed. No weights."""

@@ -134,7 +134,7 @@ def coordinates_json(coordinates: Coordinates) -> dict[str, Any]:
 
 
 def read_coordinates(found: Any) -> Coordinates:
-    """The same, read back."""
+    """Read coordinates back from the JSON that `coordinates_json` writes."""
     if not isinstance(found, dict):
         raise ValueError(f"coordinates must be a JSON object, got {shown(found)}")
     if found.get("kind") in BEFORE:

@@ -36,7 +36,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "num_heads": (1, 1024),
     "time_width": (2, 8192),
     "time_scale": (1e-6, 1000),
-    # of latent models
+    # the fields of latent models
     "cross_attention_dim": (1, 8192),
     "addition_embed_type_num_heads": (1, 1024),
     "num_attention_heads": (1, 1024),
@@ -56,7 +56,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "eos_token_id": (0, 2**20),
     "pad_token_id": (0, 2**20),
     "layer_norm_eps": (0, 1),
-    # of DiT
+    # the fields of a DiT
     "num_layers": (1, 128),
     "patch_size": (1, 64),
     "num_embeds_ada_norm": (1, 100_000),

@@ -151,7 +151,7 @@ def _listing(ref: Ref, timeout: float = LISTING_TIMEOUT) -> tuple[str, dict[str,
 
 
 def _token(ref: Ref) -> bool | None:
-    """What the client takes for its token: False for none, None for that of this machine's user."""
+    """Return the client's `token` argument: False sends none, None sends that of this machine's user."""
     return False if ref.open else None
 
 

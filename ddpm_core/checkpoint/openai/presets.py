@@ -1,4 +1,4 @@
-"""What the shapes of a file cannot say, for the files that OpenAI published (their READMEs and scripts/launch.sh)."""
+"""Settings of OpenAI's published files that tensor shapes do not show (from their READMEs and scripts/launch.sh)."""
 
 from __future__ import annotations
 

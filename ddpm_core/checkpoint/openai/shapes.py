@@ -68,7 +68,7 @@ class Flags:
 
 
 def read_flags(shapes: Shapes) -> Flags:
-    """The flags. Raises ValueError that names the first tensor that no U-Net of OpenAI's has so, or lacks."""
+    """Return the flags. Raises ValueError that names the first tensor that is missing or has a wrong shape."""
     first = _shape(shapes, "input_blocks.0.0.weight", 4)
     wide, channels = _shape(shapes, "time_embed.0.weight", 2)
     if wide != 4 * channels:

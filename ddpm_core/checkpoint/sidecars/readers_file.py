@@ -64,7 +64,7 @@ from ddpm_core.engines.readers import BlockReaders, Readers
 from ddpm_core.errors import first_line
 from ddpm_core.model import Model, ModelSpec, Source
 
-_KEY = "ddpm_core"  # of the metadata
+_KEY = "ddpm_core"  # the key of our entry in the metadata of safetensors
 
 
 def readers(model: Model) -> Readers:
@@ -103,7 +103,7 @@ def write(model: Model, found: Readers) -> Path:
     """
     figures = found.figures
     if not figures and model.source:
-        with suppress(CheckpointError):  # of a damaged file, which is made again
+        with suppress(CheckpointError):  # a damaged file counts as absent: it is made again
             kept = _sidecar(model).read(model.source)
             figures = kept.figures if kept else {}
     content = {
@@ -131,7 +131,7 @@ def copy(model: ModelSpec, folder: Path, weights: Path, rounded: bool) -> None:
     reader misses.
     """
     source = model.source
-    with suppress(CheckpointError):  # of a damaged file
+    with suppress(CheckpointError):  # a damaged file counts as absent
         kept = _sidecar(model)
         if source and kept.read(source) and _same_process(model):
             content = kept.beside(source, lambda _: True, weights, rounded)

@@ -1,4 +1,4 @@
-"""What is computed for a checkpoint's weights and kept beside them, each thing in a file of its own.
+"""Sidecars: files beside a checkpoint's weights that keep what was computed from them, one file for each result.
 
 The file says the SHA-256 of the weights that it was made for, and their schedule: T, and ᾱ at some times. It counts
 for no others. Files from before December 2026 do not say the schedule.
@@ -127,12 +127,12 @@ class Sidecar(Generic[Value]):
         return any(map(Path.is_file, self._places(source)))
 
     def _holds_for(self) -> dict[str, Any]:
-        """The entry that says for which schedule a content holds."""
+        """Return the entry that names the schedule for which the content of the file holds."""
         if self.schedule is None:
             return {}
         T, alpha_bar = self.schedule.T, self.schedule.alpha_bar
         times = sorted({1 + round(k * (T - 1) / (SHOWN - 1)) for k in range(SHOWN)})
-        # ten digits: more than rounding differs by, from processor to processor
+        # Ten digits: rounding differs between processors only in later ones.
         return {"schedule": {"T": T, "alpha_bar": {str(t): float(f"{alpha_bar[t]:.10g}") for t in times}}}
 
     def _places(self, source: Source | None) -> list[Path]:

@@ -27,7 +27,7 @@ class OpenAIUNet(UNet2DModel):
             for module in self.modules():
                 if isinstance(module, Attention):
                     module.heads, module.scale = num_heads, (module.inner_dim // num_heads) ** -0.5
-        scale: Any = time_scale  # which diffusers types as int
+        scale: Any = time_scale  # Any, as diffusers declares an int
         width = time_width or self.config["block_out_channels"][0]
         shift = self.config["freq_shift"]
         self.time_proj = Timesteps(width, self.config["flip_sin_to_cos"], shift, scale)

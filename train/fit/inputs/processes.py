@@ -35,17 +35,17 @@ def accelerated(config: Kind, tracker: str | None) -> tuple[Kind, Accelerator]:
         device = PartialState(cpu=cpu, timeout=PATIENCE).device
         assert device is not None
         config = on_device(config, device)
-        AcceleratorState._reset_state()  # of an earlier run of this process, which may have had another precision
+        AcceleratorState._reset_state()  # an earlier run of this process may have set another precision
         half = config.precision if config.precision in ("bf16", "fp16") else "no"
         sharing = DistributedDataParallelKwargs(gradient_as_bucket_view=True)  # no second copy of the gradients
         accelerator = Accelerator(
             mixed_precision=half,
             cpu=cpu,
             log_with=tracker,
-            project_dir=str(user_path(config.out)),  # of the tracker's files
+            project_dir=str(user_path(config.out)),  # the folder of the tracker's files
             kwargs_handlers=[sharing],
         )
-    except ValueError as error:  # of the library or of accelerate
+    except ValueError as error:  # the library or accelerate raised it
         raise TrainError(f"{str(error).removesuffix('.')}.") from None
     if config.precision == "fp32":
         forbid_tf32()

@@ -16,7 +16,7 @@ from train.common.config import Config, to_dict
 from train.common.errors import as_train_error
 
 LOGS = "logs"  # TensorBoard's, in OUT
-PROJECT = "ddpm-lab"  # of Weights & Biases, unless WANDB_PROJECT names another
+PROJECT = "ddpm-lab"  # the project's name in Weights & Biases, unless WANDB_PROJECT is set
 
 
 def tracker_of(config: Config) -> str | None:
@@ -55,7 +55,7 @@ class Tracker:
     def picture(self, name: str, picture: np.ndarray, step: int) -> None:
         """Add a picture, uint8 (H, W, C)."""
         for tracker in self._accelerator.trackers:
-            if self._name == "tensorboard":  # whose tracker takes only pictures in colours
+            if self._name == "tensorboard":  # accelerate's TensorBoard tracker takes no grey pictures
                 tracker.tracker.add_image(name, picture, step, dataformats="HWC")
             else:
                 tracker.log_images({name: picture[None]}, step=step)

@@ -109,7 +109,7 @@ export async function take(plan, row, strands, n, work, { repeats = false, withX
   return steps;
 }
 
-/** Of each number of pictures its variance among them. @param {Picture[]} pictures */
+/** Return for each number of a picture its variance over the pictures. @param {Picture[]} pictures */
 export function variances(pictures) {
   const n = pictures.length;
   return Float64Array.from(pictures[0].data, (_, i) => {

@@ -20,7 +20,7 @@ const MOMENTS = 25; // of a run of latents, which are shown
 const SEEN = 16; // grey levels of a pixel by which two pictures differ
 const STATES = 8e6; // bytes: a run whose states take more keeps none of them, as in ui/parts/sampling.py
 
-/** What is kept of a step, so that another run can begin after it: its frame, and x of each image. @typedef {{ frame: LaneFrame, x: Float32Array[] }} KeptStep */
+/** A kept step, after which another run can begin: its frame, and x of each image. @typedef {{ frame: LaneFrame, x: Float32Array[] }} KeptStep */
 /** The kept steps of each lane, by their numbers. @typedef {Map<number, KeptStep>[]} States */
 
 /** @param {Float32Array} x of [−1, 1] @param {number} channels @param {number} size @returns {Picture} */
@@ -34,7 +34,7 @@ export const shown = (model, x) =>
     ? picture(model.decode(x), model.pictureChannels, model.pictureSize)
     : picture(x, model.channels, model.size);
 
-/** What a model's decoder makes of a latent, about: a pixel for each number a side. @param {Model} model @param {Float32Array} z @returns {Picture} */
+/** Return roughly the decoded picture of a latent, with one pixel for each place of the latent. @param {Model} model @param {Float32Array} z @returns {Picture} */
 function preview({ colours, size, channels }, z) {
   const [first, ...others] = (colours ?? []).toReversed();
   const n = size * size;
@@ -51,7 +51,7 @@ const modelsOf = ({ lanes, refs }, models) => lanes.map(({ checkpoint }) => mode
 /** The words of the prompt of one lane. @param {SamplingPlan} plan @param {Model} model @returns {Word[]} */
 const wordsOf = ({ lanes }, { words }) => (lanes.length === 1 ? (words?.found(lanes[0].prompt) ?? []) : []);
 
-/** Of each lane the steps whose frames are shown. @param {SamplingPlan} plan @param {Model} model */
+/** Return for each lane the steps whose frames are shown. @param {SamplingPlan} plan @param {Model} model */
 function shownSteps({ lanes, images, shared }, { decode, pictureSize: size, pictureChannels: channels }) {
   const kept = lanes.map(({ steps }) => keptSteps(steps, size, images, channels, decode ? MOMENTS : undefined));
   if (shared) for (const laneSteps of kept) laneSteps.add(shared - 1); // also show the touched step

@@ -77,7 +77,7 @@ export function ceiling(v) {
 /** The lines of an axis from 0 to high. @param {number} high @param {string} [name] @returns {Line[]} */
 export const halves = (high, name) => [0, 0.5, 1].map((share) => [100 - 100 * share, short(share * high), name]);
 
-/** What the curves are. @param {...(readonly [name: string, label: string])} curves */
+/** Return the key of a chart, which names its curves. @param {...(readonly [name: string, label: string])} curves */
 export const key = (...curves) =>
   el("span", { class: "key" }, ...curves.map(([name, label]) => el("span", null, swatch(name), label)));
 

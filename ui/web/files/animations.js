@@ -135,7 +135,7 @@ function blocks(bytes) {
   return joined([...parts, Uint8Array.of(0)]);
 }
 
-const CODES = 4096; // of LZW
+const CODES = 4096; // an LZW table has at most so many codes
 
 /** The code of each known row of pixels and its next one, by the code of the row, 0 for none. */
 const longer = new Uint16Array(CODES << 8);

@@ -5,7 +5,7 @@
 /** colours: three bytes each. pixels: the number of each one's colour. @typedef {{ colours: Uint8Array, pixels: Uint8Array }} Indexed */
 
 const MOST = 256;
-const LEVELS = 64; // of grey: as noise has fewer colours, its file is a third smaller, which nobody sees
+const LEVELS = 64; // grey levels: fewer colours make a file of noise a third smaller, and nobody sees the difference
 const GREYS = Uint8Array.from({ length: 3 * LEVELS }, (_, i) => levelOf(Math.floor(i / 3)));
 const NEAREST = Uint8Array.from({ length: 256 }, (_, level) => Math.round((level * (LEVELS - 1)) / 255));
 const BITS = 6; // of each channel that tell colours apart, where there are more than MOST

@@ -59,7 +59,7 @@ function filtered(row, above, channels) {
   return best;
 }
 
-/** Which one is nearest to left + above − corner. @param {number} left @param {number} above @param {number} corner */
+/** Return the neighbour that is nearest to left + above − corner (Paeth's predictor). @param {number} left @param {number} above @param {number} corner */
 function nearest(left, above, corner) {
   const a = Math.abs(above - corner);
   const b = Math.abs(left - corner);

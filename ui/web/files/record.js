@@ -19,12 +19,12 @@ import { ANY } from "../words/units.js";
 
 /** What ran: of each lane its resolved settings, its model and its steps; touches of lane B. @typedef {{ refs: string[], lanes: Lane[], models: Facts[], rows: Row[][], touches: Touches }} Planned */
 /** For each lane, the kept pictures of x, by step. @typedef {Map<number, Picture[]>[]} Frames */
-/** frames: of each lane, by step, the kept pictures of x. x0: of each finished lane, of all its images. @typedef {{ plan: Planned, about: About, frames: Iterable<[k: number, Picture[]]>[], x0: Iterable<[lane: number, Float32Array]> }} Run */
+/** frames: for each lane, the step number and the kept pictures of x_t at this step. x0: for each finished lane, its number and all its final images. @typedef {{ plan: Planned, about: About, frames: Iterable<[k: number, Picture[]]>[], x0: Iterable<[lane: number, Float32Array]> }} Run */
 /** Facts about each checkpoint of a plan, for files. @typedef {{ revision: string | null, engine: string }[]} About */
-/** Of each lane, by step: the grain of its pictures, and how far they are from the first lane's of the same time. @typedef {Map<number, [grain: number, distance: number | null]>[]} Results */
+/** For each step of a lane: the grain of its pictures, and their distance from the first lane's pictures at the same time. @typedef {Map<number, [grain: number, distance: number | null]>[]} Results */
 /** What is to be seen at a time: the pictures of each lane that has begun, by its number; how the player says the step, with t for more than two lanes. @typedef {{ t: number, said: string, lanes: Map<number, Picture[]> }} Moment */
 
-/** Of an animation, at most. @type {Record<string, number>} */
+/** The most moments that an animation of each format shows. @type {Record<string, number>} */
 export const MOMENTS = { gif: 50, webp: 200 };
 
 /** The steps that a lane has done. @param {Map<number, Picture[]>} kept */

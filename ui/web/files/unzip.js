@@ -31,7 +31,7 @@ export async function unzipped(bytes) {
   return files;
 }
 
-/** What the index at the end of a ZIP says of its files. Throws a UserError for anything else. @param {Uint8Array} bytes */
+/** Read the index at the end of a ZIP, which lists its files. Throws a UserError for anything else. @param {Uint8Array} bytes */
 function index(bytes) {
   try {
     return readIndex(bytes);
@@ -84,7 +84,7 @@ export function ofNpy(file) {
   const shape = sides.match(/\d+/g)?.map(Number) ?? [];
   const data = file.subarray(start);
   if (kind === "|u1") return { shape, data };
-  const letters = Number(kind.slice("<U".length)); // of each text, four bytes a letter
+  const letters = Number(kind.slice("<U".length)); // the letters of each text; a letter takes four bytes
   const codes = new Uint32Array(data.slice().buffer);
   const text = (/** @type {number} */ i) =>
     String.fromCodePoint(...codes.subarray(i * letters, (i + 1) * letters)).replaceAll("\0", "");

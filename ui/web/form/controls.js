@@ -191,7 +191,7 @@ function toggle({ name, default: usual, follows }, form) {
 function choice({ name, kind, default: usual, names, titles = {}, sentences = {}, follows }, form) {
   const all = names ?? [String(usual)];
   /** @type {Record<string, string>} */
-  let own = {}; // titles by which the model calls them
+  let own = {}; // the chosen model's own titles for these names
   const titled = (/** @type {string} */ name) => [own, titles].find((all) => Object.hasOwn(all, name))?.[name] ?? name;
   const few = kind === "choice" && all.length <= FEW && all.map(titled).join("").length <= SHORT;
   const box = el(few ? "div" : "select", few ? { class: "choice" } : null);

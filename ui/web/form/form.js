@@ -41,7 +41,7 @@ import { makeControl, newId } from "./controls.js";
  * @property {"strokes" | "cells" | "points"} [holds] what a picture is a text of, where it is none of pixels
  */
 
-/** What fields must have: a value, or (true, false) whether one is chosen. Of the "model": what it must have. @typedef {Record<string, string | boolean>} Condition */
+/** Conditions on other fields: the value that a field must have, or (true, false) whether it must have one. "model": the property that the model must have. @typedef {Record<string, string | boolean>} Condition */
 
 /**
  * What a form offers for a model: `aboutOf` of plans/facts.js. Without `here` its files are not on the server's machine,
@@ -72,7 +72,7 @@ import { makeControl, newId } from "./controls.js";
  * @property {ExamplePicture[]} examples
  */
 
-/** What is wrong with the value of a field. @typedef {{ field: string, error: string }} Mistake */
+/** The error in the value of a field. @typedef {{ field: string, error: string }} Mistake */
 
 /** Whether a field can have a value from an address. @param {FieldForm} field @param {string} value */
 function fits({ kind, names, low = 0, high = 0, open }, value) {
@@ -256,7 +256,7 @@ export class Form {
     this.mistakes = shown;
   }
 
-  /** What Run waits for; null where not all sentences about these mistakes are in sight. @param {Mistake[]} mistakes */
+  /** Return the sentence that names the fields to correct, null unless the visitor can see all these fields. @param {Mistake[]} mistakes */
   waits(mistakes) {
     if (!mistakes.length || !mistakes.every(({ field }) => this.has(field) && isShown(this.place(field)))) return null;
     const fields = mistakes.flatMap(({ field }) => this.fields.find(({ name }) => name === field) ?? []);

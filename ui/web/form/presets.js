@@ -32,7 +32,7 @@ export const OF_WORDS = {
   },
 };
 
-/** Of the Hub's models of one data set, which share their noise. @type {Record<string, Values>} */
+/** Comparisons of the Hub's models of one data set, from shared noise. @type {Record<string, Values>} */
 export const OF_FAMILIES = {
   bedroomsScore: {
     ...PLAIN,

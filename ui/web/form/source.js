@@ -203,7 +203,7 @@ export class Source {
       const [right, down] = [(x - from.x) * crop.clientWidth, (y - from.y) * crop.clientHeight];
       if (!first) this.#move(from.square, right / short, down / short);
     });
-    crop.addEventListener("pointerdown", (event) => event.preventDefault()); // else the browser drags the picture
+    crop.addEventListener("pointerdown", (event) => event.preventDefault()); // keeps the browser from dragging the picture
     this.frame.addEventListener("keydown", (event) => {
       const by = ARROWS[event.key];
       if (!by) return;

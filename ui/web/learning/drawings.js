@@ -58,7 +58,7 @@ function pull(ink, radius, ax, ay, bx, by) {
  */
 export function varied(lines, random) {
   const [turn, wide, high, right, down] = Array.from(random, (value) => 2 * value - 1);
-  const tangent = HALF_TURN * turn; // of half the angle: cosine and sine of browsers may differ in their last digit
+  const tangent = HALF_TURN * turn; // tangent of half the angle: Math.cos and Math.sin may differ between browsers in their last digit
   const [cos, sin] = [1 - tangent ** 2, 2 * tangent].map((value) => value / (1 + tangent ** 2));
   const stretch = [wide, high].map((value) => 1 + VARIED.stretch * value);
   const middle = [right, down].map((value) => SIDE / 2 + VARIED.shift * value);

@@ -5,7 +5,7 @@ import { gaussian, uniform } from "../process/noise.js";
 
 const APART = 2 ** 48; // the streams of one purpose
 const PURPOSES = ["noise", "example", "order", "weights", "sample", "error"];
-/** What a number is drawn for. @typedef {"noise" | "example" | "order" | "weights" | "sample" | "error"} Purpose */
+/** The purpose of a random number: each purpose has its own stream. @typedef {"noise" | "example" | "order" | "weights" | "sample" | "error"} Purpose */
 
 /** @param {Purpose} purpose @param {number} number */
 const stream = (purpose, number) => PURPOSES.indexOf(purpose) * APART + number;

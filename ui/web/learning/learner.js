@@ -39,7 +39,7 @@ import { learnedWeights, shapesOf } from "./shapes.js";
  * @property {WebAssembly.Module} [code] of batch.wasm; without it, the page's own is fetched
  */
 /** A share of the weights: names of tensors, and the range that they are. @typedef {{ names: string[], from: number, to: number }} Share */
-/** What an example is made of. @typedef {{ x0: Float32Array, eps: Float32Array, t: number, label: number }} Example */
+/** A training example before noise is mixed in. @typedef {{ x0: Float32Array, eps: Float32Array, t: number, label: number }} Example */
 
 const N = 8; // pictures that are computed at once
 const SAMPLES = 24; // pictures of a grid
@@ -231,7 +231,7 @@ export class Learner {
     return { found: [...found, ...more] };
   }
 
-  /** What jobs of the same weights give; null for those of other workers. @template T @param {number} before jobs of other weights @param {number} count @param {(job: number) => T} compute */
+  /** Compute this worker's jobs with the same weights; the result of another worker's job is null. @template T @param {number} before jobs of other weights @param {number} count @param {(job: number) => T} compute */
   #jobs(before, count, compute) {
     this.layers.begin();
     const found = Array.from({ length: count }, (_, job) =>
@@ -249,7 +249,7 @@ export class Learner {
     return xt.map((one, j) => this.objective.x0(output.subarray(j * this.size, (j + 1) * this.size), one, t));
   }
 
-  /** Samples by DDIM, without guidance: one of each class, and again. @param {number} first its number */
+  /** Draw pictures by DDIM without guidance; their classes take turns. @param {number} first the number of the first picture */
   #sample(first) {
     const { objective } = this;
     const numbers = Array.from({ length: N }, (_, j) => first + j);

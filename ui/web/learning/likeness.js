@@ -16,7 +16,7 @@ export class Likeness {
   #known;
   #side;
   #isDrawn;
-  /** Of a picture to the nearest other one, once it was measured. @type {number | null} */
+  /** The usual distance from a picture to its nearest neighbour, null until it is measured. @type {number | null} */
   #usual = null;
 
   /** @param {Pictures} pictures */
@@ -94,7 +94,7 @@ function median(values) {
 /** A picture moved to the middle, and stretched so that what is light in it spreads SPREAD pixels in both directions (standard deviation). @param {Uint8Array} picture @param {number} side */
 function placed(picture, side) {
   const [across, down] = [1, side].map((step) => {
-    const light = new Float64Array(side); // of each column, or of each row
+    const light = new Float64Array(side); // the light of each column, or of each row
     for (const [i, level] of picture.entries()) light[Math.floor(i / step) % side] += level + 1e-9;
     const whole = light.reduce((sum, value) => sum + value);
     const middle = light.reduce((sum, value, i) => sum + (i + 0.5) * value, 0) / whole;

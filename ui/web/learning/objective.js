@@ -76,7 +76,7 @@ export class Objective {
     return { x: combine([scale, xt]), time: Math.fround(FLOW_TIME * tau) };
   }
 
-  /** What the network is to predict. @param {Float32Array} x0 @param {Float32Array} eps @param {number} t */
+  /** Return the target that the network has to predict. @param {Float32Array} x0 @param {Float32Array} eps @param {number} t */
   target(x0, eps, t) {
     if (this.prediction === "epsilon") return eps;
     if (this.prediction === "x0") return x0;

@@ -14,7 +14,7 @@ const [WARMUP, DECAY] = [50, 1000]; // steps of the learning rate: a short train
 const [MOMENTUM, BETA1, BETA2] = [0.95, 0.9, 0.999];
 const [CLIP, SMALL] = [1, 1e-6]; // the largest norm of a gradient, and torch's term against a division by 0
 const ADAMS = /^conv_in\.|^conv_out\.|embedding/; // tensors at the ends of a network, as all vectors are
-const QUINTIC = [3.4445, -4.775, 2.0315]; // of Newton and Schulz's step, which brings singular values near 1
+const QUINTIC = [3.4445, -4.775, 2.0315]; // the coefficients of the Newton-Schulz step, which brings singular values near 1
 const ROUNDS = 5;
 
 /** The learning rate of step 0, 1, …. @param {Recipe} recipe @param {number} step */
@@ -23,7 +23,7 @@ export function learningRate(recipe, step) {
   return recipe.lr * Math.min(1, (step + 1) / WARMUP) * 0.5 * (1 + Math.cos(Math.PI * done));
 }
 
-/** What a gradient is multiplied by, so that it is not too large. @param {number} norm */
+/** Return the factor that clips a gradient to the norm CLIP. @param {number} norm of the gradient */
 export const clipping = (norm) => Math.min(1, CLIP / (norm + SMALL));
 
 /** The weights of which each step is a share, which is larger at first. */

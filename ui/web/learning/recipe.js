@@ -20,7 +20,7 @@
  */
 
 /** The file of a published model with whose weights a lane begins. @typedef {{ file: ArrayBuffer, name: string, nullLabel: number | null }} Published */
-/** What a lane has learned at some step: see `Grid`. @typedef {{ averaged: Uint8Array, latest: Uint8Array | null, errors: number[], loss: number }} Lane */
+/** The samples, errors and loss of a lane at some step: see `Grid`. @typedef {{ averaged: Uint8Array, latest: Uint8Array | null, errors: number[], loss: number }} Lane */
 /**
  * Samples of the same noise for each lane; pictures have their channels last.
  * @typedef {object} Grid

@@ -20,7 +20,7 @@ const answer = (request) =>
 /** The sentence about an error of the browser's store. @param {unknown} error */
 const sentence = (error) => (/** @type {Error} */ (error)?.name === "QuotaExceededError" ? SHELF.full : SHELF.none);
 
-/** What a model is called in addresses and files. @param {string} title */
+/** Return the name of a model in addresses and files. @param {string} title */
 const nameOf = (title) =>
   title
     .normalize("NFKD")

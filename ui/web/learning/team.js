@@ -80,7 +80,7 @@ export class Team {
     return Promise.all(this.hands.map((hand, i) => hand.ask(this.lane, what, values(i))));
   }
 
-  /** What all but worker i have. @template T @param {T[]} all @param {number} i */
+  /** Return the list with null in the place of worker i. @template T @param {T[]} all @param {number} i */
   #others = (all, i) => all.map((one, j) => (j === i ? null : one));
 
   /** Take a step. The answer is its loss. @param {number} step */
@@ -97,7 +97,7 @@ export class Team {
     return loss;
   }
 
-  /** What it draws, and how far x̂_0 is off. @returns {Promise<Omit<Lane, "loss">>} */
+  /** Let the workers draw samples and measure the errors of x̂_0. @returns {Promise<Omit<Lane, "loss">>} */
   async look() {
     const shares = this.isAveraged ? await this.ask("averages") : [];
     const averages = this.isAveraged ? shares.map(({ range }) => range) : null;

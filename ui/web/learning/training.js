@@ -34,8 +34,8 @@ import { Hand, Team } from "./team.js";
  */
 
 const FIRST = 2; // seconds until the first grid
-const SHARE = 0.1; // of the time, at most, that later grids take
-const RECENT = 20; // seconds of steps that the rate is of
+const SHARE = 0.1; // later grids take at most this part of the time
+const RECENT = 20; // the rate is measured over so many seconds of steps
 const SMOOTH = 0.9; // how much the loss of a grid keeps of that of the step before
 const GRIDS = 64; // that a history keeps
 const TRIES = 4; // steps by which a rate is measured; the first one also loads the kernel
@@ -60,7 +60,7 @@ export function workersFor({ widths }, { side }, { cores = 1, memory = 0, mobile
   return Math.max(...[1, 2, 4].filter((count) => count === 1 || count <= Math.min(most, free)));
 }
 
-/** Images a second that so many workers learn, 0 where they can't. What they learn is blank, and forgotten. @param {Recipe} recipe @param {number} workers @param {() => Worker} [start] a new one */
+/** Measure how many images a second these workers learn, 0 where they can't. They learn blank pictures, and the result is thrown away. @param {Recipe} recipe @param {number} workers @param {() => Worker} [start] a new one */
 export async function measureRate(recipe, workers, start) {
   const { batch: count } = recipe;
   const images = new Uint8Array(count * 28 * 28);
@@ -98,11 +98,11 @@ export class Training {
   state = "starting";
   /** Takes what is new. @type {(news: News) => void} */
   onNews = () => {};
-  /** What the visitor wants to happen after the step under way. @type {"run" | "pause" | "stop"} */
+  /** The visitor's wish for the time after the current step. @type {"run" | "pause" | "stop"} */
   #wish = "run";
   #wake = () => {}; // tells those who wait for another state or wish
   #change = this.#next();
-  /** What happens one after another: steps, and what looks at all weights. @type {Promise<unknown>} */
+  /** Resolves when the current task ends. Tasks that need all weights run one after another. @type {Promise<unknown>} */
   #turn = Promise.resolve();
   /** @type {Promise<void> | null} */
   #run = null;
@@ -113,7 +113,7 @@ export class Training {
   #looked = { at: 0, took: 0 }; // seconds of learning at the end of the newest grid, and how many it took
   /** Seconds and steps at the end of the last steps. @type {{ seconds: number, step: number }[]} */
   #marks = [];
-  /** What it has learned when it is over. @type {Snapshot | null} */
+  /** The snapshot at the end of the training. @type {Snapshot | null} */
   #end = null;
 
   /** @param {Pictures} pictures @param {Recipe[]} lanes one or two, which go in step @param {How} how */
@@ -259,7 +259,7 @@ export class Training {
       return team.ask("begin", (index) => ({ ...rest, pictures: shown, index, workers: team.hands.length }));
     };
     await Promise.all(this.#teams.map((team, lane) => begin(team, lanes[lane], lane)));
-    how.snapshot = null; // which is as large as all networks
+    how.snapshot = null; // frees memory: a snapshot is as large as all networks
     this.#looked.at = this.seconds;
     this.#marks = [{ seconds: this.seconds, step: this.step }];
   }
@@ -296,7 +296,7 @@ export class Training {
     while (this.#marks.length > 2 && this.#marks[0].seconds < seconds - RECENT) this.#marks.shift();
   }
 
-  /** What a task gives; what it takes counts as learning. @template T @param {() => Promise<T>} task */
+  /** Run a task and return its result; its duration counts as learning time. @template T @param {() => Promise<T>} task */
   async #timed(task) {
     const began = performance.now();
     const found = await task();

@@ -14,7 +14,7 @@ import { Files, once } from "./files/store.js";
 /** @import { Words } from "../words/catalogue.js" */
 /** @import { WrittenFacts } from "./facts.js" */
 
-/** What a file of ui/static's knowledge has. @typedef {(name: string) => Promise<any>} Read */
+/** Reads a JSON file that ui/static wrote. @typedef {(name: string) => Promise<any>} Read */
 
 const SMALL = 3e6; // bytes of a model that is fetched before a run is asked for
 const LONG = 1; // s of an evaluation that is computed only when it is asked for: the worker hears nothing meanwhile
@@ -31,7 +31,7 @@ export class Checkpoints {
   engine = ""; // what computes the first model that was loaded
   /** @type {Map<string, WrittenFacts>} */
   #known = new Map();
-  /** Those that a GPU computes. @type {Set<string>} */
+  /** References of the models that a GPU computes. @type {Set<string>} */
   onGpu = new Set();
 
   /** @param {{ models: string[], answers: Record<string, any>, words: Words }} knowledge @param {Files} files @param {Read} read */
@@ -55,17 +55,17 @@ export class Checkpoints {
   /** Seconds of a step, null where that is not known. @param {StepKind} kind */
   pace = ({ ref, batch }) => this.seconds(ref, batch);
 
-  /** What a step takes for so many images, null where that is not known. @param {string} ref */
+  /** Return the expected seconds of one step of these images, null where nobody has measured it. @param {string} ref */
   seconds(ref, images = 1) {
-    const [seconds, of] = this.#paces.get(ref) ?? [this.#expected.get(ref), 1];
-    return seconds === undefined ? null : (images * seconds) / of;
+    const [seconds, measured] = this.#paces.get(ref) ?? [this.#expected.get(ref), 1];
+    return seconds === undefined ? null : (images * seconds) / measured;
   }
 
   /** @param {string} ref @param {number} seconds that so many evaluations of one image took */
   note(ref, seconds, images = 1) {
-    const [before, of] = this.#paces.get(ref) ?? [0, 0];
+    const [oldSeconds, oldImages] = this.#paces.get(ref) ?? [0, 0];
     const kept = recent(seconds);
-    this.#paces.set(ref, [kept * before + seconds, kept * of + images]);
+    this.#paces.set(ref, [kept * oldSeconds + seconds, kept * oldImages + images]);
   }
 
   /** Find out what there is to know of a checkpoint, on this page or on the Hub. @param {string} ref */
@@ -87,14 +87,14 @@ export class Checkpoints {
       for (const ref of kept.keys()) if (!this.#known.has(ref)) kept.delete(ref);
   }
 
-  /** What is known of a checkpoint after `learn`. @param {string} ref @returns {WrittenFacts} */
+  /** Return the facts of a checkpoint that `learn` has stored. @param {string} ref @returns {WrittenFacts} */
   known(ref) {
     const known = this.#known.get(ref);
     if (!known) throw new UserError(`There is no model ${ref} on this page`);
     return known;
   }
 
-  /** What the page learns of it. @param {string} ref @returns {Promise<FactsAnswer>} */
+  /** Return the facts of a checkpoint as an answer to the page. @param {string} ref @returns {Promise<FactsAnswer>} */
   async answer(ref) {
     return factsAnswer(ref, this.known(ref), this.seconds(ref), this.catalogue.isOwn(ref), await this.missing(ref));
   }
@@ -105,7 +105,7 @@ export class Checkpoints {
     return number < 0 ? [] : this.read(`models/${number}-examples.json`);
   }
 
-  /** What is known of a model, null for one of the Hub that is not loaded yet. @param {string} ref @returns {Facts | null} */
+  /** Return the facts of a model, null for a model of the Hub that is not loaded yet. @param {string} ref @returns {Facts | null} */
   facts(ref) {
     const found = this.#facts.get(ref);
     if (found) return found;

@@ -36,7 +36,7 @@ class BrowserClient {
   #waiting = new Map();
   /** The newest run of each part. @type {Map<string, number>} */
   #newest = new Map();
-  #count = 0; // of questions
+  #count = 0; // counts the questions
   #isBroken = false;
   /** @type {Worker | null} */
   #worker = null;
@@ -170,7 +170,7 @@ class BrowserClient {
     }, PATIENCE);
   }
 
-  /** What becomes of a question of the worker before. @param {Waiting} waiting */
+  /** Ask a question of the ended worker again, or report that its run was cut off. @param {Waiting} waiting */
   #resume({ question, take, last }) {
     const { verb, what, part } = question;
     /** @type {Partial<RunMessage<any>>} */

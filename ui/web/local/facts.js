@@ -4,7 +4,7 @@ import { schedule } from "../process/schedule.js";
 
 /** @import { CheckpointFacts, FactsAnswer, Home, ShippedSet, Sidecars, Spec } from "../messages/protocol.d.ts" */
 
-/** What ui/static has written of a checkpoint: see `known` there. own: the files themselves, of a model that was trained here. @typedef {{ spec: Spec | null, home: Home | null, set?: ShippedSet | null, colours: number[][] | null, scheduler: any, sidecars: Sidecars | null, root?: string, commit?: string, own?: Map<string, Uint8Array<ArrayBuffer>>, files: Record<string, import("./files/store.js").Entry> }} WrittenFacts */
+/** The facts of a checkpoint that ui/static wrote. own: the files of a model that was trained in this browser. @typedef {{ spec: Spec | null, home: Home | null, set?: ShippedSet | null, colours: number[][] | null, scheduler: any, sidecars: Sidecars | null, root?: string, commit?: string, own?: Map<string, Uint8Array<ArrayBuffer>>, files: Record<string, import("./files/store.js").Entry> }} WrittenFacts */
 
 /** The facts of a model, null before they are known; its schedule may come as its scheduler_config.json. @param {WrittenFacts} known @returns {CheckpointFacts | null} */
 export function factsIn({ spec, home, scheduler, sidecars, colours }) {

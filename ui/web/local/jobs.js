@@ -54,9 +54,9 @@ export class Run {
   #evaluations = 0; // done
   /** @type {Computation | null} */
   computation = null;
-  /** Of each of its checkpoints. @type {Loaded[]} */
+  /** The loaded models, one for each checkpoint of the run. @type {Loaded[]} */
   models = [];
-  /** What the computation keeps for files. @type {any} */
+  /** The numbers that the computation keeps for files. @type {any} */
   recording = null;
   /** What the computation keeps so that another run can begin at one of its states. @type {any} */
   states = null;

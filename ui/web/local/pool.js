@@ -10,7 +10,7 @@ import { isEnd } from "../run/stream.js";
 /** @import { Checkpoints } from "./checkpoints.js" */
 /** @import { Run } from "./jobs.js" */
 
-/** What another worker computes. given: as `Computation.chains` takes it. @typedef {{ phase: number, given: any, numbers: number[] }} Share */
+/** The share of a computation that another worker takes. given: the argument of `Computation.chains`. @typedef {{ phase: number, given: any, numbers: number[] }} Share */
 /** A step of it. @typedef {{ kind: "seen", number: number, index: number, seen: Seen }} StrandStep */
 /** What the page knows of the computer. memory: in GB, and whether it is a phone; undefined where a browser does not say. @typedef {{ cores?: number, memory?: number, mobile?: boolean }} Machine */
 

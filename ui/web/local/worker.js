@@ -19,7 +19,7 @@ const runs = new Map();
 /** @param {string} id */
 const find = (id) => [...runs.values()].find((run) => run.id === id);
 const GONE = "This run is no longer here: press Run again";
-/** Whether what takes time is no checkpoint. @param {string} name */
+/** Whether this name of a timed network means the 2-D example, which is no checkpoint. @param {string} name */
 const isOfPlane = (name) => name.startsWith("plane-");
 
 /** Everything else waits for this. @type {Promise<{ checkpoints: Checkpoints, pool: Pool }>} */
@@ -83,7 +83,7 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
     return { paces: Object.fromEntries(paces), device: "CPU", busy: false, tflop: null, workers };
   },
   emoji: () => checkpoints.read("emoji.json"),
-  cards: () => checkpoints.read("cards.json"), // of the course
+  cards: () => checkpoints.read("cards.json"), // the cards of the course
   run() {
     throw new UserError(GONE); // with the worker of the page before
   },

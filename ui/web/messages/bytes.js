@@ -20,7 +20,7 @@ const whole = async (stream) => new Uint8Array(await new Response(stream).arrayB
 /** @param {Uint8Array} content */
 export const packed = (content) => whole(through(content, new CompressionStream("deflate")));
 
-/** What `packed` made, piece by piece. @param {Uint8Array} content @param {CompressionFormat} format @returns {ReadableStream<Uint8Array>} */
+/** Unpack the bytes that `packed` made, piece by piece. @param {Uint8Array} content @param {CompressionFormat} format @returns {ReadableStream<Uint8Array>} */
 export const unpacking = (content, format = "deflate") => through(content, new DecompressionStream(format));
 
 /** @param {Uint8Array} content */

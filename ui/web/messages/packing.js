@@ -3,7 +3,7 @@ import { bytes } from "./bytes.js";
 
 /** @import { Picture } from "./protocol.d.ts" */
 
-/** What stands for bytes in JSON: a picture of a media type, or an array. @typedef {{ type: string, shape?: number[] }} Leaf */
+/** The entry that stands for bytes in JSON: a picture of a media type, or an array. @typedef {{ type: string, shape?: number[] }} Leaf */
 /** @typedef {Leaf & { at: number, size: number }} Packed a leaf whose bytes follow the head */
 /** @typedef {Leaf & { base64: string }} Written a leaf in a file of JSON */
 

@@ -114,7 +114,7 @@ export type Opening = {
   unknown?: string[];
   /** the paper's numbers for the measured pictures: t, rate, RMSE */
   published?: number[][] | null;
-  /** of an opened network, in the order of the computation */
+  /** the blocks of an opened network, in the order of the computation */
   blocks?: NetworkBlock[];
   /** the coarsest first */
   skips?: string[];
@@ -149,15 +149,15 @@ export type LaneFrame = {
 export type Look = {
   /** its name in the network */
   layer: string;
-  /** of its heads: the largest share is white */
+  /** the attention of its heads: white is the largest share */
   maps: Sprite;
 };
 
-/** What is seen of the blocks in one evaluation, in their order. */
+/** Pictures of the blocks in one evaluation, in the order of the blocks. */
 export type BlockPictures = {
-  /** of the chosen block, each from its darkest number to its brightest one */
+  /** the channels of the chosen block, each from its darkest number to its brightest one */
   channels: Sprite;
-  /** what a reader finds of x̂_0 in each block */
+  /** the estimate of x̂_0 that a reader makes from each block */
   read?: Sprite[];
   /** the numbers of each block as colours */
   colours?: Sprite[];
@@ -288,14 +288,14 @@ export type ModelChoice = {
   steps?: number;
   /** about how much its files take */
   gigabytes?: number;
-  /** of one evaluation for one picture; 0 if that was not counted */
+  /** the cost of one evaluation for one picture; 0 if it was not counted */
   tflop?: number;
 };
 
 /** What computes. */
 export type Device = {
   engine: string;
-  /** of the network's arithmetic, such as "bf16"; "" before a model was loaded */
+  /** the precision of the network's arithmetic, such as "bf16"; "" before a model was loaded */
   precision: string;
 };
 
@@ -414,7 +414,7 @@ export type Sidecars = {
 /** diffusers' pipeline for a model with coordinates. */
 export type Pipeline = {
   name: string;
-  /** of x_T */
+  /** σ of the state x_T */
   sigma: number | null;
 };
 
@@ -524,9 +524,9 @@ export type EngineQuestions = {
 /** Samples of a step of a training; null where a picture is gone. */
 export type TrainingGrid = {
   step: number;
-  /** of training until then */
+  /** seconds of training until this step */
   seconds: number;
-  /** of x̂_0 with the moving average, in grey levels */
+  /** the error of x̂_0 with the averaged weights, in grey levels */
   error: number | null;
   /** with the moving average */
   ema: Sprite | null;

@@ -265,7 +265,7 @@ export class BatchLayers extends Tape {
       new Normalisation(this, { weight, bias, groups, eps }, x, over);
   }
 
-  /** What each place of q takes from v, by how well it fits each place of k, in `heads` parts of the channels. @param {BatchImage} q @param {BatchImage} k @param {BatchImage} v @param {number} heads */
+  /** Attention: each place of q takes a mean of v, weighted by its match with k. The channels are split among the heads. @param {BatchImage} q @param {BatchImage} k @param {BatchImage} v @param {number} heads */
   attend(q, k, v, heads) {
     const { m, n } = this;
     const out = this.image(q.c, q.h, q.w);

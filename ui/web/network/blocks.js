@@ -44,7 +44,7 @@ function mapsOfTokens(fit) {
 }
 
 export class Blocks {
-  /** What the evaluation under way shows and changes. @type {Probe} */
+  /** What to show and to change in the current evaluation. @type {Probe} */
   probe = {};
 
   /**

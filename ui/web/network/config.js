@@ -23,7 +23,7 @@ export const LIMITS = {
   ...{ beta_start: [0, 1], beta_end: [0, 1], trained_betas: [0, 1], clip_sample_range: [0, Number.POSITIVE_INFINITY] },
 };
 
-const LEVELS = 8; // of a U-Net
+const LEVELS = 8; // a U-Net has at most so many resolutions
 const TIMES = LIMITS.num_train_timesteps[1];
 
 /** @type {Kind} */
@@ -131,7 +131,7 @@ const FIELDS = {
     ],
   },
 };
-/** Those whose further fields say nothing of what is computed; of others they must be null or false. */
+/** Configurations whose unknown fields don't change the result. In others, unknown fields must be null or false. */
 const OPEN = ["CLIPTextModel", "scheduler"];
 
 const digits = (/** @type {number} */ limit) => (limit < 1 ? `${limit}` : limit.toLocaleString("en"));

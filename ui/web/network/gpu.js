@@ -152,17 +152,17 @@ export async function onGpu(device, file, config, kernel) {
   };
 }
 
-/** What the layers of a step have noted for the device: a program, or a copy between two buffers. @typedef {{ name: string, group: GPUBindGroup, size: number[] } | { from: GPUBuffer, to: GPUBuffer, at: number, bytes: number }} Command */
+/** A command that a layer has noted for the device: a program, or a copy between two buffers. @typedef {{ name: string, group: GPUBindGroup, size: number[] } | { from: GPUBuffer, to: GPUBuffer, at: number, bytes: number }} Command */
 
 class GpuLayers {
   /** @type {Record<string, GPUComputePipeline>} */
   #pipelines = {};
   #bytes = 0;
-  /** What is to be sent. @type {Command[]} */
+  /** The commands to send to the device next. @type {Command[]} */
   #commands = [];
   /** Numbers of this step alone. @type {GPUBuffer[]} */
   #passing = [];
-  /** What is shown of this step. @type {{ x: Image, keep: (numbers: Float32Array) => void }[]} */
+  /** The images of this step to read back for the page. @type {{ x: Image, keep: (numbers: Float32Array) => void }[]} */
   #shown = [];
   /** What was made in the first step, in its order. @type {any[]} */
   #kept = [];

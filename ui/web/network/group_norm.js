@@ -2,7 +2,7 @@
 
 /** @import { Parameter } from "./parameters.js" */
 /** @import { BatchImage, Frame, Tape } from "./tape.js" */
-/** Of a layer. @typedef {{ weight: Parameter, bias: Parameter, groups: number, eps: number }} Norm */
+/** The parameters of a group norm. @typedef {{ weight: Parameter, bias: Parameter, groups: number, eps: number }} Norm */
 
 /** How one image is normalised: statistics of each group and picture, and a gain and an offset of each channel and picture. */
 export class Normalisation {

@@ -49,7 +49,7 @@ export function conv(
 // In one dimension, of data d and weights g: m = (d0 − d2) g0, (d1 + d2)(g0 + g1 + g2), (d2 − d1)(g0 − g1 + g2), (d1 − d3) g2;
 // the outputs are m0 + (m1 + m2) / 2 and (m1 − m2) / 2 − m3.
 
-/** What Winograd's products take of planes with a border: number n of tile i of channel c at out + n · next + c · outPlane + i. */
+/** Transform planes with a border for Winograd's products. Number n of tile i of channel c goes to out + n · next + c · outPlane + i. */
 export function tiles(
   a: usize, plane: usize, row: usize, channels: i32, h: i32, w: i32, out: usize, outPlane: usize, next: usize,
 ): void {

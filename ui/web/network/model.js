@@ -160,7 +160,7 @@ async function configsOf(folder) {
   return { root, unet, scheduler, index: index ?? {}, own: own ?? {}, vae, vqvae, text };
 }
 
-/** What it says, checked. @param {Configs} configs */
+/** Check the configurations of a checkpoint and describe its model. @param {Configs} configs */
 function describe({ root, unet, scheduler, index, own, vae, vqvae, text: encoder }) {
   const autoencoder = vae ?? vqvae;
   checkKinds(unet, index, autoencoder, autoencoder && encoder);
@@ -234,7 +234,7 @@ function seeingFlow(network, schedule, times) {
 
 /** A network whose time and condition a probe may cut. @param {import("./gpu.js").Network} network @param {number} T @param {Words | null} words @param {number | null} nullLabel @returns {Model["network"]} */
 function cuttable(network, T, words, nullLabel) {
-  /** What a cut condition is, once it was asked for. @type {Condition | undefined} */
+  /** The condition that takes the place of a cut one, made at first use. @type {Condition | undefined} */
   let none;
   return (x, tIndex, condition, probe) => {
     const time = probe?.cut?.has("time") ? Math.floor(T / 2) - 1 : Math.fround(tIndex);
@@ -363,7 +363,7 @@ async function sha256(file) {
   return digest ? Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("") : null;
 }
 
-/** What is kept beside weights, if it is of these and of the schedule; without a hash the folder is believed. @param {Json | null} content @param {Promise<string | null>} hash @param {Schedule} schedule */
+/** Return the content of a sidecar file if it was made for these weights and this schedule. Without a hash, the weights are not compared. @param {Json | null} content @param {Promise<string | null>} hash @param {Schedule} schedule */
 async function ofWeights(content, hash, schedule) {
   const own = content && (await hash);
   return (!own || content.weights_sha256 === own) && content && holdsFor(content.schedule, schedule) ? content : null;
@@ -384,7 +384,7 @@ function gammaOf({ times, gamma }, T) {
   throw new UserError("analytic_variance.json is not a table of Γ_t");
 }
 
-/** What is used of optimised steps. Throws for others. @param {Json} content @param {number} T */
+/** Read the optimised steps of a sidecar file. Throws for content that does not fit. @param {Json} content @param {number} T */
 function chainsOf({ times }, T) {
   const isChain = (/** @type {[string, unknown]} */ [n, text]) => {
     const chain = typeof text === "string" ? text.split(" ").map(Number) : [];

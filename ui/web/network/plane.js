@@ -9,7 +9,7 @@ import { Memory } from "./kernel.js";
 /** @import { Schedule } from "../process/schedule.js" */
 
 const STREAM = 2n ** 63n; // of the noise of a training: no step of a run has it
-const POINTS = 512; // of a batch, and of an evaluation at once
+const POINTS = 512; // points that one batch, or one evaluation, holds
 const ROW = POINTS + 16; // rows that are read at once must not share a set of a cache
 const LEARNING_RATE = 4e-3;
 const [FIRST, SECOND, TINY] = [0.9, 0.999, 1e-8]; // β₁, β₂ and ε of Adam

@@ -13,7 +13,7 @@ import { Weights } from "./weights.js";
 const FILE = "readers.safetensors";
 const OTHER = `${FILE} is not a file of readers: delete it, or make it again`;
 const LONGEST = 500_000; // characters of what it says beside tensors
-const LOW = 6 / 29; // of CIELAB: below it, the cube root is a line
+const LOW = 6 / 29; // where CIELAB's cube root becomes a line
 const SRGB = [
   [3.2406, -1.5372, -0.4986],
   [-0.9689, 1.8758, 0.0415],
@@ -53,7 +53,7 @@ function areFigures(figures) {
   );
 }
 
-/** What a file says besides tensors, if that is what is read of it. @param {unknown} text @returns {About} */
+/** Return the metadata of a file of readers, checked. @param {unknown} text @returns {About} */
 function aboutOf(text) {
   const about = typeof text === "string" && text.length <= LONGEST ? jsonObject(text) : null;
   const { times, measured, r2, figures } = about ?? {};
@@ -117,8 +117,8 @@ export class Readers {
   }
 
   /**
-   * What a block says of x̂_0: channels of rows of columns, in [−1, 1] or a latent.
-   * @param {string} name of the block @param {Tap} tap what it gave @param {number} t
+   * Return the estimate of x̂_0 from a block's output, as (channels, rows, columns): pixels in [−1, 1], or a latent.
+   * @param {string} name of the block @param {Tap} tap the output of the block @param {number} t
    */
   read(name, tap, t) {
     const { rank, side, features, offset, patches } = this.#blocks[name];
@@ -155,7 +155,7 @@ export class Readers {
 
   /**
    * A picture of what a block gave: three directions in its numbers as lightness and two colours; sRGB, the colours innermost.
-   * @param {string} name of the block @param {Tap} tap what it gave @param {number} t
+   * @param {string} name of the block @param {Tap} tap the output of the block @param {number} t
    */
   colours(name, { shape: [c, h, w], data }, t) {
     const { basis, centre, spread } = this.#blocks[name];

@@ -19,7 +19,7 @@
 export const up = (n, step) => Math.ceil(n / step) * step;
 
 export class Tape {
-  /** What goes back, in the order of the layers. @type {(() => void)[]} */
+  /** The backward functions, in the order of the layers. @type {(() => void)[]} */
   #steps = [];
   /** What layers do when the weights of a step are there, and when its gradients are. @type {{ pack: () => void, unpack: () => void }[]} */
   #maps = [];

@@ -91,7 +91,7 @@ export class Weights {
     const numbers = KINDS[found.kind].read(this.file.slice(found.from, found.to));
     if (found.kind === "I8") {
       const scales = this.take(name + SCALE, shape[0], ...shape.slice(1).map(() => 1));
-      this.count -= scales.length; // which are no weights
+      this.count -= scales.length; // the scales of int8 rows do not count as weights
       const row = numbers.length / scales.length;
       for (let i = 0; i < numbers.length; i++) numbers[i] *= scales[Math.floor(i / row)];
     }
@@ -101,7 +101,7 @@ export class Weights {
     return numbers;
   }
 
-  /** Of a tensor that was not taken yet. @param {string} name @returns {number[]} */
+  /** Return the shape of a tensor that nobody has taken yet, [] if there is none. @param {string} name @returns {number[]} */
   shape = (name) => this.#left.get(name)?.shape ?? [];
 
   /** To be called when all was taken; a sentence where something was not. @param {(name: string) => boolean} [ignored] */

@@ -28,7 +28,7 @@ function sizesOf(c, o, h, w, n) {
   const [high, wide] = [(h + 1) >> 1, (w + 1) >> 1]; // tiles
   const rows = Math.min(high, Math.max(1, Math.floor(BAND / (16 * (c + o) * wide * n)))); // rows of tiles in a band
   const [row, tiles] = [(2 * wide + 2) * n, rows * wide * n];
-  const plane = (2 * high + 2) * row; // of the image with a border
+  const plane = (2 * high + 2) * row; // the numbers of one channel, with its border
   return { h, w, high, wide, rows, row, plane, tiles, nextA: c * tiles + APART, nextM: o * tiles + APART };
 }
 

@@ -16,11 +16,11 @@ const KINDS = /** @type {const} */ (["x", "x0"]);
 const DARK = 0.75; // the share of its light that a place loses where the word does not look
 
 export class Pictures {
-  /** Those that can't be decoded are null. @type {Map<Sprite, ImageBitmap | null>} oldest first */
+  /** Decoded sprites; null marks a sprite that can't be decoded. @type {Map<Sprite, ImageBitmap | null>} oldest first */
   #decoded = new Map();
   /** @type {Promise<void> | null} */
   #painting = null;
-  #painted = ""; // which pictures are on the canvases
+  #painted = ""; // names the pictures that are on the canvases now
   #ready = Promise.resolve(); // resolves once the canvases can be painted
   #begun = () => {}; // called once the first pictures of a run are on the canvases
   /**
@@ -197,7 +197,7 @@ function blit(canvas, sprite, n, left = 0, width = canvas.width) {
   const context = context2d(canvas);
   context.globalCompositeOperation = "source-over";
   context.clearRect(left, 0, width, canvas.height); // pictures may be transparent
-  context.imageSmoothingEnabled = size > width; // a latent has few pixels, which are to be seen
+  context.imageSmoothingEnabled = size > width; // a latent has few pixels, and each should be visible
   context.drawImage(sprite, n * size, 0, size, size, left, 0, width, canvas.height);
 }
 

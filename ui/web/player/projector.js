@@ -5,7 +5,7 @@ import { WORDS } from "../words/page.js";
 /** @import { Page } from "../app.js" */
 
 export class Projector {
-  /** What is shown large. @type {HTMLElement | null} */
+  /** The element that is shown large, null for none. @type {HTMLElement | null} */
   root = null;
   #title = el("h2", null);
   #question = el("strong", { class: "question" });

@@ -96,7 +96,7 @@ export class Mixture {
     const root = Math.sqrt(alphaBar);
     const variance = this.variance(alphaBar);
     const squares = this.#squares;
-    let least = Infinity; // of them, so that not all parts vanish far away
+    let least = Infinity; // the smallest square; subtracted in the exponent, so that not all weights underflow to 0 far away
     for (let k = 0; k < squares.length; k++) {
       squares[k] = (x - root * this.x[k]) ** 2 + (y - root * this.y[k]) ** 2;
       least = Math.min(least, squares[k]);

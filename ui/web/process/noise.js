@@ -79,7 +79,7 @@ export class Random {
 /** Marsaglia and Tsang's tables, of each layer: below which size it is sure, its width in units of 2^−23, its height. */
 function ziggurat() {
   const density = (/** @type {number} */ x) => Math.exp(-0.5 * x * x);
-  const edge = new Float64Array(257); // of the layers, edge[0] = 0
+  const edge = new Float64Array(257); // the right edges of the ziggurat's layers; edge[0] = 0
   edge[256] = AREA / density(R);
   edge[255] = R;
   for (let i = 254; i > 0; i--) edge[i] = Math.sqrt(-2 * Math.log(AREA / edge[i + 1] + density(edge[i + 1])));

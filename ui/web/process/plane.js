@@ -8,7 +8,7 @@ import { schedule } from "./schedule.js";
 /** @import { Data } from "./mixture.js" */
 /** @import { Process } from "./predict.js" */
 
-export const UNIT = 6 / 32767; // of coordinates, which are shown as int16
+export const UNIT = 6 / 32767; // the unit of coordinates, which travel as int16
 export const ARROWS = 15; // on a side of a field
 export const ARROW_UNIT = 4 / 127; // of their lengths, which are shown as int8
 const CENTRES = 120;

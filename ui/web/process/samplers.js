@@ -281,7 +281,7 @@ const unipc = {
     let seen = [];
     /** @type {Float32Array} */
     let last = new Float32Array(); // the state that the last step began with
-    let order = 0; // of the last step
+    let order = 0; // of the solver in the previous step
     const slope = (/** @type {Seen} */ other, /** @type {Seen} */ from, /** @type {number} */ ratio) =>
       over(minus(other.x0, from.x0), ratio);
     return ({ x0 }, k, t, s, x) => {

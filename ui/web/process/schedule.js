@@ -150,7 +150,7 @@ function zeroTerminalSnr(alphaBar) {
 export function step(schedule, t, s) {
   const [at, as] = [alphaBarAt(schedule, t), alphaBarAt(schedule, s)];
   const alpha = at / as;
-  const ofStep = t - s === 1 && Number.isInteger(t) ? schedule.beta[t] : 1 - alpha; // which loses digits where β is small
+  const ofStep = t - s === 1 && Number.isInteger(t) ? schedule.beta[t] : 1 - alpha; // 1 − α would lose digits where β is small
   return {
     at,
     as,

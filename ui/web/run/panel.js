@@ -281,7 +281,7 @@ export class Panel {
     return (this.sketch !== "over" && this.standing.values) || this.form.pinned;
   }
 
-  /** Whether what is shown has the values of the form. */
+  /** Whether the shown run has the values of the form. */
   #isSame = () => {
     const chosen = this.form.pinned;
     const shown = this.standing.values ?? chosen;

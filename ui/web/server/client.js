@@ -13,7 +13,7 @@ import { NO_ANSWER, WORDS } from "../words/page.js";
 // until a certain time, and each message of the run moves this time on. So an entry of a window that has crashed expires.
 const MOST = 4;
 const LIST = "lab-heard";
-const COUNTS = 20_000; // ms after a message
+const COUNTS = 20_000; // ms for which an entry counts after a message of its run
 const SESSION = /^[0-9a-f]{32}$/; // as `token` makes it
 
 /** The runs that the windows of this browser listen to. @returns {[name: string, until: number][]} */
@@ -126,12 +126,12 @@ export class Server {
     const number = ++this.#runs; // tells the server which run is the newest, as requests may overtake each other
     const name = `${this.session}.${this.#load}.${number}`;
     const connection = new AbortController();
-    let counts = 0;
+    let countsUntil = 0;
     let over = false; // its last message has come
     const hears = () => {
-      if (counts > Date.now() + COUNTS / 2) return;
-      counts = Date.now() + COUNTS;
-      hear(name, counts);
+      if (countsUntil > Date.now() + COUNTS / 2) return; // the entry is still fresh enough
+      countsUntil = Date.now() + COUNTS;
+      hear(name, countsUntil);
     };
     this.#open.add(name);
     hears();

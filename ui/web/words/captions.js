@@ -66,7 +66,7 @@ export const LAST = {
 /** Sentences beside each other; "" among them is none. @param {...string} all */
 export const sentences = (...all) => all.filter(Boolean).join(" ");
 
-/** What is said of words that a model has never seen, "" for none. @param {string[]} words */
+/** Return the sentence about words that a model has never seen, "" if there are none. @param {string[]} words */
 export function unknown(words) {
   const named = words.map((word) => `“${word}”`).join(" and ");
   return named && `I don’t know ${named}: what is drawn is a guess.`;

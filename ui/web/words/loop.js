@@ -14,7 +14,7 @@ export const BACK = { towards: "a small step towards the guess", noise: "fresh n
 const SMALL = 0.2; // weights of the guess: below it a step is small,
 const LARGE = 0.6; // from here on it is large
 
-/** What the network does. */
+/** Sentences about the network's task. */
 export const ASKED = "It guesses the finished picture.";
 
 /**
@@ -25,7 +25,7 @@ export const ASKED = "It guesses the finished picture.";
 export function weight(alphaBar, next, sigma, sampler) {
   if (sampler === "consistency") return Math.sqrt(next);
   if (sampler === "ddpm" || sampler === "langevin") return (Math.sqrt(next) * (1 - alphaBar / next)) / (1 - alphaBar);
-  const kept = Math.sqrt(Math.max(0, 1 - next - (sigma ?? 0) ** 2) / (1 - alphaBar)); // of the noise in x_t
+  const kept = Math.sqrt(Math.max(0, 1 - next - (sigma ?? 0) ** 2) / (1 - alphaBar)); // the factor by which the noise of x_t is scaled in x_s
   return Math.sqrt(next) - kept * Math.sqrt(alphaBar);
 }
 
@@ -71,7 +71,7 @@ const SEEN = {
   "emoji-tiny": ["684 emoji", "the one that you name"],
 };
 
-/** What a model does, in two sentences. @param {string} ref @param {boolean} latent whether it draws latents */
+/** Describe in two sentences what a model was trained on and what it draws. @param {string} ref @param {boolean} latent whether it draws latents */
 export function lead(ref, latent) {
   const name = Object.keys(SEEN).find((name) => ref.startsWith(name)) ?? "";
   const [many, one] = SEEN[name] ?? ["", "a new one"];

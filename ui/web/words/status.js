@@ -51,5 +51,5 @@ function begins({ loads, seconds }) {
   return seconds === null ? "" : ` · starts in ${seconds < 1 ? "" : "about "}${duration(seconds)}`;
 }
 
-/** What a message says beside the state, "" for nothing. @param {Pick<RunMessage<any>, "status" | "text">} message @param {(ref: string) => string} name of a checkpoint */
+/** Return the text of a message beside its state, "" if it has none. @param {Pick<RunMessage<any>, "status" | "text">} message @param {(ref: string) => string} name of a checkpoint */
 export const said = ({ status, text }, name) => text || (status ? words(status, name) : "");

@@ -20,7 +20,7 @@ export const SAMPLER = {
   ...{ langevin: "Langevin", consistency: "Consistency", heun: "Heun" },
 };
 
-/** What a sampler is called; the page's owner's by its own name. @param {string} name */
+/** Return the title of a sampler. A sampler of the page's owner keeps its own name. @param {string} name */
 export const samplerName = (name) => SAMPLER[name] ?? name;
 
 /** So many things: "1 step", "10 steps". @param {number} n @param {string} thing one of them */

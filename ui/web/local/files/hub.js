@@ -40,7 +40,7 @@ export async function onHub(ref, base) {
   return { ...none, root: `${base}/${id}/resolve/${sha}`, commit: sha, files };
 }
 
-/** What is known of a model of the Hub once it is loaded. @param {Model} model @param {string} ref @param {WrittenFacts} known @returns {Partial<WrittenFacts>} */
+/** Return the facts of a loaded model of the Hub. @param {Model} model @param {string} ref @param {WrittenFacts} known @returns {Partial<WrittenFacts>} */
 export function factsOfModel(model, ref, { commit, files }) {
   const { T, beta, alphaBar, exploding, classes, classNames, nullLabel, size, channels, pictureSize } = model;
   const { student, gamma, optimised } = model;

@@ -7,7 +7,7 @@ import { factsOfModel } from "./hub.js";
 
 /** @import { WrittenFacts } from "../facts.js" */
 
-/** What is known of a model of the shelf, with its files. @param {string} ref @param {string} base where the page is @returns {Promise<WrittenFacts>} */
+/** Return the facts of a model of the shelf, with its files. @param {string} ref @param {string} base where the page is @returns {Promise<WrittenFacts>} */
 export async function onShelf(ref, base) {
   const found = await new Shelf(base).get(ref);
   if (!found) throw new UserError(OWN.gone(ref));

@@ -113,7 +113,7 @@ async function isMarked(bytes, mark) {
     .startsWith(mark);
 }
 
-/** What is loaded once, and again only where that failed. @template T @param {() => Promise<T>} load @returns {() => Promise<T>} */
+/** Return a function that loads once, and loads again only if that failed. @template T @param {() => Promise<T>} load @returns {() => Promise<T>} */
 export function once(load) {
   /** @type {Promise<T> | null} */
   let loading = null;

@@ -23,10 +23,10 @@ import { WORDS } from "./words.js";
  * @property {string[]} unknown words that are new to the model
  */
 /** @typedef {{ image: ImageBitmap | null, at: number }} Tile a picture, and where it stands in its row */
-/** of: the values that it is of. @typedef {{ plan: Plan, of: string, tiles: Map<number, Tile> }} Board the pictures of a run, or sketches */
+/** of: the form's values for which it was made. @typedef {{ plan: Plan, of: string, tiles: Map<number, Tile> }} Board the pictures of a run, or sketches */
 
 const FRAMES = 60; // of a film of a walk, at most
-const STEP = 0.25; // of a cell, by an arrow key
+const STEP = 0.25; // the part of a cell that one press of an arrow key moves
 
 /**
  * The cells around a place and their shares, of the finest lattice whose four cells are there; [] where there is none.
@@ -154,7 +154,7 @@ class Between {
     return this.#covered ? 0 : (this.#whole?.tiles.size ?? 0);
   }
 
-  /** What is shown: the run's pictures, and where there are none yet, sketches. @returns {Board[]} */
+  /** The shown boards: the run's pictures, over sketches where the run has none yet. @returns {Board[]} */
   get #boards() {
     return (this.#covered ? [this.#sketched] : [this.#whole, this.#sketched]).flatMap((board) => board ?? []);
   }

@@ -41,7 +41,7 @@ export class Sketches {
     this.#leave = () => {};
   }
 
-  /** Ask for a sketch of what is chosen, now that it is described. */
+  /** Ask for a sketch of the chosen values, once the engine has described them. */
   describe() {
     const { panel, clock } = this;
     const isOver = panel.sketch === "over";

@@ -95,7 +95,7 @@ class Compare {
 /** @param {Record<string, Values>} presets by their names */
 const starters = (presets) => Object.entries(presets).map(([name, values]) => ({ title: COMPARISONS[name], values }));
 
-/** What four families make of one noise, and those of the Hub that are here. @param {Page} page @param {Panel<Result>} panel */
+/** Fill in the example of four families from one noise, and the checkpoints of the Hub that are on this machine. @param {Page} page @param {Panel<Result>} panel */
 function families(page, panel) {
   const src = new URL("../examples/course/families.webp", import.meta.url).href;
   const rows = FAMILIES.rows.map(([name, how]) => el("li", null, el("b", null, name), el("small", null, how)));

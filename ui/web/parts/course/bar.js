@@ -129,7 +129,7 @@ export class Bar {
     FIGURES[name]?.().then((figure) => this.#lesson === lesson && element.append(figure), console.error);
   }
 
-  /** What is seen in its place where another part is shown. @param {Lesson} lesson */
+  /** Return the note that replaces a lesson while another part is shown. @param {Lesson} lesson */
   #away({ part, title }) {
     const { page } = this;
     const lead = el("p", null, el("b", null, BAR.title(this.#number, title)));
@@ -168,7 +168,7 @@ export class Bar {
   #doing(lesson, task) {
     const doing = action(task.button, "", () => {
       this.#fold(lesson.part !== "forward"); // there more is to be done after what plays
-      if (!isShown(doing)) this.#more.focus({ preventScroll: true }); // it unfolds what had the focus
+      if (!isShown(doing)) this.#more.focus({ preventScroll: true }); // the button that unfolds the focused element takes the focus
       begin(this.page, { ...lesson, values: { ...lesson.values, ...task.values }, step: task.step ?? 0 }, "press");
     });
     doing.classList.add("primary");

@@ -70,7 +70,7 @@ const PLAN = [
   ["later", "at home", ["inside", "two-steps", "one-path"], "and notebook 1"],
 ];
 
-/** What the Course says to teachers: a name, and what to know of it. @type {[name: string, about: string | Row[]][]} */
+/** Texts of the Course for teachers: a title, and its text or rows. @type {[name: string, about: string | Row[]][]} */
 export const TEACHERS = [
   ["A plan for 45 minutes", PLAN],
   [

@@ -6,7 +6,7 @@ import { countOf, countOfSteps } from "../../words/units.js";
 /** @import { Comparison } from "../../process/forward.js" */
 /** @import { Weights } from "../../process/schedule.js" */
 
-/** Of the schedule: as for a picture of variance 1. @param {Weights} table @param {number} t */
+/** Return the signal-to-noise ratio of x_t for a picture of variance 1. @param {Weights} table @param {number} t */
 export const snr = (table, t) => (table.signal[t] / table.noise[t]) ** 2;
 
 /** The same of this picture, if there is one. @param {number} ratio @param {number} variance */

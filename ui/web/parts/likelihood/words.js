@@ -4,7 +4,7 @@ import { general } from "../../words/floats.js";
 import { countOf, countOfSteps, grey } from "../../words/units.js";
 
 /**
- * Why the variance that costs more bits in a chain of so many steps makes the cleaner pictures.
+ * Explain why, in a chain of so many steps, the variance that costs more bits makes the cleaner pictures.
  * @param {number} steps @param {[betaTilde: number, beta: number]} noise the last that each adds @param {[betaTilde: number, beta: number]} bits
  */
 export const looksBetter = (steps, [clean, noisy], [more, less]) =>

@@ -15,7 +15,7 @@ import { MARK, WORDS } from "./words.js";
 
 const WIDE = 480; // pixels of a U
 const LONG = 140; // pixels of a line that has room for a whole name
-const STEP = 0.12; // of the picture, by an arrow key: whole percent, as a place has
+const STEP = 0.12; // an arrow key moves by this part of the picture: whole per cent, like a place
 
 /** The newest pictures for each canvas. @type {WeakMap<HTMLCanvasElement, object>} */
 const newest = new WeakMap();

@@ -25,7 +25,7 @@ export function titleOf(name, words) {
   return side ? `skips ${side}×${side}` : name;
 }
 
-/** What the network is asked for, "" where it takes nothing. @param {Record<string, any>} request @param {{ takes_words: boolean, num_classes: number }} model */
+/** Return the condition that the network receives, in words; "" where it takes none. @param {Record<string, any>} request @param {{ takes_words: boolean, num_classes: number }} model */
 export function askedFor({ label, prompt }, model) {
   if (model.takes_words) return prompt ? `“${prompt}”` : "no words";
   if (!model.num_classes) return "";
@@ -42,7 +42,7 @@ function when({ length }, { first, last }) {
   return first === 1 && end >= length ? "in all steps" : `in steps ${first} to ${Math.min(end, length)}`;
 }
 
-/** What is different in the second run, "" where there is none. @param {Record<string, any>} request @param {string[]} cut @param {string} donor the class or the words of the run that a block is taken from, "" for none @param {number[]} times @param {{ takes_words: boolean }} model */
+/** Return the change in the second run, "" where there is no second run. @param {Record<string, any>} request @param {string[]} cut @param {string} donor the class or the words of the run that a block is taken from, "" for none @param {number[]} times @param {{ takes_words: boolean }} model */
 export function secondTitle(request, cut, donor, times, model) {
   if (!cut.length && !donor) return "";
   const of = donor === ANY ? "no class" : `“${donor}”`;
@@ -84,7 +84,7 @@ export function measured({ off, graft, graft_block: block, first, last, ...run }
 }
 
 export const WORDS = {
-  /** What is shown of a block. @type {["read" | "colours" | "where", string][]} */
+  /** The three views of a block, with their titles. @type {["read" | "colours" | "where", string][]} */
   views: [
     ["read", "What can be read"],
     ["colours", "Activity"],

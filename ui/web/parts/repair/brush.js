@@ -4,7 +4,7 @@ import { ARROWS, onDrag } from "../../drawing/hands.js";
 import { REPAIR } from "../../words/rows.js";
 
 const GRID = 32; // as in ui/parts/repair.py
-const RADIUS = 2.3; // of the brush, in cells
+const RADIUS = 2.3; // the radius of the brush, in cells
 
 /** Whether each of `REPAIR.presets` hides a cell. @type {Record<string, (x: number, y: number) => boolean>} */
 export const PRESETS = {

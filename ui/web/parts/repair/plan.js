@@ -78,7 +78,7 @@ function plan(request, [model], catalogue) {
   checkTask(request, model);
   for (const method of methods(request)) checkMethod(method, way, catalogue);
   const { checkpoint, count, task } = request;
-  const evaluations = methods(request).map((method) => steps * METHODS[method].takes); // of a picture of each row
+  const evaluations = methods(request).map((method) => steps * METHODS[method].takes); // the evaluations of one picture, for each row
   const all = evaluations.reduce((sum, row) => sum + row);
   return {
     ...{ request, refs: [checkpoint], images: count, model, options, columns: count },

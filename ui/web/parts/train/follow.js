@@ -13,7 +13,7 @@ const SELDOM = 20_000; // and otherwise
 export class Follow {
   /** The run that is followed; null where none is. @type {ToldTrack | null} */
   track = null;
-  /** What was said of it last. @type {Followed | null} */
+  /** The last answer about the followed run. @type {Followed | null} */
   answer = null;
   #timer = 0;
 

@@ -5,13 +5,13 @@ import { without } from "../../process/errors.js";
 import { MACHINE } from "./words.js";
 
 /** @import { Recipe } from "../../learning/recipe.js" */
-/** What the page knows of a computer: `navigator`, with what not every browser has. @typedef {{ hardwareConcurrency?: number, deviceMemory?: number, userAgentData?: { mobile?: boolean }, connection?: { saveData?: boolean }, getBattery?: () => Promise<{ level: number, charging: boolean }> }} Device */
+/** `navigator`, with properties that not every browser has. @typedef {{ hardwareConcurrency?: number, deviceMemory?: number, userAgentData?: { mobile?: boolean }, connection?: { saveData?: boolean }, getBattery?: () => Promise<{ level: number, charging: boolean }> }} Device */
 
 const PAGES = 1000; // of 64 KiB that a worker takes, about
-const LOW = 0.2; // of a battery
-const RATE = "lab-learns"; // under which the browser keeps how many images of the usual network it learns a second
+const LOW = 0.2; // a battery below this charge is low
+const RATE = "lab-learns"; // the key of a kept rate: images of the usual network that this browser learns a second
 const FIRST = 5000; // images until the first samples can be read
-const [WIDTH, SIDE] = [16, 28]; // of the usual network
+const [WIDTH, SIDE] = [16, 28]; // the width and the picture side of the usual network
 /** A module with one instruction of SIMD. */
 const SIMD = [
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
@@ -43,7 +43,7 @@ export async function battery({ getBattery }) {
   return isLow ? MACHINE.battery(Math.round(100 * found.level)) : "";
 }
 
-/** What an image costs all lanes, in images of the usual network. @param {Recipe[]} recipes @param {number} side of the pictures */
+/** Return the cost of one image in all lanes together; the unit is one image of the usual network. @param {Recipe[]} recipes @param {number} side of the pictures */
 export const costOf = (recipes, side) =>
   recipes.reduce((sum, { widths }) => sum + (widths[0] / WIDTH) ** 2 * (side / SIDE) ** 2, 0);
 

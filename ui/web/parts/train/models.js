@@ -19,8 +19,8 @@ import { MODELS, RUN } from "./words.js";
 /** @import { Asked, Kept, Session } from "./session.js" */
 
 const CONFIG = "config.json";
-const MODEL = "mnist-tiny"; // whose weights know lines,
-const NO_LABEL = 10; // and what it gets for no label
+const MODEL = "mnist-tiny"; // a training may start from its weights, which know lines
+const NO_LABEL = 10; // the label that this model takes where a drawing has none
 const WEIGHTS = `checkpoints/${MODEL}/diffusion_pytorch_model.safetensors`;
 
 export class Models {
@@ -98,7 +98,7 @@ export class Models {
   }
 }
 
-/** What is kept of a training, with the tensors of its lanes as entries of their own: each is copied in its own turn. @param {Kept} kept */
+/** Split a kept training, so that the tensors of each lane are separate entries. Each entry is copied in its own task. @param {Kept} kept */
 function apart({ snapshot: { lanes, ...snapshot }, ...rest }) {
   const tensors = lanes.flatMap((lane, i) => Object.entries(lane).map(([what, all]) => [`${i} ${what}`, all]));
   return { ...rest, snapshot, ...Object.fromEntries(tensors) };

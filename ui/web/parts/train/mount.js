@@ -50,7 +50,7 @@ class Train {
   /** @type {ToldTrack | null} a recorded training */
   #example = null;
   #rate = knownRate();
-  /** What this computer is short of. @type {string[]} */
+  /** Sentences about this computer: its battery, and whether the browser saves data. @type {string[]} */
   #notes = [];
   #said = ""; // the state that a screen reader was told last
   #lack = lack();
@@ -253,7 +253,7 @@ class Train {
     return this.render();
   }
 
-  /** What is drawn: a training that is followed, the visitor's own, or the recorded one. @returns {Track | null} */
+  /** The drawn track: the followed training, the visitor's own, or the recorded one. @returns {Track | null} */
   get track() {
     const own = this.session.state === "idle" ? null : this.session.track;
     return this.follow.track ?? own ?? this.#example;
@@ -310,7 +310,7 @@ class Train {
     write(this.#estimate, works ? "" : time);
   }
 
-  /** What this computer is short of, how quick it is, and what was kept. */
+  /** Find out what this computer lacks, how fast it is, and which trainings it has kept. */
   async #begin() {
     const saves = savesData(navigator);
     this.#notes = [await battery(navigator), saves ? MACHINE.saves : ""];
@@ -340,7 +340,7 @@ class Train {
     if (!example.moments.length) return;
     this.#example = example;
     this.render();
-    if (this.track === example && this.session.state === "idle") this.view.scrubber.toggle(); // else one has begun
+    if (this.track === example && this.session.state === "idle") this.view.scrubber.toggle(); // the visitor may have begun a training meanwhile
   }
 
   /** @returns {Part} */

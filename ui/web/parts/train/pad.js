@@ -168,7 +168,7 @@ export class Pad {
       for (let i = 0; i < stroke.length; i += 2) {
         const [x, y] = [(stroke[i] * pixel) / UNITS, (stroke[i + 1] * pixel) / UNITS];
         if (!i) context.moveTo(x, y);
-        context.lineTo(x, y); // of one point: a dot
+        context.lineTo(x, y); // a line of one point becomes a dot
       }
     context.stroke();
   }

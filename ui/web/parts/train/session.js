@@ -17,7 +17,7 @@ import { RUN as SAID } from "./words.js";
  * What is asked for. values: of the form.
  * @typedef {{ values: Values, titles: string[], pictures: Pictures, recipes: Recipe[] }} Asked
  */
-/** What the browser keeps of a training. isOver: whether it has finished. @typedef {Asked & { snapshot: Snapshot, isOver: boolean }} Kept */
+/** A training as the browser keeps it. isOver: whether it has finished. @typedef {Asked & { snapshot: Snapshot, isOver: boolean }} Kept */
 /**
  * What a session is made of, so that node can test it. make: a training of these lanes. keep: puts a record on the shelf; a sentence where that is not possible, else "". alone:
  * gets the right to train, and what gives it back. now: milliseconds.

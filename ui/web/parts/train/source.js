@@ -10,7 +10,7 @@ import { OWN, PAD, WORDS } from "./words.js";
 /** @import { Pictures } from "../../learning/pictures.js" */
 
 const DIGITS = new URL("../../digits.npz", import.meta.url);
-/** What is known of pictures before they are here. @type {Pictures} */
+/** The pictures of a source that is not loaded yet. @type {Pictures} */
 const NONE = {
   kind: "digits",
   images: new Uint8Array(),

@@ -37,7 +37,7 @@ export function picturesOf(bytes, side, channels) {
 /** The mean of numbers; null of none. @param {number[]} values */
 const mean = (values) => (values.length ? values.reduce((a, b) => a + b) / values.length : null);
 
-/** What all of them have. */
+/** The base of all tracks. */
 export class Track {
   step = 0;
   images = 0; // pictures that the first network has seen
@@ -78,7 +78,7 @@ export class Track {
 
 /** A training that happens here. */
 export class LiveTrack extends Track {
-  /** What the pictures of a grid are drawn as. @type {WeakMap<Grid, Moment>} */
+  /** The moment that the player draws for each grid, made once. @type {WeakMap<Grid, Moment>} */
   #drawn = new WeakMap();
 
   /** @param {string[]} titles @param {Recipe[]} recipes @param {Pictures} pictures @param {History} history that the training goes on writing */

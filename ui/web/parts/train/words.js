@@ -52,7 +52,7 @@ export const FOLLOWED = {
   silent: "The other training has written nothing for two minutes",
 };
 
-/** What the training does, in a line. @param {Standing} state @param {string} error why it has failed */
+/** Describe in one line what the training does now. @param {Standing} state @param {string} error why it has failed */
 export const status = (state, error) => (state === "failed" && error ? `${STATES.failed}: ${error}` : STATES[state]);
 
 /** The numbers of a training. @typedef {{ images: number, total: number, rate: number, left: number | null }} Numbers */
