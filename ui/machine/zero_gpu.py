@@ -111,7 +111,7 @@ def side_by_side(
             for done, item in enumerate(steps, 1):  # noqa: B007
                 yield item
             return
-        except Exception as error:
+        except Exception as error:  # the package `spaces` raises its own kinds, which only exist there
             # gradio's Error, with a title such as "ZeroGPU quota exceeded"
             title, text = (str(getattr(error, name, "")) for name in ("title", "message"))
             if not title.startswith("ZeroGPU"):

@@ -103,7 +103,7 @@ class Api(gr.Server):
             try:
                 # _frontend: gradio would look for the page, and give up after three seconds: too few under heavy load.
                 *_, share_url = self.launch(**options, _frontend=False)
-            except Exception as error:
+            except Exception as error:  # gradio raises a plain Exception here
                 if "Couldn't start the app" not in str(error):
                     raise
                 raise OSError(

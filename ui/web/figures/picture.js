@@ -1,6 +1,7 @@
 // The reader's picture: one for each page, which all its figures show. It is numbers from −1 to 1, 28 × 28.
 
 import { bytes } from "../messages/bytes.js";
+import { attempt } from "../messages/client.js";
 import { fromText, toText, unpack } from "../pictures/text.js";
 import { fromUint8, toUint8 } from "../process/floats.js";
 
@@ -82,22 +83,13 @@ class OnePicture {
   async open(text) {
     const given = text && (await pictureOf(text));
     if (given) return this.change(given, "link");
-    const own = await pictureOf(stored(() => sessionStorage.getItem(KEPT)) ?? "");
+    const own = await pictureOf(attempt(() => sessionStorage.getItem(KEPT)) ?? "");
     if (own) this.change(own, "reader");
   }
 
   async #keep() {
     const text = await textOf(this.x);
-    stored(() => sessionStorage.setItem(KEPT, text));
-  }
-}
-
-/** What the browser's storage gives; null where a page may not use it. @template T @param {() => T} use */
-function stored(use) {
-  try {
-    return use();
-  } catch {
-    return null;
+    attempt(() => sessionStorage.setItem(KEPT, text));
   }
 }
 

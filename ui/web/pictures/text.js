@@ -2,7 +2,7 @@
 // as ui/pictures/as_text.py has them.
 
 import { base64, bytes, packed, unpacking } from "../messages/bytes.js";
-import { UserError } from "../process/errors.js";
+import { UserError, without } from "../process/errors.js";
 import { anotherSize } from "../words/pictures.js";
 
 /** @import { Picture } from "./resize.js" */
@@ -15,7 +15,7 @@ const known = new Map();
 /** Unpack a picture as text, at most so many bytes: `fromText` has no time to wait for it. @param {unknown} text */
 export async function unpack(text) {
   if (!text || known.has(String(text))) return;
-  const data = await unpackedUpTo(String(text), MOST).catch(() => null); // `fromText` says that it is no picture
+  const data = await unpackedUpTo(String(text), MOST).catch(without("a picture that is damaged")); // and `fromText` says so
   known.set(String(text), data ?? new Uint8Array());
 }
 

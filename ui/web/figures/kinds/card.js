@@ -1,5 +1,6 @@
 // The reader's picture, with noise on it and brought back: a card to save or to share.
 
+import { without } from "../../process/errors.js";
 import { CARD } from "../../words/figures.js";
 import { button, el, Slider, write } from "../elements.js";
 import { drawInto } from "../paint.js";
@@ -139,7 +140,7 @@ export function card(figure) {
   async function share() {
     const files = [await file()];
     const content = { title: CARD.title, text: CARD.first(picture.whose), url: await link() };
-    await navigator.share(navigator.canShare?.({ files }) ? { ...content, files } : content).catch(() => {}); // they left it
+    await navigator.share(navigator.canShare?.({ files }) ? { ...content, files } : content).catch(without("sharing")); // visitors may leave it
   }
   return { controls: { t }, update: () => begin() };
 }

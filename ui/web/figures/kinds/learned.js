@@ -1,6 +1,7 @@
 // A network that learns to draw digits: a recorded training to scrub through, or a real one, here.
 
 import { bytes } from "../../messages/bytes.js";
+import { without } from "../../process/errors.js";
 import { flat, fromUint8, toUint8 } from "../../process/floats.js";
 import { LEARNED } from "../../words/figures.js";
 import { failure } from "../../words/units.js";
@@ -82,7 +83,7 @@ export function learned(figure) {
   }
 
   async function open() {
-    const answer = await fetch(RECORDED).catch(() => null);
+    const answer = await fetch(RECORDED).catch(without("the recorded training"));
     if (!answer?.ok) return figure.say(LEARNED.unreachable);
     const [{ grids, points, batch }] = (await answer.json()).results;
     const lossAt = (/** @type {number} */ step) =>

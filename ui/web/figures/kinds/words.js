@@ -2,6 +2,7 @@
 
 import { ARROWS, onDrag } from "../../drawing/hands.js";
 import { bytes } from "../../messages/bytes.js";
+import { without } from "../../process/errors.js";
 import { CELLS, cellAt, placeOf, SIDE, sharesAt } from "../../process/square.js";
 import { BETWEEN } from "../../words/figures.js";
 import { button, el, write } from "../elements.js";
@@ -92,7 +93,7 @@ export function words(figure) {
   // --- Recorded
 
   async function open() {
-    const answer = await fetch(RECORDED).catch(() => null);
+    const answer = await fetch(RECORDED).catch(without("the recorded pictures"));
     if (!answer?.ok) return figure.say(BETWEEN.unreachable);
     const { results } = await answer.json();
     for (const { kind, cells, x } of results) {
