@@ -55,6 +55,8 @@ def _text(kind: Any, names: dict[str, Any]) -> str:
         return _text(kind.__forward_arg__, names)
     if origin is Annotated:
         return inner[0]
+    if getattr(origin, "__name__", "") == "ndarray":  # its shape and dtype say nothing here
+        return "ndarray"
     if origin in (Union, types.UnionType):
         return " | ".join(dict.fromkeys(inner))
     if origin is Literal:
@@ -66,7 +68,7 @@ def _text(kind: Any, names: dict[str, Any]) -> str:
         return f"{origin.__name__}[{', '.join(inner)}]"
     if kind in (None, type(None)):
         return "None"
-    if kind is SupportsIndex:
+    if kind is SupportsIndex or getattr(kind, "__name__", "") == "integer":  # by its name: NumPy takes time to import
         return "int"
     return "..." if kind is Ellipsis else getattr(kind, "__name__", repr(kind))
 
