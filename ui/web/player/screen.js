@@ -168,7 +168,8 @@ export class Screen {
       const canvas = el("canvas", { width: side * lanes.length, height: side });
       const label = SCREEN.seed(seed);
       const short = el("span", null, seed.length > 6 ? `…${seed.slice(-4)}` : seed);
-      const attributes = { role: "radio", title: label, "aria-label": label };
+      const checked = n === this.view.image;
+      const attributes = { role: "radio", "aria-checked": checked, title: label, "aria-label": label };
       return { thumb: button(attributes, () => this.pick(n), canvas, short), canvas };
     });
     const batch = this.#find(".batch");
