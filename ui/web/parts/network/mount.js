@@ -263,7 +263,6 @@ class Network {
       if (frame) lane.render(frame, blocks, view, chosen, shares, plan.place, whole);
       if (frame && this.#built > 1) paint(find(this.#titles[i], "canvas", HTMLCanvasElement), drawable(frame.x0));
     }
-    find(this.#body, ".detail").hidden = false;
     if (isNew) nextFrame().then(() => this.#describe(plan, view, step));
     else this.#describe(plan, view, step);
   }
@@ -300,6 +299,7 @@ class Network {
   /** Show the channels of a block, or the maps of its attention. @param {NetworkBlock} block @param {InsideFrame} frame @param {string} title @param {View} view */
   #renderDetail(block, { channels, looks = [], x0 }, title, view) {
     const detail = find(this.#body, ".detail");
+    detail.hidden = false;
     const maps = find(detail, ".maps", HTMLCanvasElement);
     const own = looks.filter(({ layer }) => blockOf(layer) === block.name);
     const where = view === "where";
