@@ -18,7 +18,7 @@ export const MARKUP = `
     <span class="op plus" aria-hidden="true">+</span>
     <figure class="eps"><figcaption><span>ε <span class="word">${WORDS.noise}</span></span><span class="at"></span></figcaption><div class="frame"><canvas role="img" aria-label="${WORDS.epsilon}"></canvas></div></figure>
     <span class="op is" aria-hidden="true">=</span>
-    <figure class="xt"><figcaption><span>x<sub>t</sub> <span class="word">${WORDS.noised}</span></span><span class="at">${WORDS.eq4}</span></figcaption><div class="frame"><canvas role="img"></canvas></div></figure>
+    <figure class="xt"><figcaption><span>x<sub>t</sub> <span class="word">${WORDS.noised}</span></span><span class="at">${WORDS.eq4}</span></figcaption><div class="frame"><canvas role="img" aria-label="${WORDS.noised}"></canvas></div></figure>
   </div>
   <div class="facts">
     <p class="readouts"></p>
@@ -32,8 +32,8 @@ export const MARKUP = `
       <h3>${WORDS.posterior}</h3>
       <p>${WORDS.posteriorAbout}</p>
       <div class="two">
-        <figure class="mean"><figcaption><span>μ̃<sub>t</sub> <span class="word">${WORDS.mean}</span></span></figcaption><div class="frame"><canvas role="img"></canvas></div></figure>
-        <figure class="change"><figcaption><span>x<sub>t</sub> − μ̃<sub>t</sub></span><span class="at"></span></figcaption><div class="frame"><canvas role="img"></canvas></div></figure>
+        <figure class="mean"><figcaption><span>μ̃<sub>t</sub> <span class="word">${WORDS.mean}</span></span></figcaption><div class="frame"><canvas role="img" aria-label="${WORDS.mean}"></canvas></div></figure>
+        <figure class="change"><figcaption><span>x<sub>t</sub> − μ̃<sub>t</sub></span><span class="at"></span></figcaption><div class="frame"><canvas role="img" aria-label="${WORDS.mean}"></canvas></div></figure>
       </div>
       <p class="weights"></p>
       <dl class="numbers"></dl>
