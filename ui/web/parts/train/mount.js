@@ -54,6 +54,9 @@ class Train {
   #notes = [];
   #said = ""; // the state that a screen reader was told last
   #lack = lack();
+  /** The search for a training that this browser has kept. */
+  #search = Promise.resolve();
+  #isAsked = false; // whether a link, a lesson or a question has set the form
 
   /** @param {Page} page @param {string} part */
   constructor(page, part) {
@@ -160,6 +163,7 @@ class Train {
   /** Values from a link, a lesson or a question. @param {Values} values @param {Cause} [cause] */
   async set(values, cause = "") {
     this.form.set(values);
+    this.#isAsked ||= Object.keys(values).length > 0;
     if (cause === "link" || cause === "press") this.form.unfold(values);
     this.#changed();
     if (cause === "press" && !this.#lack && Object.keys(values).length) await this.start();
@@ -170,13 +174,14 @@ class Train {
   /** Begin a training, if its pictures are here and the one before may go. */
   async start() {
     const { form, session, source } = this;
+    await this.#search; // what it finds is deleted only if the visitor agrees
     const { values } = form;
     const lacks = source.lacks;
     this.#complain(lacks);
     if (lacks || !(await this.#mayDrop(ANEW))) return;
     this.page.remember(this.part, values);
-    this.view.follow();
     const read = async () => {
+      this.view.follow(); // not earlier: until the session prepares, the recorded training may begin to play
       const pictures = await source.read();
       const titles = titlesOf(values, this.fields);
       return { values, titles, pictures, recipes: recipesOf(values, pictures) };
@@ -310,16 +315,22 @@ class Train {
     write(this.#estimate, works ? "" : time);
   }
 
-  /** Find out what this computer lacks, how fast it is, and which trainings it has kept. */
+  /** Take the training that this browser has kept, if there is one. */
+  async #find() {
+    const record = await this.models.kept().catch(without("the training of before"));
+    if (!record) return;
+    if (!this.#isAsked) this.form.set(record.values);
+    this.source.choose(record.pictures.kind);
+    this.session.find(record);
+  }
+
+  /** Find out what this computer lacks, how fast it is, and which training it has kept. */
   async #begin() {
     const saves = savesData(navigator);
+    this.#search = this.#find();
     this.#notes = [await battery(navigator), saves ? MACHINE.saves : ""];
-    const record = await this.models.kept().catch(without("the training of before"));
-    if (record && this.session.state === "idle") {
-      this.form.set(record.values);
-      this.source.choose(record.pictures.kind);
-      this.session.find(record);
-    } else if (!saves) await this.#showExample();
+    await this.#search;
+    if (this.session.state === "idle" && !saves) await this.#showExample();
     if (!saves && !this.#lack && !this.#rate) setTimeout(() => this.#measure(), LOOKS);
     this.render();
   }
