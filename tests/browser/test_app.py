@@ -750,7 +750,7 @@ VISIBLE = """(selector) => [...document.querySelectorAll(selector)]
 
 @pytest.mark.parametrize("part", ["watch", "compare"])
 def test_on_a_wall_the_pictures_take_the_room(page, url, part):
-    """At least .95 of the largest two squares that fit beside each other."""
+    """At least 0.95 of the largest two squares that fit beside each other."""
     page.goto(f"{url}?tab={part}")
     page.wait_for_selector(f".part-{part} .ddpm-player:not([data-frames='0'])")
     code = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'/>"

@@ -365,7 +365,7 @@ def test_a_drawing_is_made_by_keys_and_pointer_and_is_in_the_link(page, url):
     assert parse_qs(urlsplit(page.url).fragment) == {"drawing": ["-5,5"]} and "steps_b=2&" in f"{page.url}&".replace(
         "#", "&"
     )
-    assert "−.050\t.050\t.007" in shown(page)
+    assert "−0.050\t0.050\t0.007" in shown(page)
     board.scroll_into_view_if_needed()
     box = board.bounding_box()
     run = page.get_attribute(".part-plane", "data-run")

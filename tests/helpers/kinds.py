@@ -34,7 +34,7 @@ from diffusers import (
 )
 
 T = 6
-BETAS = {"beta_start": 0.02, "beta_end": 0.6, "num_train_timesteps": T}  # ᾱ_T is .08
+BETAS = {"beta_start": 0.02, "beta_end": 0.6, "num_train_timesteps": T}  # ᾱ_T is 0.08
 CLASSES = ("cat", "dog", "fox")
 
 

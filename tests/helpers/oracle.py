@@ -19,7 +19,7 @@ def linear_betas(T=1000, start=1e-4, end=0.02):
 
 
 def betas_from(f, T, most=0.999):
-    """Betas whose alpha_bar follows f, a function of t / T (IDDPM Eq. 17 and the cut at .999 below it)."""
+    """Betas whose alpha_bar follows f, a function of t / T (IDDPM Eq. 17 and the cut at 0.999 below it)."""
     return np.array([min(1 - f((i + 1) / T) / f(i / T), most) for i in range(T)])
 
 

@@ -81,7 +81,7 @@ def test_examples_of_a_page_run_one_after_the_other(name, tmp_path, monkeypatch)
         assert names["images"].std() > 20
     if "flow" in names:
         assert abs(names["flow"].log_prob.item() - 3.7616) < 1e-4
-    if "led" in names:  # by a classifier: all are of its class, whose deviation .06 DDIM's 50 even steps make smaller
+    if "led" in names:  # by a classifier: all are of its class, whose deviation 0.06 DDIM's 50 even steps make smaller
         x, y = names["led"].x.flatten(1).T
         assert abs(x.mean() - 0.5) < 0.02 and abs(y.mean()) < 0.02 and 0.03 < x.std() < 0.07
 

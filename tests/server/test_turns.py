@@ -96,7 +96,7 @@ def test_a_long_run_does_not_keep_short_ones_waiting():
 
 
 def test_turns_go_round_by_time_whatever_a_step_takes():
-    """Three visitors whose steps take .05, .1 and 2 s have computed the same after any while, but for a step."""
+    """Three visitors whose steps take 0.05, 0.1 and 2 s have computed the same after any while, but for a step."""
     log = simulate(Run("a", 400, 0.05), Run("b", 200, 0.1), Run("c", 10, 2.0))
     used = Counter()
     for (name, end), (_, before) in zip(log[1:], log, strict=False):

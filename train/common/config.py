@@ -205,7 +205,7 @@ class Process:
     flow_time: float = 1000.0
     """--prediction flow: the network gets τ times this number. 1000 suits a network that embeds its time as t − 1."""
     loss: Loss = "simple"
-    """L_simple (Eq. 14), the variational bound (Eq. 5), or L_simple + .001 L_vlb (Improved DDPM, Eq. 16)."""
+    """L_simple (Eq. 14), the variational bound (Eq. 5), or L_simple + 0.001 L_vlb (Improved DDPM, Eq. 16)."""
     variance: OwnVariance = "beta"
     """Reverse variance σ². The learned ones need --loss vlb or hybrid."""
     times: Literal["uniform", "lognormal"] = "uniform"

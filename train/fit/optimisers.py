@@ -64,7 +64,8 @@ class Muon(torch.optim.Optimizer):
     """Muon for the matrices and convolutions inside a U-Net, AdamW for the rest: ends, embeddings, biases, norms.
 
     torch.optim.Muon takes matrices only. A convolution's kernel is one here, (outputs, inputs · height · width). Steps
-    are scaled by .2 √max(rows, columns), so that they are about as large as AdamW's at the same rate (Liu et al. 2025).
+    are scaled by 0.2 √max(rows, columns), so that they are about as large as AdamW's at the same rate (Liu et al.
+    2025).
     """
 
     def __init__(
@@ -141,7 +142,7 @@ def _gradients(parameters: list[Tensor]) -> list[Tensor]:
 def orthogonal(matrices: Tensor) -> Tensor:
     """Return matrices, float (N, A, B), with their singular values brought near 1 by five Newton–Schulz steps.
 
-    The quintic's coefficients are Jordan et al.'s: singular values end between about .7 and 1.2, for which bfloat16 is
+    The quintic's coefficients are Jordan et al.'s: singular values end between about 0.7 and 1.2, for which bfloat16 is
     exact enough. It is used where the device computes in it, except for float64 matrices.
     """
     dtype, wide = matrices.dtype, matrices.shape[1] <= matrices.shape[2]

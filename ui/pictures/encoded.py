@@ -73,8 +73,8 @@ def kept_steps(steps: int, size: int, count: int, channels: int = 3, most: int =
     """The step indices whose frames are kept: all, or as many as fit into FRAME_BYTES, at most `most`, evenly spaced,
     with both ends.
 
-    count: pictures in a frame, those of other lanes included. A pixel takes at most 3 bytes, one of noise .9 as JPEG of
-    quality 80, and 1.05 per channel as PNG (measured: .82 and 1.00).
+    count: pictures in a frame, those of other lanes included. A pixel takes at most 3 bytes, one of noise 0.9 as JPEG
+    of quality 80, and 1.05 per channel as PNG (measured: 0.82 and 1.00).
     """
     picture = {"pixels": size**2 * 3 + 300, "jpeg": size**2 * 0.9 + 750, "png": size**2 * 1.05 * channels + 300}
     return fitting(steps, 2 * count * picture[frame_format(size, channels)], most)

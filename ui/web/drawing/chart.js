@@ -1,6 +1,6 @@
 // Charts: curves stretched to their box by CSS, with labels, dots and markers as HTML placed in per cent, so that nothing
 // is drawn again when the page changes its size.
-import { power, short } from "../words/numbers.js";
+import { power } from "../words/numbers.js";
 import { attribute } from "../words/symbols.js";
 import { el, svg, write } from "./dom.js";
 import { onDrag } from "./hands.js";
@@ -75,7 +75,7 @@ export function ceiling(v) {
 }
 
 /** The lines of an axis from 0 to high. @param {number} high @param {string} [name] @returns {Line[]} */
-export const halves = (high, name) => [0, 0.5, 1].map((share) => [100 - 100 * share, short(share * high), name]);
+export const halves = (high, name) => [0, 0.5, 1].map((share) => [100 - 100 * share, String(share * high), name]);
 
 /** Return the key of a chart, which names its curves. @param {...(readonly [name: string, label: string])} curves */
 export const key = (...curves) =>

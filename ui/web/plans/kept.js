@@ -5,7 +5,7 @@ import { LOSSLESS } from "./facts.js";
 
 const FRAME_BYTES = 18e6; // of the frames of one run on their way to the page
 
-/** About how many bytes a picture takes: 3 per pixel as BMP, .9 per pixel as JPEG, 1.05 per number as PNG. @param {number} size @param {number} channels */
+/** About how many bytes a picture takes: 3 per pixel as BMP, 0.9 per pixel as JPEG, 1.05 per number as PNG. @param {number} size @param {number} channels */
 function bytes(size, channels) {
   if (channels === 2 || channels === 4) return size ** 2 * 1.05 * channels + 300;
   return size <= LOSSLESS ? size ** 2 * 3 + 300 : size ** 2 * 0.9 + 750;

@@ -30,13 +30,13 @@ test("a caption says what is shared, and what the final step can't remove", () =
   assert.equal(
     said(),
     "Both begin with the same noise, and each step adds the same noise z; only its σ differs. Last noisy step at " +
-      "20 steps: DDPM βₜ adds σ = .182 (23 grey levels), DDPM β̃ₜ adds σ = .010 (1.3 grey levels); the final step " +
-      "can hardly remove that of DDPM βₜ. At 1000 steps: .011 and .007.",
+      "20 steps: DDPM βₜ adds σ = 0.182 (23 grey levels), DDPM β̃ₜ adds σ = 0.010 (1.3 grey levels); the final step " +
+      "can hardly remove that of DDPM βₜ. At 1000 steps: 0.011 and 0.007.",
   );
   const different = said({ steps: 1000 });
   assert.match(different, /their steps differ, so the noise of the steps is not shared/);
-  assert.match(different, /βₜ, 20 steps adds σ = \.182/);
-  assert.match(different, /β̃ₜ, 1000 steps adds σ = \.007/);
+  assert.match(different, /βₜ, 20 steps adds σ = 0\.182/);
+  assert.match(different, /β̃ₜ, 1000 steps adds σ = 0\.007/);
   assert.match(said({ sampler: "ddim" }), /DDIM η 0 adds σ = 0 \(0 grey levels\)/);
   assert.equal(saidOf([NOISY]), "");
   const single = { ...NOISY, steps: 1 };
@@ -63,7 +63,7 @@ test("lanes of other words", () => {
   const both = [first, { ...first, variance: "beta", guidance: 7 }];
   assert.match(
     saidOf(both, { ...facts(), latent: true }),
-    /only its σ and the scales of guidance differ\. .*σ = \.182;/,
+    /only its σ and the scales of guidance differ\. .*σ = 0\.182;/,
   );
 });
 

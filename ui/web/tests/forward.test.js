@@ -44,10 +44,10 @@ test("what is said of x_t", () => {
       .map(([text]) => text)
       .join(" · ");
   assert.equal(texts(0), "t 0 of 1000 · β 0 · ᾱ 1.0 · SNR ∞ · noise 0 grey levels");
-  assert.equal(texts(1), "t 1 of 1000 · β .10 · ᾱ .36 · SNR .56 · noise 102 grey levels");
+  assert.equal(texts(1), "t 1 of 1000 · β 0.10 · ᾱ 0.36 · SNR 0.56 · noise 102 grey levels");
   assert.match(texts(0, 0.2), /SNR ∞ · this picture ∞ · noise/);
-  assert.match(texts(1, 0.2), /SNR \.56 · this picture \.11 · noise/);
-  assert.equal(mean(1, 0.5, 0.0001), "μ̃ = .5000 x₀ + 1·10⁻⁴ xₜ");
+  assert.match(texts(1, 0.2), /SNR 0\.56 · this picture 0\.11 · noise/);
+  assert.equal(mean(1, 0.5, 0.0001), "μ̃ = 0.5000 x₀ + 1·10⁻⁴ xₜ");
   assert.equal(deviations(table, 0).length, 0);
   assert.match(remark(table, 1), /certain/);
   assert.equal(sentence(0, 1, 0.2), "The picture as it is.");

@@ -7,13 +7,13 @@ import { summary } from "../parts/likelihood/words.js";
 import { blockTitle, WORDS as NETWORK } from "../parts/network/words.js";
 import { BOARD, CHARTS, WORDS as POINTS } from "../parts/plane/words.js";
 import { TYPING } from "../parts/watch/words.js";
-import { fixed, fraction, number, power, short, signed } from "../words/numbers.js";
+import { fixed, fraction, number, power, signed } from "../words/numbers.js";
 
 test("numbers are written as in the paper", () => {
   const written = [
     [0, "0"],
-    [0.21, ".21"],
-    [0.00095, ".00095"],
+    [0.21, "0.21"],
+    [0.00095, "0.00095"],
     [0.00004, "4·10⁻⁵"],
     [3e-12, "3·10⁻¹²"],
     [2.7, "2.7"],
@@ -22,19 +22,18 @@ test("numbers are written as in the paper", () => {
     [Number.POSITIVE_INFINITY, "∞"],
   ];
   for (const [value, text] of written) assert.equal(number(value), text);
-  assert.equal(signed(-0.5), "−.50");
-  assert.equal(short(0.5), ".5");
-  assert.equal(fixed(0.12345), ".1235");
+  assert.equal(signed(-0.5), "−0.50");
+  assert.equal(fixed(0.12345), "0.1235");
 });
 
 test("a share has the digits that tell it from 1", () => {
   assert.deepEqual([0, 0.5, 0.95, 0.99, 0.9999, 0.99985, 1].map(fraction), [
     "0",
-    ".50",
-    ".95",
-    ".99",
-    ".9999",
-    ".9999",
+    "0.50",
+    "0.95",
+    "0.99",
+    "0.9999",
+    "0.9999",
     "1.0",
   ]);
 });
@@ -84,7 +83,7 @@ test("axes hold all values, with few lines", () => {
     halves(1).map(([top, label]) => [top, label]),
     [
       [100, "0"],
-      [50, ".5"],
+      [50, "0.5"],
       [0, "1"],
     ],
   );

@@ -74,7 +74,7 @@ test("what is said of a spread depends on its error", () => {
     Float32Array.from({ length: 4 * n }, (_, i) => far * [1, 0, -1, 0][i % 4]);
   const said = (/** @type {Float32Array} */ points) =>
     verdict(data, { s: 0, alphaBar: 1, reach: 1, points, field: null });
-  assert.equal(said(alternating(1, 500)), "Spread 1.001 ± .000: 50 % below what it should be (2.000)");
+  assert.equal(said(alternating(1, 500)), "Spread 1.001 ± 0.000: 50 % below what it should be (2.000)");
   assert.match(said(alternating(1.6, 500)), /: 28 % above what it should be/);
   assert.match(said(alternating(3, 500)), /: 4.5 times what it should be/);
   assert.match(said(Float32Array.from([3, 0, -1, 0, 0, 1, 0, -1])), /, as it should be \(2.000\)$/);

@@ -155,13 +155,13 @@ test("a long run is played in 15 seconds", () => {
 
 test("readouts and sentence of a step", () => {
   const texts = readouts([388, 367, 0.2137, 0.1402], 30, 50, 0.1402).map(([text]) => text);
-  assert.equal(texts.join(" · "), "step 31/50 · t 388→367 · ᾱ .21 · SNR .27 · σ .14 (18 grey levels)");
+  assert.equal(texts.join(" · "), "step 31/50 · t 388→367 · ᾱ 0.21 · SNR 0.27 · σ 0.14 (18 grey levels)");
   assert.equal(readouts([20, 0, 0.99, 0], 49, 50, 0).at(-1)[0], "σ 0: no noise added");
   assert.equal(readouts([20, 0, 0.99, 0], 49, 50, null).length, 4);
-  assert.equal(readouts([388, 367, 0.2137, 0.1402], 30, 50, 0.1402, false).at(-1)[0], "σ .14"); // of latents
+  assert.equal(readouts([388, 367, 0.2137, 0.1402], 30, 50, 0.1402, false).at(-1)[0], "σ 0.14"); // of latents
   assert.match(ending([12.34], [45]), /keeps noise .*: 12 of 255 grey levels/);
   assert.equal(ending([0.74], [45]), "The picture is finished.");
-  assert.equal(measured([0.74, 12.34]), "Noise measured: .74 and 12 of 255 grey levels");
+  assert.equal(measured([0.74, 12.34]), "Noise measured: 0.74 and 12 of 255 grey levels");
   assert.match(ending([12.34], [0]), /^The picture is finished\. .* fine texture;/); // no step added noise: it is fur
   assert.match(ending([0, 12.34], [45, 45]), /^B keeps noise .*\(12 of 255 grey levels\); A does not/);
   assert.match(ending([30, 2], [45, 1.3]), /^A keeps noise .*\(30 of 255 grey levels\); B does not \(2\.0\)/);
@@ -198,9 +198,9 @@ test("only the agreement of a guess with the last one says what is decided", () 
 });
 
 test("the bar says how much is picture, and never that all is where it is not", () => {
-  const [low, high] = [Math.round(127.5 - 63.75), Math.round(127.5 + 63.75)]; // half of −1 to 1: a variance of .25
+  const [low, high] = [Math.round(127.5 - 63.75), Math.round(127.5 + 63.75)]; // half of −1 to 1: a variance of 0.25
   const guess = new Uint8ClampedArray(4 * 16 * 16).map((_, i) => (i % 4 === 3 ? 255 : i % 64 < 32 ? low : high));
-  assert.ok(Math.abs(pictureShare(0.5, 0.5, guess) - 0.2) < 0.002); // not .5, as of a picture of variance 1
+  assert.ok(Math.abs(pictureShare(0.5, 0.5, guess) - 0.2) < 0.002); // not 0.5, as of a picture of variance 1
   assert.deepEqual([pictureShare(1, 0, guess), pictureShare(0, 1, guess)], [1, 0]);
   assert.match(sentence([300, 280, 0.4, 0.1], null, pictureShare(0.7, 0.3, guess)), /still more noise than shape/);
   assert.equal(cleanShare(guess), 1);
@@ -354,7 +354,7 @@ test("the arrows of the loop say what a step does", () => {
       .join(" | ");
   assert.equal(
     say([500, 480, 0.078, 0.15], 0.093, 0.15, "ddpm"),
-    "a small step towards the guess: 5 % | fresh noise: σₜ = .15",
+    "a small step towards the guess: 5 % | fresh noise: σₜ = 0.15",
   );
   assert.match(say([500, 480, 0.078, 0], 0.093, 0, "ddim"), /DDIM adds no fresh noise$/);
   assert.equal(say([1, 0, 0.9999, 0], 1, 0, "ddpm"), "the last step takes the whole guess | no fresh noise");

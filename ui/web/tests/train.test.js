@@ -35,7 +35,7 @@ test("one network has the usual recipe, two have what differs in their titles", 
       [0.012, 0],
     ],
   );
-  assert.deepEqual(titlesOf(two, form), ["rate .003, averaged", "rate .012, not averaged"]);
+  assert.deepEqual(titlesOf(two, form), ["rate 0.003, averaged", "rate 0.012, not averaged"]);
 });
 
 test("a flow has its own schedule, and a weighted loss sees every t alike", () => {

@@ -29,7 +29,7 @@ export const countOf = (n, thing) => (n === 1 ? `1 ${thing}` : `${n} ${thing}s`)
 /** @param {number} n */
 export const countOfSteps = (n) => countOf(n, "step");
 
-/** A standard deviation in the units of [−1, 1]: ".182". @param {number} value */
+/** A standard deviation in the units of [−1, 1]: "0.182". @param {number} value */
 export const sigma = (value) => (value ? fixed(value, 3) : "0");
 
 /** The same in grey levels of 0…255: "23", "1.3". @param {number} value */

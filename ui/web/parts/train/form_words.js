@@ -46,7 +46,7 @@ export const FIELDS = {
   },
   rate: {
     title: "learning rate",
-    titles: { 0.001: ".001", 0.003: ".003", 0.012: ".012" },
+    titles: { 0.001: "0.001", 0.003: "0.003", 0.012: "0.012" },
     sentences: {
       0.001: "Small steps: steady, and slower.",
       0.003: "Suits these networks.",
