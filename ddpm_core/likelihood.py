@@ -214,7 +214,7 @@ def bound_variance(
 
 
 def gaussian_kl(mean_1: Tensor, variance_1: Tensor, mean_2: Tensor, variance_2: Tensor) -> Tensor:
-    """Return KL(N(mean_1, variance_1) ‖ N(mean_2, variance_2)) of each pixel, in nats."""
+    """Return KL(N(mean_1, variance_1) ‖ N(mean_2, variance_2)) of each pixel, in nats. All shapes broadcast."""
     ratio = variance_1 / variance_2
     return 0.5 * (ratio - 1 - ratio.log() + (mean_1 - mean_2).square() / variance_2)
 

@@ -224,10 +224,12 @@ class Decoder(Protocol):
         ...
 
 
-class Text(Protocol):
-    """A text encoder: it makes a network's condition from prompts. Attention needs `words`, and the page needs
-    `unknown`.
-    """
+Text = Callable[[Sequence[str]], Tensor]  # a text encoder: of each prompt its condition, float32 (N, L, D)
+
+
+@runtime_checkable
+class WordReader(Protocol):
+    """A text encoder that also knows the words of a prompt, as that of a model from `load`. The page needs it."""
 
     def __call__(self, prompts: Sequence[str]) -> Tensor:
         """Return the condition of each prompt, float32 (N, L, D)."""
@@ -240,6 +242,17 @@ class Text(Protocol):
     def unknown(self, prompt: str) -> list[str]:
         """Return the words of a prompt that were in no caption of the training, as far as this is known."""
         ...
+
+
+def word_reader(model: Model) -> WordReader:
+    """Return the text encoder of a model that `load` returned and that takes words.
+
+    Raises:
+        TypeError: if the model takes no words, or if the text encoder is your own function.
+    """
+    if not isinstance(model.text, WordReader):
+        raise TypeError(f"the text encoder of this model does not know words, a {type(model.text).__name__}")
+    return model.text
 
 
 class _Itself:
@@ -284,8 +297,7 @@ class Model(ModelSpec):
         snr: the checkpoint's r for the sampler "langevin", None for `samplers.SNR`.
         corrections: the number of steps of Langevin dynamics that this sampler takes before each step of DDPM.
         decoder: for a latent model; it makes pictures from x, and x from pictures.
-        text: text(prompts) → the condition of each, float32 (N, L, D), if the model takes words. Drawing needs no more
-            than this; attention and the page also need its methods `words` and `unknown`, see `model.Text`.
+        text: text(prompts) → the condition of each, float32 (N, L, D), if the model takes words.
 
     Raises:
         ValueError: for other values.

@@ -77,7 +77,7 @@ def posterior(
 
 
 def posterior_mean(schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: Time, s: Time | None = None) -> Tensor:
-    """Return μ̃ alone: see `posterior`."""
+    """Return μ̃ alone, (N, C, H, W): see `posterior`, also for the arguments and errors."""
     if x_0.shape != x_t.shape:
         raise ValueError(f"x_0 and x_t must have one shape, got {tuple(x_0.shape)} and {tuple(x_t.shape)}")
     alpha_bar_t, alpha_bar_s, alpha_ts, beta_ts = _pair(schedule, t, s, x_t)
@@ -219,8 +219,8 @@ def check_signal(prediction: Prediction, alpha_bar: Tensor) -> None:
 def from_x0_eps(
     schedule: NoiseSchedule, prediction: Prediction, x_0: Tensor, eps: Tensor, x_t: Tensor, t: Time
 ) -> Tensor:
-    """Return the output of a perfect network with this prediction: the inverse of `to_x0_eps`, and the training
-    target.
+    """Return the output of a perfect network with this prediction, like x_t: the inverse of `to_x0_eps`, and the
+    training target.
     """
     _check_prediction(prediction, x_t, x_0, eps)
     if prediction == "epsilon":
@@ -334,5 +334,5 @@ def to_device(values: Tensor, device: torch.device, dtype: torch.dtype | None = 
 
 
 def cast(coefficient: Tensor, x: Tensor) -> Tensor | float:
-    """Return a float64 coefficient in x's dtype and on its device; a scalar becomes a Python number."""
+    """Return a float64 coefficient, any shape, in x's dtype and on its device; a scalar becomes a Python number."""
     return coefficient.item() if coefficient.ndim == 0 else to_device(coefficient, x.device, x.dtype)

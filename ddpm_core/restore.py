@@ -71,7 +71,7 @@ class Measurement:
         return f"Measurement({self.name}, sigma {self.sigma:g})"
 
     def __call__(self, x_0: Tensor) -> Tensor:
-        """A x_0, without noise."""
+        """Return A x_0, without noise: (N, ...) of pictures (N, C, H, W)."""
         return self.forward(x_0)
 
     def adjoint(self, y: Tensor, like: Tensor) -> Tensor:
@@ -83,12 +83,12 @@ class Measurement:
         return found
 
     def project(self, x: Tensor) -> Tensor:
-        """Return A⁺A x, the part of x that y determines."""
+        """Return A⁺A x, (N, C, H, W) as x: the part of x that y determines."""
         return self.pseudoinverse(self.forward(x))
 
     def observe(self, x_0: Tensor, seeds: Seeds | None = None) -> Tensor:
         """Return y of pictures (N, C, H, W) in [−1, 1]. seeds: the seeds of the noise, one for each; needed if sigma is
-        above 0.
+        above 0. Raises ValueError where they are missing or not as many as the pictures.
         """
         y = self.forward(x_0)
         if not self.sigma:
@@ -100,7 +100,10 @@ class Measurement:
         return y + self.sigma * self.forward(self.pseudoinverse(noise))  # none where y holds nothing, as in a mask
 
     def solve(self, y: Tensor, of_gram: float, of_identity: float, like: Tensor) -> Tensor:
-        """Return (of_gram A Aᵀ + of_identity I)⁻¹ y on the range of A, by conjugate gradients if `gram` isn't known."""
+        """Return (of_gram A Aᵀ + of_identity I)⁻¹ y on the range of A, by conjugate gradients if `gram` isn't known.
+
+        y: (N, ...), as the result. like: pictures of A's domain, (N, C, H, W).
+        """
         if self.gram is not None:
             return self.gram(lambda values: (of_gram * values + of_identity).reciprocal(), y)
         # One after the other, as the number of rounds must not depend on the batch.
@@ -124,7 +127,15 @@ class Measurement:
 
 
 def mask(known: Tensor | np.ndarray, sigma: float = 0.0) -> Measurement:
-    """Measure only some pixels. known: bool or 0 and 1, (H, W) or (C, H, W). y is the picture, 0 at unknown pixels."""
+    """Measure only some pixels. y is the picture, 0 at unknown pixels.
+
+    Arguments:
+        known: bool or 0 and 1, (H, W) or (C, H, W); 1 at the pixels that are known.
+        sigma: σ_y, as for `Measurement`.
+
+    Raises:
+        ValueError: for another mask, or one that knows no pixel; when it measures, for pictures of another size.
+    """
     keep = known.clone() if isinstance(known, Tensor) else torch.from_numpy(np.array(known))
     if keep.ndim not in (2, 3) or not bool(((keep == 0) | (keep == 1)).all()) or not bool((keep == 1).any()):
         raise ValueError(f"a mask is (H, W) or (C, H, W), 1 where a pixel is known and 0 elsewhere, got {keep.shape}")
@@ -138,8 +149,10 @@ def mask(known: Tensor | np.ndarray, sigma: float = 0.0) -> Measurement:
 
 
 def downsample(factor: int, sigma: float = 0.0) -> Measurement:
-    """Measure the mean of every block of factor × factor pixels; the sides are multiples of factor. A Aᵀ =
-    I/factor².
+    """Measure the mean of every block of factor × factor pixels, (N, C, H/factor, W/factor). A Aᵀ = I/factor².
+
+    Raises:
+        ValueError: unless factor is a whole number of at least 1; when it measures, for sides that are no multiples.
     """
     if not is_whole(factor, 1):
         raise ValueError(f"factor is a whole number of at least 1, got {factor!r}")
@@ -156,7 +169,11 @@ def downsample(factor: int, sigma: float = 0.0) -> Measurement:
 
 
 def grey(sigma: float = 0.0, channels: int = 3) -> Measurement:
-    """Measure the mean of the channels, (N, 1, H, W). A Aᵀ = I/channels."""
+    """Measure the mean of the channels, (N, 1, H, W). A Aᵀ = I/channels.
+
+    Raises:
+        ValueError: unless channels is a whole number of at least 1; when it measures, for another number of channels.
+    """
     if not is_whole(channels, 1):
         raise ValueError(f"channels is a whole number of at least 1, got {channels!r}")
 
@@ -175,6 +192,9 @@ def grey(sigma: float = 0.0, channels: int = 3) -> Measurement:
 
 def blur(kernel: Sequence[float], size: int, sigma: float = 0.0) -> Measurement:
     """Blur size × size pictures separably: the same kernel along both axes; the edge is mirrored.
+
+    Raises ValueError for an even number of weights, or more than fit into the picture; when it measures, for pictures
+    of another size.
 
     kernel: an odd number of weights. Singular values below 1 % are 0 in A itself, because 8 bits would lose their part;
     so A A⁺ A = A.
@@ -279,7 +299,7 @@ class Task:
     clip: bool
 
     def fitted(self, schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: float, v: Tensor | None) -> Denoised:
-        """Return a changed x̂_0 with the ε that belongs to it, clipped if the run clips."""
+        """Return a changed x̂_0, (N, C, H, W), with the ε that belongs to it, clipped if the run clips."""
         x_0 = x_0.clamp(-1, 1) if self.clip else x_0
         x_0, eps = to_x0_eps(schedule, "x0", x_0, x_t, t)
         return Denoised(x_0, eps, x_0, v)

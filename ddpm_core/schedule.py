@@ -86,7 +86,7 @@ class NoiseSchedule:
 
     @cached_property
     def t(self) -> Tensor:
-        """The whole times 0..T, like beta."""
+        """The whole times 0..T, float64 (T + 1,), like beta."""
         return torch.arange(self.T + 1, dtype=torch.float64)
 
     @cached_property

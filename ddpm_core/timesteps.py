@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from shlex import quote
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
 
@@ -64,9 +64,15 @@ _TIMES: dict[Spacing, Callable[[int, int], list[int]]] = {
 FORMULAS = tuple(_TIMES)  # the spacings that are the same for every model
 
 
-def timestep_pairs(
-    T: int, n: Steps, spacing: Spacing = "linspace", start: float | None = None
-) -> list[tuple[float, float]]:
+@overload
+def timestep_pairs(T: int, n: int, spacing: Spacing = ..., start: int | None = ...) -> list[tuple[int, int]]: ...
+
+
+@overload
+def timestep_pairs(T: int, n: Steps, spacing: Spacing = ..., start: float | None = ...) -> Pairs: ...
+
+
+def timestep_pairs(T: int, n: Steps, spacing: Spacing = "linspace", start: float | None = None) -> Pairs:
     """Return the n steps [(t, s), ...] of a strided chain, descending in t. Each s is the next t, and the last s is 0.
 
     Arguments:
@@ -132,9 +138,7 @@ def as_time(t: float) -> float:
     return int(t) if float(t).is_integer() else float(t)
 
 
-def model_pairs(
-    model: ModelSpec, n: Steps, spacing: Spacing | None, sampler: str, start: float | None = None
-) -> list[tuple[float, float]]:
+def model_pairs(model: ModelSpec, n: Steps, spacing: Spacing | None, sampler: str, start: float | None = None) -> Pairs:
     """Return `timestep_pairs`, or the steps that belong to the model: its optimised steps, or a student's own.
 
     n: may be the times themselves, without a spacing. spacing: None means a student's own steps, and "linspace" for

@@ -112,7 +112,10 @@ def _as_named(weights: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dic
 
 
 def make_buffers(unet: nn.Module, where: str) -> None:
-    """Give a network that was built without memory the buffers that no file holds: kernels of K-blocks, places."""
+    """Give a network that was built without memory the buffers that no file holds: kernels of K-blocks, places.
+
+    Raises CheckpointError for a part whose buffers are unknown.
+    """
     for name, module in unet.named_modules():
         if isinstance(module, (KDownsample2D, KUpsample2D)):
             module.kernel = type(module)(module.pad_mode).kernel.float()
@@ -156,7 +159,10 @@ def network_of(model: Model) -> Network | None:
 
 
 def stored_weights(network: Network, source: Source | None) -> dict[str, Tensor] | None:
-    """The weights of the file from which a model was loaded, if the network still has them, perhaps rounded."""
+    """Return the weights of a model's file by name, in the network's shapes; None if the network has others.
+
+    A network that holds them rounded still has them.
+    """
     path, weights = source and source.weights_path, network.state_dict()
     if not path:
         return None

@@ -140,7 +140,10 @@ def replacing_folder(folder: str | Path, ours: Collection[str]) -> Iterator[Path
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """A new, empty folder, which becomes `folder` at the end of the block, or is dropped if that exists by then."""
+    """Yield a new, empty folder. At the end of the block it becomes `folder`, or is dropped if that exists by then.
+
+    Raises OSError if it can't be made or moved.
+    """
     with _new(folder) as new:
         yield new
         _flush_all(new)

@@ -1,6 +1,8 @@
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 """A program that gives the trainer and the library all that they take. pyright checks it; nobody runs it."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,14 @@ train.preset("mnist-tiny", stepz=3)  # pyright: ignore[reportCallIssue]
 train.preset("mnist-tiny", steps="3")  # pyright: ignore[reportArgumentType]
 train.preset("mnist-tinny")  # pyright: ignore[reportArgumentType]
 model = ddpm_core.load("mnist-tiny")
+kept = [model.schedule.alpha_bar[t] for t, _ in ddpm_core.timestep_pairs(model.schedule.T, 20)]  # whole times are int
+
+
+def states(prompts: Sequence[str]) -> torch.Tensor:  # a text encoder is any function
+    return torch.zeros(len(prompts), 1, 1)
+
+
+replace(model, text=states, takes_words=True)
 for chosen in (3, "3", np.int64(3), [3, None], ["3", 4], labels[:2], torch.tensor([3, 4]), labels[0]):
     ddpm_core.sample(model, [0, 1], labels=chosen)
     ddpm_core.bits_per_dim(model, images[:2], labels=chosen)

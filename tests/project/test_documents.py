@@ -69,7 +69,7 @@ def test_examples_of_a_page_run_one_after_the_other(name, tmp_path, monkeypatch)
     names = {}
     code_of_page = blocks(DOCUMENTS[name], "python")
     if name == OWN_NETWORK:
-        code_of_page = code_of_page[4:]  # the tests below run the others
+        code_of_page = code_of_page[5:]  # the tests below run the others
     for code in code_of_page:
         if "ode_log_prob" in code and not find_spec("scipy"):
             continue
@@ -116,11 +116,18 @@ def test_networks_in_other_coordinates_of_the_example_draw_one_picture():
 
 def test_a_condition_of_the_example_reaches_the_network():
     names = {}
-    for code in ("import torch, ddpm_core", blocks(DOCUMENTS[OWN_NETWORK], "python")[3]):
+    by_label, by_closure = blocks(DOCUMENTS[OWN_NETWORK], "python")[3:5]
+    for code in ("import torch, ddpm_core", by_label):
         exec(compile(code, OWN_NETWORK, "exec"), names)
     model, images = names["enlarging"], names["images"]
     assert (ddpm_core.sample(model, seeds=[1], steps=4, labels=7)[0] == images[1]).all()
     assert (ddpm_core.sample(model, seeds=[1], steps=4, labels=5)[0] != images[1]).any()
+    exec(compile(by_closure, OWN_NETWORK, "exec"), names)
+    assert names["loss"] > 0 and names["images"].shape == (3, 28, 28, 1)
+    low = torch.zeros(2, 1, 7, 7)
+    low[1] = 1
+    black, white = ddpm_core.sample(names["seeing"](low), seeds=[1, 1], steps=4)
+    assert (black != white).any()
 
 
 def test_pandas_reads_a_study_as_evaluating_says(monkeypatch, capsys):

@@ -142,7 +142,10 @@ def as_example(item: Any) -> Example:
 
 
 def as_label(value: Any) -> int | str | None:
-    """Return a label as a number or a name; a number of NumPy or torch becomes one of Python."""
+    """Return a label as a number or a name; a number of NumPy or torch becomes one of Python.
+
+    Raises TrainError for anything else.
+    """
     if value is None or isinstance(value, str):
         return value
     try:

@@ -18,16 +18,26 @@ DELAY = 1  # seconds before a bar appears
 
 
 def sample_for(model: ModelSpec, data: str, split: str, count: int = 0, quiet: bool = False) -> ImageSample:
-    """Images to be compared with a model's pictures, or to be encoded by it: of their size and with their channels,
-    which are not those of a latent model's state."""
+    """Return images to compare with a model's pictures, or to encode. They have the pictures' size and channels, which
+    differ from those of a latent model's state.
+
+    data, split, count, quiet: as for `ImageSample`, also for the errors.
+    """
     return ImageSample(data, split, model.picture_size, count, model.picture_channels, quiet)
 
 
 class ImageSample:
-    """Up to `count` images spread evenly over a data set (0: all of it), resized and cropped as for training.
+    """Images spread evenly over a data set, resized and cropped as for training. description, split: see ImageSource.
 
-    channels: 1 to 4, see image_files.MODES. quiet: no progress bars. description, split: see ImageSource.
-    Raises TrainError, in one sentence, when there are no images, or for other channels.
+    Arguments:
+        data, split: as for `open_source`.
+        size: pixels a side.
+        count: the largest number of images; 0 for the whole data set.
+        channels: 1 to 4, see image_files.MODES.
+        quiet: no progress bars.
+
+    Raises:
+        TrainError: in one sentence, for data without images, and for other channels.
     """
 
     def __init__(self, data: str, split: str, size: int, count: int = 0, channels: int = 3, quiet: bool = False):
@@ -42,7 +52,9 @@ class ImageSample:
         return len(self._rows)
 
     def labels(self, classes: Sequence[str] | int) -> np.ndarray:
-        """Each image's class as a model numbers it, int64 (N,). classes: the model's class names, or how many it has.
+        """Return each image's class as a model numbers it, int64 (N,).
+
+        classes: the model's class names, or how many it has.
 
         Raises TrainError for images without a label, or of a class that the model does not have.
         """
@@ -65,7 +77,7 @@ class ImageSample:
         return np.array([list(classes).index(names[label]) for label in labels])
 
     def batches(self, doing: str = "reading images") -> Iterator[np.ndarray]:
-        """uint8 (<= BATCH, H, W, channels), all images in order. Raises TrainError for one that can't be read.
+        """Yield all images in order, uint8 (<= BATCH, H, W, channels). Raises TrainError for one that can't be read.
 
         doing: what the progress bar says.
         """
@@ -75,11 +87,11 @@ class ImageSample:
                 bar.update(len(batch))
 
     def batch(self, rows: range) -> np.ndarray:
-        """The images of these numbers, uint8 (rows, H, W, channels). Raises what `batches` does."""
+        """Return the images of these numbers, uint8 (rows, H, W, channels). Raises what `batches` does."""
         return np.stack([self._source.pixels(self._rows[i], self._size, self._channels) for i in rows])
 
     def pixels(self) -> np.ndarray:
-        """All images at once, uint8 (N, H, W, channels)."""
+        """Return all images at once, uint8 (N, H, W, channels). Raises what `batches` does."""
         return np.concatenate(list(self.batches()))
 
     def sha256(self) -> str:

@@ -123,10 +123,14 @@ class EndToEnd(Distilling):
 
 
 class Encoder:
-    """The first half of a U-Net, as it sees pictures that are noised to some times.
+    """The first half of a U-Net, down to its middle, for pictures that are noised to some times.
 
-    none: the condition of no class, int64 (1,), or of no words, (1, L, D); None without either. context: in which it is
-    evaluated.
+    Arguments:
+        unet: the teacher's.
+        schedule: its process.
+        times: 1..T, for each of which x_0 is noised.
+        none: the condition of no class, int64 (1,), or of no words, (1, L, D); None without either.
+        context: makes the context in which the U-Net is evaluated, such as accelerate's autocast.
     """
 
     def __init__(
@@ -141,7 +145,12 @@ class Encoder:
         self._schedule, self._none, self._context, self.times = schedule, none, context, times
 
     def __call__(self, x_0: Tensor, noise: Sequence[Tensor]) -> list[Tensor]:
-        """All states at all times, (N, C, H, W) each. noise: like x_0, for each of the times."""
+        """Return the states of all blocks at all times, (N, C, H, W) each, with the dtype of x_0.
+
+        Arguments:
+            x_0: pictures or latents in [−1, 1], (N, C, H, W).
+            noise: ε like x_0, for each of the times.
+        """
         unet, found, own = self._unet, [], {}
         none = None if self._none is None else self._none.expand(len(x_0), *self._none.shape[1:]).to(x_0.device)
         if none is not None and none.is_floating_point():
@@ -165,11 +174,15 @@ class Encoder:
 
 
 def grain(teacher: Model, x_0: Tensor, wanted: Tensor, condition: Tensor | None) -> Tensor:
-    """Return the squared difference of two root mean squares, (N,).
+    """Return how much the grain of two sets of pictures differs, (N,).
 
-    They are of what the teacher takes away at t = 1 from x_0, and from wanted.
+    The grain of a picture is the root mean square of what the teacher removes at t = 1. The result is the squared
+    difference of the two.
 
-    x_0, wanted: (N, C, H, W). What is left of them counts as known. condition: of both, as `evaluation` takes it.
+    Arguments:
+        teacher: its x̂_0 at t = 1 has no gradient here.
+        x_0, wanted: (N, C, H, W).
+        condition: of both, as `evaluation` takes it.
     """
 
     def away(pictures: Tensor) -> Tensor:

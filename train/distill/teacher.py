@@ -35,7 +35,7 @@ LIMITS = {"teacher_steps": (1, 1024), "student_steps": (1, 1024), "pairs": (0, 1
 
 
 def open_teacher(ref: str) -> Model:
-    """A teacher on the CPU in float32. Raises TrainError, in one sentence, for a checkpoint that can't be loaded."""
+    """Load a teacher on the CPU in float32. Raises TrainError for a checkpoint that can't be loaded."""
     if not ref:
         raise TrainError("Say what to distil: python -m train distill TEACHER --data DATA --out OUT.")
     try:
@@ -45,16 +45,18 @@ def open_teacher(ref: str) -> Model:
 
 
 def chain_of(teacher: Model, config: DistillConfig) -> list[int]:
-    """The times of the chain that is learned, descending from T: those of the student, or the teacher's.
+    """Return the times of the chain that is learned, descending from T: those of the student, or the teacher's.
 
-    Raises TrainError where the teacher's are not distinct.
+    Raises TrainError if two of the teacher's are one time.
     """
     return list(config.student_times) or teacher_times(teacher, config)
 
 
 def teacher_times(teacher: Model, config: DistillConfig) -> list[int]:
-    """The times at which the teacher is evaluated: those that are given, else, in an end-to-end run, optimised ones if
-    there are any, else T (k/n)^power.
+    """Return the times at which the teacher is evaluated, from T down to at least 1.
+
+    They are those of the configuration; else a student's own; else, in an end-to-end run, the optimised ones, if there
+    are any; else T (k/n)^power, rounded, k = n..1. Raises TrainError if two of these would be one time.
     """
     if config.teacher_times:
         return list(config.teacher_times)
@@ -74,9 +76,9 @@ def teacher_times(teacher: Model, config: DistillConfig) -> list[int]:
 
 
 def prepared(config: DistillConfig) -> DistillConfig:
-    """The configuration with all that the teacher decides. Raises TrainError for a teacher or settings that don't fit.
+    """Complete the configuration with all that the teacher decides. Nothing but the teacher is read.
 
-    Nothing but the teacher is read.
+    Raises TrainError for a teacher that can't be distilled, and for settings that don't fit it.
     """
     teacher = open_teacher(config.teacher)
     config = dataclasses.replace(config, **_decided(teacher, config), teacher_digest=digest(teacher))
@@ -101,7 +103,10 @@ def prepared(config: DistillConfig) -> DistillConfig:
 
 
 def open_student(ref: str) -> Model:
-    """--student, as `open_teacher` opens a teacher. Raises TrainError also for what is no progressive student."""
+    """Load --student as `open_teacher` does.
+
+    Raises TrainError also for a model that is no finished student of progressive distillation.
+    """
     model = open_teacher(ref)
     if model.student is None or model.student.method != "progressive" or not model.student.finished:
         raise TrainError(f"--student {ref} must be a finished student of progressive distillation.")
@@ -134,12 +139,13 @@ def _taken(times: tuple[int, ...], config: DistillConfig) -> dict[str, Any]:
 
 
 def unet_of(model: Model) -> nn.Module:
+    """Return the U-Net of a model that `open_teacher` loaded."""
     assert isinstance(model.network, TorchNetwork)
     return model.network.unet
 
 
 def digest(teacher: Model) -> str:
-    """SHA-256 of a teacher's weights, and of its autoencoder and text encoder."""
+    """Return the SHA-256 of all of a teacher's weights, in hexadecimal; "" for a model without a file."""
     path = teacher.source and teacher.source.weights_path
     if path is None:
         return ""

@@ -80,7 +80,7 @@ def examples(concepts: Sequence[Concept], held_out: HeldOut, seed: int = 0) -> I
 
 
 def write(concepts: Sequence[Concept], held_out: HeldOut, folder: Path, seed: int = 0) -> int:
-    """Make the folder, which must not hold anything yet. Returns the number of captions."""
+    """Make the folder, and return the number of captions. Raise TrainError for a folder that is not empty."""
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise TrainError(f"{folder} is not empty: choose another folder.")

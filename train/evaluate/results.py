@@ -147,7 +147,7 @@ def read_bits(out: Path) -> BitsFile | None:
 
 
 def read_arrays(path: Path, *names: str) -> dict[str, np.ndarray]:
-    """Arrays of an .npz: those named, or all."""
+    """Return arrays of an .npz, in its shapes: those of these names, or all. Raise TrainError if it is damaged."""
     try:
         with np.load(path) as found:
             return {name: found[name] for name in names or found.files}

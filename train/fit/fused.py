@@ -170,7 +170,10 @@ def _place() -> tuple[list[str], Path]:
 
 @cache
 def library() -> ctypes.CDLL:
-    """The compiled code, made once for each version of it and each kind of machine."""
+    """Return the compiled code, made once for each version of it and each kind of machine.
+
+    Raises TrainError without a C++ compiler that works.
+    """
     words, kept = _place()
     if kept.exists():
         with suppress(OSError):

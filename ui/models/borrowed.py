@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from ddpm_core.model import Decoder, Model, Text, engine_network
+from ddpm_core.model import Decoder, Model, WordReader, engine_network, word_reader
 
 if TYPE_CHECKING:
     from ddpm_core.model import Tensor
@@ -113,16 +113,14 @@ class BorrowedDecoder:
 
 
 class BorrowedText:
-    """The `Text` of the model whose network is lent."""
+    """The `WordReader` of the model whose network is lent."""
 
     def __init__(self, network: BorrowedNetwork):
         self._network = network
 
     @property
-    def _held(self) -> Text:
-        text = self._network.model.text
-        assert text is not None
-        return text
+    def _held(self) -> WordReader:
+        return word_reader(self._network.model)
 
     def __call__(self, prompts: Sequence[str]) -> Tensor:
         return self._held(prompts)

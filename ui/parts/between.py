@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 import ddpm_core
-from ddpm_core.model import Model, ModelSpec
+from ddpm_core.model import Model, ModelSpec, word_reader
 from ddpm_core.prediction import word_square
 from ui.machine.step_times import StepKind
 from ui.models.services import Services
@@ -72,9 +72,8 @@ class BetweenRun(Rows):
 
     def compute(self, plan: BetweenPlan, models: Sequence[Model], work: Job) -> None:
         (model,), request = models, self.request
-        assert model.text is not None
-        square = word_square(request.corners, SIDE)
-        new = dict.fromkeys(word for corner in request.corners for word in model.text.unknown(corner))
+        text, square = word_reader(model), word_square(request.corners, SIDE)
+        new = dict.fromkeys(word for corner in request.corners for word in text.unknown(corner))
         work.give({"kind": "plan", "unknown": list(new)})
         done = {}
         for cells in stages():

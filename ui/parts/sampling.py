@@ -15,7 +15,7 @@ from pydantic import Field
 
 from ddpm_core import imaging, runs
 from ddpm_core.imaging import to_uint8
-from ddpm_core.model import Model, ModelSpec, check_same_images
+from ddpm_core.model import Model, ModelSpec, check_same_images, word_reader
 from ddpm_core.runs import Chain
 from ui import protocol
 from ui.machine import zero_gpu
@@ -351,7 +351,10 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
 
 def _opening(plan: SamplingPlan, models: Sequence[Model]) -> tuple[protocol.Opening, list[tuple[str, tuple[int, ...]]]]:
     """Return the first result, and the words of the prompt of one lane with the numbers of their tokens."""
-    prompts = [(model.text, lane.asked.prompts or "") for model, lane in zip(models, plan.lanes, strict=True)]
+    prompts = [
+        (word_reader(model) if model.text else None, lane.asked.prompts or "")
+        for model, lane in zip(models, plan.lanes, strict=True)
+    ]
     new = dict.fromkeys(word for text, prompt in prompts if text for word in text.unknown(prompt))
     (text, prompt), *others = prompts
     words = list(text.words(prompt)) if text and not others else []

@@ -134,7 +134,7 @@ def coordinates_json(coordinates: Coordinates) -> dict[str, Any]:
 
 
 def read_coordinates(found: Any) -> Coordinates:
-    """Read coordinates back from the JSON that `coordinates_json` writes."""
+    """Read coordinates back from the JSON that `coordinates_json` writes. Raise ValueError for anything else."""
     if not isinstance(found, dict):
         raise ValueError(f"coordinates must be a JSON object, got {shown(found)}")
     if found.get("kind") in BEFORE:

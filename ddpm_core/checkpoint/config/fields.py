@@ -100,7 +100,7 @@ MAX_FILE = 16_000_000  # bytes of readers, and of a file of a tokenizer: CLIP's 
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file."""
+    """Return the JSON object in a file. Raise ValueError for anything else."""
     try:
         if path.stat().st_size > MAX_JSON:
             raise ValueError(f"it is larger than {MAX_JSON // 1000} kB")
@@ -149,7 +149,7 @@ def number(config: dict, key: str, default: float | None = None) -> float:
 
 
 def numbers(config: dict, key: str, most: int, only_whole: bool = False) -> list:
-    """A list of 1 to `most` numbers within LIMITS[key]."""
+    """Return a list of 1 to `most` numbers within LIMITS[key]. Raise ValueError for anything else."""
     low, high = LIMITS[key]
     values, fits = config.get(key), is_whole if only_whole else is_number
     if (
@@ -163,7 +163,7 @@ def numbers(config: dict, key: str, most: int, only_whole: bool = False) -> list
 
 
 def flag(config: dict, key: str, default: bool) -> bool:
-    """True or false."""
+    """Return true or false. Raise ValueError for anything else."""
     value = config.get(key, default)
     if not isinstance(value, bool):
         raise ValueError(f"{key} must be true or false, got {shown(value)}")
@@ -171,7 +171,7 @@ def flag(config: dict, key: str, default: bool) -> bool:
 
 
 def choice(config: dict, key: str, allowed: Iterable[str | None], default: str | None = None) -> Any:
-    """One of the allowed values."""
+    """Return one of the allowed values. Raise ValueError for anything else."""
     allowed = tuple(allowed)
     value = config.get(key, default)
     if not (value is None or isinstance(value, str)) or value not in allowed:
@@ -181,7 +181,7 @@ def choice(config: dict, key: str, allowed: Iterable[str | None], default: str |
 
 
 def text(config: dict, key: str, default: str = "") -> str:
-    """A printable string of at most 200 characters."""
+    """Return a printable string of at most 200 characters. Raise ValueError for anything else."""
     value = config.get(key, default)
     if not isinstance(value, str) or not _is_text(value) or len(value) > 200:
         raise ValueError(f"{key} must be a text of at most 200 characters, got {shown(value)}")
@@ -189,7 +189,7 @@ def text(config: dict, key: str, default: str = "") -> str:
 
 
 def names(config: dict, key: str, allowed: Container[str] | None = None) -> list[str]:
-    """A list of printable strings; allowed: the only ones that may occur."""
+    """Return a list of printable strings; allowed: the only ones that may occur. Raise ValueError for others."""
     values = config.get(key)
     if not isinstance(values, list) or not all(isinstance(value, str) and _is_text(value) for value in values):
         raise ValueError(f"{key} must be a list of names, got {shown(values)}")

@@ -127,7 +127,7 @@ def check_sizes(image_side: int, widths: list[int], attends: list[bool], middle:
 
 
 def image_side(config: dict) -> int:
-    """The side of a square image, from sample_size."""
+    """Return the side of a square image in pixels, from sample_size. Raise ValueError for a side that is none."""
     size = config.get("sample_size")
     if isinstance(size, list) and len(size) == 2 and size[0] == size[1]:
         return whole({"sample_size": size[0]}, "sample_size")

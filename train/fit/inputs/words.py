@@ -122,10 +122,11 @@ def make_text(config: Config, tokenizer: Any) -> Any:
 
 
 def learn_words(captions: Sequence[str], before: str | None = None) -> str:
-    """A vocabulary for captions, byte-pair encoding as CLIP has it, as JSON: {"vocab": ..., "merges": ...}.
+    """Return a vocabulary for captions, byte-pair encoding as CLIP has it, as JSON: {"vocab": ..., "merges": ...}.
 
     The same captions give the same one; the trainer of tokenizers numbers its tokens differently each time.
-    before: the vocabulary that it grows from, whose tokens keep their numbers and words their tokens.
+    before: the vocabulary that it grows from, whose tokens keep their numbers and words their tokens. Raises TrainError
+    without the package tokenizers.
     """
     try:
         from tokenizers.pre_tokenizers import ByteLevel
