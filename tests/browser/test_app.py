@@ -49,6 +49,10 @@ PARAMETERS = {
     "guidance": None,
     "prompt": "",
     "negative": "",
+    "S_churn": 0.0,
+    "S_min": 0.0,
+    "S_max": None,
+    "S_noise": 1.0,
 }
 
 
