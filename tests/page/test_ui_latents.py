@@ -110,7 +110,9 @@ def test_times_are_real_numbers_or_noise_levels():
     picture = as_text.from_text(text()[0], model)
     shown = {one["row"]: one["x0"] for one in results(messages, "step")}
     x = ddpm_core.encode(model, picture, 12.25, [7])
-    np.testing.assert_array_equal(shown[0], ddpm_core.reconstruct(model, x, 12.25, [8, 9, 10], 4))
+    np.testing.assert_array_equal(
+        shown[0], ddpm_core.reconstruct(model, x, 12.25, [8, 9, 10], 4, variance="beta_tilde")
+    )
 
 
 def test_what_needs_no_network_is_known_to_be_quick():

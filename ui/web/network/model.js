@@ -217,7 +217,8 @@ async function readersOf(folder, hash, net, schedule) {
 function seeing(network, process, flow) {
   const { times, trained } = process;
   if (flow) return seeingFlow(network, process, flow);
-  if (!times) return network;
+  // Below t = 1, a network gets the least time that it has learned, as in ddpm_core.
+  if (!times) return (x, tIndex, condition, probe) => network(x, Math.max(tIndex, 0), condition, probe);
   const timeAt = (/** @type {number} */ t) =>
     Number.isInteger(t)
       ? times[t]
