@@ -267,5 +267,5 @@ def _reported(rows: Rows) -> Rows:
         OSError,
         RuntimeError,
         ValueError,
-    ) as error:  # the other parts are wanted all the same
+    ) as error:  # the other parts are wanted
         yield {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
