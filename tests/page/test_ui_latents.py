@@ -155,7 +155,7 @@ WRONG = {
     "a mode": ({"mode": "dream"}, "no mode 'dream'"),
     "too many columns": ({"count": 17}, "columns must be"),
     "words as times": ({"times": "noon"}, "such as 750, 500, 250"),
-    "a level without its number": ({"times": "500, σ"}, "such as σ 80, 10, 0.5"),
+    "a level without its number": ({"times": "500, σ"}, "or σ 80, 10, 0.5"),
     "a real time past T": ({"times": "100.5"}, "from 0 to 100"),
     "too many times": ({"times": ",".join(map(str, range(13)))}, "up to 12"),
     "a time past T": ({"times": "101"}, "from 0 to 100"),

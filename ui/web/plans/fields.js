@@ -144,12 +144,10 @@ function levels({ title, most = 0, example }, value) {
     .split(/[\s,;=]+/)
     .filter(Boolean);
   const from = parts.indexOf("σ");
-  const numbers = parts.flatMap((part, i) => (part === "σ" ? [] : [{ part, isLevel: from >= 0 && i > from }]));
-  const isNumber = (/** @type {{ part: string }} */ { part }) =>
-    DECIMAL.test(part) && Number(part) >= 0 && Number(part) < Infinity;
-  if (!numbers.every(isNumber) || numbers.length > most || parts.at(-1) === "σ")
+  const all = parts.filter((part) => part !== "σ").map(Number);
+  if (all.some((one) => !(one >= 0 && one < Infinity)) || all.length > most || parts.at(-1) === "σ")
     throw new UserError(FIELD.times(title, most, example, shown(value)));
-  return [...new Set(numbers.map(({ part, isLevel }) => (isLevel ? `σ ${Number(part)}` : Number(part))))];
+  return [...new Set(all.map((one, i) => (from >= 0 && i >= from ? `σ ${one}` : one)))];
 }
 
 /** The erased cells: a bit for each of CELLS × CELLS cells, row by row, as base64url; empty if nothing is erased. @param {unknown} value */

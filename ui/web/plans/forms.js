@@ -93,12 +93,13 @@ export const count = (
 ) => field("count", "whole", words, usual, { low, high, ...more });
 export const pictures = (usual = 4) => count(RUN.count, usual, 1, 16, { follows: "count", slider: true, ...MORE });
 
+const LEVEL = { low: 0, high: 100, step: 0.01 }; // of noise, σ
 /** The limits of the options of samplers that are numbers. @type {Record<string, More>} */
 const NUMBERS = {
   eta: { low: 0, high: 1, step: 0.05 },
-  S_churn: { low: 0, high: 100, step: 1 },
-  S_min: { low: 0, high: 100, step: 0.01 },
-  S_max: { low: 0, high: 100, step: 0.01, open: OPTION_WORDS.S_max.open },
+  S_churn: { low: 0, high: 100 },
+  S_min: LEVEL,
+  S_max: LEVEL,
   S_noise: { low: 0, high: 2, step: 0.001 },
 };
 

@@ -70,10 +70,8 @@ export const RUN = {
 /** The words of options of samplers that are numbers. @type {Record<string, FieldWords>} */
 export const OPTIONS = {
   eta: { title: "η", label: "Noise, η", help: "Of each step: 0 adds none, 1 as much as β̃ₜ" },
-  S_churn: { title: "S_churn", label: "Churn, S_churn", help: "Noise that Heun adds and removes again: 0 adds none" },
-  S_min: { title: "S_min", label: "Churn from, S_min", help: "The smallest noise level σ at which churn adds noise" },
-  S_max: { title: "S_max", label: "Churn up to, S_max", help: "The largest one", open: "no limit" },
-  S_noise: { title: "S_noise", label: "Churn’s factor, S_noise", help: "Multiplies the noise that churn adds" },
+  S_churn: { title: "S_churn", help: "Noise that all steps add: 0 adds none" },
+  S_max: { title: "S_max", open: "no limit" },
 };
 
 /** In lane B, where that differs from A. */

@@ -18,7 +18,7 @@ export const FIELDS = {
   times: {
     title: "Times",
     label: "Times t",
-    help: "A row for each: at T only noise is left, at 0 the picture. Or noise levels: σ 80, 10, 0.5",
+    help: "A row for each: at T only noise is left, at 0 the picture; or σ 80, 10",
     placeholder: "1000, 750, 500, 250",
     example: "750, 500, 250",
   },
