@@ -100,7 +100,7 @@ const NUMBERS = {
   S_churn: { low: 0, high: 100 },
   S_min: LEVEL,
   S_max: LEVEL,
-  S_noise: { low: 0, high: 2, step: 0.001 },
+  S_noise: { high: 2, step: 0.001 },
 };
 
 /**

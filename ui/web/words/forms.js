@@ -70,7 +70,7 @@ export const RUN = {
 /** The words of options of samplers that are numbers. @type {Record<string, FieldWords>} */
 export const OPTIONS = {
   eta: { title: "η", label: "Noise, η", help: "Of each step: 0 adds none, 1 as much as β̃ₜ" },
-  S_churn: { title: "S_churn", help: "Noise that all steps add: 0 adds none" },
+  S_churn: { title: "S_churn", help: "Noise that the steps add" },
   S_max: { title: "S_max", open: "no limit" },
 };
 
