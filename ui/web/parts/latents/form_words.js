@@ -18,8 +18,8 @@ export const FIELDS = {
   times: {
     title: "Times",
     label: "Times t",
-    help: "A row for each: at T only noise is left, at 0 the picture; or σ 80, 10",
-    placeholder: "1000, 750, 500, 250",
+    help: "A row for each: at T only noise is left, at 0 the picture",
+    placeholder: "1000, 750, σ 10",
     example: "750, 500, 250",
   },
   count: { title: "The number of columns", label: "Columns" },
