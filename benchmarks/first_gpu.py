@@ -31,6 +31,7 @@ from benchmarks.training import ours, pictures
 from ddpm_core.commands.reading import Parser
 from ddpm_core.engines.choose import choose_device, wrap
 from ddpm_core.engines.network import unet
+from ddpm_core.errors import UserError
 from ddpm_core.names import Precision
 from train.__main__ import main as train
 from train.common.config import PRESETS, Config
@@ -260,5 +261,11 @@ def _reported(rows: Rows) -> Rows:
     """The rows of a part, and its error where it fails."""
     try:
         yield from rows
-    except Exception as error:  # the other parts are wanted all the same
+    except (
+        UserError,
+        ImportError,
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:  # the other parts are wanted
         yield {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}

@@ -357,6 +357,7 @@ class Spec(TypedDict):
     snr: float | None
     corrections: int
     readers: bool  # whether readers were fitted
+    whole_times: NotRequired[bool]  # whether the network takes only whole times; absent for others
 
 
 class Autoencoder(TypedDict):

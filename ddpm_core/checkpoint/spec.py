@@ -67,13 +67,15 @@ _VARIANCES: dict[str, OwnVariance] = {
 class CheckpointConfig:
     """unet: the configuration of the U-Net. spec: all that is known of the model without its network.
 
-    decoder, text: the configurations of a latent model's other networks.
+    decoder, text: the configurations of a latent model's other networks. whole_times: whether the network takes only
+    whole times.
     """
 
     unet: dict[str, Any]
     spec: ModelSpec
     decoder: dict[str, Any] | None = None
     text: dict[str, Any] | None = None
+    whole_times: bool = False
 
 
 def check(checkpoint: LocalCheckpoint) -> CheckpointConfig:
@@ -196,7 +198,7 @@ def _from_contents(
     weights = choice(own, "weights", AVERAGINGS, "unknown")
     whole_times = transformer or unet["_class_name"] == "OpenAIUNet" or unet.get("time_embedding_type") == "learned"
     spec = _on_its_schedule(ModelSpec(image_size=size, channels=channels, **fields), own, whole_times)
-    return CheckpointConfig(unet, spec, decoder, text), weights
+    return CheckpointConfig(unet, spec, decoder, text, whole_times), weights
 
 
 def _latents(unet: dict, channels: int, decoder: dict, text: dict | None) -> dict[str, Any]:

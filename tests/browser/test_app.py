@@ -49,6 +49,10 @@ PARAMETERS = {
     "guidance": None,
     "prompt": "",
     "negative": "",
+    "S_churn": 0.0,
+    "S_min": 0.0,
+    "S_max": None,
+    "S_noise": 1.0,
 }
 
 
@@ -484,6 +488,24 @@ def test_what_a_sampler_or_a_class_needs_is_shown_with_it(page, url):
         assert lab.is_visible(f"[data-name={name}]") == visible
     run(lab)
     assert "DDIM η 0 · frog" in lab.inner_text(".ddpm-player .title")
+    assert not lab.is_visible("[data-name=S_churn]")
+    choose(lab, sampler="heun", S_churn=2)
+    run(lab)
+    assert "Heun S_churn 2 · frog" in lab.inner_text(".ddpm-player .title")
+    assert "S_churn=2" in lab.url and "S_noise" not in lab.url
+
+
+def test_a_sampler_of_the_apps_owner_runs_in_the_page(page, narrow_page):
+    def halved(predict, schedule, pairs, x, *, noise):
+        for k, (t, s) in enumerate(pairs):
+            found = predict(x, t)
+            x = found.x0_hat / 2
+            yield ddpm_core.Step(k, t, s, x, found.x0_hat, 0.0)
+
+    with served("mnist-tiny", samplers={"mine:halved": halved}) as app:
+        lab = opened(page, app.local_url, checkpoint="mnist-tiny", sampler="mine:halved", steps=2, count=1)
+        run(lab)
+        assert "mine:halved" in lab.inner_text(".ddpm-player .title")
 
 
 def taken(page, title):

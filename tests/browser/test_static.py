@@ -77,13 +77,17 @@ def settings(draw):
     one = {
         "checkpoint": ref,
         "steps": draw.choice([1, 2, 4, 8, 10, 20, 50, 100, 1000, 1001, "x"]),
-        "sampler": draw.choice(["ddpm", "ddpm", "ddim", "dpm++", "unipc", "consistency", "euler"]),
+        "sampler": draw.choice(["ddpm", "ddpm", "ddim", "dpm++", "unipc", "heun", "heun", "consistency", "euler"]),
         "variance": draw.choice(["beta", "beta_tilde", "analytic", "learned"]),
         "spacing": draw.choice(
             ["auto", "auto", "linspace", "trailing", "leading", "quadratic", "quadratic_T", "optimised"]
         ),
         "eta": draw.choice([0, 0.5, "1", 0.123456789, 2]),
         **{name: draw.choice([False, True]) for name in SWITCHES},
+        "S_churn": draw.choice([0, 2, "40", 0.5, 101]),
+        "S_min": draw.choice([0, 0.05, "x"]),
+        "S_max": draw.choice(["", None, 50, "7.5"]),
+        "S_noise": draw.choice([1, 1.003, "0.9"]),
         "seed": draw.choice([0, 13, 2**32 - 1, -1, "7"]),
         "label": draw.choice(["any", "any", "3", "cat", "red"]),
         "guidance": draw.choice(["", None, 1, 2.5, "3", 11]),
@@ -100,7 +104,7 @@ def settings(draw):
         "rows": draw.choice(["variance", "sampler"]),
         "columns": draw.choice(["5, 10", "2 4 50", "", "10, x"]),
         "mode": draw.choice(["reconstruct", "interpolate"]),
-        "times": draw.choice(["", "500", "1000, 562, 62", "2000"]),
+        "times": draw.choice(["", "500", "1000, 562, 62", "2000", "0.5, 12.25", "σ 50, 10, 0.5", "sigma .2", "σ"]),
         "task": draw.choice(["mask", "downsample", "grey", "blur"]),
         "method": draw.choice(["ddnm", "replacement", "repaint"]),
         "method_b": draw.choice(["none", "ddnm", "repaint"]),
@@ -116,7 +120,7 @@ def settings(draw):
 
 UNSEEN = "red \u202e\u2066\u3164\ufe0f\u05d0\x1b\u0430pple é \U000e0100😀"  # by repr, or at all
 APART = ("estimate", "seconds", "auto", "steps", "shown", "order", "of", "asked", "refs")
-PAIR = ("prompt", "steps", "variance", "sampler", "spacing", "eta", *SWITCHES, "guidance")
+PAIR = ("prompt", "steps", "variance", "sampler", "spacing", "eta", "S_churn", "S_max", *SWITCHES, "guidance")
 
 
 def normal(answer):

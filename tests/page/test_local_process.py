@@ -154,6 +154,8 @@ TIMES = [
     for n, spacing, sampler, start in [
         *((n, "leading", "ddpm", start) for n in (1, 10, 1000) for start in (None, 1000)),
         (5, "leading", "ddpm", 500),
+        (5, "linspace", "ddim", 12.25),
+        (1, "trailing", "ddim", 0.5),
         (3, "optimised", "ddpm", None),
         (4, "optimised", "unipc", 1000),
         (7, None, "ddpm", None),
@@ -239,6 +241,23 @@ LANES = [("lanes", {"models": [described(LINEAR), described(COSINE)], "seeds": [
 _PICTURE = {"model": described(LINEAR), "levels": LEVELS[0].ravel().tolist()}
 PICTURES = [("levels", {"levels": list(range(252)), "channels": 3})]
 PICTURES += [("encode", {**_PICTURE, "t": t, "seed": "4"}) for t in (0, 1, 500, 1000)]
+REAL_STARTS = [  # a chain from a time between two whole ones
+    (
+        "latents",
+        {
+            **{"model": model, "levels": LEVELS.reshape(2, -1).tolist(), "t": t, "seeds": ["4", "5"]},
+            **{"weight": 0.3, "settings": {"seed": "6", **settings}},
+        },
+    )
+    for model, t, settings in [
+        (described(LINEAR), 12.25, {"steps": 4}),
+        (described(LINEAR, "epsilon"), 0.5, {"steps": 1, "sampler": "ddim"}),
+        (described(COSINE), 411.7, {"steps": 4, "sampler": "ddim", "eta": 0.5}),
+        (described(COSINE, gamma=GAMMA), 300.5, {"steps": 4, "variance": "analytic"}),
+        (described(LINEAR), 411.7, {"steps": 4, "sampler": "dpm++"}),
+        (described(LINEAR), 411.7, {"steps": 4, "sampler": "heun", "S_churn": 2.0}),
+    ]
+]
 COMPARED = [("compare", {"config": COSINE, "levels": _PICTURE["levels"], "t": t, "seed": "4"}) for t in (0, 1, 90)]
 BETWEEN = [
     (
@@ -306,6 +325,7 @@ REFUSED = [
             (described(ZERO_SNR, "v"), {"sampler": "unipc"}),
             (described(ZERO_SNR, "v"), {"sampler": "heun"}),
             (described(LINEAR, "mu"), {"sampler": "heun", "S_churn": 2}),
+            (described(LINEAR, wholeTimes=True), {"sampler": "heun", "S_churn": 2}),
             (described(LINEAR), {"sampler": "heun", "S_churn": -1}),
             (described(LINEAR, student=PROGRESSIVE), {"steps": 3}),
             (described(LINEAR, student=CONSISTENCY), {"sampler": "ddpm"}),
@@ -317,7 +337,7 @@ QUESTIONS = (
     OPTIONS_OF + NOISE + TABLES + REAL + CHURNED + WEIGHTS + [EPSILON] + DRAWN + GAMMAS + PAIRS + TIMES + RUNS + LEARNED
 )
 QUESTIONS += CHAINS + LANES + PICTURES
-QUESTIONS += COMPARED + BETWEEN + RESTORED + PLANE + REFUSED
+QUESTIONS += COMPARED + REAL_STARTS + BETWEEN + RESTORED + PLANE + REFUSED
 
 
 @pytest.fixture(scope="module")
@@ -388,6 +408,23 @@ def test_chains_with_churn_agree_to_single_precision(answer):
             np.testing.assert_allclose(one["x"], step.x.flatten(), rtol=0, atol=2e-6 * step.x.abs().max().item())
             assert one["sigma"] == pytest.approx(step.sigma, rel=1e-9)
         assert found[1]["sigma"] > 0
+
+
+def test_chains_from_a_real_time_agree_to_single_precision(answer):
+    """As with churn, a coefficient may be rounded to its neighbour."""
+    for question in REAL_STARTS:
+        asked, found = question[1], answer(question)
+        model, t, pictures = python_model(asked["model"]), asked["t"], np.array(asked["levels"], np.uint8)
+        x, other = (
+            encode(model, picture.reshape(1, SIZE, SIZE, CHANNELS), t, [int(seed)])
+            for picture, seed in zip(pictures, asked["seeds"], strict=True)
+        )
+        settings = {name: value for name, value in asked["settings"].items() if name != "seed"}
+        start = mix(x, other, [asked["weight"]])
+        expected = [*ddpm_core.trajectory(model, [6], x_T=start, start=t, **settings)]
+        assert [(one["t"], one["s"]) for one in found] == [(step.t, step.s) for step in expected] and found[0]["t"] == t
+        for one, step in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one["x"], step.x.flatten(), rtol=0, atol=2e-6 * step.x.abs().max().item())
 
 
 def test_every_spacing_has_the_same_pairs(answer):

@@ -97,6 +97,24 @@ def test_the_first_pictures_come_before_the_first_row_is_done():
     assert len(results(messages, "step")) == 4 * 4
 
 
+def test_times_are_real_numbers_or_noise_levels():
+    """The rows are those of the library at the same times."""
+    made = place()
+    model, asked = made.services.models.model, ASKED | {"times": "12.25, σ 0.5, 80", "picture": text()[0]}
+    said = described(made, asked)
+    assert said["shown"]["titles"] == ["t = 12.25", "σ 0.5", "σ 80"]
+    times = said["asked"]["times"]
+    assert times[1:] == pytest.approx([model.schedule.time_at(0.5), model.schedule.time_at(80)], rel=1e-9)
+    _, messages = streamed(made, asked)
+    assert messages[-1]["state"] == "finished" and len(results(messages, "row")) == 3
+    picture = as_text.from_text(text()[0], model)
+    shown = {one["row"]: one["x0"] for one in results(messages, "step")}
+    x = ddpm_core.encode(model, picture, 12.25, [7])
+    np.testing.assert_array_equal(
+        shown[0], ddpm_core.reconstruct(model, x, 12.25, [8, 9, 10], 4, variance="beta_tilde")
+    )
+
+
 def test_what_needs_no_network_is_known_to_be_quick():
     asked = ASKED | {"times": "0", "mode": "interpolate", "picture": text(0)[0], "picture_b": text(1)[0]}
     pace = {"paces": {}, "device": "CPU", "busy": False, "tflop": None}
@@ -137,6 +155,8 @@ WRONG = {
     "a mode": ({"mode": "dream"}, "no mode 'dream'"),
     "too many columns": ({"count": 17}, "columns must be"),
     "words as times": ({"times": "noon"}, "such as 750, 500, 250"),
+    "a level without its number": ({"times": "500, σ"}, "or σ 80, 10, 0.5"),
+    "a real time past T": ({"times": "100.5"}, "from 0 to 100"),
     "too many times": ({"times": ",".join(map(str, range(13)))}, "up to 12"),
     "a time past T": ({"times": "101"}, "from 0 to 100"),
     "no seed": ({"seed": "x"}, "seed must be"),
@@ -160,6 +180,8 @@ def test_what_is_wrong_is_said_while_the_user_chooses(wrong):
         {"times": [True]},
         {"times": ["20"]},
         {"times": [20] * 13},
+        {"times": [-0.5]},
+        {"times": [float("nan")]},
         {"seeds": [-1]},
         {"seeds": [7] * 17},
         {"sources": []},

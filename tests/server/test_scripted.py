@@ -170,6 +170,8 @@ def page_defaults(part):
 @pytest.mark.parametrize("part", OF_FORMS)
 def test_a_link_that_says_nothing_means_what_the_page_begins_with(part):
     usual, script = page_defaults(part), dataclasses.asdict(Script.check(OF_FORMS[part]))
+    if part == "grid":  # has no row of heun
+        script = {name: value for name, value in script.items() if name not in OPTIONS["heun"]}
     open_ones = {name: value for name, value in usual.items() if value in (None, "") and name in script}
     assert {name: usual[name] for name in script if name not in open_ones} == {
         name: value for name, value in script.items() if name not in open_ones

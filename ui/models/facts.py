@@ -55,7 +55,10 @@ def _examples(found: PictureSet) -> list[ExamplePicture]:
 
 def facts_of(checkpoint: LocalCheckpoint) -> CheckpointFacts:
     """Return the facts of a checkpoint, with their stamp."""
-    found = facts(read(checkpoint).spec)
+    config = read(checkpoint)
+    found = facts(config.spec)
+    if config.whole_times:
+        found["spec"]["whole_times"] = True
     stamp = hashlib.blake2s(json.dumps(found).encode(), digest_size=8).hexdigest()
     return {**found, "stamp": stamp}
 

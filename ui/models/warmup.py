@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 import ddpm_core
+from ddpm_core.errors import UserError
 from ui.machine.step_times import StepKind
 from ui.models.form_options import default_count
 from ui.models.services import Services
@@ -77,9 +78,16 @@ class Warmup:
     def _run(self, work: Callable[[], None], done: threading.Event) -> None:
         try:
             work()
-        except Exception as error:  # a run reports it where it matters
+        except (
+            UserError,
+            MemoryError,
+            OSError,
+            RuntimeError,
+            ValueError,
+        ) as error:  # a run reports it where it matters
             log.info("warming up: %s", error)
-        done.set()
+        finally:
+            done.set()
 
     def _measure(self, ref: str) -> None:
         models, turns = self._services.models, self._services.turns

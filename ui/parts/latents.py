@@ -24,6 +24,7 @@ from ui.runs.log import Values
 if TYPE_CHECKING:
     from ddpm_core.latents import Latent
 
+Time = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 SAMPLES = 4  # while a picture is sampled, every fourth step is shown
 
 
@@ -32,8 +33,8 @@ class Latents(ColumnsAsked):
 
     sources: Annotated[list[PictureAsked], Field(min_length=1, max_length=2)]
     """the picture that the run begins with, or both if two are mixed; their seeds give the noise of their latents"""
-    times: Annotated[list[Whole], Field(min_length=1, max_length=12)]
-    """the t of each row"""
+    times: Annotated[list[Whole | Time], Field(min_length=1, max_length=12)]
+    """the t of each row; between two whole times it is a float"""
     weights: Annotated[list[float], Field(max_length=16)]
     """the weight λ of the second picture in each column, if two are mixed"""
 

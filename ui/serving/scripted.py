@@ -11,7 +11,7 @@ from ddpm_core.commands import defaults
 from ddpm_core.model import ModelSpec
 from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES
 from ddpm_core.prediction import class_index, few
-from ddpm_core.samplers import OPTIONS, SWITCHES
+from ddpm_core.samplers import DEFAULTS, OPTIONS, SWITCHES
 from ddpm_core.timesteps import suited_spacing
 from ui.forms.emoji import in_words
 from ui.forms.fields import (
@@ -68,6 +68,10 @@ class Script(Request):
     guidance: float | None = declare(Number("Guidance", low=0, high=10, open="its own"), None)
     prompt: str = declare(Prompt("The prompt"), "")
     negative: str = declare(Prompt("The negative prompt"), "")
+    S_churn: float = declare(Number("S_churn", low=0, high=100), 0.0)
+    S_min: float = declare(Number("S_min", low=0, high=100), 0.0)
+    S_max: float | None = declare(Number("S_max", low=0, high=100, open="no limit"), None)
+    S_noise: float = declare(Number("S_noise", low=0, high=2), 1.0)
 
     @classmethod
     def check(cls, values: Mapping[str, object]) -> Self:
@@ -81,7 +85,8 @@ class Script(Request):
             raise ValueError(f"Steps must be a whole number from 1 to {T} for this checkpoint, got {steps}")
         spacing = suited_spacing(model, sampler, steps) if self.spacing == AUTO else self.spacing
         own: Values = {name: getattr(self, name) for name in OPTIONS[sampler] if name in self.kinds()}
-        options = {name: value for name, value in own.items() if value != SWITCHES.get(name)}  # as the page asks
+        # The page asks for the variance and eta always, and for other options if they differ from their defaults.
+        options = {name: own[name] for name in own if name in ("variance", "eta") or own[name] != DEFAULTS[name]}
         options |= {"labels": self._class(model), "guidance": self._guidance(model), **self._words(model)}
         return LaneAsked(checkpoint=self.checkpoint, sampler=sampler, steps=steps, spacing=spacing, **options)
 

@@ -203,6 +203,8 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, Values]:
         what = "a model with corrections of its own" if corrects and not other else what
         raise CheckpointError(f"{ref} is {what}, which a browser does not compute yet: use the installed lab")
     spec, place = facts.spec(model), home(model)
+    if read[layout.config].get("time_embedding_type") == "learned":
+        spec["whole_times"] = True
     if name != ref:
         assert model.source is not None
         spec["source"] = {"name": name, "weights": model.source.weights, "file": model.source.file}

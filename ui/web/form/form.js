@@ -16,7 +16,7 @@ import { makeControl, newId } from "./controls.js";
  * @typedef {object} FieldForm
  * @property {string} name
  * @property {string} title its name in a sentence
- * @property {"reference" | "choice" | "classname" | "switch" | "whole" | "seed" | "number" | "text" | "prompt" | "wholes" | "picture"} kind
+ * @property {"reference" | "choice" | "classname" | "switch" | "whole" | "seed" | "number" | "text" | "prompt" | "wholes" | "levels" | "picture"} kind
  * @property {string} label
  * @property {string} help
  * @property {boolean} more whether it stands behind "More"
@@ -78,6 +78,7 @@ import { makeControl, newId } from "./controls.js";
 function fits({ kind, names, low = 0, high = 0, open }, value) {
   if (kind === "choice") return names?.includes(value);
   if (kind === "wholes") return /^[\d\s,;]*$/.test(value);
+  if (kind === "levels") return /^([\d\s,;.=+]|e-?\d|sigma|σ)*$/i.test(value);
   if (!["whole", "seed", "number"].includes(kind)) return true;
   if (!value.trim()) return open !== undefined;
   return !/^0[box]/i.test(value.trim()) && Number(value) >= low && Number(value) <= high; // no field takes 0x10

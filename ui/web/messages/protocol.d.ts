@@ -363,6 +363,8 @@ export type Spec = {
   corrections: number;
   /** whether readers were fitted */
   readers: boolean;
+  /** whether the network takes only whole times; absent for others */
+  whole_times?: boolean;
 };
 
 /** The autoencoder of a latent model: the network knows z · scale, shifted. */

@@ -1,7 +1,7 @@
 // A checkpoint in the Hub's layout as a model that this page computes: the twin of ddpm_core/checkpoint/load.py.
 import { jsonObject } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";
-import { flowAt, schedule, timesOfTraining } from "../process/schedule.js";
+import { alphaBarAt, flowAt, schedule, timesOfTraining } from "../process/schedule.js";
 import { complete, completeUnet } from "./config.js";
 import { cost } from "./cost.js";
 import { Memory, pageKernel } from "./kernel.js";
@@ -28,6 +28,7 @@ import { Weights } from "./weights.js";
  * @property {"epsilon" | "x0" | "v" | "mu" | "flow"} prediction
  * @property {string} variance the checkpoint's own
  * @property {Float64Array | null} times t − 1 of the training at each t, on another schedule than the training's
+ * @property {boolean} wholeTimes whether it can't be evaluated between two whole times
  * @property {boolean} clip
  * @property {number} offset what the spacing "leading" adds to each of its times
  * @property {number} channels of the state, and numbers a side @property {number} size
@@ -134,6 +135,7 @@ async function open(folder, memory, device) {
   const factor = latent ? 2 ** (latent.decoder_block_out_channels.length - 1) : 1;
   return {
     ...{ ...process, ...classes, student, ...beside, words, config: net, channels, size },
+    wholeTimes: net.time_embedding_type === "learned",
     ...{ pictureChannels: latent ? 3 : channels, pictureSize: size * factor, parameters: tensors.count },
     ...{ seconds: isQuick ? null : work / PACE, engine: isQuick ? "WebGPU" : "WebAssembly" },
     attention: text && ((x, tIndex, states) => unet.attention(x, tIndex, states)),
@@ -175,7 +177,7 @@ function describe({ root, unet, scheduler, index, own, vae, vqvae, text: encoder
   const learned = net.time_embedding_type === "learned";
   const process = own.schedule
     ? onAnother(trained, own.schedule, student !== null, learned)
-    : { ...trained, times: null };
+    : { ...trained, times: null, trained };
   return { root, autoencoder: vae ? "vae" : "vqvae", net, latent, text, process, flow, classes, student };
 }
 
@@ -211,12 +213,17 @@ async function readersOf(folder, hash, net, schedule) {
   return readers;
 }
 
-/** A network that gets the time, and for a flow x_t, as in its training. @param {import("./gpu.js").Network} network @param {Schedule & { times: Float64Array | null }} process @param {number | null} flow the factor of τ @returns {import("./gpu.js").Network} */
+/** A network that gets the time, and for a flow x_t, as in its training. @param {import("./gpu.js").Network} network @param {Schedule & { times: Float64Array | null, trained: Schedule }} process @param {number | null} flow the factor of τ @returns {import("./gpu.js").Network} */
 function seeing(network, process, flow) {
-  const { times } = process;
+  const { times, trained } = process;
   if (flow) return seeingFlow(network, process, flow);
-  if (!times) return network;
-  return (x, tIndex, condition, probe) => network(x, Math.fround(times[tIndex + 1]), condition, probe);
+  // Below t = 1, a network gets the least time that it has learned, as in ddpm_core.
+  if (!times) return (x, tIndex, condition, probe) => network(x, Math.max(tIndex, 0), condition, probe);
+  const timeAt = (/** @type {number} */ t) =>
+    Number.isInteger(t)
+      ? times[t]
+      : timesOfTraining(trained, { alphaBar: Float64Array.of(1, alphaBarAt(process, t)) })[1];
+  return (x, tIndex, condition, probe) => network(x, Math.fround(timeAt(tIndex + 1)), condition, probe);
 }
 
 /** A network that gets τ times `times`, and x_t as a flow has it. @param {import("./gpu.js").Network} network @param {Schedule} schedule @param {number} times @returns {import("./gpu.js").Network} */
@@ -292,7 +299,7 @@ function onAnother(trained, config, isStudent, learned) {
     throw new UserError("this network has learned its own times, and works only with the schedule of its training");
   const { exploding = false, ...other } = schedule(config);
   const times = prediction === "flow" ? null : timesOfTraining(trained, other);
-  return { ...trained, ...other, exploding, offset: 0, times };
+  return { ...trained, ...other, exploding, offset: 0, times, trained };
 }
 
 /** @param {Json} config of a scheduler */

@@ -22,10 +22,21 @@ const VARIANCES = /** @type {const} */ (["beta", "beta_tilde", "analytic", "lear
  * @param {string} ref @param {CheckpointFacts} answer @returns {Facts}
  */
 export function factsOf(ref, { spec, home, scheduler, sidecars, pipeline = null, colours = null, stamp = "" }) {
-  const { prediction, variance, clip, channels, student, source, floor } = spec;
+  const { prediction, variance, clip, channels, student, source, floor, whole_times: wholeTimes } = spec;
   const table = tabled(scheduler);
   const process = {
-    ...{ ...table, colours, prediction, variance, clip, channels, student, floor, source: /** @type {any} */ (source) },
+    ...{
+      ...table,
+      colours,
+      prediction,
+      variance,
+      clip,
+      channels,
+      student,
+      floor,
+      source: /** @type {any} */ (source),
+      wholeTimes,
+    },
     ...{ size: spec.image_size, classes: spec.num_classes, nullLabel: spec.null_label, offset: spec.leading_offset },
     ...{ gamma: sidecars.gamma, optimised: sidecars.optimised },
   };

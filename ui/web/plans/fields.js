@@ -133,6 +133,23 @@ function wholes({ title, most = 0, example, may_be_empty }, value) {
   throw new UserError(FIELD.wholes(title, most, example, shown(value)));
 }
 
+/**
+ * Times: a number is t, and one behind σ a noise level; σ stands for all that follow, so "σ 80, 10" is two. Each once.
+ * @param {FieldForm} field @param {unknown} value @returns {(number | string)[]} t, or "σ 80"
+ */
+function levels({ title, most = 0, example }, value) {
+  const text = typeof value === "string" || Array.isArray(value) ? String(value) : "";
+  const parts = text
+    .replace(/sigma|σ/gi, " σ ")
+    .split(/[\s,;=]+/)
+    .filter(Boolean);
+  const from = parts.indexOf("σ");
+  const all = parts.filter((part) => part !== "σ").map(Number);
+  if (all.some((one) => !(one >= 0 && one < Infinity)) || all.length > most || parts.at(-1) === "σ")
+    throw new UserError(FIELD.times(title, most, example, shown(value)));
+  return [...new Set(all.map((one, i) => (from >= 0 && i >= from ? `σ ${one}` : one)))];
+}
+
 /** The erased cells: a bit for each of CELLS × CELLS cells, row by row, as base64url; empty if nothing is erased. @param {unknown} value */
 function cells(value) {
   const text = String(value || "");
@@ -180,6 +197,7 @@ const KINDS = {
   text: (_, value) => text(value),
   prompt,
   wholes,
+  levels,
   picture,
 };
 

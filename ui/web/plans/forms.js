@@ -3,7 +3,7 @@
 
 import { DEFAULTS, NAMES, SAMPLERS, VARIANCES } from "../process/samplers.js";
 import { SPACINGS } from "../process/times.js";
-import { LANE_B, RUN } from "../words/forms.js";
+import { LANE_B, OPTIONS as OPTION_WORDS, RUN } from "../words/forms.js";
 import { ANY, OPTION, SAME, SAMPLER } from "../words/units.js";
 
 /** @import { Condition, FieldForm } from "../form/form.js" */
@@ -74,8 +74,6 @@ export const variance = (usual = "beta_tilde", /** @type {More} */ more = {}) =>
     ...{ names: VARIANCES, follows: "variances", shown_if: ifHas("variance", ALL) },
     ...more,
   });
-export const eta = (/** @type {More} */ more = {}) =>
-  field("eta", "number", RUN.eta, 0, { low: 0, high: 1, step: 0.05, shown_if: ifHas("eta", ALL), ...MORE, ...more });
 export const guidance = (/** @type {More} */ more = {}) =>
   field("guidance", "number", RUN.guidance, null, {
     low: 0,
@@ -95,18 +93,35 @@ export const count = (
 ) => field("count", "whole", words, usual, { low, high, ...more });
 export const pictures = (usual = 4) => count(RUN.count, usual, 1, 16, { follows: "count", slider: true, ...MORE });
 
+const LEVEL = { low: 0, high: 100, step: 0.01 }; // of noise, σ
+/** The limits of the options of samplers that are numbers. @type {Record<string, More>} */
+const NUMBERS = {
+  eta: { low: 0, high: 1, step: 0.05 },
+  S_churn: { low: 0, high: 100 },
+  S_min: LEVEL,
+  S_max: LEVEL,
+  S_noise: { high: 2, step: 0.001 },
+};
+
 /**
- * A field for each option of these samplers that is a switch, so that a new switch of a sampler appears without more code.
+ * A field for each option of these samplers that is a number or a switch, in the order of the samplers. A new option appears
+ * without more code; a number also needs its limits in `NUMBERS`.
  * @param {string[]} names of samplers @param {string} [of] the field of the sampler @returns {FieldForm[]}
  */
-export const switches = (names, of) =>
+export const options = (names, of) =>
   Object.entries(DEFAULTS)
-    .filter(([option, usual]) => typeof usual === "boolean" && ifHas(option, names).length)
+    .filter(([option, usual]) => (typeof usual === "boolean" || option in NUMBERS) && ifHas(option, names).length)
     .map(([option, usual]) =>
-      field(option, "switch", { title: OPTION[option] ?? option }, usual, {
-        shown_if: ifHas(option, names, of),
-        ...MORE,
-      }),
+      field(
+        option,
+        option in NUMBERS ? "number" : "switch",
+        OPTION_WORDS[option] ?? { title: OPTION[option] ?? option },
+        usual,
+        {
+          ...NUMBERS[option],
+          ...{ shown_if: ifHas(option, names, of), ...MORE },
+        },
+      ),
     );
 
 /** The same field for lane B. @param {FieldForm} laneA @param {More} [more] @returns {FieldForm} */
@@ -119,10 +134,10 @@ export function lanes(fields) {
   return fields.map((each) => (twins.has(each.name) ? { ...each, lane: /** @type {const} */ ("a") } : each));
 }
 
-/** The fields of one run; `own` replaces some of them. @param {{ steps?: FieldForm, variance?: FieldForm, sampler?: FieldForm, spacing?: FieldForm, eta?: FieldForm, count?: FieldForm }} [own] */
+/** The fields of one run; `own` replaces some of them. @param {{ steps?: FieldForm, variance?: FieldForm, sampler?: FieldForm, spacing?: FieldForm, options?: FieldForm[], count?: FieldForm }} [own] */
 export const run = (own = {}) => [
   ...[checkpoint(), prompt(), own.steps ?? steps(50), own.variance ?? variance(), seed(), label()],
-  ...[own.sampler ?? sampler(), own.spacing ?? spacing(), own.eta ?? eta(), ...switches(ALL)],
+  ...[own.sampler ?? sampler(), own.spacing ?? spacing(), ...(own.options ?? options(ALL))],
   ...[guidance(), negative(), own.count ?? pictures(), clip()],
 ];
 
@@ -134,8 +149,7 @@ export const OF_LANE_B = [
   laneB(variance(), { shown_if: ifHas("variance", ALL, IN_B) }),
   laneB(sampler()),
   laneB(spacing(SAME, { names: [SAME, AUTO, ...SPACINGS], titles: { [SAME]: LANE_B.same } })),
-  laneB(eta(), { shown_if: ifHas("eta", ALL, IN_B) }),
-  ...switches(ALL, IN_B).map((each) => laneB(each)),
+  ...options(ALL, IN_B).map((each) => laneB(each)),
   laneB(guidance(), { open: LANE_B.same }),
 ];
 

@@ -39,23 +39,23 @@ const DEFAULT = {
   ...{ steps: 50, variance: "beta_tilde", sampler: "ddpm", spacing: AUTO, eta: 0, guidance: null, clip: null },
 };
 
+/**
+ * Whether a lane names a setting with this value. It names the options that `DEFAULT` lacks only if they differ from the
+ * sampler's default, so that files and captions do not list them all. @param {string} name @param {any} value
+ */
+const isNamed = (name, value) => !(name in DEFAULTS) || name in DEFAULT || value !== DEFAULTS[name];
+
 /** The lane of a request; what the request leaves out has its default. @param {Request} request @returns {Lane} */
 export function laneOf(request) {
-  const options = Object.keys(DEFAULTS).filter((name) => name in request); // of samplers
-  const names = [...new Set([...Object.keys(DEFAULT), ...options])];
-  return /** @type {Lane} */ ({
-    ...DEFAULT,
-    ...Object.fromEntries(names.flatMap((name) => (name in request ? [[name, request[name]]] : []))),
-  });
+  const names = new Set([...Object.keys(DEFAULT), ...Object.keys(DEFAULTS)]);
+  const named = [...names].filter((name) => name in request && isNamed(name, request[name]));
+  return /** @type {Lane} */ ({ ...DEFAULT, ...Object.fromEntries(named.map((name) => [name, request[name]])) });
 }
 
-/** The options of a lane for its sampler, without switches that have their default. @param {Lane} lane @returns {Record<string, any>} */
+/** The options of a lane for its sampler. @param {Lane} lane @returns {Record<string, any>} */
 export function optionsOf(lane) {
-  const all = Object.entries(/** @type {Record<string, any>} */ (lane));
   const known = SAMPLERS[lane.sampler].options ?? {};
-  return Object.fromEntries(
-    all.filter(([name, value]) => name in known && (typeof value !== "boolean" || value !== DEFAULTS[name])),
-  );
+  return Object.fromEntries(Object.entries(lane).filter(([name]) => name in known));
 }
 
 /** @param {{ seed: number, count: number }} lane @returns {number[]} */
@@ -68,11 +68,11 @@ export const seedsOf = ({ seed, count }) => Array.from({ length: count }, (_, i)
  */
 export function plain(lane) {
   const guided = lane.label !== ANY || lane.prompt || lane.negative;
-  const others = Object.keys(DEFAULTS).filter(
-    (name) => name !== "variance" && name in lane && !(name in (SAMPLERS[lane.sampler].options ?? {})),
-  );
-  const unused = Object.fromEntries(others.map((name) => [name, DEFAULTS[name]]));
-  return { ...lane, guidance: guided ? lane.guidance : null, ...unused };
+  const isOf = (/** @type {string} */ name) =>
+    name === "variance" || !(name in DEFAULTS) || name in (SAMPLERS[lane.sampler].options ?? {});
+  const owned = Object.entries(lane).filter(([name, value]) => isOf(name) && isNamed(name, value));
+  const { eta } = DEFAULT; // a lane always has it
+  return /** @type {Lane} */ ({ eta, ...Object.fromEntries(owned), guidance: guided ? lane.guidance : null });
 }
 
 /**

@@ -24,10 +24,11 @@ import { alphaBarAt, step } from "./schedule.js";
 
 /**
  * A model without its network: all that says which steps a run takes. source: what it was loaded by, and whether that
- * means the same files everywhere. floor: σ that a consistency model leaves in x̂_0.
+ * means the same files everywhere. floor: σ that a consistency model leaves in x̂_0. wholeTimes: whether the network has a table
+ * of whole times, and can't be evaluated between two.
  * @typedef {Schedule & {
  *   prediction: string, variance: string, clip: boolean, channels: number, size: number,
- *   classes: number, nullLabel: number | null, student: Student | null, offset?: number, floor?: number,
+ *   classes: number, nullLabel: number | null, student: Student | null, offset?: number, floor?: number, wholeTimes?: boolean,
  *   gamma: { times: number[], gamma: number[] } | null,
  *   optimised: { times: Record<string, Record<string, string>> } | null,
  *   source?: { ref: string, fixed: boolean } | null,

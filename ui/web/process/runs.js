@@ -3,7 +3,7 @@
 import { UserError } from "./errors.js";
 import { gaussian } from "./noise.js";
 import { checkSignal, conditions, predict } from "./predict.js";
-import { checkStart, named, optionsOf, SAMPLERS } from "./samplers.js";
+import { checkStart, checkTimesOf, named, optionsOf, SAMPLERS } from "./samplers.js";
 import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
 
 /** @import { Seed } from "./noise.js" */
@@ -49,6 +49,10 @@ export function chain(model, { steps, sampler, spacing, start, guidance, ...give
   const chosen = SAMPLERS[name];
   const pairs = modelPairs(model, steps ?? (student ? stepsOf(student) : 50), spacing ?? null, name, start);
   checkSignal(model, pairs[0][0]);
+  checkTimesOf(
+    model,
+    pairs.map(([t]) => t),
+  );
   const asked = optionsOf(name, given);
   if (student) checkStudent(student, name, pairs, asked.eta ?? 0);
   if (chosen.memory) checkStart(name, model, pairs);

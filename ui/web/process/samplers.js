@@ -124,7 +124,7 @@ const langevin = {
 function churned(model, pairs, { S_churn, S_min, S_max }) {
   const gamma = Math.min(S_churn / pairs.length, Math.SQRT2 - 1);
   return pairs.map(([t]) => {
-    const sigma = Math.sqrt(1 / model.alphaBar[t] - 1);
+    const sigma = Math.sqrt(1 / alphaBarAt(model, t) - 1);
     return gamma && S_min <= sigma && sigma <= (S_max ?? Infinity) ? timeAt(model, (1 + gamma) * sigma) : t;
   });
 }
@@ -139,16 +139,13 @@ const heun = {
   },
   bind(model, options, pairs) {
     checkStart("heun", model, pairs);
-    if (model.prediction === "mu" && churned(model, pairs, options).some((t) => !Number.isInteger(t)))
-      throw new UserError(
-        "with churn, heun visits real times, but this network predicts the mean of x_{t−1}, which belongs to whole times",
-      );
+    checkTimesOf(model, churned(model, pairs, options));
     return options;
   },
   evaluations: () => 2,
   sigmas: (model, pairs, options) =>
     churned(model, pairs, options).map((up, k) => {
-      const kept = alphaBarAt(model, up) / model.alphaBar[pairs[k][0]];
+      const kept = alphaBarAt(model, up) / alphaBarAt(model, pairs[k][0]);
       return options.S_noise * Math.sqrt(1 - kept);
     }),
   take(model, pairs, sigmas, options) {
@@ -170,6 +167,14 @@ const heun = {
   },
 };
 
+/** Throw for a real time that the network can't be evaluated at. @param {ModelSpec} model @param {number[]} times */
+export function checkTimesOf({ prediction, wholeTimes }, times) {
+  const real = times.find((t) => !Number.isInteger(t));
+  if (real === undefined || !(wholeTimes || prediction === "mu")) return;
+  const why = wholeTimes ? "knows only whole ones" : "predicts the mean of x_{t−1}, which belongs to whole times";
+  throw new UserError(`t = ${Number(real.toPrecision(6))} is no whole time, but this network ${why}`);
+}
+
 /** Throw where ᾱ is 0 at the first time: these samplers divide by it. @param {string} name @param {ModelSpec} model @param {Pair[]} pairs */
 export function checkStart(name, model, pairs) {
   if (model.alphaBar[pairs[0][0]] === 0)
@@ -186,9 +191,16 @@ function known(model, t, s, variance, gamma) {
   if (variance === "beta") return model.exploding ? beta / (at / as) : beta;
   if (!gamma) return betaTilde;
   const time = at > 0 ? t : t - 1; // where x_t is noise alone, Γ_t says nothing
-  const signal = model.alphaBar[time];
-  const spread = ((1 - signal) / signal) * (1 - (1 - signal) * gamma[time]); // Var[x_0 | x_t]
+  const signal = alphaBarAt(model, time);
+  const spread = ((1 - signal) / signal) * (1 - (1 - signal) * gammaAt(gamma, time)); // Var[x_0 | x_t]
   return betaTilde + as * (beta / (1 - at)) ** 2 * Math.min(Math.max(spread, 0), 1);
+}
+
+/** Γ at a real time, linear between two whole ones. @param {Float64Array} gamma @param {number} time */
+function gammaAt(gamma, time) {
+  const low = Math.max(1, Math.floor(time));
+  const share = Math.max(1, time) - low;
+  return share ? gamma[low] + share * (gamma[low + 1] - gamma[low]) : gamma[low];
 }
 
 /** @param {ModelSpec} model @param {number} t @param {number} s @param {string} variance @param {Float32Array} v */
@@ -236,8 +248,9 @@ const consistency = {
 // --- diffusers' solvers of order two; the first step and the one to s = 0 are of order one
 
 /** α, σ and λ = log α/σ of a time. @param {ModelSpec} model @param {number} t */
-function point({ alphaBar }, t) {
-  const ratio = Math.sqrt((1 - alphaBar[t]) / alphaBar[t]);
+function point(model, t) {
+  const alphaBar = alphaBarAt(model, t);
+  const ratio = Math.sqrt((1 - alphaBar) / alphaBar);
   const alpha = 1 / Math.sqrt(ratio * ratio + 1);
   return { alpha, sigma: ratio * alpha, lambda: Math.log(alpha) - Math.log(ratio * alpha) };
 }

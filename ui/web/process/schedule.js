@@ -175,7 +175,7 @@ export function flowAt(schedule, t) {
 /**
  * t − 1 of a network's training, a fraction, at each t = 0..T of another schedule: where σ is the same, linear in ln σ
  * between two. See `TrainedOn` in ddpm_core/coordinates.py.
- * @param {Schedule} trained @param {Schedule} schedule
+ * @param {Schedule} trained @param {{ alphaBar: Float64Array }} schedule
  */
 export function timesOfTraining(trained, { alphaBar }) {
   const logSigma = (/** @type {number} */ at) => Math.log(Math.sqrt((1 - at) / at));

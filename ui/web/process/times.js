@@ -42,15 +42,14 @@ const pairs = (descending) => descending.map((t, i) => [t, descending[i + 1] ?? 
 export const SPACINGS = [...Object.keys(TIMES), "optimised"];
 
 /**
- * The n steps of a chain from `start` down to 0.
+ * The n steps of a chain from `start`, a real time, down to 0. The times after it are whole.
  * @param {number} T @param {number} n @param {string} [spacing] @param {number | null} [start]
  * @returns {Pair[]}
  */
 function timestepPairs(T, n, spacing = "linspace", start = T) {
   if (start !== null && start !== T) {
-    if (!Number.isInteger(start) || start < 1 || start > T)
-      throw new UserError(`a chain starts at a whole t from 1 to ${T}, got ${start}`);
-    const [[, s], ...rest] = timestepPairs(start, n, spacing);
+    if (!(start > 0 && start <= T)) throw new UserError(`a chain starts at a t above 0 and at most ${T}, got ${start}`);
+    const [[, s], ...rest] = timestepPairs(Math.ceil(start), n, spacing);
     return [[start, s], ...rest];
   }
   if (!Object.hasOwn(TIMES, spacing))
@@ -126,7 +125,7 @@ export function suitedSpacing({ T, student, source, optimised }, sampler, steps)
 
 /** How many steps a chain from t down to 0 has where so many are wanted. @param {ModelSpec} model @param {number} t @param {number} steps */
 export const chainLength = ({ student }, t, steps) =>
-  Math.min(steps, student ? student.times.filter((own) => own <= t).length : t);
+  Math.min(steps, student ? student.times.filter((own) => own <= t).length : Math.ceil(t));
 
 /**
  * The quarters of T, each time once; for a student those of its own times that are nearest to them.

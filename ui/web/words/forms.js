@@ -48,7 +48,6 @@ export const RUN = {
       optimised: "Found by a search for this model and sampler",
     },
   },
-  eta: { title: "η", label: "Noise, η", help: "Of each step: 0 adds none, 1 as much as β̃ₜ" },
   guidance: {
     title: "Guidance",
     help: "How closely the picture follows the class or the words, w: 1 is as learned, more is closer",
@@ -66,6 +65,13 @@ export const RUN = {
   },
   touch: { title: "touch" },
   picture: { title: "picture" },
+};
+
+/** The words of options of samplers that are numbers. @type {Record<string, FieldWords>} */
+export const OPTIONS = {
+  eta: { title: "η", label: "Noise, η", help: "Of each step: 0 adds none, 1 as much as β̃ₜ" },
+  S_churn: { title: "S_churn", help: "Noise that the steps add" },
+  S_max: { title: "S_max", open: "no limit" },
 };
 
 /** In lane B, where that differs from A. */

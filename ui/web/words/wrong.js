@@ -33,6 +33,12 @@ export const FIELD = {
     /** @type {unknown} */ example,
     /** @type {string} */ value,
   ) => `${title} are up to ${most} whole numbers such as ${example}, got ${value}`,
+  times: (
+    /** @type {string} */ title,
+    /** @type {number} */ most,
+    /** @type {unknown} */ example,
+    /** @type {string} */ value,
+  ) => `${title} are up to ${most} numbers such as ${example} or σ 80, 10, 0.5, got ${value}`,
   cells: "The erased area can't be read. Paint it again.",
   points: (/** @type {string} */ value) => `A drawing is points such as 12,-30 in hundredths, got ${value}`,
   drawing: (/** @type {number} */ most, /** @type {string} */ value) =>

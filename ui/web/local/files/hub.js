@@ -70,6 +70,7 @@ export function factsOfModel(model, ref, { commit, files }) {
         snr: null,
         corrections: 1,
         gamma: gamma && true,
+        ...(model.config.time_embedding_type === "learned" && { whole_times: true }),
         readers: Object.keys(files).some((name) => name.endsWith("readers.safetensors")),
       },
       source: { ref, name: id, revision: commit, weights: "unknown", file, fixed: true },

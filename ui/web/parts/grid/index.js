@@ -1,17 +1,18 @@
 // Grid: a run for each number of steps, and for each way to choose the noise or to step.
 
-import { count, eta, field, NEVER, run, sampler, steps, variance } from "../../plans/forms.js";
+import { count, field, NEVER, options, run, sampler, steps, variance } from "../../plans/forms.js";
 import { FIELDS as GRID, TITLE } from "./form_words.js";
 
 /** @import { PagePart } from "../index.js" */
 
+export const SAMPLERS_OF_ROWS = ["ddpm", "ddim", "dpm++", "unipc"];
 const IF_ROWS = [{ rows: "sampler" }];
 const fields = [
   ...run({
     steps: steps(50, { shown_if: NEVER }),
     variance: variance("beta_tilde", { shown_if: IF_ROWS }),
     sampler: sampler("ddpm", { shown_if: NEVER }),
-    eta: eta({ shown_if: IF_ROWS }),
+    options: options(SAMPLERS_OF_ROWS).map((each) => ({ ...each, shown_if: IF_ROWS })),
     count: count(GRID.count, 1, 1, 4),
   }),
   field("rows", "choice", GRID.rows, "variance", { names: ["variance", "sampler"] }),

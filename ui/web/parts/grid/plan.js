@@ -6,6 +6,7 @@ import { laneOf, plain } from "../../plans/settings.js";
 import { UserError } from "../../process/errors.js";
 import { SAMPLER } from "../../words/units.js";
 import { RUN } from "../../words/wrong.js";
+import { SAMPLERS_OF_ROWS } from "./index.js";
 
 /** @import { Facts, Request } from "../../plans/plan.js" */
 /** @import { Lane } from "../../plans/settings.js" */
@@ -15,7 +16,7 @@ function lanesOf(request) {
   const ways =
     request.rows === "variance"
       ? ["beta", "beta_tilde", "analytic"].map((variance) => ({ sampler: "ddpm", variance }))
-      : ["ddpm", "ddim", "dpm++", "unipc"].map((sampler) => ({ sampler }));
+      : SAMPLERS_OF_ROWS.map((sampler) => ({ sampler }));
   const lane = laneOf(request);
   return ways.flatMap((way) => request.columns.map((/** @type {number} */ steps) => plain({ ...lane, ...way, steps })));
 }

@@ -19,7 +19,7 @@ export const FIELDS = {
     title: "Times",
     label: "Times t",
     help: "A row for each: at T only noise is left, at 0 the picture",
-    placeholder: "1000, 750, 500, 250",
+    placeholder: "1000, 750, σ 10",
     example: "750, 500, 250",
   },
   count: { title: "The number of columns", label: "Columns" },

@@ -3,17 +3,16 @@
 import {
   checkpoint,
   count,
-  eta,
   field,
   ifHas,
   label,
   MORE,
+  options,
   picture,
   SEED,
   sampler,
   seed,
   steps,
-  switches,
   variance,
 } from "../../plans/forms.js";
 import { FIELDS as LATENTS, TITLE } from "./form_words.js";
@@ -29,14 +28,13 @@ const fields = [
   seed({}, LATENTS.seed),
   picture({ name: "picture_b", shown_if: IF_TWO }),
   seed({ name: "seed_b", shown_if: IF_TWO }, LATENTS.seed_b, SEED + 1),
-  field("times", "wholes", LATENTS.times, "", { most: 12, may_be_empty: true, follows: "times" }),
+  field("times", "levels", LATENTS.times, "", { most: 12, follows: "times" }),
   label(),
   count(LATENTS.count, 8, 2),
   steps(50, MORE),
   sampler("ddpm", { names: OF_LATENTS, help: "" }),
   variance("beta_tilde", { shown_if: ifHas("variance", OF_LATENTS), ...MORE }),
-  eta({ shown_if: ifHas("eta", OF_LATENTS) }),
-  ...switches(OF_LATENTS),
+  ...options(OF_LATENTS),
 ];
 
 /** @type {PagePart} */

@@ -17,6 +17,7 @@ import {
 } from "../../plans/rows.js";
 import { copied, lines, picture, rowsHead, rowsSaved } from "../../plans/scripts.js";
 import { chain } from "../../process/runs.js";
+import { timeAt } from "../../process/schedule.js";
 import { chainLength, quarters } from "../../process/times.js";
 import { literal, range } from "../../words/literal.js";
 import { BETWEEN, ofSeed, ofTime, ofWeight, RECONSTRUCTED } from "../../words/rows.js";
@@ -48,9 +49,10 @@ function plan(request, [model], catalogue) {
   for (const { own } of sources) if (own) fromText(own, model);
   const { options } = chainOf(request, model, catalogue);
   const { T } = model.schedule;
-  const times = request.times.length ? request.times : quarters(model.process);
-  const highest = Math.max(...times);
+  const asked = request.times.length ? request.times : quarters(model.process);
+  const highest = Math.max(...asked.filter(Number.isFinite));
   if (highest > T) throw new Wrong("times", PART.times(T, highest));
+  const times = asked.map((/** @type {number | string} */ one) => timeOf(model, one));
   for (const t of times) checkChain(model, t, options);
   const lengths = times.map((/** @type {number} */ t) => chainLength(model.process, t, request.steps));
   const drawn = sources.filter(({ own }) => !own).length;
@@ -66,9 +68,12 @@ function plan(request, [model], catalogue) {
   };
 }
 
+/** A time of a request: t, or the t of a noise level, which is T beyond the schedule's largest. @param {Facts} model @param {number | string} one */
+const timeOf = ({ process }, one) => (typeof one === "string" ? timeAt(process, Number(one.slice(2))) : one);
+
 /** The titles beside the rows and above the columns. @param {Request} request @param {number[]} times of the rows */
 function wordsOf(request, times) {
-  const titles = times.map(ofTime);
+  const titles = times.map((t, row) => (typeof request.times[row] === "string" ? request.times[row] : ofTime(t)));
   return mixes(request)
     ? { titles, ...BETWEEN, columns: weights(request).map(ofWeight) }
     : { titles, ...RECONSTRUCTED, columns: seedsOfColumns(request).map(ofSeed) };

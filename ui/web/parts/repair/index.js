@@ -7,11 +7,11 @@ import {
   field,
   label,
   MORE,
+  options,
   picture,
   sampler,
   seed,
   steps,
-  switches,
 } from "../../plans/forms.js";
 import { FIELDS as REPAIR, TITLE } from "./form_words.js";
 
@@ -32,7 +32,7 @@ const fields = [
   count(REPAIR.count, 8, 2),
   steps(50, MORE),
   sampler(),
-  ...switches(ALL),
+  ...options(ALL),
 ];
 
 /** @type {PagePart} */

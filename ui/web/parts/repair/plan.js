@@ -17,6 +17,7 @@ import {
 import { copied, lines, picture, rowsHead, rowsSaved } from "../../plans/scripts.js";
 import { UserError } from "../../process/errors.js";
 import { chain, checkNoMemory } from "../../process/runs.js";
+import { SAMPLERS } from "../../process/samplers.js";
 import { literal, range } from "../../words/literal.js";
 import { COMPLETED, METHOD, ofSeed } from "../../words/rows.js";
 import { PART } from "../../words/wrong.js";
@@ -74,16 +75,17 @@ function plan(request, [model], catalogue) {
   if (request.picture) fromText(request.picture, model);
   const { options } = chainOf(request, model, catalogue);
   const { steps } = options;
+  const each = SAMPLERS[options.sampler].evaluations?.(model) ?? 1;
   const way = chain(model.process, options);
   checkTask(request, model);
   for (const method of methods(request)) checkMethod(method, way, catalogue);
   const { checkpoint, count, task } = request;
-  const evaluations = methods(request).map((method) => steps * METHODS[method].takes); // the evaluations of one picture, for each row
+  const evaluations = methods(request).map((method) => steps * each * METHODS[method].takes); // the evaluations of one picture, for each row
   const all = evaluations.reduce((sum, row) => sum + row);
   return {
     ...{ request, refs: [checkpoint], images: count, model, options, columns: count },
     stem: stemOf(request, task, catalogue),
-    steps: byKind([stepKind(checkpoint), request.picture ? 0 : steps], [stepKind(checkpoint, count), all]),
+    steps: byKind([stepKind(checkpoint), request.picture ? 0 : steps * each], [stepKind(checkpoint, count), all]),
     strands: [strandsOfSources(options, [sourceOf(request)]), strandsOfRows(count, evaluations)],
   };
 }

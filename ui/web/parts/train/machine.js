@@ -23,8 +23,9 @@ export function lack() {
   try {
     new WebAssembly.Memory({ initial: PAGES });
     return "";
-  } catch {
-    return MACHINE.noMemory; // nothing but this says how much memory there is
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return MACHINE.noMemory; // nothing but this error says how much memory there is
   }
 }
 

@@ -16,7 +16,7 @@ const f32 = Math.fround;
 
 /** The formula that stands for a network: sums and products of few digits, so that every order of them is exact. */
 const formula = (learned) => (x, tIndex, condition) => {
-  const shift = 0.125 + (condition ?? 0) / 16 + f32(tIndex) / 1024;
+  const shift = f32(0.125 + f32(Math.max(tIndex, 0)) / 1024) + (condition ?? 0) / 16;
   const first = x.map((value) => f32(0.25 * value) + shift);
   return learned ? Float32Array.of(...first, ...x.map((value) => value / 16)) : first;
 };
