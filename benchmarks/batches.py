@@ -35,7 +35,7 @@ BATCH = 64
 def ours(name: str, count: int, steps: int, out: Path, engine: Engine = "auto") -> None:
     """The command."""
     where = Where(engine=engine)
-    Sample(name, str(steps), variance="beta", seeds=f"0-{count - 1}", out=out, batch=BATCH, where=where).run()
+    Sample(name, steps=str(steps), variance="beta", seeds=f"0-{count - 1}", out=out, batch=BATCH, where=where).run()
 
 
 def theirs(name: str, count: int, steps: int, out: Path, tuned: bool = False) -> None:
