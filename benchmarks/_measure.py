@@ -7,7 +7,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from train.common.machine import machine, package_version
 
 LUCIDRAINS = "denoising-diffusion-pytorch"  # in no requirements file of ours
+Row = dict[str, Any]  # of a table: the value in each column
 PACKAGES = ("torch", "diffusers", "openvino", LUCIDRAINS, "accelerate")
 
 
@@ -92,6 +93,44 @@ def spread(values: list[float]) -> dict[str, Any]:
     """Return the median and the quartiles."""
     low, middle, high = statistics.quantiles(values if len(values) > 1 else values * 2, n=4)
     return {"median": middle, "quartiles": [low, high]}
+
+
+def times(values: list[float], digits: int = 2) -> str:
+    """Return the median and the quartiles as text."""
+    return quartiles(spread(values), digits)
+
+
+def quartiles(found: dict[str, Any], digits: int = 2) -> str:
+    """Return what `spread` found as text."""
+    low, high = found["quartiles"]
+    return f"{found['median']:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def markdown(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield the lines of a table of Markdown as its rows come. The names in the first row head the columns."""
+    for number, row in enumerate(rows):
+        if not number:
+            yield f"| {' | '.join(row)} |"
+            yield f"|{' --- |' * len(row)}"
+        yield f"| {' | '.join(str(value) for value in row.values())} |"
+
+
+def table(rows: Iterable[Row]) -> list[Row]:
+    """Print rows as a table of Markdown as they come, and return them. This is how every benchmark gives its results:
+    `benchmarks all` copies the tables that it prints.
+    """
+    found: list[Row] = []
+
+    def noted() -> Iterator[Row]:
+        for row in rows:
+            found.append(row)
+            yield row
+
+    print()
+    for line in markdown(noted()):
+        print(line, flush=True)
+    print()
+    return found
 
 
 def synchronize(device: torch.device) -> None:

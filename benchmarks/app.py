@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import torch
 
 import ddpm_core
-from benchmarks._measure import describe, spread
+from benchmarks._measure import Row, describe, quartiles, spread, table
 from ddpm_core.commands import defaults
 from ddpm_core.commands.reading import Parser
 from ddpm_core.disk import files
@@ -110,8 +110,8 @@ def served() -> Iterator[tuple[str, float]]:
         server.wait()
 
 
-def measure_page(chromium: Browser, rounds: int) -> Iterator[dict]:
-    """Time the start of the app, then runs in the page beside the sampler alone."""
+def measure_start(chromium: Browser) -> Iterator[dict]:
+    """Time the start of the app."""
     for _ in range(2):  # the second time the files are in the system's cache
         started = time.perf_counter()
         with served() as (url, address):
@@ -121,6 +121,10 @@ def measure_page(chromium: Browser, rounds: int) -> Iterator[dict]:
             usable = time.perf_counter() - started
             page.close()
     yield {"start": "python app.py", "address_seconds": address, "usable_page_seconds": usable}
+
+
+def measure_runs(chromium: Browser, rounds: int) -> Iterator[dict]:
+    """Time runs in the page beside the sampler alone."""
     model = ddpm_core.load(defaults.CHECKPOINT)
     with served() as (url, _):
         for name, run in RUNS.items():
@@ -143,6 +147,18 @@ def measure_page(chromium: Browser, rounds: int) -> Iterator[dict]:
             }
 
 
+def shown(result: dict) -> Row:
+    """A result as the row of a table."""
+    if "start" in result:
+        names = {"address_seconds": "address, s", "usable_page_seconds": "page can be used, s"}
+        return {"": result["start"]} | {name: f"{result[key]:.1f}" for key, name in names.items()}
+    what = "job" if "job" in result else "page"
+    row = {f"{what}, mnist-tiny": result[what], "sampler alone, s": f"{result['bare_seconds']:.2f}"}
+    if what == "page":
+        row["first frame, s"] = quartiles(result["first_frame_seconds"])
+    return row | {f"{what}, × sampler alone": quartiles(result["ratio"])}
+
+
 def main(arguments: list[str]) -> None:
     """The command."""
     parser = Parser(
@@ -157,11 +173,14 @@ def main(arguments: list[str]) -> None:
     print(json.dumps(report["machine"], indent=1))
 
     def note(results: Iterator[dict]) -> None:
-        for result in results:
-            report["results"].append(result)
-            print(json.dumps(result, default=str), flush=True)
-            if options.json:
-                files.write_json(options.json, report)
+        def rows() -> Iterator[Row]:
+            for result in results:
+                report["results"].append(result)
+                if options.json:
+                    files.write_json(options.json, report)
+                yield shown(result)
+
+        table(rows())
 
     note(measure_job(options.rounds))
     try:
@@ -171,5 +190,6 @@ def main(arguments: list[str]) -> None:
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=found, args=ARGS)
-        note(measure_page(chromium, options.rounds))
+        note(measure_start(chromium))
+        note(measure_runs(chromium, options.rounds))
         chromium.close()

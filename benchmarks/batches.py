@@ -11,7 +11,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from torch import nn
 from tqdm import tqdm
 
-from benchmarks._measure import describe
+from benchmarks._measure import Row, describe, table, times
 from ddpm_core.checkpoint.refs import embedded
 from ddpm_core.commands.chain import Where
 from ddpm_core.commands.reading import Parser
@@ -35,7 +35,7 @@ BATCH = 64
 def ours(name: str, count: int, steps: int, out: Path, engine: Engine = "auto") -> None:
     """The command."""
     where = Where(engine=engine)
-    Sample(name, str(steps), variance="beta", seeds=f"0-{count - 1}", out=out, batch=BATCH, where=where).run()
+    Sample(name, steps=str(steps), variance="beta", seeds=f"0-{count - 1}", out=out, batch=BATCH, where=where).run()
 
 
 def theirs(name: str, count: int, steps: int, out: Path, tuned: bool = False) -> None:
@@ -90,15 +90,18 @@ def main(arguments: list[str]) -> None:
                 )
                 if number >= 0:
                     seconds[who].append((time.perf_counter() - wall, time.process_time() - processor))
-    print(f"{options.count} pictures of {options.checkpoint}, {options.steps} steps, {options.rounds} rounds")
-    print(f"{'':20} pictures/s  times as long  processor s per 1,000 pictures  times as long")
-    for who, times in seconds.items():
-        walls, processors = (
-            [
-                statistics.median(t[i] for t in times),
-                statistics.median(t[i] / o[i] for t, o in zip(times, seconds[options.only[0]], strict=True)),
-            ]
-            for i in range(2)
-        )
-        rate, work = options.count / walls[0], 1000 * processors[0] / options.count
-        print(f"{who:20} {rate:10.1f} {walls[1]:17.2f} {work:31.1f} {processors[1]:17.2f}")
+    first = seconds[options.only[0]]
+
+    def rows() -> Iterator[Row]:
+        for who, turns in seconds.items():
+            wall, processor = (statistics.median(turn[i] for turn in turns) for i in range(2))
+            walls, processors = ([turn[i] / o[i] for turn, o in zip(turns, first, strict=True)] for i in range(2))
+            yield {
+                f"{options.count} pictures of {options.checkpoint}, {options.steps} steps": who,
+                "pictures/s": f"{options.count / wall:.1f}",
+                "× as long": times(walls),
+                "processor s, 1,000 pictures": f"{1000 * processor / options.count:.1f}",
+                "× as much": times(processors),
+            }
+
+    table(rows())

@@ -24,7 +24,16 @@ from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from torch import nn
 
 import ddpm_core
-from benchmarks._measure import convolution_peak, describe, installed, matmul_peak, peak_resident, synchronize
+from benchmarks._measure import (
+    Row,
+    convolution_peak,
+    describe,
+    installed,
+    matmul_peak,
+    peak_resident,
+    synchronize,
+    table,
+)
 from ddpm_core.checkpoint.cost import network_cost
 from ddpm_core.commands.reading import Parser
 from ddpm_core.disk import files
@@ -231,8 +240,7 @@ def main(arguments: list[str]) -> None:
         name, batch = CONFIGURATIONS[configuration]
         times, memory = measure(name, batch, device, options)
         work = batch * network_cost(dict(network(name).config)).flop / max(peaks.values()) / 1e6  # ms at the peak
-        print(f"\n{configuration}, {len(times['ours'])} rounds")
-        print(f"{'':24} ms/step     best  images/s of 1000 steps  of peak  slower than ours (quartiles)  peak MB")
+        rows: list[Row] = []
         for who, ms in times.items():
             ratios = [theirs / our for theirs, our in zip(ms, times["ours"], strict=True)]
             low, ratio, high = statistics.quantiles(ratios, n=4)
@@ -250,10 +258,17 @@ def main(arguments: list[str]) -> None:
                 "rounds": len(ms),
             }
             report["results"].append(result)
-            print(
-                f"{who:24} {median:7.1f} {min(ms):8.1f} {batch / median:23.4f} {work / median:8.0%} "
-                f"{ratio:12.2f} ({low:.2f} to {high:.2f}) {memory[who]:>12}",
-                flush=True,
+            rows.append(
+                {
+                    f"{configuration}, {len(ms)} rounds": who,
+                    "ms a step": f"{median:.1f}",
+                    "least": f"{min(ms):.1f}",
+                    "images/s of 1,000 steps": f"{batch / median:.4f}",
+                    "of the peak": f"{work / median:.0%}",
+                    "× slower than ours": f"{ratio:.2f} ({low:.2f} to {high:.2f})",
+                    "peak MB": memory[who],
+                }
             )
+        table(rows)
     if options.json:
         files.write_json(options.json, report)

@@ -11,15 +11,15 @@ import http.client
 import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-from benchmarks._measure import describe
+from benchmarks._measure import Row, describe, table, times
 
 HERE = Path(__file__).parents[1]
 RUN = json.dumps({"part": "watch", "values": {"checkpoint": "mnist-tiny", "count": 1}})
@@ -72,11 +72,14 @@ def main(arguments: list[str]) -> None:
         turn = [start(folder) for folder in (folders if number % 2 else folders[::-1])]
         turns.append(turn if number % 2 else turn[::-1])
         print(json.dumps([{name: round(seconds, 2) for name, seconds in one.items()} for one in turns[-1]]), flush=True)
-    for name in turns[0][0]:
-        ours, *beside = ([one[name] for one in side] for side in zip(*turns, strict=True))
-        line = f"{name}: {statistics.median(ours):.2f} s"
-        for theirs in beside:
-            ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
-            line += f", beside {statistics.median(theirs):.2f} s, ratio {statistics.median(ratios):.2f}"
-            line += f" ({min(ratios):.2f} to {max(ratios):.2f})"
-        print(line)
+
+    def rows() -> Iterator[Row]:
+        for name in turns[0][0]:
+            ours, *beside = ([one[name] for one in side] for side in zip(*turns, strict=True))
+            row = {"python app.py, until": name, "s": times(ours)}
+            for theirs in beside:
+                ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
+                row |= {"the other, s": times(theirs), "ratio": times(ratios)}
+            yield row
+
+    table(rows())

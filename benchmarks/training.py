@@ -33,7 +33,7 @@ from accelerate import Accelerator
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks._measure import describe, installed, matmul_peak, spread, synchronize
+from benchmarks._measure import Row, describe, installed, matmul_peak, quartiles, spread, synchronize, table
 from ddpm_core.commands.reading import Parser, read
 from ddpm_core.disk import files
 from train.common.config import PRESETS, Config
@@ -265,11 +265,19 @@ def main(arguments: list[str]) -> None:
         if name != "ours" and "ours" in times and len(values) > 1:
             ratios = [theirs / own for theirs, own in zip(values, times["ours"], strict=True)]
             results[name]["times_slower_than_ours"] = spread(ratios)
-    print(f"{options.network}, batch {config.batch}, {torch.get_num_threads()} threads, {device} {options.flags}")
-    for name, result in results.items():
-        speed = result["images_per_second"]
-        work = f"{speed * result['gflop_per_image']:.0f} GFLOP/s"
-        print(f"{name:18} {speed:8.2f} images/s, {work}{_ratio(result)}")
+    print(f"{torch.get_num_threads()} threads, {device} {options.flags}")
+
+    def row(name: str, result: dict) -> Row:
+        speed, work = result["images_per_second"], result["gflop_per_image"]
+        return {
+            f"{options.network}, batch {config.batch}": name,
+            "images/s": f"{speed:.2f}",
+            "× slower than ours": quartiles(ratio) if (ratio := result.get("times_slower_than_ours")) else "",
+            "GFLOP an image": f"{work:.1f}",
+            "GFLOP/s": f"{speed * work:.0f}",
+        }
+
+    table(row(name, result) for name, result in results.items())
     if "ours" in results:
         dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(config.precision, torch.float32)
         peak = 1e9 * matmul_peak(device, dtype)
@@ -280,11 +288,3 @@ def main(arguments: list[str]) -> None:
         report = {"machine": describe(device), "network": options.network, "batch": config.batch}
         report |= {"flags": options.flags, "results": results}
         files.write_text(options.json, json.dumps(report, indent=1, default=str) + "\n")
-
-
-def _ratio(result: dict) -> str:
-    if "times_slower_than_ours" not in result:
-        return ""
-    ratio = result["times_slower_than_ours"]
-    low, high = ratio["quartiles"]
-    return f", {ratio['median']:.2f} ({low:.2f} to {high:.2f}) times slower than ours"

@@ -36,7 +36,7 @@ from PIL import Image
 
 import ddpm_core
 from benchmarks import digits
-from benchmarks._measure import describe, spread
+from benchmarks._measure import Row, describe, table, times
 from benchmarks.app import ARGS
 from benchmarks.browser.opening import RUN, THERE, packed, served
 from benchmarks.browser.step import ROOT, WARM, Files
@@ -62,19 +62,6 @@ COLUMNS, LARGER = 6, 4  # of a sheet; times
 TRAINING = re.compile(
     r"(^|/)(learning/|parts/train/|words/learning|network/(batch|group_norm|parameters|tape|winograd)|digits\.npz)"
 )
-
-Row = dict[str, Any]
-
-
-def table(rows: Iterator[Row]) -> list[Row]:
-    """Print rows as they come, and return them."""
-    found = []
-    for row in rows:
-        if not found:
-            print(f"\n| {' | '.join(row)} |\n" + "| --- " * len(row) + "|")
-        found.append(row)
-        print(f"| {' | '.join(str(value) for value in row.values())} |", flush=True)
-    return found
 
 
 def begin(page: Page, what: str, asked: object = None) -> None:
@@ -140,13 +127,11 @@ def image(page: Page, seconds: float) -> Iterator[Row]:
             turns.append([gradients() for gradients in both])
         for i, clock in enumerate(("processor", "wall")):
             own, theirs = np.array(turns)[:, :, 1 - i].T * 1000 / TURN
-            ratio = spread((own / theirs).tolist())
-            low, high = ratio["quartiles"]
             yield {
                 "gradient of an image, ms": f"{batch} at once, {clock}",
                 "page": round(float(np.median(own)), 2),
                 "PyTorch": round(float(np.median(theirs)), 2),
-                "ratio": f"{ratio['median']:.2f} ({low:.2f} to {high:.2f})",
+                "ratio": times((own / theirs).tolist()),
                 "load": load(),
             }
     torch.set_num_threads(threads)

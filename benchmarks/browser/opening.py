@@ -15,7 +15,6 @@ import gzip
 import http.server
 import json
 import shutil
-import sys
 import tempfile
 import threading
 import time
@@ -28,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from benchmarks._measure import describe, spread
+from benchmarks._measure import describe, table, times
 from benchmarks.app import ARGS, CLICK
 from ddpm_core.commands.reading import Parser
 from ui.static.folder import write
@@ -196,6 +195,6 @@ def main(arguments: list[str]) -> None:
         with served(Path(temporary), options.slow) as (address, sent):
             visits = [opening(browser, f"{address}/lab/", sent, options.slow) for _ in range(options.rounds)]
         browser.close()
-    rows = {name: spread([visit[name] for visit in visits]) for name in visits[0]}
-    json.dump({"machine": describe(torch.device("cpu"))} | rows, sys.stdout, indent=1)
-    print()
+    print(json.dumps(describe(torch.device("cpu"))))
+    line = "far away, slow processor" if options.slow else "the line of this machine"
+    table({"opening": name, line: times([visit[name] for visit in visits])} for name in visits[0])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from benchmarks._measure import describe, spread
+from benchmarks._measure import Row, describe, table, times
 from benchmarks.app import ARGS
 from benchmarks.browser.opening import served
 from ddpm_core.commands.reading import Parser
@@ -59,6 +59,19 @@ def timed(page: Page, run: tuple[str, dict[str, object]]) -> float:
     return found
 
 
+def measured(pages: Sequence[Page], name: str, run: tuple[str, dict[str, object]], rounds: int) -> Row:
+    """Time a run in both pages, in turns."""
+    _, *turns = ([timed(page, run) for page in pages] for _ in range(rounds + 1))
+    one, several = zip(*turns, strict=True)
+    return {
+        "run": name,
+        "one worker, s": f"{statistics.median(one):.2f}",
+        "several, s": f"{statistics.median(several):.2f}",
+        "× as quick": times([first / second for first, second in turns]),
+        "best of each": f"{min(one) / min(several):.2f}",
+    }
+
+
 def main(arguments: Sequence[str]) -> None:
     """The command."""
     from playwright.sync_api import sync_playwright
@@ -69,7 +82,6 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--only", default="", help="runs whose names have this text")
     options = parser.parse_args(arguments)
     print(json.dumps(describe(torch.device("cpu"))))
-    print("| run | one worker, s | several, s | × as quick | best of each |\n| --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         write(Path(temporary, "lab"), MODELS)
         path = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium"))), None)
@@ -80,14 +92,5 @@ def main(arguments: Sequence[str]) -> None:
                 page.add_init_script(f"Object.defineProperty(navigator, 'hardwareConcurrency', {{ value: {cores} }})")
                 page.goto(f"{address}/lab/?tab=course")
                 page.wait_for_selector("html[data-ready=true]")
-            for name, run in RUNS.items():
-                if options.only not in name:
-                    continue
-                _, *turns = ([timed(page, run) for page in pages] for _ in range(options.rounds + 1))
-                one, several = zip(*turns, strict=True)
-                ratios = spread([first / second for first, second in turns])
-                low, high = ratios["quartiles"]
-                ratio = f"{ratios['median']:.2f} ({low:.2f} to {high:.2f})"
-                cells = [f"{statistics.median(one):.2f}", f"{statistics.median(several):.2f}", ratio]
-                print(f"| {' | '.join([name, *cells, f'{min(one) / min(several):.2f}'])} |", flush=True)
+            table(measured(pages, name, run, options.rounds) for name, run in RUNS.items() if options.only in name)
         browser.close()

@@ -21,7 +21,7 @@ import torch
 from playwright.sync_api import sync_playwright
 
 import ddpm_core
-from benchmarks._measure import describe
+from benchmarks._measure import Row, describe, table
 from benchmarks.app import ARGS
 from ddpm_core.commands.reading import Parser
 from ddpm_core.prediction import label_tensor, predict
@@ -99,19 +99,20 @@ def main(arguments: Sequence[str]) -> None:
     names += ["PyTorch, float32", "the server's own"]
     found = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None)
     print(json.dumps(describe(torch.device("cpu"))))
-    print(f"| ms a step | {' | '.join(names)} |")
-    print("| --- " * (1 + len(names)) + "|")
     with ThreadingHTTPServer(("127.0.0.1", 0), Files) as server, sync_playwright() as play:
         Thread(target=server.serve_forever, daemon=True).start()
         chromium = play.chromium.launch(executable_path=found, args=ARGS)
         page = chromium.new_page()
-        for ref in options.refs:
+
+        def measured(ref: str) -> Row:
             page.goto(f"http://127.0.0.1:{server.server_port}/checkpoints/")
             for root in roots:
                 page.evaluate(MODELS, [ref, root])
             own = [partial(page.evaluate, f"window.step[{i}]()") for i in range(len(roots))]
             python = [of_the_server(ref, engine="torch", precision="fp32"), of_the_server(ref)]
-            cells = [f"{ms:.1f}" for ms in medians([*own, *python], options.seconds)]
-            print(f"| {' | '.join([ref, *cells])} |", flush=True)
+            found = medians([*own, *python], options.seconds)
+            return {"ms a step": ref} | {name: f"{ms:.1f}" for name, ms in zip(names, found, strict=True)}
+
+        table(map(measured, options.refs))
         chromium.close()
         server.shutdown()

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from benchmarks._measure import describe, spread
+from benchmarks._measure import Row, describe, markdown, quartiles, spread
 from benchmarks.frontier.contenders import DIFFUSERS, Contender, Entry, processes
 from ddpm_core.commands.reading import Parser
 from ddpm_core.disk import files
@@ -143,16 +143,23 @@ class Frontier:
 
 def table(rows: Sequence[dict[str, Any]], title: str) -> str:
     """Markdown, the quickest first; the frontier in bold: no other is as quick and better."""
-    lines = [f"| | sampler | steps | spacing | ms a picture | × quicker than diffusers' DDIM | {title} |"]
-    lines += ["| --- | --- | --- | --- | --- | --- | --- |"]
+    found: list[Row] = []
     for row in sorted(rows, key=lambda row: row["ms"]):
         cell, ratio = row["cell"], row.get("quicker")
-        quicker = f"{ratio['median']:.2f} ({ratio['quartiles'][0]:.2f} to {ratio['quartiles'][1]:.2f})" if ratio else ""
         value = f"**{row['score']:.2f}**" if row["best"] else f"{row['score']:.2f}"
         who = cell.checkpoint if cell.library == "ours" else f"diffusers, {cell.checkpoint}"
-        parts = [who, cell.sampler, cell.steps, cell.spacing or "its own", f"{row['ms']:.1f}", quicker, value]
-        lines.append(f"| {' | '.join(map(str, parts))} |")
-    return "\n".join(lines) + "\n"
+        found.append(
+            {
+                "": who,
+                "sampler": cell.sampler,
+                "steps": cell.steps,
+                "spacing": cell.spacing or "its own",
+                "ms a picture": f"{row['ms']:.1f}",
+                "× quicker than diffusers' DDIM": quartiles(ratio) if ratio else "",
+                title: value,
+            }
+        )
+    return "\n".join(markdown(found)) + "\n"
 
 
 def draw(path: Path, rows: Sequence[dict[str, Any]], title: str) -> None:

@@ -129,9 +129,10 @@ def read_text(config: dict[str, Any], checkpoint: LocalCheckpoint, device: torch
     ref, part = checkpoint.ref, checkpoint.layout.text
     assert part is not None
     library, where = _transformers(), f"{ref}: {part[1]}"
-    encoder: nn.Module = build("CLIPTextModel", partial(make_text, config), checkpoint.folder / part[1], where)
+    encoder: nn.Module = build("CLIPTextModel", partial(make_text, config), checkpoint.file(part[1]), where)
     try:
-        tokenizer = library.CLIPTokenizer.from_pretrained(checkpoint.folder / TOKENIZER, local_files_only=True)
+        folder = checkpoint.file(checkpoint.layout.tokenizer[0]).parent
+        tokenizer = library.CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         text = ClipText(tokenizer, encoder, device)
         tokens = text.tokens(["", "a picture of anything"])
         fits = tokens.shape == (2, text.length) and int(tokens.max()) < config.get("vocab_size", 49408)

@@ -91,7 +91,7 @@ def load(
     parts: dict[str, Any] = {}
     if found.decoder is not None and layout.decoder:
         path = layout.decoder[1]
-        decoder = read_decoder(found.decoder, checkpoint.folder / path, f"{checkpoint.ref}: {path}", home)
+        decoder = read_decoder(found.decoder, checkpoint.file(path), f"{checkpoint.ref}: {path}", home)
         if engine_network is not None:
             wrap_decoder(decoder, engine_network, found.spec.image_size)
         parts["decoder"] = decoder

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from shlex import quote
 from typing import Literal
 
+from ddpm_core.checkpoint.config.fields import read_json
 from ddpm_core.disk import files
 from ddpm_core.errors import UserError
 
@@ -19,6 +20,7 @@ WEIGHT_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.
 FACTS = "ddpm_core.json"  # facts about the model for which the Hub's layout has no field
 ANALYTIC = "analytic_variance.json"  # see gamma_file
 OPTIMISED = "optimised_steps.json"  # see optimised_file
+SHARED = "shared_parts"  # the field of FACTS that names the embedded checkpoint whose other parts a checkpoint has, too
 READERS = "readers.safetensors"  # see readers_file; without it a checkpoint is the same model
 EXTRA = ("model_index.json", FACTS, ANALYTIC, OPTIMISED)
 DECODERS = ("vae/", "vqvae/")
@@ -104,18 +106,24 @@ class Layout:
 class LocalCheckpoint:
     """A checkpoint whose files are on this machine.
 
-    folder: the root of its layout. commit: the Hub's, None for a checkpoint that is not from the Hub.
+    folder: the root of its layout. commit: the Hub's, None for a checkpoint that is not from the Hub. shared: the files
+    that it has from another checkpoint, by the names of its layout.
     """
 
     ref: Ref
     folder: Path
     layout: Layout
     commit: str | None = None
+    shared: Mapping[str, Path] = field(default_factory=dict, compare=False)
 
     @property
     def weights(self) -> Path:
         """The file of the weights, which is there once the download is complete."""
-        return self.folder / self.layout.weights
+        return self.file(self.layout.weights)
+
+    def file(self, name: str) -> Path:
+        """Return where a file of the layout lies; a download may still have to bring it."""
+        return self.shared.get(name) or self.folder / name
 
 
 @cache
@@ -262,9 +270,35 @@ def _weights(names: set[str], folder: str, allowed: tuple[str, ...], where: str)
     return weights
 
 
-def names_in(folder: Path) -> list[str]:
-    """The names, relative and with '/', of the files in a folder and in the folders of its parts."""
-    parts = (*HOMES, "scheduler/", *DECODERS, TEXT, TOKENIZER)
-    patterns = [f"{part}*" for part in parts]
-    paths = [path for pattern in patterns for path in folder.glob(pattern)]
+def in_folder(folder: Path, where: str) -> LocalCheckpoint:
+    """Return the checkpoint in a folder. where: as for `layout`. Raises CheckpointError where something is missing."""
+    shared = _shared(folder, where)
+    return LocalCheckpoint(
+        Ref("folder", where, folder), folder, layout([*_names(folder), *shared], where), shared=shared
+    )
+
+
+def _names(folder: Path, parts: Iterable[str] = (*HOMES, "scheduler/", *DECODERS, TEXT, TOKENIZER)) -> list[str]:
+    """The names, relative and with '/', of the files in the folders of a checkpoint's parts."""
+    paths = [path for part in parts for path in folder.glob(f"{part}*")]
     return [path.relative_to(folder).as_posix() for path in paths if path.is_file()]
+
+
+def _shared(folder: Path, where: str) -> dict[str, Path]:
+    """The files that a checkpoint has from an embedded one, by name: those of its decoder and of its text encoder.
+
+    Only a network in a folder without a decoder beside it needs any, so only then FACTS is read.
+    """
+    at_home = any(home and (folder / home / "config.json").is_file() for home in HOMES)
+    if not at_home or any((folder / part).is_dir() for part in DECODERS) or not (folder / FACTS).is_file():
+        return {}
+    try:
+        name = read_json(folder / FACTS).get(SHARED)
+    except ValueError as error:
+        raise CheckpointError(f"{where}: {error}") from None
+    if name is None:
+        return {}
+    root = embedded().get(name) if isinstance(name, str) else None
+    if root is None:
+        raise CheckpointError(f"{where}: {SHARED} in {FACTS} must name an embedded checkpoint, got {name!r}")
+    return {name: root / name for name in _names(root, (*DECODERS, TEXT, TOKENIZER))}

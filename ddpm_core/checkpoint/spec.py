@@ -150,7 +150,7 @@ def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Ave
     try:
         index, own = (read_json(folder / name) if name in layout.extra else {} for name in ("model_index.json", FACTS))
         unet, scheduler = read_json(folder / layout.config), read_json(folder / layout.scheduler)
-        parts = [read_json(folder / part[0]) if part else None for part in (layout.decoder, layout.text)]
+        parts = [read_json(checkpoint.file(part[0])) if part else None for part in (layout.decoder, layout.text)]
         config, weights = _from_contents(unet, scheduler, index, own, *parts)
         if FACTS in layout.unknown and unet.get("num_class_embeds"):
             raise ValueError(

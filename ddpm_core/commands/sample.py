@@ -144,9 +144,9 @@ def _files(source: Source) -> dict[str, str]:
     from ddpm_core.disk.files import sha256
 
     assert source.folder is not None
-    names = refs.layout(refs.names_in(source.folder), source.ref).files
+    checkpoint = refs.in_folder(source.folder, source.ref)
     beside = (refs.ANALYTIC, refs.OPTIMISED, refs.READERS)  # `_about` says what a run uses of these
-    return {name: sha256(source.folder / name) for name in names if name not in beside}
+    return {name: sha256(checkpoint.file(name)) for name in checkpoint.layout.files if name not in beside}
 
 
 def _batch(model: Model) -> int:

@@ -533,10 +533,19 @@ def test_the_embedded_models_draw_the_colour_that_is_named(name, options):
     assert model.text is not None and model.text.unknown("a Red asdfgh and a fox's 🦊") == ["asdfgh", "🦊"]
 
 
-def test_the_student_shares_all_but_the_network_with_its_teacher():
-    """In every bit, so that a browser needs only the network of the second one."""
-    teacher, student = (refs.embedded()[name] for name in ("emoji-tiny", "emoji-tiny-3-steps"))
-    shared = ["vae/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors", "tokenizer/tokenizer.json"]
-    for name in shared:
-        assert (teacher / name).read_bytes() == (student / name).read_bytes(), name
-    assert (student / "unet/diffusion_pytorch_model.safetensors").stat().st_size < 12e6
+def test_the_student_has_decoder_and_words_from_its_teacher_wherever_its_folder_is(tmp_path):
+    here = refs.embedded()["emoji-tiny-3-steps"]
+    moved = shutil.copytree(here, tmp_path / "moved")
+    assert not any((moved / part).exists() for part in ("vae", "text_encoder", "tokenizer"))
+    first = load("emoji-tiny-3-steps", **WHERE)
+    save(first, tmp_path / "whole")  # has every file itself, so any program can read it
+    assert (tmp_path / "whole/tokenizer/tokenizer.json").is_file()
+    assert refs.SHARED not in (tmp_path / "whole/ddpm_core.json").read_text()
+    picture = sample(first, [0], prompts="red heart")
+    for folder in (moved, tmp_path / "whole"):
+        assert (sample(load(folder, **WHERE), [0], prompts="red heart") == picture).all()
+    for named in ("no-such", ["emoji-tiny"]):
+        own = json.loads((here / "ddpm_core.json").read_text()) | {refs.SHARED: named}
+        (moved / "ddpm_core.json").write_text(json.dumps(own))
+        with pytest.raises(CheckpointError, match="must name an embedded checkpoint, got"):
+            load(moved, **WHERE)

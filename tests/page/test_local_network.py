@@ -38,7 +38,7 @@ pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node
 CLOSE = 2e-6
 PIXELS = (
     *("mnist-tiny", "mnist-tiny-2-steps", "mnist-tiny-consistency"),
-    *("cifar10-tiny", "cifar10-tiny-8-steps", "cifar10-tiny-4-steps", "cifar10-tiny-2-steps"),
+    *("cifar10-tiny", "cifar10-tiny-4-steps", "cifar10-tiny-2-steps"),
 )
 PROMPTS = ["", "a red heart", "Grinning face, with 2 BIG eyes & it's smiling! <|endoftext|> é中🙂 " * 3]
 

@@ -10,6 +10,7 @@ from training import process_restored  # noqa: F401
 
 import ddpm_core
 from benchmarks import _measure, digits, first_gpu, inside, sampling, training
+from benchmarks import all as all_
 from ddpm_core.checkpoint.sidecars import readers_file
 from ddpm_core.engines.readers import fit_readers
 from train.common.config import Config
@@ -239,3 +240,31 @@ def test_figures_are_kept_where_the_readers_are(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         inside.main([*words[:3], "3", *words[4:]])
     assert "has the pictures of other settings" in capsys.readouterr().err
+
+
+def test_tables_go_into_the_place_of_their_benchmark_and_nothing_else_changes():
+    rows = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
+    printed = "three threads\n" + "\n".join(_measure.markdown(rows)) + "\nours reaches 50%\n"
+    assert all_.tables(printed) == "| a | b |\n| --- | --- |\n| 1 | x |\n| 2 | y |\n"
+    text = all_.placed(all_.placed("# Speed\n", "step", "first"), "runs", "other")
+    assert all_.placed(text, "step", "second") == text.replace("first", "second")
+    assert text.startswith("# Speed\n\n<!-- measured: step -->\nfirst\n") and text.count("<!-- measured") == 2
+
+
+def test_a_benchmark_that_fails_leaves_its_old_tables_and_the_others_run(tmp_path, monkeypatch, capsys):
+    broken = all_.Job("no-such", "no-such", 1)
+    works = all_.Job("works", "works", 1)
+    monkeypatch.setattr(all_, "JOBS", {"broken": broken, "works": works})
+    folder = tmp_path / "benchmarks"
+    folder.mkdir()
+    (folder / "__main__.py").write_text(
+        "import sys\nif 'works' not in sys.argv: sys.exit(3)\nprint('| a |\\n| --- |\\n| 1 |')\n"
+    )
+    monkeypatch.setattr(all_, "ROOT", tmp_path)
+    out = tmp_path / "tables.md"
+    out.write_text(all_.placed("", "broken", "old"))
+    with pytest.raises(SystemExit, match=r"failed: broken \(it ended with 3\). Repeat: --only broken"):
+        all_.main(["--out", str(out)])
+    text = out.read_text()
+    assert "old" in text and "`python -m benchmarks works`" in text and "| 1 |" in text
+    assert "broken (1 of 2)" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import zlib
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,23 @@ def test_another_python_is_told_in_one_sentence_which_ones_will_do(start, versio
     sentence = f"DDPM Lab needs Python 3.11 to 3.14, and this is Python 3.{version[1]}: make the environment"
     assert found.returncode == 1 and found.stdout == "" and found.stderr.startswith(sentence)
     assert found.stderr.count("\n") == 1
+
+
+def test_what_people_download_stays_small():
+    """A clone of depth 1 holds these files, and the wheel two folders of them, compressed as git and zip do it."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a checkout")
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    sizes = {path: path.stat().st_size * _compression(path) for path in paths}
+    packed = [path for path in paths if path.relative_to(ROOT).parts[0] in ("ddpm_core", "checkpoints")]
+    assert sum(sizes.values()) < 95e6
+    assert sum(sizes[path] for path in packed) < 88e6
+
+
+def _compression(path: Path) -> float:
+    """How much is left of 100 kB in the middle of a file, where weights are no longer their list of names."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size // 2 - 50_000))
+        part = file.read(100_000)
+    return len(zlib.compress(part)) / len(part) if part else 1.0

@@ -402,7 +402,7 @@ def test_files_of_a_checkpoint_are_read_once_until_they_change(tmp_path, monkeyp
     services.models.flop(ref)
     asked.clear()
     assert facts.answer(services, ref) == known and services.models.flop(ref) and not asked
-    scheduler = tmp_path / "model" / refs.layout(refs.names_in(tmp_path / "model"), ref).scheduler
+    scheduler = tmp_path / "model" / refs.in_folder(tmp_path / "model", ref).layout.scheduler
     content = json.loads(scheduler.read_text())
     write_json(scheduler, content | {"variance_type": "fixed_large"})
     assert facts.answer(services, ref)["facts"]["spec"]["variance"] == "beta"

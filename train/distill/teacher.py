@@ -208,8 +208,9 @@ def _how_to_tune(teacher: Model, config: DistillConfig) -> str:
 def _autoencoder(teacher: Model) -> Path:
     """The folder of a latent teacher's autoencoder."""
     assert teacher.source and teacher.source.folder
-    places = (teacher.source.folder / part for part in refs.DECODERS)
-    return next(place for place in places if (place / "config.json").is_file())
+    found = refs.in_folder(teacher.source.folder, teacher.source.ref)
+    assert found.layout.decoder
+    return found.file(found.layout.decoder[0]).parent
 
 
 def _check(teacher: Model, config: DistillConfig) -> None:

@@ -48,7 +48,7 @@ OFFERED = {
 # Those that come with the project; the first one is for the first look.
 EMBEDDED = (
     *("mnist-tiny", "cifar10-tiny", "emoji-tiny", "mnist-tiny-consistency", "mnist-tiny-2-steps"),
-    *("cifar10-tiny-8-steps", "cifar10-tiny-4-steps", "cifar10-tiny-2-steps", "emoji-tiny-3-steps"),
+    *("cifar10-tiny-4-steps", "cifar10-tiny-2-steps", "emoji-tiny-3-steps"),
 )
 LATENT = {  # draw latents of an autoencoder
     *("CompVis/ldm-celebahq-256", "stabilityai/sd-turbo", "stable-diffusion-v1-5/stable-diffusion-v1-5"),

@@ -16,7 +16,8 @@ def files_of(ref: str) -> dict[str, Path]:
     folder = refs.embedded().get(ref) if ref in REFS else None
     if folder is None:
         return {}
-    return {path: folder / path for path in refs.layout(refs.names_in(folder), ref).files}
+    found = refs.in_folder(folder, ref)
+    return {path: found.file(path) for path in found.layout.files}
 
 
 def here() -> dict[str, Files]:

@@ -22,12 +22,14 @@ def home(model: ModelSpec) -> Home:
     else:
         where = repr(f"checkpoints/{source.ref}" if shipped else str(Path(os.path.expanduser(source.ref))))
     has_scheduler = (source.folder / "scheduler" / "scheduler_config.json").is_file()
-    for folder in ("vae", "vqvae") if model.latent else ():
-        if (source.folder / folder).is_dir():
-            config = read_json(source.folder / folder / "config.json")
-            scale, shift = latent_config.scaling(config)
-            own: Autoencoder = {"folder": folder, "kind": config["_class_name"], "scale": scale, "shift": shift}
-            return {"where": where, "has_scheduler": has_scheduler, "autoencoder": own, "own_class": False}
+    found = refs.in_folder(source.folder, source.ref) if model.latent else None
+    if found is not None and found.layout.decoder is not None:
+        name = found.layout.decoder[0]
+        config = read_json(found.file(name))
+        scale, shift = latent_config.scaling(config)
+        kind, folder = config["_class_name"], name.partition("/")[0]
+        own: Autoencoder = {"folder": folder, "kind": kind, "scale": scale, "shift": shift}
+        return {"where": where, "has_scheduler": has_scheduler, "autoencoder": own, "own_class": False}
     config = read_json((source.folder / (source.file or "")).with_name("config.json"))
     own_class = config["_class_name"] == "OpenAIUNet"
     return {"where": where, "has_scheduler": has_scheduler, "autoencoder": None, "own_class": own_class}

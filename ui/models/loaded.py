@@ -56,10 +56,15 @@ def _stamp(where: refs.Ref) -> Stamp:
     if where.folder is None:
         return None
     try:
-        files = refs.layout(refs.names_in(where.folder), where.name).files
-        return _versions(where.folder / name for name in files)
+        return _versions(_files(where.folder, where.name))
     except (OSError, refs.CheckpointError):
         return None
+
+
+def _files(folder: Path, where: str) -> list[Path]:
+    """Return the files of the checkpoint in a folder. Raises CheckpointError where something is missing."""
+    found = refs.in_folder(folder, where)
+    return [found.file(name) for name in found.layout.files]
 
 
 def _versions(paths: Iterable[Path]) -> tuple:
@@ -85,7 +90,7 @@ def _watched(source: Source, folder: Path) -> list[Path]:
     """All on which what a folder's files say depends: the files, their folders, to which others may come, and a file in
     the user's cache.
     """
-    files = [folder / name for name in refs.layout(refs.names_in(folder), source.name).files]
+    files = _files(folder, source.name)
     return [*dict.fromkeys([folder, *(file.parent for file in files), *files, *places(source, refs.ANALYTIC)])]
 
 
@@ -351,7 +356,7 @@ class Models:
             return None
         source = Source(str(found.ref), found.ref.name, found.commit, folder=found.folder)
         beside = filter(Path.is_file, places(source, refs.ANALYTIC))  # also in the user's cache
-        version = _versions([*(found.folder / name for name in found.layout.files), *beside])
+        version = _versions([*(found.file(name) for name in found.layout.files), *beside])
         key = what, found.ref, found.folder
         with self._lock:
             before, kept = self._read.get(key, (None, None))

@@ -85,11 +85,11 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
         raise CheckpointError(" ".join(refused))
     shutil.rmtree(out, ignore_errors=True)
     placed: dict[tuple[str, tuple[int, str]], str] = {}  # what two models share is there once
-    for ref, (folder, known) in models.items():
+    for ref, (checkpoint, known) in models.items():
         for name, entry in known["files"].items():
             root = placed.setdefault((name, entry), f"checkpoints/{ref}")
             if root == f"checkpoints/{ref}" or entry[0] < SHARED:
-                _copy(folder / name, out / "checkpoints" / ref / name)
+                _copy(checkpoint.file(name), out / "checkpoints" / ref / name)
             else:
                 known["files"][name] = (*entry, root)
     given = _given(app, {ref: known for ref, (_, known) in models.items()})
@@ -109,7 +109,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     _write_page(out / "index.html", web.page(given, preview, address, essay), hub, STORES)
     _write(out / "app.webmanifest", web.text("manifest.webmanifest").replace("VERSION", web.version()))
     _write(out / ".nojekyll", "")  # GitHub Pages serves the files as they are
-    _licences(out, {ref: folder for ref, (folder, _) in models.items()})
+    _licences(out, {ref: checkpoint.folder for ref, (checkpoint, _) in models.items()})
     files = sorted(file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file())
     # What every visitor gets after the first visit. The digits are half a megabyte for those who train; the essay is
     # another page, whose files are kept when they first come.
@@ -182,18 +182,19 @@ def _name(ref: str) -> str:
     )
 
 
-def _known(app: App, ref: str, name: str) -> tuple[Path, Values]:
-    """The folder of a checkpoint, and what the page learns of it."""
+def _known(app: App, ref: str, name: str) -> tuple[refs.LocalCheckpoint, Values]:
+    """A checkpoint, and what the page learns of it."""
     here = app.services.models.parse(ref)
     model = app.services.models.known(ref)
     if here.folder is None or model is None:
         raise CheckpointError(f"{ref} is not on this machine: save it to a folder with `python -m ddpm_core export`")
-    layout = refs.layout(refs.names_in(here.folder), here.name)
+    checkpoint = refs.in_folder(here.folder, here.name)
+    layout = checkpoint.layout
     pickles = [name for name in layout.files if name.endswith(".bin")]
     if pickles:
         raise CheckpointError(f"{ref} has its weights in {pickles[0]}, which a browser can't read: save it anew")
     read = {
-        name: json.loads((here.folder / name).read_text("utf-8")) for name in layout.files if name.endswith(".json")
+        name: json.loads(checkpoint.file(name).read_text("utf-8")) for name in layout.files if name.endswith(".json")
     }
     kind = str(read[layout.config].get("_class_name"))
     corrects = (model.snr, model.corrections) != (None, 1)
@@ -219,9 +220,9 @@ def _known(app: App, ref: str, name: str) -> tuple[Path, Values]:
         "colours": _colours(ref, model.channels) if model.latent else None,
         "scheduler": read[layout.scheduler] if model.trained_on is model.schedule else dict(model.schedule.config),
         "sidecars": found["facts"]["sidecars"],
-        "files": {name: _entry((here.folder / name).read_bytes()) for name in layout.files},
+        "files": {name: _entry(checkpoint.file(name).read_bytes()) for name in layout.files},
     }
-    return here.folder, known
+    return checkpoint, known
 
 
 def _colours(ref: str, channels: int) -> list[list[float]]:

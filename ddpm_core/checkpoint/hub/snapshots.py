@@ -21,8 +21,8 @@ from ddpm_core.checkpoint.refs import (
     Layout,
     LocalCheckpoint,
     Ref,
+    in_folder,
     layout,
-    names_in,
     parse,
 )
 from ddpm_core.disk.files import free_bytes
@@ -60,7 +60,7 @@ def fetch(ref: Ref, check: Check, progress: Progress | None = None, allow: Allow
     weights; what they raise comes out unchanged too. Raises CheckpointError, also where the disk has too little room.
     """
     if ref.folder is not None:
-        return LocalCheckpoint(ref, ref.folder, layout(names_in(ref.folder), ref.name))
+        return replace(in_folder(ref.folder, ref.name), ref=ref)
     cached = _cached(ref)
     if cached and cached.commit == ref.revision and not cached.layout.unknown:  # a commit never changes
         return cached
@@ -86,7 +86,7 @@ def here(ref: Ref) -> LocalCheckpoint | None:
     Raises CheckpointError for a folder that is no checkpoint.
     """
     if ref.folder is not None:
-        return LocalCheckpoint(ref, ref.folder, layout(names_in(ref.folder), ref.name))
+        return replace(in_folder(ref.folder, ref.name), ref=ref)
     cached = _cached(ref)
     return None if cached and cached.layout.unknown else cached
 
@@ -98,8 +98,8 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
     try:
         where = parse(ref, revision)
         if where.folder is not None:
-            chosen = layout(names_in(where.folder), where.name)
-            size = sum((where.folder / name).stat().st_size for name in chosen.files)
+            found = in_folder(where.folder, where.name)
+            size = sum(found.file(name).stat().st_size for name in found.layout.files)
             return Status("local" if where.kind == "folder" else "embedded", size)
         cached = _cached(where)
         if cached and not cached.layout.unknown:

@@ -148,8 +148,7 @@ def _same_process(model: ModelSpec) -> bool:
     """Whether a model has the schedule, the prediction and the coordinates that its checkpoint's files say."""
     assert model.source is not None and model.source.folder is not None
     folder = model.source.folder
-    ref = refs.Ref("folder", str(folder), folder)
-    there = spec.check(refs.LocalCheckpoint(ref, folder, refs.layout(refs.names_in(folder), str(folder)))).spec
+    there = spec.check(refs.in_folder(folder, str(folder))).spec
     parts = ("schedule", "prediction", "coordinates")
     return all(spec.comparable(getattr(model, part)) == spec.comparable(getattr(there, part)) for part in parts)
 

@@ -131,7 +131,7 @@ def _read(config: Config) -> tuple[ModelSpec, dict[str, Any], str | None]:
         raise TrainError(f"Only networks of the class UNet2DModel can be trained, not {kind}.")
     defaults = {name: field.default for name, field in inspect.signature(UNet2DModel).parameters.items()}
     part = checkpoint.layout.decoder
-    decoder = str((checkpoint.folder / part[1]).parent) if found.decoder is not None and part else None
+    decoder = str(checkpoint.file(part[1]).parent) if found.decoder is not None and part else None
     return found.spec, {**defaults, **found.unet}, decoder
 
 

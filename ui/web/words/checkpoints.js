@@ -28,7 +28,6 @@ const KNOWN = {
   "emoji-tiny": ["Emoji", "draws your words"],
   "mnist-tiny-consistency": ["Digits student", "1 to 4 steps"],
   "mnist-tiny-2-steps": ["Digits student", "2 steps"],
-  "cifar10-tiny-8-steps": ["CIFAR-10 student", "8 steps"],
   "cifar10-tiny-4-steps": ["CIFAR-10 student", "4 steps"],
   "cifar10-tiny-2-steps": ["CIFAR-10 student", "2 steps"],
   "emoji-tiny-3-steps": ["Emoji student", "3 steps"],

@@ -1,0 +1,190 @@
+"""Run the benchmarks that a release repeats, about an hour on two quiet cores: `python -m benchmarks all`.
+
+Each runs as its own command, in a new process. Its tables go into the file of --out, into the place that carries its
+name, with machine, date, commit and command; the rest of the file stays. A file without that place gets it at its end.
+If a benchmark fails, its old tables stay, the others run, and the last line names it. --only repeats some of them.
+
+    python -m benchmarks all --mnist mnist --cifar10 cifar10
+    python -m benchmarks all --only step opening --quick --out /tmp/tried.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmarks._measure import LUCIDRAINS, describe, installed
+from ddpm_core.commands.reading import Parser
+from ddpm_core.disk import files
+from train.evaluate.features import INCEPTION
+
+ROOT = Path(__file__).parents[1]
+DIGITS = "benchmarks.digits:features"  # the extractor whose weights `benchmarks digits` trains
+
+
+@dataclass(frozen=True)
+class Job:
+    """A benchmark. command, quick: what stands after `python -m benchmarks`; quick ends sooner, and only shows that it
+    works. {mnist}, {cifar10} and {extractor} stand for options, {folder} for a folder of its own. minutes: of command,
+    on two quiet cores. figure: a picture in {folder} that goes beside the file of --out, under the name of the job.
+    """
+
+    command: str
+    quick: str
+    minutes: float
+    figure: str = ""
+
+
+FEW = "--sampler ddim unipc --spacing own optimised --steps"
+TRAINING = "training --only ours diffusers 'diffusers tuned' lucidrains 'lucidrains tuned'"
+FLAGS = "--flags --channels-last --precision bf16 --fused"
+JOBS = {
+    "sampling": Job(
+        "sampling --no-compile --seconds 40", "sampling --no-compile --seconds 1 --rounds 2 --only tiny-1", 9
+    ),
+    "batches": Job("batches --count 64 --steps 20", "batches --count 4 --steps 2 --rounds 1", 2),
+    "training": Job(f"{TRAINING} {FLAGS}", f"{TRAINING} --rounds 1 --steps 1 {FLAGS}", 6),
+    "step": Job("browser step", "browser step mnist-tiny --seconds 1", 2),
+    "runs": Job("browser runs --rounds 5", "browser runs --rounds 1 --only 'one digit'", 5),
+    "opening": Job("browser opening", "browser opening --rounds 2", 3),
+    "opening-slow": Job("browser opening --slow --rounds 5", "browser opening --slow --rounds 1", 3),
+    "learn": Job(
+        "browser learn --data {mnist} --out {folder}",
+        "browser learn --data {mnist} --out {folder} --only image loaded --seconds 1",
+        7,
+    ),
+    "app": Job("app --rounds 5", "app --rounds 2", 3),
+    "start": Job("start", "start --rounds 1", 1),
+    "frontier-digits": Job(
+        f"frontier mnist-tiny mnist-tiny-2-steps mnist-tiny-consistency {FEW} 1 2 5 8 10 50 --diffusers ddim dpm++ "
+        f"--data {{mnist}} --extractor {DIGITS} --samples 1000 --out {{folder}}",
+        f"frontier mnist-tiny mnist-tiny-2-steps {FEW} 2 --diffusers dpm++ --data {{mnist}} --extractor {DIGITS} "
+        "--samples 20 --references 100 --rounds 1 --out {folder}",
+        5,
+        "frontier.png",
+    ),
+    "frontier-cifar10": Job(
+        f"frontier cifar10-tiny cifar10-tiny-4-steps cifar10-tiny-2-steps {FEW} 2 4 6 8 10 50 --diffusers ddim dpm++ "
+        "--data {cifar10} --extractor {extractor} --metric kid --samples 1000 --out {folder}",
+        f"frontier cifar10-tiny cifar10-tiny-2-steps {FEW} 2 --diffusers dpm++ --data {{cifar10}} --metric kid "
+        "--extractor {extractor} --samples 20 --references 100 --rounds 1 --out {folder}",
+        15,
+        "frontier.png",
+    ),
+}
+
+
+def tables(output: str) -> str:
+    """Return the tables in what a benchmark printed."""
+    blocks = re.findall(r"(?:^\|.*\n)+", output, re.M)
+    return "\n".join(blocks)
+
+
+def placed(text: str, name: str, content: str) -> str:
+    """Return a document with the content in the place of that name, which is added at the end if there is none."""
+    first, last = f"<!-- measured: {name} -->", f"<!-- end of {name} -->"
+    whole = f"{first}\n{content.strip()}\n\n{last}"
+    start, end = text.find(first), text.find(last)
+    if start < 0 or end < start:
+        return f"{text.rstrip()}\n\n{whole}\n".lstrip()
+    return text[:start] + whole + text[end + len(last) :]
+
+
+def commit() -> str:
+    """Return the commit of this checkout, and whether files differ from it."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def about() -> str:
+    """Return a sentence about machine, date and commit."""
+    here = describe(torch.device("cpu"))
+    packages = ", ".join(
+        f"{name} {here[name]}" for name in ("torch", "openvino", "diffusers", LUCIDRAINS) if name in here
+    )
+    return (
+        f"Measured on {here['date']} at commit {commit()}: {here['processor']}, {here['cores']} cores, "
+        f"{here['instructions']}, load {here['load']} before it, Python {here['python']}, {packages}."
+    )
+
+
+def run(name: str, job: Job, options: argparse.Namespace, folder: Path) -> str:
+    """Run a benchmark, and put its tables and its figure in place. Return what went wrong, "" if nothing did."""
+    given = {"mnist": options.mnist, "cifar10": options.cifar10, "extractor": options.extractor}
+    words = shlex.split(job.quick if options.quick else job.command)
+    shown = shlex.join(word.format(**given, folder=name) for word in words)
+    command = [sys.executable, "-m", "benchmarks", *(word.format(**given, folder=folder) for word in words)]
+    machine = about()
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
+        assert process.stdout is not None
+        output = ""
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            output += line
+    if process.returncode:
+        return f"it ended with {process.returncode}"
+    found = tables(output)
+    if not found:
+        return "it printed no table"
+    figure = ""
+    if job.figure:
+        path = options.out.with_name(f"{name}.png")
+        shutil.copyfile(folder / job.figure, path)
+        figure = f"\n![Score against the time of a picture, both axes logarithmic]({path.name})\n"
+    old = options.out.read_text(encoding="utf-8") if options.out.is_file() else ""
+    content = f"{machine}\n\n`python -m benchmarks {shown}`\n\n{found}{figure}"
+    files.write_text(options.out, placed(old, name, content))
+    return ""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """The command."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = Parser(prog="python -m benchmarks all", description=__doc__, formatter_class=raw)
+    parser.add_argument("--only", nargs="+", choices=JOBS, default=list(JOBS), help="the benchmarks that run")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs/performance.md", help="the file with the tables")
+    parser.add_argument("--mnist", default="mnist", help="real digits, as for `train evaluate`")
+    parser.add_argument("--cifar10", default="cifar10", help="real photographs, as for `train evaluate`")
+    parser.add_argument(
+        "--extractor", default=INCEPTION, help="of the features of photographs, as for `train evaluate`"
+    )
+    parser.add_argument("--quick", action="store_true", help="a few minutes: shows that each works, measures nothing")
+    options = parser.parse_args(arguments)
+    options.out = options.out.resolve()
+    if not options.out.parent.is_dir():
+        parser.error(f"--out: there is no folder {options.out.parent}")
+    if options.quick and options.out == ROOT / "docs/performance.md":
+        parser.error("--quick measures nothing for docs/performance.md: give another file with --out")
+    installed(["lucidrains"])  # names it once if it is missing
+    began, failed = time.monotonic(), dict[str, str]()
+    done = 0.0
+    left = total = sum(JOBS[name].minutes for name in options.only)
+    for number, name in enumerate(options.only, 1):
+        pace = (time.monotonic() - began) / 60 / done if done else 1 / 20 if options.quick else 1
+        print(f"\n{name} ({number} of {len(options.only)}), about {pace * left:.0f} min left in all", file=sys.stderr)
+        with tempfile.TemporaryDirectory() as folder:
+            why = run(name, JOBS[name], options, Path(folder))
+        if why:
+            failed[name] = why
+            print(f"{name} failed: {why}. Its old tables stay.", file=sys.stderr)
+        done += JOBS[name].minutes
+        left = total - done
+    print(
+        f"\n{options.out}: {len(options.only) - len(failed)} of {len(options.only)} benchmarks, "
+        f"{(time.monotonic() - began) / 60:.0f} min"
+    )
+    if failed:
+        told = ", ".join(f"{name} ({why})" for name, why in failed.items())
+        sys.exit(f"failed: {told}. Repeat: --only {' '.join(failed)}")
