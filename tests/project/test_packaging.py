@@ -56,6 +56,12 @@ def test_every_place_promises_the_same_versions_of_python():
         assert FIRST <= (3, int(minor)) <= LAST
 
 
+def test_every_place_has_the_same_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"version = {{{version}}}" in (ROOT / "README.md").read_text(encoding="utf-8")  # its BibTeX
+
+
 @pytest.mark.parametrize("version", [(3, 10), (3, LAST[1] + 1)])
 @pytest.mark.parametrize("start", ["app", "train", "ddpm_core"])
 def test_another_python_is_told_in_one_sentence_which_ones_will_do(start, version):
