@@ -2,6 +2,7 @@
 import { all, button, el, find, markup } from "../../drawing/dom.js";
 import { readLink } from "../../form/link.js";
 import { begin } from "./bar.js";
+import { essayAt, MOVED } from "./moved.js";
 import { BAR, TEACHERS, WORDS } from "./words.js";
 
 /** @import { Page, Part } from "../../app.js" */
@@ -18,7 +19,8 @@ class Course {
   /** @param {Page} page @param {string} part */
   constructor(page, part) {
     this.page = page;
-    this.lessons = /** @type {Lesson[]} */ (page.given.initial[part].lessons);
+    const all = /** @type {Lesson[]} */ (page.given.initial[part].lessons);
+    this.lessons = all.filter(({ screen }) => !screen);
     const minutes = this.lessons.reduce((sum, lesson) => sum + lesson.minutes, 0);
     markup(
       this.element,
@@ -35,10 +37,14 @@ class Course {
 
   // --- What the page asks of a part
 
-  /** Open the card that the address names. */
+  /** Open the card that the address names, or what says now what it said. */
   set() {
-    const { card } = readLink(location.href).values;
-    const named = all(this.cards, ".card", HTMLDetailsElement).find(({ id }) => id === idOf(String(card)));
+    const { card = "" } = readLink(location.href).values;
+    const moved = Object.hasOwn(MOVED, card) ? MOVED[card] : {};
+    if (moved.section && essayAt(moved.section)) return location.replace(essayAt(moved.section));
+    if (moved.lesson) return location.replace(`?lesson=${moved.lesson}`);
+    const id = idOf(moved.card ?? card);
+    const named = all(this.cards, ".card", HTMLDetailsElement).find((one) => one.id === id);
     if (!named) return;
     named.open = true;
     named.scrollIntoView();

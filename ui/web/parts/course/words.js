@@ -30,12 +30,21 @@ export const BAR = {
   touches: (/** @type {number} */ seeds) => `Share of ${seeds} runs that became another digit, by the t of the touch`,
   cells: (/** @type {number} */ side) => (side > 1 ? `${side} × ${side} cells` : "one cell"),
   copied: (/** @type {boolean} */ copied, /** @type {string} */ why) => (copied ? `Copied. ${why}` : why),
-  over: "The tour is over. Draw your own pictures now, or go on with the next lesson.",
-  own: "Draw my own",
   controls:
     "Set up the page as your class should find it. Students get the controls that are ticked; this lesson needs these:",
   others: "Other controls",
   copy: "Copy the link for my class",
+};
+
+/** The words of the bar of the tour. */
+export const TOUR = {
+  previous: "Previous screen",
+  next: "Next ▸",
+  card: "Make your card ▸",
+  all: "Screens of the tour",
+  place: (/** @type {number} */ at, /** @type {number} */ count) => `${at} of ${count}`,
+  title: (/** @type {string} */ title) => `Tour: ${title}`,
+  end: "End the tour",
 };
 
 /** The words of the figure of "One path". */
