@@ -49,6 +49,8 @@ def test_every_card_has_a_picture_and_whole_html():
         assert (FILES / f"examples/course/{card.get('data-name')}.webp").is_file()
     lessons = [one for one in course.CoursePart(toy_services()).initial()["lessons"] if not one["screen"]]
     assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 9
+    pictures = [FILES / f"examples/course/lesson-{lesson['name']}.webp" for lesson in lessons]
+    assert sum(picture.stat().st_size for picture in pictures) < 30_000
     some = ("guesses", "curves", "step", "then", "screen", "sets")  # not all ask first
     assert all(value for lesson in lessons for name, value in lesson.items() if name not in some)
 
@@ -297,7 +299,7 @@ def test_at_400_percent_the_tour_covers_nothing_that_has_the_focus(page, url, sc
 
 
 def test_an_address_of_a_card_that_is_gone_leads_to_what_says_it(page, url):
-    old = "why forward reverse shapes loss predict variance slow student one-path words".split()
+    old = ["why", "forward", "reverse", "shapes", "loss", "predict", "variance", "slow", "student", "one-path", "words"]
     found = {}
     for name in old:
         page.goto(f"{url}?tab=course#card={name}")
@@ -331,6 +333,17 @@ def test_teachers_find_a_plan_whose_lessons_open_and_the_limits_of_a_class(page,
     assert f"“--limit waiting_runs=100”: that allows {(limits.concurrent_runs + 100) // 2}" in said
     links.nth(1).click()
     page.wait_for_selector("#course-bar[data-lesson=noising]")
+
+
+def test_every_lesson_has_a_picture_with_words(page, url):
+    page.goto(f"{url}?tab=course")
+    pictures = page.locator(".course .lessons img")
+    page.wait_for_function("document.querySelectorAll('.course .lessons img').length")
+    assert pictures.count() == len(course.LESSONS)
+    for picture in pictures.all():
+        picture.scroll_into_view_if_needed()
+        assert picture.get_attribute("alt") and picture.get_attribute("loading") == "lazy"
+        page.wait_for_function("(one) => one.naturalWidth > 50", arg=picture.element_handle())
 
 
 def test_the_bar_under_a_grainy_picture_does_not_say_that_all_is_picture(page, url):

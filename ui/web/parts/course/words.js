@@ -9,6 +9,19 @@ export const WORDS = {
   link: "Link to this idea",
 };
 
+/** What the picture of a lesson shows, by the lesson's name. @type {Record<string, string>} */
+export const PICTURES = {
+  "noise-to-picture": "Noise becomes a 0, in five pictures.",
+  noising: "A lighthouse disappears in noise.",
+  memory: "Five different digits, and below them five alike.",
+  decided: "A 3; a line drawn into its noise makes it a 0, or later an 8.",
+  inside: "Guesses that become a 3, and below them a 6.",
+  "by-itself": "Five digits at three moments of a training, each time clearer.",
+  "which-noise": "Four grainy digits, and below them four clean ones.",
+  "two-steps": "Four blurred fives, and below them four sharp ones.",
+  "one-path": "Noise becomes a 9; below it the guesses, first a blur.",
+};
+
 /** The words of the bar of a lesson. */
 export const BAR = {
   previous: "Previous lesson",
