@@ -123,7 +123,7 @@ class Course {
 }
 
 /** The address of a picture of the course. @param {string} name */
-const pictureOf = (name) => new URL(`../examples/course/${name}.webp`, import.meta.url).href;
+const pictureOf = (name) => new URL(`../../examples/course/${name}.webp`, import.meta.url).href;
 
 /** Of a card in the page, and in its address. @param {string} name */
 const idOf = (name) => `card=${name}`;

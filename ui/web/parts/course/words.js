@@ -4,7 +4,7 @@ export const WORDS = {
   lessons: (/** @type {number} */ count, /** @type {number} */ minutes) => `${count} lessons, ${minutes} minutes`,
   about: "Each lesson has a task and a question.",
   deeper: "Deeper",
-  ideas: "The ideas one by one, with the formulas, the published numbers and the pages of the paper.",
+  ideas: "What the essay leaves out: published numbers, formulas and pages of the papers.",
   teachers: "For teachers",
   link: "Link to this idea",
 };
@@ -105,11 +105,15 @@ export const TEACHERS = [
   ],
   [
     "Notebooks",
-    "Six notebooks let students write the equations themselves. Each takes 8 to 40 minutes on two CPU cores and checks every function. They are in the project's folder “course”, from “1_forward.ipynb” to “6_inside.ipynb”. “teaching.md” there has a plan for 90 minutes and answers.",
+    "In six notebooks students write the equations themselves. Each takes 8 to 40 minutes on two CPU cores and checks every function. They are in the project's folder “course”: 1_forward.ipynb, 2_learning.ipynb, 3_back.ipynb, 4_faster.ipynb, 5_score.ipynb and 6_inside.ipynb. “teaching.md” there has a plan for 90 minutes.",
   ],
   [
     "A link for your class",
-    "Open a lesson and set up the page as your class should find it. Under “For teachers” in the lesson, tick the controls that students may use. Then copy the link.",
+    "Open a lesson and set up the page as your class should find it. Under “For teachers” in the lesson, tick the controls that students may use. Then copy the link: one link serves all thirty.",
+  ],
+  [
+    "The answers",
+    "Each lesson has its answer under “Answer”. “teaching.md” has those of the notebooks, and the folder “course/solutions” has the functions.",
   ],
   [
     "Projector",
