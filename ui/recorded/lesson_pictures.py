@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
 
 import ddpm_core
+from ddpm_core.imaging.pixels import from_uint8
 from ddpm_core.noise import gaussian
 from ui.runs import touch
 from ui.web import FILES
@@ -33,11 +33,14 @@ Pictures = np.ndarray  # uint8 (N, height, width, channels)
 
 def of_step(model: Model, steps: Sequence[Step], at: Sequence[int]) -> Pictures:
     """Return the first picture after each of these steps; 0 is pure noise."""
-    return np.concatenate([model.pictures(steps[k - 1].x[:1] if k else x_T(model)) for k in at])
+    return np.concatenate(
+        [model.pictures(steps[k - 1].x[:1] if k else gaussian(13, 0, shape_of(model))[None]) for k in at]
+    )
 
 
-def x_T(model: Model, seed: int = 13) -> torch.Tensor:
-    return gaussian(seed, 0, (model.channels, model.image_size, model.image_size))[None]
+def shape_of(model: Model) -> tuple[int, int, int]:
+    """Return (channels, height, width) of the model's pictures."""
+    return (model.channels, model.image_size, model.image_size)
 
 
 def from_noise() -> list[Pictures]:
@@ -49,7 +52,7 @@ def from_noise() -> list[Pictures]:
 def noising() -> list[Pictures]:
     model = ddpm_core.load("mnist-tiny")
     picture = Image.open(FILES / "examples/drawings/lighthouse.png").convert("RGB").resize((48, 48))
-    x_0 = torch.from_numpy(np.asarray(picture, np.float32) / 127.5 - 1).permute(2, 0, 1)[None]
+    x_0 = from_uint8(np.array(picture)[None])
     eps = gaussian(13, 0, x_0.shape[1:])[None]
     return [
         np.concatenate([model.pictures(ddpm_core.q_sample(model.schedule, x_0, t, eps)) for t in (0, 131, 400, 1000)])
@@ -64,7 +67,9 @@ def memory() -> list[Pictures]:
     rows = []
     for wanted in (750, 250):
         t = min(times, key=lambda s: abs(s - wanted))
-        x_t = ddpm_core.q_sample(model.schedule, end.x, t, x_T(model)).expand(COLUMNS, -1, -1, -1)
+        x_t = ddpm_core.q_sample(model.schedule, end.x, t, gaussian(13, 0, shape_of(model))[None]).expand(
+            COLUMNS, -1, -1, -1
+        )
         (*_, last) = ddpm_core.trajectory(model, seeds, steps=20, after=(t, x_t))
         rows.append(model.pictures(last.x))
     return rows
