@@ -210,7 +210,7 @@ def silent(page, url, query, root):
             wrong.append(name)
 
 
-# One function makes the course's 22 cards: three are pressed. test_lessons.py checks what all of them open.
+# One function makes the course's cards: three are pressed. test_lessons.py checks what all of them open.
 @pytest.mark.parametrize(
     ("part", "root"),
     [
@@ -414,15 +414,6 @@ def test_a_picture_of_ones_own_is_shown_once_it_is_chosen(quiet, app, tmp_path):
     box = quiet.locator(".forward .x0 canvas").bounding_box()
     assert box["y"] >= 0 and box["y"] + box["height"] <= 844
     assert not quiet.locator("body > input[type=file]").count()
-
-
-def test_the_tour_ends_at_the_drawing_pad(quiet, app):
-    opened(quiet, app.local_url, "lesson=noise-to-picture")
-    quiet.click("#course-bar summary:text('Answer')")
-    quiet.click("#course-bar button:text('Draw my own')")
-    quiet.wait_for_selector(".train .sheet:focus")
-    box = quiet.locator(".train .sheet").bounding_box()
-    assert box["y"] >= 0 and box["y"] + box["height"] <= 720
 
 
 def test_the_grain_is_shown_whatever_was_set_before(quiet, app):

@@ -24,7 +24,7 @@ PLACES = (
 )
 
 
-@pytest.mark.parametrize("opened", [*course.LESSONS, *course.cards()], ids=lambda opened: opened.name)
+@pytest.mark.parametrize("opened", [*course.TOUR, *course.LESSONS, *course.cards()], ids=lambda opened: opened.name)
 def test_what_a_lesson_and_a_card_open_is_possible(opened):
     found = in_node.ask({"forms": opened.part, "values": opened.values})
     assert "error" not in found and opened.values.keys() <= {field["name"] for field in found["fields"]}
@@ -47,9 +47,11 @@ def test_every_card_has_a_picture_and_whole_html():
         assert (f'data-name="{card.get("data-name")}"' in shown) == (card.get("data-name") in here)
     for card in [card for card in cards if card.get("data-name") in here]:
         assert (FILES / f"examples/course/{card.get('data-name')}.webp").is_file()
-    lessons = course.CoursePart(toy_services()).initial()["lessons"]
+    lessons = [one for one in course.CoursePart(toy_services()).initial()["lessons"] if not one["screen"]]
     assert len({lesson["name"] for lesson in lessons}) == len(lessons) == 9
-    some = ("guesses", "curves", "step", "then")  # not all ask first
+    pictures = [FILES / f"examples/course/lesson-{lesson['name']}.webp" for lesson in lessons]
+    assert sum(picture.stat().st_size for picture in pictures) < 30_000
+    some = ("guesses", "curves", "step", "then", "screen", "sets")  # not all ask first
     assert all(value for lesson in lessons for name, value in lesson.items() if name not in some)
 
 
@@ -131,7 +133,6 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
             assert page.get_by_text(lesson.todo).is_visible()
         page.locator("#course-bar summary", has_text="Answer").click()
         assert page.get_by_text(lesson.answer).is_visible()
-        assert page.get_by_text("The tour is over").count() == (lesson is course.LESSONS[0])
         assert page.get_by_role("banner").count() == 1  # the page's: the bar is a part of its own
         if lesson is not course.LESSONS[-1]:
             following.click()
@@ -230,10 +231,87 @@ def test_the_course_from_its_first_to_its_last_click(page, url):
     # A card opens its part.
     page.set_viewport_size({"width": 390, "height": 844})
     page.locator("#places button", has_text="Course").click()
-    page.locator(".card[data-name=shapes] summary").first.click()
+    page.locator(".card[data-name=plane] summary").first.click()
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    page.get_by_role("button", name="Show SNR below 1").click()
-    page.wait_for_selector(".forward[data-t='400'][data-picture=cat]")
+    page.get_by_role("button", name="Show two clouds").click()
+    page.wait_for_selector(".part-plane:visible[data-ready=true]")
+
+
+def test_the_tour_from_its_first_screen_to_the_card(page, url):
+    """By the keyboard alone, on a phone; it can be left and continued, and goes back."""
+
+    def at(name):
+        page.wait_for_selector(f"#course-bar[data-lesson={name}] h2:focus")
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{url}?lesson=tour")
+    page.wait_for_selector("#course-bar[data-lesson=tour] .next button")
+    assert not page.locator("#course-bar details").count()  # nothing is to be opened
+    page.focus("#course-bar .next button")
+    page.keyboard.press("Enter")
+    at("tour-rub")
+    page.wait_for_selector(".part-watch[data-state=finished]")
+    page.focus(".part-watch .tools button[value='255.255.255']")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#course-bar.folded")
+    bar = page.locator("#course-bar").bounding_box()
+    assert bar["height"] <= 120 and page.locator("#course-bar .next button").is_visible()
+    canvas = page.locator(".part-watch .touched")
+    for key in (*["ArrowLeft"] * 3, *["ArrowUp"] * 4, *["Space", "ArrowDown"] * 2):
+        canvas.press(key)
+    page.wait_for_selector(".part-watch .lane >> nth=1")
+    page.locator("#places button", has_text="Compare").click()  # it is left, and continued
+    page.get_by_role("button", name="Back to it").click()
+    page.locator("#course-bar .next button").click()
+    at("tour-graft")
+    page.go_back()
+    at("tour-rub")
+    page.locator("#course-bar").get_by_role("button", name="Previous screen").click()
+    at("tour")
+    page.goto(f"{url}?lesson=tour-graft")
+    page.locator("#course-bar .do button").click()
+    page.wait_for_selector(".part-network[data-state=finished]")
+    assert "graft=6" in page.url
+    page.locator("#course-bar .next a").click()
+    page.wait_for_url("**/essay#card")
+    page.locator("ddpm-figure[name=card]").wait_for()
+    page.set_viewport_size({"width": 1280, "height": 720})
+
+
+@pytest.mark.parametrize("screen", course.TOUR, ids=lambda screen: screen.name)
+def test_at_400_percent_the_tour_covers_nothing_that_has_the_focus(page, url, screen):
+    page.set_viewport_size({"width": 320, "height": 256})
+    page.goto(f"{url}?lesson={screen.name}")
+    page.wait_for_selector(f"#course-bar[data-lesson={screen.name}] .next :is(a, button)")
+    page.wait_for_selector(f".part-{screen.part}[data-ready=true]")
+    page.locator("#course-bar").get_by_label("The lesson").click()
+    page.wait_for_selector("#course-bar.folded")
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+    page.focus("#course-bar .next :is(a, button)")
+    hidden = """() => { const { x, y, width, height } = document.activeElement.getBoundingClientRect();
+        const hit = document.elementFromPoint(x + width / 2, y + height / 2);
+        return document.activeElement.contains(hit) || hit?.contains(document.activeElement) ? null
+            : document.activeElement.outerHTML; }"""
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        assert page.evaluate(hidden) is None
+    page.set_viewport_size({"width": 1280, "height": 720})
+
+
+def test_an_address_of_a_card_that_is_gone_leads_to_what_says_it(page, url):
+    old = ["why", "forward", "reverse", "shapes", "loss", "predict", "variance", "slow", "student", "one-path", "words"]
+    found = {}
+    for name in old:
+        page.goto(f"{url}?tab=course#card={name}")
+        page.wait_for_url(re.compile(r"/essay#|lesson=|card=solvers") if name != "slow" else "**")
+        if name == "slow":
+            page.wait_for_selector(".card[data-name=solvers][open]")
+        else:
+            found[name] = page.url.removeprefix(url)
+        if "/essay" in page.url:
+            assert page.evaluate("document.querySelector(location.hash)?.localName") == "section"
+    assert found["variance"].endswith("essay#step") and found["shapes"].endswith("?lesson=noising")
+    assert not {*old} & {card.name for card in course.cards()}
 
 
 def test_teachers_find_a_plan_whose_lessons_open_and_the_limits_of_a_class(page, url):
@@ -255,6 +333,17 @@ def test_teachers_find_a_plan_whose_lessons_open_and_the_limits_of_a_class(page,
     assert f"“--limit waiting_runs=100”: that allows {(limits.concurrent_runs + 100) // 2}" in said
     links.nth(1).click()
     page.wait_for_selector("#course-bar[data-lesson=noising]")
+
+
+def test_every_lesson_has_a_picture_with_words(page, url):
+    page.goto(f"{url}?tab=course")
+    pictures = page.locator(".course .lessons img")
+    page.wait_for_function("document.querySelectorAll('.course .lessons img').length")
+    assert pictures.count() == len(course.LESSONS)
+    for picture in pictures.all():
+        picture.scroll_into_view_if_needed()
+        assert picture.get_attribute("alt") and picture.get_attribute("loading") == "lazy"
+        page.wait_for_function("(one) => one.naturalWidth > 50", arg=picture.element_handle())
 
 
 def test_the_bar_under_a_grainy_picture_does_not_say_that_all_is_picture(page, url):

@@ -1,4 +1,4 @@
-"""Course: lessons, whose bar stays above what they open, and cards that go deeper.
+"""Course: the tour and lessons, whose bar stays above what they open, and cards that go deeper.
 
 The lessons are in ui/web/words/lessons.json; the cards are in course.html, as they have formulas. Whatever a lesson or
 a card does not set has its default.
@@ -10,7 +10,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,21 +43,27 @@ class Task:
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson. Its goal, todo, question and answer are a sentence or two each."""
+    """A lesson, or a screen of the tour. Its goal, todo, question and answer are a sentence or two each."""
 
     name: str
     """in an address"""
     title: str
     minutes: int
+    """that it takes; for a screen of the tour, those of the whole tour"""
     part: str
     values: Mapping[str, str | float]
     """what it opens"""
-    goal: str
     todo: str
-    button: str
-    """opens it again, and runs it"""
     question: str
-    answer: str
+    """for a screen of the tour: what to look at"""
+    goal: str = ""
+    button: str = ""
+    """opens it again, and runs it"""
+    answer: str = ""
+    screen: int = 0
+    """the number of the tour's screen, from 1; 0: a lesson"""
+    sets: Mapping[str, str | float] = field(default_factory=dict[str, str | float])
+    """what its button sets beside the values"""
     guesses: Sequence[str] = ()
     """of which one is chosen before the answer is seen"""
     curves: Mapping[str, object] | None = None
@@ -74,7 +80,9 @@ def _lesson(curves: bool = False, then: Iterable[Mapping[str, Any]] = (), **fiel
     return Lesson(**fields, curves=of_it, then=[Task(**task) for task in then])
 
 
-LESSONS = tuple(_lesson(**lesson) for lesson in json.loads((FILES / "words/lessons.json").read_text("utf-8")))
+_ALL = tuple(_lesson(**lesson) for lesson in json.loads((FILES / "words/lessons.json").read_text("utf-8")))
+TOUR = tuple(one for one in _ALL if one.screen)
+LESSONS = tuple(one for one in _ALL if not one.screen)
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,7 @@ class CoursePart(Part):
         self.answer(answers)
 
     def initial(self) -> Values:
-        return {"lessons": [asdict(lesson) for lesson in LESSONS]}
+        return {"lessons": [asdict(lesson) for lesson in (*TOUR, *LESSONS)]}
 
     def _cards(self, asked: Asked) -> Cards:
         """{} -> {html} of the cards."""

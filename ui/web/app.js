@@ -316,7 +316,8 @@ export class Page {
     /** @type {Lesson[]} */
     const lessons = this.given.initial.course.lessons;
     const at = lessons.findIndex(({ name }) => name === lesson);
-    this.#lessonNow.textContent = lesson ? WORDS.lesson(at + 1, lessons.length) : "";
+    const row = lessons.filter(({ screen }) => Boolean(screen) === Boolean(lessons[at]?.screen)); // the tour, or the course
+    this.#lessonNow.textContent = lesson ? WORDS.lesson(row.indexOf(lessons[at]) + 1, row.length) : "";
     const bar = find(document, "#course-bar");
     const held = bar.contains(document.activeElement);
     bar.hidden = !lesson;

@@ -97,7 +97,7 @@ const starters = (presets) => Object.entries(presets).map(([name, values]) => ({
 
 /** Fill in the example of four families from one noise, and the checkpoints of the Hub that are on this machine. @param {Page} page @param {Panel<Result>} panel */
 function families(page, panel) {
-  const src = new URL("../examples/course/families.webp", import.meta.url).href;
+  const src = new URL("../../examples/course/families.webp", import.meta.url).href;
   const rows = FAMILIES.rows.map(([name, how]) => el("li", null, el("b", null, name), el("small", null, how)));
   const picture = el("img", { src, alt: FAMILIES.picture, loading: "lazy" });
   const isHere = (/** @type {unknown} */ ref) =>

@@ -4,7 +4,8 @@ import { all, button, el, find, isShown } from "../../drawing/dom.js";
 import { readLink } from "../../form/link.js";
 import { copy } from "../../run/share.js";
 import { SHARE } from "../../words/page.js";
-import { BAR, WORDS } from "./words.js";
+import { essayAt } from "./moved.js";
+import { BAR, TOUR, WORDS } from "./words.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Values } from "../../messages/client.js" */
@@ -26,6 +27,8 @@ import { BAR, WORDS } from "./words.js";
  * @property {string} answer
  * @property {number} step at which its run comes to rest, from 1; 0 for the last one
  * @property {Task[]} then
+ * @property {number} screen of the tour, from 1; 0 for a lesson
+ * @property {Values} sets what its button sets beside the values
  */
 /** A thing to do after the lesson's first one. values: beside the lesson's own; without any, it goes on with what is there. @typedef {Pick<Lesson, "values" | "todo" | "button" | "question" | "answer"> & Partial<Lesson>} Task */
 
@@ -62,15 +65,19 @@ export class Bar {
   constructor(page, element) {
     this.page = page;
     this.element = element;
-    this.lessons = /** @type {Lesson[]} */ (page.given.initial.course.lessons);
+    this.all = /** @type {Lesson[]} */ (page.given.initial.course.lessons);
     find(document, "#place").addEventListener("change", () => {
       if (page.part === this.#lesson?.part && !element.querySelector("details[open]")) this.#fold(true);
     });
+    const foldTour = () => {
+      if (this.#lesson?.screen && page.part === this.#lesson.part) this.#fold(true);
+    };
+    find(document, "#place").addEventListener("click", foldTour, true); // before what is pressed comes into sight
   }
 
   /** Show a lesson, if it is not the one that is shown: the thing to do that the link has. @param {string} name */
   show(name) {
-    const lesson = this.lessons.find((one) => one.name === name);
+    const lesson = this.all.find((one) => one.name === name);
     if (!lesson || lesson === this.#lesson) return;
     this.#lesson = lesson;
     this.#draw(lesson, linkedTask(this.page, lesson));
@@ -102,9 +109,11 @@ export class Bar {
     const tasks = [lesson, ...lesson.then];
     const task = tasks[which];
     element.dataset.lesson = name;
+    element.classList.toggle("tour", lesson.screen > 0);
     this.#fold(false);
     const doing = this.#doing(lesson, task);
     const answer = this.#answer(lesson, tasks, which);
+    const asked = lesson.screen ? [this.#next()] : [answer, ...(page.only ? [] : [teacher(page, tasks)])];
     answer.addEventListener("toggle", () => doing.classList.toggle("primary", !answer.open)); // then the next step leads
     const { guesses = [] } = task;
     element.replaceChildren(
@@ -113,7 +122,7 @@ export class Bar {
       el(
         "div",
         { class: "do" },
-        ...(which ? [] : [el("p", null, lesson.goal)]),
+        ...(which || !lesson.goal ? [] : [el("p", null, lesson.goal)]),
         el("p", { class: "todo" }, task.todo),
         ...(task.button ? [doing] : []),
       ),
@@ -122,45 +131,52 @@ export class Bar {
         { class: "ask" },
         el("p", { class: "question" }, task.question),
         ...(guesses.length ? [guessing(guesses, answer)] : []),
-        answer,
-        ...(page.only ? [] : [teacher(page, tasks)]),
+        ...asked,
       ),
     );
     FIGURES[name]?.().then((figure) => this.#lesson === lesson && element.append(figure), console.error);
   }
 
   /** Return the note that replaces a lesson while another part is shown. @param {Lesson} lesson */
-  #away({ part, title }) {
+  #away({ part, title, screen }) {
     const { page } = this;
-    const lead = el("p", null, el("b", null, BAR.title(this.#number, title)));
+    const lead = el("p", null, el("b", null, screen ? TOUR.title(title) : BAR.title(this.#number, title)));
     const again = action(BAR.again, "", () => page.open(part, null, { push: true }));
     return el(
       "div",
       { class: "away row" },
       lead,
       again,
-      action("×", BAR.end, () => this.#leave(page.part)),
+      action("×", screen ? TOUR.end : BAR.end, () => this.#leave(page.part)),
     );
   }
 
-  /** The place of the lesson in the course, from 1. */
+  /** The lessons, or the screens of the tour: the row that the visitor goes along. */
+  get lessons() {
+    return this.all.filter(({ screen }) => Boolean(screen) === Boolean(this.#lesson?.screen));
+  }
+
+  /** The place of the lesson in its row, from 1. */
   get #number() {
     return this.lessons.findIndex(({ name }) => name === this.#lesson?.name) + 1;
   }
 
   /** @param {Lesson} lesson @param {Task[]} tasks @param {number} which */
-  #header({ title, minutes }, { length }, which) {
+  #header({ title, minutes, screen }, { length }, which) {
     const number = this.#number;
-    const back = action("◂", BAR.previous, () => begin(this.page, this.lessons[number - 2]));
+    const { previous, place, all, end } = screen ? TOUR : BAR;
+    const back = action("◂", previous, () => begin(this.page, this.lessons[number - 2]));
     back.disabled = number === 1;
-    const place = el("span", null, BAR.place(number, this.lessons.length));
-    const end = action("×", BAR.end, () => this.#leave(this.page.part));
+    const at = el("span", null, place(number, this.lessons.length));
+    const over = action("×", end, () => this.#leave(this.page.part));
     return el(
       "header",
       null,
       el("h2", { tabindex: -1 }, title),
-      el("span", { class: "info" }, length > 1 ? BAR.part(minutes, which + 1, length) : BAR.minutes(minutes)),
-      el("div", { class: "row" }, el("nav", { "aria-label": BAR.all }, back, place), this.#more, end),
+      ...(screen
+        ? []
+        : [el("span", { class: "info" }, length > 1 ? BAR.part(minutes, which + 1, length) : BAR.minutes(minutes))]),
+      el("div", { class: "row" }, el("nav", { "aria-label": all }, back, at), this.#more, over),
     );
   }
 
@@ -169,10 +185,27 @@ export class Bar {
     const doing = action(task.button, "", () => {
       this.#fold(lesson.part !== "forward"); // there more is to be done after what plays
       if (!isShown(doing)) this.#more.focus({ preventScroll: true }); // the button that unfolds the focused element takes the focus
-      begin(this.page, { ...lesson, values: { ...lesson.values, ...task.values }, step: task.step ?? 0 }, "press");
+      begin(
+        this.page,
+        { ...lesson, values: { ...lesson.values, ...task.values, ...lesson.sets }, step: task.step ?? 0 },
+        "press",
+      );
     });
     doing.classList.add("primary");
     return doing;
+  }
+
+  /** Return what leads from a screen of the tour to the next one, and at last to the card at the end of the essay. */
+  #next() {
+    const next = this.lessons[this.#number];
+    if (next)
+      return el(
+        "div",
+        { class: "next" },
+        action(TOUR.next, "", () => begin(this.page, next, next.button ? "lesson" : "inside")),
+      );
+    const href = essayAt("card");
+    return el("div", { class: "next" }, ...(href ? [el("a", { class: "button", href }, TOUR.card)] : []));
   }
 
   /** The answer of a task, and what follows. @param {Lesson} lesson @param {Task[]} tasks @param {number} which */
@@ -180,12 +213,10 @@ export class Bar {
     const { page, lessons } = this;
     const number = this.#number;
     const { answer, curves = null } = tasks[which];
-    const isTour = number === 1;
     const [further, next] = [tasks[which + 1], lessons[number]];
     const following = [];
     if (further)
       following.push(action(BAR.further(which + 2, tasks.length), "", () => this.#proceed(lesson, which + 1)));
-    if (isTour) following.push(action(BAR.own, "", () => drawOwn(page)));
     if (next) following.push(action(further ? BAR.skip(number + 1) : BAR.on, "", () => begin(page, next)));
     else following.push(action(BAR.deeper, "", () => this.#leave("course")));
     following[0].classList.add("primary");
@@ -195,7 +226,6 @@ export class Bar {
       el("summary", null, BAR.answer),
       el("p", null, answer),
       ...(curves ? touches(curves) : []),
-      ...(isTour ? [el("p", { class: "over" }, BAR.over)] : []),
       el("div", { class: "row" }, ...following),
     );
   }
@@ -217,14 +247,6 @@ function guessing(texts, answer) {
     return button({ class: "preset", "aria-pressed": false }, guess, text);
   });
   return el("div", { class: "row guesses", role: "group", "aria-label": BAR.guess }, ...guesses);
-}
-
-/** End the course at the drawing pad of Train. @param {Page} page */
-async function drawOwn(page) {
-  await page.open("train", { data: "drawings" }, { push: true, lesson: null });
-  const sheet = find(document, ".train .pad .sheet");
-  sheet.scrollIntoView({ block: "center" });
-  sheet.focus({ preventScroll: true });
 }
 
 /** How often a touch made another digit, by its t. @param {NonNullable<Lesson["curves"]>} given */

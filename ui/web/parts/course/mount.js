@@ -2,7 +2,8 @@
 import { all, button, el, find, markup } from "../../drawing/dom.js";
 import { readLink } from "../../form/link.js";
 import { begin } from "./bar.js";
-import { BAR, TEACHERS, WORDS } from "./words.js";
+import { essayAt, MOVED } from "./moved.js";
+import { BAR, PICTURES, TEACHERS, WORDS } from "./words.js";
 
 /** @import { Page, Part } from "../../app.js" */
 /** @import { Row } from "./words.js" */
@@ -18,7 +19,8 @@ class Course {
   /** @param {Page} page @param {string} part */
   constructor(page, part) {
     this.page = page;
-    this.lessons = /** @type {Lesson[]} */ (page.given.initial[part].lessons);
+    const all = /** @type {Lesson[]} */ (page.given.initial[part].lessons);
+    this.lessons = all.filter(({ screen }) => !screen);
     const minutes = this.lessons.reduce((sum, lesson) => sum + lesson.minutes, 0);
     markup(
       this.element,
@@ -35,10 +37,14 @@ class Course {
 
   // --- What the page asks of a part
 
-  /** Open the card that the address names. */
+  /** Open the card that the address names, or what says now what it said. */
   set() {
-    const { card } = readLink(location.href).values;
-    const named = all(this.cards, ".card", HTMLDetailsElement).find(({ id }) => id === idOf(String(card)));
+    const { card = "" } = readLink(location.href).values;
+    const moved = Object.hasOwn(MOVED, card) ? MOVED[card] : {};
+    if (moved.section && essayAt(moved.section)) return location.replace(essayAt(moved.section));
+    if (moved.lesson) return location.replace(`?lesson=${moved.lesson}`);
+    const id = idOf(moved.card ?? card);
+    const named = all(this.cards, ".card", HTMLDetailsElement).find((one) => one.id === id);
     if (!named) return;
     named.open = true;
     named.scrollIntoView();
@@ -63,7 +69,9 @@ class Course {
   /** The lessons to begin. */
   #list() {
     const lessons = this.lessons.map((lesson) => {
-      const words = [el("b", null, lesson.title), el("span", null, lesson.goal)];
+      const src = pictureOf(`lesson-${lesson.name}`);
+      const picture = el("img", { src, alt: PICTURES[lesson.name], loading: "lazy" });
+      const words = [picture, el("b", null, lesson.title), el("span", null, lesson.goal)];
       const time = el("small", null, BAR.minutes(lesson.minutes));
       return el(
         "li",
@@ -101,8 +109,7 @@ class Course {
   #card(article) {
     const { page } = this;
     const { name = "", part: opened = "", values = "{}" } = article.dataset;
-    const src = new URL(`../examples/course/${name}.webp`, import.meta.url).href;
-    const picture = el("img", { src, alt: "", loading: "lazy" });
+    const picture = el("img", { src: pictureOf(name), alt: "", loading: "lazy" });
     const title = find(article, "h3");
     const open = find(article, "button", HTMLButtonElement);
     open.hidden = !page.has(opened);
@@ -114,6 +121,9 @@ class Course {
     return el("details", { class: "card", "data-name": name, id }, el("summary", null, picture, title), article);
   }
 }
+
+/** The address of a picture of the course. @param {string} name */
+const pictureOf = (name) => new URL(`../../examples/course/${name}.webp`, import.meta.url).href;
 
 /** Of a card in the page, and in its address. @param {string} name */
 const idOf = (name) => `card=${name}`;

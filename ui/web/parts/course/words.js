@@ -4,9 +4,22 @@ export const WORDS = {
   lessons: (/** @type {number} */ count, /** @type {number} */ minutes) => `${count} lessons, ${minutes} minutes`,
   about: "Each lesson has a task and a question.",
   deeper: "Deeper",
-  ideas: "The ideas one by one, with the formulas, the published numbers and the pages of the paper.",
+  ideas: "What the essay leaves out: published numbers, formulas and pages of the papers.",
   teachers: "For teachers",
   link: "Link to this idea",
+};
+
+/** What the picture of a lesson shows, by the lesson's name. @type {Record<string, string>} */
+export const PICTURES = {
+  "noise-to-picture": "Noise becomes a 0, in five pictures.",
+  noising: "A lighthouse disappears in noise.",
+  memory: "Five different digits, and below them five alike.",
+  decided: "A 3; a line drawn into its noise makes it a 0, or later an 8.",
+  inside: "Guesses that become a 3, and below them a 6.",
+  "by-itself": "Five digits at three moments of a training, each time clearer.",
+  "which-noise": "Four grainy digits, and below them four clean ones.",
+  "two-steps": "Four blurred fives, and below them four sharp ones.",
+  "one-path": "Noise becomes a 9; below it the guesses, first a blur.",
 };
 
 /** The words of the bar of a lesson. */
@@ -30,12 +43,21 @@ export const BAR = {
   touches: (/** @type {number} */ seeds) => `Share of ${seeds} runs that became another digit, by the t of the touch`,
   cells: (/** @type {number} */ side) => (side > 1 ? `${side} × ${side} cells` : "one cell"),
   copied: (/** @type {boolean} */ copied, /** @type {string} */ why) => (copied ? `Copied. ${why}` : why),
-  over: "The tour is over. Draw your own pictures now, or go on with the next lesson.",
-  own: "Draw my own",
   controls:
     "Set up the page as your class should find it. Students get the controls that are ticked; this lesson needs these:",
   others: "Other controls",
   copy: "Copy the link for my class",
+};
+
+/** The words of the bar of the tour. */
+export const TOUR = {
+  previous: "Previous screen",
+  next: "Next ▸",
+  card: "Make your card ▸",
+  all: "Screens of the tour",
+  place: (/** @type {number} */ at, /** @type {number} */ count) => `${at} of ${count}`,
+  title: (/** @type {string} */ title) => `Tour: ${title}`,
+  end: "End the tour",
 };
 
 /** The words of the figure of "One path". */
@@ -83,11 +105,15 @@ export const TEACHERS = [
   ],
   [
     "Notebooks",
-    "Six notebooks let students write the equations themselves. Each takes 8 to 40 minutes on two CPU cores and checks every function. They are in the project's folder “course”, from “1_forward.ipynb” to “6_inside.ipynb”. “teaching.md” there has a plan for 90 minutes and answers.",
+    "In six notebooks students write the equations themselves. Each takes 8 to 40 minutes on two CPU cores and checks every function. They are in the project's folder “course”: 1_forward.ipynb, 2_learning.ipynb, 3_back.ipynb, 4_faster.ipynb, 5_score.ipynb and 6_inside.ipynb. “teaching.md” there has a plan for 90 minutes.",
   ],
   [
     "A link for your class",
-    "Open a lesson and set up the page as your class should find it. Under “For teachers” in the lesson, tick the controls that students may use. Then copy the link.",
+    "Open a lesson and set up the page as your class should find it. Under “For teachers” in the lesson, tick the controls that students may use. Then copy the link: one link serves all thirty.",
+  ],
+  [
+    "The answers",
+    "Each lesson has its answer under “Answer”. “teaching.md” has those of the notebooks, and the folder “course/solutions” has the functions.",
   ],
   [
     "Projector",
