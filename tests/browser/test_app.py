@@ -499,7 +499,7 @@ def taken(page, title):
 def test_files_and_scripts_are_in_one_menu(page, url, tmp_path):
     lab = opened(page, url, **QUICK)
     run(lab)
-    names = {"GIF": ".gif", "WebP": ".webp", "Film strip (PNG)": "-strip.png", "Table (CSV)": ".csv"}
+    names = {"Film (GIF)": ".gif", "WebP": ".webp", "Film strip (PNG)": "-strip.png", "Table (CSV)": ".csv"}
     names["Everything (ZIP)"] = ".zip"
     for title, end in names.items():
         lab.click("#share > button:text('Share')")
@@ -534,7 +534,7 @@ def test_files_and_scripts_are_in_one_menu(page, url, tmp_path):
     lab.locator(".part-watch .scrubber").press("Home")
     lab.click("#share > button:text('Share')")
     with lab.expect_download() as download:
-        lab.click("#share .menu button:text-is('Slide (PNG)')")
+        lab.click("#share .menu button:text-is('Picture (PNG)')")
     download.value.save_as(tmp_path / "slide.png")
     assert "-step-1-of-" in download.value.suggested_filename  # what is on screen
     assert Image.open(tmp_path / "slide.png").width == 1600
@@ -550,7 +550,7 @@ def test_a_comparison_is_reproduced_from_its_link_in_a_fresh_browser(page, brows
     assert "10 steps · DDPM βₜ against DDPM β̃ₜ · seed 9" in lab.inner_text(".part-compare .title")
     assert "the final step can hardly remove that of DDPM βₜ" in lab.inner_text(".part-compare .caption")
     lab.wait_for_selector(".part-compare .sentence:has-text('A keeps noise that its last step could not remove')")
-    link = taken(lab, "Copy link")
+    link = taken(lab, "Link")
     assert lab.url == link
 
     other = browser.new_page(viewport={"width": 1280, "height": 720}, **CALM)

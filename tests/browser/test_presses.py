@@ -178,7 +178,7 @@ def opened(page, url, query):
 def copied_link(page):
     page.evaluate("navigator.clipboard.writeText = async (text) => { window.link = text; }")
     page.click("#share > button:text('Share')")
-    page.click("#share .menu button:text-is('Copy link')")
+    page.click("#share .menu button:text-is('Link')")
     return page.wait_for_function("window.link").json_value()
 
 
@@ -682,7 +682,7 @@ def test_a_slide_of_pictures_that_are_gone_meanwhile_is_said_to_be_impossible(qu
     quiet.click("#share > button:text('Share')")
     quiet.evaluate("document.querySelector('.part-watch .run').click()")
     quiet.wait_for_selector(".part-watch[data-state=queued]")
-    quiet.click("#share .menu button:text-is('Slide (PNG)')")
+    quiet.click("#share .menu button:text-is('Picture (PNG)')")
     quiet.wait_for_selector("#share .menu-said:text('It could not be made: try again.')")
 
 

@@ -25,7 +25,7 @@ export const anotherSize = (size) => `The picture must have the model's size, ${
 /** The titles of files, by their kind. @type {Record<string, string>} */
 export const FILES = {
   png: "Pixels (PNG)",
-  gif: "GIF",
+  gif: "Film (GIF)",
   webp: "WebP",
   strip: "Film strip (PNG)",
   csv: "Table (CSV)",

@@ -6,7 +6,7 @@ export const WORDS = {
   lead: "One start of noise, four words: move through the square. Between them the network receives a mixture of the four prompts.",
   picture: (/** @type {string} */ mixture) => `A picture of ${mixture}`,
   square: "A square between four words: arrow keys move through it",
-  film: "GIF of your walk",
+  film: "Film of your walk (GIF)",
   sketches: (/** @type {unknown} */ steps) => `Quick sketches in ${countOfSteps(Number(steps))}`,
   still: "The other pictures are still quick sketches.",
 };
