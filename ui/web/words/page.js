@@ -100,8 +100,8 @@ export const RUN = {
   /** What is shown. @type {(what: string, settings: string) => string} */
   of: (what, settings) => `${what}${settings ? `: ${settings}` : " with other settings"}`,
   recorded: "A recorded run",
-  own: "Change anything to run your own.",
-  thinned: "Every second step. Run shows all.",
+  own: "A recorded run. Change anything to run your own.",
+  thinned: "A recorded run: every second step. Run shows all.",
 };
 
 /** The words of the Share menu. */
