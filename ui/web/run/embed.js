@@ -14,7 +14,7 @@ const FIGURES = {
   compare: () => ({ name: "step" }),
   between: () => ({ name: "words" }),
   forward: ({ t }) => ({ name: "noise", t: String(t) }),
-  latents: ({ times }) => ({ name: "guess", t: String(times).split(/[\s,;]+/)[0] }),
+  latents: ({ times }) => ({ name: "guess", ...(times ? { t: String(times).split(/[\s,;]+/)[0] } : {}) }), // without times it takes its own
   network: () => ({ name: "inside" }),
   train: () => ({ name: "learned" }),
 };

@@ -82,7 +82,6 @@ export const RUN = {
   run: "Run",
   takes: (/** @type {string} */ time) => `Run, ${time}`,
   stop: "Stop",
-  settings: "Settings",
   progress: "Progress of the run",
   gone: "The run was lost: Run starts it again",
   noModel: "The model of this run is not here any more: press Run",
@@ -146,7 +145,7 @@ export const ENGINES = {
 /** The words of forms. */
 export const FORM = {
   more: "More",
-  how: "Change how it runs",
+  how: "Settings",
   was: (/** @type {string} */ value) => `Was ${value}, which this model does not have.`,
   seed: "Another seed",
   dice: "⚄ Another",
