@@ -100,7 +100,7 @@ export const RUN = {
   of: (what, settings) => `${what}${settings ? `: ${settings}` : " with other settings"}`,
   recorded: "A recorded run",
   own: "A recorded run. Change anything to run your own.",
-  thinned: "A recorded run: every second step. Run shows all.",
+  thinned: "A recorded run. Run shows every step.",
 };
 
 /** The words of the Share menu. */
