@@ -189,6 +189,7 @@ def silent(page, url, query, root):
     part, first, before, name, done, wrong = seen["part"], seen["link"], "", "", set(), []
     while True:
         settled(page)
+        page.evaluate("document.querySelectorAll('.how.all').forEach((one) => { one.open = true; })")  # a press folds it
         seen = page.evaluate(LOOK, root)
         if seen["projected"]:
             page.keyboard.press("Escape")
