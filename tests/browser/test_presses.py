@@ -189,7 +189,9 @@ def silent(page, url, query, root):
     part, first, before, name, done, wrong = seen["part"], seen["link"], "", "", set(), []
     while True:
         settled(page)
-        page.evaluate("document.querySelectorAll('.how.all').forEach((one) => { one.open = true; })")  # a press folds it
+        page.evaluate(
+            "document.querySelectorAll('.how.all').forEach((one) => { one.open = true; })"
+        )  # a press folds it
         seen = page.evaluate(LOOK, root)
         if seen["projected"]:
             page.keyboard.press("Escape")
@@ -430,8 +432,9 @@ def test_a_drawing_of_ones_own_is_shown_like_a_picture(quiet, app):
     done.click()
     quiet.wait_for_selector(".forward[data-picture=own][data-ready=true]:visible")
     ink = """() => {
-        const { width, height } = document.querySelector(".forward .x0 canvas");
-        const { data } = document.querySelector(".forward .x0 canvas").getContext("2d").getImageData(0, 0, width, height);
+        const canvas = document.querySelector(".forward .x0 canvas");
+        const { width, height } = canvas;
+        const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
         const level = (x, y) => data[4 * (Math.floor(y * height) * width + Math.floor(x * width))];
         return [level(0.5, 0.5), level(0.25, 0.5), level(0.5, 0.95)];
     }"""

@@ -156,7 +156,9 @@ class App(FastAPI):
         if not self._admits(lambda: request.cookies):
             return HTMLResponse(web.text("login.html"))
         root = page_address(request, self.root_path)
-        return HTMLResponse(web.essay(figures.given(figures.here(), self._frame), f"{root}/preview.png", f"{root}/essay"))
+        return HTMLResponse(
+            web.essay(figures.given(figures.here(), self._frame), f"{root}/preview.png", f"{root}/essay")
+        )
 
     def _figure(self, request: Request) -> Response:
         """Return the page of one figure."""
