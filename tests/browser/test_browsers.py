@@ -243,17 +243,17 @@ def save(browser, title):
 
 def test_every_kind_of_file_is_saved(visit):
     opened = visit("compare", {"seed": 7, "steps": 3, "steps_b": 3, "count": 1})
-    for kind in ("GIF", "WebP"):
+    for kind in ("Film (GIF)", "WebP"):
         assert Image.open(io.BytesIO(save(opened, kind))).n_frames == 3
     strip = Image.open(io.BytesIO(save(opened, "Film strip (PNG)")))
     assert json.loads(strip.text["Description"])["seed"] == 7
-    assert Image.open(io.BytesIO(save(opened, "Slide (PNG)"))).width == 1600
+    assert Image.open(io.BytesIO(save(opened, "Picture (PNG)"))).width == 1600
     assert len([*csv.DictReader(io.StringIO(save(opened, "Table (CSV)").decode()))]) == 6
     with zipfile.ZipFile(io.BytesIO(save(opened, "Everything (ZIP)"))) as kept:
         assert kept.testzip() is None
         x_T = np.load(kept.open("x_T.npy"))
     np.testing.assert_array_equal(x_T, gaussian_batch([7], 0, (1, 28, 28)).numpy())
-    for title in ("Copy link", "Copy Python"):
+    for title in ("Link", "Copy Python"):
         take(opened, title)
         opened.wait(f"document.querySelector('.menu-said').previousElementSibling.textContent === '{title}'")
         opened.wait("document.querySelector('.menu-said').textContent === 'Copied.'")

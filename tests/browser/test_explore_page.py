@@ -85,7 +85,7 @@ def test_what_opens_is_a_recorded_run_and_can_be_saved(page, url, tmp_path):
         found = {"network": ".u .tile", "likelihood": ".guesses img", "plane": ".numbers:not([hidden])"}
         page.wait_for_selector(f".part-{part} {found.get(part, '.rows img:visible')}")
         if part != "network":  # this has no slide
-            with Image.open(saved(page, "Slide (PNG)", tmp_path / "slide.png")) as slide:
+            with Image.open(saved(page, "Picture (PNG)", tmp_path / "slide.png")) as slide:
                 assert slide.width == 1600
     page.click("#places [data-place=compare]")
     page.click("#parts [data-part=compare]")  # its second lane has the first one's model

@@ -178,7 +178,7 @@ def opened(page, url, query):
 def copied_link(page):
     page.evaluate("navigator.clipboard.writeText = async (text) => { window.link = text; }")
     page.click("#share > button:text('Share')")
-    page.click("#share .menu button:text-is('Copy link')")
+    page.click("#share .menu button:text-is('Link')")
     return page.wait_for_function("window.link").json_value()
 
 
@@ -189,6 +189,9 @@ def silent(page, url, query, root):
     part, first, before, name, done, wrong = seen["part"], seen["link"], "", "", set(), []
     while True:
         settled(page)
+        page.evaluate(
+            "document.querySelectorAll('.how.all').forEach((one) => { one.open = true; })"
+        )  # a press folds it
         seen = page.evaluate(LOOK, root)
         if seen["projected"]:
             page.keyboard.press("Escape")
@@ -416,6 +419,48 @@ def test_a_picture_of_ones_own_is_shown_once_it_is_chosen(quiet, app, tmp_path):
     assert not quiet.locator("body > input[type=file]").count()
 
 
+def test_a_drawing_of_ones_own_is_shown_like_a_picture(quiet, app):
+    opened(quiet, app.local_url, "tab=watch")
+    quiet.click("text=Draw my own")
+    done = quiet.get_by_role("button", name="Use this drawing")
+    assert done.is_disabled()
+    box = quiet.locator(".draw canvas").bounding_box()
+    quiet.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.2 * box["height"])
+    quiet.mouse.down()
+    quiet.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.8 * box["height"], steps=4)
+    quiet.mouse.up()
+    done.click()
+    quiet.wait_for_selector(".forward[data-picture=own][data-ready=true]:visible")
+    ink = """() => {
+        const canvas = document.querySelector(".forward .x0 canvas");
+        const { width, height } = canvas;
+        const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+        const level = (x, y) => data[4 * (Math.floor(y * height) * width + Math.floor(x * width))];
+        return [level(0.5, 0.5), level(0.25, 0.5), level(0.5, 0.95)];
+    }"""
+    line, *around = quiet.evaluate(ink)
+    assert line > 200 and max(around) < 50
+    assert not quiet.locator("dialog.draw").count()
+
+
+def test_moving_over_the_square_between_four_words_blends_its_pictures(quiet, app):
+    opened(quiet, app.local_url, "tab=watch")
+    starter = quiet.locator(".part-watch .try button:has-text('Mix four words')")
+    starter.hover()
+    quiet.wait_for_selector(".part-watch .try button[data-live=true]")
+    box = starter.bounding_box()
+    seen = set()
+    for share in (0.1, 0.5, 0.9):
+        quiet.mouse.move(box["x"] + share * box["width"], box["y"] + 3)
+        words = starter.locator(".blend small").inner_text()
+        seen.add((words, starter.locator("canvas.four").evaluate("(one) => one.toDataURL()")))
+    assert len(seen) == 3
+    assert "% green frog" in words.split(", ")[0] and starter.locator(".blend").is_visible()
+    assert quiet.get_attribute(".part-watch", "data-state") == "idle"  # without a run
+    starter.click()
+    quiet.wait_for_selector(".part-between:visible")
+
+
 def test_the_grain_is_shown_whatever_was_set_before(quiet, app):
     """A latent has none, and neither has a prompt's picture."""
     opened(quiet, app.local_url, "tab=compare&checkpoint=emoji-tiny&prompt=fox&guidance=7&count=1&clip=false&seed=5")
@@ -571,8 +616,7 @@ def test_nothing_is_wider_than_the_window_and_run_is_at_hand(quiet, app):
         wide_text = quiet.add_style_tag(content=SPACED)
         quiet.wait_for_function("document.documentElement.scrollWidth === 320")  # what was drawn wider is drawn anew
         wide_text.evaluate("(style) => style.remove()")
-        unfold = "document.querySelectorAll('main details, .side').forEach((one) => { one.open = true; })"
-        quiet.evaluate(f"{unfold}; document.querySelectorAll('.side').forEach((one) => one.classList.add('open'))")
+        quiet.evaluate("document.querySelectorAll('main details').forEach((one) => { one.open = true; })")
         for width in (320, 360, 390, 768, 1280):
             quiet.set_viewport_size({"width": width, "height": 844})
             assert quiet.evaluate(WIDE, 16 if width <= 900 else 24) == [width], part
@@ -673,7 +717,7 @@ def test_a_slide_of_pictures_that_are_gone_meanwhile_is_said_to_be_impossible(qu
     quiet.click("#share > button:text('Share')")
     quiet.evaluate("document.querySelector('.part-watch .run').click()")
     quiet.wait_for_selector(".part-watch[data-state=queued]")
-    quiet.click("#share .menu button:text-is('Slide (PNG)')")
+    quiet.click("#share .menu button:text-is('Picture (PNG)')")
     quiet.wait_for_selector("#share .menu-said:text('It could not be made: try again.')")
 
 

@@ -525,7 +525,7 @@ def test_grid_plane_forward_and_what_only_the_installed_lab_does(window):
 def test_films_and_strips_hold_their_settings(window):
     opened = window(link("compare", {"seed": 7, "steps": 3, "steps_b": 3, "count": 1}))
     finished(opened, "compare")
-    film = Image.open(io.BytesIO(saved(opened, "GIF")))
+    film = Image.open(io.BytesIO(saved(opened, "Film (GIF)")))
     assert film.n_frames == 3 and 500 <= film.width <= 600
     strip = Image.open(io.BytesIO(saved(opened, "Film strip (PNG)")))
     for about in (film.info["comment"].decode(), strip.text["Description"]):
@@ -830,7 +830,7 @@ def test_over_plain_http_runs_files_and_uploads_work_too(browser, site, tmp_path
         images = ddpm_core.sample(loaded("mnist-tiny"), [3], steps=2, variance="beta_tilde")
         assert close(pixels(png(opened)), images[0])
         saved(opened, "Everything (ZIP)")
-        press(opened, "Copy link")
+        press(opened, "Link")
         go(opened, "latents", {"steps": 1, "count": 1, "times": "100"})
         finished(opened, "latents")
         Image.new("L", (30, 30), 200).save(tmp_path / "own.png")

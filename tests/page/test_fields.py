@@ -62,7 +62,7 @@ def test_a_field_is_shown_by_what_there_is(name):
 
 
 # Words that are also kinds of fields, what a field says of itself, or of an element, a list or a file.
-ORDINARY = {"label", "seed", "prompt", "picture", "hidden", "length", "path"}
+ORDINARY = {"label", "seed", "prompt", "picture", "hidden", "length", "path", "width"}
 
 
 @pytest.mark.parametrize("module", ["app.js", *(f"{name}.js" for name in GENERIC)])

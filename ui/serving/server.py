@@ -156,7 +156,9 @@ class App(FastAPI):
         if not self._admits(lambda: request.cookies):
             return HTMLResponse(web.text("login.html"))
         root = page_address(request, self.root_path)
-        return HTMLResponse(web.essay(figures.given(figures.here()), f"{root}/preview.png", f"{root}/essay"))
+        return HTMLResponse(
+            web.essay(figures.given(figures.here(), self._frame), f"{root}/preview.png", f"{root}/essay")
+        )
 
     def _figure(self, request: Request) -> Response:
         """Return the page of one figure."""
@@ -164,12 +166,18 @@ class App(FastAPI):
             return HTMLResponse(web.text("login.html"))
         return HTMLResponse(web.figure(figures.given(figures.here()), "essay"))
 
+    @property
+    def _frame(self) -> str:
+        """The page of one figure, "" unless other sites may show it."""
+        return "figure" if self.origins.frames or self.origins.any_host else ""
+
     def given(self) -> Values:
         """Return what the page needs from the beginning: `Given` of web/app.js."""
         return {
             "client": web.CLIENT,
             "first": self.services.first,
             "public": self.services.public,
+            "frame": self._frame,
             "takesAny": self.services.models.takes_any,
             "models": self.services.models.choices(),
             "device": self._device(),

@@ -55,7 +55,7 @@ Any web server can send this folder, under any path. `python -m ui.static` of DD
 - The digits that a network learns: [DIGITS.md](DIGITS.md)
 """
 CLIENT = "local/client.js"  # the module of what computes for this page
-ESSAY, FRAME = "essay.html", "figure.html"
+ESSAY, FRAME, MODULE = "essay.html", "figure.html", "figure.js"
 FIGURE = """// <ddpm-figure name="guess" t="560"></ddpm-figure>: figures in a page of another site. See docs/page.md.
 globalThis.ddpmFigures = {{ base: new URL("./", import.meta.url).href, {given} }};
 await import("./web/{version}/figures.js");
@@ -106,6 +106,8 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     address = address and f"{address.rstrip('/')}/"
     preview = f"{address}web/{web.version()}/icons/preview.png"
     essay = _write_essay(out, {ref: known["files"] for ref, (_, known) in models.items()}, preview, address)
+    if essay:
+        given |= {"frame": FRAME, "figures": MODULE}
     _write_page(out / "index.html", web.page(given, preview, address, essay), hub, STORES)
     _write(out / "app.webmanifest", web.text("manifest.webmanifest").replace("VERSION", web.version()))
     _write(out / ".nojekyll", "")  # GitHub Pages serves the files as they are
@@ -150,7 +152,7 @@ def _write_essay(out: Path, models: Mapping[str, Mapping[str, Sequence[int | str
     given = figures.given(own, FRAME)
     _write_page(out / ESSAY, web.essay(given, preview, address and f"{address}{ESSAY}"))
     _write_page(out / FRAME, web.figure(given, ESSAY))
-    _write(out / "figure.js", FIGURE.format(given=_compact(given)[1:-1], version=web.version()))
+    _write(out / MODULE, FIGURE.format(given=_compact(given)[1:-1], version=web.version()))
     return ESSAY
 
 

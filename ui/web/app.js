@@ -29,6 +29,8 @@ import { spoken } from "./words/symbols.js";
  * @property {import("./local/facts.js").WrittenFacts} [known] the same of the first checkpoint, where that is small
  * @property {string} [precision] in which a page without a server computes
  * @property {string} first checkpoint
+ * @property {string} [frame] the page of one figure, if other sites may show it
+ * @property {string} [figures] the module that defines <ddpm-figure> for other sites
  * @property {boolean} public
  * @property {boolean} takesAny
  * @property {ModelChoice[]} models
@@ -461,12 +463,27 @@ export class Page {
     const copy = () => this.#link(part);
     const here = Object.values(part.ran?.() ?? part.values?.() ?? {}).find(isTrainedHere);
     const link = { title: SHARE.link, copy, what: SHARE.theLink };
-    const [items, last] = [part.items?.() ?? [], this.client.items];
+    const all = [...(part.items?.() ?? []), ...(here ? [] : this.#embeds(part))];
+    const items = [...all.filter(({ research }) => !research), ...all.filter(({ research }) => research)];
+    const last = this.client.items;
     if (!here) return [link, ...items, ...last];
     const [own, ref] = [() => import("./run/own.js"), String(here)];
     const model = { title: SHARE.model, save: async () => (await own()).save(ref) };
     const remove = { title: SHARE.remove, apart: true, save: async () => (await own()).remove(this, ref) };
     return [{ ...link, disabled: SHARE.onlyHere }, model, ...items, ...last, remove];
+  }
+
+  /** The lines that show this part in other people's pages. They are written while the menu is open. @param {Part} part @returns {Item[]} */
+  #embeds(part) {
+    const { frame = "", figures = "" } = this.given;
+    const item = { title: SHARE.embed, disabled: frame ? SHARE.writing : SHARE.noEmbed };
+    if (!frame) return [item];
+    const values = part.ran?.() ?? part.values?.() ?? {};
+    const make = async () => {
+      const { embeds } = await import("./run/embed.js");
+      return embeds(this.part, values, this.#link(part), { frame, figures });
+    };
+    return [{ ...item, written: make().catch(() => [{ ...item, disabled: WORDS.unloaded }]) }];
   }
 
   /** @type {ReturnType<typeof setTimeout> | undefined} the newest sentence to all disappears */

@@ -212,22 +212,6 @@ export function onArrows(element, back, on) {
   });
 }
 
-/** Call take with a file that is chosen with the input of an element, or dropped on it. @param {HTMLElement} root @param {(file: File) => void} take */
-export function onFile(root, take) {
-  const input = find(root, "input[type=file]", HTMLInputElement);
-  /** @param {FileList | null | undefined} files */
-  const first = (files) => files?.length && take(files[0]);
-  input.addEventListener("change", () => {
-    first(input.files);
-    input.value = ""; // so that the same file can be chosen again
-  });
-  root.addEventListener("dragover", (event) => event.preventDefault());
-  root.addEventListener("drop", (event) => {
-    event.preventDefault();
-    first(event.dataTransfer?.files);
-  });
-}
-
 /** A line that opens, with the meanings of these words and of those that every part explains. @param {...keyof typeof MEANINGS} names */
 export function meanings(...names) {
   const rows = [...EVERYWHERE, ...names].flatMap((name) => [el("dt", null, name), el("dd", null, MEANINGS[name])]);

@@ -84,7 +84,7 @@ function fits({ kind, names, low = 0, high = 0, open }, value) {
   return !/^0[box]/i.test(value.trim()) && Number(value) >= low && Number(value) <= high; // no field takes 0x10
 }
 
-const HOW = "lab-how"; // under which the browser keeps whether "Change how it runs" is open
+const HOW = "lab-how"; // under which the browser keeps whether the settings of Watch are open; a part's name follows for others
 
 /** A model that is not known yet counts as one with classes and without prompts. @type {Record<string, unknown[]>} */
 const UNKNOWN = { classes: ["any"], prompts: [] };
@@ -351,12 +351,17 @@ function uncover(place) {
   for (let at = place.closest("details"); at; at = at.parentElement?.closest("details") ?? null) at.open = true;
 }
 
-/** Hide fields behind a line that says how a run goes. It stays open or closed as the visitor leaves it. @param {HTMLElement[]} places */
-function fold(places) {
+/**
+ * Hide fields behind a line that says how a run goes. It stays open or closed as the visitor leaves it.
+ * @param {HTMLElement[]} places @param {string} [part] all of whose fields these are: a wide window shows them at first
+ */
+export function fold(places, part = "") {
+  const key = part ? `${HOW}-${part}` : HOW;
   const line = el("summary", null, FORM.how, el("span", { class: "values" }));
-  const box = el("details", { class: "how" }, line, ...places);
-  box.open = attempt(() => localStorage.getItem(HOW)) === "open";
-  line.addEventListener("click", () => attempt(() => localStorage.setItem(HOW, box.open ? "closed" : "open")));
+  const box = el("details", { class: part ? "how all" : "how" }, line, ...places);
+  const usual = part && matchMedia("(min-width: 901px)").matches ? "open" : "closed";
+  box.open = (attempt(() => localStorage.getItem(key)) ?? usual) === "open";
+  line.addEventListener("click", () => attempt(() => localStorage.setItem(key, box.open ? "closed" : "open")));
   return box;
 }
 

@@ -1,15 +1,17 @@
 // Where a picture comes from: the part has it (the sample of a seed, a whole set), the page has it, or the visitor opens a
 // file and chooses a square of it.
 
-import { all, button, el, find, markup, onFile } from "../drawing/dom.js";
+import { all, button, el, find, markup } from "../drawing/dom.js";
 import { ARROWS, onDrag } from "../drawing/hands.js";
 import { inside, middle, resized } from "../pictures/crop.js";
 import { fitted } from "../pictures/fit.js";
 import { open, uri } from "../pictures/open.js";
 import { fromText, toText, unpack } from "../pictures/text.js";
 import { UserError } from "../process/errors.js";
-import { LATENT, NOT_HERE, SOURCE, UNCHOSEN } from "../words/pictures.js";
+import { LATENT, NOT_HERE, UNCHOSEN } from "../words/pictures.js";
+import { SOURCE } from "../words/source.js";
 import { problem } from "../words/units.js";
+import { ownPicture } from "./own.js";
 
 /** @import { Page } from "../app.js" */
 /** @import { About, Form } from "./form.js" */
@@ -29,7 +31,6 @@ const MARKUP = `
 </div>
 <div class="own" hidden>
     <div class="thumbs" role="group" aria-label="${SOURCE.given}"></div>
-    <label class="button upload"><input type="file" accept="image/*" aria-label="${SOURCE.open}"><span>${SOURCE.open}</span></label>
     <div class="cropper" hidden>
       <div class="crop"><img alt="${SOURCE.chosen}"><div class="square" tabindex="0" role="group" aria-label="${SOURCE.square}"></div></div>
       <div class="row"><label class="grow"><span class="info">${SOURCE.size}</span><input type="range" class="slider side-slider" min="5" max="100" value="100" step="1" aria-label="${SOURCE.sizeSpoken}"></label>
@@ -86,7 +87,7 @@ export class Source {
     this.frame = this.#find(".square");
     this.side = find(this.element, ".side-slider", HTMLInputElement);
     this.invert = find(this.element, ".invert input", HTMLInputElement);
-    onFile(this.element, (file) => this.open(file));
+    this.#find(".thumbs").after(ownPicture(this.element, (file) => this.open(file)));
     this.#cropping();
   }
 

@@ -18,6 +18,7 @@
  * @typedef {object} Item
  * @property {string} title
  * @property {boolean} [apart] it stands below a line
+ * @property {boolean} [research] it stands under "For researchers"
  * @property {() => string} [copy] the text to copy
  * @property {string} [what] the text is, where it has to be copied by hand
  * @property {(say: (text: string) => void) => Promise<string>} [save] makes and fetches a file, and says how far it is; a

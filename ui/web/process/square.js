@@ -33,6 +33,24 @@ export const sharesAt = (right, down) => [
 ];
 
 /**
+ * The cells around a place and their shares, of the finest lattice whose four cells are there; [] where there is none.
+ * @param {number} x in cells @param {number} y @param {number} side @param {(cell: number) => boolean} has
+ * @returns {[cell: number, share: number][]}
+ */
+export function around(x, y, side, has) {
+  for (let stride = 1; stride < side; stride++) {
+    if ((side - 1) % stride) continue;
+    const [left, top] = [x, y].map((at) => Math.min(stride * Math.floor(at / stride), side - 1 - stride));
+    const cells = [0, stride, stride * side, stride * (side + 1)].map((more) => side * top + left + more);
+    if (cells.every(has)) {
+      const part = sharesAt((x - left) / stride, (y - top) / stride);
+      return cells.map((cell, i) => [cell, part[i]]);
+    }
+  }
+  return [];
+}
+
+/**
  * The condition at a place, each operation rounded as float32: `word_square` of ddpm_core.
  * @param {Float32Array[]} states of the corners @param {number} right @param {number} down
  */

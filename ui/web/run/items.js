@@ -17,14 +17,12 @@ export function itemsOf(panel, kinds, some, slide) {
   const { page, part, standing, recorded } = panel;
   const isSeen = some && standing.state.sketch !== "over";
   if (recorded) kinds = [];
-  const wanted = kinds.filter((kind) => kind !== "png" || !kinds.includes("zip")); // the ZIP has the PNG's pixels, too
-  const files = filesOf(panel, wanted, isSeen);
-  if (slide && isSeen) {
-    const link = () => page.link(part, panel.ran);
-    const item = slideItem(page, slide, link, () => panel.description?.summary ?? "");
-    files.splice(Number(wanted[0] === "gif"), 0, item);
-  }
-  return recorded ? files : [...files, ...scriptsOf(panel)];
+  const films = kinds.filter((kind) => kind === "gif");
+  const others = kinds.filter((kind) => kind !== "gif" && (kind !== "png" || !kinds.includes("zip"))); // the ZIP has the PNG's pixels, too
+  const link = () => page.link(part, panel.ran);
+  const pictures = slide && isSeen ? [slideItem(page, slide, link, () => panel.description?.summary ?? "")] : [];
+  const research = [...filesOf(panel, others, isSeen), ...(recorded ? [] : scriptsOf(panel))];
+  return [...pictures, ...filesOf(panel, films, isSeen), ...research.map((item) => ({ ...item, research: true }))];
 }
 
 /** @param {Panel<any>} panel @param {string[]} kinds @param {boolean} isSeen @returns {Item[]} */

@@ -2,8 +2,8 @@
 // standing.js remembers what is shown and why a run begins, asking.js asks about the form, connection.js listens to the run,
 // and bar.js shows how it stands.
 
-import { button, el, find, isShown, within, write } from "../drawing/dom.js";
-import { Form } from "../form/form.js";
+import { el, find, isShown, within, write } from "../drawing/dom.js";
+import { Form, fold } from "../form/form.js";
 import { RUN } from "../words/page.js";
 import { Asking } from "./asking.js";
 import { Bar } from "./bar.js";
@@ -80,19 +80,21 @@ export class Panel {
     this.asking = new Asking(this);
     this.fields = display.layout?.(this.form) ?? this.form.layout();
     this.bar = new Bar(this, this.fields.querySelector(".dice"));
-    const attributes = { class: "summary", "aria-expanded": false };
-    this.summary = button(attributes, () => this.#unfold(), el("span", null, RUN.settings));
+    /** The settings, which fold into one line. @type {HTMLDetailsElement} */
+    this.fold = this.fields.querySelector("details.how") ?? fold([this.fields], part);
+    // The sentences about mistakes stand at the fields, or elsewhere while those are folded.
+    this.fold.addEventListener("toggle", () => this.form.mistakes.length && this.changed("", false));
     this.side = el("div", { class: "side" }, ...this.#beside());
     const state = { "data-state": "idle", "data-ready": false };
     this.element = el("section", { class: `part part-${part}`, ...state }, this.side, this.stage);
     this.#listen();
   }
 
-  /** The elements beside the stage. A phone folds the fields away, unless they fold by themselves. */
+  /** The elements beside the stage. */
   #beside() {
-    const { bar, fields, summary, recorded } = this;
+    const { bar, fields, recorded } = this;
     if (recorded) return [bar.status.element, el("p", { class: "recorded" }, recorded)];
-    return [...(fields.querySelector(".how") ? [] : [summary]), fields, bar.element];
+    return [fields.contains(this.fold) ? fields : this.fold, bar.element];
   }
 
   #listen() {
@@ -105,13 +107,6 @@ export class Panel {
       // In the field of the model, Enter must not start a run: the model is known only after the change, which runs it.
       if (event.key === "Enter" && within(event, ".field input:not([type=radio], .model input)")) this.start();
     });
-  }
-
-  /** Open or fold the fields, on a phone. @param {boolean} [open] */
-  #unfold(open = !this.side.classList.contains("open")) {
-    this.side.classList.toggle("open", open);
-    this.summary.setAttribute("aria-expanded", String(open));
-    if (this.form.mistakes.length) this.changed("", false); // the sentences about mistakes stand at the fields, or elsewhere while those are folded
   }
 
   // --- What the visitor chooses
@@ -185,7 +180,7 @@ export class Panel {
     const { missing } = form; // a choice that is still to be made is no mistake
     const problem = missing || error;
     bar.describe(this.description, problem && (form.waits(form.mistakes) ?? problem), !missing && error !== "");
-    write(find(this.summary, "span"), this.description?.summary ?? RUN.settings);
+    if (this.fold.contains(this.fields)) write(find(this.fold, ".values"), this.description?.summary ?? "");
     if (this.description) display.describe?.(this.description);
     this.element.dataset.described = String(number);
     this.#render();
@@ -202,7 +197,6 @@ export class Panel {
     standing.values = this.form.pinned;
     standing.on("start");
     this.connection.begin(this.form.values, from);
-    this.#unfold(false);
     this.page.remember(this.part, standing.values);
   }
 

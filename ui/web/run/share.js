@@ -51,8 +51,14 @@ export class ShareMenu {
     this.list.replaceChildren(...this.#entries(this.#items()), this.said);
   }
 
-  /** @param {Item[]} items */
-  #entries = (items) => items.map((item) => this.#entry(item));
+  /** The entries, and a line above the first one for researchers. @param {Item[]} items */
+  #entries = (items) => {
+    const first = items.findIndex(({ research }) => research);
+    return items.flatMap((item, i) => [
+      ...(i === first ? [el("p", { class: "group" }, SHARE.research)] : []),
+      this.#entry(item),
+    ]);
+  };
 
   /** @param {Item} item */
   #entry(item) {
@@ -75,7 +81,7 @@ export class ShareMenu {
     const why = item.disabled ? [el("small", null, item.disabled)] : [];
     const entry = button({ class: item.apart ? "apart" : "" }, take, item.title, ...why);
     entry.disabled = Boolean(item.disabled);
-    item.written?.then((items) => entry.replaceWith(...this.#entries(items)));
+    item.written?.then((items) => entry.replaceWith(...items.map((one) => this.#entry(one))));
     return entry;
   }
 }

@@ -7,9 +7,9 @@ import { duration } from "../words/units.js";
 /** @import { Panel } from "./panel.js" */
 
 /**
- * short: a shorter title for phones. values: the settings of the run. part: the part that runs them, if it is another one. act:
+ * picture: stands before the title. values: the settings of the run. part: the part that runs them, if it is another one. act:
  * what a press does instead of a run.
- * @typedef {{ title: string, short?: string, values?: Values, part?: string, act?: () => unknown, primary?: boolean }} Starter
+ * @typedef {{ title: string, picture?: HTMLElement, values?: Values, part?: string, act?: () => unknown, primary?: boolean }} Starter
  */
 
 const LONG = 10; // seconds: the button of a longer run says how long it takes
@@ -32,10 +32,8 @@ export class Starters {
     this.#all = starters.map((starter) => {
       const time = el("small", null);
       const look = starter.primary ? "button primary" : "button";
-      const { title, short } = starter;
-      const label = short
-        ? [el("span", { class: "wide" }, title), el("span", { class: "narrow" }, short)]
-        : [el("span", null, title)];
+      const { title, picture } = starter;
+      const label = [...(picture ? [picture] : []), el("span", null, title)];
       const node = button({ class: look }, () => this.#press(starter), ...label, time);
       return { starter, node, time };
     });

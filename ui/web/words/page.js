@@ -82,7 +82,6 @@ export const RUN = {
   run: "Run",
   takes: (/** @type {string} */ time) => `Run, ${time}`,
   stop: "Stop",
-  settings: "Settings",
   progress: "Progress of the run",
   gone: "The run was lost: Run starts it again",
   noModel: "The model of this run is not here any more: press Run",
@@ -100,15 +99,15 @@ export const RUN = {
   /** What is shown. @type {(what: string, settings: string) => string} */
   of: (what, settings) => `${what}${settings ? `: ${settings}` : " with other settings"}`,
   recorded: "A recorded run",
-  own: "Change anything to run your own.",
-  thinned: "Every second step. Run shows all.",
+  own: "A recorded run. Change anything to run your own.",
+  thinned: "A recorded run. Run shows every step.",
 };
 
 /** The words of the Share menu. */
 export const SHARE = {
   menu: "Share",
   open: "Share ▾",
-  link: "Copy link",
+  link: "Link",
   theLink: "The link:",
   onlyHere: "Only this browser has the model: save it as a ZIP",
   model: "Model (ZIP)",
@@ -124,7 +123,12 @@ export const SHARE = {
   unknown: "Not known yet",
   first: "Run first",
   after: (/** @type {string} */ file, /** @type {string} */ run) => `${file} · ${run}`,
-  slide: "Slide (PNG)",
+  slide: "Picture (PNG)",
+  embed: "Embed",
+  embedFigure: "Embed as <ddpm-figure>",
+  theLine: "The line:",
+  noEmbed: "This page may not be embedded: start the app with --embed, or use the static page",
+  research: "For researchers",
   copied: "Copied.",
   making: "Making the file…",
   made: (/** @type {number} */ done, /** @type {number} */ all) => `Making the file: ${done} of ${all} pictures…`,
@@ -141,7 +145,7 @@ export const ENGINES = {
 /** The words of forms. */
 export const FORM = {
   more: "More",
-  how: "Change how it runs",
+  how: "Settings",
   was: (/** @type {string} */ value) => `Was ${value}, which this model does not have.`,
   seed: "Another seed",
   dice: "⚄ Another",

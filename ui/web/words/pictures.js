@@ -25,22 +25,9 @@ export const anotherSize = (size) => `The picture must have the model's size, ${
 /** The titles of files, by their kind. @type {Record<string, string>} */
 export const FILES = {
   png: "Pixels (PNG)",
-  gif: "GIF",
+  gif: "Film (GIF)",
   webp: "WebP",
   strip: "Film strip (PNG)",
   csv: "Table (CSV)",
   zip: "Everything (ZIP)",
-};
-
-/** The words of the control that chooses a picture. */
-export const SOURCE = {
-  picture: "A picture",
-  given: "Pictures that come with the page",
-  open: "Choose a picture",
-  chosen: "The picture that you chose",
-  square: "The square that is used: arrow keys move it",
-  size: "Size of the square",
-  sizeSpoken: "Size of the square, per cent of the shorter side",
-  fitted: "The square as the model gets it",
-  invert: "Swap light and dark",
 };

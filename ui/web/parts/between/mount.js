@@ -3,7 +3,7 @@ import { context2d, el, write } from "../../drawing/dom.js";
 import { ARROWS, onDrag } from "../../drawing/hands.js";
 import { NOISE, soon } from "../../drawing/motion.js";
 import { drawable } from "../../pictures/sprite.js";
-import { sharesAt } from "../../process/square.js";
+import { around, sharesAt } from "../../process/square.js";
 import { Panel } from "../../run/panel.js";
 import { unknown } from "../../words/captions.js";
 import { SHARE } from "../../words/page.js";
@@ -27,24 +27,6 @@ import { WORDS } from "./words.js";
 
 const FRAMES = 60; // of a film of a walk, at most
 const STEP = 0.25; // the part of a cell that one press of an arrow key moves
-
-/**
- * The cells around a place and their shares, of the finest lattice whose four cells are there; [] where there is none.
- * @param {number} x in cells @param {number} y @param {number} side @param {(cell: number) => boolean} has
- * @returns {[cell: number, share: number][]}
- */
-export function around(x, y, side, has) {
-  for (let stride = 1; stride < side; stride++) {
-    if ((side - 1) % stride) continue;
-    const [left, top] = [x, y].map((at) => Math.min(stride * Math.floor(at / stride), side - 1 - stride));
-    const cells = [0, stride, stride * side, stride * (side + 1)].map((more) => side * top + left + more);
-    if (cells.every(has)) {
-      const part = sharesAt((x - left) / stride, (y - top) / stride);
-      return cells.map((cell, i) => [cell, part[i]]);
-    }
-  }
-  return [];
-}
 
 /** @param {Page} page @param {string} part @returns {Part} */
 export const mount = (page, part) => new Between(page, part).mounted();
@@ -229,9 +211,7 @@ class Between {
     const place = (/** @type {number} */ at) => `${100 * ((at * (plan.side - 1) + 0.5) / plan.side)}%`;
     this.#finger.style.left = place(right);
     this.#finger.style.top = place(down);
-    const named = sharesAt(right, down).map((share, i) => /** @type {[number, string]} */ ([share, plan.corners[i]]));
-    const words = named.filter(([share]) => share >= 0.005).sort(([a], [b]) => b - a);
-    this.#caption.textContent = words.map(([share, name]) => `${Math.round(100 * share)} % ${name}`).join(", ");
+    this.#caption.textContent = WORDS.mixture(sharesAt(right, down), plan.corners);
     this.#picture.ariaLabel = WORDS.picture(this.#caption.textContent);
   }
 

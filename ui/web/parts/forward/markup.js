@@ -7,7 +7,6 @@ export const MARKUP = `
     <legend>${WORDS.pictures}</legend>
     <p class="info">${WORDS.choose}</p>
     <div class="thumbs" role="group" aria-label="${WORDS.given}"></div>
-    <label class="button upload"><input type="file" accept="image/*" aria-label="${WORDS.open}">${WORDS.open}</label>
     <p class="wrong" role="alert" hidden></p>
   </fieldset>
 </div>

@@ -1,9 +1,10 @@
 // Forward: how noise destroys a picture. The page computes it in both editions.
 
 import { key } from "../../drawing/chart.js";
-import { button, el, find, markup, meanings, onFile, write } from "../../drawing/dom.js";
+import { button, el, find, markup, meanings, write } from "../../drawing/dom.js";
 import { play } from "../../drawing/motion.js";
 import { Form } from "../../form/form.js";
+import { ownPicture } from "../../form/own.js";
 import { checked } from "../../plans/fields.js";
 import { SCHEDULES } from "../../process/forward.js";
 import { tables } from "../../process/schedule.js";
@@ -75,7 +76,7 @@ class Forward {
     find(this.element, ".side").append(this.form.place("schedule"), this.form.place("seed"));
     find(this.element, ".facts").append(meanings("ᾱ", "SNR", "βₜ", "β̃ₜ", "q( )", "μ̃ₜ"));
     find(this.element, ".equation").after(this.form.place("t"));
-    onFile(this.element, (file) => this.scene.load({ file }));
+    find(this.element, ".thumbs").after(ownPicture(this.element, (file) => this.scene.load({ file })));
     for (const plot of this.#plots) plot.onScrub((share) => this.#go(share));
     const plotted = find(this.element, ".plots");
     plotted.append(...this.#plots.map(({ node }) => node));

@@ -102,7 +102,6 @@ export const WORDS = {
   pictures: "Picture",
   choose: "x<sub>0</sub>: one of these, or your own",
   given: "Pictures that come with the page",
-  open: "Choose a picture",
   picture: "picture",
   noise: "noise",
   noised: "noised",

@@ -1,6 +1,6 @@
 // The drawing pad of Train: small drawings of a few strokes each, on a sheet of as many pixels as the network sees.
-import { button, context2d, el } from "../../drawing/dom.js";
-import { Sheet } from "../../drawing/sheet.js";
+import { button, el } from "../../drawing/dom.js";
+import { Paper } from "../../drawing/paper.js";
 import { SHEET, VARIED } from "../../learning/drawings.js";
 import { attempt, kept } from "../../messages/client.js";
 import { PAD } from "./words.js";
@@ -8,8 +8,7 @@ import { PAD } from "./words.js";
 /** @import { Stroke } from "../../drawing/sheet.js" */
 /** @typedef {Stroke[]} Drawing */
 
-const { side: SIDE, units: UNITS, pen: WIDTH, fewest: FEWEST, most: MOST, points: LONGEST } = SHEET;
-const SMALLEST = 2; // pixels that a stroke has at least, or it was a slip
+const { fewest: FEWEST, most: MOST, points: LONGEST } = SHEET;
 
 /** Drawings that were kept as text; one that is empty where it holds none. @param {string} text @param {number} most @returns {Drawing[]} */
 export function drawingsIn(text, most) {
@@ -24,23 +23,17 @@ export class Pad {
   #all = [[]];
   /** @type {Drawing[][]} what Undo goes back to */
   #before = [];
-  #hands = new Sheet(SHEET, {
-    drawn: (stroke) => this.#add(stroke),
-    moved: () => this.#draw(),
-    used: () => this.#now.flat().length / 2,
-  });
+  #paper = new Paper(
+    SHEET,
+    PAD.sheet,
+    { strokes: () => this.#now, add: (stroke) => this.#change([...this.#all.slice(0, -1), [...this.#now, stroke]]) },
+    { z: () => this.#back(), n: () => this.#turn() },
+  );
 
   /** @param {() => void} changed something was drawn, or taken away */
   constructor(changed) {
     this.changed = changed;
-    this.sheet = el("canvas", {
-      class: "sheet",
-      width: 10 * SIDE,
-      height: 10 * SIDE,
-      tabindex: 0,
-      role: "application",
-      "aria-label": PAD.sheet,
-    });
+    this.sheet = this.#paper.canvas;
     this.said = el("p", { class: "drawn-so-far", role: "status" });
     this.row = el("div", { class: "drawn", role: "list", "aria-label": PAD.drawings });
     this.undo = button({ class: "preset" }, () => this.#back(), PAD.undo);
@@ -50,7 +43,6 @@ export class Pad {
     this.element = el("div", { class: "field pad" }, name, this.sheet, this.next);
     this.element.append(el("div", { class: "row" }, this.said, this.undo, this.clear), this.row);
     this.element.append(el("p", { class: "info" }, PAD.how(VARIED.count)));
-    this.#listen();
     this.#keep();
     this.#render();
   }
@@ -101,30 +93,6 @@ export class Pad {
     addEventListener("pageshow", take);
   }
 
-  // --- Hands
-
-  #listen() {
-    const { sheet } = this;
-    this.#hands.listen(sheet);
-    sheet.addEventListener("keydown", (event) => {
-      const does = { z: () => this.#back(), n: () => this.#turn() }[event.key];
-      if (!this.#hands.key(event) && !does) return;
-      event.preventDefault();
-      event.stopPropagation();
-      does?.();
-    });
-  }
-
-  /** A stroke belongs to the drawing, unless it was a slip. @param {Stroke} stroke */
-  #add(stroke) {
-    const extent = (/** @type {number} */ axis) => {
-      const values = stroke.filter((_, i) => i % 2 === axis);
-      return Math.max(...values) - Math.min(...values);
-    };
-    if (stroke.length > 2 && Math.max(extent(0), extent(1)) >= SMALLEST * UNITS)
-      this.#change([...this.#all.slice(0, -1), [...this.#now, stroke]]);
-  }
-
   // --- What is seen
 
   #render() {
@@ -137,39 +105,10 @@ export class Pad {
     this.row.replaceChildren(
       ...drawings.map((drawing, i) => {
         const one = el("canvas", { width: 56, height: 56, role: "listitem", "aria-label": PAD.drawing(i + 1) });
-        this.#paint(one, drawing);
+        this.#paper.paint(one, drawing);
         return one;
       }),
     );
-    this.#draw();
-  }
-
-  #draw() {
-    const { line, pen, isByKeys } = this.#hands;
-    this.#paint(this.sheet, [...this.#now, line]);
-    if (!isByKeys) return;
-    const context = context2d(this.sheet);
-    const [x, y] = pen.map((v) => v * this.sheet.width);
-    context.strokeStyle = "#888";
-    context.lineWidth = 3;
-    context.beginPath();
-    context.arc(x, y, 12, 0, 2 * Math.PI);
-    context.stroke();
-  }
-
-  /** @param {HTMLCanvasElement} canvas @param {Drawing} drawing */
-  #paint(canvas, drawing) {
-    const context = context2d(canvas);
-    const pixel = canvas.width / SIDE;
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    Object.assign(context, { strokeStyle: "#fff", lineWidth: WIDTH * pixel, lineCap: "round", lineJoin: "round" });
-    context.beginPath();
-    for (const stroke of drawing)
-      for (let i = 0; i < stroke.length; i += 2) {
-        const [x, y] = [(stroke[i] * pixel) / UNITS, (stroke[i + 1] * pixel) / UNITS];
-        if (!i) context.moveTo(x, y);
-        context.lineTo(x, y); // a line of one point becomes a dot
-      }
-    context.stroke();
+    this.#paper.draw();
   }
 }

@@ -1,15 +1,14 @@
 // Watch: one run of the reverse chain. What opens is a recorded one, already playing.
 
 import { button, el, find, write } from "../../drawing/dom.js";
+import { choosePicture, drawPicture } from "../../form/chooser.js";
 import { PRESETS, TYPED, TYPES } from "../../form/presets.js";
 import { Player } from "../../player/player.js";
 import { Panel } from "../../run/panel.js";
 import { Past } from "../../run/past.js";
 import { Starters } from "../../run/starters.js";
 import { how, lead } from "../../words/loop.js";
-import { COMPARISONS } from "../../words/page.js";
 import { Touch } from "./touch.js";
-import { Typing } from "./typing.js";
 import { WORDS } from "./words.js";
 
 /** @import { Page, Part } from "../../app.js" */
@@ -17,6 +16,7 @@ import { WORDS } from "./words.js";
 /** @import { Values } from "../../messages/client.js" */
 /** @import { Result } from "../../player/recording.js" */
 /** @import { Starter } from "../../run/starters.js" */
+/** @import { Typing } from "./typing.js" */
 /** @import { Lesson } from "../course/bar.js" */
 
 /** The recorded example of Compare, in which the grain is seen: a latent has none. */
@@ -24,18 +24,20 @@ const GRAIN = { ...PRESETS.grain, checkpoint: "mnist-tiny", seed: 13, count: 4 }
 const ONE = { checkpoint: TYPES, ...TYPED, count: 1 }; // picture of what is typed
 
 /**
- * What there is to try. @param {Page} page @param {Panel<Result>} panel @returns {Starter[]}
+ * What there is to try. @param {Page} page @param {Panel<Result>} panel @param {HTMLElement} square the picture of that between four words @returns {Starter[]}
  */
-function starters(page, panel) {
+function starters(page, panel, square) {
   const [tour] = /** @type {Lesson[]} */ (page.given.initial.course.lessons);
   const typed = page.given.models.some(({ ref }) => ref === TYPES);
   const types = { title: WORDS.types, values: ONE, act: () => typeWords(panel) };
   return [
     { title: WORDS.tour(tour.minutes), act: () => beginLesson(page, tour), primary: true },
+    ...(typed ? [{ title: WORDS.square, picture: square, act: () => page.open("between", null, { push: true }) }] : []),
     { title: WORDS.seven, values: { checkpoint: "mnist-tiny", label: "7" } },
     ...(typed ? [types] : []),
-    { title: WORDS.own, act: () => ownPicture(page) },
-    { title: COMPARISONS.grain, short: WORDS.grain, values: GRAIN, part: "compare" },
+    { title: WORDS.draw, act: () => drawPicture((file) => showOwn(page, file)) },
+    { title: WORDS.own, act: () => choosePicture((file) => showOwn(page, file)) },
+    { title: WORDS.grain, values: GRAIN, part: "compare" },
   ];
 }
 
@@ -52,20 +54,18 @@ async function typeWords(panel) {
   find(panel.form.place("prompt"), "input").focus();
 }
 
-/** Choose a picture of one's own, and show it where any can be taken. The chooser opens at once, as browsers allow it only then. @param {Page} page */
-function ownPicture(page) {
-  const chooser = el("input", { type: "file", accept: "image/*", hidden: true });
-  chooser.addEventListener("change", async () => {
-    await page.open("forward", null, { push: true });
-    const input = find(document, ".forward .upload input", HTMLInputElement);
-    input.files = chooser.files;
-    input.dispatchEvent(new Event("change"));
-    find(document, ".forward .equation").scrollIntoView({ block: "nearest" });
-  });
-  for (const over of ["change", "cancel"]) chooser.addEventListener(over, () => chooser.remove());
-  document.body.append(chooser); // Safari forgets one that is nowhere
-  chooser.click();
+/** Show a picture of one's own where any can be taken. @param {Page} page @param {File} file */
+async function showOwn(page, file) {
+  await page.open("forward", null, { push: true });
+  const input = find(document, ".forward .upload input", HTMLInputElement);
+  const files = new DataTransfer();
+  files.items.add(file);
+  input.files = files.files;
+  input.dispatchEvent(new Event("change"));
+  find(document, ".forward .equation").scrollIntoView({ block: "nearest" });
 }
+
+const IDLE = 2000; // ms after which the recorded square is fetched
 
 /** @param {Page} page @param {string} part @returns {Part} */
 export const mount = (page, part) => new Watch(page, part).mounted();
@@ -77,6 +77,8 @@ class Watch {
   );
   #lead = el("p", { class: "lead" });
   #words = el("div", { class: "try words", hidden: true });
+  /** What draws sketches of a prompt; only models that take words need it. @type {Typing | null} */
+  #typing = null;
 
   /** @param {Page} page @param {string} part */
   constructor(page, part) {
@@ -87,14 +89,15 @@ class Watch {
     /** @type {Panel<Result>} */
     this.panel = new Panel(page, part, this);
     const { element, form, origin, stage } = this.panel;
-    this.typing = new Typing(page, this.panel, player);
-    find(form.place("prompt"), "input").addEventListener("input", () => this.typing.typed());
+    find(form.place("prompt"), "input").addEventListener("input", async () => (await this.#loadTyping()).typed());
     const touch = new Touch(this.panel, player);
     form.adopt("touch", touch);
     find(player.root, ".told").after(touch.element);
     player.shows = () => touch.render();
     player.render();
-    this.tries = new Starters(this.panel, starters(page, this.panel));
+    const square = el("canvas", { class: "four", "aria-hidden": "true" });
+    this.tries = new Starters(this.panel, starters(page, this.panel, square));
+    this.#enliven(square);
     const { first, models } = page.given;
     write(
       this.#lead,
@@ -106,6 +109,27 @@ class Watch {
     this.#sayHow();
     element.prepend(this.#lead, this.tries.element);
     stage.append(this.#asked(), origin, player.root, this.past.element);
+  }
+
+  /** The square between four words is live once the pointer is near, or the browser has time. @param {HTMLCanvasElement} square */
+  #enliven(square) {
+    const starter = square.closest("button");
+    if (!starter) return;
+    let isAsked = false;
+    const load = async () => {
+      if (isAsked) return;
+      isAsked = true;
+      (await import("./square.js")).enliven(this.page, starter, square);
+    };
+    for (const sign of ["pointerenter", "focus"]) starter.addEventListener(sign, load);
+    const saves = /** @type {any} */ (navigator).connection?.saveData;
+    if (!saves) setTimeout(load, IDLE);
+  }
+
+  async #loadTyping() {
+    const { Typing } = await import("./typing.js");
+    this.#typing ??= new Typing(this.page, this.panel, this.player);
+    return this.#typing;
   }
 
   mounted() {
@@ -137,7 +161,7 @@ class Watch {
   take = this.player.take;
 
   renew() {
-    this.typing.renew();
+    this.#typing?.renew();
     this.player.start();
   }
 
@@ -148,7 +172,7 @@ class Watch {
 
   render() {
     this.player.active = this.panel.stream.active;
-    this.typing.render();
+    this.#typing?.render();
   }
 
   /** @param {Values} values */
@@ -160,7 +184,8 @@ class Watch {
 
   /** @param {About} about the model */
   offer({ ref, latent, prompts }) {
-    this.typing.leave();
+    this.#typing?.leave();
+    if (prompts.length) this.#loadTyping();
     write(this.#lead, lead(ref, latent));
     this.#words.hidden = !prompts.length;
     this.#words.replaceChildren(

@@ -6,7 +6,9 @@ export const WORDS = {
   types: "Draw what I type",
   tour: (/** @type {number} */ minutes) => `Take the ${minutes}-minute tour`,
   seven: "Draw a 7",
+  square: "Mix four words",
   own: "My own picture",
+  draw: "Draw my own",
   grain: "Why grainy?",
 };
 

@@ -1,0 +1,45 @@
+// One drawing of the visitor's, in a sheet over the page.
+
+import { button, el, sheet } from "../drawing/dom.js";
+import { Paper } from "../drawing/paper.js";
+import { SHEET } from "../learning/drawings.js";
+import { DRAW } from "../words/source.js";
+
+/** @import { Stroke } from "../drawing/sheet.js" */
+
+/** Show the pad. It calls take with the drawing as a PNG, white on black. @param {(file: File) => unknown} take */
+export function openPad(take) {
+  /** @type {Stroke[]} */
+  let strokes = [];
+  const paper = new Paper(
+    { ...SHEET, pen: 2.6 }, // pixels: about that of the digits that the network has seen
+    DRAW.sheet,
+    { strokes: () => strokes, add: (stroke) => show([...strokes, stroke]) },
+    { z: () => show(strokes.slice(0, -1)) },
+  );
+  const undo = button({ class: "preset" }, () => show(strokes.slice(0, -1)), DRAW.undo);
+  const clear = button({ class: "preset" }, () => show([]), DRAW.clear);
+  const done = button({ class: "button primary" }, () => finish(), DRAW.done);
+  const row = el("div", { class: "row" }, undo, clear, done);
+  const pad = sheet("draw", DRAW.title, el("h2", null, DRAW.title), paper.canvas, row);
+  pad.addEventListener("close", () => pad.remove());
+  document.body.append(pad);
+  show([]);
+  pad.showModal();
+
+  /** @param {Stroke[]} all */
+  function show(all) {
+    strokes = all;
+    for (const one of [undo, clear, done]) one.disabled = !all.length;
+    paper.draw();
+  }
+
+  function finish() {
+    paper.canvas.blur(); // the pen of the keys is no part of the drawing
+    paper.draw();
+    paper.canvas.toBlob((blob) => {
+      pad.close();
+      if (blob) take(new File([blob], "drawing.png", { type: blob.type }));
+    });
+  }
+}

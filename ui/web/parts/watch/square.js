@@ -1,0 +1,51 @@
+// The square between four words as a starter. A pointer that moves over the button moves through the recorded square.
+
+import { context2d, el } from "../../drawing/dom.js";
+import { drawable } from "../../pictures/sprite.js";
+import { around, sharesAt } from "../../process/square.js";
+import { WORDS } from "../between/words.js";
+
+/** @import { Page } from "../../app.js" */
+
+/**
+ * Make a starter live. Its data-live says so.
+ * @param {Page} page @param {HTMLElement} starter @param {HTMLCanvasElement} small its still picture
+ */
+export async function enliven(page, starter, small) {
+  const example = await page.example("between");
+  if (!example) return;
+  const [{ side, size, corners }, ...rows] = example.results;
+  /** Where each cell's picture is. @type {Map<number, [image: ImageBitmap, at: number]>} */
+  const tiles = new Map();
+  for (const { cells, x } of rows) {
+    const image = await drawable(x);
+    for (const [at, cell] of cells.entries()) tiles.set(cell, [image, at]);
+  }
+  small.width = small.height = size;
+  const large = el("canvas", { width: size, height: size });
+  const said = el("small", null);
+  starter.append(el("span", { class: "blend", "aria-hidden": true }, large, said));
+
+  /** Show the picture of a place. @param {number} right 0 to 1 @param {number} down */
+  function show(right, down) {
+    const last = side - 1;
+    const context = context2d(small);
+    context.globalCompositeOperation = "lighter";
+    context.clearRect(0, 0, size, size);
+    for (const [cell, share] of around(right * last, down * last, side, (one) => tiles.has(one))) {
+      const [image, at] = /** @type {[ImageBitmap, number]} */ (tiles.get(cell));
+      context.globalAlpha = share;
+      context.drawImage(image, at * size, 0, size, size, 0, 0, size, size);
+    }
+    context2d(large).drawImage(small, 0, 0);
+    said.textContent = WORDS.mixture(sharesAt(right, down), corners);
+  }
+
+  starter.addEventListener("pointermove", ({ target, clientX, clientY }) => {
+    const { left, top, width, height } = (target === large ? large : starter).getBoundingClientRect();
+    const [right, down] = [(clientX - left) / width, (clientY - top) / height];
+    show(Math.min(1, Math.max(0, right)), Math.min(1, Math.max(0, down)));
+  });
+  show(0, 0);
+  starter.dataset.live = "true";
+}
