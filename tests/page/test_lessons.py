@@ -364,7 +364,9 @@ def test_the_bar_under_a_grainy_picture_does_not_say_that_all_is_picture(page, u
 def test_a_network_learns_in_its_lesson_alone_and_beside_another(page, url):
     """The right to train comes late, so that the recorded training is there between the press and the beginning."""
     late = "const { locks } = navigator, { request } = locks;"
-    late += "locks.request = (...asked) => new Promise((end) => setTimeout(() => end(request.apply(locks, asked)), 1000));"
+    late += (
+        "locks.request = (...asked) => new Promise((end) => setTimeout(() => end(request.apply(locks, asked)), 999));"
+    )
     page.add_init_script(late)
     (lesson,) = [one for one in course.LESSONS if one.part == "train"]
     page.goto(f"{url}?lesson={lesson.name}")
