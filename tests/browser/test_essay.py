@@ -156,7 +156,7 @@ def test_a_network_learns_in_the_essay(essay):
     one.get_by_role("button", name="Train one here, now").click()
     says(essay, "learned", "Another window of this browser trains already.")
     essay.evaluate("globalThis.release()")
-    one.get_by_role("button", name="Train another one").click()
+    one.get_by_role("button", name="Train one here, now").click()
     essay.wait_for_selector("ddpm-figure[name=learned][data-grids]")
     one.get_by_role("button", name="Stop").click()
     essay.wait_for_function(

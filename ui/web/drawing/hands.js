@@ -1,4 +1,6 @@
-// Hands on a picture: what a pointer that is held down says, and arrow keys.
+// Hands on an element: what a pointer that is held down says, arrow keys, and files that are dropped.
+
+import { all, find } from "./dom.js";
 
 /** The direction of each arrow key. @type {Record<string, [right: number, down: number]>} */
 export const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -31,4 +33,32 @@ export function onDrag(area, take, done) {
       if (held) done?.();
       held = false;
     });
+}
+
+/** Arrows go from a button of an element to its neighbours. @param {HTMLElement} element @param {string} back @param {string} on */
+export function onArrows(element, back, on) {
+  element.addEventListener("keydown", (event) => {
+    const by = { [back]: -1, [on]: 1 }[event.key];
+    const buttons = all(element, "button:enabled", HTMLButtonElement);
+    const at = buttons.findIndex((one) => one.matches(":focus"));
+    if (!by || !buttons.length) return;
+    event.preventDefault();
+    buttons[(at + by + buttons.length) % buttons.length].focus();
+  });
+}
+
+/** Call take with a file that is chosen with the input of an element, or dropped on it. @param {HTMLElement} root @param {(file: File) => void} take */
+export function onFile(root, take) {
+  const input = find(root, "input[type=file]", HTMLInputElement);
+  /** @param {FileList | null | undefined} files */
+  const first = (files) => files?.length && take(files[0]);
+  input.addEventListener("change", () => {
+    first(input.files);
+    input.value = ""; // so that the same file can be chosen again
+  });
+  root.addEventListener("dragover", (event) => event.preventDefault());
+  root.addEventListener("drop", (event) => {
+    event.preventDefault();
+    first(event.dataTransfer?.files);
+  });
 }

@@ -1,8 +1,8 @@
 // Where a picture comes from: the part has it (the sample of a seed, a whole set), the page has it, or the visitor opens a
 // file and chooses a square of it.
 
-import { all, button, el, find, markup, onFile } from "../drawing/dom.js";
-import { ARROWS, onDrag } from "../drawing/hands.js";
+import { all, button, el, find, markup } from "../drawing/dom.js";
+import { ARROWS, onDrag, onFile } from "../drawing/hands.js";
 import { inside, middle, resized } from "../pictures/crop.js";
 import { fitted } from "../pictures/fit.js";
 import { open, uri } from "../pictures/open.js";

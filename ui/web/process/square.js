@@ -21,9 +21,6 @@ function stages() {
 /** The place of a cell. @param {number} cell @returns {[right: number, down: number]} */
 export const placeOf = (cell) => [(cell % SIDE) / (SIDE - 1), Math.floor(cell / SIDE) / (SIDE - 1)];
 
-/** The cell that is nearest to a place. @param {number} right @param {number} down */
-export const cellAt = (right, down) => SIDE * Math.round(down * (SIDE - 1)) + Math.round(right * (SIDE - 1));
-
 /** The shares of the four corners at a place. @param {number} right @param {number} down */
 export const sharesAt = (right, down) => [
   (1 - right) * (1 - down),
@@ -31,6 +28,24 @@ export const sharesAt = (right, down) => [
   (1 - right) * down,
   right * down,
 ];
+
+/**
+ * The cells around a place and their shares, of the finest lattice whose four cells are there; [] where there is none.
+ * @param {number} x in cells @param {number} y @param {number} side @param {(cell: number) => boolean} has
+ * @returns {[cell: number, share: number][]}
+ */
+export function around(x, y, side, has) {
+  for (let stride = 1; stride < side; stride++) {
+    if ((side - 1) % stride) continue;
+    const [left, top] = [x, y].map((at) => Math.min(stride * Math.floor(at / stride), side - 1 - stride));
+    const cells = [0, stride, stride * side, stride * (side + 1)].map((more) => side * top + left + more);
+    if (cells.every(has)) {
+      const part = sharesAt((x - left) / stride, (y - top) / stride);
+      return cells.map((cell, i) => [cell, part[i]]);
+    }
+  }
+  return [];
+}
 
 /**
  * The condition at a place, each operation rounded as float32: `word_square` of ddpm_core.

@@ -1,5 +1,6 @@
 // The drawing pad of Train: small drawings of a few strokes each, on a sheet of as many pixels as the network sees.
-import { button, context2d, el } from "../../drawing/dom.js";
+import { context2d } from "../../drawing/canvas.js";
+import { button, el } from "../../drawing/dom.js";
 import { Sheet } from "../../drawing/sheet.js";
 import { SHEET, VARIED } from "../../learning/drawings.js";
 import { attempt, kept } from "../../messages/client.js";
