@@ -151,6 +151,11 @@ def test_the_line_that_embeds_a_figure_has_its_values(essay):
 def test_a_network_learns_in_the_essay(essay):
     one = figure(essay, "learned")
     essay.wait_for_selector("ddpm-figure[name=learned][data-recorded=true]")
+    lock = "navigator.locks.request('lab-training', () => new Promise((resolve) => { globalThis.release = resolve; }))"
+    essay.evaluate(f"() => void {lock}")  # as another window that trains
+    one.get_by_role("button", name="Train one here, now").click()
+    says(essay, "learned", "Another window of this browser trains already.")
+    essay.evaluate("globalThis.release()")
     one.get_by_role("button", name="Train one here, now").click()
     essay.wait_for_selector("ddpm-figure[name=learned][data-grids]")
     one.get_by_role("button", name="Stop").click()

@@ -1,6 +1,7 @@
 // The page: its places and their parts, the address, the menu Share, and the list of models.
 
-import { all, button, el, find, isShown, onArrows, sheet, within, write } from "./drawing/dom.js";
+import { all, button, el, find, isShown, sheet, within, write } from "./drawing/dom.js";
+import { onArrows } from "./drawing/hands.js";
 import { linkTo, readLink } from "./form/link.js";
 import { attempt, TRAINED } from "./messages/client.js";
 import { revived } from "./messages/packing.js";

@@ -1,8 +1,5 @@
 // Making and finding elements. Text is always set as text, never parsed: a checkpoint's name is user input.
 
-import { UserError } from "../process/errors.js";
-import { EVERYWHERE, MEANINGS, TITLE } from "../words/meanings.js";
-import { WORDS } from "../words/page.js";
 import { attribute, nameSymbols, spoken, symbols } from "../words/symbols.js";
 
 /** @typedef {Record<string, string | number | boolean>} Attributes */
@@ -83,26 +80,6 @@ export function svg(tag, attributes, ...children) {
 }
 
 /**
- * A table whose first column is of headings.
- * @param {string} caption
- * @param {(string | Node)[]} heads
- * @param {(string | Node)[][]} rows
- * @param {number} [ours] how many columns are ours; those after it are published
- */
-export function table(caption, heads, rows, ours = heads.length) {
-  const whose = (/** @type {number} */ i) => (i < ours ? "" : "theirs");
-  const headed = (/** @type {string | Node} */ text, /** @type {number} */ i) =>
-    text ? el("th", { scope: "col", class: whose(i) }, text) : el("td", null);
-  const head = el("tr", null, ...heads.map(headed));
-  const body = rows.map(([first, ...cells]) => {
-    const others = cells.map((cell, i) => el("td", { class: whose(i + 1) }, cell));
-    return el("tr", null, el("th", { scope: "row" }, first), ...others);
-  });
-  const content = el("table", null, el("caption", null, caption), el("thead", null, head), el("tbody", null, ...body));
-  return el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption || WORDS.table }, content);
-}
-
-/**
  * A sheet over the page, which `showModal` opens: it takes the focus and gives it back, and Escape or a press beside it closes it.
  * @param {string} kind its class of CSS @param {string} name that a screen reader says @param {...Node} children
  */
@@ -158,62 +135,3 @@ export function disable(one, disabled, next) {
 
 /** Whether an element takes room on the page. @param {Element} element */
 export const isShown = (element) => element.getClientRects().length > 0;
-
-/**
- * A canvas's two-dimensional context.
- * @param {HTMLCanvasElement} canvas
- * @param {CanvasRenderingContext2DSettings} [settings]
- */
-export function context2d(canvas, settings) {
-  const context = canvas.getContext("2d", settings);
-  if (!context) throw new UserError(WORDS.noCanvas);
-  return context;
-}
-
-/** A text in lines of at most so many pixels. @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} context @param {string} text @param {number} width */
-export function lines(context, text, width) {
-  /** @type {string[]} */
-  const found = [];
-  for (const word of text.match(/\S{1,100}\s*/g) ?? []) {
-    const longer = (found.at(-1) ?? "") + word;
-    if (found.length && context.measureText(longer).width <= width) found[found.length - 1] = longer;
-    else found.push(word);
-  }
-  return found;
-}
-
-let honest = /** @type {boolean | null} */ (null);
-
-/** Throw a UserError where the browser changes the pixels that a page reads back, so that nobody is recognised by them. */
-export function checkPixels() {
-  if (honest === null) {
-    const side = 16;
-    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
-      new OffscreenCanvas(side, side).getContext("2d", { willReadFrequently: true })
-    );
-    const known = context.createImageData(side, side);
-    for (let i = 0; i < known.data.length; i++) known.data[i] = i % 4 === 3 ? 255 : (37 * i) % 256;
-    context.putImageData(known, 0, 0);
-    const { data } = context.getImageData(0, 0, side, side);
-    honest = data.every((value, i) => value === known.data[i]);
-  }
-  if (!honest) throw new UserError(WORDS.changedPixels);
-}
-
-/** Arrows go from a button of an element to its neighbours. @param {HTMLElement} element @param {string} back @param {string} on */
-export function onArrows(element, back, on) {
-  element.addEventListener("keydown", (event) => {
-    const by = { [back]: -1, [on]: 1 }[event.key];
-    const buttons = all(element, "button:enabled", HTMLButtonElement);
-    const at = buttons.findIndex((one) => one.matches(":focus"));
-    if (!by || !buttons.length) return;
-    event.preventDefault();
-    buttons[(at + by + buttons.length) % buttons.length].focus();
-  });
-}
-
-/** A line that opens, with the meanings of these words and of those that every part explains. @param {...keyof typeof MEANINGS} names */
-export function meanings(...names) {
-  const rows = [...EVERYWHERE, ...names].flatMap((name) => [el("dt", null, name), el("dd", null, MEANINGS[name])]);
-  return el("details", { class: "legend" }, el("summary", null, TITLE), el("dl", null, ...rows));
-}

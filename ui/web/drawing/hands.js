@@ -1,4 +1,6 @@
-// Hands on a picture: what a pointer that is held down says, and arrow keys.
+// Hands on an element: what a pointer that is held down says, and arrow keys.
+
+import { all } from "./dom.js";
 
 /** The direction of each arrow key. @type {Record<string, [right: number, down: number]>} */
 export const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -31,4 +33,16 @@ export function onDrag(area, take, done) {
       if (held) done?.();
       held = false;
     });
+}
+
+/** Arrows go from a button of an element to its neighbours. @param {HTMLElement} element @param {string} back @param {string} on */
+export function onArrows(element, back, on) {
+  element.addEventListener("keydown", (event) => {
+    const by = { [back]: -1, [on]: 1 }[event.key];
+    const buttons = all(element, "button:enabled", HTMLButtonElement);
+    const at = buttons.findIndex((one) => one.matches(":focus"));
+    if (!by || !buttons.length) return;
+    event.preventDefault();
+    buttons[(at + by + buttons.length) % buttons.length].focus();
+  });
 }

@@ -1,6 +1,7 @@
 // A canvas to draw on by finger, mouse, pen or keys: white lines with round ends, on black.
 
-import { context2d, el } from "./dom.js";
+import { context2d } from "./canvas.js";
+import { el } from "./dom.js";
 import { Sheet } from "./sheet.js";
 
 /** @import { Size, Stroke } from "./sheet.js" */

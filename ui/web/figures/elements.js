@@ -1,35 +1,7 @@
-// What figures are made of: elements, sliders, choices, buttons. Texts are set as texts, and symbols in them get names.
+// What figures are made of: sliders, rows of pictures, buttons.
 
-import { attribute, symbols } from "../words/symbols.js";
-
-/** @typedef {Record<string, string | number | boolean>} Attributes */
-
-/**
- * A new HTML element.
- * @template {keyof HTMLElementTagNameMap} Tag
- * @param {Tag} tag @param {Attributes | null} attributes @param {...(Node | string)} children
- */
-export function el(tag, attributes, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes ?? {})) {
-    if (value === true) node.setAttribute(name, "");
-    else if (value !== false) attribute(node, name, String(value));
-  }
-  node.append(...children.flatMap((child) => (typeof child === "string" ? symbols(child) : child)));
-  return node;
-}
-
-/** Write a text into an element. @param {Element} node @param {string} text */
-export function write(node, text) {
-  if (node.textContent !== text) node.replaceChildren(...symbols(text));
-}
-
-/** @param {string} text @param {() => unknown} act @param {Attributes} [attributes] */
-export function button(text, act, attributes = {}) {
-  const node = el("button", { type: "button", ...attributes }, text);
-  node.addEventListener("click", act);
-  return node;
-}
+import { el, write } from "../drawing/dom.js";
+import { attribute } from "../words/symbols.js";
 
 /** What the text of an essay, a link or a key can set. @typedef {{ element: HTMLElement, value: number | string, set: (value: string | number) => void }} Control */
 
@@ -85,34 +57,27 @@ export class Slider {
   }
 }
 
-/**
- * One of a few.
- * @implements {Control}
- */
-export class Choice {
-  /** @param {{ name: string, options: [value: string, label: string][], value: string }} of @param {() => void} changed */
-  constructor({ name, options, value }, changed) {
-    this.value = value;
-    this.changed = changed;
-    const group = `choice-${++made}`;
-    this.inputs = options.map(([key]) =>
-      el("input", { type: "radio", name: group, value: key, checked: key === value }),
-    );
-    const labels = options.map(([, text], i) => el("label", null, this.inputs[i], el("span", null, text)));
-    this.element = el("fieldset", { class: "choice" }, el("legend", null, name), ...labels);
-    this.element.addEventListener("change", () => this.set(this.inputs.find(({ checked }) => checked)?.value ?? value));
-  }
-
-  /** @param {string | number} value one that there is not changes nothing */
-  set(value) {
-    const input = this.inputs.find((one) => one.value === String(value));
-    if (!input) return;
-    input.checked = true;
-    this.value = input.value;
-    this.changed();
-  }
-}
-
 /** Pictures with words under them. @param {HTMLElement} picture @param {string} text @param {string} [kind] */
 export const titled = (picture, text, kind = "") =>
   el("div", { class: `titled ${kind}` }, picture, el("div", { class: "title" }, text));
+
+/** Pictures side by side. @param {(Node | string)[]} pictures @param {string} [name] that a screen reader says of them together @param {number} [count] of a line, where it is not the usual one */
+export const row = (pictures, name = "", count = 0) =>
+  el(
+    "div",
+    { class: "row", ...(count && { style: `--count: ${count}` }), ...(name && { role: "img", "aria-label": name }) },
+    ...pictures,
+  );
+
+/** Pictures side by side, and before them what they are. @param {string} name @param {Node[]} pictures */
+export const namedRow = (name, pictures) =>
+  el("div", { class: "named" }, el("div", { class: "title" }, name), row(pictures));
+
+/** @param {...HTMLElement} all */
+export const buttons = (...all) => el("div", { class: "buttons" }, ...all);
+
+/** What is said above a part of a figure. @param {string} text */
+export const label = (text) => el("p", { class: "label" }, text);
+
+/** What a figure says of itself, as it changes. @param {string} [text] */
+export const note = (text = "") => el("p", { class: "note", role: "status" }, text);

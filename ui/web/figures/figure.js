@@ -1,8 +1,8 @@
 // <ddpm-figure name="guess" t="560">: one figure, wherever it stands. It begins when it comes into sight; until then, and where
 // nothing computes, what stands inside the element is shown.
 
+import { button, el, write } from "../drawing/dom.js";
 import { WORDS } from "../words/figures.js";
-import { button, el, write } from "./elements.js";
 import { WorkerEngine } from "./engine.js";
 import { KINDS } from "./kinds.js";
 import { Tile } from "./paint.js";
@@ -176,7 +176,8 @@ export class Figure extends HTMLElement {
   }
 
   /**
-   * Ask the engine; what goes wrong is said in the figure. While a model comes, the figure says how far it is.
+   * Ask the engine; what goes wrong is said in the figure. While a model comes, the figure says how far it is. Of a slot only
+   * the newest question gets pieces of its answer.
    * @param {string} slot @param {import("./engine.js").Verb} verb @param {object} values @param {(piece: any) => void} take @param {import("./engine.js").How} [how]
    */
   async ask(slot, verb, values, take, how) {
@@ -188,6 +189,8 @@ export class Figure extends HTMLElement {
     }
     this.#count(1);
     this.#waits.set(slot, ref);
+    const question = {};
+    this.#newest.set(slot, question);
     const arrive = () => {
       if (this.#waits.delete(slot)) this.say("");
     };
@@ -197,6 +200,7 @@ export class Figure extends HTMLElement {
         verb,
         values,
         (piece) => {
+          if (this.#newest.get(slot) !== question) return;
           arrive();
           this.dataset.answers = String(Number(this.dataset.answers ?? 0) + 1);
           take(piece);
@@ -215,6 +219,9 @@ export class Figure extends HTMLElement {
 
   /** Questions without a whole answer. */
   #open = 0;
+
+  /** Of each slot. @type {Map<string, object>} */
+  #newest = new Map();
 
   /** @param {number} more */
   #count(more) {
@@ -259,7 +266,8 @@ export class Figure extends HTMLElement {
       if (window.parent !== window) to.target = "_blank";
       parts.push(to);
     }
-    if (frame && window.parent === window) parts.push(button(WORDS.embed, () => this.#embed(new URL(frame, base))));
+    if (frame && window.parent === window)
+      parts.push(button(null, () => this.#embed(new URL(frame, base)), WORDS.embed));
     line.replaceChildren(...parts);
     return line;
   }

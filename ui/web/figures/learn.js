@@ -1,6 +1,7 @@
 // A training in a figure: the digits, a training of about a minute, and whether what it draws are copies. Few readers train, so
 // this comes when it is asked for.
 
+import { alone } from "../learning/alone.js";
 import { Likeness } from "../learning/likeness.js";
 import { digits } from "../learning/pictures.js";
 import { Training, workersFor } from "../learning/training.js";
@@ -38,13 +39,20 @@ function learnedDigits() {
   return loading;
 }
 
-/** Begin a training. @param {(news: News, training: Training) => void} take */
+/** Begin a training; throws where another window trains. @param {(news: News, training: Training) => void} take */
 export async function train(take) {
-  const pictures = await learnedDigits();
+  const release = await alone();
+  const pictures = await learnedDigits().catch((error) => {
+    release();
+    throw error;
+  });
   const { hardwareConcurrency: cores, deviceMemory: memory, userAgentData } = /** @type {any} */ (navigator);
   const workers = workersFor(RECIPE, pictures, { cores, memory, mobile: userAgentData?.mobile ?? false });
   const training = new Training(pictures, [RECIPE], { workers });
-  training.onNews = (news) => take(news, training);
+  training.onNews = (news) => {
+    if (training.isOver) release();
+    take(news, training);
+  };
   training.start();
   return training;
 }

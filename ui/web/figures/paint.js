@@ -1,7 +1,7 @@
 // Pictures of numbers from −1 to 1: the picture in ink, the network's guess in orange, on paper or in the dark.
 
+import { el } from "../drawing/dom.js";
 import { attribute } from "../words/symbols.js";
-import { el } from "./elements.js";
 
 /** @typedef {"ink" | "guess"} Ink */
 /** @typedef {"light" | "dark"} Theme */

@@ -1,6 +1,6 @@
 // Pictures with text on paper: film strips, and the frames of an animation.
 
-import { checkPixels, lines } from "../drawing/dom.js";
+import { checkPixels, lines } from "../drawing/canvas.js";
 import { blank, grid, opaque, put, scaled } from "../pictures/compose.js";
 
 /** @import { Picture } from "../pictures/resize.js" */

@@ -2,17 +2,18 @@
 
 import { button, el, sheet } from "../drawing/dom.js";
 import { Paper } from "../drawing/paper.js";
-import { SHEET } from "../learning/drawings.js";
 import { DRAW } from "../words/source.js";
 
 /** @import { Stroke } from "../drawing/sheet.js" */
+
+const SHEET = { side: 28, units: 10, points: 400, pen: 2.6 }; // as Train's, with a pen about that of the digits that the network has seen
 
 /** Show the pad. It calls take with the drawing as a PNG, white on black. @param {(file: File) => unknown} take */
 export function openPad(take) {
   /** @type {Stroke[]} */
   let strokes = [];
   const paper = new Paper(
-    { ...SHEET, pen: 2.6 }, // pixels: about that of the digits that the network has seen
+    SHEET,
     DRAW.sheet,
     { strokes: () => strokes, add: (stroke) => show([...strokes, stroke]) },
     { z: () => show(strokes.slice(0, -1)) },

@@ -1,6 +1,6 @@
 // The pictures that a network learns: the digits, or files of one's own. They stay in the page.
 
-import { checkPixels } from "../drawing/dom.js";
+import { checkPixels } from "../drawing/canvas.js";
 import { ofNpy, unzipped } from "../files/unzip.js";
 import { withChannels } from "../pictures/fit.js";
 import { open } from "../pictures/open.js";

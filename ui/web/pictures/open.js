@@ -1,6 +1,7 @@
 // A file of the visitor's, decoded by the browser: only pixels of it leave the page.
 
-import { checkPixels, context2d, el } from "../drawing/dom.js";
+import { checkPixels, context2d } from "../drawing/canvas.js";
+import { el } from "../drawing/dom.js";
 import { UserError } from "../process/errors.js";
 import { tooLarge, tooLong, tooManyPixels, UNREADABLE } from "../words/pictures.js";
 import { reduced, resized } from "./resize.js";

@@ -1,6 +1,7 @@
 // Paints the pictures of a run on canvases. It decodes one picture at a time, the newest that is wanted: a slow decoder skips
 // frames, but never shows an old one last.
-import { context2d, el } from "../drawing/dom.js";
+import { context2d } from "../drawing/canvas.js";
+import { el } from "../drawing/dom.js";
 import { agreement, difference } from "../pictures/measures.js";
 import { drawable } from "../pictures/sprite.js";
 import { without } from "../process/errors.js";

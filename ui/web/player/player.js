@@ -1,5 +1,6 @@
 // The player of a run: its results and the visitor change the view, and the screen follows the view.
-import { all, button, context2d, el, find, markup, within } from "../drawing/dom.js";
+import { context2d } from "../drawing/canvas.js";
+import { all, button, el, find, markup, within } from "../drawing/dom.js";
 import { NOISE, nextFrame, play, soon } from "../drawing/motion.js";
 import { meaning, Transport } from "../drawing/transport.js";
 import { WORDS } from "../words/player.js";

@@ -1,6 +1,7 @@
 // Shows the rows of pictures of Latents and Repair, with a scrubber that moves along their chains.
 
-import { el, find, markup, meanings } from "../drawing/dom.js";
+import { el, find, markup } from "../drawing/dom.js";
+import { meanings } from "../drawing/meanings.js";
 import { NOISE, soon } from "../drawing/motion.js";
 import { Scrubber } from "../drawing/transport.js";
 import { show } from "../pictures/sprite.js";

@@ -1,7 +1,10 @@
 // Writes everything of the player but the pictures on the canvases. Panes are made when another run is shown; the rest is
 // written whenever the view has changed.
+
+import { context2d } from "../drawing/canvas.js";
 import { key, swatch } from "../drawing/chart.js";
-import { all, button, context2d, disable, el, find, meanings, sheet, write } from "../drawing/dom.js";
+import { all, button, disable, el, find, sheet, write } from "../drawing/dom.js";
+import { meanings } from "../drawing/meanings.js";
 import { cleanShare, noise, pictureShare } from "../pictures/measures.js";
 import { back, noiseAfter } from "../words/loop.js";
 import { MEANINGS, WAYS } from "../words/meanings.js";

@@ -21,9 +21,6 @@ function stages() {
 /** The place of a cell. @param {number} cell @returns {[right: number, down: number]} */
 export const placeOf = (cell) => [(cell % SIDE) / (SIDE - 1), Math.floor(cell / SIDE) / (SIDE - 1)];
 
-/** The cell that is nearest to a place. @param {number} right @param {number} down */
-export const cellAt = (right, down) => SIDE * Math.round(down * (SIDE - 1)) + Math.round(right * (SIDE - 1));
-
 /** The shares of the four corners at a place. @param {number} right @param {number} down */
 export const sharesAt = (right, down) => [
   (1 - right) * (1 - down),

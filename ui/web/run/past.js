@@ -1,6 +1,7 @@
 // "Your last runs": the browser keeps a small picture of each with its settings.
 
-import { button, context2d, el } from "../drawing/dom.js";
+import { context2d } from "../drawing/canvas.js";
+import { button, el } from "../drawing/dom.js";
 import { attempt } from "../messages/client.js";
 import { WORDS } from "../words/page.js";
 

@@ -1,6 +1,7 @@
 // The Share menu: the link, files and scripts.
 
-import { button, el, onArrows } from "../drawing/dom.js";
+import { button, el } from "../drawing/dom.js";
+import { onArrows } from "../drawing/hands.js";
 import { UserError } from "../process/errors.js";
 import { SHARE } from "../words/page.js";
 

@@ -1,5 +1,6 @@
 // A picture for a slide: the pictures with a title, a sentence, the settings and the address.
-import { context2d, el, lines } from "../drawing/dom.js";
+import { context2d, lines } from "../drawing/canvas.js";
+import { el } from "../drawing/dom.js";
 import { download } from "./share.js";
 
 /** @import { Page } from "../app.js" */

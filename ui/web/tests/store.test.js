@@ -189,7 +189,7 @@ test("a model of the Hub has readers where its repository has their file", () =>
   const table = { T: 1, beta: [0, 0.1], alphaBar: [1, 0.9], offset: 0 };
   const state = { channels: 1, size: 8, pictureSize: 8, classes: 0, classNames: [], nullLabel: null };
   const learns = { prediction: "epsilon", variance: "beta", clip: true, student: null, gamma: null, optimised: null };
-  const model = { ...table, ...state, ...learns, decode: null, words: null };
+  const model = { ...table, ...state, ...learns, decode: null, words: null, config: {} };
   const has = (/** @type {string} */ name) =>
     factsOfModel(model, "owner/it", { commit: "c", files: { [name]: [1, "m"] } });
   assert.equal(has("unet/readers.safetensors").spec.readers, true);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { alone } from "../learning/alone.js";
 import { formsFor } from "../parts/index.js";
 import { asLaneA, questions, recipesOf, titlesOf } from "../parts/train/choices.js";
 import { duration } from "../parts/train/machine.js";
@@ -215,12 +216,33 @@ test("what goes wrong is said, and what was kept can go on", async () => {
   assert.deepEqual([one.state, made.trainings[1].step], ["running", 1]);
 });
 
+/** The locks of a browser, as far as `alone` needs them. @param {boolean} isTaken by another window */
+const locksOf = (isTaken) => ({
+  async request(_name, { ifAvailable }, hold) {
+    assert.ok(ifAvailable);
+    await hold(isTaken ? null : {});
+    isTaken = false;
+  },
+});
+
+test("the right to train is given back once, and another window gets a sentence", async () => {
+  let isFree = false;
+  const { request } = locksOf(false);
+  const release = await alone({ request: (...how) => request(...how).then(() => (isFree = true)) });
+  await settled();
+  assert.equal(isFree, false);
+  release();
+  await settled();
+  assert.equal(isFree, true);
+  await assert.rejects(alone(locksOf(true)), /Another window of this browser trains already/);
+});
+
 test("pictures that can't be read and another window end it before it begins", async () => {
   const { session: one } = session();
   const { UserError } = await import("../process/errors.js");
   await one.begin(() => Promise.reject(new UserError("choose others")));
   assert.deepEqual([one.state, one.error, one.buttons], ["failed", "Choose others", ["start"]]);
-  const { session: other, made } = session({ alone: async () => null });
+  const { session: other, made } = session({ alone: () => alone(locksOf(true)) });
   await assert.rejects(other.begin(asks()), /Another window/);
   assert.deepEqual([other.state, made.trainings.length], ["idle", 0]);
 });

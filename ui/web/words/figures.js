@@ -144,13 +144,6 @@ export const BETWEEN = {
   corners: CORNERS,
   square: "A square between four words. Arrow keys move through it.",
   corner: (/** @type {number} */ i) => `Word ${PLACES[i]}`,
-  mixture: (/** @type {number[]} */ shares, /** @type {string[]} */ corners) =>
-    shares
-      .map((share, i) => /** @type {const} */ ([Math.round(100 * share), corners[i]]))
-      .filter(([share]) => share > 0)
-      .sort(([a], [b]) => b - a)
-      .map(([share, word]) => `${share} % ${word}`)
-      .join(" + "),
   live: (/** @type {number} */ bytes) => `Your own words (${megabytes(bytes)} MB)`,
   filling: "How much of the square is drawn",
   unreachable: "The recorded pictures could not be loaded. Load the page again.",

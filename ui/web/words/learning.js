@@ -30,6 +30,9 @@ export const PICTURES = {
     `Of ${amount(count)} files, ${amount(most)} are taken, evenly.`,
 };
 
+/** Said where a training can't begin. */
+export const ELSEWHERE = "Another window of this browser trains already. Stop it there, then try again.";
+
 /** Sentences about what the browser keeps. */
 export const SHELF = {
   full: "The browser has no room left. The training goes on: save the model as a ZIP before you leave.",

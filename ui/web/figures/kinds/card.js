@@ -1,8 +1,9 @@
 // The reader's picture, with noise on it and brought back: a card to save or to share.
 
+import { button, el, write } from "../../drawing/dom.js";
 import { without } from "../../process/errors.js";
 import { CARD } from "../../words/figures.js";
-import { button, el, Slider, write } from "../elements.js";
+import { buttons, note, Slider } from "../elements.js";
 import { drawInto } from "../paint.js";
 import { picture, textOf } from "../picture.js";
 import { noisy, T } from "../process.js";
@@ -32,32 +33,22 @@ export function likeness(a, b) {
 export const signature = ({ hostname, host, pathname }) =>
   /^(localhost|127\..*|\[::1\])$/.test(hostname) ? CARD.local : CARD.address(`${host}${pathname}`);
 
-/** @param {Figure} figure */
-export function card(figure) {
-  let seed = 1;
-  /** @type {Step[]} */
-  let run = [];
-  const canvas = el("canvas", { class: "card", width: WIDE, height: HIGH, role: "img" });
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  const said = el("p", { class: "note", role: "status" });
-  const t = new Slider({ name: CARD.t, min: 100, max: T, step: 20, value: 700, ends: CARD.ends, say: CARD.at }, () => {
-    begin();
-    figure.changed();
-  });
-  const buttons = el(
-    "div",
-    { class: "buttons" },
-    button(CARD.save, save, { class: "main" }),
-    button(CARD.copy, copy),
-    button(CARD.other, () => begin(seed + 1)),
-  );
-  if ("share" in navigator) buttons.append(button(CARD.share, share));
-  figure.body.append(canvas, t.element, buttons, said);
+/** The card as a drawing. */
+class Card {
+  canvas = el("canvas", { class: "card", width: WIDE, height: HIGH, role: "img" });
+  #context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
 
-  function draw() {
-    const last = run[run.length - 1];
-    const isOver = last?.s === 0;
-    const texts = [CARD.first(picture.whose), isOver ? CARD.second(likeness(picture.x, last.x) > 0.8) : CARD.draws];
+  /** @param {string} address where others can try it */
+  constructor(address) {
+    this.address = address;
+  }
+
+  /** @param {Float32Array} noisy where the run begins @param {Step[]} run as far as it is known */
+  draw(noisy, run) {
+    const context = this.#context;
+    const last = run.at(-1);
+    const second = last?.s === 0 ? CARD.second(likeness(picture.x, last.x) > 0.8) : CARD.draws;
+    const texts = [CARD.first(picture.whose), second];
     context.fillStyle = "#fffdfa";
     context.fillRect(0, 0, WIDE, HIGH);
     for (const [i, text] of texts.entries()) {
@@ -65,56 +56,42 @@ export function card(figure) {
       context.font = `600 48px ${FACE}`;
       context.fillText(text, EDGE, 108 + 60 * i);
     }
-    const states = [noisy(picture.x, t.value, seed), ...run.map(({ x }) => x)].slice(0, -1);
     drawInto(context, picture.x, [EDGE, TOP, LARGE], "ink", "light");
+    this.#drawWay([noisy, ...run.map(({ x }) => x)].slice(0, -1));
+    if (last) drawInto(context, last.x, [WIDE - EDGE - LARGE, TOP, LARGE], "guess", "light");
+    context.fillStyle = "#5b5b63";
+    context.font = `26px ${FACE}`;
+    context.fillText(signature(new URL(this.address)), EDGE, 568);
+    this.canvas.setAttribute("aria-label", CARD.name(texts.join(" ")));
+  }
+
+  /** Draw some of the states between the two large pictures. @param {Float32Array[]} states */
+  #drawWay(states) {
     const gap = (WIDE - 2 * (EDGE + LARGE) - ON_THE_WAY * SMALL) / (ON_THE_WAY + 1);
     for (let i = 0; i < ON_THE_WAY; i++) {
       const at = states[Math.round((i * (states.length - 2)) / (ON_THE_WAY - 1))] ?? states[0];
       const left = EDGE + LARGE + gap + i * (SMALL + gap);
-      if (at) drawInto(context, at, [left, TOP + (LARGE - SMALL) / 2, SMALL], "ink", "light");
+      if (at) drawInto(this.#context, at, [left, TOP + (LARGE - SMALL) / 2, SMALL], "ink", "light");
     }
-    if (last) drawInto(context, last.x, [WIDE - EDGE - LARGE, TOP, LARGE], "guess", "light");
-    context.fillStyle = "#5b5b63";
-    context.font = `26px ${FACE}`;
-    context.fillText(signature(new URL(address())), EDGE, 568);
-    canvas.setAttribute("aria-label", CARD.name(texts.join(" ")));
-    figure.dataset.drawn = String(isOver);
   }
 
-  /** Where the essay is. */
-  const address = () => new URL(figure.getAttribute("address") ?? location.href, figure.given.base).href;
-
-  /** @param {number} with_ seed of the noise */
-  function begin(with_ = seed) {
-    seed = with_;
-    /** @type {Step[]} */
-    const mine = [];
-    run = mine;
-    draw();
-    const steps = Math.max(4, Math.round((STEPS * t.value) / T));
-    const from = { x0: picture.x, t: t.value, seed };
-    figure.ask(
-      "card",
-      "runs",
-      { runs: [{ from, steps, sampler: "ddpm", variance: "beta_tilde" }] },
-      ({ i: _, ...step }) => {
-        mine.push(step);
-        if (mine === run && !step.s) draw();
-      },
-    );
-  }
-
-  /** @returns {Promise<File>} */
-  const file = () =>
-    new Promise((resolve, reject) =>
-      canvas.toBlob(
+  /** As a file. @returns {Promise<File>} */
+  file() {
+    return new Promise((resolve, reject) =>
+      this.canvas.toBlob(
         (blob) => (blob ? resolve(new File([blob], CARD.file, { type: "image/png" })) : reject(new Error("no PNG"))),
         "image/png",
       ),
     );
+  }
+}
+
+/** The buttons that hand the card on, and what they say. @param {Card} card */
+function sharing(card) {
+  const said = note();
 
   async function save() {
-    const url = URL.createObjectURL(await file());
+    const url = URL.createObjectURL(await card.file());
     const link = el("a", { href: url, download: CARD.file });
     link.click();
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
@@ -123,7 +100,7 @@ export function card(figure) {
 
   /** The address of the essay with the picture. */
   async function link() {
-    const url = new URL(address());
+    const url = new URL(card.address);
     url.hash = `picture=${await textOf(picture.x)}`;
     return url.href;
   }
@@ -138,9 +115,47 @@ export function card(figure) {
   }
 
   async function share() {
-    const files = [await file()];
+    const files = [await card.file()];
     const content = { title: CARD.title, text: CARD.first(picture.whose), url: await link() };
     await navigator.share(navigator.canShare?.({ files }) ? { ...content, files } : content).catch(without("sharing")); // visitors may leave it
+  }
+
+  const first = [button({ class: "main" }, save, CARD.save), button(null, copy, CARD.copy)];
+  const last = "share" in navigator ? [button(null, share, CARD.share)] : [];
+  return { first, last, said };
+}
+
+/** @param {Figure} figure */
+export function card(figure) {
+  let seed = 1;
+  /** @type {Step[]} */
+  let run = [];
+  const drawing = new Card(new URL(figure.getAttribute("address") ?? location.href, figure.given.base).href);
+  const t = new Slider({ name: CARD.t, min: 100, max: T, step: 20, value: 700, ends: CARD.ends, say: CARD.at }, () => {
+    begin();
+    figure.changed();
+  });
+  const { first, last, said } = sharing(drawing);
+  const other = button(null, () => begin(seed + 1), CARD.other);
+  figure.body.append(drawing.canvas, t.element, buttons(...first, other, ...last), said);
+
+  function draw() {
+    drawing.draw(noisy(picture.x, t.value, seed), run);
+    figure.dataset.drawn = String(run.at(-1)?.s === 0);
+  }
+
+  /** @param {number} with_ seed of the noise */
+  function begin(with_ = seed) {
+    seed = with_;
+    run = [];
+    draw();
+    const steps = Math.max(4, Math.round((STEPS * t.value) / T));
+    const from = { x0: picture.x, t: t.value, seed };
+    const asked = { from, steps, sampler: "ddpm", variance: "beta_tilde" };
+    figure.ask("card", "runs", { runs: [asked] }, ({ i: _, ...step }) => {
+      run.push(step);
+      if (!step.s) draw();
+    });
   }
   return { controls: { t }, update: () => begin() };
 }

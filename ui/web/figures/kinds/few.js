@@ -1,7 +1,8 @@
 // Many steps, two steps, and a student that has learned to take two.
 
+import { button, el } from "../../drawing/dom.js";
 import { FEW } from "../../words/figures.js";
-import { button, el } from "../elements.js";
+import { buttons, namedRow } from "../elements.js";
 
 /** @import { Figure } from "../figure.js" */
 
@@ -17,24 +18,14 @@ export function few(figure) {
     tiles: LABELS.map((label) => figure.tile("ink", FEW.picture(label, name))),
   }));
   const lines = rows.map(({ name, tiles }) =>
-    el(
-      "div",
-      { class: "named" },
-      el("div", { class: "title" }, name),
-      el("div", { class: "row" }, ...tiles.map(({ element }) => element)),
+    namedRow(
+      name,
+      tiles.map(({ element }) => element),
     ),
   );
   const asked = LABELS.map((label) => el("div", { class: "small" }, FEW.asked(label)));
-  const head = el("div", { class: "named" }, el("div", { class: "title" }), el("div", { class: "row" }, ...asked));
-  figure.body.append(
-    head,
-    ...lines,
-    el(
-      "div",
-      { class: "buttons" },
-      button(FEW.other, () => begin(first + LABELS.length)),
-    ),
-  );
+  const other = button(null, () => begin(first + LABELS.length), FEW.other);
+  figure.body.append(namedRow("", asked), ...lines, buttons(other));
 
   /** @param {number} from */
   function begin(from = first) {
@@ -43,7 +34,7 @@ export function few(figure) {
       LABELS.map((label, i) => ({ from: { seed: from + i }, label, sampler: "ddim", ...more }));
     const compute = (/** @type {number} */ row, /** @type {object} */ more, /** @type {string} */ model) => {
       const { tiles } = rows[row];
-      const take = (/** @type {any} */ { i, s, x }) => s || from !== first || tiles[i].paint(x);
+      const take = (/** @type {any} */ { i, s, x }) => s || tiles[i].paint(x);
       return figure.ask(`few ${row}`, "runs", { runs: runs(more) }, take, { model });
     };
     compute(0, { steps: MANY, guidance: GUIDANCE }, "mnist-tiny");

@@ -1,7 +1,8 @@
 // What the network guesses of the reader's picture in noise, and of the same picture in other noise.
 
+import { el } from "../../drawing/dom.js";
 import { GUESS } from "../../words/figures.js";
-import { el, Slider, titled } from "../elements.js";
+import { label, row, Slider, titled } from "../elements.js";
 import { newestOnly } from "../engine.js";
 import { picture } from "../picture.js";
 import { T } from "../process.js";
@@ -24,8 +25,8 @@ export function guess(figure) {
   figure.body.append(
     el("div", { class: "pair" }, titled(noisy, GUESS.xt), titled(first, GUESS.guess, "guess")),
     t.element,
-    el("p", { class: "label" }, GUESS.others),
-    el("div", { class: "row" }, ...others.map((pair) => el("div", { class: "column" }, ...pair))),
+    label(GUESS.others),
+    row(others.map((pair) => el("div", { class: "column" }, ...pair))),
   );
   const show = newestOnly(() =>
     figure.ask("guess", "guess", { x0: picture.x, t: t.value, seeds: SEEDS }, ({ i, x, x0 }) => {

@@ -1,10 +1,12 @@
 // The network as the U that it is: what each block says of the finished picture; and a 6 grafted into one block.
 
+import { button, el, svg, write } from "../../drawing/dom.js";
 import { INSIDE } from "../../words/figures.js";
-import { button, el, Slider, write } from "../elements.js";
+import { buttons, Slider } from "../elements.js";
 import { picture } from "../picture.js";
 import { noisy } from "../process.js";
 
+/** @import { Control } from "../elements.js" */
 /** @import { Figure } from "../figure.js" */
 /** @import { Opened } from "../verbs.js" */
 
@@ -25,95 +27,101 @@ const PLACES = {
 const WIDE = ["100%", "78%", "60%"]; // of a row
 const WAY = "M0,16H30V84H70V16H100"; // through the blocks
 
+/** An element with a text below it, at a place of the U. @param {HTMLElement} element @param {string} text @param {[column: number, row: number]} place @param {string} [wide] */
+const placed = (element, text, [column, row], wide = "100%") =>
+  el(
+    "div",
+    { style: `grid-column: ${column}; grid-row: ${row}; --wide: ${wide}` },
+    element,
+    el("div", { class: "small" }, text),
+  );
+
+/** The U: what goes in and comes out, and what the blocks say between. */
+class Net {
+  /** @param {Figure} figure */
+  constructor(figure) {
+    this.x = figure.tile("ink", INSIDE.x);
+    this.guess = figure.tile("guess", INSIDE.guess);
+    this.own = figure.tile("ink", INSIDE.own);
+    this.end = figure.tile("ink", INSIDE.end);
+    const blocks = Object.entries(PLACES).map(([name, place]) => {
+      const tile = figure.tile("guess", INSIDE.block(name));
+      const level = place[1] - 1;
+      const box = placed(tile.element, INSIDE.side(28 / 2 ** level), place, WIDE[level]);
+      return /** @type {const} */ ([name, { tile, box }]);
+    });
+    this.blocks = Object.fromEntries(blocks);
+    const way = svg("path", { d: WAY, "vector-effect": "non-scaling-stroke" });
+    this.element = el(
+      "div",
+      { class: "net" },
+      placed(this.x.element, "xₜ", [1, 1]),
+      placed(this.guess.element, INSIDE.guess, [5, 1]),
+      placed(this.own.element, INSIDE.own, [1, 3]),
+      placed(this.end.element, INSIDE.end, [5, 3]),
+      ...blocks.map(([, { box }]) => box),
+      svg("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, way),
+    );
+  }
+
+  /** @param {ArrayLike<number>} x what goes in @param {Opened} step */
+  show(x, { x0, blocks }) {
+    this.x.paint(x);
+    this.guess.paint(x0);
+    for (const { name, says } of blocks) this.blocks[name].tile.paint(says);
+  }
+}
+
+/**
+ * The button that grafts the block, and takes it out again.
+ * @implements {Control}
+ */
+class Graft {
+  value = 0;
+
+  /** @param {() => void} changed */
+  constructor(changed) {
+    this.changed = changed;
+    this.element = button({ "aria-pressed": "false" }, () => this.set(1 - this.value), INSIDE.graft);
+  }
+
+  /** @param {string | number} value */
+  set(value) {
+    this.value = Number(value) ? 1 : 0;
+    this.element.setAttribute("aria-pressed", String(this.value === 1));
+    write(this.element, this.value ? INSIDE.back : INSIDE.graft);
+    this.changed();
+  }
+}
+
 /** @param {Figure} figure */
 export function inside(figure) {
   /** Without and with the graft. @type {[Opened[], Opened[]]} */
   let lanes = [[], []];
-  let lane = 0;
-  const [x, out, own, end] = [
-    figure.tile("ink", INSIDE.x),
-    figure.tile("guess", INSIDE.guess),
-    figure.tile("ink", INSIDE.own),
-    figure.tile("ink", INSIDE.end),
-  ];
-  const blocks = Object.fromEntries(
-    Object.keys(PLACES).map((name) => [name, figure.tile("guess", INSIDE.block(name))]),
-  );
-  const placed = (
-    /** @type {HTMLElement} */ element,
-    /** @type {string} */ text,
-    /** @type {[number, number]} */ [column, row],
-    wide = "100%",
-  ) =>
-    el(
-      "div",
-      { style: `grid-column: ${column}; grid-row: ${row}; --wide: ${wide}` },
-      element,
-      el("div", { class: "small" }, text),
-    );
-  const net = el(
-    "div",
-    { class: "net" },
-    placed(x.element, "xₜ", [1, 1]),
-    placed(out.element, INSIDE.guess, [5, 1]),
-    placed(own.element, INSIDE.own, [1, 3]),
-    placed(end.element, INSIDE.end, [5, 3]),
-  );
-  /** @type {Record<string, HTMLElement>} */
-  const boxes = {};
-  for (const [name, place] of Object.entries(PLACES)) {
-    boxes[name] = placed(blocks[name].element, INSIDE.side(28 / 2 ** (place[1] - 1)), place, WIDE[place[1] - 1]);
-    net.append(boxes[name]);
-  }
-  const way = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  way.setAttribute("viewBox", "0 0 100 100");
-  way.setAttribute("preserveAspectRatio", "none");
-  way.setAttribute("aria-hidden", "true");
-  way.append(document.createElementNS("http://www.w3.org/2000/svg", "path"));
-  way.firstElementChild?.setAttribute("d", WAY);
-  way.firstElementChild?.setAttribute("vector-effect", "non-scaling-stroke");
-  net.append(way);
-  const k = new Slider({ name: INSIDE.k, min: 1, max: STEPS, value: 5, say: INSIDE.at(STEPS) }, changed);
-  const press = button(INSIDE.graft, () => graft.set(lane ? 0 : 1), { "aria-pressed": "false" });
-  const graft = {
-    element: press,
-    get value() {
-      return lane;
-    },
-    set(/** @type {string | number} */ value) {
-      lane = Number(value) ? 1 : 0;
-      press.setAttribute("aria-pressed", String(lane === 1));
-      write(press, lane ? INSIDE.back : INSIDE.graft);
-      changed();
-    },
-  };
-  figure.body.append(net, k.element, el("div", { class: "buttons" }, press));
-
-  function changed() {
+  const changed = () => {
     show();
     figure.changed();
-  }
+  };
+  const net = new Net(figure);
+  const k = new Slider({ name: INSIDE.k, min: 1, max: STEPS, value: 5, say: INSIDE.at(STEPS) }, changed);
+  const graft = new Graft(changed);
+  figure.body.append(net.element, k.element, buttons(graft.element));
 
   function show() {
-    const run = lanes[lane];
+    const run = lanes[graft.value];
     const at = run[k.value - 1];
-    boxes[BLOCK].classList.toggle("lit", lane === 1);
-    end.paint(run.length === STEPS ? run[STEPS - 1].x : null);
-    if (!at) return;
-    x.paint(k.value > 1 ? run[k.value - 2].x : noisy(picture.x, START, SEED));
-    out.paint(at.x0);
-    for (const { name, says } of at.blocks) blocks[name].paint(says);
+    net.blocks[BLOCK].box.classList.toggle("lit", graft.value === 1);
+    net.end.paint(run[STEPS - 1]?.x ?? null);
+    if (at) net.show(k.value > 1 ? run[k.value - 2].x : noisy(picture.x, START, SEED), at);
   }
 
   function begin() {
-    /** @type {typeof lanes} */
-    const mine = [[], []];
-    lanes = mine;
-    own.paint(picture.x);
+    lanes = [[], []];
+    net.own.paint(picture.x);
     const run = { from: { x0: picture.x, t: START, seed: SEED }, steps: STEPS, sampler: "ddim" };
     figure.ask("inside", "inside", { run, block: BLOCK, label: LABEL }, (opened) => {
-      mine[opened.lane].push(opened);
-      if (mine === lanes) show();
+      lanes[opened.lane].push(opened);
+      show();
     });
   }
   return { controls: { k, graft }, update: begin };

@@ -1,7 +1,8 @@
 // From noise alone: one jump to the guess, or many steps.
 
+import { button, el, write } from "../../drawing/dom.js";
 import { JUMP } from "../../words/figures.js";
-import { button, el, Slider, titled, write } from "../elements.js";
+import { buttons, label, row, Slider, titled } from "../elements.js";
 import { picture } from "../picture.js";
 import { noisy, T } from "../process.js";
 
@@ -17,95 +18,92 @@ export function shown(length) {
   return Array.from({ length: count }, (_, i) => (count > 1 ? Math.round((i * (length - 1)) / (count - 1)) : 0));
 }
 
+/** Some steps of a run: each picture, and below it the guess. */
+class Path {
+  /** @param {Figure} figure */
+  constructor(figure) {
+    this.columns = Array.from({ length: SHOWN }, () => {
+      const [x, guess] = [figure.tile("ink", ""), figure.tile("guess", "")];
+      const number = el("div", { class: "small" });
+      return { x, guess, number, element: el("div", { class: "column" }, x.element, guess.element, number) };
+    });
+    const elements = this.columns.map(({ element }) => element);
+    this.element = row(elements, JUMP.pathName, SHOWN);
+  }
+
+  /** @param {ArrayLike<number> | null} start @param {Step[]} run as far as it is known @param {number} length of the whole run */
+  show(start, run, length) {
+    const steps = shown(length);
+    for (const [i, { x, guess, number, element }] of this.columns.entries()) {
+      const at = steps[i];
+      element.style.visibility = at === undefined ? "hidden" : "visible";
+      x.paint(run[at] ? (at ? run[at - 1].x : start) : null);
+      guess.paint(run[at]?.x0 ?? null);
+      write(number, at === undefined ? "" : String(at + 1));
+    }
+  }
+}
+
+/** The slider of the length. @param {() => void} changed */
+function lengthSlider(changed) {
+  const ends = /** @type {[string, string]} */ (["1", String(LENGTHS[LENGTHS.length - 1])]);
+  const say = (/** @type {number} */ i) => JUMP.steps(LENGTHS[i]);
+  return new Slider({ name: JUMP.n, min: 0, max: LENGTHS.length - 1, value: 5, ends, say }, changed);
+}
+
 /** @param {Figure} figure */
 export function jump(figure) {
   let seed = 1;
   /** The steps of each run, by its length. @type {Map<number, Step[]>} */
   let runs = new Map();
-  const [start, one, end] = [
-    figure.tile("ink", JUMP.start),
-    figure.tile("guess", JUMP.one),
-    figure.tile("ink", JUMP.end),
-  ];
-  const path = Array.from({ length: SHOWN }, () => [figure.tile("ink", ""), figure.tile("guess", "")]);
-  const numbers = path.map(() => el("div", { class: "small" }));
-  const columns = path.map((pair, i) =>
-    el("div", { class: "column" }, ...pair.map(({ element }) => element), numbers[i]),
-  );
+  const start = figure.tile("ink", JUMP.start);
+  const one = figure.tile("guess", JUMP.one);
+  const end = figure.tile("ink", JUMP.end);
+  const path = new Path(figure);
   const title = titled(end.element, "");
-  const n = new Slider(
-    {
-      ...{ name: JUMP.n, min: 0, max: LENGTHS.length - 1, value: 5, ends: ["1", String(LENGTHS[LENGTHS.length - 1])] },
-      say: (i) => JUMP.steps(LENGTHS[i]),
-    },
-    () => {
-      show();
-      figure.changed();
-    },
-  );
+  const n = lengthSlider(() => {
+    show();
+    figure.changed();
+  });
   const length = () => LENGTHS[n.value];
   figure.body.append(
-    el(
-      "div",
-      { class: "row", style: "--count: 3" },
-      titled(start.element, JUMP.start),
-      titled(one.element, JUMP.one, "guess"),
-      title,
-    ),
+    row([titled(start.element, JUMP.start), titled(one.element, JUMP.one, "guess"), title], "", 3),
     n.element,
-    el("p", { class: "label" }, JUMP.path),
-    el("div", { class: "row", style: `--count: ${SHOWN}`, role: "img", "aria-label": JUMP.pathName }, ...columns),
-    el(
-      "div",
-      { class: "buttons" },
-      button(JUMP.other, () => begin(seed + 1)),
-    ),
+    label(JUMP.path),
+    path.element,
+    buttons(button(null, () => begin(seed + 1), JUMP.other)),
   );
 
   function show() {
     const run = runs.get(length()) ?? [];
-    const last = run[run.length - 1];
     write(/** @type {Element} */ (title.lastElementChild), JUMP.steps(length()));
     one.paint(runs.get(1)?.[0]?.x0 ?? null);
-    end.paint(last?.x ?? null);
-    const at = shown(length());
-    for (const [i, [x, guess]] of path.entries()) {
-      columns[i].style.visibility = i < at.length ? "visible" : "hidden";
-      const step = run[at[i]];
-      x.paint(step ? (at[i] ? run[at[i] - 1].x : start.x) : null);
-      guess.paint(step?.x0 ?? null);
-      write(numbers[i], i < at.length ? String(at[i] + 1) : "");
-    }
+    end.paint(run.at(-1)?.x ?? null);
+    path.show(start.x, run, length());
+  }
+
+  /** @param {string} slot @param {number[]} lengths @param {boolean} behind */
+  function compute(slot, lengths, behind) {
+    const from = { x0: picture.x, t: T, seed };
+    const asked = lengths.map((steps) => ({ from, steps, sampler: "ddim" }));
+    const take = (/** @type {any} */ { i, ...step }) => {
+      const steps = lengths[i];
+      runs.set(steps, [...(runs.get(steps) ?? []), step]);
+      if (steps === length() || steps === 1) show();
+    };
+    figure.ask(slot, "runs", { runs: asked }, take, { behind });
   }
 
   /** Compute all lengths: first those in sight, then the others behind. @param {number} with_ seed of the noise */
   function begin(with_ = seed) {
     seed = with_;
-    const mine = new Map();
-    runs = mine;
+    runs = new Map();
     start.paint(noisy(picture.x, T, seed));
-    const compute = (/** @type {string} */ slot, /** @type {number[]} */ lengths, behind = false) => {
-      const asked = lengths.map((steps) => ({ from: { x0: picture.x, t: T, seed }, steps, sampler: "ddim" }));
-      return figure.ask(
-        slot,
-        "runs",
-        { runs: asked },
-        ({ i, ...step }) => {
-          const steps = lengths[i];
-          mine.set(steps, [...(mine.get(steps) ?? []), step]);
-          if (mine === runs && (steps === length() || steps === 1)) show();
-        },
-        { behind },
-      );
-    };
     show();
-    const first = [1, ...(length() > 1 ? [length()] : [])];
-    compute("jump", first);
-    compute(
-      "jump behind",
-      LENGTHS.filter((each) => !first.includes(each)),
-      true,
-    );
+    const first = [...new Set([1, length()])];
+    const others = LENGTHS.filter((each) => !first.includes(each));
+    compute("jump", first, false);
+    compute("jump behind", others, true);
   }
   return { controls: { n }, update: () => begin() };
 }

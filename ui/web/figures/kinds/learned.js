@@ -1,159 +1,20 @@
 // A network that learns to draw digits: a recorded training to scrub through, or a real one, here.
 
+import { button, el, svg, write } from "../../drawing/dom.js";
 import { bytes } from "../../messages/bytes.js";
 import { without } from "../../process/errors.js";
 import { flat, fromUint8, toUint8 } from "../../process/floats.js";
 import { LEARNED } from "../../words/figures.js";
 import { failure } from "../../words/units.js";
-import { button, el, Slider, write } from "../elements.js";
+import { buttons, label, note, row, Slider } from "../elements.js";
 
 /** @import { Figure } from "../figure.js" */
-/** @import { Training } from "../../learning/training.js" */
+/** @import { News, Training } from "../../learning/training.js" */
 /** What is drawn after so many pictures. loss: of late. @typedef {{ images: number, samples: Float32Array[], loss: number }} Moment */
 
 const RECORDED = new URL("../../parts/train/example.json", import.meta.url);
 const [COUNT, COLUMNS, SIDE] = [20, 10, 28]; // of the samples
 const PITCH = SIDE + 2; // pixels between two samples of the recorded picture
-
-/** @param {Figure} figure */
-export function learned(figure) {
-  /** @type {Moment[]} */
-  let moments = [];
-  /** @type {Training | null} */
-  let training = null;
-  const tiles = Array.from({ length: COUNT }, () => figure.tile("guess", ""));
-  const similar = Array.from({ length: COUNT }, () => figure.tile("ink", ""));
-  const grid = (/** @type {typeof tiles} */ all, /** @type {string} */ name) =>
-    el(
-      "div",
-      { class: "row", style: `--count: ${COLUMNS}`, role: "img", "aria-label": name },
-      ...all.map(({ element }) => element),
-    );
-  const chart = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  chart.setAttribute("class", "chart");
-  chart.setAttribute("viewBox", "0 0 100 100");
-  chart.setAttribute("preserveAspectRatio", "none");
-  chart.setAttribute("aria-hidden", "true");
-  const [line, mark] = ["path", "line"].map((name) => document.createElementNS("http://www.w3.org/2000/svg", name));
-  chart.append(line, mark);
-  const n = new Slider(
-    { name: LEARNED.n, min: 0, max: 1, value: 0, ends: LEARNED.ends, say: (i) => LEARNED.at(moments[i]?.images ?? 0) },
-    () => {
-      show();
-      figure.changed();
-    },
-  );
-  const said = el("p", { class: "note", role: "status" }, LEARNED.recorded);
-  const start = button(LEARNED.train, press, { class: "main" });
-  const compare = button(LEARNED.compare, find);
-  const found = el(
-    "div",
-    { class: "column", hidden: true },
-    el("p", { class: "label" }, LEARNED.similar),
-    grid(similar, LEARNED.similar),
-  );
-  figure.body.append(
-    grid(tiles, LEARNED.samples),
-    found,
-    n.element,
-    el("p", { class: "label" }, LEARNED.loss),
-    chart,
-    el("div", { class: "buttons" }, start, compare),
-    said,
-  );
-
-  function show() {
-    const moment = moments[n.value];
-    if (!moment) return;
-    found.hidden = true;
-    for (const [i, tile] of tiles.entries()) tile.paint(moment.samples[i]);
-    const most = Math.max(...moments.map(({ loss }) => loss));
-    const x = (/** @type {number} */ i) => (100 * i) / Math.max(1, moments.length - 1);
-    const points = moments.map(({ loss }, i) => `${x(i).toFixed(2)},${(98 - (94 * loss) / most).toFixed(2)}`);
-    line.setAttribute("d", `M${points.join("L")}`);
-    for (const [name, value] of Object.entries({ x1: x(n.value), x2: x(n.value), y1: 0, y2: 100 }))
-      mark.setAttribute(name, String(value));
-  }
-
-  /** @param {Moment[]} all @param {number} at */
-  function offer(all, at) {
-    moments = all;
-    n.input.max = String(Math.max(1, all.length - 1));
-    n.set(at);
-  }
-
-  async function open() {
-    const answer = await fetch(RECORDED).catch(without("the recorded training"));
-    if (!answer?.ok) return figure.say(LEARNED.unreachable);
-    const [{ grids, points, batch }] = (await answer.json()).results;
-    const lossAt = (/** @type {number} */ step) =>
-      points.findLast((/** @type {[number, number]} */ [at]) => at <= step)?.[1] ?? points[0][1];
-    /** @type {Moment[]} */
-    const all = [];
-    for (const { step, ema } of grids) {
-      const image = await createImageBitmap(new Blob([bytes(ema.base64)], { type: ema.type }));
-      all.push({ images: step * batch, samples: samplesOf(image), loss: lossAt(step) });
-    }
-    if (!training) offer(all, all.length - 1);
-    figure.dataset.recorded = "true";
-  }
-
-  async function press() {
-    if (training && !training.isOver) return void training.stop();
-    write(start, LEARNED.stop);
-    write(said, LEARNED.begins);
-    offer([], 0);
-    try {
-      const { train } = await import("../learn.js");
-      training = await train((news, { isOver, images, step, steps }) => {
-        if (news.kind === "step" && step % 5 === 0) write(said, LEARNED.learns(images, news.left));
-        if (news.kind === "wrong") figure.say(news.error);
-        if (news.kind === "grid") {
-          const { averaged } = news.grid.lanes[0];
-          const samples = Array.from({ length: COUNT }, (_, i) =>
-            fromUint8(averaged.subarray(i * SIDE * SIDE, (i + 1) * SIDE * SIDE), 1),
-          );
-          offer([...moments, { images: news.grid.images, samples, loss: news.grid.lanes[0].loss }], moments.length);
-          figure.dataset.grids = String(moments.length);
-        }
-        if (!isOver) return;
-        write(start, LEARNED.again);
-        write(said, LEARNED.over(images, step < steps));
-      });
-    } catch (error) {
-      write(start, LEARNED.again);
-      figure.say(failure(error));
-    }
-  }
-
-  /** Find the digits that are most like the samples. */
-  async function find() {
-    const moment = moments[n.value];
-    if (!moment) return;
-    compare.disabled = true;
-    try {
-      const { mostSimilar } = await import("../learn.js");
-      const nearest = await mostSimilar(
-        Uint8Array.from(flat(moment.samples.map((one) => Float32Array.from(toUint8(one, 1))))),
-      );
-      for (const [i, one] of nearest.entries()) similar[i].paint(fromUint8(one, 1));
-      found.hidden = false;
-    } catch (error) {
-      figure.say(failure(error));
-    } finally {
-      compare.disabled = false;
-    }
-  }
-
-  let isOpen = false;
-  return {
-    controls: { n },
-    update() {
-      if (!isOpen) open();
-      isOpen = true;
-    },
-  };
-}
 
 /** The samples of a recorded picture. @param {ImageBitmap} image */
 function samplesOf(image) {
@@ -167,4 +28,196 @@ function samplesOf(image) {
     const { data } = context.getImageData(left, top, SIDE, SIDE);
     return Float32Array.from({ length: SIDE * SIDE }, (_, k) => data[4 * k] / 127.5 - 1);
   });
+}
+
+/** The moments of the recorded training; null where they can't be loaded. @returns {Promise<Moment[] | null>} */
+async function recorded() {
+  const answer = await fetch(RECORDED).catch(without("the recorded training"));
+  if (!answer?.ok) return null;
+  const [{ grids, points, batch }] = (await answer.json()).results;
+  const lossAt = (/** @type {number} */ step) =>
+    points.findLast((/** @type {[number, number]} */ [at]) => at <= step)?.[1] ?? points[0][1];
+  /** @type {Moment[]} */
+  const all = [];
+  for (const { step, ema } of grids) {
+    const image = await createImageBitmap(new Blob([bytes(ema.base64)], { type: ema.type }));
+    all.push({ images: step * batch, samples: samplesOf(image), loss: lossAt(step) });
+  }
+  return all;
+}
+
+/** Twenty digits. @param {Figure} figure @param {"guess" | "ink"} ink @param {string} name */
+function grid(figure, ink, name) {
+  const tiles = Array.from({ length: COUNT }, () => figure.tile(ink, ""));
+  const elements = tiles.map(({ element }) => element);
+  return {
+    element: row(elements, name, COLUMNS),
+    paint: (/** @type {Float32Array[]} */ all) => tiles.forEach((tile, i) => void tile.paint(all[i])),
+  };
+}
+
+/** The curve of the losses, and where the reader is on it. */
+class Curve {
+  #line = svg("path", {});
+  #mark = svg("line", {});
+  element = svg(
+    "svg",
+    { class: "chart", viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" },
+    this.#line,
+    this.#mark,
+  );
+
+  /** @param {Moment[]} moments @param {number} at which of them */
+  show(moments, at) {
+    const most = Math.max(...moments.map(({ loss }) => loss));
+    const x = (/** @type {number} */ i) => (100 * i) / Math.max(1, moments.length - 1);
+    const points = moments.map(({ loss }, i) => `${x(i).toFixed(2)},${(98 - (94 * loss) / most).toFixed(2)}`);
+    this.#line.setAttribute("d", `M${points.join("L")}`);
+    for (const [name, value] of Object.entries({ x1: x(at), x2: x(at), y1: 0, y2: 100 }))
+      this.#mark.setAttribute(name, String(value));
+  }
+}
+
+/** The moments of a training, and the slider that goes through them. */
+class Moments {
+  /** @type {Moment[]} */
+  all = [];
+  #samples;
+  #curve = new Curve();
+
+  /** @param {Figure} figure @param {() => void} shown another moment */
+  constructor(figure, shown) {
+    this.#samples = grid(figure, "guess", LEARNED.samples);
+    const say = (/** @type {number} */ i) => LEARNED.at(this.all[i]?.images ?? 0);
+    this.slider = new Slider({ name: LEARNED.n, min: 0, max: 1, value: 0, ends: LEARNED.ends, say }, () => {
+      this.#show();
+      shown();
+      figure.changed();
+    });
+    this.samples = this.#samples.element;
+    this.curve = this.#curve.element;
+  }
+
+  /** The one that is shown. @returns {Moment | undefined} */
+  get now() {
+    return this.all[this.slider.value];
+  }
+
+  /** @param {Moment[]} all @param {number} at which of them is shown */
+  offer(all, at) {
+    this.all = all;
+    this.slider.input.max = String(Math.max(1, all.length - 1));
+    this.slider.set(at);
+  }
+
+  #show() {
+    const { now } = this;
+    if (!now) return;
+    this.#samples.paint(now.samples);
+    this.#curve.show(this.all, this.slider.value);
+  }
+}
+
+/** The button that trains a network here, and what is said of it. @param {Figure} figure @param {Moments} moments */
+function live(figure, moments) {
+  /** @type {Training | null} */
+  let training = null;
+  let isBeginning = false;
+  const said = note(LEARNED.recorded);
+  const start = button({ class: "main" }, press, LEARNED.train);
+
+  /** @param {News} news @param {Training} training */
+  function hear(news, { isOver, images, step, steps }) {
+    if (news.kind === "step" && step % 5 === 0) write(said, LEARNED.learns(images, news.left));
+    if (news.kind === "wrong") figure.say(news.error);
+    if (news.kind === "grid") {
+      const { averaged, loss } = news.grid.lanes[0];
+      const samples = Array.from({ length: COUNT }, (_, i) =>
+        fromUint8(averaged.subarray(i * SIDE * SIDE, (i + 1) * SIDE * SIDE), 1),
+      );
+      moments.offer([...moments.all, { images: news.grid.images, samples, loss }], moments.all.length);
+      figure.dataset.grids = String(moments.all.length);
+    }
+    if (!isOver) return;
+    write(start, LEARNED.again);
+    write(said, LEARNED.over(images, step < steps));
+  }
+
+  async function press() {
+    if (isBeginning) return;
+    if (training && !training.isOver) return void training.stop();
+    isBeginning = true;
+    const before = said.textContent ?? "";
+    figure.say("");
+    write(said, LEARNED.begins);
+    try {
+      const { train } = await import("../learn.js");
+      training = await train(hear);
+      moments.offer([], 0);
+      write(start, LEARNED.stop);
+    } catch (error) {
+      write(said, before);
+      figure.say(failure(error));
+    }
+    isBeginning = false;
+  }
+  return { start, said, hasBegun: () => training !== null };
+}
+
+/** The button that finds the digits that are most like the samples, and those digits. @param {Figure} figure @param {Moments} moments */
+function comparison(figure, moments) {
+  const similar = grid(figure, "ink", LEARNED.similar);
+  const found = el("div", { class: "column", hidden: true }, label(LEARNED.similar), similar.element);
+  const compare = button(null, find, LEARNED.compare);
+
+  async function find() {
+    const { now } = moments;
+    if (!now) return;
+    compare.disabled = true;
+    try {
+      const { mostSimilar } = await import("../learn.js");
+      const levels = flat(now.samples.map((one) => Float32Array.from(toUint8(one, 1))));
+      const nearest = await mostSimilar(Uint8Array.from(levels));
+      similar.paint(nearest.map((one) => fromUint8(one, 1)));
+      found.hidden = moments.now !== now;
+    } catch (error) {
+      figure.say(failure(error));
+    } finally {
+      compare.disabled = false;
+    }
+  }
+  return { compare, found };
+}
+
+/** @param {Figure} figure */
+export function learned(figure) {
+  let isOpen = false;
+  const moments = new Moments(figure, () => {
+    found.hidden = true;
+  });
+  const { compare, found } = comparison(figure, moments);
+  const { start, said, hasBegun } = live(figure, moments);
+  figure.body.append(
+    moments.samples,
+    found,
+    moments.slider.element,
+    label(LEARNED.loss),
+    moments.curve,
+    buttons(start, compare),
+    said,
+  );
+
+  async function open() {
+    const all = await recorded();
+    if (!all) return figure.say(LEARNED.unreachable);
+    if (!hasBegun()) moments.offer(all, all.length - 1);
+    figure.dataset.recorded = "true";
+  }
+  return {
+    controls: { n: moments.slider },
+    update() {
+      if (!isOpen) open();
+      isOpen = true;
+    },
+  };
 }

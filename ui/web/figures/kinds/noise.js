@@ -1,7 +1,8 @@
 // The reader's picture with noise, and what it is the sum of.
 
+import { el, write } from "../../drawing/dom.js";
 import { NOISE } from "../../words/figures.js";
-import { el, Slider, write } from "../elements.js";
+import { Slider } from "../elements.js";
 import { picture } from "../picture.js";
 import { noiseOf, noisy, T, weightsAt } from "../process.js";
 

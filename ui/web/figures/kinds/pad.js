@@ -1,12 +1,13 @@
 // The sheet on which the reader draws the picture of the page, and ten digits to take instead.
 
+import { button, el } from "../../drawing/dom.js";
 import { calm, NOISE, play } from "../../drawing/motion.js";
 import { Sheet } from "../../drawing/sheet.js";
 import { drawn, SHEET } from "../../learning/drawings.js";
 import { fromUint8 } from "../../process/floats.js";
 import { PAD } from "../../words/figures.js";
 import { digits } from "../digits.js";
-import { button, el } from "../elements.js";
+import { buttons, label, note } from "../elements.js";
 import { centred, picture } from "../picture.js";
 import { noisy } from "../process.js";
 
@@ -16,107 +17,119 @@ const PEN = 2.6; // pixels: about that of the digits that the network has seen
 
 const [FROM, SECONDS, SEED] = [640, 2, 7]; // at first our digit comes out of noise: from which t, how long, which noise
 
-/** @param {Figure} figure */
-export function pad(figure) {
-  const tile = figure.tile("ink", "");
-  const pen = el("span", { class: "pen", hidden: true });
-  const area = el(
-    "div",
-    { class: "sheet", tabindex: 0, role: "application", "aria-label": PAD.sheet },
-    tile.element,
-    pen,
+/** @param {number[][]} strokes that the reader has drawn */
+const drawing = (strokes) =>
+  fromUint8(
+    drawn(
+      strokes.map((stroke) => stroke.map((value) => value / SHEET.units)),
+      PEN,
+    ),
+    1,
   );
-  const said = el("p", { class: "note", role: "status" });
+
+/** The sheet, its strokes, and the pen of those who draw with keys. */
+class Pad {
   /** @type {number[][]} */
-  let strokes = [];
-  const sheet = new Sheet(SHEET, {
-    drawn: (stroke) => take([...strokes, stroke]),
-    moved: paint,
-    used: () => strokes.flat().length / 2,
-  });
-  sheet.pen = [0.5, 0.25];
-  sheet.listen(area);
-  area.addEventListener("keydown", (event) => {
-    const does = { z: undo, Delete: clear, Backspace: clear }[event.key];
-    if (!sheet.key(event) && !does) return;
-    event.preventDefault();
-    does?.();
+  #strokes = [];
+  #pen = el("span", { class: "pen", hidden: true });
+  #stop = () => {}; // ends the picture's way out of noise
+  #hands = new Sheet(SHEET, {
+    drawn: (stroke) => this.#take([...this.#strokes, stroke]),
+    moved: () => this.#paint(),
+    used: () => this.#strokes.flat().length / 2,
   });
 
-  let isNew = true;
-  let stop = () => {};
+  /** @param {Figure} figure */
+  constructor(figure) {
+    this.tile = figure.tile("ink", "");
+    const name = { tabindex: 0, role: "application", "aria-label": PAD.sheet };
+    this.element = el("div", { class: "sheet", ...name }, this.tile.element, this.#pen);
+    this.#hands.pen = [0.5, 0.25];
+    this.#hands.listen(this.element);
+    this.element.addEventListener("keydown", (event) => {
+      const does = { z: this.undo, Delete: this.clear, Backspace: this.clear }[event.key];
+      if (!this.#hands.key(event) && !does) return;
+      event.preventDefault();
+      does?.();
+    });
+  }
 
-  /** Our digit comes out of the noise, unless the reader wants little motion. */
-  function appear() {
+  undo = () => {
+    if (this.#strokes.length) this.#take(this.#strokes.slice(0, -1));
+  };
+
+  clear = () => this.#take([]);
+
+  /** Another picture takes the place of the strokes. */
+  forget() {
+    this.#strokes = [];
+  }
+
+  /** Show the strokes, or the picture of the page where there are none. @param {boolean} isFirst our digit comes out of the noise, unless the reader wants little motion */
+  show(isFirst) {
+    this.#stop();
+    this.tile.paint(this.#strokes.length ? drawing(this.#strokes) : picture.x);
+    if (isFirst && picture.whose === "ours" && !calm()) this.#appear();
+  }
+
+  #appear() {
     let t = FROM;
-    tile.paint(noisy(picture.x, t, SEED));
-    stop = play((seconds) => {
+    this.tile.paint(noisy(picture.x, t, SEED));
+    this.#stop = play((seconds) => {
       t = Math.max(0, t - (seconds / SECONDS) * FROM);
-      tile.paint(noisy(picture.x, Math.round(t), SEED));
+      this.tile.paint(noisy(picture.x, Math.round(t), SEED));
       return t > 0;
     }, NOISE);
   }
 
-  /** @param {number[][]} all that the reader has drawn */
-  function drawing(all) {
-    const lines = all.map((stroke) => stroke.map((value) => value / SHEET.units));
-    return fromUint8(drawn(lines, PEN), 1);
+  /** @param {number[][]} strokes */
+  #take(strokes) {
+    this.#stop();
+    this.#strokes = strokes;
+    if (strokes.length) picture.change(centred(drawing(strokes)), "reader");
+    else this.tile.paint(drawing(strokes));
   }
 
-  /** @param {number[][]} all */
-  function take(all) {
-    stop();
-    strokes = all;
-    if (all.length) picture.change(centred(drawing(all)), "reader");
-    else tile.paint(drawing(all));
+  #paint() {
+    const { line, pen, isByKeys } = this.#hands;
+    if (line.length) this.#stop();
+    if (line.length || this.#strokes.length) this.tile.paint(drawing([...this.#strokes, line]));
+    this.#pen.hidden = !isByKeys;
+    this.#pen.style.left = `${100 * pen[0]}%`;
+    this.#pen.style.top = `${100 * pen[1]}%`;
+    this.#pen.classList.toggle("down", line.length > 0);
   }
+}
 
-  function paint() {
-    const { line, pen: at, isByKeys } = sheet;
-    if (line.length) stop();
-    if (line.length || strokes.length) tile.paint(drawing([...strokes, line]));
-    pen.hidden = !isByKeys;
-    pen.style.left = `${100 * at[0]}%`;
-    pen.style.top = `${100 * at[1]}%`;
-    pen.classList.toggle("down", line.length > 0);
-  }
-
-  function undo() {
-    if (strokes.length) take(strokes.slice(0, -1));
-  }
-
-  function clear() {
-    take([]);
-  }
-
+/** @param {Figure} figure */
+export function pad(figure) {
+  const sheet = new Pad(figure);
+  const said = note();
+  let isFirst = true;
   const ours = digits.map((x, n) => {
     const small = figure.tile("ink", "");
     small.paint(x);
-    const one = button("", () => choose(n), { "aria-label": PAD.take(n) });
-    one.append(small.element);
-    return one;
+    return button({ "aria-label": PAD.take(n) }, () => choose(n), small.element);
   });
 
   /** @param {number} n */
   function choose(n) {
-    strokes = [];
+    sheet.forget();
     picture.change(digits[n], "ours");
   }
 
   figure.body.append(
-    area,
-    el("div", { class: "buttons" }, button(PAD.undo, undo), button(PAD.clear, clear)),
-    el("p", { class: "label" }, PAD.ours),
+    sheet.element,
+    buttons(button(null, sheet.undo, PAD.undo), button(null, sheet.clear, PAD.clear)),
+    label(PAD.ours),
     el("div", { class: "digits" }, ...ours),
     said,
   );
   return {
     controls: {},
     update() {
-      stop();
-      tile.paint(strokes.length ? drawing(strokes) : picture.x);
-      if (isNew && picture.whose === "ours" && !calm()) appear();
-      isNew = false;
+      sheet.show(isFirst);
+      isFirst = false;
       said.textContent = PAD.whose[picture.whose];
       for (const [n, one] of ours.entries()) one.setAttribute("aria-pressed", String(picture.x === digits[n]));
     },

@@ -1,7 +1,7 @@
 // One evaluation, and what it is called: the guess, the noise, v, the score, the direction of a flow.
 
 import { SAME } from "../../words/figures.js";
-import { el, Slider, titled } from "../elements.js";
+import { row, Slider, titled } from "../elements.js";
 import { newestOnly } from "../engine.js";
 import { picture } from "../picture.js";
 import { namesOf, T } from "../process.js";
@@ -26,11 +26,10 @@ export function same(figure) {
     figure.changed();
   });
   figure.body.append(
-    el(
-      "div",
-      { class: "row", style: "--count: 3" },
-      titled(x.element, SAME.xt),
-      ...tiles.map(({ element }, i) => titled(element, SAME.names[names[i]], "guess")),
+    row(
+      [titled(x.element, SAME.xt), ...tiles.map(({ element }, i) => titled(element, SAME.names[names[i]], "guess"))],
+      "",
+      3,
     ),
     t.element,
   );

@@ -1,10 +1,12 @@
 // One step of a run of twenty, as the sum that it is; and where runs end with much and with little fresh noise.
 
+import { el, write } from "../../drawing/dom.js";
 import { STEP } from "../../words/figures.js";
-import { Choice, el, Slider, titled, write } from "../elements.js";
+import { label, namedRow, Slider, titled } from "../elements.js";
 import { picture } from "../picture.js";
 import { freshNoise, noisy, T, termsOf } from "../process.js";
 
+/** @import { Control } from "../elements.js" */
 /** @import { Figure } from "../figure.js" */
 /** @import { Step } from "../../process/runs.js" */
 /** @typedef {"beta" | "beta_tilde"} Kind */
@@ -13,6 +15,32 @@ const STEPS = 20;
 const SEEDS = [1, 2, 3, 4, 5]; // not chosen
 /** @type {Kind[]} */
 const KINDS = ["beta_tilde", "beta"];
+
+/**
+ * One of a few. A figure has one such group at most: their names are those of its own tree.
+ * @implements {Control}
+ */
+class Choice {
+  /** @param {{ name: string, options: [value: string, label: string][], value: string }} of @param {() => void} changed */
+  constructor({ name, options, value }, changed) {
+    this.value = value;
+    this.changed = changed;
+    this.inputs = options.map(([key]) => el("input", { type: "radio", name: "choice", value: key }));
+    for (const input of this.inputs) input.checked = input.value === value;
+    const labels = options.map(([, text], i) => el("label", null, this.inputs[i], el("span", null, text)));
+    this.element = el("fieldset", { class: "choice" }, el("legend", null, name), ...labels);
+    this.element.addEventListener("change", () => this.set(this.inputs.find(({ checked }) => checked)?.value ?? value));
+  }
+
+  /** @param {string | number} value one that there is not changes nothing */
+  set(value) {
+    const input = this.inputs.find((one) => one.value === String(value));
+    if (!input) return;
+    input.checked = true;
+    this.value = input.value;
+    this.changed();
+  }
+}
 
 /** @param {Figure} figure */
 export function step(figure) {
@@ -39,18 +67,16 @@ export function step(figure) {
   );
   const ends = KINDS.map((one) => SEEDS.map((_, i) => figure.tile("ink", STEP.ending(STEP.kinds[one], i + 1))));
   const rows = ends.map((row, i) =>
-    el(
-      "div",
-      { class: "named" },
-      el("div", { class: "title" }, STEP.kinds[KINDS[i]]),
-      el("div", { class: "row" }, ...row.map(({ element }) => element)),
+    namedRow(
+      STEP.kinds[KINDS[i]],
+      row.map(({ element }) => element),
     ),
   );
   figure.body.append(
     el("div", { class: "terms" }, a, el("span", null, "+"), b, el("span", null, "+"), c, el("span", null, "="), d),
     k.element,
     kind.element,
-    el("p", { class: "label" }, STEP.ended(STEPS)),
+    label(STEP.ended(STEPS)),
     ...rows,
   );
 
@@ -67,18 +93,15 @@ export function step(figure) {
   }
 
   function begin() {
-    /** @type {typeof runs} */
-    const mine = { beta: [], beta_tilde: [] };
-    runs = mine;
+    runs = { beta: [], beta_tilde: [] };
     const asked = SEEDS.flatMap((seed, i) => KINDS.map((variance) => ({ seed, i, variance })));
     const each = asked.map(({ seed, variance }) => ({
       ...{ from: { x0: picture.x, t: T, seed }, steps: STEPS, sampler: "ddpm", variance },
     }));
     figure.ask("step", "runs", { runs: each }, ({ i: which, ...step }) => {
       const { i, variance } = asked[which];
-      if (mine !== runs) return;
-      if (!i) mine[variance].push(step);
-      if (!i && mine[variance].length >= k.value) show();
+      if (!i) runs[variance].push(step);
+      if (!i && runs[variance].length >= k.value) show();
       if (!step.s) ends[KINDS.indexOf(variance)][i].paint(step.x);
     });
   }

@@ -1,12 +1,14 @@
 // Between words: a square of pictures between four texts, and a finger that moves through it.
-import { context2d, el, write } from "../../drawing/dom.js";
-import { ARROWS, onDrag } from "../../drawing/hands.js";
+import { context2d } from "../../drawing/canvas.js";
+import { el, write } from "../../drawing/dom.js";
 import { NOISE, soon } from "../../drawing/motion.js";
+import { blend, Finger } from "../../drawing/square.js";
 import { drawable } from "../../pictures/sprite.js";
-import { around, sharesAt } from "../../process/square.js";
+import { sharesAt } from "../../process/square.js";
 import { Panel } from "../../run/panel.js";
 import { unknown } from "../../words/captions.js";
 import { SHARE } from "../../words/page.js";
+import { mixed } from "../../words/square.js";
 import { Sketches } from "./sketches.js";
 import { WORDS } from "./words.js";
 
@@ -40,12 +42,16 @@ class Between {
   /** Sketches that have no picture yet. @type {Board | null} */
   #coming = null;
   #covered = false; // the run's pictures, by sketches of other words
-  #at = [0, 0]; // the finger: right and down, 0 to 1
   /** Where the finger has been since it was put down. @type {[right: number, down: number][]} */
   #walk = [];
   #picture = el("canvas", { class: "between-picture", role: "img" });
   #board = el("canvas", { tabindex: 0, role: "application" });
-  #finger = el("i", { class: "finger" });
+  #finger = new Finger(
+    this.#board,
+    () => this.#plan?.side ?? 0,
+    (first) => this.#walkOn(first),
+    STEP,
+  );
   #names = ["nw", "ne", "sw", "se"].map((where) => el("span", { class: where }));
   #caption = el("p", { class: "caption", "aria-live": "polite" });
   #warning = el("p", { class: "warning" });
@@ -60,9 +66,7 @@ class Between {
     this.panel = new Panel(page, part, this);
     this.sketches = new Sketches(page, this.panel, (result) => this.#takeSketch(result));
     this.#board.ariaLabel = WORDS.square;
-    onDrag(this.#board, (right, down, first) => this.#drag(right, down, first));
-    this.#board.addEventListener("keydown", (event) => this.#key(event));
-    const pictures = el("div", { class: "pictures" }, this.#board, this.#finger);
+    const pictures = el("div", { class: "pictures" }, this.#board, this.#finger.element);
     const square = el("div", { class: "corners" }, ...this.#names, pictures);
     const box = el("div", { class: "between" }, square, el("figure", null, this.#picture, this.#caption));
     const { origin, stage } = this.panel;
@@ -168,21 +172,18 @@ class Between {
 
   // --- Drawing
 
-  /** Draw what lies at a place: the four nearest pictures, each with its share. @param {number} right @param {number} down @param {Board[]} boards whose pictures */
-  #blend(right, down, boards) {
+  /** Draw what lies at a place. @param {[right: number, down: number]} at @param {Board[]} boards whose pictures */
+  #blend(at, boards) {
     const plan = this.#plan;
     if (!plan) return;
     const { side, size } = plan;
     const { width, height } = this.#picture;
     const context = context2d(this.#picture);
-    context.globalCompositeOperation = "lighter";
-    context.clearRect(0, 0, width, height);
-    const last = side - 1;
-    for (const [cell, share] of around(right * last, down * last, side, (one) => Boolean(tileOf(one, boards)))) {
-      context.globalAlpha = share;
+    const has = (/** @type {number} */ cell) => Boolean(tileOf(cell, boards));
+    blend(context, at, side, has, (cell) => {
       const { image, at } = /** @type {Tile} */ (tileOf(cell, boards));
       if (image) context.drawImage(image, at * size, 0, size, size, 0, 0, width, height);
-    }
+    });
   }
 
   #draw() {
@@ -206,40 +207,19 @@ class Between {
   #look() {
     const plan = this.#plan;
     if (!plan) return;
-    const [right, down] = this.#at;
-    this.#blend(right, down, this.#boards);
-    const place = (/** @type {number} */ at) => `${100 * ((at * (plan.side - 1) + 0.5) / plan.side)}%`;
-    this.#finger.style.left = place(right);
-    this.#finger.style.top = place(down);
-    this.#caption.textContent = WORDS.mixture(sharesAt(right, down), plan.corners);
+    const [right, down] = this.#finger.at;
+    this.#blend([right, down], this.#boards);
+    this.#finger.show();
+    this.#caption.textContent = mixed(sharesAt(right, down), plan.corners);
     this.#picture.ariaLabel = WORDS.picture(this.#caption.textContent);
   }
 
   // --- The finger
 
-  /** @param {number} right of the board @param {number} down @param {boolean} first it is put down */
-  #drag(right, down, first) {
-    const plan = this.#plan;
-    if (!plan) return;
-    const { side } = plan;
+  /** The finger has moved. @param {boolean} first it was put down */
+  #walkOn(first) {
     if (first) this.#walk = [];
-    this.#go([right, down].map((at) => (at * side - 0.5) / (side - 1)));
-  }
-
-  /** @param {KeyboardEvent} event */
-  #key(event) {
-    const [by, plan] = [ARROWS[event.key], this.#plan];
-    if (!by || !plan) return;
-    event.preventDefault();
-    event.stopPropagation();
-    this.#go(this.#at.map((at, axis) => at + (by[axis] * STEP) / (plan.side - 1)));
-  }
-
-  /** @param {number[]} place */
-  #go(place) {
-    const [right, down] = place.map((at) => Math.min(1, Math.max(0, at)));
-    this.#at = [right, down];
-    this.#walk.push([right, down]);
+    this.#walk.push(this.#finger.at);
     this.#look();
   }
 
@@ -256,8 +236,7 @@ class Between {
     const every = Math.max(1, places.length / FRAMES);
     const count = Math.ceil(places.length / every);
     const shots = Array.from({ length: count }, (_, i) => {
-      const [right, down] = places[Math.floor(i * every)];
-      this.#blend(right, down, this.#whole ? [this.#whole] : []);
+      this.#blend(places[Math.floor(i * every)], this.#whole ? [this.#whole] : []);
       const { width, height } = picture;
       const { data } = context2d(picture).getImageData(0, 0, width, height);
       const rgb = new Uint8Array(3 * width * height);

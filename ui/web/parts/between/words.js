@@ -6,14 +6,6 @@ export const WORDS = {
   lead: "One start of noise, four words: move through the square. Between them the network receives a mixture of the four prompts.",
   picture: (/** @type {string} */ mixture) => `A picture of ${mixture}`,
   square: "A square between four words: arrow keys move through it",
-  /** @type {(shares: number[], corners: string[]) => string} */
-  mixture: (shares, corners) =>
-    corners
-      .map((name, i) => /** @type {[number, string]} */ ([shares[i], name]))
-      .filter(([share]) => share >= 0.005)
-      .sort(([a], [b]) => b - a)
-      .map(([share, name]) => `${Math.round(100 * share)} % ${name}`)
-      .join(", "),
   film: "Film of your walk (GIF)",
   sketches: (/** @type {unknown} */ steps) => `Quick sketches in ${countOfSteps(Number(steps))}`,
   still: "The other pictures are still quick sketches.",

@@ -1,7 +1,8 @@
 // Forward: how noise destroys a picture. The page computes it in both editions.
 
 import { key } from "../../drawing/chart.js";
-import { button, el, find, markup, meanings, write } from "../../drawing/dom.js";
+import { button, el, find, markup, write } from "../../drawing/dom.js";
+import { meanings } from "../../drawing/meanings.js";
 import { play } from "../../drawing/motion.js";
 import { Form } from "../../form/form.js";
 import { ownPicture } from "../../form/own.js";

@@ -1,5 +1,6 @@
 // The pictures of the Forward tab: x_0, ε, x_t, the mean of the step back, and what that takes away.
-import { context2d, find, write } from "../../drawing/dom.js";
+import { context2d } from "../../drawing/canvas.js";
+import { find, write } from "../../drawing/dom.js";
 import { attribute } from "../../words/symbols.js";
 import { noised, rms, sum, toPixels, visibleGain } from "./mix.js";
 import { WORDS } from "./words.js";

@@ -1,5 +1,6 @@
 // t small steps against one jump: a worker computes them, as they take noise of every step.
-import { all, find, table } from "../../drawing/dom.js";
+import { all, find } from "../../drawing/dom.js";
+import { table } from "../../drawing/table.js";
 import { show } from "../../pictures/sprite.js";
 import { Status } from "../../run/status.js";
 import { fixed, signed } from "../../words/numbers.js";

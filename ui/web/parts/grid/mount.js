@@ -1,6 +1,8 @@
 // Grid: steps × variance, or × sampler, from one seed. Each cell opens in Watch.
-import { button, el, meanings, table } from "../../drawing/dom.js";
+import { button, el } from "../../drawing/dom.js";
+import { meanings } from "../../drawing/meanings.js";
 import { NOISE, soon } from "../../drawing/motion.js";
+import { table } from "../../drawing/table.js";
 import { show } from "../../pictures/sprite.js";
 import { Panel } from "../../run/panel.js";
 import { WAYS } from "../../words/meanings.js";

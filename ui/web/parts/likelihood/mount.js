@@ -1,5 +1,6 @@
 // What a picture costs in bits, measured live.
-import { all, el, find, markup, meanings, write } from "../../drawing/dom.js";
+import { all, el, find, markup, write } from "../../drawing/dom.js";
+import { meanings } from "../../drawing/meanings.js";
 import { Source } from "../../form/source.js";
 import { show } from "../../pictures/sprite.js";
 import { Panel } from "../../run/panel.js";

@@ -1,5 +1,5 @@
 // What a measurement sends, as tables.
-import { table } from "../../drawing/dom.js";
+import { table } from "../../drawing/table.js";
 import { number } from "../../words/numbers.js";
 import { indexed } from "../../words/symbols.js";
 import { countOfSteps } from "../../words/units.js";

@@ -1,5 +1,6 @@
 // Where a place of the picture looks: maps of self-attention, as light on the picture.
-import { context2d, el } from "../../drawing/dom.js";
+import { context2d } from "../../drawing/canvas.js";
+import { el } from "../../drawing/dom.js";
 import { drawable } from "../../pictures/sprite.js";
 
 /** @import { Drawable, Sprite } from "../../pictures/sprite.js" */

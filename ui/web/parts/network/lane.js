@@ -1,5 +1,6 @@
 // One U: its tiles and lines, and what they show at a step.
-import { button, context2d, el, find, svg } from "../../drawing/dom.js";
+import { context2d } from "../../drawing/canvas.js";
+import { button, el, find, svg } from "../../drawing/dom.js";
 import { ARROWS } from "../../drawing/hands.js";
 import { drawable } from "../../pictures/sprite.js";
 import { indexed } from "../../words/symbols.js";

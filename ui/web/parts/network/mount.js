@@ -1,5 +1,7 @@
 // The network: what each block of a U-Net says while it denoises; parts switched off, and blocks of another run.
-import { all, button, context2d, el, find, isShown, markup, meanings, within, write } from "../../drawing/dom.js";
+import { context2d } from "../../drawing/canvas.js";
+import { all, button, el, find, isShown, markup, within, write } from "../../drawing/dom.js";
+import { meanings } from "../../drawing/meanings.js";
 import { nextFrame, soon } from "../../drawing/motion.js";
 import { Scrubber } from "../../drawing/transport.js";
 import { drawable } from "../../pictures/sprite.js";

@@ -1,6 +1,7 @@
 // Charts and numbers beside the clouds: the marginals of both coordinates, the moments, and the loss of a training.
 import { Chart, ceiling, halves, key, path, scale, stairs, swatch } from "../../drawing/chart.js";
-import { el, table } from "../../drawing/dom.js";
+import { el } from "../../drawing/dom.js";
+import { table } from "../../drawing/table.js";
 import { cells } from "../../process/mixture.js";
 import { signed } from "../../words/numbers.js";
 import { histogram, moments } from "./cloud.js";

@@ -1,6 +1,7 @@
 // In the plane: two clouds of points from one x_T, beside the true marginals, which are known exactly.
 import { swatch } from "../../drawing/chart.js";
-import { el, find, markup, meanings } from "../../drawing/dom.js";
+import { el, find, markup } from "../../drawing/dom.js";
+import { meanings } from "../../drawing/meanings.js";
 import { POINTS } from "../../plans/fields.js";
 import { Panel } from "../../run/panel.js";
 import { WAYS } from "../../words/meanings.js";

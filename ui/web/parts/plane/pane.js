@@ -1,5 +1,5 @@
 // One lane's cloud on its canvas: where the points belong, the score, the points and their paths.
-import { context2d } from "../../drawing/dom.js";
+import { context2d } from "../../drawing/canvas.js";
 import { cells } from "../../process/mixture.js";
 
 /** @import { Frame } from "./cloud.js" */

@@ -1,5 +1,6 @@
 // What is erased of a picture: a grid of cells that a pointer or the keyboard paints over it.
-import { context2d, el } from "../../drawing/dom.js";
+import { context2d } from "../../drawing/canvas.js";
+import { el } from "../../drawing/dom.js";
 import { ARROWS, onDrag } from "../../drawing/hands.js";
 import { REPAIR } from "../../words/rows.js";
 

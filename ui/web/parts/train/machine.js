@@ -64,14 +64,3 @@ export function duration(recipes, side, rate) {
   const each = costOf(recipes, side) / rate;
   return { all: recipes[0].images * each, first: Math.min(FIRST, recipes[0].images) * each };
 }
-
-/** The right to train in this window: what gives it back, or null where another window of this browser trains. @returns {Promise<(() => void) | null>} */
-export function alone() {
-  const { locks } = navigator;
-  if (!locks) return Promise.resolve(() => {});
-  return new Promise((resolve) => {
-    locks.request("lab-training", { ifAvailable: true }, (lock) =>
-      lock ? new Promise((release) => resolve(() => release(undefined))) : resolve(null),
-    );
-  });
-}

@@ -10,7 +10,7 @@ import { UserError, without } from "../../process/errors.js";
 import { give } from "../../run/saving.js";
 import { ANY } from "../../words/units.js";
 import { costOf, machineOf } from "./machine.js";
-import { MODELS, RUN } from "./words.js";
+import { MODELS, NO_WEIGHTS } from "./words.js";
 
 /** @import { Page } from "../../app.js" */
 /** @import { Files } from "../../learning/checkpoint.js" */
@@ -52,7 +52,7 @@ export class Models {
     const answer = await fetch(new URL(WEIGHTS, document.baseURI)).catch(
       without("the weights that a training begins with"),
     );
-    if (!answer?.ok) throw new UserError(RUN.noWeights);
+    if (!answer?.ok) throw new UserError(NO_WEIGHTS);
     return { file: await answer.arrayBuffer(), name: MODEL, nullLabel: NO_LABEL };
   }
 

@@ -4,6 +4,7 @@ import { swatch } from "../../drawing/chart.js";
 import { button, el, isShown, sheet, write } from "../../drawing/dom.js";
 import { soon } from "../../drawing/motion.js";
 import { Form } from "../../form/form.js";
+import { alone } from "../../learning/alone.js";
 import { without } from "../../process/errors.js";
 import { slideItem } from "../../run/items.js";
 import { Status } from "../../run/status.js";
@@ -11,7 +12,7 @@ import { ANY, problem } from "../../words/units.js";
 import { asLaneA, questions, recipesOf, titlesOf } from "./choices.js";
 import { Comparison } from "./copies.js";
 import { Follow } from "./follow.js";
-import { alone, battery, duration, knownRate, lack, rememberRate, savesData } from "./machine.js";
+import { battery, duration, knownRate, lack, rememberRate, savesData } from "./machine.js";
 import { Models } from "./models.js";
 import { Session } from "./session.js";
 import { Source } from "./source.js";
@@ -67,9 +68,7 @@ class Train {
     this.form = new Form(this.fields, page.given, (name) => this.#changed(name));
     this.source = new Source(() => this.#changed());
     this.models = new Models(page);
-    this.session = new Session({ ...this.models.means, alone: alone, now: () => performance.now() }, () =>
-      this.#news(),
-    );
+    this.session = new Session({ ...this.models.means, alone, now: () => performance.now() }, () => this.#news());
     this.view = new View(
       {
         use: (lane) => this.#use(lane),

@@ -4,7 +4,6 @@ import { UserError } from "../../process/errors.js";
 import { failure } from "../../words/units.js";
 import { NEXT, SHOWS } from "./standing.js";
 import { LiveTrack } from "./track.js";
-import { RUN as SAID } from "./words.js";
 
 /** @import { Values } from "../../messages/client.js" */
 /** @import { Pictures } from "../../learning/pictures.js" */
@@ -20,11 +19,11 @@ import { RUN as SAID } from "./words.js";
 /** A training as the browser keeps it. isOver: whether it has finished. @typedef {Asked & { snapshot: Snapshot, isOver: boolean }} Kept */
 /**
  * What a session is made of, so that node can test it. make: a training of these lanes. keep: puts a record on the shelf; a sentence where that is not possible, else "". alone:
- * gets the right to train, and what gives it back. now: milliseconds.
+ * gets the right to train, and what gives it back; throws where another window has it. now: milliseconds.
  * @typedef {object} Means
  * @property {(asked: Asked, snapshot?: Snapshot) => Promise<Training>} make
  * @property {(record: Kept) => Promise<string>} keep
- * @property {() => Promise<(() => void) | null>} alone
+ * @property {() => Promise<() => void>} alone
  * @property {() => number} now
  */
 
@@ -200,7 +199,6 @@ export class Session {
   /** Get the right to train; throws where another window has it. */
   async #hold() {
     this.#release ??= await this.means.alone();
-    if (!this.#release) throw new UserError(SAID.elsewhere);
   }
 
   #free() {

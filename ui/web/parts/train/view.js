@@ -1,6 +1,7 @@
 // Shows a training: samples of each lane at the time that is chosen, errors and losses. Its elements are made once.
 import { swatch } from "../../drawing/chart.js";
-import { button, el, meanings, write } from "../../drawing/dom.js";
+import { button, el, write } from "../../drawing/dom.js";
+import { meanings } from "../../drawing/meanings.js";
 import { Scrubber } from "../../drawing/transport.js";
 import { show } from "../../pictures/sprite.js";
 import { attribute } from "../../words/symbols.js";

@@ -88,11 +88,7 @@ export const MODELS = {
     `${kind === "own" ? "pictures" : kind}-${images}${lane === null ? "" : `-${"ab"[lane]}`}`,
 };
 
-/** What goes wrong with a training. */
-export const RUN = {
-  noWeights: "The weights of the digits could not be loaded: try again.",
-  elsewhere: "Another window of this browser trains already. Stop it there, then try again.",
-};
+export const NO_WEIGHTS = "The weights of the digits could not be loaded: try again.";
 
 /** How a title names a choice of a lane. @type {Record<string, (title: string) => string>} */
 export const CHOICE = {

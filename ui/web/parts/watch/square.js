@@ -1,9 +1,11 @@
 // The square between four words as a starter. A pointer that moves over the button moves through the recorded square.
 
-import { context2d, el } from "../../drawing/dom.js";
+import { context2d } from "../../drawing/canvas.js";
+import { el } from "../../drawing/dom.js";
+import { blend } from "../../drawing/square.js";
 import { drawable } from "../../pictures/sprite.js";
-import { around, sharesAt } from "../../process/square.js";
-import { WORDS } from "../between/words.js";
+import { sharesAt } from "../../process/square.js";
+import { mixed } from "../../words/square.js";
 
 /** @import { Page } from "../../app.js" */
 
@@ -28,17 +30,14 @@ export async function enliven(page, starter, small) {
 
   /** Show the picture of a place. @param {number} right 0 to 1 @param {number} down */
   function show(right, down) {
-    const last = side - 1;
     const context = context2d(small);
-    context.globalCompositeOperation = "lighter";
-    context.clearRect(0, 0, size, size);
-    for (const [cell, share] of around(right * last, down * last, side, (one) => tiles.has(one))) {
+    const has = (/** @type {number} */ cell) => tiles.has(cell);
+    blend(context, [right, down], side, has, (cell) => {
       const [image, at] = /** @type {[ImageBitmap, number]} */ (tiles.get(cell));
-      context.globalAlpha = share;
       context.drawImage(image, at * size, 0, size, size, 0, 0, size, size);
-    }
+    });
     context2d(large).drawImage(small, 0, 0);
-    said.textContent = WORDS.mixture(sharesAt(right, down), corners);
+    said.textContent = mixed(sharesAt(right, down), corners);
   }
 
   starter.addEventListener("pointermove", ({ target, clientX, clientY }) => {

@@ -1,7 +1,8 @@
 // The hand in Watch: a brush over x_t. What it changes makes a second run, which goes on from there beside the first.
 
+import { context2d } from "../../drawing/canvas.js";
 import { Chart, ceiling, halves, path, scale } from "../../drawing/chart.js";
-import { button, context2d, el, write } from "../../drawing/dom.js";
+import { button, el, write } from "../../drawing/dom.js";
 import { ARROWS } from "../../drawing/hands.js";
 import { common, fits } from "../../plans/touch.js";
 import { number } from "../../words/numbers.js";

@@ -1,0 +1,63 @@
+// The finger on a square of pictures between four texts, and the mixture of pictures that lies under it.
+
+import { around } from "../process/square.js";
+import { el } from "./dom.js";
+import { ARROWS, onDrag } from "./hands.js";
+
+/** A finger that a pointer or arrow keys move. */
+export class Finger {
+  /** Where it is: right and down, from 0 to 1. @type {[right: number, down: number]} */
+  at = [0, 0];
+  element = el("i", { class: "finger" });
+
+  /**
+   * @param {HTMLElement} area on which it lies
+   * @param {() => number} side how many pictures a side has; 0 where none are there
+   * @param {(first: boolean) => void} moved first: a pointer has put it down
+   * @param {number} step the part of a picture that one press of an arrow key moves
+   */
+  constructor(area, side, moved, step) {
+    this.side = side;
+    this.moved = moved;
+    // The middle of a picture is its place.
+    const inside = (/** @type {number} */ share) => (share * side() - 0.5) / (side() - 1);
+    onDrag(area, (x, y, first) => side() && this.go(inside(x), inside(y), first));
+    area.addEventListener("keydown", (event) => {
+      const by = ARROWS[event.key];
+      if (!by || !side()) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const [right, down] = this.at.map((at, axis) => at + (by[axis] * step) / (side() - 1));
+      this.go(right, down);
+    });
+  }
+
+  /** Move it; beyond an edge it stays at the edge. @param {number} right @param {number} down @param {boolean} [first] */
+  go(right, down, first = false) {
+    this.at = [Math.min(1, Math.max(0, right)), Math.min(1, Math.max(0, down))];
+    this.moved(first);
+  }
+
+  /** Show it where it is. */
+  show() {
+    const side = this.side();
+    const [left, top] = this.at.map((at) => `${100 * ((at * (side - 1) + 0.5) / side)}%`);
+    Object.assign(this.element.style, { left, top });
+  }
+}
+
+/**
+ * Draw what lies at a place of a square: the four nearest pictures, each with its share.
+ * @param {CanvasRenderingContext2D} context @param {[right: number, down: number]} at @param {number} side pictures
+ * @param {(cell: number) => boolean} has whether a picture is there @param {(cell: number) => void} draw it over the whole canvas
+ */
+export function blend(context, [right, down], side, has, draw) {
+  context.save();
+  context.globalCompositeOperation = "lighter";
+  context.clearRect(0, 0, context.canvas.width, context.canvas.height);
+  for (const [cell, share] of around(right * (side - 1), down * (side - 1), side, has)) {
+    context.globalAlpha = share;
+    draw(cell);
+  }
+  context.restore();
+}

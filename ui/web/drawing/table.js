@@ -1,0 +1,24 @@
+// A table that scrolls where it is wider than the page.
+
+import { WORDS } from "../words/page.js";
+import { el } from "./dom.js";
+
+/**
+ * A table whose first column is of headings.
+ * @param {string} caption
+ * @param {(string | Node)[]} heads
+ * @param {(string | Node)[][]} rows
+ * @param {number} [ours] how many columns are ours; those after it are published
+ */
+export function table(caption, heads, rows, ours = heads.length) {
+  const whose = (/** @type {number} */ i) => (i < ours ? "" : "theirs");
+  const headed = (/** @type {string | Node} */ text, /** @type {number} */ i) =>
+    text ? el("th", { scope: "col", class: whose(i) }, text) : el("td", null);
+  const head = el("tr", null, ...heads.map(headed));
+  const body = rows.map(([first, ...cells]) => {
+    const others = cells.map((cell, i) => el("td", { class: whose(i + 1) }, cell));
+    return el("tr", null, el("th", { scope: "row" }, first), ...others);
+  });
+  const content = el("table", null, el("caption", null, caption), el("thead", null, head), el("tbody", null, ...body));
+  return el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption || WORDS.table }, content);
+}

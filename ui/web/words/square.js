@@ -1,0 +1,10 @@
+// What a place of the square between four texts is called.
+
+/** The parts of a mixture in words, the largest first. @param {number[]} shares @param {string[]} corners */
+export const mixed = (shares, corners) =>
+  shares
+    .map((share, i) => /** @type {const} */ ([Math.round(100 * share), corners[i]]))
+    .filter(([share]) => share > 0)
+    .sort(([a], [b]) => b - a)
+    .map(([share, name]) => `${share} % ${name}`)
+    .join(", ");
