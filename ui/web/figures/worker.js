@@ -1,7 +1,7 @@
 // The light door to a worker: figures ask, and numbers come back.
 
 import { load } from "../network/model.js";
-import { UserError } from "../process/errors.js";
+import { UserError, without } from "../process/errors.js";
 import { Turns } from "./turns.js";
 import { VERBS } from "./verbs.js";
 
@@ -31,7 +31,7 @@ const turns = new Turns(
 
 /** A file, with news of how far it is. @param {string} address @param {(bytes: number) => void} more */
 async function fetched(address, more) {
-  const answer = await fetch(address).catch(() => null);
+  const answer = await fetch(address).catch(without("a file of the model"));
   if (!answer?.ok || !answer.body) throw new UserError(UNREACHABLE);
   const counted = new TransformStream({
     transform(piece, out) {
