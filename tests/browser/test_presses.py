@@ -138,6 +138,7 @@ def quiet(window, app):
     yield window
     window.goto(f"{app.local_url}health")  # of the same origin, and no page
     window.evaluate("sessionStorage.clear()")
+    window.evaluate("for (const key in localStorage) if (key.startsWith('lab-how')) delete localStorage[key]")
     window.unroute_all()
     window.set_viewport_size({"width": 1280, "height": 720})
     errors, window.errors = window.errors, []

@@ -21,7 +21,7 @@ from ui.serving.scripted import Script
 from ui.web import FILES
 
 FIGURES = FILES / "examples" / "course"
-EVALUATING = (Path(__file__).parents[2] / "docs" / "evaluating.md").read_text(encoding="utf-8")
+FINDINGS = (Path(__file__).parents[2] / "docs" / "findings.md").read_text(encoding="utf-8")
 LESSONS = {lesson.name: lesson for lesson in course.LESSONS}
 pytestmark = pytest.mark.usefixtures("torch_engine")
 
@@ -116,7 +116,7 @@ def test_squares_change_the_digit_most_near_500():
         t, _ = max(curve["points"], key=lambda point: point[1])
         assert t == 500
         pixels, shares = 2 * curve["side"], dict(curve["points"])  # a cell of digits has 2×2
-        (row,) = re.findall(rf"\| {pixels}×{pixels} pixels .*", EVALUATING)
+        (row,) = re.findall(rf"\| {pixels}×{pixels} pixels .*", FINDINGS)
         assert re.findall(r"([\d.]+) %", row) == [f"{100 * shares[t]:g}" for t in (1000, 500, 100)]
     assert f"counts {course.TOUCHES['seeds']} runs" in LESSONS["decided"].answer
     assert LESSONS["decided"].answer.endswith("these most often make another digit near t = 500.")

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 import ddpm_core
+from ddpm_core.imaging.image_files import open_picture
 from ddpm_core.imaging.pixels import from_uint8
 from ddpm_core.noise import gaussian
 from ui.runs import touch
@@ -51,7 +52,7 @@ def from_noise() -> list[Pictures]:
 
 def noising() -> list[Pictures]:
     model = ddpm_core.load("mnist-tiny")
-    picture = Image.open(FILES / "examples/drawings/lighthouse.png").convert("RGB").resize((48, 48))
+    picture = open_picture(FILES / "examples/drawings/lighthouse.png").convert("RGB").resize((48, 48))
     x_0 = from_uint8(np.array(picture)[None])
     eps = gaussian(13, 0, x_0.shape[1:])[None]
     return [
@@ -110,7 +111,7 @@ def by_itself() -> list[Pictures]:
     (answer,) = json.loads((FILES / "parts/train/example.json").read_text("utf-8"))["results"]
     rows = []
     for i in (2, 5, -1):
-        grid = np.asarray(Image.open(io.BytesIO(base64.b64decode(answer["grids"][i]["ema"]["base64"]))).convert("L"))
+        grid = np.asarray(open_picture(io.BytesIO(base64.b64decode(answer["grids"][i]["ema"]["base64"]))).convert("L"))
         cell = [grid[:28, 30 * k : 30 * k + 28] for k in range(COLUMNS)]
         rows.append(np.stack(cell)[..., None])
     return rows
