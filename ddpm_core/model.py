@@ -224,7 +224,7 @@ class Decoder(Protocol):
         ...
 
 
-Text = Callable[[Sequence[str]], Tensor]  # a text encoder: of each prompt its condition, float32 (N, L, D)
+Text = Callable[[list[str]], Tensor]  # a text encoder: of each prompt its condition, float32 (N, L, D)
 
 
 @runtime_checkable
