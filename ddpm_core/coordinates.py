@@ -39,14 +39,16 @@ class Coordinates(Protocol):
 
     Coordinates don't change: a model asks once for the translation at all whole times, when it is made. At real times,
     `translation` gets their `Levels`, which have t, alpha_bar and sigma like a schedule, a number for each time.
-
-    gives: the prediction, one of names.PREDICTIONS; None for the model's own.
     """
 
     @property
-    def gives(self) -> Prediction | None: ...
+    def gives(self) -> Prediction | None:
+        """The prediction that follows from the network's output, one of names.PREDICTIONS; None for the model's own."""
+        ...
 
-    def translation(self, schedule: NoiseSchedule | Levels) -> Translation: ...
+    def translation(self, schedule: NoiseSchedule | Levels) -> Translation:
+        """Return the translation at each time of the schedule, float64 (T + 1,), or of the levels, like their t."""
+        ...
 
 
 @dataclass(frozen=True)

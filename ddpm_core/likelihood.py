@@ -152,7 +152,8 @@ def rechain(
 
     The network is not evaluated again: if the mean is computed from x̂_0, a term depends on the network only through
     the mean of (x̂_0 − x_0)². full: the result of the full chain, or of another chain that visits all times of the new
-    one. Raises ValueError for learned variances, μ̃-prediction, and a chain that misses t = 1 or visits other times.
+    one. images: the same, uint8 (N, H, W, C). Raises ValueError for learned variances, μ̃-prediction, and a chain that
+    misses t = 1 or visits other times.
     """
     schedule, (pairs, variance) = model.schedule, chain(model, variance, steps, spacing)
     column = {t: i for i, t in enumerate(full.times)}

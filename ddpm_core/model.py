@@ -183,7 +183,9 @@ class EngineNetwork(Protocol):
 
     @property
     def with_gradients(self) -> Callable[..., Tensor]:
-        """Evaluate the network with gradients with respect to x, in PyTorch and float32, whatever the engine is.
+        """Evaluate the network with gradients with respect to x (N, C, H, W), in PyTorch and float32.
+
+        The arguments are those of the network, and so is the result. The engine does not matter.
 
         Raises ValueError where the weights were rounded, and there is no file to read the exact ones from.
         """
@@ -224,7 +226,7 @@ class Decoder(Protocol):
         ...
 
 
-Text = Callable[[Sequence[str]], Tensor]  # a text encoder: of each prompt its condition, float32 (N, L, D)
+Text = Callable[[list[str]], Tensor]  # a text encoder: of each prompt its condition, float32 (N, L, D)
 
 
 @runtime_checkable
@@ -472,7 +474,7 @@ def check_state(model: ModelSpec, x: Any, name: str, n: int | None = None) -> No
 
 
 def tensor_text(x: Tensor) -> str:
-    """Describe a tensor in a few words."""
+    """Describe a tensor by its shape and its dtype."""
     return f"{tuple(x.shape)} {dtype_text(x.dtype)}"
 
 

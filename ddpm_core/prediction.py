@@ -135,7 +135,7 @@ def evaluation(
     clip: bool | None = None,
     grad: bool = False,
 ) -> Denoised:
-    """Do the same as `predict`, without its checks, for labels from `label_tensor`.
+    """Do the same as `predict`, without its checks, for labels from `label_tensor`; x_t is (N, C, H, W).
 
     Images with the null label are evaluated without guidance.
     """
@@ -150,7 +150,10 @@ def evaluation(
 
 
 def denoised(model: ModelSpec, output: Tensor, x_t: Tensor, t: Time, clip: bool, v: Tensor | None = None) -> Denoised:
-    """Return the quantities that follow from a network's output for x_t; the rest as for `predict`."""
+    """Return the quantities that follow from a network's output for x_t, both (N, C, H, W), each of the same shape.
+
+    v: the network's output for the learned variance, None if it has none. The other arguments are those of `predict`.
+    """
     x_0, eps = to_x0_eps(model.schedule, model.prediction, output, x_t, t)
     x0_hat = x_0.clamp(-1, 1) if clip else x_0
     if clip and model.prediction != "mu":

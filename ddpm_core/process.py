@@ -210,7 +210,7 @@ def to_x0_eps(
 
 def check_signal(prediction: Prediction, alpha_bar: Tensor) -> None:
     """Raise ValueError where ᾱ_t is 0 and the network predicts ε: then x_t is noise alone, and ε says
-    nothing of x_0.
+    nothing of x_0. alpha_bar: of any shape.
     """
     if prediction == "epsilon" and bool((alpha_bar == 0).any()):
         raise ValueError("x_T is pure noise in this schedule (alpha_bar[T] = 0): ε-prediction can't give x̂_0 there")
@@ -323,7 +323,7 @@ def _number(t: Time | np.integer) -> Time:
 
 
 def to_device(values: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
-    """Move values to a device, and cast them first: Apple's GPUs have no float64.
+    """Move values, of any shape, to a device, and cast them first: Apple's GPUs have no float64.
 
     From the CPU to CUDA they go through pinned memory, so the CPU does not wait for earlier computations.
     """

@@ -320,7 +320,7 @@ class Method(Protocol):
     def steps(
         self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
     ) -> Iterator[Step]:
-        """Yield the steps of one run, as a `samplers.SamplerFunction` does."""
+        """Yield the steps of one run from x = x_T (N, C, H, W), as a `samplers.SamplerFunction` does."""
         ...
 
 

@@ -284,7 +284,9 @@ def follow(
     noise: Noise | None = None,
     attention: bool = False,
 ) -> Iterator[tuple[int, Step]]:
-    """Yield the steps of the lanes as (lane, step), in order of falling t; the arguments are those of `trajectory`.
+    """Yield the steps of the lanes as (lane, step), in order of falling t.
+
+    The arguments, their shapes and the errors are those of `trajectory`.
 
     The chains are taken as they are: nothing of them is made or checked again.
 

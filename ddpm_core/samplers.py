@@ -145,7 +145,7 @@ class StepSampler:
     def steps(
         self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
     ) -> Iterator[Step]:
-        """Yield the steps of one chain, each evaluated by `predict`: this is a `SamplerFunction`."""
+        """Yield the steps of one chain from x (N, C, H, W), each evaluated by `predict`: a `SamplerFunction`."""
         step = self.start(schedule, pairs)
         for k, (t, s) in enumerate(pairs):
             found = predict(x, t)
@@ -443,9 +443,10 @@ def as_step(sampler: StepSampler, predict: Predict, schedule: NoiseSchedule, pai
 def check_step(
     made: Any, found: Denoised | None, expected: tuple[int, float, float], x: Tensor, sampler: StepSampler
 ) -> Step:
-    """Return what a sampler made of x as a step. found: the evaluation at x, None if the sampler evaluates by itself.
+    """Return what a sampler made of x (N, C, H, W) as a step.
 
-    Raises ValueError for a step with another index, t or s, and for what is no step.
+    found: the evaluation at x, None if the sampler evaluates by itself. Raises ValueError for a step with another
+    index, t or s, for tensors of another shape, dtype or device than x, and for what is no step.
     """
     step = made
     if found is not None and isinstance(made, tuple) and len(made) == 2:

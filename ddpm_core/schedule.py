@@ -402,7 +402,7 @@ class Levels:
 
     @property
     def sigma(self) -> Tensor:
-        """σ_t, like t."""
+        """Return σ_t = √((1 − ᾱ_t)/ᾱ_t), of the shape of t."""
         return ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
 
 

@@ -23,7 +23,8 @@ def to_threes(predict, schedule, pairs, x, *, noise, scale=2.0):
         with torch.enable_grad():
             (slope,) = torch.autograd.grad(log_p(x, torch.full((len(x),), t))[:, 3].sum(), x)
         x = x.detach()
-        signal, sigma = schedule.alpha_bar[t].sqrt().item(), (1 - schedule.alpha_bar[t]).sqrt().item()
+        alpha_bar = schedule.alpha_bar_at(t)
+        signal, sigma = alpha_bar**0.5, (1 - alpha_bar) ** 0.5
         eps = predict(x, t).eps - scale * sigma * slope
         x0_hat = (x - sigma * eps) / signal
         x = ddpm_core.q_sample(schedule, x0_hat, s, eps)  # DDIM with the new ε

@@ -98,7 +98,11 @@ def write(
     extra: Mapping[str, bytes | None] | None = None,
     int8: bool = False,
 ) -> None:
-    """`save` for a network beside its specification, which is none that an engine evaluates."""
+    """Do the same as `save`, for a network beside its specification that no engine evaluates.
+
+    Raises:
+        CheckpointError: for a folder that holds something else, and for half or int8 where the model was read from.
+    """
     contents = json_contents(model, unet)
     parts = latent_parts.files_of(model, unet)  # of a latent model, whose networks are in folders
     home = ("transformer/" if isinstance(unet, DiTTransformer2DModel) else "unet/") if parts else ""

@@ -177,7 +177,9 @@ def stored_weights(network: Network, source: Source | None) -> dict[str, Tensor]
 
 
 def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
-    """The tensors of a file, under today's names. A .bin file is a pickle: only tensors are taken, no code is run.
+    """Return the tensors of a file by today's names, each with the shape and dtype that it has in the file.
+
+    A .bin file is a pickle: only tensors are taken, and no code is run.
 
     Raises CheckpointError, with the file as `where`, for one that is damaged or holds anything but plain tensors.
     """

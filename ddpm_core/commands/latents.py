@@ -35,7 +35,8 @@ class LatentFlags(ChainFlags):
     def open(self, which: tuple[int, ...], pictures: Sequence[Path] = ()) -> tuple[Model, list[float], dict[str, Any]]:
         """Return the model, the times and the options, checked before anything is computed.
 
-        which: the default times, in quarters of T. pictures: the user's files, which must not be overwritten.
+        which: the default times, in quarters of T. pictures: the user's files, which must not be overwritten. Raises
+        ValueError if --grid is one of them or has another suffix than .png, and for rows that the model can't have.
         """
         check_output("--grid", self.grid, ".png")
         if os.path.realpath(self.grid) in map(os.path.realpath, pictures):

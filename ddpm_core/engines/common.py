@@ -151,9 +151,10 @@ def _whole(name: str, values: Tensor, known: int | None) -> Tensor:
 
 
 def example_inputs(unet: Network, n: int = 1, side: int | None = None) -> tuple[Tensor, ...]:
-    """Zeros as x, any time and, for a network with classes or words, labels, on the CPU. side: None for its own.
+    """Return zeros as x (n, C, H, W), a time for each (n,) and labels, on the CPU.
 
-    They are float32, whatever torch's default is.
+    A network without classes and words has no labels; classes are int64 (n,), words are float32 (n, L, D). x is
+    float32, whatever torch's default is. side: of x, None for the network's own.
     """
     time = torch.ones(n, dtype=torch.float32) if told_numbers(unet) else torch.zeros(n, dtype=torch.int64)
     size = side or unet.config["sample_size"]

@@ -53,7 +53,7 @@ class LatentDecoder:
         return weight_bytes(self.autoencoder) + getattr(self._engine, "memory", 0)
 
     def decode_by(self, engine: Callable[[Tensor], Tensor]) -> None:
-        """Let an engine evaluate the decoder. `autoencoder` stays as it is."""
+        """Let an engine evaluate the decoder: engine(z) decodes (1, C, H, W). `autoencoder` stays as it is."""
         self._engine = engine
         self._decoding = copy.copy(self.autoencoder)
         self._decoding._modules = {**self.autoencoder._modules, "decoder": _Evaluated(engine)}

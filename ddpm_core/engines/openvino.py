@@ -232,7 +232,7 @@ class OpenVINONetwork(_Converted):
         return common.weight_bytes(self.unet) + self.with_gradients.memory + self._compiled_bytes(self.unet)
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
-        """As `EngineNetwork` says."""
+        """Return the output for x (N, C, H, W), with its dtype and on its device: see `EngineNetwork`."""
         t_index, labels = self._inputs.checked(x, t_index, labels)
         if t_index.is_floating_point() and not self._tells_features:  # it was converted for whole numbers
             with torch.no_grad():
@@ -246,7 +246,7 @@ class OpenVINONetwork(_Converted):
         return output.to(x.device, x.dtype)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
-        """Return how much each place looks at each token of the prompt: see `EngineNetwork`."""
+        """Return how much each place looks at each token of the prompt, (N, L, H, W): see `EngineNetwork`."""
         return self.with_gradients.attention(x, t_index, states)
 
     def _arrays(self, x: Tensor, t_index: Tensor, *labels: Tensor) -> list[np.ndarray]:

@@ -179,11 +179,12 @@ class ExactNetwork:
         self._lock = threading.RLock()
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return the network's output for x (N, C, H, W), with its dtype and on its device, and with gradients."""
         condition = self._inputs.checked(x, t_index, labels)
         return _in_chunks(partial(_output, self.module()), self._device, x, *condition)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
-        """The maps of `CrossAttention`, with the dtype and on the device of x."""
+        """Return the maps of `CrossAttention`, (N, L, H, W), with the dtype and on the device of x."""
         with self._lock:
             if self._attention is None:
                 self._attention = CrossAttention(self.module())
@@ -311,7 +312,7 @@ class TorchNetwork:
         return _in_chunks(self._forward, self.device, x, *condition, self.together)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
-        """Return how much each place looks at each token of the prompt: see `EngineNetwork`."""
+        """Return how much each place looks at each token of the prompt, (N, L, H, W): see `EngineNetwork`."""
         return self.with_gradients.attention(x, t_index, states)
 
     @torch.inference_mode()  # quicker than no_grad; `_in_chunks` copies the output, and the copy may have gradients

@@ -133,7 +133,7 @@ def save_webp(
 ) -> None:
     """Save the same as an endless WebP: all colours without loss, in a file of about half the size.
 
-    The arguments are those of `save_gif`; about is in the file's EXIF data, as ImageDescription.
+    The arguments and their shapes are those of `save_gif`; about is in the file's EXIF data, as ImageDescription.
     """
     pictures, options = _animation(frames, seconds, hold, scale)
     exif = Image.Exif()
