@@ -34,7 +34,7 @@ def encode(model: Model, images: np.ndarray | Tensor, t: float, seeds: Seeds) ->
     """Return the latents x_t ~ q(x_t | x_0) of pictures, Eq. 4, float32 (N, C, H, W).
 
     At t = 0 this is x_0. At t = T it is ε itself, the x_T of the seed's run, because the model's x_T ~ N(0, I) knows
-    nothing of the picture. (In the paper's schedule √ᾱ_T is .006, so this leaves out less than one grey level.)
+    nothing of the picture. (In the paper's schedule √ᾱ_T is 0.006, so this leaves out less than one grey level.)
 
     Arguments:
         model: gives the schedule, size and channels.

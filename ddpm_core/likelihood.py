@@ -337,7 +337,7 @@ def _check_cdf(cdf: Cdf) -> None:
 
 
 def _tanh_cdf(z: Tensor) -> Tensor:
-    """½(1 + tanh(√(2/π)(z + .044715 z³))), written as a sigmoid, which does not cancel in the lower tail."""
+    """½(1 + tanh(√(2/π)(z + 0.044715 z³))), written as a sigmoid, which does not cancel in the lower tail."""
     return torch.sigmoid(2 * math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))
 
 

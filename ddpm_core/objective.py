@@ -52,7 +52,7 @@ def loss(
     "simple" is ‖target − network(x_t, t)‖² averaged over pixels, Eq. 14. The target is what the model's network
     predicts: ε, x_0, v, μ̃ or ε − x_0. "vlb" is T · L_{t−1} in bits per dimension, with the network's mean (x̂_0 isn't
     clipped). For t uniform on 1..T, its mean is the bound of Eq. 5 without the constant L_T. "hybrid" is L_simple + λ
-    L_vlb with λ = .001, where the bound trains only the variance (Nichol & Dhariwal 2021, Eq. 16).
+    L_vlb with λ = 0.001, where the bound trains only the variance (Nichol & Dhariwal 2021, Eq. 16).
 
     Arguments:
         model: its schedule, prediction, variance and coordinates count. Its network is trained: first put the one that

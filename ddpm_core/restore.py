@@ -576,7 +576,7 @@ def restore(
         model: a model from `load`, or your own Model.
         y: float; one measurement for all seeds, (1, ...), or one for each; see `Measurement.observe`.
         measurement: the measurement that made y.
-        method: a name of METHODS, or an instance such as RePaint(jump=5) or DPS(zeta=.5).
+        method: a name of METHODS, or an instance such as RePaint(jump=5) or DPS(zeta=0.5).
         seeds: one for each picture.
         steps, sampler, variance, spacing, eta: the chain, as for `trajectory`.
         clip: clip x̂_0 to [−1, 1]; None as the checkpoint says.

@@ -206,7 +206,7 @@ class NoiseSchedule:
 
     @classmethod
     def cosine(cls, T: int = 1000) -> NoiseSchedule:
-        """ᾱ_t ∝ cos²((t/T + .008)/1.008 · π/2), β capped at .999 (Nichol & Dhariwal 2021, Eq. 17).
+        """ᾱ_t ∝ cos²((t/T + 0.008)/1.008 · π/2), β capped at 0.999 (Nichol & Dhariwal 2021, Eq. 17).
 
         Arguments:
             T: steps of the forward process.
@@ -446,7 +446,7 @@ def _sigmoid(T: int, beta_start: float, beta_end: float) -> Tensor:
 
 
 def _from_alpha_bar(alpha_bar: Callable[[float], float]) -> Callable[..., Tensor]:
-    """β_t = min(1 − ᾱ(t/T)/ᾱ((t − 1)/T), .999)."""
+    """β_t = min(1 − ᾱ(t/T)/ᾱ((t − 1)/T), 0.999)."""
 
     def betas(T: int, **_: float) -> Tensor:
         values = [alpha_bar(t / T) for t in range(T + 1)]

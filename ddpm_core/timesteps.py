@@ -35,7 +35,7 @@ def _trailing(T: int, n: int) -> list[int]:
 
 
 def _quadratic(T: int, n: int) -> list[int]:
-    """t = 1 + ⌊(k √(.8T)/(n − 1))²⌋, as the DDIM authors' code has it: the first x_t, near .8T, is x_T."""
+    """t = 1 + ⌊(k √(0.8T)/(n − 1))²⌋, as the DDIM authors' code has it: the first x_t, near 0.8T, is x_T."""
     return _distinct(T, [1 + int((k * np.sqrt(0.8 * T) / (n - 1)) ** 2) for k in range(n)])
 
 
@@ -80,7 +80,7 @@ def timestep_pairs(T: int, n: Steps, spacing: Spacing = "linspace", start: float
         n: 1..T. n = 1 is [(T, 0)] in every spacing, and n = T the whole chain. Or the times themselves, falling real
             numbers, at most T and above 0. Then there is no spacing, and x_T is used as x_t at the first time.
         spacing: one of FORMULAS. "linspace" is even, t = 1 + k (T − 1)/(n − 1); "leading" 1 + k ⌊T/n⌋; "trailing" T − k
-            T/n. "quadratic" is as in the DDIM authors' code: its first t is 1 + ⌊.8T⌋, 801 of 1000, and x_T is used as
+            T/n. "quadratic" is as in the DDIM authors' code: its first t is 1 + ⌊0.8T⌋, 801 of 1000, and x_T is used as
             x_801. "quadratic_T" has the same squares, stretched to start at T; this one is ours.
         start: the time where the chain starts, above 0 and at most T, None for T. Below T, the steps are those of a
             process of `start` steps, rounded up (n is 1..start). In every spacing the first one is at t = start,

@@ -102,7 +102,7 @@ def test_a_density_of_many_parts():
 
 
 def toy(prediction="epsilon", **fields):
-    """A smooth, wrong ε, whose Jacobian is not diagonal, as a model of any prediction. Each label shifts it by .3."""
+    """A smooth, wrong ε, whose Jacobian is not diagonal, as a model of any prediction. Each label shifts it by 0.3."""
 
     def network(x, t_index, labels):
         sigma = column(torch.from_numpy(np.exp(np.interp(t_index, np.arange(1000), LINEAR.sigma[1:].log()))))

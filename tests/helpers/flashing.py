@@ -1,8 +1,9 @@
 """How much of a picture flashes, as WCAG 2.3.1 defines it: `python tests/helpers/flashing.py` measures the page.
 
-A flash is a pair of opposing changes of relative luminance by a tenth or more of its maximum, the darker below .8. More
-than three in any second are dangerous where they fill a quarter of ten degrees of sight: 341 × 256 CSS pixels at the
-usual distance. Here a place is a square of 16 CSS pixels. https://www.w3.org/TR/WCAG22/#dfn-general-flash-and-red-flash-thresholds
+A flash is a pair of opposing changes of relative luminance by a tenth or more of its maximum, the darker below 0.8.
+More than three in any second are dangerous where they fill a quarter of ten degrees of sight: 341 × 256 CSS pixels at
+the usual distance. Here a place is a square of 16 CSS pixels.
+https://www.w3.org/TR/WCAG22/#dfn-general-flash-and-red-flash-thresholds
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ SECOND_HALF = {"learned": learned_v, "learned_range": learned_range_v}
 
 
 def toy_model(prediction="epsilon", variance="beta", schedule=LINEAR, **fields):
-    """oracle.toy_eps as a ddpm_core Model of 3 x 4 x 4 images; labels, where given, shift eps by .3 each."""
+    """oracle.toy_eps as a ddpm_core Model of 3 x 4 x 4 images; labels, where given, shift eps by 0.3 each."""
     ab = schedule.alpha_bar.numpy()
 
     def network(x, t_index, labels):

@@ -201,7 +201,7 @@ def test_a_run_that_was_stopped_is_saved_as_far_as_it_went():
 
 
 def test_a_lane_that_has_not_begun_is_not_in_the_files_of_a_stopped_run():
-    """Quadratic times begin at about .8 T: till then there are pictures of B alone."""
+    """Quadratic times begin at about 0.8 T: till then there are pictures of B alone."""
     gate = Gate()
     place, stopped = SamplingPart(toylab.toy_services(Models(gate))), []
     for _ in range(4):

@@ -36,7 +36,7 @@ The colours of a are, with centre and spread as (1 − u) · row j + u · row j 
     q[k, y, x] = 1.6 tanh((Σ_c basis[k, c] · a[c, y, x] − centre[k]) / spread[k] / 1.6)
     L* = 56 + 22 q[0],  a* = 30 q[1],  b* = 30 q[2]
 
-as sRGB of the white D65 (X, Y, Z = .9505, 1, 1.089), clipped, and rounded to 8 bits.
+as sRGB of the white D65 (X, Y, Z = 0.9505, 1, 1.089), clipped, and rounded to 8 bits.
 """
 
 from __future__ import annotations
