@@ -6,7 +6,7 @@ import { SHARE } from "../words/page.js";
 /** @import { Item, Values } from "../messages/client.js" */
 /** The name of a figure and its values, as its attributes. @typedef {{ name: string, t?: string }} Shown */
 
-const HEIGHT = 760; // pixels: of the tallest figure that a frame of 480 pixels shows at first
+const HEIGHT = 800; // pixels: the tallest figure, the square between four words, has 796 at widths from 480
 
 /** The figure that shows what a part shows, by the name of the part. @type {Record<string, (values: Values) => Shown>} */
 const FIGURES = {
