@@ -2,12 +2,15 @@
 
 import { el } from "../drawing/dom.js";
 
-/** Open the browser's chooser of files: at once, as browsers allow it only then. @param {(file: File) => unknown} take */
+/**
+ * Open the browser's file chooser. This must happen during the click: browsers refuse it later.
+ * @param {(file: File) => unknown} take
+ */
 export function choosePicture(take) {
   const chooser = el("input", { type: "file", accept: "image/*", hidden: true });
   chooser.addEventListener("change", () => chooser.files?.[0] && take(chooser.files[0]));
   for (const over of ["change", "cancel"]) chooser.addEventListener(over, () => chooser.remove());
-  document.body.append(chooser); // Safari forgets one that is nowhere
+  document.body.append(chooser); // Safari drops a chooser that is not in the document
   chooser.click();
 }
 

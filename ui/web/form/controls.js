@@ -22,11 +22,11 @@ import { SAME } from "../words/units.js";
  * @property {() => string} [missing] what has to be chosen first, or ""
  */
 
-const FEW = 7; // names of a choice that stand side by side at most
-const MANY = 100; // classes that a list has at most; more are typed
-const SHORT = 50; // letters that these names have together at most
-const SHORTEST = 20; // letters of all classes together, up to which each has a tile: digits do
-const SEEDS = 1000; // from which the dice draws: people can tell each other a short seed
+const FEW = 7; // a choice with more names than this becomes a list
+const MANY = 100; // a model with more classes than this gets a text box in place of a list
+const SHORT = 50; // names that have more letters than this together become a list
+const SHORTEST = 20; // class names get a tile each if they have at most this many letters together, as the digits do
+const SEEDS = 1000; // the dice draw seeds below this number: people can tell each other a short seed
 
 let ids = 0;
 /** An id that no other element has. */
@@ -66,14 +66,19 @@ function input({ name, default: usual, low, high, step, placeholder, follows }, 
   const set = (value) => {
     box.value = String(value);
   };
-  /** Show the model's own value while nothing is typed. @param {Record<string, any>} about */
+  /** Show the model's own value as the placeholder of an empty box. @param {Record<string, any>} about */
   const offer = (about) => {
     if (follows) box.placeholder = about[follows].join(", ");
   };
   return { element: box, input: box, get: () => box.value.trim(), set, offer };
 }
 
-/** A prompt, empty for a model that takes none. @param {FieldForm} field @param {Form} form @returns {Control} */
+/**
+ * The control of a prompt. It is emptied for a model that takes no prompt.
+ * @param {FieldForm} field
+ * @param {Form} form
+ * @returns {Control}
+ */
 function prompt(field, form) {
   const { input: box, get, set } = input(field, form, "text");
   const list = el("datalist", { id: newId() });
@@ -99,7 +104,7 @@ function seed(field, form) {
     form.changed(field.name, true);
   };
   const attributes = { class: "button dice", title: FORM.seed, tabindex: -1 };
-  /** Draw a seed, but never the one in the box: that press would change nothing. */
+  /** Draw a seed that differs from the one in the box, so that each press changes something. */
   const another = () => {
     const drawn = Math.floor(Math.random() * (SEEDS - 1));
     return drawn < Number(get()) ? drawn : drawn + 1;
@@ -112,13 +117,13 @@ function seed(field, form) {
   return { element: el("div", { class: "row" }, box, dice), input: box, get, set };
 }
 
-/** A number, as a slider with a box beside it. @param {FieldForm} field @param {Form} form @returns {Control} */
+/** A slider with a number box beside it. @param {FieldForm} field @param {Form} form @returns {Control} */
 function slider(field, form) {
   const { name, label, step = 1, low = 0, high = 0, open = "", follows } = field;
   const { input: box, get } = input(field, form, "number");
   const logarithmic = low > 0 && high > 100;
   const range = el("input", { type: "range", class: "slider", "aria-label": label, tabindex: -1 });
-  /** The slider's own scale. @param {number} value */
+  /** Convert a value to the slider's scale, which may be logarithmic. @param {number} value */
   const toRange = (value) => (logarithmic ? Math.log(Math.max(1, value)) : value);
   /** @param {number} at */
   const fromRange = (at) => (logarithmic ? Math.round(Math.exp(at)) : Number(at.toFixed(4)));
@@ -144,7 +149,8 @@ function slider(field, form) {
       set(value);
       form.changed(name, true);
     };
-    return button({ class: "preset", value, tabindex: -1 }, choose, String(value)); // Tab goes to the number's box
+    // The Tab key skips the presets, because the number's box takes every value
+    return button({ class: "preset", value, tabindex: -1 }, choose, String(value));
   });
   range.addEventListener("input", () => {
     set(fromRange(Number(range.value)));
@@ -153,11 +159,15 @@ function slider(field, form) {
   range.addEventListener("change", () => form.changed(name, true));
   box.addEventListener("input", draw);
   box.placeholder = open;
-  if (high > 100_000) box.max = "1000"; // until a model is known
+  if (high > 100_000) box.max = "1000"; // the true limit is set once a model is known
   draw();
   const element = el("div", { class: "slide" }, el("div", { class: "row" }, range, box));
   if (presets.length) element.prepend(el("div", { class: "presets" }, ...presets));
-  /** Take the number that suits the model; or its limits, and its usual number where the number is outside them. @param {Record<string, any>} about */
+  /**
+   * Set the number that the model suggests. Without a suggestion, set the model's limits; a number outside them
+   * becomes the usual one.
+   * @param {Record<string, any>} about
+   */
   const offer = (about) => {
     const known = about[follows];
     if (Array.isArray(known)) {
@@ -187,7 +197,12 @@ function toggle({ name, default: usual, follows }, form) {
   };
 }
 
-/** A choice of names: side by side if they are few and short, else a list. @param {FieldForm} field @param {Form} form @returns {Control} */
+/**
+ * The control of a choice of names. Few short names stand side by side; more become a list.
+ * @param {FieldForm} field
+ * @param {Form} form
+ * @returns {Control}
+ */
 function choice({ name, kind, default: usual, names, titles = {}, sentences = {}, follows }, form) {
   const all = names ?? [String(usual)];
   /** @type {Record<string, string>} */
@@ -197,7 +212,7 @@ function choice({ name, kind, default: usual, names, titles = {}, sentences = {}
   const box = el(few ? "div" : "select", few ? { class: "choice" } : null);
   const group = newId();
   const said = el("p", { class: "info" });
-  let wanted = String(usual); // a model that is not known yet may have it
+  let wanted = String(usual); // this value is kept, because a model that is not loaded yet may have it
   /** @param {unknown} value */
   const set = (value) => {
     wanted = String(value);
@@ -239,7 +254,12 @@ function choice({ name, kind, default: usual, names, titles = {}, sentences = {}
   };
 }
 
-/** A class: tiles, a list, or a part of its name where a list would be too long. @param {FieldForm} field @param {Form} form @returns {Control} */
+/**
+ * The control of a class: tiles, a list, or a text box where a list would be too long.
+ * @param {FieldForm} field
+ * @param {Form} form
+ * @returns {Control}
+ */
 function className(field, form) {
   const listed = choice(field, form);
   const list = el("datalist", { id: newId() });
@@ -255,7 +275,8 @@ function className(field, form) {
   });
   /** @type {string[]} */
   let known = [];
-  typed.addEventListener("change", () => form.changed(field.name, true)); // half a name is no class
+  // The event "input" is not enough, because a name typed in part is no class
+  typed.addEventListener("change", () => form.changed(field.name, true));
   typed.addEventListener("input", () => known.includes(typed.value) && form.changed(field.name, true));
   const get = () => (found.hidden ? listed.get() : typed.value.trim() || String(field.default));
   /** @param {unknown} value */
@@ -291,10 +312,17 @@ function className(field, form) {
   };
 }
 
-/** The name of a model of which only the ref is known: of a folder, its last part. @param {string} ref */
+/**
+ * The name to show for a model of which only the ref is known. For a folder, it is the last part of the path.
+ * @param {string} ref
+ */
 const nameOf = (ref) => (/^([/\\~.]|[a-z]:)/i.test(ref) && ref.split(/[/\\]/).findLast(Boolean)) || ref;
 
-/** The options of a list of models, by groups. @param {Form} form @param {boolean} isSecond of lane B, which can have the model of lane A */
+/**
+ * The options of a list of models, in groups.
+ * @param {Form} form
+ * @param {boolean} isSecond of lane B, which can have the model of lane A
+ */
 function modelOptions({ models, given }, isSecond) {
   const titleOf = (/** @type {ModelChoice} */ model) => FORM.groups[model.group](model);
   const groups = [...new Set(models.map(titleOf))].map((label) => {
@@ -309,7 +337,12 @@ function modelOptions({ models, given }, isSecond) {
   return [...same, ...groups, ...(given.takesAny ? [new Option(FORM.other, "")] : [])];
 }
 
-/** A model: from a list, or typed. @param {FieldForm} field @param {Form} form @returns {Control} */
+/**
+ * The control of a model, which is chosen from a list or typed.
+ * @param {FieldForm} field
+ * @param {Form} form
+ * @returns {Control}
+ */
 function model({ name, default: usual, lane }, form) {
   const select = el("select", { class: "models" });
   const other = el("input", { type: "text", placeholder: FORM.ref, "aria-label": FORM.model });
@@ -324,7 +357,7 @@ function model({ name, default: usual, lane }, form) {
       select.prepend(option);
     }
     select.value = text;
-    other.hidden = text !== "" && text !== other.value.trim(); // it stays until the model is known
+    other.hidden = text !== "" && text !== other.value.trim(); // the typed text stays visible until the model is known
     const src = form.models.find(({ ref }) => ref === text)?.picture;
     picture.hidden = !src;
     if (src) picture.src = src;
@@ -353,7 +386,7 @@ function model({ name, default: usual, lane }, form) {
     note.hidden = !about.note || select.value === SAME;
   };
   const element = el("div", { class: "model" }, el("div", { class: "row" }, picture, select), other, note);
-  /** Keep what was typed in sight while it has to be corrected. @param {boolean} is */
+  /** Keep the typed text visible while the visitor has to correct it. @param {boolean} is */
   const refuse = (is) => {
     const own = is && form.given.takesAny && ![SAME, ...form.models.map(({ ref }) => ref)].includes(select.value);
     other.value = own ? select.value : "";

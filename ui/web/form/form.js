@@ -1,5 +1,5 @@
-// The form of a part, made from its fields (plans/forms.js; Train's come from the server). Each has a control. The form knows
-// when a field is shown, and what a model changes about it. It knows no field by its name.
+// The form of a part. It makes a control for each field of plans/forms.js (Train's fields come from the server), shows
+// the fields that apply, and adapts them to the chosen model. It refers to no field by its name.
 
 import { el, isShown, write } from "../drawing/dom.js";
 import { attempt } from "../messages/client.js";
@@ -72,21 +72,23 @@ import { makeControl, newId } from "./controls.js";
  * @property {ExamplePicture[]} examples
  */
 
-/** The error in the value of a field. @typedef {{ field: string, error: string }} Mistake */
+/** The mistake in the value of a field. @typedef {{ field: string, error: string }} Mistake */
 
-/** Whether a field can have a value from an address. @param {FieldForm} field @param {string} value */
+/** Check whether a field can take a value from an address. @param {FieldForm} field @param {string} value */
 function fits({ kind, names, low = 0, high = 0, open }, value) {
   if (kind === "choice") return names?.includes(value);
   if (kind === "wholes") return /^[\d\s,;]*$/.test(value);
   if (kind === "levels") return /^([\d\s,;.=+]|e-?\d|sigma|σ)*$/i.test(value);
   if (!["whole", "seed", "number"].includes(kind)) return true;
   if (!value.trim()) return open !== undefined;
-  return !/^0[box]/i.test(value.trim()) && Number(value) >= low && Number(value) <= high; // no field takes 0x10
+  // JavaScript would read 0x10 as a number, but no field takes it
+  return !/^0[box]/i.test(value.trim()) && Number(value) >= low && Number(value) <= high;
 }
 
-const HOW = "lab-how"; // under which the browser keeps whether the settings of Watch are open; a part's name follows for others
+// The browser's storage keeps under this key whether the settings of Watch are open; other parts append their name
+const HOW = "lab-how";
 
-/** A model that is not known yet counts as one with classes and without prompts. @type {Record<string, unknown[]>} */
+/** Until a model is known, the form assumes that it has classes and no prompts. @type {Record<string, unknown[]>} */
 const UNKNOWN = { classes: ["any"], prompts: [] };
 
 export class Form {
@@ -94,7 +96,7 @@ export class Form {
   #controls = new Map();
   /** @type {Map<string, HTMLElement>} */
   #places = new Map();
-  /** The models that are known, by the names of their fields. @type {Map<string, About>} */
+  /** The facts of the models that have been loaded, by the names of their fields. @type {Map<string, About>} */
   #known = new Map();
   /** Names of the fields whose value somebody chose; the others have the model's own. @type {Set<string>} */
   #chosen = new Set();
@@ -125,14 +127,14 @@ export class Form {
     this.reveal();
   }
 
-  /** Take a control that the part made, for a field without one. @param {string} name @param {Control} control */
+  /** Use a control that the part has made for a field. @param {string} name @param {Control} control */
   adopt(name, control) {
     this.#controls.set(name, control);
     this.#places.set(name, control.element);
     this.reveal();
   }
 
-  /** A sentence for what has to be chosen first, or "". */
+  /** A sentence that asks the visitor to choose what is missing, or "". */
   get missing() {
     const controls = [...this.#controls.values()].filter(({ element }) => !element.hidden);
     return controls.map((control) => control.missing?.()).find(Boolean) ?? "";
@@ -171,7 +173,10 @@ export class Form {
     return Object.fromEntries([...this.#controls].map(([name, control]) => [name, control.get()]));
   }
 
-  /** The values for an address: models of the Hub with the revisions that were loaded. */
+  /**
+   * The values for an address. Models of the Hub carry the revision that was loaded, so that the link always opens the
+   * same one.
+   */
   get pinned() {
     const { values } = this;
     for (const [name, { ref, revision }] of this.#known)
@@ -210,7 +215,7 @@ export class Form {
     this.set(Object.fromEntries(fields.map(({ name, default: usual }) => [name, usual ?? ""])), false);
   }
 
-  /** Open what hides the fields with unusual values among these. @param {Values} values */
+  /** Open the folded sections that hide those of these fields whose values are unusual. @param {Values} values */
   unfold(values) {
     for (const { name, kind, default: usual } of this.fields) {
       const unusual = kind !== "picture" && name in values && String(values[name]) !== String(usual ?? "");
@@ -218,7 +223,10 @@ export class Form {
     }
   }
 
-  /** Name those of these values that the form could not take, for a sentence. @param {Values} values */
+  /**
+   * Name those of these values that the form could not take. A sentence to the visitor lists them.
+   * @param {Values} values
+   */
   impossible(values) {
     const fields = this.fields.filter(({ name, kind }) => !["picture", "reference"].includes(kind) && values[name]);
     const others = fields.filter(({ name }) => String(values[name]) !== String(this.value(name)));
@@ -266,7 +274,7 @@ export class Form {
 
   // --- What a model changes
 
-  /** The field of the model that a field belongs to: its lane's, or the first. @param {FieldForm} field */
+  /** The model field that determines a field's limits: that of its lane, or the first one. @param {FieldForm} field */
   #modelOf({ lane }) {
     return this.references.find((one) => one.lane === lane) ?? this.references[0];
   }
@@ -313,14 +321,14 @@ export class Form {
     return field.shown_if?.some((condition) => Object.entries(condition).every(holds)) ?? true;
   }
 
-  /** Whether a field has an unusual value, or waits for one. @param {string} name */
+  /** Whether a field has an unusual value, or still needs one. @param {string} name */
   #isSet(name) {
     const usual = this.fields.find((field) => field.name === name)?.default ?? "";
     const control = this.#controls.get(name);
     return Boolean(control?.missing?.()) || String(control?.get() ?? usual) !== String(usual);
   }
 
-  /** Show the fields that have a meaning now, and no others. */
+  /** Show only the fields that apply to the current values. */
   reveal() {
     for (const field of this.fields) {
       const place = this.#places.get(field.name);
@@ -328,7 +336,7 @@ export class Form {
     }
   }
 
-  /** The models that can be chosen; in a form without a prompt, only models of pixels. */
+  /** The models that the visitor can choose. A form without a prompt offers only models of pixels. */
   get models() {
     return this.given.models.filter((model) => model.ready && this.takes(model));
   }
@@ -339,14 +347,14 @@ export class Form {
     return latent ? prompts.length > 0 : prompts.every(({ shown_if }) => shown_if);
   }
 
-  /** Other models can be chosen now. @param {ModelChoice[]} models */
+  /** Replace the list of models, because other models can be chosen now. @param {ModelChoice[]} models */
   list(models) {
     this.given.models = models;
     for (const { list } of this.#controls.values()) list?.();
   }
 }
 
-/** Open everything that hides a field. @param {HTMLElement} place */
+/** Open every folded section around an element. @param {HTMLElement} place */
 function uncover(place) {
   for (let at = place.closest("details"); at; at = at.parentElement?.closest("details") ?? null) at.open = true;
 }

@@ -24,7 +24,8 @@ export function linkTo(now, part, values, fields, names) {
   const long = new URLSearchParams();
   for (const { name, kind, lane, default: usual } of fields) {
     const value = values[name];
-    const begins = kind === "reference" && lane !== "b"; // the first model differs from app to app
+    // The first model differs from one app to another, so the link must name it
+    const begins = kind === "reference" && lane !== "b";
     const isUsual = String(value) === String(usual ?? "") && !begins;
     if (value === undefined || value === null || isUsual) continue;
     (kind === "picture" ? long : url.searchParams).set(name, String(value));

@@ -1,4 +1,4 @@
-// A picture of the visitor's own, wherever one is taken: a file that is chosen or dropped, or a drawing.
+// The control with which a visitor gives a picture: as a file, by dropping one, or by drawing.
 
 import { button, el } from "../drawing/dom.js";
 import { SOURCE } from "../words/source.js";
@@ -13,7 +13,7 @@ export function ownPicture(root, take) {
   input.addEventListener("change", () => {
     const [file] = input.files ?? [];
     if (file) take(file);
-    input.value = ""; // so that the same file can be chosen again
+    input.value = ""; // choosing the same file again must raise an event
   });
   root.addEventListener("dragover", (event) => event.preventDefault());
   root.addEventListener("drop", (event) => {

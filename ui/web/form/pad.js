@@ -1,4 +1,4 @@
-// One drawing of the visitor's, in a sheet over the page.
+// The drawing pad for a single drawing. It opens as a sheet over the page.
 
 import { button, el, sheet } from "../drawing/dom.js";
 import { Paper } from "../drawing/paper.js";
@@ -6,9 +6,10 @@ import { DRAW } from "../words/source.js";
 
 /** @import { Stroke } from "../drawing/sheet.js" */
 
-const SHEET = { side: 28, units: 10, points: 400, pen: 2.6 }; // as Train's, with a pen about that of the digits that the network has seen
+// The same sheet as in Train, with a pen about as wide as the strokes of the training digits
+const SHEET = { side: 28, units: 10, points: 400, pen: 2.6 };
 
-/** Show the pad. It calls take with the drawing as a PNG, white on black. @param {(file: File) => unknown} take */
+/** Show the pad. It passes the drawing to `take` as a PNG, white on black. @param {(file: File) => unknown} take */
 export function openPad(take) {
   /** @type {Stroke[]} */
   let strokes = [];
@@ -36,7 +37,7 @@ export function openPad(take) {
   }
 
   function finish() {
-    paper.canvas.blur(); // the pen of the keys is no part of the drawing
+    paper.canvas.blur(); // otherwise the cursor of the keyboard pen would be in the drawing
     paper.draw();
     paper.canvas.toBlob((blob) => {
       pad.close();

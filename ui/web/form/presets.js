@@ -4,7 +4,7 @@ import { DEFAULTS } from "../process/samplers.js";
 
 /** @import { Values } from "../messages/client.js" */
 
-/** The options of samplers; null is a model's own value. */
+/** Reset every sampler option; null stands for the model's own value. */
 const OPTIONS = Object.fromEntries(Object.entries(DEFAULTS).filter(([, usual]) => usual !== null));
 const PLAIN = {
   ...{ sampler: "ddpm", spacing: "auto", ...OPTIONS },
@@ -12,8 +12,8 @@ const PLAIN = {
   ...Object.fromEntries(Object.entries(OPTIONS).map(([name, usual]) => [`${name}_b`, usual])),
 };
 
-export const TYPES = "emoji-tiny"; // the model that comes with the page and draws what is typed
-/** A way to draw what is typed in little time. */
+export const TYPES = "emoji-tiny"; // the embedded model that draws the emoji for a typed word
+/** Settings that draw a typed word quickly. */
 export const TYPED = { steps: 20, sampler: "ddim", spacing: "trailing", ...OPTIONS };
 const TWO = { ...PLAIN, ...TYPED, steps_b: 20, sampler_b: "ddim" };
 

@@ -20,8 +20,8 @@ import { ownPicture } from "./own.js";
 /** @import { Square } from "../pictures/crop.js" */
 /** @typedef {{ text: string, uri?: string }} ChosenPicture of the model's size; uri: of one that is drawn here */
 
-const LONGEST = 512; // pixels: the longer side of an opened picture
-const PATIENCE = 150; // ms after the last move of the square until its picture is made
+const LONGEST = 512; // pixels: a larger picture is reduced until its longer side has this length
+const PATIENCE = 150; // ms to wait after the square last moved before its picture is made
 
 const MARKUP = `
 <legend></legend>
@@ -41,7 +41,11 @@ const MARKUP = `
   </div>
 `;
 
-/** Draw a picture of a model. @param {string} text @param {Pick<About, "size" | "channels">} model */
+/**
+ * Draw a picture at the size that a model takes.
+ * @param {string} text
+ * @param {Pick<About, "size" | "channels">} model
+ */
 async function draw(text, { size, channels }) {
   await unpack(text);
   return { text, uri: uri(fromText(text, { image_size: size, channels })) };
@@ -57,8 +61,8 @@ export class Source {
   /** @type {Square} */
   #square = { left: 0, top: 0, side: 1 };
   #timer = 0;
-  #asks = 0; // for pictures: only the newest one counts
-  #wanted = ""; // the picture of an address, until the model is known
+  #asks = 0; // only the newest picture that was asked for counts
+  #wanted = ""; // a picture from the address waits here until the model is known
   /** @type {About | null} */
   #model = null;
 
@@ -100,12 +104,15 @@ export class Source {
     return this.kinds[1].checked;
   }
 
-  /** The picture as text; "" for what the part has, and where no picture is chosen. */
+  /** The picture as text. It is "" if the part has the picture, or if no picture is chosen. */
   get() {
     return this.isPicture && !this.element.hidden ? (this.#chosen?.text ?? "") : "";
   }
 
-  /** Keep the picture of an address until the model is known; "" is what the part has. @param {string} text */
+  /**
+   * Keep a picture from the address until the model is known. "" stands for the part's own picture.
+   * @param {string} text
+   */
   set(text) {
     this.#wanted = text;
     this.kinds[text ? 1 : 0].checked = true;
@@ -115,7 +122,7 @@ export class Source {
     return this.isPicture && !this.#chosen ? UNCHOSEN : "";
   }
 
-  /** Another model is chosen: its pictures have another size. @param {About} about */
+  /** Adapt to another model, because its pictures have another size. @param {About} about */
   offer(about) {
     const { examples } = about;
     this.#model = about;
@@ -143,7 +150,7 @@ export class Source {
     this.#show();
   }
 
-  /** Choose a picture: the part has nothing. */
+  /** Let the visitor choose a picture, for a part that has none itself. */
   prefer() {
     this.kinds[1].checked = true;
     this.#show();
@@ -163,7 +170,10 @@ export class Source {
     return this.#fit();
   }
 
-  /** Return the model whose pictures are chosen; a run may have brought it here. Throws a UserError where it takes none. */
+  /**
+   * Return the model whose pictures are chosen. A run may have loaded it meanwhile. Throws a UserError if the model
+   * takes no such picture.
+   */
   async #fitting() {
     const ref = this.ref();
     /** @type {Answer<About>} */
@@ -175,7 +185,10 @@ export class Source {
     return model;
   }
 
-  /** Make a picture of the model's size; it is dropped where another one is asked for meanwhile. @param {(model: About) => Promise<ChosenPicture>} act */
+  /**
+   * Make a picture of the model's size. The result is dropped if another picture has been asked for meanwhile.
+   * @param {(model: About) => Promise<ChosenPicture>} act
+   */
   async #make(act) {
     const ask = ++this.#asks;
     this.#show();
@@ -240,7 +253,10 @@ export class Source {
     this.#say("");
   }
 
-  /** Say what is wrong with a new picture, or "". The picture before stays. @param {string} sentence */
+  /**
+   * Show what is wrong with a new picture, or remove the message with "". The earlier picture stays.
+   * @param {string} sentence
+   */
   #say(sentence) {
     const wrong = this.#find(".wrong");
     wrong.textContent = sentence;
@@ -258,7 +274,8 @@ export class Source {
     if (!this.#whole) return;
     const { width, height } = this.#whole;
     const { left, top, side } = this.#square;
-    const [across, down] = [width, height].map((length) => (100 * Math.min(width, height)) / length); // per cent
+    // In per cent of the picture
+    const [across, down] = [width, height].map((length) => (100 * Math.min(width, height)) / length);
     Object.assign(this.frame.style, {
       left: `${left * across}%`,
       top: `${top * down}%`,

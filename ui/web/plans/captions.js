@@ -12,19 +12,24 @@ import { optionsOf, sampling } from "./settings.js";
 /** @import { Lane } from "./settings.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 
-export const HARD = 3; // the final step can hardly remove more than so many times the noise it was trained on
+// A final step that removes more than this many times the noise of its training deserves a warning
+export const HARD = 3;
 
 const OPTIONS = /** @type {(keyof Lane)[]} */ (Object.keys(DEFAULTS));
 /** The settings that determine the noise of a step. @type {(keyof Lane)[]} */
 const STEP = ["checkpoint", "sampler", "steps", "spacing", ...OPTIONS];
 
-/** Whether all lanes have one value of a setting. @param {keyof Lane} setting @param {Lane[]} lanes */
+/** Whether all lanes have the same value of a setting. @param {keyof Lane} setting @param {Lane[]} lanes */
 const one = (setting, lanes) => lanes.every((lane) => lane[setting] === lanes[0][setting]);
 
-/** A run in one line. @param {Lane[]} lanes @param {Catalogue} catalogue */
+/** Describe a run in one line. @param {Lane[]} lanes @param {Catalogue} catalogue */
 export const summary = (lanes, catalogue) => settings(lanes, catalogue).join(" · ");
 
-/** Its first two settings, as a heading: "Digits, 10 steps". @param {Lane[]} lanes @param {Catalogue} catalogue */
+/**
+ * The first two settings of the run, as a heading: "Digits, 10 steps".
+ * @param {Lane[]} lanes
+ * @param {Catalogue} catalogue
+ */
 export const heading = (lanes, catalogue) => settings(lanes, catalogue).slice(0, -1).slice(0, 2).join(", ");
 
 /** The settings of a run, in words, with the seed at the end. @param {Lane[]} lanes @param {Catalogue} catalogue */
@@ -127,7 +132,12 @@ function lastNoise(lanes, models, rows, catalogue) {
   return [LAST.here(called, sigmas, hard, one("steps", lanes) ? lanes[0].steps : null), elsewhere(lanes, models)];
 }
 
-/** A sentence that says the same for another number of steps; "" if the lanes have different numbers of them. @param {Lane[]} lanes @param {Facts[]} models */
+/**
+ * Return a sentence about the same comparison with another number of steps, or "" if the lanes have different numbers
+ * of steps.
+ * @param {Lane[]} lanes
+ * @param {Facts[]} models
+ */
 function elsewhere(lanes, models) {
   const T = Math.min(...models.map(({ schedule }) => schedule.T));
   const { steps } = lanes[0];

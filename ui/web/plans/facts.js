@@ -11,10 +11,11 @@ import { ANY, megabytes } from "../words/units.js";
 /** @import { CheckpointFacts, FactsAnswer } from "../messages/protocol.d.ts" */
 /** @import { Facts } from "./plan.js" */
 
-export const COUNT = 4; // pictures that a new page draws
-const STEPS = 50; // steps that it takes for them
-export const LOSSLESS = 64; // pictures up to this size show their single pixels
-const PATIENCE = 5; // seconds that these pictures may take
+export const COUNT = 4; // pictures that a new page draws by default
+const STEPS = 50; // the default number of steps for these pictures
+// Pixels: pictures up to this size are sent without loss, because single pixels are visible in them
+export const LOSSLESS = 64;
+const PATIENCE = 5; // seconds that the default pictures may take at most
 
 const VARIANCES = /** @type {const} */ (["beta", "beta_tilde", "analytic", "learned", "learned_range"]);
 /**
@@ -49,10 +50,10 @@ export const pictureSize = ({ image_size, factor }) => image_size * factor;
 /** Channels of a model's pictures. @param {Facts} facts */
 export const pictureChannels = ({ latent, channels }) => (latent ? 3 : channels);
 
-/** The samplers that a model can be run with. @param {Facts} facts @returns {string[]} */
+/** The samplers that work with a model. @param {Facts} facts @returns {string[]} */
 export const samplers = ({ student }) => (student ? [samplerOf(student)] : NAMES);
 
-/** The variances that a model has. @param {Facts} facts @returns {string[]} */
+/** The variances that a model supports. @param {Facts} facts @returns {string[]} */
 export function variances({ gamma, variance }) {
   const has = (/** @type {string} */ name) =>
     name.startsWith("beta") || (name === "analytic" ? gamma : name === variance);

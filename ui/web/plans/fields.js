@@ -9,11 +9,11 @@ import { strokes } from "./touch.js";
 /** @import { Request } from "./plan.js" */
 
 const LONGEST = 300; // characters of the name of a checkpoint
-const LONGEST_CLASS = 200; // the longest of ImageNet's has 121
-const SHOWN = 40; // a sentence shows so many characters of a wrong value
+const LONGEST_CLASS = 200; // characters; the longest name in ImageNet has 121
+const SHOWN = 40; // a sentence quotes at most this many characters of a wrong value
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-const CELLS = 32; // the eraser's grid has so many cells on a side
-export const POINTS = 200; // a drawing has at most so many
+const CELLS = 32; // cells on each side of the eraser's grid
+export const POINTS = 200; // points that a drawing has at most
 
 /** The error for a wrong value: a sentence, and the name of its field. */
 export class Wrong extends UserError {
@@ -41,16 +41,17 @@ export function together(acts) {
       results.push(act());
     } catch (error) {
       if (error instanceof Wrong) wrong.push(...error.all);
-      else if (!wrong.length) throw error; // after a wrong value, another error may only follow from it
+      // After a wrong value, an error of another kind may only be a consequence, so the wrong value is reported
+      else if (!wrong.length) throw error;
     }
   if (wrong.length) throw Object.assign(wrong[0], { all: wrong });
   return results;
 }
 
-/** Count the letters; an emoji is one letter. @param {string} text */
+/** Count the characters. An emoji counts as one. @param {string} text */
 const length = (text) => [...text].length;
 
-/** A wrong value as part of a sentence. @param {unknown} value */
+/** Quote a wrong value for a sentence. @param {unknown} value */
 export function shown(value) {
   const letters = [...String(value ?? "").trim()];
   if (!letters.length) return FIELD.nothing;
@@ -68,7 +69,7 @@ function near(path) {
   return text;
 }
 
-/** The name of a checkpoint, as a visitor writes it. @param {FieldForm} field @param {unknown} value */
+/** Check the name of a checkpoint, as a visitor writes it. @param {FieldForm} field @param {unknown} value */
 function reference({ title }, value) {
   const text = near(value).trim();
   if (!text || length(text) > LONGEST) throw new UserError(FIELD.reference(title));
@@ -81,14 +82,14 @@ function choice({ title, names = [] }, value) {
   throw new UserError(FIELD.choice(title, shown(value), names));
 }
 
-/** A class by its name or number. @param {FieldForm} field @param {unknown} value */
+/** Check a class, which is a name or a number. @param {FieldForm} field @param {unknown} value */
 function className({ title }, value) {
   const text = String(value === "" ? ANY : (value ?? ANY)).trim();
   if (length(text) > LONGEST_CLASS) throw new UserError(FIELD.long(title, LONGEST_CLASS, length(text)));
   return text;
 }
 
-/** True or false; null leaves the choice to the checkpoint. @param {FieldForm} field @param {unknown} value */
+/** Check true or false; null leaves the choice to the checkpoint. @param {FieldForm} field @param {unknown} value */
 function onOff({ title }, value) {
   if (value === true || value === "true") return true;
   if (value === false || value === "false") return false;
@@ -116,15 +117,24 @@ function decimal({ title, low = 0, high = 1, open }, value) {
   throw new UserError(FIELD.number(title, low, high, shown(value)));
 }
 
-/** A prompt in one line, without half letters. @param {FieldForm} field @param {unknown} value */
+/**
+ * Check a prompt, and return it in one line without broken characters.
+ * @param {FieldForm} field
+ * @param {unknown} value
+ */
 function prompt({ title, most = LONGEST }, value) {
-  const letters = String(value || "").replace(/\p{Cs}/gu, ""); // half a surrogate pair is no text
+  const letters = String(value || "").replace(/\p{Cs}/gu, ""); // half of a surrogate pair is not a character
   const text = letters.trim().replace(/\s+/g, " ");
   if (length(text) > most) throw new UserError(FIELD.long(title, most, length(text)));
   return text;
 }
 
-/** Whole numbers, each once. @param {FieldForm} field @param {unknown} value @returns {number[]} */
+/**
+ * Check a list of whole numbers, and remove duplicates.
+ * @param {FieldForm} field
+ * @param {unknown} value
+ * @returns {number[]}
+ */
 function wholes({ title, most = 0, example, may_be_empty }, value) {
   const text = typeof value === "string" || Array.isArray(value) ? String(value) : "";
   const parts = text.split(/[\s,;]+/).filter(Boolean);
@@ -150,7 +160,11 @@ function levels({ title, most = 0, example }, value) {
   return [...new Set(all.map((one, i) => (from >= 0 && i >= from ? `σ ${one}` : one)))];
 }
 
-/** The erased cells: a bit for each of CELLS × CELLS cells, row by row, as base64url; empty if nothing is erased. @param {unknown} value */
+/**
+ * Check the erased cells: one bit for each of CELLS × CELLS cells, row by row, as base64url; empty if nothing is
+ * erased.
+ * @param {unknown} value
+ */
 function cells(value) {
   const text = String(value || "");
   const bits = /^([\w-]{4})*([\w-]{2}==|[\w-]{3}=)?$/.test(text)
@@ -160,7 +174,11 @@ function cells(value) {
   return Uint8Array.from(bits, (letter) => letter.charCodeAt(0));
 }
 
-/** The points that a visitor drew in the plane: "12,-30 4,5", in hundredths, inside [−1, 1]². @param {unknown} value @returns {[number, number][]} */
+/**
+ * Check the points that a visitor drew in the plane: "12,-30 4,5", in hundredths, inside [−1, 1]².
+ * @param {unknown} value
+ * @returns {[number, number][]}
+ */
 function points(value) {
   const parts = String(value || "")
     .split(/\s+/)
@@ -206,7 +224,7 @@ export function checked(field, value) {
   try {
     return KINDS[field.kind](field, value);
   } catch (error) {
-    if (!(error instanceof UserError)) throw error; // a fault of ours is no wrong value
+    if (!(error instanceof UserError)) throw error; // any other error is a fault in our code, not a wrong value
     throw new Wrong(field.name, error.message);
   }
 }

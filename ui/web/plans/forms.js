@@ -23,7 +23,7 @@ export const MORE = { more: true };
 
 /** @param {string} text */
 const capital = (text) => (/^[a-z]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text);
-/** The titles of names that are words. @param {string[]} names */
+/** Capitalise names, as titles for the form. @param {string[]} names */
 export const capitals = (names) => Object.fromEntries(names.map((name) => [name, capital(name)]));
 
 /**
@@ -93,7 +93,7 @@ export const count = (
 ) => field("count", "whole", words, usual, { low, high, ...more });
 export const pictures = (usual = 4) => count(RUN.count, usual, 1, 16, { follows: "count", slider: true, ...MORE });
 
-const LEVEL = { low: 0, high: 100, step: 0.01 }; // of noise, σ
+const LEVEL = { low: 0, high: 100, step: 0.01 }; // the limits of a noise level σ
 /** The limits of the options of samplers that are numbers. @type {Record<string, More>} */
 const NUMBERS = {
   eta: { low: 0, high: 1, step: 0.05 },
@@ -124,24 +124,31 @@ export const options = (names, of) =>
       ),
     );
 
-/** The same field for lane B. @param {FieldForm} laneA @param {More} [more] @returns {FieldForm} */
+/** Return lane B's twin of a field. @param {FieldForm} laneA @param {More} [more] @returns {FieldForm} */
 export const laneB = (laneA, more = {}) => ({ ...laneA, name: `${laneA.name}_b`, lane: "b", ...more });
-export const IN_B = "sampler_b"; // the field of lane B's sampler
+export const IN_B = "sampler_b"; // the name of the field for lane B's sampler
 
-/** The same fields; one that has a twin in lane B is marked as lane A's. @param {FieldForm[]} fields @returns {FieldForm[]} */
+/**
+ * Return the fields, and mark those that have a twin in lane B as lane A's.
+ * @param {FieldForm[]} fields
+ * @returns {FieldForm[]}
+ */
 export function lanes(fields) {
   const twins = new Set(fields.filter(({ lane }) => lane === "b").map(({ name }) => name.slice(0, -2)));
   return fields.map((each) => (twins.has(each.name) ? { ...each, lane: /** @type {const} */ ("a") } : each));
 }
 
-/** The fields of one run; `own` replaces some of them. @param {{ steps?: FieldForm, variance?: FieldForm, sampler?: FieldForm, spacing?: FieldForm, options?: FieldForm[], count?: FieldForm }} [own] */
+/**
+ * The fields of one run. The fields in `own` replace those of the same name.
+ * @param {{ steps?: FieldForm, variance?: FieldForm, sampler?: FieldForm, spacing?: FieldForm, options?: FieldForm[], count?: FieldForm }} [own]
+ */
 export const run = (own = {}) => [
   ...[checkpoint(), prompt(), own.steps ?? steps(50), own.variance ?? variance(), seed(), label()],
   ...[own.sampler ?? sampler(), own.spacing ?? spacing(), ...(own.options ?? options(ALL))],
   ...[guidance(), negative(), own.count ?? pictures(), clip()],
 ];
 
-/** The fields of lane B, where two runs begin with one noise. */
+/** The fields of lane B in parts whose two lanes begin with the same noise. */
 export const OF_LANE_B = [
   laneB(checkpoint({}, SAME), { help: LANE_B.checkpoint }),
   laneB(prompt(), { help: "", placeholder: LANE_B.same }),

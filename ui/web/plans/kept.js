@@ -3,7 +3,7 @@
 import { round } from "../process/floats.js";
 import { LOSSLESS } from "./facts.js";
 
-const FRAME_BYTES = 18e6; // of the frames of one run on their way to the page
+const FRAME_BYTES = 18e6; // bytes that the frames of one run may take on the network
 
 /** About how many bytes a picture takes: 3 per pixel as BMP, 0.9 per pixel as JPEG, 1.05 per number as PNG. @param {number} size @param {number} channels */
 function bytes(size, channels) {
@@ -21,7 +21,12 @@ export function keptSteps(steps, size, count, channels, most = 1e6) {
   return fitting(steps, 2 * count * bytes(size, channels), most);
 }
 
-/** Return the same for frames of a known size. @param {number} steps @param {number} frame bytes of the frame of a step @param {number} [most] */
+/**
+ * Choose how many steps are kept when the size of a frame is known.
+ * @param {number} steps
+ * @param {number} frame bytes of the frame of a step
+ * @param {number} [most]
+ */
 export function fitting(steps, frame, most = 1e6) {
   return new Set(thin([...Array(steps).keys()], Math.max(2, Math.min(most, Math.floor(FRAME_BYTES / frame)))));
 }

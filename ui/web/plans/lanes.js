@@ -6,7 +6,12 @@ import { byKind, stepKind } from "./plan.js";
 /** @import { SamplingPlan } from "./sampling.js" */
 /** @import { Lane } from "./settings.js" */
 
-/** The rest of a run whose first `begin` steps an earlier run has computed. @param {SamplingPlan} plan @param {number} begin @returns {SamplingPlan} */
+/**
+ * The remaining plan of a run whose first `begin` steps were computed in an earlier run.
+ * @param {SamplingPlan} plan
+ * @param {number} begin
+ * @returns {SamplingPlan}
+ */
 export const continued = (plan, begin) => ({ ...plan, begin, ...costs(plan.lanes, plan.kinds, plan.shared, begin) });
 
 /**

@@ -10,7 +10,7 @@ import { gain } from "./strands.js";
 /** @import { Pace, PaceOf } from "../messages/protocol.d.ts" */
 /** @import { Plan, StepKind } from "./plan.js" */
 
-const QUICK = 3; // seconds: runs that take less start by themselves
+const QUICK = 3; // seconds: a run that takes less starts without a press on Run
 
 /**
  * The seconds of a step, or null if no step was measured. They are scaled in proportion from the measured batch whose size is
@@ -28,10 +28,17 @@ export function secondsOf(pace, { batch, lanes }) {
   return (seconds * batch) / images;
 }
 
-/** The names whose pace a run asks an engine for: its checkpoints, and what else its steps compute. @param {string[]} refs @param {Plan | null} plan */
+/**
+ * The names of everything whose speed determines a run's time: its checkpoints, and what else its steps compute.
+ * @param {string[]} refs
+ * @param {Plan | null} plan
+ */
 export const namesOf = (refs, plan) => [...new Set([...refs, ...(plan?.steps ?? []).map(({ kind }) => kind.ref)])];
 
-/** Whether a pace is complete, and can't change before a run ends: then there is no need to ask again. @param {Pace} pace */
+/**
+ * Whether all paces are measured and none can change before a run ends. The page need not ask again then.
+ * @param {Pace} pace
+ */
 export const isSettled = ({ paces, busy }) =>
   !busy && Object.values(paces).every(({ seconds, download }) => seconds.length > 0 && !download);
 

@@ -9,7 +9,7 @@ import { SCRIPT } from "../words/wrong.js";
 /** @import { Lane } from "./settings.js" */
 /** @import { Row } from "../process/runs.js" */
 
-const CORRECTIONS = 2 ** 33; // streams of noise from this number on belong to corrections
+const CORRECTIONS = 2 ** 33; // the noise of corrections comes from streams with this number and higher
 const SAVED = 'Image.fromarray((255 * image).round().astype(np.uint8)).save(f"seed-{seed}.png")';
 
 /**
@@ -44,10 +44,13 @@ export const noise = ({ channels, image_size }) => [
   "    return torch.from_numpy(np.stack([draw.standard_normal(shape, dtype=np.float32) for draw in draws]))",
 ];
 
-/** By pipeline. @type {Record<string, (run: Lane, model: Facts, rows: Row[], label: number | null, times: string) => { imports: string[], body: string[] }>} */
+/**
+ * The makers of scripts, by the name of the pipeline in diffusers.
+ * @type {Record<string, (run: Lane, model: Facts, rows: Row[], label: number | null, times: string) => { imports: string[], body: string[] }>}
+ */
 const MAKERS = {
-  // The script draws one picture at a time, as the pipeline's corrector takes means over a batch. It sets x_T, as the pipeline
-  // would begin with noise around 0, which has no data in it.
+  // The script draws one picture at a time, because the pipeline's corrector averages over a batch. It sets x_T itself,
+  // because the pipeline would begin with noise that has mean 0 and contains no data.
   ScoreSdeVePipeline(run, model, _, __, times) {
     if (!["ddpm", "langevin"].includes(run.sampler) || run.variance !== "beta") throw new UserError(SCRIPT.scores);
     if (run.clip) throw new UserError(SCRIPT.clip);

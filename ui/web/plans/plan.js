@@ -76,9 +76,12 @@ export function byKind(...steps) {
 /** How many times the network evaluates a single image. @param {Cost[]} steps */
 export const evaluations = (steps) => steps.reduce((sum, { kind, n }) => sum + n * kind.batch, 0);
 
-const RECENT = 3; // seconds: how far back a run looks for its pace, as in ui/machine/step_times.py
+const RECENT = 3; // seconds: a run's pace is measured over this last stretch, as in ui/machine/step_times.py
 
-/** The factor by which an earlier measurement loses weight when a new one is made. @param {number} seconds that the new one took */
+/**
+ * The factor by which an earlier measurement loses weight after some seconds.
+ * @param {number} seconds that the new one took
+ */
 export const recent = (seconds) => Math.exp(-seconds / RECENT);
 
 /**

@@ -24,7 +24,7 @@ import { args, asksFor, laneOf, resolved, seedsOf } from "./settings.js";
 /** columns: how many pictures are in a row. stem: how the names of the run's files begin. @typedef {Plan & { model: Facts, options: Options, columns: number, stem: string }} RowsPlan */
 /** The picture that a run begins with. own: the visitor's picture as text, or "": then the model draws one from the seed. @typedef {{ seed: number, own: string }} Source */
 
-export const GRADIENT = 14; // an evaluation with its gradient takes as long as so many plain ones, measured on a CPU
+export const GRADIENT = 14; // on a CPU, an evaluation with its gradient takes as long as this many plain ones
 
 /** The functions of a planner that all these parts share. @type {Pick<Planner, "refs" | "summary" | "prepare">} */
 export const rows = {
@@ -49,7 +49,10 @@ export function chainOf(request, model, catalogue) {
   return { chain, options };
 }
 
-/** The lane that a server is asked for: see `RowsAsked` in ui/runs/asked.py. @param {Pick<RowsPlan, "model" | "options">} plan */
+/**
+ * The lane in a request to a server: see `RowsAsked` in ui/runs/asked.py.
+ * @param {Pick<RowsPlan, "model" | "options">} plan
+ */
 export const laneAsked = ({ model, options: { clip, ...others } }) => ({
   lane: { ...asksFor(model), ...others },
   clip,
@@ -72,7 +75,11 @@ export const seedsOfColumns = ({ seed, count }) => seedsOf({ seed: seed + 1, cou
 export const stemOf = ({ checkpoint, seed }, what, catalogue) =>
   `${catalogue.name(checkpoint)}-${what}-seed-${seed}`.replaceAll(" ", "-");
 
-/** What the page gets before the first picture. @param {Facts} model @param {Omit<Shown, "kind" | "pixelated">} rows */
+/**
+ * The part of the plan that the page gets before the first picture.
+ * @param {Facts} model
+ * @param {Omit<Shown, "kind" | "pixelated">} rows
+ */
 export const shownRows = ({ image_size }, rows) => {
   return { kind: /** @type {const} */ ("plan"), ...rows, pixelated: image_size <= LOSSLESS };
 };

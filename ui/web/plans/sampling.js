@@ -38,7 +38,11 @@ import { placed, touches } from "./touch.js";
  * @typedef {Plan & Lanes} SamplingPlan
  */
 
-/** Whether lane B has another value than lane A. @param {Request} request @param {string} name of lane A's field */
+/**
+ * Whether lane B has a value that differs from lane A's.
+ * @param {Request} request
+ * @param {string} name of lane A's field
+ */
 export const hasOwn = (request, name) => ![SAME, "", null, undefined].includes(request[`${name}_b`]);
 
 /** The lanes of a request that their models can run, if it may have others. Throws a UserError if there is none. @typedef {(lanes: Lane[], modelOf: (lane: Lane) => Facts, models: Facts[]) => Lane[]} Choose */
@@ -66,7 +70,7 @@ export function ofLanes(lanesOf, choose = (lanes) => lanes) {
  */
 function planned(request, wanted, models, catalogue) {
   checkPictures(models);
-  const clip = request.clip ?? models[0].clip; // all lanes share one setting: the first model decides
+  const clip = request.clip ?? models[0].clip; // all lanes share one setting, so the first model decides
   const settled = together(
     wanted.map((lane, i) => () => {
       return ofLaneB(wanted.length === 2 && i === 1 ? request : null, () => {
@@ -96,7 +100,10 @@ function planned(request, wanted, models, catalogue) {
   };
 }
 
-/** The module that writes scripts is loaded when they are asked for: the page opens sooner without it. @type {Planner<SamplingPlan>["scripts"]} */
+/**
+ * The module that writes scripts loads only when somebody wants a script, so that the page opens sooner.
+ * @type {Planner<SamplingPlan>["scripts"]}
+ */
 const scripts = async (plan, catalogue) => (await import("./scripts.js")).forRun(plan, catalogue);
 
 /**
@@ -126,13 +133,20 @@ function opening(lanes, models, rows, catalogue) {
   };
 }
 
-/** The opening of a run, with the words of the prompt and a sentence about those that its model does not know. @type {Planner<SamplingPlan>["shown"]} */
+/**
+ * The heading of a run. It contains the words of the prompt and a sentence about those that the model does not know.
+ * @type {Planner<SamplingPlan>["shown"]}
+ */
 const shown = ({ opening }, { words, unknown: odd }) => ({
   ...{ kind: "plan", ...opening, words },
   caption: odd.length ? sentences(unknown(odd), opening.caption) : opening.caption,
 });
 
-/** What a server is asked: for each lane exactly the arguments of ddpm_core.trajectory, and what all lanes share. @type {Planner<SamplingPlan>["asked"]} */
+/**
+ * A request to a server: for each lane the exact arguments of ddpm_core.trajectory, then the arguments that all lanes
+ * share.
+ * @type {Planner<SamplingPlan>["asked"]}
+ */
 const asked = ({ lanes, models, args: all, attention }) => ({
   lanes: all.map(({ seeds: _, clip: __, ...own }, i) => ({ ...asksFor(models[i]), ...own })),
   ...{ seeds: all[0].seeds, clip: all[0].clip, attention, touch: lanes[lanes.length - 1].touch ?? [] },
@@ -170,7 +184,10 @@ function checkPictures(models) {
 /** @param {Facts} model */
 const imagesOf = ({ source, channels, image_size }) => RUN.makes(source?.name, image_size, channels);
 
-/** Why a visitor can't change the pictures of this run on their way, in a sentence; "" if they can. @param {Lane} lane */
+/**
+ * Return in a sentence why a visitor can't change the pictures halfway, or "" if that is possible.
+ * @param {Lane} lane
+ */
 function whyUntouchable({ sampler }) {
   try {
     checkNoMemory({ name: sampler, memory: SAMPLERS[sampler].memory ?? false });

@@ -20,12 +20,20 @@ import { cellSize } from "./touch.js";
 const INSTALLED =
   "# ddpm_core is the library of DDPM Lab. To install it, run this in the folder of its code: pip install .";
 const DRAWN = ["labels", "prompts", "negative", "guidance"];
-/** diffusers' classes. @type {Record<string, string>} */
+/** The names of the classes in diffusers. @type {Record<string, string>} */
 const SOLVERS = { "dpm++": "DPMSolverMultistepScheduler", unipc: "UniPCMultistepScheduler" };
 
-/** What a script repeats of a plan. @typedef {Pick<SamplingPlan, "lanes" | "models" | "rows" | "touches">} Run */
+/**
+ * The parts of a plan that a script repeats.
+ * @typedef {Pick<SamplingPlan, "lanes" | "models" | "rows" | "touches">} Run
+ */
 
-/** Both scripts, or why diffusers can't repeat the run. A grid has no script. @param {Run} run @param {Catalogue} catalogue @returns {Scripts} */
+/**
+ * Return both scripts, or the reason why diffusers can't repeat the run. A grid has no script.
+ * @param {Run} run
+ * @param {Catalogue} catalogue
+ * @returns {Scripts}
+ */
 export function forRun(run, catalogue) {
   if (run.lanes.length > 2) return { python: "", diffusers: "", why: SCRIPT.grid };
   const script = copied(() => python(run, catalogue));
@@ -45,13 +53,20 @@ export function copied(script) {
   }
 }
 
-/** The sentence of an error for the visitor. An error that is a fault of ours is thrown again. @param {unknown} error */
+/**
+ * Return an error's sentence for the visitor. An error that is a fault in our code is thrown again.
+ * @param {unknown} error
+ */
 function sentence(error) {
   if (error instanceof UserError) return error.message;
   throw error;
 }
 
-/** A script that repeats a run with ddpm_core. Throws if only this page has the model. @param {Run} run @param {Catalogue} catalogue */
+/**
+ * Write the script that repeats a run with ddpm_core. Throws if only this page has the model.
+ * @param {Run} run
+ * @param {Catalogue} catalogue
+ */
 function python({ lanes, models, touches }, catalogue) {
   const [first, other] = lanes;
   const seeds = range(first.seed, first.count);
@@ -100,13 +115,13 @@ function python({ lanes, models, touches }, catalogue) {
   );
 }
 
-/** A run's arguments with the sampler of the page's owner as a name of Python. @param {Values} given @returns {Values} */
+/** Replace a sampler that the page's owner has added by its Python name. @param {Values} given @returns {Values} */
 function withOwn(given) {
   const name = String(given.sampler);
   return isOwn(name) ? { ...given, sampler: code(name.split(":")[1]) } : given;
 }
 
-/** The lines that import these samplers of the page's owner. @param {string[]} samplers */
+/** The lines that import the samplers that the page's owner has added. @param {string[]} samplers */
 const importsOfOwn = (samplers) =>
   [...new Set(samplers.filter(isOwn))].map((name) => name.replace(/^(.*):(.*)$/, "from $1 import $2"));
 
@@ -127,7 +142,7 @@ function touching(touches, { seed, count }, { image_size }, source) {
  * @param {string} ref @param {Facts} model
  */
 function reference(ref, { source }) {
-  // A script may be passed on, and must not tell strangers the folders of this machine.
+  // Visitors pass scripts on, so a script must not reveal the folders of this machine.
   if (source && ref !== source.ref) throw new UserError(SCRIPT.onlyHere);
   return source?.revision ? `${ref.split("@")[0]}@${source.revision}` : ref;
 }
@@ -204,7 +219,8 @@ function diffusers({ lanes: [run, other], models: [model], rows: [steps] }) {
     "for i, t in enumerate(scheduler.timesteps):",
     ...(sampler.before ?? []),
     "    with torch.no_grad():",
-    `        output = ${call}${model.variance.startsWith("learned") ? `[:, :${model.channels}]` : ""}`, // the rest is v
+    // The rest of the output is the variance
+    `        output = ${call}${model.variance.startsWith("learned") ? `[:, :${model.channels}]` : ""}`,
     ...sampler.step,
     ...latent.decode,
     "images = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()",
@@ -229,10 +245,13 @@ function refuse(run, { schedule, prediction, home }) {
  * @typedef {{ classes: string[], scheduler: string[], step: string[], imports?: string[], before?: string[] }} Sampler
  */
 
-/** diffusers' names of variances. @type {Record<string, string>} */
+/** The names of the variances in diffusers. @type {Record<string, string>} */
 const KINDS = { beta: "fixed_large", beta_tilde: "fixed_small" };
 
-/** The makers of these lines, by sampler. scheduler: the arguments that name the scheduler's files. @type {Record<string, (run: Lane, model: Facts, times: string, scheduler: string) => Sampler>} */
+/**
+ * The functions that write the lines of each sampler. scheduler: the arguments that name the scheduler's files.
+ * @type {Record<string, (run: Lane, model: Facts, times: string, scheduler: string) => Sampler>}
+ */
 const SAMPLERS = {
   ddpm: ({ variance, clip }, _, times, scheduler) => ({
     classes: ["DDPMScheduler"],
@@ -249,7 +268,7 @@ const SAMPLERS = {
       "    scheduling_ddpm.randn_tensor = lambda *_, **__: torch.zeros_like(x) if last else noise(i + 1)",
     ],
   }),
-  // `refuse` lets pass only runs without noise, at times that diffusers visits by itself.
+  // `refuse` has already excluded runs with noise, and runs at times that diffusers would not choose.
   ddim: ({ clip, steps }, _, __, scheduler) => ({
     classes: ["DDIMScheduler"],
     scheduler: [
@@ -294,7 +313,7 @@ function solver({ sampler, clip }, { prediction, schedule }, times, scheduler) {
   };
 }
 
-/** The additional lines for a latent model. classes: those of diffusers. @param {Facts} model */
+/** The additional lines for a latent model. classes: the names of the classes in diffusers. @param {Facts} model */
 function latentOf({ home: { where, autoencoder }, takes_words }) {
   /** @type {{ classes: string[], imports: string[], load: string[], decode: string[] }} */
   const none = { classes: [], imports: [], load: [], decode: [] };
@@ -359,7 +378,7 @@ function timesOf({ spacing, steps }, { schedule }, rows) {
   return literal(rows.map(([t]) => t - 1));
 }
 
-/** The arguments that say what to draw, in their order. @param {Values} all @returns {Values} */
+/** The arguments for the condition, in their order. @param {Values} all @returns {Values} */
 const drawnOf = (all) =>
   Object.fromEntries(DRAWN.filter((name) => (all[name] ?? null) !== null).map((name) => [name, all[name]]));
 

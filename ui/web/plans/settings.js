@@ -33,7 +33,7 @@ import { AUTO } from "./forms.js";
  * @property {Stroke[]} [touch]
  */
 
-/** A lane of which a request says nothing. @type {Lane} */
+/** The defaults of all settings of a lane. @type {Lane} */
 const DEFAULT = {
   ...{ checkpoint: "mnist-tiny", prompt: "", negative: "", label: ANY, seed: 13, count: 4 },
   ...{ steps: 50, variance: "beta_tilde", sampler: "ddpm", spacing: AUTO, eta: 0, guidance: null, clip: null },
@@ -45,14 +45,18 @@ const DEFAULT = {
  */
 const isNamed = (name, value) => !(name in DEFAULTS) || name in DEFAULT || value !== DEFAULTS[name];
 
-/** The lane of a request; what the request leaves out has its default. @param {Request} request @returns {Lane} */
+/**
+ * Make a lane from a request. Settings that the request leaves out get their defaults.
+ * @param {Request} request
+ * @returns {Lane}
+ */
 export function laneOf(request) {
   const names = new Set([...Object.keys(DEFAULT), ...Object.keys(DEFAULTS)]);
   const named = [...names].filter((name) => name in request && isNamed(name, request[name]));
   return /** @type {Lane} */ ({ ...DEFAULT, ...Object.fromEntries(named.map((name) => [name, request[name]])) });
 }
 
-/** The options of a lane for its sampler. @param {Lane} lane @returns {Record<string, any>} */
+/** The options of the lane's sampler. @param {Lane} lane @returns {Record<string, any>} */
 export function optionsOf(lane) {
   const known = SAMPLERS[lane.sampler].options ?? {};
   return Object.fromEntries(Object.entries(lane).filter(([name]) => name in known));
@@ -71,7 +75,7 @@ export function plain(lane) {
   const isOf = (/** @type {string} */ name) =>
     name === "variance" || !(name in DEFAULTS) || name in (SAMPLERS[lane.sampler].options ?? {});
   const owned = Object.entries(lane).filter(([name, value]) => isOf(name) && isNamed(name, value));
-  const { eta } = DEFAULT; // a lane always has it
+  const { eta } = DEFAULT; // a lane has this setting with every sampler
   return /** @type {Lane} */ ({ eta, ...Object.fromEntries(owned), guidance: guided ? lane.guidance : null });
 }
 
@@ -152,7 +156,11 @@ export function args(lane, facts) {
   };
 }
 
-/** A checkpoint in a request to a server, with the stamp of the facts that the page planned with. @param {Facts} facts */
+/**
+ * Name a checkpoint in a request, together with the stamp of the facts that the page planned with. The server notices
+ * so if they are old.
+ * @param {Facts} facts
+ */
 export const asksFor = ({ ref, stamp }) => ({ checkpoint: ref, facts: stamp });
 
 /** @param {Lane} lane @param {Facts} facts */
@@ -184,7 +192,7 @@ function classIndex({ class_names, num_classes }, text) {
   return index < 0 ? null : index;
 }
 
-/** Names for a sentence: the first ones, where there are many. @param {string[]} names */
+/** List names for a sentence, and cut a long list short. @param {string[]} names */
 function few(names, most = 20) {
   const first = names.slice(0, most).join(", ");
   return names.length > most ? RUN.few(first, names.length) : first;

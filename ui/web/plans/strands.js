@@ -23,7 +23,11 @@ export function shares(strands, workers) {
   return { owners, most: Math.max(...loads) };
 }
 
-/** How many times faster several workers are than one. @param {Pick<Plan, "steps" | "strands">} plan @param {number} workers */
+/**
+ * How many times as fast several workers are as one.
+ * @param {Pick<Plan, "steps" | "strands">} plan
+ * @param {number} workers
+ */
 export function gain({ steps, strands = [] }, workers) {
   if (workers === 1) return 1;
   const all = evaluations(steps);

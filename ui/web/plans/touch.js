@@ -13,8 +13,8 @@ import { FIELD, RUN } from "../words/wrong.js";
 
 /** For each state x_s that is touched, by its s: √ᾱ_s, and its changes. @typedef {Map<number, [signal: number, changes: Change[]]>} Touches */
 
-const CELLS = 16; // about so many cells on a side, as a cell is a whole square of pixels
-const MOST = 40_000; // characters
+const CELLS = 16; // cells on each side, approximately: a cell always covers a whole number of pixels
+const MOST = 40_000; // characters that the text of all strokes has at most
 const STROKES = 200;
 const STROKE = /^\d{1,7}-(noise|clean|\d{1,3}\.\d{1,3}\.\d{1,3})-\d{1,3}(-\d{1,3}\.\d{1,3})+$/;
 

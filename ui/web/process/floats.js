@@ -1,4 +1,4 @@
-// Arithmetic of float32 arrays, every operation rounded as PyTorch rounds it, and pictures of 256 levels.
+// Arithmetic on float32 arrays that rounds each operation as PyTorch does, and pictures with 256 levels.
 
 const f32 = Math.fround;
 
@@ -30,7 +30,7 @@ export function over(a, divisor) {
 /** @param {Float32Array} a */
 export const clamp = (a) => a.map((value) => Math.min(Math.max(value, -1), 1));
 
-/** The nearest whole number, of two the even one. @param {number} value */
+/** Round to the nearest whole number, and to the even one of two equally near. @param {number} value */
 export function round(value) {
   const near = Math.floor(value + 0.5);
   return near - value === 0.5 && near % 2 ? near - 1 : near;
@@ -52,7 +52,7 @@ export function fromUint8(levels, channels) {
   return Float32Array.from(levels, (_, i) => f32(levels[(i % pixels) * channels + Math.floor(i / pixels)] / 127.5) - 1);
 }
 
-/** Rows of one length, one behind the other. @param {Float32Array[]} rows */
+/** Join rows of equal length into one array. @param {Float32Array[]} rows */
 export function flat(rows) {
   const whole = new Float32Array(rows.reduce((sum, { length }) => sum + length, 0));
   for (const [i, row] of rows.entries()) whole.set(row, i * row.length);

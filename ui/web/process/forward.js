@@ -1,4 +1,5 @@
-// One picture noised by t small steps, Eq. 2, and by one jump, Eq. 4, and what was added: see ddpm_core/plane/forward.py.
+// A picture noised by t small steps (Eq. 2) and by one jump (Eq. 4), with the noise that was added: see
+// ddpm_core/plane/forward.py.
 
 import { UserError } from "./errors.js";
 import { combine } from "./floats.js";
@@ -8,9 +9,9 @@ import { schedule } from "./schedule.js";
 
 /** @import { Seed } from "./noise.js" */
 /** @import { Schedule } from "./schedule.js" */
-/** What `compare` finds. @typedef {ReturnType<typeof compare>} Comparison */
+/** The result of `compare`. @typedef {ReturnType<typeof compare>} Comparison */
 
-/** The paper's schedule and two others: those of ddpm_core/plane/forward.py. @type {Record<string, () => Schedule>} */
+/** The paper's schedule and two others, as in ddpm_core/plane/forward.py. @type {Record<string, () => Schedule>} */
 export const SCHEDULES = {
   linear: () => schedule({ beta_schedule: "linear" }),
   cosine: () => schedule({ beta_schedule: "squaredcos_cap_v2" }),
@@ -29,7 +30,7 @@ export function encode(schedule, x0, t, seed) {
 /** @param {Float32Array} x @param {Float32Array} other @param {number} weight of the other one, 0 to 1 */
 export const mix = (x, other, weight) => combine([1 - weight, x], [weight, other]);
 
-const BINS = 48; // of a histogram over ±4 σ
+const BINS = 48; // bins of a histogram that covers ±4 σ
 
 /**
  * walk, jump: x_t. The rest is that of `Comparison` in ddpm_core/plane/forward.py.
@@ -66,7 +67,7 @@ export function compare(schedule, x0, t, seed, taken) {
 /** @param {Float32Array} values @param {(value: number) => number} of */
 const average = (values, of) => values.reduce((sum, value) => sum + of(value), 0) / values.length;
 
-/** The histogram of noise/σ; zeros without noise. @param {Float32Array} noise @param {number} sigma */
+/** Return the histogram of noise/σ, or zeros if there is no noise. @param {Float32Array} noise @param {number} sigma */
 function density(noise, sigma) {
   const counts = new Array(BINS).fill(0);
   for (const value of sigma ? noise : []) {
@@ -76,7 +77,11 @@ function density(noise, sigma) {
   return counts;
 }
 
-/** Kolmogorov and Smirnov's statistic of two sorted samples of one length. @param {Float32Array} a @param {Float32Array} b */
+/**
+ * The Kolmogorov–Smirnov statistic of two sorted samples of equal size.
+ * @param {Float32Array} a
+ * @param {Float32Array} b
+ */
 function largestGap(a, b) {
   let [i, j, most] = [0, 0, 0];
   while (i < a.length && j < b.length) {

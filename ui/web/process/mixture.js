@@ -1,7 +1,8 @@
-// The data of the plane and their marginals q(x_t), in closed form: ddpm_core/plane/mixtures.py has the same, with more words.
+// The data of the plane and their marginals q(x_t), in closed form. ddpm_core/plane/mixtures.py has the same with
+// derivations.
 
 /** @import { Random } from "./noise.js" */
-/** x₁, x₂ of each centre in turn. @typedef {{ centres: number[], width: number }} Data */
+/** The coordinates x₁ and x₂ of each centre in turn. @typedef {{ centres: number[], width: number }} Data */
 
 export class Mixture {
   /** @type {Float64Array} of the distances of a point from the centres */
@@ -12,14 +13,15 @@ export class Mixture {
     this.x = centres.filter((_, i) => i % 2 === 0);
     this.y = centres.filter((_, i) => i % 2 === 1);
     this.width = width;
-    this.#squares = new Float64Array(this.x.length); // kept, as an arrow is computed for each of thousands of points
+    // The array is reused, because arrows are computed for thousands of points
+    this.#squares = new Float64Array(this.x.length);
   }
 
   get parts() {
     return this.x.length;
   }
 
-  /** V, the variance of each part of q(x_t). @param {number} alphaBar */
+  /** Return V, the variance of each component of q(x_t). @param {number} alphaBar */
   variance(alphaBar) {
     return alphaBar * this.width ** 2 + 1 - alphaBar;
   }
@@ -96,7 +98,8 @@ export class Mixture {
     const root = Math.sqrt(alphaBar);
     const variance = this.variance(alphaBar);
     const squares = this.#squares;
-    let least = Infinity; // the smallest square; subtracted in the exponent, so that not all weights underflow to 0 far away
+    // The smallest squared distance is subtracted in the exponent, so that not all weights underflow to 0 far away
+    let least = Infinity;
     for (let k = 0; k < squares.length; k++) {
       squares[k] = (x - root * this.x[k]) ** 2 + (y - root * this.y[k]) ** 2;
       least = Math.min(least, squares[k]);

@@ -1,5 +1,5 @@
-// Seeded random numbers, NumPy's number for number: those of Generator(Philox(key=[seed, stream])).
-// Stream 0 is x_T and stream i + 1 the noise of step i: see ddpm_core/noise.py.
+// Seeded random numbers that equal those of NumPy's Generator(Philox(key=[seed, stream])). Stream 0 is x_T, and stream
+// i + 1 is the noise of step i: see ddpm_core/noise.py.
 
 import { UserError } from "./errors.js";
 
@@ -8,14 +8,15 @@ import { UserError } from "./errors.js";
 const MAX_SEED = 2n ** 63n - 1n;
 const f32 = Math.fround;
 const TWO32 = 2 ** 32;
-const STEPS = [0x9e3779b97f4a7c15n, 0xbb67ae8584caa73bn]; // by which the two halves of Philox's key move on each round
+// Philox adds these constants to the two halves of its key in each round
+const STEPS = [0x9e3779b97f4a7c15n, 0xbb67ae8584caa73bn];
 const ROUNDS = 10;
-const R = 3.6541528853610088; // where the ziggurat's tail begins
-const AREA = 0.004928673233974658; // of each of its 256 layers
+const R = 3.6541528853610088; // the start of the ziggurat's tail
+const AREA = 0.004928673233974658; // the area of each of the ziggurat's 256 layers
 const [R32, INVERSE_R32] = [f32(R), f32(1 / R)];
 const [LIMIT, WIDTH, HEIGHT] = ziggurat();
 
-/** The seed as a BigInt. @param {Seed} seed */
+/** Check the seed, and return it as a BigInt. @param {Seed} seed */
 function checkSeed(seed) {
   const text = String(seed);
   if (typeof seed === "number" || !/^\d{1,19}$/.test(text) || BigInt(text) > MAX_SEED)
@@ -63,10 +64,15 @@ export class Random {
     return drawn;
   }
 
-  /** `integers(limit, size=n)`: whole numbers below the limit, each as likely. @param {number} limit below 2^32 @param {number} n */
+  /**
+   * `integers(limit, size=n)`: uniform whole numbers below the limit.
+   * @param {number} limit below 2^32
+   * @param {number} n
+   */
   integers(limit, n) {
-    if (limit === 1) return new Array(n).fill(0); // NumPy takes no bits for it
-    const rest = TWO32 % limit; // of the products, those whose lower half is below it would make some numbers likelier
+    if (limit === 1) return new Array(n).fill(0); // NumPy consumes no random bits here
+    // Products whose lower half is below this are rejected, because they would make some numbers more likely
+    const rest = TWO32 % limit;
     const next = () => {
       let bits = this.#bits();
       while (Math.imul(bits, limit) >>> 0 < rest) bits = this.#bits();
@@ -76,7 +82,10 @@ export class Random {
   }
 }
 
-/** Marsaglia and Tsang's tables, of each layer: below which size it is sure, its width in units of 2^−23, its height. */
+/**
+ * Compute Marsaglia and Tsang's tables. For each layer: the size below which a number needs no test, the width in
+ * units of 2^−23, and the height.
+ */
 function ziggurat() {
   const density = (/** @type {number} */ x) => Math.exp(-0.5 * x * x);
   const edge = new Float64Array(257); // the right edges of the ziggurat's layers; edge[0] = 0
@@ -90,7 +99,7 @@ function ziggurat() {
   return [limit, Float32Array.from(outer, (x) => x / 2 ** 23), Float32Array.from(edge.subarray(0, 256), density)];
 }
 
-/** The upper half of a product of 32 bits each. @param {number} a @param {number} b */
+/** Return the upper half of the product of two 32-bit numbers. @param {number} a @param {number} b */
 const high = (a, b) => Math.floor((a * (b >>> 16) + Math.floor((a * (b & 65535)) / 65536)) / 65536);
 
 /**

@@ -1,5 +1,6 @@
-// Data in the plane, whose best network is known in closed form: see ddpm_core/plane/mixtures.py. A whole cloud of points
-// is one image, x₁ and x₂ of each point: so a run of `exactModel` has the noise of the library's `cloud`.
+// Data in the plane, for which the best possible network is known in closed form: see ddpm_core/plane/mixtures.py. A
+// whole cloud of points counts as one image of the pairs x₁, x₂, so that a run of `exactModel` has the same noise as
+// the library's `cloud`.
 
 import { UserError } from "./errors.js";
 import { Mixture } from "./mixture.js";
@@ -8,9 +9,9 @@ import { schedule } from "./schedule.js";
 /** @import { Data } from "./mixture.js" */
 /** @import { Process } from "./predict.js" */
 
-export const UNIT = 6 / 32767; // the unit of coordinates, which travel as int16
-export const ARROWS = 15; // on a side of a field
-export const ARROW_UNIT = 4 / 127; // of their lengths, which are shown as int8
+export const UNIT = 6 / 32767; // the unit of the coordinates, which are sent as int16
+export const ARROWS = 15; // arrows on each side of a field
+export const ARROW_UNIT = 4 / 127; // the unit of the arrows' lengths, which are sent as int8
 const CENTRES = 120;
 const share = (/** @type {number} */ i, n = CENTRES) => i / (n - 1);
 
@@ -38,7 +39,7 @@ const centres = (n, at) =>
     radius * Math.sin(angle),
   ]);
 
-/** The mixture of a shape's name. @param {string} name @param {number} width @returns {Data} */
+/** Return the mixture that has this name. @param {string} name @param {number} width @returns {Data} */
 export function shape(name, width) {
   if (!Object.hasOwn(SHAPES, name))
     throw new UserError(`unknown shape ${name}: choose from ${Object.keys(SHAPES).join(", ")}`);
@@ -57,7 +58,12 @@ export const planeModel = (points, network) => ({
   network,
 });
 
-/** The model of n points whose network is E[ε | x_t] itself. @param {Data} data @param {number} points @returns {Process} */
+/**
+ * Return a model of n points that uses the exact E[ε | x_t] in place of a network.
+ * @param {Data} data
+ * @param {number} points
+ * @returns {Process}
+ */
 export function exactModel(data, points) {
   const mixture = new Mixture(data);
   const model = planeModel(points, (x, tIndex) => {

@@ -1,4 +1,5 @@
-// One evaluation of the network, with guidance, and x̂_0 and ε from what it predicts: ddpm_core/prediction.py, process.py.
+// One evaluation of the network with guidance, and x̂_0 and ε computed from its prediction: see ddpm_core/prediction.py
+// and process.py.
 
 import { UserError } from "./errors.js";
 import { clamp, combine, minus, over } from "./floats.js";
@@ -99,7 +100,7 @@ export async function predict(model, x, t, { both = [null, null], guidance = nul
   const [x0, eps] = toX0Eps(model, output, x, t);
   const rest = { v: learned ? v : null };
   if (!(clip ?? model.clip)) return { x0, eps, x0Hat: x0, ...rest };
-  const x0Hat = clamp(x0); // with μ̃-prediction the mean stays as the network gave it
+  const x0Hat = clamp(x0); // with μ̃-prediction, the mean is not recomputed from the clipped x̂_0
   return model.prediction === "mu" ? { x0, eps, x0Hat, ...rest } : { ...fitted(model, x0Hat, x, t), ...rest };
 }
 
@@ -114,7 +115,11 @@ export function fitted(schedule, x0, x, t) {
   return { x0, eps, x0Hat: x0, v: null };
 }
 
-/** Throw where the network predicts just what x_t is: noise alone. @param {Predicted} model @param {number} t */
+/**
+ * Throw where x_t is pure noise and the network predicts just that noise: x̂_0 is then unknown.
+ * @param {Predicted} model
+ * @param {number} t
+ */
 export function checkSignal({ prediction, alphaBar }, t) {
   if (prediction === "epsilon" && alphaBar[t] === 0)
     throw new UserError("x_T is pure noise in this schedule (alpha_bar[T] = 0): ε-prediction can't give x̂_0 there");
@@ -131,7 +136,7 @@ export function toX0Eps(model, output, x, t) {
   checkSignal(model, t);
   if (model.prediction === "epsilon") return [over(combine([1, x], [-sigma, output]), signal), output];
   if (model.prediction === "flow") {
-    const all = signal + sigma; // the network gives ε − x_0
+    const all = signal + sigma; // the network predicts ε − x_0
     return [over(combine([1, x], [-sigma, output]), all), over(combine([1, x], [signal, output]), all)];
   }
   if (model.prediction === "v") return [combine([signal, x], [-sigma, output]), combine([sigma, x], [signal, output])];

@@ -13,20 +13,29 @@ import { begin, chain, walk } from "./runs.js";
 /** @typedef {{ forward: Linear, pseudoinverse: Linear }} Measurement A, of one image, and A⁺ */
 
 const f32 = Math.fround;
-const EXTRA = 2 ** 20; // noise that is not a step's own: number j of step i has index i + j · 2^20
-const LEAST = 0.01; // singular values of a blur below this share of the largest are taken for 0
+const EXTRA = 2 ** 20; // the offset for additional noise: number j of step i has index i + j · 2^20
+const LEAST = 0.01; // singular values of a blur below this share of the largest count as 0
 /** @type {Record<string, { jump: number, rounds: number } | null>} of RePaint; null for DDNM */
 const METHODS = { ddnm: null, replacement: { jump: 1, rounds: 1 }, repaint: { jump: 10, rounds: 10 } };
 
 // --- Measurements
 
-/** Only some pixels are known. @param {ArrayLike<number | boolean>} known of each pixel @returns {Measurement} */
+/**
+ * A measurement that knows only some pixels.
+ * @param {ArrayLike<number | boolean>} known of each pixel
+ * @returns {Measurement}
+ */
 export function mask(known) {
   const keep = (/** @type {Float32Array} */ x) => x.map((value, i) => value * Number(known[i % known.length]));
   return { forward: keep, pseudoinverse: keep };
 }
 
-/** The mean of every block of factor × factor pixels. @param {number} factor @param {number} size @returns {Measurement} */
+/**
+ * A measurement that averages every block of factor × factor pixels.
+ * @param {number} factor
+ * @param {number} size
+ * @returns {Measurement}
+ */
 export function downsample(factor, size) {
   if (size % factor) throw new UserError(`${size}×${size} pixels can't be divided into blocks of ${factor}×${factor}`);
   const side = size / factor;
@@ -48,7 +57,7 @@ export function downsample(factor, size) {
   };
 }
 
-/** The mean of the channels. @param {number} channels @returns {Measurement} */
+/** A measurement that averages the channels. @param {number} channels @returns {Measurement} */
 export function grey(channels) {
   return {
     forward(x) {
@@ -80,7 +89,7 @@ export function blur(deviation, size) {
   const waves = side.map((k) => side.map((j) => Math.sqrt((k ? 2 : 1) / size) * cosine(k, j + 0.5)));
   const back = side.map((j) => side.map((k) => waves[k][j]));
   const values = side.map((k) => weights.reduce((sum, weight, i) => sum + (weight / total) * cosine(k, i - radius), 0));
-  /** x -> Wᵀ (M ∘ W x Wᵀ) W. @param {(value: number) => number} of @returns {Linear} */
+  /** Return the function x -> Wᵀ (M ∘ W x Wᵀ) W. @param {(value: number) => number} of @returns {Linear} */
   const by = (of) => (x) => {
     const restored = new Float32Array(x.length);
     for (let first = 0; first < x.length; first += size * size) {
@@ -95,7 +104,7 @@ export function blur(deviation, size) {
   return { forward: by((v) => (kept(v) ? v : 0)), pseudoinverse: by((v) => (kept(v) ? 1 / v : 0)) };
 }
 
-/** M x Mᵀ. @param {number[][]} x @param {number[][]} matrix */
+/** Compute M x Mᵀ. @param {number[][]} x @param {number[][]} matrix */
 function both(x, matrix) {
   const dot = (/** @type {number[]} */ a, /** @type {number[]} */ b) =>
     a.reduce((sum, value, i) => sum + value * b[i], 0);

@@ -1,4 +1,4 @@
-// Runs: which steps they take, and their steps one by one as they are asked for. See ddpm_core/runs.py.
+// Runs of the reverse chain: the steps of a run, which are computed one by one on demand. See ddpm_core/runs.py.
 
 import { UserError } from "./errors.js";
 import { gaussian } from "./noise.js";
@@ -10,7 +10,10 @@ import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
 /** @import { Condition, Denoised, ModelSpec, Probe, Process } from "./predict.js" */
 /** @import { Advance, Evaluate, Sigma, Sigmas, Take } from "./samplers.js" */
 /** @import { Pair } from "./times.js" */
-/** A reverse step t → s, with ᾱ_t and σ; σ is null where only the network knows it. @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Row */
+/**
+ * A reverse step t → s with ᾱ_t and σ. σ is null if only the network knows it.
+ * @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Row
+ */
 
 /**
  * steps, sampler, spacing: null is the model's own. The sampler's options stand beside them, by their names. start: the t of xT, where a chain begins below T.
@@ -65,7 +68,11 @@ export function chain(model, { steps, sampler, spacing, start, guidance, ...give
   return { ...{ name, pairs, sigmas, memory: chosen.memory ?? false }, ...{ begin, advance: ofState } };
 }
 
-/** Steps that begin with the evaluation at their own state. @param {Advance} advance @returns {Take} */
+/**
+ * Make steps that begin with an evaluation of the network at the current state.
+ * @param {Advance} advance
+ * @returns {Take}
+ */
 const evaluated = (advance) => async (evaluate, k, t, s, x, noise) => {
   const found = await evaluate(x, t);
   return [...advance(found, k, t, s, x, noise), found.x0Hat];

@@ -1,4 +1,5 @@
-// Samplers, as ddpm_core/samplers.py has them and, for DPM-Solver++ and UniPC, diffusers: x_s from x_t and what was found.
+// The samplers of ddpm_core/samplers.py, and DPM-Solver++ and UniPC as diffusers has them. Each computes x_s from x_t
+// and the network's prediction.
 
 import { UserError } from "./errors.js";
 import { combine, minus, over } from "./floats.js";
@@ -32,7 +33,8 @@ import { quoted } from "./times.js";
  * @property {(model: { corrections: number }) => number} [evaluations] of the network in a step, 1 unless it says more
  */
 
-const MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * Math.sqrt(Math.PI / 2); // of the last noisy step, as in Analytic-DPM's code
+// The upper limit for σ in the last noisy step, as in Analytic-DPM's code
+const MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * Math.sqrt(Math.PI / 2);
 
 export const VARIANCES = ["beta", "beta_tilde", "analytic", "learned", "learned_range"];
 
@@ -120,7 +122,12 @@ const langevin = {
   },
 };
 
-/** t̂ of each step: the time up to which noise is added. @param {ModelSpec} model @param {Pair[]} pairs @param {Options} options */
+/**
+ * Return t̂ of each step: churn adds noise up to this time.
+ * @param {ModelSpec} model
+ * @param {Pair[]} pairs
+ * @param {Options} options
+ */
 function churned(model, pairs, { S_churn, S_min, S_max }) {
   const gamma = Math.min(S_churn / pairs.length, Math.SQRT2 - 1);
   return pairs.map(([t]) => {
@@ -167,7 +174,7 @@ const heun = {
   },
 };
 
-/** Throw for a real time that the network can't be evaluated at. @param {ModelSpec} model @param {number[]} times */
+/** Throw if the network can't be evaluated at these real times. @param {ModelSpec} model @param {number[]} times */
 export function checkTimesOf({ prediction, wholeTimes }, times) {
   const real = times.find((t) => !Number.isInteger(t));
   if (real === undefined || !(wholeTimes || prediction === "mu")) return;
@@ -175,7 +182,12 @@ export function checkTimesOf({ prediction, wholeTimes }, times) {
   throw new UserError(`t = ${Number(real.toPrecision(6))} is no whole time, but this network ${why}`);
 }
 
-/** Throw where ᾱ is 0 at the first time: these samplers divide by it. @param {string} name @param {ModelSpec} model @param {Pair[]} pairs */
+/**
+ * Throw if ᾱ is 0 at the first time, because these samplers divide by it.
+ * @param {string} name
+ * @param {ModelSpec} model
+ * @param {Pair[]} pairs
+ */
 export function checkStart(name, model, pairs) {
   if (model.alphaBar[pairs[0][0]] === 0)
     throw new UserError(`sampler '${name}' can't start from pure noise (alpha_bar[T] = 0): use ddpm or ddim`);
@@ -190,13 +202,17 @@ function known(model, t, s, variance, gamma) {
   const { at, as, beta, betaTilde } = step(model, t, s);
   if (variance === "beta") return model.exploding ? beta / (at / as) : beta;
   if (!gamma) return betaTilde;
-  const time = at > 0 ? t : t - 1; // where x_t is noise alone, Γ_t says nothing
+  const time = at > 0 ? t : t - 1; // where x_t is pure noise, Γ_t carries no information
   const signal = alphaBarAt(model, time);
-  const spread = ((1 - signal) / signal) * (1 - (1 - signal) * gammaAt(gamma, time)); // Var[x_0 | x_t]
+  const spread = ((1 - signal) / signal) * (1 - (1 - signal) * gammaAt(gamma, time)); // this is Var[x_0 | x_t]
   return betaTilde + as * (beta / (1 - at)) ** 2 * Math.min(Math.max(spread, 0), 1);
 }
 
-/** Γ at a real time, linear between two whole ones. @param {Float64Array} gamma @param {number} time */
+/**
+ * Return Γ at a real time, interpolated linearly between whole times.
+ * @param {Float64Array} gamma
+ * @param {number} time
+ */
 function gammaAt(gamma, time) {
   const low = Math.max(1, Math.floor(time));
   const share = Math.max(1, time) - low;
@@ -247,7 +263,7 @@ const consistency = {
 
 // --- diffusers' solvers of order two; the first step and the one to s = 0 are of order one
 
-/** α, σ and λ = log α/σ of a time. @param {ModelSpec} model @param {number} t */
+/** Return α, σ and λ = log α/σ at a time. @param {ModelSpec} model @param {number} t */
 function point(model, t) {
   const alphaBar = alphaBarAt(model, t);
   const ratio = Math.sqrt((1 - alphaBar) / alphaBar);
@@ -293,8 +309,8 @@ const unipc = {
     /** @type {Seen[]} the last two, the newest first */
     let seen = [];
     /** @type {Float32Array} */
-    let last = new Float32Array(); // the state that the last step began with
-    let order = 0; // of the solver in the previous step
+    let last = new Float32Array(); // the state before the last step
+    let order = 0; // the order of the solver in the last step
     const slope = (/** @type {Seen} */ other, /** @type {Seen} */ from, /** @type {number} */ ratio) =>
       over(minus(other.x0, from.x0), ratio);
     return ({ x0 }, k, t, s, x) => {
@@ -336,13 +352,16 @@ const unipc = {
 /** @type {Record<string, Sampler>} */
 export const SAMPLERS = { ddpm, ddim, "dpm++": dpm, unipc, langevin, consistency, heun };
 
-/** Their names, to choose from. @type {string[]} */
+/** The names of all samplers that can be chosen. @type {string[]} */
 export const NAMES = Object.keys(SAMPLERS);
 
-/** Whether it is a sampler of the page's owner, which only a server computes. @param {string} name */
+/** Whether this is a sampler that the page's owner has added. Only a server computes it. @param {string} name */
 export const isOwn = (name) => name.includes(":");
 
-/** Offer the samplers of the page's owner beside the others. @param {string[]} names as `app.py --sampler` got them: "module:sampler" */
+/**
+ * Add the samplers of the page's owner to the choice.
+ * @param {string[]} names as `app.py --sampler` got them: "module:sampler"
+ */
 export function offerOwn(names) {
   for (const name of names) {
     if (Object.hasOwn(SAMPLERS, name)) continue;
@@ -354,10 +373,10 @@ export function offerOwn(names) {
   }
 }
 
-/** The default of each option that any sampler has. @type {Options} */
+/** The default of each option of all samplers. @type {Options} */
 export const DEFAULTS = Object.assign({}, ...Object.values(SAMPLERS).map(({ options }) => options));
 
-/** Names of samplers in a sentence. @param {(name: string) => boolean} has @param {string} [between] */
+/** List the titles of samplers in a sentence. @param {(name: string) => boolean} has @param {string} [between] */
 export const named = (has, between = ", ") =>
   Object.keys(SAMPLERS)
     .filter(has)

@@ -1,5 +1,6 @@
-// The noise schedule that a scheduler_config.json describes, and what Eqs. 2, 4 and 7 need of it: float64. Between two whole
-// times, ᾱ_t follows the schedule's own formula, or ln σ_t is linear in t: see `NoiseSchedule` in ddpm_core/schedule.py.
+// The noise schedule of a scheduler_config.json, with the values that Eqs. 2, 4 and 7 need, in float64. Between two
+// whole times, ᾱ_t follows the schedule's formula, or ln σ_t is linear in t: see `NoiseSchedule` in
+// ddpm_core/schedule.py.
 
 import { UserError } from "./errors.js";
 
@@ -12,7 +13,7 @@ import { UserError } from "./errors.js";
  * @property {boolean} [exploding] whether "beta" is the variance of a process that leaves x_0 as it is
  * @property {(u: number) => number} [formula] ᾱ as a function of t/T, where the schedule has one
  */
-/** What `tables` finds. @typedef {ReturnType<typeof tables>} Weights */
+/** The result of `tables`. @typedef {ReturnType<typeof tables>} Weights */
 
 const MAX_BETA = 0.999;
 const SMALLEST = 2 ** -1022;
@@ -69,7 +70,11 @@ export function schedule(config) {
   return config.rescale_betas_zero_snr ? tabulated(zeroTerminalSnr(found.alphaBar)) : found;
 }
 
-/** A schedule that comes as numbers. @param {{ T: number, beta: Iterable<number>, alphaBar: Iterable<number>, exploding?: boolean }} table @returns {Schedule} */
+/**
+ * Make a schedule from tables of numbers.
+ * @param {{ T: number, beta: Iterable<number>, alphaBar: Iterable<number>, exploding?: boolean }} table
+ * @returns {Schedule}
+ */
 export const tabled = ({ T, beta, alphaBar, exploding }) => ({
   ...{ T, beta: Float64Array.from(beta), alphaBar: Float64Array.from(alphaBar) },
   ...(exploding && { exploding }),
@@ -92,10 +97,14 @@ function tabulated(betas) {
   return { T, beta, alphaBar };
 }
 
-/** σ of x_t/√ᾱ_t = x_0 + σ ε. @param {number} alphaBar of t */
+/** Return σ of x_t/√ᾱ_t = x_0 + σ ε. @param {number} alphaBar of t */
 const sigmaOf = (alphaBar) => Math.sqrt((1 - alphaBar) / alphaBar);
 
-/** Whether the formula gives ᾱ_k and ᾱ_{k+1}: not where β is capped. @param {Schedule} schedule @param {number} k */
+/**
+ * Whether the formula is valid at ᾱ_k and ᾱ_{k+1}. It is not where β is capped.
+ * @param {Schedule} schedule
+ * @param {number} k
+ */
 function hasFormula({ T, alphaBar, formula }, k) {
   return [k, k + 1].every((t) => {
     const known = alphaBar[t];
@@ -103,7 +112,7 @@ function hasFormula({ T, alphaBar, formula }, k) {
   });
 }
 
-/** ᾱ_t of a real t, 0..T. @param {Schedule} schedule @param {number} t */
+/** Return ᾱ_t at a real time t in 0..T. @param {Schedule} schedule @param {number} t */
 export function alphaBarAt(schedule, t) {
   const { T, alphaBar, formula } = schedule;
   if (Number.isInteger(t)) return alphaBar[t];
@@ -116,7 +125,11 @@ export function alphaBarAt(schedule, t) {
   return 1 / (1 + sigma * sigma);
 }
 
-/** The real t, 0..T, at which x_t/√ᾱ_t has this σ. @param {Schedule} schedule @param {number} sigma at least 0 */
+/**
+ * Return the real time t in 0..T at which x_t/√ᾱ_t has this σ.
+ * @param {Schedule} schedule
+ * @param {number} sigma at least 0
+ */
 export function timeAt(schedule, sigma) {
   const { T, alphaBar, formula } = schedule;
   const k = alphaBar.findLastIndex((at) => sigmaOf(at) <= sigma);
@@ -135,7 +148,10 @@ export function timeAt(schedule, sigma) {
   return high < Infinity ? k + Math.log(sigma / low) / Math.log(high / low) : k + 1 - low / sigma;
 }
 
-/** β_1..β_T whose √ᾱ is shifted and scaled so that ᾱ_T = 0 and ᾱ_1 stays. @param {Float64Array} alphaBar */
+/**
+ * Return β_1..β_T after √ᾱ is shifted and scaled so that ᾱ_T = 0 and ᾱ_1 stays the same.
+ * @param {Float64Array} alphaBar
+ */
 function zeroTerminalSnr(alphaBar) {
   const roots = Array.from(alphaBar.subarray(1), Math.sqrt);
   const [first, last] = [roots[0], roots[roots.length - 1]];
@@ -150,7 +166,8 @@ function zeroTerminalSnr(alphaBar) {
 export function step(schedule, t, s) {
   const [at, as] = [alphaBarAt(schedule, t), alphaBarAt(schedule, s)];
   const alpha = at / as;
-  const ofStep = t - s === 1 && Number.isInteger(t) ? schedule.beta[t] : 1 - alpha; // 1 − α would lose digits where β is small
+  // Computing it as 1 − α would lose digits where β is small
+  const ofStep = t - s === 1 && Number.isInteger(t) ? schedule.beta[t] : 1 - alpha;
   return {
     at,
     as,
@@ -216,7 +233,7 @@ export function gammaTable({ T, alphaBar }, { times, gamma }) {
   const moments = gamma.map((value, i) => value * noise[times[i]]);
   const last = alphaBar[T] === 0 ? times.findLast((t) => t < T) : undefined;
   const ratio = (/** @type {number} */ t) => alphaBar[t] / noise[t];
-  let i = 0; // the first of `times` that is not below t
+  let i = 0; // the index of the first of `times` that is not below t
   const at = Float64Array.from(alphaBar, (_, t) => {
     while (i < times.length && times[i] < t) i += 1;
     if (i === times.length) return moments[i - 1];

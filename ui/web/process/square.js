@@ -1,7 +1,7 @@
-// The square between four texts: its cells, the order in which they are computed, and the condition at each place. A place goes
-// from 0 to 1, to the right and down.
+// The square that blends four texts: its cells, the order in which they are computed, and the condition at each place.
+// A place has two coordinates from 0 to 1, to the right and down.
 
-export const SIDE = 7; // cells
+export const SIDE = 7; // cells on each side
 
 /** The cells in the order in which they are computed: the corners, those half-way between them, then row by row. @type {number[][]} */
 export const STAGES = stages();
@@ -21,7 +21,7 @@ function stages() {
 /** The place of a cell. @param {number} cell @returns {[right: number, down: number]} */
 export const placeOf = (cell) => [(cell % SIDE) / (SIDE - 1), Math.floor(cell / SIDE) / (SIDE - 1)];
 
-/** The shares of the four corners at a place. @param {number} right @param {number} down */
+/** The weights of the four corners at a place. @param {number} right @param {number} down */
 export const sharesAt = (right, down) => [
   (1 - right) * (1 - down),
   right * (1 - down),

@@ -1,4 +1,4 @@
-// Which times a chain visits, as pairs [t, s] from T down to 0: see ddpm_core/timesteps.py and student.py.
+// The times that a chain visits, as pairs [t, s] from T down to 0: see ddpm_core/timesteps.py and student.py.
 
 import { UserError } from "./errors.js";
 import { round } from "./floats.js";
@@ -6,8 +6,8 @@ import { round } from "./floats.js";
 /** @import { ModelSpec } from "./predict.js" */
 /** @typedef {[t: number, s: number]} Pair */
 
-const OPTIMISED_FOR = ["ddim", "dpm++", "unipc"]; // the others take the steps of ddim
-/** The sampler that each kind of student is made for. */
+const OPTIMISED_FOR = ["ddim", "dpm++", "unipc"]; // the other samplers use the steps that were optimised for ddim
+/** The sampler for each kind of student (a distilled model). */
 const OF_STUDENT = { consistency: "consistency", progressive: "ddim" };
 
 /** @param {number} n @param {(k: number) => number} time */
@@ -93,7 +93,7 @@ function optimisedTimes({ optimised, source }, n, sampler) {
   throw new UserError(`there are ${there}, not for ${n}: ${search} --steps ${n}\`, or choose another spacing`);
 }
 
-/** Whole numbers as a text: "1 to 8, 10". @param {number[]} numbers ascending */
+/** Write whole numbers as ranges: "1 to 8, 10". @param {number[]} numbers ascending */
 function ranges(numbers) {
   /** @type {[low: number, high: number][]} */
   const runs = [];
@@ -105,11 +105,14 @@ function ranges(numbers) {
   return runs.map(([low, high]) => (low === high ? `${low}` : `${low} to ${high}`)).join(", ");
 }
 
-/** A text as one word of a command. @param {string} text */
+/** Quote a text so that a shell reads it as one word. @param {string} text */
 export const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 
-const FEW = 20; // steps
-/** With few steps small ones at small t suit a solver better: see ddpm_core/timesteps.py. @type {Record<string, string>} */
+const FEW = 20; // up to this number of steps, SUITED applies
+/**
+ * With few steps, these solvers are more accurate if the steps at small t are small: see ddpm_core/timesteps.py.
+ * @type {Record<string, string>}
+ */
 const SUITED = { "dpm++": "quadratic", unipc: "quadratic", heun: "quadratic" };
 
 /**
@@ -123,7 +126,12 @@ export function suitedSpacing({ T, student, source, optimised }, sampler, steps)
   return shared && Object.hasOwn(shared, steps) ? "optimised" : SUITED[sampler];
 }
 
-/** How many steps a chain from t down to 0 has where so many are wanted. @param {ModelSpec} model @param {number} t @param {number} steps */
+/**
+ * Return the number of steps of a chain from t down to 0, where a whole chain has `steps` steps.
+ * @param {ModelSpec} model
+ * @param {number} t
+ * @param {number} steps
+ */
 export const chainLength = ({ student }, t, steps) =>
   Math.min(steps, student ? student.times.filter((own) => own <= t).length : Math.ceil(t));
 
@@ -152,16 +160,21 @@ export function quarters({ T, student }, which = [4, 3, 2, 1]) {
 /** The sampler that a student was made for. @param {Student} student */
 export const samplerOf = ({ method }) => OF_STUDENT[method];
 
-/** How many steps a run of a student has unless asked otherwise. @param {Student} student */
+/** Return the usual number of steps of a student. @param {Student} student */
 export function stepsOf({ method, times, usual }) {
   if (usual?.length) return usual.length;
   return method === "progressive" ? times.length : Math.min(2, times.length);
 }
 
-/** All times, or, of many, enough to see which they are. @param {number[]} times */
+/** List all times, or only the first and the last ones of a long list. @param {number[]} times */
 const listed = (times) => (times.length > 10 ? [...times.slice(0, 3), "…", times[times.length - 1]] : times).join(", ");
 
-/** Throw for times at which the student was not trained. @param {Student} student @param {number[]} visited @param {string} [instead] advice */
+/**
+ * Throw if a run would visit times at which the student was not trained.
+ * @param {Student} student
+ * @param {number[]} visited
+ * @param {string} [instead] advice
+ */
 export function checkTimes({ times }, visited, instead = "use its own steps, or its teacher") {
   const learned = new Set(times);
   const foreign = visited.find((t) => !learned.has(t));

@@ -10,7 +10,7 @@ const NOT_KNOWN = 500; // ms to wait before the page asks again, while the time 
 const PATIENCE = 20_000; // ms after the last change, when the page stops asking
 
 export class Asking {
-  #number = 0; // the number of the newest question
+  #number = 0; // the number of the newest question, which tells late answers apart
   #timer = 0;
   #since = 0; // when the last change was, in ms of performance.now()
 
@@ -66,10 +66,10 @@ export class Asking {
     const next = standing.follow(isLate ? Boolean(auto) : auto, isPossible, panel.isRun);
     if (next === "begin") panel.start();
     if (next !== "again") return;
-    this.near(); // the engine learns the time once the model is loaded
+    this.near(); // once the model is loaded, the engine knows how long a run takes
     this.#wait(NOT_KNOWN);
   }
 
-  /** A run is likely: let the engine fetch what it needs. */
+  /** Let the engine fetch the model already, because a run is likely. */
   near = () => this.panel.page.client.near?.(this.panel.form.refs.flatMap((ref) => ref ?? []));
 }

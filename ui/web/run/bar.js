@@ -32,7 +32,7 @@ export class Bar {
 
   #press() {
     this.panel.start();
-    requestAnimationFrame(() => this.panel.look()); // by then the page is laid out
+    requestAnimationFrame(() => this.panel.look()); // the page has its new layout only in the next frame
   }
 
   /**

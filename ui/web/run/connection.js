@@ -34,7 +34,7 @@ export class Connection {
 
   /** Begin a run. @param {Values} values @param {State | null} from the state of an earlier run at which it begins */
   begin(values, from) {
-    kept.remove(this.name); // the new run replaces the earlier one: a reload must not find that again
+    kept.remove(this.name); // after a reload, the page must find the new run and not the earlier one
     this.panel.stream.start();
     this.#hear(values, () => this.panel.orderOf(values), null, from);
   }
@@ -49,8 +49,8 @@ export class Connection {
     const { stream, page, part } = this.panel;
     const { run, values, fetches } = JSON.parse(kept.get(this.name) ?? "{}");
     if (!run || (await page.ask("engine", "run", { run })).error !== undefined) return false;
-    if (stream.active) return false; // Run was pressed meanwhile
-    stream.run = null; // else its messages would count as those of an earlier run
+    if (stream.active) return false; // the visitor pressed Run in the meantime
+    stream.run = null; // otherwise its messages would count as messages of an earlier run
     stream.start();
     this.#hear(values, async () => (fetches ? null : page.knowledge.order(part, values)), { part, resume: run });
     return true;
@@ -104,7 +104,8 @@ export class Connection {
         (message) =>
           then(() => {
             const { run, state, status, results } = message;
-            if (status?.kind === "gone") return this.#hear(values, ordered); // the whole run, as that state is not kept
+            // The server no longer has this state, so listen to the whole run again
+            if (status?.kind === "gone") return this.#hear(values, ordered);
             if (run !== stream.run) kept.set(this.name, JSON.stringify({ run, values, fetches: !own }));
             if (!own && state === "finished") this.#beginFetched(values);
             else stream.receive({ ...message, results: results.map(order.shown) });

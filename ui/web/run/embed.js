@@ -1,4 +1,5 @@
-// The lines of HTML that show a part of the lab in other people's pages: its figure, or the part itself where none is like it.
+// The HTML with which other people show a part of the lab in their pages. It shows the part's figure, or the part
+// itself if it has no figure.
 
 import { WORDS } from "../words/figures.js";
 import { SHARE } from "../words/page.js";
@@ -8,13 +9,14 @@ import { SHARE } from "../words/page.js";
 
 const HEIGHT = 800; // pixels: the tallest figure, the square between four words, has 796 at widths from 480
 
-/** The figure that shows what a part shows, by the name of the part. @type {Record<string, (values: Values) => Shown>} */
+/** For each part, the figure that shows the same. @type {Record<string, (values: Values) => Shown>} */
 const FIGURES = {
   watch: () => ({ name: "jump" }),
   compare: () => ({ name: "step" }),
   between: () => ({ name: "words" }),
   forward: ({ t }) => ({ name: "noise", t: String(t) }),
-  latents: ({ times }) => ({ name: "guess", ...(times ? { t: String(times).split(/[\s,;]+/)[0] } : {}) }), // without times it takes its own
+  // Without this attribute the figure uses its own times
+  latents: ({ times }) => ({ name: "guess", ...(times ? { t: String(times).split(/[\s,;]+/)[0] } : {}) }),
   network: () => ({ name: "inside" }),
   train: () => ({ name: "learned" }),
 };

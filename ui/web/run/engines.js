@@ -7,10 +7,10 @@ import { ENGINES } from "../words/page.js";
 /** @import { Client, Order, Resumed } from "../messages/client.js" */
 /** @import { Plan } from "../plans/plan.js" */
 
-/** Whether this browser computes what has this name: a model, or a kind of step that needs none. @param {string} name */
+/** Whether this browser computes the model or the kind of step that has this name. @param {string} name */
 const isHere = (name) => isTrainedHere(name) || name.startsWith("plane-");
 
-/** What is said where the browser's client can't be loaded. @param {unknown} error */
+/** Return the error to show if the browser's engine can't be loaded. @param {unknown} error */
 function unloaded(error) {
   console.warn(error);
   return /** @type {any} */ ({ error: ENGINES.unloaded });
@@ -20,7 +20,7 @@ function unloaded(error) {
 export class Engines {
   /** @type {Promise<Client> | null} */
   #browser = null;
-  /** The runs of the browser, by their names. @type {Set<string>} */
+  /** The names of the runs that this browser computes. @type {Set<string>} */
   #runs = new Set();
 
   /** @param {Client} server @param {() => Promise<Client>} start the browser's client */
@@ -88,7 +88,7 @@ export class Engines {
 
   #inBrowser() {
     this.#browser ??= this.start().catch((error) => {
-      this.#browser = null; // the network may be down: the next question tries again
+      this.#browser = null; // forget the failed attempt: the next question tries again once the network is back
       throw error;
     });
     return this.#browser;

@@ -1,4 +1,5 @@
-// What the Share menu offers of a part: files of its run, a slide, and scripts. What makes them is loaded when it is needed.
+// The entries of a part's Share menu: files of its run, a slide, and scripts. The code that makes them loads only when
+// it is needed.
 
 import { SHARE, WORDS } from "../words/page.js";
 import { FILES } from "../words/pictures.js";
@@ -18,7 +19,8 @@ export function itemsOf(panel, kinds, some, slide) {
   const isSeen = some && standing.state.sketch !== "over";
   if (recorded) kinds = [];
   const films = kinds.filter((kind) => kind === "gif");
-  const others = kinds.filter((kind) => kind !== "gif" && (kind !== "png" || !kinds.includes("zip"))); // the ZIP has the PNG's pixels, too
+  // No PNG beside a ZIP, because the ZIP contains its pixels
+  const others = kinds.filter((kind) => kind !== "gif" && (kind !== "png" || !kinds.includes("zip")));
   const link = () => page.link(part, panel.ran);
   const pictures = slide && isSeen ? [slideItem(page, slide, link, () => panel.description?.summary ?? "")] : [];
   const research = [...filesOf(panel, others, isSeen), ...(recorded ? [] : scriptsOf(panel))];
@@ -44,12 +46,17 @@ function filesOf(panel, kinds, isSeen) {
 export const slideItem = (page, make, link, summary = () => "") => ({
   title: SHARE.slide,
   save: async () => {
-    const slide = await make(); // first, so that it has what is shown at the press
+    const slide = await make(); // the slide is made first, so that it shows what was visible at the press
     return (await import("./slide.js")).save(page, slide, link(), summary());
   },
 });
 
-/** The scripts of the form's values. They are written while the menu is open, so that a press can copy them at once: later the browser may refuse. @param {Panel<any>} panel @returns {Item[]} */
+/**
+ * Write the scripts for the form's values while the menu is open. A press can then copy them at once: browsers refuse
+ * to copy later.
+ * @param {Panel<any>} panel
+ * @returns {Item[]}
+ */
 function scriptsOf({ page, part, description }) {
   const plan = description?.order?.plan;
   if (!plan) return [script(SHARE.python, "", description ? SHARE.impossible : SHARE.unknown)];

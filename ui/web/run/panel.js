@@ -45,7 +45,8 @@ import { Stream } from "./stream.js";
  */
 
 const PAUSE = 120; // ms to wait after the last change by hand, before the page asks about it
-const COMPOSED = 229; // keys that go to an input method have this code; in Safari the last one has only this sign
+// The keyCode of keys that belong to an input method; in Safari, the last such key has no other sign
+const COMPOSED = 229;
 
 /** @template {{ kind: string }} Result */
 export class Panel {
@@ -82,7 +83,7 @@ export class Panel {
     this.bar = new Bar(this, this.fields.querySelector(".dice"));
     /** The settings, which fold into one line. @type {HTMLDetailsElement} */
     this.fold = this.fields.querySelector("details.how") ?? fold([this.fields], part);
-    // The sentences about mistakes stand at the fields, or elsewhere while those are folded.
+    // A mistake is shown beside its field. While the settings are folded, it is shown above the pictures.
     this.fold.addEventListener("toggle", () => this.form.mistakes.length && this.changed("", false));
     this.side = el("div", { class: "side" }, ...this.#beside());
     const state = { "data-state": "idle", "data-ready": false };

@@ -26,7 +26,7 @@ export class ShareMenu {
     onArrows(root, "ArrowUp", "ArrowDown");
   }
 
-  /** Open the menu, which takes the focus, or close it, which gives the focus back. */
+  /** Open or close the menu. The focus moves into it and back. */
   toggle() {
     if (this.close()) return;
     this.#fill();
@@ -64,7 +64,7 @@ export class ShareMenu {
   /** @param {Item} item */
   #entry(item) {
     const take = async () => {
-      entry.after(this.said); // beside what was pressed
+      entry.after(this.said); // the message appears beside the pressed entry
       if (item.copy) this.said.textContent = (await copy(item.copy(), item.what ?? "")) ? SHARE.copied : "";
       if (!item.save) return;
       const say = (/** @type {string} */ text) => {

@@ -16,7 +16,7 @@ import { download } from "./share.js";
  * @property {string} settings
  */
 
-const [WIDTH, EDGE, GAP] = [1600, 40, 8]; // pixels
+const [WIDTH, EDGE, GAP] = [1600, 40, 8]; // pixels of the slide
 const LARGEST = 756; // pixels: the longest side of a picture
 
 const HERE = /^(localhost|127\.[\d.]+|\[::1\])$/; // no other computer can open these hosts, so a slide does not name them
@@ -42,7 +42,10 @@ function draw({ title, tiles, columns, said, settings }, address) {
   const left = (WIDTH - side * columns - GAP * (columns - 1)) / 2;
   const high = (side * height) / width;
   const { color, backgroundColor } = getComputedStyle(document.documentElement);
-  /** Draw everything from top to bottom, or only measure it. Returns the height. @param {boolean} really whether to draw */
+  /**
+   * Draw everything from top to bottom, or only measure the height. Returns the height.
+   * @param {boolean} really whether to draw
+   */
   const whole = (really) => {
     let y = EDGE;
     /** @param {string} text @param {number} size @param {string} [weight] */

@@ -85,7 +85,8 @@ export class Starters {
         if (!values || act) return;
         const wanted = page.whole(part, { checkpoint: form.refs[0], ...values });
         const model = await page.knowledge.about(String(wanted.checkpoint));
-        const count = values.count ?? (model.error === undefined ? model.count : wanted.count); // as the form begins
+        // The same number as the form uses by default
+        const count = values.count ?? (model.error === undefined ? model.count : wanted.count);
         const answer = await page.knowledge.describe(part, { ...wanted, count });
         const seconds = answer.error === undefined ? (answer.seconds ?? 0) : 0;
         time.textContent = seconds >= LONG ? duration(seconds) : "";

@@ -30,13 +30,13 @@ export class Stream {
   text = ""; // a sentence that replaces the usual words of the state
   /** @type {number | null} */
   progress = null;
-  /** Seconds left when the last message came. @type {number | null} */
+  /** The seconds left at the time of the last message. @type {number | null} */
   #left = null;
-  #leftAt = 0; // when that message came, in ms of the clock
+  #leftAt = 0; // the time of the last message, in ms of the clock
   #seq = -1; // the number of the last message
   /** The runs that the page has left. @type {Set<string>} */
   #old = new Set();
-  #timer = 0; // ends a silence
+  #timer = 0; // the timer that ends the run after a long silence
   #ticks = 0; // the timer of the time left
   /** Stops the run with its first message. @type {(() => void) | null} */
   #stopping = null;
