@@ -4,6 +4,7 @@ import { button, el, find, write } from "../../drawing/dom.js";
 import { choosePicture, drawPicture } from "../../form/chooser.js";
 import { PRESETS, TYPED, TYPES } from "../../form/presets.js";
 import { Player } from "../../player/player.js";
+import { without } from "../../process/errors.js";
 import { Panel } from "../../run/panel.js";
 import { Past } from "../../run/past.js";
 import { Starters } from "../../run/starters.js";
@@ -119,7 +120,8 @@ class Watch {
     const load = async () => {
       if (isAsked) return;
       isAsked = true;
-      (await import("./square.js")).enliven(this.page, starter, square);
+      const module = await import("./square.js").catch(without("the square between four words"));
+      await module?.enliven(this.page, starter, square);
     };
     for (const sign of ["pointerenter", "focus"]) starter.addEventListener(sign, load);
     const saves = /** @type {any} */ (navigator).connection?.saveData;
