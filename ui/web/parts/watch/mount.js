@@ -90,7 +90,7 @@ class Watch {
     /** @type {Panel<Result>} */
     this.panel = new Panel(page, part, this);
     const { element, form, origin, stage } = this.panel;
-    find(form.place("prompt"), "input").addEventListener("input", async () => (await this.#loadTyping()).typed());
+    find(form.place("prompt"), "input").addEventListener("input", async () => (await this.#loadTyping())?.typed());
     const touch = new Touch(this.panel, player);
     form.adopt("touch", touch);
     find(player.root, ".told").after(touch.element);
@@ -129,8 +129,8 @@ class Watch {
   }
 
   async #loadTyping() {
-    const { Typing } = await import("./typing.js");
-    this.#typing ??= new Typing(this.page, this.panel, this.player);
+    const module = await import("./typing.js").catch(without("sketches of the words"));
+    if (module) this.#typing ??= new module.Typing(this.page, this.panel, this.player);
     return this.#typing;
   }
 
