@@ -36,8 +36,8 @@ T, TIMES = 1000, (3, 801)
 # CLOSE, of a block's largest number, is that of test_local_network.py: float32 loses 2⁻²⁴ √n a layer. Here 4e-7 to
 # 1.8e-6 were found, and up to 4.7e-6 in the shares of attention: a softmax makes of an absolute error a relative one.
 CLOSE_SHARES = 1e-5
-# The errors of six steps add up: 2.2e-6 was found. Heun has eleven evaluations, and nothing clips x_s after them: 2.5e-5.
-# A change at another evaluation of Heun would be 1e-2.
+# The errors of six steps add up: 2.2e-6 was found. Heun has eleven evaluations, and nothing clips x_s after them:
+# 2.5e-5. A change at another evaluation of Heun would be 1e-2.
 CLOSE_RUN = {"ddim": 4e-6, "heun": 1e-4}
 CLOSE_TAPS = {"ddim": CLOSE, "heun": 1e-4}  # of such an x_t
 PLACE = [0.3, 0.7]  # of the picture's sides, down and to the right
