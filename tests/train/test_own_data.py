@@ -79,6 +79,11 @@ class Counted(Stream):
         self.epochs.append(epoch)
 
 
+class Unsure(Stream):
+    def __len__(self):
+        raise NotImplementedError("it depends")
+
+
 def rows(pictures, label):
     """A data set of Hugging Face. label: the type of the column."""
     _, names, files = pictures
@@ -221,7 +226,8 @@ def test_a_stream_with_a_length_says_it(pictures, tmp_path):
         images = Images(replace(tiny("", tmp_path, conditional=True), data=data), quiet=True)
         assert (len(images), images.known) == (0, 21) and images.about.endswith(" of 21 pictures")
         assert np.array_equal(images.some(21)[0], pictures[0])
-    assert Images(replace(tiny("", tmp_path), data=Stream(*pictures[:2])), quiet=True).known is None
+    for data in (Stream(*pictures[:2]), Unsure(*pictures[:2])):
+        assert Images(replace(tiny("", tmp_path), data=data), quiet=True).known is None
 
 
 @pytest.mark.parametrize(("length", "sentence"), [(21, ""), (20, "has 20 pictures, and gave 21"), (99, "gave 21")])

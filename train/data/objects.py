@@ -7,6 +7,7 @@ import itertools
 import operator
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -347,7 +348,7 @@ class Columns(NamedTuple):
         return cls(images[0], label, names, _first(CAPTIONS, features))
 
 
-def _claimed_by_hugging_face(rows: Any) -> int | None:
+def _told_by_hugging_face(rows: Any) -> int | None:
     """The number of examples in the information of a `datasets.IterableDataset`; None if it has none."""
     about = (rows.info.splits or {}).get(str(rows.split))
     return about.num_examples if about else None
@@ -376,9 +377,9 @@ class PictureStream:
         self._passes: set[int] = set()  # the numbers of pictures of the passes that were read to their end
         is_huggingface = type(items).__module__.startswith("datasets.")
         self._items = self._undecoded(items) if is_huggingface else items
+        with suppress(Exception):  # a `len` may raise anything where it does not know
+            self.length = (_told_by_hugging_face(items) if is_huggingface else operator.length_hint(items)) or None
         with self._reading(0):
-            self.length = _claimed_by_hugging_face(items) if is_huggingface else operator.length_hint(items, -1)
-            self.length = self.length if self.length and self.length > 0 else None
             self._iterator = iter(self._items)
             self.is_iterator = self._iterator is self._items
             self.head = list(itertools.islice(self._iterator, HEAD))

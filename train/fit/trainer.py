@@ -65,7 +65,8 @@ class Trainer:
         step: the number of steps done.
         device, dtype: where the network is, and the type of its weights (float32, or float64 with fp64).
         accelerator: accelerate's object, which knows the other processes and the precision.
-        images: the images of the run: `len`, `classes`, `shape` (C, H, W).
+        images: the images of the run: `len` (0 for a stream), `known` (also a stream's length, or None), `classes`,
+            `shape` (C, H, W).
         task: what is learned; its `schedule` is the noise schedule.
         unet: the network with the latest weights.
         model: the same, as accelerate has wrapped it for training.
