@@ -55,10 +55,10 @@ class Runs:
             return {"prompts": [self.prompts[(i + turn) % len(self.prompts)] for i in seeds]}
         return {"labels": [(i + turn) % self.model.num_classes for i in seeds]} if self.model.num_classes else {}
 
-    def half(self, t: int) -> str:
+    def half(self, t: float) -> str:
         return "first" if self.times.index(t) < len(self.times) // 2 else "second"
 
-    def number(self, t: int) -> int:
+    def number(self, t: float) -> int:
         """Return the number of a step, from 1."""
         return self.times.index(t) + 1
 
@@ -95,13 +95,13 @@ class Runs:
         for seeds in self.batches:
             self.opened.restore()
             other = ddpm_core.trajectory(self.opened.model, seeds, **self.way, **self.condition(seeds, TURN))
-            given = {int(step.t): self.opened.taps["middle"] for step in other}
+            given = {step.t: self.opened.taps["middle"] for step in other}
             self.opened.change("middle", partial(self._given, given, first, last))
             *_, end = ddpm_core.trajectory(self.opened.model, seeds, **self.way, **self.condition(seeds))
             ends.append(end.x)
         return torch.cat(ends)
 
-    def _given(self, given: Mapping[int, Tensor], first: int, last: int, found: Tensor, t: int) -> Tensor:
+    def _given(self, given: Mapping[float, Tensor], first: int, last: int, found: Tensor, t: float) -> Tensor:
         return given[t] if first <= self.number(t) <= last else found
 
     def _ends(self, later: bool = False) -> Tensor:
