@@ -44,7 +44,8 @@ class Runs:
     def __init__(self, model: ddpm_core.Model, seeds: int, prompts: list[str] | None):
         self.model, self.opened = model, ddpm_core.inside(model)
         way: dict[str, Any] = {} if model.student else {"steps": STEPS, "sampler": "ddim"}
-        self.way, self.times = way, [int(t) for t, _ in make_chain(model, **way).pairs]
+        self.way = way
+        self.times: list[float] = [t for t, _ in make_chain(model, **way).pairs]
         self.batches = [range(first, min(first + BATCH, seeds)) for first in range(0, seeds, BATCH)]
         self.prompts = prompts
         self.halfway: list[Tensor] = []  # x_t of the unchanged runs at the beginning of their second half
