@@ -203,7 +203,7 @@ def figures(runs: Runs, pictures: Mapping[str, np.ndarray], judged: Mapping[str,
     }
 
 
-def tables(found: Mapping[str, Any], readers: Readers | None, late: int) -> str:
+def tables(found: Mapping[str, Any], readers: Readers | None, late: float) -> str:
     """The figures as Markdown. late: the second time at which R² is shown."""
 
     def cell(value: float) -> str:
