@@ -30,8 +30,8 @@ import { chain } from "../process/runs.js";
  */
 
 /**
- * What a network can be opened at, as `Inside` in ddpm_core/engines/blocks.py has it: the blocks by their names, on the way of x
- * through the network; and the names of the skips, the coarsest first: "skips 7" carries what has 7 numbers a side.
+ * List the blocks of a network by name, in the order in which x passes them, and the names of the skips, the coarsest first:
+ * "skips 7" carries images of 7 × 7. `Inside` in ddpm_core/engines/blocks.py has the same names.
  * @param {Config} config checked @returns {{ blocks: Record<string, Block>, skips: string[] }}
  */
 export function insideOf(config) {
@@ -68,7 +68,7 @@ export function insideOf(config) {
 export function opened(lanes) {
   for (const [number, { surgery }] of lanes.entries()) if (surgery) check(lanes, number, surgery);
   /**
-   * Of each lane what its newest step shows at each time, by seed. last: the newest time.
+   * The probes of each lane's newest step, by seed and by the time of the evaluation. last: the newest of these times.
    * @type {Map<Seed, { index: number, last: number, at: Map<number, Probe[]> }>[]}
    */
   const newest = lanes.map(() => new Map());
@@ -115,7 +115,7 @@ export function opened(lanes) {
   };
 }
 
-/** The numbers of a block in an evaluation of a step, or in the step's only one. @param {Probe[] | undefined} probes @param {number} which @param {string} name */
+/** The values of a block in evaluation `which` of a step, or in the first evaluation if there is only one. @param {Probe[] | undefined} probes @param {number} which @param {string} name */
 function blockOf(probes, which, name) {
   const tap = probes?.[which].taps?.get(name) ?? probes?.[0].taps?.get(name);
   return /** @type {Tap} */ (tap).data;
