@@ -44,7 +44,8 @@ class Runs:
     def __init__(self, model: ddpm_core.Model, seeds: int, prompts: list[str] | None):
         self.model, self.opened = model, ddpm_core.inside(model)
         way: dict[str, Any] = {} if model.student else {"steps": STEPS, "sampler": "ddim"}
-        self.way, self.times = way, [int(t) for t, _ in make_chain(model, **way).pairs]
+        self.way = way
+        self.times: list[float] = [t for t, _ in make_chain(model, **way).pairs]
         self.batches = [range(first, min(first + BATCH, seeds)) for first in range(0, seeds, BATCH)]
         self.prompts = prompts
         self.halfway: list[Tensor] = []  # x_t of the unchanged runs at the beginning of their second half
@@ -55,10 +56,10 @@ class Runs:
             return {"prompts": [self.prompts[(i + turn) % len(self.prompts)] for i in seeds]}
         return {"labels": [(i + turn) % self.model.num_classes for i in seeds]} if self.model.num_classes else {}
 
-    def half(self, t: int) -> str:
+    def half(self, t: float) -> str:
         return "first" if self.times.index(t) < len(self.times) // 2 else "second"
 
-    def number(self, t: int) -> int:
+    def number(self, t: float) -> int:
         """Return the number of a step, from 1."""
         return self.times.index(t) + 1
 
@@ -95,13 +96,13 @@ class Runs:
         for seeds in self.batches:
             self.opened.restore()
             other = ddpm_core.trajectory(self.opened.model, seeds, **self.way, **self.condition(seeds, TURN))
-            given = {int(step.t): self.opened.taps["middle"] for step in other}
+            given = {step.t: self.opened.taps["middle"] for step in other}
             self.opened.change("middle", partial(self._given, given, first, last))
             *_, end = ddpm_core.trajectory(self.opened.model, seeds, **self.way, **self.condition(seeds))
             ends.append(end.x)
         return torch.cat(ends)
 
-    def _given(self, given: Mapping[int, Tensor], first: int, last: int, found: Tensor, t: int) -> Tensor:
+    def _given(self, given: Mapping[float, Tensor], first: int, last: int, found: Tensor, t: float) -> Tensor:
         return given[t] if first <= self.number(t) <= last else found
 
     def _ends(self, later: bool = False) -> Tensor:
@@ -202,7 +203,7 @@ def figures(runs: Runs, pictures: Mapping[str, np.ndarray], judged: Mapping[str,
     }
 
 
-def tables(found: Mapping[str, Any], readers: Readers | None, late: int) -> str:
+def tables(found: Mapping[str, Any], readers: Readers | None, late: float) -> str:
     """The figures as Markdown. late: the second time at which R² is shown."""
 
     def cell(value: float) -> str:

@@ -55,9 +55,10 @@ def loss(
     L_vlb with λ = 0.001, where the bound trains only the variance (Nichol & Dhariwal 2021, Eq. 16).
 
     Arguments:
-        model: its schedule, prediction, variance and coordinates count. Its network is trained: first put the one that
-            you train into it, as in `dataclasses.replace(model, network=module(model))`. With a learned variance,
-            "simple" leaves out the second half of the network's channels.
+        model: its schedule, prediction, variance and coordinates count. Its network is trained: yours, or that of
+            `load` if `module(model).requires_grad_()` was called. To train a copy, put it into a model first, as in
+            `dataclasses.replace(model, network=copy)`. With a learned variance, "simple" leaves out the second half of
+            the network's channels.
         x_0: float (N, C, H, W), data in [−1, 1], or latents.
         labels: as for `trajectory`: a class or a prompt for all images or one for each, None for no class. A tensor
             goes to the network as it is: int64 (N,) for classes.
@@ -150,6 +151,15 @@ def _condition(model: Model, labels: Labels, x_0: Tensor) -> Tensor | None:
     return None if found is None else to_device(found, x_0.device)
 
 
+def _trained(network: Any) -> Any:
+    """Return the torch module behind an engine's network if its weights want gradients, because an engine computes
+    none; else return the network itself.
+    """
+    kept = getattr(getattr(network, "with_gradients", None), "kept", None)
+    wants = kept is not None and any(weight.requires_grad for weight in kept.parameters())
+    return kept if wants and torch.is_grad_enabled() else network
+
+
 class _Evaluated:
     """A batch with what the network makes of it: x_t, the output, and v if the variance is learned, in the dtype of
     x_0.
@@ -160,7 +170,7 @@ class _Evaluated:
         x_t = q_sample(schedule, x_0, t, eps)
         plain = coordinates is None
         inputs = (x_t, to_device(t.long() - 1, x_t.device)) if plain else seen(coordinates, schedule, x_t, t)
-        result: Any = model.network(*inputs, labels)
+        result: Any = _trained(model.network)(*inputs, labels)
         output, v = getattr(result, "sample", result).to(x_0.dtype), None  # networks of diffusers return it in `sample`
         if model.variance in LEARNED:
             output, v = output.chunk(2, dim=1)

@@ -1,7 +1,8 @@
 """Restore pictures from a part of them: y = A x_0 + σ_y n with a known linear A, and a model that knows how x_0 looks.
 
-A `Measurement` is A with its adjoint Aᵀ and pseudo-inverse A⁺. A method is a frozen dataclass that wraps a sampler of
-the library. It evaluates the network, changes x̂_0 or the state so that it fits y, and lets the sampler take its step.
+A `Measurement` is A with its adjoint Aᵀ and, if it is known, its pseudo-inverse A⁺. A method is a frozen dataclass that
+wraps a sampler of the library. It evaluates the network, changes x̂_0 or the state so that it fits y, and lets the
+sampler take its step.
 docs/restoration.md compares the methods with known posteriors.
 """
 
@@ -42,6 +43,11 @@ _LEAST_BLUR = 0.01  # singular values of a blur below this are taken for 0: roun
 # --- Measurements
 
 
+def _unknown(y: Tensor) -> Tensor:
+    """Stand in for a pseudo-inverse that nobody gave."""
+    raise ValueError("this measurement has no pseudo-inverse: give it to Measurement as pseudoinverse")
+
+
 @dataclass(frozen=True, eq=False)
 class Measurement:
     """A linear measurement y = A x_0 + σ_y n, n ~ N(0, I). Make one with `mask`, `downsample`, `grey` or `blur`, or by
@@ -49,7 +55,7 @@ class Measurement:
 
     Attributes:
         forward: A, from (N, C, H, W) to (N, ...), the same for each image; in PyTorch, if gradients are needed.
-        pseudoinverse: A⁺, back again, with A A⁺ A = A.
+        pseudoinverse: A⁺, back again, with A A⁺ A = A. DPS and ΠGDM do without it.
         sigma: σ_y >= 0, the standard deviation of the noise, in the units of [−1, 1].
         name: the name for the user.
         gram: gram(f, y) = f(A Aᵀ) y for a function f of the eigenvalues, if they are known; f gets a tensor.
@@ -57,7 +63,7 @@ class Measurement:
     """
 
     forward: Linear
-    pseudoinverse: Linear
+    pseudoinverse: Linear = _unknown
     sigma: float = 0.0
     name: str = "own"
     gram: Callable[[Linear, Tensor], Tensor] | None = None
@@ -69,6 +75,11 @@ class Measurement:
 
     def __repr__(self) -> str:
         return f"Measurement({self.name}, sigma {self.sigma:g})"
+
+    @property
+    def has_inverse(self) -> bool:
+        """Return whether A⁺ is known."""
+        return self.pseudoinverse is not _unknown
 
     def __call__(self, x_0: Tensor) -> Tensor:
         """Return A x_0, without noise: (N, ...) of pictures (N, C, H, W)."""
@@ -97,7 +108,9 @@ class Measurement:
         if len(each) != len(x_0):
             raise ValueError(f"a measurement with noise needs a seed for each of the {len(x_0)} pictures")
         noise = gaussian_batch(each, _OBSERVED, y.shape[1:]).to(y)
-        return y + self.sigma * self.forward(self.pseudoinverse(noise))  # none where y holds nothing, as in a mask
+        if self.has_inverse:
+            noise = self.forward(self.pseudoinverse(noise))  # none where y holds nothing, as in a mask
+        return y + self.sigma * noise
 
     def solve(self, y: Tensor, of_gram: float, of_identity: float, like: Tensor) -> Tensor:
         """Return (of_gram A Aᵀ + of_identity I)⁻¹ y on the range of A, by conjugate gradients if `gram` isn't known.
@@ -343,6 +356,11 @@ class _Restoring(StepSampler):
         return self.method.steps(self.task, predict, schedule, pairs, x, noise)
 
 
+def _check_inverse(name: str, task: Task) -> None:
+    if not task.measurement.has_inverse:
+        raise ValueError(f"{name} needs the measurement's pseudoinverse: give it, or choose method='dps' or 'pigdm'")
+
+
 def _exact(name: str, task: Task) -> None:
     if task.measurement.sigma:
         raise ValueError(f"{name} takes y as exact, and this y has noise: use ddnm, pigdm or dps")
@@ -366,8 +384,10 @@ class RePaint:
             raise ValueError(f"jump and rounds are whole numbers of at least 1, got {self.jump!r} and {self.rounds!r}")
 
     def check(self, task: Task) -> None:
+        name = "repaint" if self.rounds > 1 else "replacement"
         task.check_steps()
-        _exact("repaint" if self.rounds > 1 else "replacement", task)
+        _check_inverse(name, task)
+        _exact(name, task)
 
     def steps(
         self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
@@ -408,6 +428,7 @@ class DDNM:
     """
 
     def check(self, task: Task) -> None:
+        _check_inverse("ddnm", task)
         if task.measurement.sigma and (task.chain.name != "ddpm" or task.measurement.gram is None):
             why = "the sampler 'ddpm'" if task.chain.name != "ddpm" else "a measurement whose gram is known"
             raise ValueError(f"ddnm of a y with noise needs {why}: see restore.Measurement, or use pigdm or dps")
@@ -612,7 +633,7 @@ def restore(
 
 
 def _checked(model: Model, measurement: Measurement, y: Tensor, n: int, dtype: torch.dtype) -> Tensor:
-    """y for n pictures, where A and A⁺ are what they have to be for the model's pictures."""
+    """y for n pictures, where A and A⁺ (if it is known) are what they have to be for the model's pictures."""
     if not isinstance(y, Tensor) or not y.is_floating_point():
         raise ValueError(f"y must be a float tensor, got {getattr(y, 'dtype', type(y).__name__)}")
     device = network_device(model.network) or y.device
@@ -620,8 +641,8 @@ def _checked(model: Model, measurement: Measurement, y: Tensor, n: int, dtype: t
         device, _wide(dtype)
     )
     try:
-        expected = measurement(x)
-        inverse, doubled = measurement.pseudoinverse(expected), measurement(2 * x)
+        expected, doubled = measurement(x), measurement(2 * x)
+        inverse = measurement.pseudoinverse(expected) if measurement.has_inverse else x
         again = measurement(inverse) if inverse.shape == x.shape else None
     except RuntimeError as error:
         raise ValueError(f"{measurement} doesn't fit pictures of {tuple(x.shape[1:])}: {first_line(error)}") from None

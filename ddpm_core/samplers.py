@@ -24,15 +24,6 @@ from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.solvers import SOLVERS, check_start, solver
 from ddpm_core.timesteps import Pairs
 
-# The last step adds no noise, so what stays visible was added in the step before: there E|σz| is at most 2 of 255
-# grey levels, in the units of [−1, 1], as in the code of Analytic-DPM.
-MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * math.sqrt(math.pi / 2)
-
-
-SNR = 0.16  # r of `Langevin` where a model says none: that of the authors' score models of CIFAR-10
-CORRECTIONS = 2**33  # from this number on, the noise of a run is that of its corrections; of the second from twice it
-
-
 # predict(x, t): one evaluation with the run's labels, guidance and clip, at any real t; keywords, such as grad=True or
 # sigma, are those of `prediction.predict`.
 Predict = Callable[..., Denoised]
@@ -182,6 +173,10 @@ class DDPM(StepSampler):
             return (mean + sigma * noise(k, x) if s > 0 else mean), sigma
 
         return step
+
+
+SNR = 0.16  # r of `Langevin` where a model says none: that of the authors' score models of CIFAR-10
+CORRECTIONS = 2**33  # from this number on, the noise of a run is that of its corrections; of the second from twice it
 
 
 @dataclass(frozen=True)
@@ -467,6 +462,11 @@ def _norm(x: Tensor) -> Tensor:
     """‖x‖ of each image, (N, 1, 1, 1), with more digits than x has where the device can."""
     dtype = torch.float32 if x.device.type == "mps" else torch.float64
     return torch.linalg.vector_norm(x.flatten(1), dim=1, dtype=dtype).reshape(-1, 1, 1, 1)
+
+
+# The last step adds no noise, so what stays visible was added in the step before: there E|σz| is at most 2 of 255
+# grey levels, in the units of [−1, 1], as in the code of Analytic-DPM.
+MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * math.sqrt(math.pi / 2)
 
 
 def _known_sigmas(

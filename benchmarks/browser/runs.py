@@ -40,14 +40,18 @@ RUNS = {
     "Between words, 49 pictures, 4 steps": ("between", {"checkpoint": "emoji-tiny", "steps": 4}),
     "Between words, 49 pictures, a student": ("between", {"checkpoint": "emoji-tiny-3-steps", "steps": 3}),
 }
-RUN = """([part, values]) => new Promise((done) => {
-  const began = performance.now();
-  const take = ({ state, text }) => {
-    if (state === "finished") done((performance.now() - began) / 1000);
-    if (state === "error") done(text);
-  };
-  page.client.run(part, values, take, done);
-})"""
+RUN = """async ([part, values]) => {
+  const usual = page.knowledge.forms[part].map((field) => [field.name, String(field.default ?? "")]);
+  const order = await page.knowledge.order(part, { ...Object.fromEntries(usual), ...values });
+  return new Promise((done) => {
+    const began = performance.now();
+    const take = ({ state, text }) => {
+      if (state === "finished") done((performance.now() - began) / 1000);
+      if (state === "error") done(text);
+    };
+    page.client.run(order, take, done);
+  });
+}"""
 
 
 def timed(page: Page, run: tuple[str, dict[str, object]]) -> float:

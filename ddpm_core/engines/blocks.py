@@ -24,8 +24,8 @@ from ddpm_core.model import Model
 # change(found, t) -> what goes on in the place of what was found, with its shape. found is (N, C, H, W) of a block or a
 # skip; of "attention" it is what an attention layer gives; of "condition" the network's labels; of "time" t − 1, int64.
 # t is the model's own time, on whatever schedule its network was trained.
-Change = Callable[[Tensor, int], Tensor]
-When = Callable[[int], bool]
+Change = Callable[[Tensor, float], Tensor]
+When = Callable[[float], bool]
 
 
 class Block(NamedTuple):
@@ -74,6 +74,8 @@ class Inside:
             that are larger than the model's own.
         taps: the output of each block in the newest evaluation, (N, C, H, W); with guidance (2N, C, H, W), first with
             the condition.
+        t: the time of the newest evaluation, an int if it is whole. It is the t of the step, but "heun" ends each step
+            before the last with an evaluation at s.
         looks: where the place of `look` looks in the newest evaluation, by the name of each layer of self-attention:
             (N, heads, h, w). These are the weights of the softmax (Vaswani et al. 2017, Eq. 1); their sum over h and w
             is 1.
@@ -92,7 +94,7 @@ class Inside:
         shared = {id(weight): weight for weight in (*unet.parameters(), *unet.buffers())}
         self._unet: Any = copy.deepcopy(unet, shared)  # so that the model itself stays as it is
         self._changes: dict[str, Change] = {}
-        self._t = 0
+        self.t: float = 0
         self._place: tuple[float, float] | None = None
         self.taps: dict[str, Tensor] = {}
         self.looks: dict[str, Tensor] = {}
@@ -131,7 +133,7 @@ class Inside:
 
         Arguments:
             names: as for `change`.
-            when: (t) → whether the parts are off at this t; None for always.
+            when: (t) → whether the parts are off at this t, a real number; None for always.
 
         Raises:
             ValueError: for a name that does not exist.
@@ -161,7 +163,7 @@ class Inside:
             raise ValueError("this network has no self-attention: choose another model, or leave out the place")
         self._place = down, right
 
-    def _nothing(self, name: str, when: When | None, found: Tensor, t: int) -> Tensor:
+    def _nothing(self, name: str, when: When | None, found: Tensor, t: float) -> Tensor:
         if when is not None and not when(t):
             return found
         if name == "time":
@@ -228,7 +230,7 @@ class Inside:
         change = self._changes.get(name)
         if change is None:
             return found
-        changed = change(found, self._t)
+        changed = change(found, self.t)
         if not isinstance(changed, Tensor) or changed.shape != found.shape:
             got = tuple(changed.shape) if isinstance(changed, Tensor) else type(changed).__name__
             raise ValueError(f"a change of {name!r} must return a tensor of shape {tuple(found.shape)}, got {got}")
@@ -244,7 +246,8 @@ class Inside:
         outputs, taps, looks = [], [], []
         for i in range(0, len(x), together):
             part = slice(i, i + together)
-            self._t, self.taps, self.looks = int(t_index[i]) + 1, {}, {}
+            t = t_index[i].item() + 1
+            self.t, self.taps, self.looks = int(t) if t == int(t) else t, {}, {}
             time = self._changed("time", t_index[part])
             if self._times is not None:
                 of_training = np.interp(time.cpu(), np.arange(len(self._times)), self._times)

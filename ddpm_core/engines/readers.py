@@ -82,13 +82,13 @@ class Readers:
     seeds: tuple[int, int]
     figures: Mapping[str, Any]
 
-    def read(self, name: str, found: Tensor, t: int) -> Tensor:
+    def read(self, name: str, found: Tensor, t: float) -> Tensor:
         """Return the part of x̂_0 that a reader finds in a block.
 
         Arguments:
             name: the name of a block.
             found: its output, (N, C, h, h), from `Inside.taps`.
-            t: the time of the step.
+            t: the time of the evaluation, `Inside.t`.
 
         Returns:
             float32 (N, channels of x, S, S): pixels in [−1, 1], or latents, for `Model.pictures`.
@@ -106,7 +106,7 @@ class Readers:
         assert isinstance(pictures, Tensor)
         return pictures.clamp(-1, 1) if self.clip else pictures
 
-    def r2(self, name: str, t: int) -> float:
+    def r2(self, name: str, t: float) -> float:
         """Return R² of `read`, measured on runs to which the readers were not fitted; interpolated in t.
 
         Arguments:
@@ -119,7 +119,7 @@ class Readers:
         self._block(name)
         return float(np.interp(t, self.measured, self.shares[name]))
 
-    def colours(self, name: str, found: Tensor, t: int) -> np.ndarray:
+    def colours(self, name: str, found: Tensor, t: float) -> np.ndarray:
         """Return pictures of a block's output: three directions in its C numbers as lightness and two colours.
 
         The directions are the largest of one PCA over all times, so colours keep their meaning during a run.
@@ -127,7 +127,7 @@ class Readers:
         Arguments:
             name: the name of a block.
             found: its output, (N, C, h, h).
-            t: the time of the step.
+            t: the time of the evaluation, `Inside.t`.
 
         Returns:
             uint8 (N, h, h, 3), sRGB.
@@ -308,7 +308,7 @@ def _fitted(sums: list[_Sums]) -> BlockReaders:
     return BlockReaders(features, offset, patches, *colours)
 
 
-def _place(times: Sequence[int], t: int) -> tuple[int, float]:
+def _place(times: Sequence[int], t: float) -> tuple[int, float]:
     """Return (j, u): t = (1 − u) times[j] + u times[j + 1]. A t beyond the first or last time counts as that time."""
     if len(times) == 1:
         return 0, 0.0

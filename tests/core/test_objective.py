@@ -5,6 +5,7 @@ import importlib
 import inspect
 import math
 import pkgutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -183,6 +184,21 @@ def test_labels_are_those_of_trajectory():
             loss(own, x_0, labels, t, eps)
     with pytest.raises(ValueError, match="this model has no classes"):
         loss(model(network), x_0, 1, t, eps)
+
+
+def test_the_weights_behind_a_loaded_model_are_trained_where_they_want_gradients():
+    """The same gradients as with the module in the place of the network; without them, the engine computes the loss."""
+    whole = ddpm_core.load("mnist-tiny", engine="torch", precision="fp32")
+    x_0, t = torch.linspace(-1, 1, 2 * 784).reshape(2, 1, 28, 28), torch.tensor([100, 700])
+    eps = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(0))
+    fixed = loss(whole, x_0, 3, t, eps)
+    assert not fixed.requires_grad
+    unet = ddpm_core.module(whole).requires_grad_()
+    bias = unet.get_parameter("conv_out.bias")
+    own = torch.autograd.grad(loss(replace(whole, network=unet), x_0, 3, t, eps).mean(), bias)
+    assert torch.autograd.grad(loss(whole, x_0, 3, t, eps).mean(), bias)[0].equal(own[0])
+    with torch.no_grad():
+        assert loss(whole, x_0, 3, t, eps).equal(fixed)
 
 
 def test_weights_multiply_the_loss_of_each_image():

@@ -685,20 +685,21 @@ def test_q_from_s_composes_to_q_from_0():
         q_sample(LINEAR, X_T, 100, zero, 200)
 
 
-def test_on_step_changes_the_state_and_says_so():
-    model = blur_model()
+@pytest.mark.parametrize("sampler", [{}, {"sampler": "heun", "S_churn": 3.0}], ids=["ddpm", "heun"])
+def test_on_step_changes_the_state_and_says_so(sampler):
+    model, given = blur_model(), {"seeds": [5, 6], "steps": 9, **sampler}
 
     def halve(step):
         return step.x / 2 if step.index == 3 else None
 
-    whole = list(trajectory(model, [5, 6], 9))
-    changed = list(trajectory(model, [5, 6], 9, on_step=halve))
+    whole = list(trajectory(model, **given))
+    changed = list(trajectory(model, **given, on_step=halve))
     assert [step.index for step in changed] == list(range(9))
     assert all(torch.equal(a.x, b.x) for a, b in zip(whole[:3], changed[:3], strict=True))
     assert torch.equal(changed[3].x, whole[3].x / 2)
-    rest = trajectory(model, [5, 6], 9, after=(changed[3].s, whole[3].x / 2))
+    rest = trajectory(model, **given, after=(changed[3].s, whole[3].x / 2))
     assert all(torch.equal(a.x, b.x) for a, b in zip(rest, changed[4:], strict=True))
-    *_, silent = trajectory(model, [5, 6], 9, on_step=lambda step: (step.x.zero_(), None)[1])
+    *_, silent = trajectory(model, **given, on_step=lambda step: (step.x.zero_(), None)[1])
     assert torch.equal(silent.x0_hat, whole[-1].x0_hat)
 
 

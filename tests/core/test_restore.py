@@ -220,7 +220,19 @@ def test_an_array_that_is_read_backwards_is_a_mask_and_a_kernel():
     assert torch.equal(blur(weights[::-1], 8)(x), blur(weights[::-1].tolist(), 8)(x))
 
 
+def test_a_measurement_without_a_pseudo_inverse_is_restored_by_dps_and_pigdm():
+    known = then(grey(), downsample(2))
+    own = Measurement(known.forward, sigma=0.1)
+    y = own.observe(pictures(1)[..., :4, :4], seeds=[1])
+    options = dict(seeds=[0, 1], steps=3, x_T=X_T)
+    for method in ("dps", "pigdm"):
+        runs = [[*restore(blur_model(), y, A, method, **options)][-1].x for A in (own, replace(known, sigma=0.1))]
+        # conjugate gradients stop at 1e-6 of the residual, where the known gram is exact
+        torch.testing.assert_close(*runs, rtol=0, atol=0 if method == "dps" else 1e-4)
+
+
 SMALL = torch.zeros(1, 3, 2, 2)
+NO_INVERSE = Measurement(downsample(2).forward)
 
 
 @pytest.mark.parametrize(
@@ -238,6 +250,9 @@ SMALL = torch.zeros(1, 3, 2, 2)
         ({"y": SMALL.long()}, "float tensor"),
         ({"measurement": Measurement(lambda x: x + 1, lambda y: y)}, "not linear"),
         ({"measurement": Measurement(lambda x: 2 * x, lambda y: y)}, "pseudo-inverse"),
+        ({"measurement": NO_INVERSE}, r"needs the measurement's pseudoinverse: give it, .* method='dps' or 'pigdm'$"),
+        ({"measurement": NO_INVERSE, "method": "replacement"}, "needs the measurement's pseudoinverse"),
+        ({"measurement": Measurement(lambda x: x + 1), "method": "dps"}, "not linear"),
         ({"on_step": print}, "no argument 'on_step'"),
         ({"variance": "beta", "sampler": "ddim"}, "variance belongs"),
         ({"seeds": []}, "at least one seed"),

@@ -1,8 +1,10 @@
 """What the page's own networks show and change inside is what `ddpm_core.inside` does: one run of node answers all."""
 
+import math
 import shutil
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pipelines
@@ -34,7 +36,10 @@ T, TIMES = 1000, (3, 801)
 # CLOSE, of a block's largest number, is that of test_local_network.py: float32 loses 2⁻²⁴ √n a layer. Here 4e-7 to
 # 1.8e-6 were found, and up to 4.7e-6 in the shares of attention: a softmax makes of an absolute error a relative one.
 CLOSE_SHARES = 1e-5
-CLOSE_RUN = 4e-6  # the errors of six steps add up: 2.2e-6 was found
+# The errors of six steps add up: 2.2e-6 was found. Heun has eleven evaluations, and nothing clips x_s after them:
+# 2.5e-5. A change at another evaluation of Heun would be 1e-2.
+CLOSE_RUN = {"ddim": 4e-6, "heun": 1e-4}
+CLOSE_TAPS = {"ddim": CLOSE, "heun": 1e-4}  # of such an x_t
 PLACE = [0.3, 0.7]  # of the picture's sides, down and to the right
 # What else the networks of test_local_network.py differ in is inside a layer, and no block or change is other by it.
 OTHER = (
@@ -163,6 +168,7 @@ def embedded(name):
 
 
 STEPS, SEEDS = {"steps": 6, "sampler": "ddim"}, (7, 8)
+HEUN = {"steps": 6, "sampler": "heun", "S_churn": 2.0}  # so the network is evaluated at each t̂ and each s
 # lane: 0 gives to those after it, also to a lane with guidance.
 LANES = [
     {"label": 6},
@@ -182,36 +188,48 @@ LANES = [
 
 
 class Lanes:
-    """A run of lanes from one noise: what node is asked, and what ddpm_core's hooks make of it."""
+    """A run of lanes from one noise: what node is asked, and what ddpm_core's hooks make of it.
 
-    def __init__(self):
+    way: the arguments of all lanes.
+    """
+
+    def __init__(self, way):
         model = ddpm_core.load("mnist-tiny", device="cpu", engine="torch", precision="fp32")
         network = UNet2DModel.from_pretrained(CHECKPOINTS / "mnist-tiny").eval()
         self.opened = ddpm_core.inside(replace(model, network=doubled(network)))
-        run = {"seeds": [str(seed) for seed in SEEDS], "lanes": [{**lane, **STEPS} for lane in LANES]}
+        run = {"seeds": [str(seed) for seed in SEEDS], "lanes": [{**lane, **way} for lane in LANES]}
         self.case = {"folder": str(CHECKPOINTS / "mnist-tiny"), "runs": [run]}
-        self.times = [step.t for step in ddpm_core.trajectory(model, [0], labels=0, **STEPS)]
+        self.way, pairs = way, ddpm_core.timestep_pairs(model.schedule.T, way["steps"])
+        self.times = [math.inf, *(t for t, _ in pairs), 0]
         self.steps = [self.lanes(seed) for seed in SEEDS]
 
     def lanes(self, seed):
         """Of each lane its steps: x, and the taps."""
-        found = []
+        found, seen = [], []  # of each lane also the taps at each time
         for lane in LANES:
             self.opened.restore()
             surgery = lane.get("surgery", {})
             for cut in surgery.get("cut", ()):
                 self.opened.cut(cut["name"], when=self.during(cut))
             for graft in surgery.get("graft", ()):
-                donor = {t: taps[graft["name"]] for t, (_, taps) in zip(self.times, found[graft["lane"]], strict=True)}
+                donor = {t: taps[graft["name"]] for t, taps in seen[graft["lane"]].items()}
                 self.opened.change(graft["name"], taken_from(donor, self.during(graft)))
             condition = {"labels": lane["label"], "guidance": lane.get("guidance")}
-            steps = ddpm_core.trajectory(self.opened.model, [seed], **STEPS, **condition)
+            seen.append({})
+            noting = self.opened.model.evaluated_by(partial(self.evaluate, seen[-1]))
+            steps = ddpm_core.trajectory(noting, [seed], **self.way, **condition)
             found.append([(step.x, self.opened.taps) for step in steps])
         return found
 
+    def evaluate(self, seen, *given):
+        output = self.opened.model.network(*given)
+        seen[self.opened.t] = self.opened.taps
+        return output
+
     def during(self, change):
-        times = self.times[slice(*change.get("steps", (None, None)))]
-        return lambda t: t in times
+        """Whether t is one of the steps of a change: above the s of the last, and below the t before the first."""
+        first, end = change.get("steps", (0, self.way["steps"]))
+        return lambda t: self.times[end + 1] < t < self.times[first]
 
 
 def taken_from(donor, when):
@@ -233,7 +251,7 @@ def answers(tmp_path_factory, narrow_copies):
     cases = {name: pixels(folder / f"{i}", name) for i, name in enumerate(NETWORKS)}
     cases |= {name: words(narrow_copies.get(name, folder / name), name) for name in WORDS}
     cases["mnist-tiny"] = embedded("mnist-tiny")
-    cases["lanes"] = Lanes()
+    cases |= {"lanes of ddim": Lanes(STEPS), "lanes of heun": Lanes(HEUN)}
     found = ask(folder, [case.case for case in cases.values()])
     return {name: (case, answer) for (name, case), answer in zip(cases.items(), found, strict=True)}
 
@@ -244,19 +262,20 @@ def test_blocks_are_shown_cut_and_grafted_as_ddpm_core_does(answers, name):
     case.check(answer)
 
 
-def test_lanes_are_cut_and_grafted_step_by_step(answers):
-    case, answer = answers["lanes"]
+@pytest.mark.parametrize("sampler", ["ddim", "heun"])
+def test_lanes_are_cut_and_grafted_step_by_step(sampler, answers):
+    case, answer = answers[f"lanes of {sampler}"]
     assert "error" not in answer, answer["error"]
     counts = Counter()
     for found in answer["runs"][0]:
         lane, image = found["lane"], found["image"]
         x, taps = case.steps[image][lane][counts[lane, image]]
         counts[lane, image] += 1
-        same(found["x"], x, CLOSE_RUN)
+        same(found["x"], x, CLOSE_RUN[sampler])
         shown = LANES[lane].get("surgery", {}).get("taps", ())
         for i, tap in enumerate(found["taps"]):
             for name in shown:
-                same(tap[name]["data"], taps[name][i])
+                same(tap[name]["data"], taps[name][i], CLOSE_TAPS[sampler])
         assert len(found["taps"]) == (len(taps["middle"]) if shown or lane in (0, 2) else 0)
     assert counts == {(lane, i): STEPS["steps"] for lane in range(len(LANES)) for i in range(len(SEEDS))}
 

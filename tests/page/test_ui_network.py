@@ -57,6 +57,32 @@ def test_a_run_shows_what_each_block_gives(part, model):
         assert np.array_equal(channels.argmin(1), frame["channels"].reshape(32, -1).argmin(1))
 
 
+HEUN = {"sampler": "heun", "S_churn": "2", "spacing": "linspace"}
+HEUN_WAY = {"steps": 4, "sampler": "heun", "S_churn": 2.0, "labels": 3}
+
+
+def test_heun_is_read_at_the_time_of_its_last_evaluation_in_each_step(part, model):
+    _, (whole,) = frames(part, **HEUN)
+    opened, readers = ddpm_core.inside(model), ddpm_core.readers(model)
+    for frame, step in zip(whole, ddpm_core.trajectory(opened.model, [7], **HEUN_WAY), strict=True):
+        assert opened.t == step.s or (step.s == 0 and opened.t > step.t)  # the last step has one, after churn
+        for i, (name, tap) in enumerate(opened.taps.items()):
+            same(frame["read"][i], model.pictures(readers.read(name, tap, opened.t)), 1)
+            same(frame["colours"][i], readers.colours(name, tap, opened.t), 1)
+
+
+def test_heun_is_changed_at_the_times_of_the_changed_steps_and_takes_from_the_same_evaluation(part, model):
+    _, (whole, grafted) = frames(part, **HEUN, graft="6", graft_block="middle", first="2", last="3")
+    donor, opened, taken = ddpm_core.inside(model), ddpm_core.inside(model), {}
+    first, last = whole[1]["t"], whole[3]["t"]
+    donor.change("middle", lambda found, t: taken.setdefault(t, found))
+    opened.change("middle", lambda found, t: taken[t] if last < t < whole[0]["t"] else found)
+    assert first < whole[0]["t"]
+    ddpm_core.sample(donor.model, [7], **HEUN_WAY | {"labels": 6})
+    same(grafted[-1]["x"], ddpm_core.sample(opened.model, [7], **HEUN_WAY))
+    assert not np.array_equal(grafted[-1]["x"], whole[-1]["x"])
+
+
 def test_parts_are_off_in_the_steps_that_are_asked_for(part, model):
     _, lanes = frames(part, off="middle, skips 28", first="2", last="3")
     times = {frame["t"] for frame in lanes[0][1:3]}
@@ -100,6 +126,7 @@ def test_a_graft_comes_from_a_run_of_the_same_noise(part, model):
         {"off": "attention, time", "first": "3"},
         {"graft": "6"},
         {"graft": "0", "last": "2", "off": "class"},
+        {"graft": "6", "first": "2", "off": "attention", **HEUN},
     ],
 )
 def test_the_script_draws_the_last_picture(part, model, values, tmp_path, monkeypatch):

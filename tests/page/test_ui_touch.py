@@ -92,12 +92,17 @@ def test_there_are_about_sixteen_cells_a_side(size, cell):
     assert cell_size(dataclasses.replace(Models().model, image_size=size)) == cell
 
 
-def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, monkeypatch):
-    made = place()
-    run, seen = toylab.messages(made, "watch", ASKED)
+@pytest.mark.parametrize(
+    ("sampler", "name"),
+    [({}, "beta_tilde"), ({"sampler": "heun", "S_churn": 5, "spacing": "linspace"}, "heun-S_churn-5")],  # t̂ is real
+    ids=["ddpm", "heun"],
+)
+def test_the_endings_are_those_of_the_link_the_library_and_the_script(sampler, name, tmp_path, monkeypatch):
+    made, asked = place(), ASKED | sampler
+    run, seen = toylab.messages(made, "watch", asked)
     assert seen[-1]["state"] == "finished", seen[-1]["text"]
     frames = results(seen, "frame")
-    about = plans.described(made, "watch", ASKED)
+    about = plans.described(made, "watch", asked)
     plan = about["shown"]
     assert [plan["lanes"][0]["steps"][k][1] for k in (plan["split"], 6)] == [56, 23]
     a, b = ([frame for frame in frames if frame["lane"] == lane] for lane in (0, 1))
@@ -105,10 +110,10 @@ def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, 
     assert same == [True] * plan["split"] + [False] * (10 - plan["split"])
     assert [frame["apart"][0][0] > 0 for frame in b] == [not one for one in same] and "apart" not in a[0]
     (alone,) = [
-        one["x"] for one in results(toylab.messages(made, "watch", ASKED | {"touch": ""})[1]) if one.get("k") == 9
+        one["x"] for one in results(toylab.messages(made, "watch", asked | {"touch": ""})[1]) if one.get("k") == 9
     ]
     np.testing.assert_array_equal(a[-1]["x"], alone)
-    again = results(toylab.messages(place(), "watch", ASKED)[1], "frame")
+    again = results(toylab.messages(place(), "watch", asked)[1], "frame")
     np.testing.assert_equal(again, frames)
 
     monkeypatch.chdir(tmp_path)
@@ -118,7 +123,7 @@ def test_the_endings_are_those_of_the_link_the_library_and_the_script(tmp_path, 
         ends = [np.asarray(Image.open(f"lane-{lane}-seed-{seed}.png")) for seed in (13, 14)]
         np.testing.assert_array_equal(np.stack(ends), decoded(last["x"]))
     assert about["why"] == "diffusers runs one lane: it changes none on its way"
-    assert saved(made, "watch", run, "png")["png"][0] == "toy-10-steps-beta_tilde-touched-at-t-56-seed-13.png"
+    assert saved(made, "watch", run, "png")["png"][0] == f"toy-10-steps-{name}-touched-at-t-56-seed-13.png"
 
 
 def test_a_lane_is_named_by_the_first_state_that_is_touched():

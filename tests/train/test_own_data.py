@@ -65,6 +65,25 @@ class Stream(IterableDataset):
         yield from zip(self.pixels, self.names, strict=True)
 
 
+class Counted(Stream):
+    """A stream that says its length, by default the right one. epochs: which passes were begun, by `set_epoch`."""
+
+    def __init__(self, pixels, names, length=21):
+        super().__init__(pixels, names)
+        self.length, self.epochs = length, []
+
+    def __len__(self):
+        return self.length
+
+    def set_epoch(self, epoch):
+        self.epochs.append(epoch)
+
+
+class Unsure(Stream):
+    def __len__(self):
+        raise NotImplementedError("it depends")
+
+
 def rows(pictures, label):
     """A data set of Hugging Face. label: the type of the column."""
     _, names, files = pictures
@@ -147,7 +166,8 @@ def test_a_resumed_run_repeats_an_uninterrupted_one(kind, pictures, tmp_path, ca
     capsys.readouterr()
     resumed = train.resume(tmp_path / "run", data=data())
     said = capsys.readouterr().err
-    assert ("first 32 pictures are passed over" in said) == kind.startswith("stream")
+    passed = "is read again from pass 2 on, and its first 11 pictures are passed over"  # 32 are a pass of 21, and 11
+    assert (passed in said) == kind.startswith("stream")
     assert resumed.step == 4 and resumed.fit() is None
     assert_same(weights(tmp_path / "run", 6), weights(tmp_path / "whole", 6))
     model = ddpm_core.load(tmp_path / "run" / "model", device="cpu")
@@ -185,16 +205,59 @@ def test_a_stream_comes_in_its_order_shared_by_processes_and_rounds(pictures, tm
 
 
 def test_an_iterator_that_ends_leaves_what_was_trained_and_goes_on_with_another(pictures, tmp_path, capsys):
-    config = train.preset("cifar10", data=iter(pictures[0]), out=tmp_path, **SMALL)
+    config = train.preset("cifar10", data=(picture for picture in pictures[0]), out=tmp_path, **SMALL)
     with pytest.raises(StreamEnded, match=r"ended after 21 pictures, and this run needs more\. What was trained until"):
         train.Trainer(config).fit()  # 21 pictures are two steps of 8
     card = (tmp_path / "model" / "README.md").read_text()
-    assert ("Trained | 2 steps" in card and "| Images | a stream ndarray_iterator" in card) or "a stream" in card
+    assert "Trained | 2 steps" in card and "| Images | a stream generator, 8×8" in card
     assert "train.Trainer(train.preset('cifar10', data=..., " in card and "python:" not in card
     capsys.readouterr()
     resumed = train.resume(tmp_path, data=(picture for picture in pictures[0].repeat(2, 0)))
     assert "can't begin again: the run goes on with what it gives next" in capsys.readouterr().err
     assert resumed.step == 2 and resumed.fit() is None and weights(tmp_path, 6)
+
+
+def test_a_stream_with_a_length_says_it(pictures, tmp_path):
+    rows(pictures, datasets.ClassLabel(names=["cat", "dog"])).to_parquet(tmp_path / "train.parquet")
+    about = "---\ndataset_info:\n  splits:\n  - name: train\n    num_examples: 21\n    num_bytes: 9999\n---\n"
+    (tmp_path / "README.md").write_text(about)  # as on the Hub
+    streamed = datasets.load_dataset(str(tmp_path), split="train", streaming=True)
+    for data in (Counted(*pictures[:2]), streamed):
+        images = Images(replace(tiny("", tmp_path, conditional=True), data=data), quiet=True)
+        assert (len(images), images.known) == (0, 21) and images.about.endswith(" of 21 pictures")
+        assert np.array_equal(images.some(21)[0], pictures[0])
+    for data in (Stream(*pictures[:2]), Unsure(*pictures[:2])):
+        assert Images(replace(tiny("", tmp_path), data=data), quiet=True).known is None
+
+
+@pytest.mark.parametrize(("length", "sentence"), [(21, ""), (20, "has 20 pictures, and gave 21"), (99, "gave 21")])
+def test_a_resumed_run_passes_over_whole_passes_without_reading_them(length, sentence, pictures, tmp_path, capsys):
+    """Also where the stream says a wrong length: the run counts for itself, and a sentence says so, once."""
+    settings = SMALL | {"channels": 3, "checkpoint_every": 1}
+    whole = train.preset("cifar10", data=Counted(*pictures[:2], length), out=tmp_path / "whole", **settings)
+    train.Trainer(whole).fit()
+    said = capsys.readouterr().err
+    assert said.count("The stream Counted says that it") == bool(sentence) and sentence in said
+    run = train.preset("cifar10", data=Counted(*pictures[:2], length), out=tmp_path / "run", **settings)
+    train.Trainer(run).fit(lambda point: point.step == 4)
+    again = Counted(*pictures[:2], length)
+    resumed = train.resume(tmp_path / "run", data=again)
+    again.epochs.clear()
+    assert resumed.fit() is None and again.epochs == [1, 2]  # 32 pictures are one pass of 21, and 11
+    assert_same(weights(tmp_path / "run", 6), weights(tmp_path / "whole", 6))
+    with pytest.raises(TrainError, match=f"the stream had {length} pictures then, and has 7 now"):
+        train.resume(tmp_path / "run", data=Counted(*pictures[:2], 7), steps=7)
+
+
+def test_what_can_be_read_once_and_is_too_short_is_refused_before_the_training(pictures, tmp_path):
+    sentence = r"can be read only once and has 21 pictures, but 6 steps of 8 need 48\. Give at most 2 steps, or data"
+    with pytest.raises(TrainError, match=sentence):
+        train.Trainer(train.preset("cifar10", data=iter(pictures[0]), out=tmp_path, **SMALL))
+    assert not (tmp_path / "checkpoints").exists()
+    train.Trainer(train.preset("cifar10", data=iter(pictures[0]), out=tmp_path, **SMALL | {"steps": 2})).fit()
+    with pytest.raises(TrainError, match="has 21 pictures, but 3 further steps of 8 need 24"):
+        train.resume(tmp_path, data=iter(pictures[0]), steps=5)
+    assert train.resume(tmp_path, data=iter(pictures[0]), steps=4).fit() is None
 
 
 def test_a_broken_picture_of_a_stream_is_replaced_and_named(pictures, tmp_path, capsys):

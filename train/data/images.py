@@ -129,7 +129,14 @@ class Images:
     @property
     def about(self) -> str:
         """How many images of what, for a model card."""
-        return f"a {self.description}" if self.stream else f"{len(self):,} of {self.description}"
+        if self.stream is None:
+            return f"{len(self):,} of {self.description}"
+        return f"a {self.description}" + (f" of {self.known:,} pictures" if self.known else "")
+
+    @property
+    def known(self) -> int | None:
+        """The number of images; of a stream the number that it claims, or None."""
+        return self.stream.length if self.stream else len(self)
 
     def encode(self, latents: Tensor, encoder: str) -> None:
         """Take the images' latents, float32 (N, C, H, W), to train on them instead of pixels.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import itertools
+import operator
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import IterableDataset
 
 from ddpm_core.imaging.image_files import MODES, open_picture
 from train import TrainError
@@ -52,7 +55,8 @@ def open_object(data: Any) -> ImageSource | PictureStream:
         rows: Any = data
         name = rows.info.dataset_name or type(rows).__name__
         return Rows(rows, name, f"data set {name}", str(rows.split) if rows.split else None)
-    if hasattr(data, "__len__") and hasattr(data, "__getitem__"):
+    # PyTorch's IterableDataset may have a length, and always has a __getitem__, which only raises an error.
+    if not isinstance(data, IterableDataset) and hasattr(data, "__len__") and hasattr(data, "__getitem__"):
         return Items(data)
     return PictureStream(data)
 
@@ -344,6 +348,12 @@ class Columns(NamedTuple):
         return cls(images[0], label, names, _first(CAPTIONS, features))
 
 
+def _told_by_hugging_face(rows: Any) -> int | None:
+    """The number of examples in the information of a `datasets.IterableDataset`; None if it has none."""
+    about = (rows.info.splits or {}).get(str(rows.split))
+    return about.num_examples if about else None
+
+
 class StreamEnded(TrainError):
     """A stream that can be read only once has no more pictures."""
 
@@ -351,17 +361,27 @@ class StreamEnded(TrainError):
 class PictureStream:
     """Pictures that come one after the other and have no numbers: the items of any iterable, see `as_example`.
 
-    An iterable that ends begins again. An iterator, such as a generator, can't.
+    An iterable that ends begins again: one reading of it is a pass. An iterator, such as a generator, has one pass.
+
+    length: the number of pictures of a pass that the iterable claims, by `len` or in the information of a Hugging Face
+        data set; None if it claims none. It may be wrong: Hugging Face keeps the number after `filter` and `take`.
+    news: sentences for the user, which the trainer takes out and prints.
     """
 
     def __init__(self, items: Any):
         """Read the first pictures: `head`. Raises TrainError where there are none, or other things."""
         self.description = f"stream {type(items).__name__}"
         self.classes: tuple[str, ...] | None = tuple(map(str, getattr(items, "classes", ()))) or None
-        self._items = self._undecoded(items) if type(items).__module__.startswith("datasets.") else items
-        self._iterator = iter(self._items)
-        self.is_iterator = self._iterator is self._items
+        self.length: int | None = None
+        self.news: list[str] = []
+        self._passes: set[int] = set()  # the numbers of pictures of the passes that were read to their end
+        is_huggingface = type(items).__module__.startswith("datasets.")
+        self._items = self._undecoded(items) if is_huggingface else items
+        with suppress(Exception):  # a `len` may raise anything where it does not know
+            self.length = (_told_by_hugging_face(items) if is_huggingface else operator.length_hint(items)) or None
         with self._reading(0):
+            self._iterator = iter(self._items)
+            self.is_iterator = self._iterator is self._items
             self.head = list(itertools.islice(self._iterator, HEAD))
         self._left = deque(self.head) if self.is_iterator else deque()
         if not self.head:
@@ -382,23 +402,51 @@ class PictureStream:
     def _reading(self, n: int) -> Any:
         return as_train_error(lambda reason: f"The {self.description} failed after {n:,} pictures: {reason}.")
 
-    def on_resume(self, first: int) -> str:
-        """Say what a run that goes on with item `first` can't promise."""
-        if self.is_iterator:
-            return f"The {self.description} can't begin again: the run goes on with what it gives next."
-        return (
-            f"The {self.description} is read again, and its first {first:,} pictures are passed over. The run repeats "
-            "an uninterrupted one only if they are the same pictures in the same order."
+    @property
+    def counted(self) -> int | None:
+        """The number of pictures of every pass so far; None before the first one ends, and if they differ."""
+        return next(iter(self._passes)) if len(self._passes) == 1 else None
+
+    def check_enough(self, steps: int, batch: int, done: int) -> None:
+        """Raise TrainError if an iterator has fewer pictures than the steps after the first `done` ones need."""
+        needed = (steps - done) * batch
+        if not self.is_iterator or self.length is None or self.length >= needed:
+            return
+        further, most = "further " if done else "", done + self.length // batch
+        advice = f"Give at most {most:,} steps, or data" if most else "Give data"
+        raise TrainError(
+            f"The {self.description} can be read only once and has {self.length:,} pictures, but {steps - done:,} "
+            f"{further}steps of {batch:,} need {needed:,}. {advice} that can be read again."
         )
 
+    def continue_from(self, first: int, counted: int | None) -> str:
+        """Prepare to go on with item `first`, and say what the resumed run can't promise.
+
+        counted: the number of pictures of a pass, as the earlier part of the run counted them; None if it did not.
+        """
+        if self.is_iterator:
+            return f"The {self.description} can't begin again: the run goes on with what it gives next."
+        self._passes |= {counted} if counted else set()
+        passes, rest = self._whole_passes(first)
+        where = f" from pass {passes + 1:,} on" if passes else ""
+        return (
+            f"The {self.description} is read again{where}, and its first {rest:,} pictures are passed over. The run "
+            "repeats an uninterrupted one only if they are the same pictures in the same order."
+        )
+
+    def _whole_passes(self, first: int) -> tuple[int, int]:
+        """The number of whole passes before item `first`, as far as known, and the number of pictures after them."""
+        return divmod(first, self.counted) if self.counted else (0, first)
+
     def items(self, first: int) -> Iterator[tuple[int, Any]]:
-        """Yield (n, item n) from item `first` on, without end. What comes before is read and passed over, except from
-        an iterator, which goes on where it is.
+        """Yield (n, item n) from item `first` on, without end. What comes before in its pass is read and passed over,
+        except from an iterator, which goes on where it is.
 
         Raises StreamEnded for an iterator that ends, and TrainError for whatever the iterable raises.
         """
-        n = first if self.is_iterator else 0
-        for epoch in itertools.count():
+        passes, rest = (0, 0) if self.is_iterator else self._whole_passes(first)
+        n = first - rest
+        for epoch in itertools.count(passes):
             begun = n
             for item in self._pass(epoch, n):
                 if n >= first:
@@ -409,6 +457,11 @@ class PictureStream:
                     f"The {self.description} ended after {n:,} pictures, and this run needs more. What was trained "
                     "until then is saved. Give data that can be read again, or fewer steps."
                 )
+            if self.length not in (None, n - begun) and not self._passes:
+                self.news.append(
+                    f"The {self.description} says that it has {self.length:,} pictures, and gave {n - begun:,}."
+                )
+            self._passes.add(n - begun)
 
     def _pass(self, epoch: int, n: int) -> Iterator[Any]:
         """Yield the items once. n: how many came before."""

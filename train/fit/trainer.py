@@ -65,7 +65,8 @@ class Trainer:
         step: the number of steps done.
         device, dtype: where the network is, and the type of its weights (float32, or float64 with fp64).
         accelerator: accelerate's object, which knows the other processes and the precision.
-        images: the images of the run: `len`, `classes`, `shape` (C, H, W).
+        images: the images of the run: `len` (0 for a stream), `known` (also a stream's length, or None), `classes`,
+            `shape` (C, H, W).
         task: what is learned; its `schedule` is the noise schedule.
         unet: the network with the latest weights.
         model: the same, as accelerate has wrapped it for training.
@@ -130,8 +131,11 @@ class Trainer:
             self._say(f"Skipped, can't be read: {name}")
         if self.images.broken:
             self._say(f"Skipped {len(self.images.broken)} in all, {len(self.images)} images are left.")
-        if state is not None and self.images.stream:
-            self._say(self.images.stream.on_resume(state["step"] * config.batch))
+        if stream := self.images.stream:
+            done = 0 if state is None else state["step"]
+            stream.check_enough(config.steps, config.batch, done)
+            if state is not None:
+                self._say(stream.continue_from(done * config.batch, state["data"].get("pass")))
         self.task = task(config, self.accelerator, self.images)
         self._build(state)
 
@@ -361,7 +365,9 @@ class Trainer:
         return point
 
     def _note_broken(self, batch: dict[str, Tensor]) -> None:
-        """Name the images that a streaming source had to pass over."""
+        """Name the images that were passed over because they can't be read, and print the news of a stream."""
+        while self.images.stream and self.images.stream.news:
+            self._say(self.images.stream.news.pop())
         for image, skipped in zip(batch["image"].tolist(), batch["skipped"].tolist(), strict=True):
             for name in self.images.note_broken(image, skipped):
                 self._say(f"Skipped, can't be read: {name} ({len(self.images.broken)} so far)")

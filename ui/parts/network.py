@@ -6,8 +6,10 @@ third run, which draws something else.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+import math
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, cast
 
 import numpy as np
@@ -68,12 +70,17 @@ class Network(RowsAsked):
 @dataclass(frozen=True)
 class NetworkPlan(RowsPlan):
     """grafted: the options of the third run, from which a block is taken; None if there is none. times: the t of each
-    step. changed: the times at which the second run differs; empty if there is no second run.
+    step. changed: the second run differs at every time between these two; None if there is no second run.
     """
 
     grafted: Values | None
     times: tuple[int, ...]
-    changed: frozenset[int]
+    changed: tuple[float, float] | None
+
+    def is_changed(self, t: float) -> bool:
+        """Return whether the second run differs where the network is evaluated at t."""
+        low, high = self.changed or (0, 0)
+        return low < t < high
 
 
 class NetworkRun(Rows):
@@ -93,16 +100,19 @@ class NetworkRun(Rows):
             if graft.lane.checkpoint != lane.checkpoint or graft.lane.steps != lane.steps or graft.block in request.cut:
                 raise unclear("a graft of another chain")
         times = tuple(t for t, _ in chain.pairs)
-        changed = times[request.first - 1 : request.last or None] if request.cut or graft else ()
-        if (request.cut or graft) and not changed:
-            raise unclear("steps that there are not")
+        changed = None
+        if request.cut or graft:
+            steps = chain.pairs[request.first - 1 : request.last or None]
+            if not steps:
+                raise unclear("steps that there are not")
+            changed = steps[-1][1], times[request.first - 2] if request.first > 1 else math.inf
         lanes = 1 + bool(changed) + bool(graft)
-        steps = by_kind((StepKind(lane.checkpoint, chain.evaluations or 1), OPENED * lanes * len(times)))
+        needed = by_kind((StepKind(lane.checkpoint, chain.evaluations or 1), OPENED * lanes * len(times)))
         options, grafted = (
             one and one.arguments(self.services.samplers) | {"clip": request.clip}
             for one in (lane, graft and graft.lane)
         )
-        return NetworkPlan(request, steps, model, options or {}, grafted, times, frozenset(changed))
+        return NetworkPlan(request, needed, model, options or {}, grafted, times, changed)
 
     def compute(self, plan: NetworkPlan, models: Sequence[Model], work: Job) -> None:
         model, request = owner(models[0]), self.request
@@ -111,14 +121,15 @@ class NetworkRun(Rows):
         if request.block not in lanes[0].blocks:
             names = ", ".join(lanes[0].blocks)
             raise ValueError(f"This network has no block {request.block!r}: choose from {names}")
-        donor = None
+        donor, taken = None, {}
         if plan.changed:
             lanes.append(ddpm_core.inside(model))
-            lanes[1].cut(*request.cut, when=plan.changed.__contains__)
+            lanes[1].cut(*request.cut, when=plan.is_changed)
         if plan.grafted is not None:
             donor = ddpm_core.inside(model)
             block = request.graft.block
-            lanes[1].change(block, lambda found, t: donor.taps[block] if t in plan.changed else found)
+            donor.change(block, partial(_keep, taken))
+            lanes[1].change(block, partial(_take, taken, plan.is_changed))
         if request.place:
             for lane in lanes:
                 lane.look(*request.place)
@@ -141,12 +152,13 @@ class NetworkRun(Rows):
                     "t": step.t,
                     "x": sent(x),
                     "x0": sent(x0),
-                    **_looks(model, one, readers, step.t, request.block),
+                    **_looks(model, one, readers, request.block),
                 }
                 work.give(frame)
                 if not step.index and not lane:
                     kept = fitting(len(plan.times), len(lanes) * size_of(frame))
                 work.recording.rows[lane] = x
+            taken.clear()
             work.count(kind, OPENED * len(opened), timed=False)
 
 
@@ -177,9 +189,22 @@ def _opening(plan: NetworkPlan, opened: Inside, readers: Readers | None) -> Open
     return opening
 
 
-def _looks(model: Model, opened: Inside, readers: Readers | None, t: int, shows: str) -> BlockPictures:
-    """Return the pictures of one evaluation: for each block, what can be read in it and its colours, or without readers
-    the size of its numbers; all channels of the block `shows`; and where the place of `Inside.look` attends."""
+def _keep(taken: dict[float, Tensor], found: Tensor, t: float) -> Tensor:
+    """Keep a block's output of the run that gives it, by its time, and leave it as it is. It changes `taken`."""
+    taken[t] = found
+    return found
+
+
+def _take(taken: dict[float, Tensor], is_changed: Callable[[float], bool], found: Tensor, t: float) -> Tensor:
+    """Return the output that the other run had at the same time, where the second run differs."""
+    return taken[t] if is_changed(t) else found
+
+
+def _looks(model: Model, opened: Inside, readers: Readers | None, shows: str) -> BlockPictures:
+    """Return the pictures of the newest evaluation: for each block, what can be read in it and its colours, or without
+    readers the size of its numbers; all channels of the block `shows`; and where the place of `Inside.look` attends.
+    """
+    t = opened.t
     taps = {name: tap[:1] for name, tap in opened.taps.items()}  # with guidance the first one has the condition
     pictures: BlockPictures = {"channels": _channels(taps[shows][0])}
     if opened.looks:

@@ -14,9 +14,15 @@ OTHER_DECODER = (
 
 
 def identity(images: Images) -> dict[str, Any]:
-    """Number, classes and digests of a run's images, for its checkpoints."""
+    """Number, classes and digests of a run's images, for its checkpoints.
+
+    Of a stream that can be read again also its claimed length, and "pass": the number of pictures that a pass gave.
+    """
+    again = images.stream if images.stream and not images.stream.is_iterator else None
     return {
         "images": len(images),
+        "length": again.length if again else None,
+        "pass": again.counted if again else None,
         "classes": list(images.classes or ()),
         **images.digests,
         "encoder": images.encoder,
@@ -39,6 +45,11 @@ def check_same(before: Mapping[str, Any], images: Images) -> None:
                 "left out when images are kept in memory, and counted when they are read from disk."
             )
         raise TrainError(f"This run was started with another --data: {changed}.")
+    if _differs("length", before, now):
+        raise TrainError(
+            f"This run was started with another --data: the stream had {before['length']:,} pictures then, and has "
+            f"{now['length']:,} now."
+        )
     if _differs("encoder", before, now):
         raise TrainError(OTHER_DECODER)
     for condition in ("labels", "captions"):

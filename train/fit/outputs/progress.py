@@ -1,10 +1,10 @@
 """The progress of a run: its bar, curves, sample grids, and OUT/progress.jsonl for other programs.
 
 progress.jsonl holds one JSON object a line. Each start of the run, the first and every resumed one, begins with
-{"start": steps done, "config": {...}, "images": in the data set, null of a stream, "classes": [...]}; what earlier
-starts said of steps beyond that no longer counts. Then {"step", "loss", "lr", "images_per_s"} are points of the curves,
-and {"step", "samples": "ema" or "raw", "error"} say that samples/step-STEP-ema.png or -raw.png is there; error: of
-preview.DenoisingProbe, null for a student, and in latents. All have "seconds", since this start.
+{"start": steps done, "config": {...}, "images": in the data set, null of a stream without a length, "classes": [...]};
+what earlier starts said of steps beyond that no longer counts. Then {"step", "loss", "lr", "images_per_s"} are points
+of the curves, and {"step", "samples": "ema" or "raw", "error"} say that samples/step-STEP-ema.png or -raw.png is there;
+error: of preview.DenoisingProbe, null for a student, and in latents. All have "seconds", since this start.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Progress:
         self._config, self._out, self._images, self._tracker = config, out, images, tracker
         self._began = time.perf_counter()
         self._probe: DenoisingProbe | None = None
-        about = {} if images is None else {"images": len(images) or None, "classes": images.classes}
+        about = {} if images is None else {"images": images.known, "classes": images.classes}
         self._note(start=start, config=to_dict(config), **about)
         interval = 0.1 if sys.stderr.isatty() else 30
         self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=interval, dynamic_ncols=True)

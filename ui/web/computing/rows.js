@@ -1,4 +1,4 @@
-// Rows of pictures that chains end in: what Latents, Repair and Between share, as ui/parts/picture_rows.py computes them.
+// Rows of the final pictures of chains, for Latents, Repair and Between, as in ui/parts/picture_rows.py.
 
 import { fromText, unpack } from "../pictures/text.js";
 import { keptSteps } from "../plans/kept.js";
@@ -17,13 +17,13 @@ export const kept = {
   record: () => ({ rows: new Map(), frames: new Map() }),
 };
 
-/** The settings of a chain, but its seed. @param {RowsPlan} plan @param {Model} model @returns {Omit<Settings, "seed"> & { model: Model }} */
+/** Return the settings of a chain, except its seed. @param {RowsPlan} plan @param {Model} model @returns {Omit<Settings, "seed"> & { model: Model }} */
 export function chainOf({ options }, model) {
   const { labels, negative: _, prompts: __, ...rest } = options;
   return { ...rest, label: labels, model };
 }
 
-/** The picture of a state. @param {Model} model @param {Float32Array} x */
+/** Convert a state into a picture. @param {Model} model @param {Float32Array} x */
 export const seen = ({ channels, size }, x) => picture(x, channels, size);
 
 /**
@@ -118,7 +118,7 @@ export function variances(pictures) {
   });
 }
 
-/** The standard deviation of pictures from their mean, in grey levels, over all pixels. @param {Picture[]} pictures */
+/** Return the standard deviation of pictures from their mean, in grey levels, over all pixels. @param {Picture[]} pictures */
 export function spread(pictures) {
   const found = variances(pictures);
   return Math.sqrt(found.reduce((a, b) => a + b, 0) / found.length);

@@ -16,9 +16,9 @@ import { chain, inOrder, sideBySide } from "../process/runs.js";
 /** @import { Word } from "../network/latent.js" */
 /** @import { Chains, Computation, From, Loaded as Model, Seen, Work } from "./computation.d.ts" */
 
-const MOMENTS = 25; // of a run of latents, which are shown
-const SEEN = 16; // grey levels of a pixel by which two pictures differ
-const STATES = 8e6; // bytes: a run whose states take more keeps none of them, as in ui/parts/sampling.py
+const MOMENTS = 25; // number of shown steps in a run of latents
+const SEEN = 16; // least difference of a pixel, in grey levels, that counts
+const STATES = 8e6; // most bytes of kept states; a larger run keeps none, as in ui/parts/sampling.py
 
 /** A kept step, after which another run can begin: its frame, and x of each image. @typedef {{ frame: LaneFrame, x: Float32Array[] }} KeptStep */
 /** The kept steps of each lane, by their numbers. @typedef {Map<number, KeptStep>[]} States */
@@ -28,7 +28,7 @@ export const picture = (x, channels, size) => {
   return { width: size, height: size, channels, data: toUint8(x, channels) };
 };
 
-/** What a model shows of a state. @param {Model} model @param {Float32Array} x @returns {Picture} */
+/** Convert a state into the picture that the page shows. @param {Model} model @param {Float32Array} x @returns {Picture} */
 export const shown = (model, x) =>
   model.decode
     ? picture(model.decode(x), model.pictureChannels, model.pictureSize)
@@ -45,10 +45,10 @@ function preview({ colours, size, channels }, z) {
   return picture(seen, 3, size);
 }
 
-/** The model of each lane. @param {SamplingPlan} plan @param {Model[]} models of its refs */
+/** Return the model of each lane. @param {SamplingPlan} plan @param {Model[]} models of its refs */
 const modelsOf = ({ lanes, refs }, models) => lanes.map(({ checkpoint }) => models[refs.indexOf(checkpoint)]);
 
-/** The words of the prompt of one lane. @param {SamplingPlan} plan @param {Model} model @returns {Word[]} */
+/** Return the words of a lane's prompt. @param {SamplingPlan} plan @param {Model} model @returns {Word[]} */
 const wordsOf = ({ lanes }, { words }) => (lanes.length === 1 ? (words?.found(lanes[0].prompt) ?? []) : []);
 
 /** Return for each lane the steps whose frames are shown. @param {SamplingPlan} plan @param {Model} model */
@@ -61,7 +61,7 @@ function shownSteps({ lanes, images, shared }, { decode, pictureSize: size, pict
 /** Whether a run keeps its states, so that another one can begin there. @param {SamplingPlan} plan @param {Model} model @param {Set<number>[]} kept steps of each lane */
 function keepsStates({ lanes, shared, opening, args }, { channels, size }, kept) {
   const images = args[0].seeds.length * kept.reduce((sum, steps) => sum + steps.size, 0);
-  const isOne = lanes.length === 1 || shared > 0; // lane B may be a copy
+  const isOne = lanes.length === 1 || shared > 0; // lane B may be a copy of lane A
   return isOne && !opening.untouchable && 4 * images * channels * size ** 2 <= STATES;
 }
 
@@ -107,7 +107,7 @@ function chains(plan, models, _, starts) {
   }
 }
 
-/** A step as the page sees it. @param {Model} model @param {Step} step @param {boolean} isKept @param {boolean} [withState] also of a step before the last @returns {Seen} */
+/** Convert a step into the pictures for the page. @param {Model} model @param {Step} step @param {boolean} isKept @param {boolean} [withState] also of a step before the last @returns {Seen} */
 export function seenOf(model, { index, s, x, x0, sigma }, isKept, withState = false) {
   const state = !s || withState ? { state: x } : {};
   const seen = { index, s, sigma: typeof sigma === "number" ? sigma : mean(sigma), ...state };
@@ -117,7 +117,7 @@ export function seenOf(model, { index, s, x, x0, sigma }, isKept, withState = fa
   return { ...seen, x: picture, x0: s ? shown(model, x0) : picture, ...latents };
 }
 
-/** The rest of a run that begins at a state of an earlier one; null if that one has not kept it. @param {SamplingPlan} plan @param {From} from */
+/** Return the rest of a run that begins at a state of an earlier run, or null if that run kept no states. @param {SamplingPlan} plan @param {From} from */
 function after(plan, { s, states }) {
   const begin = plan.rows[0].findIndex((row) => row[1] === s) + 1;
   const isKept = /** @type {States | null} */ (states)?.every((lane) => lane.has(begin - 1));
@@ -174,7 +174,7 @@ async function compute(plan, models, work) {
   }
 }
 
-/** The frame of a step of all images. @param {number} lane @param {Seen[]} steps of each image @returns {LaneFrame} */
+/** Return the frame of a step, for all images. @param {number} lane @param {Seen[]} steps of each image @returns {LaneFrame} */
 function frameOf(lane, steps) {
   const { index: k, sigma } = steps[steps.length - 1];
   const latents = { z: picturesOf(steps, "z"), z0: picturesOf(steps, "z0") };
@@ -186,7 +186,7 @@ function frameOf(lane, steps) {
   };
 }
 
-/** Pictures of one kind of some steps, none where they are not kept. @param {Seen[]} steps @param {"x" | "x0" | "z" | "z0" | "attention"} kind */
+/** Collect the steps' pictures of one kind, or none if they are not kept. @param {Seen[]} steps @param {"x" | "x0" | "z" | "z0" | "attention"} kind */
 export const picturesOf = (steps, kind) => steps.flatMap((step) => step[kind] ?? []);
 
 /** @param {Float32Array} numbers */
@@ -241,7 +241,7 @@ function seen(model, x, t, states, words) {
   return { width: size, height: size * words.length, channels: 1, data: Uint8Array.from(data) };
 }
 
-/** The settings of one lane's runs for its model. @param {Model} model @param {Omit<Arguments, "seeds">} given */
+/** Return the settings of a lane's runs for its model. @param {Model} model @param {Omit<Arguments, "seeds">} given */
 export function conditioned(model, { labels, prompts = "", negative = "", ...rest }) {
   const { words } = model;
   const condition = words ? { label: words(prompts), negative: words(negative) } : { label: labels };

@@ -1,4 +1,4 @@
-// What a canvas needs: its context, lines of text, and whether its pixels can be read back.
+// Helpers for a canvas: its context, lines of text, and a check that its pixels can be read back.
 
 import { UserError } from "../process/errors.js";
 import { WORDS } from "../words/page.js";
@@ -14,7 +14,7 @@ export function context2d(canvas, settings) {
   return context;
 }
 
-/** A text in lines of at most so many pixels. @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} context @param {string} text @param {number} width */
+/** Break a text into lines of at most `width` pixels. @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} context @param {string} text @param {number} width */
 export function lines(context, text, width) {
   /** @type {string[]} */
   const found = [];
@@ -28,7 +28,7 @@ export function lines(context, text, width) {
 
 let honest = /** @type {boolean | null} */ (null);
 
-/** Throw a UserError where the browser changes the pixels that a page reads back, so that nobody is recognised by them. */
+/** Throw a UserError if the browser changes the pixels that a page reads back, as a protection against fingerprinting. */
 export function checkPixels() {
   if (honest === null) {
     const side = 16;

@@ -61,27 +61,27 @@ export function decades(values) {
   return [low, Math.max(low + 1, Math.ceil(Math.log10(Math.max(...above))))];
 }
 
-/** The lines of a logarithmic axis, five at most. @param {number} low @param {number} high @returns {Line[]} */
+/** Return the grid lines of a logarithmic axis, five at most. @param {number} low @param {number} high @returns {Line[]} */
 export function powers(low, high) {
   const every = Math.ceil((high - low) / 4);
   const count = Math.floor((high - low) / every) + 1;
   return Array.from({ length: count }, (_, i) => [scale(low, high)(low + i * every), power(low + i * every)]);
 }
 
-/** 1, 2 or 5 times a power of ten, not below v. @param {number} v above 0 */
+/** Round v up to 1, 2 or 5 times a power of ten. @param {number} v above 0 */
 export function ceiling(v) {
   const power = 10 ** Math.floor(Math.log10(v));
   return power * ([1, 2, 5].find((digit) => digit * power >= v * (1 - 1e-9)) ?? 10);
 }
 
-/** The lines of an axis from 0 to high. @param {number} high @param {string} [name] @returns {Line[]} */
+/** Return the grid lines of an axis from 0 to `high`. @param {number} high @param {string} [name] @returns {Line[]} */
 export const halves = (high, name) => [0, 0.5, 1].map((share) => [100 - 100 * share, String(share * high), name]);
 
 /** Return the key of a chart, which names its curves. @param {...(readonly [name: string, label: string])} curves */
 export const key = (...curves) =>
   el("span", { class: "key" }, ...curves.map(([name, label]) => el("span", null, swatch(name), label)));
 
-/** The stroke of a curve of a class of CSS. @param {string} name */
+/** Create the colour sample of the curve with this CSS class. @param {string} name */
 export const swatch = (name) => el("i", { class: `swatch ${name}` });
 
 export class Chart {
@@ -99,7 +99,7 @@ export class Chart {
     this.node = el("figure", { class: "plot" }, caption, this.area, this.#axis);
   }
 
-  /** Call take with the place of a pointer that is held down, 0 to 1. @param {(share: number) => void} take */
+  /** Call `take` with the horizontal position of a pressed pointer, from 0 to 1. @param {(share: number) => void} take */
   onScrub(take) {
     this.area.classList.add("scrubbed");
     onDrag(this.area, take);

@@ -1,4 +1,4 @@
-// Making and finding elements. Text is always set as text, never parsed: a checkpoint's name is user input.
+// Create and find elements. Text is always set as text, never parsed: a checkpoint's name is user input.
 
 import { attribute, nameSymbols, spoken, symbols } from "../words/symbols.js";
 
@@ -41,7 +41,7 @@ export function write(node, text) {
 const isPlain = (node) =>
   node instanceof Element && node.role === "img" && node.childNodes.length === 1 && node.firstChild instanceof Text;
 
-/** An option of a list: it can have no elements, and is said as a whole. @param {string} text @param {string} value */
+/** Create an option of a list. Its text is plain, because an option can't contain elements. @param {string} text @param {string} value */
 export function option(text, value) {
   const node = new Option(text, value);
   if (spoken(text) !== text) node.setAttribute("aria-label", spoken(text));
@@ -87,7 +87,7 @@ export function sheet(kind, name, ...children) {
   const inside = el("div", { tabindex: -1, autofocus: true }, ...children);
   const node = el("dialog", { class: `sheet ${kind}`, "aria-label": name }, inside);
   node.addEventListener("click", (event) => {
-    if (event.target === node) node.close(); // a press on what is inside has another target
+    if (event.target === node) node.close(); // a press on a child element has another target
   });
   return node;
 }
@@ -133,5 +133,5 @@ export function disable(one, disabled, next) {
   if (held) next.focus();
 }
 
-/** Whether an element takes room on the page. @param {Element} element */
+/** Whether an element is displayed on the page. @param {Element} element */
 export const isShown = (element) => element.getClientRects().length > 0;

@@ -1,4 +1,4 @@
-// Hands on an element: what a pointer that is held down says, and arrow keys.
+// Input on an element by a pressed pointer and by arrow keys.
 
 import { all } from "./dom.js";
 
@@ -19,7 +19,7 @@ export function onDrag(area, take, done) {
     take((clientX - left) / width, (clientY - top) / height, first);
   };
   area.addEventListener("pointerdown", (event) => {
-    if (!event.isPrimary) return; // a second finger, or the palm
+    if (!event.isPrimary) return; // ignore a second finger, or the palm
     area.setPointerCapture(event.pointerId);
     held = true;
     tell(event, true);
@@ -35,7 +35,7 @@ export function onDrag(area, take, done) {
     });
 }
 
-/** Arrows go from a button of an element to its neighbours. @param {HTMLElement} element @param {string} back @param {string} on */
+/** Let arrow keys move the focus from a button of an element to its neighbours. @param {HTMLElement} element @param {string} back @param {string} on */
 export function onArrows(element, back, on) {
   element.addEventListener("keydown", (event) => {
     const by = { [back]: -1, [on]: 1 }[event.key];

@@ -1,12 +1,12 @@
 // Pictures that change by themselves: as often as they may flash, or, where little motion is wanted, once a second.
 
-export const SMOOTH = 30; // ms, at least: a picture that is enlarged without a graphics card takes some
+export const SMOOTH = 30; // least ms between two pictures, because enlarging one without a graphics card takes time
 /** ms between two pictures of noise. Six a second flash at most three times, which harms nobody (WCAG 2.3.1). */
 export const NOISE = 1000 / 6;
 const FRAME = 1000 / 60; // ms
-const CALM = 1000; // ms between two pictures where little motion is wanted
+const CALM = 1000; // ms between two pictures if the visitor prefers reduced motion
 
-/** Whether little motion is wanted. */
+/** Whether the visitor prefers reduced motion. */
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /**
@@ -39,7 +39,7 @@ export function play(turn, every = SMOOTH) {
   };
 }
 
-/** Waits until the frame that is drawn now is on screen. */
+/** Wait until the current frame is on screen. */
 export const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 
 /**

@@ -6,8 +6,8 @@ import { Sheet } from "./sheet.js";
 
 /** @import { Size, Stroke } from "./sheet.js" */
 
-const ENLARGED = 10; // pixels of the canvas for one of the sheet
-const SMALLEST = 2; // pixels of the sheet that a stroke has at least, or it was a slip
+const ENLARGED = 10; // canvas pixels per sheet pixel
+const SMALLEST = 2; // least length of a stroke, in sheet pixels; shorter strokes are slips
 
 export class Paper {
   #hands;
@@ -47,7 +47,7 @@ export class Paper {
     return stroke.length > 2 && Math.max(extent(0), extent(1)) >= SMALLEST * this.size.units;
   }
 
-  /** Draw the drawing with the stroke under way, and the pen of the keys. */
+  /** Draw all strokes, the current stroke, and the pen of the keyboard. */
   draw() {
     const { line, pen, isByKeys } = this.#hands;
     this.paint(this.canvas, [...this.owner.strokes(), line]);

@@ -1,4 +1,4 @@
-// The hands of a drawing sheet: strokes by finger, mouse or pen, and by keys.
+// Input on a drawing sheet: strokes by finger, mouse, pen or keyboard.
 
 import { ARROWS, onDrag } from "./hands.js";
 
@@ -10,15 +10,15 @@ import { ARROWS, onDrag } from "./hands.js";
  * @typedef {{ drawn: (stroke: Stroke) => void, moved: () => void, used: () => number }} Owner
  */
 
-const APART = 0.5; // pixels between two points of a stroke, at least
+const APART = 0.5; // least distance between two points of a stroke, in pixels
 const FAST = 3; // pixels that an arrow key moves the pen with Shift
 
 export class Sheet {
-  /** The stroke under way. @type {Stroke} */
+  /** The current stroke. @type {Stroke} */
   line = [];
-  /** Where keys draw, in shares of the sheet. */
+  /** Position of the keyboard's pen, as fractions of the sheet. */
   pen = [0.5, 0.5];
-  /** Whether keys draw now, so that the pen is to be seen. */
+  /** Whether the keyboard draws, so that the pen is shown. */
   isByKeys = false;
 
   /** @param {Size} size @param {Owner} owner */
@@ -41,7 +41,7 @@ export class Sheet {
     });
   }
 
-  /** The stroke goes on to here, in shares of the sheet. @param {number} x @param {number} y */
+  /** Extend the current stroke to a point, in fractions of the sheet. @param {number} x @param {number} y */
   to(x, y) {
     const { side, units, points } = this.size;
     if (this.owner.used() + this.line.length / 2 >= points) return;
@@ -59,7 +59,7 @@ export class Sheet {
     this.owner.moved();
   }
 
-  /** Forget the stroke under way. */
+  /** Discard the current stroke. */
   drop() {
     this.line = [];
   }

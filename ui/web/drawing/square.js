@@ -1,12 +1,12 @@
-// The finger on a square of pictures between four texts, and the mixture of pictures that lies under it.
+// The marker on a square of pictures between four texts, and the mixture of pictures at its position.
 
 import { around } from "../process/square.js";
 import { el } from "./dom.js";
 import { ARROWS, onDrag } from "./hands.js";
 
-/** A finger that a pointer or arrow keys move. */
+/** A marker that a pointer or arrow keys move. */
 export class Finger {
-  /** Where it is: right and down, from 0 to 1. @type {[right: number, down: number]} */
+  /** The marker's position, from 0 to 1. @type {[right: number, down: number]} */
   at = [0, 0];
   element = el("i", { class: "finger" });
 
@@ -32,13 +32,13 @@ export class Finger {
     });
   }
 
-  /** Move it; beyond an edge it stays at the edge. @param {number} right @param {number} down @param {boolean} [first] */
+  /** Move the marker. A position beyond an edge is moved to the edge. @param {number} right @param {number} down @param {boolean} [first] */
   go(right, down, first = false) {
     this.at = [Math.min(1, Math.max(0, right)), Math.min(1, Math.max(0, down))];
     this.moved(first);
   }
 
-  /** Show it where it is. */
+  /** Show the marker at its position. */
   show() {
     const side = this.side();
     const [left, top] = this.at.map((at) => `${100 * ((at * (side - 1) + 0.5) / side)}%`);

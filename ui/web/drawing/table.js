@@ -1,4 +1,4 @@
-// A table that scrolls where it is wider than the page.
+// A table that scrolls if it is wider than the page.
 
 import { WORDS } from "../words/page.js";
 import { el } from "./dom.js";

@@ -9,7 +9,7 @@ const ICONS = `<svg viewBox="0 0 24 24" aria-hidden="true"><path class="icon-pla
 
 const SPEAKS = 1000; // ms between two texts for a screen reader while it plays
 
-/** What a key of the page means: so many pictures on, "toggle" to play or pause, or nothing. @param {KeyboardEvent} event */
+/** Return the meaning of a key: a number of pictures to move by, "toggle" to play or pause, or nothing. @param {KeyboardEvent} event */
 export function meaning(event) {
   const { key } = event;
   if (within(event, ".board, .batch, .one-path, select, summary, .side, nav, header")) return undefined;
@@ -18,8 +18,8 @@ export function meaning(event) {
 }
 
 export class Transport {
-  #spoke = 0; // when the text for screen readers changed last
-  #widest = ""; // the text for which there is room
+  #spoke = 0; // time of the last change of the screen readers' text, in ms
+  #widest = ""; // the longest text, for which CSS reserves space
   /**
    * @param {HTMLElement} element that holds it; one of the class `at` in it says where it is
    * @param {string} label of the slider
@@ -66,18 +66,18 @@ export class Transport {
     const said = this.element.querySelector(".at");
     if (!(said instanceof HTMLElement)) return;
     write(said, text);
-    if (this.#widest !== widest) said.dataset.widest = this.#widest = widest; // CSS makes the room
+    if (this.#widest !== widest) said.dataset.widest = this.#widest = widest; // CSS reserves space for the text
   }
 }
 
-/** A transport that plays evenly, and waits where more is to come. */
+/** A transport that plays at an even rate, and waits for pictures that are not computed yet. */
 export class Scrubber extends Transport {
   at = 0;
   last = 0;
   reached = 0;
-  seconds = 4; // that playing takes
-  every = NOISE; // ms between two pictures, at least
-  active = false; // more is to come
+  seconds = 4; // seconds that playing takes
+  every = NOISE; // least ms between two pictures
+  active = false; // more pictures are being computed
   playing = false;
   #pause = () => {};
 
@@ -92,7 +92,7 @@ export class Scrubber extends Transport {
     this.changed = changed;
   }
 
-  /** Other pictures, of which those up to `at` are there. @param {number} last @param {number} at */
+  /** Set the number of the last picture, and of the last one computed. @param {number} last @param {number} at */
   renew(last, at) {
     this.pause();
     Object.assign(this, { last, at, reached: at });

@@ -29,7 +29,7 @@ const KEPT = new Set([
   ...["analytic_variance.json", "optimised_steps.json", "readers.safetensors"],
 ]);
 
-/** The files of a learned model. @param {Learned} model @returns {Files} */
+/** Return the files of a trained model's checkpoint. @param {Learned} model @returns {Files} */
 export function filesOf({ json, tensors, title, facts }) {
   /** @type {Files} */
   const files = new Map();
@@ -38,7 +38,7 @@ export function filesOf({ json, tensors, title, facts }) {
   return files.set("README.md", utf8(card(title, facts)));
 }
 
-/** Tensors in one file, as safetensors writes them: in the order of their names. @param {Learned["tensors"]} tensors */
+/** Write tensors as one safetensors file, sorted by name. @param {Learned["tensors"]} tensors */
 function safetensors(tensors) {
   const sorted = [...tensors].sort(([a], [b]) => (a < b ? -1 : 1));
   /** @type {Record<string, unknown>} */
@@ -69,7 +69,7 @@ const USE = [
   "",
 ];
 
-/** The model card, Markdown. @param {string} title @param {Record<string, string>} facts */
+/** Return the model card as Markdown. @param {string} title @param {Record<string, string>} facts */
 function card(title, facts) {
   const head = [
     "library_name: diffusers",
@@ -111,7 +111,7 @@ export function cardRows(recipe, { kind, count, side, channels, classes }, tenso
   };
 }
 
-/** A checkpoint as a ZIP of one folder. @param {string} name the folder's @param {Files} files */
+/** Pack a checkpoint into a ZIP of one folder. @param {string} name the folder's @param {Files} files */
 export const toZip = (name, files) => zip([...files].map(([path, content]) => [`${name}/${path}`, content]));
 
 /**

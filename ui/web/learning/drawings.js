@@ -1,4 +1,4 @@
-// A visitor's drawings as the pictures of a training. All of it is arithmetic that is the same in every browser: no canvas,
+// Turn a visitor's drawings into pictures for training. It uses only arithmetic that is the same in every browser: no canvas,
 // and of Math only the square root.
 
 import { reduced } from "../pictures/resize.js";
@@ -16,7 +16,7 @@ export const SHEET = /** @type {const} */ ({ side: 28, units: 10, pen: 2, fewest
 export const VARIED = { count: 150, shift: 2, turn: 10, stretch: 0.15 };
 
 const { side: SIDE } = SHEET;
-const FINER = 4; // times, in which a line is drawn before it is made small
+const FINER = 4; // a line is drawn this many times larger, then reduced
 const FINE = SIDE * FINER;
 const HALF_TURN = Math.round(1e6 * Math.tan((VARIED.turn * Math.PI) / 360)) / 1e6; // the tangent of half of it
 
@@ -27,7 +27,7 @@ export function drawn(lines, pen = SHEET.pen) {
   for (const line of lines) {
     const points = line.map((value) => value * FINER);
     for (let to = 0; to < points.length; to += 2) {
-      const from = Math.max(0, to - 2); // the first point is a dot
+      const from = Math.max(0, to - 2); // draw the first point as a dot
       pull(ink, radius, points[from], points[from + 1], points[to], points[to + 1]);
     }
   }
@@ -43,9 +43,9 @@ function pull(ink, radius, ax, ay, bx, by) {
   const [left, right, bottom] = [first(Math.min(ax, bx)), end(Math.max(ax, bx)), end(Math.max(ay, by))];
   for (let y = first(Math.min(ay, by)); y < bottom; y++)
     for (let x = left; x < right; x++) {
-      const px = x + 0.5 - ax; // no arrays here: it takes half of the time of 3,000 pictures
+      const px = x + 0.5 - ax; // no arrays here: this loop takes half of the time for 3,000 pictures
       const py = y + 0.5 - ay;
-      const along = Math.min(1, Math.max(0, (px * dx + py * dy) / length)); // where on the line it is nearest
+      const along = Math.min(1, Math.max(0, (px * dx + py * dy) / length)); // position of the nearest point on the line
       const off = px - along * dx;
       const below = py - along * dy;
       if (off * off + below * below <= radius * radius) ink[y * FINE + x] = 255;
@@ -83,7 +83,7 @@ export async function drawnPictures(drawings, rest) {
   for (const [i, drawing] of drawings.entries()) {
     const lines = drawing.map((line) => line.map((value) => value / units));
     originals.set(drawn(lines), i * size);
-    const random = uniform(0n, i, 5 * VARIED.count); // the same drawings give the same pictures
+    const random = uniform(0n, i, 5 * VARIED.count); // a fixed seed: the same drawings give the same pictures
     for (let k = 0; k < VARIED.count; k++)
       images.set(drawn(varied(lines, random.subarray(5 * k, 5 * k + 5))), (i * VARIED.count + k) * size);
     await rest(i + 1, drawings.length);

@@ -3,15 +3,15 @@
 
 import { gaussian, uniform } from "../process/noise.js";
 
-const APART = 2 ** 48; // the streams of one purpose
+const APART = 2 ** 48; // number of streams for each purpose
 const PURPOSES = ["noise", "example", "order", "weights", "sample", "error"];
 /** The purpose of a random number: each purpose has its own stream. @typedef {"noise" | "example" | "order" | "weights" | "sample" | "error"} Purpose */
 
 /** @param {Purpose} purpose @param {number} number */
 const stream = (purpose, number) => PURPOSES.indexOf(purpose) * APART + number;
 
-/** n standard normal numbers. @param {number} seed @param {Purpose} purpose @param {number} number @param {number} n */
+/** Return n standard normal numbers. @param {number} seed @param {Purpose} purpose @param {number} number @param {number} n */
 export const normals = (seed, purpose, number, n) => gaussian(String(seed), stream(purpose, number), n);
 
-/** n uniform numbers of [0, 1). @param {number} seed @param {Purpose} purpose @param {number} number @param {number} n */
+/** Return n uniform numbers in [0, 1). @param {number} seed @param {Purpose} purpose @param {number} number @param {number} n */
 export const uniforms = (seed, purpose, number, n) => uniform(String(seed), stream(purpose, number), n);

@@ -41,11 +41,11 @@ import { learnedWeights, shapesOf } from "./shapes.js";
 /** A share of the weights: names of tensors, and the range that they are. @typedef {{ names: string[], from: number, to: number }} Share */
 /** A training example before noise is mixed in. @typedef {{ x0: Float32Array, eps: Float32Array, t: number, label: number }} Example */
 
-const N = 8; // pictures that are computed at once
-const SAMPLES = 24; // pictures of a grid
-const STEPS = 10; // of their chains
+const N = 8; // number of pictures that are computed at once
+const SAMPLES = 24; // number of pictures in a grid
+const STEPS = 10; // steps of their chains
 
-/** The tensors that each worker steps, so that all have about as much to do. @param {Parameter[]} parameters @param {number} count @param {number} size of all @returns {Share[]} */
+/** Divide the tensors among the workers, so that all have about equal work. @param {Parameter[]} parameters @param {number} count @param {number} size of all @returns {Share[]} */
 function sharesOf(parameters, count, size) {
   const work = parameters.map(({ shape, length }) =>
     shape.length > 1 ? Math.min(shape[0], length / shape[0]) * length : length,
@@ -65,14 +65,14 @@ function sharesOf(parameters, count, size) {
   return shares;
 }
 
-/** The weights that a network begins with. @param {Tensors | Published} weights @param {Config} config */
+/** Return the initial weights of a network. @param {Tensors | Published} weights @param {Config} config */
 const tensorsOf = (weights, config) =>
   weights instanceof Map
     ? weights
     : learnedWeights(new Weights(weights.file, weights.name), shapesOf(config), weights.nullLabel);
 
 export class Learner {
-  /** The order in which an epoch has the pictures. */
+  /** The order of the pictures in an epoch. */
   #order = { epoch: -1, pictures: new Uint32Array() };
 
   /** @param {WebAssembly.Module} code @param {Begin} begin */
@@ -104,7 +104,7 @@ export class Learner {
     this.optimiser.moments = learned.moments;
   }
 
-  /** A copy of this worker's share of numbers that lie as the weights do. @param {Float32Array} numbers */
+  /** Copy this worker's share of an array in the order of the weights. @param {Float32Array} numbers */
   #ofShare(numbers, { from, to } = this.shares[this.index]) {
     return numbers.slice(from, to);
   }
@@ -149,7 +149,7 @@ export class Learner {
     return sum;
   }
 
-  /** All that is drawn for an example follows from the seed and its number, whichever worker computes it. @param {number} number @returns {Example} */
+  /** Draw an example. It depends only on the seed and its number, so every worker draws the same. @param {number} number @returns {Example} */
   example(number) {
     const { pictures, recipe, size } = this;
     const { seed, dropout } = recipe;
@@ -163,7 +163,7 @@ export class Learner {
     };
   }
 
-  /** The picture of an example: each epoch has all of them, in an order of its own. @param {number} number */
+  /** Return the index of an example's picture. Each epoch contains all pictures in a new order. @param {number} number */
   #picture(number) {
     const { count } = this.pictures;
     const epoch = Math.floor(number / count);
@@ -185,7 +185,7 @@ export class Learner {
     return fromUint8(images.subarray(picture * this.size, (picture + 1) * this.size), channels);
   }
 
-  /** Add what the others have of this worker's share of the gradient. The answer is the sum of its squares. @param {{ parts: Float32Array[] }} asked */
+  /** Add the other workers' gradients to this worker's share. Return the share's sum of squares. @param {{ parts: Float32Array[] }} asked */
   sum({ parts }) {
     const { from, to } = this.shares[this.index];
     const { m } = this.layers;
@@ -194,7 +194,7 @@ export class Learner {
     return { squares: m.run.squares(this.parameters.grad + from, to - from) };
   }
 
-  /** Step this worker's share of the weights. The answer is what they are now. @param {{ step: number, norm: number }} asked of the whole gradient */
+  /** Update this worker's share of the weights, and return the new values. @param {{ step: number, norm: number }} asked of the whole gradient */
   step({ step, norm }) {
     this.optimiser.step(learningRate(this.recipe, step), clipping(norm), step);
     const weights = this.#ofShare(this.parameters.weights);
@@ -202,7 +202,7 @@ export class Learner {
     return { weights };
   }
 
-  /** Take over the others' shares of numbers that lie as the weights do. @param {{ ranges: (Float32Array | null)[] }} asked */
+  /** Copy the other workers' shares of the weights. @param {{ ranges: (Float32Array | null)[] }} asked */
   put({ ranges }) {
     for (const [i, range] of ranges.entries()) if (range) this.parameters.weights.set(range, this.shares[i].from);
     return {};
@@ -241,7 +241,7 @@ export class Learner {
     return found;
   }
 
-  /** x̂_0 of pictures of one t. @param {Float32Array[]} xt @param {number} t @param {number[]} labels */
+  /** Predict x̂_0 for pictures of one time t. @param {Float32Array[]} xt @param {number} t @param {number[]} labels */
   #denoise(xt, t, labels) {
     const inputs = xt.map((one) => this.objective.input(one, t));
     const times = inputs.map(({ time }) => time);
@@ -262,7 +262,7 @@ export class Learner {
     return x.map((one) => toUint8(one, this.pictures.channels));
   }
 
-  /** The times of a sample's steps. */
+  /** Return the times of a sample's steps. */
   get #chain() {
     const { T } = this.objective;
     return Array.from({ length: STEPS }, (_, k) => [T - (k * T) / STEPS, T - ((k + 1) * T) / STEPS]);
@@ -300,7 +300,7 @@ export class Learner {
 /** The networks that learn in this worker, by their lanes. @type {Map<number, Learner>} */
 const learners = new Map();
 
-/** The buffers in an answer, which it hands over. @param {any} content @returns {ArrayBuffer[]} */
+/** List the buffers of an answer, which are transferred to the page. @param {any} content @returns {ArrayBuffer[]} */
 function buffers(content) {
   if (ArrayBuffer.isView(content)) return [/** @type {ArrayBuffer} */ (content.buffer)];
   if (!content || typeof content !== "object") return [];

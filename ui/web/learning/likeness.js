@@ -4,9 +4,9 @@
 /** @import { Rest } from "../files/file.d.ts" */
 /** @import { Pictures } from "./pictures.js" */
 
-const TURNS = [-12, -8, -4, 0, 4, 8, 12]; // degrees in which a drawing is compared
+const TURNS = [-12, -8, -4, 0, 4, 8, 12]; // rotations, in degrees, for comparing a drawing
 const SPREAD = 6; // pixels
-const PROBES = 50; // pictures of which the distance to the nearest other one is measured
+const PROBES = 50; // number of pictures whose distance to their nearest neighbour is measured
 const SLICE = 16; // numbers between two looks at whether a picture can still be the nearest; it divides all sizes
 
 /** A picture, and the pictures that it is compared in. @typedef {{ placed: Uint8Array, views: Uint8Array[] }} Known */
@@ -16,7 +16,7 @@ export class Likeness {
   #known;
   #side;
   #isDrawn;
-  /** The usual distance from a picture to its nearest neighbour, null until it is measured. @type {number | null} */
+  /** The typical distance between a picture and its nearest neighbour, or null before the measurement. @type {number | null} */
   #usual = null;
 
   /** @param {Pictures} pictures */
@@ -59,7 +59,7 @@ export class Likeness {
     return { nearest, likeness: median(apart) / Math.max(this.#usual, 1e-9) };
   }
 
-  /** The nearest original, and how far it is: the root mean square in grey levels. @param {Uint8Array} picture as `#placed` gives it @param {number} but the number of an original that does not count */
+  /** Find the nearest original and its distance: the root mean square in grey levels. @param {Uint8Array} picture the result of `#placed` @param {number} but index of an original to skip */
   #nearest(picture, but = -1) {
     let [index, least] = [0, Number.POSITIVE_INFINITY];
     for (const [i, { views }] of this.#known.entries()) {
@@ -73,11 +73,11 @@ export class Likeness {
   }
 }
 
-/** Pictures of so many numbers each. @param {Uint8Array} pictures @param {number} size */
+/** Split an array into pictures of `size` values each. @param {Uint8Array} pictures @param {number} size */
 const cut = (pictures, size) =>
   Array.from({ length: pictures.length / size }, (_, i) => pictures.subarray(i * size, (i + 1) * size));
 
-/** The sum of the squared differences, as far as it is below `most`. @param {Uint8Array} a @param {Uint8Array} b @param {number} most */
+/** Return the sum of squared differences, or a number of at least `most` as soon as it is reached. @param {Uint8Array} a @param {Uint8Array} b @param {number} most */
 function squares(a, b, most) {
   let sum = 0;
   for (let i = 0; i < a.length && sum < most; )
@@ -94,7 +94,7 @@ function median(values) {
 /** A picture moved to the middle, and stretched so that what is light in it spreads SPREAD pixels in both directions (standard deviation). @param {Uint8Array} picture @param {number} side */
 function placed(picture, side) {
   const [across, down] = [1, side].map((step) => {
-    const light = new Float64Array(side); // the light of each column, or of each row
+    const light = new Float64Array(side); // the brightness of each column, or of each row
     for (const [i, level] of picture.entries()) light[Math.floor(i / step) % side] += level + 1e-9;
     const whole = light.reduce((sum, value) => sum + value);
     const middle = light.reduce((sum, value, i) => sum + (i + 0.5) * value, 0) / whole;
@@ -105,7 +105,7 @@ function placed(picture, side) {
   return moved(picture, side, [across[0], 0, across[1], 0, ...down]);
 }
 
-/** As `Image.rotate` of Pillow. @param {Uint8Array} picture @param {number} side @param {number} degrees */
+/** Rotate a picture like Pillow's `Image.rotate`. @param {Uint8Array} picture @param {number} side @param {number} degrees */
 function turned(picture, side, degrees) {
   if (!degrees) return picture;
   const [cos, sin] = [Math.cos, Math.sin].map((of) => Number(of((-degrees * Math.PI) / 180).toFixed(15)));

@@ -8,8 +8,8 @@ import { FLOW_TIME } from "./recipe.js";
 
 /** @import { Recipe } from "./recipe.js" */
 
-const [MEAN, STD] = [0.4, 1.1]; // of log σ, where the shape of a digit is decided
-const GAMMA = 5; // the SNR above which no error of x_0 counts more
+const [MEAN, STD] = [0.4, 1.1]; // mean and width of log σ: there, the shape of a digit is decided
+const GAMMA = 5; // upper limit of the SNR in the weight of an error of x_0
 
 /** The normal distribution, to 1e-15: its series, in which nothing cancels. @param {number} x */
 export function ndtr(x) {
@@ -25,7 +25,7 @@ function lognormalTimes(alphaBar) {
   return Float64Array.from(logs, (log, i) => (i + 1 < logs.length ? ndtr(((log + logs[i + 1]) / 2 - MEAN) / STD) : 1));
 }
 
-/** How an error of each prediction grows from that of x_0, squared. @type {Record<Recipe["prediction"], (snr: number) => number>} */
+/** The squared error of each prediction divided by that of x_0, as a function of the SNR. @type {Record<Recipe["prediction"], (snr: number) => number>} */
 const OF_X0 = {
   epsilon: (snr) => snr,
   x0: () => 1,
@@ -44,7 +44,7 @@ export class Objective {
     this.times = times === "lognormal" ? lognormalTimes(this.process.alphaBar) : null;
   }
 
-  /** The t of a uniform number. @param {number} u */
+  /** Return the time t that a uniform number selects. @param {number} u */
   time(u) {
     if (!this.times) return 1 + Math.floor(u * this.T);
     let [low, high] = [0, this.T - 1];
@@ -56,7 +56,7 @@ export class Objective {
     return low + 1;
   }
 
-  /** How much the loss of a t counts. @param {number} t */
+  /** Return the weight of the loss at time t. @param {number} t */
   weight(t) {
     if (!this.isWeighted) return 1;
     const at = this.process.alphaBar[t];
@@ -64,12 +64,12 @@ export class Objective {
     return Math.min(snr, GAMMA) / OF_X0[this.prediction](snr);
   }
 
-  /** x_t. @param {Float32Array} x0 @param {Float32Array} eps @param {number} t */
+  /** Return x_t, Eq. 4. @param {Float32Array} x0 @param {Float32Array} eps @param {number} t */
   noisy(x0, eps, t) {
     return qSample(this.process, x0, t, eps);
   }
 
-  /** The picture and the time that the network gets for an x_t. @param {Float32Array} xt @param {number} t */
+  /** Return the network's input for x_t: a picture and a time. @param {Float32Array} xt @param {number} t */
   input(xt, t) {
     if (this.prediction !== "flow") return { x: xt, time: t - 1 };
     const { tau, scale } = flowAt(this.process, t);
@@ -85,12 +85,12 @@ export class Objective {
     return combine([Math.sqrt(at), eps], [-Math.sqrt(1 - at), x0]);
   }
 
-  /** x̂_0, in [−1, 1], of what the network predicts. @param {Float32Array} output @param {Float32Array} xt @param {number} t */
+  /** Return x̂_0, clipped to [−1, 1], from the network's output. @param {Float32Array} output @param {Float32Array} xt @param {number} t */
   x0(output, xt, t) {
     return clamp(toX0Eps(this.process, output, xt, t)[0]);
   }
 
-  /** x_s of DDIM without noise, from x_t and x̂_0. @param {Float32Array} xt @param {Float32Array} x0 @param {number} t @param {number} s */
+  /** Take a DDIM step without noise: return x_s from x_t and x̂_0. @param {Float32Array} xt @param {Float32Array} x0 @param {number} t @param {number} s */
   ddim(xt, x0, t, s) {
     return this.noisy(x0, fitted(this.process, x0, xt, t).eps, s);
   }

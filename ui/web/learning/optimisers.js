@@ -8,16 +8,16 @@ import { stepsOf } from "./recipe.js";
 /** @import { BatchKernel } from "../network/tape.js" */
 /** @import { Recipe } from "./recipe.js" */
 /** @import { Tensors } from "./shapes.js" */
-/** within: whether it is Muon's. moments: their place; Adam's second ones lie behind the first ones. @typedef {Parameter & { size: number, within: boolean, moments: number }} State */
+/** within: whether Muon updates the tensor. moments: place of the first moments; Adam's second moments follow them. @typedef {Parameter & { size: number, within: boolean, moments: number }} State */
 
-const [WARMUP, DECAY] = [50, 1000]; // steps of the learning rate: a short training ends before it has fallen much
+const [WARMUP, DECAY] = [50, 1000]; // steps of the learning rate's warm-up and decay; a short training ends before much decay
 const [MOMENTUM, BETA1, BETA2] = [0.95, 0.9, 0.999];
 const [CLIP, SMALL] = [1, 1e-6]; // the largest norm of a gradient, and torch's term against a division by 0
-const ADAMS = /^conv_in\.|^conv_out\.|embedding/; // tensors at the ends of a network, as all vectors are
+const ADAMS = /^conv_in\.|^conv_out\.|embedding/; // tensors that Adam updates, like all vectors
 const QUINTIC = [3.4445, -4.775, 2.0315]; // the coefficients of the Newton-Schulz step, which brings singular values near 1
 const ROUNDS = 5;
 
-/** The learning rate of step 0, 1, …. @param {Recipe} recipe @param {number} step */
+/** Return the learning rate of a step, counted from 0. @param {Recipe} recipe @param {number} step */
 export function learningRate(recipe, step) {
   const done = Math.min(1, Math.max(0, step - WARMUP) / (Math.max(DECAY, stepsOf(recipe)) - WARMUP));
   return recipe.lr * Math.min(1, (step + 1) / WARMUP) * 0.5 * (1 + Math.cos(Math.PI * done));
@@ -56,7 +56,7 @@ export class Muon {
     });
   }
 
-  /** The numbers that it keeps from step to step. @returns {Tensors} */
+  /** Return copies of the optimiser's moments. @returns {Tensors} */
   get moments() {
     return new Map(this.states.map((state) => [state.name, this.#momentsOf(state).slice()]));
   }
@@ -70,7 +70,7 @@ export class Muon {
     return this.m.f.subarray(moments, moments + (within ? size : 2 * size));
   }
 
-  /** Change the weights. @param {number} rate @param {number} by what gradients are multiplied by @param {number} step from 0 on */
+  /** Update the weights. @param {number} rate @param {number} by factor for the gradients @param {number} step from 0 on */
   step(rate, by, step) {
     const [first, second] = [1 - BETA1 ** (step + 1), 1 - BETA2 ** (step + 1)];
     for (const state of this.states) {
@@ -80,7 +80,7 @@ export class Muon {
     }
   }
 
-  /** Muon's step of a matrix, with Nesterov's momentum. @param {State} state @param {number} rate @param {number} by */
+  /** Update a matrix by Muon, with Nesterov momentum. @param {State} state @param {number} rate @param {number} by */
   #turn({ at, grad, moments, size, shape }, rate, by) {
     const { m } = this;
     const { top } = m;

@@ -1,4 +1,4 @@
-// The pictures that a network learns: the digits, or files of one's own. They stay in the page.
+// The training pictures: the digits, or the visitor's files. The files never leave the browser.
 
 import { checkPixels } from "../drawing/canvas.js";
 import { ofNpy, unzipped } from "../files/unzip.js";
@@ -22,9 +22,9 @@ import { PICTURES } from "../words/learning.js";
  * @property {Uint8Array} originals the pictures that samples are compared with: drawings before they were varied, or all images
  */
 
-/** A file of one's own, with the folders that it was chosen in: "holiday/beach/1.jpg". @typedef {{ file: File, path: string }} Chosen */
+/** A file of the visitor, with the path from the chosen folder: "holiday/beach/1.jpg". @typedef {{ file: File, path: string }} Chosen */
 
-export const FEWEST = 5; // pictures of one's own
+export const FEWEST = 5; // limits on the number of the visitor's pictures
 // As many as there are digits: a training of a few minutes sees each of them some eight times, and more would not be seen.
 export const MOST = 3000;
 const [SMALL, LARGE] = /** @type {const} */ ([28, 32]); // pixels a side: larger pictures are learned at 32, as `train fit` does
@@ -45,16 +45,16 @@ export async function digits(url) {
   };
 }
 
-/** The files of a control that chooses files, or a folder. @param {Iterable<File>} files @returns {Chosen[]} */
+/** Return the files of an input for files or for a folder, with their paths. @param {Iterable<File>} files @returns {Chosen[]} */
 export const chosen = (files) => Array.from(files, (file) => ({ file, path: file.webkitRelativePath || file.name }));
 
-/** The files that were dropped, those in folders too. It must be called while the drop is handled. @param {DataTransfer} transfer @returns {Promise<Chosen[]>} */
+/** Return the dropped files, also those in folders. Call this inside the handler of the drop event. @param {DataTransfer} transfer @returns {Promise<Chosen[]>} */
 export async function dropped({ items }) {
   const entries = Array.from(items, (item) => item.webkitGetAsEntry());
   return (await Promise.all(entries.map((entry) => (entry ? below(entry) : [])))).flat();
 }
 
-/** The files below an entry. What can't be read is left out. @param {FileSystemEntry} entry @returns {Promise<Chosen[]>} */
+/** Return the files below an entry. Unreadable entries are skipped. @param {FileSystemEntry} entry @returns {Promise<Chosen[]>} */
 async function below(entry) {
   if (entry.isFile) {
     const found = new Promise((resolve, reject) => /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject));
@@ -63,7 +63,7 @@ async function below(entry) {
   const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
   const all = [];
   for (;;) {
-    const some = await new Promise((resolve) => reader.readEntries(resolve, () => resolve([]))); // a hundred at a time
+    const some = await new Promise((resolve) => reader.readEntries(resolve, () => resolve([]))); // the browser returns at most a hundred entries a call
     if (!some.length) return all;
     for (const one of some) all.push(...(await below(one)));
   }
@@ -92,9 +92,9 @@ export async function ownPictures(files, rest) {
   return { pictures: joined(read), said };
 }
 
-/** A picture in the sizes that may be learned, in colour. @typedef {{ small: Uint8Array | null, large: Uint8Array }} Read */
+/** A picture in colour, in each size for training. @typedef {{ small: Uint8Array | null, large: Uint8Array }} Read */
 
-/** Files in the order of their paths, which are split; without the folders that all of them share. @param {Chosen[]} files */
+/** Sort files by path, and split the paths. Folders that all paths share are removed. @param {Chosen[]} files */
 function inFolders(files) {
   const sorted = files.map(({ file, path }) => ({ file, path: path.split("/") }));
   sorted.sort((a, b) => (a.path.join("/") < b.path.join("/") ? -1 : 1));
@@ -116,7 +116,7 @@ async function squares(file) {
   return { small: short > SMALL ? null : fit(SMALL), large: fit(LARGE) };
 }
 
-/** All pictures in one size; grey where all are. @param {(Read & { path: string[] })[]} read @returns {Pictures} */
+/** Join all pictures in one size; grey if all of them are grey. @param {(Read & { path: string[] })[]} read @returns {Pictures} */
 function joined(read) {
   const side = read.every(({ small }) => small) ? SMALL : LARGE;
   const all = read.map(({ small, large }) => /** @type {Uint8Array} */ (side === SMALL ? small : large));
@@ -134,6 +134,6 @@ function joined(read) {
   };
 }
 
-/** Names in their order, or in that of the numbers where all are whole numbers. @param {string[]} names */
+/** Sort names alphabetically, or by value if all are whole numbers. @param {string[]} names */
 const inOrder = (names) =>
   names.every((name) => /^\d+$/.test(name)) ? names.sort((a, b) => Number(a) - Number(b)) : names.sort();

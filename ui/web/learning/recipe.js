@@ -1,4 +1,4 @@
-// How a network learns in the browser, in the words that page and workers share.
+// The settings of a training in the browser, shared by the page and its workers.
 
 /** @import { Pictures } from "./pictures.js" */
 
@@ -34,14 +34,14 @@
 export const TIMES = [0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95];
 
 const T = 1000;
-const ATTENDS = 2; // the level that has attention: 7 × 7 or 8 × 8
+const ATTENDS = 2; // the level with attention, of 7 × 7 or 8 × 8 pixels
 /** A flow's network gets its τ, from 0 to 1, times this, as it embeds a time like t − 1. */
 export const FLOW_TIME = 1000;
 
 /** diffusers' names. */
 const PREDICTIONS = { epsilon: "epsilon", x0: "sample", v: "v_prediction", flow: "flow" };
 
-/** How many steps a training has. @param {Recipe} recipe */
+/** Return the number of steps of a training. @param {Recipe} recipe */
 export const stepsOf = ({ images, batch }) => Math.max(1, Math.floor(images / batch));
 
 /**
@@ -90,7 +90,7 @@ function flowBetas() {
   return alphaBar.map((at, i) => 1 - at / (i ? alphaBar[i - 1] : 1));
 }
 
-/** The contents of config.json. @param {Recipe} recipe @param {Pictures} pictures @param {number} embeddings of labels */
+/** Return the contents of config.json. @param {Recipe} recipe @param {Pictures} pictures @param {number} embeddings of labels */
 function networkOf({ widths }, { side, channels }, embeddings) {
   const types = (/** @type {string} */ way) =>
     widths.map((_, level) => `${level === ATTENDS ? "Attn" : ""}${way}Block2D`);

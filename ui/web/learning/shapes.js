@@ -1,4 +1,4 @@
-// The tensors of a UNet2DModel: their names and shapes, and their values before any learning.
+// The tensors of a UNet2DModel: their names, shapes and initial values.
 
 import { normals, uniforms } from "./draws.js";
 
@@ -9,7 +9,7 @@ import { normals, uniforms } from "./draws.js";
 /** Tensors where a block or the network ends: zeros, so that each starts as the identity. */
 const ENDS = /(^|\.)(conv2|to_out\.0|conv_out)\.weight$/;
 
-/** How many numbers have a shape. @param {number[]} shape */
+/** Return the number of values in a shape. @param {number[]} shape */
 export const lengthOf = (shape) => shape.reduce((a, b) => a * b, 1);
 
 class Shaper {
@@ -21,7 +21,7 @@ class Shaper {
     this.wide = wide;
   }
 
-  /** A layer with a weight of this shape, and a bias. @param {string} name @param {number[]} shape */
+  /** Add the weight and the bias of a layer. @param {string} name @param {number[]} shape */
   layer(name, ...shape) {
     this.shapes.set(`${name}.weight`, shape).set(`${name}.bias`, [shape[0]]);
   }
@@ -54,7 +54,7 @@ class Shaper {
   }
 }
 
-/** The shapes of all tensors of a network. @param {Record<string, any>} config of its config.json @returns {Shapes} */
+/** Return the shapes of all tensors of a network. @param {Record<string, any>} config of its config.json @returns {Shapes} */
 export function shapesOf(config) {
   const { block_out_channels: widths, num_class_embeds: classes, layers_per_block: count } = config;
   const { down_block_types: down, up_block_types: up } = config;
@@ -65,7 +65,7 @@ export function shapesOf(config) {
   shaper.layer("time_embedding.linear_1", 4 * first, first);
   shaper.layer("time_embedding.linear_2", 4 * first, 4 * first);
   if (classes) shaper.shapes.set("class_embedding.weight", [classes, 4 * first]);
-  const skips = [first]; // their channels
+  const skips = [first]; // channels of each skip connection
   let c = first;
   for (const [level, width] of widths.entries()) {
     for (let i = 0; i < count; i++, c = width) {

@@ -1,23 +1,23 @@
-// What the browser keeps of trainings: the one under way, whole or not at all, and the models that were learned.
+// The browser's storage for the current training, in one transaction, and for trained models.
 
 import { attempt, TRAINED } from "../messages/client.js";
 import { UserError, without } from "../process/errors.js";
 import { SHELF } from "../words/learning.js";
 
 /** @import { Files } from "./checkpoint.js" */
-/** A learned model, as a list has it. @typedef {{ ref: string, title: string, facts: Record<string, string> }} About */
+/** The entry of a trained model in a list. @typedef {{ ref: string, title: string, facts: Record<string, string> }} About */
 
 const STORES = /** @type {const} */ (["training", "models", "files"]);
 const PREFIX = "trained/";
 
-/** An answer of the browser's store. @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
+/** Return the result of a request to the browser's store. @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
 const answer = (request) =>
   new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
 
-/** The sentence about an error of the browser's store. @param {unknown} error */
+/** Return a message about an error of the browser's store. @param {unknown} error */
 const sentence = (error) => (/** @type {Error} */ (error)?.name === "QuotaExceededError" ? SHELF.full : SHELF.none);
 
 /** Return the name of a model in addresses and files. @param {string} title */
@@ -64,7 +64,7 @@ export class Shelf {
   /** Read something; what is given instead where the browser keeps nothing. @template T @param {(stores: Record<typeof STORES[number], IDBObjectStore>) => Promise<T>} act @param {T} instead */
   #read = (act, instead) => this.#with("readonly", act).catch(without("what this browser keeps", instead));
 
-  // --- The training under way
+  // --- The current training
 
   /**
    * Keep the training under way in the place of the one before. Each of its entries is copied in its own turn, so that the
@@ -77,14 +77,14 @@ export class Shelf {
       for (const [name, value] of Object.entries(record)) await answer(training.put(value, name));
     }).then(() => "", sentence);
 
-  /** The training that was kept, null where there is none. @returns {Promise<any>} */
+  /** Read the stored training, or null if there is none. @returns {Promise<any>} */
   restore = () =>
     this.#read(async ({ training }) => {
       const [names, values] = await Promise.all([answer(training.getAllKeys()), answer(training.getAll())]);
       return names.length ? Object.fromEntries(names.map((name, i) => [name, values[i]])) : null;
     }, null);
 
-  /** Forget the training under way. */
+  /** Delete the stored training. */
   drop = () =>
     this.#with("readwrite", ({ training }) => answer(training.clear())).catch(without("room for another training"));
 
@@ -110,10 +110,10 @@ export class Shelf {
     });
   }
 
-  /** All models, without their files. @returns {Promise<About[]>} */
+  /** List all models, without their files. @returns {Promise<About[]>} */
   all = () => this.#read(({ models }) => answer(models.getAll()), []);
 
-  /** A model with its files, null where there is none of this name. @param {string} ref @returns {Promise<(About & { files: Files }) | null>} */
+  /** Read a model with its files, or null if no model has this name. @param {string} ref @returns {Promise<(About & { files: Files }) | null>} */
   get = (ref) =>
     this.#read(async ({ models, files }) => {
       const [about, content] = await Promise.all([answer(models.get(ref)), answer(files.get(ref))]);

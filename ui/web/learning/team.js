@@ -1,4 +1,4 @@
-// The workers in which a network learns, as the page asks them.
+// The page's side of the workers that train a network.
 
 import { UserError } from "../process/errors.js";
 
@@ -12,13 +12,13 @@ const ENDED = "the browser ended a part of this training, perhaps because there 
 const SILENT = "a part of this training does not answer any more: start it again";
 const DIVERGED = "the loss is no number any more: choose a lower learning rate";
 
-/** A worker, and the questions that it has not answered yet. */
+/** A worker and its pending requests. */
 export class Hand {
   /** @type {Map<number, { resolve: (answer: any) => void, reject: (error: Error) => void }>} */
   #waiting = new Map();
   #asked = 0;
-  #glances = 0; // since it was heard
-  /** Why it can't go on. @type {Error | null} */
+  #glances = 0; // checks since its last message, while a request is pending
+  /** The error that stopped the worker. @type {Error | null} */
   #lost = null;
 
   /** @param {Worker} worker */
@@ -58,7 +58,7 @@ export class Hand {
     });
   }
 
-  /** End the worker. Nobody waits for its answers any longer. */
+  /** End the worker, and drop its pending requests. */
   end() {
     clearInterval(this.watch);
     this.#lose(ENDED);
@@ -83,7 +83,7 @@ export class Team {
   /** Return the list with null in the place of worker i. @template T @param {T[]} all @param {number} i */
   #others = (all, i) => all.map((one, j) => (j === i ? null : one));
 
-  /** Take a step. The answer is its loss. @param {number} step */
+  /** Take a step and return its loss. @param {number} step */
   async step(step) {
     const gradients = await this.ask("gradient", () => ({ step }));
     const parts = (/** @type {number} */ i) => gradients.flatMap(({ parts }, j) => (j === i ? [] : [parts[i]]));
@@ -120,7 +120,7 @@ export class Team {
   }
 }
 
-/** Pictures, one behind the other. @param {Uint8Array[]} pictures */
+/** Concatenate pictures. @param {Uint8Array[]} pictures */
 function joined(pictures) {
   const whole = new Uint8Array(pictures.length * pictures[0].length);
   for (const [i, one] of pictures.entries()) whole.set(one, i * one.length);

@@ -34,13 +34,13 @@ import { Hand, Team } from "./team.js";
  */
 
 const FIRST = 2; // seconds until the first grid
-const SHARE = 0.1; // later grids take at most this part of the time
-const RECENT = 20; // the rate is measured over so many seconds of steps
-const SMOOTH = 0.9; // how much the loss of a grid keeps of that of the step before
-const GRIDS = 64; // that a history keeps
+const SHARE = 0.1; // largest fraction of the time that later grids take
+const RECENT = 20; // seconds of steps over which the rate is measured
+const SMOOTH = 0.9; // weight of the earlier steps in the averaged loss
+const GRIDS = 64; // most grids that a history keeps
 const TRIES = 4; // steps by which a rate is measured; the first one also loads the kernel
-const [IMAGES, WEIGHTS] = [35e6, 21e6]; // bytes of a worker at most, for widths from 16 on and 28 × 28 pixels; it takes a fifth less today
-const [LITTLE, MUCH, PLENTY] = [135e6, 1000e6, 8]; // bytes that all workers may take; GB from which on it is much
+const [IMAGES, WEIGHTS] = [35e6, 21e6]; // most bytes of a worker for its images and its weights, at width 16 and 28 × 28 pixels
+const [LITTLE, MUCH, PLENTY] = [135e6, 1000e6, 8]; // limits on the bytes of all workers; PLENTY: GB of memory that allow MUCH
 
 const OVER = "the weights of this training are lost: start it again";
 
@@ -87,20 +87,20 @@ export async function measureRate(recipe, workers, start) {
   return rate;
 }
 
-/** The loss of late, of the losses of all steps. @param {number[]} losses */
+/** Return the moving average of the losses of all steps. @param {number[]} losses */
 const smooth = (losses) => losses.reduce((mean, loss) => SMOOTH * mean + (1 - SMOOTH) * loss);
 
-/** A history that does not grow with another one. @param {History} history @returns {History} */
+/** Copy a history, so that later steps don't change the copy. @param {History} history @returns {History} */
 const copied = ({ losses, grids }) => ({ losses: losses.map((each) => [...each]), grids: [...grids] });
 
 export class Training {
   /** @type {State} */
   state = "starting";
-  /** Takes what is new. @type {(news: News) => void} */
+  /** The page's handler of news. @type {(news: News) => void} */
   onNews = () => {};
-  /** The visitor's wish for the time after the current step. @type {"run" | "pause" | "stop"} */
+  /** The visitor's choice for the time after the current step. @type {"run" | "pause" | "stop"} */
   #wish = "run";
-  #wake = () => {}; // tells those who wait for another state or wish
+  #wake = () => {}; // resolves the promise of the next change of state or wish
   #change = this.#next();
   /** Resolves when the current task ends. Tasks that need all weights run one after another. @type {Promise<unknown>} */
   #turn = Promise.resolve();
@@ -110,7 +110,7 @@ export class Training {
   #hands = [];
   /** @type {Team[]} */
   #teams = [];
-  #looked = { at: 0, took: 0 }; // seconds of learning at the end of the newest grid, and how many it took
+  #looked = { at: 0, took: 0 }; // training time at the end of the newest grid, and the grid's duration, in seconds
   /** Seconds and steps at the end of the last steps. @type {{ seconds: number, step: number }[]} */
   #marks = [];
   /** The snapshot at the end of the training. @type {Snapshot | null} */
@@ -150,7 +150,7 @@ export class Training {
     return this.#until("stop", "stopped");
   }
 
-  /** All that is needed to go on later. @returns {Promise<Snapshot>} */
+  /** Return all data for resuming the training later. @returns {Promise<Snapshot>} */
   snapshot() {
     return this.#alone(async () => {
       if (this.isOver && !this.#end) throw new UserError(OVER);
@@ -158,13 +158,13 @@ export class Training {
     });
   }
 
-  /** The weights of a lane, by their names. @param {number} lane @param {boolean} averaged or the latest */
+  /** Return the weights of a lane by name. @param {number} lane @param {boolean} averaged false: the latest weights */
   async weights(lane, averaged = true) {
     const { lanes } = await this.snapshot();
     return lanes[lane][averaged ? "averages" : "weights"];
   }
 
-  /** The averaged weights of a lane with their shapes, by their names. @param {number} lane */
+  /** Return the averaged weights of a lane with their shapes, by name. @param {number} lane */
   async tensors(lane) {
     const values = await this.weights(lane);
     const shapes = shapesOf(this.configs[lane]["config.json"]);
@@ -175,7 +175,7 @@ export class Training {
 
   // --- States
 
-  /** A promise of the next change of state or wish. */
+  /** Return a promise of the next change of state or wish. */
   #next() {
     return new Promise((resolve) => {
       this.#wake = () => resolve(null);
@@ -203,7 +203,7 @@ export class Training {
     this.#notify();
   }
 
-  /** A fault of a page that listens does not end the training. @param {News} news */
+  /** Report news to the page. An error in the page's handler does not end the training. @param {News} news */
   #tell(news) {
     try {
       this.onNews(news);
@@ -212,9 +212,9 @@ export class Training {
     }
   }
 
-  /** Do something between two steps. @template T @param {() => Promise<T>} task */
+  /** Run a task between two steps. @template T @param {() => Promise<T>} task */
   #alone(task) {
-    const done = Promise.allSettled([this.#turn]).then(task); // whether that one failed hears who asked for it
+    const done = Promise.allSettled([this.#turn]).then(task); // the task's caller handles its failure
     this.#turn = done;
     return done;
   }
@@ -240,7 +240,7 @@ export class Training {
     }
   }
 
-  /** Begin the workers: as many for each lane. */
+  /** Start the workers, the same number for each lane. */
   async #begin() {
     const { lanes, how, pictures, configs } = this;
     const each = Math.max(1, Math.floor(how.workers / lanes.length));
@@ -264,7 +264,7 @@ export class Training {
     this.#marks = [{ seconds: this.seconds, step: this.step }];
   }
 
-  /** Take a step, and look at what was learned when it is time. */
+  /** Take a step, and draw a grid if one is due. */
   async #advance() {
     const losses = await this.#timed(() => Promise.all(this.#teams.map((team) => team.step(this.step))));
     for (const [lane, loss] of losses.entries()) this.history.losses[lane].push(loss);
@@ -278,18 +278,18 @@ export class Training {
     if (step === this.steps || (isDue && this.#wish === "run")) await this.#look();
   }
 
-  /** Pictures that each lane has seen. */
+  /** Number of pictures that each lane has seen. */
   get images() {
     return this.step * this.lanes[0].batch;
   }
 
-  /** Pictures a second, as the last steps say. */
+  /** Pictures a second, measured over the last steps. */
   get rate() {
     const [first, last] = [this.#marks[0], this.#marks[this.#marks.length - 1]];
     return ((last.step - first.step) * this.lanes[0].batch) / (last.seconds - first.seconds || 1e-3);
   }
 
-  /** Note when a step ended, and forget those of long ago. */
+  /** Record when a step ended, and discard old records. */
   #mark() {
     const { seconds, step } = this;
     this.#marks.push({ seconds, step });

@@ -1,4 +1,4 @@
-// The layers of layers.js for n pictures at once, with the way back: where a network learns. The kernel is batch.wasm.ts.
+// The layers of layers.js for n pictures at once, with backpropagation, for training. The kernel is batch.wasm.ts.
 
 import { UserError } from "../process/errors.js";
 import { Normalisation } from "./group_norm.js";
@@ -13,7 +13,7 @@ import { Winograd } from "./winograd.js";
 
 const SILU = ["silu", "swish"];
 
-/** Why the network of a config can't learn here; null where it can. @param {Config} config checked */
+/** Return why a network of this config can't be trained in the browser, or null if it can. @param {Config} config checked */
 function obstacle(config) {
   const { block_out_channels: widths, act_fn: act, dropout, mid_block_scale_factor: factor } = config;
   if (config._class_name !== "UNet2DModel") return `a ${config._class_name} can't learn here, only a UNet2DModel can`;
@@ -24,7 +24,7 @@ function obstacle(config) {
   return odd ? `block_out_channels has ${odd}: a network learns here only with multiples of 4` : null;
 }
 
-/** A matrix of weights, which multiplies the channels of planes. */
+/** A linear map over the channels of planes. */
 class Matrix {
   /** @param {Tape} tape @param {string} name @param {number} to channels @param {number[]} shape of what each is made from @param {boolean} bias */
   constructor(tape, name, to, shape, bias) {
@@ -34,7 +34,7 @@ class Matrix {
     this.weight = tape.weights.take(`${name}.weight`, to, ...shape);
     this.bias = bias ? tape.weights.take(`${name}.bias`, to) : null;
     const [c, o] = [up(this.from, 4), up(to, 4)];
-    this.group = 4 * c; // from four outputs to the next four
+    this.group = 4 * c; // distance from four outputs to the next four
     this.transposeGroup = 4 * o;
     this.k = tape.zeros(c * o);
     this.transpose = tape.zeros(c * o);
@@ -42,7 +42,7 @@ class Matrix {
     tape.register(this);
   }
 
-  /** Put the weights into the kernel's order, for forward and back, and set their gradient to 0. */
+  /** Copy the weights into the kernel's order for both passes, and set their gradients to 0. */
   pack() {
     const { m } = this.tape;
     const { weight, from, to } = this;
@@ -51,19 +51,19 @@ class Matrix {
     m.f.fill(0, this.grad, this.grad + up(to, 4) * up(from, 4));
   }
 
-  /** Add their gradient to that in PyTorch's order. */
+  /** Add the gradients of the weights to those in PyTorch's order. */
   unpack() {
     const { weight, from, to } = this;
     this.tape.m.run.unpack(weight.grad, from, 1, to, from, this.grad, this.group);
   }
 
-  /** Set an image to the product with planes. @param {Planes} a @param {BatchImage} out @param {BatchImage | null} add */
+  /** Multiply planes by the matrix, and write the product to an image. @param {Planes} a @param {BatchImage} out @param {BatchImage | null} add */
   multiply(a, out, add = null) {
     const by = [this.k, 4, this.group, this.bias?.at ?? 0, add?.at ?? 0];
     this.tape.m.run.product(a.at, a.plane, this.from, ...by, out.at, out.plane, this.to, out.plane, 1, 0, 0, 0);
   }
 
-  /** Set planes to what goes back from an image. @param {BatchImage} out @param {number} to their place @param {number} plane @param {number} add the place of what is added, or 0 */
+  /** Multiply an image's gradient by the transpose, and write the product to planes. @param {BatchImage} out @param {number} to their place @param {number} plane @param {number} add the place of what is added, or 0 */
   multiplyBack(out, to, plane, add = 0) {
     const by = [this.transpose, 4, this.transposeGroup, 0, add, to, plane, this.from, out.plane];
     this.tape.m.run.product(out.grad, out.plane, this.to, ...by, 1, 0, 0, 0);
@@ -94,7 +94,7 @@ class Matrix {
  * `forward` without `back`. Whatever else needs the memory takes its place before the first `begin`.
  */
 export class BatchLayers extends Tape {
-  /** The network that these layers make. Throws a UserError for one that can't learn here. @param {Config} config as completeUnet gives it */
+  /** Build a network of these layers. Throws a UserError for one that can't be trained in the browser. @param {Config} config as completeUnet gives it */
   unet(config) {
     const reason = obstacle(config);
     if (reason) throw new UserError(reason);
@@ -103,7 +103,7 @@ export class BatchLayers extends Tape {
 
   // --- Images
 
-  /** A new image of these numbers: picture after picture, or one for all. @param {Float32Array} numbers @param {number} c @param {number} h @param {number} w */
+  /** Return an image of these values: picture after picture, or one picture for all. @param {Float32Array} numbers @param {number} c @param {number} h @param {number} w */
   imageOf(numbers, c, h, w) {
     const out = this.image(c, h, w);
     this.m.f.fill(0, out.at + c * out.plane, out.at + up(c, 4) * out.plane);
@@ -111,7 +111,7 @@ export class BatchLayers extends Tape {
     return { ...out, constant: true };
   }
 
-  /** The numbers of an image, picture after picture. @param {BatchImage} x */
+  /** Return the values of an image, picture after picture. @param {BatchImage} x */
   read({ at, c, h, w }) {
     const { n } = this;
     const { f } = this.m;
@@ -127,7 +127,7 @@ export class BatchLayers extends Tape {
     return out;
   }
 
-  /** The image where it is, as the way back needs all others. @param {BatchImage} x */
+  /** Return the image unmoved, because the backward pass needs all other images. @param {BatchImage} x */
   compact(x) {
     return x;
   }

@@ -1,5 +1,5 @@
-// The blocks that diffusers' networks are made of: residual blocks, attention, transformers that read words. As a layer, a
-// block is made once, and is then a function of images.
+// The blocks of diffusers' networks: residual blocks, attention, and transformers with attention to a prompt. Each method
+// builds a block once and returns it as a function of images.
 
 /** @import { Image, Layers } from "./layers.js" */
 /** @import { Probe } from "../process/predict.js" */
@@ -10,7 +10,7 @@
  * @typedef {{ q: Numbers, k: Numbers, heads: number }} Fit of queries and keys
  */
 
-/** How much place i of the queries takes from each key, in one head. @param {Fit} fit @param {number} head @param {number} i */
+/** Return the attention weights of query i over all keys, in one head. @param {Fit} fit @param {number} head @param {number} i */
 function shares({ q, k, heads }, head, i) {
   const [d, places, keys] = [q.c / heads, q.h * q.w, k.h * k.w];
   const fits = Array.from({ length: keys }, (_, j) => {
@@ -24,7 +24,7 @@ function shares({ q, k, heads }, head, i) {
   return scores.map((score) => score / whole);
 }
 
-/** A map of the keys for each head: how much one place takes from each. @param {Fit} fit @param {[down: number, right: number]} place */
+/** Return the attention weights of one position over all keys, a map for each head. @param {Fit} fit @param {[down: number, right: number]} place */
 function mapsOfPlace(fit, place) {
   const { q, heads } = fit;
   const [row, column] = place.map((at, i) => Math.floor(at * (i ? q.w : q.h)));
@@ -32,7 +32,7 @@ function mapsOfPlace(fit, place) {
   return { shape: [heads, q.h, q.w], data: Float32Array.from(data.flat()) };
 }
 
-/** A map of the places for each token: how much each place takes from it, the mean over heads. @param {Fit} fit */
+/** Return a map for each token: the attention of each position to the token, the mean over heads. @param {Fit} fit */
 function mapsOfTokens(fit) {
   const { q, k, heads } = fit;
   const n = q.h * q.w;
@@ -44,20 +44,20 @@ function mapsOfTokens(fit) {
 }
 
 export class Blocks {
-  /** What to show and to change in the current evaluation. @type {Probe} */
+  /** What the current evaluation must record and change. @type {Probe} */
   probe = {};
 
   /**
    * @param {Layers} layers
    * @param {{ groups: number, eps: number, act: string, wide: number, scaled: boolean }} style groups and eps of the
-   *   normalisations; numbers of the time's embedding, and whether the time also scales what it shifts
+   *   normalisations; wide: dimension of the time embedding; scaled: whether the time also scales
    */
   constructor(layers, style) {
     this.L = layers;
     this.style = style;
   }
 
-  /** A residual block. @param {string} name @param {number} from channels @param {number} to @param {number} factor that divides what it gives */
+  /** Build a residual block. @param {string} name @param {number} from channels @param {number} to @param {number} factor that divides what it gives */
   resnet(name, from, to, factor = 1) {
     const { L } = this;
     const { groups, eps, act, wide, scaled } = this.style;
@@ -80,7 +80,7 @@ export class Blocks {
     if (factor !== 1) this.L.each(x, (value) => value / factor);
   }
 
-  /** Self-attention. @param {string} name @param {number} c @param {number | null} d channels of a head @param {number | null} groups of its normalisation @param {number} factor that divides what it gives */
+  /** Build self-attention. @param {string} name @param {number} c @param {number | null} d channels of a head @param {number | null} groups of its normalisation @param {number} factor that divides what it gives */
   attention(name, c, d, groups = this.style.groups, factor = 1) {
     const { L } = this;
     const heads = Math.floor(c / (d ?? c));
@@ -97,7 +97,7 @@ export class Blocks {
       });
   }
 
-  /** The maps of an attention. @param {string} name @param {number} c channels of the queries @param {number} inner @param {number} seen channels of what it looks at @param {boolean} bias */
+  /** Build the linear maps of an attention: queries, keys, values and output. @param {string} name @param {number} c channels of the queries @param {number} inner @param {number} seen channels of the keys' input @param {boolean} bias */
   #maps(name, c, inner = c, seen = c, bias = true) {
     const { L } = this;
     return {
@@ -108,18 +108,18 @@ export class Blocks {
     };
   }
 
-  /** Whether attention is cut. */
+  /** Whether the probe cuts attention. */
   get #isBlind() {
     return this.probe.cut?.has("attention");
   }
 
-  /** Show where the place that the probe names looks. @param {string} name @param {Image} q @param {Image} k @param {number} heads */
+  /** Record the attention of the position that the probe names. @param {string} name @param {Image} q @param {Image} k @param {number} heads */
   #showPlace(name, q, k, heads) {
     const { look } = this.probe;
     if (look) look.maps.push({ name, ...mapsOfPlace(this.#fit(q, k, heads), look.place) });
   }
 
-  /** Show what each place reads, if the probe asks for that. @param {string} name @param {Image} q @param {Image} k @param {number} heads */
+  /** Record the attention of each position to the tokens, if the probe requests it. @param {string} name @param {Image} q @param {Image} k @param {number} heads */
   #showTokens(name, q, k, heads) {
     this.probe.words?.push({ name, ...mapsOfTokens(this.#fit(q, k, heads)) });
   }
@@ -129,7 +129,7 @@ export class Blocks {
     return { q: { ...q, data: this.L.read(q) }, k: { ...k, data: this.L.read(k) }, heads };
   }
 
-  /** A transformer of one block. @param {string} name @param {number} c @param {number} heads @param {number} seen channels of the words @param {boolean} flat */
+  /** Build a transformer of one block. @param {string} name @param {number} c @param {number} heads @param {number} seen channels of the words @param {boolean} flat */
   transformer(name, c, heads, seen, flat) {
     const { L } = this;
     const block = `${name}.transformer_blocks.0`;
@@ -148,7 +148,7 @@ export class Blocks {
       });
   }
 
-  /** Attention `i` of a transformer, with what it is added to. @param {string} block @param {number} i 1 looks at itself, 2 at words @param {number} c @param {number} seen @param {number} heads */
+  /** Build attention `i` of a transformer, with its residual connection. @param {string} block @param {number} i 1: self-attention, 2: attention to the prompt @param {number} c @param {number} seen @param {number} heads */
   #reading(block, i, c, seen, heads) {
     const { L } = this;
     const name = `${block}.attn${i}`;
@@ -165,7 +165,7 @@ export class Blocks {
     };
   }
 
-  /** The last layers of a transformer. @param {string} block @param {number} c */
+  /** Build the feed-forward layers of a transformer. @param {string} block @param {number} c */
   #feedForward(block, c) {
     const { L } = this;
     const norm = L.layerNorm(`${block}.norm3`, c);
@@ -179,7 +179,7 @@ export class Blocks {
     };
   }
 
-  /** The embedding of a whole text. @param {string} name @param {number} c @param {number} heads */
+  /** Build the pooled embedding of a whole text. @param {string} name @param {number} c @param {number} heads */
   pooled(name, c, heads) {
     const { L } = this;
     const [before, after] = [L.layerNorm(`${name}.norm1`, c), L.layerNorm(`${name}.norm2`, this.style.wide)];

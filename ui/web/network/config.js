@@ -1,5 +1,5 @@
-// What the configurations of a checkpoint may say. As in ddpm_core/checkpoint/config, every field is checked before it is
-// used. What the whole network costs is checked in cost.js.
+// Check the configurations of a checkpoint, as ddpm_core/checkpoint/config does: every field is checked before it is used.
+// cost.js checks the cost of the whole network.
 import { UserError } from "../process/errors.js";
 
 /** @typedef {{ is: string, fits: (value: any) => boolean }} Kind */
@@ -23,7 +23,7 @@ export const LIMITS = {
   ...{ beta_start: [0, 1], beta_end: [0, 1], trained_betas: [0, 1], clip_sample_range: [0, Number.POSITIVE_INFINITY] },
 };
 
-const LEVELS = 8; // a U-Net has at most so many resolutions
+const LEVELS = 8; // most resolutions of a U-Net
 const TIMES = LIMITS.num_train_timesteps[1];
 
 /** @type {Kind} */
@@ -42,13 +42,13 @@ const list = (each, most = LEVELS) => ({
   fits: (v) => Array.isArray(v) && v.length >= 1 && v.length <= most && v.every(each.fits),
 });
 const maybe = or(whole, among(null));
-/** Of a block at each level; by diffusers' default all attend but the one `at`. @param {string} plain @param {string} attends @param {number} at @returns {[Kind, unknown]} */
+/** The field of the blocks' types, one for each level. By diffusers' default, every block has attention except block `at`. @param {string} plain @param {string} attends @param {number} at @returns {[Kind, unknown]} */
 const blocks = (plain, attends, at) => [
   list(among(plain, attends)),
   Array.from({ length: 4 }, (_, i) => (i === at ? plain : attends)),
 ];
 
-/** @type {Record<string, [Kind, unknown?]>} each field with what its absence means; without it, it must be there */
+/** @type {Record<string, [Kind, unknown?]>} the kind and the default of each field; a field without a default is required */
 const UNET = {
   ...{ sample_size: [whole], layers_per_block: [whole, 2], norm_num_groups: [whole, 32], norm_eps: [real, 1e-5] },
   ...{ downsample_padding: [among(0, 1), 1], mid_block_scale_factor: [real, 1], center_input_sample: [flag, false] },
@@ -123,7 +123,7 @@ const FIELDS = {
       clip_sample: [or(flag, among(null)), null],
       clip_sample_range: [real, 1],
     },
-    ...{ rescale_betas_zero_snr: [flag, false], predict_epsilon: [flag, true] }, // the latter before diffusers 0.8
+    ...{ rescale_betas_zero_snr: [flag, false], predict_epsilon: [flag, true] }, // predict_epsilon: the name before diffusers 0.8
     prediction_type: [among(null, "epsilon", "sample", "v_prediction", "mu", "flow"), null],
     variance_type: [
       among(null, ...["fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", "learned", "learned_range"]),
@@ -137,7 +137,7 @@ const OPEN = ["CLIPTextModel", "scheduler"];
 const digits = (/** @type {number} */ limit) => (limit < 1 ? `${limit}` : limit.toLocaleString("en"));
 
 /**
- * A configuration with diffusers' defaults for what it lacks. Throws a UserError for one that can't be computed.
+ * Return a configuration with diffusers' defaults for missing fields. Throws a UserError for an unsupported field.
  * @param {Record<string, any>} config @param {string} kind its class @returns {Record<string, any>}
  */
 export function complete(config, kind) {
@@ -158,7 +158,7 @@ export function complete(config, kind) {
   return { ...Object.fromEntries(filled), _class_name: kind };
 }
 
-/** The same of a U-Net, whose levels must fit each other. @param {Record<string, any>} config @param {string} kind */
+/** Return the configuration of a U-Net with defaults, as `complete` does, and check that its levels fit each other. @param {Record<string, any>} config @param {string} kind */
 export function completeUnet(config, kind) {
   const { sample_size: size } = config;
   const side = Array.isArray(size) && size.length === 2 && size[0] === size[1] ? size[0] : size;

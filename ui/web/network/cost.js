@@ -1,5 +1,5 @@
-// What a network costs, and whether a browser can bear it: found out by a walk through its layers that computes nothing,
-// before its weights are read. A file of some kilobytes can ask for any number of pixels.
+// Count what a network costs before its weights are read, by a pass through its layers that computes nothing. This check is
+// needed because a config of a few kilobytes can demand any number of pixels.
 
 import { UserError } from "../process/errors.js";
 
@@ -7,11 +7,11 @@ import { UserError } from "../process/errors.js";
 /** @typedef {{ c: number, h: number, w: number }} Shape */
 
 const MOST = 3e11; // multiplications of one evaluation: a network like the paper's at 256 × 256 has 2.5e11
-const LARGEST = 2 ** 26; // numbers between two layers: 256 MB
-const ATTENDED = 128 * 128; // pixels that attend to each other, as in ddpm_core/checkpoint/config/fields.py
+const LARGEST = 2 ** 26; // most values between two layers: 256 MB
+const ATTENDED = 128 * 128; // most pixels in one attention layer, as in ddpm_core/checkpoint/config/fields.py
 
 /**
- * The multiplications of an evaluation, as PyTorch would compute it. Throws a UserError for more than a browser can bear.
+ * Count the multiplications of one evaluation in PyTorch. Throws a UserError for more than a browser can compute.
  * @param {(layers: Layers) => unknown} evaluate builds the network of such layers, and evaluates it once
  */
 export function cost(evaluate) {
@@ -31,7 +31,7 @@ export function cost(evaluate) {
     return { c, h, w, plane: h * w };
   }
   const like = (/** @type {Shape} */ { c, h, w }) => image(c, h, w);
-  /** Each output is a sum over `from` channels and `taps`. @param {number} from @param {number} to @param {number} taps @param {number} [scale] of the sides */
+  /** Count a layer whose outputs are sums over `from` channels and `taps` positions. @param {number} from @param {number} to @param {number} taps @param {number} [scale] of the sides */
   const sums =
     (from, to, taps, scale = 1) =>
     (/** @type {Shape} */ { h, w }) => {

@@ -54,7 +54,7 @@ const PROGRAMS = {
        out[2 * c] = inverse * weight[c]; out[2 * c + 1] = bias[c] - mean * inverse * weight[c];
      }`,
   ],
-  // The softmax over all keys, of a query of head j.
+  // The softmax over all keys, for query i of head j.
   fit: [
     "d queries keys scale",
     "q k out",
@@ -78,7 +78,7 @@ const PROGRAMS = {
   ],
 };
 
-/** The text of a program. @param {string} name */
+/** Return the WGSL source of a program. @param {string} name */
 function source(name) {
   const [sizes, names, body] = PROGRAMS[name];
   const buffers = names.split(" ").map((own, n, { length }) => {
@@ -101,29 +101,29 @@ function source(name) {
     }`;
 }
 
-/** Note why a GPU does not compute what it could. @param {unknown} error */
+/** Log why the CPU computes instead of the GPU, and return null. @param {unknown} error */
 function warn(error) {
   console.warn("The processor computes in the place of the GPU.", error);
   return null;
 }
 
-/** The device that computes, null where there is none, or only a processor that pretends. @param {boolean} pretended whether that is enough */
+/** Return a GPU device, or null if there is none. @param {boolean} pretended whether a software GPU is accepted */
 export async function gpu(pretended = false) {
   const adapter = await globalThis.navigator?.gpu?.requestAdapter();
   return adapter && (pretended || !adapter.info.isFallbackAdapter) ? adapter.requestDevice().catch(warn) : null;
 }
 
-/** Whether these layers are all that a network needs. @param {Config} config */
+/** Whether these layers support all that a network needs. @param {Config} config */
 const suits = ({ _class_name: kind, act_fn: act, resnet_time_scale_shift: shift, mid_block_scale_factor: factor }) =>
   kind === "UNet2DModel" && ["silu", "swish"].includes(act) && shift === "default" && factor === 1;
 
-/** Whether two networks give about the same. @param {Float32Array} found @param {Float32Array} expected */
+/** Whether two outputs agree within the tolerance CLOSE. @param {Float32Array} found @param {Float32Array} expected */
 function agree(found, expected) {
   const most = (/** @type {Float32Array} */ of) => of.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
   return most(found.map((value, i) => value - expected[i])) <= CLOSE * most(expected);
 }
 
-/** The network on a device; null where it does not compute what the kernel does. @param {GPUDevice} device @param {ArrayBuffer} file @param {Config} config @param {Network} kernel */
+/** Build the network on a device. Return null if its output differs from the kernel's. @param {GPUDevice} device @param {ArrayBuffer} file @param {Config} config @param {Network} kernel */
 async function matching(device, file, config, kernel) {
   /** @type {any} its layers give promises */
   const unet = new UNet(/** @type {any} */ (new GpuLayers(device, new Weights(file, ""))), config);
@@ -132,7 +132,8 @@ async function matching(device, file, config, kernel) {
 }
 
 /**
- * A network on a device; null where it does not compute what the kernel does. If the device fails later, the kernel goes on.
+ * Build a network on a device. Return null if its output differs from the kernel's. If the device fails later, the kernel
+ * computes instead.
  * @param {GPUDevice} device @param {ArrayBuffer} file of weights @param {Config} config @param {Network} kernel
  * @returns {Promise<Network | null>}
  */
@@ -160,11 +161,11 @@ class GpuLayers {
   #bytes = 0;
   /** The commands to send to the device next. @type {Command[]} */
   #commands = [];
-  /** Numbers of this step alone. @type {GPUBuffer[]} */
+  /** Buffers that are used in this step only. @type {GPUBuffer[]} */
   #passing = [];
   /** The images of this step to read back for the page. @type {{ x: Image, keep: (numbers: Float32Array) => void }[]} */
   #shown = [];
-  /** What was made in the first step, in its order. @type {any[]} */
+  /** Buffers and bind groups of the first step, in their order; later steps use them again. @type {any[]} */
   #kept = [];
   #next = 0;
 
@@ -193,7 +194,7 @@ class GpuLayers {
     return made;
   }
 
-  /** What the first step makes at this point, and all others use again. @param {() => any} make */
+  /** Return the object that the first step made at this point. @param {() => any} make */
   #once(make) {
     if (this.#next === this.#kept.length) this.#kept.push(make());
     return this.#kept[this.#next++];
@@ -209,7 +210,7 @@ class GpuLayers {
     this.#commands.push({ name, group, size: [Math.ceil(places / 64), rows] });
   }
 
-  // --- As `Layers` has them
+  // --- The methods of `Layers`
 
   /** @param {number} c @param {number} h @param {number} w @returns {Image} */
   image(c, h, w) {
@@ -223,7 +224,7 @@ class GpuLayers {
     return made;
   }
 
-  /** The numbers go through a separate buffer, as `out` is only computed once all commands are sent. @param {Float32Array<ArrayBuffer>} numbers @param {Image} out */
+  /** Write numbers into an image, through a separate buffer: `out` is computed only after all commands are sent. @param {Float32Array<ArrayBuffer>} numbers @param {Image} out */
   write(numbers, out, first = 0) {
     const bytes = 4 * numbers.length;
     const from = this.device.createBuffer({ size: bytes, usage: COPY_SRC | COPY_DST });
@@ -233,7 +234,7 @@ class GpuLayers {
     return out;
   }
 
-  /** The numbers of an image, when all is computed that was sent; what is shown is kept before. @param {Image} image */
+  /** Send all commands and return the values of an image. The images of `show` are read first. @param {Image} image */
   async read(image) {
     let size = 0;
     const all = [...this.#shown.splice(0), { x: image, keep: () => {} }].map(({ x, keep }) => {
@@ -247,7 +248,7 @@ class GpuLayers {
     for (const { x, at, end } of all) encoder.copyBufferToBuffer(x.buffer, 0, out, at, end - at);
     this.device.queue.submit([encoder.finish()]);
     this.#next = 0;
-    for (const buffer of this.#passing.splice(0)) buffer.destroy(); // when what was sent has read it
+    for (const buffer of this.#passing.splice(0)) buffer.destroy(); // the device frees the buffer after the sent commands have read it
     await out.mapAsync(READ);
     const read = out.getMappedRange();
     const numbers = all.map(({ at, end }) => new Float32Array(read.slice(at, end)));
@@ -256,7 +257,7 @@ class GpuLayers {
     return numbers[numbers.length - 1];
   }
 
-  /** Put all commands into what is sent. @param {GPUCommandEncoder} encoder */
+  /** Encode all recorded commands. @param {GPUCommandEncoder} encoder */
   #encode(encoder) {
     let pass = encoder.beginComputePass();
     for (const command of this.#commands.splice(0))
@@ -385,5 +386,5 @@ class GpuLayers {
   }
 }
 
-/** A float32 as it lies in the sizes of a program. @param {number} value */
+/** Return the bits of a float32 as an integer, because the sizes of a program are integers. @param {number} value */
 const bits = (value) => new Uint32Array(Float32Array.of(value).buffer)[0];

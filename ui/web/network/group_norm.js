@@ -4,7 +4,7 @@
 /** @import { BatchImage, Frame, Tape } from "./tape.js" */
 /** The parameters of a group norm. @typedef {{ weight: Parameter, bias: Parameter, groups: number, eps: number }} Norm */
 
-/** How one image is normalised: statistics of each group and picture, and a gain and an offset of each channel and picture. */
+/** The normalisation of one image: statistics of each group and picture, and a gain and an offset for each channel and picture. */
 export class Normalisation {
   #tape;
   #norm;
@@ -13,7 +13,7 @@ export class Normalisation {
   /** @type {number} */
   #gains;
 
-  /** @param {Tape} tape @param {Norm} norm @param {BatchImage} x @param {BatchImage | null} over a number for the scale and one for the shift of each channel */
+  /** @param {Tape} tape @param {Norm} norm @param {BatchImage} x @param {BatchImage | null} over scale and shift of each channel, from the time embedding */
   constructor(tape, norm, x, over) {
     const { m, n } = tape;
     this.#tape = tape;
@@ -33,7 +33,7 @@ export class Normalisation {
       }
   }
 
-  /** What `over` multiplies channel c of picture j by. @param {number} c @param {number} j */
+  /** The factor of `over` for channel c of picture j. @param {number} c @param {number} j */
   #more(c, j) {
     return this.#over ? 1 + this.#tape.m.f[this.#over.at + c * this.#tape.n + j] : 1;
   }
@@ -47,7 +47,7 @@ export class Normalisation {
       yield { c, size, at: x.at + c * x.plane, stat: this.#stats + 2 * g * n, gain: this.#gains + 2 * c * n };
   }
 
-  /** Put the activation of the normalised image into a frame. @param {boolean} act @param {Frame} frame */
+  /** Write the normalised image into a frame, with the activation if `act`. @param {boolean} act @param {Frame} frame */
   put(act, frame) {
     const { m, n } = this.#tape;
     const { h, w, plane } = this.x;
@@ -57,13 +57,13 @@ export class Normalisation {
     }
   }
 
-  /** Make place for the gradients that `back` leaves behind; whether the image has one already, to which more is added. */
+  /** Allocate the gradients that `back` writes. Return whether the image has a gradient already, so that `back` must add to it. */
   claim() {
     if (this.#over) this.#tape.claimZeros(this.#over);
     return this.#tape.claim(this.x);
   }
 
-  /** Go back from what was put into a frame. This changes the frame. @param {boolean} act @param {Frame} frame of the gradient @param {boolean} more what `claim` said */
+  /** Backpropagate the gradient in a frame. This overwrites the frame. @param {boolean} act @param {Frame} frame of the gradient @param {boolean} more what `claim` returned */
   back(act, frame, more) {
     const { m, n } = this.#tape;
     const { c: channels, h, w, plane, at: first, grad } = this.x;

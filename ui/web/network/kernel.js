@@ -1,5 +1,4 @@
-// The memory that a model's numbers live in, and the inner loops over it: kernel.wasm, which kernel.wasm.ts is compiled to, or
-// batch.wasm, where a network learns.
+// A model's memory and the inner loops over it. kernel.wasm, compiled from kernel.wasm.ts, evaluates; batch.wasm trains.
 
 import { UserError } from "../process/errors.js";
 
@@ -13,7 +12,7 @@ const NO_SIMD =
   "this browser can't run the models: they need WebAssembly with SIMD. Allow it for this page (Safari's Lockdown Mode " +
   "switches it off), or use another browser";
 
-/** Compile kernel.wasm. Throws a UserError in a browser that can't. @param {BufferSource} code */
+/** Compile kernel.wasm. Throws a UserError in a browser without WebAssembly SIMD. @param {BufferSource} code */
 export async function compile(code) {
   if (globalThis.WebAssembly?.validate(code)) return WebAssembly.compile(code);
   throw new UserError(NO_SIMD);
@@ -22,7 +21,7 @@ export async function compile(code) {
 /** @type {Map<string, Promise<WebAssembly.Module>>} */
 const modules = new Map();
 
-/** A kernel of the page, which is fetched once, and again where that failed. @param {"kernel" | "batch"} name */
+/** Fetch and compile a kernel once. After a failure, the next call tries again. @param {"kernel" | "batch"} name */
 export function pageKernel(name) {
   const module =
     modules.get(name) ??
@@ -40,15 +39,15 @@ export function pageKernel(name) {
   return module;
 }
 
-/** A stack of float32 numbers: `f` from 0 to `top`. Places are indices. @template [K=Kernel] its functions */
+/** A stack of float32 values: `f` from 0 to `top`. A place is an index into `f`. @template [K=Kernel] its functions */
 export class Memory {
-  top = 8; // the first are 0 for ever: the kernel's word for nothing
+  top = 8; // the first 8 values stay 0: the place 0 means "none" to the kernel
   f = new Float32Array();
   u = new Uint32Array();
   d = new Float64Array();
   #memory;
 
-  /** @param {WebAssembly.Module} kernel what `compile` gave */
+  /** @param {WebAssembly.Module} kernel the result of `compile` */
   constructor(kernel) {
     this.#memory = new WebAssembly.Memory({ initial: 1 });
     const env = { memory: this.#memory, abort() {} };
@@ -57,11 +56,11 @@ export class Memory {
     this.#grow(1);
   }
 
-  /** The place of `count` more numbers, whatever they are. @param {number} count */
+  /** Allocate `count` uninitialised values and return their place. @param {number} count */
   take(count) {
     const at = this.top;
     this.top += (count + 3) & ~3;
-    const lack = this.top + 64 - this.f.length; // the kernel looks a little beyond the end of a matrix
+    const lack = this.top + 64 - this.f.length; // the kernel reads a little beyond the end of a matrix
     if (lack > 0) this.#grow(Math.ceil(lack / 16384) + 16);
     return at;
   }

@@ -1,4 +1,4 @@
-// A checkpoint in the Hub's layout as a model that this page computes: the twin of ddpm_core/checkpoint/load.py.
+// Load a checkpoint in the Hub's layout as a model for the browser. ddpm_core/checkpoint/load.py does the same in Python.
 import { jsonObject } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";
 import { alphaBarAt, flowAt, schedule, timesOfTraining } from "../process/schedule.js";
@@ -15,8 +15,8 @@ import { Weights } from "./weights.js";
 /** @import { Schedule } from "../process/schedule.js" */
 /** @typedef {Record<string, any>} Json */
 /**
- * The bytes of a checkpoint's file, by its path in the checkpoint; null where there is no such file. It throws a
- * UserError where the file can't be had.
+ * Read a file of a checkpoint by its path, or return null if there is no such file. It throws a UserError if the file
+ * can't be read.
  * @typedef {(path: string) => Promise<ArrayBuffer | null>} Read
  */
 
@@ -26,11 +26,11 @@ import { Weights } from "./weights.js";
  * @property {Float64Array} beta length T + 1 @property {Float64Array} alphaBar the same, with alphaBar[0] = 1
  * @property {boolean} [exploding] as a Schedule has it
  * @property {"epsilon" | "x0" | "v" | "mu" | "flow"} prediction
- * @property {string} variance the checkpoint's own
+ * @property {string} variance the variance σ² that the checkpoint names
  * @property {Float64Array | null} times t − 1 of the training at each t, on another schedule than the training's
- * @property {boolean} wholeTimes whether it can't be evaluated between two whole times
+ * @property {boolean} wholeTimes whether the network takes only whole times
  * @property {boolean} clip
- * @property {number} offset what the spacing "leading" adds to each of its times
+ * @property {number} offset number that the spacing "leading" adds to each time
  * @property {number} channels of the state, and numbers a side @property {number} size
  * @property {number} pictureChannels of what is shown, and pixels a side @property {number} pictureSize
  * @property {number} classes @property {string[]} classNames @property {number | null} nullLabel
@@ -41,24 +41,24 @@ import { Weights } from "./weights.js";
  *   tIndex = t − 1; with a GPU it gives promises
  * @property {Config} config of the network
  * @property {() => Promise<Readers | null>} readers of its blocks, null where none were fitted for these weights
- * @property {string} engine what computes it, for people
- * @property {number | null} seconds what one evaluation is expected to take, about; null where a GPU computes
+ * @property {string} engine "WebGPU" or "WebAssembly", as the page shows it
+ * @property {number | null} seconds estimated seconds of one evaluation; null on a GPU
  * @property {((z: Float32Array) => Float32Array) | null} decode a state into a picture, about in [−1, 1]; null for pixels
  * @property {Words | null} words
  * @property {((x: Float32Array, tIndex: number, states: Float32Array) => Float32Array) | null} attention to each token, a map of the state's size
  */
 /**
- * The condition of a prompt; its words; those of them that were in no caption of the training.
+ * A function from a prompt to its condition. `found` lists the prompt's words; `unknown` those in no training caption.
  * @typedef {((prompt: string) => Float32Array) & { found: (prompt: string) => import("./latent.js").Word[], unknown: (prompt: string) => string[] }} Words
  */
 
-const CLIP = 49408; // tokens of CLIP's own vocabulary, which has pieces for words that it knows, too
-const LARGE = 2e6; // weights from which a GPU is worth its start
-// Bytes of a JSON file, and of readers or a tokenizer's, as in ddpm_core/checkpoint/config/fields.py.
+const CLIP = 49408; // size of CLIP's vocabulary, which splits even known words into pieces
+const LARGE = 2e6; // number of weights above which starting a GPU saves time
+// Most bytes of a JSON file, and of a readers or tokenizer file, as in ddpm_core/checkpoint/config/fields.py.
 const [LONGEST_JSON, LONGEST] = [500_000, 16_000_000];
 const READERS = "readers.safetensors";
-const SENTENCE = 300; // characters: a file may have names of any length
-const PACE = 5e9; // multiplications a second, about
+const SENTENCE = 300; // most characters of an error message, because names in a file can have any length
+const PACE = 5e9; // multiplications per second, roughly
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 /** @type {Record<string, Model["prediction"]>} by diffusers' names */
 const PREDICTIONS = { epsilon: "epsilon", sample: "x0", v_prediction: "v", mu: "mu", flow: "flow" };
@@ -72,7 +72,7 @@ class Folder {
     this.read = read;
   }
 
-  /** A file that is no weights. @param {string} path */
+  /** Read a file other than weights, and check its size. @param {string} path */
   async small(path) {
     const bytes = await this.read(path);
     const most = path === READERS || path.startsWith("tokenizer/") ? LONGEST : LONGEST_JSON;
@@ -100,10 +100,10 @@ class Folder {
 }
 
 /**
- * The model of a checkpoint. Throws a UserError for what can't be computed here.
+ * Load the model of a checkpoint. Throws a UserError for a checkpoint that the browser can't compute.
  * @param {Read} read @param {string} name for sentences
- * @param {WebAssembly.Module} [code] what `compile` gave of kernel.wasm; without it, the page's own is fetched
- * @param {GPUDevice | null} [device] which computes instead where it can; otherwise only for a large model, if there is one
+ * @param {WebAssembly.Module} [code] the compiled kernel.wasm; without it, the page's file is fetched
+ * @param {GPUDevice | null} [device] the GPU to use; without one, a GPU is requested only for a large model
  * @returns {Promise<Model>}
  */
 export async function load(read, name, code, device = null) {
@@ -147,7 +147,7 @@ async function open(folder, memory, device) {
 
 /** @typedef {Awaited<ReturnType<typeof configsOf>>} Configs */
 
-/** All that the files of a checkpoint say of it. @param {Folder} folder */
+/** Read all configurations of a checkpoint. @param {Folder} folder */
 async function configsOf(folder) {
   const json = (/** @type {string} */ path) => folder.json(path);
   const [inFolder, atRoot] = await Promise.all([json("unet/config.json"), json("config.json")]);
@@ -181,7 +181,7 @@ function describe({ root, unet, scheduler, index, own, vae, vqvae, text: encoder
   return { root, autoencoder: vae ? "vae" : "vqvae", net, latent, text, process, flow, classes, student };
 }
 
-/** What lies beside the weights: Γ and optimised steps. @param {Folder} folder @param {Promise<string | null>} hash @param {Schedule} schedule */
+/** Read the files beside the weights: Γ and optimised steps. @param {Folder} folder @param {Promise<string | null>} hash @param {Schedule} schedule */
 async function besideOf(folder, hash, schedule) {
   const contents = await Promise.all(
     ["analytic_variance.json", "optimised_steps.json"].map((path) => folder.json(path)),
@@ -190,7 +190,7 @@ async function besideOf(folder, hash, schedule) {
   return { gamma: gamma && gammaOf(gamma, schedule.T), optimised: optimised && chainsOf(optimised, schedule.T) };
 }
 
-/** The network, on a GPU if there is one and the network is large. @param {Memory} memory @param {Weights} tensors @param {Config} net @param {GPUDevice | null} device */
+/** Build the network, on a GPU if there is one and the network is large. @param {Memory} memory @param {Weights} tensors @param {Config} net @param {GPUDevice | null} device */
 async function networkOf(memory, tensors, net, device) {
   const { file } = tensors;
   const unet = new UNet(new Layers(memory, tensors), net);
@@ -202,22 +202,22 @@ async function networkOf(memory, tensors, net, device) {
   return { unet, network: quick ?? kernel, isQuick: !!quick };
 }
 
-/** What each block says of the picture; null where no readers were fitted for these weights. @param {Folder} folder @param {Promise<string | null>} hash @param {Config} net @param {Schedule} schedule */
+/** Load the readers of the blocks, or return null if none were fitted for these weights. @param {Folder} folder @param {Promise<string | null>} hash @param {Config} net @param {Schedule} schedule */
 async function readersOf(folder, hash, net, schedule) {
   const file = await folder.small(READERS);
   if (!file) return null;
-  const { Readers } = await import("./readers.js"); // few runs look inside
+  const { Readers } = await import("./readers.js"); // loaded only on demand: few runs show the blocks
   const readers = new Readers(file);
   if (!(await ofWeights(readers.about, hash, schedule))) return null;
   readers.check(net);
   return readers;
 }
 
-/** A network that gets the time, and for a flow x_t, as in its training. @param {import("./gpu.js").Network} network @param {Schedule & { times: Float64Array | null, trained: Schedule }} process @param {number | null} flow the factor of τ @returns {import("./gpu.js").Network} */
+/** Return a network that converts the time, and for a flow also x_t, to the convention of its training. @param {import("./gpu.js").Network} network @param {Schedule & { times: Float64Array | null, trained: Schedule }} process @param {number | null} flow the factor of τ @returns {import("./gpu.js").Network} */
 function seeing(network, process, flow) {
   const { times, trained } = process;
   if (flow) return seeingFlow(network, process, flow);
-  // Below t = 1, a network gets the least time that it has learned, as in ddpm_core.
+  // Below t = 1, the network receives the smallest time of its training, as in ddpm_core.
   if (!times) return (x, tIndex, condition, probe) => network(x, Math.max(tIndex, 0), condition, probe);
   const timeAt = (/** @type {number} */ t) =>
     Number.isInteger(t)
@@ -226,7 +226,7 @@ function seeing(network, process, flow) {
   return (x, tIndex, condition, probe) => network(x, Math.fround(timeAt(tIndex + 1)), condition, probe);
 }
 
-/** A network that gets τ times `times`, and x_t as a flow has it. @param {import("./gpu.js").Network} network @param {Schedule} schedule @param {number} times @returns {import("./gpu.js").Network} */
+/** Return a network that passes on τ · `times`, and x_t scaled as in a flow. @param {import("./gpu.js").Network} network @param {Schedule} schedule @param {number} times @returns {import("./gpu.js").Network} */
 function seeingFlow(network, schedule, times) {
   return (x, tIndex, condition, probe) => {
     const { tau, scale } = flowAt(schedule, tIndex + 1);
@@ -239,9 +239,9 @@ function seeingFlow(network, schedule, times) {
   };
 }
 
-/** A network whose time and condition a probe may cut. @param {import("./gpu.js").Network} network @param {number} T @param {Words | null} words @param {number | null} nullLabel @returns {Model["network"]} */
+/** Return a network whose time and condition a probe can replace by neutral ones. @param {import("./gpu.js").Network} network @param {number} T @param {Words | null} words @param {number | null} nullLabel @returns {Model["network"]} */
 function cuttable(network, T, words, nullLabel) {
-  /** The condition that takes the place of a cut one, made at first use. @type {Condition | undefined} */
+  /** The empty condition that replaces a cut one, created at first use. @type {Condition | undefined} */
   let none;
   return (x, tIndex, condition, probe) => {
     const time = probe?.cut?.has("time") ? Math.floor(T / 2) - 1 : Math.fround(tIndex);

@@ -1,18 +1,18 @@
-// The weights that learn, and their gradients, in the kernel's memory.
+// The trained weights and their gradients, in the kernel's memory.
 
 /** @import { Memory } from "./kernel.js" */
 /** @import { BatchKernel } from "./tape.js" */
-/** Places of a tensor's numbers, in PyTorch's order, and of their gradients. @typedef {{ name: string, shape: number[], length: number, at: number, grad: number }} Parameter */
+/** A tensor in PyTorch's order: the places of its values and of their gradients. @typedef {{ name: string, shape: number[], length: number, at: number, grad: number }} Parameter */
 
 export class Parameters {
-  /** By the tensors' names, in their order. @type {Map<string, Parameter>} */
+  /** The tensors by name, in their order in memory. @type {Map<string, Parameter>} */
   all = new Map();
-  /** Names of the tensors that no layer took. @type {Set<string>} */
+  /** Names of the tensors that no layer has taken. @type {Set<string>} */
   #left;
-  /** How many numbers lie behind each other, with the gaps that keep each tensor at a multiple of four. */
+  /** Number of values, with the padding that starts each tensor at a multiple of four. */
   size = 0;
 
-  /** All weights, behind each other, and behind them their gradients. @param {Memory<BatchKernel>} memory @param {Iterable<[string, number[]]>} shapes by name */
+  /** Take memory for all weights, and after them for their gradients. @param {Memory<BatchKernel>} memory @param {Iterable<[string, number[]]>} shapes by name */
   constructor(memory, shapes) {
     this.m = memory;
     for (const [name, shape] of shapes) {
@@ -30,17 +30,17 @@ export class Parameters {
     this.#left = new Set(this.all.keys());
   }
 
-  /** All weights as they lie in the memory. A view: it ends when the memory grows. */
+  /** A view of all weights. It becomes invalid when the memory grows. */
   get weights() {
     return this.m.f.subarray(this.at, this.at + this.size);
   }
 
-  /** All gradients, likewise. */
+  /** A view of all gradients. It becomes invalid when the memory grows. */
   get gradients() {
     return this.m.f.subarray(this.grad, this.grad + this.size);
   }
 
-  /** The tensor of a layer. @param {string} name @param {number[]} shape it must have */
+  /** Return the tensor of a layer, and check its shape. @param {string} name @param {number[]} shape it must have */
   take(name, ...shape) {
     const found = this.all.get(name);
     if (`${found?.shape}` !== `${shape}`) throw new Error(`${name} has shape ${found?.shape}, not ${shape}`);
@@ -48,7 +48,7 @@ export class Parameters {
     return /** @type {Parameter} */ (found);
   }
 
-  /** Call it once all layers are made. */
+  /** Check that the layers took all tensors. Call this after all layers are made. */
   finish() {
     const [name] = this.#left;
     if (name) throw new Error(`no layer has ${name}`);
@@ -63,7 +63,7 @@ export class Parameters {
     }
   }
 
-  /** The tensors of numbers that lie as the weights do. @param {Float32Array} numbers such as the weights, their gradients or their average */
+  /** Split an array in the order of the weights into copies by tensor name. @param {Float32Array} numbers such as the weights, their gradients or their average */
   split(numbers) {
     return new Map(
       [...this.all.values()].map(({ name, at, length }) => [name, numbers.slice(at - this.at, at - this.at + length)]),

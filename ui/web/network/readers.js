@@ -1,5 +1,5 @@
-// What each block says of x̂_0, and colours for its activity: readers.safetensors, whose format is described in
-// ddpm_core/checkpoint/sidecars/readers_file.py; the twin of `Readers` in ddpm_core/engines/readers.py.
+// Readers estimate x̂_0 from a block's activity and choose colours for it. ddpm_core/checkpoint/sidecars/readers_file.py
+// describes their file, readers.safetensors. ddpm_core/engines/readers.py has the same class in Python.
 import { jsonObject } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";
 import { insideOf } from "./surgery.js";
@@ -12,19 +12,19 @@ import { Weights } from "./weights.js";
 
 const FILE = "readers.safetensors";
 const OTHER = `${FILE} is not a file of readers: delete it, or make it again`;
-const LONGEST = 500_000; // characters of what it says beside tensors
-const LOW = 6 / 29; // where CIELAB's cube root becomes a line
+const LONGEST = 500_000; // most characters of the file's metadata
+const LOW = 6 / 29; // below this value, CIELAB replaces the cube root by a line
 const SRGB = [
   [3.2406, -1.5372, -0.4986],
   [-0.9689, 1.8758, 0.0415],
   [0.0557, -0.204, 1.057],
 ];
 const WHITE = [0.9505, 1, 1.089]; // D65
-/** Whether these are times that ascend. @param {unknown} values */
+/** Whether the values are a list of ascending times. @param {unknown} values */
 const ascend = (values) =>
   Array.isArray(values) && values.length > 0 && values.every((t, i) => Number.isInteger(t) && t > (values[i - 1] ?? 0));
 
-/** Where a time lies among others: the one before it, and the share of the way to the next. @param {number[]} times @param {number} t @returns {[number, number]} */
+/** Return the index of the last time before t, and the fraction of the interval from there to t. @param {number[]} times @param {number} t @returns {[number, number]} */
 function placeOf(times, t) {
   if (times.length === 1) return [0, 0];
   const j = Math.max(
@@ -39,7 +39,7 @@ function placeOf(times, t) {
 
 const isRow = (/** @type {unknown} */ row) => row instanceof Object && Object.values(row).every(Number.isFinite);
 
-/** Whether this is what the page reads of the figures of `python -m benchmarks inside`. @param {Record<string, any>} figures */
+/** Whether `figures` has the fields that the page reads from `python -m benchmarks inside`. @param {Record<string, any>} figures */
 function areFigures(figures) {
   if (!(figures instanceof Object) || Array.isArray(figures)) return false;
   if (!Object.keys(figures).length) return true;
@@ -71,10 +71,10 @@ export class Readers {
   #channels = 0;
   /** @type {Float32Array} */
   #mean = new Float32Array();
-  /** Numbers a side of what is read. */
+  /** Side length of the estimated x̂_0, in values. */
   size = 0;
 
-  /** Throws a UserError for a file of something else. @param {ArrayBuffer} file */
+  /** Throws a UserError for a file without readers. @param {ArrayBuffer} file */
   constructor(file) {
     try {
       const weights = new Weights(file, FILE);

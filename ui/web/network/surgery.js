@@ -16,8 +16,9 @@ import { chain } from "../process/runs.js";
  * What a lane shows of its network, and what is changed there: JSON, the same for every engine. Names are those of `Inside`
  * in ddpm_core/engines/blocks.py: of blocks ("down 1", …, "middle", "up 1", …); what is cut may also be skips ("skips 7"),
  * "attention", "condition" or "time". steps: the first one, counted from 0, and the one before which it ends; all without it.
+ * A change holds at the times of these steps: between the t before the first and the s of the last, both left out.
  * look: a place, from 0 to below 1 of each side, of which is shown where it looks. lane: an earlier one with the same times,
- * whose block at the same step takes the place of this one's. Of a block that is both cut and grafted in a step, nothing is
+ * whose block at the same step and time takes the place of this one's. Of a block that is both cut and grafted in a step, nothing is
  * left.
  * @typedef {{
  *   taps?: string[],
@@ -29,8 +30,8 @@ import { chain } from "../process/runs.js";
  */
 
 /**
- * What a network can be opened at, as `Inside` in ddpm_core/engines/blocks.py has it: the blocks by their names, on the way of x
- * through the network; and the names of the skips, the coarsest first: "skips 7" carries what has 7 numbers a side.
+ * List the blocks of a network by name, in the order in which x passes them, and the names of the skips, the coarsest first:
+ * "skips 7" carries images of 7 × 7. `Inside` in ddpm_core/engines/blocks.py has the same names.
  * @param {Config} config checked @returns {{ blocks: Record<string, Block>, skips: string[] }}
  */
 export function insideOf(config) {
@@ -59,32 +60,43 @@ export function insideOf(config) {
 /**
  * The lanes for `sideBySide`, each with its surgery; taps(lane, seed): what its newest step has shown, by the names of
  * blocks, with the condition; with guidance then without it. looks(lane, seed): where the place looked in it, with the
- * condition. Throws a UserError for what can't be opened.
+ * condition. time(lane, seed): the t of what is shown. Throws a UserError for what can't be opened.
  * With guidance, both evaluations take from those of the other lane, or from its only one. Where a step evaluates more
- * than once, as with corrections, the last evaluation is shown and grafted.
+ * than once, as with corrections, the last evaluation is shown. A graft takes the last one at its time.
  * @template {Lane} L @param {L[]} lanes
  */
 export function opened(lanes) {
   for (const [number, { surgery }] of lanes.entries()) if (surgery) check(lanes, number, surgery);
-  /** Of each lane what its newest step shows, by seed. @type {Map<Seed, Probe[]>[]} */
+  /**
+   * The probes of each lane's newest step, by seed and by the time of the evaluation. last: the newest of these times.
+   * @type {Map<Seed, { index: number, last: number, at: Map<number, Probe[]> }>[]}
+   */
   const newest = lanes.map(() => new Map());
+  /** What the newest evaluation shows. @param {number} lane @param {Seed} seed @returns {Probe[]} */
+  const shownOf = (lane, seed) => {
+    const seen = newest[lane].get(seed);
+    return seen?.at.get(seen.last) ?? [];
+  };
   const operated = lanes.map((lane, number) => {
     const { taps = [], look = null, cut = [], graft = [] } = lane.surgery ?? {};
     const given = lanes.flatMap(({ surgery }) => surgery?.graft ?? []).filter((one) => one.lane === number);
     const shown = [...taps, ...given.map(({ name }) => name)];
     if (!look && ![...shown, ...cut, ...graft].length) return lane;
-    const probes = (/** @type {number} */ index, /** @type {Seed} */ seed) => {
+    const { pairs } = chain(lane.model, lane);
+    const probes = (/** @type {number} */ index, /** @type {Seed} */ seed, /** @type {number} */ t) => {
       /** @type {(one: { steps?: [number, number] }) => boolean} */
-      const isOn = ({ steps: [from, to] = [0, Number.POSITIVE_INFINITY] }) => index >= from && index < to;
+      const isOn = ({ steps: [from, to] = [0, pairs.length] }) =>
+        t > pairs[to - 1][1] && t < (pairs[from - 1]?.[0] ?? Number.POSITIVE_INFINITY);
+      const given = (/** @type {number} */ lane) => newest[lane].get(seed)?.at.get(t) ?? shownOf(lane, seed);
       const found = [0, 1].map((which) => ({
         taps: new Map(shown.map((name) => [name, /** @type {Tap | null} */ (null)])),
         cut: new Set(cut.filter(isOn).map(({ name }) => name)),
-        graft: new Map(
-          graft.filter(isOn).map(({ name, lane }) => [name, blockOf(newest[lane].get(seed), which, name)]),
-        ),
+        graft: new Map(graft.filter(isOn).map(({ name, lane }) => [name, blockOf(given(lane), which, name)])),
         ...(look ? { look: { place: look, maps: [] } } : {}),
       }));
-      newest[number].set(seed, found);
+      const before = newest[number].get(seed);
+      const at = before?.index === index ? before.at : new Map();
+      newest[number].set(seed, { index, last: t, at: at.set(t, found) });
       return found;
     };
     return { ...lane, probes };
@@ -93,15 +105,17 @@ export function opened(lanes) {
     lanes: operated,
     /** @param {number} lane @param {Seed} seed @returns {Map<string, Tap>[]} */
     taps(lane, seed) {
-      const found = (newest[lane].get(seed) ?? []).map(({ taps }) => /** @type {Map<string, Tap>} */ (taps));
+      const found = shownOf(lane, seed).map(({ taps }) => /** @type {Map<string, Tap>} */ (taps));
       return found.filter((taps) => taps.size && [...taps.values()].every(Boolean));
     },
     /** @param {number} lane @param {Seed} seed */
-    looks: (lane, seed) => newest[lane].get(seed)?.[0].look?.maps ?? [],
+    looks: (lane, seed) => shownOf(lane, seed)[0]?.look?.maps ?? [],
+    /** @param {number} lane @param {Seed} seed */
+    time: (lane, seed) => newest[lane].get(seed)?.last ?? 0,
   };
 }
 
-/** The numbers of a block in an evaluation of a step, or in the step's only one. @param {Probe[] | undefined} probes @param {number} which @param {string} name */
+/** The values of a block in evaluation `which` of a step, or in the first evaluation if there is only one. @param {Probe[] | undefined} probes @param {number} which @param {string} name */
 function blockOf(probes, which, name) {
   const tap = probes?.[which].taps?.get(name) ?? probes?.[0].taps?.get(name);
   return /** @type {Tap} */ (tap).data;

@@ -1,4 +1,4 @@
-// Images of several pictures at once, and the tape on which their layers note how the gradient goes back.
+// Images of several pictures at once, and the tape on which layers record their backward functions.
 
 /** @import { Memory } from "./kernel.js" */
 /** @import { Parameters } from "./parameters.js" */
@@ -10,8 +10,8 @@
  * @typedef {Record<BatchLoop, (...sizes: number[]) => void> & { squares: (at: number, count: number) => number }} BatchKernel
  */
 /**
- * Planes of h rows of w places of n numbers, one for each picture. `grad` is the place of its gradient, which lies alike: 0 is none
- * yet. Nothing wants the gradient of a constant.
+ * An image has the shape [c][h][w][n], for n pictures. `grad` is the place of its gradient, which has the same shape; 0 means
+ * that there is none yet. A constant needs no gradient.
  * @typedef {{ at: number, c: number, h: number, w: number, plane: number, grad: number, constant: boolean }} BatchImage
  */
 
@@ -21,7 +21,7 @@ export const up = (n, step) => Math.ceil(n / step) * step;
 export class Tape {
   /** The backward functions, in the order of the layers. @type {(() => void)[]} */
   #steps = [];
-  /** What layers do when the weights of a step are there, and when its gradients are. @type {{ pack: () => void, unpack: () => void }[]} */
+  /** Layers that reorder their weights when a step begins, and their gradients when it ends. @type {{ pack: () => void, unpack: () => void }[]} */
   #maps = [];
   #floor;
 
@@ -35,14 +35,14 @@ export class Tape {
 
   // --- A step
 
-  /** Begin a step: take the weights as they are now, and set all gradients to 0. What is in the memory now stays there. */
+  /** Begin a step: read the current weights, and set all gradients to 0. Memory taken before this call stays allocated. */
   begin() {
     this.#floor = this.m.top;
     this.weights.gradients.fill(0);
     for (const map of this.#maps) map.pack();
   }
 
-  /** Go back from the gradient of an image to those of the weights, which are added to the step's. This frees all images. @param {BatchImage} out @param {Float32Array} gradient as `read` orders it */
+  /** Backpropagate an image's gradient, and add to the gradients of the weights. This frees all images. @param {BatchImage} out @param {Float32Array} gradient as `read` orders it */
   back(out, gradient) {
     this.claim(out);
     this.fill(gradient, out.grad, out);
@@ -50,18 +50,18 @@ export class Tape {
     this.forget();
   }
 
-  /** End a step: bring the gradients of all its batches into the parameters' order. */
+  /** End a step: add the gradients of all its batches to those of the parameters, in PyTorch's order. */
   end() {
     for (const map of this.#maps) map.unpack();
   }
 
-  /** Free all images of the step without going back. */
+  /** Free all images of the step without backpropagation. */
   forget() {
     this.#steps = [];
     this.m.top = this.#floor;
   }
 
-  /** Return what a function computes. Its images are freed, and no gradient goes back through them. @template T @param {() => T} compute */
+  /** Return the result of a function without backpropagation through it. Its images are freed. @template T @param {() => T} compute */
   evaluate(compute) {
     const { top } = this.m;
     const { length } = this.#steps;
@@ -73,24 +73,24 @@ export class Tape {
 
   // --- For layers
 
-  /** Note what goes back through a layer. @param {() => void} step */
+  /** Record the backward function of a layer. @param {() => void} step */
   note(step) {
     this.#steps.push(step);
   }
 
-  /** Note a layer whose weights lie otherwise than the parameters. @param {{ pack: () => void, unpack: () => void }} map */
+  /** Register a layer that keeps its weights in another order than the parameters. @param {{ pack: () => void, unpack: () => void }} map */
   register(map) {
     this.#maps.push(map);
   }
 
-  /** The place of `count` zeros. @param {number} count */
+  /** Allocate `count` zeros and return their place. @param {number} count */
   zeros(count) {
     const at = this.m.take(count);
     this.m.f.fill(0, at, at + count);
     return at;
   }
 
-  /** A new image, whatever its numbers are. The kernel writes four channels at once. @param {number} c @param {number} h @param {number} w @returns {BatchImage} */
+  /** Allocate an uninitialised image. Its channels are rounded up to a multiple of 4, because the kernel writes 4 at once. @param {number} c @param {number} h @param {number} w @returns {BatchImage} */
   image(c, h, w) {
     const plane = h * w * this.n;
     return { at: this.m.take(up(c, 4) * plane), c, h, w, plane, grad: 0, constant: false };
@@ -107,7 +107,7 @@ export class Tape {
       for (let i = 0, from = (j % count) * size; i < size; i++) f[at + i * n + j] = numbers[from + i];
   }
 
-  /** Whether an image has a gradient, to which more is to be added. If not, it gets the place for one. @param {BatchImage} x */
+  /** Return whether an image has a gradient already. If not, allocate an uninitialised one. @param {BatchImage} x */
   claim(x) {
     if (x.grad) return true;
     x.grad = this.m.take(up(x.c, 4) * x.plane);
@@ -130,7 +130,7 @@ export class Tape {
     else x.grad = at;
   }
 
-  /** Add sums over the pictures to gradients of weights. @param {number} grad the first of them @param {number} from the first number @param {number} step to those of the next weight @param {number} count of weights */
+  /** Sum over the pictures, and add the sums to gradients of weights. @param {number} grad the first of them @param {number} from the first number @param {number} step to those of the next weight @param {number} count of weights */
   total(grad, from, step, count) {
     const { f } = this.m;
     for (let i = 0, at = from; i < count; i++, at += step) {
@@ -150,7 +150,7 @@ export class Tape {
     m.top = top;
   }
 
-  /** For each row of an image: its place, and that in planes with a border. @param {BatchImage} x @param {Frame} frame @param {(from: number, to: number, count: number) => void} visit */
+  /** Call `visit` for each row of an image: with its offset in the image, its place in the frame, and its length. @param {BatchImage} x @param {Frame} frame @param {(from: number, to: number, count: number) => void} visit */
   #rows({ c, h, w, plane }, frame, visit) {
     for (let i = 0; i < c * h; i++) {
       const [channel, y] = [Math.floor(i / h), i % h];
@@ -163,10 +163,10 @@ export class Tape {
     this.#rows(x, frame, (from, to, count) => this.m.f.copyWithin(to, x.at + from, x.at + from + count));
   }
 
-  /** Add what is in a frame to the gradient of an image. @param {BatchImage} x @param {Frame} frame */
+  /** Add the values in a frame to the gradient of an image. @param {BatchImage} x @param {Frame} frame */
   unframe(x, frame) {
     this.#rows(x, frame, (from, to, count) => this.m.run.add(to, x.grad + from, count));
   }
 }
 
-/** Planes with a border around an image, whose first number is at `inner`. @typedef {{ inner: number, plane: number, row: number }} Frame */
+/** Planes with a border around an image. `inner` is the place of the image's first value. @typedef {{ inner: number, plane: number, row: number }} Frame */

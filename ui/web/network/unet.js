@@ -1,4 +1,4 @@
-// diffusers' UNet2DModel, and its UNet2DConditionModel, which takes words: one image at a time, or as many as its layers take.
+// diffusers' UNet2DModel, and its UNet2DConditionModel for prompts. The layers decide how many pictures one evaluation takes.
 import { UserError } from "../process/errors.js";
 import { Blocks } from "./blocks.js";
 
@@ -11,7 +11,7 @@ import { Blocks } from "./blocks.js";
 
 const f32 = Math.fround;
 
-/** The sines and cosines of times, as torch rounds them. @param {Config} config @param {number} size @param {number[]} times */
+/** Return the sinusoidal embedding of times, rounded as PyTorch rounds it. @param {Config} config @param {number} size @param {number[]} times */
 function waves(config, size, times) {
   const half = Math.floor(size / 2);
   const out = new Float32Array(size * times.length);
@@ -33,12 +33,12 @@ export class UNet {
     this.config = config;
     this.isWorded = config._class_name === "UNet2DConditionModel";
     this.isScaled = config.resnet_time_scale_shift === "scale_shift";
-    this.wide = config.time_embedding_dim ?? 4 * first; // numbers of the time's embedding
+    this.wide = config.time_embedding_dim ?? 4 * first; // dimension of the time embedding
     const style = { groups: config.norm_num_groups, eps: config.norm_eps, act, wide: this.wide, scaled: this.isScaled };
     this.blocks = new Blocks(layers, style);
     this.entry = layers.conv("conv_in", config.in_channels, first);
     this.embedding = this.#embedding();
-    const skips = [first]; // their channels
+    const skips = [first]; // channels of each skip connection
     this.down = this.#down(skips);
     this.middle = config.mid_block_type ? this.#middle() : null;
     this.up = this.#up(skips);
@@ -48,14 +48,14 @@ export class UNet {
   }
 
   /**
-   * Evaluate the network: numbers in and out are channels of rows of columns. On a GPU this gives a promise.
+   * Evaluate the network. Input and output have the shape [channels][rows][columns]. On a GPU this returns a promise.
    * @param {Float32Array} picture @param {Time} t @param {Condition} condition @param {Probe} [probe] @returns {Float32Array}
    */
   network(picture, t, condition, probe) {
     return this.L.evaluate(() => this.L.read(this.forward(picture, t, condition, probe)));
   }
 
-  /** How much each place takes from each token of a prompt, the mean over heads and layers. @param {Float32Array} picture @param {number} t @param {Float32Array} states of words */
+  /** Return the attention of each position to each token of a prompt: the mean over heads and layers. @param {Float32Array} picture @param {number} t @param {Float32Array} states of words */
   attention(picture, t, states) {
     /** @type {Probe["words"] & {}} */
     const maps = [];
@@ -70,7 +70,7 @@ export class UNet {
     });
   }
 
-  /** The image that an evaluation ends with. @param {Float32Array} picture @param {Time} t @param {Condition} condition @param {Probe} probe */
+  /** Return the network's output as an image of its layers. @param {Float32Array} picture @param {Time} t @param {Condition} condition @param {Probe} probe */
   forward(picture, t, condition, probe = {}) {
     const { L, config } = this;
     const { in_channels: inputs, sample_size: side } = config;
@@ -104,7 +104,7 @@ export class UNet {
     return this.exit(x, { scales: this.norm(x), act: this.isWorded ? config.act_fn : "silu" });
   }
 
-  /** Show and change what a block gives, as the probe asks. @param {string} name @param {Image} x */
+  /** Record or replace the output of a block, as the probe requests. @param {string} name @param {Image} x */
   #open(name, x) {
     const { L } = this;
     const { cut, graft, taps } = this.blocks.probe;
@@ -114,7 +114,7 @@ export class UNet {
     return x;
   }
 
-  /** x and a skip, which the probe may cut. @param {Image} x @param {Image} skip */
+  /** Concatenate x and a skip, which becomes 0 if the probe cuts it. @param {Image} x @param {Image} skip */
   #concat(x, skip) {
     const both = this.L.concat(x, skip);
     const { c, h, w } = skip;
@@ -124,7 +124,7 @@ export class UNet {
 
   // --- How the parts are made
 
-  /** The embedding of time and condition that all residual blocks get. */
+  /** Return a function for the embedding of time and condition, which all residual blocks receive. */
   #embedding() {
     const { L, config, wide } = this;
     const [first] = config.block_out_channels;
@@ -148,7 +148,7 @@ export class UNet {
     };
   }
 
-  /** The blocks on the way down. @param {number[]} skips to which it adds the channels of its own */
+  /** Build the down blocks, and append the channels of their skips. @param {number[]} skips channels of the skips */
   #down(skips) {
     const { block_out_channels: widths, layers_per_block: count, down_block_types: types } = this.config;
     let [c] = widths;
@@ -182,7 +182,7 @@ export class UNet {
     return (x, time, states) => two(between(one(x, time), /** @type {Image} */ (states)), time);
   }
 
-  /** The blocks on the way up. @param {number[]} skips of which each layer takes the last */
+  /** Build the up blocks. @param {number[]} skips channels of the skips; each layer removes the last */
   #up(skips) {
     const { block_out_channels: widths, layers_per_block: count, up_block_types: types } = this.config;
     const deepest = widths.length - 1;
@@ -197,7 +197,7 @@ export class UNet {
     });
   }
 
-  /** A residual block, and attention. @param {string} block @param {number} i @param {string} type @param {number} c @param {number} level @returns {Layer} */
+  /** Build a residual block, followed by attention if `type` has it. @param {string} block @param {number} i @param {string} type @param {number} c @param {number} level @returns {Layer} */
   #layer(block, i, type, c, level) {
     const name = `${block}.attentions.${i}`;
     const width = this.config.block_out_channels[level];

@@ -9,9 +9,9 @@ import { up } from "./tape.js";
 /** @typedef {ReturnType<typeof sizesOf>} Sizes */
 /** @typedef {{ scales?: Normalisation | null, act?: string | null, shift?: BatchImage | null, add?: BatchImage | null, out?: BatchImage }} Around as in layers.js; an activation comes only behind scales */
 
-const APART = 16; // numbers between matrices that are read and written at once: else they share a set of a cache
-const BAND = 65536; // numbers of the tiles that are transformed at once: 256 kB
-/** Products that are not 0: the first of each run, and how many. Where each pixel is seen as four, the third of each four is 0. */
+const APART = 16; // values between two matrices that are used at once, so that they don't share a cache set
+const BAND = 65536; // values of the tiles that are transformed at once: 256 kB
+/** Runs of nonzero products: index of the first, and their number. In an enlarged image, every third of four products is 0. */
 const RUNS = {
   all: [[0, 16]],
   enlarged: [
@@ -23,7 +23,7 @@ const RUNS = {
   ],
 };
 
-/** Sizes for c channels and o outputs of h × w places of n pictures. @param {number} c @param {number} o @param {number} h @param {number} w @param {number} n */
+/** Compute the sizes of the buffers for c channels and o outputs of h × w pixels of n pictures. @param {number} c @param {number} o @param {number} h @param {number} w @param {number} n */
 function sizesOf(c, o, h, w, n) {
   const [high, wide] = [(h + 1) >> 1, (w + 1) >> 1]; // tiles
   const rows = Math.min(high, Math.max(1, Math.floor(BAND / (16 * (c + o) * wide * n)))); // rows of tiles in a band
@@ -33,13 +33,13 @@ function sizesOf(c, o, h, w, n) {
 }
 
 export class Winograd {
-  /** @param {Tape} tape @param {string} name @param {number} from channels @param {number} to @param {boolean} isEnlarged whether each pixel is seen as four */
+  /** @param {Tape} tape @param {string} name @param {number} from channels @param {number} to @param {boolean} isEnlarged whether each pixel is first repeated to 2 × 2 */
   constructor(tape, name, from, to, isEnlarged) {
     this.tape = tape;
     this.from = from;
     this.to = to;
     this.isEnlarged = isEnlarged;
-    this.c = up(from, 4); // with channels of zeros
+    this.c = up(from, 4); // padded with channels of zeros
     this.o = up(to, 4);
     this.weight = tape.weights.take(`${name}.weight`, to, from, 3, 3);
     this.bias = tape.weights.take(`${name}.bias`, to);
@@ -50,7 +50,7 @@ export class Winograd {
     tape.register(this);
   }
 
-  /** Transform the weights, for forward and back, and set the gradient of the transformed ones to 0. */
+  /** Transform the weights for both passes, and set the gradients of the transformed weights to 0. */
   pack() {
     const { m } = this.tape;
     const { weight, from, to, next } = this;
@@ -65,12 +65,12 @@ export class Winograd {
     this.tape.m.run.unfilters(weight.grad, 9 * from, 9, to, from, this.grad, 4 * this.c, next);
   }
 
-  /** Bands of rows of tiles: the first, and how many. @param {Sizes} sizes */
+  /** Yield the bands of tile rows: the first row, and the number of rows. @param {Sizes} sizes */
   *#bands({ high, rows }) {
     for (let y = 0; y < high; y += rows) yield [y, Math.min(rows, high - y)];
   }
 
-  /** The image of x. @param {BatchImage} x @param {Around} around */
+  /** Return the convolution of x, and record its backward pass. @param {BatchImage} x @param {Around} around */
   forward(x, around) {
     const { m, n } = this.tape;
     const times = this.isEnlarged ? 2 : 1;
@@ -99,7 +99,7 @@ export class Winograd {
     return this.isEnlarged ? RUNS.enlarged : RUNS.all;
   }
 
-  /** The place of x with what comes before the convolution, in a border of zeros. @param {BatchImage} x @param {Around} around @param {Sizes} sizes */
+  /** Return the place of the convolution's input: x, normalised or enlarged, with a border of zeros. @param {BatchImage} x @param {Around} around @param {Sizes} sizes */
   #pad(x, { scales, act }, { h, w, high, plane, row }) {
     const { m, n } = this.tape;
     const { c, from } = this;
@@ -113,7 +113,7 @@ export class Winograd {
     return a;
   }
 
-  /** The place of what is added to each channel of each picture: the bias, and the shift. @param {BatchImage | null | undefined} shift */
+  /** Return the place of the sums of bias and shift, for each channel and picture. @param {BatchImage | null | undefined} shift */
   #offsets(shift) {
     const { m, n } = this.tape;
     const at = m.take(this.to * n);
@@ -150,7 +150,7 @@ export class Winograd {
     if (add) tape.pass(add, out.grad);
   }
 
-  /** Winograd's products of both gradients, that of the data where `grad` is its place. @param {BatchImage} out @param {number} a @param {number} grad @param {Sizes} sizes */
+  /** Compute the gradient of the weights, and, unless `grad` is 0, the gradient of the data at the place `grad`. @param {BatchImage} out @param {number} a @param {number} grad @param {Sizes} sizes */
   #products(out, a, grad, sizes) {
     const { m, n } = this.tape;
     const { h, w, wide, plane, row, tiles, nextA, nextM } = sizes;
@@ -173,7 +173,7 @@ export class Winograd {
     }
   }
 
-  /** Go back to an image that came as it is, or enlarged. @param {BatchImage} x @param {Frame} frame @param {boolean} more whether it had a gradient */
+  /** Add the gradient in a frame to that of x, which was copied or enlarged into the frame. @param {BatchImage} x @param {Frame} frame @param {boolean} more whether it had a gradient */
   #leave(x, frame, more) {
     const { m, n } = this.tape;
     if (!more) m.f.fill(0, x.grad, x.grad + x.c * x.plane);

@@ -18,10 +18,10 @@ import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
 /**
  * steps, sampler, spacing: null is the model's own. The sampler's options stand beside them, by their names. start: the t of xT, where a chain begins below T.
  * label, negative: the condition, and the one that guidance leads away from. xT: instead of the seed's. probes: of the
- * evaluations of step `index`, as `predict` takes them: see network/surgery.js.
+ * evaluations of step `index` at time t, as `predict` takes them: see network/surgery.js.
  * @typedef {{
  *   seed: Seed, steps?: number | null, sampler?: string | null, spacing?: string | null, start?: number | null, clip?: boolean | null, label?: Condition, negative?: Condition,
- *   guidance?: number | null, xT?: Float32Array, probes?: (index: number, seed: Seed) => Probe[],
+ *   guidance?: number | null, xT?: Float32Array, probes?: (index: number, seed: Seed, t: number) => Probe[],
  * } & Record<string, any>} Settings
  * @typedef {{ shared: number, onStep: (step: Step, seed: Seed) => Float32Array }} Touch of a lane that has so many steps of
  *   the first one, and goes on from what onStep makes of x
@@ -115,7 +115,7 @@ export function begin(model, { seed, xT, clip, probes, ...asked }) {
   return {
     x: xT ?? gaussian(seed, 0, n),
     evaluate: (/** @type {Float32Array} */ x, /** @type {number} */ t, /** @type {number} */ index) =>
-      predict(model, x, t, { both, guidance, clip, probes: probes?.(index, seed) }),
+      predict(model, x, t, { both, guidance, clip, probes: probes?.(index, seed, t) }),
     noise: (/** @type {number} */ index) => gaussian(seed, index + 1, n),
   };
 }

@@ -56,25 +56,35 @@ async function ran(touch, from = null, values = {}) {
 }
 const at = ({ run: { states } }, s) => ({ s, states });
 
-test("a run begins at a state of the run before, and gives what the whole run gives", async () => {
+for (const [sampler, evaluations] of [
+  ["ddpm", (steps) => steps],
+  ["heun", (steps) => 2 * steps - 1], // two in each step but the last
+])
+  test(`a run of ${sampler} begins at a state of the run before, and gives what the whole run gives`, () =>
+    continued({ sampler, spacing: "linspace", S_churn: sampler === "heun" ? 5 : 0 }, evaluations));
+
+/** Check that touched runs begin in the middle. evaluations: of a picture in so many last steps of a run. */
+async function continued(values, evaluations) {
   const [one, other] = [stroke(EARLIER, 3), stroke(LATE, 7)];
-  const plain = await ran("");
-  assert.deepEqual([plain.last.state, plain.evaluated], ["finished", 2 * STEPS]);
-  const [first, second] = [await ran(one), await ran(`${one}_${other}`)];
+  const run = (touch, from = null) => ran(touch, from, values);
+  const plain = await run("");
+  assert.deepEqual([plain.last.state, plain.evaluated], ["finished", 2 * evaluations(STEPS)]);
+  const [first, second] = [await run(one), await run(`${one}_${other}`)];
   const touched = first.times.indexOf(first.run.plan.lanes[1].touch[0].t);
   const before = plain.times[touched - 1];
-  const rest = await ran(one, at(plain, before));
+  const rest = await run(one, at(plain, before));
   assert.deepEqual(rest.frames, first.frames);
   assert.deepEqual(rest.run.recording, first.run.recording);
-  assert.equal(rest.evaluated, 2 * (1 + 2 * (STEPS - touched - 1))); // the touched step itself is of both lanes
+  const [after, fromThere] = [evaluations(STEPS - touched - 1), evaluations(STEPS - touched)];
+  assert.equal(rest.evaluated, 2 * (fromThere - after + 2 * after)); // the touched step itself is of both lanes
   // A second stroke begins between the two, at a state in which the lanes differ.
   const between = first.times[touched + 1];
-  const again = await ran(`${one}_${other}`, at(rest, between));
+  const again = await run(`${one}_${other}`, at(rest, between));
   assert.deepEqual(again.frames, second.frames);
-  assert.equal(again.evaluated, 2 * 2 * (STEPS - touched - 2));
+  assert.equal(again.evaluated, 2 * 2 * evaluations(STEPS - touched - 2));
   // Taken back, the first stroke alone is the first run again.
-  assert.deepEqual((await ran(one, at(again, between))).frames, first.frames);
-});
+  assert.deepEqual((await run(one, at(again, between))).frames, first.frames);
+}
 
 test("a run whose state is not kept is asked for as a whole", async () => {
   const plain = await ran("");

@@ -35,7 +35,12 @@ async function compute(plan, [model], work) {
     ...{ taps: names, look: plan.place },
   };
   const whole = { ...own, surgery: { taps: names, look: plan.place } };
-  const { lanes, taps, looks: maps } = opened([...donor, whole, ...(changed.size ? [{ ...own, surgery: other }] : [])]);
+  const {
+    lanes,
+    taps,
+    looks: maps,
+    time,
+  } = opened([...donor, whole, ...(changed.size ? [{ ...own, surgery: other }] : [])]);
   const r2 = readers && Object.fromEntries(names.map((name) => [name, times.map((t) => rounded(readers.r2(name, t)))]));
   const figures = readers && Object.keys(readers.about.figures).length ? readers.about.figures : null;
   work.give({ kind: "plan", blocks: names.map((name) => ({ name, ...blocks[name] })), skips, r2, figures });
@@ -48,7 +53,10 @@ async function compute(plan, [model], work) {
       const pictures = { x: [shown(model, x)], x0: [shown(model, x0)] };
       const [found] = taps(lane, seed);
       const seen = maps(lane, seed).map(({ name, ...map }) => ({ layer: name, maps: mapsOf(map) }));
-      const looked = { ...looks(model, readers, found, t, request.block), ...(seen.length ? { looks: seen } : {}) };
+      const looked = {
+        ...looks(model, readers, found, time(lane, seed), request.block),
+        ...(seen.length ? { looks: seen } : {}),
+      };
       work.give({ kind: "inside", lane: number, k, t, ...pictures, ...looked });
       if (!k && !number) held = fitting(times.length, (lanes.length - donor.length) * sizeOf([pictures, looked]));
       work.recording.rows.set(number, pictures.x);

@@ -121,13 +121,20 @@ export const planner = {
 function script({ request, model, options, cut, times, changed, grafted, place }) {
   const { checkpoint, seed, graft_block: block } = request;
   const every = changed.size === times.length;
-  const when = every ? "" : ", when=lambda t: t in times";
   const named = /** @type {(options: Options) => string} */ (given) =>
     keywords(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null)));
-  const inTimes = every ? "" : " if t in times else found";
+  // Heun evaluates the network at other times, too: after churn, and at the end of a step.
+  const isHeun = options.sampler === "heun";
+  const low = times.find((t) => t < Math.min(...changed)) ?? 0;
+  const high = times.findLast((t) => t > Math.max(...changed));
+  const inside = isHeun ? `${low} < t${high ? ` < ${high}` : ""}` : "t in times";
+  const when = every ? "" : `, when=lambda t: ${inside}`;
+  const taken = isHeun ? "taken[t]" : `donor.taps[${literal(block)}]`;
+  const kept = ["taken = {}", `donor.change(${literal(block)}, lambda found, t: taken.update({t: found}) or found)`];
   const graft = [
     "donor = ddpm_core.inside(model)",
-    `opened.change(${literal(block)}, lambda found, t: donor.taps[${literal(block)}]${inTimes})`,
+    ...(isHeun ? kept : []),
+    `opened.change(${literal(block)}, lambda found, t: ${taken}${every ? "" : ` if ${inside} else found`})`,
     `steps = zip(ddpm_core.trajectory(donor.model, [${seed}], ${named(grafted ?? options)}),`,
     `            ddpm_core.trajectory(opened.model, [${seed}], ${named(options)}))`,
     "for _, step in steps:",
@@ -138,7 +145,7 @@ function script({ request, model, options, cut, times, changed, grafted, place }
     '        Image.fromarray(maps.numpy()).save(f"step-{step.index + 1}-{name}.png")',
   ];
   const read = [
-    "    read = [model.pictures(readers.read(name, tap[:1], step.t))[0] for name, tap in opened.taps.items()]",
+    "    read = [model.pictures(readers.read(name, tap[:1], opened.t))[0] for name, tap in opened.taps.items()]",
     "    x_0 = np.concatenate([*read, x_0], 1)",
   ];
   return lines(
@@ -150,7 +157,7 @@ function script({ request, model, options, cut, times, changed, grafted, place }
     `model = ${load(checkpoint, model)}`,
     "opened = ddpm_core.inside(model)",
     ...(model.readers ? ["readers = ddpm_core.readers(model)"] : []),
-    ...(changed.size && !every ? [`times = ${literal([...changed])}`] : []),
+    ...(changed.size && !every && !isHeun ? [`times = ${literal([...changed])}`] : []),
     ...(place ? [`opened.look(${place.join(", ")})`] : []),
     ...(cut.length ? [`opened.cut(${cut.map((name) => literal(name)).join(", ")}${when})`] : []),
     ...(grafted ? graft : [`for step in ddpm_core.trajectory(opened.model, [${seed}], ${named(options)}):`]),
