@@ -11,7 +11,7 @@ import { WORDS } from "../words/page.js";
 /** @typedef {{ part: string, values: Values, title: string, picture: string }} PastRun */
 
 const MOST = 12;
-const SIDE = 64; // pixels: the height of a picture
+const SIDE = 64; // height of a kept picture, in pixels
 const NAME = "lab-runs";
 
 /** Read the last runs. Other pages at this address may have stored something else under this name, so everything is checked. @returns {PastRun[]} */
@@ -21,7 +21,7 @@ export function read() {
   return Array.isArray(runs) ? runs.filter(isRun).slice(0, MOST) : [];
 }
 
-/** A small copy, as the address of an image. @param {HTMLCanvasElement} canvas */
+/** Return a small copy of a canvas as a data URL. @param {HTMLCanvasElement} canvas */
 function small(canvas) {
   const width = (SIDE * canvas.width) / canvas.height;
   const copy = el("canvas", { width, height: SIDE });
