@@ -1,21 +1,21 @@
-// What is said of a picture of the visitor's, and of the files that are taken away.
+// Sentences about a visitor's own picture, and titles of files.
 
 export const UNREADABLE = "This file could not be read as a picture: choose a PNG, JPEG, WEBP, GIF or BMP.";
 export const UNCHOSEN = "Choose a picture first";
 export const NOT_HERE = "Pictures for this model can be chosen once it is downloaded: run it with a seed first";
 export const LATENT = "This model takes no picture of yours. Choose a model of pixels.";
 
-/** A number in a sentence, such as 1,200. @param {number} value */
+/** Write a number for a sentence, such as 1,200. @param {number} value */
 const amount = (value) => Math.round(value).toLocaleString("en");
 
-/** @param {number} megabytes that a file may have */
+/** @param {number} megabytes the limit of a file */
 export const tooLarge = (megabytes) => `This file is too large: choose one of up to ${megabytes} MB.`;
 
 /** @param {number} ratio of the sides @param {number} most */
 export const tooLong = (ratio, most) =>
   `This picture is ${amount(ratio)} times as long as wide: choose one of up to ${most} times.`;
 
-/** @param {number} pixels @param {number} megapixels that it may have */
+/** @param {number} pixels of the picture @param {number} megapixels the limit */
 export const tooManyPixels = (pixels, megapixels) =>
   `This picture has ${amount(pixels / 1e6)} megapixels: choose one of up to ${megapixels}.`;
 
