@@ -1,4 +1,4 @@
-// The reader's picture with noise, and what it is the sum of.
+// The reader's picture with noise, as the sum of the picture and the noise.
 
 import { el, write } from "../../drawing/dom.js";
 import { NOISE } from "../../words/figures.js";
@@ -10,7 +10,7 @@ import { noiseOf, noisy, T, weightsAt } from "../process.js";
 
 const SEED = 7;
 
-/** @param {Figure} figure */
+/** Fill the figure. @param {Figure} figure */
 export function noise(figure) {
   const [clean, added, sum] = [NOISE.picture, NOISE.noise, NOISE.sum].map((name) => figure.tile("ink", name));
   const [signal, sigma] = [el("b", null), el("b", null)];
