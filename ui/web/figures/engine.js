@@ -11,7 +11,7 @@ import { UserError } from "../process/errors.js";
  * @typedef {object} Engine
  * @property {(slot: string, verb: Verb, values: object, take: (piece: any) => void, how?: How) => Promise<boolean>} ask
  *   computes an answer in pieces; a newer question in the same slot ends it. The promise resolves to whether the answer is
- *   complete. It is rejected with a UserError
+ *   complete, and is rejected if the computation fails
  * @property {(ref: string) => boolean} has whether the engine can compute this model
  * @property {(ref: string) => number} bytes the size of a model's files
  * @property {(take: (ref: string, share: number) => void) => void} onLoading reports how much of a model is loaded, from 0 to 1
