@@ -6,7 +6,7 @@ import { UserError } from "../process/errors.js";
 /** The files of a model: their addresses and bytes, by their paths in the checkpoint. @typedef {Record<string, [address: string, bytes: number]>} ModelFiles */
 /** @typedef {keyof typeof VERBS} Verb */
 /** @typedef {{ id: number, slot: string, verb: Verb, values: object, model: string, behind: boolean }} Question */
-/** behind: whether the question waits until no other question does. @typedef {{ model?: string, behind?: boolean }} How */
+/** behind: whether the question waits until all others are answered. @typedef {{ model?: string, behind?: boolean }} How */
 /**
  * @typedef {object} Engine
  * @property {(slot: string, verb: Verb, values: object, take: (piece: any) => void, how?: How) => Promise<boolean>} ask

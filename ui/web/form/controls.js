@@ -22,10 +22,10 @@ import { SAME } from "../words/units.js";
  * @property {() => string} [missing] returns a sentence about what must be chosen first, or ""
  */
 
-const FEW = 7; // names; a choice with more becomes a list
-const MANY = 100; // classes; a model with more gets a text box instead of a list
-const SHORT = 50; // letters of all names together; longer choices become a list
-const SHORTEST = 20; // letters of all class names together; if they have no more, as the digits, each class gets a tile
+const FEW = 7; // number of names; a choice with more becomes a list
+const MANY = 100; // number of classes; a model with more gets a text box instead of a list
+const SHORT = 50; // number of letters in all names together; a choice with more becomes a list
+const SHORTEST = 20; // number of letters in all class names together, up to which each class gets a tile; the digits do
 const SEEDS = 1000; // the dice draw seeds below this number, because short seeds are easy to tell others
 
 let ids = 0;

@@ -1,5 +1,5 @@
-// The entries of a part's Share menu: files of its run, a slide, and scripts. The modules that make these load only when
-// a visitor wants one.
+// The entries of a part's Share menu: files of its run, a slide, and scripts. Their modules load only when a visitor
+// wants one.
 
 import { SHARE, WORDS } from "../words/page.js";
 import { FILES } from "../words/pictures.js";

@@ -1,4 +1,4 @@
-// "Your last runs": the browser keeps a small picture of each with its settings.
+// "Your last runs": the browser stores a small picture and the settings of each run.
 
 import { context2d } from "../drawing/canvas.js";
 import { button, el } from "../drawing/dom.js";

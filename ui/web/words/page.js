@@ -17,7 +17,7 @@ export const PLACES = {
   course: "Course",
 };
 
-/** List the keys and what they do. behind: the projector view hides this key. @param {string[]} places their titles @returns {[keys: string, what: string, behind?: boolean][]} */
+/** List the keys and what they do. behind: whether the projector view leaves the key out. @param {string[]} places their titles @returns {[keys: string, what: string, behind?: boolean][]} */
 export const keysOf = (places) => [
   ["Space", "play, pause"],
   ["← →", "one step"],

@@ -1,6 +1,6 @@
 // Symbols in texts: their names for screen readers, and a tilde that is visible in every browser.
 
-/** Names of letters that have marks, and of ∇, for screen readers, which know only the other Greek letters, √ and ×. @type {Record<string, string>} */
+/** Names of letters with marks, and of ∇. Screen readers can't say these; they can say other Greek letters, √ and ×. @type {Record<string, string>} */
 const WORDS = { α: "alpha", β: "beta", ε: "epsilon", μ: "mu", σ: "sigma", "∇": "gradient of" };
 /** @type {Record<string, string>} */
 const MARKS = { "\u0302": "hat", "\u0303": "tilde", "\u0304": "bar" };

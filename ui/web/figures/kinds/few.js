@@ -6,7 +6,7 @@ import { buttons, namedRow } from "../elements.js";
 
 /** @import { Figure } from "../figure.js" */
 
-const [MANY, TWO, GUIDANCE] = [50, 2, 1.5]; // the last one is the guidance with which the student's teacher was used
+const [MANY, TWO, GUIDANCE] = [50, 2, 1.5]; // numbers of steps; the guidance that the student learned from its teacher
 const STUDENT = "mnist-tiny-2-steps";
 const LABELS = [0, 1, 2, 3, 4];
 

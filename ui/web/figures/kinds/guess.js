@@ -9,7 +9,7 @@ import { T } from "../process.js";
 
 /** @import { Figure } from "../figure.js" */
 
-const SEEDS = [7, 1, 2, 3, 4, 5]; // the first is that of the figure "noise"; 1 to 5 were not chosen for their results
+const SEEDS = [7, 1, 2, 3, 4, 5]; // seeds of the noise: 7 as in the figure "noise"; 1 to 5 were not chosen for their results
 
 /** Fill the figure. @param {Figure} figure */
 export function guess(figure) {

@@ -12,7 +12,7 @@ import { freshNoise, noisy, T, termsOf } from "../process.js";
 /** @typedef {"beta" | "beta_tilde"} Kind */
 
 const STEPS = 20;
-const SEEDS = [1, 2, 3, 4, 5]; // these were not chosen for their results
+const SEEDS = [1, 2, 3, 4, 5]; // seeds of the runs, which were not chosen for their results
 /** @type {Kind[]} */
 const KINDS = ["beta_tilde", "beta"];
 
