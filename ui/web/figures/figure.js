@@ -25,6 +25,7 @@ import { STYLE } from "./style.js";
 
 const NEAR = "600px 0px"; // a figure begins when it is this near to the screen
 const ROOM = 60; // pixels that an embedding frame is higher than its figure
+/** Return the query for the system's dark theme. */
 const system = () => matchMedia("(prefers-color-scheme: dark)");
 
 /** Read the page's settings for figures. @returns {Given} */
@@ -126,6 +127,7 @@ export class Figure extends HTMLElement {
     return this.#begun;
   }
 
+  /** Load the figure's module, and fill the element. */
   async #begin() {
     const load = Object.hasOwn(KINDS, this.name) && KINDS[this.name];
     if (!load || !this.shadowRoot) return;

@@ -97,6 +97,7 @@ export class Tile {
     this.#draw();
   }
 
+  /** Draw the numbers in the current theme. */
   #draw() {
     const { x, side, element } = this;
     const context = element.getContext("2d");

@@ -87,6 +87,7 @@ class OnePicture {
     if (own) this.change(own, "reader");
   }
 
+  /** Store the picture until the window is closed. */
   async #keep() {
     const text = await textOf(this.x);
     attempt(() => sessionStorage.setItem(KEPT, text));

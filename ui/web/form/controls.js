@@ -98,7 +98,7 @@ function prompt(field, form) {
 function seed(field, form) {
   const { input: box, get, set } = input(field, form, "text");
   box.inputMode = "numeric";
-  /** @param {number} seed */
+  /** Set a seed, and report the change. @param {number} seed */
   const take = (seed) => {
     set(seed);
     form.changed(field.name, true);
@@ -221,7 +221,7 @@ function choice({ name, kind, default: usual, names, titles = {}, sentences = {}
     write(said, Object.hasOwn(sentences, wanted) ? sentences[wanted] : "");
     said.hidden = !said.textContent;
   };
-  /** @param {string[]} offered */
+  /** Show the offered names. @param {string[]} offered */
   const fill = (offered) => {
     const shown = offered.map((value) =>
       few
@@ -285,7 +285,7 @@ function className(field, form) {
     typed.value = String(value);
     for (const one of tiles.querySelectorAll("input")) one.checked = one.value === String(value);
   };
-  /** @param {string} text */
+  /** Whether the model has a class with this name or number. @param {string} text */
   const has = (text) =>
     Number(text) < known.length || known.some((name) => name === text || name.split(", ").includes(text));
   return {
@@ -362,7 +362,7 @@ function model({ name, default: usual, lane }, form) {
     picture.hidden = !src;
     if (src) picture.src = src;
   };
-  /** @param {string} ref */
+  /** Choose a model, and report the change; with "", let the visitor type one. @param {string} ref */
   const take = (ref) => {
     set(ref);
     if (ref) form.changed(name, true);
@@ -380,7 +380,7 @@ function model({ name, default: usual, lane }, form) {
   });
   list();
   set(usual);
-  /** @param {About} about */
+  /** Show the note about a model. @param {About} about */
   const offer = (about) => {
     write(note, about.note);
     note.hidden = !about.note || select.value === SAME;

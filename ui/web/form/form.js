@@ -168,7 +168,7 @@ export class Form {
     return el("div", { class: "fields" }, ...places(usual.filter(first)), fold([...later, ...more]));
   }
 
-  /** @returns {Values} */
+  /** The values of all fields, by their names. @returns {Values} */
   get values() {
     return Object.fromEntries([...this.#controls].map(([name, control]) => [name, control.get()]));
   }

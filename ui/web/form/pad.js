@@ -29,13 +29,14 @@ export function openPad(take) {
   show([]);
   pad.showModal();
 
-  /** @param {Stroke[]} all */
+  /** Draw these strokes. @param {Stroke[]} all */
   function show(all) {
     strokes = all;
     for (const one of [undo, clear, done]) one.disabled = !all.length;
     paper.draw();
   }
 
+  /** Close the pad, and pass on the drawing. */
   function finish() {
     paper.canvas.blur(); // otherwise the cursor of the keyboard pen would be in the drawing
     paper.draw();

@@ -95,11 +95,12 @@ export class Source {
     this.#cropping();
   }
 
-  /** @param {string} selector */
+  /** Return an element of the control. @param {string} selector */
   #find(selector) {
     return find(this.element, selector);
   }
 
+  /** Whether a picture is chosen instead of the part's own. */
   get isPicture() {
     return this.kinds[1].checked;
   }

@@ -45,16 +45,23 @@ export const ifHas = (option, names, of = "sampler") =>
   names.filter((name) => option in (SAMPLERS[name].options ?? {})).map((name) => ({ [of]: name }));
 
 export const LETTERS = { most: 300, follows: "prompts" };
+/** Make the field of the seed. */
 export const seed = (/** @type {More} */ more = {}, /** @type {FieldWords} */ words = RUN.seed, usual = SEED) =>
   field("seed", "seed", words, usual, { low: 0, high: 2 ** 32 - 1, ...more });
+/** Make the field of the model. */
 export const checkpoint = (/** @type {More} */ more = {}, usual = MODEL) =>
   field("checkpoint", "reference", RUN.checkpoint, usual, more);
+/** Make the field of the prompt. */
 export const prompt = (/** @type {More} */ more = {}) =>
   field("prompt", "prompt", RUN.prompt, "", { ...LETTERS, shown_if: IF_WORDS, ...more });
+/** Make the field of the negative prompt. */
 const negative = () => field("negative", "prompt", RUN.negative, "", { ...LETTERS, shown_if: IF_WORDS, ...MORE });
+/** Make the field of the class. */
 export const label = (/** @type {More} */ more = {}) =>
   field("label", "classname", RUN.label, ANY, { follows: "classes", shown_if: IF_CLASSES, ...more });
+/** Make the field of a picture. */
 export const picture = (/** @type {More} */ more = {}) => field("picture", "picture", RUN.picture, "", more);
+/** Make the field of the sampler. */
 export const sampler = (usual = "ddpm", /** @type {More} */ more = {}) =>
   field("sampler", "choice", RUN.sampler, usual, {
     names: ALL,
@@ -63,18 +70,22 @@ export const sampler = (usual = "ddpm", /** @type {More} */ more = {}) =>
     ...MORE,
     ...more,
   });
+/** Make the field of the spacing of times. */
 export const spacing = (usual = AUTO, /** @type {More} */ more = {}) =>
   field("spacing", "choice", RUN.spacing, usual, { names: [AUTO, ...SPACINGS], ...MORE, ...more });
+/** Make the field of the number of steps. */
 export const steps = (/** @type {number} */ usual, /** @type {More} */ more = {}) =>
   field("steps", "whole", RUN.steps, usual, {
     ...{ low: 1, high: 1_000_000, presets: [10, 50, 1000], slider: true, follows: "steps" },
     ...more,
   });
+/** Make the field of the variance. */
 export const variance = (usual = "beta_tilde", /** @type {More} */ more = {}) =>
   field("variance", "choice", RUN.variance, usual, {
     ...{ names: VARIANCES, follows: "variances", shown_if: ifHas("variance", ALL) },
     ...more,
   });
+/** Make the field of the guidance scale. */
 export const guidance = (/** @type {More} */ more = {}) =>
   field("guidance", "number", RUN.guidance, null, {
     low: 0,
@@ -84,7 +95,9 @@ export const guidance = (/** @type {More} */ more = {}) =>
     ...MORE,
     ...more,
   });
+/** Make the field that clips x̂_0. */
 const clip = () => field("clip", "switch", RUN.clip, null, { follows: "clip", ...MORE });
+/** Make the field of a number of images. */
 export const count = (
   /** @type {FieldWords} */ words,
   /** @type {number} */ usual,
@@ -92,6 +105,7 @@ export const count = (
   high = 16,
   /** @type {More} */ more = MORE,
 ) => field("count", "whole", words, usual, { low, high, ...more });
+/** Make the field of the number of pictures in a run. */
 export const pictures = (usual = 4) => count(RUN.count, usual, 1, 16, { follows: "count", slider: true, ...MORE });
 
 const LEVEL = { low: 0, high: 100, step: 0.01 }; // the limits of a noise level σ

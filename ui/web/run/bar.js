@@ -30,6 +30,7 @@ export class Bar {
     this.element.append(button({ class: "button roll", "aria-label": FORM.seed }, () => dice.click(), "⚄"));
   }
 
+  /** Begin a run, and scroll to the pictures. */
   #press() {
     this.panel.start();
     requestAnimationFrame(() => this.panel.look()); // scroll in the next frame, when the page has its new layout

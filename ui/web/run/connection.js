@@ -39,6 +39,7 @@ export class Connection {
     this.#follow(values, () => this.panel.orderOf(values), null, from);
   }
 
+  /** Stop the run, on the page and in the engine. */
   stop() {
     const { stream, page } = this.panel;
     stream.stop(() => page.client.ask("engine", "stop", { run: stream.run }));

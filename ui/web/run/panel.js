@@ -264,6 +264,7 @@ export class Panel {
     return isShown(this.bar.run);
   }
 
+  /** Whether a run with the values of the form can begin. */
   get canRun() {
     return !this.bar.run.disabled;
   }

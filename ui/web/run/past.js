@@ -52,6 +52,7 @@ export class Past {
     dispatchEvent(new CustomEvent("runs"));
   }
 
+  /** Show a button for each of the last runs. */
   #draw() {
     const runs = read();
     this.element.hidden = !runs.length;

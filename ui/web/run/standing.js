@@ -108,6 +108,7 @@ export class Standing {
     return next;
   }
 
+  /** Whether a recorded run is shown. */
   get isExample() {
     return this.state.shown === "example";
   }

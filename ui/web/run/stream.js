@@ -68,10 +68,12 @@ export class Stream {
     this.#leftAt = this.clock();
   }
 
+  /** Whether a run has begun and not ended. */
   get active() {
     return this.state === "starting" || (this.state !== "idle" && !isEnd(this.state));
   }
 
+  /** The status line of the run. */
   get words() {
     return this.text || STATES[this.state];
   }

@@ -51,6 +51,7 @@ export const SHARED = {
 export const LAST = {
   grey: (/** @type {string} */ sigma, /** @type {string} */ levels) => `${sigma} (${levels} grey levels)`,
   /**
+   * For a run with this number of steps.
    * @param {string[]} names of the lanes @param {string[]} sigmas of their last noisy steps @param {string[]} hard names of the lanes
    *   whose noise the final step can hardly remove @param {number | null} steps null if the lanes have different numbers
    */

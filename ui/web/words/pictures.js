@@ -8,18 +8,18 @@ export const LATENT = "This model takes no picture of yours. Choose a model of p
 /** Write a number for a sentence, such as 1,200. @param {number} value */
 const amount = (value) => Math.round(value).toLocaleString("en");
 
-/** @param {number} megabytes the limit of a file */
+/** The error for a large file. @param {number} megabytes the limit */
 export const tooLarge = (megabytes) => `This file is too large: choose one of up to ${megabytes} MB.`;
 
-/** @param {number} ratio of the sides @param {number} most */
+/** The error for a narrow picture. @param {number} ratio of the sides @param {number} most */
 export const tooLong = (ratio, most) =>
   `This picture is ${amount(ratio)} times as long as wide: choose one of up to ${most} times.`;
 
-/** @param {number} pixels of the picture @param {number} megapixels the limit */
+/** The error for a large picture. @param {number} pixels of the picture @param {number} megapixels the limit */
 export const tooManyPixels = (pixels, megapixels) =>
   `This picture has ${amount(pixels / 1e6)} megapixels: choose one of up to ${megapixels}.`;
 
-/** @param {number} size of the model's pictures, pixels a side */
+/** The error for a picture of another size. @param {number} size of the model's pictures, pixels a side */
 export const anotherSize = (size) => `The picture must have the model's size, ${size}×${size}: choose it again`;
 
 /** The titles of files, by their kind. @type {Record<string, string>} */

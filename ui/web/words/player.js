@@ -154,7 +154,7 @@ export function endings(noise, added) {
   return `${text[0].toUpperCase()}${text.slice(1)}.`;
 }
 
-/** @param {number} step from 1 @param {number} steps */
+/** Name a step of a run. @param {number} step from 1 @param {number} steps of the run */
 export const stepOf = (step, steps) => `step ${step} of ${steps}`;
 
 export const WORDS = {

@@ -26,7 +26,7 @@ export const samplerName = (name) => SAMPLER[name] ?? name;
 /** Write a number of things: "1 step", "10 steps". @param {number} n @param {string} thing in the singular */
 export const countOf = (n, thing) => (n === 1 ? `1 ${thing}` : `${n} ${thing}s`);
 
-/** @param {number} n */
+/** Write a number of steps. @param {number} n */
 export const countOfSteps = (n) => countOf(n, "step");
 
 /** Write a standard deviation of pixels in [−1, 1]: "0.182". @param {number} value */

@@ -90,6 +90,7 @@ class Card {
 function sharing(card) {
   const said = note();
 
+  /** Save the card as a file. */
   async function save() {
     const url = URL.createObjectURL(await card.file());
     const link = el("a", { href: url, download: CARD.file });
@@ -105,6 +106,7 @@ function sharing(card) {
     return url.href;
   }
 
+  /** Copy the page's address with the picture. */
   async function copy() {
     const text = await link();
     const isCopied = await navigator.clipboard?.writeText(text).then(
@@ -114,6 +116,7 @@ function sharing(card) {
     write(said, isCopied ? CARD.copied : text);
   }
 
+  /** Open the system's dialog for sharing. */
   async function share() {
     const files = [await card.file()];
     const content = { title: CARD.title, text: CARD.first(picture.whose), url: await link() };
@@ -139,6 +142,7 @@ export function card(figure) {
   const other = button(null, () => begin(seed + 1), CARD.other);
   figure.body.append(drawing.canvas, t.element, buttons(...first, other, ...last), said);
 
+  /** Draw the card with the steps computed so far. */
   function draw() {
     drawing.draw(noisy(picture.x, t.value, seed), run);
     figure.dataset.drawn = String(run.at(-1)?.s === 0);

@@ -107,6 +107,7 @@ export function inside(figure) {
   const graft = new Graft(changed);
   figure.body.append(net.element, k.element, buttons(graft.element));
 
+  /** Show the chosen step, with or without the graft. */
   function show() {
     const run = lanes[graft.value];
     const at = run[k.value - 1];
@@ -115,6 +116,7 @@ export function inside(figure) {
     if (at) net.show(k.value > 1 ? run[k.value - 2].x : noisy(picture.x, START, SEED), at);
   }
 
+  /** Compute both runs for the reader's picture. */
   function begin() {
     lanes = [[], []];
     net.own.paint(picture.x);

@@ -74,6 +74,7 @@ export function jump(figure) {
     buttons(button(null, () => begin(seed + 1), JUMP.other)),
   );
 
+  /** Show the run of the chosen length. */
   function show() {
     const run = runs.get(length()) ?? [];
     write(/** @type {Element} */ (title.lastElementChild), JUMP.steps(length()));

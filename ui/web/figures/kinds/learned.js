@@ -110,6 +110,7 @@ class Moments {
     this.slider.set(at);
   }
 
+  /** Show the samples and the loss of the chosen moment. */
   #show() {
     const { now } = this;
     if (!now) return;
@@ -143,6 +144,7 @@ function live(figure, moments) {
     write(said, LEARNED.over(images, step < steps));
   }
 
+  /** Begin a training, or stop the current one. */
   async function press() {
     if (isBeginning) return;
     if (training && !training.isOver) return void training.stop();
@@ -170,6 +172,7 @@ function comparison(figure, moments) {
   const found = el("div", { class: "column", hidden: true }, label(LEARNED.similar), similar.element);
   const compare = button(null, find, LEARNED.compare);
 
+  /** Find and show the most similar training digits. */
   async function find() {
     const { now } = moments;
     if (!now) return;
@@ -207,6 +210,7 @@ export function learned(figure) {
     said,
   );
 
+  /** Load and show the recorded training. */
   async function open() {
     const all = await recorded();
     if (!all) return figure.say(LEARNED.unreachable);

@@ -22,6 +22,7 @@ export function noise(figure) {
   const terms = [signal, " × ", clean.element, " + ", sigma, " × ", added.element];
   const large = el("div", { class: "large" }, sum.element, el("div", { class: "title" }, NOISE.xt));
   figure.body.append(large, t.element, el("div", { class: "sum" }, ...terms));
+  /** Draw the picture, its noise and their sum at the chosen t. */
   function show() {
     sum.paint(noisy(picture.x, t.value, SEED));
     clean.paint(picture.x);

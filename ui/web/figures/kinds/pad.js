@@ -54,10 +54,12 @@ class Pad {
     });
   }
 
+  /** Remove the last stroke. */
   undo = () => {
     if (this.#strokes.length) this.#take(this.#strokes.slice(0, -1));
   };
 
+  /** Remove all strokes. */
   clear = () => this.#take([]);
 
   /** Remove the strokes, because another picture replaces them. */

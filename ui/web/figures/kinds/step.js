@@ -80,6 +80,7 @@ export function step(figure) {
     ...rows,
   );
 
+  /** Show the terms of the chosen step. */
   function show() {
     const one = /** @type {Kind} */ (kind.value);
     for (const [i, row] of rows.entries()) row.classList.toggle("lit", KINDS[i] === one);
@@ -92,6 +93,7 @@ export function step(figure) {
     for (const [i, weight] of [guess, present, noise].entries()) write(weights[i], `${weight.toFixed(2)} ×`);
   }
 
+  /** Compute the runs of all seeds, with both kinds of noise. */
   function begin() {
     runs = { beta: [], beta_tilde: [] };
     const asked = SEEDS.flatMap((seed, i) => KINDS.map((variance) => ({ seed, i, variance })));

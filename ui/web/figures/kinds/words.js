@@ -17,7 +17,7 @@ const [SIZE, SEED] = [64, 1]; // pixels a side of a recorded picture, and the se
 const RECORDED = new URL("../../parts/between/example.json", import.meta.url);
 const CORNERS = [0, SIDE - 1, SIDE * (SIDE - 1), SIDE * SIDE - 1]; // the cells in the corners of the square
 
-/** @param {HTMLCanvasElement} canvas */
+/** Return the 2D context of a canvas. @param {HTMLCanvasElement} canvas */
 const contextOf = (canvas) => /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
 
 /** Return where a cell's picture is on the board, in pixels. @param {number} cell @returns {[x: number, y: number]} */
@@ -50,6 +50,7 @@ class Square {
     this.element.append(this.finger.element);
   }
 
+  /** Remove all pictures from the board. */
   clear() {
     this.#cells.clear();
     contextOf(this.#board).clearRect(0, 0, this.#board.width, this.#board.height);
@@ -173,6 +174,7 @@ export function words(figure) {
     el("div", { class: "corners" }, ...names.slice(from, from + 2), ...fields.slice(from, from + 2));
   figure.body.append(line(0), square.element, line(2), square.mixed, buttons(start), bar);
 
+  /** Load the network, and draw the square with it. */
   async function begin() {
     isLive = true;
     start.disabled = true;
@@ -190,6 +192,7 @@ export function words(figure) {
       fill();
     });
 
+  /** Load and show the recorded pictures. */
   async function open() {
     if (!(await openRecorded(square, () => !isLive))) return figure.say(BETWEEN.unreachable);
     figure.dataset.recorded = "true";
