@@ -18,5 +18,5 @@ const [BEFORE, AFTER] = [
   ],
 ];
 
-/** 0 to 9. */
+/** The digits from 0 to 9. */
 export const digits = [...BEFORE.map(digitOf), FIRST, ...AFTER.map(digitOf)];

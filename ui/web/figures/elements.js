@@ -1,11 +1,11 @@
-// What figures are made of: sliders, rows of pictures, buttons.
+// The elements of figures: sliders, rows of pictures, buttons.
 
 import { el, write } from "../drawing/dom.js";
 import { attribute } from "../words/symbols.js";
 
-/** What the text of an essay, a link or a key can set. @typedef {{ element: HTMLElement, value: number | string, set: (value: string | number) => void }} Control */
+/** A control that the text of an essay, a link or a key can set. @typedef {{ element: HTMLElement, value: number | string, set: (value: string | number) => void }} Control */
 
-let made = 0; // ids of one page
+let made = 0; // number of sliders on the page, from which their ids are made
 
 /**
  * A range with its name and value above it.
@@ -14,8 +14,8 @@ let made = 0; // ids of one page
 export class Slider {
   /**
    * @param {{ name: string, min: number, max: number, step?: number, value: number, ends?: [string, string], say?: (value: number) => string }} of
-   *   say: the value in words, which a screen reader says, too
-   * @param {() => void} changed
+   *   ends: texts at the two ends. say: writes the value, for the eye and for screen readers
+   * @param {() => void} changed called at each change
    */
   constructor({ name, min, max, step = 1, value, ends, say = String }, changed) {
     this.say = say;
@@ -39,14 +39,14 @@ export class Slider {
     return Number(this.input.value);
   }
 
-  /** @param {string | number} value another one counts as the nearest */
+  /** Set the value. @param {string | number} value is moved to the nearest allowed value */
   set(value) {
     if (!Number.isFinite(Number(value))) return;
     this.input.value = String(value);
     this.#show(true);
   }
 
-  /** @param {boolean} tell */
+  /** Show the value. @param {boolean} tell whether to report it as a change */
   #show(tell) {
     const { input, value } = this;
     const [min, max] = [Number(input.min), Number(input.max)];
@@ -57,11 +57,11 @@ export class Slider {
   }
 }
 
-/** Pictures with words under them. @param {HTMLElement} picture @param {string} text @param {string} [kind] */
+/** Put a text under a picture. @param {HTMLElement} picture @param {string} text @param {string} [kind] */
 export const titled = (picture, text, kind = "") =>
   el("div", { class: `titled ${kind}` }, picture, el("div", { class: "title" }, text));
 
-/** Pictures side by side. @param {(Node | string)[]} pictures @param {string} [name] that a screen reader says of them together @param {number} [count] of a line, where it is not the usual one */
+/** Put pictures side by side. @param {(Node | string)[]} pictures @param {string} [name] of all pictures together, for screen readers @param {number} [count] pictures in a line, 0 for the usual number */
 export const row = (pictures, name = "", count = 0) =>
   el(
     "div",
@@ -69,15 +69,15 @@ export const row = (pictures, name = "", count = 0) =>
     ...pictures,
   );
 
-/** Pictures side by side, and before them what they are. @param {string} name @param {Node[]} pictures */
+/** Put a name and its pictures side by side. @param {string} name @param {Node[]} pictures */
 export const namedRow = (name, pictures) =>
   el("div", { class: "named" }, el("div", { class: "title" }, name), row(pictures));
 
-/** @param {...HTMLElement} all */
+/** Put buttons side by side. @param {...HTMLElement} all */
 export const buttons = (...all) => el("div", { class: "buttons" }, ...all);
 
-/** What is said above a part of a figure. @param {string} text */
+/** Make the line above a part of a figure. @param {string} text */
 export const label = (text) => el("p", { class: "label" }, text);
 
-/** What a figure says of itself, as it changes. @param {string} [text] */
+/** Make a line whose changes screen readers announce. @param {string} [text] */
 export const note = (text = "") => el("p", { class: "note", role: "status" }, text);

@@ -1,4 +1,4 @@
-// What computes for figures. A figure gets it, and knows only `ask`: it may be a worker, a server, or a recording.
+// The engine that computes for figures. A figure uses only this interface, so an engine may be a worker, a server, or a recording.
 
 import { UserError } from "../process/errors.js";
 
@@ -6,20 +6,21 @@ import { UserError } from "../process/errors.js";
 /** The files of a model: their addresses and bytes, by their paths in the checkpoint. @typedef {Record<string, [address: string, bytes: number]>} ModelFiles */
 /** @typedef {keyof typeof VERBS} Verb */
 /** @typedef {{ id: number, slot: string, verb: Verb, values: object, model: string, behind: boolean }} Question */
-/** behind: it waits until nothing else is computed. @typedef {{ model?: string, behind?: boolean }} How */
+/** behind: whether the question waits until all others are answered. @typedef {{ model?: string, behind?: boolean }} How */
 /**
  * @typedef {object} Engine
  * @property {(slot: string, verb: Verb, values: object, take: (piece: any) => void, how?: How) => Promise<boolean>} ask
- *   the newest question of a slot wins. The promise says whether the whole answer came; it is rejected with a UserError
- * @property {(ref: string) => boolean} has whether it can compute this model
- * @property {(ref: string) => number} bytes of a model's files
- * @property {(take: (ref: string, share: number) => void) => void} onLoading how much of a model is here, from 0 to 1
+ *   computes an answer in pieces; a newer question in the same slot ends it. The promise resolves to whether the answer is
+ *   complete, and is rejected if the computation fails
+ * @property {(ref: string) => boolean} has whether the engine can compute this model
+ * @property {(ref: string) => number} bytes the size of a model's files
+ * @property {(take: (ref: string, share: number) => void) => void} onLoading reports how much of a model is loaded, from 0 to 1
  */
 
 const MODEL = "mnist-tiny";
 const GONE = "the browser ended the worker of this page: load the page again";
 
-/** A worker; a page of another origin may not start it by its address. */
+/** Start the worker. A page of another origin may not start it by its address, so a small script imports it there. */
 function pageWorker() {
   const here = new URL("./worker.js", import.meta.url);
   if (here.origin === location.origin) return new Worker(here, { type: "module" });
@@ -32,7 +33,7 @@ export class WorkerEngine {
   /** @type {Worker | null} */
   #worker = null;
   #asked = 0;
-  /** Those that wait for an answer. @type {Map<number, { take: (piece: any) => void, resolve: (whole: boolean) => void, reject: (error: unknown) => void }>} */
+  /** Questions without a complete answer, by their ids. @type {Map<number, { take: (piece: any) => void, resolve: (whole: boolean) => void, reject: (error: unknown) => void }>} */
   #waiting = new Map();
   /** @type {((ref: string, share: number) => void)[]} */
   #listeners = [];
@@ -61,6 +62,7 @@ export class WorkerEngine {
     });
   }
 
+  /** Start the worker, and tell it the addresses of the models' files. */
   #begin() {
     const worker = this.start();
     worker.addEventListener("message", ({ data }) => this.#hear(data));
@@ -72,7 +74,7 @@ export class WorkerEngine {
     return worker;
   }
 
-  /** @param {any} news */
+  /** Handle a message of the worker. @param {any} news */
   #hear({ id, piece, end, ref, done }) {
     if (ref) for (const take of this.#listeners) take(ref, Math.min(1, done / this.bytes(ref)));
     const waiting = this.#waiting.get(id);
@@ -85,8 +87,8 @@ export class WorkerEngine {
 }
 
 /**
- * A function that runs one call after the other and skips all that wait but the newest: so a picture changes while a slider
- * is dragged, and the last position is always drawn.
+ * Make a function that runs its calls one after the other; of the calls that wait, it keeps only the newest. So a picture
+ * changes while a slider moves, and the last position is always drawn.
  * @template {any[]} A @param {(...args: A) => Promise<unknown>} run
  */
 export function newestOnly(run) {

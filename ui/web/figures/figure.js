@@ -1,5 +1,5 @@
-// <ddpm-figure name="guess" t="560">: one figure, wherever it stands. It begins when it comes into sight; until then, and where
-// nothing computes, what stands inside the element is shown.
+// The element <ddpm-figure name="guess" t="560"> shows one figure in any page. The figure begins shortly before it is visible.
+// Until then, and if no script runs, the content of the element is shown.
 
 import { button, el, write } from "../drawing/dom.js";
 import { WORDS } from "../words/figures.js";
@@ -14,20 +14,21 @@ import { STYLE } from "./style.js";
 /** @import { Ink, Theme } from "./paint.js" */
 
 /**
- * What a page says once for all its figures: the files of the models; where the lab is, "" for nowhere; the page of
- * one figure that other sites may show, "" for none; where the files of the page are.
+ * The settings of a page for all its figures. models: the models' files. lab: the address of the lab, or "". frame: the address
+ * of a page with one figure, which other sites can show, or "". base: the address to which the others are relative.
  * @typedef {{ models: Record<string, ModelFiles>, lab: string, frame: string, base: string }} Given
  */
 /**
- * What a kind of figure is made with. controls: by their names, as attributes, links and the text of an essay set them.
+ * The controls of a figure, by the names with which attributes, links and the text of an essay set them.
  * @typedef {Record<string, Control>} Controls
  */
 
-const NEAR = "600px 0px"; // of the screen's edge: a figure there begins
-const ROOM = 60; // pixels that the frame of a figure has around it
+const NEAR = "600px 0px"; // a figure begins when it is this near to the screen
+const ROOM = 60; // pixels that an embedding frame is higher than its figure
+/** Return the query for the system's dark theme. */
 const system = () => matchMedia("(prefers-color-scheme: dark)");
 
-/** @returns {Given} */
+/** Read the page's settings for figures. @returns {Given} */
 function givenByPage() {
   const text = document.querySelector("#given")?.textContent;
   const given =
@@ -35,10 +36,10 @@ function givenByPage() {
   return { base: document.baseURI, ...given };
 }
 
-/** The engine of the page, for the figures that get none. @type {WorkerEngine | null} */
+/** The page's engine, for figures that have no other. @type {WorkerEngine | null} */
 let pageEngine = null;
 
-/** @param {Given} given */
+/** Return the page's engine, which is made at the first call. @param {Given} given */
 function engineOf({ models, base }) {
   const absolute = Object.entries(models).map(([ref, files]) => [
     ref,
@@ -49,7 +50,7 @@ function engineOf({ models, base }) {
 }
 
 export class Figure extends HTMLElement {
-  /** What computes; the worker of the page, unless another one is handed over before the figure begins. @type {Engine | null} */
+  /** The engine. If the page sets none before the figure begins, it is the page's worker. @type {Engine | null} */
   engine = null;
   /** @type {Given} */
   given = givenByPage();
@@ -67,7 +68,7 @@ export class Figure extends HTMLElement {
   #isNear = false;
   #isDue = false;
   #stops = /** @type {(() => void)[]} */ ([]);
-  /** Draws everything anew, for another picture. */
+  /** Draws the figure for another picture of the reader. */
   #update = () => {};
 
   connectedCallback() {
@@ -114,7 +115,7 @@ export class Figure extends HTMLElement {
     return Object.fromEntries(Object.entries(this.controls).map(([name, { value }]) => [name, value]));
   }
 
-  /** Set controls by their names; others are left out. @param {Record<string, string | number>} values */
+  /** Set controls by their names. Unknown names are ignored. @param {Record<string, string | number>} values */
   async set(values) {
     await this.begin();
     for (const [name, value] of Object.entries(values)) this.controls[name]?.set(value);
@@ -126,6 +127,7 @@ export class Figure extends HTMLElement {
     return this.#begun;
   }
 
+  /** Load the figure's module, and fill the element. */
   async #begin() {
     const load = Object.hasOwn(KINDS, this.name) && KINDS[this.name];
     if (!load || !this.shadowRoot) return;
@@ -156,7 +158,7 @@ export class Figure extends HTMLElement {
 
   // --- What a kind of figure uses
 
-  /** A picture of numbers that follows the theme. @param {Ink} ink @param {string} name @param {number} [side] */
+  /** Make a tile (a picture of numbers) that follows the theme. @param {Ink} ink @param {string} name @param {number} [side] */
   tile(ink, name, side) {
     const tile = new Tile(ink, name, side);
     tile.dress(this.#theme);
@@ -164,20 +166,20 @@ export class Figure extends HTMLElement {
     return tile;
   }
 
-  /** Say what goes on; "" for nothing. @param {string} text */
+  /** Show a text about the state of the figure. "" removes it. @param {string} text */
   say(text) {
     write(this.status, text);
   }
 
-  /** A control was changed: tell the page. */
+  /** Report the change of a control to the page. */
   changed() {
     this.dispatchEvent(new CustomEvent("change", { bubbles: true, detail: this.values }));
     this.#link();
   }
 
   /**
-   * Ask the engine; what goes wrong is said in the figure. While a model comes, the figure says how far it is. Of a slot only
-   * the newest question gets pieces of its answer.
+   * Ask the engine. The figure shows errors, and the progress while a model is loaded. Only the newest question of a slot gets
+   * its answer.
    * @param {string} slot @param {import("./engine.js").Verb} verb @param {object} values @param {(piece: any) => void} take @param {import("./engine.js").How} [how]
    */
   async ask(slot, verb, values, take, how) {
@@ -209,7 +211,7 @@ export class Figure extends HTMLElement {
       );
     } catch (error) {
       this.#waits.delete(slot);
-      const { failure } = await import("../words/units.js"); // most figures never fail
+      const { failure } = await import("../words/units.js"); // loaded here because most figures show no error
       this.say(failure(error));
       return false;
     } finally {
@@ -217,13 +219,13 @@ export class Figure extends HTMLElement {
     }
   }
 
-  /** Questions without a whole answer. */
+  /** The number of questions without a complete answer. */
   #open = 0;
 
-  /** Of each slot. @type {Map<string, object>} */
+  /** The newest question of each slot. @type {Map<string, object>} */
   #newest = new Map();
 
-  /** @param {number} more */
+  /** Count a question, or one less. @param {number} more 1 or −1 */
   #count(more) {
     this.#open += more;
     this.dataset.busy = String(this.#open > 0);
@@ -235,7 +237,7 @@ export class Figure extends HTMLElement {
 
   // --- Sight, theme, link
 
-  /** @param {boolean} isNear */
+  /** Begin or redraw the figure if it is near the screen. @param {boolean} isNear */
   #see(isNear) {
     this.#isNear = isNear;
     if (!isNear) return;
@@ -245,14 +247,14 @@ export class Figure extends HTMLElement {
     this.#update();
   }
 
-  /** @param {Theme} [theme] that of the page, unless another one is wanted */
+  /** Apply a theme. @param {Theme} [theme] the page's by default */
   #dress(theme = themeOf(this)) {
     this.#theme = theme;
     this.body.classList.toggle("dark", theme === "dark");
     for (const tile of this.#tiles) tile.dress(theme);
   }
 
-  /** The line that leads to the lab with these values, and into other people's pages. */
+  /** Update the line with the link to the lab and the button for embedding, for the current values. */
   #link() {
     const { lab, frame, base } = this.given;
     const make = WORDS.lab[this.name];
@@ -272,7 +274,7 @@ export class Figure extends HTMLElement {
     return line;
   }
 
-  /** Copy the line that shows this figure in another page. @param {URL} address of the page of one figure */
+  /** Copy the HTML that shows this figure in another page. @param {URL} address of the page of one figure */
   async #embed(address) {
     const values = Object.entries(this.values).map(([name, value]) => [name, String(value)]);
     address.search = String(new URLSearchParams([["name", this.name], ...values]));
@@ -287,7 +289,7 @@ export class Figure extends HTMLElement {
   }
 }
 
-/** The theme of the page around an element: dark where its colours are, or where it follows the system. @param {Element} element @returns {Theme} */
+/** Return the theme of the page around an element: its color-scheme decides, and if this allows both, the system. @param {Element} element @returns {Theme} */
 function themeOf(element) {
   const schemes = getComputedStyle(element).colorScheme.split(" ");
   if (!schemes.includes("dark")) return "light";

@@ -1,10 +1,10 @@
-// The figures by their names. Each comes when a page shows it.
+// The figures by their names. The module of a figure loads when a page shows the figure.
 
 /** @import { Figure, Controls } from "./figure.js" */
 
 /**
- * Fills the body of a figure, and says what can be set. update: draws it for another picture of the reader; it is called once
- * at first.
+ * A function that fills the body of a figure and returns its controls. update: draws the figure for the reader's picture; it
+ * is called at the start and after each change of this picture.
  * @typedef {(figure: Figure) => { controls: Controls, update?: () => unknown }} Kind
  */
 

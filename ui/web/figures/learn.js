@@ -1,5 +1,5 @@
-// A training in a figure: the digits, a training of about a minute, and whether what it draws are copies. Few readers train, so
-// this comes when it is asked for.
+// Training in a figure: load digits, train for about a minute, and find digits that samples may copy. Few readers train, so
+// this module loads only for them.
 
 import { alone } from "../learning/alone.js";
 import { Likeness } from "../learning/likeness.js";
@@ -11,9 +11,9 @@ import { Training, workersFor } from "../learning/training.js";
 /** @import { News } from "../learning/training.js" */
 
 const DIGITS = new URL("../digits.npz", import.meta.url);
-const IMAGES = 12_800; // of a training: each digit about four times
+const IMAGES = 12_800; // pictures that a training sees: each digit about four times
 
-/** As the lab's Train begins. @type {Recipe} */
+/** The default recipe of the lab's part Train. @type {Recipe} */
 const RECIPE = {
   ...{
     prediction: "v",
@@ -30,7 +30,7 @@ const RECIPE = {
 /** @type {Promise<Pictures> | null} */
 let loading = null;
 
-/** The 3,000 digits, which are fetched once. */
+/** Load the 3,000 training digits, once. */
 function learnedDigits() {
   loading ??= digits(DIGITS).catch((error) => {
     loading = null;
@@ -39,7 +39,7 @@ function learnedDigits() {
   return loading;
 }
 
-/** Begin a training; throws where another window trains. @param {(news: News, training: Training) => void} take */
+/** Begin a training, and pass its news to `take`. Throws if another window trains. @param {(news: News, training: Training) => void} take */
 export async function train(take) {
   const release = await alone();
   const pictures = await learnedDigits().catch((error) => {
@@ -57,7 +57,7 @@ export async function train(take) {
   return training;
 }
 
-/** The most similar learned digit of each sample. @param {Uint8Array} samples one behind the other @returns {Promise<Uint8Array[]>} */
+/** Find the most similar training digit for each sample. @param {Uint8Array} samples one after the other in one array @returns {Promise<Uint8Array[]>} */
 export async function mostSimilar(samples) {
   const pictures = await learnedDigits();
   const size = pictures.side ** 2;

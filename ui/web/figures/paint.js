@@ -1,4 +1,4 @@
-// Pictures of numbers from −1 to 1: the picture in ink, the network's guess in orange, on paper or in the dark.
+// Draw numbers from −1 to 1 as pictures: the picture in ink, the network's guess in orange, in a light or a dark theme.
 
 import { el } from "../drawing/dom.js";
 import { attribute } from "../words/symbols.js";
@@ -31,17 +31,17 @@ const INKS = {
   },
 };
 
-/** The colour of a number; below −1 and above 1 it is that of the end. @param {number} value @param {Ink} ink @param {Theme} theme @returns {Colour} */
+/** Return the colour of a number. Numbers outside [−1, 1] have the colour of the nearer end. @param {number} value @param {Ink} ink @param {Theme} theme @returns {Colour} */
 export function colour(value, ink, theme) {
   const [low, high] = INKS[theme][ink];
   const share = Math.min(1, Math.max(0, (value + 1) / 2));
   return /** @type {Colour} */ (low.map((from, i) => Math.round(from + (high[i] - from) * share)));
 }
 
-/** The 256 colours between both ends, as RGBA. @type {Map<string, Uint8ClampedArray>} */
+/** For each theme and ink, 256 colours from −1 to 1, as RGBA. @type {Map<string, Uint8ClampedArray>} */
 const tables = new Map();
 
-/** @param {Ink} ink @param {Theme} theme */
+/** Return the 256 colours of an ink, which are computed once. @param {Ink} ink @param {Theme} theme */
 function table(ink, theme) {
   const key = `${theme} ${ink}`;
   let found = tables.get(key);
@@ -53,7 +53,7 @@ function table(ink, theme) {
   return found;
 }
 
-/** The pixels of numbers. @param {ArrayLike<number>} x @param {Ink} ink @param {Theme} theme */
+/** Convert numbers to RGBA pixels. @param {ArrayLike<number>} x @param {Ink} ink @param {Theme} theme */
 export function pixels(x, ink, theme) {
   const colours = table(ink, theme);
   const out = new Uint8ClampedArray(4 * x.length);
@@ -71,7 +71,7 @@ export class Tile {
   /** @type {Theme} */
   theme = "light";
 
-  /** @param {Ink} ink @param {string} name what a screen reader says; "" for one that words beside it describe @param {number} [side] */
+  /** @param {Ink} ink @param {string} name for screen readers; "" if a text beside the tile describes it @param {number} [side] */
   constructor(ink, name, side = 28) {
     this.ink = ink;
     this.side = side;
@@ -79,24 +79,25 @@ export class Tile {
     this.name(name);
   }
 
-  /** @param {string} name */
+  /** Set the name for screen readers. @param {string} name */
   name(name) {
     if (name) attribute(this.element, "aria-label", name);
     else this.element.setAttribute("aria-hidden", "true");
   }
 
-  /** @param {ArrayLike<number> | null} x null: nothing is there yet */
+  /** Show numbers. @param {ArrayLike<number> | null} x null for an empty tile */
   paint(x) {
     this.x = x;
     this.#draw();
   }
 
-  /** @param {Theme} theme */
+  /** Apply a theme. @param {Theme} theme */
   dress(theme) {
     this.theme = theme;
     this.#draw();
   }
 
+  /** Draw the numbers in the current theme. */
   #draw() {
     const { x, side, element } = this;
     const context = element.getContext("2d");
@@ -108,7 +109,7 @@ export class Tile {
 }
 
 /**
- * Draw numbers into a larger picture, each pixel as a square.
+ * Draw numbers into a larger picture; each number becomes a square.
  * @param {CanvasRenderingContext2D} context @param {ArrayLike<number>} x @param {[left: number, top: number, size: number]} where @param {Ink} ink @param {Theme} theme
  */
 export function drawInto(context, x, [left, top, size], ink, theme) {

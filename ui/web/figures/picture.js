@@ -1,4 +1,4 @@
-// The reader's picture: one for each page, which all its figures show. It is numbers from −1 to 1, 28 × 28.
+// The reader's picture, which all figures of a page share: 28 × 28 numbers from −1 to 1.
 
 import { bytes } from "../messages/bytes.js";
 import { attempt } from "../messages/client.js";
@@ -9,9 +9,9 @@ export const SIDE = 28;
 const SIZE = { image_size: SIDE, channels: 1 };
 const KEPT = "essay-picture";
 
-/** Who drew it. @typedef {"ours" | "reader" | "link"} Whose */
+/** The origin of the picture: one of our digits, the reader's drawing, or a link. @typedef {"ours" | "reader" | "link"} Whose */
 
-/** A digit of MNIST: 16 levels, two pixels a byte, as base64. @param {string} text */
+/** Decode a digit of MNIST from base64: two pixels a byte, each with 16 levels. @param {string} text */
 export function digitOf(text) {
   const packed = bytes(text);
   return Float32Array.from({ length: SIDE * SIDE }, (_, i) => {
@@ -25,7 +25,7 @@ export const FIRST = digitOf(
   "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAJpmbnLAAAAAAAAAAAAHv////8AAAAAAAAAAABf/v///AAAAAAAAAAAAB2hiN/5AAAAAAAAAAAAAAAC3/kAAAAAAAAAAAAAAC3//uswAAAAAAAAAAABz/////YAAAAAAAAAAAn//////SAAAAAAAAAADv+yIFjvwAAAAAAAAAAFwxAAAE/xAAAAAAAAAAAAAAAAH/EAAAAAAAAAAAAAAAAf8QAAAAAAAAAAAAAAAB/xAAAAAAAAAAAAAAAAL8EAAAAAAAAAAAAAAALPMAAAAAAAAAAAAAAACv8AAAAAAAAACvyTAAOf4AAAAAAAAAAF//7u7/+AAAAAAAAAAABK///8qhAAAAAAAAAAAAOtvOYAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
 );
 
-/** A picture whose middle of ink is in the middle, as in MNIST; an empty one stays. @param {Float32Array} x */
+/** Move a picture so that the centre of its ink is in the middle, as in MNIST. An empty picture stays the same. @param {Float32Array} x */
 export function centred(x) {
   let [sum, right, down] = [0, 0, 0];
   for (const [i, value] of x.entries()) {
@@ -44,16 +44,16 @@ export function centred(x) {
   });
 }
 
-/** A picture as text for a link: the lab's links have the same. @param {Float32Array} x */
+/** Write a picture as text for a link, in the format of the lab's links. @param {Float32Array} x */
 export const textOf = (x) => toText({ data: toUint8(x, 1) });
 
-/** The picture of a text; null for any other text. @param {string} text */
+/** Read a picture from the text of a link; null if the text is no picture. @param {string} text */
 export async function pictureOf(text) {
   await unpack(text);
   try {
     return fromUint8(fromText(text, SIZE).data, 1);
   } catch {
-    return null; // a link that was cut off, or of another size
+    return null; // the link was cut off, or its picture has another size
   }
 }
 
@@ -65,13 +65,13 @@ class OnePicture {
   /** @type {Set<() => void>} */
   #heard = new Set();
 
-  /** Call take when the picture changes. @param {() => void} take @returns {() => void} ends that */
+  /** Call `take` at each change of the picture. @param {() => void} take @returns {() => void} a function that ends this */
   listen(take) {
     this.#heard.add(take);
     return () => this.#heard.delete(take);
   }
 
-  /** @param {Float32Array} x @param {Whose} whose */
+  /** Replace the picture. A reader's drawing is stored for a reload of the page. @param {Float32Array} x @param {Whose} whose */
   change(x, whose) {
     this.x = x;
     this.whose = whose;
@@ -79,7 +79,7 @@ class OnePicture {
     if (whose === "reader") this.#keep();
   }
 
-  /** The picture of a link, or what was drawn before the page was loaded again. @param {string} text of the link, or "" */
+  /** Open the picture of a link, else the drawing that was stored before a reload. @param {string} text of the link, or "" */
   async open(text) {
     const given = text && (await pictureOf(text));
     if (given) return this.change(given, "link");
@@ -87,6 +87,7 @@ class OnePicture {
     if (own) this.change(own, "reader");
   }
 
+  /** Store the picture until the window is closed. */
   async #keep() {
     const text = await textOf(this.x);
     attempt(() => sessionStorage.setItem(KEPT, text));

@@ -1,5 +1,5 @@
-// The process of the network that the figures show, before its files are here: the paper's schedule. It is arithmetic of a
-// few numbers, which needs no worker.
+// The diffusion process of the figures, with the paper's schedule. It needs no network and little time, so it runs without
+// the worker.
 
 import { combine } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
@@ -11,20 +11,20 @@ export const { T } = SCHEDULE;
 
 const PIXELS = 784;
 
-/** The noise of a seed, with which its run begins. @param {number} seed */
+/** Return the noise of a seed, with which its run begins. @param {number} seed */
 export const noiseOf = (seed) => gaussian(String(seed), 0, PIXELS);
 
-/** The fresh noise of step k of a run, counted from 1. @param {number} seed @param {number} k */
+/** Return the fresh noise of a run's step k, counted from 1. @param {number} seed @param {number} k */
 export const freshNoise = (seed, k) => gaussian(String(seed), k, PIXELS);
 
-/** x_t of a picture. @param {Float32Array} x0 @param {number} t @param {number} seed */
+/** Return x_t of a picture (Eq. 4). @param {Float32Array} x0 @param {number} t @param {number} seed */
 export const noisy = (x0, t, seed) => (t ? qSample(SCHEDULE, x0, t, noiseOf(seed)) : x0);
 
-/** √ᾱ_t and √(1 − ᾱ_t): how much of the picture, and how much noise. @param {number} t */
+/** Return √ᾱ_t and √(1 − ᾱ_t), the weights of the picture and of the noise in x_t. @param {number} t */
 export const weightsAt = (t) => [Math.sqrt(SCHEDULE.alphaBar[t]), Math.sqrt(1 - SCHEDULE.alphaBar[t])];
 
 /**
- * What a step of DDPM adds up: how much of the guess, of the present picture, and of fresh noise (Eqs. 6 and 7).
+ * Return the weights of the guess, of the present picture and of the fresh noise in a DDPM step (Eqs. 6 and 7).
  * @param {number} t @param {number} s @param {"beta" | "beta_tilde"} kind
  */
 export function termsOf(t, s, kind) {
@@ -33,8 +33,8 @@ export function termsOf(t, s, kind) {
 }
 
 /**
- * What networks of all kinds would say of x_t, from the guess and the noise that belongs to it. v, the score and a flow's u
- * are sums of both.
+ * Return the outputs of five kinds of networks for the same x_t: x_0, ε, v, the score, and the direction of a flow. All are
+ * sums of the guess x0 and of its noise eps.
  * @param {Float32Array} x0 @param {Float32Array} eps @param {number} t
  */
 export function namesOf(x0, eps, t) {

@@ -1,4 +1,4 @@
-// How figures look. They bring their own style, as they stand in pages of others, too. A page may set these properties:
+// The CSS of figures, which works in other people's pages, too. A page may set these properties:
 // --figure-ink, --figure-muted, --figure-line, --figure-guess, --figure-paper.
 
 export const STYLE = `

@@ -1,36 +1,36 @@
-// Who computes next in a worker. Of a slot the newest question wins; what waits behind is computed when nothing else is.
+// The order of the tasks in a worker. A new task replaces the task in its slot. Tasks with `behind` run when no other waits.
 
 /**
- * A question under way. tell: takes each piece of the answer. end: is called once, with whether the whole answer came, or
- * with what went wrong.
+ * A task that answers a question. tell: takes each piece of the answer. end: is called once, with whether the answer is
+ * complete, and with an error.
  * @typedef {object} Task
- * @property {AsyncGenerator<any>} steps gives a piece of the answer, or null where it has only computed for a while
- * @property {boolean} behind
+ * @property {AsyncGenerator<any>} steps yields a piece of the answer, or null after some computing without a piece
+ * @property {boolean} behind whether all other tasks come first
  * @property {(piece: any) => void} tell
  * @property {(whole: boolean, error?: unknown) => void} end
  */
 
-const BREATH = 8; // ms of computing after which the worker hears what came meanwhile
+const BREATH = 8; // ms of computing, after which the worker handles new messages
 
 export class Turns {
-  /** By their slots; the newest is the last. @type {Map<string, Task>} */
+  /** The tasks by their slots, the newest one last. @type {Map<string, Task>} */
   #tasks = new Map();
   #works = false;
 
-  /** @param {() => Promise<unknown>} breathe lets messages in @param {() => number} [now] ms */
+  /** @param {() => Promise<unknown>} breathe lets the worker handle new messages @param {() => number} [now] returns the time in ms */
   constructor(breathe, now = () => performance.now()) {
     this.breathe = breathe;
     this.now = now;
   }
 
-  /** @param {string} slot @param {Task} task */
+  /** Add a task; it replaces the task in its slot. @param {string} slot @param {Task} task */
   ask(slot, task) {
     this.drop(slot);
     this.#tasks.set(slot, task);
     this.#work();
   }
 
-  /** Nobody waits for the answer of this slot any longer. @param {string} slot */
+  /** End the task of a slot before its answer is complete. @param {string} slot */
   drop(slot) {
     const task = this.#tasks.get(slot);
     if (!task) return;
@@ -38,12 +38,13 @@ export class Turns {
     task.end(false);
   }
 
-  /** @returns {[string, Task] | undefined} */
+  /** Choose the next task: the newest one without `behind`, else the oldest one. @returns {[string, Task] | undefined} */
   #next() {
     const all = [...this.#tasks];
     return all.findLast(([, { behind }]) => !behind) ?? all[0];
   }
 
+  /** Compute until no task is left. */
   async #work() {
     if (this.#works) return;
     this.#works = true;
@@ -58,7 +59,7 @@ export class Turns {
     this.#works = false;
   }
 
-  /** @param {string} slot @param {Task} task */
+  /** Compute the next piece of a task. @param {string} slot @param {Task} task */
   async #step(slot, task) {
     const isAsked = () => this.#tasks.get(slot) === task;
     try {

@@ -1,4 +1,4 @@
-// What a figure can ask of a model. All that is computed are the lab's own functions; answers are numbers, not pictures.
+// The questions that a figure can ask about a model. The lab's own functions compute the answers; answers are numbers.
 
 import { UserError } from "../process/errors.js";
 import { toUint8 } from "../process/floats.js";
@@ -10,29 +10,29 @@ import { sideBySide, trajectory } from "../process/runs.js";
 /** @import { Process } from "../process/predict.js" */
 /** @import { Step } from "../process/runs.js" */
 
-/** A model that was loaded, as runs take it. @typedef {Loaded & Process} Model */
+/** A loaded model with its diffusion process. @typedef {Loaded & Process} Model */
 /**
- * A picture with noise, where a run may begin. seed: of the noise.
+ * The picture x0 with noise at time t, where a run may begin. seed: the seed of the noise.
  * @typedef {{ x0: Float32Array, t: number, seed: number }} Noisy
  */
 /**
- * A run, from a noisy picture or from the seed's noise. The rest are the settings of a run, by their names.
+ * A run from a noisy picture or from the noise of a seed. The other properties are settings of `trajectory`.
  * @typedef {{ from: Noisy | { seed: number }, steps: number, sampler?: string, variance?: string, label?: number, guidance?: number }} Run
  */
-/** What a block says of the finished picture. @typedef {{ name: string, side: number, says: Float32Array }} BlockSays */
-/** A guess, with the noise that it leaves. i: of which seed. @typedef {{ i: number, x: Float32Array, x0: Float32Array, eps: Float32Array }} Guess */
-/** Step by step; lane: 0 as it is, 1 with the graft. @typedef {Step & { lane: number, blocks: BlockSays[] }} Opened */
+/** The finished picture as a linear reader finds it in a block's output. side: width of the output. @typedef {{ name: string, side: number, says: Float32Array }} BlockSays */
+/** The guess x0 for the noisy picture x, and its noise eps. i: index of the seed. @typedef {{ i: number, x: Float32Array, x0: Float32Array, eps: Float32Array }} Guess */
+/** A step with its blocks. lane: 0 for the run without the graft, 1 for the run with it. @typedef {Step & { lane: number, blocks: BlockSays[] }} Opened */
 
-/** x_t of a picture, also at T, where 0.6 % of it are left in the paper's schedule. @param {Model} model @param {Noisy} noisy */
+/** Return x_t of a picture. At T, the paper's schedule leaves 0.6 % of the picture. @param {Model} model @param {Noisy} noisy */
 const noised = (model, { x0, t, seed }) => qSample(model, x0, t, gaussian(String(seed), 0, x0.length));
 
-/** The settings of a run, as `trajectory` takes them. @param {Model} model @param {Run} run */
+/** Return the settings of a run as `trajectory` takes them. @param {Model} model @param {Run} run */
 function settingsOf(model, { from, ...rest }) {
   const start = "x0" in from ? { xT: noised(model, from), ...(from.t < model.T ? { start: from.t } : {}) } : {};
   return { seed: String(from.seed), ...rest, ...start };
 }
 
-/** The guess at t for several noises. @param {Model} model @param {{ x0: Float32Array, t: number, seeds: number[] }} values @returns {AsyncGenerator<Guess>} */
+/** Guess a picture from x_t, for several noises. @param {Model} model @param {{ x0: Float32Array, t: number, seeds: number[] }} values @returns {AsyncGenerator<Guess>} */
 async function* guess(model, { x0, t, seeds }) {
   const both = conditions(model, {});
   for (const [i, seed] of seeds.entries()) {
@@ -42,14 +42,15 @@ async function* guess(model, { x0, t, seeds }) {
   }
 }
 
-/** Runs, one after the other, step by step. @param {Model} model @param {{ runs: Run[] }} values @returns {AsyncGenerator<Step & { i: number }>} */
+/** Compute runs one after the other, and yield each step. @param {Model} model @param {{ runs: Run[] }} values @returns {AsyncGenerator<Step & { i: number }>} */
 async function* runs(model, { runs }) {
   for (const [i, run] of runs.entries())
     for await (const step of trajectory(model, settingsOf(model, run))) yield { i, ...step };
 }
 
 /**
- * A run whose network is opened, and beside it the same with a block of a third run, which draws a given class.
+ * Compute a run and the output of each block. Beside it, compute the same run with one block's output taken from a third run,
+ * which draws the class `label`.
  * @param {Model} model @param {{ run: Run, block: string, label: number }} values @returns {AsyncGenerator<Opened | null>}
  */
 async function* inside(model, { run, block, label }) {
@@ -75,7 +76,7 @@ async function* inside(model, { run, block, label }) {
 }
 
 /**
- * The pictures between four texts, one for each place: right and down go from 0 to 1. Their pixels are RGB.
+ * Draw pictures between four texts, one for each place. right and down are coordinates from 0 to 1. Pixels are RGB.
  * @param {Model} model @param {{ corners: string[], places: [right: number, down: number][], seed: number }} values
  */
 async function* between(model, { corners, places, seed }) {

@@ -1,4 +1,4 @@
-// The light door to a worker: figures ask, and numbers come back.
+// The worker of figures: it answers their questions with numbers.
 
 import { load } from "../network/model.js";
 import { UserError, without } from "../process/errors.js";
@@ -29,7 +29,7 @@ const turns = new Turns(
     }),
 );
 
-/** A file, with news of how far it is. @param {string} address @param {(bytes: number) => void} more */
+/** Download a file, and report its progress. @param {string} address @param {(bytes: number) => void} more gets the bytes of each piece */
 async function fetched(address, more) {
   const answer = await fetch(address).catch(without("a file of the model"));
   if (!answer?.ok || !answer.body) throw new UserError(UNREACHABLE);
@@ -42,7 +42,7 @@ async function fetched(address, more) {
   return new Response(answer.body.pipeThrough(counted)).arrayBuffer();
 }
 
-/** A model, which is loaded once, and again where that failed. @param {string} ref */
+/** Load a model, once. After a failure the next call tries again. @param {string} ref */
 function modelOf(ref) {
   const own = files[ref] ?? {};
   let done = 0;
@@ -66,7 +66,7 @@ function modelOf(ref) {
   return loading;
 }
 
-/** @param {Question} question */
+/** Compute the answer to a question, and post it in pieces. @param {Question} question */
 async function ask({ id, slot, verb, values, model: ref, behind }) {
   newest.set(slot, id);
   turns.drop(slot);

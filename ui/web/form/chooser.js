@@ -1,10 +1,10 @@
-// The two ways to a picture of one's own: a file that is chosen, or a drawing.
+// Let the visitor choose a picture file, or draw a picture.
 
 import { el } from "../drawing/dom.js";
 
 /**
- * Open the browser's file chooser. This must happen during the click: browsers refuse it later.
- * @param {(file: File) => unknown} take
+ * Open the browser's file chooser. Call this during a click, because browsers refuse it later.
+ * @param {(file: File) => unknown} take gets the file
  */
 export function choosePicture(take) {
   const chooser = el("input", { type: "file", accept: "image/*", hidden: true });
@@ -14,5 +14,5 @@ export function choosePicture(take) {
   chooser.click();
 }
 
-/** Open the drawing pad. @param {(file: File) => unknown} take */
+/** Open the drawing pad. @param {(file: File) => unknown} take gets the drawing */
 export const drawPicture = async (take) => (await import("./pad.js")).openPad(take);

@@ -1,5 +1,5 @@
-// The controls of a form: one for each kind of field of plans/fields.js. A field says which property of a model it
-// follows; its control says what that changes.
+// The controls of a form, one for each kind of field of plans/fields.js. A field names the property of a model that it depends
+// on; its control applies this property.
 
 import { button, el, option, write } from "../drawing/dom.js";
 import { aboutOf, nameOf as titleOfModel } from "../words/checkpoints.js";
@@ -12,27 +12,27 @@ import { SAME } from "../words/units.js";
 /**
  * @typedef {object} Control
  * @property {HTMLElement} element
- * @property {HTMLElement | null} input that the label is for; null for a group
+ * @property {HTMLElement | null} input the element of the label; null for a group
  * @property {() => any} get reads the value
  * @property {(value: any) => void} set
- * @property {(about: About) => void} [offer] a model is known: offers what it has
- * @property {() => void} [list] other models can be chosen
- * @property {HTMLElement} [typed] where a value is typed that the input does not list
- * @property {(is: boolean) => void} [refuse] the value is not possible, or is possible again
- * @property {() => string} [missing] what has to be chosen first, or ""
+ * @property {(about: About) => void} [offer] adapts the control to a model
+ * @property {() => void} [list] updates the list of models
+ * @property {HTMLElement} [typed] the box for a value that the list lacks
+ * @property {(is: boolean) => void} [refuse] marks the value as impossible, or as possible again
+ * @property {() => string} [missing] returns a sentence about what must be chosen first, or ""
  */
 
-const FEW = 7; // a choice with more names than this becomes a list
-const MANY = 100; // a model with more classes than this gets a text box in place of a list
-const SHORT = 50; // names that have more letters than this together become a list
-const SHORTEST = 20; // class names get a tile each if they have at most this many letters together, as the digits do
-const SEEDS = 1000; // the dice draw seeds below this number: people can tell each other a short seed
+const FEW = 7; // number of names; a choice with more becomes a list
+const MANY = 100; // number of classes; a model with more gets a text box instead of a list
+const SHORT = 50; // number of letters in all names together; a choice with more becomes a list
+const SHORTEST = 20; // number of letters in all class names together, up to which each class gets a tile; the digits do
+const SEEDS = 1000; // the dice draw seeds below this number, because short seeds are easy to tell others
 
 let ids = 0;
-/** An id that no other element has. */
+/** Return an id that no other element has. */
 export const newId = () => `f${++ids}`;
 
-/** @param {FieldForm} field @param {Form} form @returns {Control} */
+/** Make the control of a field, by its kind. @param {FieldForm} field @param {Form} form @returns {Control} */
 export function makeControl(field, form) {
   switch (field.kind) {
     case "reference":
@@ -55,7 +55,7 @@ export function makeControl(field, form) {
   }
 }
 
-/** @param {FieldForm} field @param {Form} form @param {"text" | "number"} type */
+/** Make a text box or a number box. @param {FieldForm} field @param {Form} form @param {"text" | "number"} type */
 function input({ name, default: usual, low, high, step, placeholder, follows }, form, type) {
   const box = el("input", { type, value: usual ?? "", autocomplete: "off", spellcheck: false });
   if (type === "number") Object.assign(box, { min: low, max: high, step: step ?? 1 });
@@ -74,7 +74,7 @@ function input({ name, default: usual, low, high, step, placeholder, follows }, 
 }
 
 /**
- * The control of a prompt. It is emptied for a model that takes no prompt.
+ * Make the control of a prompt. Its value is "" for a model that takes no prompt.
  * @param {FieldForm} field
  * @param {Form} form
  * @returns {Control}
@@ -94,11 +94,11 @@ function prompt(field, form) {
   };
 }
 
-/** @param {FieldForm} field @param {Form} form @returns {Control} */
+/** Make a number box with dice for another seed. @param {FieldForm} field @param {Form} form @returns {Control} */
 function seed(field, form) {
   const { input: box, get, set } = input(field, form, "text");
   box.inputMode = "numeric";
-  /** @param {number} seed */
+  /** Set a seed, and report the change. @param {number} seed */
   const take = (seed) => {
     set(seed);
     form.changed(field.name, true);
@@ -117,7 +117,7 @@ function seed(field, form) {
   return { element: el("div", { class: "row" }, box, dice), input: box, get, set };
 }
 
-/** A slider with a number box beside it. @param {FieldForm} field @param {Form} form @returns {Control} */
+/** Make a slider with a number box beside it. @param {FieldForm} field @param {Form} form @returns {Control} */
 function slider(field, form) {
   const { name, label, step = 1, low = 0, high = 0, open = "", follows } = field;
   const { input: box, get } = input(field, form, "number");
@@ -125,7 +125,7 @@ function slider(field, form) {
   const range = el("input", { type: "range", class: "slider", "aria-label": label, tabindex: -1 });
   /** Convert a value to the slider's scale, which may be logarithmic. @param {number} value */
   const toRange = (value) => (logarithmic ? Math.log(Math.max(1, value)) : value);
-  /** @param {number} at */
+  /** Convert a position of the slider to a value. @param {number} at */
   const fromRange = (at) => (logarithmic ? Math.round(Math.exp(at)) : Number(at.toFixed(4)));
   const draw = () => {
     const [low, high, at] = [box.min, box.max, box.value].map((text) => toRange(Number(text)));
@@ -164,8 +164,8 @@ function slider(field, form) {
   const element = el("div", { class: "slide" }, el("div", { class: "row" }, range, box));
   if (presets.length) element.prepend(el("div", { class: "presets" }, ...presets));
   /**
-   * Set the number that the model suggests. Without a suggestion, set the model's limits; a number outside them
-   * becomes the usual one.
+   * Apply the model's limits; a number outside becomes the model's usual number. If the model suggests one number instead of
+   * limits, set it, unless somebody chose another.
    * @param {Record<string, any>} about
    */
   const offer = (about) => {
@@ -179,7 +179,7 @@ function slider(field, form) {
   return { element, input: box, get, set, offer };
 }
 
-/** @param {FieldForm} field @param {Form} form @returns {Control} */
+/** Make a checkbox. @param {FieldForm} field @param {Form} form @returns {Control} */
 function toggle({ name, default: usual, follows }, form) {
   const box = el("input", { type: "checkbox" });
   box.checked = usual ?? true;
@@ -198,7 +198,7 @@ function toggle({ name, default: usual, follows }, form) {
 }
 
 /**
- * The control of a choice of names. Few short names stand side by side; more become a list.
+ * Make the control of a choice of names. Few short names are shown side by side, others in a list.
  * @param {FieldForm} field
  * @param {Form} form
  * @returns {Control}
@@ -206,13 +206,13 @@ function toggle({ name, default: usual, follows }, form) {
 function choice({ name, kind, default: usual, names, titles = {}, sentences = {}, follows }, form) {
   const all = names ?? [String(usual)];
   /** @type {Record<string, string>} */
-  let own = {}; // the chosen model's own titles for these names
+  let own = {}; // titles of these names that the chosen model replaces
   const titled = (/** @type {string} */ name) => [own, titles].find((all) => Object.hasOwn(all, name))?.[name] ?? name;
   const few = kind === "choice" && all.length <= FEW && all.map(titled).join("").length <= SHORT;
   const box = el(few ? "div" : "select", few ? { class: "choice" } : null);
   const group = newId();
   const said = el("p", { class: "info" });
-  let wanted = String(usual); // this value is kept, because a model that is not loaded yet may have it
+  let wanted = String(usual); // the wanted value is kept even if it is not offered, because a model that is not loaded yet may have it
   /** @param {unknown} value */
   const set = (value) => {
     wanted = String(value);
@@ -221,7 +221,7 @@ function choice({ name, kind, default: usual, names, titles = {}, sentences = {}
     write(said, Object.hasOwn(sentences, wanted) ? sentences[wanted] : "");
     said.hidden = !said.textContent;
   };
-  /** @param {string[]} offered */
+  /** Show the offered names. @param {string[]} offered */
   const fill = (offered) => {
     const shown = offered.map((value) =>
       few
@@ -255,7 +255,7 @@ function choice({ name, kind, default: usual, names, titles = {}, sentences = {}
 }
 
 /**
- * The control of a class: tiles, a list, or a text box where a list would be too long.
+ * Make the control of a class: tiles, a list, or a text box for more classes than fit into a list.
  * @param {FieldForm} field
  * @param {Form} form
  * @returns {Control}
@@ -275,7 +275,7 @@ function className(field, form) {
   });
   /** @type {string[]} */
   let known = [];
-  // The event "input" is not enough, because a name typed in part is no class
+  // The event "input" also comes for a half-typed name, which is no class
   typed.addEventListener("change", () => form.changed(field.name, true));
   typed.addEventListener("input", () => known.includes(typed.value) && form.changed(field.name, true));
   const get = () => (found.hidden ? listed.get() : typed.value.trim() || String(field.default));
@@ -285,7 +285,7 @@ function className(field, form) {
     typed.value = String(value);
     for (const one of tiles.querySelectorAll("input")) one.checked = one.value === String(value);
   };
-  /** @param {string} text */
+  /** Whether the model has a class with this name or number. @param {string} text */
   const has = (text) =>
     Number(text) < known.length || known.some((name) => name === text || name.split(", ").includes(text));
   return {
@@ -313,15 +313,15 @@ function className(field, form) {
 }
 
 /**
- * The name to show for a model of which only the ref is known. For a folder, it is the last part of the path.
+ * Return the name of a model that the list lacks: its ref, or for a folder the last part of the path.
  * @param {string} ref
  */
 const nameOf = (ref) => (/^([/\\~.]|[a-z]:)/i.test(ref) && ref.split(/[/\\]/).findLast(Boolean)) || ref;
 
 /**
- * The options of a list of models, in groups.
+ * Make the options of a list of models, in groups.
  * @param {Form} form
- * @param {boolean} isSecond of lane B, which can have the model of lane A
+ * @param {boolean} isSecond whether the list belongs to lane B, which can have the model of lane A
  */
 function modelOptions({ models, given }, isSecond) {
   const titleOf = (/** @type {ModelChoice} */ model) => FORM.groups[model.group](model);
@@ -338,7 +338,7 @@ function modelOptions({ models, given }, isSecond) {
 }
 
 /**
- * The control of a model, which is chosen from a list or typed.
+ * Make the control of a model, which the visitor chooses from a list or types.
  * @param {FieldForm} field
  * @param {Form} form
  * @returns {Control}
@@ -362,7 +362,7 @@ function model({ name, default: usual, lane }, form) {
     picture.hidden = !src;
     if (src) picture.src = src;
   };
-  /** @param {string} ref */
+  /** Choose a model, and report the change; with "", let the visitor type one. @param {string} ref */
   const take = (ref) => {
     set(ref);
     if (ref) form.changed(name, true);
@@ -380,7 +380,7 @@ function model({ name, default: usual, lane }, form) {
   });
   list();
   set(usual);
-  /** @param {About} about */
+  /** Show the note about a model. @param {About} about */
   const offer = (about) => {
     write(note, about.note);
     note.hidden = !about.note || select.value === SAME;

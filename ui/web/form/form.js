@@ -1,5 +1,5 @@
-// The form of a part. It makes a control for each field of plans/forms.js (Train's fields come from the server), shows
-// the fields that apply, and adapts them to the chosen model. It refers to no field by its name.
+// The form of a part. It makes a control for each field, shows the fields that apply, and adapts them to the chosen model. It
+// refers to no field by its name.
 
 import { el, isShown, write } from "../drawing/dom.js";
 import { attempt } from "../messages/client.js";
@@ -12,57 +12,57 @@ import { makeControl, newId } from "./controls.js";
 /** @import { Control } from "./controls.js" */
 
 /**
- * A field: one of plans/forms.js, or of `Request.form` of ui/forms/fields.py.
+ * A field of a form: see plans/forms.js, and `Request.form` of ui/forms/fields.py.
  * @typedef {object} FieldForm
  * @property {string} name
- * @property {string} title its name in a sentence
+ * @property {string} title the field's name in a sentence
  * @property {"reference" | "choice" | "classname" | "switch" | "whole" | "seed" | "number" | "text" | "prompt" | "wholes" | "levels" | "picture"} kind
- * @property {string} label
- * @property {string} help
- * @property {boolean} more whether it stands behind "More"
- * @property {string} follows the property of About that it offers, or begins with
- * @property {Condition[] | null} shown_if one of them must hold
- * @property {"" | "a" | "b"} lane "" for both
+ * @property {string} label the name beside the control
+ * @property {string} help an explanation below the label, or ""
+ * @property {boolean} more whether the field is behind "More"
+ * @property {string} follows the property of About with the field's limits, choices or default; "" for none
+ * @property {Condition[] | null} shown_if the field is shown if one of these holds; null: always
+ * @property {"" | "a" | "b"} lane the lane that has the field, "" for both lanes
  * @property {any} default
- * @property {string[]} [names] of a choice
- * @property {Record<string, string>} [titles] of names that are called otherwise
+ * @property {string[]} [names] the values of a choice
+ * @property {Record<string, string>} [titles] the titles of names, if they differ
  * @property {Record<string, string>} [sentences] what each name means
- * @property {number} [low]
- * @property {number} [high]
- * @property {number} [step]
- * @property {number[]} [presets]
- * @property {boolean} [slider]
+ * @property {number} [low] the smallest number
+ * @property {number} [high] the largest number
+ * @property {number} [step] the distance of two positions of the slider
+ * @property {number[]} [presets] numbers with a button each
+ * @property {boolean} [slider] whether a whole number has a slider
  * @property {string} [placeholder]
- * @property {string} [allowed] how the limits of a whole number are said, where "low to high" is not enough
- * @property {number} [most] letters of a prompt, or numbers of a list
- * @property {string} [example] of a list
- * @property {boolean} [may_be_empty] whether a list may
- * @property {string} [open] what no number means
- * @property {"strokes" | "cells" | "points"} [holds] what a picture is a text of, where it is none of pixels
+ * @property {string} [allowed] the limits of a whole number in words, if "low to high" is not enough
+ * @property {number} [most] the limit for the letters of a prompt, or for the numbers of a list
+ * @property {string} [example] an example of a list
+ * @property {boolean} [may_be_empty] whether a list may be empty
+ * @property {string} [open] the meaning of an empty number, in words
+ * @property {"strokes" | "cells" | "points"} [holds] what the text of a picture contains, if not pixels
  */
 
-/** Conditions on other fields: the value that a field must have, or (true, false) whether it must have one. "model": the property that the model must have. @typedef {Record<string, string | boolean>} Condition */
+/** Conditions on other fields, by their names: the value that a field must have; or true or false, whether its value must be unusual. For "model": the property that the model must have. @typedef {Record<string, string | boolean>} Condition */
 
 /**
- * What a form offers for a model: `aboutOf` of plans/facts.js. Without `here` its files are not on the server's machine,
- * and the rest is not known.
+ * What a form offers for a model: see `aboutOf` of plans/facts.js. If `here` is false, the engine lacks the model's files, and
+ * only some properties are known.
  * @typedef {object} About
  * @property {string} ref
  * @property {string} name
- * @property {boolean} here
- * @property {number} count
- * @property {string} [download]
- * @property {string} revision
+ * @property {boolean} here whether the engine has the model's files
+ * @property {number} count the default number of pictures
+ * @property {string} [download] the size of the download, in words
+ * @property {string} revision the loaded revision on the Hub, or ""
  * @property {number} size of its pictures, pixels a side
  * @property {number} channels of its pictures
  * @property {number} T
- * @property {number[]} times of a latent's rows where none are chosen
+ * @property {number[]} times the default times of the rows of Latents
  * @property {[least: number, most: number, usual: number]} steps
  * @property {string[]} samplers
- * @property {string} note what is special about its choices, or ""
+ * @property {string} note a sentence about unusual choices, or ""
  * @property {string[]} variances
- * @property {Record<string, Record<string, string>>} titles of what it offers, where it calls that otherwise
- * @property {string} variance its own
+ * @property {Record<string, Record<string, string>>} titles the model's own titles, by property and name
+ * @property {string} variance the model's default
  * @property {string[]} classes empty for a model without classes
  * @property {boolean} latent
  * @property {string[]} prompts to try; empty for a model that takes no words
@@ -72,7 +72,7 @@ import { makeControl, newId } from "./controls.js";
  * @property {ExamplePicture[]} examples
  */
 
-/** The mistake in the value of a field. @typedef {{ field: string, error: string }} Mistake */
+/** A mistake in the value of a field. error: what is wrong, as a sentence. @typedef {{ field: string, error: string }} Mistake */
 
 /** Check whether a field can take a value from an address. @param {FieldForm} field @param {string} value */
 function fits({ kind, names, low = 0, high = 0, open }, value) {
@@ -81,11 +81,11 @@ function fits({ kind, names, low = 0, high = 0, open }, value) {
   if (kind === "levels") return /^([\d\s,;.=+]|e-?\d|sigma|σ)*$/i.test(value);
   if (!["whole", "seed", "number"].includes(kind)) return true;
   if (!value.trim()) return open !== undefined;
-  // JavaScript would read 0x10 as a number, but no field takes it
+  // JavaScript reads 0x10 as a number, but no field takes such a number
   return !/^0[box]/i.test(value.trim()) && Number(value) >= low && Number(value) <= high;
 }
 
-// The browser's storage keeps under this key whether the settings of Watch are open; other parts append their name
+// The key under which the browser stores whether Watch's settings are open; other parts append their name
 const HOW = "lab-how";
 
 /** Until a model is known, the form assumes that it has classes and no prompts. @type {Record<string, unknown[]>} */
@@ -106,7 +106,7 @@ export class Form {
   /**
    * @param {FieldForm[]} fields
    * @param {{ models: ModelChoice[], takesAny: boolean }} given
-   * @param {(name: string, done: boolean) => void} [changed] the visitor changed a field; done: false while a slider moves
+   * @param {(name: string, done: boolean) => void} [changed] called when the visitor has changed a field; done: false while a slider moves
    */
   constructor(fields, given, changed = () => {}) {
     this.fields = fields;
@@ -134,7 +134,7 @@ export class Form {
     this.reveal();
   }
 
-  /** A sentence that asks the visitor to choose what is missing, or "". */
+  /** The sentence that asks the visitor to choose a missing value, or "". */
   get missing() {
     const controls = [...this.#controls.values()].filter(({ element }) => !element.hidden);
     return controls.map((control) => control.missing?.()).find(Boolean) ?? "";
@@ -145,7 +145,7 @@ export class Form {
     return this.#places.has(name);
   }
 
-  /** The control of a field with its label. @param {string} name */
+  /** Return the element of a field: its control with its label. @param {string} name */
   place(name) {
     const place = this.#places.get(name);
     if (!place) throw new Error(`there is no field ${name}`);
@@ -153,9 +153,9 @@ export class Form {
   }
 
   /**
-   * Lay out the fields that everybody needs, and the others behind More.
-   * @param {(field: FieldForm) => boolean} [wanted] all fields where it is left out
-   * @param {(field: FieldForm) => boolean} [first] the fields that are needed at once; a line with their values hides the others
+   * Lay out the fields. Fields that few visitors need are behind More.
+   * @param {(field: FieldForm) => boolean} [wanted] chooses the fields, by default all
+   * @param {(field: FieldForm) => boolean} [first] chooses the fields that stay visible; the others fold into one line
    */
   layout(wanted = () => true, first = undefined) {
     const shown = this.fields.filter((field) => field.kind !== "picture" && wanted(field));
@@ -168,14 +168,14 @@ export class Form {
     return el("div", { class: "fields" }, ...places(usual.filter(first)), fold([...later, ...more]));
   }
 
-  /** @returns {Values} */
+  /** The values of all fields, by their names. @returns {Values} */
   get values() {
     return Object.fromEntries([...this.#controls].map(([name, control]) => [name, control.get()]));
   }
 
   /**
-   * The values for an address. Models of the Hub carry the revision that was loaded, so that the link always opens the
-   * same one.
+   * The values for an address. Models of the Hub have the loaded revision in their name, so that the link always opens the same
+   * weights.
    */
   get pinned() {
     const { values } = this;
@@ -184,7 +184,7 @@ export class Form {
     return values;
   }
 
-  /** @param {string} name */
+  /** Return the value of a field. @param {string} name */
   value(name) {
     return this.#controls.get(name)?.get();
   }
@@ -215,7 +215,7 @@ export class Form {
     this.set(Object.fromEntries(fields.map(({ name, default: usual }) => [name, usual ?? ""])), false);
   }
 
-  /** Open the folded sections that hide those of these fields whose values are unusual. @param {Values} values */
+  /** Open the folded sections in which one of these values differs from the default. @param {Values} values */
   unfold(values) {
     for (const { name, kind, default: usual } of this.fields) {
       const unusual = kind !== "picture" && name in values && String(values[name]) !== String(usual ?? "");
@@ -224,7 +224,7 @@ export class Form {
   }
 
   /**
-   * Name those of these values that the form could not take. A sentence to the visitor lists them.
+   * Return the values that the form could not take, with the labels of their fields, for a sentence to the visitor.
    * @param {Values} values
    */
   impossible(values) {
@@ -235,7 +235,7 @@ export class Form {
 
   // --- What is wrong
 
-  /** Mark a field and say beside it what is wrong with its value. @param {string} name @param {string} sentence "" where nothing is wrong */
+  /** Mark a field, and show beside it what is wrong with its value. @param {string} name @param {string} sentence "" removes the mark */
   mark(name, sentence) {
     const place = this.place(name);
     const control = this.#controls.get(name);
@@ -265,7 +265,7 @@ export class Form {
     this.mistakes = shown;
   }
 
-  /** Return the sentence that names the fields to correct, null unless the visitor can see all these fields. @param {Mistake[]} mistakes */
+  /** Return the sentence that names the fields to correct; null unless all these fields are visible. @param {Mistake[]} mistakes */
   waits(mistakes) {
     if (!mistakes.length || !mistakes.every(({ field }) => this.has(field) && isShown(this.place(field)))) return null;
     const fields = mistakes.flatMap(({ field }) => this.fields.find(({ name }) => name === field) ?? []);
@@ -274,20 +274,20 @@ export class Form {
 
   // --- What a model changes
 
-  /** The model field that determines a field's limits: that of its lane, or the first one. @param {FieldForm} field */
+  /** Return the field of the model that determines a field's limits: the model of its lane, or the first one. @param {FieldForm} field */
   #modelOf({ lane }) {
     return this.references.find((one) => one.lane === lane) ?? this.references[0];
   }
 
-  /** The refs in the fields of models; null where lane B has the model of lane A. @returns {(string | null)[]} */
+  /** The refs of the chosen models; null for lane B if it has the model of lane A. @returns {(string | null)[]} */
   get refs() {
     return this.references.map(({ name }) => this.value(name)).map((ref) => (ref === SAME ? null : ref));
   }
 
   /**
-   * A model is known: offer what it has. Where this model can't have a value that somebody chose, say beside the field
-   * that it has changed.
-   * @param {FieldForm} reference its field @param {About} about
+   * Adapt the fields to a model. If the model can't have a value that somebody chose, a line beside the field says that it has
+   * changed.
+   * @param {FieldForm} reference the model's field @param {About} about
    */
   offer(reference, about) {
     this.#known.set(reference.name, about);
@@ -302,7 +302,7 @@ export class Form {
     this.reveal();
   }
 
-  /** Say beside a field that its value has changed. @param {string} name @param {string} text "" where it has not */
+  /** Show beside a field that its value has changed. @param {string} name @param {string} text "" removes the line */
   #tell(name, text) {
     const place = this.place(name);
     const note = place.querySelector(":scope > .changed") ?? el("p", { class: "changed", role: "status" });
@@ -321,7 +321,7 @@ export class Form {
     return field.shown_if?.some((condition) => Object.entries(condition).every(holds)) ?? true;
   }
 
-  /** Whether a field has an unusual value, or still needs one. @param {string} name */
+  /** Whether the value of a field differs from the default, or is still missing. @param {string} name */
   #isSet(name) {
     const usual = this.fields.find((field) => field.name === name)?.default ?? "";
     const control = this.#controls.get(name);
@@ -341,13 +341,13 @@ export class Form {
     return this.given.models.filter((model) => model.ready && this.takes(model));
   }
 
-  /** Whether the form is for such a model: a prompt that is always shown needs a model that takes one. @param {{ latent: boolean }} model */
+  /** Whether the form can use a model. A prompt that is always shown needs a model that takes prompts. @param {{ latent: boolean }} model */
   takes({ latent }) {
     const prompts = this.fields.filter(({ kind }) => kind === "prompt");
     return latent ? prompts.length > 0 : prompts.every(({ shown_if }) => shown_if);
   }
 
-  /** Replace the list of models, because other models can be chosen now. @param {ModelChoice[]} models */
+  /** Replace the list of models. @param {ModelChoice[]} models */
   list(models) {
     this.given.models = models;
     for (const { list } of this.#controls.values()) list?.();
@@ -360,8 +360,9 @@ function uncover(place) {
 }
 
 /**
- * Hide fields behind a line that says how a run goes. It stays open or closed as the visitor leaves it.
- * @param {HTMLElement[]} places @param {string} [part] all of whose fields these are: a wide window shows them at first
+ * Fold fields into one line with their values. The browser stores whether the visitor has opened it.
+ * @param {HTMLElement[]} places the fields @param {string} [part] the part, if these are all its fields: then they are open at
+ *   first in a wide window
  */
 export function fold(places, part = "") {
   const key = part ? `${HOW}-${part}` : HOW;
@@ -373,7 +374,7 @@ export function fold(places, part = "") {
   return box;
 }
 
-/** The control of a field with its label and its help. @param {FieldForm} field @param {Control} control */
+/** Put a label and a help text beside the control of a field. @param {FieldForm} field @param {Control} control */
 function withLabel({ name, label, help, kind }, { element, input }) {
   const id = newId();
   const title = input ? el("label", { for: id, class: "name" }, label) : el("legend", null, label);

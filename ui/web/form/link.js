@@ -10,8 +10,8 @@ const RENAMED = new Map([
 ]);
 
 /**
- * Write the address of a part with these values. Keys that no field has, such as __theme, stay.
- * @param {string | URL} now
+ * Return the address of a part with these values. Other keys of the current address, such as __theme, stay.
+ * @param {string | URL} now the current address
  * @param {string} part
  * @param {Values} values
  * @param {FieldForm[]} fields of the part
@@ -24,7 +24,7 @@ export function linkTo(now, part, values, fields, names) {
   const long = new URLSearchParams();
   for (const { name, kind, lane, default: usual } of fields) {
     const value = values[name];
-    // The first model differs from one app to another, so the link must name it
+    // The default model differs between apps, so a link always names the model
     const begins = kind === "reference" && lane !== "b";
     const isUsual = String(value) === String(usual ?? "") && !begins;
     if (value === undefined || value === null || isUsual) continue;
@@ -35,7 +35,7 @@ export function linkTo(now, part, values, fields, names) {
 }
 
 /**
- * Read the part and the values of an address, as text. The part is "" where there is only a lesson. Links of earlier versions work, too.
+ * Read the part and the values of an address, as text. The part is "" if the address only has a lesson. Links with former names of parts work, too.
  * @param {string | URL} address
  * @returns {{ part: string, values: Record<string, string>, lesson: string | null }}
  */

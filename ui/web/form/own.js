@@ -1,19 +1,19 @@
-// The control with which a visitor gives a picture: as a file, by dropping one, or by drawing.
+// The control with which a visitor chooses a picture file, drops one, or draws a picture.
 
 import { button, el } from "../drawing/dom.js";
 import { SOURCE } from "../words/source.js";
 import { drawPicture } from "./chooser.js";
 
 /**
- * Return the controls of a picture of one's own. root: on which a file may be dropped.
- * @param {HTMLElement} root @param {(file: File) => unknown} take
+ * Make the buttons for a visitor's own picture.
+ * @param {HTMLElement} root the element on which a file may be dropped @param {(file: File) => unknown} take gets the picture
  */
 export function ownPicture(root, take) {
   const input = el("input", { type: "file", accept: "image/*", "aria-label": SOURCE.open });
   input.addEventListener("change", () => {
     const [file] = input.files ?? [];
     if (file) take(file);
-    input.value = ""; // choosing the same file again must raise an event
+    input.value = ""; // otherwise choosing the same file again would raise no event
   });
   root.addEventListener("dragover", (event) => event.preventDefault());
   root.addEventListener("drop", (event) => {

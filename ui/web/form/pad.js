@@ -6,7 +6,7 @@ import { DRAW } from "../words/source.js";
 
 /** @import { Stroke } from "../drawing/sheet.js" */
 
-// The same sheet as in Train, with a pen about as wide as the strokes of the training digits
+// The sheet of the part Train, with a pen about as wide as the strokes of the training digits
 const SHEET = { side: 28, units: 10, points: 400, pen: 2.6 };
 
 /** Show the pad. It passes the drawing to `take` as a PNG, white on black. @param {(file: File) => unknown} take */
@@ -29,13 +29,14 @@ export function openPad(take) {
   show([]);
   pad.showModal();
 
-  /** @param {Stroke[]} all */
+  /** Draw these strokes. @param {Stroke[]} all */
   function show(all) {
     strokes = all;
     for (const one of [undo, clear, done]) one.disabled = !all.length;
     paper.draw();
   }
 
+  /** Close the pad, and pass on the drawing. */
   function finish() {
     paper.canvas.blur(); // otherwise the cursor of the keyboard pen would be in the drawing
     paper.draw();

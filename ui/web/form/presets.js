@@ -1,10 +1,10 @@
-// Comparisons that one press sets up, in Compare and from elsewhere; `COMPARISONS` of words/page.js has their titles.
+// Comparisons that a button sets up, in Compare and in other parts. Their titles are in `COMPARISONS` of words/page.js.
 
 import { DEFAULTS } from "../process/samplers.js";
 
 /** @import { Values } from "../messages/client.js" */
 
-/** Reset every sampler option; null stands for the model's own value. */
+/** The defaults of sampler options, without null, which stands for the model's own value. */
 const OPTIONS = Object.fromEntries(Object.entries(DEFAULTS).filter(([, usual]) => usual !== null));
 const PLAIN = {
   ...{ sampler: "ddpm", spacing: "auto", ...OPTIONS },
@@ -32,7 +32,7 @@ export const OF_WORDS = {
   },
 };
 
-/** Comparisons of the Hub's models of one data set, from shared noise. @type {Record<string, Values>} */
+/** Comparisons of two models from the Hub that learned the same data set. Both begin with the same noise. @type {Record<string, Values>} */
 export const OF_FAMILIES = {
   bedroomsScore: {
     ...PLAIN,

@@ -1,5 +1,5 @@
-// Where a picture comes from: the part has it (the sample of a seed, a whole set), the page has it, or the visitor opens a
-// file and chooses a square of it.
+// The control that chooses a picture: the part's own (a sample of the seed, or a whole set), one that comes with the page, or
+// a square of a file that the visitor opens.
 
 import { all, button, el, find, markup } from "../drawing/dom.js";
 import { ARROWS, onDrag } from "../drawing/hands.js";
@@ -18,10 +18,10 @@ import { ownPicture } from "./own.js";
 /** @import { Answer } from "../messages/client.js" */
 /** @import { ExamplePicture } from "../messages/protocol.d.ts" */
 /** @import { Square } from "../pictures/crop.js" */
-/** @typedef {{ text: string, uri?: string }} ChosenPicture of the model's size; uri: of one that is drawn here */
+/** @typedef {{ text: string, uri?: string }} ChosenPicture a picture of the model's size; uri: its data URL, if the page made it */
 
-const LONGEST = 512; // pixels: a larger picture is reduced until its longer side has this length
-const PATIENCE = 150; // ms to wait after the square last moved before its picture is made
+const LONGEST = 512; // pixels; a larger picture is reduced until its longer side has this length
+const PATIENCE = 150; // ms between the last move of the square and the making of its picture
 
 const MARKUP = `
 <legend></legend>
@@ -61,15 +61,15 @@ export class Source {
   /** @type {Square} */
   #square = { left: 0, top: 0, side: 1 };
   #timer = 0;
-  #asks = 0; // only the newest picture that was asked for counts
-  #wanted = ""; // a picture from the address waits here until the model is known
+  #asks = 0; // number of the newest request for a picture; older ones are dropped
+  #wanted = ""; // the picture from the address, until the model is known
   /** @type {About | null} */
   #model = null;
 
   /**
-   * A control of a panel's form; its element is a fieldset.
-   * @param {{ page: Page, form: Form, changed: (name: string, picture: boolean) => unknown }} panel @param {string} name of its field @param {string} title
-   * @param {string} sample what the part has
+   * Make the control for a panel's form. Its element is a fieldset.
+   * @param {{ page: Page, form: Form, changed: (name: string, picture: boolean) => unknown }} panel @param {string} name of the field @param {string} title
+   * @param {string} sample the name of the part's own picture
    */
   constructor(panel, name, title, sample) {
     this.page = panel.page;
@@ -95,22 +95,23 @@ export class Source {
     this.#cropping();
   }
 
-  /** @param {string} selector */
+  /** Return an element of the control. @param {string} selector */
   #find(selector) {
     return find(this.element, selector);
   }
 
+  /** Whether a picture is chosen instead of the part's own. */
   get isPicture() {
     return this.kinds[1].checked;
   }
 
-  /** The picture as text. It is "" if the part has the picture, or if no picture is chosen. */
+  /** Return the picture as text; "" for the part's own picture, or if no picture is chosen. */
   get() {
     return this.isPicture && !this.element.hidden ? (this.#chosen?.text ?? "") : "";
   }
 
   /**
-   * Keep a picture from the address until the model is known. "" stands for the part's own picture.
+   * Store a picture from the address until the model is known. "" is the part's own picture.
    * @param {string} text
    */
   set(text) {
@@ -118,11 +119,12 @@ export class Source {
     this.kinds[text ? 1 : 0].checked = true;
   }
 
+  /** Return the sentence that asks for a picture, or "". */
   missing() {
     return this.isPicture && !this.#chosen ? UNCHOSEN : "";
   }
 
-  /** Adapt to another model, because its pictures have another size. @param {About} about */
+  /** Adapt the pictures to the size of another model. @param {About} about */
   offer(about) {
     const { examples } = about;
     this.#model = about;
@@ -150,13 +152,13 @@ export class Source {
     this.#show();
   }
 
-  /** Let the visitor choose a picture, for a part that has none itself. */
+  /** Select "A picture" instead of the part's own. */
   prefer() {
     this.kinds[1].checked = true;
     this.#show();
   }
 
-  /** @param {File} file */
+  /** Open a file, and show the square that crops it. @param {File} file */
   async open(file) {
     const ask = ++this.#asks;
     this.prefer();
@@ -171,8 +173,8 @@ export class Source {
   }
 
   /**
-   * Return the model whose pictures are chosen. A run may have loaded it meanwhile. Throws a UserError if the model
-   * takes no such picture.
+   * Return what is known about the chosen model; the engine is asked again, because a run may have loaded the model. Throws a
+   * UserError if the model takes no pictures.
    */
   async #fitting() {
     const ref = this.ref();
@@ -186,7 +188,7 @@ export class Source {
   }
 
   /**
-   * Make a picture of the model's size. The result is dropped if another picture has been asked for meanwhile.
+   * Make a picture of the model's size. If another picture is requested before it is ready, the result is dropped.
    * @param {(model: About) => Promise<ChosenPicture>} act
    */
   async #make(act) {
@@ -198,6 +200,7 @@ export class Source {
     else this.#take(made);
   }
 
+  /** Make the picture in the square. */
   #fit() {
     return this.#make(async (model) => {
       if (!this.#whole) throw new Error("no picture is open");
@@ -208,6 +211,7 @@ export class Source {
 
   // --- The square
 
+  /** Add the event handlers of the square. */
   #cropping() {
     const crop = this.#find(".crop");
     let from = { x: 0, y: 0, square: this.#square };
@@ -232,7 +236,7 @@ export class Source {
     this.invert.addEventListener("change", () => this.#place());
   }
 
-  /** @param {Square} from @param {number} right @param {number} down */
+  /** Move the square. @param {Square} from @param {number} right @param {number} down in sides of the largest square */
   #move(from, right, down) {
     if (!this.#whole) return;
     const wanted = { ...from, left: from.left + right, top: from.top + down };
@@ -240,22 +244,22 @@ export class Source {
     this.#place();
   }
 
-  /** Draw the square in its new place, and make its picture once it rests. */
+  /** Draw the square in its new place, and make its picture when it has stopped moving. */
   #place() {
     this.#show();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#fit(), PATIENCE);
   }
 
-  /** @param {ChosenPicture} picture */
+  /** Choose a picture. @param {ChosenPicture} picture */
   #take(picture) {
     this.#chosen = picture;
     this.#say("");
   }
 
   /**
-   * Show what is wrong with a new picture, or remove the message with "". The earlier picture stays.
-   * @param {string} sentence
+   * Show what is wrong with a new picture. The earlier picture stays.
+   * @param {string} sentence "" removes the message
    */
   #say(sentence) {
     const wrong = this.#find(".wrong");
@@ -265,6 +269,7 @@ export class Source {
     this.changed();
   }
 
+  /** Show the state of the control. */
   #show() {
     this.#find(".own").hidden = !this.isPicture;
     this.#find(".cropper").hidden = !this.#whole;
@@ -274,7 +279,7 @@ export class Source {
     if (!this.#whole) return;
     const { width, height } = this.#whole;
     const { left, top, side } = this.#square;
-    // In per cent of the picture
+    // The side of the largest square, in per cent of the picture's width and height
     const [across, down] = [width, height].map((length) => (100 * Math.min(width, height)) / length);
     Object.assign(this.frame.style, {
       left: `${left * across}%`,

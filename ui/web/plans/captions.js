@@ -1,4 +1,4 @@
-// The words about a run: its name, the names of its lanes, and a caption that compares two lanes.
+// The names of a run and of its lanes, and the caption that compares two lanes.
 
 import { chain } from "../process/runs.js";
 import { DEFAULTS } from "../process/samplers.js";
@@ -12,7 +12,7 @@ import { optionsOf, sampling } from "./settings.js";
 /** @import { Lane } from "./settings.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 
-// A final step that removes more than this many times the noise of its training deserves a warning
+// The caption warns if the final step must remove more than this many times the noise that the network expects there
 export const HARD = 3;
 
 const OPTIONS = /** @type {(keyof Lane)[]} */ (Object.keys(DEFAULTS));
@@ -26,13 +26,13 @@ const one = (setting, lanes) => lanes.every((lane) => lane[setting] === lanes[0]
 export const summary = (lanes, catalogue) => settings(lanes, catalogue).join(" · ");
 
 /**
- * The first two settings of the run, as a heading: "Digits, 10 steps".
+ * Write the first two settings of a run, as a heading: "Digits, 10 steps".
  * @param {Lane[]} lanes
  * @param {Catalogue} catalogue
  */
 export const heading = (lanes, catalogue) => settings(lanes, catalogue).slice(0, -1).slice(0, 2).join(", ");
 
-/** The settings of a run, in words, with the seed at the end. @param {Lane[]} lanes @param {Catalogue} catalogue */
+/** List the settings of a run in words, the seed last. @param {Lane[]} lanes @param {Catalogue} catalogue */
 function settings(lanes, catalogue) {
   const [first] = lanes;
   const { spacing } = first;
@@ -50,7 +50,7 @@ function settings(lanes, catalogue) {
 }
 
 /**
- * A name for each lane: its sampler with its options, and every other setting in which the lanes differ.
+ * Return a name for each lane: its sampler with its options, and every other setting in which the lanes differ.
  * @param {Lane[]} lanes @param {Catalogue} catalogue
  */
 export function names(lanes, catalogue) {
@@ -68,13 +68,13 @@ export function names(lanes, catalogue) {
   });
 }
 
-/** The sampler of a run with its options. @param {Lane} lane */
+/** Name the sampler of a lane with its options. @param {Lane} lane */
 function samplerAndNoise(lane) {
   const options = Object.entries(optionsOf(lane)).map(([name, value]) => option(name, value));
   return [samplerName(lane.sampler), ...options].join(" ");
 }
 
-/** An option of a sampler, as part of a lane's name. @param {string} name @param {any} value */
+/** Write an option of a sampler, as part of a lane's name. @param {string} name @param {any} value */
 function option(name, value) {
   if (name === "variance") return VARIANCE[value];
   const title = OPTION[name] ?? name;
@@ -83,9 +83,9 @@ function option(name, value) {
 }
 
 /**
- * A caption: what two lanes share, and how much noise each leaves in the picture. It is "" unless there are two lanes, and for
- * a run that is changed by hand.
- * @param {Lane[]} lanes resolved @param {Facts[]} models of each lane @param {Row[][]} rows of each lane
+ * Write the caption of two lanes: what they share, and how much noise each leaves in the picture. It is "" for other numbers of
+ * lanes, and for a run that a visitor changes by hand.
+ * @param {Lane[]} lanes resolved lanes @param {Facts[]} models of each lane @param {Row[][]} rows of each lane
  * @param {Catalogue} catalogue
  */
 export function caption(lanes, models, rows, catalogue) {
@@ -96,7 +96,7 @@ export function caption(lanes, models, rows, catalogue) {
   return sentences(shared, ...(isCompared ? lastNoise(lanes, models, rows, catalogue) : []));
 }
 
-/** @param {Lane[]} lanes @param {boolean[]} noisy whether each adds noise @param {Catalogue} catalogue */
+/** Return the sentence about what two lanes share. @param {Lane[]} lanes @param {boolean[]} noisy whether each lane adds noise @param {Catalogue} catalogue */
 function whatIsShared(lanes, noisy, catalogue) {
   const condition = differingCondition(lanes);
   if (!noisy.includes(true)) {
@@ -113,14 +113,14 @@ function whatIsShared(lanes, noisy, catalogue) {
   );
 }
 
-/** Which part of the condition differs between the lanes; null if none does. @param {Lane[]} lanes */
+/** Return the part of the condition in which the lanes differ; null if none does. @param {Lane[]} lanes */
 function differingCondition(lanes) {
   if (one("prompt", lanes)) return one("guidance", lanes) ? null : "scales";
   return one("guidance", lanes) ? "words" : "both";
 }
 
 /**
- * Sentences that compare the noise of the last step that adds any with the noise that the final step expects.
+ * Write sentences about the last noise of each lane, compared with the noise that the final step expects.
  * @param {Lane[]} lanes @param {Facts[]} models @param {Row[][]} rows @param {Catalogue} catalogue
  */
 function lastNoise(lanes, models, rows, catalogue) {
@@ -133,8 +133,8 @@ function lastNoise(lanes, models, rows, catalogue) {
 }
 
 /**
- * Return a sentence about the same comparison with another number of steps, or "" if the lanes have different numbers
- * of steps.
+ * Return a sentence about the last noise with another number of steps, or "" if the lanes have different numbers of
+ * steps.
  * @param {Lane[]} lanes
  * @param {Facts[]} models
  */
@@ -154,8 +154,8 @@ function elsewhere(lanes, models) {
 }
 
 /**
- * For each lane, σ of the last step that adds noise, and √(1 − ᾱ_s), the noise that the network expects after it. Null if a
- * lane has no such step, or if only the network knows its σ.
+ * Return for each lane σ of the last step that adds noise, and √(1 − ᾱ_s), the noise that the network expects after this step.
+ * Null if a lane has no such step, or if its σ is not known before the run.
  * @param {Row[][]} rows
  */
 function noiseLeft(rows) {
@@ -166,7 +166,7 @@ function noiseLeft(rows) {
   return noise.every(({ left }) => left !== null) ? /** @type {{ left: number, expected: number }[]} */ (noise) : null;
 }
 
-/** The steps of a resolved lane. Throws if the model does not allow the run. @param {Lane} lane @param {Facts} facts @returns {Row[]} */
+/** Compute the times and σ of a resolved lane's steps. Throws if the model does not allow the run. @param {Lane} lane @param {Facts} facts @returns {Row[]} */
 export function stepTable(lane, { process }) {
   const { pairs, sigmas } = chain(process, { ...sampling(lane), guidance: lane.guidance });
   return pairs.map(([t, s], k) => [t, s, process.alphaBar[t], sigmas[k]]);

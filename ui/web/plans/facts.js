@@ -1,4 +1,4 @@
-// What the facts of a checkpoint allow: the choices that a form offers for it.
+// The facts of a checkpoint, and the choices that a form offers for it.
 
 import { NAMES } from "../process/samplers.js";
 import { tabled } from "../process/schedule.js";
@@ -11,15 +11,15 @@ import { ANY, megabytes } from "../words/units.js";
 /** @import { CheckpointFacts, FactsAnswer } from "../messages/protocol.d.ts" */
 /** @import { Facts } from "./plan.js" */
 
-export const COUNT = 4; // pictures that a new page draws by default
-const STEPS = 50; // the default number of steps for these pictures
-// Pixels: pictures up to this size are sent without loss, because single pixels are visible in them
+export const COUNT = 4; // number of pictures that a new page draws by default
+const STEPS = 50; // default number of steps
+// Pictures up to this size in pixels are sent without loss, because single pixels are visible in them
 export const LOSSLESS = 64;
-const PATIENCE = 5; // seconds that the default pictures may take at most
+const PATIENCE = 5; // seconds that the default number of pictures may take at most
 
 const VARIANCES = /** @type {const} */ (["beta", "beta_tilde", "analytic", "learned", "learned_range"]);
 /**
- * The facts of a checkpoint, made of an engine's answer: see `facts` in ui/models/facts.py.
+ * Convert an engine's answer to the facts of a checkpoint: see `facts` in ui/models/facts.py.
  * @param {string} ref @param {CheckpointFacts} answer @returns {Facts}
  */
 export function factsOf(ref, { spec, home, scheduler, sidecars, pipeline = null, colours = null, stamp = "" }) {
@@ -44,34 +44,34 @@ export function factsOf(ref, { spec, home, scheduler, sidecars, pipeline = null,
   return { ...spec, ref, stamp, home, pipeline, schedule: table, process };
 }
 
-/** The side of a model's pictures, in pixels. @param {Facts} facts */
+/** Return the side of a model's pictures, in pixels. @param {Facts} facts */
 export const pictureSize = ({ image_size, factor }) => image_size * factor;
 
-/** Channels of a model's pictures. @param {Facts} facts */
+/** Return the number of channels of a model's pictures. @param {Facts} facts */
 export const pictureChannels = ({ latent, channels }) => (latent ? 3 : channels);
 
-/** The samplers that work with a model. @param {Facts} facts @returns {string[]} */
+/** Return the names of the samplers that work with a model. @param {Facts} facts @returns {string[]} */
 export const samplers = ({ student }) => (student ? [samplerOf(student)] : NAMES);
 
-/** The variances that a model supports. @param {Facts} facts @returns {string[]} */
+/** Return the variances that a model supports. @param {Facts} facts @returns {string[]} */
 export function variances({ gamma, variance }) {
   const has = (/** @type {string} */ name) =>
     name.startsWith("beta") || (name === "analytic" ? gamma : name === variance);
   return VARIANCES.filter(has);
 }
 
-/** The least and the most steps of a run, and the number to set if the form has more or fewer. @param {Facts} facts @returns {About["steps"]} */
+/** Return the smallest and largest number of steps, and the number to set if the form has one outside. @param {Facts} facts @returns {About["steps"]} */
 export function stepLimits({ schedule: { T }, student }) {
   if (!student) return [1, T, Math.min(STEPS, T)];
   const usual = stepsOf(student);
   return [student.method === "progressive" ? usual : 1, student.times.length, usual];
 }
 
-/** The names of the model's classes, or their numbers if it has no names. @param {Facts} facts @returns {string[]} */
+/** Return the names of a model's classes, or their numbers if they have no names. @param {Facts} facts @returns {string[]} */
 export const classNames = ({ class_names, num_classes }) =>
   class_names ?? Array.from({ length: num_classes }, (_, i) => String(i));
 
-/** What a form offers for a checkpoint. Without its files, that is only its name and the size of the download. @param {FactsAnswer} known @param {Catalogue} catalogue @returns {About} */
+/** Return what a form offers for a checkpoint. Without its files, this is only the name and the size of the download. @param {FactsAnswer} known @param {Catalogue} catalogue @returns {About} */
 export function aboutOf({ ref, count, download, facts, set = null, examples = [] }, catalogue) {
   const here = facts ? aboutModel(factsOf(ref, facts), catalogue) : null;
   const missing = { ref, name: catalogue.name(ref), here: false, download: download ? megabytes(download) : "" };
@@ -79,7 +79,7 @@ export function aboutOf({ ref, count, download, facts, set = null, examples = []
 }
 
 /**
- * What a form offers for a checkpoint whose files are here, without the example pictures that come with it.
+ * Return what a form offers for a checkpoint whose files are here, without the example pictures.
  * @param {Facts} facts @param {Catalogue} catalogue
  * @returns {Omit<About, "count" | "set" | "examples">}
  */
@@ -109,9 +109,10 @@ export function aboutModel(facts, catalogue) {
 }
 
 /**
- * How many pictures a new page draws with a model: 4 if they take little time, else 1. Before steps were timed, models that
- * come with the project count as quick, as they are small enough for any machine.
- * @param {number | null} seconds of a step of 4 pictures @param {boolean} isOwn whether it comes with the project
+ * Return how many pictures a new page draws with a model: 4 if they take little time, else 1. Until steps are timed, models of
+ * the project count as quick, because they are small enough for any machine.
+ * @param {number | null} seconds of a step of 4 pictures; null if not known @param {boolean} isOwn whether the model comes with the
+ *   project
  */
 export function defaultCount(seconds, isOwn) {
   const fits = seconds === null ? isOwn : seconds * STEPS < PATIENCE;

@@ -1,4 +1,4 @@
-// How the value of each kind of field is checked, whether it comes from the page, a script or an address.
+// Check the values of fields, whether they come from the page, a script or an address.
 
 import { UserError } from "../process/errors.js";
 import { ANY } from "../words/units.js";
@@ -8,16 +8,16 @@ import { strokes } from "./touch.js";
 /** @import { FieldForm } from "../form/form.js" */
 /** @import { Request } from "./plan.js" */
 
-const LONGEST = 300; // characters of the name of a checkpoint
-const LONGEST_CLASS = 200; // characters; the longest name in ImageNet has 121
-const SHOWN = 40; // a sentence quotes at most this many characters of a wrong value
+const LONGEST = 300; // characters; the limit for the name of a checkpoint
+const LONGEST_CLASS = 200; // characters; the limit for a class, because the longest name in ImageNet has 121
+const SHOWN = 40; // characters of a wrong value that a sentence quotes at most
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const CELLS = 32; // cells on each side of the eraser's grid
-export const POINTS = 200; // points that a drawing has at most
+export const POINTS = 200; // the largest number of points in a drawing
 
-/** The error for a wrong value: a sentence, and the name of its field. */
+/** The error for a wrong value: a sentence, and the name of the field. */
 export class Wrong extends UserError {
-  /** This error and those of other fields that were found with it, so that the form can mark all of them. @type {Wrong[]} */
+  /** All errors that the same check found, this one included, so that the form can mark every wrong field. @type {Wrong[]} */
   all = [this];
 
   /** @param {string} field @param {string} sentence */
@@ -28,7 +28,7 @@ export class Wrong extends UserError {
 }
 
 /**
- * Call all functions, and return their results. If some throw, throws the first Wrong, which has the others in `all`.
+ * Call all functions, and return their results. If some throw, throws the first Wrong, which has all others in `all`.
  * @template T @param {(() => T)[]} acts @returns {T[]}
  */
 export function together(acts) {
@@ -41,14 +41,14 @@ export function together(acts) {
       results.push(act());
     } catch (error) {
       if (error instanceof Wrong) wrong.push(...error.all);
-      // After a wrong value, an error of another kind may only be a consequence, so the wrong value is reported
+      // An error of another kind may follow from a wrong value, so it is only thrown if no value is wrong
       else if (!wrong.length) throw error;
     }
   if (wrong.length) throw Object.assign(wrong[0], { all: wrong });
   return results;
 }
 
-/** Count the characters. An emoji counts as one. @param {string} text */
+/** Count the characters of a text. An emoji counts as one. @param {string} text */
 const length = (text) => [...text].length;
 
 /** Quote a wrong value for a sentence. @param {unknown} value */
@@ -59,11 +59,11 @@ export function shown(value) {
 }
 
 /**
- * The path that a visitor names. Throws if it leads to another machine (`\\host\share`). A link of any website can name such a
- * path, and Windows tells that machine who its user is as soon as a program looks for the folder.
+ * Return the path that a visitor names. Throws if it leads to another machine (`\\host\share`). Any website can link to such a
+ * path, and Windows sends the user's identity to that machine as soon as a program looks for the folder.
  * @param {unknown} path
  */
-function near(path) {
+function localPath(path) {
   const text = String(path || "");
   if (/^[\\/]([\\/]|\?\?)/.test(text.trim())) throw new UserError(FIELD.far(shown(text)));
   return text;
@@ -71,12 +71,12 @@ function near(path) {
 
 /** Check the name of a checkpoint, as a visitor writes it. @param {FieldForm} field @param {unknown} value */
 function reference({ title }, value) {
-  const text = near(value).trim();
+  const text = localPath(value).trim();
   if (!text || length(text) > LONGEST) throw new UserError(FIELD.reference(title));
   return text;
 }
 
-/** @param {FieldForm} field @param {unknown} value */
+/** Check that a value is one of the field's names. @param {FieldForm} field @param {unknown} value */
 function choice({ title, names = [] }, value) {
   if (typeof value === "string" && names.includes(value)) return value;
   throw new UserError(FIELD.choice(title, shown(value), names));
@@ -97,10 +97,10 @@ function onOff({ title }, value) {
   throw new UserError(FIELD.onOff(title, shown(value)));
 }
 
-/** The text of a number from a form or an address; "" if the value is no number or text. @param {unknown} value */
+/** Return a number's text; "" if the value is neither a number nor a text. @param {unknown} value */
 const digits = (value) => (typeof value === "string" || typeof value === "number" ? String(value).trim() : "");
 
-/** @param {FieldForm} field @param {unknown} value */
+/** Check a whole number and its limits. @param {FieldForm} field @param {unknown} value */
 function whole({ title, low = 0, high = 0, allowed }, value) {
   const text = digits(value);
   const number = Number(text);
@@ -108,7 +108,7 @@ function whole({ title, low = 0, high = 0, allowed }, value) {
   throw new UserError(FIELD.whole(title, allowed || FIELD.range(low, high), shown(value)));
 }
 
-/** @param {FieldForm} field @param {unknown} value @returns {number | null} null for what is left open */
+/** Check a number and its limits. @param {FieldForm} field @param {unknown} value @returns {number | null} null if the field is left empty */
 function decimal({ title, low = 0, high = 1, open }, value) {
   if (open && (value === null || value === "")) return null;
   const text = digits(value);
@@ -144,7 +144,8 @@ function wholes({ title, most = 0, example, may_be_empty }, value) {
 }
 
 /**
- * Times: a number is t, and one behind σ a noise level; σ stands for all that follow, so "σ 80, 10" is two. Each once.
+ * Check a list of times, and remove duplicates. A number is a time t; all numbers after a σ are noise levels, so "σ 80, 10" is
+ * two levels.
  * @param {FieldForm} field @param {unknown} value @returns {(number | string)[]} t, or "σ 80"
  */
 function levels({ title, most = 0, example }, value) {
@@ -161,8 +162,8 @@ function levels({ title, most = 0, example }, value) {
 }
 
 /**
- * Check the erased cells: one bit for each of CELLS × CELLS cells, row by row, as base64url; empty if nothing is
- * erased.
+ * Check the erased cells, and return them as bytes. The text has one bit for each of CELLS × CELLS cells, row by row, as
+ * base64url; it is empty if nothing is erased.
  * @param {unknown} value
  */
 function cells(value) {
@@ -175,7 +176,7 @@ function cells(value) {
 }
 
 /**
- * Check the points that a visitor drew in the plane: "12,-30 4,5", in hundredths, inside [−1, 1]².
+ * Check the points that a visitor drew in the plane, such as "12,-30 4,5". They are written in hundredths, inside [−1, 1]².
  * @param {unknown} value
  * @returns {[number, number][]}
  */
@@ -184,7 +185,7 @@ function points(value) {
     .split(/\s+/)
     .filter(Boolean);
   if (!parts.every((part) => /^-?\d{1,3},-?\d{1,3}$/.test(part))) throw new UserError(FIELD.points(shown(value)));
-  // Adding 0 turns −0 into 0.
+  // + 0 turns −0 into 0
   const drawn = parts.map(
     (part) => /** @type {[number, number]} */ (part.split(",").map((number) => Number(number) / 100 + 0)),
   );
@@ -193,14 +194,14 @@ function points(value) {
   return drawn;
 }
 
-/** @param {FieldForm} field @param {unknown} value */
+/** Check the text of a picture, a drawing, strokes or erased cells. @param {FieldForm} field @param {unknown} value */
 function picture({ title, holds }, value) {
   if (holds === "strokes") return strokes(title, value);
   if (holds === "cells") return cells(value);
   return holds === "points" ? points(value) : text(value);
 }
 
-/** @param {unknown} value */
+/** Convert a value to a text without spaces around it. @param {unknown} value */
 const text = (value) => String(value || "").trim();
 
 /** @type {Record<FieldForm["kind"], (field: FieldForm, value: unknown) => unknown>} */
@@ -219,7 +220,7 @@ const KINDS = {
   picture,
 };
 
-/** Check the value of a field, and return it as the planners take it. Throws a Wrong. @param {FieldForm} field @param {unknown} value */
+/** Check the value of a field, and return it as planners take it. Throws a Wrong if it is not allowed. @param {FieldForm} field @param {unknown} value */
 export function checked(field, value) {
   try {
     return KINDS[field.kind](field, value);
@@ -230,8 +231,8 @@ export function checked(field, value) {
 }
 
 /**
- * Check the values of a form, by the names of their fields, and return them as a request. Fields without a value have their
- * default. Throws a Wrong for the first wrong value, whose sentence says what is allowed; it has the others in `all`.
+ * Check the values of a form, by the names of their fields, and return them as a request. Fields without a value get their
+ * default. Throws a Wrong for the first wrong value, which has the others in `all`.
  * @param {FieldForm[]} form @param {Record<string, unknown>} values
  * @returns {Request}
  */

@@ -1,5 +1,5 @@
-// The fields that forms of several parts have, as data. A field says how its value is checked, which control it has, when the control is
-// shown, and its key in an address. The code of the form knows only kinds of fields, so a new field needs no code there.
+// The fields that the forms of several parts share, as data. A field names the check of its value, its control, when this is
+// shown, and its key in an address. The form's code depends only on kinds of fields, so a new field needs no code there.
 
 import { DEFAULTS, NAMES, SAMPLERS, VARIANCES } from "../process/samplers.js";
 import { SPACINGS } from "../process/times.js";
@@ -21,13 +21,14 @@ export const IF_WORDS = [{ model: "prompts" }];
 const IF_GUIDED = [{ label: true }, ...IF_WORDS];
 export const MORE = { more: true };
 
-/** @param {string} text */
+/** Capitalise a first letter from a to z. @param {string} text */
 const capital = (text) => (/^[a-z]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text);
-/** Capitalise names, as titles for the form. @param {string[]} names */
+/** Return a capitalised title for each name. @param {string[]} names */
 export const capitals = (names) => Object.fromEntries(names.map((name) => [name, capital(name)]));
 
 /**
- * @param {string} name @param {FieldForm["kind"]} kind @param {FieldWords} words @param {any} usual @param {More} [more]
+ * Make a field.
+ * @param {string} name @param {FieldForm["kind"]} kind @param {FieldWords} words @param {any} usual the default @param {More} [more]
  * @returns {FieldForm}
  */
 export function field(name, kind, words, usual, more = {}) {
@@ -37,23 +38,30 @@ export function field(name, kind, words, usual, more = {}) {
 }
 
 /**
- * The conditions under which an option is shown: one for each sampler that has it.
- * @param {string} option @param {string[]} names of the samplers to choose from @param {string} [of] the field of the sampler
+ * Return the conditions under which an option is shown: one for each sampler that has the option.
+ * @param {string} option @param {string[]} names of the samplers to choose from @param {string} [of] the sampler's field
  */
 export const ifHas = (option, names, of = "sampler") =>
   names.filter((name) => option in (SAMPLERS[name].options ?? {})).map((name) => ({ [of]: name }));
 
 export const LETTERS = { most: 300, follows: "prompts" };
+/** Make the field of the seed. */
 export const seed = (/** @type {More} */ more = {}, /** @type {FieldWords} */ words = RUN.seed, usual = SEED) =>
   field("seed", "seed", words, usual, { low: 0, high: 2 ** 32 - 1, ...more });
+/** Make the field of the model. */
 export const checkpoint = (/** @type {More} */ more = {}, usual = MODEL) =>
   field("checkpoint", "reference", RUN.checkpoint, usual, more);
+/** Make the field of the prompt. */
 export const prompt = (/** @type {More} */ more = {}) =>
   field("prompt", "prompt", RUN.prompt, "", { ...LETTERS, shown_if: IF_WORDS, ...more });
+/** Make the field of the negative prompt. */
 const negative = () => field("negative", "prompt", RUN.negative, "", { ...LETTERS, shown_if: IF_WORDS, ...MORE });
+/** Make the field of the class. */
 export const label = (/** @type {More} */ more = {}) =>
   field("label", "classname", RUN.label, ANY, { follows: "classes", shown_if: IF_CLASSES, ...more });
+/** Make the field of a picture. */
 export const picture = (/** @type {More} */ more = {}) => field("picture", "picture", RUN.picture, "", more);
+/** Make the field of the sampler. */
 export const sampler = (usual = "ddpm", /** @type {More} */ more = {}) =>
   field("sampler", "choice", RUN.sampler, usual, {
     names: ALL,
@@ -62,18 +70,22 @@ export const sampler = (usual = "ddpm", /** @type {More} */ more = {}) =>
     ...MORE,
     ...more,
   });
+/** Make the field of the spacing of times. */
 export const spacing = (usual = AUTO, /** @type {More} */ more = {}) =>
   field("spacing", "choice", RUN.spacing, usual, { names: [AUTO, ...SPACINGS], ...MORE, ...more });
+/** Make the field of the number of steps. */
 export const steps = (/** @type {number} */ usual, /** @type {More} */ more = {}) =>
   field("steps", "whole", RUN.steps, usual, {
     ...{ low: 1, high: 1_000_000, presets: [10, 50, 1000], slider: true, follows: "steps" },
     ...more,
   });
+/** Make the field of the variance. */
 export const variance = (usual = "beta_tilde", /** @type {More} */ more = {}) =>
   field("variance", "choice", RUN.variance, usual, {
     ...{ names: VARIANCES, follows: "variances", shown_if: ifHas("variance", ALL) },
     ...more,
   });
+/** Make the field of the guidance scale. */
 export const guidance = (/** @type {More} */ more = {}) =>
   field("guidance", "number", RUN.guidance, null, {
     low: 0,
@@ -83,7 +95,9 @@ export const guidance = (/** @type {More} */ more = {}) =>
     ...MORE,
     ...more,
   });
+/** Make the field that clips x̂_0. */
 const clip = () => field("clip", "switch", RUN.clip, null, { follows: "clip", ...MORE });
+/** Make the field of a number of images. */
 export const count = (
   /** @type {FieldWords} */ words,
   /** @type {number} */ usual,
@@ -91,10 +105,11 @@ export const count = (
   high = 16,
   /** @type {More} */ more = MORE,
 ) => field("count", "whole", words, usual, { low, high, ...more });
+/** Make the field of the number of pictures in a run. */
 export const pictures = (usual = 4) => count(RUN.count, usual, 1, 16, { follows: "count", slider: true, ...MORE });
 
 const LEVEL = { low: 0, high: 100, step: 0.01 }; // the limits of a noise level σ
-/** The limits of the options of samplers that are numbers. @type {Record<string, More>} */
+/** The limits of samplers' numeric options. @type {Record<string, More>} */
 const NUMBERS = {
   eta: { low: 0, high: 1, step: 0.05 },
   S_churn: { low: 0, high: 100 },
@@ -104,9 +119,9 @@ const NUMBERS = {
 };
 
 /**
- * A field for each option of these samplers that is a number or a switch, in the order of the samplers. A new option appears
- * without more code; a number also needs its limits in `NUMBERS`.
- * @param {string[]} names of samplers @param {string} [of] the field of the sampler @returns {FieldForm[]}
+ * Make a field for each option of these samplers that is a number or a switch, in the order of the samplers. A new switch needs
+ * no code here; a new number needs its limits in `NUMBERS`.
+ * @param {string[]} names of samplers @param {string} [of] the sampler's field @returns {FieldForm[]}
  */
 export const options = (names, of) =>
   Object.entries(DEFAULTS)
@@ -124,12 +139,12 @@ export const options = (names, of) =>
       ),
     );
 
-/** Return lane B's twin of a field. @param {FieldForm} laneA @param {More} [more] @returns {FieldForm} */
+/** Return lane B's copy of a field of lane A. @param {FieldForm} laneA @param {More} [more] @returns {FieldForm} */
 export const laneB = (laneA, more = {}) => ({ ...laneA, name: `${laneA.name}_b`, lane: "b", ...more });
 export const IN_B = "sampler_b"; // the name of the field for lane B's sampler
 
 /**
- * Return the fields, and mark those that have a twin in lane B as lane A's.
+ * Mark each field that has a copy in lane B as a field of lane A, and return all fields.
  * @param {FieldForm[]} fields
  * @returns {FieldForm[]}
  */
@@ -139,7 +154,7 @@ export function lanes(fields) {
 }
 
 /**
- * The fields of one run. The fields in `own` replace those of the same name.
+ * Return the fields of one run. The fields in `own` replace those of the same name.
  * @param {{ steps?: FieldForm, variance?: FieldForm, sampler?: FieldForm, spacing?: FieldForm, options?: FieldForm[], count?: FieldForm }} [own]
  */
 export const run = (own = {}) => [

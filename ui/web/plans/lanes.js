@@ -1,4 +1,4 @@
-// What lanes cost: their steps, and the strands that several workers of a browser can share.
+// The cost of lanes: their steps, and the strands that several workers of a browser can share.
 
 import { byKind, stepKind } from "./plan.js";
 
@@ -7,7 +7,7 @@ import { byKind, stepKind } from "./plan.js";
 /** @import { Lane } from "./settings.js" */
 
 /**
- * The remaining plan of a run whose first `begin` steps were computed in an earlier run.
+ * Return the plan of a run whose first `begin` steps were already computed in an earlier run.
  * @param {SamplingPlan} plan
  * @param {number} begin
  * @returns {SamplingPlan}
@@ -15,7 +15,8 @@ import { byKind, stepKind } from "./plan.js";
 export const continued = (plan, begin) => ({ ...plan, begin, ...costs(plan.lanes, plan.kinds, plan.shared, begin) });
 
 /**
- * The steps and the strands of a run. @param {Lane[]} lanes @param {StepKind[]} kinds @param {number} shared
+ * Return the steps and the strands of a run. `shared` and `begin` are those of `Lanes` in sampling.js.
+ * @param {Lane[]} lanes @param {StepKind[]} kinds @param {number} shared
  * @returns {Pick<Plan, "steps" | "strands">}
  */
 export function costs(lanes, kinds, shared, begin = 0) {
@@ -30,7 +31,7 @@ export function costs(lanes, kinds, shared, begin = 0) {
 }
 
 /**
- * A strand for each picture of each lane. If lane B shares steps with lane A, a picture of both is one strand.
+ * Return a strand for each picture of each lane. If lane B shares steps with lane A, both lanes of a picture are one strand.
  * @param {Lane[]} lanes @param {StepKind[]} kinds @param {number} shared @param {number} begin @returns {Outline[][]}
  */
 function strandsOf(lanes, kinds, shared, begin) {
@@ -41,7 +42,7 @@ function strandsOf(lanes, kinds, shared, begin) {
   return [(shared ? [both] : apart).flatMap((strand) => Array(count).fill(strand))];
 }
 
-/** The kind of step k of a lane, from which its cost follows; null if lane A computes this step for it. @param {SamplingPlan} plan @param {number} lane @param {number} k */
+/** Return the kind of a lane's step k, which determines its cost; null if lane A computes the step for lane B. @param {SamplingPlan} plan @param {number} lane @param {number} k */
 export function kindOf({ kinds, shared }, lane, k) {
   if (k >= shared) return kinds[lane];
   return lane === 0 ? stepKind(kinds[0].ref, kinds[0].batch) : null;

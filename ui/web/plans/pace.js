@@ -1,4 +1,4 @@
-// How long a run will take: the steps of its plan, times the seconds for a step that an engine has measured.
+// Estimate how long a run takes: the number of its steps times the measured seconds of a step.
 
 import { UserError } from "../process/errors.js";
 import { downloads } from "../words/checkpoints.js";
@@ -10,13 +10,13 @@ import { gain } from "./strands.js";
 /** @import { Pace, PaceOf } from "../messages/protocol.d.ts" */
 /** @import { Plan, StepKind } from "./plan.js" */
 
-const QUICK = 3; // seconds: a run that takes less starts without a press on Run
+const QUICK = 3; // seconds; a run that takes less starts without a press on Run
 
 /**
- * The seconds of a step, or null if no step was measured. They are scaled in proportion from the measured batch whose size is
- * nearest. Two lanes share evaluations, so a step of one of them is quicker than a step alone. Where only a step alone was
- * measured, its time is used.
- * @param {PaceOf | undefined} pace of its checkpoint @param {StepKind} kind
+ * Return the seconds of a step, or null if no step was measured. The time of the nearest measured batch size is scaled in
+ * proportion. Steps of two lanes that share evaluations are quicker, so they are measured apart; if they were not measured,
+ * the time of a single lane is used.
+ * @param {PaceOf | undefined} pace of the step's checkpoint @param {StepKind} kind
  */
 export function secondsOf(pace, { batch, lanes }) {
   const measured = pace?.seconds ?? [];
@@ -29,14 +29,14 @@ export function secondsOf(pace, { batch, lanes }) {
 }
 
 /**
- * The names of everything whose speed determines a run's time: its checkpoints, and what else its steps compute.
+ * Return the names of all kinds of steps in a run: its checkpoints, and other computations.
  * @param {string[]} refs
  * @param {Plan | null} plan
  */
 export const namesOf = (refs, plan) => [...new Set([...refs, ...(plan?.steps ?? []).map(({ kind }) => kind.ref)])];
 
 /**
- * Whether all paces are measured and none can change before a run ends. The page need not ask again then.
+ * Whether all paces are measured, and none can change before a run ends. Then the page keeps them.
  * @param {Pace} pace
  */
 export const isSettled = ({ paces, busy }) =>
@@ -53,9 +53,9 @@ function checkLimit(plan, { paces, tflop }) {
 }
 
 /**
- * What a run costs, in words and in seconds. seconds is null if the time is not known, or if a model must be downloaded
- * first. auto says whether the run is so quick that it may start by itself; null if its time is not known yet. Throws a
- * UserError if the run is over the limit of its machine.
+ * Estimate a run, in words and in seconds. seconds is null if the time is not known, or if a model must be downloaded first.
+ * auto is whether the run is so quick that it may start by itself; null if the time is not known. Throws a UserError if the
+ * run exceeds the limit of its machine.
  * @param {Plan | null} plan null if the files of a model are not here @param {Pace} pace
  * @returns {{ estimate: string, seconds: number | null, auto: boolean | null }}
  */

@@ -1,4 +1,4 @@
-// Scripts that repeat a run of a score or a consistency model with the pipeline that diffusers has for it.
+// Scripts that repeat a run of a score model or a consistency model with a pipeline of diffusers.
 
 import { UserError } from "../process/errors.js";
 import { general } from "../words/floats.js";
@@ -9,13 +9,13 @@ import { SCRIPT } from "../words/wrong.js";
 /** @import { Lane } from "./settings.js" */
 /** @import { Row } from "../process/runs.js" */
 
-const CORRECTIONS = 2 ** 33; // the noise of corrections comes from streams with this number and higher
+const CORRECTIONS = 2 ** 33; // streams of noise with this number and higher belong to Langevin corrections
 const SAVED = 'Image.fromarray((255 * image).round().astype(np.uint8)).save(f"seed-{seed}.png")';
 
 /**
- * The script. Throws a UserError with the reason if the pipeline can't repeat the run.
- * @param {Lane} run resolved @param {Facts} model @param {Row[]} rows its steps @param {number | null} label
- * @param {string} times its t − 1, as Python
+ * Write the script of a run. Throws a UserError with the reason if the pipeline can't repeat the run.
+ * @param {Lane} run a resolved lane @param {Facts} model @param {Row[]} rows the run's steps @param {number | null} label
+ * @param {string} times t − 1 of the steps, as Python
  */
 export function script(run, model, rows, label, times) {
   const { pipeline, home, channels } = model;
@@ -36,7 +36,7 @@ export function script(run, model, rows, label, times) {
   ].join("\n");
 }
 
-/** The lines of a script that define its function noise(stream). @param {Facts} model */
+/** Return the lines of a script that define the function noise(stream). @param {Facts} model */
 export const noise = ({ channels, image_size }) => [
   "def noise(stream):  # a function of seed and stream alone: 0 is x_T, i + 1 belongs to step i",
   `    shape = (${channels}, ${image_size}, ${image_size})`,
@@ -45,12 +45,12 @@ export const noise = ({ channels, image_size }) => [
 ];
 
 /**
- * The makers of scripts, by the name of the pipeline in diffusers.
+ * For each pipeline of diffusers, the function that writes a script with it.
  * @type {Record<string, (run: Lane, model: Facts, rows: Row[], label: number | null, times: string) => { imports: string[], body: string[] }>}
  */
 const MAKERS = {
-  // The script draws one picture at a time, because the pipeline's corrector averages over a batch. It sets x_T itself,
-  // because the pipeline would begin with noise that has mean 0 and contains no data.
+  // The script draws one picture at a time, because the pipeline's corrector averages over a batch. The script sets x_T, because
+  // the pipeline would begin with noise that has mean 0 and contains no data.
   ScoreSdeVePipeline(run, model, _, __, times) {
     if (!["ddpm", "langevin"].includes(run.sampler) || run.variance !== "beta") throw new UserError(SCRIPT.scores);
     if (run.clip) throw new UserError(SCRIPT.clip);
@@ -98,6 +98,7 @@ const MAKERS = {
       ],
     };
   },
+  /** The script sets x_T and replaces the noise that the pipeline draws. */
   ConsistencyModelPipeline(run, model, rows, label) {
     const classes = label === null ? "" : `class_labels=[${label}] * len(seeds), `;
     const numbers = literal(rows.map(([t]) => model.schedule.T - t).reverse());

@@ -1,4 +1,4 @@
-// What the plans of Latents, Repair and Between have in common: each shows rows of pictures, the results of chains.
+// Functions that the plans of Latents, Repair and Between share. These parts show rows of pictures, which chains draw.
 
 import { unpack } from "../pictures/text.js";
 import { UserError } from "../process/errors.js";
@@ -10,23 +10,23 @@ import { args, asksFor, laneOf, resolved, seedsOf } from "./settings.js";
 /** @import { Arguments, Lane } from "./settings.js" */
 
 /**
- * What the page gets before the first picture.
+ * The result that the page gets before the first picture.
  * @typedef {object} Shown
  * @property {"plan"} kind
  * @property {string[]} titles of the rows
- * @property {string[]} sources what stands above the rows
- * @property {string} what the pictures of a row are
- * @property {string[]} columns
- * @property {number[]} steps of each row
- * @property {boolean} pixelated
+ * @property {string[]} sources the titles of the pictures above the rows
+ * @property {string} what the kind of pictures in a row
+ * @property {string[]} columns the titles of the columns
+ * @property {number[]} steps the number of steps of each row
+ * @property {boolean} pixelated whether the page shows single pixels as squares
  */
 /** The arguments of ddpm_core.trajectory, without the seeds. @typedef {Omit<Arguments, "seeds">} Options */
-/** columns: how many pictures are in a row. stem: how the names of the run's files begin. @typedef {Plan & { model: Facts, options: Options, columns: number, stem: string }} RowsPlan */
-/** The picture that a run begins with. own: the visitor's picture as text, or "": then the model draws one from the seed. @typedef {{ seed: number, own: string }} Source */
+/** columns: the number of pictures in a row. stem: the beginning of the names of the run's files. @typedef {Plan & { model: Facts, options: Options, columns: number, stem: string }} RowsPlan */
+/** The picture with which a run begins. own: the visitor's picture as text, or "" if the model draws one from the seed. @typedef {{ seed: number, own: string }} Source */
 
 export const GRADIENT = 14; // on a CPU, an evaluation with its gradient takes as long as this many plain ones
 
-/** The functions of a planner that all these parts share. @type {Pick<Planner, "refs" | "summary" | "prepare">} */
+/** The planner's functions that all these parts share. @type {Pick<Planner, "refs" | "summary" | "prepare">} */
 export const rows = {
   refs: ({ checkpoint }) => [checkpoint],
   summary: () => "",
@@ -39,7 +39,7 @@ export function checkPixels({ latent }, sentence) {
 }
 
 /**
- * The resolved lane of a request, and the same as `RowsPlan.options`.
+ * Return the resolved lane of a request, and its arguments for `RowsPlan.options`.
  * @param {Request} request @param {Facts} model @param {Catalogue} catalogue
  * @returns {{ chain: Lane, options: Options }}
  */
@@ -50,7 +50,7 @@ export function chainOf(request, model, catalogue) {
 }
 
 /**
- * The lane in a request to a server: see `RowsAsked` in ui/runs/asked.py.
+ * Return the lane for a request to a server: see `RowsAsked` in ui/runs/asked.py.
  * @param {Pick<RowsPlan, "model" | "options">} plan
  */
 export const laneAsked = ({ model, options: { clip, ...others } }) => ({
@@ -58,25 +58,25 @@ export const laneAsked = ({ model, options: { clip, ...others } }) => ({
   clip,
 });
 
-/** One strand for each picture that a run begins with; it costs nothing if the picture is the visitor's own. @param {Options} options @param {Source[]} sources @returns {Outline[]} */
+/** Return a strand for each picture with which a run begins. A visitor's own picture costs nothing. @param {Options} options @param {Source[]} sources @returns {Outline[]} */
 export const strandsOfSources = ({ steps }, sources) =>
   sources.map(({ own }, turn) => ({ cost: own ? 0 : steps, turn }));
 
-/** One strand for each picture of each row. @param {number} columns @param {number[]} costs evaluations of a picture, for each row @returns {Outline[]} */
+/** Return a strand for each picture of each row. @param {number} columns @param {number[]} costs evaluations of a picture, for each row @returns {Outline[]} */
 export const strandsOfRows = (columns, costs) => costs.flatMap((cost, turn) => Array(columns).fill({ cost, turn }));
 
 /**
- * The seeds of the columns' noise. The seed of the first picture is not among them: with it, a chain would lead back to that
- * picture from any t.
+ * Return the seeds of the columns' noise. They exclude the first picture's seed, because with its noise a chain would lead back
+ * to this picture from any t.
  * @param {Request} request */
 export const seedsOfColumns = ({ seed, count }) => seedsOf({ seed: seed + 1, count });
 
-/** @param {Request} request @param {string} what is computed @param {Catalogue} catalogue */
+/** Return the beginning of the names of a run's files. @param {Request} request @param {string} what the run computes @param {Catalogue} catalogue */
 export const stemOf = ({ checkpoint, seed }, what, catalogue) =>
   `${catalogue.name(checkpoint)}-${what}-seed-${seed}`.replaceAll(" ", "-");
 
 /**
- * The part of the plan that the page gets before the first picture.
+ * Return the result that the page gets before the first picture.
  * @param {Facts} model
  * @param {Omit<Shown, "kind" | "pixelated">} rows
  */

@@ -1,5 +1,4 @@
-// What the planners of Watch, Compare, Grid and the sketch share: they turn a request into lanes, which all begin with the same
-// x_T.
+// The planner of Watch, Compare, Grid and the sketch. It turns a request into lanes, which all begin with the same x_T.
 
 import { UserError } from "../process/errors.js";
 import { checkNoMemory } from "../process/runs.js";
@@ -23,31 +22,31 @@ import { placed, touches } from "./touch.js";
 /** @import { Touches } from "./touch.js" */
 
 /**
- * In each array, the entry of a lane stands at the lane's number.
+ * The lanes of a plan. Each array has one entry for each lane, in the same order.
  * @typedef {object} Lanes
- * @property {Lane[]} lanes their resolved settings
+ * @property {Lane[]} lanes the resolved settings
  * @property {Facts[]} models
- * @property {Row[][]} rows their steps
- * @property {Arguments[]} args of ddpm_core.trajectory
- * @property {StepKind[]} kinds of their steps
+ * @property {Row[][]} rows the steps
+ * @property {Arguments[]} args the arguments of ddpm_core.trajectory
+ * @property {StepKind[]} kinds the kinds of the steps
  * @property {boolean} attention whether the attention to words is shown
- * @property {ReturnType<typeof opening> & { untouchable: string, split: number | null }} opening what the player gets before the first picture
+ * @property {ReturnType<typeof opening> & { untouchable: string, split: number | null }} opening the result that the player gets before the first picture
  * @property {Touches} touches what a visitor changed by hand, in lane B
- * @property {number} shared how many first steps lane B has in common with lane A: those before the first touch
+ * @property {number} shared the number of first steps that lane B shares with lane A: those before the first touch
  * @property {number} begin the first step that is computed: 0 unless the run begins at a state of an earlier run
  * @typedef {Plan & Lanes} SamplingPlan
  */
 
 /**
- * Whether lane B has a value that differs from lane A's.
+ * Whether lane B has a value instead of taking lane A's.
  * @param {Request} request
- * @param {string} name of lane A's field
+ * @param {string} name the name of lane A's field
  */
 export const hasOwn = (request, name) => ![SAME, "", null, undefined].includes(request[`${name}_b`]);
 
-/** The lanes of a request that their models can run, if it may have others. Throws a UserError if there is none. @typedef {(lanes: Lane[], modelOf: (lane: Lane) => Facts, models: Facts[]) => Lane[]} Choose */
+/** A function that leaves out the lanes that their models can't run. Throws a UserError if none is left. @typedef {(lanes: Lane[], modelOf: (lane: Lane) => Facts, models: Facts[]) => Lane[]} Choose */
 
-/** The planner of a part whose requests are lanes. @param {(request: Request) => Lane[]} lanesOf the lanes of a request @param {Choose} [choose] @returns {Planner<SamplingPlan>} */
+/** Make the planner of a part whose requests are lanes. @param {(request: Request) => Lane[]} lanesOf returns the lanes of a request @param {Choose} [choose] @returns {Planner<SamplingPlan>} */
 export function ofLanes(lanesOf, choose = (lanes) => lanes) {
   const refs = (/** @type {Request} */ request) => [...new Set(lanesOf(request).map(({ checkpoint }) => checkpoint))];
   return {
@@ -65,7 +64,8 @@ export function ofLanes(lanesOf, choose = (lanes) => lanes) {
 }
 
 /**
- * @param {Request} request @param {Lane[]} wanted @param {Facts[]} models of each @param {Catalogue} catalogue
+ * Plan a run of these lanes. Throws a UserError if it is impossible.
+ * @param {Request} request @param {Lane[]} wanted @param {Facts[]} models of the lanes @param {Catalogue} catalogue
  * @returns {Omit<SamplingPlan, "refs" | "images">}
  */
 function planned(request, wanted, models, catalogue) {
@@ -107,8 +107,8 @@ function planned(request, wanted, models, catalogue) {
 const scripts = async (plan, catalogue) => (await import("./scripts.js")).forRun(plan, catalogue);
 
 /**
- * What the player gets of the lanes. It is written with the plan, so that nothing is left to write between a press and the
- * first picture.
+ * Return the result that the player gets before the first picture. It is made with the plan, so that this takes no time between
+ * a press and the first picture.
  * @param {Lane[]} lanes @param {Facts[]} models @param {Row[][]} rows @param {Catalogue} catalogue
  */
 function opening(lanes, models, rows, catalogue) {
@@ -134,7 +134,7 @@ function opening(lanes, models, rows, catalogue) {
 }
 
 /**
- * The heading of a run. It contains the words of the prompt and a sentence about those that the model does not know.
+ * Add the words of the prompt to a run's first result, and to its caption a sentence about words that the model does not know.
  * @type {Planner<SamplingPlan>["shown"]}
  */
 const shown = ({ opening }, { words, unknown: odd }) => ({
@@ -143,7 +143,7 @@ const shown = ({ opening }, { words, unknown: odd }) => ({
 });
 
 /**
- * A request to a server: for each lane the exact arguments of ddpm_core.trajectory, then the arguments that all lanes
+ * Return the request to a server: for each lane the exact arguments of ddpm_core.trajectory, then the arguments that all lanes
  * share.
  * @type {Planner<SamplingPlan>["asked"]}
  */
@@ -153,8 +153,8 @@ const asked = ({ lanes, models, args: all, attention }) => ({
 });
 
 /**
- * Call `make`. If it throws, the error names lane B and its field, so that the sentence stands at the right control.
- * @template T @param {Request | null} request null for another lane: then errors stay as they are @param {() => T} make @returns {T}
+ * Call `make`. If it throws, add lane B and its field to the error, so that the form marks the right control.
+ * @template T @param {Request | null} request null for lane A, whose errors stay unchanged @param {() => T} make @returns {T}
  */
 function ofLaneB(request, make) {
   try {
@@ -181,11 +181,11 @@ function checkPictures(models) {
   if (sizes.some((size) => size !== sizes[0])) throw new UserError(RUN.sizes(sizes));
 }
 
-/** @param {Facts} model */
+/** Describe the images that a model makes. @param {Facts} model */
 const imagesOf = ({ source, channels, image_size }) => RUN.makes(source?.name, image_size, channels);
 
 /**
- * Return in a sentence why a visitor can't change the pictures halfway, or "" if that is possible.
+ * Return the sentence why a visitor can't change the pictures halfway, or "" if they can.
  * @param {Lane} lane
  */
 function whyUntouchable({ sampler }) {
@@ -199,7 +199,7 @@ function whyUntouchable({ sampler }) {
 }
 
 /**
- * What a visitor changed by hand in the last lane; empty if nothing. Each stroke moves to a time at which the run has a state.
+ * Return what a visitor changed by hand in the last lane. Each stroke moves to a time at which the run has a state.
  * @param {Lane[]} lanes @param {Facts} model @param {Row[]} rows of the run @param {string} untouchable
  * @returns {Touches}
  */

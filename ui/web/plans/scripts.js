@@ -20,7 +20,7 @@ import { cellSize } from "./touch.js";
 const INSTALLED =
   "# ddpm_core is the library of DDPM Lab. To install it, run this in the folder of its code: pip install .";
 const DRAWN = ["labels", "prompts", "negative", "guidance"];
-/** The names of the classes in diffusers. @type {Record<string, string>} */
+/** The names of solvers in diffusers. @type {Record<string, string>} */
 const SOLVERS = { "dpm++": "DPMSolverMultistepScheduler", unipc: "UniPCMultistepScheduler" };
 
 /**
@@ -44,7 +44,7 @@ export function forRun(run, catalogue) {
   }
 }
 
-/** Put a line before a script that says where its library comes from. If there can be no script, returns a comment with the reason. @param {() => string} script */
+/** Put a line about the library before a script. If the script is impossible, returns a comment with the reason. @param {() => string} script writes the script */
 export function copied(script) {
   try {
     return `${INSTALLED}\n${ascii(script())}`;
@@ -54,7 +54,7 @@ export function copied(script) {
 }
 
 /**
- * Return an error's sentence for the visitor. An error that is a fault in our code is thrown again.
+ * Return an error's sentence for the visitor. An error in our code is thrown again.
  * @param {unknown} error
  */
 function sentence(error) {
@@ -126,8 +126,8 @@ const importsOfOwn = (samplers) =>
   [...new Set(samplers.filter(isOwn))].map((name) => name.replace(/^(.*):(.*)$/, "from $1 import $2"));
 
 /**
- * The lines of a script before its lanes. They define `on_step`, which repeats what the visitor changed by hand.
- * @param {Touches} touches @param {Lane} lane @param {Facts} model @param {string} source of the functions that touch
+ * Return the lines of a script that define `on_step`, which repeats what the visitor changed by hand.
+ * @param {Touches} touches @param {Lane} lane @param {Facts} model @param {string} source Python code of the functions for this
  */
 function touching(touches, { seed, count }, { image_size }, source) {
   const asTuple = (/** @type {Change} */ [what, strength, cells]) =>
@@ -138,7 +138,7 @@ function touching(touches, { seed, count }, { image_size }, source) {
 }
 
 /**
- * The name of a checkpoint, with the revision that was loaded. Throws if only this page has the model.
+ * Return a checkpoint's name with the revision that was loaded. Throws if only this page has the model.
  * @param {string} ref @param {Facts} model
  */
 function reference(ref, { source }) {
@@ -147,19 +147,19 @@ function reference(ref, { source }) {
   return source?.revision ? `${ref.split("@")[0]}@${source.revision}` : ref;
 }
 
-/** The Python expression that loads a checkpoint, with the precision of the page. Throws as `reference` does. @param {string} ref @param {Facts} model */
+/** Return the Python expression that loads a checkpoint, with the page's precision. Throws if only this page has the model. @param {string} ref @param {Facts} model */
 export const load = (ref, model) =>
   `ddpm_core.load(${literal(reference(ref, model))}${model.precision ? `, precision=${literal(model.precision)}` : ""})`;
 
-/** The lines that make a uint8 array of a picture's text. A script with them imports base64, zlib and np. @param {string} name @param {string} text @param {number[]} shape */
+/** Return the lines that turn a picture's text into a uint8 array. The script must import base64, zlib and np. @param {string} name @param {string} text @param {number[]} shape */
 export const picture = (name, text, shape) => [
   `pixels = bytearray(zlib.decompress(base64.urlsafe_b64decode("${text}")))`,
   `${name} = np.frombuffer(pixels, np.uint8).reshape${literal(tuple(shape))}`,
 ];
 
 /**
- * The first lines of a script that makes rows of pictures.
- * @param {string} ref @param {Facts} model @param {Values} options of all its chains, as `args` of plans/settings.js has them
+ * Return the first lines of a script that makes rows of pictures.
+ * @param {string} ref @param {Facts} model @param {Values} options arguments of all chains: see `args` of plans/settings.js
  */
 export const rowsHead = (ref, model, options) => [
   "import numpy as np",
@@ -173,11 +173,11 @@ export const rowsHead = (ref, model, options) => [
   `options = ${literal(withOwn(picked(typed(options), (_, value) => value !== null)))}`,
 ];
 
-/** The last line of such a script: it saves the rows as one picture. @param {number} columns @param {string} name */
+/** Return the last line of a script that makes rows of pictures; it saves them as one picture. @param {number} columns @param {string} name */
 export const rowsSaved = (columns, name) =>
   `Image.fromarray(grid(np.concatenate(rows), ${columns}).squeeze()).save("${name}.png")`;
 
-/** A script that repeats a run with diffusers alone. Throws a UserError with the reason if diffusers can't repeat it. @param {Run} run */
+/** Write a script that repeats a run with diffusers alone. Throws a UserError with the reason if diffusers can't repeat it. @param {Run} run */
 function diffusers({ lanes: [run, other], models: [model], rows: [steps] }) {
   if (other) throw new UserError(other.touch ? SCRIPT.touched : SCRIPT.lanes);
   const times = timesOf(run, model, steps);
@@ -219,7 +219,7 @@ function diffusers({ lanes: [run, other], models: [model], rows: [steps] }) {
     "for i, t in enumerate(scheduler.timesteps):",
     ...(sampler.before ?? []),
     "    with torch.no_grad():",
-    // The rest of the output is the variance
+    // A learned variance is in further channels of the output
     `        output = ${call}${model.variance.startsWith("learned") ? `[:, :${model.channels}]` : ""}`,
     ...sampler.step,
     ...latent.decode,
@@ -240,8 +240,8 @@ function refuse(run, { schedule, prediction, home }) {
 }
 
 /**
- * The lines of a script that depend on the sampler. classes: those that it imports from diffusers. before, step: the lines in the
- * loop before and after the call of the network.
+ * The lines of a script that depend on the sampler. classes: names to import from diffusers. before, step: lines of the loop,
+ * before and after the call of the network.
  * @typedef {{ classes: string[], scheduler: string[], step: string[], imports?: string[], before?: string[] }} Sampler
  */
 
@@ -249,7 +249,7 @@ function refuse(run, { schedule, prediction, home }) {
 const KINDS = { beta: "fixed_large", beta_tilde: "fixed_small" };
 
 /**
- * The functions that write the lines of each sampler. scheduler: the arguments that name the scheduler's files.
+ * For each sampler, the function that writes its lines. scheduler: the Python arguments that name the scheduler's files.
  * @type {Record<string, (run: Lane, model: Facts, times: string, scheduler: string) => Sampler>}
  */
 const SAMPLERS = {
@@ -268,7 +268,7 @@ const SAMPLERS = {
       "    scheduling_ddpm.randn_tensor = lambda *_, **__: torch.zeros_like(x) if last else noise(i + 1)",
     ],
   }),
-  // `refuse` has already excluded runs with noise, and runs at times that diffusers would not choose.
+  // `refuse` has excluded runs with noise, and runs at times that diffusers can't choose.
   ddim: ({ clip, steps }, _, __, scheduler) => ({
     classes: ["DDIMScheduler"],
     scheduler: [
@@ -283,7 +283,8 @@ const SAMPLERS = {
 };
 
 /**
- * DPM-Solver++ or UniPC. The script gives them x̂_0, as diffusers does not clip it for them, and our times.
+ * Write the lines of DPM-Solver++ or UniPC. The script passes x̂_0, because diffusers does not clip it for these solvers, and
+ * our times.
  * @param {Lane} run @param {Facts} model @param {string} times @param {string} scheduler @returns {Sampler}
  */
 function solver({ sampler, clip }, { prediction, schedule }, times, scheduler) {
@@ -313,7 +314,7 @@ function solver({ sampler, clip }, { prediction, schedule }, times, scheduler) {
   };
 }
 
-/** The additional lines for a latent model. classes: the names of the classes in diffusers. @param {Facts} model */
+/** Return the additional lines for a latent model. classes: names to import from diffusers. @param {Facts} model */
 function latentOf({ home: { where, autoencoder }, takes_words }) {
   /** @type {{ classes: string[], imports: string[], load: string[], decode: string[] }} */
   const none = { classes: [], imports: [], load: [], decode: [] };
@@ -343,13 +344,13 @@ function latentOf({ home: { where, autoencoder }, takes_words }) {
   return { ...decoding, imports: ["from transformers import CLIPTextModel, CLIPTokenizer"] };
 }
 
-/** The folder of the network's files in the checkpoint, or "". @param {Facts} model */
+/** Return the folder of the network's files in the checkpoint, or "". @param {Facts} model */
 function folderOf({ source }) {
   const parts = (source?.file ?? "").split("/");
   return parts.length > 1 ? parts[0] : "";
 }
 
-/** The Python expression that calls the network, and the lines of the function that it needs for guidance. @param {Lane} run @param {Facts} model @returns {[string, string[]]} */
+/** Return the Python expression that calls the network, and the lines of its function for guidance. @param {Lane} run @param {Facts} model @returns {[string, string[]]} */
 function callOf(run, model) {
   const time = folderOf(model) === "transformer" ? "t.expand(len(seeds))" : "t";
   const labelled = (/** @type {unknown} */ label) =>
@@ -371,20 +372,20 @@ function callOf(run, model) {
   return [`guided(${call}, ${baseline}, ${general(Number(run.guidance))})`, guided];
 }
 
-/** The t − 1 of the run's steps, as Python. @param {Lane} run @param {Facts} model @param {Row[]} rows */
+/** Return t − 1 of a run's steps, as Python. @param {Lane} run @param {Facts} model @param {Row[]} rows */
 function timesOf({ spacing, steps }, { schedule }, rows) {
   if (spacing === "linspace" && steps > 1)
     return `np.linspace(0, ${schedule.T - 1}, ${steps}).round().astype(int)[::-1].tolist()`;
   return literal(rows.map(([t]) => t - 1));
 }
 
-/** The arguments for the condition, in their order. @param {Values} all @returns {Values} */
+/** Pick the arguments of the condition. @param {Values} all @returns {Values} */
 const drawnOf = (all) =>
   Object.fromEntries(DRAWN.filter((name) => (all[name] ?? null) !== null).map((name) => [name, all[name]]));
 
-/** @param {Values} values @param {(name: string, value: unknown) => boolean} wanted @returns {Values} */
+/** Pick the wanted values. @param {Values} values @param {(name: string, value: unknown) => boolean} wanted @returns {Values} */
 const picked = (values, wanted) =>
   Object.fromEntries(Object.entries(values).filter(([name, value]) => wanted(name, value)));
 
-/** @param {...string} all */
+/** Join lines to a script. @param {...string} all */
 export const lines = (...all) => `${all.join("\n")}\n`;

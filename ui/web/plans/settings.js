@@ -1,4 +1,4 @@
-// The settings of one run of the reverse chain, which several parts share: a lane.
+// A lane: the settings of one run of the reverse chain. Several parts use lanes.
 
 import { DEFAULTS, SAMPLERS } from "../process/samplers.js";
 import { suitedSpacing } from "../process/times.js";
@@ -13,9 +13,9 @@ import { AUTO } from "./forms.js";
 /** @import { Stroke } from "./touch.js" */
 
 /**
- * The settings of one run. Image i has seed + i. Before a lane is resolved, null as guidance or clip means what suits the model.
- * After that, null as spacing means the times that a distilled model learned. touch: the strokes with which a visitor changes
- * the run on its way. Other options of samplers stand beside these, by their names.
+ * The settings of one run. Image i has seed + i. Before a lane is resolved, null for guidance or clip means the model's default.
+ * In a resolved lane, null for spacing means the times that a distilled model learned. touch: the strokes with which a visitor
+ * changes the run. A lane may have more options of samplers, by their names.
  * @typedef {object} Lane
  * @property {string} checkpoint
  * @property {string} prompt
@@ -40,8 +40,8 @@ const DEFAULT = {
 };
 
 /**
- * Whether a lane names a setting with this value. It names the options that `DEFAULT` lacks only if they differ from the
- * sampler's default, so that files and captions do not list them all. @param {string} name @param {any} value
+ * Whether a lane contains a setting with this value. Options that `DEFAULT` lacks are left out if they have the sampler's
+ * default, so that files and captions do not list them all. @param {string} name @param {any} value
  */
 const isNamed = (name, value) => !(name in DEFAULTS) || name in DEFAULT || value !== DEFAULTS[name];
 
@@ -56,18 +56,18 @@ export function laneOf(request) {
   return /** @type {Lane} */ ({ ...DEFAULT, ...Object.fromEntries(named.map((name) => [name, request[name]])) });
 }
 
-/** The options of the lane's sampler. @param {Lane} lane @returns {Record<string, any>} */
+/** Return the options of the lane's sampler. @param {Lane} lane @returns {Record<string, any>} */
 export function optionsOf(lane) {
   const known = SAMPLERS[lane.sampler].options ?? {};
   return Object.fromEntries(Object.entries(lane).filter(([name]) => name in known));
 }
 
-/** @param {{ seed: number, count: number }} lane @returns {number[]} */
+/** Return the seed of each image. @param {{ seed: number, count: number }} lane @returns {number[]} */
 export const seedsOf = ({ seed, count }) => Array.from({ length: count }, (_, i) => seed + i);
 
 /**
- * The lane without settings that do nothing: guidance without a condition, and options of other samplers. The variance stays,
- * as files name it beside every sampler.
+ * Remove settings without an effect: guidance without a condition, and options of other samplers. The variance stays, because
+ * files name it for every sampler.
  * @param {Lane} lane @returns {Lane}
  */
 export function plain(lane) {
@@ -80,7 +80,7 @@ export function plain(lane) {
 }
 
 /**
- * The lane with every choice made: what was left open gets the value that suits the model and the sampler.
+ * Resolve a lane: open settings get the values that suit the model and the sampler.
  * @param {Lane} lane @param {Facts} facts @param {Catalogue} catalogue @returns {Lane}
  */
 export function resolved(lane, facts, catalogue) {
@@ -99,8 +99,8 @@ export function resolved(lane, facts, catalogue) {
 }
 
 /**
- * How many images the network evaluates in a step. Guidance evaluates each image with and without its condition. Some samplers
- * evaluate it more than once.
+ * Return how many images the network evaluates in a step. Guidance evaluates each image with and without its condition. Some
+ * samplers evaluate each image more than once.
  * @param {Lane} lane @param {Facts} facts
  */
 export function batch({ count, guidance, sampler }, facts) {
@@ -109,7 +109,7 @@ export function batch({ count, guidance, sampler }, facts) {
 }
 
 /**
- * The arguments of `ddpm_core.runs.make_chain`, with the sampler's own options.
+ * Return the arguments of `ddpm_core.runs.make_chain`, with the options of the sampler.
  * @param {Lane} lane
  * @returns {{ steps: number, sampler: string, spacing: string | null } & Record<string, any>}
  */
@@ -119,14 +119,14 @@ export const sampling = (lane) => ({
 });
 
 /**
- * A resolved lane as arguments of `ddpm_core.trajectory(model, ...)`, in the order in which a script has them. eta and
- * guidance are floats there. Throws a UserError if this model can't do what the lane says.
+ * Return a resolved lane as arguments of `ddpm_core.trajectory(model, ...)`, in the order of scripts. Throws a UserError if the
+ * model can't do what the lane demands.
  * @typedef {object} Arguments
  * @property {number[]} seeds
  * @property {number} steps
  * @property {string} sampler
  * @property {string | null} spacing
- * @property {any} [variance] and the other options of the sampler
+ * @property {any} [variance] and other options of the sampler
  * @property {any} [eta]
  * @property {boolean | null} clip
  * @property {number | null} labels
@@ -157,20 +157,20 @@ export function args(lane, facts) {
 }
 
 /**
- * Name a checkpoint in a request, together with the stamp of the facts that the page planned with. The server notices
- * so if they are old.
+ * Return the checkpoint for a request, with the stamp of the facts with which the page planned. From the stamp the server sees
+ * whether these facts are old.
  * @param {Facts} facts
  */
 export const asksFor = ({ ref, stamp }) => ({ checkpoint: ref, facts: stamp });
 
-/** @param {Lane} lane @param {Facts} facts */
+/** Return the prompts as arguments. Throws if the model takes none. @param {Lane} lane @param {Facts} facts */
 function words({ prompt, negative }, { takes_words }) {
   if (takes_words) return negative ? { prompts: prompt, negative } : { prompts: prompt };
   if (prompt || negative) throw new Wrong(prompt ? "prompt" : "negative", RUN.noPrompt);
   return {};
 }
 
-/** The index of the class to draw; null for any class. @param {{ label?: string }} lane @param {Facts} facts */
+/** Return the index of the class to draw; null for any class. @param {{ label?: string }} lane @param {Facts} facts */
 export function classOf({ label = ANY }, facts) {
   if (label === ANY) return null;
   if (!facts.num_classes) throw new Wrong("label", RUN.noClasses(ANY));
@@ -180,8 +180,8 @@ export function classOf({ label = ANY }, facts) {
 }
 
 /**
- * The class that a text names: the one with exactly this name, else the one with this number (from 0), else the first one that
- * has it among its names; null if there is none. ImageNet's classes have several names, with commas between.
+ * Return the index of the class that a text names: the class with exactly this name, else with this number (from 0), else the
+ * first class with it among several names, as in ImageNet, where commas separate them; null if there is none.
  * @param {Facts} facts @param {string} text
  */
 function classIndex({ class_names, num_classes }, text) {

@@ -1,12 +1,12 @@
-// How a run is divided among several workers of a browser: each worker computes some of its strands.
+// Divide the strands of a run among several workers of a browser.
 
 import { evaluations } from "./plan.js";
 
 /** @import { Outline, Plan } from "./plan.js" */
 
 /**
- * Divide strands among workers. Turn by turn, from the longest strand on, each goes to the worker that has least to do.
- * Returns the worker of each strand, and the evaluations of the worker that has most to do.
+ * Divide strands among workers. The strands are sorted by turn, then by cost, the longest first; each goes to the worker with
+ * the least load. Returns the worker of each strand, and the largest load, in evaluations.
  * @param {Outline[]} strands @param {number} workers
  */
 export function shares(strands, workers) {
@@ -24,7 +24,7 @@ export function shares(strands, workers) {
 }
 
 /**
- * How many times as fast several workers are as one.
+ * Return how many times as fast as one worker several workers are.
  * @param {Pick<Plan, "steps" | "strands">} plan
  * @param {number} workers
  */

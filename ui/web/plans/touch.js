@@ -1,20 +1,20 @@
-// A touch: what a visitor changed by hand in x_t, on the way from noise to a picture. An address has it as strokes, such as
-// "490-noise-100-7.7-8.7_490-255.0.0-50-3.3". A stroke says when (t), what, how strong (in per cent), and in which cells, each
-// as column.row.
+// A touch: what a visitor changed by hand in x_t, on the way from noise to a picture. An address contains it as strokes, such as
+// "490-noise-100-7.7-8.7_490-255.0.0-50-3.3". A stroke is the time t, the kind of change, its strength in per cent, and its
+// cells, each as column.row.
 import { UserError } from "../process/errors.js";
 import { FIELD, RUN } from "../words/wrong.js";
 
 /** @import { Row } from "../process/runs.js" */
 /** @import { Facts } from "./plan.js" */
 
-/** t: about when. what: "noise", "clean" (less noise), or a colour such as "255.0.0". strength: in per cent. @typedef {{ t: number, what: string, strength: number, cells: [column: number, row: number][] }} Stroke */
+/** A stroke. t: its time, about. what: "noise", "clean" (less noise), or a colour such as "255.0.0". strength: in per cent. @typedef {{ t: number, what: string, strength: number, cells: [column: number, row: number][] }} Stroke */
 
-/** A stroke in the numbers of a state. what: "noise", "clean" or a colour in [−1, 1]. strength: from 0 to 1. @typedef {[what: string | number[], strength: number, cells: [column: number, row: number][]]} Change */
+/** A change of a state. what: "noise", "clean" or a colour in [−1, 1]. strength: from 0 to 1. @typedef {[what: string | number[], strength: number, cells: [column: number, row: number][]]} Change */
 
-/** For each state x_s that is touched, by its s: √ᾱ_s, and its changes. @typedef {Map<number, [signal: number, changes: Change[]]>} Touches */
+/** For each changed state x_s, by its time s: √ᾱ_s, and its changes. @typedef {Map<number, [signal: number, changes: Change[]]>} Touches */
 
-const CELLS = 16; // cells on each side, approximately: a cell always covers a whole number of pixels
-const MOST = 40_000; // characters that the text of all strokes has at most
+const CELLS = 16; // cells on each side, approximately, because a cell covers a whole number of pixels
+const MOST = 40_000; // limit for the characters of all strokes
 const STROKES = 200;
 const STROKE = /^\d{1,7}-(noise|clean|\d{1,3}\.\d{1,3}\.\d{1,3})-\d{1,3}(-\d{1,3}\.\d{1,3})+$/;
 
@@ -31,7 +31,7 @@ export function strokes(title, value) {
 /** Whether strokes are few enough for one run. @param {string} text of strokes */
 export const fits = (text) => text.length <= MOST && text.split("_").length <= STROKES;
 
-/** @param {string} text @returns {Stroke} */
+/** Read one stroke. @param {string} text @returns {Stroke} */
 function stroke(text) {
   const [t, what, strength, ...cells] = text.split("-");
   const places = cells.map((cell) => /** @type {[number, number]} */ (cell.split(".").map(Number)));
@@ -45,8 +45,8 @@ export const written = (all) =>
     .join("_");
 
 /**
- * The last state that a run has in common with one that has a stroke more or less, as far as its frames are here: its s.
- * @param {string} before @param {string} after the texts of their strokes @param {{ steps: Row[], frames: { step: Row }[] }[]} lanes of the first run
+ * Find the last state that two runs share, if one of them has one more stroke. Returns its time s, of a state with a frame.
+ * @param {string} before the first run's strokes @param {string} after the second run's strokes @param {{ steps: Row[], frames: { step: Row }[] }[]} lanes of the first run
  */
 export function common(before, after, lanes) {
   const times = lanes.flatMap(({ steps }) => steps.map(([, s]) => s));
@@ -56,11 +56,11 @@ export function common(before, after, lanes) {
   return held.findLast((s) => s > t && others.every((own) => own.includes(s)));
 }
 
-/** @param {string} what */
+/** Whether a stroke paints a colour. @param {string} what */
 const isColour = (what) => what !== "noise" && what !== "clean";
 
 /**
- * The colour of a stroke, in [−1, 1] and with the model's channels: grey, or red, green and blue; then opacity. A stroke
+ * Return the colour of a stroke in the model's channels, in [−1, 1]: grey, or red, green and blue; then opacity. A stroke
  * without a colour gets zeros.
  * @param {string} what @param {number} channels @returns {number[]}
  */
@@ -71,12 +71,12 @@ function colour(what, channels) {
   return [...(channels < 3 ? [rgb.reduce((sum, level) => sum + level, 0) / 3] : rgb), ...opaque];
 }
 
-/** The side of a cell, in pixels of a picture or numbers of a latent. @param {number} size of the image */
+/** Return the side of a cell, in pixels of a picture or numbers of a latent. @param {number} size side of the image */
 export const cellSize = (size) => Math.max(1, Math.floor((size + CELLS / 2) / CELLS));
 
 /**
  * Move each stroke to the state of the run that is nearest to its t. Throws if the run has no state between noise and picture.
- * @param {Stroke[]} all @param {number[]} times the s of the run
+ * @param {Stroke[]} all @param {number[]} times s of each step
  */
 export function placed(all, times) {
   const states = times.filter((s) => s > 0);
@@ -87,8 +87,8 @@ export function placed(all, times) {
 }
 
 /**
- * The changes of each state that is touched. Throws if this model does not allow a stroke.
- * @param {Stroke[]} all placed @param {Facts} facts
+ * Return the changes of each state. Throws if the model does not allow a stroke.
+ * @param {Stroke[]} all strokes from `placed` @param {Facts} facts
  * @returns {Touches}
  */
 export function touches(all, { image_size, channels, latent, schedule }) {

@@ -1,4 +1,4 @@
-// The questions that the page asks while a visitor chooses: what the form's models offer, and then how long a run would take.
+// The page's requests while a visitor fills in the form: first what the chosen models offer, then how long a run would take.
 
 import { NEXT } from "./standing.js";
 
@@ -6,20 +6,20 @@ import { NEXT } from "./standing.js";
 /** @import { Answer } from "../messages/client.js" */
 /** @import { Panel } from "./panel.js" */
 
-const NOT_KNOWN = 500; // ms to wait before the page asks again, while the time of a run is not known
-const PATIENCE = 20_000; // ms after the last change, when the page stops asking
+const NOT_KNOWN = 500; // ms between two requests while the engine cannot estimate a run's time
+const PATIENCE = 20_000; // ms after the last change of the form, when the page stops asking
 
 export class Asking {
-  #number = 0; // the number of the newest question, which tells late answers apart
+  #number = 0; // number of the newest request; answers to older requests are dropped
   #timer = 0;
-  #since = 0; // when the last change was, in ms of performance.now()
+  #since = 0; // time of the form's last change, in ms of performance.now()
 
   /** @param {Panel<any>} panel */
   constructor(panel) {
     this.panel = panel;
   }
 
-  /** Begin the question to which an event leads; the question before it is dropped. Returns its number, 0 if there is none. @param {string} event */
+  /** Begin the request that follows an event, and drop the earlier one. Returns its number, or 0 if no request follows. @param {string} event a name in `NEXT.question` */
   #begin(event) {
     const { standing } = this.panel;
     if (!NEXT.question[standing.state.question][event]) return 0;
@@ -32,7 +32,7 @@ export class Asking {
   async models() {
     const number = this.#begin("choose");
     const { form, page, standing } = this.panel;
-    const pictures = form.fields.some(({ name }) => name === "picture"); // such a form offers the model's examples
+    const pictures = form.fields.some(({ name }) => name === "picture"); // a form with a picture offers the model's example pictures
     const questions = form.refs.map((ref) => (ref === null ? null : page.knowledge.about(ref, pictures)));
     const answers = await Promise.all(questions);
     if (number !== this.#number) return null;
@@ -40,18 +40,18 @@ export class Asking {
     return answers;
   }
 
-  /** The values have changed: ask about them after a pause. @param {number} pause ms */
+  /** Ask about changed values after a pause. @param {number} pause ms */
   later(pause) {
     this.#since = performance.now();
     this.#wait(pause);
   }
 
-  /** @param {number} pause ms */
+  /** Ask after a pause, without counting it as a change. @param {number} pause ms */
   #wait(pause) {
     if (this.#begin("wait")) this.#timer = setTimeout(() => this.#ask(), pause);
   }
 
-  /** Ask how long a run takes, and begin it if there is a reason. */
+  /** Ask how long a run takes. Begin the run if it is quick, or if the visitor pressed Run. */
   async #ask() {
     const { panel } = this;
     const { page, part, form, standing } = panel;
@@ -66,10 +66,10 @@ export class Asking {
     const next = standing.follow(isLate ? Boolean(auto) : auto, isPossible, panel.isRun);
     if (next === "begin") panel.start();
     if (next !== "again") return;
-    this.near(); // once the model is loaded, the engine knows how long a run takes
+    this.loadAhead(); // the engine can estimate a run's time only with a loaded model
     this.#wait(NOT_KNOWN);
   }
 
-  /** Let the engine fetch the model already, because a run is likely. */
-  near = () => this.panel.page.client.near?.(this.panel.form.refs.flatMap((ref) => ref ?? []));
+  /** Let the engine load the models before the visitor presses Run. */
+  loadAhead = () => this.panel.page.client.near?.(this.panel.form.refs.flatMap((ref) => ref ?? []));
 }

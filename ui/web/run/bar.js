@@ -1,4 +1,4 @@
-// The bar of a run: its status, how long it takes, and the buttons Run and Stop. Screen readers hear the same.
+// The bar of a run: its status, its estimated time, and the buttons Run and Stop. It announces the progress to screen readers.
 
 import { button, disable, el, write } from "../drawing/dom.js";
 import { FORM, RUN } from "../words/page.js";
@@ -10,16 +10,16 @@ import { Status } from "./status.js";
 /** @import { Line } from "./standing.js" */
 /** @import { Stream } from "./stream.js" */
 
-const LONG = 3; // seconds: for longer runs, the button Run says how long they take
-const APART = 10_000; // ms at least between two sentences about the progress, so that a screen reader is not always talking
+const LONG = 3; // seconds; for longer runs, the label of Run names the time
+const APART = 10_000; // shortest time in ms between two announcements, so that a screen reader does not talk all the time
 const MILESTONES = ["starting", "running", "stopped", "error", "lost"];
 
 export class Bar {
   status = new Status(RUN.progress);
   #estimate = el("p", { class: "estimate", role: "status" });
-  #announced = { quarter: 0, when: 0 }; // the progress that a screen reader said last
+  #announced = { quarter: 0, when: 0 }; // the last announcement: quarters done (0 to 4), and its time in ms
 
-  /** @param {Panel<any>} panel @param {Element | null} dice of the form: a phone has them beside Run */
+  /** @param {Panel<any>} panel @param {Element | null} dice the form's button for another seed; a phone shows it beside Run, too */
   constructor(panel, dice) {
     this.panel = panel;
     this.run = button({ class: "button primary run" }, () => this.#press(), RUN.run);
@@ -30,19 +30,20 @@ export class Bar {
     this.element.append(button({ class: "button roll", "aria-label": FORM.seed }, () => dice.click(), "⚄"));
   }
 
+  /** Begin a run, and scroll to the pictures. */
   #press() {
     this.panel.start();
-    requestAnimationFrame(() => this.panel.look()); // the page has its new layout only in the next frame
+    requestAnimationFrame(() => this.panel.look()); // scroll in the next frame, when the page has its new layout
   }
 
   /**
-   * Say how long a run takes, or why it is impossible.
+   * Show how long a run takes, or why it is impossible.
    * @param {Description | null} description @param {string} problem "" if a run is possible
-   * @param {boolean} isMistake whether a value is wrong, and not only missing
+   * @param {boolean} isMistake true if a value is wrong, false if it is only missing
    */
   describe(description, problem, isMistake) {
     const seconds = description?.seconds ?? 0;
-    write(this.#estimate, problem || (description?.estimate ?? "")); // a screen reader says each new text, so nothing is written if it is the same
+    write(this.#estimate, problem || (description?.estimate ?? "")); // `write` leaves equal text alone, because a screen reader would read it again
     this.#estimate.classList.toggle("wrong", isMistake);
     this.#estimate.classList.toggle("downloads", description?.auto === false && description.seconds === null);
     this.#estimate.title = this.panel.page.given.device.engine;
@@ -63,8 +64,8 @@ export class Bar {
     }
   }
 
-  /** Let a screen reader say the new state of the run. @param {Stream<any>} stream @param {string | Promise<string>} outcome of a run that has finished */
-  async tell({ state, words }, outcome) {
+  /** Announce the new state of the run to screen readers. @param {Stream<any>} stream @param {string | Promise<string>} outcome the result of a finished run, as a sentence */
+  async announce({ state, words }, outcome) {
     if (state === "finished") this.panel.page.say(RUN.ended(words, await outcome));
     else if (MILESTONES.includes(state)) this.panel.page.say(words);
   }

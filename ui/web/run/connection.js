@@ -11,10 +11,10 @@ import { failure } from "../words/units.js";
 /** @import { PlannedOrder } from "./knowledge.js" */
 /** @import { Panel } from "./panel.js" */
 
-const AGAIN = 1000; // ms after a break of the connection, before it looks for the run
+const AGAIN = 1000; // ms between the loss of the connection and the search for the run
 
-/** The order that only fetches models: before their files are here, there are no facts to plan a run with. @param {string[]} refs @returns {Order} */
-const fetching = (refs) => ({
+/** Make an order that only downloads models. A run can be planned only when their files are here. @param {string[]} refs @returns {Order} */
+const downloadOrder = (refs) => ({
   part: "fetch",
   plan: { request: {}, refs, images: 0, steps: [] },
   asked: { refs },
@@ -22,50 +22,51 @@ const fetching = (refs) => ({
 });
 
 export class Connection {
-  leave = () => {}; // stops listening to the run
-  /** The plan of that run. @type {Plan | null} */
+  leave = () => {}; // stops receiving the messages of the run
+  /** The plan of the current run; null if only models are downloaded. @type {Plan | null} */
   plan = null;
 
   /** @param {Panel<any>} panel */
   constructor(panel) {
     this.panel = panel;
-    this.name = `run-${panel.part}`; // under which the window keeps the run and its values
+    this.name = `run-${panel.part}`; // key under which the window stores the run and its values
   }
 
-  /** Begin a run. @param {Values} values @param {State | null} from the state of an earlier run at which it begins */
+  /** Begin a run. @param {Values} values @param {State | null} from a state of an earlier run, with which the new run begins */
   begin(values, from) {
     kept.remove(this.name); // after a reload, the page must find the new run and not the earlier one
     this.panel.stream.start();
-    this.#hear(values, () => this.panel.orderOf(values), null, from);
+    this.#follow(values, () => this.panel.orderOf(values), null, from);
   }
 
+  /** Stop the run, on the page and in the engine. */
   stop() {
     const { stream, page } = this.panel;
     stream.stop(() => page.client.ask("engine", "stop", { run: stream.run }));
   }
 
-  /** Listen again to a run that continued meanwhile. Returns whether there is one. */
+  /** Receive the messages of the stored run, if the engine still has it. Returns whether it has. */
   async resume() {
     const { stream, page, part } = this.panel;
     const { run, values, fetches } = JSON.parse(kept.get(this.name) ?? "{}");
     if (!run || (await page.ask("engine", "run", { run })).error !== undefined) return false;
     if (stream.active) return false; // the visitor pressed Run in the meantime
-    stream.run = null; // otherwise its messages would count as messages of an earlier run
+    stream.run = null; // `start` would otherwise drop the messages of this run
     stream.start();
-    this.#hear(values, async () => (fetches ? null : page.knowledge.order(part, values)), { part, resume: run });
+    this.#follow(values, async () => (fetches ? null : page.knowledge.order(part, values)), { part, resume: run });
     return true;
   }
 
-  /** The connection broke: look for the run. */
+  /** Look for the run after the connection broke. */
   async reconnect() {
     const { stream } = this.panel;
     await new Promise((later) => setTimeout(later, AGAIN));
     if (!(await this.resume()) && stream.state === "lost") stream.lose(RUN.gone);
   }
 
-  /** Begin the run whose models have just been fetched: only now can it be planned. @param {Values} values */
+  /** Plan and begin the run whose models have just been downloaded. @param {Values} values */
   #beginFetched(values) {
-    this.#hear(values, async () => {
+    this.#follow(values, async () => {
       const order = await this.panel.page.knowledge.order(this.panel.part, values);
       if (!order) throw new UserError(RUN.noModel);
       return order;
@@ -73,13 +74,13 @@ export class Connection {
   }
 
   /**
-   * Listen to a run with these values. If the files of a model are not here, nothing can be ordered: then it first listens to
-   * a run that only fetches them, and begins the run itself after that.
-   * @param {Values} values @param {() => PlannedOrder | null | Promise<PlannedOrder | null>} ordered @param {Resumed | null} [resumed] a run
-   *   that continues
-   * @param {State | null} from
+   * Begin or resume a run, and pass its messages to the stream. If the files of a model are missing, a run that only downloads
+   * them comes first.
+   * @param {Values} values @param {() => PlannedOrder | null | Promise<PlannedOrder | null>} ordered makes the order; null if files
+   *   are missing
+   * @param {Resumed | null} [resumed] a run that the engine already has @param {State | null} from as in `begin`
    */
-  #hear(values, ordered, resumed = null, from = null) {
+  #follow(values, ordered, resumed = null, from = null) {
     this.leave();
     const { part, stream, page } = this.panel;
     const { knowledge } = page;
@@ -90,27 +91,27 @@ export class Connection {
       leave();
     };
     /** @type {Promise<unknown>} */
-    let before = Promise.resolve(); // handle messages one after another, though planning takes a while
-    const then = (/** @type {() => unknown} */ act) => {
+    let before = Promise.resolve(); // planning takes a while, and this chain keeps the messages in their order
+    const inOrder = (/** @type {() => unknown} */ act) => {
       before = before.then(() => (isLeft ? undefined : act())).catch((error) => stream.lose(failure(error)));
     };
-    then(async () => {
+    inOrder(async () => {
       const own = await ordered();
-      const order = own ?? fetching(await knowledge.refs(part, values));
+      const order = own ?? downloadOrder(await knowledge.refs(part, values));
       if (isLeft) return;
       this.plan = own?.plan ?? null;
       leave = page.client.run(
         resumed ?? { ...order, from },
         (message) =>
-          then(() => {
+          inOrder(() => {
             const { run, state, status, results } = message;
-            // The server no longer has this state, so listen to the whole run again
-            if (status?.kind === "gone") return this.#hear(values, ordered);
+            // The server has lost the state with which the run begins, so begin the whole run
+            if (status?.kind === "gone") return this.#follow(values, ordered);
             if (run !== stream.run) kept.set(this.name, JSON.stringify({ run, values, fetches: !own }));
             if (!own && state === "finished") this.#beginFetched(values);
             else stream.receive({ ...message, results: results.map(order.shown) });
           }),
-        (why) => then(() => stream.lose(why)),
+        (why) => inOrder(() => stream.lose(why)),
       );
     });
   }

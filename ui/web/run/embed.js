@@ -5,25 +5,25 @@ import { WORDS } from "../words/figures.js";
 import { SHARE } from "../words/page.js";
 
 /** @import { Item, Values } from "../messages/client.js" */
-/** The name of a figure and its values, as its attributes. @typedef {{ name: string, t?: string }} Shown */
+/** The attributes of a figure: its name, and the time t for some figures. @typedef {{ name: string, t?: string }} Shown */
 
-const HEIGHT = 800; // pixels: the tallest figure, the square between four words, has 796 at widths from 480
+const HEIGHT = 800; // pixels; the tallest figure, "words", needs 796 if it is at least 480 wide
 
-/** For each part, the figure that shows the same. @type {Record<string, (values: Values) => Shown>} */
+/** For each part, the figure with the same content. @type {Record<string, (values: Values) => Shown>} */
 const FIGURES = {
   watch: () => ({ name: "jump" }),
   compare: () => ({ name: "step" }),
   between: () => ({ name: "words" }),
   forward: ({ t }) => ({ name: "noise", t: String(t) }),
-  // Without this attribute the figure uses its own times
+  // Without the attribute t, the figure uses its default time
   latents: ({ times }) => ({ name: "guess", ...(times ? { t: String(times).split(/[\s,;]+/)[0] } : {}) }),
   network: () => ({ name: "inside" }),
   train: () => ({ name: "learned" }),
 };
 
 /**
- * Return the entries of Share that copy these lines.
- * @param {string} part @param {Values} values @param {string} link to the part with these values
+ * Return the entries of the Share menu that copy the HTML.
+ * @param {string} part @param {Values} values @param {string} link the address of the part with these values
  * @param {{ frame: string, figures: string }} given addresses: see `Given` of app.js @returns {Item[]}
  */
 export function embeds(part, values, link, { frame, figures }) {

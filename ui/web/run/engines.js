@@ -1,5 +1,5 @@
-// Both engines of a page with a server. The server computes with its models. This browser computes the plane, which needs no
-// model, and with the models that were trained in it.
+// The client of a page that has two engines. The server computes with its models. The browser computes with the models that
+// were trained in it; it also computes the part "plane", which needs no model.
 
 import { isTrainedHere } from "../words/catalogue.js";
 import { ENGINES } from "../words/page.js";
@@ -7,10 +7,10 @@ import { ENGINES } from "../words/page.js";
 /** @import { Client, Order, Resumed } from "../messages/client.js" */
 /** @import { Plan } from "../plans/plan.js" */
 
-/** Whether this browser computes the model or the kind of step that has this name. @param {string} name */
+/** Whether the browser, and not the server, computes the model or kind of step with this name. @param {string} name */
 const isHere = (name) => isTrainedHere(name) || name.startsWith("plane-");
 
-/** Return the error to show if the browser's engine can't be loaded. @param {unknown} error */
+/** Log why the browser's engine can't be loaded, and return the error for the visitor. @param {unknown} error */
 function unloaded(error) {
   console.warn(error);
   return /** @type {any} */ ({ error: ENGINES.unloaded });
@@ -68,27 +68,28 @@ export class Engines {
     };
   }
 
-  /** @param {string | null} run */
+  /** Get what the run's engine keeps for files. @param {string | null} run */
   async kept(run) {
     if (run === null || !this.#runs.has(run)) return this.server.kept(run);
     return this.#inBrowser().then((browser) => browser.kept(run), unloaded);
   }
 
-  /** @param {string[]} refs */
+  /** Load models before a run, if the browser computes all of them. @param {string[]} refs */
   near(refs, fetch = false) {
     if (refs.length && refs.every(isHere)) this.#inBrowser().then((browser) => browser.near?.(refs, fetch), unloaded);
   }
 
-  /** @param {Order | Resumed} order */
+  /** Whether the browser computes an order. @param {Order | Resumed} order */
   #isHere(order) {
     return "resume" in order
       ? this.#runs.has(order.resume)
       : !order.asked || /** @type {Plan} */ (order.plan).refs.some(isHere);
   }
 
+  /** Get the browser's client, which is started at the first call. */
   #inBrowser() {
     this.#browser ??= this.start().catch((error) => {
-      this.#browser = null; // forget the failed attempt: the next question tries again once the network is back
+      this.#browser = null; // forget the failed attempt, so that the next call tries again
       throw error;
     });
     return this.#browser;

@@ -1,5 +1,5 @@
-// The entries of a part's Share menu: files of its run, a slide, and scripts. The code that makes them loads only when
-// it is needed.
+// The entries of a part's Share menu: files of its run, a slide, and scripts. Their modules load only when a visitor
+// wants one.
 
 import { SHARE, WORDS } from "../words/page.js";
 import { FILES } from "../words/pictures.js";
@@ -11,7 +11,8 @@ import { FILES } from "../words/pictures.js";
 /** @import { Scripts } from "../plans/plan.js" */
 
 /**
- * @param {Panel<any>} panel @param {string[]} kinds of files @param {boolean} some whether there is something to save
+ * Return the entries of the Share menu for a part.
+ * @param {Panel<any>} panel @param {string[]} kinds kinds of files @param {boolean} some whether there is something to save
  * @param {Part["slide"]} [slide] @returns {Item[]}
  */
 export function itemsOf(panel, kinds, some, slide) {
@@ -19,7 +20,7 @@ export function itemsOf(panel, kinds, some, slide) {
   const isSeen = some && standing.state.sketch !== "over";
   if (recorded) kinds = [];
   const films = kinds.filter((kind) => kind === "gif");
-  // No PNG beside a ZIP, because the ZIP contains its pixels
+  // A part with a ZIP offers no PNG, because the ZIP contains the same pixels
   const others = kinds.filter((kind) => kind !== "gif" && (kind !== "png" || !kinds.includes("zip")));
   const link = () => page.link(part, panel.ran);
   const pictures = slide && isSeen ? [slideItem(page, slide, link, () => panel.description?.summary ?? "")] : [];
@@ -27,7 +28,7 @@ export function itemsOf(panel, kinds, some, slide) {
   return [...pictures, ...filesOf(panel, films, isSeen), ...research.map((item) => ({ ...item, research: true }))];
 }
 
-/** @param {Panel<any>} panel @param {string[]} kinds @param {boolean} isSeen @returns {Item[]} */
+/** Return an entry for each kind of file. @param {Panel<any>} panel @param {string[]} kinds @param {boolean} isSeen whether there is a result to save @returns {Item[]} */
 function filesOf(panel, kinds, isSeen) {
   const { isExample, state } = panel.standing;
   const isHere = isSeen && (isExample ? panel.canRun : state.shown === "run");
@@ -39,21 +40,21 @@ function filesOf(panel, kinds, isSeen) {
 }
 
 /**
- * The entry of Share that saves a slide.
- * @param {Page} page @param {() => Slide | Promise<Slide>} make @param {() => URL} link of what is shown @param {() => string} [summary] the settings, if the slide has none
+ * Make the entry that saves a slide.
+ * @param {Page} page @param {() => Slide | Promise<Slide>} make @param {() => URL} link returns the address of the shown run @param {() => string} [summary] returns the settings for a slide that has none
  * @returns {Item}
  */
 export const slideItem = (page, make, link, summary = () => "") => ({
   title: SHARE.slide,
   save: async () => {
-    const slide = await make(); // the slide is made first, so that it shows what was visible at the press
+    const slide = await make(); // made before the import, so that the slide shows what was visible at the press
     return (await import("./slide.js")).save(page, slide, link(), summary());
   },
 });
 
 /**
- * Write the scripts for the form's values while the menu is open. A press can then copy them at once: browsers refuse
- * to copy later.
+ * Return the entries that copy scripts. The scripts are written when the menu opens, because browsers allow copying only
+ * directly after a press.
  * @param {Panel<any>} panel
  * @returns {Item[]}
  */
@@ -74,7 +75,7 @@ function scriptsOf({ page, part, description }) {
   return [{ ...script(SHARE.python, "", SHARE.writing), written }];
 }
 
-/** @param {string} title @param {string} [text] "" if there is none @param {string} [why] there is none @returns {Item} */
+/** Make an entry that copies a script. @param {string} title @param {string} [text] the script, or "" @param {string} [why] the reason if there is no script @returns {Item} */
 const script = (title, text = "", why = "") => ({
   title,
   copy: () => text,

@@ -1,5 +1,5 @@
-// What the page knows of checkpoints, and how it describes a run before it begins. The page writes the words; the engine says
-// how long steps take.
+// The facts of checkpoints, and the description of a run before it begins. The engine supplies facts and measured times; the
+// page writes the text.
 
 import { aboutOf, factsOf } from "../plans/facts.js";
 import { check, together, Wrong } from "../plans/fields.js";
@@ -18,35 +18,35 @@ import { failure } from "../words/units.js";
 /** @import { FactsAnswer, Pace } from "../messages/protocol.d.ts" */
 
 /**
- * How the page describes a run before it begins.
+ * The description of a run before it begins.
  * @typedef {object} Description
- * @property {string} estimate
- * @property {number | null} seconds
+ * @property {string} estimate a sentence with the time that it takes
+ * @property {number | null} seconds the time that it takes; null if that is not known
  * @property {boolean | null} auto whether the run may begin by itself; null while its time is not known
  * @property {string} [summary] the settings in one line
- * @property {PlannedOrder | null} order of the run; null if the files of a model are not here
- * @property {string} of the described values, as JSON
+ * @property {PlannedOrder | null} order what an engine is asked to compute; null if the files of a model are not here
+ * @property {string} of the values of the form that are described, as JSON
  * @property {undefined} [error]
  */
-/** The order of a run that the page has planned. @typedef {Order & { plan: Plan }} PlannedOrder */
-/** wrong: values that the form's check refuses. @typedef {Description | Refusal & { wrong?: Mistake[] }} Described */
+/** An order that contains the page's plan of the run. @typedef {Order & { plan: Plan }} PlannedOrder */
+/** A description, or an error. wrong: the mistakes that the check of the form found. @typedef {Description | Refusal & { wrong?: Mistake[] }} Described */
 
-/** files: loads what makes the files that visitors save. @typedef {{ planner: Planner<any>, files?: () => Promise<{ save: Save }> }} Plans */
+/** The planner of a part. files: loads the module that makes the part's files. @typedef {{ planner: Planner<any>, files?: () => Promise<{ save: Save }> }} Plans */
 
 export class Knowledge {
-  /** The newest facts, by their refs. @type {Map<string, FactsAnswer>} */
+  /** The newest facts of each checkpoint, by its ref. @type {Map<string, FactsAnswer>} */
   #known = new Map();
-  /** Questions under way. @type {Map<string, Promise<any>>} */
+  /** Requests without an answer yet, by their content as JSON. @type {Map<string, Promise<any>>} */
   #asked = new Map();
-  /** How long steps take, by the names of the kinds of steps. @type {Map<string, Pace>} */
+  /** Measured times of steps. A key is a list of refs, one a line. @type {Map<string, Pace>} */
   #paces = new Map();
-  /** Checkpoints that the visitor has chosen. If only a link names a checkpoint, the engine fetches nothing before Run. @type {Set<string>} */
+  /** Refs that the visitor chose. For a ref that only a link names, the engine downloads nothing before Run. @type {Set<string>} */
   typed = new Set();
 
   /**
-   * @param {Words} words @param {Record<string, FieldForm[]>} forms of each part
+   * @param {Words} words @param {Record<string, FieldForm[]>} forms the fields of each part
    * @param {(part: string) => Promise<Plans>} plansOf loads the module of a part that plans its runs @param {Ask} ask asks the engine
-   * @param {string} [precision] of an engine that has only one precision
+   * @param {string} [precision] the precision of an engine that has only one
    */
   constructor(words, forms, plansOf, ask, precision = undefined) {
     this.catalogue = new Catalogue(words);
@@ -57,7 +57,7 @@ export class Knowledge {
     this.precision = precision;
   }
 
-  /** Ask what a form offers for a checkpoint. @param {string} ref @param {boolean} [pictures] with examples of pictures @returns {Promise<Answer<About>>} */
+  /** Ask what a form offers for a checkpoint. @param {string} ref @param {boolean} [pictures] whether example pictures are wanted, too @returns {Promise<Answer<About>>} */
   async about(ref, pictures = false) {
     const answer = await this.#shared("facts", { ref, pictures, typed: this.typed.has(ref) });
     if (answer.error !== undefined) return answer;
@@ -65,8 +65,8 @@ export class Knowledge {
     return aboutOf(answer, this.catalogue);
   }
 
-  /** A run has ended: forget how long steps take. @param {boolean} failed if it failed, files may have changed: forget all facts */
-  ended(failed) {
+  /** Forget measured times after a run. After a failed run, forget all facts, because files may have changed. @param {boolean} failed */
+  forgetAfterRun(failed) {
     this.#paces.clear();
     if (failed) this.#known.clear();
   }
@@ -77,14 +77,14 @@ export class Knowledge {
     return models && this.#order(part, planner, planner.plan(request, models, this.catalogue));
   }
 
-  /** @param {string} part @param {Planner} planner of the part @param {Plan} plan @returns {PlannedOrder} */
+  /** Make the order of a planned run. @param {string} part @param {Planner} planner of the part @param {Plan} plan @returns {PlannedOrder} */
   #order(part, planner, plan) {
     const shown = (/** @type {any} */ result) =>
       WORDED.includes(result.kind) ? planner.shown(plan, result, this.catalogue) : result;
     return { part, plan, asked: planner.asked?.(plan), shown };
   }
 
-  /** The checkpoints that a run needs. @param {string} part @param {Values} values */
+  /** Return the refs of the checkpoints that a run needs. @param {string} part @param {Values} values */
   async refs(part, values) {
     return (await this.#planner(part)).refs(check(this.forms[part], values));
   }
@@ -94,7 +94,7 @@ export class Knowledge {
     return (await this.#planner(part)).scripts(plan, this.catalogue);
   }
 
-  /** The settings of a run in a line; "" if they are impossible now, for example because the model has gone. @param {string} part @param {Values} values */
+  /** Return the settings of a run in one line, or "" if they are impossible, for example because the model was removed. @param {string} part @param {Values} values */
   async summary(part, values) {
     try {
       const { planner, request } = await this.#request(part, values);
@@ -105,7 +105,7 @@ export class Knowledge {
     }
   }
 
-  /** Describe the run of a form's values. No other function asks an engine how long a run takes. @param {string} part @param {Values} values @returns {Promise<Described>} */
+  /** Describe a run with these values of the form. An error is returned, and not thrown. @param {string} part @param {Values} values @returns {Promise<Described>} */
   async describe(part, values) {
     try {
       const { planner, request, models, refs } = await this.#request(part, values);
@@ -123,7 +123,7 @@ export class Knowledge {
     }
   }
 
-  /** How long steps take. @param {string[]} refs the names of the kinds of steps @returns {Promise<Answer<Pace>>} */
+  /** Return how long steps take, as measured by the engine. @param {string[]} refs checkpoints, and other names of kinds of steps @returns {Promise<Answer<Pace>>} */
   async #pace(refs) {
     const key = refs.join("\n");
     const remembered = this.#paces.get(key);
@@ -134,7 +134,7 @@ export class Knowledge {
   }
 
   /**
-   * Ask the engine. Those who ask the same meanwhile share the answer.
+   * Send a request to the engine. Equal requests at the same time share one answer.
    * @template {"facts" | "pace"} W @param {W} what @param {Values} values
    * @returns {Promise<Answer<W extends "facts" ? FactsAnswer : Pace>>}
    */
@@ -169,7 +169,7 @@ export class Knowledge {
     return { planner, request, refs, models: models.length === refs.length ? models : null };
   }
 
-  /** The planner of a part. Its module may fail to load while the network is down: then try again once the engine answers. @param {string} part @returns {Promise<Planner<any>>} */
+  /** Load the planner of a part. If that fails, try again once the engine answers, because the network may have been down. @param {string} part @returns {Promise<Planner<any>>} */
   #planner(part) {
     const load = async () => (await this.plansOf(part)).planner;
     return load().catch(async (error) => {
@@ -189,7 +189,7 @@ export class Knowledge {
     return facts ? { ...factsOf(ref, facts), precision: this.precision } : null;
   }
 
-  /** Get the names of emoji, if a request has emoji. @param {Request} request */
+  /** Load the names of emoji if a text of the request contains emoji. @param {Request} request */
   async #prepare(request) {
     const { catalogue } = this;
     const needed = Object.values(request).some((value) => typeof value === "string" && hasEmoji(value));

@@ -1,5 +1,5 @@
-// The models that were trained in this browser: in the list of models, as a file, and removed. Only visitors who have trained
-// one load this module.
+// List, save and remove the models that were trained in this browser. Only visitors who have trained a model load this
+// module.
 
 import { toZip } from "../learning/checkpoint.js";
 import { Shelf } from "../learning/shelf.js";
@@ -11,7 +11,7 @@ import { give } from "./saving.js";
 
 const shelf = () => new Shelf(document.baseURI);
 
-/** The models as the list of models has them. @returns {Promise<ModelChoice[]>} */
+/** Return these models as entries of the list of models. @returns {Promise<ModelChoice[]>} */
 export async function choices() {
   const usual = {
     about: "",
@@ -30,7 +30,7 @@ export async function save(ref) {
   return found ? give(`${ref.split("/").at(-1)}.zip`, toZip(ref, found.files)) : OWN.gone(ref);
 }
 
-/** Remove a model from the browser, and choose the first one of the page in its place. Returns a sentence that says so. @param {Page} page @param {string} ref */
+/** Remove a model from the browser, and select the page's first model. Returns a sentence that says so. @param {Page} page @param {string} ref */
 export async function remove(page, ref) {
   await shelf().remove(ref);
   await page.refresh();

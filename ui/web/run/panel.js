@@ -1,6 +1,6 @@
-// What all parts with a form and a run have in common. The panel joins four modules and calls them at the right time:
-// standing.js remembers what is shown and why a run begins, asking.js asks about the form, connection.js listens to the run,
-// and bar.js shows how it stands.
+// The panel: what all parts with a form and a run have in common. It connects four modules: standing.js holds the states,
+// asking.js asks the engine about the form, connection.js receives the messages of the run, and bar.js shows the run's
+// status.
 
 import { el, find, isShown, within, write } from "../drawing/dom.js";
 import { Form, fold } from "../form/form.js";
@@ -19,60 +19,60 @@ import { Stream } from "./stream.js";
 /** @import { Described, Description } from "./knowledge.js" */
 
 /**
- * Why the values of the form are set. "press": run them, and bring the pictures into sight. "inside", a press inside the
- * pictures: run them, but scroll nowhere. "change", by hand: run them if that is quick and the models are here. "link": the same,
- * as anybody may have made the link; also open the fields that it changes. "lesson": end the current run and run these values,
- * or show the recorded run if it has them.
+ * Why the values of the form are set. "press": begin a run, and scroll to the pictures. "inside" (a press inside the pictures):
+ * begin a run without scrolling. "change" (by hand): begin a run if it is quick and the models are here. "link": do the same,
+ * because anybody may have made the link, and open the fields that it changes. "lesson": stop the current run; show the recorded
+ * run if it has these values, else treat them as "change".
  * @typedef {"" | "change" | "link" | "press" | "inside" | "lesson"} Cause
  */
 
 /**
- * What a part gives its panel. Of the panel, the part may use `form`, `stage`, `side`, `origin` and `element`; `set`, `start`,
- * `stop`, `changed` and `showSketch`; and the getters below "What is shown".
+ * The functions that a part gives its panel. The part may use these members of the panel: `form`, `stage`, `side`, `origin`,
+ * `element`, `set`, `start`, `stop`, `changed`, `showSketch`, and the getters below "What is shown".
  * @template {{ kind: string }} Result
  * @typedef {object} Display
  * @property {(result: Result) => void} take draws one result of the newest run
- * @property {() => void} [renew] clears the pictures, as another run begins
- * @property {(seconds: number) => Promise<void>} [skip] skips these first seconds of the recorded run, which index.html has shown;
- * resolves once its picture is on screen
- * @property {() => void} [render] draws the part again, as the run's state or a field has changed
+ * @property {() => void} [renew] clears the pictures when another run begins
+ * @property {(seconds: number) => Promise<void>} [skip] starts the recorded run at this second, because index.html has shown the
+ * first seconds; resolves once the picture is on screen
+ * @property {() => void} [render] draws the part again after the run's state or a field has changed
  * @property {(values: Values, plan: Plan | null) => string | Promise<string>} [finish] is called when a run of these values has
  * finished; returns its outcome, in a sentence for a screen reader
  * @property {(about: About) => void} [offer] is called when the model is known
  * @property {(description: Description) => void} [describe] is called when the page has described the settings
- * @property {(form: Form) => HTMLElement} [layout] lays out the fields; without it the form lays out all of them
- * @property {() => HTMLElement[]} [sight] the elements that a press brings into sight, the most important last
+ * @property {(form: Form) => HTMLElement} [layout] lays out the fields; without this function the form lays out all fields
+ * @property {() => HTMLElement[]} [sight] the elements to scroll to after a press, the most important one last
  */
 
 const PAUSE = 120; // ms to wait after the last change by hand, before the page asks about it
-// The keyCode of keys that belong to an input method; in Safari, the last such key has no other sign
+// The keyCode of a key that an input method uses. In Safari, only the keyCode tells that the last key is such a key
 const COMPOSED = 229;
 
 /** @template {{ kind: string }} Result */
 export class Panel {
   standing = new Standing();
   stage = el("div", { class: "stage" });
-  /** Says which settings the pictures have, if the form has others. A part puts it above its pictures. */
+  /** The line that names the settings of the pictures if the form has others. A part puts this line above its pictures. */
   origin = el("div", { class: "origin", hidden: true });
   /** @type {Description | null} */
   description = null;
 
   /**
-   * The attributes of its element say how it stands: data-state (that of the run, or "idle", "starting", "lost"), data-run,
-   * data-ready (whether the model is known), data-described (the number of the last answer) and data-outdated (whether the
-   * pictures have other settings than the form).
+   * The panel's element has its state in attributes: data-state (the run's state, or "idle", "starting", "lost"), data-run (the
+   * run's id), data-ready (whether the model is known), data-described (the number of the last answered request) and
+   * data-outdated (whether the pictures have other settings than the form).
    * @param {Page} page @param {string} part @param {Display<Result>} display
    */
   constructor(page, part, display) {
     this.page = page;
     this.part = part;
     this.display = display;
-    this.recorded = page.given.recorded?.[part] ?? ""; // why this part has only a recording; "" if it can compute
+    this.recorded = page.given.recorded?.[part] ?? ""; // the reason why this part only has a recording; "" if it can compute
     this.form = new Form(page.given.forms[part], page.given, (name, done) => this.changed(name, done));
     const [first] = this.form.references;
     if (first && page.model && this.form.takes(page.model)) this.form.set({ [first.name]: page.model.ref });
     this.stream = new Stream(
-      (isNew) => this.#stand(isNew),
+      (isNew) => this.#showRun(isNew),
       (/** @type {Result} */ result) => this.#take(result),
       () => this.#renew(),
       (ref) => page.knowledge.catalogue.name(ref),
@@ -81,7 +81,7 @@ export class Panel {
     this.asking = new Asking(this);
     this.fields = display.layout?.(this.form) ?? this.form.layout();
     this.bar = new Bar(this, this.fields.querySelector(".dice"));
-    /** The settings, which fold into one line. @type {HTMLDetailsElement} */
+    /** The element that folds the settings into one line. @type {HTMLDetailsElement} */
     this.fold = this.fields.querySelector("details.how") ?? fold([this.fields], part);
     // A mistake is shown beside its field. While the settings are folded, it is shown above the pictures.
     this.fold.addEventListener("toggle", () => this.form.mistakes.length && this.changed("", false));
@@ -91,21 +91,22 @@ export class Panel {
     this.#listen();
   }
 
-  /** The elements beside the stage. */
+  /** Return the elements in the column beside the stage. */
   #beside() {
     const { bar, fields, recorded } = this;
     if (recorded) return [bar.status.element, el("p", { class: "recorded" }, recorded)];
     return [fields.contains(this.fold) ? fields : this.fold, bar.element];
   }
 
+  /** Add the event handlers. */
   #listen() {
     const { element, asking, form, page } = this;
-    this.side.addEventListener("pointerover", asking.near);
-    for (const sign of ["pointerdown", "focusin", "keydown"]) element.addEventListener(sign, asking.near);
+    this.side.addEventListener("pointerover", asking.loadAhead);
+    for (const sign of ["pointerdown", "focusin", "keydown"]) element.addEventListener(sign, asking.loadAhead);
     addEventListener("models", () => form.list(page.given.models));
     element.addEventListener("keydown", (event) => {
       if (event.isComposing || event.keyCode === COMPOSED) return;
-      // In the field of the model, Enter must not start a run: the model is known only after the change, which runs it.
+      // In the model's field, Enter must not start a run: the event "change" follows, which loads the model and runs it.
       if (event.key === "Enter" && within(event, ".field input:not([type=radio], .model input)")) this.start();
     });
   }
@@ -133,11 +134,11 @@ export class Panel {
     if (impossible.length) page.say(RUN.impossible(impossible), true);
   }
 
-  /** A field was changed: ask about the form again. @param {string} name of the field, "" if something else has changed @param {boolean} done false while a slider moves */
+  /** Update the form after a change, and ask about it again. @param {string} name the changed field, "" if something else has changed @param {boolean} done false while a slider moves */
   changed(name, done) {
     const { standing, form } = this;
     if (name) standing.on("edit");
-    form.reveal(); // the part may have controls that the form does not know
+    form.reveal(); // a control of the part itself may decide which fields apply
     if (form.references.some((reference) => reference.name === name)) {
       this.page.knowledge.typed.add(String(form.value(name)));
       standing.on("demand");
@@ -149,7 +150,7 @@ export class Panel {
     if (!this.recorded) this.asking.later(name ? PAUSE : 0);
   }
 
-  /** Models were chosen: let the form offer what they can do. */
+  /** Ask what the chosen models offer, and adapt the form. */
   async choose() {
     const { form, standing, display, element } = this;
     element.dataset.ready = "false";
@@ -162,7 +163,7 @@ export class Panel {
     }
     const [first] = answers;
     if (first?.error === undefined && first?.here) {
-      this.page.model = first; // other parts will begin with this model
+      this.page.model = first; // parts that are opened later begin with this model
       display.offer?.(first);
     }
     element.dataset.ready = "true";
@@ -170,7 +171,7 @@ export class Panel {
     this.changed("", false);
   }
 
-  /** Show how long a run would take, or what is wrong with its values. Returns whether it may begin. @param {Described} answer @param {number} number of the question */
+  /** Show how long a run would take, or what is wrong with its values. Returns whether a run may begin. @param {Described} answer @param {number} number of the request */
   describe(answer, number) {
     const { standing, form, bar, display } = this;
     const { error = "", wrong = [] } = answer.error === undefined ? {} : answer;
@@ -178,20 +179,20 @@ export class Panel {
     if (this.description) standing.on("accept");
     else if (wrong.length) standing.blame("refuse", wrong);
     form.markAll(standing.wrong);
-    const { missing } = form; // a choice that is still to be made is no mistake
+    const { missing } = form; // a value that is not chosen yet is no mistake
     const problem = missing || error;
     bar.describe(this.description, problem && (form.waits(form.mistakes) ?? problem), !missing && error !== "");
     if (this.fold.contains(this.fields)) write(find(this.fold, ".values"), this.description?.summary ?? "");
     if (this.description) display.describe?.(this.description);
     this.element.dataset.described = String(number);
     this.#render();
-    if (!this.description?.auto) this.#sayOrigin(); // a quick run replaces the pictures at once
+    if (!this.description?.auto) this.#sayOrigin(); // a quick run begins at once and replaces the pictures, so the line would only flash
     return !problem && this.isOnScreen; // a visitor who has gone to another part wants no run here
   }
 
   // --- Runs
 
-  /** Begin a run with the values of the form, if that is possible. @param {State | null} [from] */
+  /** Begin a run with the values of the form, if that is possible. @param {State | null} [from] a state of an earlier run to begin with */
   start(from = null) {
     if (!this.canRun) return;
     const { standing } = this;
@@ -203,25 +204,26 @@ export class Panel {
 
   stop = () => this.connection.stop();
 
-  /** The order of a run: the one that was made when the form was described, if the values have not changed since. @param {Values} values */
+  /** Return the order of a run. It was already made with the form's description if that has the same values. @param {Values} values */
   orderOf(values) {
     const { order, of } = this.description ?? {};
     return order && of === JSON.stringify(values) ? order : this.page.knowledge.order(this.part, values);
   }
 
+  /** Clear the pictures for another run. */
   #renew() {
     this.standing.on("begin");
     this.display.renew?.();
   }
 
-  /** @param {Result} result */
+  /** Pass a result of the run to the part. @param {Result} result */
   #take(result) {
     if (this.standing.state.shown === "begun" && result.kind !== "plan") this.standing.on("picture");
     this.display.take(result);
   }
 
-  /** Something about the run has changed: show it. @param {boolean} isNew whether its state is another one */
-  #stand(isNew) {
+  /** Show a change of the run. @param {boolean} isNew whether the run's state changed, and not only its progress */
+  #showRun(isNew) {
     const { stream, standing, display } = this;
     const { state } = stream;
     if (isNew && state === "error") this.#blame();
@@ -229,17 +231,17 @@ export class Panel {
     if (!isNew) return;
     const isFinished = state === "finished";
     const outcome = (isFinished && display.finish?.(standing.values ?? this.form.pinned, this.connection.plan)) || "";
-    if (isFinished || standing.state.sketch !== "over") this.bar.tell(stream, outcome);
+    if (isFinished || standing.state.sketch !== "over") this.bar.announce(stream, outcome);
     if (!stream.active && state !== "idle") {
-      this.page.knowledge.ended(state === "error");
-      this.changed("", false); // the run has measured how long steps take: show its time anew
-      this.page.refresh(); // the run may have fetched a model: list it
+      this.page.knowledge.forgetAfterRun(state === "error");
+      this.changed("", false); // the run has measured its steps, so the estimate may change
+      this.page.refresh(); // the run may have downloaded a model, which the list must show
       this.element.dispatchEvent(new Event("over"));
     }
     if (state === "lost") this.connection.reconnect();
   }
 
-  /** A run failed: mark the field whose model the error's sentence names first. */
+  /** After a failed run, mark the field of the model that the error names first. */
   #blame() {
     const { words } = this.stream;
     const [named] = this.form.references
@@ -249,7 +251,7 @@ export class Panel {
     if (named) this.standing.blame("fail", [{ field: named.field, error: words }]);
   }
 
-  /** Bring the pictures into sight. */
+  /** Scroll to the pictures. */
   look() {
     for (const element of [this.stage.firstElementChild, ...(this.display.sight?.() ?? [])])
       element?.scrollIntoView({ block: "nearest" });
@@ -262,16 +264,17 @@ export class Panel {
     return isShown(this.bar.run);
   }
 
+  /** Whether a run with the values of the form can begin. */
   get canRun() {
     return !this.bar.run.disabled;
   }
 
-  /** The state of the sketch: see `NEXT` in standing.js. */
+  /** The state of the sketch, a quick preview: see `NEXT` in standing.js. */
   get sketch() {
     return this.standing.state.sketch;
   }
 
-  /** The values of what is shown; those of the form if that is a sketch or nothing. */
+  /** The values of the shown run or example; the form's values while a sketch or nothing is shown. */
   get ran() {
     return (this.sketch !== "over" && this.standing.values) || this.form.pinned;
   }
@@ -283,13 +286,13 @@ export class Panel {
     return this.form.fields.every(({ name }) => String(chosen[name] ?? "") === String(shown[name] ?? ""));
   };
 
-  /** Whether a run with the values of the form is under way or shown, as it may be after Back. */
+  /** Whether a run with the values of the form is active or finished, for example after the browser's Back. */
   get isRun() {
     const { active, state } = this.stream;
     return (active || state === "finished") && !this.standing.isExample && this.#isSame();
   }
 
-  /** The newest run, whether it goes on or not, if it has the values of the form. */
+  /** The id of the newest run, active or ended, if it has the values of the form; else null. */
   get runOfForm() {
     return this.#isSame() ? this.stream.run : null;
   }
@@ -299,25 +302,26 @@ export class Panel {
     return this.standing.difference(this.stream.active, this.#isSame);
   }
 
-  /** Say something about the sketch. @param {string} words "" if there is none any more @param {boolean} isShown whether it covers the pictures */
+  /** Show a sentence about the sketch. @param {string} words "" removes the sentence @param {boolean} isShown whether the sketch covers the pictures */
   showSketch(words, isShown) {
     this.standing.words.sketch = words;
     this.standing.on(isShown ? "cover" : words ? "await" : "lift");
     this.#render();
   }
 
+  /** Show the state of the run and the form. */
   #render() {
     const { stream, standing, bar, form, difference } = this;
     const { state, run } = stream;
     Object.assign(this.element.dataset, { state, run: run ?? "", outdated: difference !== "" });
     if (difference !== "other") this.origin.hidden = true;
-    const waits = state === "error" ? form.waits(standing.wrong) : null; // the run's error stands at the field, not here
+    const waits = state === "error" ? form.waits(standing.wrong) : null; // the field shows the run's error, so the bar does not
     const offer = this.canRun ? bar.run.textContent : "";
     bar.show(standing.line(stream, difference !== "", offer, waits), stream);
     this.display.render?.();
   }
 
-  /** Say above the pictures that they have other settings than the form, and which. */
+  /** If the pictures have other settings than the form, write these settings above them. */
   async #sayOrigin() {
     const { standing, stream } = this;
     const { values, isExample } = standing;
@@ -330,8 +334,8 @@ export class Panel {
   }
 
   /**
-   * Show the recorded run. If another model is chosen, as by --checkpoint, a run of that model follows.
-   * @param {Values | null} wanted values that the recorded run must have; null: show it unless there is a run already @returns {Promise<boolean>} whether it is shown
+   * Show the recorded run. If the form has another model, for example from --checkpoint, a run of that model follows.
+   * @param {Values | null} wanted values that the recorded run must have; null shows it unless there is another run @returns {Promise<boolean>} whether it is shown
    */
   async #showExample(wanted = null) {
     const { form, standing, page, part, display } = this;
@@ -356,16 +360,16 @@ export class Panel {
     Promise.resolve(display.skip?.(example.seen)).then(example.uncover);
     const isOther = form.references.some(({ name }) => form.value(name) !== values[name]);
     if (isOther) standing.on("edit");
-    if (isOther && !page.only) standing.on("change"); // a page of a class waits until the visitor presses Run
-    if (!wanted && standing.state.form === "same") form.set(example.values, false); // the form says what is shown
+    if (isOther && !page.only) standing.on("change"); // a page for a class never begins a run by itself
+    if (!wanted && standing.state.form === "same") form.set(example.values, false); // the form gets the values of the recorded run
     this.changed("", false);
     return true;
   }
 
-  // --- What the page gets
+  // --- What the page calls
 
   /**
-   * Show the recorded run, and return what the page needs of this part.
+   * Show the recorded run, and return the functions through which the page uses this part.
    * @param {string[]} kinds of files that can be saved @param {() => boolean} some whether there is something to save
    * @param {Partial<Part>} [more]
    * @returns {Part}
@@ -385,7 +389,7 @@ export class Panel {
 
   /**
    * Save a file of the run.
-   * @param {string} kind @param {(text: string) => void} say shows how far the file is
+   * @param {string} kind @param {(text: string) => void} say shows the progress of the file
    * @returns {Promise<string>} a sentence: what was saved, or why it could not be made
    */
   async save(kind, say) {
@@ -394,7 +398,7 @@ export class Panel {
     return save(this, kind, say);
   }
 
-  /** Compute the run that the recorded example shows: of the example there are only pictures, too few for a file. */
+  /** Compute the run that the example shows, because a file needs more than the recorded pictures. */
   async #compute() {
     this.form.set(this.ran);
     await this.choose();

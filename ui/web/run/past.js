@@ -1,4 +1,4 @@
-// "Your last runs": the browser keeps a small picture of each with its settings.
+// "Your last runs": the browser stores a small picture and the settings of each run.
 
 import { context2d } from "../drawing/canvas.js";
 import { button, el } from "../drawing/dom.js";
@@ -11,7 +11,7 @@ import { WORDS } from "../words/page.js";
 /** @typedef {{ part: string, values: Values, title: string, picture: string }} PastRun */
 
 const MOST = 12;
-const SIDE = 64; // pixels: the height of a picture
+const SIDE = 64; // height of a kept picture, in pixels
 const NAME = "lab-runs";
 
 /** Read the last runs. Other pages at this address may have stored something else under this name, so everything is checked. @returns {PastRun[]} */
@@ -21,7 +21,7 @@ export function read() {
   return Array.isArray(runs) ? runs.filter(isRun).slice(0, MOST) : [];
 }
 
-/** A small copy, as the address of an image. @param {HTMLCanvasElement} canvas */
+/** Return a small copy of a canvas as a data URL. @param {HTMLCanvasElement} canvas */
 function small(canvas) {
   const width = (SIDE * canvas.width) / canvas.height;
   const copy = el("canvas", { width, height: SIDE });
@@ -52,6 +52,7 @@ export class Past {
     dispatchEvent(new CustomEvent("runs"));
   }
 
+  /** Show a button for each of the last runs. */
   #draw() {
     const runs = read();
     this.element.hidden = !runs.length;

@@ -1,13 +1,13 @@
-// How a file of a run is saved: the engine keeps the numbers of the run, the page makes the file, the browser saves it.
+// Save a file of a run: the engine keeps the numbers of the run, the page makes the file, and the browser saves it.
 
 import { SHARE } from "../words/page.js";
 import { download } from "./share.js";
 
 /** @import { Panel } from "./panel.js" */
 
-const BREATH = 30; // ms of making a file, before the page gets a turn and can answer the visitor
-const LONG = 2000; // ms after which the page says how far the file is
-const FETCHED = 60_000; // ms after which the browser has surely fetched the file
+const BREATH = 30; // ms of work on a file, after which the page may handle other events
+const LONG = 2000; // ms after which the page shows the progress of a file
+const FETCHED = 60_000; // ms after which the file's address is released; the browser has read the file by then
 
 /**
  * Save a file of a run.
@@ -33,7 +33,7 @@ export function give(name, content) {
   return download(address, name);
 }
 
-/** Make a function that gives the page a turn between two pieces of a long task. @param {(text: string) => void} say @returns {import("../files/file.d.ts").Rest} */
+/** Make a function that a long task calls often: it lets the page handle events, and shows the progress. @param {(text: string) => void} say shows a text @returns {import("../files/file.d.ts").Rest} */
 export function pauses(say) {
   const began = performance.now();
   let last = began;

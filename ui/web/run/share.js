@@ -11,7 +11,7 @@ export class ShareMenu {
   /** @type {() => Item[]} */
   #items = () => [];
 
-  /** @param {HTMLElement} root @param {(text: string) => void} say says how saving ended, if the menu is closed by then */
+  /** @param {HTMLElement} root @param {(text: string) => void} say shows whether a file was saved, if the menu is closed by then */
   constructor(root, say) {
     this.tell = say;
     this.list = el("dialog", { class: "menu", id: "share-menu", "aria-label": SHARE.menu });
@@ -47,12 +47,13 @@ export class ShareMenu {
     this.close();
   }
 
+  /** Put the current entries into the menu. */
   #fill() {
     this.said.textContent = "";
     this.list.replaceChildren(...this.#entries(this.#items()), this.said);
   }
 
-  /** The entries, and a line above the first one for researchers. @param {Item[]} items */
+  /** Make the elements of the entries, with a heading above the first entry for researchers. @param {Item[]} items */
   #entries = (items) => {
     const first = items.findIndex(({ research }) => research);
     return items.flatMap((item, i) => [
@@ -61,7 +62,7 @@ export class ShareMenu {
     ]);
   };
 
-  /** @param {Item} item */
+  /** Make the button of an entry. @param {Item} item */
   #entry(item) {
     const take = async () => {
       entry.after(this.said); // the message appears beside the pressed entry
@@ -94,9 +95,9 @@ export function download(href, name) {
 }
 
 /**
- * Copy a text. Without a secure origin there is no navigator.clipboard, and a browser may refuse both ways to copy. Then the
- * text is shown, so that the visitor can copy it by hand. Returns whether it was copied.
- * @param {string} text @param {string} what the text is
+ * Copy a text, and return whether that worked. navigator.clipboard exists only on secure origins, so execCommand is the second
+ * way. If both fail, a prompt shows the text, so that the visitor can copy it by hand.
+ * @param {string} text @param {string} what the label of the prompt
  */
 export async function copy(text, what) {
   const before = /** @type {HTMLElement | null} */ (document.activeElement);

@@ -1,8 +1,8 @@
-// What quick sketches need: a distilled model that draws them in place of the chosen one, and a clock that tests can move.
+// Two helpers for sketches (quick previews): the distilled model that draws them, and a clock that tests can replace.
 
 /** @import { Page } from "../app.js" */
 /** @import { Values } from "../messages/client.js" */
-/** A clock in ms. @typedef {{ now: () => number, set: (act: () => void, ms: number) => number, clear: (timer: number) => void }} Clock */
+/** A clock with timers, in ms. @typedef {{ now: () => number, set: (act: () => void, ms: number) => number, clear: (timer: number) => void }} Clock */
 
 /** @type {Clock} */
 export const CLOCK = {
@@ -12,8 +12,8 @@ export const CLOCK = {
 };
 
 /**
- * The values with which a distilled model (a student) draws the sketches of a model. Null if the page has no student of it, or
- * if the values need another: a student has learned one guidance and no negative prompt.
+ * Return the values with which a student (a distilled model) draws a sketch. Null if the page has no student of the model, or
+ * if the values set guidance or a negative prompt, because a student has learned only one guidance.
  * @param {Page} page @param {Values} values
  */
 export function student({ given, knowledge }, values) {

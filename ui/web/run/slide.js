@@ -1,4 +1,4 @@
-// A picture for a slide: the pictures with a title, a sentence, the settings and the address.
+// A PNG for slides: the pictures with a title, a sentence, the settings and the address.
 import { context2d, lines } from "../drawing/canvas.js";
 import { el } from "../drawing/dom.js";
 import { download } from "./share.js";
@@ -12,18 +12,18 @@ import { download } from "./share.js";
  * @property {string} title
  * @property {Tile[]} tiles row by row
  * @property {number} columns
- * @property {string} said
+ * @property {string} said the sentence below the pictures
  * @property {string} settings
  */
 
-const [WIDTH, EDGE, GAP] = [1600, 40, 8]; // pixels of the slide
+const [WIDTH, EDGE, GAP] = [1600, 40, 8]; // pixels: width of the slide, its margin, space between pictures
 const LARGEST = 756; // pixels: the longest side of a picture
 
 const HERE = /^(localhost|127\.[\d.]+|\[::1\])$/; // no other computer can open these hosts, so a slide does not name them
 
 /**
  * Save a slide. Returns a sentence that says so.
- * @param {Page} page @param {Slide} slide @param {URL} link of what is shown @param {string} summary the settings, if the slide has none
+ * @param {Page} page @param {Slide} slide @param {URL} link the address of the shown run @param {string} summary the settings for a slide that has none
  */
 export async function save(page, slide, link, summary) {
   const { address } = await page.invitation(link);

@@ -1,5 +1,5 @@
-// What a panel remembers between two events: six states side by side, and the values that belong to them. This module touches
-// no element and sends no request, so that node can test it.
+// The state of a panel: six small state machines, and the values that belong to them. This module uses no element and sends
+// no request, so that node can test it.
 
 import { RUN } from "../words/page.js";
 import { duration } from "../words/units.js";
@@ -8,23 +8,23 @@ import { duration } from "../words/units.js";
 /** @import { Values } from "../messages/client.js" */
 /** @import { Stream } from "./stream.js" */
 
-/** What `Status.show` takes. @typedef {[text: string, left: string, isExample: boolean, progress?: number | null]} Line */
+/** The arguments of `Status.show`. @typedef {[text: string, left: string, isExample: boolean, progress?: number | null]} Line */
 
 /**
- * For each state, the state that follows each event. A state stays as it is at events that it does not name.
+ * For each machine and each of its states: the next state at each event. An event that a state does not list changes nothing.
  * @type {Record<keyof Standing["state"], Record<string, Record<string, string>>>}
  */
 export const NEXT = {
-  // What is shown. "begun": a run has begun but has no picture yet, so the earlier pictures still stand there.
+  // What is shown. "begun": a run has begun but has no picture yet, so the earlier pictures are still visible.
   shown: {
     nothing: { example: "example", begin: "begun" },
     example: { begin: "begun" },
     begun: { example: "example", picture: "run" },
     run: { example: "example", begin: "begun" },
   },
-  // Whether the form still has the settings of what is shown.
+  // Whether the form still has the settings of the shown run.
   form: { same: { edit: "edited" }, edited: { start: "same" } },
-  // The sketch, a quick preview. "awaited": only a sentence says that it will come. "over": it covers what is shown.
+  // The sketch, a quick preview. "awaited": only a sentence announces it. "over": it covers the pictures.
   sketch: {
     none: { cover: "over", await: "awaited" },
     awaited: { cover: "over", lift: "none", begin: "none", picture: "none" },
@@ -43,8 +43,8 @@ export const NEXT = {
     change: { demand: "press", start: "none", decide: "none" },
     press: { link: "change", start: "none", decide: "none" },
   },
-  // The question that waits for an answer. "models": what the models offer. "run": how long a run takes. "pause": that
-  // question follows when the visitor pauses. An event that leads to the same question asks it again.
+  // The request to the engine. "models": what the models offer. "pause": the page waits until the visitor pauses. "run": how
+  // long a run takes. An event that leads to the same state repeats the request.
   question: {
     models: { choose: "models", know: "none" },
     none: { choose: "models", wait: "pause" },
@@ -54,7 +54,7 @@ export const NEXT = {
 };
 
 /**
- * What happens once the time of a run is known, for each reason to begin it. "again": ask for the time once more.
+ * What follows the estimate of a run's time, for each reason to begin the run. "again": ask for the time again.
  * @type {Record<string, Record<"quick" | "slow" | "unknown", "" | "begin" | "again">>}
  */
 const FOLLOWS = {
@@ -72,14 +72,14 @@ export class Standing {
     reason: /** @type {"none" | "change" | "press"} */ ("none"),
     question: /** @type {"models" | "none" | "pause" | "run"} */ ("models"),
   };
-  /** The values of what is shown, as its link has them; null while the model of a resumed run is not known. @type {Values | null} */
+  /** The values of the shown run or example, as in its link; null for a resumed run until its model is known. @type {Values | null} */
   values = null;
   /** The sentences about the example and about the sketch. */
   words = { example: "", sketch: "" };
   /** @type {Mistake[]} */
   mistakes = [];
 
-  /** Move every state on to the one that follows this event. @param {string} event */
+  /** Let every machine react to an event. @param {string} event a name in `NEXT` */
   on(event) {
     const state = /** @type {Record<string, string>} */ (this.state);
     for (const [region, states] of Object.entries(NEXT)) state[region] = states[state[region]][event] ?? state[region];
@@ -91,14 +91,15 @@ export class Standing {
     this.mistakes = mistakes;
   }
 
+  /** The mistakes that are not corrected yet. */
   get wrong() {
     return this.state.wrong === "nothing" ? [] : this.mistakes;
   }
 
   /**
-   * What happens now that the time of a run is known: see `FOLLOWS`.
+   * Decide what to do when a run's time is estimated. Returns an entry of `FOLLOWS`.
    * @param {boolean | null} auto whether the run is quick, null if its time is not known @param {boolean} isPossible
-   * @param {boolean} isThere whether this run is under way or shown already
+   * @param {boolean} isThere whether this run is already active or finished
    */
   follow(auto, isPossible, isThere) {
     const speed = auto === null ? "unknown" : auto && !isThere ? "quick" : "slow";
@@ -107,15 +108,16 @@ export class Standing {
     return next;
   }
 
+  /** Whether a recorded run is shown. */
   get isExample() {
     return this.state.shown === "example";
   }
 
   /**
-   * How the pictures differ from the form: "awaited" if those of the run are still to come, "other" if they have other
+   * Return how the pictures differ from the form: "awaited" while the run has no picture yet, "other" if they have other
    * settings, else "".
-   * @param {boolean} isActive whether a run is under way @param {() => boolean} isSame whether the form has the values of what is
-   *   shown
+   * @param {boolean} isActive whether a run is active @param {() => boolean} isSame whether the form has the values of the shown
+   *   run
    */
   difference(isActive, isSame) {
     const { shown, form, sketch } = this.state;
@@ -125,9 +127,9 @@ export class Standing {
   }
 
   /**
-   * What the line above the pictures says.
-   * @param {Pick<Stream<any>, "active" | "left" | "progress" | "words">} stream @param {boolean} isOutdated
-   * @param {string} offer what Run says, "" if it can't be pressed @param {string | null} waits what Run waits for
+   * Return the status line above the pictures.
+   * @param {Pick<Stream<any>, "active" | "left" | "progress" | "words">} stream @param {boolean} isOutdated whether the form has other settings
+   * @param {string} offer the label of Run, "" if it is disabled @param {string | null} waits which fields to correct first
    * @returns {Line}
    */
   line({ active, left, progress, words }, isOutdated, offer, waits) {

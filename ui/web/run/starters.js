@@ -7,18 +7,18 @@ import { duration } from "../words/units.js";
 /** @import { Panel } from "./panel.js" */
 
 /**
- * picture: stands before the title. values: the settings of the run. part: the part that runs them, if it is another one. act:
- * what a press does instead of a run.
+ * A button. picture: an element before the title. values: the settings of the run. part: the part that runs them, if it is
+ * another part. act: a function that a press calls instead of a run.
  * @typedef {{ title: string, picture?: HTMLElement, values?: Values, part?: string, act?: () => unknown, primary?: boolean }} Starter
  */
 
-const LONG = 10; // seconds: the button of a longer run says how long it takes
+const LONG = 10; // seconds; the button of a longer run shows its time
 
 export class Starters {
   element = el("div", { class: "try" });
   /** @type {{ starter: Starter, node: HTMLButtonElement, time: HTMLElement }[]} */
   #all = [];
-  /** The models, values and time of the run that was described last. models is "" until the times were asked for. */
+  /** The models, values and time of the last described run. models is "" while the buttons have no times. */
   #timed = { models: "", values: "", seconds: /** @type {number | null} */ (null) };
 
   /** @param {Panel<any>} panel @param {Starter[]} starters */
@@ -42,7 +42,7 @@ export class Starters {
     this.mark();
   }
 
-  /** The form was described again. If the same run takes another time now, so do the runs of all buttons: ask for them. */
+  /** React to a new description of the form: if the models or the time of the same run changed, update the times of all buttons. */
   describe() {
     this.mark();
     const { description, form } = this.panel;
@@ -53,7 +53,7 @@ export class Starters {
     if (models !== before.models || (values === before.values && seconds !== before.seconds)) this.time();
   }
 
-  /** @param {Starter} starter */
+  /** Set the form and begin the run, or call the button's own function. @param {Starter} starter */
   #press({ values = {}, part = this.panel.part, act }) {
     const { page } = this.panel;
     if (act) act();
@@ -71,13 +71,13 @@ export class Starters {
     for (const { starter, node } of this.#all) {
       const { values, part } = starter;
       if (!values || part) continue;
-      const own = form.fields.filter(({ name }) => Object.hasOwn(values, name)); // not every option has a field
+      const own = form.fields.filter(({ name }) => Object.hasOwn(values, name)); // some options have no field in this form
       const isChosen = own.every(({ name }) => String(form.value(name) ?? "") === String(values[name]));
       node.setAttribute("aria-pressed", String(isChosen));
     }
   }
 
-  /** Let the button of each long run say how long that takes. */
+  /** Show the time on the button of each long run. */
   time() {
     const { page, part: own, form } = this.panel;
     return Promise.all(
@@ -85,7 +85,7 @@ export class Starters {
         if (!values || act) return;
         const wanted = page.whole(part, { checkpoint: form.refs[0], ...values });
         const model = await page.knowledge.about(String(wanted.checkpoint));
-        // The same number as the form uses by default
+        // The number of pictures that the form uses by default
         const count = values.count ?? (model.error === undefined ? model.count : wanted.count);
         const answer = await page.knowledge.describe(part, { ...wanted, count });
         const seconds = answer.error === undefined ? (answer.seconds ?? 0) : 0;

@@ -9,7 +9,7 @@ export class Status {
   #left = el("span", { class: "status-left" });
   #done = el("i", null);
 
-  /** @param {string} label of the progress */
+  /** @param {string} label the name of the progress bar for screen readers */
   constructor(label) {
     const bar = {
       class: "progress",
@@ -24,7 +24,8 @@ export class Status {
   }
 
   /**
-   * @param {string} text @param {string} [left] the time left, or what Run says @param {boolean} [example] whether a recorded run is shown
+   * Show a status.
+   * @param {string} text @param {string} [left] the time left, or the label of Run @param {boolean} [example] whether a recorded run is shown
    * @param {number | null} [progress] 0 to 1, null if it is not known; left out if nothing runs
    */
   show(text, left = "", example = false, progress = undefined) {

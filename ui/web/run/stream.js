@@ -1,5 +1,5 @@
-// The state of a run, from the messages that ui/runs/log.py numbers. It drops old messages, and those of runs that the page
-// has left.
+// The state of a run, computed from its numbered messages (see ui/runs/log.py). Repeated messages and messages of earlier
+// runs are dropped.
 import { STATES } from "../words/page.js";
 import { said } from "../words/status.js";
 
@@ -16,10 +16,10 @@ export const NEXT = {
   error: [],
   lost: [],
 };
-/** @param {State} state */
+/** Whether no other state follows. @param {State} state */
 export const isEnd = (state) => NEXT[state].length === 0;
 const SILENCE = 15000; // ms without a message after which a run counts as lost
-const TICK = 1000; // ms after which the page shows the time left anew
+const TICK = 1000; // ms between two updates of the time left
 
 /** @template Result */
 export class Stream {
@@ -34,20 +34,20 @@ export class Stream {
   #left = null;
   #leftAt = 0; // the time of the last message, in ms of the clock
   #seq = -1; // the number of the last message
-  /** The runs that the page has left. @type {Set<string>} */
+  /** Ids of earlier runs, whose messages are dropped. @type {Set<string>} */
   #old = new Set();
-  #timer = 0; // the timer that ends the run after a long silence
-  #ticks = 0; // the timer of the time left
-  /** Stops the run with its first message. @type {(() => void) | null} */
+  #timer = 0; // the timer that marks the run as lost after a long silence
+  #ticks = 0; // the timer that updates the time left
+  /** Called at the first message: stops a run whose id was unknown when Stop was pressed. @type {(() => void) | null} */
   #stopping = null;
-  #last = ""; // the state at the last `changed`
+  #last = ""; // the state at the last call of `changed`
 
   /**
-   * @param {(isNew: boolean) => void} changed called when something about the run has changed; isNew: its state is another one
+   * @param {(isNew: boolean) => void} changed called when something about the run has changed; isNew: whether its state changed
    * @param {(result: Result) => void} take gets one result of the newest run
    * @param {() => void} renew called when another run begins
-   * @param {(ref: string) => string} name says what a checkpoint is called
-   * @param {() => number} [clock] ms
+   * @param {(ref: string) => string} name returns the display name of a checkpoint
+   * @param {() => number} [clock] returns the time in ms
    */
   constructor(changed, take, renew, name, clock = () => performance.now()) {
     this.changed = changed;
@@ -68,15 +68,17 @@ export class Stream {
     this.#leftAt = this.clock();
   }
 
+  /** Whether a run has begun and not ended. */
   get active() {
     return this.state === "starting" || (this.state !== "idle" && !isEnd(this.state));
   }
 
+  /** The status line of the run. */
   get words() {
     return this.text || STATES[this.state];
   }
 
-  /** A run begins: forget the one before it. */
+  /** Reset the state for a new run. */
   start() {
     if (this.run) this.#old.add(this.run);
     Object.assign(this, { run: null, state: "starting", text: "", progress: null, left: null });
@@ -87,7 +89,7 @@ export class Stream {
     this.#tell();
   }
 
-  /** Stop the run: at once, or with its first message, as only that says which run to stop. @param {() => void} ask asks the engine to stop it */
+  /** Stop the run. If its id is not known yet, `ask` is called at the first message. @param {() => void} ask asks the engine to stop the run */
   stop(ask) {
     if (this.run === null) this.#stopping = ask;
     else ask();
@@ -95,7 +97,7 @@ export class Stream {
     this.#tell();
   }
 
-  /** @param {RunMessage<Result> | null | undefined} message */
+  /** Update the state from a message. @param {RunMessage<Result> | null | undefined} message */
   receive(message) {
     if (!message?.run || this.#old.has(message.run)) return;
     if (this.run !== null && this.run !== message.run) this.start(); // the engine has replaced the run by a newer one
@@ -104,7 +106,7 @@ export class Stream {
     const { seq, state, progress, left, results } = message;
     this.#seq = seq;
     Object.assign(this, { progress, left });
-    // A message that was on its way when Stop was pressed must not undo it.
+    // A message that was sent before Stop was pressed must not change the state "stopping" back.
     if (this.state !== "stopping" || NEXT.stopping.includes(state))
       Object.assign(this, { state, text: said(message, this.name) });
     for (const result of results) this.take(result);
@@ -121,7 +123,7 @@ export class Stream {
     this.changed(isNew);
   }
 
-  /** Count the time left, and treat a long silence as a lost run. */
+  /** Restart both timers: one updates the time left, the other marks a silent run as lost. */
   #watch() {
     clearTimeout(this.#timer);
     if (!this.active) return;
@@ -129,7 +131,7 @@ export class Stream {
     this.#timer = setTimeout(() => this.lose(), SILENCE);
   }
 
-  /** Show the time left anew each second. */
+  /** Report the time left each second. */
   #tick() {
     clearTimeout(this.#ticks);
     this.#ticks = setTimeout(() => {
@@ -139,7 +141,7 @@ export class Stream {
     }, TICK);
   }
 
-  /** Show no run any more. */
+  /** Return to the state without a run. */
   forget() {
     if (this.run) this.#old.add(this.run);
     Object.assign(this, { run: null, state: "idle", text: "", progress: null, left: null });
@@ -147,7 +149,7 @@ export class Stream {
     this.#last = "idle";
   }
 
-  /** The connection broke, or the run was refused. @param {string} [why] the sentence of the refusal */
+  /** Mark the run as lost, or as failed if the engine refused it. @param {string} [why] why the engine refused it */
   lose(why = "") {
     if (!this.active && this.state !== "lost") return;
     Object.assign(this, { state: why ? "error" : "lost", text: why, left: null });

@@ -1,4 +1,4 @@
-// What a run is called, and what its lanes share: names and sentences.
+// Names of runs, and sentences about what two lanes share.
 
 import { countOfSteps } from "./units.js";
 
@@ -14,7 +14,7 @@ export const NAME = {
   without: (/** @type {string} */ option) => `no ${option}`,
 };
 
-/** How each sampler gets xₛ. @type {Record<string, string>} */
+/** For each sampler, how it computes xₛ. @type {Record<string, string>} */
 const USES = {
   ddim: "DDIM uses the newest x̂₀ alone",
   "dpm++": "DPM++ uses the newest x̂₀ and the one before",
@@ -22,7 +22,7 @@ const USES = {
   unipc: "UniPC uses the newest x̂₀ and the one before, and corrects xₜ with the newest first",
 };
 
-/** Which part of the condition differs, as a sentence names it. @typedef {keyof typeof CONDITIONS} Condition */
+/** The part of the condition in which two lanes differ. @typedef {keyof typeof CONDITIONS} Condition */
 const CONDITIONS = {
   words: "the words",
   scales: "the scales of guidance",
@@ -34,9 +34,9 @@ const ALIKE = "Both begin with the same noise, and each step adds the same noise
 
 /** Sentences about what two lanes share. */
 export const SHARED = {
-  /** For lanes without noise. @param {Condition | null} condition */
+  /** For two lanes whose steps add no noise. @param {Condition | null} condition */
   silent: (condition) => (condition ? `${SILENT} Only ${CONDITIONS[condition]} differ.` : SILENT),
-  /** For two samplers without noise: how each computes xₛ; "" if there is no sentence about one. @param {string} a @param {string} b */
+  /** For two samplers whose steps add no noise: how each computes xₛ. "" if `USES` lacks one of them. @param {string} a @param {string} b */
   samplers: (a, b) => (USES[a] && USES[b] ? `${SILENT} To get xₛ, ${USES[a]}; ${USES[b]}.` : ""),
   oneSilent: (/** @type {string} */ name) => `Both begin with the same noise; ${name} adds none after it.`,
   otherSteps: "Both begin with the same noise; their steps differ, so the noise of the steps is not shared.",
@@ -47,12 +47,13 @@ export const SHARED = {
     `${ALIKE}; only ${sameSigma ? "" : "its σ and "}${CONDITIONS[condition]} differ.`,
 };
 
-/** The last noise of two lanes: their names, and how much each adds. */
+/** Sentences about the last noise that each of two lanes adds. */
 export const LAST = {
   grey: (/** @type {string} */ sigma, /** @type {string} */ levels) => `${sigma} (${levels} grey levels)`,
   /**
-   * hard: the names of those whose noise the final step can hardly remove. steps: null where they have not the same number.
-   * @param {string[]} names @param {string[]} sigmas @param {string[]} hard @param {number | null} steps
+   * For a run with this number of steps.
+   * @param {string[]} names of the lanes @param {string[]} sigmas of their last noisy steps @param {string[]} hard names of the lanes
+   *   whose noise the final step can hardly remove @param {number | null} steps null if the lanes have different numbers
    */
   here([a, b], [ofA, ofB], hard, steps) {
     const when = steps === null ? "Last noisy step" : `Last noisy step at ${countOfSteps(steps)}`;
@@ -63,7 +64,7 @@ export const LAST = {
     `At ${countOfSteps(steps)}: ${a} and ${b}.`,
 };
 
-/** Sentences beside each other; "" among them is none. @param {...string} all */
+/** Join sentences, without the empty ones. @param {...string} all */
 export const sentences = (...all) => all.filter(Boolean).join(" ");
 
 /** Return the sentence about words that a model has never seen, "" if there are none. @param {string[]} words */

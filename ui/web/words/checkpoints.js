@@ -1,10 +1,10 @@
-// What visitors read of checkpoints: their names, and what is special about them. The facts are Python's (ui/models/catalogue.py).
+// The words about checkpoints: short names and notes. The facts come from ui/models/catalogue.py.
 
 import { countOfSteps, duration, megabytes, SAMPLER } from "./units.js";
 
 /** @import { ModelChoice } from "../messages/protocol.d.ts" */
 
-/** A checkpoint in a few words, and what else is special about it. @type {Record<string, [string, string]>} */
+/** For each known checkpoint, its short name and a note. @type {Record<string, [string, string]>} */
 const KNOWN = {
   "google/ddpm-cifar10-32": ["CIFAR-10 32", "the paper's, not EMA"],
   "google/ddpm-ema-bedroom-256": ["Bedroom 256", "EMA"],
@@ -32,7 +32,7 @@ const KNOWN = {
   "cifar10-tiny-2-steps": ["CIFAR-10 student", "2 steps"],
   "emoji-tiny-3-steps": ["Emoji student", "3 steps"],
 };
-/** The sets with which models of the Hub were trained, by their codes. @type {Record<string, string>} */
+/** The names of training sets, by their codes. @type {Record<string, string>} */
 export const DATA = {
   ...{ cifar10: "CIFAR-10", bedroom: "LSUN bedroom", church: "LSUN church", cat: "LSUN cat" },
   ...{ celebahq: "CelebA-HQ", imagenet: "ImageNet, by class", words: "Words" },
@@ -43,25 +43,25 @@ const FAMILY = {
   ...{ latent: "latent diffusion", dit: "DiT" },
 };
 const REASONS = { offline: "not available offline", missing: "not found", download: "" };
-/** To try: things, colours and a mood that no picture of emoji-tiny had. */
+/** Prompts to try. The training pictures of emoji-tiny lacked some of these things, colours and moods. */
 export const PROMPTS = [
   ...["red apple", "green apple", "blue apple", "red heart", "fox", "green fox", "cat face", "winking dog face"],
   ...["smiling face", "smiling face with sunglasses", "pizza", "rocket"],
 ];
-// TFLOP/s of two cores in bf16, with AMX and without, of networks of pixels: docs/performance.md.
+// Measured TFLOP/s of pixel networks on two cores in bf16, with AMX and without AMX: see docs/performance.md
 const SPEEDS = [1.45, 0.27];
 
-/** A checkpoint in a few words. @param {string} ref @returns {string} */
+/** Return the short name of a checkpoint. @param {string} ref @returns {string} */
 export const nameOf = (ref) =>
   Object.hasOwn(KNOWN, ref) ? KNOWN[ref][0] : (ref.replace(/\/+$/, "").split("/").at(-1) ?? ref);
 
-/** How long a picture takes on a usual CPU, "" if that was not counted. @param {number} steps @param {number} tflop of one */
+/** Estimate how long a picture takes on two CPU cores, "" if `tflop` is 0. @param {number} steps @param {number} tflop of one step */
 function forecast(steps, tflop) {
   const [low, high] = SPEEDS.map((speed) => duration((steps * tflop) / speed));
   return tflop ? `${low} to ${high} on two cores` : "";
 }
 
-/** What else the list of models says of a checkpoint; of one that can't be chosen, why. @param {ModelChoice} model */
+/** Return the text behind a name in the list of models. If the model can't be chosen, the text says why. @param {ModelChoice} model */
 export function aboutOf({ ref, group, family, steps = 0, gigabytes, tflop = 0, state, bytes }) {
   const special = Object.hasOwn(KNOWN, ref) ? KNOWN[ref][1] : "";
   const parts = family
@@ -74,10 +74,10 @@ export function aboutOf({ ref, group, family, steps = 0, gigabytes, tflop = 0, s
   return parts.filter(Boolean).join(" · ");
 }
 
-/** The variances of a score model, by what its authors call the samplers that have them. */
+/** The titles of a score model's variances: the names of the samplers that use them, by its authors. */
 export const OF_SCORES = { beta: "reverse diffusion, βₜ", beta_tilde: "ancestral sampler, β̃ₜ" };
 
-/** What is special about a model's choices, and what it can't do: a sentence, "" for an ordinary one. @param {{ variance: string, snr: number | null }} facts @param {string | null} sampler the only one of a student */
+/** Return a sentence about a model's unusual choices, "" for an ordinary model. @param {{ variance: string, snr: number | null }} facts @param {string | null} sampler a student's only sampler */
 export function note({ variance, snr }, sampler) {
   if (sampler)
     return `It has learned ${SAMPLER[sampler]} steps only: no other sampler is possible, and no bits per dimension.`;
@@ -87,7 +87,7 @@ export function note({ variance, snr }, sampler) {
   return "";
 }
 
-/** How long a run will take that needs files first. @param {{ ref: string, bytes: number }[]} missing @param {string} time that the run then takes */
+/** Return the estimate of a run that first downloads models. @param {{ ref: string, bytes: number }[]} missing @param {string} time of the run after the download */
 export function downloads(missing, time) {
   const size = megabytes(missing.reduce((sum, { bytes }) => sum + bytes, 0));
   return `Run downloads ${missing.map(({ ref }) => ref).join(" and ")} first (${size}) · ${time}`;

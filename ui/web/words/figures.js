@@ -1,4 +1,4 @@
-// The words of figures: names of pictures and controls, and what is said of them.
+// The words of figures: names of pictures and controls, and sentences.
 
 const megabytes = (/** @type {number} */ bytes) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
 const steps = (/** @type {number} */ n) => (n === 1 ? "1 step" : `${n} steps`);
@@ -11,7 +11,7 @@ const NOISE_NAME = "noise";
 const DIGITS = { checkpoint: "mnist-tiny" };
 
 export const WORDS = {
-  /** What each figure is called by a screen reader. @type {Record<string, string>} */
+  /** The name of each figure for screen readers. @type {Record<string, string>} */
   names: {
     pad: "Draw a digit",
     noise: "Your picture with noise",
@@ -25,7 +25,7 @@ export const WORDS = {
     same: "One guess, many names",
     card: "Your card",
   },
-  /** Where each figure leads in the lab. @type {Record<string, (values: any) => LabLink>} */
+  /** The link from each figure to the lab. @type {Record<string, (values: any) => LabLink>} */
   lab: {
     noise: ({ t }) => ({ text: "More pictures and schedules in the lab", query: { tab: "forward", t: String(t) } }),
     guess: ({ t }) => ({
@@ -139,7 +139,7 @@ export const INSIDE = {
 
 const CORNERS = ["red apple", "green frog", "yellow sun", "blue whale"];
 const PLACES = ["top left", "top right", "bottom left", "bottom right"];
-/** Of the square between four words. */
+/** The words of the square between four words. */
 export const BETWEEN = {
   corners: CORNERS,
   square: "A square between four words. Arrow keys move through it.",

@@ -1,6 +1,6 @@
-// Floats as Python writes them.
+// Write floats as Python does.
 
-/** A float as `repr` writes it. @param {number} x */
+/** Write a float as Python's `repr` does. @param {number} x */
 export function floatText(x) {
   if (Number.isNaN(x)) return "nan";
   if (!Number.isFinite(x)) return x > 0 ? "inf" : "-inf";
@@ -10,7 +10,7 @@ export function floatText(x) {
   return Number.isInteger(x) ? `${x}.0` : String(x);
 }
 
-/** A number with at most so many digits that count, as `%g`: 0.5, 2, 1e-05. @param {number} x @param {number} [digits] */
+/** Write a number with at most `digits` significant digits, as `%g` does: 0.5, 2, 1e-05. @param {number} x @param {number} [digits] */
 export function general(x, digits = 6) {
   if (!Number.isFinite(x)) return floatText(x);
   const [mantissa, power] = rounded(x, digits).split("e");
@@ -20,7 +20,7 @@ export function general(x, digits = 6) {
   return shorter(Number(`${mantissa}e${power}`).toFixed(digits - 1 - exponent));
 }
 
-/** So many digits and a power of ten, ties to even: JavaScript rounds them up. @param {number} x @param {number} digits */
+/** Write a number with `digits` significant digits and an exponent. Python rounds ties to even; JavaScript rounds them up. @param {number} x @param {number} digits */
 function rounded(x, digits) {
   const [exact, power] = x.toExponential(100).split("e");
   const end = exact.indexOf(".") + digits;
@@ -29,5 +29,5 @@ function rounded(x, digits) {
   return even ? `${kept}e${power}` : x.toExponential(digits - 1);
 }
 
-/** With two digits in its power of ten. @param {string} text */
+/** Give the exponent at least two digits: 1e-5 becomes 1e-05. @param {string} text */
 const padded = (text) => text.replace(/e([+-])(\d)$/, "e$10$2");

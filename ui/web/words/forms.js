@@ -1,8 +1,8 @@
-// The words of the fields that forms of several parts have: title, as a sentence calls it; label, above the control, where that differs; help.
+// The words of fields that several parts have. title: the name in a sentence. label: the name above the control, if it differs. help: an explanation.
 
 /** @typedef {{ title: string, label?: string, help?: string, placeholder?: string, open?: string, example?: string, allowed?: string, sentences?: Record<string, string>, titles?: Record<string, string> }} FieldWords */
 
-/** How σ² is chosen: the word first. */
+/** The titles of the choices of σ². */
 export const VARIANCES = {
   ...{ beta: "much, βₜ", beta_tilde: "little, β̃ₜ", analytic: "analytic" },
   ...{ learned: "learned", learned_range: "learned, between" },
@@ -67,14 +67,14 @@ export const RUN = {
   picture: { title: "picture" },
 };
 
-/** The words of options of samplers that are numbers. @type {Record<string, FieldWords>} */
+/** The words of numeric options of samplers. @type {Record<string, FieldWords>} */
 export const OPTIONS = {
   eta: { title: "η", label: "Noise, η", help: "Of each step: 0 adds none, 1 as much as β̃ₜ" },
   S_churn: { title: "S_churn", help: "Noise that the steps add" },
   S_max: { title: "S_max", open: "no limit" },
 };
 
-/** In lane B, where that differs from A. */
+/** Words that differ between lane B's fields and lane A's. */
 export const LANE_B = {
   checkpoint: "Its pictures must have A's size and channels",
   same: "as A",

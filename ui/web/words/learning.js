@@ -1,9 +1,9 @@
-// What is said of what a network learns from, and of what it has learned.
+// Sentences about training pictures and trained models.
 
-/** A number in a sentence, such as 1,200. @param {number} value */
+/** Write a number for a sentence, such as 1,200. @param {number} value */
 const amount = (value) => value.toLocaleString("en");
 
-/** Names in a sentence, the first three of them. @param {string[]} names */
+/** List the first three names, and count the others. @param {string[]} names */
 const some = (names) =>
   names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${amount(names.length - 3)} more` : names.join(", ");
 
@@ -30,10 +30,10 @@ export const PICTURES = {
     `Of ${amount(count)} files, ${amount(most)} are taken, evenly.`,
 };
 
-/** Said where a training can't begin. */
+/** Shown if a training can't begin, because another window trains. */
 export const ELSEWHERE = "Another window of this browser trains already. Stop it there, then try again.";
 
-/** Sentences about what the browser keeps. */
+/** Sentences for browsers that can't store a model. */
 export const SHELF = {
   full: "The browser has no room left. The training goes on: save the model as a ZIP before you leave.",
   none: "The browser keeps nothing here, as in a private window. Save the model as a ZIP before you leave.",

@@ -1,8 +1,8 @@
-// Values as Python writes them: in scripts and in files.
+// Write values as Python does, for scripts and files.
 
 import { floatText } from "./floats.js";
 
-/** Python that is written as it is: a float, a tuple, a range, a name. */
+/** Python code that is written unchanged: a float, a tuple, a range, a name. */
 class Code {
   /** @param {string} text */
   constructor(text) {
@@ -14,16 +14,16 @@ class Code {
   }
 }
 
-/** @param {string} text */
+/** Mark a text as Python code. @param {string} text */
 export const code = (text) => new Code(text);
 
-/** A float, whose value may be whole: 1.0. @param {number} x */
+/** Write a number as a float, even if it is whole: 1.0. @param {number} x */
 export const asFloat = (x) => code(floatText(x));
 
 /** The arguments of a run that are floats in Python. */
 const FLOATS = ["eta", "guidance", "snr", "S_churn", "S_min", "S_max", "S_noise"];
 
-/** The same arguments, floats as such. @param {Record<string, unknown>} given @returns {Record<string, unknown>} */
+/** Mark the arguments that are floats in Python, so that 1 is written as 1.0. @param {Record<string, unknown>} given @returns {Record<string, unknown>} */
 export const typed = (given) =>
   Object.fromEntries(
     Object.entries(given).map(([name, value]) => [
@@ -32,15 +32,15 @@ export const typed = (given) =>
     ]),
   );
 
-/** @param {unknown[]} values */
+/** Write a tuple. @param {unknown[]} values */
 export const tuple = (values) => code(values.length === 1 ? `(${literal(values[0])},)` : `(${list(values)})`);
 
-/** Consecutive whole numbers. @param {number} first @param {number} count */
+/** Write consecutive whole numbers as a `range`. @param {number} first @param {number} count */
 export const range = (first, count) => code(`range(${first}, ${first + count})`);
 
 /**
- * A value as `repr` writes it. Whole numbers are ints, arrays are lists; objects and maps are dictionaries, whose keys are
- * strings but for those of maps.
+ * Write a value as Python's `repr` does. Whole numbers become ints, arrays lists, objects and maps dictionaries. Only the keys
+ * of maps may be other values than strings.
  * @param {unknown} value @returns {string}
  */
 export function literal(value) {
@@ -53,21 +53,21 @@ export function literal(value) {
   return Number.isInteger(value) ? String(value) : floatText(Number(value));
 }
 
-/** @param {unknown[]} values */
+/** Write values with commas between them. @param {unknown[]} values */
 const list = (values) => values.map(literal).join(", ");
 
-/** @param {object} value */
+/** Write the entries of a dictionary. @param {object} value */
 const pairs = (value) =>
   [...(value instanceof Map ? value : Object.entries(value))].map(([key, one]) => `${literal(key)}: ${literal(one)}`);
 
-/** The arguments of a call. @param {Record<string, unknown>} values */
+/** Write the keyword arguments of a call. @param {Record<string, unknown>} values */
 export const keywords = (values) =>
   Object.entries(values)
     .map(([name, value]) => `${name}=${literal(value)}`)
     .join(", ");
 
 /**
- * JSON as Python writes it, with spaces and floats such as 1.0; with an indent, each value in a line.
+ * Write JSON as Python does, with spaces after commas and floats such as 1.0. With an indent, each value has its own line.
  * @param {unknown} value @param {number} [indent] @returns {string}
  */
 export function json(value, indent = 0, depth = 0) {
@@ -83,10 +83,10 @@ export function json(value, indent = 0, depth = 0) {
   return `${all ? "[" : "{"}${line(depth + 1)}${inside}${line(depth)}${all ? "]" : "}"}`;
 }
 
-/** In ASCII: who copies a script sees every letter of a prompt. Some are invisible, others look like ASCII. @param {string} text */
+/** Escape characters outside ASCII. Some are invisible and some look like ASCII, so a script must not hide them. @param {string} text */
 export const ascii = (text) => text.replace(/[^\0-\x7f]/gu, escaped);
 
-/** @param {string} text */
+/** Write a text as a Python string, as `repr` does. @param {string} text */
 function quoted(text) {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
   const inside = text
@@ -99,7 +99,7 @@ function quoted(text) {
   return quote + inside + quote;
 }
 
-/** @param {string} letter */
+/** Write a character as a Python escape. @param {string} letter */
 function escaped(letter) {
   const digits = Number(letter.codePointAt(0)).toString(16);
   if (digits.length < 3) return `\\x${digits.padStart(2, "0")}`;

@@ -1,4 +1,4 @@
-// The words at the arrows of the loop: what one step does, from the run's own numbers.
+// The labels at the arrows of the loop, which say what one step of the run does.
 
 import { isOwn } from "../process/samplers.js";
 import { number } from "./numbers.js";
@@ -6,21 +6,20 @@ import { countOfSteps, samplerName } from "./units.js";
 
 /** @import { Row } from "../process/runs.js" */
 /** @import { Values } from "../messages/client.js" */
-/** @typedef {{ towards: string, noise: string, fresh: boolean }} Back what a step does with the guess; fresh: whether it adds noise */
+/** @typedef {{ towards: string, noise: string, fresh: boolean }} Back the labels of a step: how it uses the guess, and which noise it adds; fresh: whether it adds noise */
 
-/** What the arrows say if no step is shown. @type {Back} */
+/** The labels if no step is shown. @type {Back} */
 export const BACK = { towards: "a small step towards the guess", noise: "fresh noise", fresh: true };
 
-const SMALL = 0.2; // weights of the guess: below it a step is small,
-const LARGE = 0.6; // from here on it is large
+const SMALL = 0.2; // a step is small if the guess has less weight than this
+const LARGE = 0.6; // a step is large if the guess has at least this weight
 
-/** Sentences about the network's task. */
 export const ASKED = "It guesses the finished picture.";
 
 /**
- * How much of x̂_0 a step takes: its coefficient in the mean of x_s (DDPM, Eq. 7), in DDIM's step (Song et al. 2021, Eq. 12), which
- * is also the first order of the solvers, or in a consistency model's, which takes it whole.
- * @param {number} alphaBar of t @param {number} next of s @param {number | null} sigma null: not known @param {string} sampler
+ * Return the weight of x̂_0 in x_s. For DDPM it is the coefficient in the mean (Eq. 7). For DDIM it is that of Song et al. 2021,
+ * Eq. 12, which is also the first order of the solvers. A consistency step uses x̂_0 alone.
+ * @param {number} alphaBar ᾱ_t @param {number} next ᾱ_s @param {number | null} sigma null if not known @param {string} sampler
  */
 export function weight(alphaBar, next, sigma, sampler) {
   if (sampler === "consistency") return Math.sqrt(next);
@@ -30,25 +29,25 @@ export function weight(alphaBar, next, sigma, sampler) {
 }
 
 /**
- * The variance of the noise in x_s after some steps of a chain. A step keeps a part of the noise in x_t and adds σ². After
- * large steps with β, the sum is more than the 1 − ᾱ_s that the network expects. If only the network knows σ, returns 1 − ᾱ_s.
- * @param {Row[]} steps from the first on @param {(number | null)[]} sigma of each @param {number} next ᾱ_s of the last one @param {string} sampler
+ * Return the variance of the noise in x_s after some steps. A step keeps a part of the noise in x_t and adds σ². After large
+ * steps with β, the sum is more than the 1 − ᾱ_s that the network expects. If a σ is not known, returns 1 − ᾱ_s.
+ * @param {Row[]} steps the first steps of a run @param {(number | null)[]} sigma σ of each step @param {number} next ᾱ_s of the last step @param {string} sampler
  */
 export function noiseAfter(steps, sigma, next, sampler) {
   return steps.reduce((noise, [, , alphaBar], k) => {
     const after = steps[k + 1]?.[2] ?? next;
     const added = sigma[k];
     if (added === null || isOwn(sampler)) return 1 - after;
-    // At ᾱ_t = 0 there is only noise: the step keeps as much of it as fits beside σ² into 1 − ᾱ_s.
+    // At ᾱ_t = 0, x_t is only noise. The step keeps so much of this noise that the sum with σ² is 1 − ᾱ_s.
     if (!alphaBar) return Math.max(added ** 2, 1 - after);
-    const kept = (Math.sqrt(after) - weight(alphaBar, after, added, sampler)) / Math.sqrt(alphaBar); // of x_t
+    const kept = (Math.sqrt(after) - weight(alphaBar, after, added, sampler)) / Math.sqrt(alphaBar); // the factor of x_t in x_s
     return kept ** 2 * noise + added ** 2;
   }, 1 - steps[0][2]);
 }
 
 /**
- * What a step does with the guess.
- * @param {Row} step @param {number} next ᾱ_s @param {number | null} sigma null: not known
+ * Return the labels of a step.
+ * @param {Row} step @param {number} next ᾱ_s @param {number | null} sigma null if not known
  * @param {string} sampler
  * @returns {Back}
  */
@@ -64,7 +63,7 @@ export function back([, s, alphaBar], next, sigma, sampler) {
   return { towards, noise: sigma === null ? "fresh noise" : `fresh noise: σₜ = ${number(sigma)}`, fresh: true };
 }
 
-/** What the models that come with the page have seen, and what they draw. @type {Record<string, [many: string, one: string]>} */
+/** For each model of the page: its training pictures, and what it draws. @type {Record<string, [many: string, one: string]>} */
 const SEEN = {
   "mnist-tiny": ["thousands of digits", "a new one"],
   "cifar10-tiny": ["thousands of small photos", "a new one"],
@@ -76,19 +75,19 @@ export function lead(ref, latent) {
   const name = Object.keys(SEEN).find((name) => ref.startsWith(name)) ?? "";
   const [many, one] = SEEN[name] ?? ["", "a new one"];
   let learned = many ? `has seen ${many}` : "has learned from pictures";
-  if (many && ref !== name) learned = `has learned from a teacher that has seen ${many}`; // some students saw none
+  if (many && ref !== name) learned = `has learned from a teacher that has seen ${many}`; // some students learned without pictures
   const numbers = latent ? "numbers" : "pixels";
   return `This network ${learned}. It turns random ${numbers}, pure noise, into ${one}, step by step.`;
 }
 
-/** How much noise a step adds, in a word. @type {Record<string, string>} */
+/** The amount of noise that a step adds, by the variance. @type {Record<string, string>} */
 const NOISE = { beta: "much noise", beta_tilde: "little noise", analytic: "analytic noise" };
 
-/** How a run goes, in a few words. @param {Values} values of a form */
+/** Describe a run in a few words: its steps, its sampler or noise, and its seed. @param {Values} values of a form */
 export function how({ steps, sampler, variance, seed }) {
   const way = sampler === "ddpm" ? (NOISE[String(variance)] ?? "learned noise") : samplerName(String(sampler));
   return `${countOfSteps(Number(steps))}, ${way}, seed ${seed}`;
 }
 
-/** At the network: opens what is inside. */
+/** The words of the button that opens the network's blocks. */
 export const INSIDE = { network: "network", open: "look inside", title: "See each block at work" };

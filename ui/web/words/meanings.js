@@ -1,4 +1,4 @@
-// What symbols and words mean, for whoever meets them here first: a line under what uses them opens it.
+// Explanations of symbols and words. A line below the results opens them.
 
 export const MEANINGS = {
   "x₀": "a clean picture: for each pixel and colour a number from −1, dark, to 1, bright",
@@ -51,10 +51,10 @@ export const MEANINGS = {
   "Eq., Fig.": "of the paper that all this is from: Ho, Jain & Abbeel 2020",
 };
 
-/** Ways of making a step. */
+/** The entries about samplers and their noise. */
 export const WAYS = /** @type {const} */ (["DDPM", "DDIM", "DPM++, UniPC", "βₜ", "β̃ₜ", "analytic"]);
 
-/** What stands wherever meanings do. */
+/** The entries that every list of explanations has. */
 export const EVERYWHERE = /** @type {const} */ (["t", "x₀", "xₜ", "x̂₀", "ε", "seed", "grey levels", "Eq., Fig."]);
 
 export const TITLE = "What do these mean?";

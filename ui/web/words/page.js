@@ -1,4 +1,4 @@
-// The page's words: its places and keys, the bar of a run, the Share menu, and what stands in every form.
+// The page's words: its places and keys, the bar of a run, the Share menu, and forms.
 
 import { DATA } from "./checkpoints.js";
 import { DECODED, DECODED_ALL } from "./player.js";
@@ -17,7 +17,7 @@ export const PLACES = {
   course: "Course",
 };
 
-/** What the keys do; behind: not in the projector view. @param {string[]} places that there are @returns {[keys: string, what: string, behind?: boolean][]} */
+/** List the keys and what they do. behind: whether the projector view leaves the key out. @param {string[]} places their titles @returns {[keys: string, what: string, behind?: boolean][]} */
 export const keysOf = (places) => [
   ["Space", "play, pause"],
   ["← →", "one step"],
@@ -30,7 +30,7 @@ export const keysOf = (places) => [
   ["Tab", "all other controls"],
 ];
 
-/** Why a part has nothing but a recording, in the edition without a server. @type {Record<string, string>} */
+/** The reason why a part only has a recording in the edition without a server. @type {Record<string, string>} */
 export const RECORDED = {
   likelihood: `This is a recorded measurement. The installed lab measures other pictures and models. ${INSTALL}`,
 };
@@ -42,7 +42,7 @@ export const WORDS = {
   projector: "Projector",
   wall: "For the wall (F)",
   code: "QR code of the page's address",
-  /** Why others can't open the page under another address than that of this browser. */
+  /** Sentences about who else in the room can open the page. */
   room: {
     alone: "Only this machine can open the page: start the app with --host 0.0.0.0 so that others can open it",
     nowhere: "This page has no address that others could open",
@@ -63,7 +63,7 @@ export const WORDS = {
   past: "Your last runs",
 };
 
-/** How a run stands, where its engine says no more. @type {Record<import("../messages/protocol.d.ts").State | "idle" | "starting", string>} */
+/** The status line for each state of a run, if the engine sends no other sentence. @type {Record<import("../messages/protocol.d.ts").State | "idle" | "starting", string>} */
 export const STATES = {
   idle: "Ready",
   starting: "Starting…",
@@ -90,13 +90,13 @@ export const RUN = {
   changed: "Settings changed",
   left: (/** @type {string} */ time) => `${time} left`,
   done: (/** @type {number} */ percent, /** @type {string} */ left) => `${percent} % done. ${left}`,
-  /** outcome: a sentence, which may say itself that the run is over. */
+  /** The announcement of an ended run. The outcome is a sentence; if it already says that the run is finished, it stands alone. */
   ended: (/** @type {string} */ state, /** @type {string} */ outcome) =>
     [DECODED, DECODED_ALL].some((end) => outcome.startsWith(end)) ? outcome : `${state}. ${outcome}`,
   example: "Example",
   going: "This run",
   earlier: "Earlier run",
-  /** What is shown. @type {(what: string, settings: string) => string} */
+  /** The line that names the settings of the shown pictures. @type {(what: string, settings: string) => string} */
   of: (what, settings) => `${what}${settings ? `: ${settings}` : " with other settings"}`,
   recorded: "A recorded run",
   own: "A recorded run. Change anything to run your own.",
@@ -136,7 +136,7 @@ export const SHARE = {
   failed: "It could not be made: try again.",
 };
 
-/** What the page says where a server and the browser compute. */
+/** Errors of a page on which a server and the browser compute. */
 export const ENGINES = {
   mixed: "One of these models was trained in your browser. The other one is the server’s. Choose two of one kind.",
   unloaded: "What computes in this browser could not be loaded: try again.",
@@ -154,7 +154,7 @@ export const FORM = {
   ref: "owner/name, or a folder",
   same: "As A",
   other: "Another one…",
-  /** Groups of the list of models, by one of each; data: the set that it was trained with. @type {Record<ModelChoice["group"], (model: ModelChoice) => string>} */
+  /** The title of a model's group in the list of models. data: the code of its training set. @type {Record<ModelChoice["group"], (model: ModelChoice) => string>} */
   groups: {
     here: () => "Ready here",
     trained: () => "Trained here",

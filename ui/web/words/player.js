@@ -7,12 +7,12 @@ import { countOfSteps } from "./units.js";
 /** @typedef {keyof typeof MEANINGS} Word */
 
 /**
- * What is said of one step, each with the word that it explains.
+ * Return the readouts of one step, each with the word of `MEANINGS` that explains it.
  * @param {Row} step
- * @param {number} k from 0
- * @param {number} n steps
- * @param {number | null} sigma null: not known
- * @param {boolean} [pixels] whether x is of pixels, so that σ is seen in grey levels
+ * @param {number} k index of the step, from 0
+ * @param {number} n number of steps
+ * @param {number | null} sigma null if not known
+ * @param {boolean} [pixels] whether x has pixels: then σ is given in grey levels, too
  * @returns {[text: string, word: Word][]}
  */
 export function readouts([t, s, alphaBar], k, n, sigma, pixels = true) {
@@ -29,14 +29,14 @@ export function readouts([t, s, alphaBar], k, n, sigma, pixels = true) {
   return items;
 }
 
-const SHAPE = 0.5; // agreement of a guess with the last one: below it its shape is open; about that of the mean of all digits
-const DETAILS = 0.85; // from here on it changes in details only
+const SHAPE = 0.5; // R² of a guess with the last guess; below this value its shape is undecided. The mean of all digits has about this value
+const DETAILS = 0.85; // from this R² on, the guess changes only in details
 
 /**
- * What there is to see after a step before the last one: whether the guess is decided, which only a finished run can tell;
- * until then how much noise the picture has.
- * @param {Row} step @param {number | null} agreement of x̂_0 with that of the last step, as R²; null: not known, or that one keeps noise
- * @param {number} share of the picture in what is shown, as in its bar
+ * Return a sentence about a step before the last one. In a finished run it says whether the guess is decided, else how much
+ * noise the picture has.
+ * @param {Row} step @param {number | null} agreement R² of x̂_0 with the last x̂_0; null if that is not known or keeps noise
+ * @param {number} share of the picture in x_t, 0 to 1, as in the bar
  */
 export function sentence([, , alphaBar], agreement, share) {
   if (alphaBar >= 0.97) return "Only the last grain of noise is left to remove.";
@@ -52,8 +52,8 @@ export function sentence([, , alphaBar], agreement, share) {
 }
 
 /**
- * What stands at the two ends of a lane's bar of picture and noise. Only what is all picture or all noise is called 100 %.
- * @param {number} share of the picture @param {boolean} [isLeast] whether there may be less noise than that @param {string} [lane] of several
+ * Return the texts at the two ends of a lane's bar of picture and noise. 100 % means that none of the other is left.
+ * @param {number} share of the picture @param {boolean} [isLeast] whether the true share may be larger @param {string} [lane] its letter, if there are several lanes
  */
 export function balance(share, isLeast = false, lane = "") {
   const percent = Math.round(100 * share);
@@ -64,13 +64,13 @@ export function balance(share, isLeast = false, lane = "") {
   return [`${lane && `${lane}: `}picture ${picture}`, `noise ${noise}`];
 }
 
-const [FEW, MANY] = [0.05, 0.2]; // share of pixels that differ: below it almost nothing, a part, else another picture
+const [FEW, MANY] = [0.05, 0.2]; // shares of differing pixels: below FEW almost nothing has changed, below MANY a part of the picture
 
 /**
- * What a touch of x_t has done so far, and at the end why.
- * @param {number} t when it was touched @param {number} alphaBar then @param {number} after steps since
- * @param {number} differ share of pixels @param {boolean} over whether the pictures are finished
- * @param {number | null} decided agreement of A's guess then with its last one, as R²; null: not known
+ * Return a sentence about the effect of a touch of x_t. For finished pictures it gives a reason, too.
+ * @param {number} t of the touch @param {number} alphaBar ᾱ_t @param {number} after steps since the touch, negative before it
+ * @param {number} differ share of differing pixels @param {boolean} over whether the pictures are finished
+ * @param {number | null} decided R² of A's guess at the touch with A's last guess; null if not known
  */
 export function touched(t, alphaBar, after, differ, over, decided) {
   if (after < 0) return `A and B are alike until t = ${t}: there B was changed.`;
@@ -89,23 +89,23 @@ export function touched(t, alphaBar, after, differ, over, decided) {
   return `${differ < MANY ? "A part changed" : "B is another picture"}: A and B share ${same}. ${why}`;
 }
 
-/** At the end of a run of latents: their decoder has made the picture, and noise in it says nothing of the last step. */
+/** The sentence after a run of latents: the decoder makes the picture, so noise in it does not come from the last step. */
 export const DECODED = "The picture is finished.";
 
 export const DECODED_ALL = "The pictures are finished.";
 
-const NOISY = 4; // grey levels: grain that is seen
+const NOISY = 4; // grey levels from which on noise is visible
 
-/** Whether a finished picture keeps noise that its last step could not remove. @param {number} noise in it @param {number} added by the last step but one, both in grey levels */
+/** Whether a finished picture keeps noise that its last step could not remove. @param {number} noise measured in grey levels @param {number} added by the last step but one, in grey levels */
 export const keepsNoise = (noise, added) => noise >= NOISY && added >= NOISY;
 
-/** A measured noise with what it is measured in. @param {string} sigma */
+/** Write a measured noise with its unit. @param {string} sigma */
 const levels = (sigma) => `${sigma} of 255 grey levels`;
 
 /**
- * What the eye sees at the end, from what is measured: a few steps can leave noise that the last one could not remove.
- * Where the end of a run added no noise that is seen, what is measured is the picture's own, as of fur or leaves, or is
- * left of x_T: then the sentence names a fine texture, and calls the picture neither noisy nor clean.
+ * Return a sentence about the noise in finished pictures. A run of few steps can leave noise that its last step could not
+ * remove. If the end of the run added no visible noise, the measured noise is texture of the picture, such as fur or leaves,
+ * or comes from x_T; then the sentence speaks of a fine texture.
  * @param {number[]} noise of each lane's picture, in grey levels
  * @param {number[]} added by each lane's last step but one, in grey levels
  */
@@ -130,11 +130,11 @@ export function ending(noise, added) {
     : `${keeps}. ${name} has a fine texture (${there}), but its run added almost no noise at its end.`;
 }
 
-/** The number behind it, beside the sentence. @param {number[]} noise of each lane's picture, in grey levels */
+/** Return the measured noise, which stands beside the sentence. @param {number[]} noise of each lane's picture, in grey levels */
 export const measured = (noise) => `Noise measured: ${levels(noise.map(number).join(" and "))}`;
 
 /**
- * The same of several pictures of each lane, as for a slide.
+ * Return a sentence about the noise in several finished pictures of each lane, for a slide.
  * @param {number[][]} noise of each lane's pictures, in grey levels
  * @param {number[]} added by each lane's last step but one, in grey levels
  */
@@ -154,7 +154,7 @@ export function endings(noise, added) {
   return `${text[0].toUpperCase()}${text.slice(1)}.`;
 }
 
-/** @param {number} step from 1 @param {number} steps */
+/** Name a step of a run. @param {number} step from 1 @param {number} steps of the run */
 export const stepOf = (step, steps) => `step ${step} of ${steps}`;
 
 export const WORDS = {

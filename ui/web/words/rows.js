@@ -1,8 +1,8 @@
-// What stands beside rows of pictures: of Latents and of Repair.
+// The words beside rows of pictures, in Latents and in Repair.
 
 import { round } from "../process/floats.js";
 
-/** sources: above the rows. what: which pictures a row has. @typedef {{ sources: string[], what: string }} About */
+/** sources: titles of the pictures above the rows. what: the kind of pictures in a row. @typedef {{ sources: string[], what: string }} About */
 
 /** @type {About} */
 export const RECONSTRUCTED = { sources: ["The picture, x₀"], what: "reconstructions" };
@@ -11,13 +11,13 @@ export const BETWEEN = { sources: ["First picture", "Second picture"], what: "pi
 /** @type {About} */
 export const COMPLETED = { sources: ["The picture", "What is left, y"], what: "completions" };
 
-/** A row by its time. @param {number} t */
+/** The title of a row: its time. @param {number} t */
 export const ofTime = (t) => `t = ${t}`;
 
-/** A column by the seed of its noise. @param {number} seed */
+/** The title of a column: the seed of its noise. @param {number} seed */
 export const ofSeed = (seed) => `seed ${seed}`;
 
-/** A column by the share of the second picture. @param {number} weight λ, 0 to 1 */
+/** The title of a column: the weight of the second picture. @param {number} weight λ, 0 to 1 */
 export const ofWeight = (weight) => `λ ${round(100 * weight) / 100}`;
 
 export const WORDS = {
@@ -32,17 +32,17 @@ export const WORDS = {
   latents: (/** @type {string} */ row) => `Latent x_t at ${row}, second picture`,
 };
 
-/** How far pictures are apart, and how far from what is left of one. @param {number} spread grey levels @param {number | undefined} gap grey levels; undefined where there is no y */
+/** Say how much the pictures of a row differ, and how far they are from y, the pixels that were left. @param {number} spread grey levels @param {number | undefined} gap grey levels; undefined without y */
 export function apart(spread, gap) {
   const said = spread < 0.05 ? "all the same" : `${levels(spread)} grey levels apart`;
   if (gap === undefined) return said;
   return gap < 0.05 ? `${said}; all fit y` : `${said}; ${levels(gap)} from y`;
 }
 
-/** @param {number} value */
+/** Write grey levels. @param {number} value */
 const levels = (value) => value.toFixed(value < 9.95 ? 1 : 0);
 
-/** What a row shows. @param {string} title @param {string} what its pictures are, with their number @param {number} s time, 0 at the end @param {boolean} state whether x_t is shown */
+/** Describe what a row shows. @param {string} title @param {string} what the number and kind of its pictures @param {number} s time, 0 at the end @param {boolean} state whether x_t is shown */
 export function seen(title, what, s, state) {
   if (!s) return `${title}: ${what}, finished`;
   return state
@@ -50,7 +50,7 @@ export function seen(title, what, s, state) {
     : `${title}: ${what}, best guess x̂_0 seen at time ${s}`;
 }
 
-/** The words of Latents, by its mode. */
+/** The introductions of Latents, by its mode. */
 export const LEAD = {
   reconstruct:
     "Each row noises the picture up to t, and undoes the noise several times, with new noise each time. What the pictures of a row share is what xₜ still knows (Fig. 7).",
@@ -77,5 +77,5 @@ export const REPAIR = {
   brush: "Brush over the picture: arrow keys move it, Space erases or brings back",
 };
 
-/** Ways to restore. @type {Record<string, string>} */
+/** The titles of the methods of restoration. @type {Record<string, string>} */
 export const METHOD = { ddnm: "DDNM", replacement: "Replacement", repaint: "RePaint", pigdm: "ΠGDM", dps: "DPS" };

@@ -1,4 +1,4 @@
-// The words of choosing a picture, and of drawing one.
+// The words for choosing and drawing a picture.
 
 /** The words of the control that chooses a picture. */
 export const SOURCE = {

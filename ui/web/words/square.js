@@ -1,6 +1,6 @@
-// What a place of the square between four texts is called.
+// The name of a place in the square between four texts.
 
-/** The parts of a mixture in words, the largest first. @param {number[]} shares @param {string[]} corners */
+/** Describe a mixture by its shares in per cent, the largest first. @param {number[]} shares @param {string[]} corners */
 export const mixed = (shares, corners) =>
   shares
     .map((share, i) => /** @type {const} */ ([Math.round(100 * share), corners[i]]))

@@ -1,4 +1,4 @@
-// What is said of a run beside its state, whichever engine computes it.
+// Sentences for the status that an engine sends with a run's state.
 
 import { countOf, duration, megabytes } from "./units.js";
 
@@ -16,7 +16,7 @@ const PLAIN = {
   gone: "The earlier run is no longer here: press Run again",
 };
 
-/** @param {RunStatus} status @param {(ref: string) => string} name */
+/** Return the sentence for a status. @param {RunStatus} status @param {(ref: string) => string} name of a checkpoint */
 function words(status, name) {
   switch (status.kind) {
     case "load":
@@ -36,7 +36,7 @@ function words(status, name) {
 }
 
 /**
- * Of a download: its bytes, and where the speed is known, that and the time left.
+ * Describe a download: its size, and if the speed is known, the speed and the time left.
  * @param {import("../messages/protocol.d.ts").DownloadStatus} status
  */
 function download({ done, total, speed }) {
@@ -45,11 +45,11 @@ function download({ done, total, speed }) {
   return `${here} of ${all} · ${(speed / 1e6).toFixed(1)} MB/s · ${duration((total - done) / speed)} left`;
 }
 
-/** When a run in the queue begins. @param {import("../messages/protocol.d.ts").LineStatus} status */
+/** Say when a run in the queue begins, "" if that is not known. @param {import("../messages/protocol.d.ts").LineStatus} status */
 function begins({ loads, seconds }) {
   if (loads) return " · a model is loading";
   return seconds === null ? "" : ` · starts in ${seconds < 1 ? "" : "about "}${duration(seconds)}`;
 }
 
-/** Return the text of a message beside its state, "" if it has none. @param {Pick<RunMessage<any>, "status" | "text">} message @param {(ref: string) => string} name of a checkpoint */
+/** Return the sentence of a message, "" if it has only a state. @param {Pick<RunMessage<any>, "status" | "text">} message @param {(ref: string) => string} name of a checkpoint */
 export const said = ({ status, text }, name) => text || (status ? words(status, name) : "");

@@ -1,33 +1,33 @@
-// Symbols in a text: what a screen reader says of each, and a tilde that every browser draws.
+// Symbols in texts: their names for screen readers, and a tilde that is visible in every browser.
 
-/** What a screen reader can't say: a letter with a mark, and ∇. It says other Greek letters, √ and ×. @type {Record<string, string>} */
+/** Names of letters with marks, and of ∇. Screen readers can't say these; they can say other Greek letters, √ and ×. @type {Record<string, string>} */
 const WORDS = { α: "alpha", β: "beta", ε: "epsilon", μ: "mu", σ: "sigma", "∇": "gradient of" };
 /** @type {Record<string, string>} */
 const MARKS = { "\u0302": "hat", "\u0303": "tilde", "\u0304": "bar" };
-const TILDE = "\u0303"; // WebKit draws it so small that β̃ looks like β
+const TILDE = "\u0303"; // WebKit draws this tilde so small that β̃ looks like β
 const LOW = "₀₁₂₃₄₅₆₇₈₉₊₋ₜ";
 const HIGH = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻";
-const PLAIN = "0123456789+-t"; // of both
+const PLAIN = "0123456789+-t"; // the usual characters for LOW and for HIGH
 const MARK = Object.keys(MARKS).join("");
-const UNDER = "_[tT0](?![\\p{L}\\d_]|\\.\\p{L})"; // as in x_T, for which Unicode has no letter
+const UNDER = "_[tT0](?![\\p{L}\\d_]|\\.\\p{L})"; // a subscript such as in x_T, which Unicode does not have
 const SYMBOL = new RegExp(
   `(∇|(?:\\d·)?\\d+[${HIGH}]+|(?<![\\p{L}_])(?:ᾱ|\\p{L}(?=[${MARK}${LOW}${HIGH}]|${UNDER}))[${MARK}]?(?:[${LOW}]+|${UNDER})?[${HIGH}]*(?![\\p{L}\\p{M}]))`,
   "gu",
 );
 
-/** A text as a screen reader is to say it. @param {string} text */
+/** Replace the symbols of a text by words, for a screen reader. @param {string} text */
 export const spoken = (text) => text.replace(SYMBOL, (symbol) => nameOf(symbol));
 
-/** @param {string} symbol */
+/** Return a symbol in words. @param {string} symbol */
 function nameOf(symbol) {
   const [, base, low, high] = symbol.match(`^(.*?)(_.|[${LOW}]*)([${HIGH}]*)$`) ?? [symbol, symbol, "", ""];
   return named(base, plain(low.replace("_", "")), plain(high));
 }
 
-/** Small letters in their usual size. @param {string} text */
+/** Replace subscripts and superscripts by usual characters. @param {string} text */
 const plain = (text) => text.replace(/./gu, (one) => PLAIN[Math.max(LOW.indexOf(one), HIGH.indexOf(one))] ?? one);
 
-/** @param {string} base a letter and its mark, or a number @param {string} low what is below it @param {string} [high] above it */
+/** Return a symbol in words. @param {string} base a letter and its mark, or a number @param {string} low the subscript @param {string} [high] the superscript */
 function named(base, low, high = "") {
   const [letter, mark = ""] = base.normalize("NFD");
   const guess = letter === "x" && MARKS[mark] === "hat";
@@ -38,20 +38,20 @@ function named(base, low, high = "") {
   return [what, guess ? "" : MARKS[mark], under, power].filter(Boolean).join(" ").replace(/ +/g, " ");
 }
 
-/** A text whose symbols are elements with a name. @param {string} text @returns {(Node | string)[]} */
+/** Split a text into nodes, so that each symbol is an element with a name. @param {string} text @returns {(Node | string)[]} */
 export function symbols(text) {
   const parts = text.split(SYMBOL);
   return parts.map((part, i) => (i % 2 ? symbol(part, nameOf(part)) : part));
 }
 
-/** A symbol with something below it. @param {string} letter with its mark @param {string} index */
+/** Make a symbol with a subscript. @param {string} letter with its mark @param {string} index */
 export function indexed(letter, index) {
   const sub = document.createElement("sub");
   sub.append(index);
   return symbol(letter, named(letter, index), sub);
 }
 
-/** Name the symbols of our own HTML, in texts and attributes; a `sub` belongs to the letter before it. @param {Element} root */
+/** Give names to the symbols in our own HTML, in texts and attributes. A `sub` belongs to the letter before it. @param {Element} root */
 export function nameSymbols(root) {
   for (const sub of root.querySelectorAll("sub")) {
     const before = sub.previousSibling;
@@ -73,14 +73,14 @@ export function nameSymbols(root) {
 
 const SAID = ["alt", "aria-label", "aria-valuetext"];
 
-/** Set an attribute of an element, which a screen reader says in words. @param {Element} node @param {string} name @param {string} value */
+/** Set an attribute. If a screen reader says it, its symbols are replaced by words. @param {Element} node @param {string} name @param {string} value */
 export function attribute(node, name, value) {
   const words = spoken(value);
   node.setAttribute(name, SAID.includes(name) ? words : value);
   if (name === "title" && words !== value) node.setAttribute("aria-description", words);
 }
 
-/** @param {string} text @param {string} name @param {...Node} more what follows the text in it */
+/** Make the element of a symbol. @param {string} text @param {string} name @param {...Node} more nodes after the text */
 function symbol(text, name, ...more) {
   const node = document.createElement("span");
   node.setAttribute("role", "img");
@@ -89,7 +89,7 @@ function symbol(text, name, ...more) {
   if (text[1] !== TILDE) return node;
   const letter = document.createElement("span");
   const mark = document.createElement("i");
-  letter.className = "tilde"; // CSS draws one, and hides the mark, which stays for who copies the text
+  letter.className = "tilde"; // CSS draws a tilde and hides the mark, which stays in copied text
   mark.append(TILDE);
   letter.append(text[0], mark);
   node.replaceChildren(letter, text.slice(2), ...more);

@@ -1,11 +1,11 @@
-// What is wrong with a request, and what is allowed: sentences for the visitor.
+// Error messages for visitors: what is wrong with a request, and what is allowed.
 
 import { general } from "./floats.js";
 
-/** A number in a sentence, such as 1,200. @param {number} value */
+/** Write a number for a sentence, such as 1,200. @param {number} value */
 const amount = (value) => value.toLocaleString("en");
 
-/** Sentences about the value of a field. title: the field's. value: the wrong value, as `shown` of plans/fields.js writes it. */
+/** Errors in the value of a field. title: the field's name. value: the wrong value, quoted by `shown` of plans/fields.js. */
 export const FIELD = {
   nothing: "nothing",
   far: (/** @type {string} */ value) =>
@@ -48,10 +48,10 @@ export const FIELD = {
     `${title} has at most ${strokes} strokes and ${amount(letters)} characters: undo some`,
 };
 
-/** An amount of something. @param {number} value */
+/** Write an amount of computing. @param {number} value */
 const some = (value) => (value >= 10 || Number.isInteger(value) ? amount(Math.round(value)) : general(value, 2));
 
-/** Sentences about a run that its model can't do. */
+/** Errors in runs that their model can't do. */
 export const RUN = {
   long: (
     /** @type {number} */ steps,
@@ -90,10 +90,10 @@ export const RUN = {
   noColours: "A latent has no colours: add noise to its cells, or take noise away",
 };
 
-/** How to get what the edition without a server lacks. */
+/** How to install the lab, which has what the edition without a server lacks. */
 export const INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`.";
 
-/** Sentences about other parts whose model can't do what is asked. */
+/** Errors in requests of other parts that their model can't do. */
 export const PART = {
   gradients: `ΠGDM and DPS need gradients, which only the installed lab computes: choose another method here. ${INSTALL}`,
   between: "Between words needs a model that takes words, such as emoji-tiny",
@@ -115,7 +115,7 @@ export const PART = {
   empty: "The drawing is empty: draw at least one point",
 };
 
-/** Sentences of The network. */
+/** Errors in requests of the part "The network". */
 export const NETWORK = {
   part: (/** @type {string} */ value) =>
     `A network has no part ${value}: choose such as middle, skips 28, attention, time`,

@@ -1,4 +1,4 @@
-// The reader's picture, with noise on it and brought back: a card to save or to share.
+// A card to save or share: the reader's picture, the same with noise, and the picture that the network makes of that.
 
 import { button, el, write } from "../../drawing/dom.js";
 import { without } from "../../process/errors.js";
@@ -11,12 +11,12 @@ import { noisy, T } from "../process.js";
 /** @import { Figure } from "../figure.js" */
 /** @import { Step } from "../../process/runs.js" */
 
-const [WIDE, HIGH, EDGE] = [1200, 630, 72];
-const [LARGE, SMALL, TOP] = [250, 112, 228];
+const [WIDE, HIGH, EDGE] = [1200, 630, 72]; // pixels of the card: width, height, margin
+const [LARGE, SMALL, TOP] = [250, 112, 228]; // pixels of its pictures: sides, and the distance from the top
 const [ON_THE_WAY, STEPS] = [4, 20];
 const FACE = "charter, georgia, cambria, serif";
 
-/** How alike two pictures are: the correlation of their pixels, −1 to 1. @param {Float32Array} a @param {Float32Array} b */
+/** Return the correlation of two pictures' pixels, −1 to 1. @param {Float32Array} a @param {Float32Array} b */
 export function likeness(a, b) {
   const mean = (/** @type {Float32Array} */ x) => x.reduce((sum, value) => sum + value, 0) / x.length;
   const [ma, mb] = [mean(a), mean(b)];
@@ -29,21 +29,21 @@ export function likeness(a, b) {
   return aa && bb ? ab / Math.sqrt(aa * bb) : 0;
 }
 
-/** What stands below: where others can try it. An address of this computer leads nobody anywhere. @param {URL} address */
+/** Return the line at the bottom: the page's address, unless only this computer can open it. @param {URL} address */
 export const signature = ({ hostname, host, pathname }) =>
   /^(localhost|127\..*|\[::1\])$/.test(hostname) ? CARD.local : CARD.address(`${host}${pathname}`);
 
-/** The card as a drawing. */
+/** The drawing of the card. */
 class Card {
   canvas = el("canvas", { class: "card", width: WIDE, height: HIGH, role: "img" });
   #context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
 
-  /** @param {string} address where others can try it */
+  /** @param {string} address of the page, for the line at the bottom */
   constructor(address) {
     this.address = address;
   }
 
-  /** @param {Float32Array} noisy where the run begins @param {Step[]} run as far as it is known */
+  /** Draw the card. @param {Float32Array} noisy the state with which the run begins @param {Step[]} run the steps computed so far */
   draw(noisy, run) {
     const context = this.#context;
     const last = run.at(-1);
@@ -75,7 +75,7 @@ class Card {
     }
   }
 
-  /** As a file. @returns {Promise<File>} */
+  /** Return the card as a PNG file. @returns {Promise<File>} */
   file() {
     return new Promise((resolve, reject) =>
       this.canvas.toBlob(
@@ -86,10 +86,11 @@ class Card {
   }
 }
 
-/** The buttons that hand the card on, and what they say. @param {Card} card */
+/** Make the buttons that save and share the card, and the line that confirms it. @param {Card} card */
 function sharing(card) {
   const said = note();
 
+  /** Save the card as a file. */
   async function save() {
     const url = URL.createObjectURL(await card.file());
     const link = el("a", { href: url, download: CARD.file });
@@ -98,13 +99,14 @@ function sharing(card) {
     write(said, CARD.saved);
   }
 
-  /** The address of the essay with the picture. */
+  /** Return the page's address with the reader's picture in it. */
   async function link() {
     const url = new URL(card.address);
     url.hash = `picture=${await textOf(picture.x)}`;
     return url.href;
   }
 
+  /** Copy the page's address with the picture. */
   async function copy() {
     const text = await link();
     const isCopied = await navigator.clipboard?.writeText(text).then(
@@ -114,10 +116,11 @@ function sharing(card) {
     write(said, isCopied ? CARD.copied : text);
   }
 
+  /** Open the system's dialog for sharing. */
   async function share() {
     const files = [await card.file()];
     const content = { title: CARD.title, text: CARD.first(picture.whose), url: await link() };
-    await navigator.share(navigator.canShare?.({ files }) ? { ...content, files } : content).catch(without("sharing")); // visitors may leave it
+    await navigator.share(navigator.canShare?.({ files }) ? { ...content, files } : content).catch(without("sharing")); // the visitor may cancel it
   }
 
   const first = [button({ class: "main" }, save, CARD.save), button(null, copy, CARD.copy)];
@@ -125,7 +128,7 @@ function sharing(card) {
   return { first, last, said };
 }
 
-/** @param {Figure} figure */
+/** Fill the figure. @param {Figure} figure */
 export function card(figure) {
   let seed = 1;
   /** @type {Step[]} */
@@ -139,12 +142,13 @@ export function card(figure) {
   const other = button(null, () => begin(seed + 1), CARD.other);
   figure.body.append(drawing.canvas, t.element, buttons(...first, other, ...last), said);
 
+  /** Draw the card with the steps computed so far. */
   function draw() {
     drawing.draw(noisy(picture.x, t.value, seed), run);
     figure.dataset.drawn = String(run.at(-1)?.s === 0);
   }
 
-  /** @param {number} with_ seed of the noise */
+  /** Compute a run, and draw the card with it. @param {number} with_ the seed of the noise */
   function begin(with_ = seed) {
     seed = with_;
     run = [];

@@ -1,4 +1,4 @@
-// Many steps, two steps, and a student that has learned to take two.
+// Runs of many steps, runs of two steps, and a student that has learned to take two steps.
 
 import { button, el } from "../../drawing/dom.js";
 import { FEW } from "../../words/figures.js";
@@ -6,11 +6,11 @@ import { buttons, namedRow } from "../elements.js";
 
 /** @import { Figure } from "../figure.js" */
 
-const [MANY, TWO, GUIDANCE] = [50, 2, 1.5]; // the student learned from its teacher with this guidance
+const [MANY, TWO, GUIDANCE] = [50, 2, 1.5]; // numbers of steps; the guidance that the student learned from its teacher
 const STUDENT = "mnist-tiny-2-steps";
 const LABELS = [0, 1, 2, 3, 4];
 
-/** @param {Figure} figure */
+/** Fill the figure. @param {Figure} figure */
 export function few(figure) {
   let first = 1; // the seed of the first column
   const rows = [FEW.many(MANY), FEW.two(TWO), FEW.student(TWO)].map((name) => ({
@@ -27,7 +27,7 @@ export function few(figure) {
   const other = button(null, () => begin(first + LABELS.length), FEW.other);
   figure.body.append(namedRow("", asked), ...lines, buttons(other));
 
-  /** @param {number} from */
+  /** Compute and draw all rows. @param {number} from the seed of the first column */
   function begin(from = first) {
     first = from;
     const runs = (/** @type {object} */ more) =>

@@ -1,4 +1,4 @@
-// What the network guesses of the reader's picture in noise, and of the same picture in other noise.
+// The network's guess for the reader's picture with noise, and for the same picture with other noises.
 
 import { el } from "../../drawing/dom.js";
 import { GUESS } from "../../words/figures.js";
@@ -9,9 +9,9 @@ import { T } from "../process.js";
 
 /** @import { Figure } from "../figure.js" */
 
-const SEEDS = [7, 1, 2, 3, 4, 5]; // the first one is that of "Destroying is easy"; the others are 1 to 5, not chosen
+const SEEDS = [7, 1, 2, 3, 4, 5]; // seeds of the noise: 7 as in the figure "noise"; 1 to 5 were not chosen for their results
 
-/** @param {Figure} figure */
+/** Fill the figure. @param {Figure} figure */
 export function guess(figure) {
   const pairs = SEEDS.map((_, i) => [
     figure.tile("ink", i ? GUESS.other(i) : GUESS.noisy),

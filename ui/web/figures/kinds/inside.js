@@ -1,4 +1,4 @@
-// The network as the U that it is: what each block says of the finished picture; and a 6 grafted into one block.
+// The U-Net, with the picture that each block's output contains. A button grafts the output for a 6 into one block.
 
 import { button, el, svg, write } from "../../drawing/dom.js";
 import { INSIDE } from "../../words/figures.js";
@@ -12,7 +12,7 @@ import { noisy } from "../process.js";
 
 const [START, SEED, STEPS] = [620, 7, 10];
 const [BLOCK, LABEL] = ["middle", 6];
-/** Where each block stands: column and row, counted from 1. @type {Record<string, [column: number, row: number]>} */
+/** The column and row of each block in the drawing, counted from 1. @type {Record<string, [column: number, row: number]>} */
 const PLACES = {
   ...{
     "down 1": [2, 1],
@@ -24,10 +24,10 @@ const PLACES = {
     "up 3": [4, 1],
   },
 };
-const WIDE = ["100%", "78%", "60%"]; // of a row
-const WAY = "M0,16H30V84H70V16H100"; // through the blocks
+const WIDE = ["100%", "78%", "60%"]; // width of the tiles in each row
+const WAY = "M0,16H30V84H70V16H100"; // SVG path through the blocks
 
-/** An element with a text below it, at a place of the U. @param {HTMLElement} element @param {string} text @param {[column: number, row: number]} place @param {string} [wide] */
+/** Put an element and a text below it at a place of the drawing. @param {HTMLElement} element @param {string} text @param {[column: number, row: number]} place @param {string} [wide] */
 const placed = (element, text, [column, row], wide = "100%") =>
   el(
     "div",
@@ -36,7 +36,7 @@ const placed = (element, text, [column, row], wide = "100%") =>
     el("div", { class: "small" }, text),
   );
 
-/** The U: what goes in and comes out, and what the blocks say between. */
+/** The drawing of the U-Net: its input, the pictures of its blocks, and its output. */
 class Net {
   /** @param {Figure} figure */
   constructor(figure) {
@@ -64,7 +64,7 @@ class Net {
     );
   }
 
-  /** @param {ArrayLike<number>} x what goes in @param {Opened} step */
+  /** Show a step of the run. @param {ArrayLike<number>} x the network's input @param {Opened} step */
   show(x, { x0, blocks }) {
     this.x.paint(x);
     this.guess.paint(x0);
@@ -73,7 +73,7 @@ class Net {
 }
 
 /**
- * The button that grafts the block, and takes it out again.
+ * The button that adds the graft, and removes it again.
  * @implements {Control}
  */
 class Graft {
@@ -85,7 +85,7 @@ class Graft {
     this.element = button({ "aria-pressed": "false" }, () => this.set(1 - this.value), INSIDE.graft);
   }
 
-  /** @param {string | number} value */
+  /** Add or remove the graft. @param {string | number} value 1 or 0 */
   set(value) {
     this.value = Number(value) ? 1 : 0;
     this.element.setAttribute("aria-pressed", String(this.value === 1));
@@ -94,9 +94,9 @@ class Graft {
   }
 }
 
-/** @param {Figure} figure */
+/** Fill the figure. @param {Figure} figure */
 export function inside(figure) {
-  /** Without and with the graft. @type {[Opened[], Opened[]]} */
+  /** The steps of the run without the graft, and with it. @type {[Opened[], Opened[]]} */
   let lanes = [[], []];
   const changed = () => {
     show();
@@ -107,6 +107,7 @@ export function inside(figure) {
   const graft = new Graft(changed);
   figure.body.append(net.element, k.element, buttons(graft.element));
 
+  /** Show the chosen step, with or without the graft. */
   function show() {
     const run = lanes[graft.value];
     const at = run[k.value - 1];
@@ -115,6 +116,7 @@ export function inside(figure) {
     if (at) net.show(k.value > 1 ? run[k.value - 2].x : noisy(picture.x, START, SEED), at);
   }
 
+  /** Compute both runs for the reader's picture. */
   function begin() {
     lanes = [[], []];
     net.own.paint(picture.x);

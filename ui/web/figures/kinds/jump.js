@@ -1,4 +1,4 @@
-// From noise alone: one jump to the guess, or many steps.
+// Two ways from pure noise to a picture: one jump to the guess, or many steps.
 
 import { button, el, write } from "../../drawing/dom.js";
 import { JUMP } from "../../words/figures.js";
@@ -10,9 +10,9 @@ import { noisy, T } from "../process.js";
 /** @import { Step } from "../../process/runs.js" */
 
 const LENGTHS = [1, 2, 3, 5, 10, 20, 50];
-const SHOWN = 7; // steps of a run
+const SHOWN = 7; // number of steps of a run that are shown at most
 
-/** The steps that are shown of a run, the first and the last among them. @param {number} length */
+/** Return the indices of the steps to show, with the first and the last step. @param {number} length */
 export function shown(length) {
   const count = Math.min(SHOWN, length);
   return Array.from({ length: count }, (_, i) => (count > 1 ? Math.round((i * (length - 1)) / (count - 1)) : 0));
@@ -31,7 +31,7 @@ class Path {
     this.element = row(elements, JUMP.pathName, SHOWN);
   }
 
-  /** @param {ArrayLike<number> | null} start @param {Step[]} run as far as it is known @param {number} length of the whole run */
+  /** Show a run. @param {ArrayLike<number> | null} start x_T @param {Step[]} run the steps computed so far @param {number} length of the whole run */
   show(start, run, length) {
     const steps = shown(length);
     for (const [i, { x, guess, number, element }] of this.columns.entries()) {
@@ -44,14 +44,14 @@ class Path {
   }
 }
 
-/** The slider of the length. @param {() => void} changed */
+/** Make the slider for the length of the run. @param {() => void} changed */
 function lengthSlider(changed) {
   const ends = /** @type {[string, string]} */ (["1", String(LENGTHS[LENGTHS.length - 1])]);
   const say = (/** @type {number} */ i) => JUMP.steps(LENGTHS[i]);
   return new Slider({ name: JUMP.n, min: 0, max: LENGTHS.length - 1, value: 5, ends, say }, changed);
 }
 
-/** @param {Figure} figure */
+/** Fill the figure. @param {Figure} figure */
 export function jump(figure) {
   let seed = 1;
   /** The steps of each run, by its length. @type {Map<number, Step[]>} */
@@ -74,6 +74,7 @@ export function jump(figure) {
     buttons(button(null, () => begin(seed + 1), JUMP.other)),
   );
 
+  /** Show the run of the chosen length. */
   function show() {
     const run = runs.get(length()) ?? [];
     write(/** @type {Element} */ (title.lastElementChild), JUMP.steps(length()));
@@ -82,7 +83,7 @@ export function jump(figure) {
     path.show(start.x, run, length());
   }
 
-  /** @param {string} slot @param {number[]} lengths @param {boolean} behind */
+  /** Compute runs of these lengths. @param {string} slot @param {number[]} lengths @param {boolean} behind whether other questions come first */
   function compute(slot, lengths, behind) {
     const from = { x0: picture.x, t: T, seed };
     const asked = lengths.map((steps) => ({ from, steps, sampler: "ddim" }));
@@ -94,7 +95,7 @@ export function jump(figure) {
     figure.ask(slot, "runs", { runs: asked }, take, { behind });
   }
 
-  /** Compute all lengths: first those in sight, then the others behind. @param {number} with_ seed of the noise */
+  /** Compute the runs of all lengths, the visible ones first. @param {number} with_ the seed of the noise */
   function begin(with_ = seed) {
     seed = with_;
     runs = new Map();

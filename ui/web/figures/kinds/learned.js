@@ -1,4 +1,4 @@
-// A network that learns to draw digits: a recorded training to scrub through, or a real one, here.
+// A network that learns to draw digits: a recorded training, or a training in the browser. A slider moves through it.
 
 import { button, el, svg, write } from "../../drawing/dom.js";
 import { bytes } from "../../messages/bytes.js";
@@ -10,13 +10,13 @@ import { buttons, label, note, row, Slider } from "../elements.js";
 
 /** @import { Figure } from "../figure.js" */
 /** @import { News, Training } from "../../learning/training.js" */
-/** What is drawn after so many pictures. loss: of late. @typedef {{ images: number, samples: Float32Array[], loss: number }} Moment */
+/** The samples and the recent loss after a number of training pictures. @typedef {{ images: number, samples: Float32Array[], loss: number }} Moment */
 
 const RECORDED = new URL("../../parts/train/example.json", import.meta.url);
-const [COUNT, COLUMNS, SIDE] = [20, 10, 28]; // of the samples
-const PITCH = SIDE + 2; // pixels between two samples of the recorded picture
+const [COUNT, COLUMNS, SIDE] = [20, 10, 28]; // number of samples, samples in a row, pixels a side
+const PITCH = SIDE + 2; // pixels from one sample to the next in the recorded picture
 
-/** The samples of a recorded picture. @param {ImageBitmap} image */
+/** Cut the samples out of a recorded picture. @param {ImageBitmap} image */
 function samplesOf(image) {
   const canvas = new OffscreenCanvas(image.width, image.height);
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
@@ -30,7 +30,7 @@ function samplesOf(image) {
   });
 }
 
-/** The moments of the recorded training; null where they can't be loaded. @returns {Promise<Moment[] | null>} */
+/** Load the moments of the recorded training; null if that fails. @returns {Promise<Moment[] | null>} */
 async function recorded() {
   const answer = await fetch(RECORDED).catch(without("the recorded training"));
   if (!answer?.ok) return null;
@@ -46,7 +46,7 @@ async function recorded() {
   return all;
 }
 
-/** Twenty digits. @param {Figure} figure @param {"guess" | "ink"} ink @param {string} name */
+/** Make a grid of twenty digits. @param {Figure} figure @param {"guess" | "ink"} ink @param {string} name */
 function grid(figure, ink, name) {
   const tiles = Array.from({ length: COUNT }, () => figure.tile(ink, ""));
   const elements = tiles.map(({ element }) => element);
@@ -56,7 +56,7 @@ function grid(figure, ink, name) {
   };
 }
 
-/** The curve of the losses, and where the reader is on it. */
+/** The curve of the losses, with a line at the shown moment. */
 class Curve {
   #line = svg("path", {});
   #mark = svg("line", {});
@@ -67,7 +67,7 @@ class Curve {
     this.#mark,
   );
 
-  /** @param {Moment[]} moments @param {number} at which of them */
+  /** Draw the curve. @param {Moment[]} moments @param {number} at index of the shown moment */
   show(moments, at) {
     const most = Math.max(...moments.map(({ loss }) => loss));
     const x = (/** @type {number} */ i) => (100 * i) / Math.max(1, moments.length - 1);
@@ -85,7 +85,7 @@ class Moments {
   #samples;
   #curve = new Curve();
 
-  /** @param {Figure} figure @param {() => void} shown another moment */
+  /** @param {Figure} figure @param {() => void} shown called when another moment is shown */
   constructor(figure, shown) {
     this.#samples = grid(figure, "guess", LEARNED.samples);
     const say = (/** @type {number} */ i) => LEARNED.at(this.all[i]?.images ?? 0);
@@ -98,18 +98,19 @@ class Moments {
     this.curve = this.#curve.element;
   }
 
-  /** The one that is shown. @returns {Moment | undefined} */
+  /** The shown moment. @returns {Moment | undefined} */
   get now() {
     return this.all[this.slider.value];
   }
 
-  /** @param {Moment[]} all @param {number} at which of them is shown */
+  /** Replace the moments. @param {Moment[]} all @param {number} at index of the moment to show */
   offer(all, at) {
     this.all = all;
     this.slider.input.max = String(Math.max(1, all.length - 1));
     this.slider.set(at);
   }
 
+  /** Show the samples and the loss of the chosen moment. */
   #show() {
     const { now } = this;
     if (!now) return;
@@ -118,7 +119,7 @@ class Moments {
   }
 }
 
-/** The button that trains a network here, and what is said of it. @param {Figure} figure @param {Moments} moments */
+/** Make the button that trains a network in the browser, and the line about its progress. @param {Figure} figure @param {Moments} moments */
 function live(figure, moments) {
   /** @type {Training | null} */
   let training = null;
@@ -126,7 +127,7 @@ function live(figure, moments) {
   const said = note(LEARNED.recorded);
   const start = button({ class: "main" }, press, LEARNED.train);
 
-  /** @param {News} news @param {Training} training */
+  /** Show news of the training. @param {News} news @param {Training} training */
   function hear(news, { isOver, images, step, steps }) {
     if (news.kind === "step" && step % 5 === 0) write(said, LEARNED.learns(images, news.left));
     if (news.kind === "wrong") figure.say(news.error);
@@ -143,6 +144,7 @@ function live(figure, moments) {
     write(said, LEARNED.over(images, step < steps));
   }
 
+  /** Begin a training, or stop the current one. */
   async function press() {
     if (isBeginning) return;
     if (training && !training.isOver) return void training.stop();
@@ -164,12 +166,13 @@ function live(figure, moments) {
   return { start, said, hasBegun: () => training !== null };
 }
 
-/** The button that finds the digits that are most like the samples, and those digits. @param {Figure} figure @param {Moments} moments */
+/** Make the button that finds the training digits most similar to the samples, and the grid that shows them. @param {Figure} figure @param {Moments} moments */
 function comparison(figure, moments) {
   const similar = grid(figure, "ink", LEARNED.similar);
   const found = el("div", { class: "column", hidden: true }, label(LEARNED.similar), similar.element);
   const compare = button(null, find, LEARNED.compare);
 
+  /** Find and show the most similar training digits. */
   async function find() {
     const { now } = moments;
     if (!now) return;
@@ -189,7 +192,7 @@ function comparison(figure, moments) {
   return { compare, found };
 }
 
-/** @param {Figure} figure */
+/** Fill the figure. @param {Figure} figure */
 export function learned(figure) {
   let isOpen = false;
   const moments = new Moments(figure, () => {
@@ -207,6 +210,7 @@ export function learned(figure) {
     said,
   );
 
+  /** Load and show the recorded training. */
   async function open() {
     const all = await recorded();
     if (!all) return figure.say(LEARNED.unreachable);

@@ -1,4 +1,4 @@
-// The reader's picture with noise, and what it is the sum of.
+// The reader's picture with noise, as the sum of the picture and the noise.
 
 import { el, write } from "../../drawing/dom.js";
 import { NOISE } from "../../words/figures.js";
@@ -10,7 +10,7 @@ import { noiseOf, noisy, T, weightsAt } from "../process.js";
 
 const SEED = 7;
 
-/** @param {Figure} figure */
+/** Fill the figure. @param {Figure} figure */
 export function noise(figure) {
   const [clean, added, sum] = [NOISE.picture, NOISE.noise, NOISE.sum].map((name) => figure.tile("ink", name));
   const [signal, sigma] = [el("b", null), el("b", null)];
@@ -22,6 +22,7 @@ export function noise(figure) {
   const terms = [signal, " × ", clean.element, " + ", sigma, " × ", added.element];
   const large = el("div", { class: "large" }, sum.element, el("div", { class: "title" }, NOISE.xt));
   figure.body.append(large, t.element, el("div", { class: "sum" }, ...terms));
+  /** Draw the picture, its noise and their sum at the chosen t. */
   function show() {
     sum.paint(noisy(picture.x, t.value, SEED));
     clean.paint(picture.x);

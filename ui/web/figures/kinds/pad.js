@@ -1,4 +1,4 @@
-// The sheet on which the reader draws the picture of the page, and ten digits to take instead.
+// The sheet on which the reader draws a picture, and ten digits to choose instead.
 
 import { button, el } from "../../drawing/dom.js";
 import { calm, NOISE, play } from "../../drawing/motion.js";
@@ -13,11 +13,11 @@ import { noisy } from "../process.js";
 
 /** @import { Figure } from "../figure.js" */
 
-const PEN = 2.6; // pixels: about that of the digits that the network has seen
+const PEN = 2.6; // width in pixels, about that of the strokes of the training digits
 
-const [FROM, SECONDS, SEED] = [640, 2, 7]; // at first our digit comes out of noise: from which t, how long, which noise
+const [FROM, SECONDS, SEED] = [640, 2, 7]; // the opening animation, in which a digit appears out of noise: first t, duration, seed
 
-/** @param {number[][]} strokes that the reader has drawn */
+/** Draw the reader's strokes as a picture. @param {number[][]} strokes */
 const drawing = (strokes) =>
   fromUint8(
     drawn(
@@ -27,12 +27,12 @@ const drawing = (strokes) =>
     1,
   );
 
-/** The sheet, its strokes, and the pen of those who draw with keys. */
+/** The sheet, its strokes, and the pen for drawing with keys. */
 class Pad {
   /** @type {number[][]} */
   #strokes = [];
   #pen = el("span", { class: "pen", hidden: true });
-  #stop = () => {}; // ends the picture's way out of noise
+  #stop = () => {}; // stops the opening animation
   #hands = new Sheet(SHEET, {
     drawn: (stroke) => this.#take([...this.#strokes, stroke]),
     moved: () => this.#paint(),
@@ -54,24 +54,27 @@ class Pad {
     });
   }
 
+  /** Remove the last stroke. */
   undo = () => {
     if (this.#strokes.length) this.#take(this.#strokes.slice(0, -1));
   };
 
+  /** Remove all strokes. */
   clear = () => this.#take([]);
 
-  /** Another picture takes the place of the strokes. */
+  /** Remove the strokes, because another picture replaces them. */
   forget() {
     this.#strokes = [];
   }
 
-  /** Show the strokes, or the picture of the page where there are none. @param {boolean} isFirst our digit comes out of the noise, unless the reader wants little motion */
+  /** Show the strokes, or without strokes the page's picture. @param {boolean} isFirst whether to play the opening animation, unless the reader prefers reduced motion */
   show(isFirst) {
     this.#stop();
     this.tile.paint(this.#strokes.length ? drawing(this.#strokes) : picture.x);
     if (isFirst && picture.whose === "ours" && !calm()) this.#appear();
   }
 
+  /** Play the opening animation. */
   #appear() {
     let t = FROM;
     this.tile.paint(noisy(picture.x, t, SEED));
@@ -82,7 +85,7 @@ class Pad {
     }, NOISE);
   }
 
-  /** @param {number[][]} strokes */
+  /** Set the strokes, and make them the page's picture. @param {number[][]} strokes */
   #take(strokes) {
     this.#stop();
     this.#strokes = strokes;
@@ -90,6 +93,7 @@ class Pad {
     else this.tile.paint(drawing(strokes));
   }
 
+  /** Draw the strokes and the pen. */
   #paint() {
     const { line, pen, isByKeys } = this.#hands;
     if (line.length) this.#stop();
@@ -101,7 +105,7 @@ class Pad {
   }
 }
 
-/** @param {Figure} figure */
+/** Fill the figure. @param {Figure} figure */
 export function pad(figure) {
   const sheet = new Pad(figure);
   const said = note();
@@ -112,7 +116,7 @@ export function pad(figure) {
     return button({ "aria-label": PAD.take(n) }, () => choose(n), small.element);
   });
 
-  /** @param {number} n */
+  /** Make one of the ten digits the page's picture. @param {number} n */
   function choose(n) {
     sheet.forget();
     picture.change(digits[n], "ours");

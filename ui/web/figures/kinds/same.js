@@ -1,4 +1,4 @@
-// One evaluation, and what it is called: the guess, the noise, v, the score, the direction of a flow.
+// One evaluation of the network in five forms: the guess, the noise, v, the score, and the direction of a flow.
 
 import { SAME } from "../../words/figures.js";
 import { row, Slider, titled } from "../elements.js";
@@ -10,13 +10,13 @@ import { namesOf, T } from "../process.js";
 
 const SEED = 7;
 
-/** Numbers that are no picture, so that the largest of them are black and white. @param {Float32Array} x */
+/** Scale numbers to [−1, 1] to show them as a picture; the largest magnitude becomes 1. @param {Float32Array} x */
 export function scaled(x) {
   const most = x.reduce((high, value) => Math.max(high, Math.abs(value)), 1e-9);
   return x.map((value) => value / most);
 }
 
-/** @param {Figure} figure */
+/** Fill the figure. @param {Figure} figure */
 export function same(figure) {
   const x = figure.tile("ink", SAME.xt);
   const names = /** @type {const} */ (["x0", "eps", "v", "score", "flow"]);

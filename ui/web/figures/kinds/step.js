@@ -1,4 +1,4 @@
-// One step of a run of twenty, as the sum that it is; and where runs end with much and with little fresh noise.
+// One step of a run of twenty as a sum, and the last pictures of runs with much and with little fresh noise.
 
 import { el, write } from "../../drawing/dom.js";
 import { STEP } from "../../words/figures.js";
@@ -12,12 +12,12 @@ import { freshNoise, noisy, T, termsOf } from "../process.js";
 /** @typedef {"beta" | "beta_tilde"} Kind */
 
 const STEPS = 20;
-const SEEDS = [1, 2, 3, 4, 5]; // not chosen
+const SEEDS = [1, 2, 3, 4, 5]; // seeds of the runs, which were not chosen for their results
 /** @type {Kind[]} */
 const KINDS = ["beta_tilde", "beta"];
 
 /**
- * One of a few. A figure has one such group at most: their names are those of its own tree.
+ * A group of radio buttons. All groups have the same name, so a figure may have only one.
  * @implements {Control}
  */
 class Choice {
@@ -32,7 +32,7 @@ class Choice {
     this.element.addEventListener("change", () => this.set(this.inputs.find(({ checked }) => checked)?.value ?? value));
   }
 
-  /** @param {string | number} value one that there is not changes nothing */
+  /** Choose an option. @param {string | number} value an unknown value changes nothing */
   set(value) {
     const input = this.inputs.find((one) => one.value === String(value));
     if (!input) return;
@@ -42,9 +42,9 @@ class Choice {
   }
 }
 
-/** @param {Figure} figure */
+/** Fill the figure. @param {Figure} figure */
 export function step(figure) {
-  /** The steps of the first seed's run. @type {Record<Kind, Step[]>} */
+  /** The steps of the first seed's runs. @type {Record<Kind, Step[]>} */
   let runs = { beta: [], beta_tilde: [] };
   const tiles = [
     figure.tile("guess", STEP.guess),
@@ -80,6 +80,7 @@ export function step(figure) {
     ...rows,
   );
 
+  /** Show the terms of the chosen step. */
   function show() {
     const one = /** @type {Kind} */ (kind.value);
     for (const [i, row] of rows.entries()) row.classList.toggle("lit", KINDS[i] === one);
@@ -92,6 +93,7 @@ export function step(figure) {
     for (const [i, weight] of [guess, present, noise].entries()) write(weights[i], `${weight.toFixed(2)} ×`);
   }
 
+  /** Compute the runs of all seeds, with both kinds of noise. */
   function begin() {
     runs = { beta: [], beta_tilde: [] };
     const asked = SEEDS.flatMap((seed, i) => KINDS.map((variance) => ({ seed, i, variance })));

@@ -1,4 +1,4 @@
-// The square between four words: recorded pictures, and on demand a network that draws any place of it, for any words.
+// The square between four words. It shows recorded pictures; on demand, a network draws every place of it, for any words.
 
 import { button, el, write } from "../../drawing/dom.js";
 import { blend, Finger } from "../../drawing/square.js";
@@ -13,24 +13,24 @@ import { newestOnly } from "../engine.js";
 /** @import { Figure } from "../figure.js" */
 
 const MODEL = "emoji-tiny-3-steps";
-const [SIZE, SEED] = [64, 1]; // of the recorded square
+const [SIZE, SEED] = [64, 1]; // pixels a side of a recorded picture, and the seed of all pictures
 const RECORDED = new URL("../../parts/between/example.json", import.meta.url);
-const CORNERS = [0, SIDE - 1, SIDE * (SIDE - 1), SIDE * SIDE - 1]; // cells
+const CORNERS = [0, SIDE - 1, SIDE * (SIDE - 1), SIDE * SIDE - 1]; // the cells in the corners of the square
 
-/** @param {HTMLCanvasElement} canvas */
+/** Return the 2D context of a canvas. @param {HTMLCanvasElement} canvas */
 const contextOf = (canvas) => /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
 
-/** Where the picture of a cell stands on the board. @param {number} cell @returns {[x: number, y: number]} */
+/** Return where a cell's picture is on the board, in pixels. @param {number} cell @returns {[x: number, y: number]} */
 const cornerOf = (cell) => [(cell % SIDE) * SIZE, Math.floor(cell / SIDE) * SIZE];
 
-/** The pixels of an answer. @param {{ side: number, pixels: Uint8Array }} answer */
+/** Convert the RGB pixels of an answer to image data. @param {{ side: number, pixels: Uint8Array }} answer */
 function imageOf({ side, pixels }) {
   const image = new ImageData(side, side);
   for (let i = 0; i < side * side; i++) image.data.set([...pixels.subarray(3 * i, 3 * i + 3), 255], 4 * i);
   return image;
 }
 
-/** The board with its pictures, the finger on it, and the picture that lies under the finger. */
+/** The board with its pictures, the finger (a marker that moves on it), and the picture at the finger. */
 class Square {
   corners = BETWEEN.corners;
   #cells = /** @type {Set<number>} */ (new Set());
@@ -43,36 +43,37 @@ class Square {
   element = el("div", { class: "square", tabindex: 0, role: "application", "aria-label": BETWEEN.square }, this.#board);
   mixed = el("div", { class: "mixed" }, this.#large, this.#said);
 
-  /** @param {() => void} moved the finger */
+  /** @param {() => void} moved called when the finger has moved */
   constructor(moved) {
     this.finger = new Finger(this.element, () => SIDE, moved, 1);
     this.finger.at = [0.5, 0.5];
     this.element.append(this.finger.element);
   }
 
+  /** Remove all pictures from the board. */
   clear() {
     this.#cells.clear();
     contextOf(this.#board).clearRect(0, 0, this.#board.width, this.#board.height);
   }
 
-  /** Draw a cell's picture, which stands at a place of a larger one. @param {number} cell @param {ImageBitmap} image @param {number} left @param {number} top */
+  /** Draw a cell's picture, which is cut out of a larger image. @param {number} cell @param {ImageBitmap} image @param {number} left @param {number} top */
   take(cell, image, left, top) {
     this.#cells.add(cell);
     contextOf(this.#board).drawImage(image, left, top, SIZE, SIZE, ...cornerOf(cell), SIZE, SIZE);
   }
 
-  /** @param {number} cell @param {ImageData} image */
+  /** Draw a cell's picture. @param {number} cell @param {ImageData} image */
   put(cell, image) {
     this.#cells.add(cell);
     contextOf(this.#board).putImageData(image, ...cornerOf(cell));
   }
 
-  /** Show this under the finger. @param {ImageData} image */
+  /** Show an image as the picture at the finger. @param {ImageData} image */
   showPicture(image) {
     contextOf(this.#large).putImageData(image, 0, 0);
   }
 
-  /** Show what lies under the finger. */
+  /** Show the finger, and a blend of the pictures around it. */
   show() {
     this.finger.show();
     const context = contextOf(this.#large);
@@ -85,7 +86,7 @@ class Square {
     this.#large.setAttribute("aria-label", text);
   }
 
-  /** A value that a link can set: the finger's place on one axis. @param {0 | 1} axis */
+  /** Make the control of the finger's place on one axis, which links can set. @param {0 | 1} axis */
   control(axis) {
     const { element, finger } = this;
     return {
@@ -101,7 +102,7 @@ class Square {
   }
 }
 
-/** Put the recorded pictures on a square. @param {Square} square @param {() => boolean} isWanted still @returns {Promise<boolean>} whether they could be loaded */
+/** Put the recorded pictures on a square. @param {Square} square @param {() => boolean} isWanted returns whether they are still wanted @returns {Promise<boolean>} whether they could be loaded */
 async function openRecorded(square, isWanted) {
   const answer = await fetch(RECORDED).catch(without("the recorded pictures"));
   if (!answer?.ok) return false;
@@ -116,7 +117,7 @@ async function openRecorded(square, isWanted) {
   return true;
 }
 
-/** The square that a network draws. @param {Figure} figure @param {Square} square */
+/** Make the functions with which a network draws the square, and a progress bar. @param {Figure} figure @param {Square} square */
 function live(figure, square) {
   const bar = el("progress", { max: 1, value: 0, hidden: true, "aria-label": BETWEEN.filling });
   const drawn = newestOnly(() =>
@@ -132,7 +133,7 @@ function live(figure, square) {
     ),
   );
 
-  /** Draw the square of these words, behind the picture at the finger. */
+  /** Draw all cells for these words, after the picture at the finger. */
   function fill() {
     square.clear();
     Object.assign(bar, { hidden: false, value: 0 });
@@ -151,7 +152,7 @@ function live(figure, square) {
   return { bar, draw: drawn, fill };
 }
 
-/** @param {Figure} figure */
+/** Fill the figure. @param {Figure} figure */
 export function words(figure) {
   let isLive = false;
   let isOpen = false;
@@ -173,6 +174,7 @@ export function words(figure) {
     el("div", { class: "corners" }, ...names.slice(from, from + 2), ...fields.slice(from, from + 2));
   figure.body.append(line(0), square.element, line(2), square.mixed, buttons(start), bar);
 
+  /** Load the network, and draw the square with it. */
   async function begin() {
     isLive = true;
     start.disabled = true;
@@ -190,6 +192,7 @@ export function words(figure) {
       fill();
     });
 
+  /** Load and show the recorded pictures. */
   async function open() {
     if (!(await openRecorded(square, () => !isLive))) return figure.say(BETWEEN.unreachable);
     figure.dataset.recorded = "true";
