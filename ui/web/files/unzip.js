@@ -5,7 +5,7 @@ import { UserError } from "../process/errors.js";
 import { ZIP } from "../words/learning.js";
 import { checksum } from "./bytes.js";
 
-const MOST = 500e6; // most bytes of all files of a ZIP, as a browser's tab has room for a few times as many
+const MOST = 500e6; // most bytes of all files of a ZIP, as a browser tab has room for a few times as many
 const [HEAD, ENTRY, END] = [0x04034b50, 0x02014b50, 0x06054b50]; // signatures of a file, of an entry of the index, and of the end of the index
 const [STORED, DEFLATED] = [0, 8];
 

@@ -16,7 +16,7 @@ import { Files, once } from "./files/store.js";
 
 /** A function that reads a JSON file that ui/static has written. @typedef {(name: string) => Promise<any>} Read */
 
-const SMALL = 3e6; // bytes of a checkpoint's files up to which it is fetched before a visitor presses Run
+const SMALL = 3e6; // bytes: a checkpoint with smaller files is fetched before a visitor presses Run
 const LONG = 1; // s of an evaluation above which a model is not timed in advance, as the worker gets no messages meanwhile
 
 export class Checkpoints {
@@ -28,7 +28,8 @@ export class Checkpoints {
   #facts = new Map();
   /** @type {Map<string, Promise<Loaded>>} */
   #loaded = new Map();
-  engine = ""; // "WebGPU" or "WebAssembly", which computes the first loaded model; "" before that
+  /** What computes the first loaded model, "WebGPU" or "WebAssembly"; "" before that. */
+  engine = "";
   /** @type {Map<string, WrittenFacts>} */
   #known = new Map();
   /** Names of the models that a GPU computes. @type {Set<string>} */
@@ -191,7 +192,7 @@ export class Checkpoints {
         return /** @type {Loaded} */ (Object.assign(model, this.facts(ref)?.process));
       })
       .catch((error) => {
-        if (this.#loaded.get(ref) === loading) this.#loaded.delete(ref); // `replace` and a newer call may have started another load
+        if (this.#loaded.get(ref) === loading) this.#loaded.delete(ref); // another load may have started after a call of replace
         throw error;
       });
     this.#loaded.set(ref, loading);

@@ -13,7 +13,7 @@ import { failure } from "../words/units.js";
 /** @typedef {Result | Opening | StrandStep | Training | Cloud} WorkerResult */
 
 const INTERVAL = 100; // ms between two messages with results
-const BREATH = 12; // ms of computing after which the worker receives messages, such as "stop"
+const BREATH = 12; // ms of computing after which the worker receives messages, such as a stop
 
 class Stopped extends Error {}
 /** The run should begin at a state of an earlier run, but this state is not stored. */
@@ -188,7 +188,7 @@ export class Run {
   /** Send a message with all new results. @param {State} state @param {Partial<Pick<RunMessage<any>, "status" | "text" | "progress" | "left">>} more @returns {void} */
   #report(state, { status = null, text = "", progress = null, left = null } = {}) {
     if (isEnd(this.#state)) return;
-    const follows = NEXT[this.#state].includes(state); // a stopping run may receive a late "running" or "loading", and stays stopping
+    const follows = NEXT[this.#state].includes(state); // false if a stopping run reports its progress: it stays stopping
     if (follows) this.#state = state;
     this.#seq += 1;
     this.#sentAt = performance.now();

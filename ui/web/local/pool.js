@@ -20,7 +20,7 @@ const GLANCE = 100; // ms after which a waiting run checks whether it has to sto
 /** Bytes of a worker without a model, and bytes of memory for each byte of a model's files (measured in docs/performance.md). */
 const [WORKER, LOADED] = [10e6, 3];
 const [LITTLE, MUCH] = [130e6, 1000e6]; // bytes of memory for all workers; MUCH if the browser reports at least PLENTY
-const PLENTY = 8; // GB of the computer's memory
+const PLENTY = 8; // GB of memory
 
 class Strand {
   /** Computed steps that the run has not taken yet. @type {Seen[]} */
@@ -29,7 +29,7 @@ class Strand {
   #made = 0; // number of steps that this worker has computed itself
   /** @type {AsyncIterator<Seen> | null} */
   #steps = null;
-  #chains; // number of the strand's chains that have not ended
+  #chains; // number of chains of this strand that have not ended
   at = Number.POSITIVE_INFINITY; // time s of the newest step
   seconds = 0; // duration of the newest step
   /** The helper that computes the strand, null for this worker. @type {Helper | null} */
@@ -90,7 +90,7 @@ class Helper {
   #refs = ""; // names of the models that the helper has loaded or is loading
   /** @type {Promise<unknown>} */
   #loaded = Promise.resolve();
-  heard = 0; // time of the helper's last message, as performance.now()
+  heard = 0; // time of the last message from this helper, as performance.now()
 
   /** @param {Worker} worker @param {() => void} lost called when the worker fails */
   constructor(worker, lost) {
@@ -149,7 +149,7 @@ class Shared {
     helper.ask({ verb: "run", part, plan, share }, ({ error, state, results = [] }) => {
       for (const { number, index, seen } of /** @type {StrandStep[]} */ (results))
         this.strands[number].take(index, seen);
-      if (error || (isEnd(state) && state !== "finished")) this.leave(helper); // this worker repeats the strands, so it meets the run's own errors, too
+      if (error || (isEnd(state) && state !== "finished")) this.leave(helper); // this worker then meets the same error, if the run caused it
       this.#wake();
     });
   }

@@ -9,7 +9,7 @@ const VERSION = "VERSION";
 /** @type {string[]} */
 const FILES = JSON.parse('"FILES"');
 const HERE = new URL("./", worker.location.href);
-const OURS = `lab-page ${HERE.pathname} `; // how the names of this page's caches begin; another page of the origin has other caches
+const OURS = `lab-page ${HERE.pathname} `; // beginning of the names of the caches for this page; another page of the origin has others
 const CACHE = OURS + VERSION;
 
 /** Put all files into the cache. If one can't be fetched, this throws, and the browser keeps the previous version. */

@@ -18,7 +18,7 @@ export class Player {
   shows = () => {};
   #pause = () => {};
   #isOpening = false; // true until the first picture of a run is on screen; nothing else is drawn before
-  #painted = Promise.resolve(); // resolves when the shown run's first picture is on its canvas
+  #painted = Promise.resolve(); // resolves when the first picture of the shown run is on its canvas
   #live = soon(() => this.view.live && this.#update(() => this.view.goLive()), NOISE);
 
   /**
@@ -236,7 +236,7 @@ export class Player {
   /** What the page needs of a part with a player: keys, title, slide, and what to do when the part is hidden. */
   part = {
     hide: () => {
-      if (this.view.playing) this.#update(() => Object.assign(this.view, { playing: false })); // rendering makes the button say "Play"
+      if (this.view.playing) this.#update(() => Object.assign(this.view, { playing: false })); // so the button says Play again
     },
     key: (/** @type {KeyboardEvent} */ event) => this.#key(event),
     title: () => this.view.shown.plan?.heading ?? "",

@@ -69,7 +69,7 @@ export class Rows {
     else if (result.kind === "step") {
       const frames = this.frames[result.row];
       frames.push(result);
-      if (frames.length === 1) this.#paint(result.row); // a row's first picture comes before all text
+      if (frames.length === 1) this.#paint(result.row); // the first picture of a row comes before all text
       this.#later();
     } else if (result.kind === "row") {
       this.ends[result.row] = result;

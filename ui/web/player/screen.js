@@ -55,7 +55,7 @@ export class Screen {
   #rendered = ""; // step and picture that the texts describe
   #charted = ""; // values of σ that the chart shows
   #lines = 0; // number of lines of the readouts
-  #large = ""; // name of the enlarged pane, "" for none
+  #large = ""; // name of the enlarged pane, empty for none
 
   /**
    * @param {HTMLElement} root
@@ -286,7 +286,7 @@ export class Screen {
       const isOver = frame?.step[1] === 0 && !plan?.latent;
       // If the last steps added no visible noise, the measured noise may be fine detail of the picture, so the share is a lower bound.
       const isLeast = isOver && !keepsNoise(noise(pixels(x.canvas), x.canvas.width), lastAdded(lanes[i]));
-      let share = next; // ᾱ is the picture's share of the variance in a latent, which has variance 1
+      let share = next; // a latent has variance 1, of which ᾱ is the share of the picture
       if (isOver) share = cleanShare(pixels(x.canvas));
       else if (frame && !plan?.latent) {
         const sampler = String(plan?.lanes[i].settings.sampler);

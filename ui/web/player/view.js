@@ -22,10 +22,10 @@ export class View {
   chosen = 0; // index of the chosen picture in the batch
   /** The kind that is shown where only one has room. @type {"x" | "x0"} */
   kind = "x";
-  word = -1; // index of the prompt's word whose attention is shown, -1 for none
+  word = -1; // index of the word (of the prompt) whose attention is shown, -1 for none
   /** Whether latents are shown decoded or as numbers. @type {"decoded" | "latent"} */
   seenAs = "decoded";
-  chosenGain = "0"; // factor by which the difference of two lanes is enlarged; "0" hides the difference
+  chosenGain = "0"; // factor by which the difference of two lanes is enlarged; 0 hides the difference
   /** The last recording whose first frame has been shown. @type {Recording | null} */
   #begun = null;
   #due = 0; // fraction (0…1) of the way to the next frame; at the first playing, ticks since the last frame
