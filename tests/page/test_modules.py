@@ -27,7 +27,7 @@ def test_every_module_is_in_one_file_and_runs_after_those_that_it_imports(client
     assert sorted([*bundles, *files]) == sorted([*lab, *scripts.figures(), COMMON, PAGE])
     order = scripts.imported("app.js", *scripts.FIRST, client, *scripts.FIRST_RUN, WORKER)
     for at, name in enumerate(order):
-        assert {scripts.meant(name, path) for _, path in IMPORT.findall(scripts.module(name))} <= set(order[:at])
+        assert {scripts.resolve(name, path) for _, path in IMPORT.findall(scripts.module(name))} <= set(order[:at])
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -52,7 +52,7 @@ def test_what_a_file_needs_of_a_bundle_is_there_on_the_page_and_in_the_worker(cl
         reached = scripts.imported(*opened, later=True)
         for name in {*reached, *there, COMMON, bundle} & set(files):
             assert set(re.findall(r'\$need\("(.+?)"\)', files[name])) <= there, name
-            assert not {scripts.meant(name, path) for _, path in IMPORT.findall(files[name])} & there, name
+            assert not {scripts.resolve(name, path) for _, path in IMPORT.findall(files[name])} & there, name
             assert name == COMMON or not LATER.search(files[name]), name
 
 
@@ -68,7 +68,7 @@ def test_a_file_of_figures_has_all_that_its_module_needs(file):
     for name in later:
         assert set(re.findall(r'\$need\("(.+?)"\)', files[name])) <= inside, name
         for names, path in IMPORT.findall(files[name]):
-            assert scripts.meant(name, path) in {*later, file}, (name, names)
+            assert scripts.resolve(name, path) in {*later, file}, (name, names)
     for path in re.findall(r'\$load\("(.+?)"\)', "".join(files[name] for name in (file, *later))):
         assert path in inside or folder + path in later, path
 
