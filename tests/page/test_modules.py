@@ -9,7 +9,7 @@ import pytest
 
 from ui import web
 from ui.web import scripts
-from ui.web.scripts import COMMON, IMPORT, LATER, PAGE, WORKER
+from ui.web.scripts import COMMON, IMPORT, LATER, PAGE, REMARK, WORKER
 
 CLIENTS = ["local/client.js", web.CLIENT]
 
@@ -110,7 +110,9 @@ def test_a_module_in_a_bundle_exports_what_its_file_does(tmp_path):
         assert here == there != [], name
 
 
-def test_one_style_sheet_has_all_and_those_of_parts_last():
-    assert web.style().index(web.text("base.css")) < web.style().index(web.text("parts/watch/style.css"))
+def test_one_style_sheet_has_all_rules_without_comments_and_those_of_parts_last():
     sheets = [file for file in web.FILES.rglob("*.css") if not {"node_modules", "essay"} & {*file.parts}]
-    assert len(sheets) > 10 and all(file.read_text("utf-8") in web.style() for file in sheets)
+    rules = {file.relative_to(web.FILES).as_posix(): re.sub(REMARK, "", file.read_text("utf-8")) for file in sheets}
+    assert len(rules) > 10 and all(text in web.style() for text in rules.values())
+    assert web.style().index(rules["base.css"]) < web.style().index(rules["parts/watch/style.css"])
+    assert "/*" not in web.style()

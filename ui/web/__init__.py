@@ -53,10 +53,11 @@ def served() -> dict[str, Path]:
 
 @cache
 def style() -> str:
-    """Return all style sheets as one text. Those of parts come last, as they override common rules."""
+    """Return all style sheets as one text without comments. Those of parts come last, as they override common rules."""
     found = (file.relative_to(FILES) for file in FILES.rglob("*.css"))
     files = [file.as_posix() for file in found if file.parts[0] not in ("node_modules", "essay")]
-    return "".join(text(name) for name in sorted(files, key=lambda name: (name.startswith("parts/"), name)))
+    sheets = [text(name) for name in sorted(files, key=lambda name: (name.startswith("parts/"), name))]
+    return re.sub(scripts.REMARK, "", "".join(sheets))
 
 
 @cache
