@@ -220,7 +220,7 @@ export class Page {
     const wanted = part ? values : { ...lesson?.values, ...values };
     const asked = part && Object.keys(values).some((field) => this.#names.has(field));
     return this.open(shown, back || lesson ? this.whole(shown, wanted) : wanted, {
-      cause: asked && !this.only ? (back ? "change" : "link") : "", // with a teacher's link (only), pupils press Run themselves
+      cause: asked && !this.only ? (back ? "change" : "link") : "", // with a link for a class (only), pupils press Run
       lesson: lesson ? name : null,
     });
   }

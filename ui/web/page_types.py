@@ -37,7 +37,7 @@ class PageTypes:
                 case ast.ClassDef(name=name, bases=bases):
                     self._names[name] = name
                     for base in bases:
-                        if isinstance(base, ast.Subscript):  # Generic[R]
+                        if isinstance(base, ast.Subscript):  # the base class Generic[R]
                             parameter = ast.unparse(base.slice)
                             self._names[parameter] = parameter
                             name = f"{name}<{parameter}>"

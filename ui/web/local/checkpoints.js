@@ -136,7 +136,7 @@ export class Checkpoints {
   /** Wait until every model that is being loaded is loaded or has failed. */
   quiet = () => Promise.allSettled(this.#loaded.values());
 
-  /** @param {string} ref */
+  /** Return whether a model is loaded or being loaded. @param {string} ref */
   isLoaded(ref) {
     return this.#loaded.has(ref);
   }

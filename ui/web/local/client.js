@@ -67,7 +67,7 @@ class BrowserClient {
     for (const ref of fresh) this.#near.add(ref);
   }
 
-  /** @type {Client["run"]} */
+  /** Start a run in the worker (see `Client`). @type {Client["run"]} */
   run(order, take, lost) {
     const { part } = order;
     let listens = true;
@@ -109,7 +109,7 @@ class BrowserClient {
 
   // --- The worker
 
-  /** @param {string} part @param {string} what @param {any} values @returns {Promise<any>} */
+  /** Ask a question and return the answer. @param {string} part @param {string} what @param {any} values @returns {Promise<any>} */
   #ask(part, what, values) {
     return new Promise((resolve) => {
       const answer = this.#answerAtOnce(what, values);
@@ -119,6 +119,7 @@ class BrowserClient {
     });
   }
 
+  /** Start a worker and send it the message "begin". */
   #start() {
     this.#near.clear();
     const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });

@@ -19,8 +19,8 @@ class Stopped extends Error {}
 /** The run should begin at a state of an earlier run, but this state is not stored. */
 class Gone extends Error {}
 
-/** @returns {never} */
-function gone() {
+/** Throw `Gone`. @returns {never} */
+function throwGone() {
   throw new Gone();
 }
 
@@ -56,7 +56,7 @@ export class Run {
   computation = null;
   /** The loaded models, one for each checkpoint of the run. @type {Loaded[]} */
   models = [];
-  /** The numbers that the computation keeps for files. @type {any} */
+  /** The data that the computation stores for the files of the run. @type {any} */
   recording = null;
   /** States that the computation stores, so that another run can begin at one of them. @type {any} */
   states = null;
@@ -88,7 +88,7 @@ export class Run {
       this.#report("queued");
       const computation = await find();
       this.computation = computation;
-      if (this.from) this.plan = computation.after?.(this.plan, this.from) ?? gone();
+      if (this.from) this.plan = computation.after?.(this.plan, this.from) ?? throwGone();
       const { plan } = this;
       for (const ref of plan.refs) this.models.push(await this.#load(ref));
       this.recording = computation.record(plan);
@@ -177,6 +177,7 @@ export class Run {
     this.#throwIfStopped();
   }
 
+  /** Send the progress (0…1) and the seconds that are left. */
   #reportProgress() {
     const { steps } = this.plan;
     const progress = this.#evaluations / Math.max(1, evaluations(steps));

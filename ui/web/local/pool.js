@@ -42,6 +42,7 @@ class Strand {
     this.#chains = cost ? chains : 0;
   }
 
+  /** Whether all chains of the strand have ended. */
   get isDone() {
     return this.#chains === 0;
   }

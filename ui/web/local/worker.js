@@ -31,10 +31,11 @@ async function begin({ folder, base, words, machine, known }) {
   const written = folder ? await read("knowledge.json") : { models: [], answers: {}, words };
   const checkpoints = new Checkpoints(written, new Files(base), read);
   if (known) checkpoints.replace(known);
-  const pool = new Pool(checkpoints, machine, machine && globalThis.Worker ? helper : null);
+  const pool = new Pool(checkpoints, machine, machine && globalThis.Worker ? startHelper : null);
   return { checkpoints, pool };
 
-  function helper() {
+  /** Start another worker with the same settings. */
+  function startHelper() {
     const made = new Worker(location.href, { type: "module" });
     made.postMessage({ verb: "begin", folder, base, words });
     return made;
@@ -56,6 +57,7 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
     await checkpoints.learn(ref);
     return { ...(await checkpoints.answer(ref)), examples: pictures ? await checkpoints.examples(ref) : [] };
   },
+  /** Load models of which a run is likely. fetch: also those that must be downloaded, if there is much memory. */
   async near({ refs, fetch }) {
     for (const ref of refs) {
       await checkpoints.learn(ref);
@@ -63,10 +65,12 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
     }
     return {};
   },
+  /** Answer when no model is being loaded. */
   async quiet() {
     await checkpoints.quiet();
     return {};
   },
+  /** Answer with the seconds of a step and the bytes to download, for each model. */
   async pace({ refs }) {
     for (const ref of refs) if (!isOfPlane(ref)) await checkpoints.learn(ref);
     for (const ref of refs)
@@ -96,11 +100,13 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
     if (!recording || !plan) throw new UserError(GONE);
     return { ...recording, about: plan.refs.map(() => ({ revision: null, engine: "browser · fp32" })) };
   },
+  /** In a helper, load these models and forget all others. */
   async load({ known }) {
     checkpoints.replace(known);
     for (const ref of Object.keys(known)) await checkpoints.model(ref);
     return {};
   },
+  /** In a helper, stop all runs. */
   rest() {
     for (const run of runs.values()) run.stop();
     return {};
@@ -108,7 +114,7 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
   room: () => ({ why: checkpoints.knowledge.answers.room }),
 });
 
-/** @param {{ what: string, values: any }} question */
+/** Return the answer to a question of the client. @param {{ what: string, values: any }} question */
 async function answer({ what, values }) {
   const { pool } = await ready;
   return questions(pool)[what](values);

@@ -22,7 +22,7 @@ export class Pictures {
   /** @type {Promise<void> | null} */
   #painting = null;
   #painted = ""; // key of the pictures on the canvases (see #wanted)
-  #ready = Promise.resolve(); // resolves once the canvases can be painted
+  #ready = Promise.resolve(); // resolves in the task after the one that has made the canvases
   #begun = () => {}; // called when the first pictures of a run are on the canvases
   /**
    * The agreement of each lane's guess x̂_0 with its last guess (see `agreement`); null if it can't be measured.
@@ -65,6 +65,7 @@ export class Pictures {
     return this.#painting ?? Promise.resolve();
   }
 
+  /** Paint until the canvases have what the view shows. */
   async #paintAll() {
     try {
       await this.#ready;

@@ -44,6 +44,7 @@ export class Player {
     this.render();
   }
 
+  /** Draw the view: texts and buttons at once, the pictures when they are decoded. */
   render() {
     if (!this.#isOpening) {
       this.screen.render();
@@ -86,7 +87,7 @@ export class Player {
     if (this.view.coming.count && this.view.shown !== this.view.coming) this.#showRun(this.view.coming);
   }
 
-  /** @param {Recording} run */
+  /** Show the newest pictures of a run. @param {Recording} run */
   #showRun(run) {
     this.view.show(run);
     this.#open();
@@ -151,6 +152,7 @@ export class Player {
     return this.#painted;
   }
 
+  /** Advance the view with the time until it stops playing. */
   #play() {
     this.#pause();
     const { view } = this;
@@ -172,6 +174,7 @@ export class Player {
     this.screen.painted([], pictures.decided);
   }
 
+  /** Play or pause. */
   toggle() {
     this.view.toggle();
     this.render();
@@ -245,6 +248,7 @@ export class Player {
 
   // --- Clicks and keys
 
+  /** Connect clicks, the scrubber and printing with the view. */
   #listen() {
     const { root, view, screen } = this;
     screen.chart.onScrub((share) => this.#update(() => view.go(Math.round(share * (view.shown.ticks.length - 1)))));

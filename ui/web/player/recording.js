@@ -48,11 +48,12 @@ export class Recording {
   held = [];
   count = 0; // number of frames
 
+  /** The last tick that has a frame. */
   get newest() {
     return this.held.at(-1) ?? 0;
   }
 
-  /** @param {Result} result */
+  /** Add the plan or a frame. @param {Result} result */
   add(result) {
     if (result.kind === "plan") this.#begin(result);
     else this.#addFrame(result);
@@ -69,7 +70,7 @@ export class Recording {
     this.tickOf = new Map(this.ticks.map((s, tick) => [s, tick]));
   }
 
-  /** @param {LaneFrame} frame */
+  /** Add a frame to its lane, unless the lane has a frame of this step. @param {LaneFrame} frame */
   #addFrame(frame) {
     const { k, sigma } = frame;
     const lane = this.lanes[frame.lane];

@@ -57,15 +57,16 @@ export class Rows {
     this.scrubber = new Scrubber(find(this.root, ".transport"), WORDS.step, () => this.render());
   }
 
+  /** Number of finished rows. */
   get done() {
     return this.ends.filter(Boolean).length;
   }
 
-  /** @param {Result} result */
+  /** Add a result of the run and show it. @param {Result} result */
   take(result) {
     if (result.kind === "plan") this.#build(result);
     else if (!this.plan) return;
-    else if (result.kind === "source") this.#source(result.i, result.x, result.final);
+    else if (result.kind === "source") this.#showSource(result.i, result.x, result.final);
     else if (result.kind === "step") {
       const frames = this.frames[result.row];
       frames.push(result);
@@ -73,12 +74,12 @@ export class Rows {
       this.#later();
     } else if (result.kind === "row") {
       this.ends[result.row] = result;
-      this.#words(result.row);
+      this.#writeSpread(result.row);
       this.render();
-    } else this.#head(result);
+    } else this.#showHead(result);
   }
 
-  /** @param {Shown} plan */
+  /** Make the elements for the rows of a plan. @param {Shown} plan */
   #build(plan) {
     this.plan = plan;
     this.#images = [];
@@ -115,23 +116,23 @@ export class Rows {
     this.render();
   }
 
-  /** @param {number} i @param {Sprite} picture @param {boolean} final */
-  #source(i, picture, final) {
+  /** Show a source picture. @param {number} i index of the source @param {Sprite} picture @param {boolean} final whether it is finished */
+  #showSource(i, picture, final) {
     const figure = this.root.querySelectorAll(".sources figure")[i];
     show(find(figure, "img", HTMLImageElement), picture);
     find(figure, ".at").textContent = final ? "" : WORDS.drawing;
   }
 
-  /** @param {RowHead} result */
-  #head({ kind, row, x }) {
+  /** Show the pictures at the left of a row: latents, or a map of differences. @param {RowHead} result */
+  #showHead({ kind, row, x }) {
     const title = this.plan?.titles[row] ?? "";
     const said = [kind === "map" ? WORDS.differ(title) : WORDS.latent(title), WORDS.latents(title)];
     const images = x.map((one, i) => show(el("img", { alt: said[i] }), one));
     this.root.querySelectorAll(".head")[row].prepend(...images);
   }
 
-  /** @param {number} row */
-  #words(row) {
+  /** Write how much the pictures of a finished row differ. @param {number} row */
+  #writeSpread(row) {
     const end = this.ends[row];
     const small = find(this.root.querySelectorAll(".head")[row], "small", HTMLElement);
     if (end && this.saysApart) small.textContent = apart(end.spread, end.gap);
@@ -160,6 +161,7 @@ export class Rows {
     return frame;
   }
 
+  /** Draw all rows at the position of the scrubber. */
   render() {
     const { plan, root } = this;
     if (!plan) return;

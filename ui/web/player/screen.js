@@ -77,7 +77,7 @@ export class Screen {
     this.#buildLanes([""], EMPTY);
   }
 
-  /** @param {string} selector */
+  /** Return the first element of the player for a selector. @param {string} selector */
   #find(selector) {
     return find(this.root, selector);
   }
@@ -160,7 +160,7 @@ export class Screen {
     return true;
   }
 
-  /** @param {Plan} plan */
+  /** Make the small pictures, if there are several seeds and the plan needs new ones. @param {Plan} plan */
   #buildBatch({ seeds, size, lanes }) {
     const wanted = [lanes.length, size, ...seeds].join();
     if (wanted === this.#batch) return;
@@ -185,6 +185,7 @@ export class Screen {
 
   // --- Elements that change with the view
 
+  /** Update all elements that depend on the view. */
   render() {
     const { shown, tick, live, kind, image, latent } = this.view;
     const { classList, dataset } = this.root;
@@ -206,6 +207,7 @@ export class Screen {
     this.#renderChart();
   }
 
+  /** Update the scrubber, its text and the button Live. */
   #renderTransport() {
     const { shown, coming, active, tick, live, following } = this.view;
     const empty = !shown.count;
@@ -219,6 +221,7 @@ export class Screen {
     this.transport.show(tick, length - 1, empty ? 0 : Math.max(1, newest), following, text, widest);
   }
 
+  /** Update the times above the pictures and their descriptions for screen readers. */
   #renderPanes() {
     const { shown, image, frames } = this.view;
     shown.lanes.forEach((lane, i) => {
@@ -251,6 +254,7 @@ export class Screen {
     this.loop.say(back(frame.step, next, frame.sigma, String(shown.plan?.lanes[0].settings.sampler)));
   }
 
+  /** Update the numbers of the step above the chart. */
   #renderReadouts() {
     const { shown, frames } = this.view;
     const { lanes } = shown;
@@ -375,6 +379,7 @@ export class Screen {
     this.meaning.showModal();
   }
 
+  /** Mark the chosen small picture. */
   #renderBatch() {
     this.thumbs.forEach(({ thumb }, n) => {
       const chosen = n === this.view.image;

@@ -35,10 +35,12 @@ export class View {
     return Math.min(this.chosen, (this.shown.plan?.count ?? 1) - 1);
   }
 
+  /** Factor by which the difference of two lanes is enlarged; 0 if it is hidden. */
   get gain() {
     return this.shown.lanes.length > 1 ? Number(this.chosenGain) : 0;
   }
 
+  /** Whether the panes show latents. */
   get latent() {
     return this.seenAs === "latent" && Boolean(this.shown.plan?.latent);
   }
@@ -48,6 +50,7 @@ export class View {
     return this.playing || (this.live && this.active && this.shown === this.coming);
   }
 
+  /** The frame of each lane on screen. */
   get frames() {
     return this.shown.framesAt(this.tick);
   }

@@ -74,7 +74,7 @@ export class Files {
   }
 }
 
-/** @param {string} path @param {unknown} [cause] */
+/** Return the error for a file that can't be loaded. @param {string} path @param {unknown} [cause] */
 const unreachable = (path, cause) =>
   new UserError(`${path} could not be loaded: is there a network? Press Run to try again`, { cause });
 
