@@ -198,7 +198,8 @@ def test_the_weights_behind_a_loaded_model_are_trained_where_they_want_gradients
     own = torch.autograd.grad(loss(replace(whole, network=unet), x_0, 3, t, eps).mean(), bias)
     assert torch.autograd.grad(loss(whole, x_0, 3, t, eps).mean(), bias)[0].equal(own[0])
     with torch.no_grad():
-        assert loss(whole, x_0, 3, t, eps).equal(fixed)
+        # PyTorch may sum in another order once the weights want gradients.
+        torch.testing.assert_close(loss(whole, x_0, 3, t, eps), fixed)
 
 
 def test_weights_multiply_the_loss_of_each_image():
