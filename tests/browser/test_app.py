@@ -821,7 +821,7 @@ def test_the_first_page_is_light(url):
         page, *files = [client.get(path) for path in ("", *(f"web/{web.version()}/{name}" for name in names))]
     assert "<h1>DDPM Lab</h1>" in page.text and files[1].text == scripts(web.CLIENT)[PAGE]
     assert all(answer.headers["content-encoding"] == "gzip" for answer in (page, *files[: len(texts)]))
-    assert sum(int(answer.headers["content-length"]) for answer in (page, *files)) < 206_000
+    assert sum(int(answer.headers["content-length"]) for answer in (page, *files)) < 205_000
 
 
 def test_on_a_phone_pictures_come_first_and_run_is_at_hand(browser, url):

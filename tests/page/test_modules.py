@@ -9,7 +9,7 @@ import pytest
 
 from ui import web
 from ui.web import scripts
-from ui.web.scripts import COMMON, IMPORT, LATER, PAGE, WORKER
+from ui.web.scripts import COMMON, IMPORT, LATER, PAGE, REMARK, WORKER
 
 CLIENTS = ["local/client.js", web.CLIENT]
 
@@ -27,7 +27,7 @@ def test_every_module_is_in_one_file_and_runs_after_those_that_it_imports(client
     assert sorted([*bundles, *files]) == sorted([*lab, *scripts.figures(), COMMON, PAGE])
     order = scripts.imported("app.js", *scripts.FIRST, client, *scripts.FIRST_RUN, WORKER)
     for at, name in enumerate(order):
-        assert {scripts.meant(name, path) for _, path in IMPORT.findall(scripts.module(name))} <= set(order[:at])
+        assert {scripts.resolve(name, path) for _, path in IMPORT.findall(scripts.module(name))} <= set(order[:at])
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -52,7 +52,7 @@ def test_what_a_file_needs_of_a_bundle_is_there_on_the_page_and_in_the_worker(cl
         reached = scripts.imported(*opened, later=True)
         for name in {*reached, *there, COMMON, bundle} & set(files):
             assert set(re.findall(r'\$need\("(.+?)"\)', files[name])) <= there, name
-            assert not {scripts.meant(name, path) for _, path in IMPORT.findall(files[name])} & there, name
+            assert not {scripts.resolve(name, path) for _, path in IMPORT.findall(files[name])} & there, name
             assert name == COMMON or not LATER.search(files[name]), name
 
 
@@ -68,7 +68,7 @@ def test_a_file_of_figures_has_all_that_its_module_needs(file):
     for name in later:
         assert set(re.findall(r'\$need\("(.+?)"\)', files[name])) <= inside, name
         for names, path in IMPORT.findall(files[name]):
-            assert scripts.meant(name, path) in {*later, file}, (name, names)
+            assert scripts.resolve(name, path) in {*later, file}, (name, names)
     for path in re.findall(r'\$load\("(.+?)"\)', "".join(files[name] for name in (file, *later))):
         assert path in inside or folder + path in later, path
 
@@ -110,7 +110,9 @@ def test_a_module_in_a_bundle_exports_what_its_file_does(tmp_path):
         assert here == there != [], name
 
 
-def test_one_style_sheet_has_all_and_those_of_parts_last():
-    assert web.style().index(web.text("base.css")) < web.style().index(web.text("parts/watch/style.css"))
+def test_one_style_sheet_has_all_rules_without_comments_and_those_of_parts_last():
     sheets = [file for file in web.FILES.rglob("*.css") if not {"node_modules", "essay"} & {*file.parts}]
-    assert len(sheets) > 10 and all(file.read_text("utf-8") in web.style() for file in sheets)
+    rules = {file.relative_to(web.FILES).as_posix(): re.sub(REMARK, "", file.read_text("utf-8")) for file in sheets}
+    assert len(rules) > 10 and all(text in web.style() for text in rules.values())
+    assert web.style().index(rules["base.css"]) < web.style().index(rules["parts/watch/style.css"])
+    assert "/*" not in web.style()

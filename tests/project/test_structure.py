@@ -84,7 +84,7 @@ def imports_of_the_page() -> Iterator[Import]:
     for path in scripts.modules():
         for form, at_top in ((scripts.IMPORT, True), (scripts.LATER, False)):
             for _, imported in form.findall(scripts.module(path)):
-                for one in scripts.named(path, imported):
+                for one in scripts.resolve_all(path, imported):
                     yield Import(name_in_the_page(path), name_in_the_page(one), at_top)
 
 
@@ -93,7 +93,7 @@ def types_of_the_page() -> Iterator[Import]:
     for file in (file for room in (PAGE, *ROOMS_OF_PAGE) for file in (*room.glob("*.js"), *room.glob("*.d.ts"))):
         path, text = file.relative_to(PAGE).as_posix(), file.read_text(encoding="utf-8")
         for named in re.findall(r"""(?:@import [^*]* from|\bimport type [^;]* from|\bimport\() ?"(\.[^"]+)\"""", text):
-            yield Import(name_in_the_page(path), name_in_the_page(scripts.meant(path, named)), False, for_types=True)
+            yield Import(name_in_the_page(path), name_in_the_page(scripts.resolve(path, named)), False, for_types=True)
 
 
 @pytest.fixture(scope="module")

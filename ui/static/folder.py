@@ -24,7 +24,7 @@ from ui.models.home import home
 from ui.pictures.encoded import SETS
 from ui.runs.log import Values
 from ui.serving.server import App, build
-from ui.web.scripts import REMARK, scripts
+from ui.web.scripts import scripts
 
 ROOT = Path(__file__).resolve().parents[2]
 HUB = "https://huggingface.co"  # not hf.co, which redirects without the headers that let a page of another site read
@@ -102,7 +102,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
         _copy(file, here / name)
     for name, text in scripts(CLIENT).items():
         _write(here / name, text)
-    _write(here / web.STYLE, re.sub(REMARK, "", web.style()))
+    _write(here / web.STYLE, web.style())
     address = address and f"{address.rstrip('/')}/"
     preview = f"{address}web/{web.version()}/icons/preview.png"
     essay = _write_essay(out, {ref: known["files"] for ref, (_, known) in models.items()}, preview, address)

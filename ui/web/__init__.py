@@ -1,4 +1,4 @@
-"""The page's own HTML, CSS and JavaScript: ES modules. scripts.py makes few files of those that are needed at once."""
+"""Serve the page's HTML, CSS and JavaScript. scripts.py bundles the modules that the page needs at once."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from fastapi.responses import FileResponse
 from ui.web import scripts
 from ui.web.scripts import FILES
 
-STYLE = "page.css"  # all style sheets as one file: each request takes its time
-CLIENT = "server/client.js"  # the module of what computes for the app's page
-DIGITS = FILES.parents[1] / "ddpm_core/data/digits.npz"  # which the page learns, too
+STYLE = "page.css"  # all style sheets in one file, as each request takes time
+CLIENT = "server/client.js"  # the module of the client of a page with a server
+DIGITS = FILES.parents[1] / "ddpm_core/data/digits.npz"  # training data for Train in the browser
 SCRIPT = "text/javascript"
 TYPES = {
     ".svg": "image/svg+xml",
@@ -31,18 +31,18 @@ TYPES = {
     ".wasm": "application/wasm",
     ".npz": "application/octet-stream",
 }
-STILL = re.compile(r"<!-- still (\w+): (.*?) -->")  # in the essay: the name of a figure, and what its picture shows
-TEXTS = (".svg", ".json")  # of these; the others do not get smaller
+STILL = re.compile(r"<!-- still (\w+): (.*?) -->")  # in the essay: a figure's name, and its alternative text
+COMPRESSIBLE = (".svg", ".json")  # files that gzip makes smaller
 
 
 def text(name: str) -> str:
-    """The text of a file, by its path in ui/web."""
+    """Return the text of a file of ui/web."""
     return (FILES / name).read_text(encoding="utf-8")
 
 
 @cache
 def served() -> dict[str, Path]:
-    """The files that a browser may fetch as they are, by their path in ui/web; the digits as if they were there."""
+    """Return the files that a browser may fetch unchanged, by their path in ui/web, and the digits."""
     found = (file for file in FILES.rglob("*") if file.suffix in TYPES and "node_modules" not in file.parts)
     return {
         file.relative_to(FILES).as_posix(): file
@@ -53,15 +53,16 @@ def served() -> dict[str, Path]:
 
 @cache
 def style() -> str:
-    """The style sheets one after the other; those of parts come last, as they change what all share."""
+    """Return all style sheets as one text without comments. Those of parts come last, as they override common rules."""
     found = (file.relative_to(FILES) for file in FILES.rglob("*.css"))
     files = [file.as_posix() for file in found if file.parts[0] not in ("node_modules", "essay")]
-    return "".join(text(name) for name in sorted(files, key=lambda name: (name.startswith("parts/"), name)))
+    sheets = [text(name) for name in sorted(files, key=lambda name: (name.startswith("parts/"), name))]
+    return re.sub(scripts.REMARK, "", "".join(sheets))
 
 
 @cache
 def version() -> str:
-    """Changes with any of the files: it is part of their addresses, so that browsers can keep them for good."""
+    """Return a hash of all files. It is part of their addresses, so that browsers can cache them for ever."""
     digest = hashlib.sha256(style().encode())
     made = {name: FILES / name for name in (*scripts.modules(), "scripts.py")}
     for name, file in (served() | made).items():
@@ -70,9 +71,11 @@ def version() -> str:
 
 
 def page(given: Mapping[str, object], preview: str, address: str = "", essay: str = "essay") -> str:
-    """The page. given: what its modules need from the beginning. preview: the address of the picture that other sites
-    show beside a link to it. address: its own, for search engines; "" where it is not known. essay: that of the essay,
-    "" where there is none.
+    """Return the HTML of the page.
+
+    given: the data with which its modules start (`Given` of app.js). preview: address of the picture that other sites
+    show beside a link to the page. address: the page's own, for search engines; "" if it is unknown. essay: address of
+    the essay, "" if there is none.
     """
     first = {STYLE: "stylesheet", scripts.PAGE: "modulepreload", scripts.COMMON: "modulepreload"}
     links = "\n".join(f'<link rel="{kind}" href="web/{version()}/{name}">' for name, kind in first.items())
@@ -80,7 +83,10 @@ def page(given: Mapping[str, object], preview: str, address: str = "", essay: st
 
 
 def essay(given: Mapping[str, object], preview: str, address: str = "") -> str:
-    """The essay, whose text is whole without its modules. given: `Given` of figures/figure.js; else as for `page`."""
+    """Return the HTML of the essay. Its text is complete without JavaScript.
+
+    given: `Given` of figures/figure.js. The other arguments are those of `page`.
+    """
     style = re.sub(scripts.REMARK, "", text("essay/essay.css"))
     links = [f'<link rel="modulepreload" href="web/{version()}/{name}">' for name in scripts.first_of_essay()]
     filled = _filled("essay/essay.html", given, preview, address).replace("<!-- first -->", "\n".join(links))
@@ -89,7 +95,7 @@ def essay(given: Mapping[str, object], preview: str, address: str = "") -> str:
 
 
 def figure(given: Mapping[str, object], essay: str) -> str:
-    """The page of one figure, for the pages of others. essay: where the essay is."""
+    """Return the HTML of a page with one figure, for other sites. essay: address of the essay."""
     return _filled("essay/figure.html", given, essay=essay)
 
 
@@ -103,7 +109,7 @@ def _filled(name: str, given: Mapping[str, object], preview: str = "", address: 
 
 
 def _still(found: re.Match[str]) -> str:
-    """The picture that stands in a figure until the figure begins."""
+    """Return the <img> that a figure shows until it starts, "" if there is no such picture. found: a match of STILL."""
     name, words = found.groups()
     file = FILES / f"examples/essay/{name}.webp"
     if not file.is_file():
@@ -116,14 +122,15 @@ def _still(found: re.Match[str]) -> str:
 
 
 def _size_of_webp(content: bytes) -> tuple[int, int]:
-    """The width and height of a lossy WebP without transparency, in pixels (RFC 9649, section 2.5)."""
+    """Return the width and height of a lossy WebP without transparency, in pixels (RFC 9649, section 2.5)."""
     return tuple(int.from_bytes(content[at : at + 2], "little") & 0x3FFF for at in (26, 28))  # type: ignore[return-value]
 
 
 def policy(page: bytes, *connect: str) -> str:
-    """What a browser may load and run for a page: the app's own files, pictures and scripts in it, and WebAssembly.
+    """Return the Content-Security-Policy of a page: it allows the app's own files, the page's pictures and scripts, and
+    WebAssembly.
 
-    connect: what else it may fetch from.
+    connect: other addresses from which the page may fetch.
     """
     scripts = re.findall(rb'<script(?: type="module"| nomodule)?>(.*?)</script>', page, re.S)
     hashes = [f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'" for script in scripts]
@@ -136,7 +143,7 @@ def policy(page: bytes, *connect: str) -> str:
 
 
 def compressed(answer: Response, request: Request) -> Response:
-    """An answer, compressed where the browser takes that."""
+    """Compress an answer by gzip if the browser accepts it, and return the answer."""
     if "gzip" in request.headers.get("accept-encoding", ""):
         answer.body = gzip.compress(answer.body, 6)
         answer.headers.update({"content-encoding": "gzip", "content-length": str(len(answer.body))})
@@ -145,7 +152,7 @@ def compressed(answer: Response, request: Request) -> Response:
 
 
 def routes(app: FastAPI, pages: Mapping[str, Callable[[Request], Response]]) -> None:
-    """Add the pages, by their paths, and their files to the app."""
+    """Add routes for the pages (by path) and for their files to the app."""
 
     def add_page(path: str, make: Callable[[Request], Response]) -> None:
         def page(request: Request) -> Response:
@@ -157,7 +164,7 @@ def routes(app: FastAPI, pages: Mapping[str, Callable[[Request], Response]]) -> 
         app.add_api_route(path, page, methods=["GET", "HEAD"], response_model=None)
 
     def file(request: Request, asked: str, name: str) -> Response:
-        # A page of another version still gets what it asks for, but is not to keep it under that version's address.
+        # A page of an older version still gets the file, but must not cache it under the address of its version.
         headers = {"cache-control": "public, max-age=31536000, immutable" if asked == version() else "no-store"}
         if name == STYLE:
             return compressed(Response(style(), media_type="text/css", headers=headers), request)
@@ -167,7 +174,7 @@ def routes(app: FastAPI, pages: Mapping[str, Callable[[Request], Response]]) -> 
         if path is None:
             raise HTTPException(404)
         kind = TYPES[path.suffix]
-        if path.suffix in TEXTS:
+        if path.suffix in COMPRESSIBLE:
             return compressed(Response(path.read_bytes(), media_type=kind, headers=headers), request)
         return FileResponse(path, media_type=kind, headers=headers)
 

@@ -1,4 +1,4 @@
-// The page: its places and their parts, the address, the menu Share, and the list of models.
+// The page: it shows places and their parts, and handles the address, the menu Share and the list of models.
 
 import { all, button, el, find, isShown, sheet, within, write } from "./drawing/dom.js";
 import { onArrows } from "./drawing/hands.js";
@@ -23,53 +23,53 @@ import { spoken } from "./words/symbols.js";
 /** @import { Bar, Lesson } from "./parts/course/bar.js" */
 
 /**
- * What the page is given at its start: `App.given` of ui/serving/server.py, or what ui/static makes of it.
+ * The data with which the page starts: `App.given` of ui/serving/server.py, or its version by ui/static.
  * @typedef {object} Given
- * @property {string} client the module that computes: see messages/client.js
- * @property {string} [knowledge] the folder of what Python has written for a page without a server
- * @property {import("./local/facts.js").WrittenFacts} [known] the same of the first checkpoint, where that is small
- * @property {string} [precision] in which a page without a server computes
- * @property {string} first checkpoint
- * @property {string} [frame] the page of one figure, if other sites may show it
- * @property {string} [figures] the module that defines <ddpm-figure> for other sites
+ * @property {string} client path of the module with `connect` (see messages/client.js)
+ * @property {string} [knowledge] folder of the files that ui/static has written for a page without a server
+ * @property {import("./local/facts.js").WrittenFacts} [known] the facts of the first checkpoint, if it is small
+ * @property {string} [precision] the number format with which a page without a server computes
+ * @property {string} first name of the first checkpoint
+ * @property {string} [frame] address of the page of one figure, if other sites may show it
+ * @property {string} [figures] address of the module that defines <ddpm-figure> for other sites
  * @property {boolean} public
  * @property {boolean} takesAny
  * @property {ModelChoice[]} models
  * @property {Device} device
- * @property {Record<string, FieldForm[]>} forms of each part
+ * @property {Record<string, FieldForm[]>} forms fields of the form of each part
  * @property {import("./words/catalogue.js").Words} words
- * @property {Record<string, any>} initial of each part that needs something besides its form: `Part.initial`
- * @property {string[]} [recordings] parts that have nothing but a recording here
- * @property {Record<string, string>} [recorded] the same, with the reason
+ * @property {Record<string, any>} initial data of the parts that need more than a form: `Part.initial`
+ * @property {string[]} [recordings] names of the parts that have only a recording on this page
+ * @property {Record<string, string>} [recorded] for each of these parts, the reason why it can't run here
  */
 
 /**
  * A part of the page, made by `mount(page, part)` of its module.
  * @typedef {object} Part
  * @property {HTMLElement} element
- * @property {(values: Values, cause: Cause) => unknown} set values from a link, a lesson or a preset
- * @property {(step: number) => void} [rest] says at which step the next run comes to rest, from 1; 0 for the last one
- * @property {() => void} [show] it is on screen now
- * @property {() => void} [hide]
- * @property {() => Values} [values] what is chosen, where the address has it only after a run
- * @property {() => Values} [ran] the values of what is shown
- * @property {() => Item[]} [items] what can be taken away
- * @property {() => string} [title] what is shown, in a few words
- * @property {() => Promise<Slide>} [slide] what is shown, for a slide
- * @property {(event: KeyboardEvent) => boolean} [key] answers a key; returns whether it was for the part
+ * @property {(values: Values, cause: Cause) => unknown} set sets values from a link, a lesson or a preset
+ * @property {(step: number) => void} [rest] sets the step, from 1, at which the next run stops playing; 0 for the last one
+ * @property {() => void} [show] called when the part comes on screen
+ * @property {() => void} [hide] called when the part leaves the screen
+ * @property {() => Values} [values] returns the values of the form, if the address has them only after a run
+ * @property {() => Values} [ran] returns the values of the run on screen
+ * @property {() => Item[]} [items] returns the entries of the menu Share
+ * @property {() => string} [title] returns a title of a few words for the run on screen
+ * @property {() => Promise<Slide>} [slide] returns the run on screen as a slide
+ * @property {(event: KeyboardEvent) => boolean} [key] handles a key; returns whether the part uses it
  */
 
-/** parts: names of parts, and what they are called beside others. @typedef {{ name: string, title: string, parts: Record<string, string> }} Place */
+/** A place of the page. parts: the title of each of its parts, by name. @typedef {{ name: string, title: string, parts: Record<string, string> }} Place */
 
 /** @type {Place[]} */
 const PLACES = Object.entries(TITLES).map(([name, title]) => ({ name, title, parts: partsOf(name) }));
 
-/** @param {string} part */
+/** Return the place of a part, the first place if there is none. @param {string} part */
 const placeOf = (part) => PLACES.find(({ parts }) => Object.hasOwn(parts, part)) ?? PLACES[0];
 
 const WALL = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg>`;
 
-/** The whole answer to a request that index.html has sent; "" where it fails. @param {XMLHttpRequest} request @returns {Promise<string>} */
+/** Return the complete answer to a request that index.html has sent, "" if it fails. @param {XMLHttpRequest} request @returns {Promise<string>} */
 const answerOf = (request) =>
   new Promise((resolve) => {
     const end = () => resolve(request.status === 200 ? request.responseText : "");
@@ -77,27 +77,28 @@ const answerOf = (request) =>
     else request.addEventListener("loadend", end);
   });
 
-const SINGLE = "lab-keys"; // kept: "off" where single letters are no keys
-const AGAIN = 2000; // ms until a server that does not answer is asked again
+/** Key in `localStorage`, with the value "off" if the visitor has switched off keys of one letter. */
+const SINGLE = "lab-keys";
+const AGAIN = 2000; // ms between attempts to reach a server that does not answer
 
 export class Page {
   share = new ShareMenu(find(document, "#share"), (text) => this.say(text, true));
-  /** Whether the visitor reloaded the page. Then a run from before the reload may still be going on. */
+  /** Whether the visitor has reloaded the page. Then an earlier run may still be going on. */
   reloaded = /** @type {any} */ (performance.getEntriesByType("navigation")[0])?.type === "reload";
   /** The model that was chosen last. @type {About | null} */
   model = null;
-  /** @type {string} the part on screen */
+  /** Name of the part on screen. */
   part = "";
-  title = ""; // of that part
+  title = ""; // title of the part on screen
   /** @type {Map<string, Promise<Part>>} */
   #mounted = new Map();
-  /** Parts that know no model yet. @type {Set<Part>} */
+  /** Parts whose values have not been set yet. @type {Set<Part>} */
   #fresh = new Set();
   /** @type {Part | null} */
   #shown = null;
   #place = find(document, "#place");
-  #lessonNow = el("small", null); // beside Course
-  #row = ""; // the place whose parts stand in a row
+  #lessonNow = el("small", null); // number of the open lesson, beside the place Course
+  #row = ""; // name of the place whose parts have a row of buttons
 
   /** @param {Given} given @param {Client} client */
   constructor(given, client) {
@@ -112,7 +113,7 @@ export class Page {
       nav.append(button({ "data-place": name }, open, title, ...(name === "course" ? [this.#lessonNow] : [])));
     }
     addEventListener("popstate", () => this.follow({ back: true }));
-    // In a row of places, Tab stops at the one on screen only; arrows go to its neighbours.
+    // Tab stops only at the current button of a row; arrow keys go to its neighbours.
     for (const row of ["#places", "#parts"]) onArrows(find(document, row), "ArrowLeft", "ArrowRight");
     document.addEventListener("keydown", (event) => {
       const typing = within(event, "dialog:modal, input:not([type=range]):not([type=checkbox]), textarea, select");
@@ -136,7 +137,7 @@ export class Page {
       button({ class: "button wide", title: WORDS.keys }, this.#showKeys, "?"),
       this.#wall,
     );
-    // Paper shows the numbers, too, and where to find what it shows.
+    // A print shows open charts and the address of the run.
     document.body.append(this.#address);
     addEventListener("beforeprint", () => {
       if (this.#shown) this.#address.href = this.#address.textContent = this.#link(this.#shown);
@@ -154,15 +155,15 @@ export class Page {
     this.refresh();
   }
 
-  #address = el("a", { id: "address" }); // on paper alone
-  #single = el("input", { type: "checkbox" }); // whether one letter alone is a key: speech input types letters
+  #address = el("a", { id: "address" }); // only prints show it
+  #single = el("input", { type: "checkbox" }); // whether keys of one letter work; speech input would press them by mistake
   #keys;
   #showKeys = () => this.#keys.showModal();
   #projector = new Projector(this, this.#showKeys);
 
   #wall = button({ class: "button wide", "aria-label": WORDS.projector, title: WORDS.wall }, () => this.project());
 
-  /** Show the part on screen on a wall, or no more; a small window has no room for it. */
+  /** Enter or leave the projector view. A small window has no button for it. */
   project() {
     if (this.#projector.root) this.#projector.hide();
     else if (this.#shown && isShown(this.#wall)) {
@@ -171,7 +172,7 @@ export class Page {
     }
   }
 
-  /** Answer a key of the page. @param {string} key @returns {boolean} whether it was one */
+  /** Handle a key of the page. @param {string} key @returns {boolean} whether the page uses the key */
   #key(key) {
     const wall = this.#projector.root;
     const place = all(document, "#places > button")[Number(key) - 1];
@@ -183,12 +184,12 @@ export class Page {
     else if (key === "s") this.share.toggle();
     else if (place) {
       place.click();
-      place.focus(); // what had the focus is hidden now
+      place.focus(); // the element with the focus is hidden
     } else return false;
     return true;
   }
 
-  /** The address under which others can open this page, with its QR code; or why they can't. @param {URL} url */
+  /** Return the address under which others in the room can open this page, with its QR code, or the reason why they can't. @param {URL} url */
   async invitation(url) {
     const got = await this.client.ask("engine", "room", { page: url.href });
     const { address = null, code = "", why = null } = got.error === undefined ? got : {};
@@ -199,17 +200,17 @@ export class Page {
     };
   }
 
-  /** The part of each place that was shown last. @type {Map<string, string>} */
+  /** Name of the part that was last shown, by place. @type {Map<string, string>} */
   #last = new Map();
 
-  /** Whether this page has a part. @param {string} part */
+  /** Return whether this page offers a part. @param {string} part */
   has(part) {
     return Object.hasOwn(this.given.forms, part) || Object.hasOwn(this.given.initial, part);
   }
 
   /**
-   * Show what the address says. A lesson without a part opens its own, with its values and those of the address.
-   * @param {{ back?: boolean }} [how] back: a step in the history, so that parts may have other values now
+   * Show the part of the address with its values. A lesson without a part shows the lesson's part, and adds its values.
+   * @param {{ back?: boolean }} [how] back: whether this is a step in the browser's history, so that all values must be set
    */
   follow({ back = false } = {}) {
     const { part, values, lesson: name } = readLink(location.href);
@@ -219,12 +220,12 @@ export class Page {
     const wanted = part ? values : { ...lesson?.values, ...values };
     const asked = part && Object.keys(values).some((field) => this.#names.has(field));
     return this.open(shown, back || lesson ? this.whole(shown, wanted) : wanted, {
-      cause: asked && !this.only ? (back ? "change" : "link") : "", // a class presses Run itself
+      cause: asked && !this.only ? (back ? "change" : "link") : "", // with a link for a class (only), pupils press Run
       lesson: lesson ? name : null,
     });
   }
 
-  /** All fields of a part: as on a new page, but for these values. @param {string} part @param {Values} values @returns {Values} */
+  /** Return values for all fields of a part: these values, and defaults for the others. @param {string} part @param {Values} values @returns {Values} */
   whole(part, values) {
     const fields = this.given.forms[part] ?? [];
     return Object.fromEntries(fields.map(({ name, default: usual }) => [name, values[name] ?? usual ?? ""]));
@@ -234,7 +235,7 @@ export class Page {
    * Show a part.
    * @param {string} name
    * @param {Values | null} values for its fields; null leaves them as they are
-   * @param {{ push?: boolean, cause?: Cause, lesson?: string | null, step?: number }} [how] push: a step of the browser's history; lesson: the one whose bar stands above it, null for none; step: at which its run comes to rest
+   * @param {{ push?: boolean, cause?: Cause, lesson?: string | null, step?: number }} [how] push: whether to add a step to the browser's history; lesson: name of the lesson whose bar is shown, null for none; step: as for `Part.rest`
    */
   async open(name, values, { push = false, cause = "", lesson = this.lesson, step = 0 } = {}) {
     const place = placeOf(this.has(name) ? name : "");
@@ -252,10 +253,10 @@ export class Page {
       else url.searchParams.delete("lesson");
       history.pushState(null, "", url);
     }
-    const part = await this.#load(shown).catch(() => null); // it has said why
+    const part = await this.#load(shown).catch(() => null); // #load has reported the error
     if (this.part !== shown) return;
     if (!part) {
-      // The place before is still shown.
+      // The previous part is still on screen, so restore its address and marks.
       history.replaceState(null, "", at);
       Object.assign(this, { part: left });
       this.#mark(placeOf(left));
@@ -270,15 +271,15 @@ export class Page {
       this.#shown = part;
       this.share.show(() => this.#items(part));
       part.show?.();
-      if (wall) this.project(); // a cell of a grid is pressed there
+      if (wall) this.project(); // a press on a cell of Grid opens another part in the projector view
     }
     part.rest?.(step);
-    if (this.#fresh.delete(part) || values) await part.set(values ?? {}, cause); // it learns of its model, too
+    if (this.#fresh.delete(part) || values) await part.set(values ?? {}, cause); // this also sets the model of a new part
     this.title = place.parts[shown] || place.title;
     document.title = WORDS.title(this.title);
   }
 
-  /** @param {string} name @returns {Promise<Part>} */
+  /** Load and build a part, unless it exists. @param {string} name @returns {Promise<Part>} */
   #load(name) {
     let part = this.#mounted.get(name);
     if (!part) {
@@ -310,16 +311,16 @@ export class Page {
   #bar = null;
   /** The name of the lesson whose bar is shown. @type {string | null} */
   lesson = null;
-  /** Names of the fields that a teacher's link shows; null for all. */
+  /** Names of the only fields that a teacher's link shows, null for all fields. */
   only = new URLSearchParams(location.search).get("only")?.split(",") ?? null;
 
-  /** @param {string | null} lesson */
+  /** Show the bar of a lesson, null for none. @param {string | null} lesson name */
   async #teach(lesson) {
     this.lesson = lesson;
     /** @type {Lesson[]} */
     const lessons = this.given.initial.course.lessons;
     const at = lessons.findIndex(({ name }) => name === lesson);
-    const row = lessons.filter(({ screen }) => Boolean(screen) === Boolean(lessons[at]?.screen)); // the tour, or the course
+    const row = lessons.filter(({ screen }) => Boolean(screen) === Boolean(lessons[at]?.screen)); // the lessons of the tour or of the course, as both count from 1
     this.#lessonNow.textContent = lesson ? WORDS.lesson(row.indexOf(lessons[at]) + 1, row.length) : "";
     const bar = find(document, "#course-bar");
     const held = bar.contains(document.activeElement);
@@ -327,17 +328,17 @@ export class Page {
     bar.classList.toggle("elsewhere", lessons[at]?.part !== this.part);
     if (!lesson) {
       this.#bar?.clear();
-      if (held) find(document, "#place").focus({ preventScroll: true }); // the focus would be lost with the bar
+      if (held) find(document, "#place").focus({ preventScroll: true }); // a hidden bar would lose the focus
       return;
     }
     const { Bar } = await import("./parts/course/bar.js");
     this.#bar ??= new Bar(this, bar);
     if (this.lesson === lesson) this.#bar.show(lesson);
     const { activeElement: now } = document;
-    if (held && !(now && bar.contains(now) && isShown(now))) find(bar, "h2").focus(); // what was pressed is gone
+    if (held && !(now && bar.contains(now) && isShown(now))) find(bar, "h2").focus(); // the pressed button is gone
   }
 
-  /** The controls of a part, by the names of their fields. @param {HTMLElement} element @returns {(readonly [string, HTMLElement])[]} */
+  /** Return the controls of a part with the names of their fields. @param {HTMLElement} element @returns {(readonly [string, HTMLElement])[]} */
   #controls(element) {
     const found = all(element, "[data-name]").map(
       (control) => /** @type {const} */ ([control.dataset.name ?? "", control]),
@@ -350,7 +351,7 @@ export class Page {
     const { only } = this;
     if (!only) return;
     for (const [name, control] of this.#controls(element)) control.classList.toggle("withheld", !only.includes(name));
-    for (const box of all(element, ".how", HTMLDetailsElement)) box.open = true; // what is left is to be seen
+    for (const box of all(element, ".how", HTMLDetailsElement)) box.open = true; // so the remaining controls are visible
   }
 
   /** Name and label of each control of the part on screen. @returns {[string, string][]} */
@@ -362,7 +363,7 @@ export class Page {
     });
   }
 
-  /** @param {Place} place */
+  /** Mark a place and the part on screen in the rows of buttons. @param {Place} place */
   #mark({ name, parts }) {
     /** @param {HTMLElement} one @param {boolean} current */
     const mark = (one, current) => {
@@ -372,11 +373,11 @@ export class Page {
     for (const one of all(document, "#places > button")) mark(one, one.dataset.place === name);
     const shown = Object.entries(parts).filter(([part]) => this.has(part));
     const row = find(document, "#parts");
-    row.hidden = shown.length < 2; // there is nothing to choose
+    row.hidden = shown.length < 2; // a single part leaves no choice
     const tab = find(document, `#places > [data-place=${name}]`);
-    row.style.setProperty("--under", `${tab.offsetLeft}px`); // it stands under its place where it has room
-    const held = row.matches(":focus-within"); // one of the buttons before
-    const fresh = this.#row !== name; // for the same row the buttons stay, as WebKit loses the focus of a button that is replaced
+    row.style.setProperty("--under", `${tab.offsetLeft}px`); // the row stands below its place if there is room
+    const held = row.matches(":focus-within");
+    const fresh = this.#row !== name; // an unchanged row keeps its buttons, as WebKit loses the focus of a replaced button
     if (fresh)
       row.replaceChildren(
         ...(row.hidden ? [] : shown).map(([part, title]) =>
@@ -388,29 +389,30 @@ export class Page {
     if (fresh && held) all(row, "[tabindex='0']")[0]?.focus();
   }
 
+  /** Names of the fields of all parts. */
   get #names() {
     return new Set(Object.values(this.given.forms).flatMap((fields) => fields.map(({ name }) => name)));
   }
 
-  /** The address of a part with these values. @param {string} part @param {Values} values */
+  /** Return the address of a part with these values. @param {string} part @param {Values} values */
   link(part, values) {
     return linkTo(location.href, part, values, this.given.forms[part] ?? [], this.#names);
   }
 
-  /** Put what is chosen into the address, while that part is shown. @param {string} part @param {Values} values */
+  /** Write values into the address, if their part is on screen. @param {string} part @param {Values} values */
   remember(part, values) {
     if (part === this.part) history.replaceState(null, "", this.link(part, values));
   }
 
-  /** The address of the part on screen with the values of its form, whether they were run or not. */
+  /** The address of the part on screen, with the values of its form, even before they have run. */
   get chosen() {
     const values = this.#shown?.values?.();
     return values ? this.link(this.part, values) : new URL(location.href);
   }
 
   /**
-   * The recorded run of a part, which `python -m ui.recorded` has made. seen: seconds for which index.html has shown it.
-   * uncover: removes the picture that index.html shows; to be called once the part shows its own.
+   * Return the recorded run of a part (from `python -m ui.recorded`), null if it can't be loaded. seen: seconds for which
+   * index.html has already played it. uncover: removes the picture of index.html; the part calls it after its first picture.
    * @param {string} part @returns {Promise<any>}
    */
   async example(part) {
@@ -427,7 +429,7 @@ export class Page {
   }
 
   /**
-   * The answer to a question; while there is no server it asks again, and says so.
+   * Ask a question and return the answer. While the server does not answer, tell the visitor and repeat the question.
    * @type {Ask}
    */
   ask = async (/** @type {any} */ ...question) => {
@@ -443,7 +445,7 @@ export class Page {
     }
   };
 
-  /** Ask what is known of the models by now. */
+  /** Update the list of models, until the engine has read all of them. */
   async refresh() {
     const got = await this.ask("engine", "models", {});
     if (got.error !== undefined) return;
@@ -454,12 +456,12 @@ export class Page {
     if (!got.known) setTimeout(() => this.refresh(), 2000);
   }
 
-  /** The address of what a part shows. @param {Part} part */
+  /** Return the address of the run that a part shows. @param {Part} part */
   #link(part) {
     return part.ran ? this.link(this.part, part.ran()).href : location.href;
   }
 
-  /** Return the items of the Share menu: first the link, last the items that belong to no run. @param {Part} part @returns {Item[]} */
+  /** Return the entries of the menu Share: first the link, last the entries that belong to no run. @param {Part} part @returns {Item[]} */
   #items(part) {
     const copy = () => this.#link(part);
     const here = Object.values(part.ran?.() ?? part.values?.() ?? {}).find(isTrainedHere);
@@ -474,7 +476,7 @@ export class Page {
     return [{ ...link, disabled: SHARE.onlyHere }, model, ...items, ...last, remove];
   }
 
-  /** The lines that show this part in other people's pages. They are written while the menu is open. @param {Part} part @returns {Item[]} */
+  /** Return the menu's entry for showing this part on other sites. Its lines of HTML are written while the menu is open. @param {Part} part @returns {Item[]} */
   #embeds(part) {
     const { frame = "", figures = "" } = this.given;
     const item = { title: SHARE.embed, disabled: frame ? SHARE.writing : SHARE.noEmbed };
@@ -487,10 +489,10 @@ export class Page {
     return [{ ...item, written: make().catch(() => [{ ...item, disabled: WORDS.unloaded }]) }];
   }
 
-  /** @type {ReturnType<typeof setTimeout> | undefined} the newest sentence to all disappears */
+  /** The timer that hides the newest visible sentence. @type {ReturnType<typeof setTimeout> | undefined} */
   #hides;
 
-  /** Say something to screen readers, or to all. Each has its own place, so that both are heard. @param {string} text @param {boolean} [aloud] to all */
+  /** Tell something to screen readers, or show it to all visitors. Two elements hold the texts, so neither replaces the other. @param {string} text @param {boolean} [aloud] whether to show it */
   say(text, aloud = false) {
     if (!aloud) {
       find(document, "#heard").textContent = spoken(text);
@@ -511,10 +513,10 @@ const forms = formsFor(
   given.models.map(({ ref }) => ref),
 );
 const { connect } = await import(`./${given.client}`);
-/** Load the engine that computes in this browser, beside a server. */
+/** Load the client that computes in this browser, for a page with a server. */
 const browser = async () => (await import("./local/client.js")).connect(given);
 const recorded = Object.fromEntries((given.recordings ?? []).map((part) => [part, RECORDED[part]]));
 const page = new Page({ ...given, forms, recorded }, connect(given, browser));
-Object.assign(window, { page }); // for tests, and for the curious
+Object.assign(window, { page }); // for tests and the browser console
 await page.follow();
 document.documentElement.dataset.ready = "true";

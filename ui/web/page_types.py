@@ -1,6 +1,6 @@
-"""Write the types of ui/protocol.py for the page, as a file that only tsc reads: `python ui/web/page_types.py`.
+"""Write the types of ui/protocol.py as TypeScript for tsc, by `python ui/web/page_types.py`.
 
-Names and comments are the same in both. tests/page/test_protocol.py says whether the file is fresh.
+Names and comments are the same in both files. tests/page/test_protocol.py checks that the written file is up to date.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ PLAIN = {"int": "number", "float": "number", "str": "string", "bool": "boolean",
 
 
 class PageTypes:
-    """The types of a module for the page. Raises ValueError, one sentence, for a type that the page can't have."""
+    """The types of a Python module in TypeScript, as `text`. Raise ValueError for a type without an equivalent."""
 
     def __init__(self, source: str):
         self._lines = source.splitlines()
-        self._names = PLAIN | {"Sprite": "Sprite"}  # what the page calls a type
+        self._names = PLAIN | {"Sprite": "Sprite"}  # the TypeScript name of each type
         self.text = "\n".join([HEAD, *self._declarations(ast.parse(source))])
 
     def _declarations(self, module: ast.Module) -> Iterator[str]:
@@ -37,7 +37,7 @@ class PageTypes:
                 case ast.ClassDef(name=name, bases=bases):
                     self._names[name] = name
                     for base in bases:
-                        if isinstance(base, ast.Subscript):  # Generic[R]
+                        if isinstance(base, ast.Subscript):  # the base class Generic[R]
                             parameter = ast.unparse(base.slice)
                             self._names[parameter] = parameter
                             name = f"{name}<{parameter}>"
@@ -90,7 +90,7 @@ class PageTypes:
         raise ValueError(f"{SOURCE.name}, line {kind.lineno}: the page has no type for {ast.unparse(kind)}")
 
     def _comment(self, node: ast.stmt | ast.expr) -> str:
-        """Return the comment behind a type, or in the lines before it."""
+        """Return the comment at the end of a type's line, or in the lines before it."""
         line, first = self._lines[cast(int, node.end_lineno) - 1], node.lineno - 1
         if "  # " in line:
             return line.partition("  # ")[2]

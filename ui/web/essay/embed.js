@@ -1,4 +1,5 @@
-// One figure in the page of somebody else: figure.html?name=guess&t=560#picture=… Its values stay in the address.
+// The page of one figure, which other sites show in a frame: figure.html?name=guess&t=560#picture=… Its address always has
+// the values of the figure.
 
 import { Figure } from "../figures/figure.js";
 import { picture } from "../figures/picture.js";
@@ -17,7 +18,7 @@ figure.addEventListener("change", () => {
   for (const [name, value] of Object.entries(figure.values)) url.searchParams.set(name, String(value));
   history.replaceState(null, "", url);
 });
-// The page around it may give it the height that it needs.
+// Tell the page around the frame how high the figure is.
 new ResizeObserver(() =>
   parent.postMessage({ ddpmFigure: asked.get("name"), height: document.body.scrollHeight }, "*"),
 ).observe(document.body);

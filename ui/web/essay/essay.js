@@ -1,10 +1,11 @@
-// The essay as a page: its text sets the figures, and a link brings a picture. Without this the text is whole.
+// The script of the essay: words of its text set the figures, and a link can contain a picture. Without this script, the
+// text is complete.
 
 import { Figure } from "../figures/figure.js";
 import { picture } from "../figures/picture.js";
 import { nameSymbols } from "../words/symbols.js";
 
-/** The words of the text that set a figure become buttons. */
+/** Turn the words that set a figure (data-set) into buttons. */
 function makeButtons() {
   for (const span of document.querySelectorAll("span[data-set]")) {
     const button = document.createElement("button");
@@ -18,7 +19,7 @@ function makeButtons() {
   }
 }
 
-/** On paper all formulas are open, and figures that have not begun are the pictures that stand in them. */
+/** Prepare for printing: open all formulas and load the pictures of figures that have not started. Close them afterwards. */
 function printWhole() {
   const closed = [...document.querySelectorAll("details")].filter(({ open }) => !open);
   for (const details of closed) details.open = true;

@@ -1,4 +1,4 @@
-// GIF and WebP files of pictures that follow each other.
+// Writes animations as GIF and WebP files.
 
 import { piece } from "../pictures/compose.js";
 import { UserError } from "../process/errors.js";
@@ -10,10 +10,10 @@ import { indexed } from "./palette.js";
 /** @import { Picture } from "../pictures/resize.js" */
 
 /**
- * An endless GIF of pictures of one size: 64 levels of grey, and of colours the 256 that suit each picture best. Of a
- * picture the part that differs from the one before it is written.
- * @param {Iterable<Picture>} pictures of 1 or 3 channels @param {number} count how many they are @param {string} about its
- * comment @param {Rest} rest
+ * Return an endless GIF of pictures of one size. It has 64 grey levels, or the 256 best colours of each picture. After the
+ * first picture, each frame has only the rectangle that has changed.
+ * @param {Iterable<Picture>} pictures of 1 or 3 channels @param {number} count of the pictures @param {string} about text of
+ * the file's comment @param {Rest} rest
  */
 async function gif(pictures, count, about, rest) {
   const parts = [];
@@ -33,7 +33,7 @@ async function gif(pictures, count, about, rest) {
     const bits = Math.max(1, Math.ceil(Math.log2(colours.length / 3)));
     const place = [left, top, part.width, part.height].flatMap((one) => little(one));
     parts.push([0x21, 0xf9, 4, 4, ...little(pause(i, count) / 10), 0, 0, 0x2c, ...place, 0x80 | (bits - 1)]);
-    const depth = Math.max(2, bits); // as the format has it
+    const depth = Math.max(2, bits); // a GIF needs at least 2 bits here
     parts.push(colours, new Uint8Array(3 * 2 ** bits - colours.length), [depth], blocks(lzw(pixels, depth)));
     before = picture;
     await rest(i, count);
@@ -41,7 +41,7 @@ async function gif(pictures, count, about, rest) {
   return new Blob([...parts.map((part) => new Uint8Array(part)), Uint8Array.of(0x3b)]);
 }
 
-/** The least part of a picture that has all that differs from the one before. @param {Picture} picture @param {Picture | null} before @returns {[left: number, top: number, part: Picture]} */
+/** Return the smallest rectangle with all pixels that differ from the previous picture. @param {Picture} picture @param {Picture | null} before @returns {[left: number, top: number, part: Picture]} */
 function changed(picture, before) {
   if (!before) return [0, 0, picture];
   const { width, height, channels, data } = picture;
@@ -58,26 +58,26 @@ function changed(picture, before) {
     left = Math.min(left, Math.floor((from - first) / channels));
     right = Math.max(right, Math.floor((to - first) / channels) + 1);
   }
-  if (!bottom) [top, bottom, left, right] = [0, 1, 0, 1]; // a frame has to have a pixel
+  if (!bottom) [top, bottom, left, right] = [0, 1, 0, 1]; // a frame needs at least one pixel
   return [left, top, piece(picture, left, top, right - left, bottom - top)];
 }
 
 /**
- * An endless WebP of pictures of one size, without loss where the browser can.
- * @param {Iterable<Picture>} pictures @param {number} count how many they are @param {string} about its description
+ * Return an endless WebP of pictures of one size, lossless if the browser can write this. Throw a UserError if it writes no WebP.
+ * @param {Iterable<Picture>} pictures @param {number} count of the pictures @param {string} about description in the file
  * @param {Rest} rest
  */
 async function webp(pictures, count, about, rest) {
   const parts = [];
   const size = [0, 0];
   for (const picture of pictures) {
-    const canvas = painted(picture);
+    const canvas = canvasOf(picture);
     const file = await canvas.convertToBlob({ type: "image/webp", quality: 1 });
     if (file.type !== "image/webp") throw new UserError(NOTHING.webp);
     size.splice(0, 2, canvas.width - 1, canvas.height - 1);
     const wait = pause(parts.length + 1, count);
     const head = [...little(0, 6), ...size.flatMap((side) => little(side, 3)), ...little(wait, 3), 2];
-    parts.push(riff("ANMF", [head, ...bare(new Uint8Array(await file.arrayBuffer()))]));
+    parts.push(riff("ANMF", [head, ...pixelChunks(new Uint8Array(await file.arrayBuffer()))]));
     await rest(parts.length, count);
   }
   const text = utf8(`${about}\0`);
@@ -91,8 +91,8 @@ async function webp(pictures, count, about, rest) {
   ]);
 }
 
-/** A picture of 1 or 3 channels on a canvas. @param {Picture} picture */
-function painted({ width, height, channels, data }) {
+/** Return a canvas with a picture of 1 or 3 channels. @param {Picture} picture */
+function canvasOf({ width, height, channels, data }) {
   const canvas = new OffscreenCanvas(width, height);
   const image = new ImageData(width, height);
   for (let i = 0, at = 0; i < image.data.length; i += 4, at += channels)
@@ -101,8 +101,8 @@ function painted({ width, height, channels, data }) {
   return canvas;
 }
 
-/** The chunks of a WebP that have its pixels: an animation has the others once. @param {Uint8Array} file */
-function bare(file) {
+/** Return the chunks of a WebP with its pixels, as an animation has all other chunks only once. @param {Uint8Array} file */
+function pixelChunks(file) {
   const kept = [];
   for (let at = 12, size = 0; at < file.length; at += size) {
     size = 8 + new DataView(file.buffer).getUint32(at + 4, true);
@@ -113,19 +113,19 @@ function bare(file) {
   return kept;
 }
 
-/** @param {string} name @param {(Uint8Array | number[])[]} parts */
+/** Return a chunk of the RIFF format. @param {string} name @param {(Uint8Array | number[])[]} parts of its content */
 function riff(name, parts) {
   const content = joined(parts);
   return joined([utf8(name), little(content.length, 4), content, little(0, content.length % 2)]);
 }
 
-/** How long the i-th of so many pictures is shown, in ms: 4 seconds in all, 50 a second at most; the last one stands. @param {number} i from 1 on @param {number} count */
+/** Return the ms for which picture i of `count` is shown: in all 4 s, at least 20 ms each, and 1.5 s for the last one. @param {number} i from 1 on @param {number} count */
 const pause = (i, count) => (i === count ? 1500 : Math.max(20, 10 * Math.round(400 / count)));
 
 /** The writers of animations, by kind of file. @type {Record<string, (pictures: Iterable<Picture>, count: number, about: string, rest: Rest) => Promise<Blob | Uint8Array<ArrayBuffer>>>} */
 export const ANIMATED = { gif, webp };
 
-/** In blocks of at most 255 bytes, as a GIF has them. @param {Uint8Array} bytes */
+/** Divide bytes into blocks of at most 255 bytes, each after its length, as GIF requires. @param {Uint8Array} bytes */
 function blocks(bytes) {
   const parts = [];
   for (let at = 0; at < bytes.length; at += 255) {
@@ -135,15 +135,15 @@ function blocks(bytes) {
   return joined([...parts, Uint8Array.of(0)]);
 }
 
-const CODES = 4096; // an LZW table has at most so many codes
+const CODES = 4096; // largest number of codes in the LZW table of a GIF
 
-/** The code of each known row of pixels and its next one, by the code of the row, 0 for none. */
+/** The LZW table: at (code of a sequence, next pixel), the code of the longer sequence, 0 for none. */
 const longer = new Uint16Array(CODES << 8);
 
-/** @param {Uint8Array} pixels numbers of so many bits @param {number} depth 2 to 8 */
+/** Compress pixels as a GIF does (LZW). @param {Uint8Array} pixels numbers of `depth` bits @param {number} depth 2 to 8 */
 function lzw(pixels, depth) {
   let out = new Uint8Array(pixels.length + 16);
-  const again = 1 << depth; // the code that forgets all rows, and after it that of the end
+  const again = 1 << depth; // the code that empties the table; the next code is the end of the data
   let [at, bits, held, size, next] = [0, 0, 0, depth + 1, again + 2];
   const put = (/** @type {number} */ code) => {
     held |= code << bits;

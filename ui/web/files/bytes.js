@@ -1,12 +1,12 @@
-// Bytes of files: numbers, texts, parts, and their checksum.
+// Builds the bytes of files: numbers, texts, joined parts, and a checksum.
 
-/** The number in so many bytes, the last ones first. @param {number} n */
+/** Return a number in `bytes` bytes, the least significant first (little endian). @param {number} n */
 export const little = (n, bytes = 2) => Array.from({ length: bytes }, (_, i) => Math.floor(n / 256 ** i) & 255);
 
-/** @param {string} text */
+/** Return the bytes of a text in UTF-8. @param {string} text */
 export const utf8 = (text) => new TextEncoder().encode(text);
 
-/** @param {(Uint8Array | number[])[]} parts @returns {Uint8Array<ArrayBuffer>} */
+/** Return all parts as one array. @param {(Uint8Array | number[])[]} parts @returns {Uint8Array<ArrayBuffer>} */
 export function joined(parts) {
   const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -23,7 +23,7 @@ const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
   return c;
 });
 
-/** CRC-32, as PNG and ZIP have it. @param {Uint8Array} bytes */
+/** Return the CRC-32 of bytes, the checksum of PNG and ZIP. @param {Uint8Array} bytes */
 export function checksum(bytes) {
   let crc = 0xffffffff;
   for (let i = 0; i < bytes.length; i++) crc = CRC[(crc ^ bytes[i]) & 255] ^ (crc >>> 8);

@@ -1,4 +1,4 @@
-// Pictures with text on paper: film strips, and the frames of an animation.
+// Draws pictures with labels on white: film strips, and the frames of an animation.
 
 import { checkPixels, lines } from "../drawing/canvas.js";
 import { blank, grid, opaque, put, scaled } from "../pictures/compose.js";
@@ -6,19 +6,19 @@ import { blank, grid, opaque, put, scaled } from "../pictures/compose.js";
 /** @import { Picture } from "../pictures/resize.js" */
 /** @import { Moment } from "./record.js" */
 
-const SLIDE = 1000; // pixels: the least width of a film or a strip, so that it fills half of a slide
-const [LEAST, MOST] = [300, 600]; // pixels: the width of a GIF
-const WEIGHT = 560_000; // pixels of all pictures of a GIF, times how much larger they are shown: about as many bytes
-const APART = 8; // pixels between the lanes of a film
-const [SMALL, LARGE] = [14, 28]; // pixels of a line of text
+const SLIDE = 1000; // pixels: the least width of a WebP or a strip, which suffices for half of a slide
+const [LEAST, MOST] = [300, 600]; // pixels: least and largest width of a GIF
+const WEIGHT = 560_000; // limit of a GIF: pixels of all its pictures times their enlargement, about equal to its bytes
+const APART = 8; // pixels between the lanes of an animation
+const [SMALL, LARGE] = [14, 28]; // pixels: smallest and largest size of letters
 const INK = "#202020";
-const TITLE = 3; // lines of a title above a picture, at most
+const TITLE = 3; // most lines of a title above a picture
 
-/** The letters that were drawn last: most frames have some in common. @type {Map<string, Picture>} */
+/** The lines of text that were drawn last, as frames share many of them. @type {Map<string, Picture>} */
 const drawn = new Map();
-const DRAWN = 64;
+const DRAWN = 64; // most entries of this cache
 
-/** A context for text of a size. @param {number} size pixels @param {number} [width] @param {number} [height] */
+/** Return a canvas context for text. @param {number} size of the letters, pixels @param {number} [width] @param {number} [height] */
 function writing(size, width = 1, height = 1) {
   const canvas = new OffscreenCanvas(width, height);
   const context = /** @type {OffscreenCanvasRenderingContext2D} */ (
@@ -28,10 +28,10 @@ function writing(size, width = 1, height = 1) {
   return context;
 }
 
-/** The size of letters beside pictures. @param {number} side pixels from a picture to the next */
+/** Return the size of letters beside pictures, in pixels. @param {number} side pixels from a picture to the next */
 const sizeFor = (side) => Math.max(SMALL, Math.min(Math.floor(side / 8), LARGE));
 
-/** A line of text on paper, twice as high as its letters. @param {string} text @param {number} width @param {number} size @returns {Picture} */
+/** Return a white picture with a line of text, twice as high as its letters. @param {string} text @param {number} width @param {number} size @returns {Picture} */
 function line(text, width, size) {
   const name = `${width} ${size} ${text}`;
   const known = drawn.get(name);
@@ -56,7 +56,7 @@ function line(text, width, size) {
   return picture;
 }
 
-/** The same grey levels in more channels. @param {Picture} picture of one channel @param {number} channels @returns {Picture} */
+/** Convert a grey picture to more channels. @param {Picture} picture of one channel @param {number} channels @returns {Picture} */
 function inChannels(picture, channels) {
   const { width, height, data } = picture;
   if (channels === 1) return picture;
@@ -67,10 +67,10 @@ function inChannels(picture, channels) {
 }
 
 /**
- * A picture with lines above each column, a text beside each row, and lines below, on paper.
- * @param {Picture} picture @param {number} side pixels from a column to the next, and from a row
- * @param {string[][]} above of each column, equally many @param {string[]} [beside] @param {string[]} [below]
- * @param {number} [size] of the letters @returns {Picture}
+ * Return a picture on white, with lines of text above each column, a text at the left of each row, and lines below.
+ * @param {Picture} picture @param {number} side pixels from a column to the next, and from a row to the next
+ * @param {string[][]} above lines above each column, equally many for all @param {string[]} [beside] texts of the rows
+ * @param {string[]} [below] lines @param {number} [size] of the letters, pixels @returns {Picture}
  */
 function labelled(picture, side, above, beside = [], below = [], size = sizeFor(side)) {
   const { width, height, channels } = picture;
@@ -88,7 +88,7 @@ function labelled(picture, side, above, beside = [], below = [], size = sizeFor(
   return whole;
 }
 
-/** Moments from noise to x_0, a row for each image of each lane. @param {Moment[]} moments @param {string[]} names of two lanes, with their letters */
+/** Return a film strip from noise to x_0, with a row for each image of each lane. @param {Moment[]} moments @param {string[]} names of two lanes with their letters, else [] */
 export function strip(moments, names) {
   const lanes = [...moments[0].lanes];
   const rows = lanes[0][1].flatMap((_, n) => lanes.map(([lane]) => ({ n, lane })));
@@ -106,8 +106,8 @@ export function strip(moments, names) {
 }
 
 /**
- * How many times larger the pictures of an animation are shown. A GIF is to be sent, and so has about 1 MB.
- * @param {string} kind @param {{ width: number, height: number }} picture @param {number} count of pictures
+ * Return the factor by which the pictures of an animation are enlarged. A GIF keeps to about 1 MB, as people send it.
+ * @param {string} kind "gif" or "webp" @param {{ width: number, height: number }} picture @param {number} count of pictures
  */
 export function enlargement(kind, { width, height }, count) {
   if (kind !== "gif") return Math.ceil(SLIDE / width);
@@ -116,8 +116,8 @@ export function enlargement(kind, { width, height }, count) {
 }
 
 /**
- * What stands above each lane at each moment, and the size of its letters: one line, where letters of some size let it fit
- * at all of them, else the title, and the step below it.
+ * Return the lines above each lane at each moment, and the size of the letters. If all titles fit in one line with the
+ * step, they share it; else the step has its own line.
  * @param {string[]} titles @param {string[]} steps of the moments @param {number} side pixels of a lane
  * @returns {{ size: number, above: (step: string) => string[][] }}
  */
@@ -141,7 +141,7 @@ function headed(titles, steps, side) {
   return { size: SMALL, above };
 }
 
-/** A frame for each moment, the lanes side by side. @param {Moment[]} moments @param {string[]} titles of the lanes @param {string} kind */
+/** Yield the frame of each moment of an animation, with the lanes side by side. @param {Moment[]} moments @param {string[]} titles of the lanes @param {string} kind "gif" or "webp" */
 export function* film(moments, titles, kind) {
   const grids = (/** @type {Moment} */ { lanes }) =>
     [...lanes.values()].map((pictures) => grid(pictures, Math.ceil(Math.sqrt(pictures.length))));

@@ -1,4 +1,4 @@
-// What a file of a run is called.
+// Makes the names of a run's files.
 
 import { names } from "../plans/captions.js";
 import { optionsOf } from "../plans/settings.js";
@@ -10,7 +10,7 @@ import { doneOf } from "./record.js";
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Frames } from "./record.js" */
 
-/** The name, without what follows the point. @param {Lane[]} lanes @param {Frames} frames @param {Catalogue} catalogue */
+/** Return the name of a run's file without its ending, made of the run's settings. @param {Lane[]} lanes @param {Frames} frames @param {Catalogue} catalogue */
 export function stem(lanes, frames, catalogue) {
   const [first] = lanes;
   const parts =
@@ -22,8 +22,8 @@ export function stem(lanes, frames, catalogue) {
 }
 
 /**
- * The words of a lane in the name of a file. Of a second lane, only those in which it differs from the first.
- * @param {Lane} lane @param {number} done steps @param {Lane | null} first @param {Catalogue} catalogue
+ * Return the words of a lane in the name of a file. A second lane has only words in which it differs from the first.
+ * @param {Lane} lane @param {number} done number of finished steps @param {Lane | null} first @param {Catalogue} catalogue
  */
 function wordsOf(lane, done, first, catalogue) {
   const { checkpoint, label, prompt, steps, sampler, variance, touch } = lane;

@@ -1,28 +1,28 @@
-// The 256 colours of a picture that suit it best, as a GIF needs them.
+// Chooses the best 256 colours for a picture, as a GIF has at most 256.
 
 /** @import { Picture } from "../pictures/resize.js" */
 
-/** colours: three bytes each. pixels: the number of each one's colour. @typedef {{ colours: Uint8Array, pixels: Uint8Array }} Indexed */
+/** A picture with a palette. colours: red, green and blue of each colour. pixels: the number of each pixel's colour. @typedef {{ colours: Uint8Array, pixels: Uint8Array }} Indexed */
 
 const MOST = 256;
-const LEVELS = 64; // grey levels: fewer colours make a file of noise a third smaller, and nobody sees the difference
+const LEVELS = 64; // grey levels; compared with 256, files with noise are a third smaller, and nobody sees the difference
 const GREYS = Uint8Array.from({ length: 3 * LEVELS }, (_, i) => levelOf(Math.floor(i / 3)));
 const NEAREST = Uint8Array.from({ length: 256 }, (_, level) => Math.round((level * (LEVELS - 1)) / 255));
-const BITS = 6; // of each channel that tell colours apart, where there are more than MOST
+const BITS = 6; // bits of each channel that distinguish colours if a picture has more than MOST colours
 const BINS = 1 << (3 * BITS);
 
-/** @param {Picture} picture of 1 or 3 channels @returns {Indexed} */
+/** Return a picture with its palette: exact colours if there are at most MOST. @param {Picture} picture of 1 or 3 channels @returns {Indexed} */
 export function indexed({ channels, data }) {
   if (channels === 1) return { colours: GREYS, pixels: data.map((level) => NEAREST[level]) };
   return exactly(data) ?? nearly(data);
 }
 
-/** @param {number} i of LEVELS */
+/** Return the grey value 0…255 of a level. @param {number} i 0…LEVELS − 1 */
 function levelOf(i) {
   return Math.round((i * 255) / (LEVELS - 1));
 }
 
-/** Return all colours as they are; null if there are too many. @param {Uint8Array} data @returns {Indexed | null} */
+/** Return a picture with all its colours, null if there are more than MOST. @param {Uint8Array} data @returns {Indexed | null} */
 function exactly(data) {
   /** @type {Map<number, number>} */
   const known = new Map();
@@ -41,14 +41,15 @@ function exactly(data) {
   return { colours: Uint8Array.from([...known.keys()].flatMap((c) => [c >> 16, (c >> 8) & 255, c & 255])), pixels };
 }
 
-/** How many pixels each bin of colours has, and the sum of their values in each channel. */
+/** For each bin of similar colours, its number of pixels and the sum of their values in each channel. */
 const bins = { pixels: new Uint32Array(BINS), sums: new Float64Array(3 * BINS) };
+/** The number of each bin's colour in the palette. */
 const numbers = new Uint8Array(BINS);
 
-/** @param {number} r @param {number} g @param {number} b */
+/** Return the bin of a colour. @param {number} r @param {number} g @param {number} b */
 const binOf = (r, g, b) => ((r >> (8 - BITS)) << (2 * BITS)) | ((g >> (8 - BITS)) << BITS) | (b >> (8 - BITS));
 
-/** The colours in boxes, of which the one with the largest error is cut at its mean until there are MOST. @param {Uint8Array} data @returns {Indexed} */
+/** Return a picture with MOST colours: the box of colours with the largest error is cut at its mean until there are so many boxes. @param {Uint8Array} data @returns {Indexed} */
 function nearly(data) {
   bins.pixels.fill(0);
   bins.sums.fill(0);
@@ -75,7 +76,8 @@ function nearly(data) {
 }
 
 /**
- * Some bins of `order`: their mean colour, the sum of their squared distances from it, and the channel with most of that.
+ * Measure the box of some bins of `order`. means: its mean colour. error: the sum of the squared distances from this mean.
+ * channel: the channel with the largest part of the error.
  * @typedef {{ start: number, end: number, means: number[], error: number, channel: number }} Box
  * @param {Uint32Array} order @param {number} start @param {number} end @returns {Box}
  */
@@ -98,7 +100,7 @@ function box(order, start, end) {
   return { start, end, means: Array.from(sums, (sum) => sum / pixels), error: Math.max(0, error), channel };
 }
 
-/** Order the bins of a box by which side of its mean they are on. Returns where the second side begins. @param {Uint32Array} order @param {Box} box */
+/** Sort the bins of a box: first those below its mean, then the others. Return the index of the first of the others. @param {Uint32Array} order @param {Box} box */
 function cut(order, { start, end, means, channel }) {
   let [low, high] = [start, end - 1];
   while (low <= high) {

@@ -1,13 +1,13 @@
-// PNG files.
+// Writes PNG files.
 
 import { packed } from "../messages/bytes.js";
 import { checksum, joined, utf8 } from "./bytes.js";
 
 /** @import { Picture } from "../pictures/resize.js" */
 
-const TYPES = [0, 0, 4, 2, 6]; // what PNG calls so many channels
+const TYPES = [0, 0, 4, 2, 6]; // the colour type of PNG, by the number of channels
 
-/** A PNG file. @param {Picture} picture @param {string} [about] the settings, as its Description */
+/** Return the bytes of a PNG file. @param {Picture} picture @param {string} [about] text of its Description */
 export async function png({ width, height, channels, data }, about = "") {
   const head = new Uint8Array(13);
   new DataView(head.buffer).setUint32(0, width);
@@ -32,9 +32,9 @@ export async function png({ width, height, channels, data }, about = "") {
   ]);
 }
 
-const FILTERS = [2, 0, 1, 4]; // the row above, nothing, the pixel to the left, and the nearest of a sum (Paeth)
+const FILTERS = [2, 0, 1, 4]; // numbers of PNG filters: Up, None, Sub and Paeth
 
-/** A row with the filter that leaves the least of it, and the filter's number before it. @param {Uint8Array} row @param {Uint8Array} above @param {number} channels */
+/** Return a filtered row after its filter's number. The filter with the smallest remainders is chosen, as it compresses best. @param {Uint8Array} row @param {Uint8Array} above @param {number} channels */
 function filtered(row, above, channels) {
   let best = new Uint8Array();
   let least = Number.POSITIVE_INFINITY;
@@ -54,7 +54,7 @@ function filtered(row, above, channels) {
       best = out;
       least = sum;
     }
-    if (!least) break; // as of an enlarged picture
+    if (!least) break; // common in enlarged pictures, whose rows repeat
   }
   return best;
 }
@@ -68,7 +68,7 @@ function nearest(left, above, corner) {
   return b <= c ? above : corner;
 }
 
-/** @param {string} name @param {Uint8Array} content */
+/** Return a chunk of a PNG. @param {string} name of 4 letters @param {Uint8Array} content */
 function chunk(name, content) {
   const bytes = new Uint8Array(12 + content.length);
   const view = new DataView(bytes.buffer);

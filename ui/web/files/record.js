@@ -1,4 +1,4 @@
-// What files say of a run: its settings, a table of its steps, and its moments.
+// Makes what files need of a run: its settings, a table of its steps, and the moments of its animation.
 
 import { noise } from "../pictures/measures.js";
 import { names } from "../plans/captions.js";
@@ -17,20 +17,20 @@ import { ANY } from "../words/units.js";
 /** @import { Rest } from "./file.d.ts" */
 /** @import { Picture } from "../pictures/resize.js" */
 
-/** What ran: of each lane its resolved settings, its model and its steps; touches of lane B. @typedef {{ refs: string[], lanes: Lane[], models: Facts[], rows: Row[][], touches: Touches }} Planned */
-/** For each lane, the kept pictures of x, by step. @typedef {Map<number, Picture[]>[]} Frames */
-/** frames: for each lane, the step number and the kept pictures of x_t at this step. x0: for each finished lane, its number and all its final images. @typedef {{ plan: Planned, about: About, frames: Iterable<[k: number, Picture[]]>[], x0: Iterable<[lane: number, Float32Array]> }} Run */
+/** The run of a plan: the resolved settings, model and steps of each lane, and the visitor's changes of lane B. @typedef {{ refs: string[], lanes: Lane[], models: Facts[], rows: Row[][], touches: Touches }} Planned */
+/** For each lane, the stored pictures of x by step. @typedef {Map<number, Picture[]>[]} Frames */
+/** frames: for each lane, the number of each stored step and the pictures of its x_t. x0: for each finished lane, its number and all its final images. @typedef {{ plan: Planned, about: About, frames: Iterable<[k: number, Picture[]]>[], x0: Iterable<[lane: number, Float32Array]> }} Run */
 /** Facts about each checkpoint of a plan, for files. @typedef {{ revision: string | null, engine: string }[]} About */
 /** For each step of a lane: the grain of its pictures, and their distance from the first lane's pictures at the same time. @typedef {Map<number, [grain: number, distance: number | null]>[]} Results */
-/** What is to be seen at a time: the pictures of each lane that has begun, by its number; how the player says the step, with t for more than two lanes. @typedef {{ t: number, said: string, lanes: Map<number, Picture[]> }} Moment */
+/** What a run shows at time t: the pictures of each lane that has started, by its number. said: the step in the player's words; with more than two lanes, t. @typedef {{ t: number, said: string, lanes: Map<number, Picture[]> }} Moment */
 
 /** The most moments that an animation of each format shows. @type {Record<string, number>} */
 export const MOMENTS = { gif: 50, webp: 200 };
 
-/** The steps that a lane has done. @param {Map<number, Picture[]>} kept */
+/** Return the number of finished steps of a lane. @param {Map<number, Picture[]>} kept its stored pictures */
 export const doneOf = (kept) => Math.max(-1, ...kept.keys()) + 1;
 
-/** The settings of a run, enough to repeat it: what its lanes share, and of each lane what is its own. @param {Planned} plan @param {Frames} frames @param {About} about */
+/** Return the settings that suffice to repeat a run: those that its lanes share, and those of each lane. @param {Planned} plan @param {Frames} frames @param {About} about */
 export function settings({ refs, lanes }, frames, about) {
   const { seed, count, label, negative, clip } = lanes[0];
   return {
@@ -46,14 +46,14 @@ export function settings({ refs, lanes }, frames, about) {
   };
 }
 
-/** These settings of a lane, without those that it does not have. @param {Record<string, any>} lane @param {string[]} names */
+/** Return the named settings of a lane, without those that the lane lacks. @param {Record<string, any>} lane @param {string[]} names */
 const only = (lane, names) => Object.fromEntries(names.flatMap((name) => (name in lane ? [[name, lane[name]]] : [])));
 
-/** A row for each step of each lane: what it is, what the step did, and what there is to measure in the pictures. @param {Planned} plan @param {Results} results @param {Catalogue} catalogue */
+/** Return a CSV table with a row for each step of each lane: times, ᾱ, σ and the measurements of its pictures. @param {Planned} plan @param {Results} results @param {Catalogue} catalogue */
 export function table({ lanes, rows }, results, catalogue) {
   const lines = ["lane,name,step,t,s,alpha_bar_t,sigma,grain,distance"];
   for (const [lane, name] of names(lanes, catalogue).entries()) {
-    const quoted = `"${name.replaceAll('"', '""')}"`; // a prompt may have any
+    const quoted = `"${name.replaceAll('"', '""')}"`; // the prompt in a name may have commas and quotes
     for (const [k, [t, s, alphaBar, sigma]] of rows[lane].entries()) {
       const measured = (results[lane].get(k) ?? [null, null]).map((value) => (value === null ? "" : general(value, 4)));
       const numbers = [alphaBar, sigma].map((value) => (value === null ? "" : literal(asFloat(value))));
@@ -63,8 +63,8 @@ export function table({ lanes, rows }, results, catalogue) {
   return `${lines.join("\n")}\n`;
 }
 
-/** @param {Planned} plan @param {Frames} frames @param {Rest} rest @returns {Promise<Results>} */
-export async function measured({ rows }, frames, rest) {
+/** Measure the stored pictures of each step. @param {Planned} plan @param {Frames} frames @param {Rest} rest @returns {Promise<Results>} */
+export async function measure({ rows }, frames, rest) {
   const first = new Map([...frames[0]].map(([k, pictures]) => [rows[0][k][1], pictures]));
   const all = frames.reduce((sum, { size }) => sum + size, 0);
   /** @type {Results} */
@@ -79,19 +79,19 @@ export async function measured({ rows }, frames, rest) {
   return results;
 }
 
-/** @param {number[]} numbers */
+/** Return the mean of numbers. @param {number[]} numbers */
 const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
 
-/** σ of the noise in a picture, in grey levels. @param {Picture} picture */
+/** Return the σ of the noise in a picture, in grey levels. @param {Picture} picture */
 const grain = ({ data, width, channels }) => noise(data, width, channels);
 
-/** In grey levels, over all pixels. @param {Picture[]} pictures @param {Picture[]} others */
+/** Return the root mean square distance of pictures over all pixels, in grey levels. @param {Picture[]} pictures @param {Picture[]} others */
 function distance(pictures, others) {
   const squares = pictures.map(({ data }, n) => data.reduce((sum, one, i) => sum + (one - others[n].data[i]) ** 2, 0));
   return Math.sqrt(mean(squares) / pictures[0].data.length);
 }
 
-/** What the lanes are, two of them with their letters; one is called by what it draws. @param {Planned} plan @param {Catalogue} catalogue */
+/** Return a title for each lane. Two lanes have their letters A and B; a single lane has the title of what it draws. @param {Planned} plan @param {Catalogue} catalogue */
 export function titles({ lanes }, catalogue) {
   const called = names(lanes, catalogue);
   if (lanes.length === 2) return called.map((name, lane) => `${"AB"[lane]}: ${name}`);
@@ -100,8 +100,8 @@ export function titles({ lanes }, catalogue) {
 }
 
 /**
- * Each time of which any lane has a picture, from noise to x_0. A lane without a picture of that time shows its previous
- * one, or its first one where there is none.
+ * Return a moment for each time at which a lane has a picture, from noise to x_0. A lane without a picture of this time
+ * has its previous picture, or its first one if there is no previous one.
  * @param {Planned} plan @param {Frames} frames @returns {Moment[]}
  */
 export function moments({ rows }, frames) {

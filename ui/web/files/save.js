@@ -15,19 +15,19 @@ import { utf8 } from "./bytes.js";
 import { film, strip } from "./labels.js";
 import { stem } from "./names.js";
 import { png } from "./png.js";
-import { MOMENTS, measured, moments, settings, table, titles } from "./record.js";
+import { MOMENTS, measure, moments, settings, table, titles } from "./record.js";
 import { npy, zip } from "./zip.js";
 
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { File, Rest } from "./file.d.ts" */
 /** @import { Frames, Planned, Run } from "./record.js" */
 
-/** By kind, what follows the run's name in the file's. @type {Record<string, string>} */
+/** What follows a run's name in the name of a file, by the kind of file. @type {Record<string, string>} */
 const SUFFIX = { png: ".png", gif: ".gif", webp: ".webp", strip: "-strip.png", csv: ".csv", zip: ".zip" };
-const STRIP = 10; // moments of a strip
+const STRIP = 10; // most moments of a film strip
 
 /**
- * A file of a run. Throws where there is no picture yet.
+ * Make a file of a run. Throw a UserError before the run has a picture.
  * @param {string} kind of SUFFIX @param {Run} run @param {Catalogue} catalogue @param {Rest} rest
  * @returns {Promise<File>}
  */
@@ -37,7 +37,7 @@ export async function save(kind, { plan, about, frames: kept, x0 }, catalogue, r
   const said = settings(plan, frames, about);
   const name = `${stem(plan.lanes, frames, catalogue)}${SUFFIX[kind]}`;
   if (kind === "png") return [name, await png(final(plan, frames), json(said))];
-  if (kind === "csv") return [name, table(plan, await measured(plan, frames, rest), catalogue)];
+  if (kind === "csv") return [name, table(plan, await measure(plan, frames, rest), catalogue)];
   if (kind === "zip") return [name, zip(await everything(plan, frames, x0, json(said, 2), catalogue, rest))];
   const all = moments(plan, frames);
   const shown = thin(all, MOMENTS[kind] ?? all.length);
@@ -47,7 +47,7 @@ export async function save(kind, { plan, about, frames: kept, x0 }, catalogue, r
   return [name, await ANIMATED[kind](film(shown, called, kind), shown.length, json(said), rest)];
 }
 
-/** The last pictures of all lanes as one picture: a row for each lane, or the rows of the grid. @param {Planned} plan @param {Frames} frames */
+/** Return the last pictures of all lanes as one picture. It has a row for each lane, or the rows of the part Grid. @param {Planned} plan @param {Frames} frames */
 function final({ lanes }, frames) {
   const last = frames.flatMap((lane) => (lane.size ? [lane.get(Math.max(...lane.keys())) ?? []] : []));
   const { count } = lanes[0];
@@ -57,9 +57,9 @@ function final({ lanes }, frames) {
 }
 
 /**
- * The files of a ZIP: the settings, the script and the table, x_T and x_0 as they are, every kept x_t as PNG.
- * @param {Planned} plan @param {Frames} frames @param {Run["x0"]} x0 @param {string} about @param {Catalogue} catalogue
- * @param {Rest} rest
+ * Return the files of a ZIP: the settings, the script, the table, the numbers of x_T and x_0, and every stored x_t as PNG.
+ * @param {Planned} plan @param {Frames} frames @param {Run["x0"]} x0 @param {string} about the settings as JSON
+ * @param {Catalogue} catalogue @param {Rest} rest
  * @returns {Promise<[string, Uint8Array][]>}
  */
 async function everything(plan, frames, x0, about, catalogue, rest) {
@@ -72,7 +72,7 @@ async function everything(plan, frames, x0, about, catalogue, rest) {
   /** @type {[string, Uint8Array][]} */
   const files = [
     ["settings.json", utf8(about)],
-    ["steps.csv", utf8(table(plan, await measured(plan, frames, rest), catalogue))],
+    ["steps.csv", utf8(table(plan, await measure(plan, frames, rest), catalogue))],
     ["x_T.npy", npy(noise, shape)],
   ];
   const { python } = forRun(plan, catalogue);
@@ -81,7 +81,7 @@ async function everything(plan, frames, x0, about, catalogue, rest) {
   let done = 0;
   for (const [lane, kept] of frames.entries()) {
     const folder = folderOf(lane, lanes.length);
-    const end = ended.get(lane); // a run that was stopped has none
+    const end = ended.get(lane); // undefined if the run was stopped
     if (end) files.push([`${folder}x_0.npy`, npy(end, shape)]);
     for (const [k, pictures] of kept) {
       const s = String(rows[lane][k][1]).padStart(4, "0");
@@ -93,7 +93,7 @@ async function everything(plan, frames, x0, about, catalogue, rest) {
   return files;
 }
 
-/** Of a lane in a ZIP. @param {number} lane @param {number} lanes */
+/** Return the folder of a lane in a ZIP. @param {number} lane @param {number} lanes number of lanes */
 function folderOf(lane, lanes) {
   if (lanes === 1) return "";
   return lanes === 2 ? `lane-${"ab"[lane]}/` : `cell-${String(lane).padStart(2, "0")}/`;

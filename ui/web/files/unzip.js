@@ -1,17 +1,17 @@
-// Opens a ZIP, and reads NumPy's arrays: the inverse of zip.js.
+// Opens ZIP files and reads NumPy arrays: the inverse of zip.js.
 
 import { unpacking } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";
 import { ZIP } from "../words/learning.js";
 import { checksum } from "./bytes.js";
 
-const MOST = 500e6; // bytes of all files of a ZIP: a tab has room for a few times as many
-const [HEAD, ENTRY, END] = [0x04034b50, 0x02014b50, 0x06054b50]; // the marks of a file, of an entry of the index, of its end
+const MOST = 500e6; // most bytes of all files of a ZIP, as a browser tab has room for a few times as many
+const [HEAD, ENTRY, END] = [0x04034b50, 0x02014b50, 0x06054b50]; // signatures of a file, of an entry of the index, and of the end of the index
 const [STORED, DEFLATED] = [0, 8];
 
 /**
- * The files of a ZIP, by their names. Throws a UserError for another file, a damaged or encrypted one, and one of more
- * than 4 GB.
+ * Return the files of a ZIP by their names. Throw a UserError for a file that is no ZIP, damaged, encrypted, or larger
+ * than MOST.
  * @param {Uint8Array} bytes @returns {Promise<Map<string, Uint8Array<ArrayBuffer>>>}
  */
 export async function unzipped(bytes) {
@@ -31,21 +31,21 @@ export async function unzipped(bytes) {
   return files;
 }
 
-/** Read the index at the end of a ZIP, which lists its files. Throws a UserError for anything else. @param {Uint8Array} bytes */
+/** Return the entries of a ZIP's index. Throw a UserError if the bytes are no ZIP. @param {Uint8Array} bytes */
 function index(bytes) {
   try {
     return readIndex(bytes);
   } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause; // `DataView` throws one for a place outside the file
+    if (!(cause instanceof RangeError)) throw cause; // DataView throws a RangeError for a position outside the file
     throw new UserError(ZIP.none, { cause });
   }
 }
 
-/** @param {Uint8Array} bytes */
+/** Return the entries of a ZIP's index. Throw a RangeError if the bytes are no ZIP. @param {Uint8Array} bytes */
 function readIndex(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let end = bytes.length - 22;
-  const least = end - 65_535; // behind the index may stand a remark
+  const least = end - 65_535; // the index may be followed by a comment of up to 65,535 bytes
   while (end > least && view.getUint32(end, true) !== END) end--;
   if (view.getUint32(end, true) !== END) throw new RangeError("no end");
   let at = view.getUint32(end + 16, true);
@@ -63,7 +63,7 @@ function readIndex(bytes) {
   });
 }
 
-/** What was packed, cut off behind so many bytes: a small file can unpack to gigabytes. @param {Uint8Array} content @param {number} size */
+/** Unpack content of a known size. Return an empty array if there is more, as a small file could unpack to gigabytes. @param {Uint8Array} content @param {number} size bytes */
 async function inflated(content, size) {
   const out = new Uint8Array(size);
   let done = 0;
@@ -76,7 +76,7 @@ async function inflated(content, size) {
   }
 }
 
-/** An array of bytes or of texts, as NumPy keeps it. @param {Uint8Array} file @returns {{ shape: number[], data: Uint8Array | string[] }} */
+/** Read a .npy file of bytes or texts. @param {Uint8Array} file @returns {{ shape: number[], data: Uint8Array | string[] }} */
 export function ofNpy(file) {
   const start = 10 + file[8] + 256 * file[9];
   const head = new TextDecoder().decode(file.subarray(10, start));
@@ -84,7 +84,7 @@ export function ofNpy(file) {
   const shape = sides.match(/\d+/g)?.map(Number) ?? [];
   const data = file.subarray(start);
   if (kind === "|u1") return { shape, data };
-  const letters = Number(kind.slice("<U".length)); // the letters of each text; a letter takes four bytes
+  const letters = Number(kind.slice("<U".length)); // number of letters of each text; NumPy stores each letter in four bytes
   const codes = new Uint32Array(data.slice().buffer);
   const text = (/** @type {number} */ i) =>
     String.fromCodePoint(...codes.subarray(i * letters, (i + 1) * letters)).replaceAll("\0", "");

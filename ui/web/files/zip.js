@@ -1,16 +1,16 @@
-// NumPy's arrays, and many files in one.
+// Writes NumPy arrays and ZIP files.
 
 import { checksum, joined, little, utf8 } from "./bytes.js";
 
-/** float32 numbers as NumPy keeps them. @param {Float32Array} numbers @param {number[]} shape */
+/** Return a .npy file of float32 numbers. @param {Float32Array} numbers @param {number[]} shape */
 export function npy(numbers, shape) {
   const head = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(", ")}), }`;
-  const padded = `${head.padEnd(117)}\n`; // with the ten bytes before it, a multiple of 64
+  const padded = `${head.padEnd(117)}\n`; // NumPy aligns the data to 64 bytes: 10 bytes come before this head of 118
   const bytes = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
   return joined([[0x93], utf8("NUMPY"), [1, 0], little(padded.length), utf8(padded), bytes]);
 }
 
-/** Files in one, as they are: PNG is packed already. @param {[name: string, content: Uint8Array][]} files */
+/** Return a ZIP of files without compression, as its largest files are PNG, which is compressed already. @param {[name: string, content: Uint8Array][]} files */
 export function zip(files) {
   const parts = [];
   const index = [];
@@ -18,7 +18,7 @@ export function zip(files) {
   for (const [name, content] of files) {
     const title = utf8(name);
     const { length } = content;
-    // Version 2, a name in UTF-8, not packed, the first of January 1980.
+    // ZIP version 2.0, a name in UTF-8, no compression, the date 1 January 1980.
     const about = [
       ...shorts(20, 0x800, 0, 0, 33),
       ...longs(checksum(content), length, length),
@@ -34,8 +34,8 @@ export function zip(files) {
   return joined([...parts, entries, end]);
 }
 
-/** @param {...number} all of two bytes */
+/** Return numbers as two bytes each. @param {...number} all */
 const shorts = (...all) => all.flatMap((n) => little(n));
 
-/** @param {...number} all of four bytes */
+/** Return numbers as four bytes each. @param {...number} all */
 const longs = (...all) => all.flatMap((n) => little(n, 4));

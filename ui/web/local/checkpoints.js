@@ -1,4 +1,4 @@
-// What the worker knows: models and their files, how long a step takes, and what Python has written for the page.
+// The worker's models: their files, their facts and the seconds of a step, with the JSON files that ui/static has written.
 
 import { load } from "../network/model.js";
 import { factsOf } from "../plans/facts.js";
@@ -14,24 +14,25 @@ import { Files, once } from "./files/store.js";
 /** @import { Words } from "../words/catalogue.js" */
 /** @import { WrittenFacts } from "./facts.js" */
 
-/** Reads a JSON file that ui/static wrote. @typedef {(name: string) => Promise<any>} Read */
+/** A function that reads a JSON file that ui/static has written. @typedef {(name: string) => Promise<any>} Read */
 
-const SMALL = 3e6; // bytes of a model that is fetched before a run is asked for
-const LONG = 1; // s of an evaluation that is computed only when it is asked for: the worker hears nothing meanwhile
+const SMALL = 3e6; // bytes: a checkpoint with smaller files is fetched before a visitor presses Run
+const LONG = 1; // s of an evaluation above which a model is not timed in advance, as the worker gets no messages meanwhile
 
 export class Checkpoints {
-  /** The last evaluations: their seconds, and of how many images they were. @type {Map<string, [seconds: number, images: number]>} */
+  /** For each model, the seconds of its last evaluations and the number of images that these evaluated. @type {Map<string, [seconds: number, images: number]>} */
   #paces = new Map();
-  /** The same as it is expected, until one was timed. @type {Map<string, number>} */
+  /** Expected seconds of one evaluation of each model that has not been timed yet. @type {Map<string, number>} */
   #expected = new Map();
   /** @type {Map<string, Facts>} */
   #facts = new Map();
   /** @type {Map<string, Promise<Loaded>>} */
   #loaded = new Map();
-  engine = ""; // what computes the first model that was loaded
+  /** What computes the first loaded model, "WebGPU" or "WebAssembly"; "" before that. */
+  engine = "";
   /** @type {Map<string, WrittenFacts>} */
   #known = new Map();
-  /** References of the models that a GPU computes. @type {Set<string>} */
+  /** Names of the models that a GPU computes. @type {Set<string>} */
   onGpu = new Set();
 
   /** @param {{ models: string[], answers: Record<string, any>, words: Words }} knowledge @param {Files} files @param {Read} read */
@@ -47,28 +48,28 @@ export class Checkpoints {
     return this.catalogue.emoji;
   });
 
-  /** Load the names of emoji if a request has emoji, as prompts need them. @param {Record<string, unknown>} request */
+  /** Load the names of emoji if a request contains emoji, as models read emoji in a prompt by their names. @param {Record<string, unknown>} request */
   async prepare(request) {
     if (Object.values(request).some((value) => typeof value === "string" && hasEmoji(value))) await this.emoji();
   }
 
-  /** Seconds of a step, null where that is not known. @param {StepKind} kind */
+  /** Return the expected seconds of a step, null if they are unknown. @param {StepKind} kind */
   pace = ({ ref, batch }) => this.seconds(ref, batch);
 
-  /** Return the expected seconds of one step of these images, null where nobody has measured it. @param {string} ref */
+  /** Return the expected seconds of one step of `images` images, null if they are unknown. @param {string} ref */
   seconds(ref, images = 1) {
     const [seconds, measured] = this.#paces.get(ref) ?? [this.#expected.get(ref), 1];
     return seconds === undefined ? null : (images * seconds) / measured;
   }
 
-  /** @param {string} ref @param {number} seconds that so many evaluations of one image took */
+  /** Record a measured time. @param {string} ref @param {number} seconds that the model took to evaluate `images` images */
   note(ref, seconds, images = 1) {
     const [oldSeconds, oldImages] = this.#paces.get(ref) ?? [0, 0];
     const kept = recent(seconds);
     this.#paces.set(ref, [kept * oldSeconds + seconds, kept * oldImages + images]);
   }
 
-  /** Find out what there is to know of a checkpoint, on this page or on the Hub. @param {string} ref */
+  /** Read and store the facts of a checkpoint: one of this page, one trained in this browser, or one of the Hub. @param {string} ref */
   async learn(ref) {
     if (this.#known.has(ref)) return;
     const { models, answers } = this.knowledge;
@@ -77,10 +78,10 @@ export class Checkpoints {
       : isTrainedHere(ref)
         ? import("./files/own.js").then(({ onShelf }) => onShelf(ref, this.files.base))
         : import("./files/hub.js").then(({ onHub }) => onHub(ref, answers.hub)));
-    if (!this.#known.has(ref)) this.#known.set(ref, known); // it may have been asked for twice
+    if (!this.#known.has(ref)) this.#known.set(ref, known); // a second call may have stored it meanwhile
   }
 
-  /** Know these and no others: what is known of each. @param {Record<string, WrittenFacts>} known */
+  /** Replace the stored facts by `known`, and forget all other models. @param {Record<string, WrittenFacts>} known by model */
   replace(known) {
     this.#known = new Map(Object.entries(known));
     for (const kept of [this.#facts, this.#loaded, this.onGpu])
@@ -94,12 +95,12 @@ export class Checkpoints {
     return known;
   }
 
-  /** Return the facts of a checkpoint as an answer to the page. @param {string} ref @returns {Promise<FactsAnswer>} */
+  /** Return the answer to the page's request for the facts of a checkpoint. @param {string} ref @returns {Promise<FactsAnswer>} */
   async answer(ref) {
     return factsAnswer(ref, this.known(ref), this.seconds(ref), this.catalogue.isOwn(ref), await this.missing(ref));
   }
 
-  /** Pictures of one's own to try with it. @param {string} ref @returns {Promise<any[]>} */
+  /** Return example pictures that suit a model, which visitors can use in place of their own. @param {string} ref @returns {Promise<any[]>} */
   async examples(ref) {
     const number = this.knowledge.models.indexOf(ref);
     return number < 0 ? [] : this.read(`models/${number}-examples.json`);
@@ -116,7 +117,7 @@ export class Checkpoints {
     return facts;
   }
 
-  /** Bytes that a model still needs from the network, 0 where it is in memory, in the browser's cache, or small. @param {string} ref */
+  /** Return the bytes that must still be fetched for a model: 0 if it is small, in memory or in the browser's cache. @param {string} ref */
   async missing(ref) {
     const { root, files, own } = this.known(ref);
     if (this.#loaded.has(ref) || own || this.bytes(ref) < SMALL) return 0;
@@ -126,24 +127,24 @@ export class Checkpoints {
       ),
     );
     const left = needed.reduce((sum, size) => sum + size, 0);
-    return left < SMALL ? 0 : left; // small files are left that nothing reads
+    return left < SMALL ? 0 : left; // models never read some of their small files, so the cache lacks these
   }
 
-  /** Bytes of all files of a checkpoint. @param {string} ref */
+  /** Return the bytes of all files of a checkpoint. @param {string} ref */
   bytes = (ref) => Object.values(this.known(ref).files).reduce((sum, [size]) => sum + size, 0);
 
-  /** All models that are being loaded are here, or can't be had. */
+  /** Wait until every model that is being loaded is loaded or has failed. */
   quiet = () => Promise.allSettled(this.#loaded.values());
 
-  /** @param {string} ref */
+  /** Return whether a model is loaded or being loaded. @param {string} ref */
   isLoaded(ref) {
     return this.#loaded.has(ref);
   }
 
-  /** Load a model before a run asks for it, and time it, so that the first visitor, too, is told how long a run takes. @param {string} ref */
+  /** Load a model and time it before its first run, so that the page can say how long this run will take. @param {string} ref */
   async warm(ref) {
     if (this.#paces.has(ref)) return;
-    const model = await this.model(ref).catch(console.warn); // a run of it says why, too
+    const model = await this.model(ref).catch(console.warn); // a run of this model will show the error
     if (!model || this.#paces.has(ref)) return;
     if (model.seconds) this.#expected.set(ref, model.seconds);
     if (model.seconds && model.seconds > LONG) return;
@@ -156,7 +157,7 @@ export class Checkpoints {
   }
 
   /**
-   * A model that can compute.
+   * Return a loaded model, after loading it if necessary.
    * @param {string} ref @param {(done: number, total: number) => void} [progress] bytes @param {AbortSignal} [leave]
    * @returns {Promise<Loaded>}
    */
@@ -191,7 +192,7 @@ export class Checkpoints {
         return /** @type {Loaded} */ (Object.assign(model, this.facts(ref)?.process));
       })
       .catch((error) => {
-        if (this.#loaded.get(ref) === loading) this.#loaded.delete(ref); // a newer one may load meanwhile
+        if (this.#loaded.get(ref) === loading) this.#loaded.delete(ref); // another load may have started after a call of replace
         throw error;
       });
     this.#loaded.set(ref, loading);
@@ -199,5 +200,5 @@ export class Checkpoints {
   }
 }
 
-/** Where the files of a checkpoint of this page lie. @param {string} ref */
+/** Return the folder of a checkpoint that this page offers. @param {string} ref */
 const folderOf = (ref) => `checkpoints/${ref}`;

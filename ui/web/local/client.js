@@ -1,5 +1,5 @@
-// The client of a page without a server: the models compute in a worker of this browser, which begins when it is needed. A page
-// with a server has one beside it, for what needs no model.
+// The client of a page without a server: it runs the models in a worker of this browser, which starts when it is needed.
+// A page with a server also has this client, for the computations that need no model.
 import { token } from "../messages/client.js";
 import { isEnd } from "../run/stream.js";
 import { Catalogue } from "../words/catalogue.js";
@@ -10,56 +10,56 @@ import { cacheName } from "./files/store.js";
 /** @import { Client, Values } from "../messages/client.js" */
 /** @import { RunMessage } from "../messages/protocol.d.ts" */
 
-const LATER = 5000; // ms after which the page is kept for a visit without a network
-const PATIENCE = 3000; // ms that the worker has to answer when a run is stopped or replaced; after that another worker begins
+const LATER = 5000; // ms from the start until the page is stored, so that it opens without a network later
+const PATIENCE = 3000; // ms in which the worker must answer when a run is stopped or replaced; otherwise a new worker replaces it
 const INTERRUPTED = "This was interrupted, because a run had to be stopped: try again.";
 const BROKEN = "This browser could not start what computes here: try a newer one, or the installed lab.";
 
-/** Let the browser forget the models that it keeps. */
+/** Empty the browser's cache of models. Return the message that says so. */
 async function forget() {
   await globalThis.caches?.delete(cacheName(document.baseURI));
   return "The cache is empty: models are loaded anew.";
 }
 
 /**
- * A question on its way; `last` is the last message of a run.
+ * A question that the worker has not answered completely; `last` is the latest message of a run.
  * @typedef {{ question: Values, take: (answer: any) => void, last?: RunMessage<any> }} Waiting
  */
 
-/** @param {Given} given @returns {Client} */
+/** Return the client that runs models in this browser. @param {Given} given @returns {Client} */
 export const connect = (given) => new BrowserClient(given);
 
 class BrowserClient {
   session = token();
   items = [{ title: "Empty the cache of models", apart: true, save: forget }];
-  /** The questions that wait for an answer, by their numbers. @type {Map<number, Waiting>} */
+  /** The questions without a complete answer, by their numbers. @type {Map<number, Waiting>} */
   #waiting = new Map();
-  /** The newest run of each part. @type {Map<string, number>} */
+  /** The number of the newest run of each part. @type {Map<string, number>} */
   #newest = new Map();
-  #count = 0; // counts the questions
+  #count = 0; // number of questions so far
   #isBroken = false;
   /** @type {Worker | null} */
   #worker = null;
-  /** Checkpoints that the worker was told to load. @type {Set<string>} */
+  /** Checkpoints for which the worker has received the question "near". @type {Set<string>} */
   #near = new Set();
 
   /** @param {Given} given */
   constructor(given) {
     this.given = given;
-    if (given.knowledge) setTimeout(() => this.#keep(), LATER);
+    if (given.knowledge) setTimeout(() => this.#storePage(), LATER);
   }
 
-  // --- What the page calls
+  // --- The methods that the page calls
 
   /** @type {import("../messages/client.js").Ask} */
   ask = (/** @type {[string, string, any]} */ ...question) => this.#ask(...question);
 
-  /** @param {string | null} run */
+  /** Return the numbers of a run for its files. @param {string | null} run */
   kept(run) {
     return this.#ask("engine", "kept", { run });
   }
 
-  /** @param {string[]} refs */
+  /** Ask the worker to load models before they run. @param {string[]} refs models @param {boolean} fetch also those that the cache lacks */
   near(refs, fetch = false) {
     const fresh = fetch ? refs : refs.filter((ref) => !this.#near.has(ref));
     if (!fresh.length || /** @type {any} */ (navigator).connection?.saveData) return;
@@ -67,35 +67,35 @@ class BrowserClient {
     for (const ref of fresh) this.#near.add(ref);
   }
 
-  /** @type {Client["run"]} */
+  /** Start a run in the worker (see `Client`). @type {Client["run"]} */
   run(order, take, lost) {
     const { part } = order;
     let listens = true;
     const before = this.#waiting.has(this.#newest.get(part) ?? 0);
     const { plan = null, from = null } = "plan" in order ? order : {};
     const id = this.#send({ verb: "run", part, plan, from }, (answer) => {
-      if (!listens) this.#leave(part, answer);
+      if (!listens) this.#stopSketch(part, answer);
       else answer.error ? lost(answer.error) : take(answer);
     });
     this.#newest.set(part, id);
-    if (before) this.#insist(id);
+    if (before) this.#replaceIfSilent(id);
     return () => {
       listens = false;
-      this.#leave(part, this.#waiting.get(id)?.last);
+      this.#stopSketch(part, this.#waiting.get(id)?.last);
     };
   }
 
-  /** End a sketch that is left, but not while it loads a model, which a run may wait for. @param {string} part @param {any} message its newest one */
-  #leave(part, message) {
+  /** Stop a sketch that nobody watches. One that still loads a model goes on, as a run may need this model. @param {string} part @param {any} message the sketch's newest message */
+  #stopSketch(part, message) {
     const question = { verb: "ask", part: "engine", what: "stop", values: { run: message?.run } };
     if (part === "sketch" && message?.state === "running") this.#send(question, () => {});
   }
 
   /**
-   * What the worker would say before it has loaded anything; null where it has begun, or where only it knows.
+   * Answer a question without the worker while it is not started; return null if only the worker can answer.
    * @param {string} what @param {Values} values
    */
-  #early(what, values) {
+  #answerAtOnce(what, values) {
     const { first, known, words, models, device } = this.given;
     if (this.#worker || !known) return null;
     if (what === "models") return { models, device, known: true };
@@ -109,24 +109,25 @@ class BrowserClient {
 
   // --- The worker
 
-  /** @param {string} part @param {string} what @param {any} values @returns {Promise<any>} */
+  /** Ask a question and return the answer. @param {string} part @param {string} what @param {any} values @returns {Promise<any>} */
   #ask(part, what, values) {
     return new Promise((resolve) => {
-      const answer = this.#early(what, values);
+      const answer = this.#answerAtOnce(what, values);
       if (answer) return resolve(answer);
       const id = this.#send({ verb: "ask", part, what, values }, resolve);
-      if (what === "stop") this.#insist(id);
+      if (what === "stop") this.#replaceIfSilent(id);
     });
   }
 
+  /** Start a worker and send it the message "begin". */
   #start() {
     this.#near.clear();
     const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-    worker.addEventListener("message", ({ data: { id, answer } }) => this.#hear(id, answer));
+    worker.addEventListener("message", ({ data: { id, answer } }) => this.#receive(id, answer));
     worker.addEventListener("error", (event) => {
       console.error(event.message);
       this.#isBroken = true;
-      for (const id of [...this.#waiting.keys()]) this.#hear(id, { error: BROKEN });
+      for (const id of [...this.#waiting.keys()]) this.#receive(id, { error: BROKEN });
     });
     const { knowledge, first, known, words } = this.given;
     const folder = knowledge && new URL(knowledge, document.baseURI).href;
@@ -137,8 +138,8 @@ class BrowserClient {
     return worker;
   }
 
-  /** @param {number} id @param {any} answer one of many messages, for a run */
-  #hear(id, answer) {
+  /** Pass on an answer of the worker. @param {number} id of the question @param {any} answer for a run, one of its messages */
+  #receive(id, answer) {
     const asked = this.#waiting.get(id);
     if (!asked) return;
     const ends = asked.question.verb !== "run" || answer.error || isEnd(answer.state);
@@ -147,18 +148,18 @@ class BrowserClient {
     asked.take(answer);
   }
 
-  /** @param {Values} question @param {(answer: any) => void} take */
+  /** Send the worker a question. Return its number. @param {Values} question @param {(answer: any) => void} take called with each answer */
   #send(question, take) {
     const id = ++this.#count;
     this.#waiting.set(id, { question, take });
     this.#worker ??= this.#start();
-    if (this.#isBroken) this.#hear(id, { error: BROKEN });
+    if (this.#isBroken) this.#receive(id, { error: BROKEN });
     else this.#worker.postMessage({ ...question, id });
     return id;
   }
 
-  /** End the worker, and begin another one, unless it answers soon: it is within a step that takes long. @param {number} id */
-  #insist(id) {
+  /** Replace the worker if it has not answered after PATIENCE, as a long step may keep it busy. @param {number} id of the question */
+  #replaceIfSilent(id) {
     setTimeout(() => {
       const asked = this.#waiting.get(id);
       if (!asked || asked.last || this.#isBroken) return;
@@ -170,7 +171,7 @@ class BrowserClient {
     }, PATIENCE);
   }
 
-  /** Ask a question of the ended worker again, or report that its run was cut off. @param {Waiting} waiting */
+  /** Send a question of the ended worker to the new one, or report that its run was cut off. @param {Waiting} waiting */
   #resume({ question, take, last }) {
     const { verb, what, part } = question;
     /** @type {Partial<RunMessage<any>>} */
@@ -180,8 +181,8 @@ class BrowserClient {
     else take(what === "stop" ? {} : { error: INTERRUPTED });
   }
 
-  /** Keep the page for later, which is more than it needs now: after what it needs. */
-  async #keep() {
+  /** Store the page for visits without a network, after all models are loaded, as both need the network. */
+  async #storePage() {
     if (this.#worker) await this.#ask("engine", "quiet", {});
     const register = navigator.serviceWorker?.register(new URL("sw.js", document.baseURI));
     await register?.catch((error) => console.warn("The page will not open without a network.", error));

@@ -1,12 +1,12 @@
-// What the page learns of a checkpoint from what ui/static knows of it, before it is loaded.
+// The facts of a checkpoint that the page has before it loads the model: ui/static has written them to a file.
 import { COUNT, defaultCount } from "../plans/facts.js";
 import { schedule } from "../process/schedule.js";
 
 /** @import { CheckpointFacts, FactsAnswer, Home, ShippedSet, Sidecars, Spec } from "../messages/protocol.d.ts" */
 
-/** The facts of a checkpoint that ui/static wrote. own: the files of a model that was trained in this browser. @typedef {{ spec: Spec | null, home: Home | null, set?: ShippedSet | null, colours: number[][] | null, scheduler: any, sidecars: Sidecars | null, root?: string, commit?: string, own?: Map<string, Uint8Array<ArrayBuffer>>, files: Record<string, import("./files/store.js").Entry> }} WrittenFacts */
+/** The facts of a checkpoint, as ui/static writes them. own: the files of a model that was trained in this browser, by path. @typedef {{ spec: Spec | null, home: Home | null, set?: ShippedSet | null, colours: number[][] | null, scheduler: any, sidecars: Sidecars | null, root?: string, commit?: string, own?: Map<string, Uint8Array<ArrayBuffer>>, files: Record<string, import("./files/store.js").Entry> }} WrittenFacts */
 
-/** The facts of a model, null before they are known; its schedule may come as its scheduler_config.json. @param {WrittenFacts} known @returns {CheckpointFacts | null} */
+/** Return the facts of a model, null if they are unknown. If `scheduler` is a scheduler_config.json, the schedule is computed from it. @param {WrittenFacts} known @returns {CheckpointFacts | null} */
 export function factsIn({ spec, home, scheduler, sidecars, colours }) {
   if (!spec || !home || !sidecars) return null;
   const { T, beta, alphaBar, exploding } = scheduler.alphaBar ? scheduler : schedule(scheduler);
@@ -14,7 +14,7 @@ export function factsIn({ spec, home, scheduler, sidecars, colours }) {
 }
 
 /**
- * The answer to the page's question. pace: seconds of one picture's step, null where that is not known.
+ * Return the answer to the page's request for the facts of a model. pace: seconds of a step of one picture, null if unknown.
  * @param {string} ref @param {WrittenFacts} known @param {number | null} pace @param {boolean} isOwn @param {number} download bytes
  * @returns {FactsAnswer}
  */

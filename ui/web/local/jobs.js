@@ -1,4 +1,4 @@
-// A run in the worker: its messages, as ui/runs/log.py numbers them, and how it is stopped between two steps.
+// A run in the worker. It sends messages with the numbers that ui/runs/log.py uses, and can be stopped between two steps.
 
 import { token } from "../messages/client.js";
 import { evaluations, keyOf, left, recent } from "../plans/plan.js";
@@ -13,19 +13,19 @@ import { failure } from "../words/units.js";
 /** @typedef {Result | Opening | StrandStep | Training | Cloud} WorkerResult */
 
 const INTERVAL = 100; // ms between two messages with results
-const BREATH = 12; // ms of computing after which the worker hears whether it is to stop
+const BREATH = 12; // ms of computing after which the worker receives messages, such as a stop
 
 class Stopped extends Error {}
-/** The state with which a run was to begin is not kept any more. */
+/** The run should begin at a state of an earlier run, but this state is not stored. */
 class Gone extends Error {}
 
-/** @returns {never} */
-function gone() {
+/** Throw `Gone`. @returns {never} */
+function throwGone() {
   throw new Gone();
 }
 
-/** The end of this turn of the worker; a timer of 0 ms would take 4. */
-const breath = () =>
+/** Let the worker receive its waiting messages. This is quicker than a timer of 0 ms, which takes 4 ms. */
+const receiveMessages = () =>
   new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {
@@ -40,29 +40,29 @@ export class Run {
   #seq = 0;
   /** @type {State} */
   #state = "queued";
-  #leave = new AbortController(); // ends the download of a model
+  #download = new AbortController();
   /** @type {WorkerResult[]} */
   #results = [];
-  #sentAt = 0; // when, as performance.now()
+  #sentAt = 0; // time of the last message, as performance.now()
   #breathedAt = 0;
-  #countedAt = 0; // the last step was
-  #stepBegan = 0; // the step under way began
-  /** Seconds of the last steps: what they take one after another, and what they took. @type {{ alone: number, taken: number } | null} */
+  #countedAt = 0; // time of the last finished step, as performance.now()
+  #stepBegan = 0; // time at which the current step began, as performance.now()
+  /** For the last steps, the expected seconds with one worker (alone) and the measured seconds (taken). @type {{ alone: number, taken: number } | null} */
   #pace = null;
-  /** Steps of each kind that were done, by `keyOf`. @type {Map<string, number>} */
+  /** Number of finished steps of each kind, by `keyOf`. @type {Map<string, number>} */
   #done = new Map();
-  #evaluations = 0; // done
+  #evaluations = 0; // finished evaluations of the network, each for one picture
   /** @type {Computation | null} */
   computation = null;
   /** The loaded models, one for each checkpoint of the run. @type {Loaded[]} */
   models = [];
-  /** The numbers that the computation keeps for files. @type {any} */
+  /** The data that the computation stores for the files of the run. @type {any} */
   recording = null;
-  /** What the computation keeps so that another run can begin at one of its states. @type {any} */
+  /** States that the computation stores, so that another run can begin at one of them. @type {any} */
   states = null;
 
   /**
-   * @param {Pool} pool @param {string} part @param {Plan} plan
+   * @param {Pool} pool the workers @param {string} part @param {Plan} plan
    * @param {(message: RunMessage<WorkerResult>) => void} send @param {From | null} [from] null for a whole run
    * @param {number} [interval] ms between two messages with results
    */
@@ -76,80 +76,81 @@ export class Run {
     this.from = from;
   }
 
+  /** Stop after the current step. */
   stop() {
-    this.#leave.abort();
-    this.#say("stopping");
+    this.#download.abort();
+    this.#report("stopping");
   }
 
-  /** @param {() => Promise<Computation>} find how it is computed */
+  /** Compute the plan and send messages until the end, also about errors. @param {() => Promise<Computation>} find loads the part's computation */
   async run(find) {
     try {
-      this.#say("queued");
+      this.#report("queued");
       const computation = await find();
       this.computation = computation;
-      if (this.from) this.plan = computation.after?.(this.plan, this.from) ?? gone();
+      if (this.from) this.plan = computation.after?.(this.plan, this.from) ?? throwGone();
       const { plan } = this;
       for (const ref of plan.refs) this.models.push(await this.#load(ref));
       this.recording = computation.record(plan);
-      this.#say("running", { status: { kind: "first" } });
-      await breath();
+      this.#report("running", { status: { kind: "first" } });
+      await receiveMessages();
       this.#breathedAt = this.#stepBegan = performance.now();
       await computation.compute(plan, this.models, this);
       const { files } = this.checkpoints;
-      this.#say("finished", { status: files.isFull ? { kind: "full" } : null });
+      this.#report("finished", { status: files.isFull ? { kind: "full" } : null });
       files.isFull = false;
     } catch (error) {
-      if (error instanceof Stopped) return this.#say("stopped");
-      if (error instanceof Gone) return this.#say("error", { status: { kind: "gone" } });
-      this.#say("error", { text: failure(error) });
+      if (error instanceof Stopped) return this.#report("stopped");
+      if (error instanceof Gone) return this.#report("error", { status: { kind: "gone" } });
+      this.#report("error", { text: failure(error) });
     } finally {
-      this.models = []; // the worker keeps a run after its end
+      this.models = []; // the worker keeps the run for its recording, but the models need much memory
       this.pool.end(this);
     }
   }
 
-  /** @param {string} ref */
+  /** Load a model, and send its progress. @param {string} ref */
   async #load(ref) {
     await this.checkpoints.learn(ref);
     const began = performance.now();
-    if (!this.checkpoints.isLoaded(ref)) this.#say("loading", { status: { kind: "load", ref } });
+    if (!this.checkpoints.isLoaded(ref)) this.#report("loading", { status: { kind: "load", ref } });
     const progress = (/** @type {number} */ done, /** @type {number} */ total) => {
       const speed = done / Math.max(0.001, (performance.now() - began) / 1000);
       if (performance.now() - this.#sentAt < INTERVAL) return;
       /** @type {RunStatus} */
       const status = done < total ? { kind: "download", ref, done, total, speed } : { kind: "load", ref };
-      this.#say("loading", { status, progress: done / total, left: (total - done) / speed });
+      this.#report("loading", { status, progress: done / total, left: (total - done) / speed });
     };
-    const model = await this.checkpoints.model(ref, progress, this.#leave.signal).catch((error) => {
-      this.#check();
+    const model = await this.checkpoints.model(ref, progress, this.#download.signal).catch((error) => {
+      this.#throwIfStopped();
       throw error;
     });
-    this.#check();
+    this.#throwIfStopped();
     return model;
   }
 
-  #check() {
+  #throwIfStopped() {
     if (this.#state === "stopping") throw new Stopped();
   }
 
-  // --- What the computation calls
+  // --- The methods that the computation calls
 
-  /** @param {WorkerResult} result */
+  /** Add a result, to be sent with the next message. @param {WorkerResult} result */
   give(result) {
     this.#results.push(result);
-    if (performance.now() - this.#sentAt > this.interval) this.#running();
+    if (performance.now() - this.#sentAt > this.interval) this.#reportProgress();
   }
 
-  /** Share the strands of a phase of the plan among workers. @param {number} phase @param {any} [given] as `Computation.chains` takes it */
+  /** Share the strands of a phase of the plan among workers. @param {number} phase @param {any} [given] argument of `Computation.chains` */
   share = (phase, given) => this.pool.share(this, phase, given);
 
-  /** So many steps of a kind are done, which took the seconds since the last call, or others. @param {StepKind} kind */
+  /** Count finished steps of a kind, and note their seconds: by default, those since the last call. @param {StepKind} kind */
   async count(kind, steps = 1, seconds = (performance.now() - this.#stepBegan) / 1000) {
     const done = this.#done.get(keyOf(kind)) ?? 0;
     const known = this.checkpoints.pace(kind);
-    // The first step is slower, as workers begin with it.
+    // The first step is not measured unless no time is known, as it is slower: the workers start with it.
     if (done >= 1 || known === null) this.checkpoints.note(kind.ref, seconds, kind.batch * steps);
-    if (done >= 1 && known !== null) this.#took(known * steps);
+    if (done >= 1 && known !== null) this.#updatePace(known * steps);
     this.#countedAt = performance.now();
     this.#done.set(keyOf(kind), done + steps);
     this.#evaluations += kind.batch * steps;
@@ -157,37 +158,38 @@ export class Run {
     this.#stepBegan = performance.now();
   }
 
-  /** Steps that one worker does in so many seconds have been done since the last ones. @param {number} seconds */
-  #took(seconds) {
+  /** Compare the seconds since the last steps with those that one worker would have taken for the new ones. @param {number} seconds of one worker */
+  #updatePace(seconds) {
     const taken = (performance.now() - this.#countedAt) / 1000;
     const kept = recent(taken);
     const before = this.#pace ?? { alone: 1, taken: 1 / this.pool.gain(this) };
     this.#pace = { alone: kept * before.alone + seconds, taken: kept * before.taken + taken };
   }
 
-  /** Hear whether it is to stop, every few milliseconds. */
+  /** Receive messages and report the progress every few milliseconds. Throw `Stopped` if the run has to stop. */
   async breathe() {
     const now = performance.now();
     if (now - this.#breathedAt > BREATH) {
-      if (now - this.#sentAt > this.interval) this.#running();
-      await breath();
+      if (now - this.#sentAt > this.interval) this.#reportProgress();
+      await receiveMessages();
       this.#breathedAt = performance.now();
     }
-    this.#check();
+    this.#throwIfStopped();
   }
 
-  #running() {
+  /** Send the progress (0…1) and the seconds that are left. */
+  #reportProgress() {
     const { steps } = this.plan;
     const progress = this.#evaluations / Math.max(1, evaluations(steps));
     const seconds = left(steps, this.checkpoints.pace, this.#done);
     const share = this.#pace ? this.#pace.taken / this.#pace.alone : 1 / this.pool.gain(this);
-    this.#say("running", { progress: Math.min(1, progress), left: seconds && seconds * share });
+    this.#report("running", { progress: Math.min(1, progress), left: seconds && seconds * share });
   }
 
-  /** @param {State} state @param {Partial<Pick<RunMessage<any>, "status" | "text" | "progress" | "left">>} more @returns {void} */
-  #say(state, { status = null, text = "", progress = null, left = null } = {}) {
+  /** Send a message with all new results. @param {State} state @param {Partial<Pick<RunMessage<any>, "status" | "text" | "progress" | "left">>} more @returns {void} */
+  #report(state, { status = null, text = "", progress = null, left = null } = {}) {
     if (isEnd(this.#state)) return;
-    const follows = NEXT[this.#state].includes(state); // else it stops
+    const follows = NEXT[this.#state].includes(state); // false if a stopping run reports its progress: it stays stopping
     if (follows) this.#state = state;
     this.#seq += 1;
     this.#sentAt = performance.now();

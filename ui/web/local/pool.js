@@ -1,6 +1,6 @@
-// The workers of a run. A strand is what one of them computes without the others: the chain of a picture. Another worker
-// gets the plan of the run with the numbers of its strands. This one computes all other strands, and puts the steps together
-// in the order in which the run asks for them.
+// The workers of a run. A strand is a part of the run that one worker can compute alone, such as the chain of a picture.
+// A helper is another worker: it gets the plan of the run and the numbers of its strands. The main worker computes the
+// other strands and passes on all steps in the order in which the run takes them.
 
 import { gain, shares } from "../plans/strands.js";
 import { isEnd } from "../run/stream.js";
@@ -10,29 +10,29 @@ import { isEnd } from "../run/stream.js";
 /** @import { Checkpoints } from "./checkpoints.js" */
 /** @import { Run } from "./jobs.js" */
 
-/** The share of a computation that another worker takes. given: the argument of `Computation.chains`. @typedef {{ phase: number, given: any, numbers: number[] }} Share */
-/** A step of it. @typedef {{ kind: "seen", number: number, index: number, seen: Seen }} StrandStep */
-/** What the page knows of the computer. memory: in GB, and whether it is a phone; undefined where a browser does not say. @typedef {{ cores?: number, memory?: number, mobile?: boolean }} Machine */
+/** The strands of a phase that a helper computes. given: the argument of `Computation.chains`. numbers: the strands' indices. @typedef {{ phase: number, given: any, numbers: number[] }} Share */
+/** A helper's result: step `index` of strand `number`. @typedef {{ kind: "seen", number: number, index: number, seen: Seen }} StrandStep */
+/** The visitor's computer. memory: in GB. mobile: whether it is a phone. A value is undefined if the browser does not tell it. @typedef {{ cores?: number, memory?: number, mobile?: boolean }} Machine */
 
-const PATIENCE = 10_000; // ms without a step after which a worker is given up,
-const STEPS = 3; // unless so many steps take longer
-const GLANCE = 100; // ms after which a run that waits looks whether it is to stop
-/** Bytes of a worker without a model; what a model takes, in bytes of its files. Measured: see docs/performance.md. */
+const PATIENCE = 10_000; // ms without a step after which a helper is ended, but see STEPS
+const STEPS = 3; // a helper may always be silent for the time of this many steps
+const GLANCE = 100; // ms after which a waiting run checks whether it has to stop
+/** Bytes of a worker without a model, and bytes of memory for each byte of a model's files (measured in docs/performance.md). */
 const [WORKER, LOADED] = [10e6, 3];
-const [LITTLE, MUCH] = [130e6, 1000e6]; // bytes that all workers may take; the second where a browser says that there is much
-const PLENTY = 8; // GB
+const [LITTLE, MUCH] = [130e6, 1000e6]; // bytes of memory for all workers; MUCH if the browser reports at least PLENTY
+const PLENTY = 8; // GB of memory
 
 class Strand {
-  /** Steps that were not asked for yet. @type {Seen[]} */
+  /** Computed steps that the run has not taken yet. @type {Seen[]} */
   #ready = [];
-  #known = 0; // steps that were asked for or are ready
-  #made = 0; // steps that this worker has computed
+  #known = 0; // number of steps that are computed, by this worker or a helper
+  #made = 0; // number of steps that this worker has computed itself
   /** @type {AsyncIterator<Seen> | null} */
   #steps = null;
-  #chains; // that have not ended
-  at = Number.POSITIVE_INFINITY; // s of the newest step,
-  seconds = 0; // and what it took
-  /** Who computes it, null for this worker. @type {Helper | null} */
+  #chains; // number of chains of this strand that have not ended
+  at = Number.POSITIVE_INFINITY; // time s of the newest step
+  seconds = 0; // duration of the newest step
+  /** The helper that computes the strand, null for this worker. @type {Helper | null} */
   helper = null;
 
   /** @param {Outline} outline @param {() => AsyncIterator<Seen>} begin */
@@ -42,16 +42,17 @@ class Strand {
     this.#chains = cost ? chains : 0;
   }
 
+  /** Whether all chains of the strand have ended. */
   get isDone() {
     return this.#chains === 0;
   }
 
-  /** Whether this worker computes the next step. It goes on until a helper that joined late has caught up. */
+  /** Whether this worker computes the next step: also a strand that a helper has taken over, until the helper has caught up. */
   get isHere() {
     return !this.helper || (this.#made > 0 && this.#made === this.#known);
   }
 
-  /** Compute a step. */
+  /** Compute the next step in this worker. */
   async make() {
     this.#steps ??= this.begin();
     const began = performance.now();
@@ -59,7 +60,7 @@ class Strand {
     this.take(this.#made++, { ...value, seconds: (performance.now() - began) / 1000 });
   }
 
-  /** A step was computed; a second time where a helper has come or gone. @param {number} index @param {Seen} seen */
+  /** Add a computed step, unless it is here already: two workers may compute the same step when a helper joins or leaves. @param {number} index @param {Seen} seen */
   take(index, seen) {
     if (index !== this.#known) return;
     this.#known += 1;
@@ -69,11 +70,11 @@ class Strand {
     if (seen.s === 0) this.#chains -= 1;
   }
 
-  /** The next step, if it is here. */
+  /** Return the next computed step, undefined if there is none yet. */
   next = () => this.#ready.shift();
 }
 
-/** The strand whose step is computed next, null when all are done. @param {Strand[]} strands */
+/** Return the strand whose step is computed next: of the first unfinished turn the noisiest. Return null if all are done. @param {Strand[]} strands */
 function nextStrand(strands) {
   /** @type {Strand | null} */
   let found = null;
@@ -82,44 +83,44 @@ function nextStrand(strands) {
   return found;
 }
 
-/** Another worker, which is asked as the page asks the first one. */
+/** Another worker. It receives questions as the page's client sends them. */
 class Helper {
-  /** What hears the answers of each question. @type {Map<number, (answer: any) => void>} */
+  /** The function that takes the answers to a question, by the question's number. @type {Map<number, (answer: any) => void>} */
   #takes = new Map();
   #asked = 0;
-  #refs = ""; // that it has loaded, or is loading
+  #refs = ""; // names of the models that the helper has loaded or is loading
   /** @type {Promise<unknown>} */
   #loaded = Promise.resolve();
-  heard = 0; // when, as performance.now()
+  heard = 0; // time of the last message from this helper, as performance.now()
 
-  /** @param {Worker} worker @param {() => void} lost */
+  /** @param {Worker} worker @param {() => void} lost called when the worker fails */
   constructor(worker, lost) {
     this.worker = worker;
     this.lost = lost;
     worker.addEventListener("message", ({ data: { id, answer } }) => {
       this.heard = performance.now();
       const take = this.#takes.get(id);
-      if (!answer.state || isEnd(answer.state)) this.#takes.delete(id); // a run gives many
+      if (!answer.state || isEnd(answer.state)) this.#takes.delete(id); // a run sends several answers, others one
       take?.(answer);
     });
     for (const wrong of ["error", "messageerror"]) worker.addEventListener(wrong, lost);
   }
 
-  /** @param {Record<string, unknown>} question @param {(answer: any) => void} [take] */
+  /** Send the helper a question. @param {Record<string, unknown>} question @param {(answer: any) => void} [take] called with each answer */
   ask(question, take = () => {}) {
     const id = ++this.#asked;
     this.#takes.set(id, take);
     this.worker.postMessage({ ...question, id });
   }
 
-  /** Load checkpoints, and forget all others. @param {Record<string, unknown>} known what is known of each */
+  /** Let the helper load these checkpoints and forget all others. Resolves when it has. @param {Record<string, unknown>} known facts of each checkpoint */
   load(known) {
     const refs = Object.keys(known).join("\n");
     if (refs !== this.#refs) {
       /** @type {Promise<unknown>} */
       const loaded = new Promise((resolve) => {
         const question = { verb: "ask", part: "engine", what: "load", values: { known } };
-        const isNeeded = () => loaded === this.#loaded; // it may be told to forget what it loads
+        const isNeeded = () => loaded === this.#loaded; // a later call may have asked for other models
         this.ask(question, (answer) => (answer.error && isNeeded() ? this.lost() : resolve(null)));
       });
       this.#loaded = loaded;
@@ -129,12 +130,12 @@ class Helper {
   }
 }
 
-/** The strands of a phase of a run. */
+/** The strands of a phase of a run, which this worker and its helpers compute. */
 class Shared {
   #wake = () => {};
-  helpers = 0; // that compute some of them
+  helpers = 0; // number of helpers that compute some strands
 
-  /** @param {Run} work @param {Strand[]} strands @param {(helper: Helper) => void} lose */
+  /** @param {Run} work @param {Strand[]} strands @param {(helper: Helper) => void} lose ends a helper that is silent too long */
   constructor(work, strands, lose) {
     this.work = work;
     this.strands = strands;
@@ -149,12 +150,12 @@ class Shared {
     helper.ask({ verb: "run", part, plan, share }, ({ error, state, results = [] }) => {
       for (const { number, index, seen } of /** @type {StrandStep[]} */ (results))
         this.strands[number].take(index, seen);
-      if (error || (isEnd(state) && state !== "finished")) this.leave(helper); // an error of the run comes here, too
+      if (error || (isEnd(state) && state !== "finished")) this.leave(helper); // this worker then meets the same error, if the run caused it
       this.#wake();
     });
   }
 
-  /** From now on this worker computes what a helper did. @param {Helper} helper */
+  /** Give a helper's strands back to this worker. @param {Helper} helper */
   leave(helper) {
     const left = this.strands.filter((one) => one.helper === helper);
     if (left.length) this.helpers -= 1;
@@ -162,10 +163,10 @@ class Shared {
     this.#wake();
   }
 
-  /** The next step of a strand. @param {number} number @returns {Promise<Seen>} */
+  /** Return the next step of a strand, after computing other strands or waiting for a helper. @param {number} number @returns {Promise<Seen>} */
   async next(number) {
     const strand = this.strands[number];
-    let waits = 0; // since when, as performance.now()
+    let waits = 0; // time at which the waiting began, as performance.now()
     for (;;) {
       const seen = strand.next();
       if (seen) return seen;
@@ -181,11 +182,12 @@ class Shared {
     }
   }
 
-  /** How long a helper may be silent, in ms. */
+  /** The ms that a helper may be silent. */
   get #patience() {
     return Math.max(PATIENCE, 1000 * STEPS * Math.max(...this.strands.map(({ seconds }) => seconds)));
   }
 
+  /** Wait until a helper sends a message or leaves, at most GLANCE. */
   #news() {
     return new Promise((resolve) => {
       this.#wake = () => resolve(null);
@@ -197,13 +199,13 @@ class Shared {
 export class Pool {
   /** @type {Helper[]} */
   #helpers = [];
-  #isClosed = false; // one could not begin, has failed, or can't load a model: there are no new ones
-  /** What they compute now. @type {Shared | null} */
+  #isClosed = false; // true once a helper could not start, has failed or could not load a model: no new helper starts
+  /** The phase that this worker and the helpers compute, null between phases. @type {Shared | null} */
   #now = null;
 
   /**
    * @param {Checkpoints} checkpoints @param {Machine} [machine]
-   * @param {(() => Worker) | null} [start] another worker, which has been told what this one was at its beginning
+   * @param {(() => Worker) | null} [start] starts a worker with this one's settings; null in a helper, which starts none
    */
   constructor(checkpoints, machine = {}, start = null) {
     this.checkpoints = checkpoints;
@@ -211,13 +213,13 @@ export class Pool {
     this.start = start;
   }
 
-  /** Whether the browser says that there is much memory. */
+  /** Whether the browser reports much memory and no phone. */
   get isLarge() {
     const { memory = 0, mobile = true } = this.machine;
     return memory >= PLENTY && !mobile;
   }
 
-  /** How many workers a run of some checkpoints may have. @param {string[]} refs */
+  /** Return how many workers a run of these checkpoints may have, by processor cores and memory. @param {string[]} refs */
   limit(refs) {
     if (!this.start || refs.some((ref) => this.checkpoints.onGpu.has(ref))) return 1;
     const { cores = 1 } = this.machine;
@@ -226,13 +228,13 @@ export class Pool {
     return Math.max(1, Math.min(cores, fit, this.#isClosed ? 1 + this.#helpers.length : cores));
   }
 
-  /** How many times as quick a run is as with one worker, now. @param {Run} work */
+  /** Return the speed of a run with its present helpers, relative to one worker. @param {Run} work */
   gain(work) {
     const helpers = this.#now?.work === work ? this.#now.helpers : 0;
     return gain(work.plan, 1 + helpers);
   }
 
-  /** Begin the strands of a phase of a run, with as many workers as there are strands in its largest phase. @param {Run} work @param {number} phase @param {any} given */
+  /** Start a phase of a run. Its workers are at most as many as the strands of the largest phase. Return its strands. @param {Run} work @param {number} phase @param {any} given */
   share(work, phase, given) {
     const { computation, plan, models } = work;
     const { refs, strands: phases = [] } = plan;
@@ -255,7 +257,7 @@ export class Pool {
     return shared;
   }
 
-  /** No helper computes any more. @param {Run} [work] only for this run */
+  /** Let all helpers rest. @param {Run} [work] only if they compute this run */
   end(work) {
     if (!this.#now || (work && this.#now.work !== work)) return;
     for (const helper of this.#helpers) {
@@ -265,7 +267,7 @@ export class Pool {
     this.#now = null;
   }
 
-  /** The helper of a number, which may have to begin. @param {number} i @returns {Helper | null} */
+  /** Return helper `i`, after starting it if necessary; null if it can't start. @param {number} i @returns {Helper | null} */
   #helper(i) {
     if (this.#helpers[i] || this.#isClosed || !this.start) return this.#helpers[i] ?? null;
     try {
@@ -282,7 +284,7 @@ export class Pool {
     }
   }
 
-  /** @param {Helper} helper */
+  /** End a helper, and compute its strands here. @param {Helper} helper */
   #lose(helper) {
     this.#helpers = this.#helpers.filter((one) => one !== helper);
     helper.worker.terminate();
@@ -290,7 +292,7 @@ export class Pool {
   }
 }
 
-/** What a run is in a helper: the steps of its share. @param {Computation} computation @param {Share} share @returns {Computation} */
+/** Return a computation that computes only the strands of a share, for a helper. @param {Computation} computation @param {Share} share @returns {Computation} */
 export function helperRun(computation, { phase, given, numbers }) {
   /** @param {Plan} plan @param {Loaded[]} models @param {Run} work */
   async function compute(plan, models, work) {

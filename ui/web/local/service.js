@@ -1,18 +1,18 @@
 // The service worker of a page without a server: after the first visit the page opens offline. ui/static writes it to the
-// folder's root, with the version and the list of all files of the page; models are kept by files/store.js.
+// folder's root, with the version and the list of all files of the page. Models have their own cache (files/store.js).
 //
-// A version has a cache of its own, which is complete before it is used, and a page keeps the version that it began with:
-// so old and new files are never together.
+// Each version has its own cache, which is used only when it is complete, and a page keeps the version with which it
+// began. So a page never mixes old and new files.
 
 const worker = /** @type {any} */ (self);
 const VERSION = "VERSION";
 /** @type {string[]} */
 const FILES = JSON.parse('"FILES"');
 const HERE = new URL("./", worker.location.href);
-const OURS = `lab-page ${HERE.pathname} `; // the caches of this folder; another lab of the origin has its own
+const OURS = `lab-page ${HERE.pathname} `; // beginning of the names of the caches for this page; another page of the origin has others
 const CACHE = OURS + VERSION;
 
-/** Put all files into the cache; if one can't be had, the version before stays. */
+/** Put all files into the cache. If one can't be fetched, this throws, and the browser keeps the previous version. */
 async function install() {
   const cache = await caches.open(CACHE);
   await cache.addAll(
@@ -20,20 +20,21 @@ async function install() {
   );
 }
 
+/** Delete the caches of other versions and serve the open pages. */
 async function activate() {
   const names = await caches.keys();
   await Promise.all(names.filter((name) => name.startsWith(OURS) && name !== CACHE).map((name) => caches.delete(name)));
   await worker.clients.claim();
 }
 
-/** A file, from the cache of this version. What is not in FILES, as not every visitor needs it, is kept when it first comes. @param {Request} request */
+/** Answer a request from this version's cache, else from the network. FILES lacks what few visitors need; that is cached when it is first fetched. @param {Request} request */
 async function answer(request) {
   const cache = await caches.open(CACHE);
   const found = request.mode === "navigate" ? await cache.match("./") : await cache.match(request);
   if (found) return found;
   const fetched = await fetch(request);
   if (fetched.ok && request.url.startsWith(`${HERE.href}web/`))
-    await cache.put(request, fetched.clone()).catch(console.warn); // no room
+    await cache.put(request, fetched.clone()).catch(console.warn); // the cache may be full
   return fetched;
 }
 

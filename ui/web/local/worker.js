@@ -1,4 +1,4 @@
-// What computes in the browser: answers the client's questions, and runs.
+// The worker that computes in the browser. It answers the questions of client.js and runs the plans of all parts.
 
 import { UserError } from "../process/errors.js";
 import { failure, NEEDS_SERVER } from "../words/units.js";
@@ -16,35 +16,36 @@ import { helperRun, Pool } from "./pool.js";
 
 /** The newest run of each part. @type {Map<string, Run>} */
 const runs = new Map();
-/** @param {string} id */
+/** Return the run with this id, if it is the newest of its part. @param {string} id */
 const find = (id) => [...runs.values()].find((run) => run.id === id);
 const GONE = "This run is no longer here: press Run again";
-/** Whether this name of a timed network means the 2-D example, which is no checkpoint. @param {string} name */
+/** Return whether the name means a network of the part "plane", which has no checkpoint. @param {string} name */
 const isOfPlane = (name) => name.startsWith("plane-");
 
-/** Everything else waits for this. @type {Promise<{ checkpoints: Checkpoints, pool: Pool }>} */
+/** Resolves when the message "begin" has been handled; every question waits for it. @type {Promise<{ checkpoints: Checkpoints, pool: Pool }>} */
 let ready;
 
-/** @param {{ folder?: string, base: string, words: Words, machine?: Machine, known?: Record<string, WrittenFacts> }} question of what Python has written, none beside a server; of the page; the page's words; none in a helper; what the page knows of checkpoints */
+/** Prepare the worker. folder: address of the JSON files of ui/static, undefined if there is a server. base: the page's address. machine: undefined in a helper. known: facts that the page has. @param {{ folder?: string, base: string, words: Words, machine?: Machine, known?: Record<string, WrittenFacts> }} message */
 async function begin({ folder, base, words, machine, known }) {
   const read = async (/** @type {string} */ name) => (await fetch(`${folder}/${name}`)).json();
   const written = folder ? await read("knowledge.json") : { models: [], answers: {}, words };
   const checkpoints = new Checkpoints(written, new Files(base), read);
   if (known) checkpoints.replace(known);
-  const pool = new Pool(checkpoints, machine, machine && globalThis.Worker ? helper : null);
+  const pool = new Pool(checkpoints, machine, machine && globalThis.Worker ? startHelper : null);
   return { checkpoints, pool };
 
-  function helper() {
+  /** Start another worker with the same settings. */
+  function startHelper() {
     const made = new Worker(location.href, { type: "module" });
     made.postMessage({ verb: "begin", folder, base, words });
     return made;
   }
 }
 
-/** @param {unknown} error */
+/** Return the answer that reports an error. @param {unknown} error */
 const refusal = (error) => ({ error: failure(error) });
 
-/** @param {Pool} pool @returns {Record<string, Answer>} */
+/** Return a function for each question of the client. @param {Pool} pool @returns {Record<string, Answer>} */
 const questions = (pool, { checkpoints, isLarge } = pool) => ({
   models() {
     const { models, device } = checkpoints.knowledge.answers.models;
@@ -56,6 +57,7 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
     await checkpoints.learn(ref);
     return { ...(await checkpoints.answer(ref)), examples: pictures ? await checkpoints.examples(ref) : [] };
   },
+  /** Load models of which a run is likely. fetch: also those that must be downloaded, if there is much memory. */
   async near({ refs, fetch }) {
     for (const ref of refs) {
       await checkpoints.learn(ref);
@@ -63,10 +65,12 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
     }
     return {};
   },
+  /** Answer when no model is being loaded. */
   async quiet() {
     await checkpoints.quiet();
     return {};
   },
+  /** Answer with the seconds of a step and the bytes to download, for each model. */
   async pace({ refs }) {
     for (const ref of refs) if (!isOfPlane(ref)) await checkpoints.learn(ref);
     for (const ref of refs)
@@ -83,9 +87,9 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
     return { paces: Object.fromEntries(paces), device: "CPU", busy: false, tflop: null, workers };
   },
   emoji: () => checkpoints.read("emoji.json"),
-  cards: () => checkpoints.read("cards.json"), // the cards of the course
+  cards: () => checkpoints.read("cards.json"),
   run() {
-    throw new UserError(GONE); // with the worker of the page before
+    throw new UserError(GONE); // a question about a run of an earlier page, whose worker has ended
   },
   stop({ run }) {
     find(run)?.stop();
@@ -96,11 +100,13 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
     if (!recording || !plan) throw new UserError(GONE);
     return { ...recording, about: plan.refs.map(() => ({ revision: null, engine: "browser · fp32" })) };
   },
+  /** In a helper, load these models and forget all others. */
   async load({ known }) {
     checkpoints.replace(known);
     for (const ref of Object.keys(known)) await checkpoints.model(ref);
     return {};
   },
+  /** In a helper, stop all runs. */
   rest() {
     for (const run of runs.values()) run.stop();
     return {};
@@ -108,20 +114,20 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
   room: () => ({ why: checkpoints.knowledge.answers.room }),
 });
 
-/** @param {{ what: string, values: any }} question */
+/** Return the answer to a question of the client. @param {{ what: string, values: any }} question */
 async function answer({ what, values }) {
   const { pool } = await ready;
   return questions(pool)[what](values);
 }
 
-/** How a part is computed: each has a module for this, which comes when it is first asked for. @param {string} part @returns {Promise<Computation>} */
+/** Load the module that computes a part. @param {string} part @returns {Promise<Computation>} */
 async function computationOf(part) {
   const { computation } = await import(`../parts/${part}/compute.js`);
   if (!computation) throw new UserError(NEEDS_SERVER);
   return computation;
 }
 
-/** Answer what a training asks. Few visitors train, so its modules come when it begins. @param {any} question */
+/** Answer a question of a training. Few visitors train, so its modules load with the first question. @param {any} question */
 async function learn(question) {
   const { id } = question;
   try {
@@ -137,7 +143,7 @@ addEventListener("message", async ({ data }) => {
   if (verb === "learn") return learn(data);
   const send = (/** @type {any} */ content) => postMessage({ id, answer: content });
   if (verb === "begin") {
-    ready = begin(data); // each question says why, if this fails
+    ready = begin(data); // if this fails, each later question is answered with the error
     return;
   }
   if (verb !== "run") return answer(data).then(send, (error) => send(refusal(error)));

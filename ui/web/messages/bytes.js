@@ -1,33 +1,33 @@
-// Arrays and objects that come and go as text.
+// Converts bytes to text and back, compresses them, and parses JSON.
 
-/** The bytes of a text, base64 or base64url. @param {string} text */
+/** Return the bytes of a text in base64 or base64url. @param {string} text */
 export const bytes = (text) =>
   Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) => character.charCodeAt(0));
 
-/** @param {Uint8Array} content */
+/** Return bytes as base64, in pieces that `String.fromCharCode` can take. @param {Uint8Array} content */
 export function base64(content) {
   let text = "";
   for (let i = 0; i < content.length; i += 32768) text += String.fromCharCode(...content.subarray(i, i + 32768));
   return btoa(text);
 }
 
-/** Bytes on their way through a compression of zlib, or back. @param {Uint8Array} content @param {CompressionStream | DecompressionStream} stream */
+/** Return the stream of bytes that a compression or its inverse makes of the content. @param {Uint8Array} content @param {CompressionStream | DecompressionStream} stream */
 const through = (content, stream) => new Blob([/** @type {any} */ (content)]).stream().pipeThrough(stream);
 
-/** @param {ReadableStream} stream */
+/** Return all bytes of a stream. @param {ReadableStream} stream */
 const whole = async (stream) => new Uint8Array(await new Response(stream).arrayBuffer());
 
-/** @param {Uint8Array} content */
+/** Compress bytes in the format of zlib. @param {Uint8Array} content */
 export const packed = (content) => whole(through(content, new CompressionStream("deflate")));
 
-/** Unpack the bytes that `packed` made, piece by piece. @param {Uint8Array} content @param {CompressionFormat} format @returns {ReadableStream<Uint8Array>} */
+/** Decompress bytes piece by piece. @param {Uint8Array} content @param {CompressionFormat} format @returns {ReadableStream<Uint8Array>} */
 export const unpacking = (content, format = "deflate") => through(content, new DecompressionStream(format));
 
-/** @param {Uint8Array} content */
+/** Decompress the bytes that `packed` has made. @param {Uint8Array} content */
 export const unpacked = (content) => whole(unpacking(content));
 
 /**
- * The object that a text is as JSON, or bytes in UTF-8; null for anything else.
+ * Parse a text, or bytes in UTF-8, as a JSON object. Return null if it is anything else.
  * @param {string | Uint8Array} content @returns {Record<string, any> | null}
  */
 export function jsonObject(content) {
@@ -36,6 +36,6 @@ export function jsonObject(content) {
     const found = JSON.parse(text);
     return found instanceof Object && !Array.isArray(found) ? found : null;
   } catch {
-    return null; // JSON.parse and TextDecoder have no other way to say what is no JSON and no UTF-8
+    return null; // JSON.parse and TextDecoder report invalid content only by errors
   }
 }

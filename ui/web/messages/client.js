@@ -1,67 +1,67 @@
-// How the page reaches what computes: questions, runs and their messages, files. The server's client stands in
-// server/client.js, the browser's own in local/client.js; the page is told which it has.
+// The types of a client. The page uses a client to ask questions, run plans and save files, whether a server computes
+// (server/client.js) or the browser itself (local/client.js).
 
-/** @typedef {{ error: string, again?: number, lost?: boolean }} Refusal a sentence for the user; again: seconds until the same may be answered, where it is refused only for now; lost: no answer has come */
-/** @typedef {Record<string, unknown>} Values of a form, by the names of its fields */
+/** @typedef {{ error: string, again?: number, lost?: boolean }} Refusal error: a sentence for the user. again: seconds after which the page may ask once more. lost: whether there was no answer */
+/** @typedef {Record<string, unknown>} Values the values of a form by the names of its fields */
 /** @import { Questions, RunMessage } from "./protocol.d.ts" */
 /** @template T @typedef {(T & { error?: undefined }) | Refusal} Answer */
 /** @template F @typedef {F extends (asked: infer A) => any ? A : never} ValuesOf */
 /** @template F @typedef {F extends (asked: any) => infer A ? Answer<A> : never} AnswerTo */
 
 /**
- * The answer to a question of the protocol.
+ * Ask a question of the protocol (ui/protocol.py) and return the answer.
  * @typedef {<P extends keyof Questions, Q extends keyof Questions[P] & string>(part: P, what: Q, values: ValuesOf<Questions[P][Q]>) => Promise<AnswerTo<Questions[P][Q]>>} Ask
  */
 
 /**
- * An entry of the menu of what can be taken away.
+ * An entry of the menu Share.
  * @typedef {object} Item
  * @property {string} title
- * @property {boolean} [apart] it stands below a line
- * @property {boolean} [research] it stands under "For researchers"
- * @property {() => string} [copy] the text to copy
- * @property {string} [what] the text is, where it has to be copied by hand
- * @property {(say: (text: string) => void) => Promise<string>} [save] makes and fetches a file, and says how far it is; a
- * sentence at the end: what was saved, or why it could not be made
- * @property {string} [disabled] why it can't be had now
- * @property {Promise<Item[]>} [written] the entries that take its place
+ * @property {boolean} [apart] whether a line separates the entry from those above it
+ * @property {boolean} [research] whether the entry stands under "For researchers"
+ * @property {() => string} [copy] returns the text to copy
+ * @property {string} [what] name of the text, for browsers in which the visitor must copy it by hand
+ * @property {(say: (text: string) => void) => Promise<string>}  [save] makes and downloads a file and reports its
+ * progress to `say`; returns a sentence: what was saved, or why that failed
+ * @property {string} [disabled] why the entry can't be used at present
+ * @property {Promise<Item[]>} [written] entries that will replace this one
  */
 
 /**
- * A run that an engine is to begin: a worker of this page takes the plan (`Plan` of plans/plan.js), a server what is asked of
- * it, which is nothing of a part that the worker computes even then. shown: a result as the page shows it, with the words of the plan.
- * from: the state at which the run begins; without it the run begins at its x_T.
+ * The order of a run. plan: for a worker of this page (`Plan` of plans/plan.js). asked: the request to a server; undefined
+ * for parts that a worker always computes. shown: adds the words of the plan to a result. from: the state at which the run
+ * begins; by default it begins at its x_T.
  * @typedef {{ part: string, plan: object, asked?: Values, shown: (result: any) => any, from?: State | null }} Order
  */
-/** The state x_s of an earlier run, if the engine still keeps it. @typedef {{ run: string, s: number }} State */
-/** A run that goes on there, by its name. @typedef {{ part: string, resume: string }} Resumed */
+/** The state x_s of an earlier run, for as long as the engine stores it. @typedef {{ run: string, s: number }} State */
+/** A run that continues on the server, by its name. @typedef {{ part: string, resume: string }} Resumed */
 
 /**
- * What `connect(given)` of a client's module gives.
+ * The client that `connect(given)` of a client's module returns.
  * @typedef {object} Client
- * @property {string} session who this page is: a visitor's runs share one turn, and each replaces the one before it
+ * @property {string} session the id of this page: its runs share one place in the queue, and each replaces the previous one
  * @property {Ask} ask
  * @property {(order: Order | Resumed, take: (message: RunMessage<any>) => void, lost: (why: string) => void) => () => void} run
- * begin a run, whose messages come one after another; lost: the connection is broken, or the run refused, and why. Returns what stops listening
- * @property {(refs: string[], fetch?: boolean) => void} [near] a run of these checkpoints is likely: get them ready; fetch: also
- * those that are a download, where there is much memory. A server has no need of this
- * @property {(run: string | null) => Promise<any>} kept what the files of a run are made of: `Kept` of files/file.d.ts, or a Refusal
- * @property {Item[]} items what the menu has because of it
+ * starts a run. take: called with each message. lost: called with the reason if the connection breaks or the run is refused. Returns a function that ends the messages
+ * @property {(refs: string[], fetch?: boolean) => void} [near] loads checkpoints of which a run is likely. fetch:
+ * also those that must be downloaded, if there is much memory. Undefined for a server, which has them loaded
+ * @property {(run: string | null) => Promise<any>} kept returns the data for the files of a run: `Kept` of files/file.d.ts, or a Refusal
+ * @property {Item[]} items entries that this client adds to the menu Share
  */
 
-/** Read or keep something in the browser; null where it keeps nothing, or no more: then it throws, and the page goes on without. @template T @param {() => T} act */
+/** Read from or write to the browser's storage. Return null if the browser refuses this. @template T @param {() => T} act */
 export function attempt(act) {
   try {
     return act();
   } catch {
-    return null; // in private windows, or when it is full, the browser refuses to keep anything
+    return null; // in private windows, or if the storage is full, the browser throws
   }
 }
 
-/** Kept in `localStorage`: something where a model was trained in this browser. */
+/** Key in `localStorage`, which exists if a model was trained in this browser. */
 export const TRAINED = "lab-trained";
 
-/** The store of this window: it lasts while the window is open, and survives a reload of the page. */
+/** The storage of this window (`sessionStorage`). It survives a reload, but not the closing of the window. */
 export const kept = {
   get: (/** @type {string} */ name) => attempt(() => sessionStorage.getItem(`lab-${name}`)),
   set: (/** @type {string} */ name, /** @type {string} */ value) =>
@@ -69,7 +69,7 @@ export const kept = {
   remove: (/** @type {string} */ name) => attempt(() => sessionStorage.removeItem(`lab-${name}`)),
 };
 
-/** A name that nobody guesses. (`crypto.randomUUID` is missing on pages over plain http.) */
+/** Return a random id that nobody can guess. (`crypto.randomUUID` is missing on pages over plain http.) */
 export function token() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

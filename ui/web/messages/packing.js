@@ -1,16 +1,16 @@
-// Answers, messages of runs and what these keep, from the server's bytes: see ui/serving/packing.py.
+// Unpacks the server's answers and messages, whose format ui/serving/packing.py describes.
 import { bytes } from "./bytes.js";
 
 /** @import { Picture } from "./protocol.d.ts" */
 
-/** The entry that stands for bytes in JSON: a picture of a media type, or an array. @typedef {{ type: string, shape?: number[] }} Leaf */
-/** @typedef {Leaf & { at: number, size: number }} Packed a leaf whose bytes follow the head */
-/** @typedef {Leaf & { base64: string }} Written a leaf in a file of JSON */
+/** The entry for bytes in JSON. type: the media type of a picture, or the number type of an array. @typedef {{ type: string, shape?: number[] }} Leaf */
+/** @typedef {Leaf & { at: number, size: number }} Packed a leaf whose bytes follow the head of the content */
+/** @typedef {Leaf & { base64: string }} Written a leaf in a JSON file, with its bytes as text */
 
-const LENGTHS = 8; // bytes before the head
+const LENGTHS = 8; // bytes before the head: two lengths of 4 bytes
 
-/** Arrays of uint8 are pictures, (N, H, W, C). @param {Leaf} leaf @param {Uint8Array<ArrayBuffer>} content @returns {Blob | Picture[] | Int8Array | Int16Array | Float32Array} */
-function made({ type, shape = [] }, content) {
+/** Return the value of a leaf. Arrays of uint8 are pictures, (N, H, W, C). @param {Leaf} leaf @param {Uint8Array<ArrayBuffer>} content @returns {Blob | Picture[] | Int8Array | Int16Array | Float32Array} */
+function valueOfLeaf({ type, shape = [] }, content) {
   if (type === "uint8") return pictures(content, shape);
   if (type === "int8") return new Int8Array(content);
   const { buffer } = content.slice(); // an array of longer numbers begins at a multiple of their length
@@ -18,32 +18,32 @@ function made({ type, shape = [] }, content) {
   return type === "float32" ? new Float32Array(buffer) : new Blob([content], { type });
 }
 
-/** @param {Uint8Array} levels @param {number[]} shape @returns {Picture[]} */
+/** Divide an array of shape (N, H, W, C) into pictures. @param {Uint8Array} levels @param {number[]} shape @returns {Picture[]} */
 function pictures(levels, [n, height, width, channels]) {
   const one = height * width * channels;
   const data = (/** @type {number} */ i) => levels.subarray(i * one, (i + 1) * one);
   return Array.from({ length: n }, (_, i) => ({ width, height, channels, data: data(i) }));
 }
 
-/** How long the head is, and what follows it. @param {Uint8Array} content @returns {[head: number, rest: number]} */
+/** Read the bytes of the head and of the rest. @param {Uint8Array} content @returns {[head: number, rest: number]} */
 function lengths({ buffer, byteOffset }) {
   const view = new DataView(buffer, byteOffset);
   return [view.getUint32(0, true), view.getUint32(4, true)];
 }
 
-/** One piece of content. @param {Uint8Array<ArrayBuffer>} content */
+/** Return the object of one piece of content. @param {Uint8Array<ArrayBuffer>} content */
 export function unpacked(content) {
   const start = LENGTHS + lengths(content)[0];
   /** @param {Packed} leaf */
-  const leaf = ({ at, size, ...about }) => made(about, content.subarray(start + at, start + at + size));
+  const leaf = ({ at, size, ...about }) => valueOfLeaf(about, content.subarray(start + at, start + at + size));
   const head = new TextDecoder().decode(content.subarray(LENGTHS, start));
   return JSON.parse(head, (_, value) => (value?.type && value.size !== undefined ? leaf(value) : value));
 }
 
-/** One piece of content after another, as they come. @param {ReadableStream<Uint8Array>} body @returns {AsyncGenerator<any>} */
+/** Yield the object of each piece of content as soon as it has arrived. @param {ReadableStream<Uint8Array>} body @returns {AsyncGenerator<any>} */
 export async function* unpacking(body) {
   const reader = body.getReader();
-  let held = new Uint8Array(); // what has come of the next piece
+  let held = new Uint8Array(); // bytes of the next piece that have arrived
   while (true) {
     const { done, value } = await reader.read();
     if (done) return;
@@ -61,6 +61,6 @@ export async function* unpacking(body) {
   }
 }
 
-/** For `JSON.parse` of a file, whose leaves are written as text. @param {string} _ @param {any} value */
+/** Replace the leaves of a JSON file by their values: the second argument of `JSON.parse`. @param {string} _ @param {any} value */
 export const revived = (_, value) =>
-  value?.type && value.base64 !== undefined ? made(value, bytes(value.base64)) : value;
+  value?.type && value.base64 !== undefined ? valueOfLeaf(value, bytes(value.base64)) : value;

@@ -1,21 +1,21 @@
-// Pictures as rows of pixels, and as BMP, which takes no time to write.
+// Combines pictures, and writes them as BMP, which is the quickest format to write.
 
 /** @import { Picture } from "./resize.js" */
 
-const GREY = 128; // the level between pictures, and behind what is transparent
+const GREY = 128; // grey level between pictures, and behind transparent pixels
 const GAP = 2; // pixels between pictures
 
-/** @param {number} channels */
+/** Return whether the last channel is alpha. @param {number} channels 1 to 4 */
 const hasOpacity = (channels) => channels % 2 === 0;
 
-/** An opaque picture of one grey level. @param {number} width @param {number} height @param {number} channels @returns {Picture} */
+/** Return an opaque picture of one grey level. @param {number} width @param {number} height @param {number} channels @returns {Picture} */
 export function blank(width, height, channels, level = 255) {
   const data = new Uint8Array(width * height * channels).fill(level);
   if (hasOpacity(channels)) for (let i = channels - 1; i < data.length; i += channels) data[i] = 255;
   return { width, height, channels, data };
 }
 
-/** Put a picture into a larger one. @param {Picture} whole @param {Picture} picture @param {number} left @param {number} top */
+/** Copy a picture into a larger one. @param {Picture} whole the larger one @param {Picture} picture @param {number} left @param {number} top */
 export function put(whole, { width, height, channels, data }, left, top) {
   for (let y = 0; y < height; y++)
     whole.data.set(
@@ -24,7 +24,7 @@ export function put(whole, { width, height, channels, data }, left, top) {
     );
 }
 
-/** A part of a picture. @param {Picture} picture @param {number} left @param {number} top @param {number} width @param {number} height @returns {Picture} */
+/** Return a rectangle of a picture. @param {Picture} picture @param {number} left @param {number} top @param {number} width @param {number} height @returns {Picture} */
 export function piece(picture, left, top, width, height) {
   const { channels, data } = picture;
   const out = new Uint8Array(width * height * channels);
@@ -35,7 +35,7 @@ export function piece(picture, left, top, width, height) {
   return { width, height, channels, data: out };
 }
 
-/** Pictures of one size as one, row by row. @param {Picture[]} pictures @param {number} columns @param {number} [gap] pixels, of this level */
+/** Return one picture of pictures of one size, row by row. @param {Picture[]} pictures @param {number} columns @param {number} [gap] pixels between them @param {number} [level] grey level of the gap */
 export function grid(pictures, columns, gap = GAP, level = GREY) {
   const [{ width, height, channels }] = pictures;
   const across = Math.min(columns, pictures.length);
@@ -46,7 +46,7 @@ export function grid(pictures, columns, gap = GAP, level = GREY) {
   return whole;
 }
 
-/** Each pixel as a square of so many. @param {Picture} picture @param {number} scale @returns {Picture} */
+/** Enlarge a picture: each pixel becomes a square. @param {Picture} picture @param {number} scale pixels a side of the square @returns {Picture} */
 export function scaled({ width, height, channels, data }, scale) {
   const row = width * scale * channels;
   const out = new Uint8Array(row * height * scale);
@@ -60,7 +60,7 @@ export function scaled({ width, height, channels, data }, scale) {
   return { width: width * scale, height: height * scale, channels, data: out };
 }
 
-/** The same without opacity: what is transparent lies over grey. @param {Picture} picture @returns {Picture} */
+/** Return a picture without alpha; transparent pixels become grey. @param {Picture} picture @returns {Picture} */
 export function opaque(picture) {
   const { channels, data } = picture;
   if (!hasOpacity(channels)) return picture;
@@ -73,7 +73,7 @@ export function opaque(picture) {
   return { ...picture, channels: colours, data: out };
 }
 
-/** Pictures side by side, as a BMP. @param {Picture[]} pictures */
+/** Return a BMP file with pictures side by side. @param {Picture[]} pictures of one size */
 export function bmp(pictures) {
   const { width, height, channels, data } = grid(pictures, pictures.length, 0);
   const row = Math.ceil((width * 3) / 4) * 4;

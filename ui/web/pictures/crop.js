@@ -1,11 +1,11 @@
-// The square of a picture, in shares of its shorter side.
+// Squares of a picture, in units of its shorter side.
 
 /** @typedef {{ left: number, top: number, side: number }} Square */
 
 /**
- * The square inside the picture that is nearest to a wanted one.
+ * Return the square inside the picture that is nearest to the wanted one.
  * @param {Square} wanted
- * @param {number} width of the picture, pixels
+ * @param {number} width pixels of the picture
  * @param {number} height
  * @returns {Square}
  */
@@ -18,7 +18,7 @@ export function inside({ left, top, side }, width, height) {
 }
 
 /**
- * The largest square, in the middle.
+ * Return the largest square, in the middle of the picture.
  * @param {number} width
  * @param {number} height
  * @returns {Square}
@@ -29,7 +29,7 @@ export function middle(width, height) {
 }
 
 /**
- * Another size around the same centre.
+ * Return a square of another size around the same centre, moved inside the picture.
  * @param {Square} square
  * @param {number} side
  * @param {number} width

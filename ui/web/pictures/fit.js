@@ -1,17 +1,17 @@
-// A visitor's picture as a model takes it: a square of it, in the model's size and channels.
+// Converts a visitor's picture for a model: a square of the picture, in the model's size and channels.
 import { resized } from "./resize.js";
 
 /** @import { Square } from "./crop.js" */
 /** @import { Picture } from "./resize.js" */
 
-const SMALLEST = 32; // pixels a side: smaller pictures are enlarged for Forward
-export const SIZE = 128; // pixels a side, for Forward: the grain of the noise can be seen
-const GREY = 128; // what transparent parts lie on
+const SMALLEST = 32; // pixels a side up to which Forward enlarges smaller pictures
+export const SIZE = 128; // largest pixels a side in Forward, at which the grain of the noise is visible
+const GREY = 128; // grey level behind transparent pixels
 
-/** Rounded, a half to the even number, as Python does. @param {number} x */
+/** Round as Python does: a half to the even number. @param {number} x */
 const rounded = (x) => (x % 1 === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
 
-/** @param {Picture} picture @param {number} left @param {number} top @param {number} side @returns {Picture} */
+/** Return a square of a picture. @param {Picture} picture @param {number} left @param {number} top @param {number} side pixels @returns {Picture} */
 function cropped({ width, channels, data }, left, top, side) {
   const out = new Uint8Array(side * side * channels);
   for (let y = 0; y < side; y++) {
@@ -22,8 +22,8 @@ function cropped({ width, channels, data }, left, top, side) {
 }
 
 /**
- * Turn red, green, blue and alpha into so many channels: 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha. Where there is
- * no alpha, transparent parts lie on grey.
+ * Convert an RGBA picture to 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGBA) channels. Without alpha, transparent pixels
+ * lie on grey.
  * @param {Picture} picture @param {number} channels @returns {Picture}
  */
 export function withChannels(picture, channels) {
@@ -42,13 +42,13 @@ export function withChannels(picture, channels) {
   return { width, height, channels, data: out };
 }
 
-/** Pillow's `alpha_composite` on an opaque grey. @param {number} level @param {number} alpha */
+/** Return a level on opaque grey, with the integer arithmetic of Pillow's `alpha_composite`. @param {number} level @param {number} alpha both 0…255 */
 function onGrey(level, alpha) {
   const x = 128 * (level * alpha + GREY * (255 - alpha) + 128);
   return ((x >> 8) + x) >> 15;
 }
 
-/** Light for dark, alpha as it is. @param {Picture} picture @returns {Picture} */
+/** Swap light and dark, but keep alpha. @param {Picture} picture @returns {Picture} */
 function negative(picture) {
   const { channels } = picture;
   const isAlpha = (/** @type {number} */ i) => channels % 2 === 0 && i % channels === channels - 1;
@@ -56,8 +56,8 @@ function negative(picture) {
 }
 
 /**
- * A square of a picture, in shares of its shorter side, as a model takes it; one that sticks out is moved inside.
- * @param {Picture} whole with 4 channels @param {Square} square
+ * Return a square of a picture in the model's size and channels. A square that exceeds the picture is moved inside.
+ * @param {Picture} whole with 4 channels @param {Square} square in units of the picture's shorter side
  * @param {{ size: number, channels: number }} model pixels a side, and channels of its pictures
  * @param {boolean} invert swap light and dark
  */
@@ -70,7 +70,7 @@ export function fitted(whole, { left, top, side }, { size, channels }, invert) {
   return resized(invert ? negative(part) : part, size, size, pixels >= size ? "lanczos" : "bicubic");
 }
 
-/** The middle of a picture, a square of SMALLEST to SIZE pixels a side in colour. @param {Picture} whole with 4 channels */
+/** Return the middle square of a picture in RGB, with SMALLEST to SIZE pixels a side. @param {Picture} whole with 4 channels */
 export function middleOf(whole) {
   const { width, height } = whole;
   const short = Math.min(width, height);

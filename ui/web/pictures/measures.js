@@ -1,7 +1,7 @@
-// Arithmetic on the pixels of canvases: red, green, blue and opacity, each from 0 to 255.
+// Measurements of pixels of canvases: red, green, blue and alpha, each 0…255.
 import { keepsNoise } from "../words/player.js";
 
-/** The variance of all numbers of a picture, in grey levels². @param {Uint8ClampedArray} pixels */
+/** Return the variance of all colour values of a picture, in grey levels². @param {Uint8ClampedArray} pixels */
 function variance(pixels) {
   let [sum, squares] = [0, 0];
   for (let i = 0; i < pixels.length; i++)
@@ -14,22 +14,22 @@ function variance(pixels) {
 }
 
 /**
- * The picture's share of the variance of x_s, that is of √ᾱ_s x_0 and the noise. x̂_0 is in the place of x_0.
- * @param {number} alphaBar of s @param {number} noise its variance in x_s @param {Uint8ClampedArray} guess x̂_0
+ * Return the picture's share (0…1) of the variance of x_s = √ᾱ_s x_0 + noise, with x̂_0 in place of x_0.
+ * @param {number} alphaBar ᾱ_s @param {number} noise variance of the noise in x_s @param {Uint8ClampedArray} guess x̂_0
  */
 export function pictureShare(alphaBar, noise, guess) {
   const signal = (alphaBar * variance(guess)) / 127.5 ** 2;
   return signal / (signal + noise);
 }
 
-/** The same of a finished picture, from the noise that is measured in it. @param {Uint8ClampedArray} pixels a square */
+/** Return the picture's share (0…1) of the variance of a finished picture, whose noise is measured. @param {Uint8ClampedArray} pixels a square */
 export function cleanShare(pixels) {
   const grain = noise(pixels, Math.sqrt(pixels.length / 4)) ** 2;
   return grain ? Math.max(0, 1 - grain / variance(pixels)) : 1;
 }
 
 /**
- * |A − B| in grey levels, times a gain, into A; opaque.
+ * Write |A − B| times a gain into A, opaque.
  * @param {Uint8ClampedArray} a
  * @param {Uint8ClampedArray} b
  * @param {number} gain
@@ -39,11 +39,11 @@ export function difference(a, b, gain) {
 }
 
 /**
- * How much of a picture another one has, as R² over its pixels: 1 where they are equal, 0 and below where the mean colour
- * would be as near. Null where the other one keeps noise: then the noise, not the shape, sets R².
+ * Return R² of a guess over the pixels of a picture: 1 if they are equal, 0 or less if the picture's mean colour would be
+ * as good a guess. Return null if the picture keeps noise, because then the noise decides R², not the shape.
  * @param {Uint8ClampedArray} guess
  * @param {Uint8ClampedArray} picture a square
- * @param {number} [added] noise by the last step but one, in grey levels
+ * @param {number} [added] σ of the noise that the last but one step has added, in grey levels
  */
 export function agreement(guess, picture, added = 0) {
   if (keepsNoise(noise(picture, Math.sqrt(picture.length / 4)), added)) return null;
@@ -58,10 +58,10 @@ export function agreement(guess, picture, added = 0) {
 }
 
 /**
- * σ of the noise in a picture, in grey levels: the median of its finest diagonal differences, which edges hardly change
- * (Donoho and Johnstone 1994).
+ * Return the σ of the noise in a picture, in grey levels: the median of the finest diagonal differences / 0.6745. Edges
+ * hardly change this median (Donoho and Johnstone 1994).
  * @param {Uint8ClampedArray | Uint8Array} pixels
- * @param {number} width @param {number} [channels] side by side; a second or fourth is opacity
+ * @param {number} width @param {number} [channels] of each pixel; a second or fourth is alpha
  */
 export function noise(pixels, width, channels = 4) {
   const row = channels * width;

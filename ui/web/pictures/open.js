@@ -1,4 +1,4 @@
-// A file of the visitor's, decoded by the browser: only pixels of it leave the page.
+// Opens a visitor's picture file. The browser decodes it, so only its pixels ever leave the page.
 
 import { checkPixels, context2d } from "../drawing/canvas.js";
 import { el } from "../drawing/dom.js";
@@ -8,22 +8,22 @@ import { reduced, resized } from "./resize.js";
 
 /** @import { Picture } from "./resize.js" */
 
-const MEGABYTES = 64; // of a file
-const MEGAPIXELS = 50; // of a picture; three times as many of a JPEG, as cameras make them
-const RATIO = 100; // of the sides: of a longer picture hardly anything is to be seen
-const TILE = 2048; // pixels a side that are taken from the browser at once
+const MEGABYTES = 64; // largest size of a file
+const MEGAPIXELS = 50; // largest size of a picture; a JPEG may have three times as many, as cameras make large ones
+const RATIO = 100; // largest ratio of the sides; a longer picture would be too thin to recognise
+const TILE = 2048; // pixels a side of the tiles in which the pixels are read
 
 /**
- * A picture file, upright, in red, green, blue and alpha. Throws a UserError for what is not a picture, or
- * too large.
+ * Return the picture of a file, upright and as RGBA. Throw a UserError if it is no picture or too large.
  * @param {File} file
- * @param {(long: number, short: number) => number} longest pixels of its longer side, at most, for a picture of these sides
+ * @param {(long: number, short: number) => number} longest returns, for the sides of the file's picture, the largest
+ * length of the longer side, in pixels
  */
 export async function open(file, longest) {
   if (file.size > MEGABYTES * 1e6) throw new UserError(tooLarge(MEGABYTES));
   checkPixels();
-  await check(file);
-  // Without a conversion of colours: the levels are those of the file, as the trainer reads them.
+  await checkSize(file);
+  // Without a conversion of colours, the levels are those of the file, as the trainer reads them.
   const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" }).catch((cause) => {
     throw new UserError(UNREADABLE, { cause });
   });
@@ -36,8 +36,8 @@ export async function open(file, longest) {
   return resized(small, wide, high, "bicubic", [0, 0, width / across, height / down]);
 }
 
-/** Throws a UserError for a picture that is too large to decode: its header is read, and nothing else. @param {File} file */
-async function check(file) {
+/** Throw a UserError if a picture is too large to decode. This reads only the header of the file. @param {File} file */
+async function checkSize(file) {
   const image = el("img", { src: URL.createObjectURL(file) });
   const known = new Promise((resolve, reject) => {
     image.addEventListener("load", resolve);
@@ -51,7 +51,7 @@ async function check(file) {
   if (pixels > most * 1e6) throw new UserError(tooManyPixels(pixels, most));
 }
 
-/** The size of a picture whose longer side is to be at most so long, as `Image.thumbnail` of Pillow. @param {number} width @param {number} height @param {number} longest */
+/** Return the width and height of a picture whose longer side is reduced to `longest`, as Pillow's `Image.thumbnail` rounds them. @param {number} width @param {number} height @param {number} longest */
 export function within(width, height, longest) {
   if (Math.max(width, height) <= longest) return [width, height];
   const aspect = width / height;
@@ -65,14 +65,14 @@ export function within(width, height, longest) {
 }
 
 /**
- * The means of blocks of a picture, tile by tile: all pixels of a photo at once take hundreds of megabytes.
- * @param {ImageBitmap} bitmap @param {number} across pixels of a block @param {number} down
+ * Return a picture of the means of blocks. It is made tile by tile, as all pixels of a photo take hundreds of megabytes.
+ * @param {ImageBitmap} bitmap @param {number} across width of a block, pixels @param {number} down height
  * @returns {Picture}
  */
 function pixelsOf(bitmap, across, down) {
   const [width, height] = [Math.ceil(bitmap.width / across), Math.ceil(bitmap.height / down)];
   const out = new Uint8Array(width * height * 4);
-  const [columns, rows] = [across, down].map((block) => Math.ceil(TILE / block)); // blocks of a tile
+  const [columns, rows] = [across, down].map((block) => Math.ceil(TILE / block)); // number of blocks in a tile
   const canvas = el("canvas", null);
   const context = context2d(canvas, { willReadFrequently: true });
   for (let y = 0; y < height; y += rows)
@@ -91,7 +91,7 @@ function pixelsOf(bitmap, across, down) {
   return { width, height, channels: 4, data: out };
 }
 
-/** A picture as a data-URI, a PNG. @param {Picture} picture */
+/** Return a picture as the data URI of a PNG. @param {Picture} picture */
 export function uri({ width, height, channels, data }) {
   const canvas = el("canvas", { width, height });
   const context = context2d(canvas);

@@ -1,17 +1,17 @@
-// A PNG of our own, read without a canvas: some browsers change the pixels that a canvas gives.
+// Reads PNG files of this project without a canvas, as some browsers change the pixels that are read from a canvas.
 
 import { unpacked } from "../messages/bytes.js";
 
 /** @import { Picture } from "./resize.js" */
 
-/** Paeth's predictor: the neighbour that is nearest to left + up − corner. @param {number} left @param {number} up @param {number} corner */
+/** Return the neighbour that is nearest to left + up − corner (Paeth's predictor). @param {number} left @param {number} up @param {number} corner */
 function nearest(left, up, corner) {
   const [a, b, c] = [Math.abs(up - corner), Math.abs(left - corner), Math.abs(left + up - 2 * corner)];
   if (a <= b && a <= c) return left;
   return b <= c ? up : corner;
 }
 
-/** The pixels of a PNG with 8 bits of red, green and blue that is not interlaced. @param {Uint8Array} content @returns {Promise<Picture>} */
+/** Return the picture of a PNG with 8 bits of red, green and blue, not interlaced. @param {Uint8Array} content @returns {Promise<Picture>} */
 export async function ofPng(content) {
   const view = new DataView(content.buffer, content.byteOffset);
   const [width, height] = [view.getUint32(16), view.getUint32(20)];

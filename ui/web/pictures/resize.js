@@ -1,16 +1,16 @@
-// Pictures made smaller and larger as Pillow does it, digit for digit (its Resample.c and Reduce.c): weights of 22 binary
-// digits, first across and then down, with whole levels in between.
+// Resizes pictures with exactly the results of Pillow (its Resample.c and Reduce.c): weights of 22 bits, first across and
+// then down, with levels rounded in between.
 
 /** @typedef {import("../messages/protocol.d.ts").Picture} Picture */
 /** @typedef {[left: number, top: number, right: number, bottom: number]} Box */
 /** @typedef {"bicubic" | "lanczos"} Filter */
 
-const ONE = 2 ** 22; // the weight 1
+const ONE = 2 ** 22; // the integer for the weight 1
 
-/** @param {number} x */
+/** Return sin(πx) / πx. @param {number} x */
 const sinc = (x) => (x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI));
 
-/** How far each filter reaches, and its weight at a distance x from the centre. */
+/** The reach of each filter, and its weight at a distance x from the centre, in pixels. */
 const FILTERS = {
   bicubic: {
     reach: 2,
@@ -24,9 +24,9 @@ const FILTERS = {
 };
 
 /**
- * The weights of each new pixel along one axis, and the first old pixel that they are of.
- * @param {number} length of the axis @param {number} from @param {number} to the part of it that is taken
- * @param {number} n new pixels @param {Filter} filter
+ * Return for each new pixel along an axis the weights of old pixels, and the index of the first of these.
+ * @param {number} length old pixels of the axis @param {number} from begin of the used part @param {number} to its end
+ * @param {number} n number of new pixels @param {Filter} filter
  */
 function weightsOf(length, from, to, n, filter) {
   const { reach, weight } = FILTERS[filter];
@@ -42,12 +42,12 @@ function weightsOf(length, from, to, n, filter) {
   });
 }
 
-/** One axis of a picture. @param {Picture} picture @param {ReturnType<typeof weightsOf>} found @param {boolean} across @returns {Picture} */
+/** Resize a picture along one axis. @param {Picture} picture @param {ReturnType<typeof weightsOf>} found weights of each new pixel @param {boolean} across whether the axis is horizontal @returns {Picture} */
 function along({ width, height, channels, data }, found, across) {
   const size = across ? { width: found.length, height } : { width, height: found.length };
   const out = new Uint8ClampedArray(size.width * size.height * channels);
-  const step = across ? channels : width * channels; // from a pixel to the next one of the axis
-  const run = across ? channels : width * channels; // values that have the same weights
+  const step = across ? channels : width * channels; // distance of neighbouring pixels of the axis in the data
+  const run = across ? channels : width * channels; // number of neighbouring values with the same weights
   for (const [i, { first, weights }] of found.entries())
     for (let line = 0; line < (across ? height : 1); line++) {
       const from = line * width * channels + first * step;
@@ -61,10 +61,10 @@ function along({ width, height, channels, data }, found, across) {
   return { ...size, channels, data: new Uint8Array(out.buffer) };
 }
 
-/** The pixel of an axis that is nearest to each new one. @param {number} from @param {number} to the part that is taken @param {number} n new pixels */
+/** Return for each new pixel of an axis the index of the nearest old one. @param {number} from begin of the used part @param {number} to its end @param {number} n number of new pixels */
 function nearestOf(from, to, n) {
   const step = (to - from) / n;
-  let at = from + step / 2; // added up, as in C: at the edge of two pixels the last digit decides
+  let at = from + step / 2; // summed up as in Pillow, since rounding decides at the edge of two pixels
   return Array.from({ length: n }, () => {
     const found = Math.floor(at);
     at += step;
@@ -72,7 +72,7 @@ function nearestOf(from, to, n) {
   });
 }
 
-/** @param {Picture} picture @param {number} width @param {number} height @param {Box} box @returns {Picture} */
+/** Resize a part of a picture by taking the nearest pixels. @param {Picture} picture @param {number} width @param {number} height @param {Box} box the part @returns {Picture} */
 function nearest({ width: wide, channels, data }, width, height, [left, top, right, bottom]) {
   const columns = nearestOf(left, right, width);
   const lines = nearestOf(top, bottom, height).flatMap((row) =>
@@ -84,8 +84,9 @@ function nearest({ width: wide, channels, data }, width, height, [left, top, rig
 }
 
 /**
- * A part of a picture in another size, as `Image.resize` of Pillow.
- * @param {Picture} picture @param {number} width @param {number} height @param {Filter | "nearest"} filter @param {Box} [box]
+ * Resize a part of a picture, as Pillow's `Image.resize` does.
+ * @param {Picture} picture @param {number} width @param {number} height @param {Filter | "nearest"} filter
+ * @param {Box} [box] the part; by default all
  */
 export function resized(picture, width, height, filter, box = [0, 0, picture.width, picture.height]) {
   if (filter === "nearest") return nearest(picture, width, height, box);
@@ -100,8 +101,8 @@ export function resized(picture, width, height, filter, box = [0, 0, picture.wid
 }
 
 /**
- * Means of blocks, as `Image.reduce` of Pillow; blocks at the right and the lower edge may be smaller.
- * @param {Picture} picture @param {number} across pixels of a block @param {number} down @returns {Picture}
+ * Return a picture of the means of blocks, as Pillow's `Image.reduce` does. The last blocks of a row or column may be smaller.
+ * @param {Picture} picture @param {number} across width of a block, pixels @param {number} down height @returns {Picture}
  */
 export function reduced(picture, across, down) {
   if (across === 1 && down === 1) return picture;
@@ -112,7 +113,7 @@ export function reduced(picture, across, down) {
     for (let x = 0; x < size.width; x++) {
       const [right, bottom] = [Math.min(width, (x + 1) * across), Math.min(height, (y + 1) * down)];
       const n = (right - x * across) * (bottom - y * down);
-      const share = Math.trunc(Math.fround(2 ** 24 / n)); // of 2²⁴
+      const share = Math.trunc(Math.fround(2 ** 24 / n)); // 1 / n in units of 2⁻²⁴, as Pillow rounds it
       for (let c = 0; c < channels; c++, to++) {
         let sum = n >> 1;
         for (let row = y * down; row < bottom; row++)
@@ -128,10 +129,10 @@ export function reduced(picture, across, down) {
   return straight({ ...size, channels, data: out });
 }
 
-/** x / 255 of a product of two levels, rounded. @param {number} x */
+/** Return x / 255, rounded. @param {number} x product of two levels */
 const over255 = (x) => (((x + 128) >> 8) + x + 128) >> 8;
 
-/** A picture whose colours are times their alpha, where it has any: so they are mixed. @param {Picture} picture @returns {Picture} */
+/** Multiply the colours of a picture by alpha, if it has alpha. Only such colours can be averaged. @param {Picture} picture @returns {Picture} */
 function premultiplied(picture) {
   const { channels, data } = picture;
   if (channels % 2) return picture;
@@ -141,7 +142,7 @@ function premultiplied(picture) {
   return { ...picture, data: out };
 }
 
-/** What `premultiplied` was made of, as far as it can be told. @param {Picture} picture @returns {Picture} */
+/** Divide the colours of a picture by alpha: the inverse of `premultiplied`, up to rounding. @param {Picture} picture @returns {Picture} */
 function straight(picture) {
   const { channels, data } = picture;
   if (channels % 2) return picture;

@@ -1,4 +1,4 @@
-// Pictures of a message, beside each other: for an <img>, and for a canvas.
+// Shows sprites (pictures of a message, side by side) in an <img> or on a canvas.
 import { bmp } from "./compose.js";
 
 /** @typedef {ImageBitmap | HTMLCanvasElement} Drawable */
@@ -8,7 +8,7 @@ import { bmp } from "./compose.js";
 const urls = new WeakMap();
 const forgotten = new FinalizationRegistry((/** @type {string} */ url) => URL.revokeObjectURL(url));
 
-/** The address of a sprite, which lasts as long as the sprite: what shows it must hold it. @param {Sprite} sprite */
+/** Return the URL of a sprite. It is revoked when nothing holds the sprite any more. @param {Sprite} sprite */
 function urlOf(sprite) {
   const known = urls.get(sprite);
   if (known) return known;
@@ -18,11 +18,11 @@ function urlOf(sprite) {
   return url;
 }
 
-/** What images show: it stays as long as they do. @type {WeakMap<HTMLImageElement, Sprite>} */
+/** The sprite of each image, which thus lives as long as the image. @type {WeakMap<HTMLImageElement, Sprite>} */
 const held = new WeakMap();
 
 /**
- * Show a sprite, or no picture. An image has only the address, so it is made to hold its sprite, too.
+ * Show a sprite in an image, null for no picture. The image holds the sprite, as its URL alone would not keep it.
  * @param {HTMLImageElement} image @param {Sprite | null} sprite
  */
 export function show(image, sprite) {
@@ -32,7 +32,7 @@ export function show(image, sprite) {
   return image;
 }
 
-/** What a canvas can draw. @param {Sprite} sprite */
+/** Decode a sprite for drawing on a canvas. @param {Sprite} sprite */
 export async function drawable(sprite) {
   if (sprite instanceof Blob) return createImageBitmap(sprite);
   const [{ width, height, channels }] = sprite;
@@ -44,5 +44,5 @@ export async function drawable(sprite) {
       for (const colour of colours) levels.data[i++] = data[from + colour];
       levels.data[i] = channels % 2 ? 255 : data[from + channels - 1];
     }
-  return createImageBitmap(levels); // a canvas would be asked of the graphics process
+  return createImageBitmap(levels); // quicker than a canvas, whose pixels pass through the graphics process
 }

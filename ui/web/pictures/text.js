@@ -1,5 +1,5 @@
-// Pictures of a model's size as text, for requests, addresses and scripts: base64url of their bytes, which zlib has packed,
-// as ui/pictures/as_text.py has them.
+// Pictures as text, for requests, addresses and scripts: their bytes, compressed by zlib, in base64url.
+// ui/pictures/as_text.py does the same.
 
 import { base64, bytes, packed, unpacking } from "../messages/bytes.js";
 import { UserError, without } from "../process/errors.js";
@@ -7,20 +7,20 @@ import { anotherSize } from "../words/pictures.js";
 
 /** @import { Picture } from "./resize.js" */
 
-const MOST = 2 ** 23; // bytes of a picture, unpacked
+const MOST = 2 ** 23; // most bytes of an unpacked picture
 
-/** The pixels of pictures as text, by their text. @type {Map<string, Uint8Array>} */
+/** The unpacked pixels of pictures, by their text. @type {Map<string, Uint8Array>} */
 const known = new Map();
 
-/** Unpack a picture as text, at most so many bytes: `fromText` has no time to wait for it. @param {unknown} text */
+/** Unpack a text before `fromText` needs its pixels, as `fromText` can't wait. @param {unknown} text */
 export async function unpack(text) {
   if (!text || known.has(String(text))) return;
-  const data = await unpackedUpTo(String(text), MOST).catch(without("a picture that is damaged")); // and `fromText` says so
+  const data = await unpackedUpTo(String(text), MOST).catch(without("a picture that is damaged")); // then fromText throws
   known.set(String(text), data ?? new Uint8Array());
 }
 
 /**
- * The picture of a text that was unpacked. Throws for anything but a picture of the model's size.
+ * Return the picture of a text that `unpack` has unpacked. Throw a UserError if it is no picture of the model's size.
  * @param {unknown} text @param {{ image_size: number, channels: number }} model @returns {Picture}
  */
 export function fromText(text, { image_size: size, channels }) {
@@ -29,18 +29,18 @@ export function fromText(text, { image_size: size, channels }) {
   throw new UserError(anotherSize(size));
 }
 
-/** A picture as text. @param {Pick<Picture, "data">} picture */
+/** Return a picture as text. @param {Pick<Picture, "data">} picture */
 export const toText = async ({ data }) => urlSafe(await packed(data));
 
-/** Bytes as text, not packed: a script has no time to wait for that. @param {Uint8Array} content */
+/** Return bytes as text without compression, which would need waiting. @param {Uint8Array} content */
 export const asText = (content) => urlSafe(stored(content));
 
-/** @param {Uint8Array} content */
+/** Return bytes as base64url. @param {Uint8Array} content */
 export const urlSafe = (content) => base64(content).replaceAll("+", "-").replaceAll("/", "_");
 
-/** The first bytes of a packed text, at most so many; null for what is no base64. @param {string} text @param {number} most */
+/** Unpack at most `most` bytes of a text. Return null if it is no base64. @param {string} text @param {number} most */
 async function unpackedUpTo(text, most) {
-  if (!/^[\w+/-]+={0,2}$/.test(text) || text.length % 4) return null; // a browser takes a text without its padding, the server takes none
+  if (!/^[\w+/-]+={0,2}$/.test(text) || text.length % 4) return null; // without padding, too, as the server accepts none either
   const found = new Uint8Array(most);
   let length = 0;
   const reader = unpacking(bytes(text)).getReader();
@@ -54,7 +54,7 @@ async function unpackedUpTo(text, most) {
   return found.slice(0, length);
 }
 
-/** Bytes as zlib has them, without packing them: in blocks of at most 65535. @param {Uint8Array} content */
+/** Return bytes in the format of zlib without compression, in blocks of at most 65,535 bytes. @param {Uint8Array} content */
 function stored(content) {
   const out = [0x78, 1];
   let [a, b] = [1, 0];

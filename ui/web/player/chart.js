@@ -10,7 +10,7 @@ const alphaY = scale(0, 1);
 
 export class RunChart extends Chart {
   #future = el("i", { class: "future" });
-  #last = 1; // tick
+  #last = 1; // index of the last tick
 
   constructor() {
     super("", CHART.title);
@@ -47,13 +47,13 @@ export class RunChart extends Chart {
     return known.length > 0;
   }
 
-  /** Where σ stands on the axis; null where it is 0 or not known yet. @param {number | null | undefined} sigma */
+  /** Return the height of σ on the axis, null if σ is 0 or not known yet. @param {number | null | undefined} sigma */
   #place(sigma) {
     return sigma ? this.#y(sigma) : null;
   }
 
   /**
-   * Put the marker on a tick, where the lanes show these frames; right of `newest` nothing has happened yet.
+   * Put the marker on a tick, and a dot for the frame of each lane. The area right of the tick `newest` is not computed yet.
    * @param {number} tick @param {number} newest @param {(Held | undefined)[]} frames
    */
   point(tick, newest, frames) {

@@ -1,17 +1,17 @@
-// The machine of a run, drawn around its two pictures: noisy picture → network → its guess → a step towards it and fresh
-// noise → noisy picture. The words at its arrows say what the step on screen does.
+// The loop of sampling, drawn around the two pictures of a run: noisy picture → network → its guess → a step towards the
+// guess and fresh noise → noisy picture. The words at its arrows say what the step on screen does.
 import { button, el, svg, write } from "../drawing/dom.js";
 import { calm } from "../drawing/motion.js";
 import { ASKED, BACK, INSIDE } from "../words/loop.js";
 
 /** @import { Back } from "../words/loop.js" */
 
-/** The heights of a U-Net's blocks, from the first to the last: on the way down they become smaller, on the way up larger. */
+/** Heights of the drawn blocks of a U-Net, in the order of computing: the resolution falls, then rises. */
 const BLOCKS = [44, 30, 18, 12, 18, 30, 44];
-const SKIPS = [0, 1]; // the blocks with a line to their twin
-const LIT = 500; // ms for which one part of the machine is lit
+const SKIPS = [0, 1]; // blocks with a line (skip connection) to the block of the same height
+const LIT = 500; // ms for which each part of the loop is lit
 
-/** A small drawing of a U-Net. */
+/** Return a small drawing of a U-Net. */
 function network() {
   const bars = BLOCKS.map((height, i) =>
     svg("rect", { x: 2 + 12 * i, y: 25 - height / 2, width: 7, height, rx: 1.5, class: i === 3 ? "middle" : "" }),
@@ -23,13 +23,13 @@ function network() {
   return svg("svg", { viewBox: "0 0 84 50", "aria-hidden": "true" }, ...lines, ...bars);
 }
 
-/** An arrow head, which points to the right. */
+/** Return an arrow head that points to the right. */
 const head = () => svg("svg", { viewBox: "0 0 8 12", "aria-hidden": "true" }, svg("path", { d: "M0 0l8 6-8 6z" }));
 
-/** An arrow as long as it has room. @param {string} name */
+/** Return an arrow that is as long as its place allows. @param {string} name of its class */
 const arrow = (name) => el("span", { class: `arrow ${name}` }, el("i", null), head());
 
-/** A few grains of noise. */
+/** Return a drawing of a few grains of noise. */
 function grains() {
   const dots = [];
   for (let i = 0; i < 16; i++) if ((i * 7) % 5 < 2) dots.push(svg("path", { d: `M${i % 4} ${i >> 2}h1v1h-1z` }));
@@ -39,12 +39,12 @@ function grains() {
 export class Loop {
   #towards = el("span", { class: "towards" });
   #noise;
-  #parts; // in the order of a step
+  #parts; // elements that are lit in turn, in the order of a step
   #timer = 0;
 
   /**
-   * @param {(() => unknown) | null} inside opens the network of the run, where it can be looked into
-   * @param {() => unknown} why says what fresh noise is for
+   * @param {(() => unknown) | null} inside shows the network of the run; null if there is no such view
+   * @param {() => unknown} why explains the fresh noise
    */
   constructor(inside, why) {
     this.#noise = button({ class: "term" }, why);
@@ -63,7 +63,7 @@ export class Loop {
   }
 
   /**
-   * Light its parts in turn while it runs. An animation of CSS would have the page styled and painted sixty times a second.
+   * Light the parts in turn while the run goes on. A CSS animation would repaint the page sixty times a second.
    * @param {boolean} running
    */
   set running(running) {
@@ -79,7 +79,7 @@ export class Loop {
     else for (const part of this.#parts) part.classList.remove("lit");
   }
 
-  /** Say what happens at a step. @param {Back} back */
+  /** Write what happens at a step. @param {Back} back */
   say({ towards, noise, fresh }) {
     write(this.#towards, towards);
     write(this.#noise, noise);

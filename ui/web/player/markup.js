@@ -1,4 +1,4 @@
-// The player's elements.
+// The HTML of the player.
 import { WORDS } from "../words/player.js";
 
 export const MARKUP = `

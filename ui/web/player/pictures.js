@@ -1,5 +1,5 @@
-// Paints the pictures of a run on canvases. It decodes one picture at a time, the newest that is wanted: a slow decoder skips
-// frames, but never shows an old one last.
+// Paints the pictures of a run on canvases. It decodes one picture at a time, always the newest that the view shows, so a
+// slow decoder skips frames and never ends with an old one.
 import { context2d } from "../drawing/canvas.js";
 import { el } from "../drawing/dom.js";
 import { agreement, difference } from "../pictures/measures.js";
@@ -12,26 +12,26 @@ import { lastAdded } from "./recording.js";
 /** @import { Screen } from "./screen.js" */
 /** @import { Sprite } from "../pictures/sprite.js" */
 
-const REMEMBERED = 12; // decoded sprites
+const REMEMBERED = 12; // number of decoded sprites that stay in memory
 const KINDS = /** @type {const} */ (["x", "x0"]);
-const DARK = 0.75; // the share of its light that a place loses where the word does not look
+const DARK = 0.75; // share of the light (0…1) that pixels without attention lose
 
 export class Pictures {
   /** Decoded sprites; null marks a sprite that can't be decoded. @type {Map<Sprite, ImageBitmap | null>} oldest first */
   #decoded = new Map();
   /** @type {Promise<void> | null} */
   #painting = null;
-  #painted = ""; // names the pictures that are on the canvases now
-  #ready = Promise.resolve(); // resolves once the canvases can be painted
-  #begun = () => {}; // called once the first pictures of a run are on the canvases
+  #painted = ""; // key of the pictures on the canvases (see #wanted)
+  #ready = Promise.resolve(); // resolves in the task after the one that has made the canvases
+  #begun = () => {}; // called when the first pictures of a run are on the canvases
   /**
-   * How far the guess x̂_0 of each painted lane agrees with its last one (see `agreement`); null where that says nothing.
+   * The agreement of each lane's guess x̂_0 with its last guess (see `agreement`); null if it can't be measured.
    * @type {(number | null)[]}
    */
   agreement = [];
-  /** The last pictures of a finished run: a print does not wait until they are decoded. @type {Map<Sprite, ImageBitmap>} */
+  /** The last pictures of a finished run, decoded in advance, as printing does not wait for decoding. @type {Map<Sprite, ImageBitmap>} */
   #ends = new Map();
-  /** The agreement of A's guess at the step where B was touched. @type {number | null} */
+  /** The agreement of lane A's guess with its last guess, at the step where the visitor changed lane B. @type {number | null} */
   decided = null;
 
   /**
@@ -44,8 +44,8 @@ export class Pictures {
   }
 
   /**
-   * Another run is shown, perhaps on other canvases. To paint them lays out the page, so it is a task apart from the one
-   * that has made them.
+   * Prepare for another run, perhaps on new canvases. Painting starts in a later task than the making of the canvases,
+   * because both lay out the page.
    * @returns {Promise<void>} once its first pictures are on the canvases
    */
   renew() {
@@ -53,18 +53,19 @@ export class Pictures {
     this.#ends.clear();
     this.#painted = "";
     this.#ready = new Promise((resolve) => setTimeout(resolve));
-    this.#begun(); // nobody waits any more for a run that was never painted
+    this.#begun(); // end the waiting for an earlier run, even if it was never painted
     return new Promise((resolve) => {
       this.#begun = resolve;
     });
   }
 
-  /** Bring what is wanted onto the canvases, now or as soon as the sprite under way is decoded; the screen then measures it. */
+  /** Paint what the view shows. If a sprite is being decoded, this happens afterwards. Then the screen measures the pictures. */
   paint() {
     if (!this.#painting && this.#painted !== this.#wanted) this.#painting = this.#paintAll();
     return this.#painting ?? Promise.resolve();
   }
 
+  /** Paint until the canvases have what the view shows. */
   async #paintAll() {
     try {
       await this.#ready;
@@ -72,18 +73,19 @@ export class Pictures {
       while (this.#painted !== this.#wanted);
       this.screen.painted(this.agreement, this.decided);
     } finally {
-      this.#painting = null; // whatever happened, the next frame is tried
+      this.#painting = null; // also after an error, so that the next frame is painted
       this.#begun();
     }
   }
 
+  /** A key of the pictures that the view shows. */
   get #wanted() {
     const { shown, image, gain, kind, latent, word, frames } = this.view;
     const ends = shown.lanes.map(({ frames }) => frames.at(-1)?.k);
     return [image, gain, kind, latent, word, ...frames.map((frame) => frame?.k), ...ends].join();
   }
 
-  /** Paint what is wanted now. Return what that was, or "" where another run came in between. */
+  /** Paint what the view shows. Return its key (see #wanted), or "" if another run was shown meanwhile. */
   async #paintOnce() {
     const wanted = this.#wanted;
     const { shown, image, gain, kind, word, frames } = this.view;
@@ -97,7 +99,7 @@ export class Pictures {
         if (!frame) context2d(canvas).clearRect(0, 0, canvas.width, canvas.height);
         if (!sprite) continue;
         this.#show(i, which, sprite);
-        if (seen) light(canvas, seen, image, word, shown.plan?.words?.length ?? 1);
+        if (seen) darkenWithoutAttention(canvas, seen, image, word, shown.plan?.words?.length ?? 1);
       }
     }
     if (gain) this.#paintDifference(kind, gain);
@@ -114,29 +116,29 @@ export class Pictures {
     return this.view.shown === shown ? wanted : "";
   }
 
-  /** The picture of a frame, or its latent. @param {Held | undefined} frame @param {"x" | "x0"} which */
+  /** Return a picture of a frame, or its latent if the view shows latents. @param {Held | undefined} frame @param {"x" | "x0"} which */
   #picture(frame, which) {
     if (this.view.latent) return frame?.[which === "x" ? "z" : "z0"];
     return frame?.[which];
   }
 
-  /** The last pictures of each lane of a finished run. */
+  /** The last pictures of each lane, none before the run has finished. */
   get #last() {
     const ends = this.view.shown.lanes.map(({ frames }) => frames.at(-1));
     if (!ends.every((frame) => frame?.step[1] === 0)) return [];
     return ends.flatMap((frame) => KINDS.map((which) => this.#picture(frame, which)));
   }
 
-  /** @param {number} i lane @param {"x" | "x0"} which @param {ImageBitmap} sprite */
+  /** Draw the chosen picture of a sprite in its pane, and the whole batch in the small pictures. @param {number} i lane @param {"x" | "x0"} which @param {ImageBitmap} sprite */
   #show(i, which, sprite) {
     const { image, kind } = this.view;
     blit(this.screen.lanes[i][which].canvas, sprite, image);
-    if (which !== kind) return; // the small pictures show the kind that is large
+    if (which !== kind) return; // the small pictures show only the chosen kind, x or x̂_0
     for (const [n, { canvas }] of this.screen.thumbs.entries())
       blit(canvas, sprite, n, i * canvas.height, canvas.height);
   }
 
-  /** Paint the end of a finished run at once. Returns whether its pictures are here. */
+  /** Paint the end of a finished run at once. Return whether its pictures were already decoded. */
   paintEnd() {
     const sprites = this.#last.flatMap((picture) => (picture && this.#ends.get(picture)) || []);
     const { gain, kind, shown } = this.view;
@@ -146,7 +148,7 @@ export class Pictures {
     return true;
   }
 
-  /** @param {RecordedLane} lane @param {Held | undefined} frame of it @param {number} image */
+  /** Return the agreement of a frame's guess with the lane's last guess, null if it can't be measured. @param {RecordedLane} lane @param {Held | undefined} frame of the lane @param {number} image */
   async #agreement(lane, frame, image) {
     const last = lane.frames.at(-1);
     if (!frame || !last || last.step[1]) return null;
@@ -162,10 +164,10 @@ export class Pictures {
       return context.getImageData(0, 0, height, height).data;
     };
     const [a, b] = [await read(guess), await read(end)];
-    return a && b && agreement(a, b, last.z0 ? 0 : lastAdded(lane)); // only pixels keep noise
+    return a && b && agreement(a, b, last.z0 ? 0 : lastAdded(lane)); // the fresh noise counts only in pixels: decoded latents lose it
   }
 
-  /** A picture as a canvas draws it; null if it can't be decoded. @param {Sprite} picture */
+  /** Return a decoded picture, null if it can't be decoded. @param {Sprite} picture */
   async #decode(picture) {
     const known = this.#decoded.get(picture);
     if (known !== undefined) return known;
@@ -176,7 +178,7 @@ export class Pictures {
     return image;
   }
 
-  /** @param {"x" | "x0"} kind @param {number} gain */
+  /** Paint the difference of the two lanes. @param {"x" | "x0"} kind @param {number} gain enlarges the difference */
   #paintDifference(kind, gain) {
     const canvas = this.screen.difference;
     if (!canvas) return;
@@ -190,24 +192,25 @@ export class Pictures {
 }
 
 /**
- * @param {HTMLCanvasElement} canvas @param {ImageBitmap} sprite @param {number} n which of its pictures
- * @param {number} [left] @param {number} [width] where in the canvas
+ * Draw picture n of a sprite on a canvas.
+ * @param {HTMLCanvasElement} canvas @param {ImageBitmap} sprite @param {number} n
+ * @param {number} [left] pixels from the left of the canvas @param {number} [width] pixels
  */
 function blit(canvas, sprite, n, left = 0, width = canvas.width) {
   const size = sprite.height;
   const context = context2d(canvas);
   context.globalCompositeOperation = "source-over";
-  context.clearRect(left, 0, width, canvas.height); // pictures may be transparent
-  context.imageSmoothingEnabled = size > width; // a latent has few pixels, and each should be visible
+  context.clearRect(left, 0, width, canvas.height); // a transparent picture would show what was drawn before
+  context.imageSmoothingEnabled = size > width; // an enlarged latent shows its few pixels as squares
   context.drawImage(sprite, n * size, 0, size, size, left, 0, width, canvas.height);
 }
 
 /**
- * Darken a picture where a word is not looked at.
- * @param {HTMLCanvasElement} canvas @param {ImageBitmap} maps a row for each word @param {number} n which picture
- * @param {number} word @param {number} words how many there are
+ * Darken a picture where it pays a word no attention.
+ * @param {HTMLCanvasElement} canvas @param {ImageBitmap} maps the attention: a row for each word, a column for each picture
+ * @param {number} n index of the picture @param {number} word index of the word @param {number} words number of words
  */
-function light(canvas, maps, n, word, words) {
+function darkenWithoutAttention(canvas, maps, n, word, words) {
   const side = maps.height / words;
   const context = context2d(canvas);
   context.globalCompositeOperation = "multiply";
@@ -217,7 +220,7 @@ function light(canvas, maps, n, word, words) {
   context.globalAlpha = 1;
 }
 
-/** Draw one picture of a sprite. @param {HTMLCanvasElement} canvas @param {Sprite} picture @param {number} n */
+/** Decode a sprite and draw its picture n on a canvas. @param {HTMLCanvasElement} canvas @param {Sprite} picture @param {number} n */
 export async function drawn(canvas, picture, n) {
   blit(canvas, await drawable(picture), n);
 }

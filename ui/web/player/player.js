@@ -1,4 +1,4 @@
-// The player of a run: its results and the visitor change the view, and the screen follows the view.
+// The player of a run. Results and the visitor change the view; the screen and the pictures are drawn from the view.
 import { context2d } from "../drawing/canvas.js";
 import { all, button, el, find, markup, within } from "../drawing/dom.js";
 import { NOISE, nextFrame, play, soon } from "../drawing/motion.js";
@@ -17,12 +17,12 @@ export class Player {
   /** Called after each rendering. */
   shows = () => {};
   #pause = () => {};
-  #opens = false; // the first picture of a run is on its way to the screen: nothing else is drawn until it is there
-  #painted = Promise.resolve(); // resolves once the first picture of the run that is shown is on its canvas
-  #live = soon(() => this.view.live && this.#do(() => this.view.goLive()), NOISE);
+  #isOpening = false; // true until the first picture of a run is on screen; nothing else is drawn before
+  #painted = Promise.resolve(); // resolves when the first picture of the shown run is on its canvas
+  #live = soon(() => this.view.live && this.#update(() => this.view.goLive()), NOISE);
 
   /**
-   * Its element has data-frames, data-k (the tick that is shown), data-live and data-kind.
+   * The player's element has the attributes data-frames, data-k (the tick on screen), data-live and data-kind.
    * @param {() => unknown} [attend] called when a word is pressed but the run has no attention
    * @param {(() => unknown) | null} [inside] opens the network of a run of one lane
    */
@@ -35,36 +35,37 @@ export class Player {
       "aria-label": WORDS.player,
     });
     markup(this.root, MARKUP);
-    const go = (/** @type {number} */ at) => this.#do(() => this.view.go(at));
+    const go = (/** @type {number} */ at) => this.#update(() => this.view.go(at));
     const transport = new Transport(find(this.root, ".transport"), WORDS.step, go, () => this.toggle());
-    const pick = (/** @type {number} */ n) => this.#do(() => Object.assign(this.view, { chosen: n }));
+    const pick = (/** @type {number} */ n) => this.#update(() => Object.assign(this.view, { chosen: n }));
     this.screen = new Screen(this.root, this.view, transport, pick, inside);
     this.pictures = new Pictures(this.view, this.screen);
     this.#listen();
     this.render();
   }
 
+  /** Draw the view: texts and buttons at once, the pictures when they are decoded. */
   render() {
-    if (!this.#opens) {
+    if (!this.#isOpening) {
       this.screen.render();
       this.shows();
     }
     if (this.view.shown.count) this.pictures.paint();
   }
 
-  /** @param {() => unknown} change */
-  #do(change) {
+  /** Change the view and draw it. @param {() => unknown} change */
+  #update(change) {
     change();
     this.render();
   }
 
-  // --- What a run sends
+  // --- The results of a run
 
-  /** A run begins: what is on screen stays until its first picture is here. */
+  /** Prepare for a new run. The run on screen stays until the new one's first picture arrives. */
   start() {
     const { live } = this.view;
     this.view.start();
-    if (live) this.render(); // the button Live was about the run before
+    if (live) this.render(); // the button Live belonged to the previous run
   }
 
   /** Take a result of the newest run. @param {Result} result */
@@ -74,30 +75,30 @@ export class Player {
     if (view.add(result)) this.#open();
   };
 
-  /** Show a sketch beside the newest run, which is kept. @param {Result[]} results of it */
+  /** Show a sketch in the place of the newest run, which `back` shows again. @param {Result[]} results of the sketch */
   sketch(results) {
     const run = new Recording();
     for (const result of results) run.add(result);
-    this.#show(run);
+    this.#showRun(run);
   }
 
   /** Show the newest run again, after a sketch. */
   back() {
-    if (this.view.coming.count && this.view.shown !== this.view.coming) this.#show(this.view.coming);
+    if (this.view.coming.count && this.view.shown !== this.view.coming) this.#showRun(this.view.coming);
   }
 
-  /** @param {Recording} run */
-  #show(run) {
+  /** Show the newest pictures of a run. @param {Recording} run */
+  #showRun(run) {
     this.view.show(run);
     this.#open();
   }
 
-  /** Another run is shown. Its first picture is on screen before anything is written about it, and before it plays. */
+  /** Build the screen for another run. Its first picture comes before any text about it, and before it plays. */
   #open() {
     const { plan } = this.view.shown;
     if (plan) {
-      this.#opens = true;
-      if (this.screen.build(plan)) this.shows(); // what lies over the panes moves to the new ones at once
+      this.#isOpening = true;
+      if (this.screen.build(plan)) this.shows(); // elements over the old panes move to the new ones
       this.#buildWords(plan.words ?? []);
       this.#painted = this.pictures.renew();
       this.#painted.then(nextFrame).then(this.#finishOpening);
@@ -106,13 +107,13 @@ export class Player {
   }
 
   #finishOpening = () => {
-    if (!this.#opens) return;
-    this.#opens = false;
+    if (!this.#isOpening) return;
+    this.#isOpening = false;
     this.render();
     if (this.view.playing) this.#play();
   };
 
-  /** The words of a prompt: a pressed one shows where it is looked at. @param {string[]} words */
+  /** Make a button of each word of the prompt. A pressed button shows the attention that the picture pays to its word. @param {string[]} words */
   #buildWords(words) {
     const { view } = this;
     if (view.word >= words.length) view.word = -1;
@@ -120,7 +121,7 @@ export class Player {
       const press = () => {
         const word = view.word === i ? -1 : i;
         for (const [n, other] of buttons.entries()) other.setAttribute("aria-pressed", String(n === word));
-        this.#do(() => Object.assign(view, { word }));
+        this.#update(() => Object.assign(view, { word }));
         if (word >= 0 && !view.frames[0]?.attention) this.attend();
       };
       return button({ "aria-pressed": i === view.word }, press, word);
@@ -130,27 +131,28 @@ export class Player {
     box.replaceChildren(...(words.length ? [el("span", null, WORDS.attention), ...buttons] : []));
   }
 
-  /** Whether the newest run goes on. @param {boolean} active */
+  /** Set whether the newest run is waiting or computing. @param {boolean} active */
   set active(active) {
     const { view } = this;
     const isNews = view.active !== active;
     view.active = active;
-    if (view.shown !== view.coming) return; // it has no picture yet
+    if (view.shown !== view.coming) return; // the newest run has no picture yet
     if (!active && view.live) {
       view.goLive();
       view.live = false;
     }
-    if (isNews || !view.playing) this.render(); // a view that plays is rendered anyway: the page would be laid out twice
+    if (isNews || !view.playing) this.render(); // playing renders the view anyway, and twice would lay out the page twice
   }
 
   // --- Playing
 
-  /** Go on as if it had played for so many seconds. Resolves once the first picture is on screen. @param {number} seconds */
+  /** Skip some seconds of a playing run. Return a promise that resolves when the run's first picture is painted. @param {number} seconds */
   skip(seconds) {
-    if (this.view.playing) this.#do(() => this.view.advance(seconds));
+    if (this.view.playing) this.#update(() => this.view.advance(seconds));
     return this.#painted;
   }
 
+  /** Advance the view with the time until it stops playing. */
   #play() {
     this.#pause();
     const { view } = this;
@@ -163,22 +165,23 @@ export class Player {
     }, NOISE);
   }
 
-  /** Show a finished run that plays at its end, for a print. */
-  #end() {
+  /** For printing, go to the end of a finished run that is still playing. */
+  #showEnd() {
     const { view, pictures } = this;
     this.#finishOpening();
     if (!view.playing || !pictures.paintEnd()) return;
-    this.#do(() => view.go(view.shown.newest));
+    this.#update(() => view.go(view.shown.newest));
     this.screen.painted([], pictures.decided);
   }
 
+  /** Play or pause. */
   toggle() {
     this.view.toggle();
     this.render();
     if (this.view.playing) this.#play();
   }
 
-  /** The newest picture of a lane, on a canvas that is not on screen. @param {Recording} run @param {number} lane @param {number} image */
+  /** Return a canvas with the newest picture of a lane. @param {Recording} run @param {number} lane @param {number} image */
   async #last({ lanes, plan }, lane, image) {
     const canvas = el("canvas", { width: plan?.size ?? 1, height: plan?.size ?? 1 });
     const frame = lanes[lane].frames.at(-1);
@@ -186,7 +189,7 @@ export class Player {
     return canvas;
   }
 
-  /** The finished picture of each lane, side by side. */
+  /** Return a canvas with the newest picture of each lane, side by side. */
   async painted() {
     const { coming } = this.view;
     const { lanes, plan } = coming;
@@ -196,7 +199,7 @@ export class Player {
     return whole;
   }
 
-  /** A slide of the pictures on screen: a row for each lane, or one row where each lane has one picture. */
+  /** Return a slide with the pictures on screen: a row for each lane, or one row if each lane has one picture. */
   async slide() {
     const { root, view } = this;
     const { frames } = view;
@@ -220,7 +223,7 @@ export class Player {
     return { title: heading, tiles, columns, said, settings: over ? settings : `${settings} · ${at}` };
   }
 
-  /** A sentence on what is measured in the finished pictures, or "" where they are not finished. @param {number[]} images which of each lane */
+  /** Return a sentence with the measurements of finished pictures, "" before they are finished. @param {number[]} images their indices in each lane */
   async outcome(images = [this.view.image]) {
     const { coming } = this.view;
     if (!coming.lanes.every(({ frames }) => frames.at(-1)?.step[1] === 0)) return "";
@@ -228,28 +231,29 @@ export class Player {
     return this.screen.result(coming, await Promise.all(pictures));
   }
 
-  /** What a press brings into sight, the most important last. */
+  /** Elements to which the page scrolls after Run is pressed, the most important last. */
   get sight() {
     return [find(this.root, ".transport"), find(this.root, ".lanes")];
   }
 
-  /** What a part gives the page for its player. */
+  /** What the page needs of a part with a player: keys, title, slide, and what to do when the part is hidden. */
   part = {
     hide: () => {
-      if (this.view.playing) this.#do(() => Object.assign(this.view, { playing: false })); // its button says Play again
+      if (this.view.playing) this.#update(() => Object.assign(this.view, { playing: false })); // so the button says Play again
     },
     key: (/** @type {KeyboardEvent} */ event) => this.#key(event),
     title: () => this.view.shown.plan?.heading ?? "",
     slide: () => this.slide(),
   };
 
-  // --- What is pressed
+  // --- Clicks and keys
 
+  /** Connect clicks, the scrubber and printing with the view. */
   #listen() {
     const { root, view, screen } = this;
-    screen.chart.onScrub((share) => this.#do(() => view.go(Math.round(share * (view.shown.ticks.length - 1)))));
-    addEventListener("beforeprint", () => this.#end());
-    screen.live.addEventListener("click", () => this.#do(() => view.goLive()));
+    screen.chart.onScrub((share) => this.#update(() => view.go(Math.round(share * (view.shown.ticks.length - 1)))));
+    addEventListener("beforeprint", () => this.#showEnd());
+    screen.live.addEventListener("click", () => this.#update(() => view.goLive()));
     const speed = find(root, ".speed", HTMLSelectElement);
     speed.addEventListener("change", () => {
       view.speed = Number(speed.value);
@@ -259,9 +263,9 @@ export class Player {
       if (!(pressed instanceof HTMLButtonElement)) return;
       for (const one of all(root, `.choices [name=${pressed.name}]`))
         one.setAttribute("aria-pressed", String(one === pressed));
-      this.#do(() => Object.assign(view, { [pressed.name]: pressed.value }));
+      this.#update(() => Object.assign(view, { [pressed.name]: pressed.value }));
     });
-    // Of two lanes, and on a phone of two pictures, a tap on one gives it all the room, and another tap gives it back.
+    // A tap on a lane enlarges it over the other lane, and a second tap undoes this. On a phone, single pictures do the same.
     find(root, ".lanes").addEventListener("click", (event) => {
       const frame = within(event, ".frame");
       const lane = screen.lanes.findIndex(({ group }) => group.contains(frame));
@@ -271,7 +275,7 @@ export class Player {
     });
   }
 
-  /** Answer a key. Return whether it was for the player. @param {KeyboardEvent} event */
+  /** Handle a key. Return whether the player uses it. @param {KeyboardEvent} event */
   #key(event) {
     const { key } = event;
     const { view } = this;
@@ -280,12 +284,12 @@ export class Player {
     if (key.toLowerCase() === "n") find(this.root, ".chart").toggleAttribute("open");
     else if (within(event, ".batch")) return this.#pickByKey(key);
     else if (meant === "toggle") this.toggle();
-    else if (meant) this.#do(() => view.step(meant));
+    else if (meant) this.#update(() => view.step(meant));
     else return false;
     return true;
   }
 
-  /** Answer a key in the small pictures: a radio group has its own arrows, Home and End. @param {string} key */
+  /** Choose a small picture by an arrow key, Home or End, as in a radio group. Return whether the key is one of these. @param {string} key */
   #pickByKey(key) {
     const { length } = this.screen.thumbs;
     const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 }[key];

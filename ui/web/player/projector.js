@@ -1,33 +1,33 @@
-// The projector view: what a part shows over the whole page, as large as it goes, with a title and the code of its link.
+// The projector view: the player or stage of a part fills the whole page, with a title and the QR code of the link.
 import { all, button, el, find, write } from "../drawing/dom.js";
 import { WORDS } from "../words/page.js";
 
 /** @import { Page } from "../app.js" */
 
 export class Projector {
-  /** The element that is shown large, null for none. @type {HTMLElement | null} */
+  /** The element that fills the page, null outside the projector view. @type {HTMLElement | null} */
   root = null;
   #title = el("h2", null);
   #question = el("strong", { class: "question" });
   #code = el("img", { alt: WORDS.code });
   #address = el("p", null);
-  /** The chart that was open. @type {Element | null} */
+  /** The chart that was open before, and is opened again. @type {Element | null} */
   #chart = null;
-  /** Whether it is dark; null: as the page. @type {boolean | null} */
+  /** Whether the projector view is dark; null until the visitor chooses, as the page is. @type {boolean | null} */
   #dark = null;
-  /** The page as it was: its theme, what had the focus, and how far it was scrolled. @type {{ dark: boolean, focus: HTMLElement | null, y: number }} */
+  /** The page before the projector view: its theme, the focused element, and the scroll position in pixels. @type {{ dark: boolean, focus: HTMLElement | null, y: number }} */
   #before = { dark: false, focus: null, y: 0 };
 
-  /** @param {Page} page @param {() => void} keys opens what the keys do */
+  /** @param {Page} page @param {() => void} keys opens the list of keys */
   constructor(page, keys) {
     this.page = page;
     const back = button({ class: "button", "aria-label": WORDS.back }, () => this.hide(), "×");
-    const theme = button({ class: "button", "aria-label": WORDS.theme }, () => this.#change(), "◐");
+    const theme = button({ class: "button", "aria-label": WORDS.theme }, () => this.#switchTheme(), "◐");
     this.bar = el("header", { class: "wall" }, this.#title, theme, button({ class: "button" }, keys, "?"), back);
     this.room = el("aside", { class: "room" }, this.#code, this.#address);
   }
 
-  /** @param {HTMLElement} element of a part @param {string} title @param {string} question of an open lesson, or "" */
+  /** Enter the projector view. @param {HTMLElement} element of a part @param {string} title @param {string} question of an open lesson, or "" */
   show(element, title, question) {
     const { activeElement: focus, body } = document;
     const { classList } = document.documentElement;
@@ -39,7 +39,7 @@ export class Projector {
     classList.toggle("dark", this.#dark ?? this.#before.dark);
     this.root = element.querySelector(".ddpm-player") ?? element.querySelector(".stage") ?? element;
     this.#chart = this.root.querySelector(".chart[open]");
-    this.#chart?.removeAttribute("open"); // a key shows the numbers
+    this.#chart?.removeAttribute("open"); // the key N opens it
     write(this.#title, title);
     write(this.#question, question);
     this.root.prepend(...(question ? [this.#question] : []), this.bar);
@@ -50,11 +50,12 @@ export class Projector {
     this.root.focus();
   }
 
-  /** Change from light to dark, or back. */
-  #change() {
+  /** Switch between light and dark. */
+  #switchTheme() {
     this.#dark = document.documentElement.classList.toggle("dark");
   }
 
+  /** Leave the projector view. */
   hide() {
     this.#mark(false);
     this.#chart?.setAttribute("open", "");
@@ -67,19 +68,18 @@ export class Projector {
     scrollTo(0, this.#before.y);
   }
 
-  /** @param {boolean} on */
+  /** Set the classes of the projector view, and whether Tab reaches the page behind it. @param {boolean} on */
   #mark(on) {
     const { root } = this;
     if (!root) return;
     root.classList.toggle("projector", on);
     document.documentElement.classList.toggle("projecting", on);
-    // Tab does not stop at what lies behind.
     for (let at = root; at !== document.body && at.parentElement; at = at.parentElement)
       for (const other of all(at.parentElement, ":scope > :not([role=status], .keys)"))
         if (other !== at) other.inert = on;
   }
 
-  /** Answer a key. @param {string} key @returns {boolean} whether it was for this view */
+  /** Handle a key. @param {string} key @returns {boolean} whether the projector view uses the key */
   key(key) {
     const name = { t: "with-thumbs", b: "with-touch", q: "with-code" }[key];
     if (!name || !this.root) return false;

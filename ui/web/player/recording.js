@@ -1,26 +1,26 @@
-// The recording of a run: its plan, and the frames that have come.
+// The recording of a run: its plan, and the frames that have arrived.
 
 /** @import { LaneFrame } from "../messages/protocol.d.ts" */
 /** @import { Row } from "../process/runs.js" */
 
 /**
- * What a run is going to do.
+ * The plan of a run, which is its first result.
  * @typedef {object} Plan
  * @property {"plan"} kind
  * @property {string} title
  * @property {string} heading the title in two words
- * @property {string} caption what there is to see in two lanes, or ""
+ * @property {string} caption says what to look for in two lanes, or is ""
  * @property {number} size of a picture, pixels a side
- * @property {number} [latent] numbers a side of x, where that is a latent
+ * @property {number} [latent] width of x in latent pixels; undefined if x is a picture
  * @property {string[]} [words] of the prompt
- * @property {number} count pictures in a sprite
+ * @property {number} count number of pictures in a sprite
  * @property {boolean} pixelated whether pictures are enlarged without smoothing
  * @property {string[]} seeds of the pictures
  * @property {number} T
  * @property {Lane[]} lanes
- * @property {number | null} [split] the step after which lane B, until then the same run, is touched
- * @property {boolean} [colours] whether x has any
- * @property {string} [untouchable] why no state of this run can be touched, or ""
+ * @property {number | null} [split] step after which the visitor changes x of lane B; until then both lanes are equal
+ * @property {boolean} [colours] whether the pictures have colours
+ * @property {string} [untouchable] why the visitor can't change a state of this run, or ""
  */
 
 /** @typedef {{ name: string, steps: Row[], settings: Record<string, unknown> }} Lane */
@@ -29,11 +29,11 @@
 /** @typedef {LaneFrame & { step: Row }} Held a frame with its step */
 /** @typedef {{ name: string, steps: Row[], sigma: (number | null)[], frames: Held[] }} RecordedLane */
 
-/** The noise that the last step but one of a lane adds, in grey levels; Infinity if only the network knows it. @param {RecordedLane} lane */
+/** Return the standard deviation of the noise that the last but one step of a lane adds, in grey levels; Infinity if the network decides it. @param {RecordedLane} lane */
 export const lastAdded = ({ sigma }) => (sigma.length > 1 ? (sigma.at(-2) ?? Infinity) * 127.5 : 0);
 
 /**
- * A run as the scrubber goes over it. Its ticks are the values of s of all lanes, from noisy to clean; of one lane, tick = k.
+ * A run with the ticks of its scrubber: all values of s of all lanes, from noisy to clean. With one lane, tick = k.
  */
 export class Recording {
   /** @type {Plan | null} */
@@ -46,13 +46,14 @@ export class Recording {
   tickOf = new Map();
   /** @type {number[]} the ticks that have a frame, ascending */
   held = [];
-  count = 0; // frames
+  count = 0; // number of frames
 
+  /** The last tick that has a frame. */
   get newest() {
     return this.held.at(-1) ?? 0;
   }
 
-  /** @param {Result} result */
+  /** Add the plan or a frame. @param {Result} result */
   add(result) {
     if (result.kind === "plan") this.#begin(result);
     else this.#addFrame(result);
@@ -69,7 +70,7 @@ export class Recording {
     this.tickOf = new Map(this.ticks.map((s, tick) => [s, tick]));
   }
 
-  /** @param {LaneFrame} frame */
+  /** Add a frame to its lane, unless the lane has a frame of this step. @param {LaneFrame} frame */
   #addFrame(frame) {
     const { k, sigma } = frame;
     const lane = this.lanes[frame.lane];
@@ -85,7 +86,7 @@ export class Recording {
   }
 
   /**
-   * The frame of each lane at a tick, or its last one before that; nothing before its first one.
+   * Return for each lane its last frame up to a tick, undefined before its first frame.
    * @param {number} tick
    */
   framesAt(tick) {

@@ -23,9 +23,9 @@ const MARKUP = `
 `;
 
 /**
- * Which frame of a row is shown at a share (0…1) of the way: the last one up to there.
+ * Return the frame that a row shows at a share (0…1) of its steps: the last frame up to there, or the first one.
  * @param {Held[]} frames by rising k
- * @param {number} steps of the row
+ * @param {number} steps number of steps of the row
  * @param {number} share
  */
 export function frameAt(frames, steps, share) {
@@ -40,16 +40,16 @@ export class Rows {
   frames = [];
   /** @type {(RowEnd | null)[]} of rows that are done */
   ends = [];
-  /** Whether the state is shown in the place of the guess. */
+  /** Whether the rows show x_s instead of the guess x̂_0. */
   state = false;
-  /** Whether the end of a row says how far its pictures are apart. */
+  /** Whether finished rows say how much their pictures differ. */
   saysApart = true;
-  #sources = ""; // the names of those that are shown
+  #sources = ""; // names of the source pictures on screen
   /** @type {HTMLImageElement[]} */
   #images = [];
   #later = soon(() => this.render(), NOISE);
 
-  /** @param {string} name of its class */
+  /** @param {string} name CSS class of the element */
   constructor(name) {
     this.root = el("div", { class: `${name} chains` });
     markup(this.root, MARKUP);
@@ -57,28 +57,29 @@ export class Rows {
     this.scrubber = new Scrubber(find(this.root, ".transport"), WORDS.step, () => this.render());
   }
 
+  /** Number of finished rows. */
   get done() {
     return this.ends.filter(Boolean).length;
   }
 
-  /** @param {Result} result */
+  /** Add a result of the run and show it. @param {Result} result */
   take(result) {
     if (result.kind === "plan") this.#build(result);
     else if (!this.plan) return;
-    else if (result.kind === "source") this.#source(result.i, result.x, result.final);
+    else if (result.kind === "source") this.#showSource(result.i, result.x, result.final);
     else if (result.kind === "step") {
       const frames = this.frames[result.row];
       frames.push(result);
-      if (frames.length === 1) this.#paint(result.row); // the first picture is on screen before anything else is written
+      if (frames.length === 1) this.#paint(result.row); // the first picture of a row comes before all text
       this.#later();
     } else if (result.kind === "row") {
       this.ends[result.row] = result;
-      this.#words(result.row);
+      this.#writeSpread(result.row);
       this.render();
-    } else this.#head(result);
+    } else this.#showHead(result);
   }
 
-  /** @param {Shown} plan */
+  /** Make the elements for the rows of a plan. @param {Shown} plan */
   #build(plan) {
     this.plan = plan;
     this.#images = [];
@@ -115,41 +116,41 @@ export class Rows {
     this.render();
   }
 
-  /** @param {number} i @param {Sprite} picture @param {boolean} final */
-  #source(i, picture, final) {
+  /** Show a source picture. @param {number} i index of the source @param {Sprite} picture @param {boolean} final whether it is finished */
+  #showSource(i, picture, final) {
     const figure = this.root.querySelectorAll(".sources figure")[i];
     show(find(figure, "img", HTMLImageElement), picture);
     find(figure, ".at").textContent = final ? "" : WORDS.drawing;
   }
 
-  /** @param {RowHead} result */
-  #head({ kind, row, x }) {
+  /** Show the pictures at the left of a row: latents, or a map of differences. @param {RowHead} result */
+  #showHead({ kind, row, x }) {
     const title = this.plan?.titles[row] ?? "";
     const said = [kind === "map" ? WORDS.differ(title) : WORDS.latent(title), WORDS.latents(title)];
     const images = x.map((one, i) => show(el("img", { alt: said[i] }), one));
     this.root.querySelectorAll(".head")[row].prepend(...images);
   }
 
-  /** @param {number} row */
-  #words(row) {
+  /** Write how much the pictures of a finished row differ. @param {number} row */
+  #writeSpread(row) {
     const end = this.ends[row];
     const small = find(this.root.querySelectorAll(".head")[row], "small", HTMLElement);
     if (end && this.saysApart) small.textContent = apart(end.spread, end.gap);
   }
 
-  /** What came of each row. */
+  /** A sentence for each row: its title and result. */
   get outcome() {
     const rows = [...this.root.querySelectorAll(".head div")];
     return rows.map((row) => `${[...row.children].map(({ textContent }) => textContent).join(": ")}.`).join(" ");
   }
 
-  /** For a slide. */
+  /** Return a slide with a tile for each row. */
   slide = async () => {
     const tiles = this.#images.map((picture, row) => ({ picture, label: this.plan?.titles[row] ?? "" }));
     return { title: "", tiles, columns: 1, said: "", settings: "" };
   };
 
-  /** Show the picture of a row at the scrubber. Returns its frame, null while there is none. @param {number} row */
+  /** Show a row's picture at the position of the scrubber. Return its frame, null if there is none yet. @param {number} row */
   #paint(row) {
     const frames = this.frames[row];
     const image = this.#images[row];
@@ -160,6 +161,7 @@ export class Rows {
     return frame;
   }
 
+  /** Draw all rows at the position of the scrubber. */
   render() {
     const { plan, root } = this;
     if (!plan) return;

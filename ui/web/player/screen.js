@@ -1,5 +1,5 @@
-// Writes everything of the player but the pictures on the canvases. Panes are made when another run is shown; the rest is
-// written whenever the view has changed.
+// Makes and updates all elements of the player, except for the pictures on the canvases. Panes are made when another run
+// is shown; the rest is updated whenever the view has changed.
 
 import { context2d } from "../drawing/canvas.js";
 import { key, swatch } from "../drawing/chart.js";
@@ -33,36 +33,36 @@ import { lastAdded } from "./recording.js";
 /** @import { Word } from "../words/player.js" */
 /** @import { Transport } from "../drawing/transport.js" */
 /** @import { View } from "./view.js" */
-/** @typedef {{ canvas: HTMLCanvasElement, at: HTMLElement }} Pane a canvas, and where it says its time */
+/** @typedef {{ canvas: HTMLCanvasElement, at: HTMLElement }} Pane a canvas, and the element with its time */
 /** @typedef {{ group: HTMLElement, x: Pane, x0: Pane }} LanePanes */
 /** @typedef {{ thumb: HTMLButtonElement, canvas: HTMLCanvasElement }} Thumb */
 
-const LARGEST_THUMB = 128; // pixels
-const EMPTY = 32; // pixels of the panes before the first run
-const FILM = 5; // small pictures of the run beside what a word means
+const LARGEST_THUMB = 128; // pixels a side of a small picture
+const EMPTY = 32; // pixels a side of the panes before the first run
+const FILM = 5; // number of small pictures beside the meaning of a word
 
 export class Screen {
   chart = new RunChart();
   /** @type {LanePanes[]} */
   lanes = [];
-  /** @type {HTMLCanvasElement | null} of two lanes */
+  /** The difference of two lanes, null for one lane. @type {HTMLCanvasElement | null} */
   difference = null;
   /** @type {Thumb[]} */
   thumbs = [];
   meaning = sheet("meaning", SCREEN.meaning);
-  #panes = ""; // the names and the size for which the panes were made
-  #batch = ""; // the seeds and the size for which the small pictures were made
-  #rendered = ""; // the step and picture about which the words are
-  #charted = ""; // the σ that the chart shows
-  #lines = 0; // how many lines the readouts have
-  #large = ""; // the pane that has all the room
+  #panes = ""; // names and size for which the panes were made
+  #batch = ""; // seeds and size for which the small pictures were made
+  #rendered = ""; // step and picture that the texts describe
+  #charted = ""; // values of σ that the chart shows
+  #lines = 0; // number of lines of the readouts
+  #large = ""; // name of the enlarged pane, empty for none
 
   /**
    * @param {HTMLElement} root
    * @param {View} view
    * @param {Transport} transport
    * @param {(n: number) => void} pick called when the n-th picture of the batch is chosen
-   * @param {(() => unknown) | null} inside opens the network of a run that has one lane
+   * @param {(() => unknown) | null} inside shows the network of a run that has one lane
    */
   constructor(root, view, transport, pick, inside) {
     this.loop = new Loop(inside, () => this.#explain("σ"));
@@ -77,14 +77,14 @@ export class Screen {
     this.#buildLanes([""], EMPTY);
   }
 
-  /** @param {string} selector */
+  /** Return the first element of the player for a selector. @param {string} selector */
   #find(selector) {
     return find(this.root, selector);
   }
 
-  // --- What depends on a run's plan only
+  // --- Elements that depend only on the plan of a run
 
-  /** Make the room for a run: the panes, and the small pictures to choose from. Nothing moves when the rest is written. Returns whether the panes are new. @param {Plan} plan */
+  /** Make the panes and the small pictures of a run at their full size, so that nothing moves later. Return whether the panes are new. @param {Plan} plan */
   build(plan) {
     const { root } = this;
     this.#rendered = this.#charted = "";
@@ -102,7 +102,7 @@ export class Screen {
     this.caption.hidden = !plan.caption;
     write(this.caption, plan.caption ?? "");
     this.#buildBatch(plan);
-    if (!this.#find(".transport .at").textContent) this.#renderTransport(); // on a phone its text takes a line
+    if (!this.#find(".transport .at").textContent) this.#renderTransport(); // on a phone its text needs a line, which must not come later
     return this.#buildLanes(
       plan.lanes.map(({ name }) => name),
       plan.size,
@@ -110,14 +110,14 @@ export class Screen {
     );
   }
 
-  /** Give a pane all the room, or no more. @param {string} name */
+  /** Enlarge a pane over the others, or undo this. @param {string} name of the pane, or "" */
   enlarge(name) {
     this.#large = name === this.#large ? "" : name;
     if (this.#large) this.root.dataset.large = name;
     else delete this.root.dataset.large;
   }
 
-  /** Make the panes, unless they are there. Returns whether they are new. @param {string[]} names @param {number} size @param {boolean} [isTouched] whether B is A with a touch */
+  /** Make the panes, unless the same ones exist. Return whether they are new. @param {string[]} names of the lanes @param {number} size @param {boolean} [isTouched] whether lane B is lane A with a change by the visitor */
   #buildLanes(names, size, isTouched = false) {
     const wanted = JSON.stringify([names.length > 1 ? names : "", size, isTouched]);
     if (wanted === this.#panes) return false;
@@ -125,13 +125,13 @@ export class Screen {
     const called = isTouched ? [SCREEN.untouched, SCREEN.changed] : names;
     const canvasOf = (/** @type {string} */ label) => {
       const canvas = el("canvas", { width: size, height: size, role: "img", "aria-label": label });
-      canvas.getContext("2d", { willReadFrequently: true }); // the noise in it is measured
+      canvas.getContext("2d", { willReadFrequently: true }); // its pixels are read to measure the noise
       return canvas;
     };
     this.lanes = names.map((name, i) => {
       const group = el("div", { class: `lane lane-${i}` });
       if (names.length > 1) group.append(el("h3", { title: name }, swatch(`lane-${i}`), `${"AB"[i]}: ${called[i]}`));
-      /** @param {"x" | "x0"} kind @param {string} letter @param {string} index @param {string} words @param {string} short on a phone */
+      /** @param {"x" | "x0"} kind @param {string} letter @param {string} index @param {string} words @param {string} short text on a phone */
       const pane = (kind, letter, index, words, short) => {
         const canvas = canvasOf(SCREEN.empty);
         const at = el("span", { class: "at" });
@@ -160,7 +160,7 @@ export class Screen {
     return true;
   }
 
-  /** @param {Plan} plan */
+  /** Make the small pictures, if there are several seeds and the plan needs new ones. @param {Plan} plan */
   #buildBatch({ seeds, size, lanes }) {
     const wanted = [lanes.length, size, ...seeds].join();
     if (wanted === this.#batch) return;
@@ -176,15 +176,16 @@ export class Screen {
       return { thumb: button(attributes, () => this.pick(n), canvas, short), canvas };
     });
     const batch = this.#find(".batch");
-    const most = lanes.length > 1 ? 4 : 8; // beside the sentence; 5 on a phone
+    const most = lanes.length > 1 ? 4 : 8; // columns beside the sentence; a phone has room for 5
     batch.style.setProperty("--wide", String(columns(several.length, most)));
     batch.style.setProperty("--narrow", String(columns(several.length, Math.min(most, 5))));
     batch.replaceChildren(...this.thumbs.map(({ thumb }) => thumb));
     batch.hidden = !several.length;
   }
 
-  // --- What changes with the view
+  // --- Elements that change with the view
 
+  /** Update all elements that depend on the view. */
   render() {
     const { shown, tick, live, kind, image, latent } = this.view;
     const { classList, dataset } = this.root;
@@ -206,6 +207,7 @@ export class Screen {
     this.#renderChart();
   }
 
+  /** Update the scrubber, its text and the button Live. */
   #renderTransport() {
     const { shown, coming, active, tick, live, following } = this.view;
     const empty = !shown.count;
@@ -219,6 +221,7 @@ export class Screen {
     this.transport.show(tick, length - 1, empty ? 0 : Math.max(1, newest), following, text, widest);
   }
 
+  /** Update the times above the pictures and their descriptions for screen readers. */
   #renderPanes() {
     const { shown, image, frames } = this.view;
     shown.lanes.forEach((lane, i) => {
@@ -229,7 +232,7 @@ export class Screen {
         return;
       }
       const [t, s] = frame.step;
-      const alone = shown.lanes.length === 1; // the slider and the network say the times
+      const alone = shown.lanes.length === 1; // then the slider and the loop show the times
       const which = SCREEN.where(shown.plan?.seeds[image], frame.k + 1, lane.steps.length);
       const where = alone ? which : SCREEN.inLane("AB"[i], lane.name, which);
       const preview = frame.decoded === false ? SCREEN.preview : "";
@@ -241,7 +244,7 @@ export class Screen {
     });
   }
 
-  /** The arrows of the loop say what the step of one lane does. */
+  /** Write at the arrows of the loop what the step does, if there is one lane. */
   #renderLoop() {
     const { shown, frames } = this.view;
     const [frame] = frames;
@@ -251,6 +254,7 @@ export class Screen {
     this.loop.say(back(frame.step, next, frame.sigma, String(shown.plan?.lanes[0].settings.sampler)));
   }
 
+  /** Update the numbers of the step above the chart. */
   #renderReadouts() {
     const { shown, frames } = this.view;
     const { lanes } = shown;
@@ -258,10 +262,10 @@ export class Screen {
       const frame = frames[i];
       return frame ? readouts(frame.step, frame.k, steps.length, frame.sigma, !shown.plan?.latent) : [];
     });
-    const said = new Set(each.map(String)).size < each.length ? [each[0]] : each; // two equal ones are one, as at the end
+    const said = new Set(each.map(String)).size < each.length ? [each[0]] : each; // equal readouts of both lanes, as at the end, are shown once
     const terms = all(this.root, ".readouts .term");
     const items = said.flat();
-    // The buttons stay while their words change: one may be pressed while it plays.
+    // Buttons are kept and only their words change, so that a press during playing is not lost.
     for (const [n, term] of terms.entries()) write(term, items[n]?.[0] ?? "");
     if (terms.length !== items.length || this.#lines !== said.length) {
       this.#lines = said.length;
@@ -276,7 +280,7 @@ export class Screen {
     }
   }
 
-  /** How much of what each lane shows is picture, and how much noise. Returns the shares of the picture. */
+  /** Show for each lane how much of x is picture and how much is noise. Return the shares of the picture, 0…1. */
   #renderBalance() {
     const { shown, frames } = this.view;
     const { lanes, plan } = shown;
@@ -284,9 +288,9 @@ export class Screen {
       const [frame, { steps, sigma }, { x, x0 }] = [frames[i], lanes[i], this.lanes[i]];
       const next = frame ? (steps[frame.k + 1]?.[2] ?? 1) : 0;
       const isOver = frame?.step[1] === 0 && !plan?.latent;
-      // Where no step at the end of the run has added noise that is seen, what is measured may be the picture's own.
+      // If the last steps added no visible noise, the measured noise may be fine detail of the picture, so the share is a lower bound.
       const isLeast = isOver && !keepsNoise(noise(pixels(x.canvas), x.canvas.width), lastAdded(lanes[i]));
-      let share = next; // a latent has variance 1
+      let share = next; // a latent has variance 1, of which ᾱ is the share of the picture
       if (isOver) share = cleanShare(pixels(x.canvas));
       else if (frame && !plan?.latent) {
         const sampler = String(plan?.lanes[i].settings.sampler);
@@ -300,7 +304,7 @@ export class Screen {
     });
   }
 
-  /** What a touch has done, or "" where there is none. @param {number | null} decided agreement of A's guess then with its last one */
+  /** Return a sentence on what the visitor's change of lane B has done, "" if there is none. @param {number | null} decided agreement of A's guess at the change with its last guess */
   #touched(decided) {
     const { shown, image, frames } = this.view;
     const { plan, lanes } = shown;
@@ -311,8 +315,8 @@ export class Screen {
   }
 
   /**
-   * The pictures of the frames are on the canvases: say what there is to see.
-   * @param {(number | null)[]} agreement of each lane's guess with its last one @param {number | null} decided that of A's when B was touched
+   * Describe the pictures that have just been painted.
+   * @param {(number | null)[]} agreement of each lane's guess with its last guess @param {number | null} decided agreement of A's guess when B was changed
    */
   painted(agreement, decided) {
     const { shown, frames } = this.view;
@@ -331,14 +335,14 @@ export class Screen {
     }
   }
 
-  /** Say a sentence below the pictures. Even the same text, set again, would lay out the page. @param {string} text @param {string} [about] the number behind it */
+  /** Write a sentence below the pictures, unless it stands there: even an equal text would lay out the page again. @param {string} text @param {string} [about] the sentence's number, as a tooltip */
   #tell(text, about = "") {
     const node = this.#find(".sentence");
     if (node.textContent !== text) node.textContent = text;
     attribute(node, "title", about);
   }
 
-  /** What is measured in the finished pictures of each lane, one or several. @param {Recording} run @param {HTMLCanvasElement[][]} canvases */
+  /** Return a sentence on the noise of the finished pictures of each lane. @param {Recording} run @param {HTMLCanvasElement[][]} canvases */
   result({ plan, lanes }, canvases) {
     const several = canvases[0].length > 1;
     if (plan?.latent) return several ? DECODED_ALL : DECODED;
@@ -348,7 +352,7 @@ export class Screen {
   }
 
   /**
-   * Say what a word means, with how it looks in this run, and the way to all words.
+   * Open a dialog with the meaning of a word, pictures of this run and a link to all words.
    * @param {Word | "xₜ" | "x̂₀"} word
    */
   async #explain(word) {
@@ -356,7 +360,7 @@ export class Screen {
     const size = shown.plan?.size ?? EMPTY;
     const film = el("canvas", { width: FILM * size, height: size });
     const frames = shown.lanes[0]?.frames ?? [];
-    film.hidden = !frames.length; // before the first picture there are only words
+    film.hidden = !frames.length; // before the first run there are no pictures
     for (let i = 0; i < FILM && frames.length; i++) {
       const one = el("canvas", { width: size, height: size });
       const frame = frames[Math.round((i / (FILM - 1)) * (frames.length - 1))];
@@ -375,6 +379,7 @@ export class Screen {
     this.meaning.showModal();
   }
 
+  /** Mark the chosen small picture. */
   #renderBatch() {
     this.thumbs.forEach(({ thumb }, n) => {
       const chosen = n === this.view.image;
@@ -383,7 +388,7 @@ export class Screen {
     });
   }
 
-  /** The chart is built anew for another run, and when a σ becomes known that the network has learned. */
+  /** Update the chart. It is made anew for another run, and for each σ that the network itself decides. */
   #renderChart() {
     const { shown, tick, frames } = this.view;
     const { lanes } = shown;
@@ -402,11 +407,11 @@ export class Screen {
   }
 }
 
-/** @param {HTMLCanvasElement} canvas */
+/** Return the RGBA bytes of a canvas. @param {HTMLCanvasElement} canvas */
 const pixels = (canvas) => context2d(canvas).getImageData(0, 0, canvas.width, canvas.height).data;
 
-/** The noise of each lane's pictures, in grey levels. @param {HTMLCanvasElement[][]} canvases */
+/** Return the noise of each lane's pictures, in grey levels. @param {HTMLCanvasElement[][]} canvases */
 const grain = (canvases) => canvases.map((pictures) => pictures.map((canvas) => noise(pixels(canvas), canvas.width)));
 
-/** Into how many columns so many small pictures go, so that none stands alone in the last row. @param {number} count @param {number} most columns */
+/** Return a number of columns for `count` small pictures, such that the rows are about equally long. @param {number} count @param {number} most columns at most */
 const columns = (count, most) => Math.ceil(count / Math.ceil(count / most)) || 1;

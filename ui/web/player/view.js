@@ -1,58 +1,61 @@
-// What is being looked at: which recording, where in it, and how the view moves.
+// What the player shows: which recording, which tick of it, and how fast it plays.
 import { Recording } from "./recording.js";
 
 /** @import { Result } from "./recording.js" */
 
-const FRAMES_A_SECOND = 10; // at 1×
-const SHORTEST = 5; // seconds that the first showing of a run takes, however soon it is computed
-const LONGEST = 15; // seconds that playing a run takes at 1×
+const FRAMES_A_SECOND = 10; // at the speed 1×
+const SHORTEST = 5; // seconds that the first playing of a run takes at least
+const LONGEST = 15; // seconds that playing a run takes at most, at the speed 1×
 
 export class View {
-  /** The recording whose pictures are on screen. The newest run is shown once its first frame is here. */
+  /** The recording on screen. The newest run replaces it when its first frame arrives. */
   shown = new Recording();
   /** The recording of the newest run. */
   coming = this.shown;
-  /** Whether the newest run goes on, or waits for its turn. */
+  /** Whether the newest run is waiting or computing. */
   active = false;
   tick = 0;
-  live = false; // it follows the newest frame
+  live = false; // whether the view shows each new frame at once
   playing = false;
-  fresh = false; // the first showing of a run is under way
+  fresh = false; // whether the run is playing for the first time
   speed = 1;
-  chosen = 0; // which picture of the batch
-  /** @type {"x" | "x0"} where there is room for one of them only */
+  chosen = 0; // index of the chosen picture in the batch
+  /** The kind that is shown where only one has room. @type {"x" | "x0"} */
   kind = "x";
-  word = -1; // the word of the prompt whose attention lies over the pictures; -1 for none
-  /** How a latent is shown. @type {"decoded" | "latent"} */
+  word = -1; // index of the word (of the prompt) whose attention is shown, -1 for none
+  /** Whether latents are shown decoded or as numbers. @type {"decoded" | "latent"} */
   seenAs = "decoded";
-  chosenGain = "0"; // how much the difference of two lanes is enlarged; "0": it is not shown
-  /** The newest recording whose first frame was shown. @type {Recording | null} */
+  chosenGain = "0"; // factor by which the difference of two lanes is enlarged; 0 hides the difference
+  /** The last recording whose first frame has been shown. @type {Recording | null} */
   #begun = null;
-  #due = 0; // the part of a tick (at the first showing) or of a frame that has been played since the last one
+  #due = 0; // fraction (0…1) of the way to the next frame; at the first playing, ticks since the last frame
 
-  /** The picture that is shown: the chosen one, where there are so many. */
+  /** Index of the picture on screen: the chosen one, or the last one if the batch is smaller. */
   get image() {
     return Math.min(this.chosen, (this.shown.plan?.count ?? 1) - 1);
   }
 
+  /** Factor by which the difference of two lanes is enlarged; 0 if it is hidden. */
   get gain() {
     return this.shown.lanes.length > 1 ? Number(this.chosenGain) : 0;
   }
 
+  /** Whether the panes show latents. */
   get latent() {
     return this.seenAs === "latent" && Boolean(this.shown.plan?.latent);
   }
 
-  /** Whether the picture moves by itself. */
+  /** Whether the picture changes without the visitor. */
   get following() {
     return this.playing || (this.live && this.active && this.shown === this.coming);
   }
 
+  /** The frame of each lane on screen. */
   get frames() {
     return this.shown.framesAt(this.tick);
   }
 
-  /** Another run begins. */
+  /** Prepare for a new run. */
   start() {
     this.coming = new Recording();
     this.live = false;
@@ -60,13 +63,13 @@ export class View {
   }
 
   /**
-   * Add a result to the newest run. Return whether its pictures are shown from now on: then they are to be played.
+   * Add a result to the newest run. Return whether the view has just changed to this run, and plays it.
    * @param {Result} result
    */
   add(result) {
     this.coming.add(result);
     const { coming } = this;
-    // A touched run is shown from the touched step on. Before that step it is the run that is on screen already.
+    // A run that continues a changed picture is shown from the change on, as its earlier steps are on screen already.
     const here = this.shown === coming || (result.kind === "frame" && result.k >= (coming.plan?.split ?? 0));
     const first = result.kind === "frame" && coming !== this.#begun && here;
     if (first) {
@@ -82,7 +85,7 @@ export class View {
     return first;
   }
 
-  /** Show the newest pictures of a run, still. @param {Recording} run */
+  /** Show the newest pictures of a run without playing. @param {Recording} run */
   show(run) {
     this.shown = run;
     this.goLive();
@@ -102,21 +105,22 @@ export class View {
   }
 
   /**
-   * Go so many frames on, or back.
-   * @param {number} by
+   * Go some frames forward or back.
+   * @param {number} by number of frames, negative for back
    */
   step(by) {
     const { held } = this.shown;
     this.go(held[Math.min(held.length - 1, Math.max(0, held.indexOf(this.tick) + by))]);
   }
 
+  /** Show the newest frame, and each new one at once. */
   goLive() {
     this.playing = this.fresh = false;
     this.live = true;
     this.tick = this.shown.newest;
   }
 
-  /** Play from here, from the start where this is the end, or pause. */
+  /** Pause if the picture changes; else play from here, or at the end from the start. */
   toggle() {
     if (!this.shown.held.length) return;
     const moving = this.following;
@@ -126,7 +130,7 @@ export class View {
     this.#due = 0;
   }
 
-  /** The index of the frame to show after some time. The first showing of a run lasts SHORTEST, so that it is seen. @param {number} seconds */
+  /** Return the index (in `held`) of the frame to show after some seconds. The first playing lasts SHORTEST, so that visitors see the steps. @param {number} seconds */
   #next(seconds) {
     const { ticks, held } = this.shown;
     if (this.fresh && this.speed === 1) {
@@ -142,8 +146,8 @@ export class View {
   }
 
   /**
-   * Play for a while. A run that is still computing is live when caught up.
-   * @param {number} seconds since the last time
+   * Play for some seconds. At the newest frame of a computing run, the view becomes live.
+   * @param {number} seconds since the last call
    */
   advance(seconds) {
     const { held } = this.shown;
@@ -152,7 +156,7 @@ export class View {
     if (index < held.length - 1) return;
     if (this.active && this.shown === this.coming) {
       this.live = !this.fresh;
-      this.playing = this.fresh; // the first showing waits for the next frame
+      this.playing = this.fresh; // the first playing waits for the next frame
       return;
     }
     this.playing = this.fresh = false;

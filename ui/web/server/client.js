@@ -1,4 +1,4 @@
-// The client of ui/serving/server.py: the models compute on the server's machine.
+// The client of a page with a server (ui/serving/server.py), which runs the models.
 import { attempt, kept, token } from "../messages/client.js";
 import { unpacked, unpacking } from "../messages/packing.js";
 import { Engines } from "../run/engines.js";
@@ -8,39 +8,39 @@ import { NO_ANSWER, WORDS } from "../words/page.js";
 /** @import { Client, Order, Refusal, Resumed, Values } from "../messages/client.js" */
 /** @import { RunMessage } from "../messages/protocol.d.ts" */
 
-// A browser opens at most six connections to a server, for all its windows together, and each run takes one. Without a free
-// one, the page would get no answer to anything. So the windows share a list of the runs that they listen to. An entry counts
-// until a certain time, and each message of the run moves this time on. So an entry of a window that has crashed expires.
+// A browser opens at most six connections to a server, for all its windows together, and each run takes one. Without a
+// free connection, the page gets no answers. So the windows share a list of the runs whose messages they receive. Each
+// entry has a time at which it expires, as a window may crash. Each message of the run sets a later time.
 const MOST = 4;
 const LIST = "lab-heard";
-const COUNTS = 20_000; // ms for which an entry counts after a message of its run
-const SESSION = /^[0-9a-f]{32}$/; // as `token` makes it
+const COUNTS = 20_000; // ms after a message of the run until its entry expires
+const SESSION = /^[0-9a-f]{32}$/; // the format of token()
 
-/** The runs that the windows of this browser listen to. @returns {[name: string, until: number][]} */
-function heard() {
+/** Return the entries of the runs whose messages the windows of this browser receive. @returns {[name: string, until: number][]} */
+function listedRuns() {
   const list = attempt(() => Object.entries(JSON.parse(localStorage.getItem(LIST) ?? "{}"))) ?? [];
-  const now = Date.now(); // the clock may be set back, so an entry must not lie too far ahead either
+  const now = Date.now(); // after the clock was set back, old entries would seem to lie far ahead
   return list.filter(([, until]) => until > now && until <= now + COUNTS);
 }
 
-/** Put a run on the list, or take it off. @param {string} name @param {number} until when it counts, 0 to take it off */
-function hear(name, until = 0) {
-  const list = Object.fromEntries(heard().filter(([other]) => other !== name));
+/** Put a run on the list, or remove it. @param {string} name @param {number} until time (ms) at which the entry expires; 0 removes it */
+function listRun(name, until = 0) {
+  const list = Object.fromEntries(listedRuns().filter(([other]) => other !== name));
   attempt(() => localStorage.setItem(LIST, JSON.stringify(until ? { ...list, [name]: until } : list)));
 }
 
-/** The address of a path on the server, which may serve the page below a path of a proxy. @param {string} path */
+/** Return the address of a path on the server. The page's own address counts, as a proxy may add a path. @param {string} path */
 const at = (path) => new URL(path, document.baseURI).href;
 
-const AGAIN = 3; // seconds to wait if the server is too busy for a request and does not say how long
+const AGAIN = 3; // seconds to wait for a busy server that does not say how long
 
 const LOST = { error: NO_ANSWER, lost: true };
 
-/** @param {Error & { again?: number, lost?: boolean }} error @returns {Refusal} */
+/** Return the answer that reports an error. @param {Error & { again?: number, lost?: boolean }} error @returns {Refusal} */
 const refusal = ({ message, again, lost }) => (lost ? LOST : { error: message, ...(again && { again }) });
 
-/** No answer has come, or no whole one. @param {unknown} [cause] @returns {never} */
-function silent(cause) {
+/** Throw the error for a missing or incomplete answer. @param {unknown} [cause] @returns {never} */
+function throwLost(cause) {
   if (cause && /** @type {Error} */ (cause).name !== "AbortError") console.warn(NO_ANSWER, cause);
   throw Object.assign(new Error(NO_ANSWER, { cause }), { lost: true });
 }
@@ -53,24 +53,24 @@ async function* messages(body) {
   try {
     yield* unpacking(body);
   } catch (error) {
-    silent(error);
+    throwLost(error);
   }
 }
 
-/** The clients of the server and, for what needs none of its models, of this browser. @param {unknown} _given @param {() => Promise<Client>} browser */
+/** Return the client of a page with a server. The browser's own client runs the parts that need no model. @param {unknown} _given @param {() => Promise<Client>} browser */
 export const connect = (_given, browser) => new Engines(new Server(), browser);
 
-/** The `Client` of the page for a server. */
+/** The `Client` that sends questions and runs to a server. */
 export class Server {
   session = token();
-  #load = token(); // names this load of the page, in which runs are numbered from 1
+  #load = token(); // id of this load of the page, which numbers its runs from 1
   #runs = 0;
-  /** @type {Set<string>} the runs that this window hears */
+  /** Names of the runs whose messages this window receives. @type {Set<string>} */
   #open = new Set();
 
   constructor() {
-    // A reload keeps the session; a copy of the window must get a new one. A browser copies what a window keeps. So the
-    // session is kept only between the moment when this page goes and the moment when the next one comes.
+    // A reload keeps the session, but a copy of the window must get a new one, although browsers copy `sessionStorage`. So
+    // the session is stored only while no page is loaded: from the pagehide of this page to the start of the next one.
     const take = () => {
       const session = kept.get("session");
       kept.remove("session");
@@ -79,22 +79,22 @@ export class Server {
     this.session = take() ?? this.session;
     addEventListener("pagehide", () => {
       kept.set("session", this.session);
-      for (const run of this.#open) hear(run);
+      for (const run of this.#open) listRun(run);
     });
     addEventListener("pageshow", take);
   }
 
   /**
-   * Return the answer to a request. Throws an Error with a sentence if there is none.
+   * Return the answer to a request. Throw an Error with a sentence if there is no answer or a refusal.
    * @param {string} path @param {RequestInit} [request]
    */
   async #fetch(path, request) {
-    const answer = await fetch(at(path), request).catch(silent);
+    const answer = await fetch(at(path), request).catch(throwLost);
     if (answer.ok) return answer;
     if (answer.status === 401) location.reload(); // the login has ended
-    const content = await answer.json().catch(silent);
+    const content = await answer.json().catch(throwLost);
     const again = answer.status === 503 ? Number(answer.headers.get("retry-after")) || AGAIN : undefined;
-    if (typeof content.detail !== "string") silent();
+    if (typeof content.detail !== "string") throwLost();
     throw Object.assign(new Error(content.detail), { again });
   }
 
@@ -106,9 +106,9 @@ export class Server {
 
   /** @type {import("../messages/client.js").Ask} */
   ask = async (/** @type {string} */ part, /** @type {string} */ what, /** @type {any} */ values) => {
-    const read = (/** @type {Response} */ answer) => content(answer).catch(silent);
+    const read = (/** @type {Response} */ answer) => content(answer).catch(throwLost);
     const answer = await this.#send("ask", { part, what, values }).then(read).catch(refusal);
-    return answer.closing ? LOST : answer; // the server is closing: ask again when it has started anew
+    return answer.closing ? LOST : answer; // the server is closing; the page asks again until it has restarted
   };
 
   /**
@@ -116,28 +116,28 @@ export class Server {
    * @param {Order | Resumed} order
    * @param {(message: RunMessage<any>) => void} take
    * @param {(why: string) => void} lost called with the reason, if the connection breaks or the server refuses
-   * @returns {() => void} call it to stop listening
+   * @returns {() => void} a function that ends the messages
    */
   run(order, take, lost) {
-    if (new Set([...this.#open, ...heard().map(([name]) => name)]).size >= MOST) {
+    if (new Set([...this.#open, ...listedRuns().map(([name]) => name)]).size >= MOST) {
       lost(WORDS.four);
       return () => {};
     }
-    const number = ++this.#runs; // tells the server which run is the newest, as requests may overtake each other
+    const number = ++this.#runs; // requests may overtake each other, so this number tells the server which run is the newest
     const name = `${this.session}.${this.#load}.${number}`;
     const connection = new AbortController();
     let countsUntil = 0;
-    let over = false; // its last message has come
-    const hears = () => {
-      if (countsUntil > Date.now() + COUNTS / 2) return; // the entry is still fresh enough
+    let over = false; // whether the last message of the run has arrived
+    const renewEntry = () => {
+      if (countsUntil > Date.now() + COUNTS / 2) return; // the entry expires late enough
       countsUntil = Date.now() + COUNTS;
-      hear(name, countsUntil);
+      listRun(name, countsUntil);
     };
     this.#open.add(name);
-    hears();
+    renewEntry();
     const end = () => {
       this.#open.delete(name);
-      hear(name);
+      listRun(name);
       connection.abort();
     };
     const listen = async () => {
@@ -145,14 +145,14 @@ export class Server {
       const values =
         "resume" in order ? { resume: order.resume } : { ...order.asked, ...(order.from && { from: order.from }) };
       const { body } = await this.#send("run", { part, values, load: this.#load, number }, connection.signal);
-      if (!body) return silent();
+      if (!body) return throwLost();
       for await (const message of messages(body)) {
         if (connection.signal.aborted) return;
-        hears();
+        renewEntry();
         over = isEnd(message.state);
         take(message);
       }
-      if (!over) silent();
+      if (!over) throwLost();
     };
     listen().then(end, ({ message, lost: isLost }) => {
       if (connection.signal.aborted) return;
@@ -165,7 +165,7 @@ export class Server {
   /** @type {import("../messages/client.js").Item[]} */
   items = [];
 
-  /** Return the numbers that the files of a run are made of, or a Refusal. @param {string | null} run */
+  /** Return the data for the files of a run (`Kept`), or a Refusal. @param {string | null} run */
   async kept(run) {
     return this.#fetch(`kept/${run}`).then(content).catch(refusal);
   }

@@ -6,7 +6,7 @@ import { enlargement, film, strip } from "../files/labels.js";
 import { stem } from "../files/names.js";
 import { indexed } from "../files/palette.js";
 import { png } from "../files/png.js";
-import { measured, moments, settings, table, titles } from "../files/record.js";
+import { measure, moments, settings, table, titles } from "../files/record.js";
 import { save } from "../files/save.js";
 import { unzipped } from "../files/unzip.js";
 import { npy, zip } from "../files/zip.js";
@@ -95,7 +95,7 @@ test("the settings of a lane have every option of a sampler that it has", () => 
 
 test("the table measures the pictures that there are", async () => {
   const frames = [kept(1, 2), kept(0)];
-  const rows = table(TWO, await measured(TWO, frames, rest), catalogue).split("\n");
+  const rows = table(TWO, await measure(TWO, frames, rest), catalogue).split("\n");
   assert.deepEqual(rows, [
     "lane,name,step,t,s,alpha_bar_t,sigma,grain,distance",
     '0,"DDPM β̃ₜ, 3 steps",0,1000,500,1e-05,,,',

@@ -1,4 +1,4 @@
-// Models that were trained in this browser: their files lie on its shelf.
+// Models that were trained in this browser, whose files lie in its database (see Shelf).
 import { Shelf } from "../../learning/shelf.js";
 import { load } from "../../network/model.js";
 import { UserError } from "../../process/errors.js";
@@ -7,7 +7,7 @@ import { factsOfModel } from "./hub.js";
 
 /** @import { WrittenFacts } from "../facts.js" */
 
-/** Return the facts of a model of the shelf, with its files. @param {string} ref @param {string} base where the page is @returns {Promise<WrittenFacts>} */
+/** Return the facts and the files of a model that was trained in this browser. @param {string} ref @param {string} base the page's address @returns {Promise<WrittenFacts>} */
 export async function onShelf(ref, base) {
   const found = await new Shelf(base).get(ref);
   if (!found) throw new UserError(OWN.gone(ref));
@@ -19,7 +19,7 @@ export async function onShelf(ref, base) {
   const facts = factsOfModel(await load(async (path) => own.get(path)?.slice().buffer ?? null, ref), ref, known);
   const source = facts.spec?.source && { ...facts.spec.source, revision: null, fixed: false };
   const spec = facts.spec && { ...facts.spec, source };
-  // The ZIP that the page saves becomes a folder of this name.
+  // Scripts find the model in a folder of this name, to which its saved ZIP unpacks.
   const home = { where: `'${ref}'`, has_scheduler: false, autoencoder: null, own_class: false };
   return /** @type {WrittenFacts} */ ({ ...known, ...facts, spec, home });
 }

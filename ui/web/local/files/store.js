@@ -1,22 +1,22 @@
-// The files of models: fetched with their progress, and kept in the browser's cache where it keeps anything.
+// Fetches the files of models, reports the progress, and stores them in the browser's cache if there is one.
 
 import { UserError } from "../../process/errors.js";
 
-export const MARK = 12; // letters of a mark, the first of a SHA-256
-export const PATIENCE = 10_000; // ms without a byte after which a request is given up
+export const MARK = 12; // number of letters of a mark, the beginning of a SHA-256
+export const PATIENCE = 10_000; // ms without a new byte after which a request is aborted
 
 /**
- * A file of a checkpoint: its bytes, letters that change with what is in it, and the folder of the checkpoint where it
- * lies, if that is another one.
+ * A file of a checkpoint. size: bytes; mark: letters that change with its content (see isMarked); root: the folder that
+ * has the file, if this is another checkpoint's.
  * @typedef {[size: number, mark: string, root?: string]} Entry
  */
 
-/** The name of the cache: each checkpoints of an origin has its own. @param {string} base where the page is */
+/** Return the name of the models' cache. Two pages of one origin have two caches. @param {string} base the page's address */
 export const cacheName = (base) => `lab-models ${new URL("./", base).pathname}`;
 
 export class Files {
-  isFull = false; // whether the browser could not keep a file, which the end of a run says
-  /** @param {string} base where the page is */
+  isFull = false; // whether the cache had no room for a file; the end of a run reports this
+  /** @param {string} base the page's address */
   constructor(base) {
     this.base = base;
   }
@@ -25,15 +25,16 @@ export class Files {
   #address = (root, path, [, mark, other = root]) => new URL(`${other}/${path}?${mark}`, this.base).href;
   #cache = async () => globalThis.caches?.open(cacheName(this.base)).catch(console.warn);
 
-  /** Whether the browser keeps a file. @param {string} root the checkpoint's folder @param {string} path in it @param {Entry} entry */
+  /** Return whether the cache has a file. @param {string} root the checkpoint's folder @param {string} path in it @param {Entry} entry */
   async has(root, path, entry) {
     const cache = await this.#cache();
     return Boolean(await cache?.match(this.#address(root, path, entry)));
   }
 
   /**
-   * @param {string} root the checkpoint's folder @param {string} path in it @param {Entry | undefined} entry undefined if the checkpoint has no such file
-   * @param {(done: number) => void} progress @param {AbortSignal} [leave]
+   * Return the bytes of a file from the cache or the network, null if the checkpoint has no such file. Throw a UserError if it can't be loaded.
+   * @param {string} root the checkpoint's folder @param {string} path in it @param {Entry | undefined} entry
+   * @param {(done: number) => void} progress takes the bytes so far @param {AbortSignal} [leave] aborts the download
    * @returns {Promise<ArrayBuffer | null>}
    */
   async read(root, path, entry, progress, leave) {
@@ -41,10 +42,10 @@ export class Files {
     const address = this.#address(root, path, entry);
     const cache = await this.#cache();
     const before = await cache?.match(address);
-    const own = before && (await readWhole(before, path, entry, progress).catch(console.warn)); // a damaged one is fetched anew
+    const own = before && (await readWhole(before, path, entry, progress).catch(console.warn)); // a damaged file is fetched anew
     if (own) return own.buffer;
     const quit = new AbortController();
-    leave?.addEventListener("abort", () => quit.abort()); // AbortSignal.any needs Safari 17.4
+    leave?.addEventListener("abort", () => quit.abort()); // AbortSignal.any would need Safari 17.4
     if (leave?.aborted) quit.abort();
     let timer = 0;
     const extend = () => {
@@ -61,7 +62,7 @@ export class Files {
         progress(done);
       };
       const bytes = await readWhole(answer, path, entry, advance);
-      await cache?.delete(address, { ignoreSearch: true }); // older versions, too
+      await cache?.delete(address, { ignoreSearch: true }); // ignoring the mark deletes older versions, too
       await cache?.put(address, new Response(bytes)).catch((error) => {
         console.warn("The browser could not keep a file.", error);
         this.isFull = true;
@@ -73,12 +74,12 @@ export class Files {
   }
 }
 
-/** @param {string} path @param {unknown} [cause] */
+/** Return the error for a file that can't be loaded. @param {string} path @param {unknown} [cause] */
 const unreachable = (path, cause) =>
   new UserError(`${path} could not be loaded: is there a network? Press Run to try again`, { cause });
 
 /**
- * The bytes of a file. Throws a UserError where they did not all come, or are others.
+ * Read the bytes of an answer. Throw a UserError if bytes are missing or the mark does not fit.
  * @param {Response} answer @param {string} path @param {Entry} entry @param {(done: number) => void} progress
  */
 async function readWhole(answer, path, [size, mark], progress) {
@@ -104,16 +105,16 @@ async function readWhole(answer, path, [size, mark], progress) {
   return bytes;
 }
 
-/** Whether bytes are those that a mark is of; of the Hub's small files the commit is the mark. @param {Uint8Array<ArrayBuffer>} bytes @param {string} mark */
+/** Return whether the SHA-256 of the bytes begins with the mark. Other marks, as commits of the Hub, can't be checked: true. @param {Uint8Array<ArrayBuffer>} bytes @param {string} mark */
 async function isMarked(bytes, mark) {
-  if (!globalThis.crypto?.subtle || mark.length !== MARK) return true; // there is none without https
+  if (!globalThis.crypto?.subtle || mark.length !== MARK) return true; // browsers have crypto.subtle only with https
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0"))
     .join("")
     .startsWith(mark);
 }
 
-/** Return a function that loads once, and loads again only if that failed. @template T @param {() => Promise<T>} load @returns {() => Promise<T>} */
+/** Return a function that calls `load` once and returns the same promise ever after; after a failure it calls `load` again. @template T @param {() => Promise<T>} load @returns {() => Promise<T>} */
 export function once(load) {
   /** @type {Promise<T> | null} */
   let loading = null;
