@@ -1,4 +1,4 @@
-"""The tasks of runs: the network at the start, the loss of a batch, and the resulting model."""
+"""The tasks of runs. A task makes the initial network, the loss of a batch, and the resulting model."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class TrainingTask(ABC):
     """The part of a run that differs between training and distilling."""
 
     schedule: NoiseSchedule
-    times: np.ndarray | None  # P(t <= n) for n = 1..T; None: every t is equally likely
-    noises: int = 1  # images of noise that a loss needs for each example
-    examples: int | None = None  # the run repeats this many examples; None: all differ
+    times: np.ndarray | None  # P(t <= n) for n = 1..T; None if every t is equally likely
+    noises: int = 1  # number of ε that the loss needs for each example
+    examples: int | None = None  # number of different examples, which the run repeats; None: all examples differ
 
     @abstractmethod
     def __init__(self, config: Config, accelerator: Accelerator, images: Images): ...
@@ -60,13 +60,13 @@ class TrainingTask(ABC):
     @classmethod
     @abstractmethod
     def check(cls, config: Config) -> None:
-        """Raise TrainError, before the images are read, for a configuration that no such run can have."""
+        """Raise TrainError for a configuration that such a run can't have. The images are read after this check."""
 
     @abstractmethod
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
-        """The network, in float32 on the CPU, with the weights that the run starts from.
+        """Return the network, in float32 on the CPU, with the weights that the run starts from.
 
-        state: the checkpoint from which it goes on; the weights may be any then.
+        state: the checkpoint to continue from, or None. Its weights are loaded later, so the weights here may be any.
         """
 
     def parts(self, network: nn.Module) -> dict[str, Any]:
@@ -76,29 +76,32 @@ class TrainingTask(ABC):
         return {}
 
     def architecture(self, network: nn.Module) -> dict[str, Any]:
-        """Return what a checkpoint keeps of the network besides its weights."""
+        """Return the facts about the network that a checkpoint keeps besides its weights, as JSON values."""
         assert isinstance(network, UNet2DModel)
         return architecture(network)
 
     @abstractmethod
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
-        """The loss of each image of a batch, (N,), whose mean over all processes and rounds is that of the step.
+        """Return the loss of each image of a batch, (N,). The mean over all processes and rounds is the loss of the
+        step.
 
-        It draws nothing from torch's generator but dropout: the weights do not depend on how a step is shared.
+        Only dropout draws from torch's generator, so the weights do not depend on how a step is shared among processes.
         x_0: (N, C, H, W); eps: (N, noises · C, H, W); t, n (see `TrainingExamples`): int64 (N,), on the CPU.
         """
 
     @abstractmethod
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
-        """The network as a model. weights: what they are; finished: whether the run has reached its last step."""
+        """Return the network as a Model. weights: "EMA" or "not EMA"; finished: whether the run has done all its
+        steps.
+        """
 
     @abstractmethod
     def card(self) -> ModelCard:
-        """Return the parts of the model card for such a run."""
+        """Return the parts of the model card that describe such a run."""
 
 
 class Denoising(TrainingTask):
-    """A network that learns from data to denoise, Algorithm 1 of the paper."""
+    """A network that learns from data to remove noise (Algorithm 1 of the paper)."""
 
     @classmethod
     def check(cls, config: Config) -> None:
@@ -125,7 +128,7 @@ class Denoising(TrainingTask):
                 return self._prompted(state)
         if state is not None:
             with fitting(state):
-                return make_network(config, num_classes, state.get("network"))  # earlier versions: the paper's
+                return make_network(config, num_classes, state.get("network"))  # absent: the paper's
         if not config.init:
             return make_network(config, num_classes)
         network, sentence = warm_start(config, self._images.classes or ())
@@ -134,7 +137,7 @@ class Denoising(TrainingTask):
         return network
 
     def _prompted(self, state: Mapping[str, Any] | None) -> PromptedUNet:
-        """A network with prompts, and the images' captions as its tokens. state: as for `network`."""
+        """Return a network that takes prompts, and turn the captions into its tokens. state: as for `network`."""
         config, images = self._config, self._images
         assert images.captions is not None
         given = None
@@ -195,7 +198,7 @@ class Denoising(TrainingTask):
         )
 
     def _about_words(self) -> dict[str, str]:
-        """A row of the card's table, of a model with prompts."""
+        """Return the row about the text encoder for the card's table; empty for a model without prompts."""
         config = public(self._config)
         if not config.captions:
             return {}
