@@ -196,9 +196,7 @@ def batches(
 
 
 def ahead(rounds: Iterator[dict[str, Tensor]], device: torch.device) -> Iterator[dict[str, Tensor]]:
-    """Yield the same rounds. While a GPU computes, a thread reads the next round; on a CPU no thread is free for
-    this.
-    """
+    """Yield the same rounds. While a GPU computes, a thread reads the next round; a CPU has no free thread."""
     if device.type == "cpu":
         yield from rounds
         return
@@ -210,7 +208,7 @@ def ahead(rounds: Iterator[dict[str, Tensor]], device: torch.device) -> Iterator
 
 
 def _ignore_signals(_worker: int) -> None:
-    """Ignore Ctrl-C and SIGTERM, which reach every process of a run: the trainer still needs images for its last
+    """Ignore Ctrl-C and SIGTERM, which reach all processes of a run: the trainer still needs images for its last
     step.
     """
     for number in (signal.SIGINT, signal.SIGTERM):

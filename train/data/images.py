@@ -221,18 +221,14 @@ class Images:
         return self._no_label if dropped else self.stream.label(item, n)
 
     def pixels_near(self, device: torch.device) -> Tensor | None:
-        """Return the pixels in memory, or None. They are copied to the GPU if they fill less than a quarter of its free
-        memory.
-        """
+        """Return the pixels in memory, or None. They move to the GPU if they fill less than a quarter of its memory."""
         if self.pixels is None or device.type != "cuda":
             return self.pixels
         room = torch.cuda.mem_get_info(device)[0] / 4
         return self.pixels.to(device) if self.pixels.nbytes < room else self.pixels
 
     def note_broken(self, first: int, count: int) -> Iterator[str]:
-        """Record that `count` images from index `first` on can't be read. Yield the names of those that were not
-        recorded yet.
-        """
+        """Record that `count` images from index `first` on can't be read. Yield the names of the new ones."""
         for i in range(first, first + count):
             name = f"picture {i + 1:,} of the {self.description}" if self.stream else self._source.name(i % len(self))
             if name not in self.broken:
@@ -240,8 +236,8 @@ class Images:
                 yield name
 
     def _labels(self, names: Sequence[str], classes: Sequence[str]) -> list[int]:
-        """Return the label of every image, −1 for none. names: the classes in the source's order; classes: in the run's
-        order.
+        """Return the label of every image, −1 for none. names, classes: the classes in the order of the source and of
+        the run.
         """
         number = [classes.index(name) for name in names] + [-1]  # number[−1] is −1: no label stays no label
         return [number[self._source.label(i)] for i in self.index.tolist()]

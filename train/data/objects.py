@@ -238,8 +238,8 @@ class Items(ImageSource):
 
     @cached_property
     def _numbered(self) -> tuple[list[int] | None, tuple[str, ...] | None]:
-        """Return the labels and the class names. A torchvision data set has its labels in `targets`; for others, every
-        item is read.
+        """Return the labels and the class names. A torchvision data set has its labels in `targets`; else, all items
+        are read.
         """
         targets = getattr(self._items, "targets", None)
         is_whole = targets is not None and len(targets) == len(self)
@@ -400,8 +400,8 @@ class PictureStream:
             _check_form(item, self.description)
 
     def _undecoded(self, rows: Any) -> Any:
-        """Return a Hugging Face stream that does not decode its pictures. We decode them, so that a broken one does not
-        end it.
+        """Return a Hugging Face stream that does not decode its pictures. We do, so that a broken one does not end
+        it.
         """
         import datasets
 

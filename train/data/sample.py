@@ -87,9 +87,7 @@ class ImageSample:
                 bar.update(len(batch))
 
     def batch(self, rows: range) -> np.ndarray:
-        """Return the images with these indices, uint8 (rows, H, W, channels). Raises TrainError for an unreadable
-        one.
-        """
+        """Return the images with these indices, uint8 (rows, H, W, channels). Raises TrainError for a broken one."""
         return np.stack([self._source.pixels(self._rows[i], self._size, self._channels) for i in rows])
 
     def pixels(self) -> np.ndarray:

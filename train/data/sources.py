@@ -268,9 +268,7 @@ class LSUNDatabase(ImageSource):
 
     @contextmanager
     def _begin(self) -> Iterator[Any]:
-        """Open the database for one transaction, and close it again. No handle may stay open when worker processes are
-        created.
-        """
+        """Open the database for one transaction, and close it again. No handle may be open when workers start."""
         import lmdb
 
         with (

@@ -70,8 +70,8 @@ class TrainingTask(ABC):
         """
 
     def parts(self, network: nn.Module) -> dict[str, Any]:
-        """Return the parts of the model besides its network, as fields of `Model`: a latent model's decoder and
-        text encoder.
+        """Return the parts of the model besides its network, as fields of `Model`: a latent model's decoder and text
+        encoder.
         """
         return {}
 
@@ -91,9 +91,7 @@ class TrainingTask(ABC):
 
     @abstractmethod
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
-        """Return the network as a Model. weights: "EMA" or "not EMA"; finished: whether the run has done all its
-        steps.
-        """
+        """Return the network as a Model. weights: "EMA" or "not EMA"; finished: whether all steps are done."""
 
     @abstractmethod
     def card(self) -> ModelCard:
@@ -128,7 +126,7 @@ class Denoising(TrainingTask):
                 return self._prompted(state)
         if state is not None:
             with fitting(state):
-                return make_network(config, num_classes, state.get("network"))  # absent: the paper's
+                return make_network(config, num_classes, state.get("network"))  # None means the paper's
         if not config.init:
             return make_network(config, num_classes)
         network, sentence = warm_start(config, self._images.classes or ())

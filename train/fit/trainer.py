@@ -126,7 +126,7 @@ class Trainer:
             )
         classes = state["data"]["classes"] if state is not None else ()
         self.images = Images(config, quiet=not self.accelerator.is_main_process, classes=classes)
-        self.config = config = replace(config, channels=self.images.channels)  # as the images have decided
+        self.config = config = replace(config, channels=self.images.channels)  # decided by the images
         for name in self.images.broken[:10]:
             self._say(f"Skipped, can't be read: {name}")
         if self.images.broken:

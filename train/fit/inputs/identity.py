@@ -75,9 +75,7 @@ def _count(data: Mapping[str, Any]) -> str:
 
 
 def _memory_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Return whether only one of two runs had the images in memory. True for an old checkpoint, which does not say
-    it.
-    """
+    """Return whether only one of two runs had the images in memory. True if the checkpoint does not say."""
     return "pixels" not in before or (before["pixels"] is None) != (now["pixels"] is None)
 
 

@@ -188,7 +188,7 @@ def relabelled(
         rows = [table[names.index(name)] if name in names else none for name in classes]
         weights["class_embedding.weight"] = torch.stack([*rows, *[none] * null])
     else:
-        weights["time_embedding.linear_2.bias"] = time + none  # now there is no class embedding to be added
+        weights["time_embedding.linear_2.bias"] = time + none  # it replaces the class embedding
     relabelled = UNet2DModel(**{**architecture(network), "num_class_embeds": len(classes) + null or None})
     relabelled.load_state_dict(weights)
     return relabelled, [name for name in classes if name not in names]
