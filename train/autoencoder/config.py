@@ -58,6 +58,7 @@ class AutoencoderConfig(AutoencoderFlags, Config):
 
     @classmethod
     def flags(cls) -> type[AutoencoderFlags]:
+        """Return the class whose fields are the flags of the command."""
         return AutoencoderFlags
 
     def origin(self) -> tuple[list[str], dict[str, Any]]:

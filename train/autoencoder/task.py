@@ -91,6 +91,7 @@ class Autoencoding(TrainingTask):
 
     @classmethod
     def check(cls, config: Config) -> None:
+        """Raise TrainError for sizes that the autoencoder can't have."""
         assert isinstance(config, AutoencoderConfig)
         check_range(config, LIMITS)
         if config.image_size % FACTOR or config.crop % FACTOR or not FACTOR <= config.crop <= config.image_size:
@@ -104,6 +105,7 @@ class Autoencoding(TrainingTask):
         self.schedule, self.times = NoiseSchedule.linear(config.T), None
 
     def network(self, state: Mapping[str, Any] | None) -> Reconstruction:
+        """Return a new autoencoder with its loss. Without a checkpoint, the data decide the scale of its weights."""
         config = self._config
         widths = (config.width,) * 4
         autoencoder = AutoencoderTiny(
@@ -116,24 +118,26 @@ class Autoencoding(TrainingTask):
         )
         if state is None:
             assert self._images.pixels is not None
-            _scale(autoencoder, from_uint8(self._images.pixels[:: max(1, len(self._images) // _SEEN)][:_SEEN]))
+            _scale_weights(autoencoder, from_uint8(self._images.pixels[:: max(1, len(self._images) // _SEEN)][:_SEEN]))
         return Reconstruction(autoencoder, config.latent_noise)
 
     def architecture(self, network: nn.Module) -> dict[str, Any]:
+        """Return the autoencoder's configuration."""
         assert isinstance(network, Reconstruction)
         return json.loads(network.autoencoder.to_json_string())
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
-        """Return the loss of each picture, (N,), weighted as `seen` says. The noise of the latents is the start of ε,
-        which has more numbers than the latents need.
+        """Return the loss of each picture, (N,), weighted as `choose_part` says.
+
+        The noise of the latents is the start of ε, which has more numbers than the latents need.
         """
-        rows, x, weight = self.seen(x_0, n)
+        rows, x, weight = self.choose_part(x_0, n)
         shape = self._config.latent_channels, x.shape[2] // FACTOR, x.shape[3] // FACTOR
         noise = eps[rows].flatten(1)[:, : math.prod(shape)].unflatten(1, shape)
         found = network(x, noise, self.moments)
         return found.new_zeros(len(x_0)).index_add(0, rows, weight * found)
 
-    def seen(self, x_0: Tensor, n: Tensor) -> tuple[Tensor, Tensor, float]:
+    def choose_part(self, x_0: Tensor, n: Tensor) -> tuple[Tensor, Tensor, float]:
         """Return what the step of the examples n trains on: (rows of x_0, their pixels, the weight of each).
 
         A step trains on a square of every picture, cut out at the same place, or on a few whole pictures with as many
@@ -152,9 +156,11 @@ class Autoencoding(TrainingTask):
         return rows, x_0[rows], weight
 
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
+        """Raise NotImplementedError, because an autoencoder is not a diffusion model."""
         raise NotImplementedError("an autoencoder is not a diffusion model")
 
     def card(self) -> ModelCard:
+        """Return the parts of the model card that describe the autoencoder."""
         config = self._config
         facts = {
             "Latents": f"{config.latent_channels} channels, an eighth of the side, noise {config.latent_noise:g}",
@@ -165,7 +171,7 @@ class Autoencoding(TrainingTask):
 
 
 @torch.no_grad()
-def _scale(autoencoder: AutoencoderTiny, x: Tensor) -> None:
+def _scale_weights(autoencoder: AutoencoderTiny, x: Tensor) -> None:
     """Set the initial weights: for ReLU, for latents of standard deviation 1, and for pictures of low contrast."""
     for module in autoencoder.modules():
         if isinstance(module, nn.Conv2d) and min(module.weight.shape[:2]) > 4:
@@ -178,7 +184,7 @@ def _scale(autoencoder: AutoencoderTiny, x: Tensor) -> None:
     end.weight.mul_(0.3 / autoencoder.decoder(autoencoder.encoder(x)).std())
 
 
-def distance(autoencoder: nn.Module, x: Tensor) -> float:
+def psnr(autoencoder: nn.Module, x: Tensor) -> float:
     """Return the peak signal-to-noise ratio of reconstructed pictures in dB: 10 log10(2²/mean squared error).
 
     autoencoder: one of diffusers; its output is clipped to [−1, 1]. x: pictures in [−1, 1], float (N, 3, H, W); H and W

@@ -16,10 +16,10 @@ from ddpm_core.engines.from_diffusers import AutoencoderTiny
 from ddpm_core.imaging import from_uint8
 from train import TrainError
 from train.autoencoder.config import AutoencoderConfig
-from train.autoencoder.task import Autoencoding, Reconstruction, distance, moments
+from train.autoencoder.task import Autoencoding, Reconstruction, moments, psnr
 from train.common.files import write_bytes
 from train.fit.inputs.processes import total
-from train.fit.outputs.card import command, public
+from train.fit.outputs.card import command, shorten_paths
 from train.fit.outputs.progress import Progress, Window
 from train.fit.signals import StopSignals
 from train.fit.trainer import Trainer
@@ -55,7 +55,7 @@ class AutoencoderTrainer(Trainer):
         found = []
         for batch in shares:
             x_0, *_, n = self.examples(batch)
-            rows, x, weight = self._autoencoding.seen(x_0, n)
+            rows, x, weight = self._autoencoding.choose_part(x_0, n)
             with self.accelerator.autocast():
                 found.append(weight * len(rows) * moments(self.unet.latents(x)))
         return total(self.accelerator, torch.stack(found).sum(0)) / self.config.batch
@@ -77,7 +77,7 @@ class AutoencoderTrainer(Trainer):
             back = imaging.to_uint8(autoencoder(x).sample)
         picture = imaging.grid(np.concatenate([pixels.numpy(), back]), columns=count)
         write_bytes(self.out / "samples" / f"step-{self.step:09d}-ema.png", imaging.png(picture))
-        progress.say(f"step {self.step}: {distance(autoencoder, x):.1f} dB")
+        progress.say(f"step {self.step}: {psnr(autoencoder, x):.1f} dB")
 
     def _preview(self, *_: Any) -> None:
         """Do nothing: an autoencoder has no --sample-seconds."""
@@ -87,7 +87,7 @@ class AutoencoderTrainer(Trainer):
         if not self.accelerator.is_main_process:
             return
         text = [f"# {self.task.card().title}", "", self.task.card().summary, "", "```"]
-        text += [command(public(self.config)), "```", ""]
+        text += [command(shorten_paths(self.config)), "```", ""]
         with files.replacing_folder(self.out / "model", ours={CONFIG, WEIGHTS, "README.md"}) as new:
             _plain(self.ema.network).save_pretrained(new)
             (new / "README.md").write_text("\n".join(text), encoding="utf-8")

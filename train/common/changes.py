@@ -1,7 +1,7 @@
 """The fields of `Config` that `train.preset` and `train.resume` may change, with types for editors.
 
 A test compares this list with `Config`; with DDPM_WRITE_CHANGES=1 the test rewrites the list. The types are those that
-a program may pass. `converted` turns such values into the types of `Config`.
+a program may pass. `convert_fields` turns such values into the types of `Config`.
 """
 
 from __future__ import annotations

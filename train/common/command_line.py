@@ -21,7 +21,7 @@ def flag(field: str) -> str:
     return f"--{field.replace('_', '-')}"
 
 
-def imported(name: str, what: str) -> Any:
+def import_object(name: str, what: str) -> Any:
     """Return the object that a text module:attribute names. Raises TrainError if it can't be imported.
 
     what: a noun for the message, such as "loss weight".

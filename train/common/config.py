@@ -237,7 +237,7 @@ def _own_data(value: Any) -> OwnData:
     return OwnData(value)
 
 
-def converted(kind: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
+def convert_fields(kind: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a configuration as plain values of their types, which a checkpoint can hold.
 
     Raises TrainError for an unknown field and for a value of another type; the message suggests the nearest name or
@@ -264,7 +264,7 @@ def converted(kind: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
 class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run):
     """A run of `train fit`: all settings of a denoiser's training.
 
-    The constructor converts each value to its field's type, see `converted`. Raises TrainError where this fails.
+    The constructor converts each value to its field's type, see `convert_fields`. Raises TrainError where this fails.
     """
 
     command: ClassVar[str] = "fit"  # the command of `python -m train` that this configuration belongs to
@@ -290,7 +290,7 @@ class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run)
     """DDIM steps of a sample grid."""
 
     def __post_init__(self) -> None:
-        for name, value in converted(type(self), vars(self)).items():
+        for name, value in convert_fields(type(self), vars(self)).items():
             object.__setattr__(self, name, value)
 
     @classmethod

@@ -195,7 +195,7 @@ def batches(
     )
 
 
-def ahead(rounds: Iterator[dict[str, Tensor]], device: torch.device) -> Iterator[dict[str, Tensor]]:
+def read_ahead(rounds: Iterator[dict[str, Tensor]], device: torch.device) -> Iterator[dict[str, Tensor]]:
     """Yield the same rounds. While a GPU computes, a thread reads the next round; a CPU has no free thread."""
     if device.type == "cpu":
         yield from rounds

@@ -104,7 +104,7 @@ class Images:
     def _take(self, source: ImageSource, config: Config, quiet: bool, classes: Sequence[str]) -> None:
         """Set the images, labels and captions of a source. Raises TrainError if some are missing."""
         self._source = source
-        self.channels = config.channels or count_channels(source)  # without a flag, the images decide
+        self.channels = config.channels or count_channels(source)  # without --channels, the images decide
         names = source.classes if config.conditional else None
         self.classes = tuple(classes) if names and sorted(classes) == sorted(names) else names
         if config.conditional and not self.classes:
@@ -239,7 +239,7 @@ class Images:
         """Return the label of every image, −1 for none. names, classes: the classes in the order of the source and of
         the run.
         """
-        number = [classes.index(name) for name in names] + [-1]  # number[−1] is −1: no label stays no label
+        number = [classes.index(name) for name in names] + [-1]  # number[−1] is −1, which means no label
         return [number[self._source.label(i)] for i in self.index.tolist()]
 
     def _read(self, i: int) -> np.ndarray:

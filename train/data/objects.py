@@ -218,6 +218,7 @@ class Arrays(ImageSource):
         return f"image {i} of {self._name}"
 
     def mark(self, i: int) -> str:
+        """Return the name of the arrays and the index of the image."""
         return f"{Path(self._name).name} {i}"
 
 
@@ -268,6 +269,7 @@ class Items(ImageSource):
         return f"item {i} of {self.description}"
 
     def mark(self, i: int) -> str:
+        """Return the path of picture i if the list holds paths, else the index."""
         item = self._items[i] if isinstance(self._items, (list, tuple)) else None
         picture = None if item is None else as_example(item).picture
         return str(picture) if isinstance(picture, (str, Path)) else f"{self.description} {i}"
@@ -310,6 +312,7 @@ class Rows(ImageSource):
         return f"row {i} of {self._name}"
 
     def mark(self, i: int) -> str:
+        """Return the size of image i in bytes, or the name of its file."""
         size, path = self._sizes[i]
         return str(size) if path is None else Path(path).name
 
@@ -323,7 +326,7 @@ class Rows(ImageSource):
             getattr(compute, name) for name in ("binary_length", "struct_field", "if_else", "is_null")
         )
         found: list[tuple[int | None, str | None]] = []
-        for table in self._images.with_format("arrow").iter(1000):  # keeps the order of a selection
+        for table in self._images.with_format("arrow").iter(1000):  # in the order of the selected rows
             images = table.column(self._column).combine_chunks()
             sizes = length(field(images, "bytes"))
             paths = choose(is_null(sizes), field(images, "path"), None)
@@ -356,7 +359,7 @@ class Columns(NamedTuple):
         return cls(images[0], label, names, _first(CAPTIONS, features))
 
 
-def _told_by_hugging_face(rows: Any) -> int | None:
+def _stated_length(rows: Any) -> int | None:
     """Return the number of examples that a `datasets.IterableDataset` states, or None."""
     about = (rows.info.splits or {}).get(str(rows.split))
     return about.num_examples if about else None
@@ -372,7 +375,7 @@ class PictureStream:
     When an iterable ends, it is read again: one reading is called a pass. An iterator, such as a generator, has one
     pass.
 
-    length: the number of pictures of a pass that the iterable states, by `len` or in the information of a Hugging Face
+    length: the number of pictures in a pass that the iterable states, by `len` or in the information of a Hugging Face
         data
         set; None if it states none. It may be wrong: Hugging Face keeps the number after `filter` and `take`.
     news: sentences for the user. The trainer prints and removes them.
@@ -384,11 +387,11 @@ class PictureStream:
         self.classes: tuple[str, ...] | None = tuple(map(str, getattr(items, "classes", ()))) or None
         self.length: int | None = None
         self.news: list[str] = []
-        self._passes: set[int] = set()  # the numbers of pictures of all complete passes
+        self._passes: set[int] = set()  # how many pictures the complete passes had
         is_huggingface = type(items).__module__.startswith("datasets.")
         self._items = self._undecoded(items) if is_huggingface else items
         with suppress(Exception):  # `len` may raise any error if the object does not know its length
-            self.length = (_told_by_hugging_face(items) if is_huggingface else operator.length_hint(items)) or None
+            self.length = (_stated_length(items) if is_huggingface else operator.length_hint(items)) or None
         with self._reading(0):
             self._iterator = iter(self._items)
             self.is_iterator = self._iterator is self._items

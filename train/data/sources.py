@@ -141,6 +141,7 @@ class ImageFolder(ImageSource):
         return str(self._files[i])
 
     def mark(self, i: int) -> str:
+        """Return the path and the size of the file of image i."""
         return f"{self._files[i].relative_to(self._root).as_posix()} {self._files[i].stat().st_size}"
 
 
@@ -179,6 +180,7 @@ class CaptionedFolder(ImageSource):
         return str(self._root / self._names[i])
 
     def mark(self, i: int) -> str:
+        """Return the file name of image i."""
         return self._names[i]
 
 
@@ -226,6 +228,7 @@ class TorchvisionDataset(ImageSource):
         return f"{self._title} image {i}"
 
     def mark(self, i: int) -> str:
+        """Return the data set, the split and the index."""
         return f"{self._title} {self.split} {i}"
 
 
@@ -288,4 +291,5 @@ class LSUNDatabase(ImageSource):
         return f"image {i} of {self._root}"
 
     def mark(self, i: int) -> str:
+        """Return image i's key in the database, in hexadecimal."""
         return self._keys[i].hex()

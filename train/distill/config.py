@@ -65,7 +65,7 @@ class DistillFlags(OfDenoisers, Output, Optimiser, Data, Run):
 
 @dataclass(frozen=True)
 class DistillConfig(DistillFlags, Config):
-    """A run of `train distill`. `teacher.prepared` fills in the other fields of `fit` from the teacher."""
+    """A run of `train distill`. `teacher.complete` fills in the other fields of `fit` from the teacher."""
 
     command: ClassVar[str] = "distill"
 
@@ -88,6 +88,7 @@ class DistillConfig(DistillFlags, Config):
 
     @classmethod
     def flags(cls) -> type[DistillFlags]:
+        """Return the class whose fields are the flags of the command."""
         return DistillFlags
 
     def origin(self) -> tuple[list[str], dict[str, Any]]:
@@ -97,7 +98,7 @@ class DistillConfig(DistillFlags, Config):
             words += ["--out", str(Path(out).parent)]
         flags = {field.name for field in fields(DistillFlags)}
         defaults: dict[str, Any] = {field.name: field.default for field in fields(self) if field.name in flags}
-        if self.student is not None:  # the student decides this default
+        if self.student is not None:  # the default is the student's guidance
             defaults |= {"guidance": self.guidance}
         own = {"teacher": self.teacher} | ({"out": out} if self.stage else {})
         return words, to_dict(self) | defaults | own

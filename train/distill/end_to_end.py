@@ -35,10 +35,10 @@ from train.distill.losses import ddim_step
 from train.distill.task import Distilling
 from train.distill.teacher import open_student, teacher_times, unet_of
 from train.fit.inputs.words import unet_of as unet_in
-from train.fit.outputs.card import ModelCard, public
+from train.fit.outputs.card import ModelCard, shorten_paths
 
 TIMES = 20, 100  # times of T = 1000 to which pictures are noised for the encoder
-GRAIN = 300  # weight of the loss at t = 1; then its gradient was 0.6 to 1.1 times that of the rest
+GRAIN = 300  # weight of the loss at t = 1; it makes this loss's gradient 0.6 to 1.1 times that of the rest
 EARLIER = 0.25  # weight of the x̂_0 of all earlier steps together; the last step has weight 1
 
 
@@ -57,6 +57,7 @@ class EndToEnd(Distilling):
         self.noises = 1 if self._squared else 1 + len(TIMES)  # x_T, and one ε for each time of the encoder
 
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
+        """Return the initial student: a copy of the teacher, or --student. Also make the teacher's encoder."""
         network = super().network(state)
         if state is None and self._config.student is not None:
             unet_in(network).load_state_dict(unet_of(open_student(self._config.student)).state_dict())
@@ -68,30 +69,31 @@ class EndToEnd(Distilling):
         return network
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
+        """Return the loss of each image, (N,): how the student's x_0 from x_T differs from the teacher's."""
         x_T, *noise = eps.chunk(self.noises, dim=1)
         x, condition, found = x_T, self._condition(labels, x_T), []
         for s, following in pairwise(torch.full_like(t, time) for time in (*self._student.times, 0)):
             predicted = self._student_x0(network, condition, x, s)
             found.append(predicted.clamp(-1, 1) if self._teacher.clip else predicted)
             x = ddim_step(self.schedule, x, found[-1], s, following)
-        drawn = self._kept(x_T, labels, n) if self.examples else self._drawn(x_T, labels)
+        drawn = self._draw_once(x_T, labels, n) if self.examples else self._draw(x_T, labels)
         if self._squared:
-            return squared(found, drawn)
+            return squared_loss(found, drawn)
         with torch.no_grad():
             wanted = self._encoder(drawn, noise)
         return difference(self._encoder(x, noise), wanted) + GRAIN * grain(self._teacher, x, drawn, condition)
 
-    def _kept(self, x_T: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
-        """Return the pictures of `_drawn`, drawn once for each example n of this process. A resumed run draws them
+    def _draw_once(self, x_T: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
+        """Return the pictures of `_draw`, drawn once for each example n of this process. A resumed run draws them
         again.
         """
         new = torch.tensor([number not in self._pictures for number in n.tolist()])
         if new.any():
-            drawn = self._drawn(x_T[new], None if labels is None else labels[new]).cpu()
+            drawn = self._draw(x_T[new], None if labels is None else labels[new]).cpu()
             self._pictures.update(zip(n[new].tolist(), drawn, strict=True))
         return torch.stack([self._pictures[number] for number in n.tolist()]).to(x_T)
 
-    def _drawn(self, x_T: Tensor, labels: Tensor | None) -> Tensor:
+    def _draw(self, x_T: Tensor, labels: Tensor | None) -> Tensor:
         """Return the x_0 that the teacher draws from x_T, with guidance if there is a label or caption."""
         teacher, ids = self._teacher, None if labels is None else labels.cpu()
         guided = torch.zeros(len(x_T), dtype=torch.bool)
@@ -109,7 +111,8 @@ class EndToEnd(Distilling):
         return drawn
 
     def card(self) -> ModelCard:
-        card, config = super().card(), public(self._config)
+        """Return the parts of the model card that describe an end-to-end distillation."""
+        card, config = super().card(), shorten_paths(self._config)
         guided = "" if self._guidance is None else f", with guidance {self._guidance:g}"
         if self._squared:
             loss = f"mean square of the difference from the teacher's x_0, and {EARLIER} of it for the earlier steps"
@@ -194,12 +197,12 @@ def grain(teacher: Model, x_0: Tensor, wanted: Tensor, condition: Tensor | None)
         with torch.no_grad():
             clean = evaluation(teacher, pictures, torch.ones(len(pictures), dtype=torch.int64), condition).x0
         taken = (pictures - clean).flatten(1)
-        return torch.linalg.vector_norm(taken, dim=1) / taken.shape[1] ** 0.5  # vector_norm has the gradient 0 at 0
+        return torch.linalg.vector_norm(taken, dim=1) / taken.shape[1] ** 0.5  # unlike a square root, vector_norm has the gradient 0 at 0
 
     return (away(x_0) - away(wanted)).square()
 
 
-def squared(found: Sequence[Tensor], wanted: Tensor) -> Tensor:
+def squared_loss(found: Sequence[Tensor], wanted: Tensor) -> Tensor:
     """Return the loss of each picture, (N,): the error of the last x̂_0, and EARLIER times the mean error of the
     others.
 

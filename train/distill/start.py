@@ -59,9 +59,9 @@ def parse_distill(arguments: list[str]) -> DistillConfig:
         if begun and not start.resume:
             raise TrainError(f"{folder} already holds a run: add --resume to continue it, or choose another --out.")
         if start.resume:
-            from train.fit.state import resumed
+            from train.fit.state import restore_config
 
-            default = replace(resumed(_latest(begun[0] if begun else folder), DistillConfig), out=start.out)
+            default = replace(restore_config(_latest(begun[0] if begun else folder), DistillConfig), out=start.out)
             if default.stage and begun[0] == folder:
                 raise TrainError(f"{folder} is one stage of a run: continue that with --resume --out {folder.parent}.")
     description = "Make a student that needs few steps from a model. With --resume the defaults are those of the run."
@@ -69,7 +69,7 @@ def parse_distill(arguments: list[str]) -> DistillConfig:
     if config.resume:
         from train.fit.flags.limits import check_resume
 
-        check_resume(default, config, step=0)  # with changed fields, the stages would not be those of the run
+        check_resume(default, config, step=0)  # refuses flags that would start different stages
     return config
 
 
@@ -88,13 +88,13 @@ def _run(config: DistillConfig, out: Path) -> tuple[Trainer, int | None]:
     """Train all stages that are not finished. Return the last trainer, and the signal that stopped it or None."""
     from train.distill.end_to_end import EndToEnd
     from train.distill.task import Distilling
-    from train.distill.teacher import prepared
+    from train.distill.teacher import complete
     from train.fit.outputs.export import check_exportable, check_new
     from train.fit.trainer import Trainer
 
     begun = _begun(out)
     task = EndToEnd if config.method == "end-to-end" else Distilling
-    todo = list(stages(config if config.resume else prepared(config)))
+    todo = list(stages(config if config.resume else complete(config)))
     if config.resume:
         todo = [stage for stage in todo if stage.stage <= config.stage]  # the stages before are finished
     for stage in todo:  # check all stages before the hours of work on the first

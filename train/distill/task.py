@@ -32,7 +32,7 @@ from train.distill.teacher import chain_of, check_same_teacher, open_teacher
 from train.fit.fused import fuse
 from train.fit.inputs.latents import encode
 from train.fit.inputs.words import PromptedUNet
-from train.fit.outputs.card import ModelCard, public, run_name
+from train.fit.outputs.card import ModelCard, run_name, shorten_paths
 from train.fit.task import TrainingTask
 
 PAPERS = {
@@ -47,7 +47,7 @@ class Distilling(TrainingTask):
 
     @classmethod
     def check(cls, config: Config) -> None:
-        """Check nothing: `teacher.prepared` has checked the configuration."""
+        """Check nothing: `teacher.complete` has checked the configuration."""
 
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):
         assert isinstance(config, DistillConfig)
@@ -127,14 +127,14 @@ class Distilling(TrainingTask):
         if config.fused:
             fuse(frozen)
         self._frozen = frozen
-        self._teacher = self._teacher.evaluated_by(self._evaluated(frozen))
+        self._teacher = self._teacher.evaluated_by(self._teacher_network(frozen))
         return student if self._captions is None else PromptedUNet(student, nn.Identity())
 
     def architecture(self, network: nn.Module) -> dict[str, Any]:
         """Return no facts for a network with prompts, because a resumed run takes the teacher's network again."""
         return {} if isinstance(network, PromptedUNet) else super().architecture(network)
 
-    def _evaluated(self, unet: UNet2DModel) -> Network:
+    def _teacher_network(self, unet: UNet2DModel) -> Network:
         """Return the teacher's network as a function like `Model.network`, in the run's precision, without
         gradients.
         """
@@ -148,6 +148,7 @@ class Distilling(TrainingTask):
         return network
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
+        """Return the loss of each image, (N,), of progressive or consistency distillation."""
         condition = self._condition(labels, x_0)
 
         def teacher(x: Tensor, t: Tensor) -> Tensor:
@@ -185,11 +186,13 @@ class Distilling(TrainingTask):
         return [self._chain[place + i] for i in range(self._width + 1)]
 
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
+        """Return the network as a model that is a student. finished: whether all steps are done."""
         student = replace(self._student, finished=finished)
         return replace(self._teacher, network=network, student=student, source=Source(weights=weights))
 
     def card(self) -> ModelCard:
-        config, student = public(self._config), self._student
+        """Return the parts of the model card that describe a distillation."""
+        config, student = shorten_paths(self._config), self._student
         n, times = len(student.times), ", ".join(map(str, student.times))
         one_of = f"1 to {n} steps" if student.method == "consistency" else _steps(n)
         chain = "DDIM steps" if config.teacher_order == 1 else "evaluations, two a step of DPM-Solver++(2S)"

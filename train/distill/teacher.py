@@ -25,7 +25,7 @@ from train.common.command_line import check_range
 from train.common.config import Config
 from train.distill.config import DistillConfig
 from train.fit.fused import check_fusable
-from train.fit.inputs.init import continued, of_network, of_process, schedule_name
+from train.fit.inputs.init import copy_to_train, of_network, of_process, schedule_name
 from train.fit.inputs.latents import digest_of, identity_of
 from train.fit.outputs.card import command
 from train.fit.recipe import architecture, of_latents
@@ -76,21 +76,21 @@ def teacher_times(teacher: Model, config: DistillConfig) -> list[int]:
     return times
 
 
-def prepared(config: DistillConfig) -> DistillConfig:
+def complete(config: DistillConfig) -> DistillConfig:
     """Return the configuration with all fields that the teacher decides. Reads only the teacher, and --student.
 
     Raises TrainError for a teacher that can't be distilled, and for settings that don't fit it.
     """
     teacher = open_teacher(config.teacher)
-    config = dataclasses.replace(config, **_decided(teacher, config), teacher_digest=digest(teacher))
+    config = dataclasses.replace(config, **_fields_of_teacher(teacher, config), teacher_digest=digest(teacher))
     _check_teacher(teacher, config)
     for name in ("student", "distance", "pairs", "student_times"):
         if config.method != "end-to-end" and getattr(config, name) != getattr(DistillConfig, name):
             raise TrainError(f"--{name.replace('_', '-')} needs --method end-to-end.")
     if config.student is not None:
-        config = dataclasses.replace(config, **_decided_by_student(teacher, config))
+        config = dataclasses.replace(config, **_fields_of_student(teacher, config))
     elif config.student_times:
-        config = dataclasses.replace(config, **_taken(config.student_times, config))
+        config = dataclasses.replace(config, **_every_nth_time(config.student_times, config))
     elif config.student_steps is None and config.method == "end-to-end":
         raise TrainError("--method end-to-end needs --student, or --student-steps for a new student.")
     elif config.student_steps is None:
@@ -114,7 +114,7 @@ def open_student(ref: str) -> Model:
     return model
 
 
-def _decided_by_student(teacher: Model, config: DistillConfig) -> dict[str, Any]:
+def _fields_of_student(teacher: Model, config: DistillConfig) -> dict[str, Any]:
     """Return the fields that --student decides. Raises TrainError if it does not fit the teacher or the flags."""
     ref, default = config.student or "", DistillConfig()
     for name in ("teacher_order", "guidance"):
@@ -122,7 +122,7 @@ def _decided_by_student(teacher: Model, config: DistillConfig) -> dict[str, Any]
             raise TrainError(f"--{name.replace('_', '-')} was decided when --student was made: leave it out.")
     model = open_student(ref)
     assert model.student is not None
-    chosen = _taken(config.student_times or model.student.times, config)
+    chosen = _every_nth_time(config.student_times or model.student.times, config)
     for name in ("image_size", "channels", "num_classes", "null_label", "class_names", "latent"):
         if getattr(model, name) != getattr(teacher, name):
             raise TrainError(f"--student {ref} and {config.teacher} do not have the same {name.replace('_', ' ')}.")
@@ -132,7 +132,7 @@ def _decided_by_student(teacher: Model, config: DistillConfig) -> dict[str, Any]
     return chosen | {"guidance": model.student.guidance}
 
 
-def _taken(times: tuple[int, ...], config: DistillConfig) -> dict[str, Any]:
+def _every_nth_time(times: tuple[int, ...], config: DistillConfig) -> dict[str, Any]:
     """Return the fields of a student that takes every n-th of these times. Raises TrainError if n is not whole."""
     steps = config.student_steps or len(times)
     if steps < 1 or len(times) % steps:
@@ -202,7 +202,7 @@ def _how_to_tune(teacher: Model, config: DistillConfig) -> str:
         if teacher.latent:
             tuning = dataclasses.replace(tuning, decoder=str(_autoencoder(teacher)))
             shaped = of_latents(tuning, teacher.channels, teacher.image_size)
-        continued(teacher.network.unet, shaped, teacher.num_classes)
+        copy_to_train(teacher.network.unet, shaped, teacher.num_classes)
     except TrainError as error:
         return f"`train fit` can't make such a model from it: {error}"
     return f"This command makes such a model from it: {command(tuning)}"
@@ -267,7 +267,7 @@ def _fall(times: Sequence[int], begin: Collection[int]) -> bool:
     return times[0] in begin and times[-1] >= 1 and all(t > s for t, s in pairwise(times))
 
 
-def _decided(teacher: Model, config: DistillConfig) -> dict[str, Any]:
+def _fields_of_teacher(teacher: Model, config: DistillConfig) -> dict[str, Any]:
     """Return the fields of a configuration that describe the teacher, as far as `fit` has flags for them."""
     assert isinstance(teacher.network, TorchNetwork)
     unet = teacher.network.unet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-# The hue in degrees, and the factors of saturation and value.
+# For each name: the hue in degrees, the factor of saturation, the factor of value.
 COLOURS = {
     "red": (0, 0.95, 1.0),
     "orange": (28, 1.0, 1.0),
@@ -15,7 +15,7 @@ COLOURS = {
     "pink": (332, 0.65, 1.15),
     "brown": (22, 0.75, 0.62),
 }
-# How many degrees to both sides of its hue still have the name of a colour.
+# For each name: how many degrees to both sides of its hue still have this name.
 _OWN = {"red": 14, "orange": 12, "yellow": 14, "green": 40, "blue": 35, "purple": 28, "pink": 16}
 _LEAST = 0.3  # smallest share of the visible pixels that a main colour covers
 _WIDTH = 28  # degrees to both sides of a hue that count as the same colour
@@ -59,7 +59,7 @@ def name_of(hue: float) -> str | None:
     return next((name for name, reach in _OWN.items() if abs(_away(hue, COLOURS[name][0])) <= reach), None)
 
 
-def recoloured(rgba: np.ndarray, main: float, colour: str) -> np.ndarray:
+def recolour(rgba: np.ndarray, main: float, colour: str) -> np.ndarray:
     """Return a picture, uint8 (H, W, 4), with its main hue, in degrees, changed to one of COLOURS. Other hues stay."""
     target, more_saturation, more_value = COLOURS[colour]
     hue, saturation, value = _hue(rgba[..., :3] / 255)

@@ -42,7 +42,7 @@ SQUARES = {
     "between things": ("red apple", "green frog", "yellow sun", "blue whale"),  # the first square on the page
     "between colours": ("red heart", "blue heart", "yellow star", "green circle"),
 }
-SURE = 0.05  # share of the emoji of which the classifier is less sure than of a sharp picture
+SURE = 0.05  # the classifier is as sure of a sharp picture as of all emoji but this share
 
 
 @dataclass
@@ -77,7 +77,7 @@ def make_classifier(classes: int) -> nn.Sequential:
     return nn.Sequential(*layer(3, 48), *layer(48, 96), *layer(96, 192), *layer(192, 256), *head)
 
 
-def changed(x: Tensor, generator: torch.Generator) -> Tensor:
+def distort(x: Tensor, generator: torch.Generator) -> Tensor:
     """Return pictures (N, 3, H, W) in [−1, 1], turned, enlarged, moved, tinted and made noisy at random, on white."""
 
     def uniform(*shape: int, low: float, high: float) -> Tensor:
@@ -106,7 +106,7 @@ def train_classifier(x: Tensor, y: Tensor, steps: int, seed: int = 0) -> nn.Sequ
         for _ in trange(steps, desc="training the classifier", unit="step", leave=False):
             rows = torch.randint(len(x), (min(_BATCH, len(x)),), generator=generator)
             with torch.autocast("cpu", torch.bfloat16):
-                loss = F.cross_entropy(network(changed(x[rows], generator)), y[rows], label_smoothing=0.1)
+                loss = F.cross_entropy(network(distort(x[rows], generator)), y[rows], label_smoothing=0.1)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -121,7 +121,7 @@ def certainty(network: nn.Module, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def taken_for(network: nn.Module, x: Tensor, among: Sequence[int] | None = None) -> list[int]:
+def classify(network: nn.Module, x: Tensor, among: Sequence[int] | None = None) -> list[int]:
     """Return the most probable class of each picture. among: the classes that may be chosen; None for all."""
     logits = torch.cat([network(part) for part in x.split(_BATCH)])
     if among is not None:
@@ -132,8 +132,8 @@ def taken_for(network: nn.Module, x: Tensor, among: Sequence[int] | None = None)
 
 
 def recognised(network: nn.Module, x: Tensor, y: Sequence[int], among: Sequence[int] | None = None) -> np.ndarray:
-    """Return whether the most probable class of each picture is y, bool (N,). among: as for `taken_for`."""
-    return np.equal(taken_for(network, x, among), y)
+    """Return whether the most probable class of each picture is y, bool (N,). among: as for `classify`."""
+    return np.equal(classify(network, x, among), y)
 
 
 def nearest(pictures: np.ndarray, data: np.ndarray, count: int = 3) -> np.ndarray:
@@ -161,7 +161,7 @@ def _sheet(prompts: Sequence[str], pictures: np.ndarray, beside: np.ndarray, col
     return sheet
 
 
-def shown_to_classifier(concepts: Sequence[Concept], model: Model) -> tuple[Tensor, Tensor]:
+def make_training_set(concepts: Sequence[Concept], model: Model) -> tuple[Tensor, Tensor]:
     """Return pictures to train the classifier on, (N, 3, SIZE, SIZE), and the index of the concept of each.
 
     Every picture occurs twice: as it is, and as the model's decoder restores it from noisy latents.
@@ -177,7 +177,7 @@ def shown_to_classifier(concepts: Sequence[Concept], model: Model) -> tuple[Tens
     return torch.cat([x, back]), torch.cat([y, y])
 
 
-def _drawn(model: Model, seeds: Sequence[int], prompts: Prompts, options: Options) -> np.ndarray:
+def _draw(model: Model, seeds: Sequence[int], prompts: Prompts, options: Options) -> np.ndarray:
     """Return the model's pictures of the prompts, uint8 (N, H, W, C)."""
     way: dict = {"sampler": "ddim", "spacing": "trailing", "guidance": options.guidance}
     return sample(model, seeds, options.steps, prompts=prompts, **way)
@@ -199,7 +199,7 @@ def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> d
     if not files:
         raise TrainError(f"{options.data} has no pictures: make it with python -m train.emoji.")
     data = np.stack([np.array(open_picture(path).convert("RGB")) for path in files])
-    x, y = shown_to_classifier(concepts, model)
+    x, y = make_training_set(concepts, model)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "classifier.pt"
     network = make_classifier(len(concepts)).eval()
@@ -211,14 +211,14 @@ def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> d
     else:
         network = train_classifier(x, y, options.training)
         torch.save(network.state_dict(), path)
-    test = changed(x, torch.Generator().manual_seed(1))  # distortions that the classifier has not seen
+    test = distort(x, torch.Generator().manual_seed(1))  # distortions that the classifier has not seen
     found: dict[str, float] = {"classifier": float(recognised(network, test, y.tolist()).mean())}
 
     sharp = certainty(network, test).quantile(SURE)
     for name, corners in SQUARES.items():
         square = word_square(corners)
         seeds = [options.seed] * len(square)
-        pictures = _drawn(model, seeds, square, options)
+        pictures = _draw(model, seeds, square, options)
         Image.fromarray(grid(pictures, 7)).save(options.out / f"{name.replace(' ', '-')}.png")
         found[name] = float((certainty(network, from_uint8(pictures)) >= sharp).float().mean())
 
@@ -230,7 +230,7 @@ def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> d
     }
     for name, prompts in lists.items():
         seeds = range(options.seed, options.seed + len(prompts))
-        pictures = _drawn(model, seeds, prompts, options)
+        pictures = _draw(model, seeds, prompts, options)
         _sheet(prompts, pictures, data[nearest(pictures, data)]).save(options.out / f"{name}.png")
         if name == "names":
             classes = [names.index(prompt) for prompt in prompts]
@@ -238,7 +238,7 @@ def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> d
             found["among all"] = float(known.mean())
             found["among the 100"] = float(recognised(network, from_uint8(pictures), classes, classes).mean())
         elif name == "keywords":
-            taken = [names[k] for k in taken_for(network, from_uint8(pictures))]
+            taken = [names[k] for k in classify(network, from_uint8(pictures))]
             right = [one in allowed for one, allowed in zip(taken, held_out.keywords.values(), strict=True)]
             found["keywords"] = float(np.mean(right))
     (options.out / "judged.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

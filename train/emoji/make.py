@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from train import TrainError
-from train.emoji.colours import COLOURS, main_hue, name_of, recoloured
+from train.emoji.colours import COLOURS, main_hue, name_of, recolour
 from train.emoji.sets import SIZE, STYLES, Concept
 
 HELD_OUT = Path(__file__).with_name("held_out.json")
@@ -122,7 +122,7 @@ def _in_colours(concept: Concept, style: str, held_out: HeldOut, rng: random.Ran
     for colour in rng.sample(possible, min(_RECOLOURED, len(possible))):
         if (colour, plain) in held_out.colours:
             continue
-        picture = Image.fromarray(recoloured(np.array(concept.pictures[style]), main, colour))
+        picture = Image.fromarray(recolour(np.array(concept.pictures[style]), main, colour))
         caption = f"{colour} {plain}"
         yield Example(_file(style, f"{colour} {concept.name}"), on_ground(picture), [_styled(caption, style, rng)])
 
@@ -150,7 +150,7 @@ def _together(first: Concept, second: Concept, style: str, beside: bool, rng: ra
 
 def _ground(colour: str) -> tuple[int, int, int]:
     """Return a light shade of a colour, RGB from 0 to 255."""
-    pure = recoloured(np.full((1, 1, 4), (255, 0, 0, 255), np.uint8), 0.0, colour)[0, 0, :3]
+    pure = recolour(np.full((1, 1, 4), (255, 0, 0, 255), np.uint8), 0.0, colour)[0, 0, :3]
     r, g, b = (int(value) for value in 255 - (255 - pure.astype(float)) * 0.6)
     return r, g, b
 

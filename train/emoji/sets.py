@@ -47,7 +47,7 @@ class Concept:
     keywords: tuple[str, ...] = ()  # single words that Unicode's CLDR lists for the emoji
 
 
-def cleaned(text: str) -> str:
+def clean_name(text: str) -> str:
     """Return a name in lower case, without punctuation, with single spaces."""
     words = text.lower().replace("’", "'").replace("_s_", "'s ")
     return " ".join(re.sub(r"[^a-z0-9' ]+", " ", words).split())
@@ -70,8 +70,8 @@ def read_concepts(node_modules: Path) -> list[Concept]:
         if emoji["subcategory"] not in KINDS or not emoji.get("has_img_google"):
             continue
         character = "".join(chr(int(code, 16)) for code in emoji["unified"].split("-"))
-        names = [cleaned(word) for word in keywords.get(character, [emoji["name"]])]
-        names += [cleaned(emoji["name"]), cleaned(emoji["short_name"])]
+        names = [clean_name(word) for word in keywords.get(character, [emoji["name"]])]
+        names += [clean_name(emoji["name"]), clean_name(emoji["short_name"])]
         name, *others = dict.fromkeys(word for word in names if re.fullmatch(r"[a-z][a-z' ]{1,30}", word))
         if _LEFT_OUT.search(name) or name in found:
             continue
@@ -81,7 +81,7 @@ def read_concepts(node_modules: Path) -> list[Concept]:
         noto = open_picture(node_modules / "emoji-datasource-google/img/google/64" / emoji["image"]).convert("RGBA")
         pictures = {"noto": noto.resize((SIZE, SIZE), Image.Resampling.LANCZOS), "fluent": fluent}
         tags = of_cldr.get(character, of_cldr.get(character.replace("\ufe0f", ""), {})).get("default", ())
-        single = tuple(word for word in map(cleaned, tags) if re.fullmatch(r"[a-z]{2,}", word))
+        single = tuple(word for word in map(clean_name, tags) if re.fullmatch(r"[a-z]{2,}", word))
         found[name] = Concept(name, tuple(others), emoji["subcategory"], pictures, single)
     return list(found.values())
 

@@ -64,7 +64,7 @@ def caption(name: str, names: Sequence[str], rng: random.Random) -> str:
     return rng.choice(["%s", rng.choice([*more, f"{name} %s"])])
 
 
-def grown(text: ClipText, words: Sequence[str]) -> ClipText:
+def extend_vocabulary(text: ClipText, words: Sequence[str]) -> ClipText:
     """Return a text encoder whose vocabulary also has these words. The tokens of all other words stay."""
     known = json.loads(text.tokenizer.backend_tokenizer.to_str())["model"]
     vocabulary = dict(sorted(known["vocab"].items(), key=lambda one: one[1]))
@@ -72,11 +72,11 @@ def grown(text: ClipText, words: Sequence[str]) -> ClipText:
     tokenizer = make_tokenizer(more, text.length)
     encoder: Any = copy.deepcopy(text.encoder)
     encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    encoder.get_input_embeddings().weight[len(text.tokenizer) :] = 0  # also the embeddings of new pieces of words
+    encoder.get_input_embeddings().weight[len(text.tokenizer) :] = 0  # all new tokens start at 0, also pieces of words
     return ClipText(tokenizer, encoder, text.device)
 
 
-def listeners(model: Model, prompts: Sequence[str]) -> Callable[[Tensor], list[Tensor]]:
+def observe_attention(model: Model, prompts: Sequence[str]) -> Callable[[Tensor], list[Tensor]]:
     """Return a function of hidden states (N, L, D) that computes their effect in the U-Net: the outputs of all
     cross-attention layers, and the term that is added to the embedding of t.
 
@@ -95,21 +95,21 @@ def listeners(model: Model, prompts: Sequence[str]) -> Callable[[Tensor], list[T
     generator = torch.Generator().manual_seed(0)
     probes = [torch.cat(here)[torch.randperm(sum(map(len, here)), generator=generator)[:_PROBES]] for here in asked]
 
-    def heard(states: Tensor) -> list[Tensor]:
+    def effect(states: Tensor) -> list[Tensor]:
         """Return the effect of hidden states, one tensor for each layer."""
         asking = [probe.expand(len(states), -1, -1) for probe in probes]
         found = [layer(x, encoder_hidden_states=states) for layer, x in zip(layers, asking, strict=True)]
         return [*found, unet.add_embedding(states)]
 
-    return heard
+    return effect
 
 
 def teach(model: Model, meant: Mapping[str, str], names: Sequence[str], options: Options) -> Model:
     """Return the model with trained embeddings. meant: the name that each word should mean."""
     assert isinstance(model.text, ClipText)
     rng = random.Random(options.seed)
-    heard = listeners(model, rng.sample(list(names), min(8, len(names))))
-    text = grown(model.text, list(meant))
+    effect = observe_attention(model, rng.sample(list(names), min(8, len(names))))
+    text = extend_vocabulary(model.text, list(meant))
     encoder: Any = text.encoder
     weight = encoder.get_input_embeddings().weight
     taught, learning = torch.zeros(len(weight), 1), []
@@ -129,9 +129,9 @@ def teach(model: Model, meant: Mapping[str, str], names: Sequence[str], options:
         said = [caption(meant[word], names, rng) for word in words]
         with torch.no_grad():
             tokens = text.tokens([one % meant[word] for one, word in zip(said, words, strict=True)])
-            wanted = heard(encoder(tokens[:, :_LENGTH], return_dict=False)[0])
+            wanted = effect(encoder(tokens[:, :_LENGTH], return_dict=False)[0])
         tokens = text.tokens([one % word for one, word in zip(said, words, strict=True)])
-        found = heard(encoder(tokens[:, :_LENGTH], return_dict=False)[0])
+        found = effect(encoder(tokens[:, :_LENGTH], return_dict=False)[0])
         losses = [F.mse_loss(a, b) / b.var() for a, b in zip(found, wanted, strict=True)]
         loss = torch.stack(losses).mean()
         optimizer.zero_grad()
@@ -154,7 +154,7 @@ def main(arguments: list[str]) -> int:
             raise TrainError(f"{options.model} takes no words: give a model that was trained with --captions.")
         concepts = read_concepts(options.node_modules)
         names = [concept.name for concept in concepts]
-        own = {word for name in names for word in re.split("[ ']", name)}  # words, split as the tokenizer splits names
+        own = {word for name in names for word in re.split("[ ']", name)}  # the words of all names, split as the tokenizer does
         meant = {word: best for word, (best, *_) in meanings(concepts).items() if word not in own}
         save(teach(model, meant, names, options), options.out)
     except (UserError, OSError) as error:

@@ -26,7 +26,7 @@ from train.evaluate.study import Study
 
 BATCH = 16  # number of images whose terms are stored in one file
 DECODED = 8  # number of images in the progressive decoding
-FLOW = 450  # approximate evaluations that the flow of an image costs: 150, each with a gradient that costs two more
+FLOW = 450  # approximate evaluations for the flow of an image: 150, and twice as many for their gradients
 
 
 class BoundChain(NamedTuple):
@@ -92,7 +92,7 @@ class Bits:
         self._whole = BoundChain("beta_tilde", T, "linspace")
         if all(chain.steps < T for chain in chains) and not all(file.is_file() for file, _ in self._files(self._whole)):
             self._whole = None
-        self._passes = list(dict.fromkeys(map(self._measured, chains)))
+        self._passes = list(dict.fromkeys(map(self._chain_to_evaluate, chains)))
         self._flow = "flow-bpd" in options.metric_list()
         # The times of the progressive decoding, from T to 1.
         self._times = sorted({max(1, round(T * share / 8)) for share in range(9)}, reverse=True)
@@ -136,7 +136,7 @@ class Bits:
             flow = self._flow_result() if self._flow else self._before().get("flow")
             content = {**self._about, "evaluation_seconds": seconds, "chains": list(chains.values()), "flow": flow}
             if to_decode:
-                write_json(file, content)  # without decoding_times, which vouch for the picture, until it is drawn
+                write_json(file, content)  # decoding_times is added when the picture is complete
                 self._study.bar.set_description("progressive decoding")
                 self._draw_decoding()
             write_json(file, {**content, **decoding})
@@ -158,7 +158,7 @@ class Bits:
         """Return whether a chain needs its own evaluations, because `likelihood.rechain` can't convert others."""
         return chain.variance in LEARNED or self._model.prediction == "mu"
 
-    def _measured(self, chain: BoundChain) -> BoundChain:
+    def _chain_to_evaluate(self, chain: BoundChain) -> BoundChain:
         """Return the chain whose evaluations give this chain's terms: the full chain, if it is evaluated."""
         if self._has_own_terms(chain):
             return chain
@@ -218,7 +218,7 @@ class Bits:
 
     def _result(self, chain: BoundChain) -> BitsPerDim:
         """Read the terms of a chain from its files. They may be converted from those of the full chain."""
-        measured = self._measured(chain)
+        measured = self._chain_to_evaluate(chain)
         parts = [read_arrays(file) for file, _ in self._files(measured)]
         prior, terms, mse = (torch.from_numpy(np.concatenate([p[k] for p in parts])) for k in ("prior", "terms", "mse"))
         result = BitsPerDim(tuple(parts[0]["times"].tolist()), prior, terms, mse)

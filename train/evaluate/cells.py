@@ -25,7 +25,7 @@ from train.evaluate.study import Batch, Study
 from train.evaluate.tables import shortest
 
 GRID = 64  # number of images in a cell's grid
-REFERENCES = 1000  # number of reference images whose features are in one file until all are computed
+REFERENCES = 1000  # number of reference images whose features are in one file while they are computed
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class Cells:
             if self._study.options.keep_images:
                 save_arrays(folder / f"images-{seeds.start:06d}.npz", images=images)
             features = self._extractor(images)
-            if not self._is_done(cell):  # unless another process has finished the cell
+            if not self._is_done(cell):  # another process may have finished the cell
                 save_arrays(file, seconds=seconds, **features)
 
     def _grid(self, images: np.ndarray) -> np.ndarray:
@@ -216,7 +216,7 @@ class Cells:
             {"metric": metric, "title": self._extractor.title(metric), **score(metric, outputs, self._reference)}
             for metric in self._scores
         ]
-        if before := read_cell(folder):  # from a run with other metrics of the same images
+        if before := read_cell(folder):  # scores of an earlier run with other metrics
             scores += [row for row in before["scores"] if row["metric"] not in self._scores]
         about = {**asdict(cell), "labels": self._study.labels}
         seconds = sum(float(part["seconds"]) for part in parts)

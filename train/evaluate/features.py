@@ -27,7 +27,7 @@ from ddpm_core.engines.choose import choose_device
 from ddpm_core.engines.common import forbid_tf32
 from ddpm_core.imaging.image_files import opaque, over_grey, to_8_bits
 from train import TrainError
-from train.common.command_line import imported
+from train.common.command_line import import_object
 from train.common.errors import as_train_error
 from train.common.files import save_arrays
 from train.common.lock import in_turn
@@ -95,7 +95,7 @@ def open_extractor(name: str, scores: Sequence[ScoreName], device: torch.device)
         raise TrainError(f"The Inception score needs {INCEPTION}: leave `is` out of --metrics with --extractor {name}.")
     kind: Any = FEATURE_EXTRACTORS_REGISTRY.get(name)
     if ":" in name:
-        kind = imported(name, "feature extractor")
+        kind = import_object(name, "feature extractor")
         if not isinstance(kind, type):
             return Extractor(name, lambda images: {"features": kind(images)})
     if kind is None or not issubclass(kind, FeatureExtractorBase):

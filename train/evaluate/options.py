@@ -87,7 +87,7 @@ class Options:
         check_range(self, LIMITS)
 
     # Each of these methods reads one flag. It raises TrainError, in one sentence, if the text holds something else.
-    # Before `for_model`, the lists of steps, samplers and spacings are not known.
+    # `for_model` sets the defaults of steps, sampler and spacing first.
 
     def metric_list(self) -> list[ScoreName | BoundName]:
         """Return the metrics of --metrics."""

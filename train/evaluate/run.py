@@ -69,7 +69,7 @@ def measure(study: Study, parts: list[Cells | Bits]) -> None:
     """Sample, score and evaluate what the folder lacks. Then write tables and plots."""
     with tqdm(
         total=sum(part.evaluations() for part in parts),
-        unit="evaluation",  # of the network on one image, which takes most of the time
+        unit="evaluation",  # one evaluation of the network for one image
         unit_scale=True,
         smoothing=0.05,
         disable=study.quiet,

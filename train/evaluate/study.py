@@ -137,7 +137,7 @@ class Study:
     def _run(self) -> dict[str, Any]:
         """Return a record of this run so far: start, duration, options, machine and versions of packages."""
         options = asdict(self.options)
-        # Another machine does not have these paths. The identity says which content they had.
+        # Another machine does not have these paths. The identity describes their content.
         for name in ("checkpoint", "data", "out"):
             del options[name]
         return {

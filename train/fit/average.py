@@ -53,7 +53,7 @@ def average(out: str | Path, length: float) -> Model:
         TrainError: for a folder without snapshots or without a model, and for snapshots that can't be read.
         CheckpointError: for a model that can't be loaded.
     """
-    model, distance, _ = _averaged(user_path(out), length)
+    model, distance, _ = _make_average(user_path(out), length)
     if distance > FAR:
         print(_far(length, distance), file=sys.stderr)
     return model
@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
         check_replaceable(folder)
     with locked(out):
         for length, folder in folders.items():
-            model, distance, about = _averaged(out, length)
+            model, distance, about = _make_average(out, length)
             save(model, folder, extra={"README.md": _card(out / "model" / "README.md", about), "samples.png": None})
             print(f"{folder}: {distance:.2%} of the average belong to other steps than wanted")
             if distance > FAR:
@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _averaged(out: Path, length: float) -> tuple[Model, float, str]:
+def _make_average(out: Path, length: float) -> tuple[Model, float, str]:
     """Return the averaged model, the distance of `combine`, and a line about the weights for a model card."""
     power = exponent(length)
     from ddpm_core import load, module
@@ -103,12 +103,12 @@ def _averaged(out: Path, length: float) -> tuple[Model, float, str]:
     for start, network in parts.items():
         own = {name.removeprefix(start): value for name, value in weights.items() if name.startswith(start)}
         if own:
-            _give(network, own, out)
+            _replace_parameters(network, own, out)
     about = f"power-function average of length σ_rel = {length:g} over steps 1 to {last:,}, float32"
     return model, distance, about
 
 
-def _give(network: nn.Module | None, weights: dict[str, Any], out: Path) -> None:
+def _replace_parameters(network: nn.Module | None, weights: dict[str, Any], out: Path) -> None:
     """Replace a network's parameters. Raises TrainError if their names or shapes differ."""
     own = dict(network.named_parameters()) if network is not None else {}
     if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in weights.items()}:

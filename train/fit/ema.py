@@ -60,6 +60,7 @@ class PowerAverage(EMA[Network]):
         self.exponent = exponent(length)
 
     def decay_now(self) -> float:
+        """Return the decay of the next update, 0 to 1."""
         return (self.updates / (self.updates + 1)) ** (self.exponent + 1)
 
 

@@ -79,6 +79,7 @@ class FusedNorm(nn.GroupNorm):
     """Group norm and SiLU of x + shift. x: (N, C, H, W); shift: (N, C), or None for 0."""
 
     def forward(self, x: Tensor, shift: Tensor | None = None) -> Tensor:
+        """Return the normalised and activated x, (N, C, H, W)."""
         return _norm_silu(self, x, shift)
 
 
@@ -98,6 +99,7 @@ class ChannelsLastUpsample(Upsample2D):
     """Nearest upsampling by 2, then a convolution. Unlike diffusers, it keeps the layout in batches of 64 or more."""
 
     def forward(self, x: Tensor, output_size: int | None = None) -> Tensor:
+        """Return x with twice the height and width, after the convolution. output_size is ignored."""
         assert self.conv is not None
         return self.conv(F.interpolate(_channels_last(x), scale_factor=2.0, mode="nearest"))
 
@@ -109,6 +111,7 @@ class _NormSiLU(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, shift: Tensor | None, weight: Tensor, bias: Tensor, groups: int, eps: float
     ) -> Tensor:
+        """Return SiLU(norm(x + shift)), like x. weight, bias, groups, eps: those of the group norm."""
         ctx.shift_dtype = None if shift is None else shift.dtype
         shift = None if shift is None else shift.float().contiguous()
         y, mean = torch.empty_like(x), torch.empty(len(x), groups)
@@ -119,6 +122,7 @@ class _NormSiLU(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of the inputs of `forward`, for the gradient dy of its result."""
         x, shift, weight, bias, mean, rstd = ctx.saved_tensors
         dx, dweight, dbias = torch.empty_like(x), *torch.empty(2, len(x), x.shape[1])
         dshift = None if shift is None else torch.empty_like(shift)

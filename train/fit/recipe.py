@@ -22,7 +22,7 @@ from ddpm_core.model import Network, Source
 from ddpm_core.names import LEARNED, Averaging
 from ddpm_core.objective import lognormal_times
 from train import TrainError
-from train.common.command_line import imported
+from train.common.command_line import import_object
 from train.common.config import Config
 from train.common.errors import as_train_error
 
@@ -40,7 +40,7 @@ def make_schedule(config: Config) -> NoiseSchedule:
         "flow": NoiseSchedule.flow,
     }
     if ":" in config.schedule:
-        found = _called(config.schedule, "noise schedule", config.T)
+        found = _call_user_function(config.schedule, "noise schedule", config.T)
         if not isinstance(found, NoiseSchedule) or found.T != config.T:
             what = f"one of {found.T}" if isinstance(found, NoiseSchedule) else f"a {type(found).__name__}"
             raise TrainError(f"{config.schedule} must return a NoiseSchedule of {config.T} steps, got {what}.")
@@ -60,7 +60,7 @@ def loss_weights(config: Config, schedule: NoiseSchedule) -> Tensor | None:
     if config.loss_weight is None:
         return None
     times = torch.arange(1, schedule.T + 1)
-    found = _called(config.loss_weight, "loss weight", schedule, times)
+    found = _call_user_function(config.loss_weight, "loss weight", schedule, times)
     fits = isinstance(found, Tensor) and found.shape == times.shape
     if not fits or not bool((found.isfinite() & (found >= 0)).all()):
         raise TrainError(
@@ -69,9 +69,9 @@ def loss_weights(config: Config, schedule: NoiseSchedule) -> Tensor | None:
     return found.detach().cpu().double()
 
 
-def _called(name: str, what: str, *arguments: Any) -> Any:
+def _call_user_function(name: str, what: str, *arguments: Any) -> Any:
     """Return the result of a user's module:function. Raises TrainError if it fails. what: a noun for the message."""
-    function = imported(name, what)
+    function = import_object(name, what)
     with as_train_error(lambda reason: f"The {what} {name} fails: {reason}."):
         return function(*arguments)
 

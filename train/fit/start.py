@@ -14,7 +14,7 @@ from ddpm_core.commands.values import near
 from train import TrainError
 from train.common.changes import Changes, PresetChanges
 from train.common.command_line import user_path
-from train.common.config import PRESETS, Config, Kind, PresetName, converted
+from train.common.config import PRESETS, Config, Kind, PresetName, convert_fields
 from train.common.errors import enough_memory
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class FitStart:
         return PRESETS[self.config].out if self.out is None else self.out
 
 
-def _lists(changes: type) -> Callable[[Function], Function]:
+def _with_parameters(changes: type) -> Callable[[Function], Function]:
     """Return a decorator that adds the fields of `changes` to a function's signature, for completion in IPython."""
 
     def listed(function: Function) -> Function:
@@ -53,7 +53,7 @@ def _lists(changes: type) -> Callable[[Function], Function]:
     return listed
 
 
-@_lists(PresetChanges)
+@_with_parameters(PresetChanges)
 def preset(name: PresetName, **changes: Unpack[PresetChanges]) -> Config:
     """Return a preset's configuration with changes. A checkpoint given as `init` also decides some fields.
 
@@ -71,11 +71,11 @@ def preset(name: PresetName, **changes: Unpack[PresetChanges]) -> Config:
         meant = near(str(name), PRESETS)
         end = f"did you mean {meant}?" if meant else f"choose from {', '.join(PRESETS)}."
         raise TrainError(f"There is no preset {name!r}: {end}")
-    plain = converted(Config, changes)
+    plain = convert_fields(Config, changes)
     return replace(begin(PRESETS[name], plain.get("init"), plain.get("image_size")), **plain)
 
 
-@_lists(Changes)
+@_with_parameters(Changes)
 def resume(out: str | Path, **changes: Unpack[Changes]) -> Trainer:
     """Return the trainer of a run that was stopped, or that should take more steps.
 
@@ -89,16 +89,16 @@ def resume(out: str | Path, **changes: Unpack[Changes]) -> Trainer:
     from train.fit.trainer import Trainer
 
     config, state = _latest(user_path(out), Config)
-    return Trainer(replace(config, **converted(Config, changes)), state)
+    return Trainer(replace(config, **convert_fields(Config, changes)), state)
 
 
 def begin(config: Config, init: str | None, image_size: int | None) -> Config:
     """Return a preset with the fields that the checkpoint of --init decides. image_size: None for the checkpoint's."""
     if init is None:
         return config
-    from train.fit.inputs.init import begun
+    from train.fit.inputs.init import apply_init
 
-    return begun(replace(config, init=init, image_size=image_size or 0))
+    return apply_init(replace(config, init=init, image_size=image_size or 0))
 
 
 def fit(arguments: list[str]) -> int:
@@ -175,13 +175,13 @@ def parse_run(
 
 def _latest(folder: Path, kind: type[Kind]) -> tuple[Kind, dict[str, Any]]:
     """Return the configuration and the newest checkpoint of a run. Raises TrainError if there is none."""
-    from train.fit.state import load_latest, resumed
+    from train.fit.state import load_latest, restore_config
 
     state, complaints = load_latest(folder / "checkpoints")
     for complaint in complaints:
         print(complaint, file=sys.stderr)
     # The folder may have been moved. The run continues in the folder where it was found.
-    return replace(resumed(state, kind), out=str(folder)), state
+    return replace(restore_config(state, kind), out=str(folder)), state
 
 
 def read_flags(arguments: list[str], default: Kind, program: str, description: str) -> Kind:

@@ -65,13 +65,13 @@ def save_checkpoint(state: dict[str, Any], folder: Path, step: int) -> Path:
     return path
 
 
-def copied(value: Any) -> Any:
+def copy_to_cpu(value: Any) -> Any:
     """Return a copy of a state, or of a part of it, with all tensors in the CPU's memory."""
     if isinstance(value, torch.Tensor):
         return value.detach().to("cpu", copy=True)
     if isinstance(value, Mapping):
-        return {key: copied(part) for key, part in value.items()}
-    return [copied(part) for part in value] if isinstance(value, list) else value
+        return {key: copy_to_cpu(part) for key, part in value.items()}
+    return [copy_to_cpu(part) for part in value] if isinstance(value, list) else value
 
 
 class Writer:
@@ -164,7 +164,7 @@ def load_latest(folder: Path) -> tuple[dict[str, Any], list[str]]:
     raise TrainError(f"There is no checkpoint to resume in {folder}: check --out, or leave out --resume.")
 
 
-def resumed(state: Mapping[str, Any], kind: type[Kind]) -> Kind:
+def restore_config(state: Mapping[str, Any], kind: type[Kind]) -> Kind:
     """Return the configuration of a checkpoint. A missing folder is looked for where the run was started."""
     config, there = from_dict(state["config"], kind), Path(state.get("started_in", ""))
     texts = {name: getattr(config, name, None) for name in PLACES}

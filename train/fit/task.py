@@ -33,7 +33,7 @@ from train.fit.inputs.words import (
     open_text,
     text_of,
 )
-from train.fit.outputs.card import ModelCard, public, run_name
+from train.fit.outputs.card import ModelCard, run_name, shorten_paths
 from train.fit.recipe import (
     architecture,
     loss_weights,
@@ -103,6 +103,7 @@ class Denoising(TrainingTask):
 
     @classmethod
     def check(cls, config: Config) -> None:
+        """Raise TrainError for widths or attention that don't suit the latents of --decoder."""
         if config.decoder is not None:
             of_latents(config, *latent_shape(config))
 
@@ -120,13 +121,14 @@ class Denoising(TrainingTask):
         self.times, self._weights = time_distribution(config), loss_weights(config, self.schedule)
 
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
+        """Return the initial network: new, from a checkpoint, or that of --init."""
         config, num_classes = self._config, self._images.num_classes
         if config.captions:
             with fitting(state or {"step": 0}):
                 return self._prompted(state)
         if state is not None:
             with fitting(state):
-                return make_network(config, num_classes, state.get("network"))  # None means the paper's
+                return make_network(config, num_classes, state.get("network"))  # None: the paper's network
         if not config.init:
             return make_network(config, num_classes)
         network, sentence = warm_start(config, self._images.classes or ())
@@ -154,22 +156,26 @@ class Denoising(TrainingTask):
         return network
 
     def architecture(self, network: nn.Module) -> dict[str, Any]:
+        """Return the U-Net's configuration, and the vocabulary of a network with prompts."""
         if isinstance(network, PromptedUNet):
             return {"words": self._words, "unet": json.loads(network.unet.to_json_string())}
         return super().architecture(network)
 
     def parts(self, network: nn.Module) -> dict[str, Any]:
+        """Return the decoder and the text encoder of the model, if it has them."""
         if isinstance(network, PromptedUNet):
             return {"decoder": self._decoder, "text": text_of(self._tokenizer, network, self._device)}
         return {"decoder": self._decoder} if self._decoder else {}
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
+        """Return the loss of each image, (N,), as --loss, --min-snr and --loss-weight say."""
         config, weights = self._config, self._weights
         weight = None if weights is None else lambda schedule, t: weights[t - 1]
         model = self.model(network, "not EMA", finished=False)
         return loss(model, x_0, labels, t, eps, kind=config.loss, min_snr=config.min_snr, weight=weight)
 
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
+        """Return the network as a model of pixels, or of latents if the run has a --decoder."""
         config = self._config
         model = make_model(network, config, self.schedule, self._images.classes, weights)
         if self._decoder is None:
@@ -178,7 +184,8 @@ class Denoising(TrainingTask):
         return replace(model, latent=True, factor=factor, takes_words=config.captions, clip=False, leading_offset=1)
 
     def card(self) -> ModelCard:
-        config = public(self._config)
+        """Return the parts of the model card that describe a training."""
+        config = shorten_paths(self._config)
         return ModelCard(
             title=run_name(self._config.out),
             summary="A denoising diffusion model (Ho, Jain & Abbeel 2020), trained with DDPM Lab.",
@@ -197,7 +204,7 @@ class Denoising(TrainingTask):
 
     def _about_words(self) -> dict[str, str]:
         """Return the row about the text encoder for the card's table; empty for a model without prompts."""
-        config = public(self._config)
+        config = shorten_paths(self._config)
         if not config.captions:
             return {}
         sizes = f"{config.text_layers} layers of {config.text_width}"

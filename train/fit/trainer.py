@@ -28,7 +28,7 @@ from train.common.command_line import user_path
 from train.common.config import Config, from_dict, to_dict
 from train.common.errors import enough_memory
 from train.common.lock import locked
-from train.data.batches import ahead, batches, torch_seed
+from train.data.batches import batches, read_ahead, torch_seed
 from train.data.images import Images
 from train.data.objects import StreamEnded
 from train.fit.ema import EMA, Averages
@@ -36,7 +36,7 @@ from train.fit.flags.limits import check, check_resume
 from train.fit.fused import fuse
 from train.fit.inputs.identity import check_same, identity
 from train.fit.inputs.init import check_init
-from train.fit.inputs.processes import accelerated, largest, should_stop, total
+from train.fit.inputs.processes import largest, make_accelerator, should_stop, total
 from train.fit.inputs.words import unet_of
 from train.fit.optimisers import make_optimizer, restore_optimizer
 from train.fit.outputs.export import check_exportable, check_loadable, check_new, export
@@ -46,7 +46,7 @@ from train.fit.outputs.tracker import Tracker, tracker_of
 from train.fit.recipe import learning_rate
 from train.fit.signals import StopSignals
 from train.fit.snapshots import drop_later, save_snapshot, snapshot_due
-from train.fit.state import Writer, copied, fitting, last_good_checkpoint, save_checkpoint
+from train.fit.state import Writer, copy_to_cpu, fitting, last_good_checkpoint, save_checkpoint
 from train.fit.task import Denoising, TrainingTask
 
 ADVICE = "a smaller --batch, or more rounds (--accumulate)"  # advice for the user if the memory is full
@@ -116,7 +116,7 @@ class Trainer:
         if config.threads:
             torch.set_num_threads(config.threads)
         self._asked = config
-        config, self.accelerator = accelerated(config, tracker_of(config))
+        config, self.accelerator = make_accelerator(config, tracker_of(config))
         self.device = self.accelerator.device
         self.dtype = torch.float64 if config.precision == "fp64" else torch.float32
         processes = self.accelerator.num_processes
@@ -126,7 +126,7 @@ class Trainer:
             )
         classes = state["data"]["classes"] if state is not None else ()
         self.images = Images(config, quiet=not self.accelerator.is_main_process, classes=classes)
-        self.config = config = replace(config, channels=self.images.channels)  # decided by the images
+        self.config = config = replace(config, channels=self.images.channels)  # the images decide the default
         for name in self.images.broken[:10]:
             self._say(f"Skipped, can't be read: {name}")
         if self.images.broken:
@@ -257,7 +257,7 @@ class Trainer:
         share = self.accelerator.process_index, self.accelerator.num_processes, self.device.type == "cuda"
         task = self.task
         rounds = batches(self.config, self.images, task.times, self.step, *share, task.noises, task.examples)
-        return ahead(rounds, self.device)
+        return read_ahead(rounds, self.device)
 
     def train_step(self, rounds: Iterator[dict[str, Tensor]], window: Window) -> None:
         """Take one optimiser step: loss and gradient in `accumulate` rounds, clipping, optimiser, moving averages."""
@@ -337,7 +337,7 @@ class Trainer:
             if progress and (sample or (last and config.sample_every)):
                 self._sample(progress, signals)
                 if not last and signals.received is None:
-                    self._export()  # its card now shows these samples
+                    self._export()  # so that the card shows these samples
         self._preview(window, progress, signals)
         if progress:
             progress.bar.update()
@@ -396,7 +396,7 @@ class Trainer:
     def _save(self) -> None:
         """Write a checkpoint in the main process. All processes wait for each other here."""
         if self.accelerator.is_main_process:
-            state = self.state() if self.device.type == "cpu" else copied(self.state())
+            state = self.state() if self.device.type == "cpu" else copy_to_cpu(self.state())
             self._write(partial(save_checkpoint, state, self.out / "checkpoints", self.step))
         self.accelerator.wait_for_everyone()
 
@@ -405,7 +405,7 @@ class Trainer:
         if self.accelerator.is_main_process:
             networks = {length: average.network for length, average in self.averages.powers.items()}
             weights = {length: dict(network.named_parameters()) for length, network in networks.items()}
-            weights = weights if self.device.type == "cpu" else copied(weights)
+            weights = weights if self.device.type == "cpu" else copy_to_cpu(weights)
             self._write(partial(save_snapshot, weights, self.out, self.step))
 
     def snapshot(self, network: UNet2DModel, weights: Averaging, engine: Engine = "auto") -> Model:

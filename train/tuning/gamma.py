@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
             f"`python -m ddpm_core export {name} FOLDER` and give that folder."
         )
     here = snapshots.here(ref)
-    if here and spec.check(here).spec.student:  # a student on the Hub is refused at the first evaluation
+    if here and spec.check(here).spec.student:  # a checkpoint that is not downloaded yet is checked later
         raise TrainError(f"{ref} is a student, which has learned few times: the table of Γ_t needs all of them.")
     model = open_checkpoint(options.checkpoint, options.where)
     gamma_file.place(model)  # raises, before any work, if the result can't be written

@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> int:
     found = _search(model, steps, samplers, options)
     about: dict[str, Any] = {"points": options.points, "detail": options.detail}
     if judged:
-        found, distances = _refined(model, found, *judged, options)
+        found, distances = _refine(model, found, *judged, options)
         about |= {"extractor": options.extractor, "metric": options.metric, "samples": options.samples}
         about["distances"] = distances
     engine = getattr(model.network, "description", "")
@@ -124,7 +124,7 @@ def _search(model: Model, steps: list[int] | None, samplers: list[Sampler], opti
         )
 
 
-def _refined(
+def _refine(
     model: Model, found: OptimisedSteps, extractor: Extractor, data: Reference, options: ScheduleOptions
 ) -> tuple[OptimisedSteps, dict[Sampler, dict[str, float]]]:
     """Return the time steps after `refine`, and their distances by sampler and number of steps."""

@@ -27,7 +27,7 @@ from train.fit.recipe import architecture, has_null_label, make_network, make_sc
 SCHEDULES = ("linear", "cosine", "quadratic", "flow")
 
 
-def begun(config: Kind) -> Kind:
+def apply_init(config: Kind) -> Kind:
     """Return a configuration with the fields that the checkpoint of its `init` decides. Only `image_size` may differ.
 
     image_size 0 stands for the checkpoint's own. Raises TrainError for a checkpoint that can't be trained.
@@ -100,7 +100,7 @@ def check_init(config: Config) -> None:
             own = ": give it as --schedule module:function" if name == "custom" else ""
             raise TrainError(f"{theirs}, which is none of {', '.join(SCHEDULES)}{own}.")
         raise TrainError(f"{theirs}, T = {schedule.T}: leave out --T, --schedule, --beta-start and --beta-end.")
-    checkpoint = begun(config)
+    checkpoint = apply_init(config)
     for name in (*OF_NETWORK, "flow_time"):
         here, there = getattr(config, name), getattr(checkpoint, name)
         if here != there and (name, here) != ("channels", None):
@@ -159,13 +159,13 @@ def warm_start(config: Config, classes: Sequence[str]) -> tuple[UNet2DModel, str
         raise TrainError(f"--init: {error}.") from error
     assert isinstance(loaded.network, TorchNetwork)
     null = bool(classes) and has_null_label(config)
-    network, new = relabelled(loaded.network.unet, loaded, classes, null)
+    network, new = relabel(loaded.network.unet, loaded, classes, null)
     counts = f"{config.init} has {loaded.num_classes or 'no'} classes, the images {len(classes)}"
     sentence = f"{counts}: the embeddings of these begin as no class: {few(new)}." if new else ""
-    return continued(network, config, len(classes)), sentence
+    return copy_to_train(network, config, len(classes)), sentence
 
 
-def relabelled(
+def relabel(
     network: networks.Network, model: ModelSpec, classes: Sequence[str], null: bool
 ) -> tuple[UNet2DModel, list[str]]:
     """Return a copy of a model's network for these classes, and the names of the classes that are new to it.
@@ -188,13 +188,13 @@ def relabelled(
         rows = [table[names.index(name)] if name in names else none for name in classes]
         weights["class_embedding.weight"] = torch.stack([*rows, *[none] * null])
     else:
-        weights["time_embedding.linear_2.bias"] = time + none  # it replaces the class embedding
+        weights["time_embedding.linear_2.bias"] = time + none  # `none` replaces the class embedding
     relabelled = UNet2DModel(**{**architecture(network), "num_class_embeds": len(classes) + null or None})
     relabelled.load_state_dict(weights)
     return relabelled, [name for name in classes if name not in names]
 
 
-def continued(network: networks.Network, config: Config, num_classes: int) -> UNet2DModel:
+def copy_to_train(network: networks.Network, config: Config, num_classes: int) -> UNet2DModel:
     """Return a copy of a network, to continue its training. Raises TrainError if flags ask for another network.
 
     It is not enough to compare the shapes of the weights: a network with another time embedding has the same shapes.

@@ -18,10 +18,10 @@ from train.fit.flags.quickest import Kind, on_device
 from train.fit.signals import StopSignals
 
 PATIENCE = timedelta(hours=12)  # the others wait while the first draws samples; torchrun notices a dead process
-STOP_CHECK = 10  # number of steps between two checks whether to stop
+STOP_CHECK = 10  # the processes check every this many steps whether to stop
 
 
-def accelerated(config: Kind, tracker: str | None) -> tuple[Kind, Accelerator]:
+def make_accelerator(config: Kind, tracker: str | None) -> tuple[Kind, Accelerator]:
     """Return the configuration for this process's device, and accelerate's object, which shares the work among
     processes.
 
@@ -38,7 +38,7 @@ def accelerated(config: Kind, tracker: str | None) -> tuple[Kind, Accelerator]:
         config = on_device(config, device)
         AcceleratorState._reset_state()  # an earlier run in this process may have set another precision
         half = config.precision if config.precision in ("bf16", "fp16") else "no"
-        sharing = DistributedDataParallelKwargs(gradient_as_bucket_view=True)  # saves a second copy of the gradients
+        sharing = DistributedDataParallelKwargs(gradient_as_bucket_view=True)  # avoids a second copy of the gradients
         accelerator = Accelerator(
             mixed_precision=half,
             cpu=cpu,

@@ -65,7 +65,7 @@ def run_name(ref: str) -> str:
 _PLACES = ("data", "data_cache", "decoder", "init", "out", "teacher", "text")
 
 
-def public(config: Kind) -> Kind:
+def shorten_paths(config: Kind) -> Kind:
     """Return the configuration as a card may show it: absolute paths lose all that is specific to this machine."""
     texts = {name: getattr(config, name, None) for name in _PLACES}
     paths = {name: user_path(text) for name, text in texts.items() if text and isinstance(text, str)}
@@ -111,7 +111,7 @@ def describe(
     lines += ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in facts.items()), ""]
     lines += _scores(out / SCORES)
     what = "program, where ... stands for its own data" if isinstance(config.data, OwnData) else "command"
-    lines += [f"The {what}:", "", "```", command(public(config)), "```", ""]
+    lines += [f"The {what}:", "", "```", command(shorten_paths(config)), "```", ""]
     return "\n".join(lines)
 
 

@@ -156,7 +156,7 @@ class Progress:
         """
         config, count, captions = self._config, grid_count(self._config), None
         if model.takes_words and self._images is not None and self._images.captions:
-            captions = evenly(self._images.captions, count)
+            captions = spread_captions(self._images.captions, count)
         own = {} if model.student else {"steps": config.sample_steps, "sampler": "ddim"}
         before, pictures = self.bar.postfix, []
         # Engines give the same picture in any batch. A preview's network does not, so its grid is one batch.
@@ -210,6 +210,6 @@ class Progress:
             self._tracker.close()
 
 
-def evenly(captions: Sequence[str], count: int) -> list[str]:
+def spread_captions(captions: Sequence[str], count: int) -> list[str]:
     """Return `count` captions, spread over all, cut to the longest prompt that is allowed."""
     return [captions[int(i)][:MAX_PROMPT] for i in np.linspace(0, len(captions) - 1, count).round()]
