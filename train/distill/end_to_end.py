@@ -197,7 +197,7 @@ def grain(teacher: Model, x_0: Tensor, wanted: Tensor, condition: Tensor | None)
         with torch.no_grad():
             clean = evaluation(teacher, pictures, torch.ones(len(pictures), dtype=torch.int64), condition).x0
         taken = (pictures - clean).flatten(1)
-        return torch.linalg.vector_norm(taken, dim=1) / taken.shape[1] ** 0.5  # unlike a square root, vector_norm has the gradient 0 at 0
+        return torch.linalg.vector_norm(taken, dim=1) / taken.shape[1] ** 0.5  # has the gradient 0 at 0
 
     return (away(x_0) - away(wanted)).square()
 

@@ -154,7 +154,7 @@ def main(arguments: list[str]) -> int:
             raise TrainError(f"{options.model} takes no words: give a model that was trained with --captions.")
         concepts = read_concepts(options.node_modules)
         names = [concept.name for concept in concepts]
-        own = {word for name in names for word in re.split("[ ']", name)}  # the words of all names, split as the tokenizer does
+        own = {word for name in names for word in re.split("[ ']", name)}  # split as by the tokenizer
         meant = {word: best for word, (best, *_) in meanings(concepts).items() if word not in own}
         save(teach(model, meant, names, options), options.out)
     except (UserError, OSError) as error:

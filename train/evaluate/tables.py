@@ -13,7 +13,7 @@ from train.evaluate.published import PublishedTable
 from train.evaluate.results import BitsFile, Bound, CellSpacing, StoredCell, StudyFile
 
 SYMBOLS: dict[Variance, str] = {"beta": "β", "beta_tilde": "β̃", "analytic": "analytic"}
-ORDER = (None, *sorted(VARIANCES, key=lambda variance: variance != "beta_tilde"))  # order of the variances in a table's rows
+ORDER = (None, *sorted(VARIANCES, key=lambda variance: variance != "beta_tilde"))  # order of a table's rows
 
 
 @dataclass(frozen=True)
