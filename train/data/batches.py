@@ -74,15 +74,13 @@ class Draws:
 
 
 class TrainingExamples(Dataset):
-    """The examples of a run. Each is a dict: n, image (its index), t, eps, mirror, skipped, and if there are any,
-    label.
+    """The examples of a run, as dicts: n, image (its index), t, eps, mirror, skipped, and label if there are labels.
 
-    An example also has its pixels, unless all pixels are in memory. skipped: the number of broken images before the
-    pixels that were read.
+    If the pixels are not all in memory, an example also has its own pixels, after `skipped` broken images.
 
-    times: P(t <= n) for n = 1..T, or None where every t is equally likely. noises: how many ε an example has, side by
-        side as channels. examples: the number of different examples; later n repeat them, each time in another order.
-        None: no repeats.
+    times: P(t <= n) for n = 1..T, or None where every t is equally likely.
+    noises: how many ε an example has, side by side as channels.
+    examples: the number of different examples; later n repeat them, each time in another order. None: no repeats.
     """
 
     def __init__(

@@ -376,8 +376,7 @@ class PictureStream:
     pass.
 
     length: the number of pictures in a pass that the iterable states, by `len` or in the information of a Hugging Face
-        data
-        set; None if it states none. It may be wrong: Hugging Face keeps the number after `filter` and `take`.
+        data set; None if it states none. It may be wrong: Hugging Face keeps it after `filter` and `take`.
     news: sentences for the user. The trainer prints and removes them.
     """
 

@@ -1,4 +1,4 @@
-"""python -m train readers: fit the readers, which predict x̂_0 from each block of a U-Net, and colours for its activity."""
+"""python -m train readers: fit readers, which predict x̂_0 from a block of a U-Net, and colours for its activity."""
 
 from __future__ import annotations
 

@@ -20,10 +20,11 @@ FREE_ON_RESUME = {
     *("tracker", "log_every", "checkpoint_every", "sample_every", "sample_count", "sample_steps"),
     *("sample_seconds", "ema_snapshots"),
 }
-PLACES = ("decoder", "teacher", "text")  # a resumed run may use a copy with the same weights
+PLACES = ("decoder", "teacher", "text")  # may change to a folder with the same weights
 
 # The least and the greatest value of each number. The greatest is far beyond any known training. With a larger value,
-# the machine would compute for hours, or run out of memory, before it failed. A network has the same limits as one in a checkpoint.
+# the machine would compute for hours, or run out of memory, before it failed. A network has the same
+# limits as one in a checkpoint.
 LIMITS = {
     "seed": (0, 2**63 - 1),
     "image_size": fields.LIMITS["sample_size"],
