@@ -1,4 +1,6 @@
-"""How much a noisy picture still knows: noised up to t and decoded again (Fig. 7), or two mixed (Figs. 8, 9)."""
+"""Show how much a noisy picture still determines: decode x_t several times (Fig. 7 of the DDPM paper), or interpolate
+two latents (Figs. 8 and 9).
+"""
 
 from __future__ import annotations
 
@@ -25,27 +27,32 @@ if TYPE_CHECKING:
     from ddpm_core.latents import Latent
 
 Time = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-SAMPLES = 4  # while a picture is sampled, every fourth step is shown
+SAMPLES = 4  # while a picture is sampled, the page gets every fourth step
 
 
 class Latents(ColumnsAsked):
-    """Rows of pictures, one for each time t: a latent x_t decoded with several seeds, or two latents mixed."""
+    """A request for rows of pictures, one row for each time t: one latent x_t, decoded with several seeds, or two
+    latents, interpolated.
+    """
 
     sources: Annotated[list[PictureAsked], Field(min_length=1, max_length=2)]
-    """the picture that the run begins with, or both if two are mixed; their seeds give the noise of their latents"""
+    """the picture at which the run begins, or two pictures to interpolate; their seeds give the noise of
+    their latents
+    """
     times: Annotated[list[Whole | Time], Field(min_length=1, max_length=12)]
-    """the t of each row; between two whole times it is a float"""
+    """the time t of each row; fractional times are allowed"""
     weights: Annotated[list[float], Field(max_length=16)]
-    """the weight λ of the second picture in each column, if two are mixed"""
+    """the weight λ of the second picture in each column; empty for one picture"""
 
     @property
     def mixes(self) -> bool:
+        """Whether two pictures are interpolated."""
         return len(self.sources) > 1
 
 
 class LatentsRun(Rows):
-    """Computes the rows. Its results, by "kind": first "plan"; "source", a picture on its way or final; "latent", for
-    each row; "step" of a row; "row", when a row is done.
+    """Computes the rows. Results, by "kind": first "plan"; "source", a picture at which rows begin, still noisy or
+    final; "latent" for each row; "step" of a row; "row" when a row is finished.
     """
 
     def plan(self, models: Sequence[ModelSpec]) -> RowsPlan:
@@ -75,7 +82,9 @@ class LatentsRun(Rows):
             self._row(plan, model, row, t, latents[row], work)
 
     def _source(self, plan: RowsPlan, model: Model, i: int, work: Job) -> np.ndarray:
-        """Return the i-th picture that the run begins with, uint8 (1, H, W, C)."""
+        """Return the i-th picture at which the rows begin, uint8 (1, H, W, C): the visitor's own, or one that is
+        sampled now.
+        """
         source = self.request.sources[i]
         if source.own:
             picture = as_text.from_text(source.own, model)
@@ -92,6 +101,7 @@ class LatentsRun(Rows):
         return x
 
     def _row(self, plan: RowsPlan, model: Model, row: int, t: int, x_t: list[Latent], work: Job) -> None:
+        """Compute one row: decode the latent of time t, or interpolations of two latents."""
         request, seeds = self.request, self.request.seeds
         if request.mixes:
             start, seeds = mix(x_t[0], x_t[1], request.weights), seeds[:1] * len(seeds)
@@ -109,6 +119,8 @@ class LatentsRun(Rows):
 
 
 class LatentsPart(Part):
+    """The part Latents."""
+
     names = ("latents",)
     asked = Latents
     computation = LatentsRun

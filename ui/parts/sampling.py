@@ -1,5 +1,5 @@
-"""Watch, Compare and Grid: one run of the reverse chain, two lanes, or a grid of them, all from one x_T. Also the
-sketch that Watch shows while a visitor types a prompt.
+"""Compute Watch, Compare and Grid: one run of the reverse chain, two lanes, or a grid of lanes, all from the same x_T.
+Also compute the sketch that Watch shows while a visitor types a prompt.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ if TYPE_CHECKING:
     from ddpm_core import Step
     from ddpm_core.model import Tensor
 
-# Decoding a picture of 64 pixels takes about as long as evaluating emoji-trial's network for it (20 and 30 ms of one
-# core); one of 512 as long as several steps of Stable Diffusion.
-DECODED = 128  # pixels a side: larger pictures are decoded at the end only, and previewed until then
-MOMENTS = 25  # so many steps of a latent model's run are shown at most
-MODELS = 2  # models that a run may use: it holds them all in memory at once
-STATES = 8e6  # bytes: a run whose states take more keeps none of them
-ALL_STATES = 100e6  # bytes: the kept states of all visitors, with the pictures of these states
-VISITORS = 64  # so many visitors at most have kept states: requests take memory, too
-SEEN = 16  # two pictures differ visibly in a pixel if it differs by more grey levels
+# Decoding a picture of 64 pixels takes as long as about one evaluation of emoji-trial's network (20 and 30 ms on one
+# core). Decoding one of 512 pixels takes as long as several steps of Stable Diffusion.
+DECODED = 128  # pixels per side; larger pictures are decoded only at the end, with previews until then
+MOMENTS = 25  # number of steps that are shown at most in a run of a latent model
+MODELS = 2  # models per run, as all of them are in memory at the same time
+STATES = 8e6  # bytes; a run whose states take more keeps none
+ALL_STATES = 100e6  # bytes of the kept states of all visitors, with their pictures
+VISITORS = 64  # number of visitors that can have kept states; even without pictures, each request takes memory
+SEEN = 16  # grey levels; a pixel differs visibly if the difference is larger
 
 
 class StateAsked(Asked):
-    """The state x_s of the visitor's earlier run."""
+    """The state x_s of an earlier run of the same visitor."""
 
     run: Name
     s: Annotated[int, Field(ge=1)]
 
 
 class SamplingAsked(Asked):
-    """Lanes that begin with the same x_T, one for each seed."""
+    """A request for lanes that start at the same x_T, which has one image per seed."""
 
     lanes: Annotated[list[LaneAsked], Field(min_length=1, max_length=32)]
     seeds: Seeds
@@ -65,19 +65,19 @@ class SamplingAsked(Asked):
     attention: bool
     """whether to show the attention to the words of the prompt; only for one lane"""
     touch: Annotated[list[StrokeAsked], Field(max_length=200)]
-    """strokes that change the second lane; before them it is the same as the first"""
+    """strokes that edit the second lane; before them it equals the first lane"""
     start: Annotated[StateAsked | None, Field(alias="from")] = None
-    """where the lanes begin, if an earlier run is the same down to this state; None for x_T"""
+    """the state of an earlier run at which the lanes begin; None to begin at x_T"""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The pictures of a lane after its step k: x is x_s, x0_hat is x̂_0 predicted from x_t, both uint8 (N, H, W, C).
+    """The pictures of a lane after step k. x is x_s; x0_hat is x̂_0, predicted from x_t; both are uint8 (N, H, W, C).
 
-    latents: for a latent model, previews of both latents, a pixel for each place. decoded: whether the decoder made the
-    pictures; else they are previews. attention: a map for each word of the prompt, if asked for, uint8 (N, words · h,
-    w, 1), each scaled to its largest number. apart: for each picture of a touched lane, how far it is from lane A's,
-    see `_apart`.
+    latents: previews of both latents, one pixel per position; None for models without an autoencoder. decoded: whether
+    the decoder made the pictures; if false, they are previews. attention: a map for each word of the prompt, uint8 (N,
+    words · h, w, 1), each scaled to its maximum; None if not requested. apart: for each picture of an edited lane, its
+    difference from lane A (see `_apart`).
     """
 
     lane: int
@@ -92,7 +92,7 @@ class Frame:
 
 
 class PlannedLane(NamedTuple):
-    """A lane with the chain that its model takes, and the kind of its steps."""
+    """A lane with its model's chain, and the kind of its steps."""
 
     asked: LaneAsked
     chain: Chain
@@ -104,20 +104,22 @@ class SamplingPlan(Plan):
     request: SamplingAsked
     lanes: tuple[PlannedLane, ...]
     touches: Touches
-    """what the visitor changed by hand, in lane B"""
+    """the visitor's strokes in lane B, for each state"""
     shared: int
-    """how many first steps lane B has in common with lane A: those before the first touch"""
+    """number of first steps that lanes A and B share: those before the first stroke"""
     begin: int
-    """the number of the first step: 0 unless the lanes begin at a state of an earlier run"""
+    """index of the first step: 0 unless the lanes begin at a state of an earlier run"""
 
     def kind_of(self, lane: int, k: int) -> StepKind | None:
-        """Return the kind of a lane's step k; None if lane A computes this step for lane B."""
+        """Return the kind of a lane's step k; None for a step of lane B that lane A computes."""
         kind = self.lanes[lane].kind
         return kind if k >= self.shared else StepKind(kind.ref, kind.batch) if lane == 0 else None
 
 
 class SamplingRecording(Recording[SamplingPlan]):
-    """frames: for each lane, the kept x by step, uint8 (N, H, W, C). x_0: that of each finished lane, float32
+    """Keeps the pictures of a run.
+
+    frames: for each lane, the kept x by step, uint8 (N, H, W, C). x_0: the final state of each finished lane, float32
     (N, C, H, W).
     """
 
@@ -128,21 +130,25 @@ class SamplingRecording(Recording[SamplingPlan]):
 
     @property
     def bytes(self) -> int:
+        """The memory that the pictures take, in bytes."""
         kept = [x for lane in list(self.frames) for x in list(lane.values())]
         return sum(x.nbytes for x in (*kept, *list(self.x_0.values())))
 
     def forget(self) -> None:
+        """Drop all pictures."""
         self.frames, self.x_0 = [{} for _ in self.plan.lanes], {}
 
     def kept(self) -> Values:
-        """Return {frames, x0}: for each lane, [k, x] of its kept steps; [lane, x_0] for each finished lane."""
+        """Return {frames, x0} for files: for each lane, [k, x] of its kept steps; [lane, x_0] of each finished lane."""
         frames = [
             sorted(dict(lane).items()) for lane in self.frames
-        ]  # copies, as the run may add steps meanwhile, or forget them
+        ]  # copies, as the run may add or drop steps at the same time
         return {"frames": frames, "x0": sorted(dict(self.x_0).items())}
 
     def last(self) -> np.ndarray:
-        """Return the last pictures as one, uint8 (H, W, C). Each lane is a row; a grid has its own rows."""
+        """Return the last pictures of all lanes as one picture, uint8 (H, W, C). Each lane is a row; a grid keeps its
+        rows.
+        """
         lanes = self.plan.lanes
         last = [lane[max(lane)] for lane in self.frames if lane]
         columns = None if len(last) == 1 else len(last[0])
@@ -153,32 +159,34 @@ class SamplingRecording(Recording[SamplingPlan]):
 
 @dataclass(frozen=True)
 class States:
-    """The states that a run keeps during and after its computation, so that another run can begin at one of them."""
+    """The states that a run keeps, during and after its computation, so that another run can begin at one of them."""
 
     run: str
     request: SamplingAsked
     files: object
-    """of its model: see `files` of ui/models/borrowed.py"""
+    """identifies the files of the model: see `files` of ui/models/borrowed.py"""
     bytes: float
-    """about how much memory it takes at the end of the run"""
+    """approximate memory at the end of the run"""
     lanes: list[dict[int, tuple[Frame, Tensor]]]
     """for each lane, the frame and x of each kept step"""
 
 
 class KeptStates:
-    """The states of each visitor's newest run. The oldest go if there are too many, or if they take too much memory."""
+    """The states of each visitor's newest run. The oldest are dropped if there are too many or they take too much
+    memory.
+    """
 
     def __init__(self):
-        self._of: dict[Hashable, States] = {}  # the oldest ones first
+        self._of: dict[Hashable, States] = {}  # the oldest is first
         self._lock = threading.Lock()
 
     def begin(self, plan: SamplingPlan, model: Model, work: Job, steps: int) -> States | None:
-        """Return where the states of a run are kept; None if they can't be changed, or take too much memory. steps: how
-        many are kept, in all lanes.
+        """Return an object for the states of a new run; None if the lanes can't be edited or would take too much
+        memory. steps: the number of kept steps in all lanes.
         """
         request, images = plan.request, steps * len(plan.request.seeds)
         numbers = 4 * images * model.channels * model.image_size**2
-        is_one = request.lanes.count(request.lanes[0]) == len(request.lanes)  # lane B may be a copy
+        is_one = request.lanes.count(request.lanes[0]) == len(request.lanes)  # lane B may be a copy of lane A
         if not is_one or plan.lanes[0].chain.memory or numbers > STATES:
             return None
         pictures = 2 * images * model.picture_channels * model.picture_size**2
@@ -191,8 +199,8 @@ class KeptStates:
         return states
 
     def find(self, start: StateAsked, step: int, request: SamplingAsked) -> States:
-        """Return the states of the visitor's run in which this step is kept. Raises Gone if there are none, and
-        ValueError if a run of the request has other states down to this one.
+        """Return the states of the visitor's earlier run, which include this step. Raises Gone if they were dropped,
+        and ValueError if the new request differs from the earlier one before this state.
         """
         found = self._of.get(visitor().name)
         if found is None or found.run != start.run or any(step not in lane for lane in found.lanes):
@@ -203,20 +211,22 @@ class KeptStates:
 
 
 def _until(s: int, request: SamplingAsked) -> object:
-    """Return all that the states of a run depend on, down to x_s."""
+    """Return all settings that determine the states of a run from x_T to x_s."""
     strokes = [stroke for stroke in request.touch if stroke.t >= s]
     return request.lanes[0], request.lanes[-1], request.seeds, request.clip, strokes
 
 
 class Sampling(Computation[SamplingAsked, SamplingPlan]):
-    """Computes the lanes. Its results: first "plan", with the words of the prompt as the model reads it, if there is
-    one lane, and the words that are new to a model; then each kept `Frame`. If the lanes begin at a state of an earlier
-    run, its frames down to there come with the first one.
+    """Computes the lanes.
+
+    Results: first "plan", with the tokenized words of the prompt if there is one lane, and the words that did not occur
+    in the training; then each kept `Frame`. If the lanes begin at a state of an earlier run, its earlier frames are
+    sent with the first new one.
     """
 
     recording = SamplingRecording
     kept_states: KeptStates | None = None
-    """of the visitors; None for a run that neither begins at a kept state nor keeps its own"""
+    """the visitors' stored states; None for a run that neither begins at a stored state nor stores its own"""
 
     def __init__(self, services: Services, request: SamplingAsked, kept_states: KeptStates | None = None):
         super().__init__(services, request, request.lanes, len(request.seeds) * len(request.lanes))
@@ -254,7 +264,8 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
             if not touches or not self.kept_states:
                 raise unclear("a state that nothing changes")
             begin = next((k + 1 for k, (_, s) in enumerate(chains[0].pairs) if s == start.s), 0)
-            self.kept_states.find(start, begin - 1, request)  # a run whose state is gone waits for no turn
+            # fails early if the state was dropped, before the run waits for a turn
+            self.kept_states.find(start, begin - 1, request)
         own_steps = ((kind, len(chain.pairs) - max(begin, shared)) for kind, chain in zip(kinds, chains, strict=True))
         steps = by_kind((StepKind(kinds[0].ref, kinds[0].batch), max(0, shared - begin)), *own_steps)
         lanes = tuple(map(PlannedLane, request.lanes, chains, kinds))
@@ -269,7 +280,8 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         size, channels = loaded[0].picture_size, loaded[0].picture_channels
         most = {"most": MOMENTS} if loaded[0].latent else {}
         kept = [kept_steps(len(lane.chain.pairs), size, self.images, channels, **most) for lane in lanes]
-        kept = [steps | {plan.shared - 1} for steps in kept] if plan.touches else kept  # also the touched step
+        # also keeps the first edited step
+        kept = [steps | {plan.shared - 1} for steps in kept] if plan.touches else kept
         opening, words = _opening(plan, loaded)
         start, kept_states = request.start, self.kept_states
         earlier = kept_states.find(start, plan.begin - 1, request) if start and kept_states else None
@@ -278,6 +290,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         states = kept_states.begin(plan, loaded[0], work, sum(map(len, kept))) if kept_states else None
 
         def keep(frame: Frame, x: Tensor) -> Frame:
+            """Store a frame and its state, and return the frame with its difference from lane A."""
             lane, k = frame.lane, frame.k
             if plan.touches and lane:
                 frame = replace(frame, apart=_apart(work.recording.frames[0][k], frame.x))
@@ -289,7 +302,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         given: list[object] = [opening]
         for i, of_lane in enumerate((earlier.lanes[0], earlier.lanes[-1]) if earlier else ()):
             lanes[i] = replace(lanes[i], after=(lanes[i].chain.pairs[plan.begin][0], of_lane[plan.begin - 1][1]))
-            for k, (frame, x) in dict(of_lane).items():  # a copy, as that run may not have stopped yet
+            for k, (frame, x) in dict(of_lane).items():  # a copy, as the earlier run may still be adding steps
                 if k in kept[i] and k < plan.begin:
                     given.append(self.shown(keep(replace(frame, lane=i, attention=None), x)))
         newest = None
@@ -303,7 +316,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
                     frame = Frame(i, step.index, sigma, *_pictures(loaded[i], step), attention=maps)
                     newest = frame, step.x.cpu()
                 given.append(self.shown(keep(*newest)))
-            if given and (i or not plan.touches):  # a touched run gives both lanes together
+            if given and (i or not plan.touches):  # both lanes of an edited run are sent together
                 work.give(*given)
                 given = []
             if step.s == 0:
@@ -312,7 +325,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
                 work.count(kind)
 
     def _steps(self, plan: SamplingPlan, lanes: Sequence[runs.Lane], work: Job) -> Iterator[tuple[int, Step]]:
-        """Return the steps of the lanes: those of `ddpm_core.side_by_side`, on ZeroGPU's GPU if there is one."""
+        """Return the steps of all lanes, like `ddpm_core.side_by_side`, from ZeroGPU's GPU if there is one."""
         request = plan.request
         shared = {"seeds": request.seeds, "clip": request.clip, "attention": request.attention}
         if zero_gpu.on_gpu is None:
@@ -322,7 +335,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         return zero_gpu.side_by_side(lanes, arguments, shared, max(flop(ref) or 0.0 for ref in self.refs), work.notify)
 
     def shown(self, frame: Frame) -> object:
-        """Return a frame as whoever listens gets it: here the page."""
+        """Return a frame in the form that the client gets: here a message for the page."""
         about: protocol.LaneFrame = {
             "kind": "frame",
             "lane": frame.lane,
@@ -341,6 +354,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         return about
 
     def log(self, plan: SamplingPlan | None) -> Values:
+        """Return the log entry of `Computation.log` with sampler, images and lanes."""
         request = plan.request if plan else self.request
         return super().log(plan) | {
             "sampler": request.lanes[0].sampler,
@@ -350,7 +364,9 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
 
 
 def _opening(plan: SamplingPlan, models: Sequence[Model]) -> tuple[protocol.Opening, list[tuple[str, tuple[int, ...]]]]:
-    """Return the first result, and the words of the prompt of one lane with the numbers of their tokens."""
+    """Return the first result, and the words of the prompt with the indices of their tokens (empty for
+    several lanes).
+    """
     prompts = [
         (word_reader(model) if model.text else None, lane.asked.prompts or "")
         for model, lane in zip(models, plan.lanes, strict=True)
@@ -362,23 +378,26 @@ def _opening(plan: SamplingPlan, models: Sequence[Model]) -> tuple[protocol.Open
 
 
 def _apart(a: np.ndarray, b: np.ndarray) -> list[tuple[float, float]]:
-    """For each pair of pictures, uint8 (N, H, W, C), return the mean of |A − B| in grey levels, and the share of pixels
-    that differ by more than SEEN.
+    """Return the differences of pairs of pictures, uint8 (N, H, W, C). For each pair: the mean of
+
+    A − B
+
+    in grey levels, and the share of pixels that differ by more than SEEN.
     """
     gaps = [np.abs(of_a.astype(int) - of_b) for of_a, of_b in zip(a, b, strict=True)]
     return [(round(float(gap.mean()), 3), round(float((gap.max(-1) > SEEN).mean()), 4)) for gap in gaps]
 
 
 def _maps(step: Step, words: Sequence[tuple[str, tuple[int, ...]]]) -> np.ndarray:
-    """Return `Frame.attention`. words: the words, each with the numbers of its tokens."""
-    assert step.attention is not None  # the run was asked for it
+    """Return `Frame.attention` of a step. words: the words of the prompt, each with the indices of its tokens."""
+    assert step.attention is not None  # set because the run requested attention
     maps = np.stack([step.attention[:, list(tokens)].sum(1).cpu().numpy() for _, tokens in words], 1)
     maps /= maps.max((2, 3), keepdims=True)  # (N, words, h, w)
     return (maps.reshape(len(maps), -1, maps.shape[-1], 1) * 255).round().astype(np.uint8)
 
 
 def _pictures(model: Model, step: Step) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | None, bool]:
-    """Return the fields of a Frame from x to decoded."""
+    """Return x, x0_hat, latents and decoded of a `Frame`."""
     if model.decoder is None:
         return to_uint8(step.x), to_uint8(step.x0_hat), None, True
     z, z0 = (to_uint8(model.decoder.preview(x)) for x in (step.x, step.x0_hat))
@@ -402,10 +421,10 @@ class SamplingPart(Part):
 
 
 class Sketching(Sampling):
-    """Computes a sketch. Its results: "plan", with the words of the prompt and those that are new to the model; then
-    the last `Frame`.
+    """Computes a sketch. Results: "plan", with the tokenized words of the prompt and those that did not occur in the
+    training; then the last `Frame`.
 
-    It keeps nothing. Raises Refused while others compute or wait: their runs come first.
+    It stores nothing. Raises Refused while other visitors' runs compute or wait, because they have priority.
     """
 
     recording = Recording
