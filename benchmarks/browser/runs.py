@@ -1,8 +1,9 @@
-"""Time runs of several pictures in a browser, with one worker and with several: `python -m benchmarks browser runs`.
+"""Compare runs of several pictures in a browser with one worker and with several: `python -m benchmarks browser runs`.
 
-Writes the folder and opens it in two pages of a headless browser (playwright). The first page believes that there is
-one core. The pages take turns; a first turn, which loads models and starts workers, is not counted. Prints a table:
-seconds with one worker and with all (medians), the ratio of each turn (median and quartiles), and of the best times.
+This writes the static folder and opens it in two pages of a headless browser (playwright). The first page is told that
+the machine has one core. The pages take turns. The first turn loads models and starts workers, and is not counted. The
+table shows the seconds with one worker and with all (medians), the ratio of each turn (median and quartiles), and the
+ratio of the best times.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ RUN = """async ([part, values]) => {
 
 
 def timed(page: Page, run: tuple[str, dict[str, object]]) -> float:
-    """Return the seconds of a run."""
+    """Return the seconds of a run in the page."""
     part, values = run
     found = page.evaluate(RUN, [part, {name: str(value) for name, value in values.items()}])
     if isinstance(found, str):
@@ -64,7 +65,7 @@ def timed(page: Page, run: tuple[str, dict[str, object]]) -> float:
 
 
 def measured(pages: Sequence[Page], name: str, run: tuple[str, dict[str, object]], rounds: int) -> Row:
-    """Time a run in both pages, in turns."""
+    """Time a run in both pages, in turns, and return the row of the table."""
     _, *turns = ([timed(page, run) for page in pages] for _ in range(rounds + 1))
     one, several = zip(*turns, strict=True)
     return {
@@ -77,7 +78,7 @@ def measured(pages: Sequence[Page], name: str, run: tuple[str, dict[str, object]
 
 
 def main(arguments: Sequence[str]) -> None:
-    """The command."""
+    """Time the selected runs and print the table."""
     from playwright.sync_api import sync_playwright
 
     raw = argparse.RawDescriptionHelpFormatter
