@@ -211,6 +211,7 @@ def run(options: argparse.Namespace) -> None:
 
         @cache
         def real() -> Any:  # computed only if a cell has no score yet
+            """Return the reference of the real pictures."""
             return reference(extractor, sample)
 
         here = describe(torch.device("cpu"))

@@ -70,9 +70,11 @@ class Ours:
         self.model = ddpm_core.load(checkpoint)
 
     def about(self) -> dict[str, int]:
+        """Return the size and channels of the model's pictures."""
         return {"picture_size": self.model.picture_size, "picture_channels": self.model.picture_channels}
 
     def refusal(self, cell: Entry) -> str:
+        """Return the reason why the model can't run this chain; "" if it can."""
         try:
             make_chain(self.model, **self._way(cell))
         except ValueError as error:
@@ -80,10 +82,12 @@ class Ours:
         return ""
 
     def sample(self, cell: Entry, first: int, count: int) -> np.ndarray:
+        """Sample images with `ddpm_core.sample`."""
         seeds = range(first, first + count)
         return ddpm_core.sample(self.model, seeds, labels=_labels(self.model, seeds), **self._way(cell))
 
     def seconds(self, cell: Entry, images: int) -> float:
+        """Return the seconds of a run. At most TIMED steps are timed, and the time is scaled to all steps."""
         part = Entry(cell.library, cell.checkpoint, cell.sampler, min(cell.steps, TIMED), cell.spacing)
         return _timed(self.sample, part, images) * cell.steps / part.steps
 
@@ -108,12 +112,15 @@ class Diffusers:
     about = Ours.about
 
     def refusal(self, cell: Entry) -> str:
+        """Return "", because diffusers runs all its entries."""
         return ""
 
     def sample(self, cell: Entry, first: int, count: int) -> np.ndarray:
+        """Sample images with diffusers."""
         return self._run(cell, first, count, cell.steps)
 
     def seconds(self, cell: Entry, images: int) -> float:
+        """Return the seconds of a run. At most TIMED steps are timed, and the time is scaled to all steps."""
         part = min(cell.steps, TIMED)
         return _timed(self._run, cell, images, part) * cell.steps / part
 
@@ -159,15 +166,19 @@ class Elsewhere:
         theirs.close()  # recv() then fails, instead of waiting, if the contender fails
 
     def about(self) -> dict[str, int]:
+        """Ask the process for `Contender.about`."""
         return self._ask("about")
 
     def refusal(self, cell: Entry) -> str:
+        """Ask the process for `Contender.refusal`."""
         return self._ask("refusal", cell)
 
     def sample(self, cell: Entry, first: int, count: int) -> np.ndarray:
+        """Ask the process for `Contender.sample`."""
         return self._ask("sample", cell, first, count)
 
     def seconds(self, cell: Entry, images: int) -> float:
+        """Ask the process for `Contender.seconds`."""
         return self._ask("seconds", cell, images)
 
     def close(self) -> None:

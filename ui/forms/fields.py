@@ -54,6 +54,7 @@ class Reference(Field):
     """A reference to a checkpoint: an embedded name, a folder or a Hub id. Loading checks whether it exists."""
 
     def check(self, value: object) -> str:
+        """Return the reference. Raises ValueError if it is empty, longer than 300 characters or not printable."""
         text = reference(value)
         if not text or len(text) > 300 or not text.isprintable():
             raise ValueError(f"Choose a {self.title}: an embedded name, or a Hub id such as google/ddpm-cifar10-32")
@@ -67,6 +68,7 @@ class Choice(Field):
     names: tuple[str, ...] = ()
 
     def check(self, value: object) -> str:
+        """Return the name. Raises ValueError if the list does not contain it."""
         if value not in self.names:
             raise ValueError(f"There is no {self.title} {shown(value)}: choose from {', '.join(self.names)}")
         return str(value)
@@ -77,6 +79,7 @@ class ClassName(Field):
     """A class, by its name or number. The run checks whether the model has it."""
 
     def check(self, value: object) -> str:
+        """Return the class as text, ANY for an empty value. Raises ValueError if it is longer than 200 characters."""
         text = str(value if value not in (None, "") else ANY).strip()
         if len(text) > 200:  # the longest of ImageNet's has 121
             raise ValueError(f"{self.title} has at most 200 characters, got {len(text):,}")
@@ -88,6 +91,7 @@ class Switch(Field):
     """True or false; None lets the checkpoint decide."""
 
     def check(self, value: object) -> bool | None:
+        """Return the value as a boolean, None for an empty value. Raises ValueError for another value."""
         value = {"true": True, "false": False, "": None}.get(value, value) if isinstance(value, str) else value
         if not isinstance(value, bool | None):
             raise ValueError(f"{self.title} must be true or false, or nothing for the model's own, got {shown(value)}")
@@ -105,6 +109,7 @@ class Whole(Field):
     allowed: str = ""
 
     def check(self, value: object) -> int:
+        """Return the value as a whole number. Raises ValueError if it is none, or outside the limits."""
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         text = str(value).strip()
@@ -132,6 +137,9 @@ class Number(Field):
     open: str = ""
 
     def check(self, value: object) -> float | None:
+        """Return the value as a number, None for an allowed empty value. Raises ValueError if it is outside
+        the limits.
+        """
         if self.open and value in (None, ""):
             return None
         try:
@@ -150,6 +158,7 @@ class Prompt(Field):
     most: int = 300
 
     def check(self, value: object) -> str:
+        """Return the prompt with single spaces. Raises ValueError if it is too long."""
         # drops half surrogate pairs, which can't be encoded
         text = " ".join(str(value or "").encode(errors="ignore").decode().split())
         if len(text) > self.most:

@@ -83,6 +83,7 @@ class Lines(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line of JSON."""
         when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line: dict[str, object] = {"time": when, "level": record.levelname.lower()}
         event = getattr(record, "event", None)
@@ -102,12 +103,14 @@ class Printed(io.TextIOBase):
         self._rest = threading.local()  # the unfinished line of each thread
 
     def write(self, text: str) -> int:
+        """Log each complete line of the text as a warning. Return the number of characters."""
         *lines, self._rest.text = (getattr(self._rest, "text", "") + text).split("\n")
         for line in filter(str.strip, lines):
             logging.getLogger("stderr").warning("%s", line)
         return len(text)
 
     def writable(self) -> bool:
+        """Return True: libraries may write here."""
         return True
 
 

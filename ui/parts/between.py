@@ -66,6 +66,7 @@ class BetweenRun(Rows):
         Computation.__init__(self, services, request, [request.lane], SIDE)
 
     def plan(self, models: Sequence[ModelSpec]) -> BetweenPlan:
+        """Return the plan of the square. Raises ValueError if the model takes no prompts."""
         (model,), lane = models, self.request.lane
         if not model.takes_words:
             raise unclear("a model without words")
@@ -75,6 +76,7 @@ class BetweenRun(Rows):
         return replace(plan, steps=by_kind(*((plan.kind(cells), lane.steps) for cells in stages())))
 
     def compute(self, plan: BetweenPlan, models: Sequence[Model], work: Job) -> None:
+        """Sample the cells stage by stage, and send each stage to the page."""
         (model,), request = models, self.request
         text, square = word_reader(model), word_square(request.corners, SIDE)
         new = dict.fromkeys(word for corner in request.corners for word in text.unknown(corner))

@@ -56,6 +56,7 @@ class LatentsRun(Rows):
     """
 
     def plan(self, models: Sequence[ModelSpec]) -> RowsPlan:
+        """Return the plan of the rows. Raises ValueError if the model can't run them."""
         (model,), request = models, self.request
         options = self.options(model, "this part of the page", *(source.own for source in request.sources))
         if request.mixes and len(request.weights) != len(request.seeds):
@@ -66,6 +67,7 @@ class LatentsRun(Rows):
         return RowsPlan(request, self.cost(model, (1, drawn * steps), (self.images, rows)), model, options)
 
     def compute(self, plan: RowsPlan, models: Sequence[Model], work: Job) -> None:
+        """Make the pictures at which the rows begin, their latents, and then the rows."""
         (lent,), request, times = models, self.request, self.request.times
         model = self.counted(lent, work)
         work.give({"kind": "plan"})

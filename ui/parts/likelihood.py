@@ -117,6 +117,7 @@ class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
         super().__init__(services, request, [request], BATCH)
 
     def plan(self, models: Sequence[ModelSpec]) -> LikelihoodPlan:
+        """Return the plan of the measurement. Raises ValueError if the model's likelihood can't be measured."""
         (model,) = models
         check_pixels(model, "the likelihood")
         pictures, labels = self.request.pictures(model), self.request.labels
@@ -130,6 +131,7 @@ class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
         return LikelihoodPlan(self.request, steps, model, pictures, labels, alone, together)
 
     def compute(self, plan: LikelihoodPlan, models: Sequence[Model], work: Job) -> None:
+        """Decode the first picture, measure its short chains, decode the others, then measure the bounds."""
         (model,), images = models, plan.pictures
         work.give({"kind": "plan", "published": _published() if self.request.is_cifar10(model) else None})
         rows = _decode(plan, model, range(1), 1, work)

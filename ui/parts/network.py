@@ -94,6 +94,7 @@ class NetworkRun(Rows):
         Computation.__init__(self, services, request, [request.lane], 1)
 
     def plan(self, models: Sequence[ModelSpec]) -> NetworkPlan:
+        """Return the plan of the runs. Raises ValueError if the model can't run them."""
         (model,), request = models, self.request
         lane, graft = request.lane, request.graft
         chain = lane.chain(model, 1, self.services.samplers)
@@ -117,6 +118,7 @@ class NetworkRun(Rows):
         return NetworkPlan(request, needed, model, options or {}, grafted, times, changed)
 
     def compute(self, plan: NetworkPlan, models: Sequence[Model], work: Job) -> None:
+        """Take the steps of all runs in turns, and send the pictures of the blocks to the page."""
         model, request = owner(models[0]), self.request
         readers = _readers(model)
         lanes = [ddpm_core.inside(model)]

@@ -79,6 +79,9 @@ class RepairRun(Rows):
     shows_x = True
 
     def plan(self, models: Sequence[ModelSpec]) -> RowsPlan:
+        """Return the plan of the restorations. Raises ValueError if a method can't be used for this measurement and
+        model.
+        """
         (model,), request = models, self.request
         options, steps = self.options(model, "restoration", request.source.own), request.lane.steps
         chain = request.lane.chain(model, self.images, self.services.samplers)
@@ -92,6 +95,7 @@ class RepairRun(Rows):
         return RowsPlan(request, self.cost(model, (1, alone), (self.images, evaluations)), model, options)
 
     def compute(self, plan: RowsPlan, models: Sequence[Model], work: Job) -> None:
+        """Make the picture, measure it, and restore it with each method."""
         (lent,), request = models, self.request
         model = self.counted(lent, work)
         work.give({"kind": "plan"})

@@ -101,6 +101,8 @@ class PlannedLane(NamedTuple):
 
 @dataclass(frozen=True)
 class SamplingPlan(Plan):
+    """The plan of the lanes."""
+
     request: SamplingAsked
     lanes: tuple[PlannedLane, ...]
     touches: Touches
@@ -235,6 +237,9 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         self.kept_states = kept_states
 
     def plan(self, models: Sequence[ModelSpec]) -> SamplingPlan:
+        """Return the plan of the lanes. Raises ValueError if the models can't run them, and Gone if an earlier state
+        was dropped.
+        """
         request, n, by_ref = self.request, len(self.request.seeds), dict(zip(self.refs, models, strict=True))
         of_lanes = [by_ref[lane.checkpoint] for lane in request.lanes]
         first, *_ = of_lanes
@@ -272,6 +277,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         return SamplingPlan(request, steps, lanes, touches, shared, begin)
 
     def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Job) -> None:
+        """Take the steps of all lanes, and send the kept frames to the page."""
         request, by_ref = plan.request, dict(zip(self.refs, models, strict=True))
         loaded = [by_ref[lane.asked.checkpoint] for lane in plan.lanes]
         lanes = [runs.Lane(model, lane.chain) for model, lane in zip(loaded, plan.lanes, strict=True)]
@@ -437,6 +443,7 @@ class Sketching(Sampling):
         super().__init__(services, request)
 
     def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Job) -> None:
+        """Draw the sketch, and send its last frame to the page."""
         (model,), (lane,), request = models, plan.lanes, plan.request
         opening, _ = _opening(plan, [model])
         work.give(opening)

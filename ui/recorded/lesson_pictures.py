@@ -101,6 +101,7 @@ def inside() -> list[Pictures]:
     at = (1, 5, 8, 12, 20)
 
     def guesses(label: int) -> Pictures:
+        """Return the guesses x̂_0 at some steps of a run for this digit."""
         steps = list(ddpm_core.trajectory(opened.model, labels=label, **run))
         return np.concatenate([opened.model.pictures(steps[k - 1].x0_hat) for k in at])
 

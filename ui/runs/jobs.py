@@ -174,6 +174,7 @@ class Job:
         before = 0
 
         def progress(done: int, _total: int) -> None:
+            """Count the evaluations since the last call."""
             nonlocal before
             self.count(kind, (done - before) / kind.batch)
             before = done
@@ -279,6 +280,7 @@ class Job:
         reports: deque[tuple[float, int]] = deque(maxlen=30)  # (time, bytes) of about the last three seconds
 
         def progress(done: int, total: int) -> None:
+            """Report the downloaded bytes as a message."""
             self.log.check()
             now = self._services.turns.clock()
             reports.append((now, done))

@@ -33,6 +33,7 @@ class NobodyListens(Exception):
     """No client reads the messages of a run."""
 
     def __str__(self) -> str:
+        """Return the error message."""
         return "The run was stopped, because its page or script was gone"
 
 

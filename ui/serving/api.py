@@ -189,6 +189,7 @@ class Api(gr.Server):
         """Write pictures as temporary PNG files, and return them in gradio's form."""
 
         def write() -> list[dict]:
+            """Write the files, in a thread."""
             files = []
             for image, seed in zip(images, plan.request.seeds, strict=True):
                 try:

@@ -132,6 +132,7 @@ class Scripted(Sampling):
         Computation.__init__(self, services, None, checkpoints, self.count * len(scripts))
 
     def plan(self, models: Sequence[ModelSpec]) -> SamplingPlan:
+        """Return the plan of the scripts' lanes."""
         by_ref, (first, *_) = dict(zip(self.refs, models, strict=True)), self.scripts
         lanes = [script.lane(by_ref[script.checkpoint]) for script in self.scripts]
         clip = by_ref[first.checkpoint].clip if first.clip is None else first.clip
@@ -145,6 +146,7 @@ class Scripted(Sampling):
         return frame
 
     def log(self, plan: SamplingPlan | None) -> Values:
+        """Return the log entry, also without a plan."""
         return super().log(plan) if plan else Computation.log(self, None)
 
 
@@ -201,6 +203,7 @@ class _Cells(Scripted):
     """The run of a grid without the cells that the model can't run."""
 
     def plan(self, models: Sequence[ModelSpec]) -> SamplingPlan:
+        """Return the plan of the cells that the model can run. Raises ValueError if there are none."""
         (model,) = models
         low, high, _ = step_limits(model)
         self.scripts = [
