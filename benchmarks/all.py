@@ -94,7 +94,7 @@ def tables(output: str) -> str:
     return "\n".join(blocks)
 
 
-def placed(text: str, name: str, content: str) -> str:
+def insert_content(text: str, name: str, content: str) -> str:
     """Return a document with the content between the marks of this name. Without such marks, add both at its end."""
     first, last = f"<!-- measured: {name} -->", f"<!-- end of {name} -->"
     whole = f"{first}\n{content.strip()}\n\n{last}"
@@ -104,21 +104,21 @@ def placed(text: str, name: str, content: str) -> str:
     return text[:start] + whole + text[end + len(last) :]
 
 
-def commit() -> str:
+def describe_commit() -> str:
     """Return the commit of this checkout, marked as dirty if files were changed."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
 
 
-def about() -> str:
+def describe_run() -> str:
     """Return a sentence with the machine, the date and the commit."""
     here = describe(torch.device("cpu"))
     packages = ", ".join(
         f"{name} {here[name]}" for name in ("torch", "openvino", "diffusers", LUCIDRAINS) if name in here
     )
     return (
-        f"Measured on {here['date']} at commit {commit()}: {here['processor']}, {here['cores']} cores, "
+        f"Measured on {here['date']} at commit {describe_commit()}: {here['processor']}, {here['cores']} cores, "
         f"{here['instructions']}, load {here['load']} before it, Python {here['python']}, {packages}."
     )
 
@@ -131,7 +131,7 @@ def run(name: str, job: Job, options: argparse.Namespace, folder: Path) -> str:
     words = shlex.split(job.quick if options.quick else job.command)
     shown = shlex.join(word.format(**given, folder=name) for word in words)
     command = [sys.executable, "-m", "benchmarks", *(word.format(**given, folder=folder) for word in words)]
-    machine = about()
+    machine = describe_run()
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
         assert process.stdout is not None
         output = ""
@@ -150,7 +150,7 @@ def run(name: str, job: Job, options: argparse.Namespace, folder: Path) -> str:
         figure = f"\n![Score against the time of a picture, both axes logarithmic]({path.name})\n"
     old = options.out.read_text(encoding="utf-8") if options.out.is_file() else ""
     content = f"{machine}\n\n`python -m benchmarks {shown}`\n\n{found}{figure}"
-    files.write_text(options.out, placed(old, name, content))
+    files.write_text(options.out, insert_content(old, name, content))
     return ""
 
 

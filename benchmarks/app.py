@@ -55,13 +55,13 @@ CLICK = """() => new Promise((done) => {
 })"""
 
 
-def bare(model: ddpm_core.Model, run: tuple[int, int]) -> None:
+def run_sampler(model: ddpm_core.Model, run: tuple[int, int]) -> None:
     """Compute the run with the sampler alone."""
     count, steps = run
     ddpm_core.sample(model, range(SEED, SEED + count), steps, variance=VARIANCE)
 
 
-def job(services: Services, run: tuple[int, int]) -> None:
+def run_job(services: Services, run: tuple[int, int]) -> None:
     """Compute the run as a job of the app."""
     count, steps = run
     lane = LaneAsked.model_validate(
@@ -85,16 +85,16 @@ def measure_job(rounds: int) -> Iterator[dict]:
     services = build().services
     model = services.models.get(defaults.CHECKPOINT)
     for name, run in RUNS.items():
-        seconds(bare, model, run)  # warm-up, like the next line
-        seconds(job, services, run)
-        pairs = [(seconds(bare, model, run), seconds(job, services, run)) for _ in range(rounds)]
+        seconds(run_sampler, model, run)  # warm-up, like the next line
+        seconds(run_job, services, run)
+        pairs = [(seconds(run_sampler, model, run), seconds(run_job, services, run)) for _ in range(rounds)]
         yield {"job": name, "bare_seconds": statistics.median(pair[0] for pair in pairs)} | {
             "ratio": spread([ours / alone for alone, ours in pairs])
         }
 
 
 @contextmanager
-def served() -> Iterator[tuple[str, float]]:
+def serve_app() -> Iterator[tuple[str, float]]:
     """Start an app in a new process for the block. Yield its URL, and the seconds until it printed the URL."""
     started = time.perf_counter()
     command = [sys.executable, "app.py", "--port", "0", "--no-browser"]
@@ -114,7 +114,7 @@ def measure_start(chromium: Browser) -> Iterator[dict]:
     """Yield the time from starting the app until its page can be used."""
     for _ in range(2):  # the second start finds the files in the system's cache
         started = time.perf_counter()
-        with served() as (url, address):
+        with serve_app() as (url, address):
             page = chromium.new_page(viewport={"width": 1280, "height": 720})
             page.goto(url)
             page.wait_for_selector("html[data-ready=true]")
@@ -126,17 +126,17 @@ def measure_start(chromium: Browser) -> Iterator[dict]:
 def measure_runs(chromium: Browser, rounds: int) -> Iterator[dict]:
     """Yield the time of each run in the page, compared with the sampler alone."""
     model = ddpm_core.load(defaults.CHECKPOINT)
-    with served() as (url, _):
+    with serve_app() as (url, _):
         for name, run in RUNS.items():
             page = chromium.new_page(viewport={"width": 1280, "height": 720})
             page.goto(f"{url}?steps={run[1]}&count={run[0]}&seed={SEED}")
             page.wait_for_selector("html[data-ready=true]")
             page.wait_for_selector(".part-watch[data-ready=true]")
-            seconds(bare, model, run)  # warm-up, like the next line
+            seconds(run_sampler, model, run)  # warm-up, like the next line
             page.evaluate(CLICK)
             first, ratios, alone = [], [], []
             for _ in range(rounds):
-                alone.append(seconds(bare, model, run))
+                alone.append(seconds(run_sampler, model, run))
                 to_first, to_last = page.evaluate(CLICK)
                 first.append(to_first / 1000)
                 ratios.append(to_last / 1000 / alone[-1])
@@ -147,7 +147,7 @@ def measure_runs(chromium: Browser, rounds: int) -> Iterator[dict]:
             }
 
 
-def shown(result: dict) -> Row:
+def table_row(result: dict) -> Row:
     """Return a result as a row of a table."""
     if "start" in result:
         names = {"address_seconds": "address, s", "usable_page_seconds": "page can be used, s"}
@@ -181,7 +181,7 @@ def main(arguments: list[str]) -> None:
                 report["results"].append(result)
                 if options.json:
                     files.write_json(options.json, report)
-                yield shown(result)
+                yield table_row(result)
 
         table(rows())
 

@@ -33,13 +33,13 @@ from ddpm_core.names import Engine
 BATCH = 64
 
 
-def ours(name: str, count: int, steps: int, out: Path, engine: Engine = "auto") -> None:
+def sample_ours(name: str, count: int, steps: int, out: Path, engine: Engine = "auto") -> None:
     """Sample the pictures with our command."""
     where = Where(engine=engine)
     Sample(name, steps=str(steps), variance="beta", seeds=f"0-{count - 1}", out=out, batch=BATCH, where=where).run()
 
 
-def theirs(name: str, count: int, steps: int, out: Path, tuned: bool = False) -> None:
+def sample_theirs(name: str, count: int, steps: int, out: Path, tuned: bool = False) -> None:
     """Sample the pictures with diffusers' loop. The label is "no class", which its pipeline can't pass to
     the network.
     """
@@ -66,10 +66,10 @@ def theirs(name: str, count: int, steps: int, out: Path, tuned: bool = False) ->
 
 
 CONTENDERS: dict[str, Callable[[str, int, int, Path], None]] = {
-    "ours": ours,
-    "ours, engine torch": lambda *run: ours(*run, engine="torch"),
-    "diffusers": theirs,
-    "diffusers, tuned": lambda *run: theirs(*run, tuned=True),
+    "ours": sample_ours,
+    "ours, engine torch": lambda *run: sample_ours(*run, engine="torch"),
+    "diffusers": sample_theirs,
+    "diffusers, tuned": lambda *run: sample_theirs(*run, tuned=True),
 }
 
 

@@ -144,7 +144,7 @@ def tasks(runs: Runs) -> dict[str, Callable[[], Tensor]]:
     return found
 
 
-def drawn(runs: Runs, out: Path) -> dict[str, np.ndarray]:
+def draw_all(runs: Runs, out: Path) -> dict[str, np.ndarray]:
     """Return the pictures of every task, uint8 (N, H, W, C). Load those that exist in `out`; compute and save the
     others.
     """
@@ -270,7 +270,7 @@ def main(arguments: list[str]) -> None:
         parser.error(f"{out} has the pictures of other settings: give another --out")
     files.write_json(out / "settings.json", settings)
     print(json.dumps(describe(torch.device("cpu"))))
-    found = figures(runs, drawn(runs, out), judged)
+    found = figures(runs, draw_all(runs, out), judged)
     if options.keep and readers is not None:
         print(readers_file.write(model, replace(readers, figures=found)))
     print(json.dumps({name: found[name] for name in ("seeds", "steps", "judge")}))

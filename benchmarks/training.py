@@ -94,7 +94,7 @@ def diffusers_loop(config: Config, folder: Path, tuned: bool) -> Step:
         def __getitem__(self, i: int) -> torch.Tensor:
             return transform(Image.open(paths[i]).convert("RGB"))
 
-    accelerator = Accelerator(mixed_precision=mixed(config) if tuned else "no", cpu=config.device == "cpu")
+    accelerator = Accelerator(mixed_precision=precision_name(config) if tuned else "no", cpu=config.device == "cpu")
     network = make_network(config, 0)
     if tuned:
         tune(network, config)
@@ -143,8 +143,8 @@ def lucidrains(config: Config, folder: Path, results: Path, tuned: bool) -> Step
     if tuned:
         tune(network, config)
     diffusion = GaussianDiffusion(network, image_size=32, timesteps=1000, objective="pred_noise")
-    half = tuned and mixed(config) != "no"
-    options = {"amp": True, "mixed_precision_type": mixed(config)} if half else {}
+    half = tuned and precision_name(config) != "no"
+    options = {"amp": True, "mixed_precision_type": precision_name(config)} if half else {}
     peer = Peer(
         diffusion,
         str(folder),
@@ -165,7 +165,7 @@ def lucidrains(config: Config, folder: Path, results: Path, tuned: bool) -> Step
     return step
 
 
-def mixed(config: Config) -> str:
+def precision_name(config: Config) -> str:
     """Return accelerate's name for the precision."""
     return config.precision if config.precision in ("bf16", "fp16") else "no"
 
@@ -197,7 +197,7 @@ CONTENDERS: dict[str, Callable[[Config, Path, Path], Step]] = {
 }
 
 
-def contender(name: str, config: Config, folder: Path, n: int, pipe: Connection) -> None:
+def run_contender(name: str, config: Config, folder: Path, n: int, pipe: Connection) -> None:
     """Work as the process of a contender: set up, warm up (and compile), then time n steps for each message."""
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -217,7 +217,7 @@ def compete(names: list[str], config: Config, folder: Path, rounds: int, n: int)
         for name in names:
             pipes[name], theirs = context.Pipe()
             # A daemon could not start the processes with which lucidrains' Trainer reads images.
-            processes.append(context.Process(target=contender, args=(name, config, folder, n, theirs)))
+            processes.append(context.Process(target=run_contender, args=(name, config, folder, n, theirs)))
             processes[-1].start()
             theirs.close()  # recv() then fails, instead of waiting, if the contender fails
             pipes[name].recv()

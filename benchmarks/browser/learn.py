@@ -38,7 +38,7 @@ import ddpm_core
 from benchmarks import digits
 from benchmarks._measure import Row, describe, table, times
 from benchmarks.app import ARGS
-from benchmarks.browser.opening import RUN, THERE, packed, served
+from benchmarks.browser.opening import RUN, THERE, compress_file, serve_folder
 from benchmarks.browser.step import ROOT, WARM, Files
 from ddpm_core import imaging
 from ddpm_core.commands.reading import Parser
@@ -46,7 +46,7 @@ from ddpm_core.disk import files
 from ddpm_core.engines.from_diffusers import UNet2DModel
 from train.data.sample import ImageSample
 from ui.static.folder import CLIENT, write
-from ui.web.scripts import ENTRY, FIRST, WORKER, imported, module
+from ui.web.scripts import ENTRY, FIRST, WORKER, imports_of, module
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, CDPSession, Page
@@ -64,12 +64,12 @@ TRAINING = re.compile(
 )
 
 
-def begin(page: Page, what: str, asked: object = None) -> None:
+def call_module(page: Page, what: str, asked: object = None) -> None:
     """Call a function of learn.js and store its result in the page as `window.{what}`."""
     page.evaluate(f"async (asked) => {{ window.{what} = await (await import('{MODULE}')).{what}(asked); }}", asked)
 
 
-def load() -> float:
+def machine_load() -> float:
     """Return the machine's average load in the last minute."""
     return round(os.getloadavg()[0], 1)
 
@@ -77,7 +77,7 @@ def load() -> float:
 # --- The gradient of an image
 
 
-def of_pytorch(config: Row, batch: int) -> Callable[[], tuple[float, float]]:
+def pytorch_timer(config: Row, batch: int) -> Callable[[], tuple[float, float]]:
     """Return a function that computes the gradients of TURN images with PyTorch. It returns the elapsed seconds and the
     CPU seconds.
     """
@@ -98,8 +98,8 @@ def of_pytorch(config: Row, batch: int) -> Callable[[], tuple[float, float]]:
     return gradients
 
 
-def of_page(page: Page, devtools: CDPSession, batch: int) -> Callable[[], tuple[float, float]]:
-    """Return a function like that of `of_pytorch`, but for the page's code in the page's own thread."""
+def page_timer(page: Page, devtools: CDPSession, batch: int) -> Callable[[], tuple[float, float]]:
+    """Return a function like that of `pytorch_timer`, but for the page's code in the page's own thread."""
 
     def processor() -> float:
         """Return the CPU seconds of the page's thread."""
@@ -115,16 +115,16 @@ def of_page(page: Page, devtools: CDPSession, batch: int) -> Callable[[], tuple[
     return gradients
 
 
-def image(page: Page, seconds: float) -> Iterator[Row]:
+def time_gradient(page: Page, seconds: float) -> Iterator[Row]:
     """Yield the time of an image's gradient in the page and in PyTorch, measured in turns."""
     devtools = page.context.new_cdp_session(page)
     devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
-    begin(page, "network")
+    call_module(page, "network")
     config = page.evaluate("network.config")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     for batch in BATCHES:
-        both = of_page(page, devtools, batch), of_pytorch(config, batch)
+        both = page_timer(page, devtools, batch), pytorch_timer(config, batch)
         for gradients in both * WARM:
             gradients()
         turns, end = [], time.monotonic() + seconds
@@ -137,7 +137,7 @@ def image(page: Page, seconds: float) -> Iterator[Row]:
                 "page": round(float(np.median(own)), 2),
                 "PyTorch": round(float(np.median(theirs)), 2),
                 "ratio": times((own / theirs).tolist()),
-                "load": load(),
+                "load": machine_load(),
             }
     torch.set_num_threads(threads)
 
@@ -151,7 +151,7 @@ class Training:
     def __init__(self, page: Page, drawings: list | None = None):
         self._page = page
         self._browser = page.context.browser.new_browser_cdp_session()  # pyright: ignore[reportOptionalMemberAccess]
-        begin(page, "training", drawings)
+        call_module(page, "training", drawings)
         self._seconds = 0.0
 
     def _processor(self) -> float:
@@ -191,7 +191,7 @@ def save_sheet(path: Path, *parts: np.ndarray) -> None:
     Image.fromarray(np.concatenate(grids).repeat(LARGER, 0).repeat(LARGER, 1)).save(path)
 
 
-def learned_digits(page: Page, limit: int, out: Path) -> Iterator[Row]:
+def learn_digits(page: Page, limit: int, out: Path) -> Iterator[Row]:
     """Learn digits until enough are right, and yield a row for each test."""
     training = Training(page)
     for images in range(EVERY, limit + 1, EVERY):
@@ -209,20 +209,20 @@ def learned_digits(page: Page, limit: int, out: Path) -> Iterator[Row]:
             "s": round(found["seconds"], 1),
             "processor, s": round(found["processor"], 1),
             "images/s": round(found["images"] / found["seconds"]),
-            "load": load(),
+            "load": machine_load(),
         }
         if right >= ENOUGH or found["isOver"]:
             break
 
 
-def learned_drawings(page: Page, limit: int, out: Path) -> Iterator[Row]:
+def learn_drawings(page: Page, limit: int, out: Path) -> Iterator[Row]:
     """Learn the drawings of each kind, and yield the rows."""
     for what, drawings in json.loads(DRAWINGS.read_text("utf-8")).items():
         page.reload()  # ends the workers of the previous kind
-        yield from learned_kind(page, what, [[line] for line in drawings], limit, out)
+        yield from learn_kind(page, what, [[line] for line in drawings], limit, out)
 
 
-def learned_kind(page: Page, what: str, drawings: list, limit: int, out: Path) -> Iterator[Row]:
+def learn_kind(page: Page, what: str, drawings: list, limit: int, out: Path) -> Iterator[Row]:
     """Learn the drawings of one kind, and yield a row for each test."""
     training = Training(page, drawings)
     originals = pictures(page.evaluate("training.originals"))
@@ -237,7 +237,7 @@ def learned_kind(page: Page, what: str, drawings: list, limit: int, out: Path) -
             "number": round(sheet["likeness"], 2),
             "s": round(found["seconds"], 1),
             "processor, s": round(found["processor"], 1),
-            "load": load(),
+            "load": machine_load(),
             "sheet": name,
         }
         if found["isOver"]:
@@ -247,16 +247,16 @@ def learned_kind(page: Page, what: str, drawings: list, limit: int, out: Path) -
 # --- Downloads and memory of a visitor
 
 
-def loaded(browser: Browser, page: Page) -> Iterator[Row]:
+def measure_downloads(browser: Browser, page: Page) -> Iterator[Row]:
     """Yield the memory of a worker, and the bytes that the static page downloads."""
-    begin(page, "network")
+    call_module(page, "network")
     memory = page.evaluate("network.memory()")
     yield {"what": "memory of a worker", "of a training": f"{memory / 1e6:.1f} MB", "all": ""}
-    first = [name for name in imported(*FIRST, CLIENT, ENTRY) + imported(WORKER) if TRAINING.search(name)]
+    first = [name for name in imports_of(*FIRST, CLIENT, ENTRY) + imports_of(WORKER) if TRAINING.search(name)]
     inside = sum(len(module(name)) for name in first)
     with tempfile.TemporaryDirectory() as temporary:
         write(Path(temporary, "lab"), ["mnist-tiny"])
-        with served(Path(temporary)) as (address, _):
+        with serve_folder(Path(temporary)) as (address, _):
             # the service worker would download files for offline use
             context = browser.new_context(service_workers="block")
             asked: set[str] = set()
@@ -266,7 +266,9 @@ def loaded(browser: Browser, page: Page) -> Iterator[Row]:
             def row(what: str) -> Row:
                 """Return a row with the bytes that were downloaded so far."""
                 sizes = {
-                    path: len(packed(file)) for path in asked if (file := Path(temporary, path.lstrip("/"))).is_file()
+                    path: len(compress_file(file))
+                    for path in asked
+                    if (file := Path(temporary, path.lstrip("/"))).is_file()
                 }
                 own = sum(size for path, size in sizes.items() if TRAINING.search(path))
                 return {
@@ -290,7 +292,7 @@ def loaded(browser: Browser, page: Page) -> Iterator[Row]:
 
 
 @contextmanager
-def opened(browser: Browser, address: str) -> Iterator[Page]:
+def open_page(browser: Browser, address: str) -> Iterator[Page]:
     """Open a page of this checkout for the block. Closing it also ends its workers."""
     page = browser.new_page()
     page.set_default_timeout(0)
@@ -327,13 +329,13 @@ def main(arguments: Sequence[str]) -> None:
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
 
         measures: dict[str, Callable[[Page], Iterator[Row]]] = {
-            "image": lambda page: image(page, options.seconds),
-            "digits": lambda page: learned_digits(page, options.images, options.out),
-            "drawings": lambda page: learned_drawings(page, options.images // 2, options.out),
-            "loaded": lambda page: loaded(browser, page),
+            "image": lambda page: time_gradient(page, options.seconds),
+            "digits": lambda page: learn_digits(page, options.images, options.out),
+            "drawings": lambda page: learn_drawings(page, options.images // 2, options.out),
+            "loaded": lambda page: measure_downloads(browser, page),
         }
         for name in options.only:
-            with opened(browser, f"http://127.0.0.1:{server.server_port}/") as page:
+            with open_page(browser, f"http://127.0.0.1:{server.server_port}/") as page:
                 report[name] = table(measures[name](page))
             files.write_json(options.out / "learn.json", report)
         browser.close()

@@ -51,7 +51,7 @@ LATER = "sw.js"  # requested when the page has what it needs; downloads the file
 
 
 @functools.cache
-def packed(path: Path) -> bytes:
+def compress_file(path: Path) -> bytes:
     """Return a file as the server sends it: compressed by gzip."""
     return gzip.compress(path.read_bytes(), 6)
 
@@ -69,7 +69,7 @@ class Compressed(http.server.SimpleHTTPRequestHandler):
         path = path / "index.html" if path.is_dir() else path
         if not path.is_file():
             return self.send_error(404)
-        content = packed(path)
+        content = compress_file(path)
         self.sent.append((path.name, len(content)))
         self.send_response(200)
         for name, value in {
@@ -98,7 +98,7 @@ class Compressed(http.server.SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served(folder: Path, slow: bool = False) -> Iterator[tuple[str, list[tuple[str, int]]]]:
+def serve_folder(folder: Path, slow: bool = False) -> Iterator[tuple[str, list[tuple[str, int]]]]:
     """Serve a folder for the block. Yield the server's URL, and the list of the files sent so far."""
     handler = type("Handler", (Compressed,), {"sent": [], "slow": threading.Lock() if slow else None})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
@@ -107,7 +107,7 @@ def served(folder: Path, slow: bool = False) -> Iterator[tuple[str, list[tuple[s
     server.shutdown()
 
 
-def opening(browser: Browser, address: str, sent: list[tuple[str, int]], slow: bool = False) -> dict[str, float]:
+def visit_page(browser: Browser, address: str, sent: list[tuple[str, int]], slow: bool = False) -> dict[str, float]:
     """Visit the page in a new profile, and return the measured times, tasks, requests and bytes."""
     sent.clear()
     context = browser.new_context(viewport={"width": 1280, "height": 800})
@@ -121,7 +121,7 @@ def opening(browser: Browser, address: str, sent: list[tuple[str, int]], slow: b
     pressed, asked = page.evaluate(THERE, RUN), len(sent)
     before_run = _bytes(sent)
     metrics = {one["name"]: one["value"] for one in devtools.send("Performance.getMetrics")["metrics"]}
-    with traced(browser, page) as events:
+    with record_trace(browser, page) as events:
         first, last = page.evaluate(CLICK)
         bytes_after = _bytes(sent)
         page.wait_for_timeout(PLAYED)
@@ -146,7 +146,7 @@ def opening(browser: Browser, address: str, sent: list[tuple[str, int]], slow: b
 
 
 @contextmanager
-def traced(browser: Browser, page: Page) -> Iterator[list[dict[str, Any]]]:
+def record_trace(browser: Browser, page: Page) -> Iterator[list[dict[str, Any]]]:
     """Record Chromium's trace events during the block. The list is complete after the block."""
     session = browser.new_browser_cdp_session()
     events: list[dict[str, Any]] = []
@@ -196,8 +196,8 @@ def main(arguments: list[str]) -> None:
         write(Path(temporary, "lab"), MODELS)
         path = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium"))), None)
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
-        with served(Path(temporary), options.slow) as (address, sent):
-            visits = [opening(browser, f"{address}/lab/", sent, options.slow) for _ in range(options.rounds)]
+        with serve_folder(Path(temporary), options.slow) as (address, sent):
+            visits = [visit_page(browser, f"{address}/lab/", sent, options.slow) for _ in range(options.rounds)]
         browser.close()
     print(json.dumps(describe(torch.device("cpu"))))
     line = "far away, slow processor" if options.slow else "the line of this machine"

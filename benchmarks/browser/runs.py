@@ -22,7 +22,7 @@ import torch
 
 from benchmarks._measure import Row, describe, table, times
 from benchmarks.app import ARGS
-from benchmarks.browser.opening import served
+from benchmarks.browser.opening import serve_folder
 from ddpm_core.commands.reading import Parser
 from ui.static.folder import write
 
@@ -55,7 +55,7 @@ RUN = """async ([part, values]) => {
 }"""
 
 
-def timed(page: Page, run: tuple[str, dict[str, object]]) -> float:
+def time_run(page: Page, run: tuple[str, dict[str, object]]) -> float:
     """Return the seconds of a run in the page."""
     part, values = run
     found = page.evaluate(RUN, [part, {name: str(value) for name, value in values.items()}])
@@ -64,9 +64,9 @@ def timed(page: Page, run: tuple[str, dict[str, object]]) -> float:
     return found
 
 
-def measured(pages: Sequence[Page], name: str, run: tuple[str, dict[str, object]], rounds: int) -> Row:
+def measure_run(pages: Sequence[Page], name: str, run: tuple[str, dict[str, object]], rounds: int) -> Row:
     """Time a run in both pages, in turns, and return the row of the table."""
-    _, *turns = ([timed(page, run) for page in pages] for _ in range(rounds + 1))
+    _, *turns = ([time_run(page, run) for page in pages] for _ in range(rounds + 1))
     one, several = zip(*turns, strict=True)
     return {
         "run": name,
@@ -91,11 +91,11 @@ def main(arguments: Sequence[str]) -> None:
         write(Path(temporary, "lab"), MODELS)
         path = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium"))), None)
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
-        with served(Path(temporary)) as (address, _):
+        with serve_folder(Path(temporary)) as (address, _):
             pages = [browser.new_page() for _ in range(2)]
             for page, cores in zip(pages, (1, os.cpu_count()), strict=True):
                 page.add_init_script(f"Object.defineProperty(navigator, 'hardwareConcurrency', {{ value: {cores} }})")
                 page.goto(f"{address}/lab/?tab=course")
                 page.wait_for_selector("html[data-ready=true]")
-            table(measured(pages, name, run, options.rounds) for name, run in RUNS.items() if options.only in name)
+            table(measure_run(pages, name, run, options.rounds) for name, run in RUNS.items() if options.only in name)
         browser.close()

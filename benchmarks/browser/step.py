@@ -62,7 +62,7 @@ class Files(SimpleHTTPRequestHandler):
         """Log nothing."""
 
 
-def of_the_server(ref: str, **options: str) -> Callable[[], float]:
+def python_timer(ref: str, **options: str) -> Callable[[], float]:
     """Return a function that evaluates the network in Python and returns the milliseconds."""
     model = ddpm_core.load(ref, device="cpu", **options)  # pyright: ignore[reportArgumentType]
     x = torch.randn(1, model.channels, model.image_size, model.image_size)
@@ -108,16 +108,16 @@ def main(arguments: Sequence[str]) -> None:
         chromium = play.chromium.launch(executable_path=found, args=ARGS)
         page = chromium.new_page()
 
-        def measured(ref: str) -> Row:
+        def measure_model(ref: str) -> Row:
             """Return the row of a model."""
             page.goto(f"http://127.0.0.1:{server.server_port}/checkpoints/")
             for root in roots:
                 page.evaluate(MODELS, [ref, root])
             own = [partial(page.evaluate, f"window.step[{i}]()") for i in range(len(roots))]
-            python = [of_the_server(ref, engine="torch", precision="fp32"), of_the_server(ref)]
+            python = [python_timer(ref, engine="torch", precision="fp32"), python_timer(ref)]
             found = medians([*own, *python], options.seconds)
             return {"ms a step": ref} | {name: f"{ms:.1f}" for name, ms in zip(names, found, strict=True)}
 
-        table(map(measured, options.refs))
+        table(map(measure_model, options.refs))
         chromium.close()
         server.shutdown()

@@ -17,7 +17,7 @@ NAMES = {
 NAMES |= dict.fromkeys("\ufe0e\ufe0f\u200d\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff", "")
 
 
-def in_words(prompt: str) -> str:
+def name_emoji(prompt: str) -> str:
     """Return the prompt with each emoji replaced by its name, such as "dog" for 🐕."""
     if prompt.isascii():
         return prompt

@@ -32,7 +32,7 @@ class Field:
         raise NotImplementedError
 
 
-def near(path: object) -> str:
+def check_path(path: object) -> str:
     """Return a visitor's path as text. Raises ValueError if it leads to another machine (`\\\\host\\share`).
 
     Windows sends the user's credentials to that machine as soon as a program looks for the path, and a link on any
@@ -40,13 +40,13 @@ def near(path: object) -> str:
     """
     text = str(path or "")
     if re.fullmatch(r"[\\/]([\\/]|\?\?)[\s\S]*", text.strip()):
-        raise ValueError(f"{shown(text)} is on another machine: give a folder of this one, or a drive's letter for it")
+        raise ValueError(f"{quote(text)} is on another machine: give a folder of this one, or a drive's letter for it")
     return text
 
 
 def reference(value: object) -> str:
-    """Return the checkpoint that a visitor names, without spaces around it. Raises ValueError as `near` does."""
-    return typed(near(value))
+    """Return the checkpoint that a visitor names, without spaces around it. Raises ValueError as `check_path` does."""
+    return typed(check_path(value))
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Choice(Field):
     def check(self, value: object) -> str:
         """Return the name. Raises ValueError if the list does not contain it."""
         if value not in self.names:
-            raise ValueError(f"There is no {self.title} {shown(value)}: choose from {', '.join(self.names)}")
+            raise ValueError(f"There is no {self.title} {quote(value)}: choose from {', '.join(self.names)}")
         return str(value)
 
 
@@ -94,7 +94,7 @@ class Switch(Field):
         """Return the value as a boolean, None for an empty value. Raises ValueError for another value."""
         value = {"true": True, "false": False, "": None}.get(value, value) if isinstance(value, str) else value
         if not isinstance(value, bool | None):
-            raise ValueError(f"{self.title} must be true or false, or nothing for the model's own, got {shown(value)}")
+            raise ValueError(f"{self.title} must be true or false, or nothing for the model's own, got {quote(value)}")
         return value
 
 
@@ -116,7 +116,7 @@ class Whole(Field):
         is_whole = not isinstance(value, bool) and re.fullmatch(r"-?\d{1,30}", text, re.ASCII)
         if not is_whole or not self.low <= int(text) <= self.high:
             allowed = self.allowed or f"{self.low} to {self.high}"
-            raise ValueError(f"{self.title} must be a whole number from {allowed}, got {shown(value)}")
+            raise ValueError(f"{self.title} must be a whole number from {allowed}, got {quote(value)}")
         return int(text)
 
 
@@ -147,7 +147,7 @@ class Number(Field):
         except (ValueError, OverflowError):
             number = math.nan
         if not self.low <= number <= self.high:
-            raise ValueError(f"{self.title} must be a number from {self.low:g} to {self.high:g}, got {shown(value)}")
+            raise ValueError(f"{self.title} must be a number from {self.low:g} to {self.high:g}, got {quote(value)}")
         return number
 
 
@@ -195,7 +195,7 @@ class Request:
         return cls(**{name: kinds[name].check(value) for name, value in values.items() if name in kinds})
 
 
-def shown(value: object) -> str:
+def quote(value: object) -> str:
     """Return a wrong value, quoted and shortened, for an error message."""
     text = str(value).strip() if value is not None else ""
     if not text:

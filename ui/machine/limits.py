@@ -45,7 +45,7 @@ class Places:
         self._sentence = sentence
 
     @contextmanager
-    def one(self, address: str | None) -> Iterator[None]:
+    def occupy(self, address: str | None) -> Iterator[None]:
         """Occupy a place while the block runs. Raises Refused if none is free."""
         if self.of.total() >= self.most or self.of[address] >= self.of_one:
             raise Refused(self._sentence.format(f"at most {self.most}, {self.of_one} of one address"), "places")

@@ -79,19 +79,19 @@ class Seat:
         """End the current turn and wait for the next one. check() is called at least every REFRESH seconds and may
         raise to stop.
         """
-        self.ask()
+        self.request_turn()
         while self._line.holder is not self:
             check()
             self._news.wait(REFRESH)
             self._news.clear()
 
-    def ask(self) -> None:
+    def request_turn(self) -> None:
         """Begin to wait for a turn, and end the current one. `wait_for_turn` does this, too."""
         with self._line.changed:
             self.ready, self.ticket = True, next(self._line.tickets)
             self._line.give_turn()
 
-    def loaded(self) -> None:
+    def extend_turn(self) -> None:
         """Extend the turn after loading a model, by the time that loading took. So half of the turn is left for
         computing.
         """
@@ -125,7 +125,7 @@ class Seat:
             if self not in coming:
                 return None
             before = coming[: coming.index(self)]
-            start = line.wait(begun, before)
+            start = line.seconds_to_begin(begun, before)
             return Outlook(False, len(before), sharers, start if math.isfinite(start) else None, None, holder)
 
     @property
@@ -196,7 +196,7 @@ class Turns:
             seat.wait_for_turn()
             yield
 
-    def others(self, visitor: Hashable) -> int:
+    def count_others(self, visitor: Hashable) -> int:
         """Return how many runs of other visitors compute or wait."""
         with self.changed:
             return sum(seat.visitor not in (visitor, self) for seat in self.seats)
@@ -283,7 +283,7 @@ class Turns:
         newcomer = min((self.used[one.share] for one in self.sharing), default=0.0)
         return self.used.get(seat.share, newcomer), seat.ticket
 
-    def wait(self, begun: Sequence[Seat], before: Sequence[Seat]) -> float:
+    def seconds_to_begin(self, begun: Sequence[Seat], before: Sequence[Seat]) -> float:
         """Return the seconds until a run begins. If a place is free, these are the first turns of the runs before it;
         else the time until a place becomes free.
         """

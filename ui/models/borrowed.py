@@ -40,7 +40,7 @@ class BorrowedNetwork:
         self.device, self.description, self.moves_inputs = network.device, network.description, network.moves_inputs
         self._models = models
         self._ref = ref
-        self.files = files(model)  # identifies the files of the weights; changes with them
+        self.files = weights_id(model)  # identifies the files of the weights; changes with them
         self._model = weakref.ref(model)
         self.held: Model | None = model
         """the model during a run's turn; else None"""
@@ -83,7 +83,7 @@ class BorrowedNetwork:
         is_loaded = model is not None
         if model is None:
             model = self._models.get(self._ref)
-            if files(model) != self.files:
+            if weights_id(model) != self.files:
                 raise Changed(f"the files of {self._ref} have changed during the run: press Run again")
             self._model = weakref.ref(model)
         self.held = model
@@ -150,14 +150,14 @@ def borrow(models: Lender, ref: str, model: Model) -> tuple[Model, BorrowedNetwo
     return replace(model.evaluated_by(network), decoder=decoder, text=text), network
 
 
-def owner(model: Model) -> Model:
+def loaded_model(model: Model) -> Model:
     """Return the loaded model behind a borrowed one, or the model itself. Code that inspects the network's layers needs
     this.
     """
     return model.network.model if isinstance(model.network, BorrowedNetwork) else model
 
 
-def files(model: Model) -> object:
+def weights_id(model: Model) -> object:
     """Return a value that identifies the file of the weights and changes with it; None if the model was not loaded from
     a file.
     """

@@ -63,7 +63,7 @@ SKETCHES = {
 }
 
 
-def named(ref: str) -> str:
+def log_name(ref: str) -> str:
     """Return a checkpoint's name for the log if the page offers it, else "another", because other names may be
     personal.
     """

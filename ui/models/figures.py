@@ -20,7 +20,7 @@ def files_of(ref: str) -> dict[str, Path]:
     return {path: found.file(path) for path in found.layout.files}
 
 
-def here() -> dict[str, Files]:
+def served_models() -> dict[str, Files]:
     """Return the files of all these models, with the URLs at which this app serves them."""
     return {
         ref: {path: (f"checkpoints/{ref}/{path}", file.stat().st_size) for path, file in files.items()}
@@ -29,7 +29,7 @@ def here() -> dict[str, Files]:
     }
 
 
-def given(models: Mapping[str, Files], frame: str = "") -> dict[str, object]:
+def start_data(models: Mapping[str, Files], frame: str = "") -> dict[str, object]:
     """Return the data with which figures start: `Given` of web/figures/figure.js.
 
     frame: the page that shows one figure, if other sites may embed it; else "".

@@ -120,7 +120,7 @@ class _Enough(Exception):
     """Raised on purpose to end a download: the small files of a checkpoint are here and show that it can be loaded."""
 
 
-def _small(checkpoint: refs.LocalCheckpoint) -> None:
+def _check_small_files(checkpoint: refs.LocalCheckpoint) -> None:
     """Check a checkpoint's small files, then end the download by raising _Enough. Raises CheckpointError if the
     checkpoint can't be loaded.
     """
@@ -414,7 +414,7 @@ class Models:
             raise refs.CheckpointError(status.why)
         if typed and ref not in self.offered and status.state == "download":
             with suppress(_Enough):
-                snapshots.fetch(where, _small, allow=self._allow(ref))
+                snapshots.fetch(where, _check_small_files, allow=self._allow(ref))
         return status.state in ("embedded", "local", "cached")
 
     def refresh(self) -> None:

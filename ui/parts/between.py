@@ -17,7 +17,7 @@ from ddpm_core.prediction import word_square
 from ui.machine.step_times import StepKind
 from ui.models.services import Services
 from ui.parts.part import Part
-from ui.parts.picture_rows import Rows, RowsPlan, sent
+from ui.parts.picture_rows import Rows, RowsPlan, encode_frames
 from ui.runs.asked import RowsAsked, Seed, Words, unclear
 from ui.runs.jobs import Job
 from ui.runs.plans import Computation, by_kind
@@ -90,7 +90,7 @@ class BetweenRun(Rows):
             assert last is not None  # a chain has at least one step
             pictures = model.pictures(last.x)
             done |= dict(zip(cells, pictures, strict=True))
-            work.give({"kind": "cells", "cells": cells, "x": sent(pictures)})
+            work.give({"kind": "cells", "cells": cells, "x": encode_frames(pictures)})
         for row in range(SIDE):
             work.recording.rows[row] = np.stack([done[SIDE * row + column] for column in range(SIDE)])
 

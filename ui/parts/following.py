@@ -21,7 +21,7 @@ from PIL import Image
 
 from ddpm_core.checkpoint.refs import holds_model
 from ddpm_core.imaging.image_files import open_picture
-from ui.forms.fields import near, shown
+from ui.forms.fields import check_path, quote
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.pictures.encoded import Encoded
@@ -276,11 +276,11 @@ class FollowPart(Part):
         """
         if self.services.public:
             raise ValueError("Only a page on your own computer follows a folder")
-        text = near(path).strip()
+        text = check_path(path).strip()
         folder = Path(os.path.expanduser(text if text.isprintable() else "")).resolve()
         if not text or not RunFolder(folder).exists():
             raise ValueError(
-                f"There is no training in {shown(text)}. Name the folder that the other training writes to"
+                f"There is no training in {quote(text)}. Name the folder that the other training writes to"
             )
         with self._lock:
             run = self.runs.setdefault(folder, RunFolder(folder))

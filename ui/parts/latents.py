@@ -18,7 +18,7 @@ from ddpm_core.timesteps import chain_length
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan, spread
 from ui.pictures import as_text
-from ui.pictures.encoded import sent
+from ui.pictures.encoded import encode_frames
 from ui.runs.asked import ColumnsAsked, PictureAsked, Whole, unclear
 from ui.runs.jobs import Job
 from ui.runs.log import Values
@@ -79,7 +79,7 @@ class LatentsRun(Rows):
                 for picture, source in zip(sources, request.sources, strict=True)
             ]
             latents.append(x_t)
-            work.give({"kind": "latent", "row": row, "x": [sent(imaging.to_uint8(latent)) for latent in x_t]})
+            work.give({"kind": "latent", "row": row, "x": [encode_frames(imaging.to_uint8(latent)) for latent in x_t]})
         for row, t in enumerate(times):
             self._row(plan, model, row, t, latents[row], work)
 
@@ -90,7 +90,7 @@ class LatentsRun(Rows):
         source = self.request.sources[i]
         if source.own:
             picture = as_text.from_text(source.own, model)
-            work.give({"kind": "source", "i": i, "x": sent(picture), "final": True})
+            work.give({"kind": "source", "i": i, "x": encode_frames(picture), "final": True})
             return picture
         x = None
         for step in ddpm_core.trajectory(model, [source.seed], **plan.options):
@@ -98,7 +98,7 @@ class LatentsRun(Rows):
             x = imaging.to_uint8(step.x)
             if final or step.index % SAMPLES == 0:
                 shown = x if final else imaging.to_uint8(step.x0_hat)
-                work.give({"kind": "source", "i": i, "x": sent(shown), "final": final})
+                work.give({"kind": "source", "i": i, "x": encode_frames(shown), "final": final})
         assert x is not None
         return x
 
@@ -116,7 +116,7 @@ class LatentsRun(Rows):
             self.follow(model, row, steps, n, len(request.times), work)
         else:
             work.recording.rows[row] = x = imaging.to_uint8(start)
-            work.give({"kind": "step", "row": row, "k": 0, "s": 0, "x0": sent(x)})
+            work.give({"kind": "step", "row": row, "k": 0, "s": 0, "x0": encode_frames(x)})
         work.give({"kind": "row", "row": row, "spread": spread(work.recording.rows[row])})
 
 

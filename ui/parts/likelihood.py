@@ -25,7 +25,7 @@ from ui.machine.step_times import StepKind
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.pictures import as_text
-from ui.pictures.encoded import Sprite, sent
+from ui.pictures.encoded import Sprite, encode_frames
 from ui.pictures.test_sets import PictureSet, set_for
 from ui.protocol import BoundCurves, MeanBound
 from ui.runs.asked import Checkpoint, PictureText, Whole, unclear
@@ -162,7 +162,7 @@ def _decode(
         )
     columns = [imaging.to_uint8(guess) for guess in guesses] + [images]
     # shape: (pictures, times and x_0, H, W, C)
-    rows = [*before, *(sent(row) for row in np.stack(columns, 1))]
+    rows = [*before, *(encode_frames(row) for row in np.stack(columns, 1))]
     work.give({"kind": "decoding", "times": times, "rows": rows})
     return rows
 

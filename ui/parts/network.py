@@ -18,11 +18,11 @@ from pydantic import Field
 import ddpm_core
 from ddpm_core.model import Model, ModelSpec
 from ui.machine.step_times import StepKind
-from ui.models.borrowed import owner
+from ui.models.borrowed import loaded_model
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan
-from ui.pictures.encoded import fitting, sent
+from ui.pictures.encoded import choose_steps, encode_frames
 from ui.protocol import BlockPictures, Figures, InsideFrame, NetworkBlock, Opening
 from ui.runs.asked import Asked, LaneAsked, RowsAsked, Seed, unclear
 from ui.runs.jobs import Job
@@ -119,7 +119,7 @@ class NetworkRun(Rows):
 
     def compute(self, plan: NetworkPlan, models: Sequence[Model], work: Job) -> None:
         """Take the steps of all runs in turns, and send the pictures of the blocks to the page."""
-        model, request = owner(models[0]), self.request
+        model, request = loaded_model(models[0]), self.request
         readers = _readers(model)
         lanes = [ddpm_core.inside(model)]
         if request.block not in lanes[0].blocks:
@@ -155,13 +155,13 @@ class NetworkRun(Rows):
                     "lane": lane,
                     "k": step.index,
                     "t": step.t,
-                    "x": sent(x),
-                    "x0": sent(x0),
+                    "x": encode_frames(x),
+                    "x0": encode_frames(x0),
                     **_looks(model, one, readers, request.block),
                 }
                 work.give(frame)
                 if not step.index and not lane:
-                    kept = fitting(len(plan.times), len(lanes) * size_of(frame))
+                    kept = choose_steps(len(plan.times), len(lanes) * size_of(frame))
                 work.recording.rows[lane] = x
             taken.clear()
             work.count(kind, OPENED * len(opened), timed=False)
@@ -221,7 +221,7 @@ def _looks(model: Model, opened: Inside, readers: Readers | None, shows: str) ->
     if readers is None:
         pictures["colours"] = [_channels(tap.abs().mean(1)) for tap in taps.values()]
     else:
-        pictures["read"] = [sent(model.pictures(readers.read(name, tap, t))) for name, tap in taps.items()]
+        pictures["read"] = [encode_frames(model.pictures(readers.read(name, tap, t))) for name, tap in taps.items()]
         pictures["colours"] = [readers.colours(name, tap, t) for name, tap in taps.items()]
     return pictures
 

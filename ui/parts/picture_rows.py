@@ -13,7 +13,7 @@ from ddpm_core.model import Model, ModelSpec, check_pixels, engine_network
 from ui.machine.step_times import StepKind
 from ui.models.services import Services
 from ui.pictures import as_text
-from ui.pictures.encoded import kept_steps, sent
+from ui.pictures.encoded import encode_frames, kept_steps
 from ui.protocol import RowStep
 from ui.runs.asked import ColumnsAsked
 from ui.runs.jobs import Job
@@ -127,9 +127,9 @@ class Rows(Computation):
                 x, guess = imaging.to_uint8(step.x), imaging.to_uint8(step.x0_hat)
                 frames[step.index] = guess if step.s else x
                 x_0 = guess if self.shows_x else frames[step.index]
-                at: RowStep = {"kind": "step", "row": row, "k": step.index, "s": int(step.s), "x0": sent(x_0)}
+                at: RowStep = {"kind": "step", "row": row, "k": step.index, "s": int(step.s), "x0": encode_frames(x_0)}
                 if self.shows_x:
-                    at["x"] = sent(x)
+                    at["x"] = encode_frames(x)
                 work.give(at)
         assert step is not None  # a chain has at least one step
         work.recording.rows[row] = imaging.to_uint8(step.x)

@@ -16,7 +16,7 @@ from ddpm_core.model import Model, ModelSpec
 from ui.parts.part import Part
 from ui.parts.picture_rows import GRADIENT, Rows, RowsPlan, spread
 from ui.pictures import as_text
-from ui.pictures.encoded import encoded, sent
+from ui.pictures.encoded import encode_frames, encode_sprite
 from ui.runs.asked import ColumnsAsked, PictureAsked, unclear
 from ui.runs.jobs import Job
 
@@ -103,10 +103,10 @@ class RepairRun(Rows):
             picture = as_text.from_text(request.source.own, model)
         else:
             picture = ddpm_core.sample(model, [request.source.seed], **plan.options)
-        work.give({"kind": "source", "i": 0, "x": sent(picture), "final": True})
+        work.give({"kind": "source", "i": 0, "x": encode_frames(picture), "final": True})
         measurement = request.measurement(model)
         y = measurement(ddpm_core.from_uint8(picture))
-        work.give({"kind": "source", "i": 1, "x": sent(_whole(imaging.to_uint8(y), model)), "final": True})
+        work.give({"kind": "source", "i": 1, "x": encode_frames(_whole(imaging.to_uint8(y), model)), "final": True})
         for row, method in enumerate(request.methods):
             self._row(plan, model, row, method, y, measurement, work)
 
@@ -128,7 +128,7 @@ class RepairRun(Rows):
         last = self.follow(model, row, steps, request.lane.steps, len(request.methods), work)
         images = work.recording.rows[row]
         differ = (2 * images.astype(float).std(0).mean(-1)).clip(0, 255).astype(np.uint8)
-        work.give({"kind": "map", "row": row, "x": [encoded(differ[None, ..., None], "png")]})
+        work.give({"kind": "map", "row": row, "x": [encode_sprite(differ[None, ..., None], "png")]})
         gap = 127.5 * (measurement(last.x) - y).square().mean().sqrt().item()
         work.give({"kind": "row", "row": row, "spread": spread(images), "gap": gap})
 

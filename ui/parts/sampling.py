@@ -21,10 +21,10 @@ from ui import protocol
 from ui.machine import zero_gpu
 from ui.machine.limits import Refused
 from ui.machine.step_times import StepKind
-from ui.models.borrowed import files
+from ui.models.borrowed import weights_id
 from ui.models.services import Services
 from ui.parts.part import Part
-from ui.pictures.encoded import encoded, kept_steps, sent
+from ui.pictures.encoded import encode_frames, encode_sprite, kept_steps
 from ui.runs import touch
 from ui.runs.asked import Asked, LaneAsked, Name, Seeds, unclear
 from ui.runs.jobs import Job
@@ -166,7 +166,7 @@ class States:
     run: str
     request: SamplingAsked
     files: object
-    """identifies the files of the model: see `files` of ui/models/borrowed.py"""
+    """identifies the files of the model: see `weights_id` of ui/models/borrowed.py"""
     bytes: float
     """approximate memory at the end of the run"""
     lanes: list[dict[int, tuple[Frame, Tensor]]]
@@ -192,7 +192,7 @@ class KeptStates:
         if not is_one or plan.lanes[0].chain.memory or numbers > STATES:
             return None
         pictures = 2 * images * model.picture_channels * model.picture_size**2
-        states = States(work.id, request, files(model), numbers + pictures, [{} for _ in plan.lanes])
+        states = States(work.id, request, weights_id(model), numbers + pictures, [{} for _ in plan.lanes])
         with self._lock:
             self._of.pop(work.visitor, None)
             self._of[work.visitor] = states
@@ -291,7 +291,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         opening, words = _opening(plan, loaded)
         start, kept_states = request.start, self.kept_states
         earlier = kept_states.find(start, plan.begin - 1, request) if start and kept_states else None
-        if earlier and earlier.files != files(loaded[0]):
+        if earlier and earlier.files != weights_id(loaded[0]):
             raise ValueError(f"The files of {self.refs[0]} have changed: press Run again")
         states = kept_states.begin(plan, loaded[0], work, sum(map(len, kept))) if kept_states else None
 
@@ -310,7 +310,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
             lanes[i] = replace(lanes[i], after=(lanes[i].chain.pairs[plan.begin][0], of_lane[plan.begin - 1][1]))
             for k, (frame, x) in dict(of_lane).items():  # a copy, as the earlier run may still be adding steps
                 if k in kept[i] and k < plan.begin:
-                    given.append(self.shown(keep(replace(frame, lane=i, attention=None), x)))
+                    given.append(self.result_of(keep(replace(frame, lane=i, attention=None), x)))
         newest = None
         for i, step in self._steps(plan, lanes, work):
             if step.index in kept[i]:
@@ -321,7 +321,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
                     maps = _maps(step, words) if request.attention and words else None
                     frame = Frame(i, step.index, sigma, *_pictures(loaded[i], step), attention=maps)
                     newest = frame, step.x.cpu()
-                given.append(self.shown(keep(*newest)))
+                given.append(self.result_of(keep(*newest)))
             if given and (i or not plan.touches):  # both lanes of an edited run are sent together
                 work.give(*given)
                 given = []
@@ -340,22 +340,22 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         flop = self.services.models.flop
         return zero_gpu.side_by_side(lanes, arguments, shared, max(flop(ref) or 0.0 for ref in self.refs), work.notify)
 
-    def shown(self, frame: Frame) -> object:
+    def result_of(self, frame: Frame) -> object:
         """Return a frame in the form that the client gets: here a message for the page."""
         about: protocol.LaneFrame = {
             "kind": "frame",
             "lane": frame.lane,
             "k": frame.k,
             "sigma": frame.sigma,
-            "x": sent(frame.x),
-            "x0": sent(frame.x0_hat),
+            "x": encode_frames(frame.x),
+            "x0": encode_frames(frame.x0_hat),
         }
         if frame.attention is not None:
-            about["attention"] = encoded(frame.attention, "png")
+            about["attention"] = encode_sprite(frame.attention, "png")
         if frame.apart is not None:
             about["apart"] = frame.apart
         if frame.latents is not None:
-            about["z"], about["z0"] = map(sent, frame.latents)
+            about["z"], about["z0"] = map(encode_frames, frame.latents)
             about["decoded"] = frame.decoded
         return about
 
@@ -438,7 +438,7 @@ class Sketching(Sampling):
     def __init__(self, services: Services, request: SamplingAsked):
         if len(request.lanes) > 1:
             raise unclear("a sketch of several lanes")
-        if services.turns.others(visitor().name):
+        if services.turns.count_others(visitor().name):
             raise Refused("Others are using this computer. Press Run to draw your words.", "sketch")
         super().__init__(services, request)
 
@@ -450,7 +450,7 @@ class Sketching(Sampling):
         for _, step in runs.follow([runs.Lane(model, lane.chain)], request.seeds, request.clip):
             work.count(lane.kind)
             if step.s == 0:
-                work.give(self.shown(Frame(0, step.index, 0.0, *_pictures(model, step))))
+                work.give(self.result_of(Frame(0, step.index, 0.0, *_pictures(model, step))))
 
 
 class SketchPart(Part):

@@ -20,7 +20,7 @@ DRAWINGS = FILES / "examples/drawings"
 
 
 @cache
-def drawn(name: str) -> np.ndarray:
+def read_drawing(name: str) -> np.ndarray:
     """Return one of the drawings in DRAWINGS, uint8 (128, 128, 3)."""
     return np.asarray(open_picture(DRAWINGS / f"{name}.png"))
 
@@ -28,7 +28,7 @@ def drawn(name: str) -> np.ndarray:
 # --- Pictures for messages
 
 
-def sprite(images: np.ndarray, format: str) -> bytes:
+def join_pictures(images: np.ndarray, format: str) -> bytes:
     """Return pictures, uint8 (N, H, W, C), side by side in one file. format: "jpeg" or "png"."""
     row = np.concatenate(list(images), axis=1)
     if format == "jpeg":
@@ -49,18 +49,18 @@ class Encoded:
         return len(self.content)
 
 
-def encoded(images: np.ndarray, format: str) -> Encoded:
+def encode_sprite(images: np.ndarray, format: str) -> Encoded:
     """Return pictures, uint8 (N, H, W, C), side by side in one file for a message. format: "jpeg" or "png"."""
-    return Encoded(f"image/{format}", sprite(images, format))
+    return Encoded(f"image/{format}", join_pictures(images, format))
 
 
 Sprite = np.ndarray | Encoded  # pictures side by side: an array, uint8 (N, H, W, C), or a file
 
 
-def sent(images: np.ndarray) -> Sprite:
+def encode_frames(images: np.ndarray) -> Sprite:
     """Return frames, uint8 (N, H, W, C), for a message: small ones as an array, others as a file."""
     format = frame_format(images.shape[1], images.shape[-1])
-    return images if format == "pixels" else encoded(images, format)
+    return images if format == "pixels" else encode_sprite(images, format)
 
 
 def frame_format(size: int, channels: int) -> str:
@@ -78,9 +78,9 @@ def kept_steps(steps: int, size: int, count: int, channels: int = 3, most: int =
     JPEG of quality 80 (measured: 0.82); 1.05 per channel as PNG (measured: 1.00).
     """
     picture = {"pixels": size**2 * 3 + 300, "jpeg": size**2 * 0.9 + 750, "png": size**2 * 1.05 * channels + 300}
-    return fitting(steps, 2 * count * picture[frame_format(size, channels)], most)
+    return choose_steps(steps, 2 * count * picture[frame_format(size, channels)], most)
 
 
-def fitting(steps: int, frame: float, most: int = 1_000_000) -> set[int]:
+def choose_steps(steps: int, frame: float, most: int = 1_000_000) -> set[int]:
     """Return the step indices whose frames are kept, spaced as in `kept_steps`. frame: bytes of one step."""
     return set(imaging.thin(range(steps), max(2, min(most, int(FRAME_BYTES / frame)))))

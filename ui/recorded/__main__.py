@@ -20,7 +20,7 @@ import numpy as np
 from ddpm_core.imaging import image_files
 from ui.models.facts import facts
 from ui.parts.following import RunFolder
-from ui.pictures.encoded import Encoded, encoded
+from ui.pictures.encoded import Encoded, encode_sprite
 from ui.recorded import page
 from ui.runs.jobs import Job
 from ui.runs.log import Values
@@ -53,17 +53,17 @@ def record(parts: list[str]) -> None:
         if part == "train":
             with tempfile.TemporaryDirectory() as folder:
                 subprocess.run([sys.executable, "-m", "train", "fit", *TRAINING, "--out", folder], check=True)
-                _write(part, recorded(RunFolder(Path(folder))))
+                _write(part, record_training(RunFolder(Path(folder))))
             continue
         values = example(part)["values"]
-        results = _computed(app, part, values)
+        results = _compute(app, part, values)
         if part == "grid":
-            results = _finished(results)
+            results = _keep_last_frames(results)
         if part == "watch":
-            results = _thinned(results)
+            results = _thin_frames(results)
         if part == "repair":  # its x_t are noise, which can't be compressed
             results = [one for one in results if one["kind"] != "step" or one["k"] % 7 == 0]
-        _write(part, {"values": values, "results": _light(results, QUALITY.get(part))})
+        _write(part, {"values": values, "results": _make_light(results, QUALITY.get(part))})
 
 
 def example(part: str) -> Values:
@@ -81,21 +81,21 @@ def _file(part: str) -> Path:
     return FOLDER / part / "example.json"
 
 
-def _computed(app: App, part: str, values: Values) -> list[Values]:
+def _compute(app: App, part: str, values: Values) -> list[Values]:
     """Compute a run of a part and return its results in the form that the page shows."""
 
-    def planned(**more: object) -> Values:
+    def plan_run(**more: object) -> Values:
         """Return the answer of the page's modules for these values."""
-        return page.planned(part, values, lambda ref: facts(app.services.models.get(ref)), **more)
+        return page.plan_run(part, values, lambda ref: facts(app.services.models.get(ref)), **more)
 
     if part not in app.parts:  # the browser computes this part, without the server
-        return planned(computes=True)["results"]
-    computation, results = app.parts[part].request(planned()["asked"]), []
+        return plan_run(computes=True)["results"]
+    computation, results = app.parts[part].request(plan_run()["asked"]), []
     for update in Job(computation, app.services).updates():
         results += update.results
         if update.state == "error":
             raise SystemExit(f"{part}: {update.text}")
-    return [planned(result=one)["shown"] if one["kind"] in WORDED else one for one in results]
+    return [plan_run(result=one)["shown"] if one["kind"] in WORDED else one for one in results]
 
 
 def _write(part: str, content: Values) -> None:
@@ -119,7 +119,7 @@ def lines(content: Values) -> str:
     return f'{{{head}"results":[\n{results}\n]}}'
 
 
-def recorded(run: RunFolder) -> Values:
+def record_training(run: RunFolder) -> Values:
     """Return a training's recording for the page. Its times are left out because they depend on the
     recording machine.
     """
@@ -137,51 +137,51 @@ def recorded(run: RunFolder) -> Values:
         "points": points[:: -(-len(points) // TRAIN_POINTS)],
         "grids": [grids[i] | {"seconds": 0} for i in kept],
     }
-    return {"images": end * run.batch, "results": [_light(answer, TRAIN_QUALITY)]}
+    return {"images": end * run.batch, "results": [_make_light(answer, TRAIN_QUALITY)]}
 
 
-def _finished(results: list[Values]) -> list[Values]:
+def _keep_last_frames(results: list[Values]) -> list[Values]:
     """Keep only the last frame of each lane, and replace its x0 by its x."""
     plan, *frames = results
     last = {frame["lane"]: frame | {"x0": frame["x"]} for frame in frames}
     return [plan, *last.values()]
 
 
-def _thinned(results: list[Values]) -> list[Values]:
+def _thin_frames(results: list[Values]) -> list[Values]:
     """Keep every second frame, including the last, and reduce the noisy ones to GREYS levels, to make the first page
     small.
     """
     plan, *frames = results
     *noisy, last = frames[::-2][::-1]
-    return [plan, *(frame | {"x": _levelled(frame["x"])} for frame in noisy), last]
+    return [plan, *(frame | {"x": _reduce_greys(frame["x"])} for frame in noisy), last]
 
 
-def _levelled(images: np.ndarray) -> np.ndarray:
+def _reduce_greys(images: np.ndarray) -> np.ndarray:
     """Return pictures rounded to GREYS grey levels."""
     step = 255 / (GREYS - 1)
     return ((images / step).round() * step).round().astype(np.uint8)
 
 
-def _light(content: object, quality: int | None = None) -> object:
+def _make_light(content: object, quality: int | None = None) -> object:
     """Return the same results with smaller pictures and shorter numbers. quality: of WebP; None for
     lossless pictures.
     """
     if isinstance(content, dict):
-        return {name: _light(value, quality) for name, value in content.items()}
+        return {name: _make_light(value, quality) for name, value in content.items()}
     if isinstance(content, (list, tuple)):
-        return [_light(value, quality) for value in content]
+        return [_make_light(value, quality) for value in content]
     if isinstance(content, float):
         return float(f"{content:.5g}")
     if isinstance(content, np.ndarray) and content.dtype == np.uint8:
-        content = encoded(content, "png")
+        content = encode_sprite(content, "png")
     if isinstance(content, np.ndarray):
-        return _written(content.dtype.name, content.astype(content.dtype.newbyteorder("<")).tobytes())
+        return _write_bytes(content.dtype.name, content.astype(content.dtype.newbyteorder("<")).tobytes())
     if isinstance(content, Encoded):
-        return _written("image/webp", _webp(content.content, quality))
+        return _write_bytes("image/webp", _webp(content.content, quality))
     return content
 
 
-def _written(type: str, content: bytes) -> Values:
+def _write_bytes(type: str, content: bytes) -> Values:
     """Return bytes in JSON, in the form that ui/web/messages/packing.js reads."""
     return {"type": type, "base64": base64.b64encode(content).decode()}
 

@@ -29,7 +29,7 @@ def ask(question: Mapping[str, object]) -> Values:
     return json.loads(line)
 
 
-def planned(part: str, values: Values, facts: Callable[[str], CheckpointFacts | None], **more: object) -> Values:
+def plan_run(part: str, values: Values, facts: Callable[[str], CheckpointFacts | None], **more: object) -> Values:
     """Return the page's plan for the values of a part's form; `asked` in it is the request to a server.
 
     facts: returns the facts of a checkpoint that the values name. more: further fields of the question. Raises

@@ -166,7 +166,7 @@ class Job:
                 self._holds = True
                 # uses a list, so that any() does not end before all networks are held
                 if any([network.hold() for network in self._networks]):
-                    seat.loaded()
+                    seat.extend_turn()
         self.since = services.turns.clock()
 
     def counter(self, kind: StepKind) -> Callable[[int, int], None]:

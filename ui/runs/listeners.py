@@ -57,14 +57,14 @@ class Listener:
             self._heard = now
         return now - self._heard > PATIENCE
 
-    async def comes(self) -> None:
+    async def wait_for_client(self) -> None:
         """Wait until the client connects. Raises NobodyListens after PATIENCE seconds."""
         while not self._is_here():
             if self.is_lost():
                 raise NobodyListens
             await asyncio.sleep(0.02)
 
-    async def hears(self, items: Iterator[Item], stop: Callable[[], None]) -> AsyncGenerator[Item, None]:
+    async def follow(self, items: Iterator[Item], stop: Callable[[], None]) -> AsyncGenerator[Item, None]:
         """Iterate in background threads while the client is connected. At the end, for any reason, call stop().
 
         Raises NobodyListens if no client was connected for PATIENCE seconds.

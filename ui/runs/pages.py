@@ -90,7 +90,7 @@ class Runs:
             raise Gone
         return job
 
-    def resumed(self, id: object) -> Job:
+    def find_readable(self, id: object) -> Job:
         """Return a run whose messages a page wants to read again. Raises Gone if they are no longer stored."""
         job = self.find(id)
         if not job.log.is_whole:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ui.machine.step_times import StepKind, StepTimes
-from ui.models.catalogue import named
+from ui.models.catalogue import log_name
 from ui.models.facts import facts_of
 from ui.runs.asked import Checkpoint
 from ui.runs.log import Values
@@ -108,7 +108,7 @@ class Computation(Generic[R, P]):
     def log(self, plan: P | None) -> Values:
         """Return data about the run for the server's log, without anything personal. plan: None if planning failed."""
         return {
-            "checkpoint": named(self.refs[0]),
+            "checkpoint": log_name(self.refs[0]),
             "sampler": getattr((plan or self).request, "sampler", None),
             "steps": round(sum(plan.steps.values())) if plan else 0,
             "images": self.images,

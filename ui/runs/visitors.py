@@ -20,7 +20,7 @@ NOBODY = Visitor(None, None)
 _visitor: ContextVar[Visitor] = ContextVar("visitor", default=NOBODY)
 
 
-def asks(name: str | None, host: str | None) -> Visitor:
+def note_visitor(name: str | None, host: str | None) -> Visitor:
     """Store the visitor of the current request, from the client's name and host, and return it."""
     asking = Visitor(name, neighbourhood(host or ""))
     _visitor.set(asking)

@@ -37,7 +37,7 @@ from ui.runs.jobs import Job
 from ui.runs.listeners import NOBODY, UNHEARD, UNHEARD_OF_ONE, Listener, NobodyListens
 from ui.runs.log import Message, Values
 from ui.runs.states import ENDED
-from ui.runs.visitors import asks, visitor
+from ui.runs.visitors import note_visitor, visitor
 from ui.serving import gradio_faults
 from ui.serving.connections import Server
 from ui.serving.gate import REQUESTS, unclear
@@ -115,7 +115,7 @@ class Api(gr.Server):
                     "the page's own server did not answer: a proxy stands before localhost "
                     "(set NO_PROXY=localhost,127.0.0.1)"
                 ) from None
-        gradio_faults.calm(self.get_blocks()._queue)
+        gradio_faults.fix_queue(self.get_blocks()._queue)
         return share_url
 
     def leave(self) -> None:
@@ -172,9 +172,9 @@ class Api(gr.Server):
         job = Job(computation, self.services, who.name, who.address)
         listener = Listener(lambda: self.events.is_heard(who.name))
         try:
-            with self.unheard.one(who.address):
-                await listener.comes()
-            async with aclosing(listener.hears(job.updates(), job.leave)) as updates:
+            with self.unheard.occupy(who.address):
+                await listener.wait_for_client()
+            async with aclosing(listener.follow(job.updates(), job.leave)) as updates:
                 async for update in updates:
                     if update.state in ENDED and update.state != "finished":
                         raise gr.Error(_why(update), print_exception=False)
@@ -229,7 +229,7 @@ def _with_parameters(
 
     async def called(request: gr.Request, *values: object) -> AsyncGenerator[object, None]:
         """Call the endpoint with named values, for the visitor of this request."""
-        asks(request.session_hash, request.client and request.client.host)
+        note_visitor(request.session_hash, request.client and request.client.host)
         async with aclosing(endpoint(dict(zip(defaults, values, strict=True)))) as items:
             async for item in items:
                 yield item

@@ -126,7 +126,7 @@ class Gate:
                 return await _answer(send, 200, self._events.read())
             self._check(asked)
             is_file = asked.path.startswith("/kept/")
-            with self._requests.one(asked.address), self._files.one(asked.address) if is_file else nullcontext():
+            with self._requests.occupy(asked.address), self._files.occupy(asked.address) if is_file else nullcontext():
                 body = b""
                 if asked.method == "POST":
                     body = await _body(receive, MAX_REQUEST if asked.is_own else MAX_OTHER)

@@ -29,7 +29,7 @@ LOOKS = 0.02  # seconds between two checks for new events
 _STREAM = re.compile(r".*/gradio_api/(?:queue/data|call/(?:v2/)?\w+/(?P<event>[^/]+))/?")
 
 
-def calm(queue: Queue) -> None:
+def fix_queue(queue: Queue) -> None:
     """Reduce the load of gradio's queue, and let it survive events whose client has left.
 
     By default it checks for new events 1000 times per second, and 100 times for progress, which we never report. This

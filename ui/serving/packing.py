@@ -9,7 +9,7 @@ import numpy as np
 from ui.pictures.encoded import Encoded
 
 
-def packed(content: object) -> list[bytes | memoryview]:
+def pack(content: object) -> list[bytes | memoryview]:
     """Encode JSON whose leaves may be `Encoded` pictures or arrays of uint8 or float32. Return the pieces in order. No
     leaf is copied, because together they may take 30 MB.
 

@@ -13,7 +13,7 @@ from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES
 from ddpm_core.prediction import class_index, few
 from ddpm_core.samplers import DEFAULTS, OPTIONS, SWITCHES
 from ddpm_core.timesteps import suited_spacing
-from ui.forms.emoji import in_words
+from ui.forms.emoji import name_emoji
 from ui.forms.fields import (
     ANY,
     Choice,
@@ -26,7 +26,7 @@ from ui.forms.fields import (
     Switch,
     Whole,
     declare,
-    shown,
+    quote,
 )
 from ui.models.catalogue import EMBEDDED, usual_guidance
 from ui.models.form_options import QUICK, class_names, default_count, samplers, step_limits, variances
@@ -107,7 +107,7 @@ class Script(Request):
             return {}
         is_ours = self.checkpoint in EMBEDDED  # our models learned the names of emoji, not the characters
         words = {"prompts": self.prompt} | ({"negative": self.negative} if self.negative else {})
-        return {name: in_words(text) if is_ours else text for name, text in words.items()}
+        return {name: name_emoji(text) if is_ours else text for name, text in words.items()}
 
     def _class(self, model: ModelSpec) -> int | None:
         """Return the index of the class; None for any class. Raises ValueError if the model does not have it."""
@@ -119,7 +119,7 @@ class Script(Request):
             return class_index(model, self.label)
         except ValueError:
             names = few(class_names(model))
-            raise ValueError(f"This checkpoint has no class {shown(self.label)}: choose from {ANY}, {names}") from None
+            raise ValueError(f"This checkpoint has no class {quote(self.label)}: choose from {ANY}, {names}") from None
 
 
 class Scripted(Sampling):
@@ -141,7 +141,7 @@ class Scripted(Sampling):
             self.services, SamplingAsked(lanes=lanes, seeds=seeds, clip=clip, attention=False, touch=[])
         ).plan(models)
 
-    def shown(self, frame: Frame) -> object:
+    def result_of(self, frame: Frame) -> object:
         """Return the frame unchanged, because scripts get its numbers."""
         return frame
 
@@ -167,7 +167,7 @@ ROWS: dict[str, list[Values]] = {
 }
 
 
-def of_link(services: Services, part: str, values: Mapping[str, str]) -> Scripted:
+def run_of_link(services: Services, part: str, values: Mapping[str, str]) -> Scripted:
     """Return the run of a link to Watch, Compare or Grid. Raises ValueError if it is impossible."""
     first = Script.check(OF_FORMS[part] | {"checkpoint": services.first, **_set_by(values)})
     if part == "watch":

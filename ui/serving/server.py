@@ -56,13 +56,13 @@ from ui.runs.asked import unclear as unclear_request
 from ui.runs.listeners import in_thread
 from ui.runs.log import Gone, Values
 from ui.runs.pages import NotBegun, Runs
-from ui.runs.visitors import asks, visitor
+from ui.runs.visitors import note_visitor, visitor
 from ui.runs.words import page_words
 from ui.serving.connections import Server
 from ui.serving.gate import CROWDED, NAME, REQUESTS, REQUESTS_OF_ONE, Gate, unclear
 from ui.serving.origins import Origins, page_address
-from ui.serving.packing import packed
-from ui.serving.scripted import OF_FORMS, is_quick, of_link
+from ui.serving.packing import pack
+from ui.serving.scripted import OF_FORMS, is_quick, run_of_link
 
 if TYPE_CHECKING:
     from ui.serving.api import Api
@@ -161,14 +161,14 @@ class App(FastAPI):
             return HTMLResponse(web.text("login.html"))
         root = page_address(request, self.root_path)
         return HTMLResponse(
-            web.essay(figures.given(figures.here(), self._frame), f"{root}/preview.png", f"{root}/essay")
+            web.essay(figures.start_data(figures.served_models(), self._frame), f"{root}/preview.png", f"{root}/essay")
         )
 
     def _figure(self, request: Request) -> Response:
         """Return the page of one figure, or the login page if a login is needed."""
         if not self._admits(lambda: request.cookies):
             return HTMLResponse(web.text("login.html"))
-        return HTMLResponse(web.figure(figures.given(figures.here()), "essay"))
+        return HTMLResponse(web.figure(figures.start_data(figures.served_models()), "essay"))
 
     @property
     def _frame(self) -> str:
@@ -197,7 +197,7 @@ class App(FastAPI):
         part = values.get("tab", "" if "lesson" in values else "watch")
         if values and part in OF_FORMS and not self.locked:
             with suppress(ValueError, CheckpointError):
-                run = of_link(self.services, part, values)
+                run = run_of_link(self.services, part, values)
                 picture = preview(run, self.services) if is_quick(run) else None
         return Response(picture or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
 
@@ -221,12 +221,12 @@ class App(FastAPI):
 
     async def _asked(self, question: Question, request: Request) -> Response:
         """Answer a question of the page."""
-        who = asks(question.page, request.client and request.client.host)
+        who = note_visitor(question.page, request.client and request.client.host)
         what = question.part, question.what, question.values
         share = self.shares.setdefault(who.address or "", anyio.CapacityLimiter(QUESTIONS_OF_ONE))
         async with share:
             answer = await anyio.to_thread.run_sync(self.ask, *what, limiter=QUESTIONS)
-        return Response(b"".join(packed(answer)), media_type=BYTES)
+        return Response(b"".join(pack(answer)), media_type=BYTES)
 
     def ask(self, part: str, what: str, values: Values) -> object:
         """Return the answer to a question, or {error} with a sentence."""
@@ -291,7 +291,7 @@ class App(FastAPI):
 
     def _has_run(self, asked: Asked) -> RunHere:
         """Return whether the run ended because the app closed. Raises Gone if its messages are no longer stored."""
-        return {"closing": self.runs.resumed(asked.get("run")).log.state == "lost"}
+        return {"closing": self.runs.find_readable(asked.get("run")).log.state == "lost"}
 
     def _stop(self, asked: Asked) -> Nothing:
         """Stop a run. Raises Gone if it is no longer stored."""
@@ -301,7 +301,7 @@ class App(FastAPI):
     def _kept(self, run: str) -> Response:
         """Return a run's data for files: `Job.kept`, packed."""
         try:
-            pieces = packed(self.runs.find(run).kept())
+            pieces = pack(self.runs.find(run).kept())
         except ValueError as error:
             raise HTTPException(404, sentence(error)) from None
         headers = {"content-length": str(sum(map(len, pieces))), "cache-control": "no-store"}
@@ -317,12 +317,12 @@ class App(FastAPI):
         """Return the messages of a run as a stream, until it ends or the page closes the connection. The run is new and
         replaces the page's run of this part, or, with {resume: id}, it exists already.
         """
-        who = asks(asked.page, request.client and request.client.host)
+        who = note_visitor(asked.page, request.client and request.client.host)
         if asked.part not in self.parts:
             raise HTTPException(404, "There is no such part on this page")
         try:
             run = (
-                self.runs.resumed(asked.values["resume"])
+                self.runs.find_readable(asked.values["resume"])
                 if "resume" in asked.values
                 else self.runs.begin(asked.part, asked.values, asked.page, who.address, (asked.load, asked.number))
             )
@@ -335,7 +335,7 @@ class App(FastAPI):
             from ui.serving.gradio_faults import tell_spaces
 
             tell_spaces(request)
-        content = in_thread(b"".join(packed(message)) for message in messages)
+        content = in_thread(b"".join(pack(message)) for message in messages)
         return StreamingResponse(content, headers=LIVE, media_type=BYTES)
 
 

@@ -104,7 +104,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
         given["known"] = {name: value for name, value in first.items() if name != "examples"}
     given["knowledge"] = _write_knowledge(out, app, given, hub, {ref: known for ref, (_, known) in models.items()})
     here = out / "web" / web.version()
-    for name, file in web.served().items():
+    for name, file in web.list_files().items():
         _copy(file, here / name)
     for name, text in scripts(CLIENT).items():
         _write(here / name, text)
@@ -156,7 +156,7 @@ def _write_essay(out: Path, models: Mapping[str, Mapping[str, Sequence[int | str
         for ref in figures.REFS
         if ref in models
     }
-    given = figures.given(own, FRAME)
+    given = figures.start_data(own, FRAME)
     _write_page(out / ESSAY, web.essay(given, preview, address and f"{address}{ESSAY}"))
     _write_page(out / FRAME, web.figure(given, ESSAY))
     _write(out / MODULE, FIGURE.format(given=_compact(given)[1:-1], version=web.version()))

@@ -42,7 +42,7 @@ def text(name: str) -> str:
 
 
 @cache
-def served() -> dict[str, Path]:
+def list_files() -> dict[str, Path]:
     """Return the files that are sent to browsers unchanged, by their paths in ui/web, and the training digits."""
     found = (file for file in FILES.rglob("*") if file.suffix in TYPES and "node_modules" not in file.parts)
     return {
@@ -68,7 +68,7 @@ def version() -> str:
     """Return a hash of all files. It is part of their URLs, so that browsers can cache them for ever."""
     digest = hashlib.sha256(style().encode())
     made = {name: FILES / name for name in (*scripts.modules(), "scripts.py")}
-    for name, file in (served() | made).items():
+    for name, file in (list_files() | made).items():
         digest.update(name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -82,7 +82,7 @@ def page(given: Mapping[str, object], preview: str, address: str = "", essay: st
     """
     first = {STYLE: "stylesheet", scripts.PAGE: "modulepreload", scripts.COMMON: "modulepreload"}
     links = "\n".join(f'<link rel="{kind}" href="web/{version()}/{name}">' for name, kind in first.items())
-    return _filled("index.html", given, preview, address, essay).replace("<!-- first -->", links)
+    return _fill("index.html", given, preview, address, essay).replace("<!-- first -->", links)
 
 
 def essay(given: Mapping[str, object], preview: str, address: str = "") -> str:
@@ -92,17 +92,17 @@ def essay(given: Mapping[str, object], preview: str, address: str = "") -> str:
     """
     style = re.sub(scripts.REMARK, "", text("essay/essay.css"))
     links = [f'<link rel="modulepreload" href="web/{version()}/{name}">' for name in scripts.first_of_essay()]
-    filled = _filled("essay/essay.html", given, preview, address).replace("<!-- first -->", "\n".join(links))
+    filled = _fill("essay/essay.html", given, preview, address).replace("<!-- first -->", "\n".join(links))
     filled = filled.replace("<!-- style -->", f"<style>\n{style}</style>")
-    return STILL.sub(_still, filled)
+    return STILL.sub(_still_image, filled)
 
 
 def figure(given: Mapping[str, object], essay: str) -> str:
     """Return the HTML of a page that shows one figure, for embedding in other sites. essay: URL of the essay."""
-    return _filled("essay/figure.html", given, essay=essay)
+    return _fill("essay/figure.html", given, essay=essay)
 
 
-def _filled(name: str, given: Mapping[str, object], preview: str = "", address: str = "", essay: str = "") -> str:
+def _fill(name: str, given: Mapping[str, object], preview: str = "", address: str = "", essay: str = "") -> str:
     """Return an HTML file with its placeholders filled. given: the data for its modules. preview, address, essay: URLs
     as in `page`.
     """
@@ -114,7 +114,7 @@ def _filled(name: str, given: Mapping[str, object], preview: str = "", address: 
     return filled.replace('"GIVEN"', content)
 
 
-def _still(found: re.Match[str]) -> str:
+def _still_image(found: re.Match[str]) -> str:
     """Return the HTML of the picture that a figure shows until it starts; "" if there is none. found: a
     match of STILL.
     """
@@ -150,7 +150,7 @@ def policy(page: bytes, *connect: str) -> str:
     return "; ".join(rules)
 
 
-def compressed(answer: Response, request: Request) -> Response:
+def compress(answer: Response, request: Request) -> Response:
     """Compress a response by gzip if the browser accepts that, and return it."""
     if "gzip" in request.headers.get("accept-encoding", ""):
         answer.body = gzip.compress(answer.body, 6)
@@ -170,7 +170,7 @@ def routes(app: FastAPI, pages: Mapping[str, Callable[[Request], Response]]) -> 
             answer = make(request)
             answer.headers["cache-control"] = "no-store"
             answer.headers["content-security-policy"] = policy(bytes(answer.body))
-            return compressed(answer, request)
+            return compress(answer, request)
 
         app.add_api_route(path, page, methods=["GET", "HEAD"], response_model=None)
 
@@ -179,15 +179,15 @@ def routes(app: FastAPI, pages: Mapping[str, Callable[[Request], Response]]) -> 
         # A page of an older version still gets the file, but must not cache it under the URL of the old version.
         headers = {"cache-control": "public, max-age=31536000, immutable" if asked == version() else "no-store"}
         if name == STYLE:
-            return compressed(Response(style(), media_type="text/css", headers=headers), request)
+            return compress(Response(style(), media_type="text/css", headers=headers), request)
         if name in scripts.scripts(CLIENT):
-            return compressed(Response(scripts.scripts(CLIENT)[name], media_type=SCRIPT, headers=headers), request)
-        path = served().get(name)
+            return compress(Response(scripts.scripts(CLIENT)[name], media_type=SCRIPT, headers=headers), request)
+        path = list_files().get(name)
         if path is None:
             raise HTTPException(404)
         kind = TYPES[path.suffix]
         if path.suffix in COMPRESSIBLE:
-            return compressed(Response(path.read_bytes(), media_type=kind, headers=headers), request)
+            return compress(Response(path.read_bytes(), media_type=kind, headers=headers), request)
         return FileResponse(path, media_type=kind, headers=headers)
 
     def manifest() -> Response:

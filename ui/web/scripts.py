@@ -73,7 +73,7 @@ def resolve_all(name: str, path: str) -> list[str]:
     return [path] if "$" not in path else [one for one in modules() if re.fullmatch(pattern, one)]
 
 
-def imported(*names: str, later: bool = False) -> list[str]:
+def imports_of(*names: str, later: bool = False) -> list[str]:
     """Return these modules and all that they import, directly or indirectly. Each comes after those that it imports.
 
     later: whether to include modules that they import with `import()`.
@@ -99,10 +99,10 @@ def imported(*names: str, later: bool = False) -> list[str]:
 @cache
 def scripts(client: str) -> dict[str, str]:
     """Return the text of each JavaScript file of the page, by path. client: the path of the client's module."""
-    page, worker = imported(*FIRST, client, ENTRY), imported(*FIRST_RUN, WORKER)
+    page, worker = imports_of(*FIRST, client, ENTRY), imports_of(*FIRST_RUN, WORKER)
     # Files outside of the bundles may be loaded by both the page and the worker. So bundled modules that both can need
     # are in common.js.
-    both = set(imported(*page, later=True)) & set(imported(WORKER, later=True))
+    both = set(imports_of(*page, later=True)) & set(imports_of(WORKER, later=True))
     bundles = {
         COMMON: [name for name in dict.fromkeys(page + worker) if name in both],
         PAGE: [name for name in page if name not in both],
@@ -120,23 +120,23 @@ def figures() -> dict[str, str]:
     """Return the text of each file that the essay and other sites need, by its path."""
     files: dict[str, str] = {}
     for file, module in ALONE.items():
-        inside, folder = frozenset(imported(module)), f"{file.removesuffix('.js')}/"
-        text = hold(imported(module), file, inside) + f'$need("{module}");\n'
+        inside, folder = frozenset(imports_of(module)), f"{file.removesuffix('.js')}/"
+        text = hold(imports_of(module), file, inside) + f'$need("{module}");\n'
         files[file] = RUNTIME.replace("FOLDER", posixpath.basename(folder[:-1]) + "/") + text
-        for name in imported(module, later=True):
+        for name in imports_of(module, later=True):
             if name not in inside:
                 files[folder + name] = with_runtime(folder + name, link(name, folder + name, inside), file)
     # WebKit runs the first module of a worker twice if another module imports it, so this module contains no other
     # code.
     files[DOOR] = 'import "./worker/all.js";\n'
-    inside = frozenset(imported(ALONE[FIGURES]))
+    inside = frozenset(imports_of(ALONE[FIGURES]))
     return files | {name: with_runtime(name, link(name, name, inside), FIGURES) for name in PAGES}
 
 
 def first_of_essay() -> list[str]:
     """Return the files that the first figures of the essay need, so that the browser can preload them."""
-    inside = imported(ALONE[FIGURES])
-    later = [name for name in imported(*FIRST_FIGURES) if name not in inside]
+    inside = imports_of(ALONE[FIGURES])
+    later = [name for name in imports_of(*FIRST_FIGURES) if name not in inside]
     return [FIGURES, *(f"{FIGURES.removesuffix('.js')}/{name}" for name in later)]
 
 
@@ -160,14 +160,14 @@ def function_body(text: str) -> str:
 def link(name: str, file: str, inside: frozenset[str]) -> str:
     """Return the text of a module for a file. Imports of bundled modules (`inside`) become calls of $need and $load."""
 
-    def taken(found: re.Match[str]) -> str:
+    def replace_import(found: re.Match[str]) -> str:
         """Replace the import of a bundled module by a call of $need."""
         names, path = found[1].replace(" as ", ": "), resolve(name, found[2])
         return f'const {{{names}}} = $need("{path}");' if path in inside else found[0]
 
     text = LATER.sub(lambda found: f"$load({found[1]}{resolve(name, found[2])}{found[1]})", module(name))
     here = f'new URL("{relative(name, file)}", import.meta.url)'
-    return IMPORT.sub(taken, text if name == file else text.replace("import.meta.url", here))
+    return IMPORT.sub(replace_import, text if name == file else text.replace("import.meta.url", here))
 
 
 def relative(name: str, file: str) -> str:

@@ -43,7 +43,7 @@
  * @property {Ask} ask
  * @property {(order: Order | Resumed, take: (message: RunMessage<any>) => void, lost: (why: string) => void) => () => void} run
  * starts a run. take: called with each message. lost: called with the reason if the connection breaks or the run is refused. Returns a function that ends the messages
- * @property {(refs: string[], fetch?: boolean) => void} [near] loads checkpoints of which a run is likely. fetch:
+ * @property {(refs: string[], fetch?: boolean) => void} [preload] loads checkpoints that a run will probably need. fetch:
  * also those that must be downloaded, if there is much memory. Undefined for a server, which has them loaded
  * @property {(run: string | null) => Promise<any>} kept returns the data for the files of a run: `Kept` of files/file.d.ts, or a Refusal
  * @property {Item[]} items entries that this client adds to the menu Share

@@ -67,11 +67,11 @@ export class Sketches {
     const [values, sketch] = [Object.fromEntries(found), this.#newest];
     const { auto, seconds, error } = /** @type {any} */ (await page.knowledge.describe(panel.part, values));
     if (sketch !== this.#newest) return;
-    const { near } = page.client;
-    const isQuick = near ? seconds !== null && seconds < LONGEST : auto !== false; // a server loads it at once
+    const { preload } = page.client;
+    const isQuick = preload ? seconds !== null && seconds < LONGEST : auto !== false; // a server loads it at once
     if (isQuick) return this.#draw(values, sketch);
-    if (!near || !this.#byHand || error !== undefined || seconds !== null || clock.now() > until) return;
-    near([String(values.checkpoint)], true);
+    if (!preload || !this.#byHand || error !== undefined || seconds !== null || clock.now() > until) return;
+    preload([String(values.checkpoint)], true);
     this.#timer = clock.set(() => this.#ask(until), AGAIN);
   }
 

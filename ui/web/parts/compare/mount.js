@@ -74,7 +74,7 @@ class Compare {
   /** @param {Values} values */
   finish(values) {
     this.past.add(this.part, values);
-    this.presets.time();
+    this.presets.showTimes();
     return this.player.outcome();
   }
 

@@ -180,7 +180,7 @@ class Watch {
   /** @param {Values} values */
   finish(values) {
     this.past.add(this.part, values);
-    this.tries.time();
+    this.tries.showTimes();
     return this.player.outcome();
   }
 

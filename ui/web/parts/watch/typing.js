@@ -223,14 +223,14 @@ export class Typing {
    * @param {Values} values @returns {Promise<Values | null>}
    */
   async #drawn(values) {
-    const { near } = this.page.client;
+    const { preload } = this.page.client;
     const student = this.#student(values);
-    if (student && (!near || this.#quick.has(values.checkpoint))) {
+    if (student && (!preload || this.#quick.has(values.checkpoint))) {
       const { auto } = await this.#described(student);
-      if (auto || (auto === null && !near)) return student;
+      if (auto || (auto === null && !preload)) return student;
     }
     if (!(await this.#may(values))) return null;
-    if (student && this.#quick.has(values.checkpoint)) near?.([student.checkpoint], true);
+    if (student && this.#quick.has(values.checkpoint)) preload?.([student.checkpoint], true);
     return values;
   }
 
