@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# must come first: it exits with a clear message if this version of Python is too old
+# This import must come first: it exits with a clear message if this version of Python is too old.
 import ddpm_core.python_versions  # noqa: F401
 
 # isort: split
@@ -100,7 +100,7 @@ def serve(flags: Flags) -> None:
         from ui.machine.limits import ServerLimits
 
         gc.freeze()
-    # everybody who can reach this machine can open the page
+    # without a password, everybody who can reach this machine can open the page
     is_open = not (_is_here(host) or login or flags.trust_network)
     public = flags.share or space or is_open
     if flags.log_json:

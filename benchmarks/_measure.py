@@ -18,7 +18,7 @@ import torch.nn.functional as F
 
 from train.common.machine import machine, package_version
 
-LUCIDRAINS = "denoising-diffusion-pytorch"  # a package that our requirements don't include
+LUCIDRAINS = "denoising-diffusion-pytorch"  # lucidrains' package, which our requirements don't include
 Row = dict[str, Any]  # a row of a table: the value of each column
 PACKAGES = ("torch", "diffusers", "openvino", LUCIDRAINS, "accelerate")
 
@@ -151,6 +151,6 @@ def peak_resident() -> int:
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
     except OSError:
-        import resource  # for macOS; on Linux its value would begin with the parent's memory
+        import resource  # only for macOS: on Linux, ru_maxrss also covers the parent process before the fork
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

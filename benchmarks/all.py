@@ -172,7 +172,7 @@ def main(arguments: Sequence[str]) -> None:
         parser.error(f"--out: there is no folder {options.out.parent}")
     if options.quick and options.out == ROOT / "docs/performance.md":
         parser.error("--quick measures nothing for docs/performance.md: give another file with --out")
-    installed(["lucidrains"])  # prints once that lucidrains is missing
+    installed(["lucidrains"])  # prints a sentence if lucidrains is missing
     began, failed = time.monotonic(), dict[str, str]()
     done = 0.0
     left = total = sum(JOBS[name].minutes for name in options.only)

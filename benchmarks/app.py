@@ -35,8 +35,9 @@ if TYPE_CHECKING:  # optional: without it, the page is not measured
     from playwright.sync_api import Browser
 
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-RUNS = {"1 image": (1, 50), "4 images": (4, 50), "4 images, 500 steps": (4, 500)}  # [images, steps]
-SEED, VARIANCE = defaults.SEED, "beta_tilde"  # the page's first values
+# for each name: (number of images, number of steps)
+RUNS = {"1 image": (1, 50), "4 images": (4, 50), "4 images, 500 steps": (4, 500)}
+SEED, VARIANCE = defaults.SEED, "beta_tilde"  # the seed and the variance with which the page opens
 
 # Runs in the page: press Run, and return the milliseconds until the first and the last frame.
 CLICK = """() => new Promise((done) => {
@@ -85,7 +86,7 @@ def measure_job(rounds: int) -> Iterator[dict]:
     services = build().services
     model = services.models.get(defaults.CHECKPOINT)
     for name, run in RUNS.items():
-        seconds(run_sampler, model, run)  # warm-up, like the next line
+        seconds(run_sampler, model, run)  # this line and the next one warm up and are not counted
         seconds(run_job, services, run)
         pairs = [(seconds(run_sampler, model, run), seconds(run_job, services, run)) for _ in range(rounds)]
         yield {"job": name, "bare_seconds": statistics.median(pair[0] for pair in pairs)} | {
@@ -132,7 +133,7 @@ def measure_runs(chromium: Browser, rounds: int) -> Iterator[dict]:
             page.goto(f"{url}?steps={run[1]}&count={run[0]}&seed={SEED}")
             page.wait_for_selector("html[data-ready=true]")
             page.wait_for_selector(".part-watch[data-ready=true]")
-            seconds(run_sampler, model, run)  # warm-up, like the next line
+            seconds(run_sampler, model, run)  # this line and the next one warm up and are not counted
             page.evaluate(CLICK)
             first, ratios, alone = [], [], []
             for _ in range(rounds):

@@ -263,7 +263,8 @@ def main(arguments: list[str]) -> None:
                 rows.append(row)
                 print(row, flush=True)
                 told = [*page, *title, *table(rows), "", f"{time.monotonic() - began:.0f} s after the start.", ""]
-                options.out.write_text("\n".join(told), encoding="utf-8")  # written now, in case the process ends here
+                # written after each row, so that the page exists even if the process ends early
+                options.out.write_text("\n".join(told), encoding="utf-8")
             page = told
 
 

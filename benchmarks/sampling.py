@@ -189,7 +189,7 @@ def measure(
         pipes[who], theirs = context.Pipe()
         arguments = (name, batch, who, str(device), options.cpu_time, theirs)
         context.Process(target=_contender, args=arguments, daemon=True).start()
-        theirs.close()  # recv() then fails, instead of waiting, if the contender fails
+        theirs.close()  # so that recv() fails, instead of waiting for ever, if the contender fails
         pipes[who].recv()
     times: dict[str, list[float]] = {who: [] for who in pipes}
     end = time.perf_counter() + options.seconds
@@ -257,7 +257,7 @@ def main(arguments: list[str]) -> None:
     for configuration in options.only:
         name, batch = CONFIGURATIONS[configuration]
         times, memory = measure(name, batch, device, options)
-        # milliseconds at the peak speed
+        # milliseconds per step at the machine's peak speed
         work = batch * network_cost(dict(network(name).config)).flop / max(peaks.values()) / 1e6
         rows: list[Row] = []
         for who, ms in times.items():
@@ -269,7 +269,7 @@ def main(arguments: list[str]) -> None:
                 "contender": who,
                 "ms_per_step": median,
                 "ms_per_step_best": min(ms),
-                "images_per_second": batch / median,  # images of 1000 steps
+                "images_per_second": batch / median,  # for runs of 1000 steps
                 "share_of_peak": work / median,
                 "ratio": ratio,
                 "ratio_quartiles": [low, high],

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 import ddpm_core
 from benchmarks._measure import describe
 
-SIDE, GAP, LINE = 128, 16, 17  # pixels
+SIDE, GAP, LINE = 128, 16, 17  # pixels: the SIDE of a picture, the GAP between pictures, the height of a LINE of text
 WORDS = "a red apple"
 TWENTY: dict[str, Any] = {"steps": 20, "sampler": "ddim", "spacing": "trailing", "guidance": 3}
 DRAWN: list[tuple[str, str, dict[str, Any]]] = [

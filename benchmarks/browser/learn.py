@@ -56,7 +56,7 @@ DRAWINGS = ROOT / "tests/page/drawings.json"  # twenty drawings of each kind, ea
 BATCHES, TURN = (8, 32), 64  # BATCHES: images at once; TURN: images in each turn
 EVERY, ASKED = 1280, 200  # EVERY: images between two tests; ASKED: digits in a test
 WAY = digits.Way("ddim:10:trailing")  # the settings with which the page draws its samples
-ENOUGH = 0.9  # share of right digits at which the training ends
+ENOUGH = 0.9  # share of right digits at which the training stops
 COLUMNS, LARGER = 6, 4  # COLUMNS: of a sheet; LARGER: factor by which its pictures are enlarged
 # Matches the files that only a training needs, by their paths.
 TRAINING = re.compile(
@@ -218,7 +218,7 @@ def learn_digits(page: Page, limit: int, out: Path) -> Iterator[Row]:
 def learn_drawings(page: Page, limit: int, out: Path) -> Iterator[Row]:
     """Learn the drawings of each kind, and yield the rows."""
     for what, drawings in json.loads(DRAWINGS.read_text("utf-8")).items():
-        page.reload()  # ends the workers of the previous kind
+        page.reload()  # reloading ends the workers of the previous kind
         yield from learn_kind(page, what, [[line] for line in drawings], limit, out)
 
 
@@ -257,7 +257,7 @@ def measure_downloads(browser: Browser, page: Page) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as temporary:
         write(Path(temporary, "lab"), ["mnist-tiny"])
         with serve_folder(Path(temporary)) as (address, _):
-            # the service worker would download files for offline use
+            # blocked, because the service worker would download files for offline use
             context = browser.new_context(service_workers="block")
             asked: set[str] = set()
             context.on("request", lambda request: asked.add(request.url.removeprefix(address).split("?")[0]))

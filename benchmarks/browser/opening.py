@@ -36,18 +36,19 @@ from ui.static.folder import write
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-MODELS = ["mnist-tiny", "cifar10-tiny", "emoji-tiny"]  # the page loads the first one
+MODELS = ["mnist-tiny", "cifar10-tiny", "emoji-tiny"]  # models in the folder; the page starts with the first one
 RUN = ".part-watch[data-described] .run:enabled"
 # Runs in the page: return the milliseconds until an element exists. (The page's policy forbids wait_for_function.)
 THERE = """(selector) => new Promise((done) => {
   const look = () => (document.querySelector(selector) ? done(performance.now()) : requestAnimationFrame(look));
   look();
 })"""
-LONG = 50  # milliseconds
+LONG = 50  # milliseconds; longer tasks of the main thread are counted
 PLAYED = 6000  # milliseconds after the end of a run, within which it is played
 DRAWN = ".early[data-drawn], .ddpm-player[data-k]:not([data-k='0'])"
-LATENCY, BANDWIDTH, SLOWDOWN, PIECE = 0.15, 200e3, 4, 4096  # for --slow: seconds, bytes per second, factor, bytes
-LATER = "sw.js"  # requested when the page has what it needs; downloads the files for offline use
+# conditions of --slow: LATENCY in seconds, BANDWIDTH in bytes per second, SLOWDOWN as a factor, PIECE in bytes
+LATENCY, BANDWIDTH, SLOWDOWN, PIECE = 0.15, 200e3, 4, 4096
+LATER = "sw.js"  # the service worker; files that are sent after it are for offline use and don't count
 
 
 @functools.cache
@@ -76,7 +77,7 @@ class Compressed(http.server.SimpleHTTPRequestHandler):
             "content-type": self.guess_type(str(path)),
             "content-encoding": "gzip",
             "content-length": str(len(content)),
-            "cache-control": "max-age=600",  # as on GitHub Pages
+            "cache-control": "max-age=600",  # the caching time of GitHub Pages
         }.items():
             self.send_header(name, value)
         if not self.slow:
@@ -167,11 +168,11 @@ def _tasks(events: list[dict[str, Any]]) -> list[tuple[float, float]]:
     thread = itemgetter("pid", "tid")
     mains = {thread(e) for e in events if e["name"] == "thread_name" and e["args"]["name"] == "CrRendererMain"}
     layouts = Counter(thread(e) for e in events if e["name"] == "Layout")
-    main = max(mains, key=lambda one: layouts[one])  # the visible page has the most layouts
+    main = max(mains, key=lambda one: layouts[one])  # the main thread of the visible page does the most layouts
     runs = [e for e in events if thread(e) == main and e["name"].endswith("RunTask") and "dur" in e]
     tasks, end = [], 0.0
     for e in sorted(runs, key=lambda e: (e["ts"], -e["dur"])):
-        if e["ts"] >= end:  # skips tasks inside the previous one
+        if e["ts"] >= end:  # skips tasks that are part of the previous task
             end = e["ts"] + e["dur"]
             tasks.append((e["dur"] / 1000, e.get("tdur", 0) / 1000))
     return tasks

@@ -35,7 +35,7 @@ from train.data.sample import ImageSample
 from train.evaluate.features import INCEPTION, open_extractor, reference, score
 
 Score = Callable[[np.ndarray], float]  # takes images, uint8 (N, H, W, C); a lower score is better
-Contenders = Mapping[tuple[str, str], Contender]  # by library and checkpoint
+Contenders = Mapping[tuple[str, str], Contender]  # the contender for each (library, checkpoint)
 
 BATCH = 50  # images that are sampled at once for a score
 

@@ -163,7 +163,7 @@ class Elsewhere:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(library, checkpoint, theirs), daemon=True)
         self._process.start()
-        theirs.close()  # recv() then fails, instead of waiting, if the contender fails
+        theirs.close()  # so that recv() fails, instead of waiting for ever, if the contender fails
 
     def about(self) -> dict[str, int]:
         """Ask the process for `Contender.about`."""
@@ -204,7 +204,7 @@ def _serve(library: str, checkpoint: str, pipe: Any) -> None:
         contender: Contender | Exception = LIBRARIES[library](checkpoint)
     except (ddpm_core.CheckpointError, ValueError) as error:
         contender = error
-    with suppress(EOFError, KeyboardInterrupt):  # the benchmark has ended
+    with suppress(EOFError, KeyboardInterrupt):  # raised when the benchmark has ended
         while True:
             what, arguments = pipe.recv()
             pipe.send(contender if isinstance(contender, Exception) else getattr(contender, what)(*arguments))

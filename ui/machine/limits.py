@@ -41,7 +41,7 @@ class Places:
 
     def __init__(self, sentence: str, most: int, of_one: int):
         self.most, self.of_one = most, of_one
-        self.of: Counter[str | None] = Counter()  # current number for each address
+        self.of: Counter[str | None] = Counter()  # number of occupied places for each address
         self._sentence = sentence
 
     @contextmanager

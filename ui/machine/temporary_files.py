@@ -87,7 +87,7 @@ def _remove_left_behind(base: Path) -> None:
 def _restore(folder: Path) -> None:
     """Create and lock the folder again if another program has deleted it."""
     hold = _own.get(folder.name)
-    gone = hold is not None and os.fstat(hold).st_nlink == 0  # true also if a new folder has its name
+    gone = hold is not None and os.fstat(hold).st_nlink == 0  # also true if another folder with this name exists now
     if folder.is_dir() and not gone:
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -190,7 +190,7 @@ class Sweeper:
                     break
         for place, folders, _ in os.walk(self._folder, topdown=False):
             for folder in (os.path.join(place, name) for name in folders):
-                with suppress(OSError):  # the folder is not empty
+                with suppress(OSError):  # os.rmdir raises OSError if the folder is not empty
                     # another thread may be about to write into a newer folder
                     if now - os.stat(folder).st_mtime > EVERY:
                         os.rmdir(folder)

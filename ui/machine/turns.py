@@ -73,7 +73,7 @@ class Seat:
         """seconds of all its turns until `charged`"""
         self._line = line
         self._news = threading.Event()
-        self.wake = self._news.set  # lets `wait_for_turn` call check() at once
+        self.wake = self._news.set  # `wake()` lets `wait_for_turn` call check() at once
 
     def wait_for_turn(self, check: Callable[[], None] = lambda: None) -> None:
         """End the current turn and wait for the next one. check() is called at least every REFRESH seconds and may
@@ -105,7 +105,7 @@ class Seat:
             return False
         with line.changed:
             line.charge(self)
-            self.ticket = next(line.tickets)  # gives it the place in the order of a new request
+            self.ticket = next(line.tickets)  # the ticket that a new request would get
             return any(line.order(other) < line.order(self) for other in line.sharing if other.ready)
 
     def seconds(self) -> float:
@@ -119,7 +119,9 @@ class Seat:
             begun = [one for one in line.sharing if one.begun]
             coming = sorted((one for one in line.sharing if not one.begun), key=line.order) + line.waiting()
             sharers, holder = len(begun) - self.begun, line.holder and line.holder.who
-            if self.begun:  # while this run computes its rest, each other run computes as much, or until its own end
+            # While this run computes the rest of its work, each other run computes the same amount, or less if it ends
+            # earlier.
+            if self.begun:
                 end = sum(min(one.work, self.work) for one in (begun + coming)[: line.active])
                 return Outlook(True, 0, sharers, 0.0, end if math.isfinite(end) else None, holder)
             if self not in coming:
@@ -160,8 +162,8 @@ class Turns:
         self.changed = threading.Condition()  # guards all attributes below
         self.tickets = count()
         self.holder: Seat | None = None
-        self.seats: list[Seat] = []  # in the order of arrival
-        self.sharing: list[Seat] = []  # the seats that take turns
+        self.seats: list[Seat] = []  # all seats in the order of arrival
+        self.sharing: list[Seat] = []  # the seats that take turns now
         self.used: dict[Hashable, float] = {}
         """seconds used by each share, for those that take turns and those that have used more than them"""
 
@@ -291,7 +293,8 @@ class Turns:
             turns = sum(one.turn_seconds for one in before)
             if self.holder:
                 late = self.clock() - self.holder.since - (turn := self.holder.turn_seconds)
-                turns += math.inf if late > turn else max(0.0, -late)  # its steps have become slower than measured
+                # infinite, because the holder's steps have become slower than measured
+                turns += math.inf if late > turn else max(0.0, -late)
             return turns
         seconds, works = 0.0, [one.work for one in (*begun, *before)]
         while len(works) >= self.active:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # imports torch, which must be imported after `prepare`
 # seconds; a visitor without an account has 120 s a day, and ZeroGPU charges 1.5 times the time of a Blackwell GPU
 MOST = 80
 START = 15.0  # seconds until a process has the GPU and its weights
-STEP = 0.03  # least seconds of one evaluation
+STEP = 0.03  # minimum seconds of one evaluation
 SPEED = 5e12  # FLOP/s that a U-Net reaches at least on the GPU; a guess, as it was never measured on ZeroGPU
 
 Arguments = dict[str, Any]  # arguments of `ddpm_core.trajectory`, which checks them
@@ -75,7 +75,7 @@ on_gpu: Callable[..., Iterator[tuple[int, ddpm_core.Step]]] | None = None
 """`_steps`, to be run on the GPU; None without ZeroGPU"""
 # The package `spaces` reports every error of the GPU process as a "ZeroGPU worker error", whose text is the error's
 # class. It also reports this when it kills the process because its time is over.
-_REFUSALS = ("quota", "credits", "queue", "duration")  # words in the titles of refusals
+_REFUSALS = ("quota", "credits", "queue", "duration")  # words in the titles of errors that refuse GPU time
 _KILLED = "GPU task aborted"
 
 

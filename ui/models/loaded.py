@@ -290,7 +290,7 @@ class Models:
         where = self.parse(ref)
         stamp = _stamp(where)
         here = snapshots.here(where) if where.kind == "hub" else None
-        # with this exact revision, loading sends no request to the Hub
+        # a known revision, so that loading sends no request to the Hub
         exact = replace(where, revision=here.commit) if here else where
         model = ddpm_core.load(exact, device=self.device)
         if exact is not where and model.source:
@@ -373,7 +373,7 @@ class Models:
         if found is None:
             return None
         source = Source(str(found.ref), found.ref.name, found.commit, folder=found.folder)
-        beside = filter(Path.is_file, places(source, refs.ANALYTIC))  # the second place is in the user's cache
+        beside = filter(Path.is_file, places(source, refs.ANALYTIC))  # files beside the weights, or in the user's cache
         version = _versions([*(found.file(name) for name in found.layout.files), *beside])
         key = what, found.ref, found.folder
         with self._lock:

@@ -29,14 +29,14 @@ from ui.protocol import Asked, Followed, TrainQuestions
 from ui.runs.log import Values
 
 PROGRESS = "progress.jsonl"
-MOST_POINTS = 4000  # points of a curve; every second point of a longer curve is dropped, again and again until it fits
+MOST_POINTS = 4000  # maximum number of points; of a longer curve every second point is dropped, repeatedly
 MOST_GRIDS = 240
-GRIDS_AT_ONCE = 12  # grids in one answer
+GRIDS_AT_ONCE = 12  # maximum number of grids in one answer
 LARGEST = 200_000  # bytes; larger pictures are shrunk before they are sent
 LARGEST_SIDE = 640  # pixels of the longer side of shrunk pictures
-FRESH = 120.0  # seconds; a training that wrote something since is still running
+FRESH = 120.0  # seconds; a training that wrote something within this time is still running
 FOLLOWED = 8  # number of folders whose content the server remembers
-_LARGEST_NUMBER = sys.float_info.max  # whole numbers in JSON have no limit
+_LARGEST_NUMBER = sys.float_info.max  # JSON can contain larger whole numbers, which float() can't convert
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path = path
         self.version = 0
-        self._lock = threading.Lock()  # the same page may be open twice
+        self._lock = threading.Lock()  # two pages may follow the same training at the same time
         self._forget()
 
     def _forget(self) -> None:
@@ -252,7 +252,7 @@ class FollowPart(Part):
 
     def __init__(self, services: Services):
         super().__init__(services)
-        self.runs: OrderedDict[Path, RunFolder] = OrderedDict()  # the most recently used one is last
+        self.runs: OrderedDict[Path, RunFolder] = OrderedDict()  # ordered by use: the most recently used folder is last
         self._lock = threading.Lock()
         answers: TrainQuestions = {"follow": self._follow}
         self.answer(answers)

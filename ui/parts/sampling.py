@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 # Decoding a picture of 64 pixels takes as long as about one evaluation of emoji-trial's network (20 and 30 ms on one
 # core). Decoding one of 512 pixels takes as long as several steps of Stable Diffusion.
 DECODED = 128  # pixels per side; larger pictures are decoded only at the end, with previews until then
-MOMENTS = 25  # number of steps that are shown at most in a run of a latent model
-MODELS = 2  # models per run, as all of them are in memory at the same time
-STATES = 8e6  # bytes; a run whose states take more keeps none
-ALL_STATES = 100e6  # bytes of the kept states of all visitors, with their pictures
-VISITORS = 64  # number of visitors that can have kept states; even without pictures, each request takes memory
-SEEN = 16  # grey levels; a pixel differs visibly if the difference is larger
+MOMENTS = 25  # maximum number of steps that are shown in a run of a latent model
+MODELS = 2  # maximum number of models in a run, because all of them are in memory at the same time
+STATES = 8e6  # bytes; if the states of a run take more, none are kept
+ALL_STATES = 100e6  # bytes; limit for the kept states of all visitors, with their pictures
+VISITORS = 64  # maximum number of visitors with kept states, because even a run without pictures takes memory
+SEEN = 16  # grey levels; a larger difference of a pixel is visible
 
 
 class StateAsked(Asked):
@@ -179,7 +179,7 @@ class KeptStates:
     """
 
     def __init__(self):
-        self._of: dict[Hashable, States] = {}  # the oldest is first
+        self._of: dict[Hashable, States] = {}  # the states of each visitor, the oldest first
         self._lock = threading.Lock()
 
     def begin(self, plan: SamplingPlan, model: Model, work: Job, steps: int) -> States | None:

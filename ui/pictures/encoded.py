@@ -12,7 +12,7 @@ from ddpm_core import imaging
 from ddpm_core.imaging.image_files import WITH_ALPHA, open_picture
 from ui.web import FILES
 
-QUALITY = 80  # JPEG quality
+QUALITY = 80  # quality of JPEG files, 1..100
 LOSSLESS = 64  # pixels per side; smaller pictures are sent without loss, because single pixels are visible
 FRAME_BYTES = 18e6  # limit for all frames of a run that are sent to the page
 SETS = Path(__file__).parent / "test_sets"

@@ -28,7 +28,7 @@ from ui.serving.server import App, build
 from ui.web import FILES
 
 FOLDER = FILES / "parts"
-# WebP quality of parts with smooth or many pictures; the pictures of other parts are lossless
+# WebP quality of the parts whose pictures are smooth or many; other parts are lossless
 QUALITY = {"between": 80, "network": 80}
 TRAINING = (  # losses and times as in the page; batch and learning rate as in the preset's longer trainings
     *("--config", "mnist-tiny", "--data", "digits", "--prediction", "v", "--loss", "simple", "--times", "lognormal"),
@@ -37,7 +37,7 @@ TRAINING = (  # losses and times as in the page; batch and learning rate as in t
 )
 TRAIN_GRIDS = 12  # number of grids that are kept of the recorded training; the early ones are closer together
 TRAIN_POINTS = 120  # number of points in the curve of the recorded training
-TRAIN_QUALITY = 75  # WebP quality of the training's pictures, because lossless WebP does not make noise smaller
+TRAIN_QUALITY = 75  # WebP quality of the training's pictures, because lossless files of noise would be large
 WORDED = ("plan", "bits")  # results that the page's plan describes in words: ui/web/plans/plan.js
 GREYS = 16  # number of grey levels in Watch's noisy pictures; in noise the loss is invisible, and it halves the bytes
 

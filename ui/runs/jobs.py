@@ -57,7 +57,7 @@ class Job:
         self.plan: Plan | None = None  # None until its models are known
         # The computation determines the class. Only the computation uses more than `Recording` declares.
         self.recording: Any = Recording(None)
-        self.about: list[dict[str, str | None]] = []  # for each of refs: the revision of its weights, and the engine
+        self.about: list[dict[str, str | None]] = []  # for each checkpoint: the revision of its weights, and its engine
         self.notice = ""  # a sentence for the visitor during the run
         self.done: defaultdict[StepKind, float] = defaultdict(float)  # number of finished steps of each kind
         self.since: float | None = None  # start of the current step by `Turns.clock`; None before the first
@@ -157,7 +157,8 @@ class Job:
         if timed:
             watch = self._watches.setdefault(kind, Stopwatch(services.step_times, kind))
             watch.note(services.turns.clock() - (self.since or 0.0), steps)
-        if self._note_work(seat) > 1e-6:  # otherwise the run is finished, and its result counts in any case
+        # if no steps are left, the run is finished, and its result counts even after a stop
+        if self._note_work(seat) > 1e-6:
             self.log.check()
             services.limits.check_time(seat.seconds())
             if seat.must_yield():
@@ -198,7 +199,7 @@ class Job:
         if left is not None and self.since is not None:
             one = left / max(1, sum(self.plan.rest(self.done).values()))
             left -= min(services.turns.clock() - self.since, one)
-            left = left if left > 1e-6 else None  # None during a last step that takes longer than the others
+            left = left if left > 1e-6 else None  # unknown while a step takes longer than expected
         text = self.notice
         status: RunStatus | None = None if self.done else {"kind": "first"}
         if outlook and outlook.sharers:

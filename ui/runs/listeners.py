@@ -17,7 +17,7 @@ import anyio
 import anyio.to_thread
 
 PATIENCE = 5.0  # seconds for which a run continues without a client; a page that reloads reconnects within this time
-# how many runs of scripts can wait for their client at most: in all, and from one address
+# maximum number of scripts' runs that wait for their client: in all, and from one address
 UNHEARD, UNHEARD_OF_ONE = 128, 64
 NOBODY = "Too many runs have nobody listening ({}): wait a moment and try again"
 clock = time.monotonic

@@ -16,9 +16,9 @@ from ui.protocol import RunMessage, RunStatus, State
 from ui.runs.listeners import NobodyListens
 from ui.runs.states import ENDED, NEXT
 
-# least seconds between two messages, because each costs the server and the browser about 15 ms of a core
+# minimum seconds between two messages, because each costs the server and the browser about 15 ms of a core
 INTERVAL = 0.1
-HEARTBEAT = 0.5  # most seconds between two messages, to notice soon that a page was closed
+HEARTBEAT = 0.5  # maximum seconds between two messages, to notice soon that a page was closed
 
 GONE = "This run is no longer here: press Run again"
 
@@ -87,7 +87,8 @@ class RunLog:
         """
         self._updated, self._patience, self._clock = updated, patience, clock
         self._messages: list[Message] = []
-        self._said = self._written = Message("queued")  # the latest state, and the latest state that was sent
+        # _said: the latest state; _written: the latest state that a message contains
+        self._said = self._written = Message("queued")
         self.state: State = "queued"
         self.ended = False
         self.stopping = False  # whether the job must stop: it was stopped, or has ended

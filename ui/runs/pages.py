@@ -15,13 +15,13 @@ from ui.runs.jobs import Job
 from ui.runs.log import Gone, Message, Values
 from ui.runs.plans import Computation
 
-KEPT = 64  # ended runs whose results are stored
+KEPT = 64  # number of ended runs whose results are stored
 LOG_BYTES = 200e6  # bytes for the messages of ended runs, which a reloaded page reads again
 # bytes for the pictures of ended runs, which visitors can save; one run has at most about 40 MB
 RECORDING_BYTES = 500e6
 PAGES = 4096  # number of pairs of page and part whose newest run is remembered
 
-Number = tuple[str, int]  # number of a run: an id that changes when the page is reloaded, and a count
+Number = tuple[str, int]  # a page's numbering of its runs: (id that changes when the page is reloaded, count)
 
 
 class Requests(Protocol):
@@ -45,7 +45,7 @@ class Runs:
 
     def __init__(self, services: Services, parts: Mapping[str, Requests]):
         self._services, self._parts = services, parts
-        self._runs: dict[str, Job] = {}  # the oldest is first
+        self._runs: dict[str, Job] = {}  # all stored runs, the oldest first
         # for each (page, part): id and number of its newest run
         self._current: dict[tuple[str, str], tuple[str, Number | None]] = {}
 
@@ -63,7 +63,7 @@ class Runs:
         if number and newest and number[0] == newest[0] and number[1] < newest[1]:
             self._current[page, part] = last, newest
             raise NotBegun(Message("stopped", status={"kind": "replaced"}))
-        replaced = self._runs.pop(last, None)  # its messages are not needed any more
+        replaced = self._runs.pop(last, None)  # no page needs the replaced run any more
         if replaced:
             replaced.stop()
         self._current[page, part] = "", number

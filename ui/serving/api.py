@@ -63,7 +63,7 @@ class Api(gr.Server):
         # gradio's own route stores its first answer for everybody, although it contains the address at which the first
         # visitor opened the app.
         self.add_api_route("/gradio_api/info", lambda: self.get_blocks().get_api_info(), response_model=None)
-        # no limit in gradio's queue, because `Turns` limits and orders the runs
+        # gradio's queue gets no limit, because `Turns` limits and orders the runs
         for endpoint, result in ((self._sample, list[dict]), (self._trajectory, dict)):
             self.api(
                 _with_parameters(endpoint, services.first, result), name=endpoint.__name__[1:], concurrency_limit=None
@@ -94,7 +94,7 @@ class Api(gr.Server):
             self.sweeper.start()
             server.enter(app.router.lifespan_context(app))
             here(self)
-            return server.host, server.port, server.url, None  # without a server object, which gradio would close
+            return server.host, server.port, server.url, None  # None in place of the server, which gradio would close
 
         # ssr_mode: on Spaces gradio would start a server that renders pages in advance, which passes on only gradio's
         # own addresses. max_threads: events without a free place would wait without a message, so there is one for
@@ -102,7 +102,7 @@ class Api(gr.Server):
         options |= {"ssr_mode": False, "enable_monitoring": False, "run_history": False, "quiet": True}
         options |= {"state_session_capacity": SESSIONS, "max_threads": REQUESTS + 2 * UNHEARD}
         options |= {"app_kwargs": {"lifespan": self.events.forgetting}, "prevent_thread_lock": True}
-        # hides gradio's advice
+        # hides the advice that gradio prints
         with mock.patch("gradio.http_server.start_server", start_server), redirect_stdout(io.StringIO()):
             try:
                 # _frontend: gradio would check that the page is there and give up after 3 s, which is too short under
@@ -134,7 +134,7 @@ class Api(gr.Server):
         async with aclosing(self._frames(values)) as frames:
             async for plan, frame in frames:
                 last = (plan, frame) if frame else last
-                yield []  # lets gradio notice that the caller has left
+                yield []  # an empty item lets gradio notice that the caller has left
         assert last and last[1]
         yield await self._pictures(last[1].x, "x_0", last[0])
 

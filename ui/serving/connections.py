@@ -22,9 +22,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ui.runs.visitors import neighbourhood
 
 HEAD = 10.0  # seconds within which the head of a request must arrive
-OF_ONE = 256  # most connections from one address; a browser opens six
-MOST = 4096  # most connections in all, if the system allows twice as many open files
-AT_ONCE = 128  # most connections that wait to be accepted, which no other limit counts; uvicorn's default is 2048
+OF_ONE = 256  # maximum number of connections from one address; a browser opens six
+MOST = 4096  # maximum number of connections in all, if the system allows twice as many open files
+# maximum number of connections that wait to be accepted, which no other limit counts; uvicorn's default is 2048
+AT_ONCE = 128
 LAST = 0.5  # seconds for the server to end after it cancelled the current requests
 FILES = 65_536  # number of open files that the app requests from the system
 READS, LEAST = 10.0, 50_000  # READS: seconds within which a client must read at least LEAST bytes of a waiting response
@@ -116,7 +117,7 @@ class Connections:
     def __init__(self, most: int):
         self.most = most
         self.of: Counter[str | None] = Counter()  # number of connections of each address
-        # connections without a request, with the time since when
+        # connections without a request, and the time since which they wait
         self.waiting: OrderedDict[Connection, float] = OrderedDict()
         self.unread: dict[
             Connection, tuple[float, int]

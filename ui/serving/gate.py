@@ -31,14 +31,14 @@ from ui.serving.origins import Foreign, Origins
 
 MAX_REQUEST = 1 << 20  # bytes of a request of the page; two pictures of 256 × 256 need up to 0.53 MB
 MAX_OTHER = 1 << 16  # bytes of any other request; a script's has up to 42 kB
-VALUES = 25_000  # most values in a request; 20 drawings have 16,000. Parsing blocks the server for milliseconds
-MAX_PATH = 2000  # characters of the path, and of the query after the ?
-NAME = 100  # characters of the name that a client gives its session; the page's have about 70
-# most requests at the same time: in all, and from one address; a page has at most six
+VALUES = 25_000  # maximum number of values, as parsing blocks the server for milliseconds; 20 drawings have 16,000
+MAX_PATH = 2000  # maximum number of characters of the path, and of the query after the ?
+NAME = 100  # maximum number of characters of a session's name, which the client chooses; the page's have about 70
+# maximum number of requests at the same time: in all, and from one address; a page sends at most six
 REQUESTS, REQUESTS_OF_ONE = 1024, 128
 CROWDED = "There are too many requests at once ({}): try again in a moment"
-# Most responses of /kept at the same time: in all, and to one address. Each holds the pictures of a run until it is
-# sent, but most of these pictures are stored anyway (`RECORDING_BYTES` of ui/runs/pages.py).
+# Maximum number of responses of /kept at the same time: in all, and to one address. Each holds the pictures of a run
+# until it is sent, but most of these pictures are stored anyway (`RECORDING_BYTES` of ui/runs/pages.py).
 FILES, FILES_OF_ONE = 64, 16
 CROWDED_FILES = "There are too many files at once ({}): try again in a moment"
 PIECE = 10.0  # seconds within which the next piece of a request must arrive
@@ -203,7 +203,7 @@ class Gate:
                 log.info("gradio did not understand: %s %s", asked.method, asked.path, exc_info=True)
             else:
                 log.exception("a request failed: %s %s", asked.method, asked.path)
-            if not started:  # a response that has begun can only be broken off
+            if not started:  # if the response has begun, the connection is closed instead
                 await _answer(send, status, {"detail": sentence})
 
 

@@ -24,7 +24,7 @@ from starlette.types import Scope
 from ui.machine import zero_gpu
 from ui.runs.log import GONE
 
-GRACE = 10.0  # least seconds for which a script can still read an event that is over
+GRACE = 10.0  # minimum seconds for which a script can still read an event that is over
 LOOKS = 0.02  # seconds between two checks for new events
 _STREAM = re.compile(r".*/gradio_api/(?:queue/data|call/(?:v2/)?\w+/(?P<event>[^/]+))/?")
 

@@ -67,12 +67,12 @@ from ui.serving.scripted import OF_FORMS, is_quick, run_of_link
 if TYPE_CHECKING:
     from ui.serving.api import Api
 
-MOST_NAMES = 8  # number of names in one question about step times
-LAST = 0.5  # least seconds for the last responses when the app ends
+MOST_NAMES = 8  # maximum number of names in one question about step times
+LAST = 0.5  # minimum seconds for the last responses when the app ends
 QUESTIONS = anyio.CapacityLimiter(80)  # threads for questions of pages
 # threads for questions of one address; more questions wait. Most take milliseconds, so this suffices for a class
 QUESTIONS_OF_ONE = 4
-BYTES = "application/octet-stream"  # media type of `packing`
+BYTES = "application/octet-stream"  # media type of the bytes that `pack` returns
 # headers of a stream, so that no proxy delays its messages
 LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
@@ -425,7 +425,7 @@ def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
         time.sleep(0.05)
     stopped = services.turns.stop_all(end - time.monotonic())
     stopped = app.warmup.close(end - time.monotonic()) and stopped
-    while services.events.here and time.monotonic() < end:  # its last message is being sent
+    while services.events.here and time.monotonic() < end:  # the last message of a run is being sent
         time.sleep(0.05)
     if app.server is None:
         return stopped
