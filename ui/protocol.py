@@ -293,8 +293,8 @@ class ModelChoice(TypedDict):
     """A checkpoint in the page's list of models."""
 
     ref: str
-    label: NotRequired[str]  # name of the folder with which the app was started; only for that model
-    # here: on this machine. trained: the folder with which the app was started. hub: must be downloaded.
+    label: NotRequired[str]  # name that the visitor gave the model, or of the folder with which the app was started
+    # here: on this machine. trained: learned by the visitor, or the app's start folder. hub: must be downloaded.
     group: Literal["here", "trained", "hub"]
     data: str  # code of the training data if the model is on the Hub; "" if unknown
     ready: bool  # whether a visitor can choose it
@@ -471,7 +471,7 @@ class PaceAsked(TypedDict):
 class PaceOf(TypedDict):
     """The step time of one entry of `PaceAsked.refs`."""
 
-    seconds: list[tuple[int, int, float]]  # measured steps: (lanes, images per lane, seconds per step)
+    seconds: list[tuple[int, int, float]]  # measured steps: (number of lanes, images per evaluation, seconds per step)
     flop: float | None  # FLOP of one evaluation for one image; null if unknown
     download: int  # bytes that must be downloaded first
 

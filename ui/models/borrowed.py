@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 class Lender(Protocol):
     """The object that lends models: `Models` of loaded.py."""
 
-    def loaded(self, ref: str) -> Model | None: ...
+    def loaded(self, ref: str) -> Model | None:
+        """Return the model if it is in memory, else None."""
+        ...
 
-    def get(self, ref: str) -> Model: ...
+    def get(self, ref: str) -> Model:
+        """Return the model, loaded if necessary."""
+        ...
 
 
 class Changed(ValueError):

@@ -44,7 +44,9 @@ class Sized(Protocol):
     """A part of a model that can report its approximate memory, in bytes."""
 
     @property
-    def memory(self) -> int: ...
+    def memory(self) -> int:
+        """The approximate number of bytes that the part takes now."""
+        ...
 
 
 def _memory(model: Model) -> int:
@@ -251,6 +253,7 @@ class Models:
         """Return a function that raises Refused for downloads that are too large."""
 
         def allow(size: int, folder: Path) -> None:
+            """Raise Refused if the download is too large for the limits or the disk."""
             self.limits.check_download(self._name(ref), size, folder)
 
         return allow

@@ -267,9 +267,9 @@ export type Nothing = {
 /** A checkpoint in the page's list of models. */
 export type ModelChoice = {
   ref: string;
-  /** name of the folder with which the app was started; only for that model */
+  /** name that the visitor gave the model, or of the folder with which the app was started */
   label?: string;
-  /** here: on this machine. trained: the folder with which the app was started. hub: must be downloaded. */
+  /** here: on this machine. trained: learned by the visitor, or the app's start folder. hub: must be downloaded. */
   group: "here" | "trained" | "hub";
   /** code of the training data if the model is on the Hub; "" if unknown */
   data: string;
@@ -468,7 +468,7 @@ export type PaceAsked = {
 
 /** The step time of one entry of `PaceAsked.refs`. */
 export type PaceOf = {
-  /** measured steps: (lanes, images per lane, seconds per step) */
+  /** measured steps: (number of lanes, images per evaluation, seconds per step) */
   seconds: [number, number, number][];
   /** FLOP of one evaluation for one image; null if unknown */
   flop: number | null;
