@@ -18,6 +18,7 @@ import { watch } from "./watch/index.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { FieldForm } from "../form/form.js" */
+/** @import { Values } from "../messages/client.js" */
 /** @import { Plans } from "../run/knowledge.js" */
 
 /**
@@ -26,7 +27,9 @@ import { watch } from "./watch/index.js";
  * @property {string} [place] of the page's bar, one of PLACES of words/page.js; none: visitors do not open it
  * @property {string} [title] beside the other parts of its place
  * @property {FieldForm[]} [fields] of its form
+ * @property {(values: Values) => ShownFigure} [figure] returns the figure with the same content, which other sites can show
  */
+/** The attributes of a figure: its name, and the time t for some figures. @typedef {{ name: string, t?: string }} ShownFigure */
 /** The module of a part's folder that draws it. @typedef {{ mount(page: Page, part: string): Part | Promise<Part> }} Mount */
 
 /** By their names, which addresses and folders have, too. @type {Record<string, PagePart>} */
@@ -41,6 +44,9 @@ export const partsOf = (place) =>
   Object.fromEntries(
     Object.entries(ALL).flatMap(([name, part]) => (part.place === place ? [[name, part.title ?? ""]] : [])),
   );
+
+/** Return the figure that shows a part with these values, undefined if there is none. @param {string} part @param {Values} values */
+export const figureOf = (part, values) => ALL[part].figure?.(values);
 
 // The other modules of a folder come when they are needed, so that the page opens sooner. Its compute.js is the worker's alone.
 

@@ -24,4 +24,5 @@ export const between = {
   place: "compare",
   title: TITLE,
   fields,
+  figure: () => ({ name: "words" }),
 };

@@ -12,4 +12,5 @@ export const compare = {
   place: "compare",
   title: TITLE,
   fields,
+  figure: () => ({ name: "step" }),
 };

@@ -22,4 +22,5 @@ export const forward = {
   place: "inside",
   title: TITLE,
   fields,
+  figure: ({ t }) => ({ name: "noise", t: String(t) }),
 };

@@ -42,4 +42,6 @@ export const latents = {
   place: "inside",
   title: TITLE,
   fields,
+  // Without the attribute t, the figure uses its default time
+  figure: ({ times }) => ({ name: "guess", ...(times ? { t: String(times).split(/[\s,;]+/)[0] } : {}) }),
 };

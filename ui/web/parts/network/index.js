@@ -23,4 +23,5 @@ export const network = {
   place: "inside",
   title: TITLE,
   fields,
+  figure: () => ({ name: "inside" }),
 };

@@ -34,4 +34,5 @@ const fields = lanes([
 export const train = {
   place: "train",
   fields,
+  figure: () => ({ name: "learned" }),
 };

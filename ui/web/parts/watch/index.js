@@ -12,4 +12,5 @@ const fields = [...run(), SHARED, field("touch", "picture", RUN.touch, "", { hol
 export const watch = {
   place: "watch",
   fields,
+  figure: () => ({ name: "jump" }),
 };
