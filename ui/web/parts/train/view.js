@@ -47,7 +47,7 @@ class LaneView {
   constructor(lane, use, keep) {
     this.samples = new Figure("averaged", swatch(`lane-${lane}`));
     this.pairs = new Figure("pairs");
-    this.pairs.node.hidden = true; // until there are pairs
+    this.pairs.node.hidden = true; // until the first pairs are found
     this.said = el("p", { class: "likeness" });
     this.use = button({ class: "button use" }, () => use(lane), WORDS.use);
     this.keep = button({ class: "button keep" }, () => keep(lane), WORDS.keep);
