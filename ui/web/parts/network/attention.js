@@ -10,7 +10,7 @@ const LIGHT = "rgb(255 150 50)";
 const SHADE = "rgb(0 0 0 / 70%)";
 const NEEDED = { right: 0.02, rms: 0.1 }; // maps are offered if the quality without attention is worse by at least this much, in the unit of the figures
 
-/** Return whether attention maps are offered: the model has attention, and no measurement says that its pictures do without. @param {NetworkBlock[]} blocks @param {Figures | null | undefined} figures */
+/** Return whether attention maps are offered: the model has attention, unless a measurement shows that its pictures hardly need it. @param {NetworkBlock[]} blocks @param {Figures | null | undefined} figures */
 export function offersPlaces(blocks, figures) {
   const off = figures?.off.attention?.all;
   if (!blocks.some(({ attentions }) => attentions)) return false;

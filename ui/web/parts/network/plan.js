@@ -107,6 +107,7 @@ export const planner = {
   prepare: async () => {},
   scripts: (plan) => ({ python: copied(() => script(plan)) }),
   shown: shownOf,
+  /** Return the request to a server. */
   asked({ request, grafted, ...plan }) {
     const { seed, block, graft_block, first, last } = request;
     return {

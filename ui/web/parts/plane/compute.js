@@ -96,7 +96,7 @@ async function networkFor({ request, data }, exact, work) {
   };
   const found = networks.get(key) ?? (await train());
   networks.delete(key);
-  networks.set(key, found); // moves it to the end, because the first network is dropped
+  networks.set(key, found); // moves it to the end of the map, because the first network there is dropped
   if (networks.size > LIMIT) networks.delete([...networks.keys()][0]);
   report(found.curve, null);
   return found.network;
