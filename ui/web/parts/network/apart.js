@@ -38,6 +38,7 @@ export class Apart {
 
   /** Make a button that switches a part off or on. @param {string} name @param {boolean} [short] whether to name skips only by their size */
   chip(name, short = false) {
+    /** Switch the part off, or on if it is off. */
     const flip = () => {
       const { off } = this;
       if (!off.delete(name)) off.add(name);
@@ -86,10 +87,12 @@ export class Apart {
     const element = find(this.root, ".graft");
     const label = el("label", null, el("span", { class: "name" }));
     element.append(label);
-    let value = ""; // may be a class of a model that is still loading
+    let value = ""; // the choice, perhaps a class of a model that is still loading
     /** The classes of the last model. @type {string[]} */
     let known = [];
+    /** Return the control inside the label; null before a model is known. */
     const choice = () => /** @type {HTMLSelectElement | null} */ (label.querySelector("[data-part]"));
+    /** Show a choice without reporting it. */
     const set = (/** @type {string} */ graft) => {
       value = graft;
       const shown = choice();

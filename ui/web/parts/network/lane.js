@@ -1,4 +1,4 @@
-// Draws one run as a U: a tile for each block, with its picture at a step, and the lines between the tiles.
+// Draws one run as a U-shaped diagram: a tile for each block, with its picture at a step, and lines between the tiles.
 import { context2d } from "../../drawing/canvas.js";
 import { button, el, find, svg } from "../../drawing/dom.js";
 import { ARROWS } from "../../drawing/hands.js";
@@ -14,7 +14,7 @@ import { MARK, WORDS } from "./words.js";
 /** @typedef {{ canvas: HTMLCanvasElement, name: HTMLElement, tile: HTMLElement }} Tile */
 /** What the tiles show: the estimates of readers, the numbers as colours, or the places to which the marked place attends. @typedef {"read" | "colours" | "where"} View */
 
-const WIDE = 480; // width of a U, in pixels, from which labels show more than names
+const WIDE = 480; // width of the diagram, in pixels, from which labels show more than names
 const LONG = 140; // length of a skip line, in pixels, from which its button shows the whole name
 const STEP = 0.12; // an arrow key moves the mark by this share of the picture; whole per cent, because the form keeps places in per cent
 
@@ -31,7 +31,7 @@ export async function paint(canvas, pictures) {
   context2d(canvas).drawImage(picture, 0, 0);
 }
 
-/** The U of one run. */
+/** The U-shaped diagram of one run. */
 export class Lane {
   /** @type {Record<string, Tile>} */
   #tiles = {};

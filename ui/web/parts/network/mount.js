@@ -29,9 +29,9 @@ const MARKUP = `
 <aside class="detail" hidden><h3></h3><p class="info"></p><canvas class="maps" role="img"></canvas></aside>
 `;
 const GAP = 4; // pixels between channels
-const [HIGH, AROUND] = [560, 340]; // pixels: least height of a U, and height of the window that is left to other content
-const [BESIDE, BROAD] = [560, 760]; // least widths in pixels: for two U side by side, and for the switches beside the U
-const [THUMB, LANES] = [40, 24]; // pixels: side of the picture on the button of a run, and gap between two U
+const [HIGH, AROUND] = [560, 340]; // pixels: the least height of a diagram, and the height of the window that it leaves to other content
+const [BESIDE, BROAD] = [560, 760]; // least widths in pixels: for two diagrams side by side, and for the switches beside the diagram
+const [THUMB, LANES] = [40, 24]; // pixels: the side of the picture on a run's button, and the gap between two diagrams
 
 /** Draw the channels of a block in rows. @param {Sprite} channels @param {NetworkBlock} block @param {number} wide the available width in pixels */
 async function drawChannels(channels, { shape: [count, height, width] }, wide) {
@@ -63,7 +63,7 @@ function keepFocus(root, make) {
   if (again && top >= 0 && top < innerHeight) scrollBy(0, again.getBoundingClientRect().top - top);
 }
 
-/** @param {Page} page @param {string} part @returns {Part} */
+/** Make the part. @param {Page} page @param {string} part @returns {Part} */
 export const mount = (page, part) => new Network(page, part).mounted();
 
 /** The part. Its element has data-frames: how many steps of the first lane have arrived. */
@@ -119,6 +119,7 @@ class Network {
     this.panel.stage.append(body);
   }
 
+  /** Return the element of the part, and the functions that the page calls. */
   mounted() {
     return this.panel.mounted(["png"], () => this.#frames.length > 0, {
       key: (event) => this.scrubber.key(event),
@@ -130,7 +131,7 @@ class Network {
 
   // --- Functions that the panel calls
 
-  /** Lay out the form without the field graft, whose control stands beside the U. @param {Form} form */
+  /** Lay out the form without the field graft, whose control stands beside the diagram. @param {Form} form */
   layout = (form) => form.layout(({ name }) => name !== "graft");
 
   /** Return the elements to scroll to after a press. */
@@ -183,10 +184,10 @@ class Network {
     return Math.min(this.#lane, Math.max(0, this.#built - 1));
   }
 
-  /** Choose a run. The page shows its channels, and on a phone its U. @param {number} lane */
+  /** Choose a run. The page shows its channels, and on a phone its diagram. @param {number} lane */
   #chooseRun(lane) {
     this.#lane = lane;
-    this.#built = 0; // the U may have been hidden, so it must be drawn
+    this.#built = 0; // the diagram may have been hidden, so it must be drawn
     this.#render();
   }
 

@@ -24,7 +24,7 @@ import { askedFor, secondTitle } from "./words.js";
  * @typedef {RowsPlan & { cut: string[], grafted: Options | null, times: number[], changed: Set<number>, kind: StepKind, place: [number, number] | null }} NetworkPlan
  */
 
-const OPENED = 4; // cost of an evaluation with pictures of all blocks, in usual evaluations, on a server: see ui/parts/network.py
+const OPENED = 4; // cost of an evaluation with pictures of all blocks on a server, in usual evaluations: see ui/parts/network.py
 const PART = /^(middle|attention|condition|time|skips \d{1,4}|(down|up) \d)$/;
 const BLOCK = /^(middle|(down|up) \d)$/;
 const PLACE = /^(\d{1,2}) (\d{1,2})$/;
@@ -54,6 +54,7 @@ function plan(request, [model], catalogue) {
   const place = down ? /** @type {[number, number]} */ ([Number(down) / 100, Number(right) / 100]) : null;
   const chain = resolved(plain(laneOf(request)), model, catalogue);
   const other = graft ? plain({ ...chain, ...(model.takes_words ? { prompt: graft } : { label: graft }) }) : null;
+  /** Return the options of a lane without its seeds. */
   const optionsOf = (/** @type {typeof chain} */ lane) => {
     const { seeds: _, ...options } = args(lane, model);
     return options;
@@ -122,7 +123,8 @@ export const planner = {
 function script({ request, model, options, cut, times, changed, grafted, place }) {
   const { checkpoint, seed, graft_block: block } = request;
   const every = changed.size === times.length;
-  const named = /** @type {(options: Options) => string} */ (given) =>
+  /** Write the options that are set as Python keyword arguments. */
+  const keywordsOf = /** @type {(options: Options) => string} */ (given) =>
     keywords(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null)));
   // Heun also evaluates the network at times between those of the steps: after churn, and at the end of a step.
   const isHeun = options.sampler === "heun";
@@ -136,8 +138,8 @@ function script({ request, model, options, cut, times, changed, grafted, place }
     "donor = ddpm_core.inside(model)",
     ...(isHeun ? kept : []),
     `opened.change(${literal(block)}, lambda found, t: ${taken}${every ? "" : ` if ${inside} else found`})`,
-    `steps = zip(ddpm_core.trajectory(donor.model, [${seed}], ${named(grafted ?? options)}),`,
-    `            ddpm_core.trajectory(opened.model, [${seed}], ${named(options)}))`,
+    `steps = zip(ddpm_core.trajectory(donor.model, [${seed}], ${keywordsOf(grafted ?? options)}),`,
+    `            ddpm_core.trajectory(opened.model, [${seed}], ${keywordsOf(options)}))`,
     "for _, step in steps:",
   ];
   const seen = [
@@ -161,7 +163,7 @@ function script({ request, model, options, cut, times, changed, grafted, place }
     ...(changed.size && !every && !isHeun ? [`times = ${literal([...changed])}`] : []),
     ...(place ? [`opened.look(${place.join(", ")})`] : []),
     ...(cut.length ? [`opened.cut(${cut.map((name) => literal(name)).join(", ")}${when})`] : []),
-    ...(grafted ? graft : [`for step in ddpm_core.trajectory(opened.model, [${seed}], ${named(options)}):`]),
+    ...(grafted ? graft : [`for step in ddpm_core.trajectory(opened.model, [${seed}], ${keywordsOf(options)}):`]),
     "    x_0 = model.pictures(step.x0_hat)[0]",
     ...(model.readers ? read : []),
     '    Image.fromarray(x_0.squeeze()).save(f"step-{step.index + 1}.png")',
@@ -169,4 +171,5 @@ function script({ request, model, options, cut, times, changed, grafted, place }
   );
 }
 
+/** Load the module that saves results. */
 export const files = () => import("../../files/rows.js");

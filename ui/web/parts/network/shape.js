@@ -3,7 +3,7 @@
 /** @import { NetworkBlock } from "../../messages/protocol.d.ts" */
 /** The place of a square tile, in pixels: x of its middle, y of its top edge, and its side. @typedef {{ x: number, y: number, side: number }} Place */
 /** An arrow from a tile to the next tile of the computation. line, tip: SVG paths. @typedef {{ from: string, to: string, line: string, tip: string }} Way */
-/** The layout of a U. ways: arrows in the order of the computation. skips: horizontal lines from the way down to the way up, at height y. @typedef {{ places: Record<string, Place>, order: string[], ways: Way[], skips: { name: string, from: string, to: string, y: number }[], height: number }} Shape */
+/** The layout of a U-shaped diagram. ways: arrows in the order of the computation. skips: horizontal lines from the way down to the way up, at height y. @typedef {{ places: Record<string, Place>, order: string[], ways: Way[], skips: { name: string, from: string, to: string, y: number }[], height: number }} Shape */
 
 const ROW = 24; // pixels between two rows, for an arrow
 const INNER = 120; // pixels between the two tiles of the last level, for their names

@@ -25,7 +25,7 @@ export function titleOf(name, words) {
   return side ? `skips ${side}×${side}` : name;
 }
 
-/** Return the condition that the network receives, in words; "" where it takes none. @param {Record<string, any>} request @param {{ takes_words: boolean, num_classes: number }} model */
+/** Return the condition that the network receives, in words; "" if it takes none. @param {Record<string, any>} request @param {{ takes_words: boolean, num_classes: number }} model */
 export function askedFor({ label, prompt }, model) {
   if (model.takes_words) return prompt ? `“${prompt}”` : "no words";
   if (!model.num_classes) return "";
@@ -70,6 +70,7 @@ export function measured({ off, graft, graft_block: block, first, last, ...run }
   const half = Math.ceil(figures.steps / 2);
   const span = { "1 0": "all", [`1 ${half}`]: "first", [`${half + 1} 0`]: "second" }[`${first} ${last}`];
   const { seeds, unit } = figures;
+  /** Return the number of runs in a share of them. */
   const runs = (/** @type {number} */ share) => Math.round(share * seeds);
   if (graft && graft !== ANY && !off && block === "middle" && unit === "right" && span) {
     const steps = { all: "all", first: `1-${half}`, second: `${half + 1}-${figures.steps}` }[span];

@@ -6,7 +6,7 @@ import { BOARD } from "./words.js";
 /** @typedef {[x: number, y: number]} Point in hundredths, −100 to 100 */
 
 const APART = 4; // hundredths between the points of a line
-const STEP = 5; // hundredths by which an arrow key moves the cross; with Shift 1
+const STEP = 5; // hundredths by which an arrow key moves the cross; 1 with Shift
 
 /** Round a coordinate, and limit it to −100..100. @param {number} v */
 const inside = (v) => Math.max(-100, Math.min(100, Math.round(v)));
@@ -95,7 +95,7 @@ export class Board {
     this.changed();
   }
 
-  /** Move the cross, set a point or remove the last one, by a key. @param {KeyboardEvent} event */
+  /** Handle a key: move the cross, set a point, or remove the last point. @param {KeyboardEvent} event */
   #key(event) {
     const by = ARROWS[event.key];
     const sets = event.key === " " || event.key === "Enter";

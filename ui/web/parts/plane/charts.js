@@ -12,12 +12,12 @@ import { CHARTS, verdict as spread, three } from "./words.js";
 /** @import { Training } from "./plan.js" */
 /** @import { Frame } from "./cloud.js" */
 
-const BINS = 48; // of a histogram
+const BINS = 48; // number of bins in a histogram
 const ERRORS = 3; // a difference of at most this many standard errors counts as chance
 export const LANES = /** @type {const} */ (["a", "b"]);
 const TITLES = ["x₁", "x₂"];
 
-/** Return one frame for each time, because the true distribution depends only on the time. @param {Frame[]} frames */
+/** Return one frame for each time. Two frames of one time have the same true distribution. @param {Frame[]} frames */
 const distinctTimes = (frames) => frames.filter(({ s }, i) => frames.findIndex((other) => other.s === s) === i);
 
 /**

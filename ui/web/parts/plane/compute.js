@@ -13,7 +13,7 @@ import { networkOf, TRAINING } from "./plan.js";
 /** @import { Process } from "../../process/predict.js" */
 /** @import { PlaneNetwork } from "../../network/plane.js" */
 /** @import { Computation, Work } from "../../computing/computation.d.ts" */
-/** A trained network. curve: some training steps, each with the mean loss since the one before. @typedef {{ network: PlaneNetwork, curve: [step: number, loss: number][] }} Trained */
+/** A trained network. curve: some training steps, each with the mean loss since the previous one. @typedef {{ network: PlaneNetwork, curve: [step: number, loss: number][] }} Trained */
 
 const [NEAR, FAR] = [1.2, 2.4]; // visible distance from the origin at t = 0 and at t = T
 const EVERY = 25; // training steps between two points of the loss curve
@@ -46,7 +46,7 @@ function timeEvaluation(model) {
   return [leastTime(() => model.network(x, 500, null)), TIMED];
 }
 
-/** Return the least seconds of some repetitions, because the first one is slower, and other programs may interrupt some. @param {() => unknown} act */
+/** Return the least seconds of some repetitions, because the first one is slower, and other programs may interrupt one. @param {() => unknown} act */
 function leastTime(act) {
   const tries = Array.from({ length: TRIES }, () => {
     const began = performance.now();
@@ -72,6 +72,7 @@ const points = (x) => pack(new Int16Array(x.length), x, UNIT);
  * @param {PlaneNetwork} network @param {Mixture} mixture @param {number} t @param {number} alphaBar of t @param {number} reach
  */
 function arrows(network, mixture, t, alphaBar, reach) {
+  /** Return the coordinate of column i. */
   const tick = (/** @type {number} */ i) => reach * (1 - 1 / ARROWS) * ((2 * i) / (ARROWS - 1) - 1);
   const at = Float32Array.from({ length: 2 * ARROWS ** 2 }, (_, i) =>
     i % 2 ? -tick(Math.floor(i / 2 / ARROWS)) : tick((i / 2) % ARROWS),
@@ -136,7 +137,7 @@ async function compute(plan, _, work) {
   const frame = (lane, s, x) => {
     const alphaBar = exact.alphaBar[s];
     const reach = Math.sqrt(alphaBar * NEAR ** 2 + (1 - alphaBar) * FAR ** 2);
-    const t = Math.max(s, 1); // the network was trained from t = 1 on
+    const t = Math.max(s, 1); // the network has no time 0
     const field =
       network && lanes[lane].denoiser === "trained" ? arrows(network, mixture, t, exact.alphaBar[t], reach) : null;
     work.give({ kind: "frame", lane, s, alpha_bar: alphaBar, reach, x: points(x), field });

@@ -6,7 +6,7 @@ import { RUN, VARIANCES } from "../../words/forms.js";
 
 export const TITLE = "In the plane";
 
-/** Return the title of a lane's field, for sentences. @param {string} title @param {string} lane */
+/** Return the title of a lane's field, as messages name it. @param {string} title @param {string} lane */
 export const ofLane = (title, lane) => `${title} of lane ${lane.toUpperCase()}`;
 
 /** @satisfies {Record<string, FieldWords>} */

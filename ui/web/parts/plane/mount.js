@@ -42,7 +42,7 @@ const STAGE = `
 <div class="numbers" hidden></div>
 `;
 
-/** @param {Page} page @param {string} part @returns {Promise<Part>} */
+/** Make the part. @param {Page} page @param {string} part @returns {Promise<Part>} */
 export const mount = async (page, part) => new Plane(page, part).mounted();
 
 /**
@@ -75,6 +75,7 @@ class Plane {
     theme.observe(document.documentElement, { attributeFilter: ["class"] });
   }
 
+  /** Return the element of the part, and the functions that the page calls. */
   mounted() {
     const { stage } = this;
     const title = () => WORDS.title(this.#shape);
@@ -86,6 +87,7 @@ class Plane {
     });
   }
 
+  /** The chosen shape of the data. */
   get #shape() {
     return this.panel.form.value("shape");
   }

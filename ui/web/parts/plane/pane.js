@@ -49,7 +49,7 @@ class Drawing {
     this.lane = style.getPropertyValue("--lane") || style.color;
     this.line = style.getPropertyValue("--line");
     this.side = canvas.width;
-    this.px = this.side / (canvas.clientWidth || this.side / 2); // canvas pixels in a pixel of the page; a canvas in a hidden tab has no width, so assume 2
+    this.px = this.side / (canvas.clientWidth || this.side / 2); // canvas pixels per pixel of the page; 2 if the canvas has no width, as in a hidden tab
     this.context.clearRect(0, 0, this.side, this.side);
   }
 

@@ -82,6 +82,7 @@ export const planner = {
   refs: () => [],
   summary: () => "",
   plan,
+  /** Return what the page shows before the run. */
   about({ data, lanes }) {
     const [a, b] = lanes.map(({ name }) => name);
     return { summary: against([a, b]), data: rounded(data), lanes: [a, b] };
@@ -126,4 +127,5 @@ for name, (model, options) in lanes.items():
 `;
 }
 
+/** Load the module that saves results. */
 export const files = () => import("./files.js");

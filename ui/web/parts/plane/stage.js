@@ -30,7 +30,7 @@ export class Stage {
   #names = [];
   /** The times at which a lane has a frame, in falling order. @type {number[]} */
   #times = [];
-  /** Draw after the current task, once for many calls. */
+  /** Draw soon, and only once for several calls. */
   soon = soon(() => this.render());
 
   /** @param {HTMLElement} root @param {HTMLElement} part its data attributes say what is shown */

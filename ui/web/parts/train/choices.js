@@ -20,18 +20,19 @@ export const namesOfLaneA = (form) => form.filter(({ lane }) => lane === "a").ma
 export function recipesOf(values, pictures) {
   const ends = values.two === true ? ["", "_b"] : [""];
   return ends.map((end) => {
-    const of = (/** @type {string} */ name) => values[`${name}${end}`];
-    const prediction = /** @type {Recipe["prediction"]} */ (of("prediction"));
-    const schedule = prediction === "flow" ? "flow" : /** @type {Recipe["schedule"]} */ (of("schedule"));
-    const widths = String(of("width")).split(" ").map(Number);
+    /** Return the lane's value of a field. */
+    const laneValue = (/** @type {string} */ name) => values[`${name}${end}`];
+    const prediction = /** @type {Recipe["prediction"]} */ (laneValue("prediction"));
+    const schedule = prediction === "flow" ? "flow" : /** @type {Recipe["schedule"]} */ (laneValue("schedule"));
+    const widths = String(laneValue("width")).split(" ").map(Number);
     const isAsDigits = pictures.side === SIDE && pictures.channels === 1 && `${widths}` === `${USUAL}`;
     return {
       ...{ prediction, schedule, widths },
-      times: of("objective") === "lognormal" ? "lognormal" : "uniform",
-      weight: of("objective") === "min_snr" ? "min_snr" : "",
-      lr: Number(of("rate")),
-      batch: Number(of("batch")),
-      average: of("average") === true ? AVERAGE : 0,
+      times: laneValue("objective") === "lognormal" ? "lognormal" : "uniform",
+      weight: laneValue("objective") === "min_snr" ? "min_snr" : "",
+      lr: Number(laneValue("rate")),
+      batch: Number(laneValue("batch")),
+      average: laneValue("average") === true ? AVERAGE : 0,
       dropout: pictures.labels ? DROPOUT : 0,
       images: Number(values.length),
       seed: Number(values.seed),

@@ -103,7 +103,7 @@ function splitTensors({ snapshot: { lanes, ...snapshot }, ...rest }) {
   return { ...rest, snapshot, ...Object.fromEntries(tensors) };
 }
 
-/** Undo `splitTensors`. @param {any} record @returns {Kept} */
+/** Undo `splitTensors`: put the tensors back into the snapshot of the training. @param {any} record @returns {Kept} */
 function joinTensors({ snapshot, ...rest }) {
   const lanes = snapshot.recipes.map(() => ({}));
   for (const name of Object.keys(rest).filter((one) => /^\d /.test(one))) {

@@ -35,7 +35,7 @@ const LENGTHS = { digits: "25600", drawings: "12800", own: "25600" };
 /** The buttons in the order of the page. @type {Action[]} */
 const BUTTONS = ["resume", "pause", "start", "stop"];
 
-/** @param {Page} page @param {string} part @returns {Part} */
+/** Make the part. @param {Page} page @param {string} part @returns {Part} */
 export const mount = (page, part) => new Train(page, part).mounted();
 
 class Train {
@@ -48,7 +48,7 @@ class Train {
   #compare = button({ class: "button" }, () => this.#toggleLane(), WORDS.compare);
   #welcome = el("p", { class: "welcome" }, WORDS.welcome);
   #comparison = new Comparison(() => this.render());
-  /** @type {ToldTrack | null} the recorded training that is shown before the visitor trains */
+  /** The recorded training, which is shown before the visitor trains. @type {ToldTrack | null} */
   #example = null;
   #rate = knownRate();
   /** Notes about this computer: a low battery, or an active data saver. @type {string[]} */
@@ -140,6 +140,7 @@ class Train {
   /** Show a button for each question. A press fills in the form and starts the training. */
   #offerQuestions() {
     const all = Object.entries(questions(this.fields));
+    /** Fill in the form, and start the training. */
     const press = (/** @type {Values} */ values) => this.set(values, "press");
     const buttons = all.map(([name, values]) => button({ class: "button" }, () => press(values), QUESTIONS[name]));
     if (!this.#lack) this.#presets.replaceChildren(...buttons);
@@ -181,6 +182,7 @@ class Train {
     this.#complain(lacks);
     if (lacks || !(await this.#mayDrop(ANEW))) return;
     this.page.remember(this.part, values);
+    /** Read the pictures, and return the request for the training. */
     const read = async () => {
       this.view.follow(); // not earlier, because the recorded training may start to play until the session is preparing
       const pictures = await source.read();
@@ -197,6 +199,7 @@ class Train {
   async #mayDrop(instead) {
     const { session } = this;
     if (!session.isUnsaved) return true;
+    /** Make a button that closes the dialog. */
     const choice = (/** @type {string} */ value, /** @type {string} */ text) =>
       button({ class: "button", value }, () => dialog.close(value), text);
     const row = el("div", { class: "row" }, choice("keep", WORDS.keepThen(instead)), choice("drop", instead));
@@ -265,6 +268,7 @@ class Train {
     return this.follow.track ?? own ?? this.#example;
   }
 
+  /** Draw the part after any change. */
   render() {
     const { session, track, element, view, follow } = this;
     const isExample = track !== null && track === this.#example;

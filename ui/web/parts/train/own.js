@@ -12,7 +12,7 @@ import { OWN } from "./words.js";
 export class Own {
   /** @type {Pictures | null} */
   pictures = null;
-  #asks = 0; // counts the choices of files; only the newest choice is used
+  #asks = 0; // the number of choices so far; only the newest choice of files is used
 
   /** @param {() => void} changed called when reading begins and ends */
   constructor(changed) {

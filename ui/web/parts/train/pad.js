@@ -13,6 +13,7 @@ const { fewest: FEWEST, most: MOST, points: LONGEST } = SHEET;
 /** Read drawings from stored text. Return one empty drawing if the text is invalid. @param {string} text @param {number} most @returns {Drawing[]} */
 export function drawingsIn(text, most) {
   const all = attempt(() => JSON.parse(text));
+  /** Return whether a value is a list of lists. */
   const lists = (/** @type {unknown} */ found) => Array.isArray(found) && found.every(Array.isArray);
   const are = lists(all) && all.length > 0 && all.length <= most && all.every(lists);
   return are && all.flat(2).every(Number.isInteger) && all.flat(2).length <= 2 * LONGEST * most ? all : [[]];
@@ -22,7 +23,7 @@ export function drawingsIn(text, most) {
 export class Pad {
   /** All drawings; the last one is on the sheet. @type {Drawing[]} */
   #all = [[]];
-  /** @type {Drawing[][]} the earlier states of #all, for Undo */
+  /** The earlier states of #all, for Undo. @type {Drawing[][]} */
   #before = [];
   #paper = new Paper(
     SHEET,
@@ -87,6 +88,7 @@ export class Pad {
 
   /** Keep the drawings when the page is reloaded. They are stored only during the reload, so that a copy of the window starts without them. */
   #keepOverReload() {
+    /** Remove the stored text, and return it. */
     const take = () => {
       const text = kept.get("drawings");
       kept.remove("drawings");
@@ -100,6 +102,7 @@ export class Pad {
 
   // --- Drawing the page
 
+  /** Show the drawings, their number and the buttons that can be pressed. */
   #render() {
     const { drawings } = this;
     this.said.textContent = PAD.drawn(drawings.length, FEWEST, MOST);

@@ -95,6 +95,7 @@ export class Session {
     }
   }
 
+  /** Pause the training. */
   pause = () => this.#training?.pause();
 
   /** Continue a training that was paused, stopped, or stored when the page was left. Throws if another window trains. */
@@ -111,6 +112,7 @@ export class Session {
     }
   }
 
+  /** Stop the training for good, unless the visitor resumes it. */
   stop() {
     if (this.#training) return this.#training.stop();
     return this.on("stop");

@@ -44,6 +44,7 @@ export class Source {
     this.element.hidden = this.isDigits;
   }
 
+  /** Whether the digits of this site are chosen. */
   get isDigits() {
     return this.kind === "digits";
   }

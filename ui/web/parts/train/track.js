@@ -40,7 +40,7 @@ const mean = (values) => (values.length ? values.reduce((a, b) => a + b) / value
 export class Track {
   step = 0;
   images = 0; // pictures that the first network has seen
-  total = 0; // pictures that it will see in all
+  total = 0; // pictures that the first network will see in all
   seconds = 0; // how long the training has run
   rate = 0; // images per second; 0 if unknown
   isOfSteps = false; // whether images, total and rate count steps instead, because the lanes have batches of different sizes
@@ -114,7 +114,7 @@ export class LiveTrack extends Track {
   #momentOf({ step, seconds, lanes }) {
     const { side, channels } = this.pictures;
     const columns = COLUMNS[this.kind];
-    /** @param {Uint8Array | null} bytes @returns {Sprite | null} */
+    /** Join pictures in full rows; null without a full row. @param {Uint8Array | null} bytes @returns {Sprite | null} */
     const sheet = (bytes) => {
       const pictures = bytes ? picturesOf(bytes, side, channels) : [];
       const whole = pictures.length - (pictures.length % columns);

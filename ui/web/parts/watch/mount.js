@@ -68,7 +68,7 @@ async function showOwn(page, file) {
 
 const IDLE = 2000; // ms until the recorded square is loaded
 
-/** @param {Page} page @param {string} part @returns {Part} */
+/** Make the part. @param {Page} page @param {string} part @returns {Part} */
 export const mount = (page, part) => new Watch(page, part).mounted();
 
 class Watch {
@@ -117,6 +117,7 @@ class Watch {
     const starter = square.closest("button");
     if (!starter) return;
     let isAsked = false;
+    /** Load the square once. */
     const load = async () => {
       if (isAsked) return;
       isAsked = true;
@@ -128,14 +129,14 @@ class Watch {
     if (!saves) setTimeout(load, IDLE);
   }
 
-  /** Load what draws sketches, once. Return null if that fails. */
+  /** Load the module that draws sketches, if it is not loaded yet. Return null if that fails. */
   async #loadTyping() {
     const module = await import("./typing.js").catch(without("sketches of the words"));
     if (module) this.#typing ??= new module.Typing(this.page, this.panel, this.player);
     return this.#typing;
   }
 
-  /** Return the part with the formats in which its results can be saved. */
+  /** Return the element of the part, and the functions that the page calls. */
   mounted() {
     const { panel, player } = this;
     const kinds = ["png", "gif", "webp", "strip", "csv", "zip"];
@@ -155,7 +156,7 @@ class Watch {
 
   // --- Functions that the panel calls
 
-  /** Lay out the form without the prompt, and with the model and the class above the other fields. @param {Form} form */
+  /** Lay out the form without the prompt. The model and the class stay visible; the other fields fold. @param {Form} form */
   layout = (form) =>
     form.layout(
       ({ name }) => name !== "prompt",
@@ -200,7 +201,7 @@ class Watch {
     );
   }
 
-  /** Show durations and settings after the page has described the form's values. */
+  /** Show the durations of the suggestions and the settings of the sampler. */
   describe() {
     this.#showSettings();
     this.tries.describe();

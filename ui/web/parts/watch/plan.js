@@ -14,4 +14,5 @@ function lanesOf(request) {
 
 export const planner = ofLanes(lanesOf);
 
+/** Load the module that saves results. */
 export const files = () => import("../../files/save.js");

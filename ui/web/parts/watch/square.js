@@ -31,6 +31,7 @@ export async function enliven(page, starter, small) {
   /** Show the picture at a position in the square. @param {number} right 0 to 1 @param {number} down 0 to 1 */
   function show(right, down) {
     const context = context2d(small);
+    /** Return whether a cell has a picture. */
     const has = (/** @type {number} */ cell) => tiles.has(cell);
     blend(context, [right, down], side, has, (cell) => {
       const [image, at] = /** @type {[ImageBitmap, number]} */ (tiles.get(cell));

@@ -20,7 +20,7 @@ const SPREAD = 60; // pixels that two fingers must spread to add one cell to the
 export class Touch {
   input = null;
   element = el("div", { class: "touch" });
-  #text = ""; // the strokes
+  #text = ""; // the strokes as text
   #tool = ""; // the chosen brush; "" for none
   /** The cells of the stroke that is being painted. @type {Set<string>} */
   #cells = new Set();
@@ -102,7 +102,7 @@ export class Touch {
     this.#draw();
   }
 
-  /** Pause at a picture that can be changed: the one on screen; if it is final, the one that was changed, or else the middle of the run. */
+  /** Pause at a picture that can be changed. A final picture can't: then show the picture that was changed, or the middle of the run. */
   #pause() {
     const { view } = this.player;
     const { shown, tick } = view;
@@ -138,11 +138,13 @@ export class Touch {
     const { sheet: canvas } = this;
     /** The last position of the stroke, in cells. @type {number[]} */
     let last = [];
+    /** Return the position of a pointer, in cells. */
     const place = (/** @type {PointerEvent} */ { clientX, clientY }) => {
       const { left, top, width, height } = canvas.getBoundingClientRect();
       const { numbers, cell } = this.#sheet;
       return [(clientX - left) / width, (clientY - top) / height].map((share) => (share * numbers) / cell - 0.5);
     };
+    /** Return the distance between two fingers, in pixels. */
     const distance = () => {
       const [one, other] = [...this.#held.values()];
       return Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
@@ -188,7 +190,7 @@ export class Touch {
     canvas.addEventListener("blur", () => this.#draw());
   }
 
-  /** Move the brush, change its size, paint or undo, by a key. @param {KeyboardEvent} event */
+  /** Handle a key: move the brush, change its size, paint, or undo. @param {KeyboardEvent} event */
   #key(event) {
     const by = ARROWS[event.key];
     const more = { "+": 0.5, "=": 0.5, "-": -0.5 }[event.key];
@@ -273,6 +275,7 @@ export class Touch {
     if (canvas.width !== numbers) Object.assign(canvas, { width: numbers, height: numbers });
     const context = context2d(canvas);
     context.clearRect(0, 0, numbers, numbers);
+    /** Fill a cell with a colour. */
     const fill = (/** @type {string} */ place, /** @type {string} */ style) => {
       const [column, row] = place.split(".").map(Number);
       context.fillStyle = style;
@@ -296,6 +299,7 @@ export class Touch {
       .filter(({ k }) => k >= split)
       .map(({ step, apart }) => [step[1], apart?.[image]?.[0] ?? 0]);
     const [start, last] = [shown.tickOf.get(lane.steps[split][1]) ?? 0, shown.ticks.length - 1];
+    /** Return the position of a tick on the axis, in per cent. */
     const x = (/** @type {number} */ at) => (100 * (at - start)) / Math.max(1, last - start);
     const high = ceiling(Math.max(1, ...gaps.map(([, gap]) => gap)));
     const y = scale(0, high);

@@ -14,7 +14,7 @@ import { TYPING } from "./words.js";
 
 const PAUSE = 150; // ms without a key until a sketch replaces the one that is being computed, or until a model's first sketch
 const SEEN = 850; // ms for which a sketch is shown before the whole run begins
-const SHORT = 24; // letters of an unknown word that the line beside Run has room for; the caption names all words
+const SHORT = 24; // the longest unknown word, in letters, that the line beside Run names; the caption names all unknown words
 const HOW = ["steps", "sampler", "spacing", "count"]; // fields that a sketch does not take from the form
 
 /**
@@ -181,9 +181,11 @@ export class Typing {
   /** Start a sketch, and show it when it is finished. @param {Order} order @param {Values} values @param {number} sketch its number */
   #start(order, values, sketch) {
     const { page, panel } = this;
+    /** Return the name of a model. */
     const nameOf = (/** @type {string} */ ref) => page.knowledge.catalogue.name(ref);
     /** @type {any[]} */
     const results = [];
+    /** End the sketch, and show why. */
     const end = (/** @type {string} */ why) => {
       if (sketch !== this.#newest) return;
       this.#loads = false;
@@ -200,7 +202,7 @@ export class Typing {
         if (state === "loading") panel.showSketch(said({ status, text }, nameOf), false);
         if (!this.#isWanted(sketch)) return;
         if (before && !this.#loads) {
-          panel.changed("", false); // the loaded model makes the duration of a run known
+          panel.changed("", false); // the page can estimate the duration of a run once its model is loaded
           this.typed();
         }
         if (state === "error") end(text);
@@ -213,7 +215,7 @@ export class Typing {
   /** Show a finished sketch. @param {Order} order @param {any[]} results @param {Values} values */
   #show(order, [opening, ...frames], values) {
     this.#showTitle(opening.unknown[0]);
-    this.player.sketch([{ ...order.shown(opening), untouchable: "" }, ...frames]); // untouchable, the reason against changes by hand, concerns only runs
+    this.player.sketch([{ ...order.shown(opening), untouchable: "" }, ...frames]); // untouchable says why a run can't be changed by hand; a sketch needs no reason
     this.#seen = this.clock.now();
     this.#runAfterSketch(values);
     if (values.prompt !== this.panel.form.value("prompt")) this.#sketchSoon();
