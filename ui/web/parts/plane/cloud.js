@@ -6,6 +6,7 @@ import { ARROW_UNIT, UNIT } from "../../process/plane.js";
 /** @import { Data } from "../../process/mixture.js" */
 
 /**
+ * What a run sends first.
  * @typedef {object} Plan
  * @property {"plan"} kind
  * @property {number} T

@@ -153,7 +153,7 @@ class Train {
     this.#changed();
   }
 
-  /** Update the page after a choice. Other pictures get their usual length. @param {string} [name] the changed field, if it is one field */
+  /** Update the page after a choice. Another kind of pictures sets its usual length of training. @param {string} [name] the changed field, if it is one field */
   #changed(name) {
     const { form, fields } = this;
     if (name === fields[0].name && !form.isChosen("length"))

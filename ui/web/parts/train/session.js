@@ -112,7 +112,7 @@ export class Session {
     }
   }
 
-  /** Stop the training for good, unless the visitor resumes it. */
+  /** Stop the training. The visitor may continue it later. */
   stop() {
     if (this.#training) return this.#training.stop();
     return this.on("stop");
