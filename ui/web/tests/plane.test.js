@@ -6,7 +6,7 @@ import { Checkpoints } from "../local/checkpoints.js";
 import { Run } from "../local/jobs.js";
 import { Pool } from "../local/pool.js";
 import { formsFor } from "../parts/index.js";
-import { extended, fromText, toText } from "../parts/plane/board.js";
+import { addLine, fromText, toText } from "../parts/plane/board.js";
 import { verdict } from "../parts/plane/charts.js";
 import { frame, frameAt, histogram, moments, union } from "../parts/plane/cloud.js";
 import { computation, timed } from "../parts/plane/compute.js";
@@ -107,17 +107,17 @@ test("each lane shows the cloud that it has at t", () => {
 });
 
 test("a drawing is a line of points, which a text brings back", () => {
-  const one = extended([], null, [300, -7], 9);
+  const one = addLine([], null, [300, -7], 9);
   assert.deepEqual(one, [[100, -7]]);
-  assert.equal(extended(one, [100, -7], [99, -7], 9), one); // too near
-  const line = extended([], null, [0, 0], 5);
-  assert.deepEqual(extended(line, [0, 0], [12, 0], 5), [
+  assert.equal(addLine(one, [100, -7], [99, -7], 9), one); // too near
+  const line = addLine([], null, [0, 0], 5);
+  assert.deepEqual(addLine(line, [0, 0], [12, 0], 5), [
     [0, 0],
     [4, 0],
     [8, 0],
     [12, 0],
   ]);
-  assert.equal(extended(line, [0, 0], [90, 0], 5).length, 5);
+  assert.equal(addLine(line, [0, 0], [90, 0], 5).length, 5);
   assert.deepEqual(
     fromText(
       toText([

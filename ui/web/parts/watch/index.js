@@ -1,4 +1,4 @@
-// Watch: a picture on its way from noise.
+// The form of Watch, which shows how a picture develops from noise.
 
 import { field, IF_WORDS, MORE, run } from "../../plans/forms.js";
 import { RUN } from "../../words/forms.js";
