@@ -103,7 +103,7 @@ const starters = (presets) => Object.entries(presets).map(([name, values]) => ({
 
 /**
  * Return a box that folds. It shows a recorded picture of four model families, which all begin with the same noise. Its buttons
- * compare those familiesBox whose models are on this machine.
+ * compare those families whose models are on this machine.
  * @param {Page} page @param {Panel<Result>} panel
  */
 function familiesBox(page, panel) {

@@ -1,14 +1,14 @@
-// The charts of a bound: L_t over t, and the distortion over the rate.
+// The charts of a measured bound (the bits that a picture needs): L_t over t, and the distortion over the rate.
 import { Chart, decades, halves, key, path, powers, scale } from "../../drawing/chart.js";
 import { WORDS } from "./words.js";
 
 /** @import { Bits, Plan } from "./tables.js" */
 
-/** What each curve is. @param {Plan} plan @returns {[name: string, label: string][]} */
-const named = ({ variances }) => variances.map(([label, name]) => [name, label]);
+/** Return the legend of the curves: a curve for each variance. @param {Plan} plan @returns {[name: string, label: string][]} */
+const legendOf = ({ variances }) => variances.map(([label, name]) => [name, label]);
 
 /**
- * L_t of every variance, both axes logarithmic.
+ * Return the chart of L_t over t, with a curve for each variance. Both axes are logarithmic.
  * @param {Plan} plan
  * @param {Bits} bits
  */
@@ -31,12 +31,12 @@ export function terms(plan, { curves, times }) {
     [x(half), `${half}`],
     [100, `${plan.T}`],
   ]);
-  chart.node.append(key(...named(plan)));
+  chart.node.append(key(...legendOf(plan)));
   return chart.node;
 }
 
 /**
- * What an error of x̂_0 costs in bits: the paper's Fig. 5, right.
+ * Return the chart of the error of x̂_0 over the bits sent: the right half of the paper's Fig. 5.
  * @param {Plan} plan
  * @param {Bits} bits
  */
@@ -64,6 +64,8 @@ export function rateDistortion(plan, { curves, rmse }) {
     null,
     published.map(([, rate, error]) => ["paper", x(rate), y(error)]),
   );
-  chart.node.append(key(...named(plan), ...(published.length ? [/** @type {const} */ (["paper", WORDS.paper])] : [])));
+  chart.node.append(
+    key(...legendOf(plan), ...(published.length ? [/** @type {const} */ (["paper", WORDS.paper])] : [])),
+  );
   return chart.node;
 }
