@@ -56,8 +56,10 @@ export const plansOf = (part) => import(`./${part}/plan.js`);
  * @param {string} first the page's first model @param {string[]} refs the models of the page @returns {Record<string, FieldForm[]>}
  */
 export function formsFor(first, refs) {
+  /** Return whether a field chooses a model, and its default must become `first`. */
   const needsFirst = (/** @type {FieldForm} */ { name, default: usual }) =>
     name === "checkpoint" && (usual === MODEL || !refs.includes(usual));
+  /** Return the fields, with `first` as the default where it is needed. */
   const withFirst = (/** @type {FieldForm[]} */ fields) =>
     fields.map((each) => (needsFirst(each) ? { ...each, default: first } : each));
   return Object.fromEntries(

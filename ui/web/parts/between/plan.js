@@ -63,4 +63,5 @@ function script({ request: { checkpoint, seed }, model, options, corners }) {
   );
 }
 
+/** Import the module that writes the run's files. */
 export const files = () => import("../../files/rows.js");

@@ -16,4 +16,5 @@ function lanesOf(request) {
 
 export const planner = ofLanes(lanesOf);
 
+/** Import the module that writes the run's files. */
 export const files = () => import("../../files/save.js");

@@ -74,7 +74,8 @@ export class Bar {
     const foldTour = () => {
       if (this.#lesson?.screen && page.part === this.#lesson.part) this.#fold(true);
     };
-    find(document, "#place").addEventListener("click", foldTour, true); // in the capture phase: the bar folds before the pressed element scrolls into view
+    // In the capture phase, because the bar must be folded before the pressed element scrolls into view
+    find(document, "#place").addEventListener("click", foldTour, true);
   }
 
   /** Show a lesson unless the bar already shows it, with the task that belongs to the page's address. @param {string} name */
@@ -116,7 +117,8 @@ export class Bar {
     const doing = this.#taskButton(lesson, task);
     const answer = this.#answerBox(lesson, tasks, which);
     const asked = lesson.screen ? [this.#nextButton()] : [answer, ...(page.only ? [] : [teacherBox(page, tasks)])];
-    answer.addEventListener("toggle", () => doing.classList.toggle("primary", !answer.open)); // beside an open answer, the button of the next task is the primary one
+    // While the answer is open, the button of the next task is the primary one
+    answer.addEventListener("toggle", () => doing.classList.toggle("primary", !answer.open));
     const { guesses = [] } = task;
     element.replaceChildren(
       this.#awayNote(lesson),
@@ -186,7 +188,8 @@ export class Bar {
   #taskButton(lesson, task) {
     const doing = barButton(task.button, "", () => {
       this.#fold(lesson.part !== "forward"); // in that part, the task continues after the animation, so it stays visible
-      if (!isShown(doing)) this.#more.focus({ preventScroll: true }); // folding has hidden this button, so the button that unfolds the bar gets the focus
+      // If folding has hidden this button, the button that unfolds the bar gets the focus
+      if (!isShown(doing)) this.#more.focus({ preventScroll: true });
       begin(
         this.page,
         { ...lesson, values: { ...lesson.values, ...task.values, ...lesson.sets }, step: task.step ?? 0 },

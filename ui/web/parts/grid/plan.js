@@ -48,4 +48,5 @@ function canRun(model, { sampler, variance, steps }) {
 
 export const planner = ofLanes(lanesOf, runnable);
 
+/** Import the module that writes the run's files. */
 export const files = () => import("../../files/save.js");

@@ -131,4 +131,5 @@ function script({ request, model, options, sources, times }) {
   );
 }
 
+/** Import the module that writes the run's files. */
 export const files = () => import("../../files/rows.js");

@@ -15,7 +15,7 @@ const legendOf = ({ variances }) => variances.map(([label, name]) => [name, labe
 export function terms(plan, { curves, times }) {
   const [low, high] = decades(Object.values(curves).flatMap(({ L }) => L));
   const y = scale(low, high, true);
-  /** @param {number} t */
+  /** Convert t to a position on the axis, in percent. @param {number} t */
   const x = (t) => (100 * Math.log10(t)) / Math.max(1e-9, Math.log10(plan.T));
   const drawn = plan.variances.map(([, name]) => {
     const { L } = curves[name];
@@ -46,7 +46,7 @@ export function rateDistortion(plan, { curves, rmse }) {
   const right = Math.max(0.1, Math.ceil(10 * Math.max(...rates)) / 10);
   const top = Math.max(10, Math.ceil(Math.max(...rmse, ...published.map(([, , error]) => error)) / 20) * 20);
   const y = scale(0, top);
-  /** @param {number} rate */
+  /** Convert bits/dim to a position on the axis, in percent. @param {number} rate */
   const x = (rate) => (100 * rate) / right;
   const drawn = plan.variances.map(([, name]) =>
     path(

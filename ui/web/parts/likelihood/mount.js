@@ -85,7 +85,7 @@ class Likelihood {
     return `${this.#textOf(".big")}.`;
   }
 
-  /** If no test set suits the model, let the visitor choose an own picture. @param {About} about the facts of the model */
+  /** If no test set suits the model, select the visitor's own picture instead. @param {About} about the facts of the model */
   offer({ set }) {
     if (!set) this.source.prefer();
   }

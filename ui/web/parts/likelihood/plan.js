@@ -53,8 +53,10 @@ export function looks(model, chains) {
     const { sigmas } = chain(model.process, { steps, sampler: "ddpm", variance, spacing: "linspace" });
     return /** @type {number} */ (sigmas.at(-2)); // the last noise: the final step has σ = 0
   });
-  const expected = Math.sqrt(1 - model.schedule.alphaBar[1]); // the noise level at t = 1, where the final step of a linspace chain begins
-  if (more <= less || noisy <= HARD * expected) return ""; // β̃ₜ never leaves more noise than expected, so only the noise of βₜ is checked
+  // The final step of a linspace chain begins at t = 1 and is trained on the noise of x_1. β̃ₜ never leaves more noise than
+  // that, so only the noise that βₜ leaves is checked.
+  const expected = Math.sqrt(1 - model.schedule.alphaBar[1]);
+  if (more <= less || noisy <= HARD * expected) return "";
   return looksBetter(steps, [clean, noisy], [more, less]);
 }
 
@@ -174,4 +176,5 @@ function script(request, model, { shape, labels, set }) {
   );
 }
 
+/** Import the module that writes the run's files. */
 export const files = () => import("./files.js");
