@@ -98,7 +98,7 @@ class Between {
     this.sketches.cancel();
   }
 
-  /** Begin sketches if they suit the form's values, which the page has just described. */
+  /** Begin sketches of the form's values, after the page has estimated the run. */
   describe() {
     this.sketches.describe();
   }
@@ -178,7 +178,7 @@ class Between {
 
   // --- Drawing
 
-  /** Draw the blend of the pictures around a place, in large. @param {[right: number, down: number]} at @param {Board[]} boards the boards that have the pictures */
+  /** Draw the blend of the pictures around a place on the large canvas. @param {[right: number, down: number]} at @param {Board[]} boards the boards that have the pictures */
   #blend(at, boards) {
     const plan = this.#plan;
     if (!plan) return;

@@ -53,13 +53,13 @@ export class Sketches {
     if (isOver) panel.showSketch("", false);
     if (isOver && panel.isRun) return this.take(null);
     const wanted = isOver || panel.difference;
-    if (!wanted || panel.description?.auto !== false) return; // with auto, the run is quick and starts by itself
+    if (!wanted || panel.description?.auto !== false) return; // if auto is true, the run is quick and starts by itself
     this.#of = of;
     const until = clock.now() + PATIENCE;
     this.#timer = clock.set(() => this.#tryToDraw(until), PAUSE);
   }
 
-  /** Draw the sketches if the student is fast enough here. If its files are missing, download them and try again. @param {number} until the time, on the clock, at which to give up */
+  /** Run the student if it is fast enough on this machine. If its files are missing, download them and try again later. @param {number} until the time at which to give up, in ms */
   async #tryToDraw(until) {
     const { page, panel, clock } = this;
     const names = panel.form.fields.map(({ name }) => name);

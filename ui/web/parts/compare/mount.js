@@ -70,7 +70,7 @@ class Compare {
     this.player.start();
   }
 
-  /** Pass on to the player whether a run is active. */
+  /** Set whether the player shows an active run. */
   render() {
     this.player.active = this.panel.stream.active;
   }

@@ -7,7 +7,7 @@ import { laneOf, plain } from "../../plans/settings.js";
 /** @import { Request } from "../../plans/plan.js" */
 /** @import { Lane } from "../../plans/settings.js" */
 
-/** Return lane A, and lane B: lane A's settings with those that the request changes for B. @param {Request} request @returns {Lane[]} */
+/** Return lanes A and B. Lane B has lane A's settings, except those that the request sets for B. @param {Request} request @returns {Lane[]} */
 function lanesOf(request) {
   const lane = laneOf(request);
   const ofB = NAMES_IN_B.filter((name) => hasOwn(request, name)).map((name) => [name, request[`${name}_b`]]);

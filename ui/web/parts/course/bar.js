@@ -41,7 +41,7 @@ const FIGURES = { "one-path": async () => (await import("./path.js")).path() };
 export async function begin(page, { name, part, values, step }, cause = "lesson") {
   const changes = page.lesson !== name;
   await page.open(part, page.whole(part, values), { push: true, lesson: name, cause, step });
-  if (changes) find(document, "#course-bar h2").focus(); // so that screen readers read the title, and Tab continues from here
+  if (changes) find(document, "#course-bar h2").focus(); // then screen readers read the title, and Tab continues from there
 }
 
 /** Return the index of the task that the page's address belongs to: the last task whose values the address has, else 0. @param {Page} page @param {Lesson} lesson */
@@ -74,7 +74,7 @@ export class Bar {
     const foldTour = () => {
       if (this.#lesson?.screen && page.part === this.#lesson.part) this.#fold(true);
     };
-    // In the capture phase, because the bar must be folded before the pressed element scrolls into view
+    // Listen in the capture phase, because the bar must be folded before the pressed element scrolls into view
     find(document, "#place").addEventListener("click", foldTour, true);
   }
 
@@ -187,7 +187,7 @@ export class Bar {
   /** Return the button that starts a task. @param {Lesson} lesson @param {Task} task */
   #taskButton(lesson, task) {
     const doing = barButton(task.button, "", () => {
-      this.#fold(lesson.part !== "forward"); // in that part, the task continues after the animation, so it stays visible
+      this.#fold(lesson.part !== "forward"); // in "forward", the task continues after the animation, so the bar stays open
       // If folding has hidden this button, the button that unfolds the bar gets the focus
       if (!isShown(doing)) this.#more.focus({ preventScroll: true });
       begin(

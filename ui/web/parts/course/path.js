@@ -40,7 +40,7 @@ export async function path() {
       el("figcaption", null, el("b", null, title), el("span", null, what)),
     );
   });
-  /** Show the step that the slider has. */
+  /** Show the step that the slider selects. */
   const show = () => {
     const k = Number(slider.value);
     slider.style.setProperty("--at", `${(100 * k) / times.length}%`);

@@ -5,7 +5,7 @@ import { FIELDS as FORWARD, TITLE } from "./form_words.js";
 
 /** @import { PagePart } from "../index.js" */
 
-const DRAWINGS = ["lighthouse", "cat", "balloon", "flower"]; // files in examples/drawings
+const DRAWINGS = ["lighthouse", "cat", "balloon", "flower"]; // names of files in examples/drawings
 const SCHEDULES = ["linear", "cosine", "quadratic"];
 const fields = [
   field("picture", "choice", FORWARD.picture, "lighthouse", { names: DRAWINGS }),

@@ -185,7 +185,7 @@ class Forward {
 
   // --- Input
 
-  /** Return the value of a field. If the value is wrong, mark the field and return the value before. @template Value @param {string} name @param {Value} before @returns {Value} */
+  /** Return the value of a field. If this value is invalid, mark the field and return `before`. @template Value @param {string} name @param {Value} before the last valid value @returns {Value} */
   #checked(name, before) {
     try {
       const value = checked(this.#field(name), this.form.value(name));

@@ -41,7 +41,7 @@ export class Pictures {
   }
 }
 
-/** Draw a square picture. @param {HTMLCanvasElement} canvas @param {Float32Array} values see mix.js @param {number} [gain] multiplies the values */
+/** Draw a square picture. @param {HTMLCanvasElement} canvas @param {Float32Array} values in the format of mix.js @param {number} [gain] multiplies the values */
 function paint(canvas, values, gain) {
   const size = Math.sqrt(values.length / 3);
   if (canvas.width !== size || canvas.height !== size) canvas.width = canvas.height = size;

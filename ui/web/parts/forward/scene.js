@@ -29,7 +29,7 @@ export class Scene {
   size = 0; // the picture's side in pixels; 0 before the first picture
   /** The grey levels of the picture, 0..255. @type {Uint8Array} */
   pixels = new Uint8Array();
-  x0 = new Float32Array(); // the picture: see mix.js
+  x0 = new Float32Array(); // the picture in the format of mix.js
   epsilon = new Float32Array();
   variance = 0; // the picture's variance on the scale −1..1
   loaded = 0; // the number of pictures that have been loaded

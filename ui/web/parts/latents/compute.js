@@ -10,12 +10,12 @@ import { mixes, weights } from "./plan.js";
 /** @import { LatentsPlan } from "./plan.js" */
 /** @import { Chains, Computation, Loaded as Model, Strands, Work } from "../../computing/computation.d.ts" */
 
-const SAMPLES = 4; // while a first picture is drawn, the page shows every 4th step
+const SAMPLES = 4; // while the model draws a starting picture, the page shows every 4th step
 
 /** @type {Computation} */
 export const computation = { ...kept, chains, compute };
 
-/** Return a function that computes the steps of one picture: in phase 0 of a first picture, then of a picture in a row. @param {LatentsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array[]} images the first pictures @returns {Chains} */
+/** Return a function that yields the steps of a picture by its number. Phase 0 draws the starting pictures, phase 1 the rows. @param {LatentsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array[]} images the starting pictures @returns {Chains} */
 function chains(plan, [model], phase, images) {
   const { request, times, lengths, columns } = plan;
   if (!phase) return (number) => sampled(plan, model, plan.sources[number], SAMPLES);
@@ -29,15 +29,15 @@ function chains(plan, [model], phase, images) {
   };
 }
 
-/** Return the noised first pictures (latents) for each time of the plan. @param {LatentsPlan} plan @param {Model} model @param {Float32Array[]} images */
+/** Return the latents for each time of the plan: the starting pictures, noised up to this time. @param {LatentsPlan} plan @param {Model} model @param {Float32Array[]} images */
 const statesOf = ({ sources, times }, model, images) =>
   times.map((t) => sources.map(({ seed }, i) => encode(model, images[i], t, BigInt(seed))));
 
-/** Return the state from which the chain of each column begins: the noised picture, or a mixture of two. @param {LatentsPlan} plan @param {Float32Array[]} states the noised first pictures */
+/** Return the state from which the chain of each column begins: the noised picture, or a mixture of two. @param {LatentsPlan} plan @param {Float32Array[]} states the noised starting pictures */
 const startsOf = ({ request }, [x, other]) =>
   weights(request).map((weight) => (mixes(request) ? mix(x, other, weight) : x));
 
-/** Compute the first pictures and then all rows, and send the results to the page. @param {LatentsPlan} plan @param {Model[]} models @param {Work} work */
+/** Compute the starting pictures and then all rows, and send the results to the page. @param {LatentsPlan} plan @param {Model[]} models @param {Work} work */
 async function compute(plan, [model], work) {
   work.give({ kind: "plan" });
   const drawn = work.share(0);
@@ -53,7 +53,7 @@ async function compute(plan, [model], work) {
   for (const row of states.keys()) await computeRow(plan, model, row, states[row], work, rows);
 }
 
-/** Compute the pictures of a row. A row at t = 0 needs no steps. @param {LatentsPlan} plan @param {Model} model @param {number} row @param {Float32Array[]} states the noised first pictures @param {Work} work @param {Strands} strands */
+/** Compute the pictures of a row. A row at t = 0 needs no steps. @param {LatentsPlan} plan @param {Model} model @param {number} row @param {Float32Array[]} states the noised starting pictures @param {Work} work @param {Strands} strands */
 async function computeRow(plan, model, row, states, work, strands) {
   const n = plan.lengths[row];
   if (n) await take(plan, row, strands, n, work);

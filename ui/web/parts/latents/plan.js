@@ -27,12 +27,12 @@ import { PART } from "../../words/wrong.js";
 /** @import { Facts, Planner, Request } from "../../plans/plan.js" */
 /** @import { Options, RowsPlan, Source } from "../../plans/rows.js" */
 
-/** The plan of the rows. times: the t of each row. lengths: the number of steps of each row. sources: the first pictures. @typedef {RowsPlan & { times: number[], lengths: number[], sources: Source[] }} LatentsPlan */
+/** The plan of the rows. times: the t of each row. lengths: the number of steps of each row. sources: the starting pictures. @typedef {RowsPlan & { times: number[], lengths: number[], sources: Source[] }} LatentsPlan */
 
 /** Return whether a request mixes two latents. @param {Request} request */
 export const mixes = ({ mode }) => mode === "interpolate";
 
-/** Return the first picture, or both first pictures if the request mixes two latents. @param {Request} request @returns {Source[]} */
+/** Return the pictures with which a run starts: two if the request mixes latents, else one. @param {Request} request @returns {Source[]} */
 function sourcesOf(request) {
   const first = { seed: request.seed, own: request.picture };
   return mixes(request) ? [first, { seed: request.seed_b, own: request.picture_b }] : [first];

@@ -30,7 +30,7 @@ const EARLY = 3; // number of short chains that are measured first, so that the 
 
 /** Return the variances whose bounds are measured. The network is evaluated for the first; all other bounds follow from these evaluations. @param {Facts} model */
 export function variances({ variance, prediction, gamma }) {
-  // The bound of these models can't be converted to another variance without evaluating the network again
+  // With learned variances or a prediction of μ, each further variance would need new evaluations of the network
   if (variance.startsWith("learned") || prediction === "mu") return [variance];
   return ["beta_tilde", "beta", ...(gamma ? ["analytic"] : [])];
 }
@@ -51,7 +51,7 @@ export function looks(model, chains) {
   const [more, less] = both.map((name) => chains[name][steps][0]);
   const [clean, noisy] = both.map((variance) => {
     const { sigmas } = chain(model.process, { steps, sampler: "ddpm", variance, spacing: "linspace" });
-    return /** @type {number} */ (sigmas.at(-2)); // the last noise: the final step has σ = 0
+    return /** @type {number} */ (sigmas.at(-2)); // the last noise that is added, because the final step has σ = 0
   });
   // The final step of a linspace chain begins at t = 1 and is trained on the noise of x_1. β̃ₜ never leaves more noise than
   // that, so only the noise that βₜ leaves is checked.

@@ -22,7 +22,7 @@ export const PRESETS = {
 /** Decode the text that `toText` has made. Returns for each cell, row by row, whether it is hidden; no cell is hidden if the text is invalid. @param {string} text */
 export function fromText(text) {
   const code = text.replace(/=+$/, "");
-  const isOurs = /^[\w-]*$/.test(code) && code.length % 4 !== 1; // `atob` would throw for other texts
+  const isOurs = /^[\w-]*$/.test(code) && code.length % 4 !== 1; // for other texts, `atob` would throw an error
   const bytes = isOurs ? atob(code.replaceAll("-", "+").replaceAll("_", "/")) : "";
   return Array.from({ length: GRID ** 2 }, (_, i) => ((bytes.charCodeAt(i >> 3) >> (7 - (i & 7))) & 1) === 1);
 }

@@ -81,7 +81,7 @@ function plan(request, [model], catalogue) {
   checkTask(request, model);
   for (const method of methods(request)) checkMethod(method, way, catalogue);
   const { checkpoint, count, task } = request;
-  // For each row, the evaluations of the network that one of its pictures needs
+  // The number of evaluations that one picture needs, for each row
   const evaluations = methods(request).map((method) => steps * each * METHODS[method].takes);
   const all = evaluations.reduce((sum, row) => sum + row);
   return {
