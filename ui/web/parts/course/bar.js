@@ -281,7 +281,7 @@ function touchChart({ seeds, curves }) {
  */
 function teacherBox(page, tasks) {
   const set = tasks.flatMap(({ values }) => Object.keys(values));
-  const names = new Set(set.filter((name) => !name.startsWith("checkpoint"))); // students must not change the lesson's model
+  const names = new Set(set.filter((name) => !name.startsWith("checkpoint"))); // a lesson is written for one model, so the choice of the model is not ticked
   const box = el("div", { class: "controls" });
   const said = el("span", { class: "info", role: "status" });
   const copyLink = async () => {

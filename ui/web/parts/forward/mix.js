@@ -42,7 +42,7 @@ export function variance(x0) {
 }
 
 /**
- * Return the factor that makes differences of this standard deviation visible.
+ * Return the factor by which values of this standard deviation are multiplied to make them visible.
  * @param {number} deviation in grey levels
  */
 export const visibleGain = (deviation) => GAINS.findLast((gain) => gain * deviation <= SEEN) ?? 1;

@@ -66,7 +66,7 @@ export class Scene {
     return this.#request({ ...this.wanted, source });
   }
 
-  /** Draw other noise, for the same picture. @param {number} seed */
+  /** Change the noise to that of another seed. @param {number} seed */
   renew(seed) {
     return this.#request({ ...this.wanted, seed });
   }
@@ -83,7 +83,7 @@ export class Scene {
     this.changed();
     const wrong = await this.#fulfil(wanted).then(() => "", problem);
     if (this.wanted !== wanted) return;
-    // If the picture can't be loaded, keep the picture on screen, and draw the requested noise for it
+    // If the picture can't be loaded, keep the picture on screen, and compute the requested noise for it
     if (wrong && this.#source && this.#source !== wanted.source)
       return this.#request({ ...wanted, source: this.#source }, wrong);
     this.ready = true;
@@ -91,7 +91,7 @@ export class Scene {
     this.changed();
   }
 
-  /** Load the picture and draw the noise, unless a newer request exists by then. Throws a UserError if the picture can't be loaded. @param {Wanted} wanted */
+  /** Load the picture and compute the noise, unless a newer request exists by then. Throws a UserError if the picture can't be loaded. @param {Wanted} wanted */
   async #fulfil(wanted) {
     const { source, seed } = wanted;
     const picture = source === this.#source ? null : await this.#read(source);
