@@ -10,27 +10,28 @@ import { quoted } from "./times.js";
 /** @import { Term } from "./floats.js" */
 /** @import { Denoised, ModelSpec } from "./predict.js" */
 /** @import { Pair } from "./times.js" */
-/** @typedef {number | Float32Array} Sigma of the noise that was added */
-/** @typedef {(k: number) => Float32Array} Noise of step k */
-/** @typedef {(found: Denoised, k: number, t: number, s: number, x: Float32Array, noise: Noise) => [Float32Array, Sigma]} Advance */
-/** @typedef {(x: Float32Array, t: number) => Promise<Denoised>} Evaluate the network, at any x and real t */
-/** @typedef {(evaluate: Evaluate, k: number, t: number, s: number, x: Float32Array, noise: Noise) => Promise<[x: Float32Array, sigma: Sigma, x0: Float32Array]>} Take one step; x0 is x̂_0 to be shown */
-/** @typedef {(number | null)[]} Sigmas of every step, null where only the network knows it */
-/** @typedef {Record<string, any>} Options by the names of the fields in Python */
+/** @typedef {number | Float32Array} Sigma standard deviation of the noise that a step added */
+/** @typedef {(k: number) => Float32Array} Noise returns the standard normal noise of step k */
+/** @typedef {(found: Denoised, k: number, t: number, s: number, x: Float32Array, noise: Noise) => [Float32Array, Sigma]} Advance computes x_s and σ from one evaluation at x_t */
+/** @typedef {(x: Float32Array, t: number) => Promise<Denoised>} Evaluate evaluates the network at any x and real t */
+/** @typedef {(evaluate: Evaluate, k: number, t: number, s: number, x: Float32Array, noise: Noise) => Promise<[x: Float32Array, sigma: Sigma, x0: Float32Array]>} Take takes one step; x0 is the x̂_0 to show */
+/** @typedef {(number | null)[]} Sigmas σ of every step, null if the network computes it */
+/** @typedef {Record<string, any>} Options values by the names of the sampler's fields in Python */
 
 /**
- * memory: whether a step depends on earlier ones. sigmas, advance: of a chain.
+ * A sampler. If each step needs one evaluation of the network, it has `advance`; otherwise it has `take`.
  * @typedef {object} Sampler
- * @property {Options} [options] its own, with their defaults
- * @property {(options: Options) => void} [check] throws for options outside their limits
- * @property {(model: ModelSpec, options: Options, pairs: Pair[], guidance: number) => Options} [bind] its options, with
- *   what the model says where one is null; throws for what the model does not allow
- * @property {boolean} [memory]
- * @property {(model: ModelSpec, pairs: Pair[], options: Options) => Sigmas} sigmas
- * @property {(model: ModelSpec, sigmas: Sigmas, options: Options) => Advance} [advance] its steps, each with one evaluation
- * @property {(model: ModelSpec, pairs: Pair[], sigmas: Sigmas, options: Options) => Take} [take] its steps, if it evaluates the
- *   network by itself
- * @property {(model: { corrections: number }) => number} [evaluations] of the network in a step, 1 unless it says more
+ * @property {Options} [options] the defaults of its options
+ * @property {(options: Options) => void} [check] throws a UserError for options outside their limits
+ * @property {(model: ModelSpec, options: Options, pairs: Pair[], guidance: number) => Options} [bind] returns its
+ *   options, with the model's value in place of null; throws a UserError for options that the model does not allow
+ * @property {boolean} [memory] whether a step depends on earlier steps
+ * @property {(model: ModelSpec, pairs: Pair[], options: Options) => Sigmas} sigmas returns σ of each step of a chain
+ * @property {(model: ModelSpec, sigmas: Sigmas, options: Options) => Advance} [advance] returns the
+ *   function that computes a step from one evaluation
+ * @property {(model: ModelSpec, pairs: Pair[], sigmas: Sigmas, options: Options) => Take} [take] returns the
+ *   function that takes a step and evaluates the network itself
+ * @property {(model: { corrections: number }) => number} [evaluations] number of evaluations in a step; 1 if absent
  */
 
 // The upper limit for σ in the last noisy step, as in Analytic-DPM's code
@@ -90,9 +91,9 @@ const ddpm = {
 };
 
 const SNR = 0.16;
-const CORRECTIONS = 2 ** 33;
+const CORRECTIONS = 2 ** 33; // offset for the noise of corrections: correction i of step k has index k + i · 2^33
 
-/** @param {Float32Array} x */
+/** Return the Euclidean norm. @param {Float32Array} x */
 const norm = (x) => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0));
 
 /** @type {Sampler} */
@@ -123,7 +124,7 @@ const langevin = {
 };
 
 /**
- * Return t̂ of each step: churn adds noise up to this time.
+ * Return t̂ of each step, the time up to which churn adds noise (Karras et al. 2022, Algorithm 2).
  * @param {ModelSpec} model
  * @param {Pair[]} pairs
  * @param {Options} options
@@ -174,7 +175,7 @@ const heun = {
   },
 };
 
-/** Throw if the network can't be evaluated at these real times. @param {ModelSpec} model @param {number[]} times */
+/** Throw a UserError if the network can't be evaluated at these real times. @param {ModelSpec} model @param {number[]} times */
 export function checkTimesOf({ prediction, wholeTimes }, times) {
   const real = times.find((t) => !Number.isInteger(t));
   if (real === undefined || !(wholeTimes || prediction === "mu")) return;
@@ -183,7 +184,7 @@ export function checkTimesOf({ prediction, wholeTimes }, times) {
 }
 
 /**
- * Throw if ᾱ is 0 at the first time, because these samplers divide by it.
+ * Throw a UserError if ᾱ is 0 at the first time: these samplers divide by ᾱ.
  * @param {string} name
  * @param {ModelSpec} model
  * @param {Pair[]} pairs
@@ -194,7 +195,7 @@ export function checkStart(name, model, pairs) {
 }
 
 /**
- * σ² of a step, for a variance that is not learned: see `reverse_variance` in ddpm_core/process.py.
+ * Return σ² of a step whose variance is not learned: see `reverse_variance` in ddpm_core/process.py.
  * @param {ModelSpec} model @param {number} t @param {number} s @param {string} variance
  * @param {Float64Array | null} gamma
  */
@@ -219,7 +220,10 @@ function gammaAt(gamma, time) {
   return share ? gamma[low] + share * (gamma[low + 1] - gamma[low]) : gamma[low];
 }
 
-/** @param {ModelSpec} model @param {number} t @param {number} s @param {string} variance @param {Float32Array} v */
+/**
+ * Return the learned σ of each value in a step, from the network's second output v.
+ * @param {ModelSpec} model @param {number} t @param {number} s @param {string} variance @param {Float32Array} v
+ */
 function learnedSigma(model, t, s, variance, v) {
   const f32 = Math.fround;
   if (variance === "learned") return v.map((value) => Math.sqrt(f32(Math.exp(value))));
@@ -261,7 +265,7 @@ const consistency = {
     },
 };
 
-// --- diffusers' solvers of order two; the first step and the one to s = 0 are of order one
+// --- diffusers' second-order solvers. The first step and the step to s = 0 have order one.
 
 /** Return α, σ and λ = log α/σ at a time. @param {ModelSpec} model @param {number} t */
 function point(model, t) {
@@ -271,7 +275,7 @@ function point(model, t) {
   return { alpha, sigma: ratio * alpha, lambda: Math.log(alpha) - Math.log(ratio * alpha) };
 }
 
-/** @param {ModelSpec} _ @param {Pair[]} pairs */
+/** Return σ = 0 for every step, as these solvers add no noise. @param {ModelSpec} _ @param {Pair[]} pairs */
 const none = (_, pairs) => pairs.map(() => 0);
 
 /** @type {Sampler} */
@@ -306,10 +310,10 @@ const unipc = {
   sigmas: none,
   advance(model, sigmas) {
     /** @typedef {{ x0: Float32Array, alpha: number, sigma: number, lambda: number }} Seen */
-    /** @type {Seen[]} the last two, the newest first */
+    /** @type {Seen[]} the last two evaluations, the newest first */
     let seen = [];
     /** @type {Float32Array} */
-    let last = new Float32Array(); // the state before the last step
+    let last = new Float32Array(); // the state from which the last step started
     let order = 0; // the order of the solver in the last step
     const slope = (/** @type {Seen} */ other, /** @type {Seen} */ from, /** @type {number} */ ratio) =>
       over(minus(other.x0, from.x0), ratio);
@@ -355,12 +359,12 @@ export const SAMPLERS = { ddpm, ddim, "dpm++": dpm, unipc, langevin, consistency
 /** The names of all samplers that can be chosen. @type {string[]} */
 export const NAMES = Object.keys(SAMPLERS);
 
-/** Whether this is a sampler that the page's owner has added. Only a server computes it. @param {string} name */
+/** Whether the page's owner added this sampler. Only a server can compute it. @param {string} name */
 export const isOwn = (name) => name.includes(":");
 
 /**
  * Add the samplers of the page's owner to the choice.
- * @param {string[]} names as `app.py --sampler` got them: "module:sampler"
+ * @param {string[]} names the values of `app.py --sampler`, such as "module:sampler"
  */
 export function offerOwn(names) {
   for (const name of names) {
@@ -376,7 +380,7 @@ export function offerOwn(names) {
 /** The default of each option of all samplers. @type {Options} */
 export const DEFAULTS = Object.assign({}, ...Object.values(SAMPLERS).map(({ options }) => options));
 
-/** List the titles of samplers in a sentence. @param {(name: string) => boolean} has @param {string} [between] */
+/** List the names of samplers for a sentence. @param {(name: string) => boolean} has whether a name belongs in it @param {string} [between] */
 export const named = (has, between = ", ") =>
   Object.keys(SAMPLERS)
     .filter(has)
@@ -384,7 +388,8 @@ export const named = (has, between = ", ") =>
     .join(between);
 
 /**
- * A sampler's options with what is given: null, or the default, leaves an option as it is. Throws for what it lacks.
+ * Return a sampler's options, with the default for each that is null or absent in `given`. Throws a UserError for another
+ * sampler's option, unless it has its default value.
  * @param {string} name @param {Record<string, any>} given may have other keys
  * @returns {Options}
  */
