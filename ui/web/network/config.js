@@ -32,11 +32,11 @@ const whole = { is: "a whole number", fits: (v) => Number.isInteger(v) };
 const real = { is: "a number", fits: (v) => Number.isFinite(v) };
 /** @type {Kind} */
 const flag = { is: "true or false", fits: (v) => typeof v === "boolean" };
-/** @param {(string | number | boolean | null)[]} values @returns {Kind} */
+/** Return the kind of values that equal one of these. @param {(string | number | boolean | null)[]} values @returns {Kind} */
 const among = (...values) => ({ is: values.map(String).join(" or "), fits: (v) => values.includes(v) });
-/** @param {Kind} one @param {Kind} other @returns {Kind} */
+/** Return the kind of values that fit one of two kinds. @param {Kind} one @param {Kind} other @returns {Kind} */
 const or = (one, other) => ({ is: `${one.is} or ${other.is}`, fits: (v) => one.fits(v) || other.fits(v) });
-/** @param {Kind} each @param {number} [most] @returns {Kind} */
+/** Return the kind of lists with 1 to `most` values of a kind. @param {Kind} each @param {number} [most] @returns {Kind} */
 const list = (each, most = LEVELS) => ({
   is: `a list of 1 to ${most.toLocaleString("en")}, each ${each.is}`,
   fits: (v) => Array.isArray(v) && v.length >= 1 && v.length <= most && v.every(each.fits),
@@ -123,7 +123,8 @@ const FIELDS = {
       clip_sample: [or(flag, among(null)), null],
       clip_sample_range: [real, 1],
     },
-    ...{ rescale_betas_zero_snr: [flag, false], predict_epsilon: [flag, true] }, // predict_epsilon: the name before diffusers 0.8
+    // predict_epsilon is the field for prediction_type before diffusers 0.8
+    ...{ rescale_betas_zero_snr: [flag, false], predict_epsilon: [flag, true] },
     prediction_type: [among(null, "epsilon", "sample", "v_prediction", "mu", "flow"), null],
     variance_type: [
       among(null, ...["fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", "learned", "learned_range"]),
@@ -134,6 +135,7 @@ const FIELDS = {
 /** Configurations whose unknown fields don't change the result. In others, unknown fields must be null or false. */
 const OPEN = ["CLIPTextModel", "scheduler"];
 
+/** Write a limit, a large one with separators: "10,000". */
 const digits = (/** @type {number} */ limit) => (limit < 1 ? `${limit}` : limit.toLocaleString("en"));
 
 /**

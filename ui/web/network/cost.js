@@ -70,4 +70,5 @@ export function cost(evaluate) {
   return work;
 }
 
+/** Write a count with separators: "1,000,000". */
 const digits = (/** @type {number} */ count) => count.toLocaleString("en");

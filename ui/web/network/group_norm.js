@@ -78,7 +78,7 @@ export class Normalisation {
     m.top = top;
   }
 
-  /** Add to the gradients of weights, and to that of `over`. @param {number} sums of d, and of d x̂ */
+  /** Add to the gradients of weight, bias and `over`. @param {number} sums place of the sums of d and of d x̂, where d is the gradient */
   #learn(sums) {
     const { n } = this.#tape;
     const { f } = this.#tape.m;

@@ -65,7 +65,7 @@ export class Memory {
     return at;
   }
 
-  /** @param {number} pages of 64 KiB */
+  /** Add pages of 64 KiB to the memory. @param {number} pages */
   #grow(pages) {
     try {
       this.#memory.grow(pages);

@@ -8,7 +8,7 @@ export class UserError extends Error {}
  * Return a function for `catch` that writes the error to the console and returns `instead`, so that the page goes on.
  * @template [T=null] @param {string} what the missing thing, such as "the digits" @param {T} [instead] null by default
  */
-export const without =
+export const continueWithout =
   (what, instead = /** @type {any} */ (null)) =>
   (/** @type {unknown} */ error) => {
     console.warn(`Going on without ${what}:`, error);

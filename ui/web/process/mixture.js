@@ -138,4 +138,4 @@ export class Mixture {
  * Return the middles of n equal cells that fill −reach to reach.
  * @param {number} n @param {number} reach
  */
-export const cells = (n, reach) => Array.from({ length: n }, (_, i) => reach * ((2 * i + 1) / n - 1));
+export const cellMiddles = (n, reach) => Array.from({ length: n }, (_, i) => reach * ((2 * i + 1) / n - 1));

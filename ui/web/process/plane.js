@@ -13,27 +13,26 @@ export const ARROWS = 15; // number of arrows along each side of the field
 export const ARROW_UNIT = 4 / 127; // the unit of the arrows' lengths, which are sent as int8
 const CENTRES = 120;
 /** Return i / (n − 1): 0 for the first of n, and 1 for the last. */
-const share = (/** @type {number} */ i, n = CENTRES) => i / (n - 1);
+const fractionOf = (/** @type {number} */ i, n = CENTRES) => i / (n - 1);
 
 /** @type {Record<string, () => number[]>} x and y of each centre, inside [−1, 1]² */
 const SHAPES = {
-  ring: () => centres(CENTRES, (i) => [0.75, (i * 2 * Math.PI) / CENTRES]),
+  ring: () => placeCentres(CENTRES, (i) => [0.75, (i * 2 * Math.PI) / CENTRES]),
   moons() {
-    const upper = Array.from({ length: CENTRES / 2 }, (_, i) => share(i, CENTRES / 2) * Math.PI).flatMap((angle) => [
-      0.55 * (Math.cos(angle) - 0.5),
-      0.55 * (Math.sin(angle) - 0.25),
-    ]);
+    const upper = Array.from({ length: CENTRES / 2 }, (_, i) => fractionOf(i, CENTRES / 2) * Math.PI).flatMap(
+      (angle) => [0.55 * (Math.cos(angle) - 0.5), 0.55 * (Math.sin(angle) - 0.25)],
+    );
     return [...upper, ...upper.map((value) => -value)];
   },
   spiral() {
-    const turned = (/** @type {number} */ i) => Math.sqrt(0.02 + 0.98 * share(i));
-    return centres(CENTRES, (i) => [0.85 * turned(i), 4 * Math.PI * turned(i)]);
+    const turned = (/** @type {number} */ i) => Math.sqrt(0.02 + 0.98 * fractionOf(i));
+    return placeCentres(CENTRES, (i) => [0.85 * turned(i), 4 * Math.PI * turned(i)]);
   },
   gaussian: () => [0.25, 0.1],
 };
 
 /** Return x and y of n centres. @param {number} n @param {(i: number) => [radius: number, angle: number]} at returns their polar coordinates */
-const centres = (n, at) =>
+const placeCentres = (n, at) =>
   Array.from({ length: n }, (_, i) => at(i)).flatMap(([radius, angle]) => [
     radius * Math.cos(angle),
     radius * Math.sin(angle),

@@ -105,7 +105,7 @@ export async function predict(model, x, t, { both = [null, null], guidance = nul
   const rest = { v: learned ? v : null };
   if (!(clip ?? model.clip)) return { x0, eps, x0Hat: x0, ...rest };
   const x0Hat = clamp(x0); // with μ̃-prediction, the mean is not recomputed from the clipped x̂_0
-  return model.prediction === "mu" ? { x0, eps, x0Hat, ...rest } : { ...fitted(model, x0Hat, x, t), ...rest };
+  return model.prediction === "mu" ? { x0, eps, x0Hat, ...rest } : { ...withEps(model, x0Hat, x, t), ...rest };
 }
 
 /**
@@ -113,7 +113,7 @@ export async function predict(model, x, t, { both = [null, null], guidance = nul
  * @param {Schedule} schedule @param {Float32Array} x0 @param {Float32Array} x @param {number} t
  * @returns {Denoised}
  */
-export function fitted(schedule, x0, x, t) {
+export function withEps(schedule, x0, x, t) {
   const alphaBar = alphaBarAt(schedule, t);
   const eps = over(combine([1, x], [-Math.sqrt(alphaBar), x0]), Math.sqrt(1 - alphaBar));
   return { x0, eps, x0Hat: x0, v: null };
@@ -148,7 +148,7 @@ export function toX0Eps(model, output, x, t) {
     throw new UserError(`unknown prediction ${model.prediction}: choose from epsilon, x0, v, mu, flow`);
   const { ofX0, ofXt } = step(model, t, t - 1);
   const x0 = model.prediction === "x0" ? output : over(combine([1, output], [-ofXt, x]), ofX0);
-  return [x0, fitted(model, x0, x, t).eps];
+  return [x0, withEps(model, x0, x, t).eps];
 }
 
 /**

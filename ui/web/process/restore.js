@@ -2,7 +2,7 @@
 
 import { UserError } from "./errors.js";
 import { combine, minus } from "./floats.js";
-import { fitted, qSample } from "./predict.js";
+import { qSample, withEps } from "./predict.js";
 import { begin, chain, walk } from "./runs.js";
 
 /** @import { Term } from "./floats.js" */
@@ -90,22 +90,24 @@ export function blur(deviation, size) {
   const back = side.map((j) => side.map((k) => waves[k][j]));
   const values = side.map((k) => weights.reduce((sum, weight, i) => sum + (weight / total) * cosine(k, i - radius), 0));
   /** Return the function x -> Wᵀ (M ∘ W x Wᵀ) W. @param {(value: number) => number} of computes M from the eigenvalues @returns {Linear} */
-  const by = (of) => (x) => {
+  const applyMatrix = (of) => (x) => {
     const restored = new Float32Array(x.length);
     for (let first = 0; first < x.length; first += size * size) {
       const rows = side.map((i) => Array.from(x.subarray(first + i * size, first + (i + 1) * size)));
-      const seen = both(rows, waves).map((row, k) => row.map((value, l) => value * of(values[k] * values[l])));
-      restored.set(both(seen, back).flat(), first);
+      const seen = multiplyBothSides(rows, waves).map((row, k) =>
+        row.map((value, l) => value * of(values[k] * values[l])),
+      );
+      restored.set(multiplyBothSides(seen, back).flat(), first);
     }
     return restored;
   };
   const most = Math.max(...values) ** 2;
   const kept = (/** @type {number} */ value) => Math.abs(value) >= LEAST * most;
-  return { forward: by((v) => (kept(v) ? v : 0)), pseudoinverse: by((v) => (kept(v) ? 1 / v : 0)) };
+  return { forward: applyMatrix((v) => (kept(v) ? v : 0)), pseudoinverse: applyMatrix((v) => (kept(v) ? 1 / v : 0)) };
 }
 
 /** Compute M x Mᵀ. @param {number[][]} x @param {number[][]} matrix */
-function both(x, matrix) {
+function multiplyBothSides(x, matrix) {
   const dot = (/** @type {number[]} */ a, /** @type {number[]} */ b) =>
     a.reduce((sum, value, i) => sum + value * b[i], 0);
   const right = x.map((row) => matrix.map((weights) => dot(row, weights)));
@@ -116,8 +118,8 @@ function both(x, matrix) {
 // --- Methods
 
 /**
- * Yield the steps of a run that restores the picture whose measurement is y. RePaint also yields null after each evaluation,
- * because its steps come only when a block is done.
+ * Yield the steps of a run that restores the picture whose measurement is y. RePaint and replacement also yield null after
+ * each evaluation, because their steps come only when a block is done.
  * @param {Process} model @param {Float32Array} y @param {Measurement} measurement @param {string} method
  * @param {Settings} settings
  * @returns {AsyncGenerator<Step | null>}
@@ -138,7 +140,7 @@ export function restore(model, y, measurement, method, settings) {
   }
   const guess = async (/** @type {Float32Array} */ x, /** @type {number} */ t, /** @type {number} */ index) => {
     const found = await evaluate(x, t, index);
-    return { ...fitted(model, toFit(found.x0Hat, y), x, t), v: found.v };
+    return { ...withEps(model, toFit(found.x0Hat, y), x, t), v: found.v };
   };
   return walk(way, guess, x, noise);
 

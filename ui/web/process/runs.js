@@ -3,7 +3,7 @@
 import { UserError } from "./errors.js";
 import { gaussian } from "./noise.js";
 import { checkSignal, conditions, predict } from "./predict.js";
-import { checkStart, checkTimesOf, named, optionsOf, SAMPLERS } from "./samplers.js";
+import { checkStart, checkTimesOf, listSamplers, optionsOf, SAMPLERS } from "./samplers.js";
 import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
 
 /** @import { Seed } from "./noise.js" */
@@ -87,7 +87,7 @@ export function checkNoMemory({ name, memory }) {
   if (memory)
     throw new UserError(
       `the sampler '${name}' remembers earlier steps, so its chain can't be continued or changed on the way: ` +
-        `use ${named((other) => !SAMPLERS[other].memory)}`,
+        `use ${listSamplers((other) => !SAMPLERS[other].memory)}`,
     );
 }
 
@@ -143,7 +143,7 @@ export async function* walk({ pairs, begin }, evaluate, x, noise, onStep = (step
 }
 
 /**
- * Run several lanes with the same seeds, and return their steps in order of falling t. A step yields its images one by one.
+ * Run several lanes with the same seeds, and yield their steps in order of falling t: each step once for every image.
  * @param {Seed[]} seeds @param {(Omit<Settings, "seed"> & { model: Process, chain?: Chain, touch?: Touch, after?: After | null })[]} lanes
  *   chain: the chain of the lane, if there is one already
  */
@@ -180,7 +180,7 @@ export function sideBySide(seeds, lanes) {
 }
 
 /**
- * Yield the steps of lanes in order of falling t. A step yields its images one by one.
+ * Yield the steps of lanes in order of falling t: each step once for every image.
  * @template {{ s: number }} S @param {number[]} starts t at which each lane begins @param {number} images
  * @param {(lane: number, image: number) => Promise<S>} next computes the next step of a lane's image
  */

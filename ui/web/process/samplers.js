@@ -5,7 +5,7 @@ import { UserError } from "./errors.js";
 import { combine, minus, over } from "./floats.js";
 import { qSample } from "./predict.js";
 import { alphaBarAt, gammaTable, step, timeAt } from "./schedule.js";
-import { quoted } from "./times.js";
+import { quoteForShell } from "./times.js";
 
 /** @import { Term } from "./floats.js" */
 /** @import { Denoised, ModelSpec } from "./predict.js" */
@@ -59,7 +59,7 @@ const ddpm = {
     if (variance === "analytic" && !model.gamma)
       throw new UserError(
         "the analytic variance was not estimated for these weights: " +
-          `run \`python -m train gamma ${model.source ? quoted(model.source.ref) : "CHECKPOINT"} --data DATA\` ` +
+          `run \`python -m train gamma ${model.source ? quoteForShell(model.source.ref) : "CHECKPOINT"} --data DATA\` ` +
           "with the training data, or use another variance",
       );
     if (variance === "analytic" && guidance !== 1)
@@ -70,7 +70,7 @@ const ddpm = {
   sigmas(model, pairs, { variance }) {
     if (variance.startsWith("learned")) return pairs.map(([, s]) => (s ? null : 0));
     const gamma = variance === "analytic" && model.gamma ? gammaTable(model, model.gamma) : null;
-    const sigmas = pairs.map(([t, s]) => (s ? Math.sqrt(known(model, t, s, variance, gamma)) : 0));
+    const sigmas = pairs.map(([t, s]) => (s ? Math.sqrt(fixedVariance(model, t, s, variance, gamma)) : 0));
     const last = sigmas.length - 2;
     if (gamma && last >= 0) sigmas[last] = Math.min(sigmas[last], MAX_ANALYTIC_SIGMA);
     return sigmas;
@@ -129,7 +129,7 @@ const langevin = {
  * @param {Pair[]} pairs
  * @param {Options} options
  */
-function churned(model, pairs, { S_churn, S_min, S_max }) {
+function churnTimes(model, pairs, { S_churn, S_min, S_max }) {
   const gamma = Math.min(S_churn / pairs.length, Math.SQRT2 - 1);
   return pairs.map(([t]) => {
     const sigma = Math.sqrt(1 / alphaBarAt(model, t) - 1);
@@ -147,17 +147,17 @@ const heun = {
   },
   bind(model, options, pairs) {
     checkStart("heun", model, pairs);
-    checkTimesOf(model, churned(model, pairs, options));
+    checkTimesOf(model, churnTimes(model, pairs, options));
     return options;
   },
   evaluations: () => 2,
   sigmas: (model, pairs, options) =>
-    churned(model, pairs, options).map((up, k) => {
+    churnTimes(model, pairs, options).map((up, k) => {
       const kept = alphaBarAt(model, up) / alphaBarAt(model, pairs[k][0]);
       return options.S_noise * Math.sqrt(1 - kept);
     }),
   take(model, pairs, sigmas, options) {
-    const times = churned(model, pairs, options);
+    const times = churnTimes(model, pairs, options);
     return async (evaluate, k, t, s, x, noise) => {
       const up = times[k];
       const high = up > t ? qSample(model, x, up, combine([options.S_noise, noise(k)]), t) : x;
@@ -199,7 +199,7 @@ export function checkStart(name, model, pairs) {
  * @param {ModelSpec} model @param {number} t @param {number} s @param {string} variance
  * @param {Float64Array | null} gamma
  */
-function known(model, t, s, variance, gamma) {
+function fixedVariance(model, t, s, variance, gamma) {
   const { at, as, beta, betaTilde } = step(model, t, s);
   if (variance === "beta") return model.exploding ? beta / (at / as) : beta;
   if (!gamma) return betaTilde;
@@ -268,7 +268,7 @@ const consistency = {
 // --- diffusers' second-order solvers. The first step and the step to s = 0 have order one.
 
 /** Return α, σ and λ = log α/σ at a time. @param {ModelSpec} model @param {number} t */
-function point(model, t) {
+function solverPoint(model, t) {
   const alphaBar = alphaBarAt(model, t);
   const ratio = Math.sqrt((1 - alphaBar) / alphaBar);
   const alpha = 1 / Math.sqrt(ratio * ratio + 1);
@@ -276,17 +276,17 @@ function point(model, t) {
 }
 
 /** Return σ = 0 for every step, as these solvers add no noise. @param {ModelSpec} _ @param {Pair[]} pairs */
-const none = (_, pairs) => pairs.map(() => 0);
+const noSigmas = (_, pairs) => pairs.map(() => 0);
 
 /** @type {Sampler} */
 const dpm = {
   memory: true,
-  sigmas: none,
+  sigmas: noSigmas,
   advance(model) {
     /** @type {{ x0: Float32Array, lambda: number } | null} */
     let before = null;
     return ({ x0 }, _k, t, s, x) => {
-      const [from, to] = [point(model, t), point(model, s)];
+      const [from, to] = [solverPoint(model, t), solverPoint(model, s)];
       const h = to.lambda - from.lambda;
       const c = to.alpha * (Math.exp(-h) - 1);
       /** @type {[Term, ...Term[]]} */
@@ -307,7 +307,7 @@ const dpm = {
 /** @type {Sampler} */
 const unipc = {
   memory: true,
-  sigmas: none,
+  sigmas: noSigmas,
   advance(model, sigmas) {
     /** @typedef {{ x0: Float32Array, alpha: number, sigma: number, lambda: number }} Seen */
     /** @type {Seen[]} the last two evaluations, the newest first */
@@ -339,7 +339,7 @@ const unipc = {
       }
       order = Math.min(2, sigmas.length - k, k + 1);
       last = corrected;
-      const to = point(model, s);
+      const to = solverPoint(model, s);
       const h = to.lambda - here.lambda;
       const c = to.alpha * Math.expm1(-h);
       let next = combine([to.sigma / here.sigma, corrected], [-c, x0]);
@@ -381,7 +381,7 @@ export function offerOwn(names) {
 export const DEFAULTS = Object.assign({}, ...Object.values(SAMPLERS).map(({ options }) => options));
 
 /** List the names of samplers for a sentence. @param {(name: string) => boolean} has whether a name belongs in it @param {string} [between] */
-export const named = (has, between = ", ") =>
+export const listSamplers = (has, between = ", ") =>
   Object.keys(SAMPLERS)
     .filter(has)
     .map((name) => `'${name}'`)
@@ -400,7 +400,7 @@ export function optionsOf(name, given) {
       const value = given[option] ?? usual;
       if (option in options) options[option] = value;
       else if (value !== usual) {
-        const owners = named((other) => option in (SAMPLERS[other].options ?? {}), " and ");
+        const owners = listSamplers((other) => option in (SAMPLERS[other].options ?? {}), " and ");
         throw new UserError(`${option} belongs to the sampler ${owners}, and this run has '${name}': leave it out`);
       }
     }

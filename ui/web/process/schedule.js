@@ -19,14 +19,14 @@ const MAX_BETA = 0.999;
 const SMALLEST = 2 ** -1022; // least normal float64
 
 /** Return T evenly spaced numbers. @param {number} T @param {number} first @param {number} last */
-const even = (T, first, last) =>
+const spaceEvenly = (T, first, last) =>
   Array.from({ length: T }, (_, i) => {
     const step = (last - first) / (T - 1);
     return T === 1 || i < Math.floor(T / 2) ? first + (i && step * i) : last - step * (T - 1 - i);
   });
 
 /** Return the function that computes β_1..β_T from T for this ᾱ. @param {(u: number) => number} alphaBar of u = t/T */
-const follow = (alphaBar) => (/** @type {number} */ T) =>
+const betasOf = (alphaBar) => (/** @type {number} */ T) =>
   Array.from({ length: T }, (_, i) => Math.min(1 - alphaBar((i + 1) / T) / alphaBar(i / T), MAX_BETA));
 
 /** Return √(SNR/(1 + SNR)) with a Laplace-distributed log-SNR: diffusers' ᾱ for "laplace". @param {number} u t/T */
@@ -47,11 +47,11 @@ const FORMULAS = {
 
 /** @type {Record<string, (T: number, first: number, last: number) => number[]>} β_1..β_T by diffusers' names */
 const BETAS = {
-  linear: even,
-  scaled_linear: (T, first, last) => even(T, Math.sqrt(first), Math.sqrt(last)).map((root) => root * root),
-  squaredcos_cap_v2: follow(cosine),
-  sigmoid: (T, first, last) => even(T, -6, 6).map((x) => (1 / (1 + Math.exp(-x))) * (last - first) + first),
-  laplace: follow(laplace),
+  linear: spaceEvenly,
+  scaled_linear: (T, first, last) => spaceEvenly(T, Math.sqrt(first), Math.sqrt(last)).map((root) => root * root),
+  squaredcos_cap_v2: betasOf(cosine),
+  sigmoid: (T, first, last) => spaceEvenly(T, -6, 6).map((x) => (1 / (1 + Math.exp(-x))) * (last - first) + first),
+  laplace: betasOf(laplace),
 };
 
 /**
@@ -65,10 +65,10 @@ export function schedule(config) {
     throw new UserError(`unknown beta_schedule ${JSON.stringify(name)}: choose from ${Object.keys(BETAS).join(", ")}`);
   if (!Number.isInteger(T) || T < 1) throw new UserError(`T must be a whole number of at least 1, got ${T}`);
   const { beta_start: first = 1e-4, beta_end: last = 0.02 } = config;
-  const found = tabulated(config.trained_betas ?? BETAS[name](T, first, last));
+  const found = scheduleOfBetas(config.trained_betas ?? BETAS[name](T, first, last));
   if (config.trained_betas && config.variance_exploding) found.exploding = true;
   if (!config.trained_betas && name in FORMULAS && !config.rescale_betas_zero_snr) found.formula = FORMULAS[name];
-  return config.rescale_betas_zero_snr ? tabulated(zeroTerminalSnr(found.alphaBar)) : found;
+  return config.rescale_betas_zero_snr ? scheduleOfBetas(zeroTerminalSnr(found.alphaBar)) : found;
 }
 
 /**
@@ -76,13 +76,13 @@ export function schedule(config) {
  * @param {{ T: number, beta: Iterable<number>, alphaBar: Iterable<number>, exploding?: boolean }} table
  * @returns {Schedule}
  */
-export const tabled = ({ T, beta, alphaBar, exploding }) => ({
+export const scheduleOfTable = ({ T, beta, alphaBar, exploding }) => ({
   ...{ T, beta: Float64Array.from(beta), alphaBar: Float64Array.from(alphaBar) },
   ...(exploding && { exploding }),
 });
 
 /** Return the schedule with these β. Throws a UserError if it can't be computed with. @param {number[]} betas β_1..β_T @returns {Schedule} */
-function tabulated(betas) {
+function scheduleOfBetas(betas) {
   const T = betas.length;
   const beta = Float64Array.from([0, ...betas]);
   if (!betas.every((b, i) => b > 0 && (b < 1 || (b === 1 && i === T - 1))))

@@ -36,7 +36,7 @@ export const sharesAt = (right, down) => [
  * @param {number} x in cells @param {number} y @param {number} side @param {(cell: number) => boolean} has whether a cell is available
  * @returns {[cell: number, share: number][]}
  */
-export function around(x, y, side, has) {
+export function cellsAround(x, y, side, has) {
   for (let stride = 1; stride < side; stride++) {
     if ((side - 1) % stride) continue;
     const [left, top] = [x, y].map((at) => Math.min(stride * Math.floor(at / stride), side - 1 - stride));

@@ -23,12 +23,12 @@ function makeDistinct(T, times) {
 const TIMES = {
   linspace: (T, n) => each(n, (k) => 1 + round(k === n - 1 ? T - 1 : k * ((T - 1) / (n - 1)))),
   quadratic: (T, n) =>
-    distinct(
+    makeDistinct(
       T,
       each(n, (k) => 1 + Math.floor(((k * Math.sqrt(0.8 * T)) / (n - 1)) ** 2)),
     ),
   quadratic_T: (T, n) =>
-    distinct(
+    makeDistinct(
       T,
       each(n, (k) => 1 + round((T - 1) * (k / (n - 1)) * (k / (n - 1)))),
     ),
@@ -83,8 +83,8 @@ export function modelPairs(model, n, spacing, sampler, start = null) {
 function optimisedTimes({ optimised, source }, n, sampler) {
   const found = optimised?.times[sampler] ?? {};
   if (found[n]) return found[n].split(" ").map(Number);
-  const folder = !source || source.fixed ? "FOLDER" : quoted(source.ref);
-  const copy = source?.fixed ? `\`python -m ddpm_core export ${quoted(source.ref)} FOLDER\` and ` : "";
+  const folder = !source || source.fixed ? "FOLDER" : quoteForShell(source.ref);
+  const copy = source?.fixed ? `\`python -m ddpm_core export ${quoteForShell(source.ref)} FOLDER\` and ` : "";
   const search = `run ${copy}\`python -m train schedule ${folder}`;
   if (!optimised)
     throw new UserError(`these weights have no optimised steps yet: ${search}\`, or choose another spacing`);
@@ -106,7 +106,7 @@ function ranges(numbers) {
 }
 
 /** Quote a text so that a shell reads it as one word. @param {string} text */
-export const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
+export const quoteForShell = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 
 const FEW = 20; // up to this number of steps, SUITED applies
 /**
@@ -167,7 +167,8 @@ export function stepsOf({ method, times, usual }) {
 }
 
 /** List all times, or the first three and the last of more than ten. @param {number[]} times */
-const listTimes = (times) => (times.length > 10 ? [...times.slice(0, 3), "…", times[times.length - 1]] : times).join(", ");
+const listTimes = (times) =>
+  (times.length > 10 ? [...times.slice(0, 3), "…", times[times.length - 1]] : times).join(", ");
 
 /**
  * Throw a UserError if a run would visit times at which the student was not trained.
@@ -180,7 +181,7 @@ export function checkTimes({ times }, visited, instead = "use its own steps, or 
   const foreign = visited.find((t) => !learned.has(t));
   if (foreign !== undefined)
     throw new UserError(
-      `this model is a student that has not learned t = ${foreign}, only ${listed(times)}: ${instead}`,
+      `this model is a student that has not learned t = ${foreign}, only ${listTimes(times)}: ${instead}`,
     );
 }
 
@@ -192,7 +193,7 @@ function timesFrom(student, start) {
 
 /** Return the error for a wrong number of steps. @param {Student} student @param {number} steps @param {number[]} from the student's times from the start on */
 function wrongNumber({ times }, steps, from) {
-  const madeFor = `${times.length} step${times.length > 1 ? "s" : ""} at t = ${listed(times)}`;
+  const madeFor = `${times.length} step${times.length > 1 ? "s" : ""} at t = ${listTimes(times)}`;
   const there = from.length === times.length ? "" : `, ${from.length} of them from t = ${from[0]}`;
   return new UserError(`this student was made for ${madeFor}${there}: it can't take ${steps}`);
 }

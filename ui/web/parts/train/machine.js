@@ -1,7 +1,7 @@
 // What this computer can do for a training, and what it is short of.
 
 import { attempt } from "../../messages/client.js";
-import { without } from "../../process/errors.js";
+import { continueWithout } from "../../process/errors.js";
 import { MACHINE } from "./words.js";
 
 /** @import { Recipe } from "../../learning/recipe.js" */
@@ -39,7 +39,7 @@ export const savesData = ({ connection }) => connection?.saveData === true;
 
 /** A sentence where the battery is low, or "". @param {Device} device */
 export async function battery({ getBattery }) {
-  const found = await getBattery?.call(navigator).catch(without("the state of the battery"));
+  const found = await getBattery?.call(navigator).catch(continueWithout("the state of the battery"));
   const isLow = found && found.level < LOW && !found.charging;
   return isLow ? MACHINE.battery(Math.round(100 * found.level)) : "";
 }

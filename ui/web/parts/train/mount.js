@@ -5,7 +5,7 @@ import { button, el, isShown, sheet, write } from "../../drawing/dom.js";
 import { soon } from "../../drawing/motion.js";
 import { Form } from "../../form/form.js";
 import { alone } from "../../learning/alone.js";
-import { without } from "../../process/errors.js";
+import { continueWithout } from "../../process/errors.js";
 import { slideItem } from "../../run/items.js";
 import { Status } from "../../run/status.js";
 import { ANY, problem } from "../../words/units.js";
@@ -316,7 +316,7 @@ class Train {
 
   /** Take the training that this browser has kept, if there is one. */
   async #find() {
-    const record = await this.models.kept().catch(without("the training of before"));
+    const record = await this.models.kept().catch(continueWithout("the training of before"));
     if (!record) return;
     if (!this.#isAsked) this.form.set(record.values);
     this.source.choose(record.pictures.kind);
