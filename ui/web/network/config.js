@@ -4,7 +4,7 @@ import { UserError } from "../process/errors.js";
 
 /** @typedef {{ is: string, fits: (value: any) => boolean }} Kind */
 
-/** Lowest and highest value of every number, as in ddpm_core/checkpoint/config/fields.py. @type {Record<string, [number, number]>} */
+/** Lowest and highest value of each numeric field, as in ddpm_core/checkpoint/config/fields.py. @type {Record<string, [number, number]>} */
 export const LIMITS = {
   ...{ sample_size: [1, 1024], in_channels: [1, 64], out_channels: [1, 128], layers_per_block: [1, 16] },
   ...{ block_out_channels: [1, 8192], encoder_block_out_channels: [1, 8192], decoder_block_out_channels: [1, 8192] },
@@ -23,7 +23,7 @@ export const LIMITS = {
   ...{ beta_start: [0, 1], beta_end: [0, 1], trained_betas: [0, 1], clip_sample_range: [0, Number.POSITIVE_INFINITY] },
 };
 
-const LEVELS = 8; // most resolutions of a U-Net
+const LEVELS = 8; // largest number of resolutions in a U-Net
 const TIMES = LIMITS.num_train_timesteps[1];
 
 /** @type {Kind} */
@@ -42,7 +42,7 @@ const list = (each, most = LEVELS) => ({
   fits: (v) => Array.isArray(v) && v.length >= 1 && v.length <= most && v.every(each.fits),
 });
 const maybe = or(whole, among(null));
-/** The field of the blocks' types, one for each level. By diffusers' default, every block has attention except block `at`. @param {string} plain @param {string} attends @param {number} at @returns {[Kind, unknown]} */
+/** Return the kind and the default of a field that names a block for each level: all but block `at` have attention. @param {string} plain @param {string} attends @param {number} at @returns {[Kind, unknown]} */
 const blocks = (plain, attends, at) => [
   list(among(plain, attends)),
   Array.from({ length: 4 }, (_, i) => (i === at ? plain : attends)),

@@ -10,7 +10,7 @@ import { Weights } from "./weights.js";
 /** @typedef {(x: Float32Array, t: number, condition: any, probe?: Probe) => any} Network */
 const MOST = 2 ** 29; // most bytes of a step's buffers; the kernel computes larger models
 const CLOSE = 1e-5; // largest difference from the kernel's values, relative to the largest of these
-// GPUBufferUsage and GPUMapMode
+// Flags of GPUBufferUsage and GPUMapMode
 const [READ, COPY_SRC, COPY_DST, UNIFORM, STORAGE] = [1, 4, 8, 64, 128];
 
 /** The names of a program's sizes; the names of its buffers, of which it writes the last; its code at place `i` of row `j`. @type {Record<string, [string, string, string]>} */
@@ -153,7 +153,7 @@ export async function onGpu(device, file, config, kernel) {
   };
 }
 
-/** A command that a layer has noted for the device: a program, or a copy between two buffers. @typedef {{ name: string, group: GPUBindGroup, size: number[] } | { from: GPUBuffer, to: GPUBuffer, at: number, bytes: number }} Command */
+/** A recorded command for the device: a program, or a copy between two buffers. @typedef {{ name: string, group: GPUBindGroup, size: number[] } | { from: GPUBuffer, to: GPUBuffer, at: number, bytes: number }} Command */
 
 /** Layers on a GPU. The methods of `Layers` have the same meaning here; they record commands that `read` sends. */
 class GpuLayers {
@@ -195,7 +195,7 @@ class GpuLayers {
     return made;
   }
 
-  /** Return the object that the first step made at this point. @param {() => any} make */
+  /** Return make() in the first step, and the same object again in later steps. @param {() => any} make */
   #once(make) {
     if (this.#next === this.#kept.length) this.#kept.push(make());
     return this.#kept[this.#next++];
@@ -249,7 +249,8 @@ class GpuLayers {
     for (const { x, at, end } of all) encoder.copyBufferToBuffer(x.buffer, 0, out, at, end - at);
     this.device.queue.submit([encoder.finish()]);
     this.#next = 0;
-    for (const buffer of this.#passing.splice(0)) buffer.destroy(); // the device frees the buffer after the sent commands have read it
+    // The device frees these buffers after the sent commands have read them
+    for (const buffer of this.#passing.splice(0)) buffer.destroy();
     await out.mapAsync(READ);
     const read = out.getMappedRange();
     const numbers = all.map(({ at, end }) => new Float32Array(read.slice(at, end)));

@@ -1,4 +1,4 @@
-// Readers estimate x̂_0 from a block's activity and choose colours for it. ddpm_core/checkpoint/sidecars/readers_file.py
+// Readers estimate x̂_0 from a block's output, and choose colours for the output. ddpm_core/checkpoint/sidecars/readers_file.py
 // describes their file, readers.safetensors. ddpm_core/engines/readers.py has the same class in Python.
 import { jsonObject } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";
@@ -54,7 +54,7 @@ function areFigures(figures) {
   );
 }
 
-/** Return the metadata of a file of readers, checked. @param {unknown} text @returns {About} */
+/** Check the metadata of a file of readers, and return it. @param {unknown} text @returns {About} */
 function checkAbout(text) {
   const about = typeof text === "string" && text.length <= LONGEST ? jsonObject(text) : null;
   const { times, measured, r2, figures } = about ?? {};
@@ -187,7 +187,7 @@ function poolMeans({ shape: [c, h, w], data }, step) {
   if (step <= 1) return data;
   const out = new Float64Array((c * h * w) / step ** 2);
   for (let i = 0; i < data.length; i++) {
-    const [row, column] = [Math.floor(i / w), i % w]; // the rows of all channels are counted on
+    const [row, column] = [Math.floor(i / w), i % w]; // rows are numbered through all channels
     out[Math.floor(row / step) * (w / step) + Math.floor(column / step)] += data[i] / step ** 2;
   }
   return out;

@@ -42,7 +42,7 @@ export class Tape {
     for (const map of this.#maps) map.pack();
   }
 
-  /** Backpropagate an image's gradient, and add to the gradients of the weights. This frees all images. @param {BatchImage} out @param {Float32Array} gradient as `read` orders it */
+  /** Backpropagate an image's gradient, and add to the gradients of the weights. This frees all images. @param {BatchImage} out @param {Float32Array} gradient in the order of `read` */
   back(out, gradient) {
     this.claim(out);
     this.fill(gradient, out.grad, out);
@@ -130,7 +130,7 @@ export class Tape {
     else x.grad = at;
   }
 
-  /** Sum over the pictures, and add the sums to gradients of weights. @param {number} grad place of the first gradient @param {number} from place of the first value @param {number} step distance between two weights' values @param {number} count number of weights */
+  /** Sum values over the pictures, and add the sums to gradients of weights. @param {number} grad place of the first gradient @param {number} from place of the first value @param {number} step distance between two weights' values @param {number} count number of weights */
   total(grad, from, step, count) {
     const { f } = this.m;
     for (let i = 0, at = from; i < count; i++, at += step) {

@@ -61,7 +61,7 @@ export class Weights {
     if (!header) throw broken;
     /** The file's metadata. @type {Record<string, string>} */
     this.metadata = header.__metadata__ ?? {};
-    let left = file.byteLength - start; // bytes for further tensors, which must not overlap
+    let left = file.byteLength - start; // bytes that no tensor has used
     for (const [name, entry] of Object.entries(header)) {
       // Older text encoders store the numbers of positions, which are no weights
       if (name === "__metadata__" || name.endsWith(".position_ids")) continue;

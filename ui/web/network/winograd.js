@@ -1,4 +1,4 @@
-// 3 × 3 convolutions of a batch by Winograd's products, forward and back. The gradients of the transforms are their transposes,
+// 3 × 3 convolutions of a batch by Winograd's products, with forward and backward pass. The gradients of the transforms are their transposes,
 // so both gradients take 16 products a channel for four outputs, as the convolution does: the weights' is
 // Gᵀ [Σ (A d Aᵀ) ⊙ (Bᵀ a B)] G, and the data's is B [U ⊙ (A d Aᵀ)] Bᵀ. For U, A, B and G see kernel.wasm.ts.
 

@@ -12,7 +12,7 @@ export class Mixture {
     this.x = centres.filter((_, i) => i % 2 === 0);
     this.y = centres.filter((_, i) => i % 2 === 1);
     this.width = width;
-    // The array is reused, because arrows are computed for thousands of points
+    // This array is reused, because arrows are computed for thousands of points
     this.#squares = new Float64Array(this.x.length);
   }
 

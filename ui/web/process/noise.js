@@ -39,7 +39,7 @@ export class Random {
     this.#bits = philox(seed, stream);
   }
 
-  /** Draw a number that is uniform from 0 up to 1. */
+  /** Draw a uniform number in [0, 1). */
   #uniform = () => (this.#bits() >>> 8) / 2 ** 24;
   /** Draw a number with the standard exponential distribution. */
   #exponential = () => -f32(Math.log1p(-this.#uniform()));
@@ -148,7 +148,7 @@ function philox(seed, stream) {
 }
 
 /**
- * Draw n numbers that are uniform from 0 up to 1, in steps of 2^−24, as NumPy's `random(n, dtype=float32)` does.
+ * Draw n uniform numbers in [0, 1), in steps of 2^−24, as NumPy's `random(n, dtype=float32)` does.
  * @param {Seed} seed @param {number} stream @param {number} n
  */
 export function uniform(seed, stream, n) {

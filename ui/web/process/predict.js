@@ -1,5 +1,5 @@
-// One evaluation of the network with guidance, and x̂_0 and ε computed from its prediction: see ddpm_core/prediction.py
-// and process.py.
+// Evaluate the network with guidance, and compute x̂_0 and ε from its prediction: see ddpm_core/prediction.py and
+// process.py.
 
 import { UserError } from "./errors.js";
 import { clamp, combine, minus, over } from "./floats.js";

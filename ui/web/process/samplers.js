@@ -205,7 +205,7 @@ function fixedVariance(model, t, s, variance, gamma) {
   if (!gamma) return betaTilde;
   const time = at > 0 ? t : t - 1; // where x_t is pure noise, Γ_t carries no information
   const signal = alphaBarAt(model, time);
-  const spread = ((1 - signal) / signal) * (1 - (1 - signal) * gammaAt(gamma, time)); // this is Var[x_0 | x_t]
+  const spread = ((1 - signal) / signal) * (1 - (1 - signal) * gammaAt(gamma, time)); // Var[x_0 | x_t]
   return betaTilde + as * (beta / (1 - at)) ** 2 * Math.min(Math.max(spread, 0), 1);
 }
 
@@ -318,7 +318,7 @@ const unipc = {
     const slope = (/** @type {Seen} */ other, /** @type {Seen} */ from, /** @type {number} */ ratio) =>
       over(minus(other.x0, from.x0), ratio);
     return ({ x0 }, k, t, s, x) => {
-      const here = { x0, ...point(model, t) };
+      const here = { x0, ...solverPoint(model, t) };
       let corrected = x;
       if (k) {
         const [from, older] = seen;
