@@ -15,7 +15,7 @@ const BYTES = (() => {
   return Array.from({ length: 256 }, (_, b) => String.fromCodePoint(seen(b) ? b : hidden++));
 })();
 
-/** @param {unknown} value */
+/** Whether a value is a string. @param {unknown} value */
 const isText = (value) => typeof value === "string";
 /** Whether a value is a merge: "a b", or a list of tokens. @param {unknown} pair */
 const isPair = (pair) => isText(pair) || (Array.isArray(pair) && pair.every(isText));

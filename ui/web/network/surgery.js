@@ -37,7 +37,7 @@ export function insideOf(config) {
   const { block_out_channels: widths, layers_per_block: count, _class_name: kind } = config;
   const deepest = widths.length - 1;
   const side = (/** @type {number} */ level) => config.sample_size / 2 ** level;
-  /** @param {number} level @param {number} resnets @param {number} attentions @returns {Block} */
+  /** Describe a block. @param {number} level 0 is the finest @param {number} resnets number of residual blocks @param {number} attentions number of attention layers @returns {Block} */
   function block(level, resnets, attentions) {
     const counts = Object.entries({ resnet: resnets, attention: attentions }).filter(([, n]) => n);
     const parts = counts.map(([layer, n]) => `${n} ${layer}${n > 1 ? "s" : ""}`);
@@ -103,14 +103,14 @@ export function openLanes(lanes) {
   });
   return {
     lanes: operated,
-    /** @param {number} lane @param {Seed} seed @returns {Map<string, Tap>[]} */
+    /** Return the outputs of blocks, a map for each evaluation. @param {number} lane @param {Seed} seed @returns {Map<string, Tap>[]} */
     taps(lane, seed) {
       const found = shownOf(lane, seed).map(({ taps }) => /** @type {Map<string, Tap>} */ (taps));
       return found.filter((taps) => taps.size && [...taps.values()].every(Boolean));
     },
-    /** @param {number} lane @param {Seed} seed */
+    /** Return the attention of the place `look`. @param {number} lane @param {Seed} seed */
     looks: (lane, seed) => shownOf(lane, seed)[0]?.look?.maps ?? [],
-    /** @param {number} lane @param {Seed} seed */
+    /** Return the time of the newest evaluation. @param {number} lane @param {Seed} seed */
     time: (lane, seed) => newest[lane].get(seed)?.last ?? 0,
   };
 }

@@ -131,6 +131,7 @@ export function restore(model, y, measurement, method, settings) {
   const way = chain(model, settings);
   const { x, evaluate, noise } = begin(model, settings);
   const { forward, pseudoinverse } = measurement;
+  /** Return x, changed so that its measurement is `wanted`. */
   const toFit = (/** @type {Float32Array} */ x, /** @type {Float32Array} */ wanted) =>
     combine([1, x], [1, pseudoinverse(minus(wanted, forward(x)))]);
   if (repeats) {
@@ -138,13 +139,14 @@ export function restore(model, y, measurement, method, settings) {
     if (way.memory) throw new UserError(`${way.name} remembers earlier steps: use ddpm, ddim or consistency`);
     return repaint(repeats, way.advance());
   }
+  /** Return x̂_0, changed so that it fits y, and its ε. */
   const guess = async (/** @type {Float32Array} */ x, /** @type {number} */ t, /** @type {number} */ index) => {
     const found = await evaluate(x, t, index);
     return { ...withEps(model, toFit(found.x0Hat, y), x, t), v: found.v };
   };
   return walk(way, guess, x, noise);
 
-  /** @param {{ jump: number, rounds: number }} repeats @param {Advance} advance @returns {AsyncGenerator<Step | null>} */
+  /** Take each block of `jump` steps `rounds` times, with the measured part replaced after each step. @param {{ jump: number, rounds: number }} repeats @param {Advance} advance @returns {AsyncGenerator<Step | null>} */
   async function* repaint({ jump, rounds }, advance) {
     const { pairs } = way;
     let state = x;

@@ -154,7 +154,7 @@ export function sideBySide(seeds, lanes) {
   const chains = lanes.map((lane) => lane.chain ?? chain(lane.model, lane));
   /** @type {Step[]} the newest step of each image in the first lane */
   const newest = [];
-  /** @param {number} number @param {Seed} seed @param {number} image @returns {AsyncGenerator<Step>} */
+  /** Yield the steps of one image in one lane. @param {number} number of the lane @param {Seed} seed @param {number} image @returns {AsyncGenerator<Step>} */
   async function* steps(number, seed, image) {
     const { touch, after, ...settings } = lanes[number];
     const xT = after?.x[image] ?? settings.xT;

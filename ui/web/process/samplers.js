@@ -39,7 +39,7 @@ const MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * Math.sqrt(Math.PI / 2);
 
 export const VARIANCES = ["beta", "beta_tilde", "analytic", "learned", "learned_range"];
 
-/** @satisfies {Sampler} */
+/** Ancestral sampling (Ho et al. 2020, Algorithm 2). @satisfies {Sampler} */
 const ddpm = {
   options: { variance: null },
   /** @param {ModelSpec} model @param {Options} options @param {Pair[]} pairs @param {number} guidance @returns {Options} */
@@ -96,7 +96,7 @@ const CORRECTIONS = 2 ** 33; // offset for the noise of corrections: correction 
 /** Return the Euclidean norm. @param {Float32Array} x */
 const norm = (x) => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0));
 
-/** @type {Sampler} */
+/** DDPM with steps of Langevin dynamics before each step (Song et al. 2021, Algorithm 4). @type {Sampler} */
 const langevin = {
   ...ddpm,
   options: { ...ddpm.options, snr: null, corrections: null },
@@ -235,7 +235,7 @@ function learnedSigma(model, t, s, variance, v) {
   });
 }
 
-/** @type {Sampler} */
+/** DDIM (Song et al. 2021, Eq. 12). @type {Sampler} */
 const ddim = {
   options: { eta: 0 },
   check({ eta }) {
@@ -252,7 +252,7 @@ const ddim = {
     },
 };
 
-/** @type {Sampler} */
+/** Sampling from a consistency model: each step adds fresh noise to x̂_0. @type {Sampler} */
 const consistency = {
   sigmas: ({ alphaBar, floor = 0 }, pairs) =>
     pairs.map(([, s]) => Math.sqrt(Math.max(1 - alphaBar[s] - alphaBar[s] * floor ** 2, 0))),
@@ -278,7 +278,7 @@ function solverPoint(model, t) {
 /** Return σ = 0 for every step, as these solvers add no noise. @param {ModelSpec} _ @param {Pair[]} pairs */
 const noSigmas = (_, pairs) => pairs.map(() => 0);
 
-/** @type {Sampler} */
+/** DPM-Solver++ with data prediction. @type {Sampler} */
 const dpm = {
   memory: true,
   sigmas: noSigmas,
@@ -304,7 +304,7 @@ const dpm = {
   },
 };
 
-/** @type {Sampler} */
+/** UniPC: each evaluation first corrects the current state, and then predicts the next one. @type {Sampler} */
 const unipc = {
   memory: true,
   sigmas: noSigmas,

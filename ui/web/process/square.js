@@ -7,7 +7,7 @@ export const SIDE = 7; // cells on each side
 export const STAGES = stages();
 export const CELLS = STAGES.flat();
 
-/** Return the cells of each stage that no earlier stage has. */
+/** Return the cells of each stage, without those of earlier stages. */
 function stages() {
   const places = Array.from({ length: SIDE }, (_, i) => i);
   const crossed = (/** @type {number[]} */ at) => at.flatMap((row) => at.map((column) => SIDE * row + column));
