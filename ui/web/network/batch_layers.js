@@ -282,7 +282,7 @@ export class BatchLayers extends Tape {
       m.run.lanes(va, v.plane, n, p, row, n, oa, out.plane, n, d, queries, keys, n, 1);
     }
     this.note(() => {
-      for (const x of [q, k, v]) this.claim(x); // q, k and v have no other use, so their gradients are set and not added
+      for (const x of [q, k, v]) this.claim(x); // they have no other use, so their gradients are set, not added to
       const { top } = m;
       const dp = m.take(queries * row);
       for (let head = 0; head < heads; head++) {

@@ -3,12 +3,12 @@ import { jsonObject } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";
 
 const HEADER = 16 << 20; // most bytes of the header
-const LARGEST = 1e8; // limit of a weight, far above any trained one, as MAX_WEIGHT in ddpm_core/checkpoint/config/fields.py
+const LARGEST = 1e8; // limit far above any trained weight, as MAX_WEIGHT in ddpm_core/checkpoint/config/fields.py
 
 /** Names of attention weights before diffusers 0.12, with their later names. */
 const LEGACY = { ".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0." };
 
-const SCALE = ".scale"; // suffix of the scales of an int8 tensor, one for each row, as in ddpm_core/checkpoint/weights.py
+const SCALE = ".scale"; // suffix of an int8 tensor's scales, one for each row, as in ddpm_core/checkpoint/weights.py
 
 /** @type {Float32Array | undefined} the values of all 2¹⁶ float16 */
 let halves;
