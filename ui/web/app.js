@@ -7,7 +7,7 @@ import { attempt, TRAINED } from "./messages/client.js";
 import { revived } from "./messages/packing.js";
 import { figureOf, formsFor, mountOf, partsOf, plansOf } from "./parts/index.js";
 import { Projector } from "./player/projector.js";
-import { without } from "./process/errors.js";
+import { continueWithout } from "./process/errors.js";
 import { Knowledge } from "./run/knowledge.js";
 import { ShareMenu } from "./run/share.js";
 import { isTrainedHere } from "./words/catalogue.js";
@@ -420,7 +420,7 @@ export class Page {
     const early = part === "watch" ? /** @type {any} */ (window).recorded : null;
     const url = new URL(`parts/${part}/example.json`, import.meta.url);
     const asked = early ? answerOf(early) : fetch(url).then((answer) => (answer.ok ? answer.text() : ""));
-    const text = await asked.catch(without("the recorded example", ""));
+    const text = await asked.catch(continueWithout("the recorded example", ""));
     const shown = document.querySelector(".early");
     const uncover = () => shown?.remove();
     const seen = shown && early?.began ? (Date.now() - early.began) / 1000 : 0;

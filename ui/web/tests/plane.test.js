@@ -13,7 +13,7 @@ import { computation, timed } from "../parts/plane/compute.js";
 import { planner } from "../parts/plane/plan.js";
 import { check } from "../plans/fields.js";
 import { estimate } from "../plans/pace.js";
-import { cells, Mixture } from "../process/mixture.js";
+import { cellMiddles, Mixture } from "../process/mixture.js";
 import { ARROW_UNIT, UNIT } from "../process/plane.js";
 import { Catalogue } from "../words/catalogue.js";
 
@@ -28,7 +28,7 @@ const two = new Mixture({ centres: [0.5, 0.25, -0.5, -0.75], width: 0.3 });
 test("the density is one in all, and its moments and marginals are those of the mixture", () => {
   for (const alphaBar of [1, 0.3]) {
     const reach = 6;
-    const at = cells(240, reach);
+    const at = cellMiddles(240, reach);
     const cell = (at[1] - at[0]) ** 2;
     const density = two.density(at, at, alphaBar);
     close(sum(density) * cell, 1, 1e-6);

@@ -2,7 +2,7 @@
 import { middleOf, SIZE } from "../../pictures/fit.js";
 import { open } from "../../pictures/open.js";
 import { ofPng } from "../../pictures/png.js";
-import { UserError, without } from "../../process/errors.js";
+import { continueWithout, UserError } from "../../process/errors.js";
 import { NO_ANSWER } from "../../words/page.js";
 import { problem } from "../../words/units.js";
 import { noiseOf, variance } from "./mix.js";
@@ -16,7 +16,7 @@ export const drawing = (name) => new URL(`../../examples/drawings/${name}.png`, 
 
 /** Load a drawing. Throws a UserError if the page can't load it. @param {string} name @returns {Promise<Picture>} */
 async function loadDrawing(name) {
-  const answer = await fetch(drawing(name)).catch(without("a drawn picture"));
+  const answer = await fetch(drawing(name)).catch(continueWithout("a drawn picture"));
   if (!answer?.ok) throw new UserError(NO_ANSWER);
   return ofPng(new Uint8Array(await answer.arrayBuffer()));
 }

@@ -2,7 +2,7 @@
 
 import { kept } from "../../computing/rows.js";
 import { conditioned, shown } from "../../computing/sampling.js";
-import { insideOf, opened } from "../../network/surgery.js";
+import { insideOf, openLanes } from "../../network/surgery.js";
 import { fitting } from "../../plans/kept.js";
 import { UserError } from "../../process/errors.js";
 import { sideBySide } from "../../process/runs.js";
@@ -40,7 +40,7 @@ async function compute(plan, [model], work) {
     taps,
     looks: maps,
     time,
-  } = opened([...donor, whole, ...(changed.size ? [{ ...own, surgery: other }] : [])]);
+  } = openLanes([...donor, whole, ...(changed.size ? [{ ...own, surgery: other }] : [])]);
   const r2 = readers && Object.fromEntries(names.map((name) => [name, times.map((t) => rounded(readers.r2(name, t)))]));
   const figures = readers && Object.keys(readers.about.figures).length ? readers.about.figures : null;
   work.give({ kind: "plan", blocks: names.map((name) => ({ name, ...blocks[name] })), skips, r2, figures });

@@ -2,7 +2,7 @@
 import { Chart, ceiling, halves, key, path, scale, stairs, swatch } from "../../drawing/chart.js";
 import { el } from "../../drawing/dom.js";
 import { table } from "../../drawing/table.js";
-import { cells } from "../../process/mixture.js";
+import { cellMiddles } from "../../process/mixture.js";
 import { signed } from "../../words/numbers.js";
 import { histogram, moments } from "./cloud.js";
 import { CHARTS, verdict as spread, three } from "./words.js";
@@ -25,7 +25,7 @@ const distinctTimes = (frames) => frames.filter(({ s }, i) => frames.findIndex((
  * @param {Mixture} mixture @param {Frame[]} frames of the lanes @param {number} reach
  */
 export function marginals(mixture, frames, reach) {
-  const fine = cells(4 * BINS, reach);
+  const fine = cellMiddles(4 * BINS, reach);
   const edges = Array.from({ length: BINS + 1 }, (_, k) => (100 * k) / BINS);
   const plots = TITLES.map((title, i) => {
     const axis = /** @type {0 | 1} */ (i);

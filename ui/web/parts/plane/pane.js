@@ -1,6 +1,6 @@
 // Draws one lane on its canvas: the true density, the score, the points and their paths.
 import { context2d } from "../../drawing/canvas.js";
-import { cells } from "../../process/mixture.js";
+import { cellMiddles } from "../../process/mixture.js";
 
 /** @import { Frame } from "./cloud.js" */
 /** @import { Mixture } from "../../process/mixture.js" */
@@ -66,7 +66,7 @@ class Drawing {
   /** Draw the true density of the points as shades. @param {Mixture} mixture */
   shade(mixture) {
     const { context, scene, side } = this;
-    const at = cells(SHADES, scene.reach);
+    const at = cellMiddles(SHADES, scene.reach);
     const values = mixture.density(at, at.toReversed(), scene.alphaBar);
     const highest = values.reduce((most, v) => Math.max(most, v), 0);
     const small = new OffscreenCanvas(SHADES, SHADES);
@@ -105,7 +105,7 @@ class Drawing {
   field(mixture) {
     const { scene, side, px } = this;
     const learned = scene.frame?.field; // null if the lane has no network
-    const at = cells(scene.arrows, scene.frame?.reach ?? scene.reach);
+    const at = cellMiddles(scene.arrows, scene.frame?.reach ?? scene.reach);
     const every = side / scene.arrows / px < CROWDED ? 2 : 1;
     const cell = (every * side) / scene.arrows;
     for (let j = every - 1; j < at.length; j += every)

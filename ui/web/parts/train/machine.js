@@ -1,7 +1,7 @@
 // Whether the visitor's computer can train, how fast it is, and whether its battery is low.
 
 import { attempt } from "../../messages/client.js";
-import { without } from "../../process/errors.js";
+import { continueWithout } from "../../process/errors.js";
 import { MACHINE } from "./words.js";
 
 /** @import { Recipe } from "../../learning/recipe.js" */
@@ -39,7 +39,7 @@ export const savesData = ({ connection }) => connection?.saveData === true;
 
 /** Return a warning if the battery is low, else "". @param {Device} device */
 export async function battery({ getBattery }) {
-  const found = await getBattery?.call(navigator).catch(without("the state of the battery"));
+  const found = await getBattery?.call(navigator).catch(continueWithout("the state of the battery"));
   const isLow = found && found.level < LOW && !found.charging;
   return isLow ? MACHINE.battery(Math.round(100 * found.level)) : "";
 }

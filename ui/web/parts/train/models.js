@@ -5,7 +5,7 @@ import { configOf } from "../../learning/recipe.js";
 import { shapesOf } from "../../learning/shapes.js";
 import { Shelf } from "../../learning/shelf.js";
 import { measureRate, Training, workersFor } from "../../learning/training.js";
-import { UserError, without } from "../../process/errors.js";
+import { continueWithout, UserError } from "../../process/errors.js";
 import { give } from "../../run/saving.js";
 import { ANY } from "../../words/units.js";
 import { costOf, machineOf } from "./machine.js";
@@ -49,7 +49,7 @@ export class Models {
   async #weights(recipe) {
     if (!recipe.starts) return null;
     const answer = await fetch(new URL(WEIGHTS, document.baseURI)).catch(
-      without("the weights that a training begins with"),
+      continueWithout("the weights that a training begins with"),
     );
     if (!answer?.ok) throw new UserError(NO_WEIGHTS);
     return { file: await answer.arrayBuffer(), name: MODEL, nullLabel: NO_LABEL };

@@ -5,7 +5,7 @@ import { button, el, isShown, sheet, write } from "../../drawing/dom.js";
 import { soon } from "../../drawing/motion.js";
 import { Form } from "../../form/form.js";
 import { alone } from "../../learning/alone.js";
-import { without } from "../../process/errors.js";
+import { continueWithout } from "../../process/errors.js";
 import { slideItem } from "../../run/items.js";
 import { Status } from "../../run/status.js";
 import { ANY, problem } from "../../words/units.js";
@@ -323,7 +323,7 @@ class Train {
 
   /** Restore the training that this browser has stored, if there is one. */
   async #restore() {
-    const record = await this.models.kept().catch(without("the training of before"));
+    const record = await this.models.kept().catch(continueWithout("the training of before"));
     if (!record) return;
     if (!this.#isFilled) this.form.set(record.values);
     this.source.choose(record.pictures.kind);

@@ -4,7 +4,7 @@ import { button, el, find, write } from "../../drawing/dom.js";
 import { choosePicture, drawPicture } from "../../form/chooser.js";
 import { PRESETS, TYPED, TYPES } from "../../form/presets.js";
 import { Player } from "../../player/player.js";
-import { without } from "../../process/errors.js";
+import { continueWithout } from "../../process/errors.js";
 import { Panel } from "../../run/panel.js";
 import { Past } from "../../run/past.js";
 import { Starters } from "../../run/starters.js";
@@ -121,7 +121,7 @@ class Watch {
     const load = async () => {
       if (isAsked) return;
       isAsked = true;
-      const module = await import("./square.js").catch(without("the square between four words"));
+      const module = await import("./square.js").catch(continueWithout("the square between four words"));
       await module?.enliven(this.page, starter, square);
     };
     for (const sign of ["pointerenter", "focus"]) starter.addEventListener(sign, load);
@@ -131,7 +131,7 @@ class Watch {
 
   /** Load the module that draws sketches, if it is not loaded yet. Return null if that fails. */
   async #loadTyping() {
-    const module = await import("./typing.js").catch(without("sketches of the words"));
+    const module = await import("./typing.js").catch(continueWithout("sketches of the words"));
     if (module) this.#typing ??= new module.Typing(this.page, this.panel, this.player);
     return this.#typing;
   }
