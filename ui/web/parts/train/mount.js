@@ -323,7 +323,7 @@ class Train {
 
   /** Restore the training that this browser has stored, if there is one. */
   async #restore() {
-    const record = await this.models.kept().catch(continueWithout("the training of before"));
+    const record = await this.models.kept().catch(continueWithout("the earlier training"));
     if (!record) return;
     if (!this.#isFilled) this.form.set(record.values);
     this.source.choose(record.pictures.kind);
