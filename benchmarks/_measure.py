@@ -37,11 +37,12 @@ def installed(contenders: Iterable[str]) -> list[str]:
 def describe(device: torch.device) -> dict[str, Any]:
     """Return the processor, its cores, the versions of packages, the load and the date."""
     here = machine(device)
+    amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()  # torch has no public name for it
     return {
         "processor": here["gpu"] or here["processor"],
         "cores": here["cores"],
         "threads": here["threads"],
-        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "instructions": torch.backends.cpu.get_cpu_capability() + (" with AMX" if amx else ""),
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
         **{package: version for package in PACKAGES if (version := package_version(package))},

@@ -24,7 +24,7 @@
  * @property {(say: (text: string) => void) => Promise<string>}  [save] makes and downloads a file and reports its
  * progress to `say`; returns a sentence: what was saved, or why that failed
  * @property {string} [disabled] why the entry can't be used at present
- * @property {Promise<Item[]>} [written] entries that will replace this one
+ * @property {Promise<Item[]>} [written] entries that will replace this one, which can't be used until then
  */
 
 /**
