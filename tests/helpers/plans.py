@@ -51,7 +51,7 @@ def planned(place, part, values, **more):
 
     if not shutil.which("node"):
         _missing("node is not installed")
-    return page.planned(part, values, facts, **{"result": PLAN} | more)
+    return page.plan_run(part, values, facts, **{"result": PLAN} | more)
 
 
 def described(place, part, values, **more):

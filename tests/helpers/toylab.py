@@ -32,7 +32,7 @@ from ui.runs.jobs import Job
 from ui.runs.log import Message
 from ui.runs.pages import NotBegun
 from ui.runs.words import page_words
-from ui.serving.packing import packed
+from ui.serving.packing import pack
 from ui.serving.scripted import Script, Scripted
 
 
@@ -175,7 +175,7 @@ def heard(part, computation, watch=lambda run, message: None, values=None):
     run = Job(computation, part.services)
     run.values, seen = values, []
     for message in run.messages():
-        packed(message)  # it can travel
+        pack(message)  # it can travel
         assert protocol_types.fits(message, protocol.RunMessage), message
         for result in message["results"]:
             assert protocol_types.fits(result, protocol.Result), result
@@ -212,7 +212,7 @@ def saved(place, part, run, *kinds, sets=None):
     asked |= {"words": words, "emoji": emoji.NAMES, "facts": known}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        (folder / "kept").write_bytes(b"".join(packed(run.kept())))
+        (folder / "kept").write_bytes(b"".join(pack(run.kept())))
         node = _files()
         node.stdin.write(json.dumps(asked | {"kept": str(folder / "kept"), "out": temporary}) + "\n")
         node.stdin.flush()
