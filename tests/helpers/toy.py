@@ -64,7 +64,7 @@ TWO_LEVELS = {
 
 
 def small_unet(**fields):
-    """Return a U-Net that is fast to build and evaluate, with one level, attention in its middle and an output other than 0."""
+    """Return a small U-Net that is fast to build: one level, attention in its middle, and an output other than 0."""
     torch.manual_seed(3)
     blocks = {"block_out_channels": (8,), "down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
     shape = {"sample_size": 8, "layers_per_block": 1, "norm_num_groups": 4, **blocks}

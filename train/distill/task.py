@@ -152,6 +152,7 @@ class Distilling(TrainingTask):
         condition = self._condition(labels, x_0)
 
         def teacher(x: Tensor, t: Tensor) -> Tensor:
+            """Return the teacher's x̂_0."""
             return evaluation(self._teacher, x, t, condition, self._guidance).x0
 
         x_t = q_sample(self.schedule, x_0, t, eps)

@@ -71,6 +71,7 @@ def make_classifier(classes: int) -> nn.Sequential:
     """Return a new convolutional network that classifies pictures (N, 3, SIZE, SIZE)."""
 
     def layer(inputs: int, outputs: int) -> list[nn.Module]:
+        """Return a convolution that halves the side, with a norm and an activation."""
         return [nn.Conv2d(inputs, outputs, 3, 2, 1), nn.GroupNorm(8, outputs), nn.ReLU()]
 
     head = [nn.Flatten(), nn.Dropout(0.2), nn.Linear(256 * (SIZE // 16) ** 2, classes)]
@@ -81,6 +82,7 @@ def distort(x: Tensor, generator: torch.Generator) -> Tensor:
     """Return pictures (N, 3, H, W) in [−1, 1], turned, enlarged, moved, tinted and made noisy at random, on white."""
 
     def uniform(*shape: int, low: float, high: float) -> Tensor:
+        """Draw a number for each picture, evenly from low to high."""
         return low + (high - low) * torch.rand(len(x), *shape, generator=generator)
 
     angle, size = uniform(low=-0.2, high=0.2), uniform(low=0.9, high=1.25)

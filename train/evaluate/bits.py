@@ -217,7 +217,7 @@ class Bits:
         return progress
 
     def _result(self, chain: BoundChain) -> BitsPerDim:
-        """Read the terms of a chain from its files. They may be converted from those of the full chain."""
+        """Return the terms of a chain from its files. They may be converted from those of the full chain."""
         measured = self._chain_to_evaluate(chain)
         parts = [read_arrays(file) for file, _ in self._files(measured)]
         prior, terms, mse = (torch.from_numpy(np.concatenate([p[k] for p in parts])) for k in ("prior", "terms", "mse"))

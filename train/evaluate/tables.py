@@ -59,6 +59,7 @@ def score_tables(cells: list[StoredCell], bits: BitsFile | None) -> list[ScoreTa
     found: dict[tuple[str, CellSpacing], ScoreTable] = {}
 
     def add(metric: Metric, title: str, spacing: CellSpacing, measurement: MeasuredValue) -> None:
+        """Add a measurement to the table of this title and spacing."""
         table = found.setdefault((title, spacing), ScoreTable(metric, title, spacing, []))
         table.measurements.append(measurement)
 

@@ -24,6 +24,7 @@ class EMA(Generic[Network]):
     """
 
     def __init__(self, network: Network, decay: float):
+        """decay: the decay after the warm-up, at least 0 and below 1."""
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         for average in self.network.parameters():
             if average.dtype in (torch.float16, torch.bfloat16):

@@ -72,10 +72,12 @@ def combine(snapshots: Sequence[Profile], wanted: Profile) -> tuple[np.ndarray, 
     *others, last = snapshots
 
     def parts() -> Iterator[np.ndarray]:
+        """Yield all steps in groups of _STEPS."""
         for first in range(1, max(wanted.steps, *(one.steps for one in snapshots)) + 1, _STEPS):
             yield np.arange(first, first + _STEPS)  # after the last step all weights are 0
 
     def from_last(profile: Profile, steps: np.ndarray) -> np.ndarray:
+        """Return the weights of these steps in a profile, less those in the last snapshot."""
         return step_weights(profile, steps) - step_weights(last, steps)
 
     triangle: Any = np.zeros((0, len(others) + 1))

@@ -55,7 +55,7 @@ def command(config: Config) -> str:
 
 
 def run_name(ref: str) -> str:
-    """Return the name of a run or a model for people: the folder's name. A model/ folder or a stage has its run's."""
+    """Return the name of a run or a model for people: the folder's name, or for model/ and stages the run's."""
     path = user_path(ref)
     parts = Path(os.path.abspath(path)).parts if path.is_dir() else path.parts
     named = [part for part in parts if not re.fullmatch(r"model(-ema2|-0\.\d+)?|.*-steps", part)]

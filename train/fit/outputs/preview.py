@@ -63,6 +63,7 @@ class Preview:
         """
 
         def load(network: UNet2DModel, weights: Averaging) -> Model:
+            """Load the weights of a network of this architecture, and return it as a Model."""
             self._network.load_state_dict(network.state_dict())
             return replace(task.model(self, weights, finished=False), **task.parts(self._network))
 
