@@ -1,4 +1,4 @@
-"""The arguments that functions pass on to `trajectory`, as types: for editors, and for messages about wrong arguments."""
+"""The arguments that functions pass on to `trajectory`, as types: for editors, and for messages about wrong names."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Coordinates(Protocol):
     """The input that a network expects instead of x_t and t − 1, and the prediction that follows from its output.
 
     Coordinates must not change: a model computes the translation at all whole times once and stores it. At real times,
-    `translation` gets `Levels` instead of the schedule. `Levels` also has t, alpha_bar and sigma, a number for each time.
+    `translation` gets `Levels` instead of the schedule. `Levels` has t, alpha_bar and sigma, too, for these times.
     """
 
     @property

@@ -160,9 +160,7 @@ def _learned_variance(schedule: NoiseSchedule, t: Time, s: Time, kind: Variance,
 
 
 def decoder_variance(schedule: NoiseSchedule) -> Tensor:
-    """Return the variance of the last step's decoder, which replaces β̃ = 0 at s = 0: β̃ of the step from t = 2 to s = 1.
-
-    This is what the paper's code does.
+    """Return the variance that replaces β̃ = 0 at s = 0: β̃ of the step from t = 2 to s = 1, as in the paper's code.
 
     If T = 1, it is β_1.
     """
@@ -339,7 +337,8 @@ def _number(t: Time | np.integer) -> Time:
 
 
 def to_device(values: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
-    """Return values, of any shape, cast to a dtype and moved to a device. The cast is first: Apple's GPUs have no float64.
+    """Return values, of any shape, cast to a dtype and moved to a device. The cast comes first for Apple's GPUs, which
+    have no float64.
 
     From the CPU to CUDA, they go through pinned memory, so that the CPU does not wait for earlier computations.
     """

@@ -429,7 +429,10 @@ def _steps(T: object) -> int:
 
 
 def _numbers(values: Sequence[float] | Tensor, name: str) -> Tensor:
-    """Return the values as a float64 tensor (T,) on the CPU. Raise ValueError, which calls them `name`, if they aren't."""
+    """Return the values as a float64 tensor (T,) on the CPU.
+
+    Raise ValueError, which calls them `name`, unless they are a list of at least one number.
+    """
     # The copy has positive strides: torch refuses NumPy arrays with negative ones, such as values[::-1].
     given: object = values.copy() if isinstance(values, np.ndarray) else values
     found = torch.as_tensor(given, dtype=torch.float64).cpu()

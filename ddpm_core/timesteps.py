@@ -1,4 +1,4 @@
-"""The times that a chain visits, as pairs (t, s) in descending order: each step goes from x_t to x_s, the last to s = 0.
+"""The times that a chain visits, as descending pairs (t, s): each step goes from x_t to x_s, and the last one to s = 0.
 
 A spacing chooses whole times. You can also give the times yourself, as real numbers; whole numbers then become ints.
 """
