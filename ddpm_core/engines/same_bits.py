@@ -35,8 +35,8 @@ def _seen_by_modes(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 def _vectors(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Return F.linear of a vector for each image, each computed alone.
 
-    MKL would use other kernels for a few rows than for many.
-    If all vectors are equal, as for images with the same time and class, only one is computed.
+    MKL would use other kernels for a few rows than for many. If all vectors are equal, as for images with the same time
+    and class, only one is computed.
     """
     bits = x.view(torch.int32)
     if bits.eq(bits[:1]).all():
@@ -61,7 +61,7 @@ def _large_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float
     return normed.view(n, height, width, channels).permute(0, 3, 1, 2)
 
 
-def _plain(x: Tensor) -> bool:
+def _needs_torch(x: Tensor) -> bool:
     """Return whether a layer should use torch's own functions: for gradients, tracing, other devices and precisions."""
     other = x.dtype != torch.float32 or x.device.type != "cpu" or torch.is_autocast_enabled("cpu")
     return other or torch.is_grad_enabled() or torch.jit.is_tracing() or torch.compiler.is_compiling()
@@ -74,7 +74,7 @@ class _Convolution(nn.Conv2d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        if _plain(input) or isinstance(self.padding, str):
+        if _needs_torch(input) or isinstance(self.padding, str):
             return super().forward(input)
         padding = self.padding
         if self.padding_mode != "zeros":
@@ -87,7 +87,7 @@ class _Linear(nn.Linear):
     """A linear layer that computes a vector for each image by `_vectors`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if _plain(input) or input.ndim != 2 or not 1 < len(input) <= _VECTORS:
+        if _needs_torch(input) or input.ndim != 2 or not 1 < len(input) <= _VECTORS:
             return super().forward(input)
         return _vectors(input, self.weight, self.bias)
 
@@ -96,7 +96,7 @@ class _GroupNorm(nn.GroupNorm):
     """A group normalisation that computes large images by `_large_norm`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if _plain(input) or not self.affine:
+        if _needs_torch(input) or not self.affine:
             return super().forward(input)
         channels_last = input.ndim == 4 and input.is_contiguous(memory_format=torch.channels_last)
         large = channels_last and input.shape[2] * input.shape[3] >= _LARGE
@@ -148,7 +148,8 @@ class SameBits(TorchFunctionMode):
         # keyword argument isn't tried either, because it may be a weight or have a row for each image.
         named = func not in _NORMS and any(isinstance(value, Tensor) for value in others.values())
         if args[0].dtype == torch.float32 and not named:
-            call = func, n, torch.get_num_threads(), *map(_lie, args), *((key, _lie(others[key])) for key in others)
+            named_shapes = ((key, _shape_and_stride(others[key])) for key in others)
+            call = func, n, torch.get_num_threads(), *map(_shape_and_stride, args), *named_shapes
             if call not in _SAME_BITS:
                 _SAME_BITS[call] = _has_same_bits(func, n, batched, args, others)
             if _SAME_BITS[call]:
@@ -160,7 +161,7 @@ class SameBits(TorchFunctionMode):
 _SAME_BITS: dict[Any, bool] = {}  # results of trials, by function, n, number of threads, shapes and strides
 
 
-def _lie(value: Any) -> Any:
+def _shape_and_stride(value: Any) -> Any:
     """Return shape and stride of a tensor; other values unchanged."""
     return (value.shape, value.stride()) if isinstance(value, Tensor) else value
 
@@ -178,14 +179,14 @@ def _has_same_bits(func: Any, n: int, batched: int, args: tuple, kwargs: dict) -
     bits differ.
     """
     generator = torch.Generator().manual_seed(0)
-    telling = _telling(func, *kwargs.items()) if func in _OF_EACH_NUMBER else None
+    sensitive = _sensitive_numbers(func, *kwargs.items()) if func in _OF_EACH_NUMBER else None
 
     def drawn(like: Any) -> Any:
         if not isinstance(like, Tensor):
             return like
         numbers = torch.randn(like.shape, generator=generator, dtype=like.dtype)
-        if telling is not None:
-            numbers = telling[torch.randint(len(telling), like.shape, generator=generator)]
+        if sensitive is not None:
+            numbers = sensitive[torch.randint(len(sensitive), like.shape, generator=generator)]
         return torch.empty_like(like).copy_(numbers)  # with the strides of `like`
 
     numbers = [drawn(each) for each in args]
@@ -194,7 +195,7 @@ def _has_same_bits(func: Any, n: int, batched: int, args: tuple, kwargs: dict) -
 
 
 @lru_cache
-def _telling(func: Any, *options: tuple[str, Any]) -> Tensor | None:
+def _sensitive_numbers(func: Any, *options: tuple[str, Any]) -> Tensor | None:
     """Return numbers for which a function gives other bits with vector instructions than without, else None."""
     numbers = torch.randn(2048, generator=torch.Generator().manual_seed(0), dtype=torch.float32).abs()
     alone = torch.cat([func(number, **dict(options)) for number in numbers.clone().split(1)])
