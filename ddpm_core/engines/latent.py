@@ -78,7 +78,7 @@ class LatentDecoder:
         return (self.scale * (z - self.shift)).to(pictures)
 
     def preview(self, x: Tensor) -> Tensor:
-        """Return small pictures (N, 3, H, W), one pixel for each place of x: a linear map that approximates the decoder."""
+        """Return small pictures (N, 3, H, W), one pixel for each place of x, by a linear map that imitates the decoder."""
         colours = self.colours(x.shape[1]).to(x)
         return torch.einsum("nchw,cd->ndhw", x, colours[:-1]) + colours[-1][:, None, None]
 
@@ -90,7 +90,7 @@ class LatentDecoder:
 
     @torch.no_grad()
     def _fitted(self, channels: int) -> Tensor:
-        """Return the preview's weights, fitted by least squares to the decoder's pictures of spatially constant latents.
+        """Return the preview's weights, a least-squares fit to the decoder's pictures of spatially constant latents.
 
         PyTorch decodes these latents in one batch, because an engine would first have to be compiled for their size.
         """

@@ -368,7 +368,7 @@ def stays_finite(unet: Network, device: torch.device) -> bool:
 
 
 class CompiledNetwork(CompiledHere, TorchNetwork):
-    """A network compiled by torch.compile for one image of its own size; on CUDA, as a CUDA graph."""
+    """A network compiled by torch.compile, on CUDA as a CUDA graph. The constructor compiles it for one image."""
 
     name = "torch.compile"
     together = 1
