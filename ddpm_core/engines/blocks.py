@@ -1,4 +1,4 @@
-"""Look inside a U-Net: read the output of each block, and see which picture results if a block outputs something else."""
+"""Read the output of each block of a U-Net, change it, and see which picture results."""
 
 from __future__ import annotations
 

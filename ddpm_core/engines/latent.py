@@ -78,7 +78,7 @@ class LatentDecoder:
         return (self.scale * (z - self.shift)).to(pictures)
 
     def preview(self, x: Tensor) -> Tensor:
-        """Return small pictures (N, 3, H, W), one pixel for each place of x, by a linear map that imitates the decoder."""
+        """Return small pictures (N, 3, H, W), one pixel for each place of x, by a linear fit to the decoder."""
         colours = self.colours(x.shape[1]).to(x)
         return torch.einsum("nchw,cd->ndhw", x, colours[:-1]) + colours[-1][:, None, None]
 

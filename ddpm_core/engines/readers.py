@@ -7,7 +7,7 @@ So if a block contains nothing of x̂_0, its reader gives the mean of all pictur
 (reduced-rank regression, Izenman 1975), which lowers R² by at most 0.02 in cifar10-tiny.
 
 x̂_0 is that of the same step, and not the final picture of the run. In mnist-tiny at t = T, R² of the last block is
-0.97 for x̂_0, but only 0.51 for the final picture, which does not follow from x_T alone at this step.
+0.97 for x̂_0, but only 0.51 for the final picture, which the network can't compute from x_T in one evaluation.
 """
 
 from __future__ import annotations
@@ -251,7 +251,7 @@ def _pooled(found: Tensor, size: int) -> Tensor:
 
 
 class _Sums:
-    """The sums for the least-squares fit of one block at one time: products of its numbers and of x̂_0, over all runs."""
+    """Sums over all runs for the least-squares fit of one block at one time: products of its numbers and of x̂_0."""
 
     def __init__(self, shape: tuple[int, int, int], channels: int, size: int):
         self.side, self.n = _side(shape[-1], size), 0
