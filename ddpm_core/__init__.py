@@ -1,6 +1,6 @@
 """Denoising diffusion probabilistic models (Ho, Jain & Abbeel, NeurIPS 2020): the process, samplers and checkpoints."""
 
-from __future__ import annotations  # also read by versions of Python that python_versions refuses
+from __future__ import annotations  # so that older versions of Python can import this and reach python_versions
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -44,7 +44,8 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.schedule import NoiseSchedule as NoiseSchedule
     from ddpm_core.timesteps import timestep_pairs as timestep_pairs
 
-# torch and diffusers take seconds to import: each name is fetched from its module when it is first used.
+# The module that defines each public name. It is imported when the name is first used, because torch and diffusers take
+# seconds to import.
 _HOME = {
     "CheckpointError": "checkpoint.refs",
     "Denoised": "prediction",
@@ -80,11 +81,12 @@ _HOME = {
     "trajectory": "runs",
     "word_square": "prediction",
 }
-_ROOMS = ("data",)  # modules that are public as they are
+_ROOMS = ("data",)  # public modules
 __all__ = [*_HOME, *_ROOMS]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
+    """Import and return a public name or module when it is first used."""
     if name in _ROOMS:
         return import_module(f"ddpm_core.{name}")
     if name not in _HOME:
@@ -94,5 +96,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return what TAB shows: the public names, and none of the modules that were imported for them."""
+    """Return the public names, so that TAB completes only these and not the imported modules."""
     return sorted(__all__)

@@ -1,8 +1,7 @@
-"""The optimal reverse variance (Bao et al. 2022, "Analytic-DPM"): Γ_t of a checkpoint is estimated once and kept with
-it.
+"""Estimate Γ_t of a network, from which the optimal reverse variance follows (Bao et al. 2022, "Analytic-DPM").
 
-Γ_t = E‖ε_θ(x_t, t)‖² / (d (1 − ᾱ_t)) over q(x_t). The formula, process.reverse_variance, needs nothing else from a
-network.
+Γ_t = E‖ε_θ(x_t, t)‖² / (d (1 − ᾱ_t)) over q(x_t). It is estimated once and stored in the checkpoint.
+`process.reverse_variance` has the formula of the variance.
 """
 
 from __future__ import annotations
@@ -22,8 +21,13 @@ from ddpm_core.schedule import NoiseSchedule
 
 @dataclass(frozen=True, eq=False)
 class Gamma:
-    """Γ at some times, ascending, with the standard error of each: float64 (K,). images: the number of images
-    measured.
+    """Γ at some times.
+
+    Attributes:
+        times: the K times, ascending.
+        gamma: Γ at these times, float64 (K,).
+        standard_error: the standard error of each Γ, float64 (K,).
+        images: the number of images from which Γ was estimated.
     """
 
     times: tuple[int, ...]
@@ -34,8 +38,8 @@ class Gamma:
     def table(self, schedule: NoiseSchedule) -> Tensor:
         """Return Γ_t for t = 0..T, float64 (T + 1,); entry 0 is never used.
 
-        E‖ε_θ‖²/d is interpolated linearly in log t between the times, and constant beyond them. In a schedule with ᾱ_T
-        = 0, the time T says nothing (process.gamma_time). There, Var[x_0 | x_t] is constant after the last other time.
+        E‖ε_θ‖²/d is interpolated linearly in log t between the times, and is constant beyond them. If ᾱ_T = 0, the
+        value at T is not used (see `process.gamma_time`); instead, Var[x_0 | x_t] is constant after the time before it.
         """
         alpha_bar = schedule.alpha_bar.numpy()
         noise = 1 - alpha_bar
@@ -50,7 +54,7 @@ class Gamma:
 
 
 def default_times(T: int, n: int = 48) -> tuple[int, ...]:
-    """Return at most n times from 1 to T, spaced as evenly in log t as whole numbers can be."""
+    """Return at most n whole times from 1 to T, spaced as evenly as possible in log t."""
     return tuple(np.unique(np.geomspace(1, T, n).round().astype(int)).tolist())
 
 
@@ -61,11 +65,18 @@ def estimate_gamma(
     labels: Labels = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Gamma:
-    """Estimate Γ from one draw of x_t for each image and time. x̂_0 is not clipped: Γ belongs to the network itself.
+    """Return an estimate of Γ from one draw of x_t for each image and time. x̂_0 is not clipped.
 
-    images: uint8 (N, H, W, C), at least 2; a few hundred for a standard error of a few thousandths. times: any of 1..T,
-    None for `default_times`. labels: see prediction.label_tensor. progress(done, total) counts evaluations. Raises
-    ValueError for fewer images, other shapes, times or labels.
+    Arguments:
+        model: a model from `load`, or your own Model.
+        images: uint8 (N, H, W, C), at least 2. With a few hundred, the standard error is a few thousandths.
+        times: whole times 1..T; None for `default_times`.
+        labels: as for `trajectory`.
+        progress: progress(done, total) counts evaluations.
+
+    Raises:
+        ValueError: for fewer than 2 images, images of another size or dtype, times outside 1..T, and labels that the
+            model does not have.
     """
     T = model.schedule.T
     times = default_times(T) if times is None else sorted(set(checked_times(times, T)))
@@ -80,8 +91,8 @@ def estimate_gamma(
         learned.append(_mean_square(prediction.eps))
         true.append(_mean_square(eps))
     learned, true = (torch.cat(parts).reshape(len(times), len(x_0)) for parts in (learned, true))
-    # Control variate: E‖ε‖²/d = 1 is known, and at large t ‖ε_θ‖² follows ‖ε‖², so the part that regression on ‖ε‖²
-    # explains is removed.
+    # Control variate: ‖ε_θ‖² is correlated with ‖ε‖² at large t, and the mean of ‖ε‖²/d is known to be 1. So subtract
+    # what a regression on ‖ε‖² explains; this reduces the standard error.
     centred = true - true.mean(1, keepdim=True)
     slope = (centred * learned).sum(1, keepdim=True) / centred.square().sum(1, keepdim=True)
     values = learned - slope * (true - 1)
@@ -90,4 +101,5 @@ def estimate_gamma(
 
 
 def _mean_square(x: Tensor) -> Tensor:
+    """Return the mean square of each image, float64 (N,) on the CPU."""
     return x.double().square().flatten(1).mean(1).cpu()

@@ -1,4 +1,4 @@
-"""The arguments that functions of a run pass on, listed once: as types, for editors and for sentences."""
+"""The arguments that functions pass on to `trajectory`, as types: for editors, and for messages about wrong names."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ddpm_core.samplers import AnySampler, Step
 OnStep = Callable[[Step], "Tensor | None"]
 
 
-# The arguments of `trajectory`, of which `sample` and others pass some on. It says what each of them is.
+# `sample` and other functions pass some arguments on to `trajectory`. Its docstring says what each argument is.
 
 
 class ConditionOptions(TypedDict, total=False):
-    """The condition of a run, see `Condition`."""
+    """The condition of a run, the fields of `Condition`."""
 
     labels: Labels
     guidance: float | None
@@ -29,7 +29,7 @@ class ConditionOptions(TypedDict, total=False):
 
 
 class ChainOptions(TypedDict, total=False):
-    """The steps that a run takes."""
+    """The options that decide which steps a run takes."""
 
     sampler: AnySampler | None
     variance: Variance | None
@@ -38,7 +38,7 @@ class ChainOptions(TypedDict, total=False):
 
 
 class DecodingOptions(ChainOptions, ConditionOptions, OtherOptions, total=False):
-    """The options that `reconstruct` and `interpolate` pass on; they decide themselves where the chain starts."""
+    """The options that `reconstruct` and `interpolate` pass on. They set the start of the chain themselves."""
 
     clip: bool | None
     noise: Noise | None
@@ -66,16 +66,17 @@ class RestoreOptions(OtherOptions, total=False):
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-UNCHOSEN = {"eta": 0.0, "attention": False}  # what `trajectory` takes where an option is left out; of all others None
+UNCHOSEN = {"eta": 0.0, "attention": False}  # defaults of `trajectory`; every other option has the default None
 
 
 def completes(options: type) -> Callable[[Function], Function]:
-    """Put a function's **options into its signature by name, so that editors complete them.
+    """Return a decorator that lists a function's **options by name in its signature, so that editors complete them.
 
-    options: the TypedDict of its annotation.
+    options: the TypedDict with which **options is annotated.
     """
 
     def named(function: Function) -> Function:
+        """Change the signature of a function, and return the function."""
         signature = inspect.signature(function)
         own = [one for one in signature.parameters.values() if one.kind != one.VAR_KEYWORD]
         more = [
@@ -95,7 +96,7 @@ def arguments(function: Callable[..., Any]) -> list[str]:
 
 
 def check_options(function: str, given: Iterable[str], allowed: Sequence[str]) -> None:
-    """Raise ValueError for an option that a function does not have."""
+    """Raise ValueError if a given option is not among the allowed ones. function: the name for the message."""
     unknown = sorted(set(given) - set(allowed))
     if unknown:
         raise ValueError(f"{function} has no argument {unknown[0]!r}: choose from {', '.join(allowed)}")

@@ -1,7 +1,8 @@
 """The input and output of a network that was trained on the same process in other coordinates.
 
-Every Gaussian path x = a (x_0 + σ z) is ours, x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε with ᾱ = 1/(1 + σ²), times a number. It has
-the same x_T, steps and noise. A class for each family says what differs; the call of the network undoes it.
+Each Gaussian process x = a (x_0 + σ z) is our process x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε with ᾱ_t = 1/(1 + σ²), multiplied
+by a number. So one sampler serves all of them. A class for each family of networks says how to translate x_t and t into
+the network's input, and its output into a prediction.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from ddpm_core.schedule import Levels, NoiseSchedule
 
 
 class Translation(NamedTuple):
-    """Call the network as F = network(scale · x_t + shift, time, labels); keep · x_t + gain · F is the prediction.
+    """The numbers that translate between x_t and a network's input and output.
+
+    The network computes F = network(scale · x_t + shift, time, labels). The prediction is keep · x_t + gain · F.
 
     Attributes:
         time: float64, a number for each t of the schedule: (T + 1,) for t = 0..T. Entry 0 is never used.
-        scale, shift, keep, gain: the same, or one number for all t.
+        scale, shift, keep, gain: tensors like time, or one number for all t.
     """
 
     time: Tensor
@@ -37,26 +40,27 @@ class Translation(NamedTuple):
 class Coordinates(Protocol):
     """The input that a network expects instead of x_t and t − 1, and the prediction that follows from its output.
 
-    Coordinates don't change: a model asks once for the translation at all whole times, when it is made. At real times,
-    `translation` gets their `Levels`, which have t, alpha_bar and sigma like a schedule, a number for each time.
+    Coordinates must not change: a model computes the translation at all whole times once and stores it. At real times,
+    `translation` gets `Levels` instead of the schedule. `Levels` has t, alpha_bar and sigma, too, for these times.
     """
 
     @property
     def gives(self) -> Prediction | None:
-        """The prediction that follows from the network's output, one of names.PREDICTIONS; None for the model's own."""
+        """The prediction after the translation, one of names.PREDICTIONS; None for the prediction of the model."""
         ...
 
     def translation(self, schedule: NoiseSchedule | Levels) -> Translation:
-        """Return the translation at each time of the schedule, float64 (T + 1,), or of the levels, like their t."""
+        """Return the translation at the times of the schedule, float64 (T + 1,), or at those of the levels, like t."""
         ...
 
 
 @dataclass(frozen=True)
 class VarianceExploding:
-    """Networks that see y + σ z and σ, and return the score ∇ log p = −z/σ (Song et al. 2021, "variance exploding").
+    """Networks that get y + σ z and σ, and return the score ∇ log p = −z/σ (Song et al. 2021, "variance exploding").
 
-    low: their data y lie in [low, 1]; for [0, 1], σ is half of ours. early: a part of the whole time; the network gets
-    the σ of this much later, because the authors' chains end at 1e-5 and not at 0.
+    low: their data y lie in [low, 1]. For [0, 1], their σ is half of ours, because our data lie in [−1, 1]. early: the
+    time at which the authors' chains end, as a fraction of the whole time: 1e-5 there, and not 0. Because of this, the
+    network gets the σ of a slightly later time.
     """
 
     low: float = -1.0
@@ -67,10 +71,10 @@ class VarianceExploding:
         return "epsilon"
 
     def translation(self, schedule: NoiseSchedule | Levels) -> Translation:
-        half = (1 - self.low) / 2  # half the width of [low, 1]; 1 for networks of this project, whose low is −1
+        half = (1 - self.low) / 2  # half the width of [low, 1], which is 1 for data in [−1, 1]
         sigma, whole = half * schedule.sigma, schedule.schedule
         ends = half * whole.sigma[[1, -1]]
-        later = self.early * torch.linspace(1, 0, whole.T, dtype=torch.float64)  # of t = 1..T
+        later = self.early * torch.linspace(1, 0, whole.T, dtype=torch.float64)  # how much later, for each of t = 1..T
         if schedule is not whole:
             later = torch.from_numpy(np.interp(schedule.t.numpy(), whole.t[1:].numpy(), later.numpy()))
         else:
@@ -81,10 +85,10 @@ class VarianceExploding:
 
 @dataclass(frozen=True)
 class EDM:
-    """Networks F of x̂_0 = c_skip y + c_out F(c_in y, c_noise) with y = x_0 + σ z (Karras et al. 2022, Table 1).
+    """Networks F with x̂_0 = c_skip y + c_out F(c_in y, c_noise) and y = x_0 + σ z (Karras et al. 2022, Table 1).
 
-    sigma_data: the standard deviation of the data. sigma_min: the σ at which x̂_0 is y itself: 0, and for consistency
-    models (Song et al. 2023, Appendix C) their smallest σ. times: c_noise is ln σ/4 times this number.
+    sigma_data: the standard deviation of the data. sigma_min: the σ at which x̂_0 is y itself. It is 0, but for
+    consistency models their smallest σ (Song et al. 2023, Appendix C). times: c_noise is ln σ/4 times this number.
     """
 
     sigma_data: float = 0.5
@@ -105,11 +109,11 @@ class EDM:
 
 @dataclass(frozen=True)
 class RectifiedFlow:
-    """Rectified flows (Liu et al. 2023), which see (1 − τ) x_0 + τ ε and τ, and return ε − x_0.
+    """Rectified flows (Liu et al. 2023): networks that get (1 − τ) x_0 + τ ε and τ, and return ε − x_0.
 
-    τ/(1 − τ) is σ, so τ = √(1 − ᾱ_t) / (√ᾱ_t + √(1 − ᾱ_t)).
+    σ is τ/(1 − τ), so τ = √(1 − ᾱ_t) / (√ᾱ_t + √(1 − ᾱ_t)).
 
-    times: the network gets τ times this number: 1000 for a network that embeds its time like t − 1.
+    times: the network gets τ times this number, for example 1000 if it embeds its time in the same way as t − 1.
     """
 
     times: float = 1.0
@@ -125,11 +129,12 @@ class RectifiedFlow:
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """Networks on another schedule than that of their training.
+    """Networks that are used on another schedule than that of their training, `trained`.
 
-    inner: their coordinates, None for ours. At each σ, networks in ours get the t − 1 that had this σ in training.
-    Between two of the training's times, t is interpolated in ln σ. Networks in other coordinates get σ itself. Beyond
-    the first and the last σ of the training, x_t counts as noisy as there: no network knows others.
+    inner: the coordinates in which the network was trained; None for those of this library. A network with inner=None
+    gets the t − 1 that had the same σ in training; between two times of the training, t is interpolated in ln σ. A
+    network with other coordinates gets what they compute from σ. If σ is outside the range of the training, the network
+    gets the nearest end of this range, because it has learned nothing beyond.
     """
 
     trained: NoiseSchedule
@@ -149,7 +154,7 @@ class TrainedOn:
         return Translation(torch.from_numpy(times))
 
     def _within(self, inner: Coordinates, schedule: NoiseSchedule | Levels) -> Translation:
-        """The translation of inner, with its first and last entries of the training for σ beyond these."""
+        """Return the translation of inner; where σ is outside the training's range, its value at the range's end."""
         below, above = schedule.sigma < self.trained.sigma[1], schedule.sigma > self.trained.sigma[-1]
 
         def within(wanted: Any, known: Any) -> Any:
@@ -161,31 +166,31 @@ class TrainedOn:
 
 
 def inner(coordinates: Coordinates | None) -> Coordinates | None:
-    """Return the coordinates that a network has on the schedule of its training; None for ours."""
+    """Return the coordinates in which a network was trained; None for those of this library."""
     return coordinates.inner if isinstance(coordinates, TrainedOn) else coordinates
 
 
 def seen(coordinates: Coordinates, schedule: NoiseSchedule, x_t: Tensor, t: Time) -> tuple[Tensor, Tensor]:
-    """Return the network's input: its x, like x_t, and its time (N,), float64 if x_t is float64, else float32."""
+    """Return the network's input: scale · x_t + shift, like x_t, and its time (N,), float64 if x_t is, else float32."""
     at = _at(coordinates, schedule, x_t, t)
     return _of(at.scale, x_t) * x_t + _of(at.shift, x_t), network_times(at.time, x_t)
 
 
 def network_times(times: Tensor, x: Tensor) -> Tensor:
-    """Return real times as a network gets them, one for each image of x (N,): float64 if x is float64, else float32."""
+    """Return real times as a network gets them: (N,), one for each image of x, float64 if x is, else float32."""
     wide = torch.float64 if x.dtype == torch.float64 else torch.float32
     return to_device(times.flatten().expand(len(x)), x.device, wide)
 
 
 def predicted(coordinates: Coordinates, schedule: NoiseSchedule, output: Tensor, x_t: Tensor, t: Time) -> Tensor:
-    """Return the prediction that follows from the network's output, which has the shape of x_t."""
+    """Return the prediction keep · x_t + gain · output. All have the shape of x_t."""
     at = _at(coordinates, schedule, x_t, t)
     scaled = _of(at.gain, x_t) * output
     return scaled if isinstance(at.keep, float) and at.keep == 0 else _of(at.keep, x_t) * x_t + scaled
 
 
 def check(coordinates: Coordinates, schedule: NoiseSchedule, prediction: Prediction) -> None:
-    """Raise ValueError if a model of this schedule and prediction can't have these coordinates."""
+    """Raise ValueError if a model with this schedule and prediction can't have these coordinates."""
     name = type(coordinates).__name__
     if coordinates.gives not in (None, prediction):
         raise ValueError(f"{name} coordinates are for the prediction {coordinates.gives!r}, got {prediction!r}")
@@ -198,7 +203,7 @@ _made: WeakKeyDictionary[NoiseSchedule, tuple[Coordinates, Translation]] = WeakK
 
 
 def _translation(coordinates: Coordinates, schedule: NoiseSchedule) -> Translation:
-    """The tables, which are made once for a schedule and the coordinates that it has been used with last."""
+    """Return the translation at t = 0..T. It is stored for each schedule, with the coordinates used last."""
     known = _made.get(schedule)
     if known is None or known[0] is not coordinates:
         known = _made[schedule] = coordinates, coordinates.translation(schedule)
@@ -206,7 +211,7 @@ def _translation(coordinates: Coordinates, schedule: NoiseSchedule) -> Translati
 
 
 def _at(coordinates: Coordinates, schedule: NoiseSchedule, x: Tensor, t: Time) -> Translation:
-    """The translation at t, each part a number for all images or (N, 1, 1, 1): rows of the tables for a whole t."""
+    """Return the translation at t: each part is a number for all images, or (N, 1, 1, 1)."""
     found = check_time(t, x, 1, schedule.T)
     if is_whole_time(found):
         rows: Any = found.cpu() if isinstance(found, Tensor) else found
@@ -217,4 +222,5 @@ def _at(coordinates: Coordinates, schedule: NoiseSchedule, x: Tensor, t: Time) -
 
 
 def _of(part: Tensor | float, x: Tensor) -> Tensor | float:
+    """Return a part of a translation in the dtype and on the device of x."""
     return cast(part, x) if isinstance(part, Tensor) else part

@@ -1,4 +1,4 @@
-"""Imports of the libraries that take seconds."""
+"""Faster imports of large libraries."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def collector_off() -> Iterator[None]:
-    """Switch Python's garbage collector off meanwhile, and on again if it was on.
+    """Switch Python's garbage collector off inside the block; after it, on again if it was on before.
 
-    An import makes hundreds of thousands of objects that stay. The collector would look through them again and again,
-    for a tenth of the time.
+    An import makes hundreds of thousands of objects that stay in memory. The collector would check them again and
+    again, which takes a tenth of the import's time.
     """
     was_on = gc.isenabled()
     gc.disable()

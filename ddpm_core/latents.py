@@ -1,9 +1,8 @@
 """Encode pictures as latents x_t, reconstruct them, interpolate between them (section 4.3 of the paper, Figs. 7 to 9).
 
-q(x_t | x_0) is the encoder, and the reverse chain from x_t is the decoder. Both are stochastic. The noise of an
-encoding is stream 0 of its seed, like x_T in a run, and step i of a decoding has stream i + 1. So if a picture is
-encoded and decoded with one seed, it becomes the run of that seed as t goes from 0 to T. `invert` is the encoder of
-DDIM, without noise.
+q(x_t | x_0) is the encoder, and the reverse chain from x_t is the decoder. Both are stochastic. Encoding uses stream 0
+of the seed, as x_T of a run does, and step i of decoding uses stream i + 1. So a picture that is encoded at T and
+decoded with the same seed gives the same picture as a run of this seed. `invert` is DDIM's encoder, without noise.
 """
 
 from __future__ import annotations
@@ -33,8 +32,9 @@ Latent = Tensor  # the x_t of one picture, (1, C, H, W)
 def encode(model: Model, images: np.ndarray | Tensor, t: float, seeds: Seeds) -> Tensor:
     """Return the latents x_t ~ q(x_t | x_0) of pictures, Eq. 4, float32 (N, C, H, W).
 
-    At t = 0 this is x_0. At t = T it is ε itself, the x_T of the seed's run, because the model's x_T ~ N(0, I) knows
-    nothing of the picture. (In the paper's schedule √ᾱ_T is 0.006, so this leaves out less than one grey level.)
+    At t = 0 this is x_0. At t = T it is ε itself, which is x_T of a run with this seed, because the model's
+    x_T ~ N(0, I) does not depend on a picture. In the paper's schedule, √ᾱ_T is 0.006, so this leaves out less than one
+    grey level.
 
     Arguments:
         model: gives the schedule, size and channels.
@@ -54,7 +54,7 @@ def encode(model: Model, images: np.ndarray | Tensor, t: float, seeds: Seeds) ->
 
 
 def _time(model: ModelSpec, t: Any) -> float:
-    """The t of a latent; ValueError unless it is one number from 0 to T."""
+    """Return t, as an int if it is whole. Raise ValueError unless it is one number from 0 to T."""
     if isinstance(t, (bool, np.bool_)) or getattr(t, "ndim", 0) or not is_number(t, 0, model.schedule.T):
         raise ValueError(f"t must be a number in 0..{model.schedule.T}, got {t}")
     return as_time(float(t))
@@ -72,9 +72,9 @@ def invert(
 ) -> Tensor:
     """Return the x_t from which DDIM without noise draws nearly these pictures again: float32 (N, C, H, W).
 
-    DDIM's steps are Euler's steps for an ODE (Song et al. 2021, Eqs. 13 and 14). These are the same steps upwards, each
-    with the ε at its start: x_t/√ᾱ_t = x_s/√ᾱ_s + (σ_t − σ_s) ε(x_s, s), σ² = (1 − ᾱ)/ᾱ, and ε(x_0, 1) at s = 0. The
-    error of the way there and back falls as 1/steps.
+    DDIM's steps are Euler's steps for an ODE (Song et al. 2021, Eqs. 13 and 14). Here, the same steps go upwards, from
+    s to t, with ε at their start: x_t/√ᾱ_t = x_s/√ᾱ_s + (σ_t − σ_s) ε(x_s, s), where σ² = (1 − ᾱ)/ᾱ. At s = 0, ε is
+    ε(x_0, 1). After inversion and sampling, the difference to the picture falls as 1/steps.
 
     Arguments:
         model: a model from `load`, or your own Model.
@@ -87,8 +87,8 @@ def invert(
         conditions: labels, guidance, prompts, negative, as for `trajectory`.
 
     Raises:
-        ValueError: for images of another shape or dtype, a t, steps, spacing or condition that the model does not have,
-            and for a student, which knows only its own few times.
+        ValueError: for images of another shape or dtype, for a t, steps, spacing or condition that the model does not
+            have, and for a student, which has learned only a few times.
     """
     check_options("invert", conditions, arguments(invert))
     if model.student is not None:
@@ -120,7 +120,7 @@ def reconstruct(
 
     Arguments:
         model: a model from `load`, or your own Model.
-        x_t: (N, C, H, W), or (1, C, H, W) for all seeds: their pictures then share everything that x_t determines.
+        x_t: (N, C, H, W), or (1, C, H, W) for all seeds; then the pictures share what this x_t determines.
         t: the time of the latents, 0..T. At t = 0 there is no step, and x_0 is the picture; the other arguments are
             still checked.
         seeds: the seeds of the chain's noise, one for each picture.
@@ -129,7 +129,7 @@ def reconstruct(
         options: sampler and its options, spacing, clip, labels, guidance, prompts, negative, as for `trajectory`.
 
     Raises:
-        ValueError: for an x_t of another shape, a t outside 0..T, steps above t, and whatever `trajectory` refuses.
+        ValueError: for an x_t of another shape, a t outside 0..T, steps above t, and as `trajectory`.
     """
     check_options("reconstruct", options, arguments(reconstruct))
     t, seeds = _time(model, t), check_seeds(seeds)
@@ -141,14 +141,15 @@ def reconstruct(
 
 
 def check_chains(model: ModelSpec, times: Sequence[float], steps: Steps | None = None, **options: Any) -> None:
-    """Raise ValueError, before anything is computed, if `reconstruct` has no such chain from this time."""
+    """Raise ValueError, before anything is computed, if `reconstruct` refuses these arguments at one of the times."""
     for t in times:
         make_chain(model, condition=Condition.among(options), **of_chain(options), **_chain(model, t, steps))
 
 
 def _chain(model: ModelSpec, t: float, steps: Steps | None) -> dict[str, Any]:
-    """Steps and start of the chain from t, with no more steps than there are times; at t = 0, which has no step, of the
-    shortest one.
+    """Return `steps` and `start` of the chain from t, with no more steps than there are times.
+
+    t = 0 has no chain; for it, the result is the shortest one, so that the other arguments can be checked.
     """
     t = t or (1 if model.student is None else model.student.times[-1])
     whole: Any = own_run(model)[0] if steps is None else steps
@@ -156,11 +157,11 @@ def _chain(model: ModelSpec, t: float, steps: Steps | None) -> dict[str, Any]:
 
 
 def mix(x_t: Latent, other: Latent, weights: Sequence[float], how: Mixing = "linear") -> Tensor:
-    """Mix two latents (1, C, H, W), with each weight λ, 0..1: (len(weights), C, H, W).
+    """Return a mixture of two latents (1, C, H, W) for each weight λ, 0..1: (len(weights), C, H, W).
 
-    how: "linear" is x̄_t = (1 − λ) x_t + λ x'_t; "slerp" goes from one to the other on an arc (Shoemake 1985, as in
-    Song et al. 2021), so a mixture of noise is as long as noise. With the angle θ between the two, the coefficients are
-    sin((1 − λ) θ)/sin θ and sin(λ θ)/sin θ. Raises ValueError for other shapes, weights and names.
+    how: "linear" is x̄_t = (1 − λ) x_t + λ x'_t. "slerp" is spherical interpolation (Shoemake 1985, as in Song et al.
+    2021), which keeps the norm of noise: with the angle θ between the two, the coefficients are sin((1 − λ) θ)/sin θ
+    and sin(λ θ)/sin θ. Raise ValueError for latents of other shapes, weights outside 0..1 and an unknown `how`.
     """
     if how not in MIXINGS:
         raise ValueError(f"unknown way to mix {how!r}: choose from {', '.join(MIXINGS)}")
@@ -175,7 +176,7 @@ def mix(x_t: Latent, other: Latent, weights: Sequence[float], how: Mixing = "lin
     if how == "slerp":
         a, b = (x.cpu().double().flatten() for x in (x_t, other))  # Apple's GPUs have no float64
         angle = math.acos(max(-1.0, min(1.0, (a @ b / (a.norm() * b.norm())).item())))
-        if math.sin(angle) > 1e-6:  # else an arc has no direction, or is a line
+        if math.sin(angle) > 1e-6:  # else both are (almost) parallel, and the linear mixture is used
             parts = [tuple(math.sin(part * angle) / math.sin(angle) for part in pair) for pair in parts]
     return torch.cat([mine * x_t + its * other for mine, its in parts])
 
@@ -194,8 +195,8 @@ def interpolate(
 ) -> np.ndarray:
     """Draw pictures between two latents, uint8 (len(weights), H, W, C); Figs. 8 and 9.
 
-    Every mixture has the same noise in its chain. So at λ = 0 and 1, the pictures are the reconstructions of the two
-    latents with this seed.
+    The chains of all mixtures have the same noise. So at λ = 0 and 1, the pictures are those that `reconstruct` returns
+    for the two latents and this seed.
 
     Arguments:
         model: a model from `load`, or your own Model.
@@ -203,12 +204,12 @@ def interpolate(
         t: 0..T.
         weights: λ of each picture, from 0 (x_t) to 1 (other).
         seed: the seed of the chains' noise.
-        how: "linear" as in the paper, or "slerp" on an arc, which suits mixtures of noise: see `mix`.
+        how: "linear" as in the paper, or "slerp" for spherical interpolation, which suits latents near T: see `mix`.
         steps, options: as for `reconstruct`.
 
     Raises:
-        ValueError: for latents of another shape, a t outside 0..T, weights outside 0..1, an unknown `how`, and whatever
-            `trajectory` refuses.
+        ValueError: for latents of another shape, a t outside 0..T, weights outside 0..1, an unknown `how`, and as
+            `trajectory`.
     """
     check_options("interpolate", options, arguments(interpolate))
     check_state(model, x_t, "x_t")

@@ -19,18 +19,21 @@ from ddpm_core.process import decoder_variance, gamma_at, posterior, q_sample, r
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, Steps, timestep_pairs, whole_pairs
 
-BATCH = 32  # images × times evaluated at once on a CPU
-_ON_GPU, _PIXELS = 256, 2**19  # the same on a GPU, and at most so many pixels there
-HALF_BIN = 1 / 255  # 256 grey levels in [−1, 1] are 2/255 apart
-FLOOR = 1e-12  # smaller probabilities count as this one, as in the paper's code
+BATCH = 32  # size of a batch on a CPU; each combination of an image and a time counts
+_ON_GPU, _PIXELS = 256, 2**19  # size of a batch on a GPU, and the most pixels of one
+HALF_BIN = 1 / 255  # half the distance of two neighbouring grey levels in [−1, 1]
+FLOOR = 1e-12  # the least probability of a pixel, as in the paper's code; the logarithm stays finite
 
 
 @dataclass(frozen=True, eq=False)
 class BitsPerDim:
-    """The variational bound on −log₂ p(x_0) per dimension, Eq. 5, for N images and a chain of n steps. float64.
+    """The variational bound on −log₂ p(x_0) per dimension, Eq. 5, for N images and a chain of n steps.
 
-    times: the n visited t, ascending. prior: L_T, (N,). terms: (N, n) in the order of times; for the full chain
-    terms[:, t − 1] is L_{t−1}. mse: (N, n), mean (x̂_0 − x_0)² as seen from x_t, in the units of [−1, 1].
+    Attributes:
+        times: the n visited t, ascending.
+        prior: L_T of each image, float64 (N,).
+        terms: the other terms, float64 (N, n), in the order of times. For the full chain, terms[:, t − 1] is L_{t−1}.
+        mse: the mean of (x̂_0 − x_0)² at each time, float64 (N, n), in the units of [−1, 1].
     """
 
     times: tuple[int, ...]
@@ -44,8 +47,9 @@ class BitsPerDim:
         return self.prior + self.terms.sum(1)
 
     def rate(self, t: int) -> Tensor:
-        """Return the bits/dim sent until the receiver has x_t, (N,): L_T and the terms of the times above t (Algorithm
-        3).
+        """Return the bits per dimension that are sent until the receiver has x_t, (N,): see Algorithm 3.
+
+        They are L_T and the terms of the times above t.
         """
         return self.prior + self.terms[:, self._index(t) + 1 :].sum(1)
 
@@ -61,6 +65,7 @@ class BitsPerDim:
         return BitsPerDim(self.times, *map(torch.cat, parts))
 
     def _index(self, t: int) -> int:
+        """Return the position of t in `times`. Raise ValueError if the chain does not visit it."""
         if t not in self.times:
             raise ValueError(f"the chain does not visit t = {t}")
         return self.times.index(t)
@@ -79,15 +84,16 @@ def bits_per_dim(
     dtype: torch.dtype = torch.float64,
     progress: Callable[[int, int], None] | None = None,
 ) -> BitsPerDim:
-    """Measure the bound for given images, with one draw of x_t for each image and time.
+    """Return the variational bound of images (Eq. 5), estimated from one draw of x_t for each image and time.
 
-    `bound` and `bound_variance` define the terms and their variances.
+    `bound` defines the terms, and `bound_variance` the variances of p_θ.
 
     Arguments:
         model: a model from `load`, or your own Model.
         images: uint8 (N, H, W, C).
         variance: one of names.VARIANCES; None for the checkpoint's own.
-        steps: None for all T; or fewer, in a spacing that visits t = 1; or the times themselves, down to 1.
+        steps: the number of steps, None for all T; fewer need a spacing that visits t = 1. Or the times themselves,
+            down to 1.
         spacing: one of names.SPACINGS but "optimised".
         labels: a class for all images or one for each, as for `trajectory`; None for no class.
         clip: clip x̂_0 to [−1, 1] as the paper's evaluation does; None as the checkpoint says.
@@ -124,10 +130,21 @@ def progressive_decoding(
     noise: Noise | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """Return a receiver's estimate x̂_0 at each x_t ~ q(x_t | x_0) of lossless decoding (section 4.3, Algorithm 4).
+    """Return the receiver's estimates x̂_0 during lossless decoding (section 4.3 of the paper, Algorithm 4).
 
-    images: uint8 (N, H, W, C); times: any of 1..T; noise(index, x) belongs to times[index].
-    progress(done, total) counts evaluations. Returns float32 (len(times), N, C, H, W). ValueError for other values.
+    Arguments:
+        model: a model from `load`, or your own Model.
+        images: uint8 (N, H, W, C).
+        times: whole times 1..T. At each of them, the receiver has x_t ~ q(x_t | x_0).
+        labels, clip: as for `trajectory`.
+        noise: noise(index, x) -> ε of x_t at times[index], for all N images. Without it, image i has the seed i.
+        progress: progress(done, total) counts evaluations.
+
+    Returns:
+        float32 (len(times), N, C, H, W).
+
+    Raises:
+        ValueError: for images of another size or dtype, times outside 1..T, and labels that the model does not have.
     """
     x_0 = image_state(model, images, torch.float32)
     pairs = [(t, t - 1) for t in checked_times(times, model.schedule.T)]
@@ -148,12 +165,19 @@ def checked_times(times: Iterable[int], T: int) -> list[int]:
 def rechain(
     full: BitsPerDim, model: Model, images: np.ndarray | Tensor, variance: Variance | None, steps: int, spacing: Spacing
 ) -> BitsPerDim:
-    """Compute the bound with another fixed or analytic variance and fewer steps, from a result for the same images.
+    """Return the bound for another variance and fewer steps, from a result for the same images.
 
-    The network is not evaluated again: if the mean is computed from x̂_0, a term depends on the network only through
-    the mean of (x̂_0 − x_0)². full: the result of the full chain, or of another chain that visits all times of the new
-    one. images: the same, uint8 (N, H, W, C). Raises ValueError for learned variances, μ̃-prediction, and a chain that
-    misses t = 1 or visits other times.
+    The network is not evaluated again: each term depends on it only through the mean of (x̂_0 − x_0)².
+
+    Arguments:
+        full: the result for the full chain, or for any chain that visits all times of the new one.
+        model: the model of this result.
+        images: the images of this result, uint8 (N, H, W, C).
+        variance: a variance that is not learned; None for the checkpoint's own.
+        steps, spacing: the new chain, as for `bits_per_dim`.
+
+    Raises:
+        ValueError: for learned variances, μ̃-prediction, and a chain that misses t = 1 or visits other times.
     """
     schedule, (pairs, variance) = model.schedule, chain(model, variance, steps, spacing)
     column = {t: i for i, t in enumerate(full.times)}
@@ -180,12 +204,17 @@ def bound(
     variance: Tensor,
     cdf: Cdf = "tanh",
 ) -> Tensor:
-    """Return the term of Eq. 5 for the step from x_t to x_s, of every pixel, in nats; p_θ(x_s | x_t) is N(mean,
-    variance).
+    """Return the term of Eq. 5 for the step from x_t to x_s, in nats for each pixel, like x_0.
 
-    This is KL(q(x_s | x_t, x_0) ‖ p_θ(x_s | x_t)) (Eq. 8), and at s = 0 the decoder's code length of x_0 (Eq. 13). x_0,
-    x_t, mean: (N, C, H, W); t, s: int64 (N,), best on the CPU; variance: from `bound_variance`; cdf: see
-    `discretized_log_likelihood`. Returns a tensor like x_0; the gradient flows into mean and variance.
+    With p_θ(x_s | x_t) = N(mean, variance), it is KL(q(x_s | x_t, x_0) ‖ p_θ(x_s | x_t)) (Eq. 8), and at s = 0
+    −log p_θ(x_0 | x_1) (Eq. 13). It has gradients with respect to mean and variance.
+
+    Arguments:
+        schedule: the noise schedule.
+        x_0, x_t, mean: (N, C, H, W).
+        t, s: int64 (N,), best on the CPU.
+        variance: the result of `bound_variance`.
+        cdf: as for `discretized_log_likelihood`.
     """
     variance = to_device(variance, x_0.device, x_0.dtype)
     last = to_device((s == 0).reshape(-1, *[1] * (x_0.ndim - 1)), x_0.device)
@@ -194,7 +223,8 @@ def bound(
         decoder = -discretized_log_likelihood(x_0, mean, variance, cdf)
     if bool((s > 0).any()):
         true_mean, true_variance = posterior(schedule, x_0, x_t, t, s)
-        true_variance = torch.where(last, variance.detach(), true_variance)  # it is 0 there, and nothing finite follows
+        # At s = 0, where β̃ is 0, the divergence is not used; another variance keeps it and its gradient finite.
+        true_variance = torch.where(last, variance.detach(), true_variance)
         divergence = gaussian_kl(true_mean, true_variance, mean, variance)
     return torch.where(last, decoder, divergence)
 
@@ -202,10 +232,10 @@ def bound(
 def bound_variance(
     schedule: NoiseSchedule, t: Tensor, s: Tensor, kind: Variance, v: Tensor | None, gamma: Tensor | None = None
 ) -> Tensor:
-    """Return σ² of p_θ(x_s | x_t) in the bound. It is process.reverse_variance, except at s = 0 for kinds that are not
-    learned.
+    """Return σ² of p_θ(x_s | x_t) in the bound, (N, 1, 1, 1), or like v for learned kinds.
 
-    There, the decoder has process.decoder_variance. gamma: the table of Γ_t, for "analytic".
+    It is `process.reverse_variance`, except that at s = 0, kinds that are not learned have `process.decoder_variance`.
+    gamma: the table of Γ_t, (T + 1,), for "analytic".
     """
     known = None if gamma is None else gamma_at(schedule, gamma, t)
     variance = reverse_variance(schedule, t, s, kind, v=v, gamma=known)
@@ -221,17 +251,23 @@ def gaussian_kl(mean_1: Tensor, variance_1: Tensor, mean_2: Tensor, variance_2: 
 
 
 def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | float, cdf: Cdf = "tanh") -> Tensor:
-    """Return log p_θ(x_0 | x_1) of every pixel, in nats: N(mean, variance) over the bin of width 2/255 around x_0, Eq.
-    13.
+    """Return log p_θ(x_0 | x_1) for each pixel, in nats, like x_0 (Eq. 13).
 
-    x_0: grey levels in [−1, 1]; the lowest and the highest bin are open. mean and variance broadcast against it.
-    cdf: "tanh" is the paper's approximation of the normal CDF, "exact" the CDF itself. Returns a tensor like x_0, at
-    least log(1e-12). Raises ValueError for another cdf.
+    This is the integral of N(mean, variance) over the bin of width 2/255 around x_0. The lowest and the highest bin are
+    open. The result is at least log(1e-12).
+
+    Arguments:
+        x_0: grey levels in [−1, 1].
+        mean, variance: they broadcast against x_0.
+        cdf: "tanh" for the paper's approximation of the normal CDF, "exact" for the CDF itself.
+
+    Raises:
+        ValueError: for an unknown cdf.
     """
     _check_cdf(cdf)
     normal = _tanh_cdf if cdf == "tanh" else _normal_cdf
     sigma = torch.as_tensor(variance, dtype=x_0.dtype, device=x_0.device).sqrt()
-    # Both tails are measured from below, where a float keeps its digits: Φ(b) − Φ(a) = Φ(−a) − Φ(−b).
+    # Φ(b) − Φ(a) = Φ(−a) − Φ(−b). Use the side where Φ is small, because differences near Φ = 1 would lose digits.
     distance = (x_0 - mean).abs()
     near, far = (HALF_BIN - distance) / sigma, (-HALF_BIN - distance) / sigma
     inside = normal(near) - normal(far)
@@ -244,7 +280,10 @@ def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | flo
 def chain(
     model: ModelSpec, variance: Variance | None, steps: Steps, spacing: Spacing
 ) -> tuple[list[tuple[int, int]], Variance]:
-    """Return the pairs and the variance of a bound. Raise ValueError for anything that `bits_per_dim` can't measure."""
+    """Return the pairs (t, s) and the variance of a bound.
+
+    Raise ValueError if `bits_per_dim` is not possible for them.
+    """
     check_pixels(model, "the likelihood")
     pairs = whole_pairs(timestep_pairs(model.schedule.T, steps, spacing), "the bound")
     if pairs[-1][0] != 1:
@@ -260,7 +299,10 @@ def chain(
 
 
 def _prior(schedule: NoiseSchedule, x_0: Tensor, t: int) -> Tensor:
-    """L_T, (N,) in bits/dim: KL(q(x_t | x_0) ‖ N(0, I)) where the chain starts, arranged so that nothing cancels."""
+    """Return L_T in bits per dimension, (N,): KL(q(x_t | x_0) ‖ N(0, I)) at the first time t of the chain.
+
+    The formula is written so that no digits cancel.
+    """
     alpha_bar = schedule.alpha_bar[t].item()
     return _mean(0.5 * (alpha_bar * (x_0.square() - 1) - math.log1p(-alpha_bar))) / math.log(2)
 
@@ -274,16 +316,18 @@ def evaluations(
     noise: Noise | None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[tuple[Denoised, Tensor, Tensor, Tensor, Tensor]]:
-    """Yield (Denoised, x_0, x_t, t, s) for batches of (step, image), steps outside, images inside, in order.
+    """Evaluate the network for all steps and images. Yield (Denoised, x_0, x_t, t, s) for one batch after the other.
 
-    x_0: (N, C, H, W) as `image_state` gives it; noise, labels, clip, progress: as for `bits_per_dim`. t and s are int64
-    (batch,) on the CPU. No batch holds both the last pair and others.
+    The order is: all images of the first pair, then all images of the second pair, and so on. A batch may contain
+    several pairs, but the last pair has batches of its own. t and s are int64 (batch,) on the CPU.
+
+    x_0: a result of `image_state`, (N, C, H, W). noise, labels, clip, progress: as for `bits_per_dim`.
     """
     n, total = len(x_0), len(x_0) * len(pairs)
     noise = None if noise is None else own_noise(noise)
     label_ids = label_tensor(model, labels, n, None)
     times, batch = torch.tensor(pairs), batch_size(model, x_0)
-    per_group = max(1, batch // n)  # steps whose noise is in memory together
+    per_group = max(1, batch // n)  # number of steps whose noise is in memory at the same time
     starts = [*range(0, len(pairs) - 1, per_group), len(pairs) - 1]
     for first, end in zip(starts, [*starts[1:], len(pairs)], strict=True):
         eps = torch.cat([_noise(noise, index, x_0) for index in range(first, end)])
@@ -299,23 +343,24 @@ def evaluations(
 
 
 def batch_size(model: Model, x_0: Tensor) -> int:
-    """Return how many evaluations of images like x_0 fill a model's device."""
+    """Return a batch size that uses the model's device fully for images like x_0, (N, C, H, W)."""
     if (network_device(model.network) or x_0.device).type == "cpu":
         return BATCH
     return max(BATCH, min(_ON_GPU, _PIXELS // x_0[0, 0].numel()))
 
 
 def _noise(noise: Noise | None, index: int, x_0: Tensor) -> Tensor:
+    """Return ε of step `index`, like x_0: from the user's function, or from the seeds 0..N − 1."""
     if noise is not None:
         return noise(index, x_0)
     return to_device(gaussian_batch(range(len(x_0)), index + 1, x_0.shape[1:]), x_0.device, x_0.dtype)
 
 
 def image_state(model: Model, images: np.ndarray | Tensor, dtype: torch.dtype) -> Tensor:
-    """Return uint8 images (N, H, W, C) as x_0, (N, C, H, W), on the network's device if that has the dtype.
+    """Return uint8 images (N, H, W, C) as x_0, (N, C, H, W): in [−1, 1], or as latents for a latent model.
 
-    For a latent model, x_0 are the latents of the images. Raises ValueError if the images do not have the model's size
-    and channels.
+    x_0 is on the network's device, but on the CPU for Apple's GPUs. Raise ValueError if the images do not have the
+    model's size and channels.
     """
     x_0 = imaging.from_uint8(images, dtype)
     shape = (model.picture_channels, model.picture_size, model.picture_size)
@@ -328,6 +373,7 @@ def image_state(model: Model, images: np.ndarray | Tensor, dtype: torch.dtype) -
 
 
 def _mean(x: Tensor) -> Tensor:
+    """Return the mean of each image, float64 (N,) on the CPU."""
     return x.double().flatten(1).mean(1).cpu()
 
 
@@ -337,10 +383,10 @@ def _check_cdf(cdf: Cdf) -> None:
 
 
 def _tanh_cdf(z: Tensor) -> Tensor:
-    """½(1 + tanh(√(2/π)(z + 0.044715 z³))), written as a sigmoid, which does not cancel in the lower tail."""
+    """Return ½(1 + tanh(√(2/π)(z + 0.044715 z³))), written as a sigmoid so that small results keep their digits."""
     return torch.sigmoid(2 * math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))
 
 
 def _normal_cdf(z: Tensor) -> Tensor:
-    """Φ by erfc, which keeps its digits in the lower tail; torch.special.ndtr computes ½(1 + erf) and cancels there."""
+    """Return Φ(z), computed with erfc so that small results keep their digits; torch.special.ndtr would lose them."""
     return 0.5 * torch.special.erfc(-z / math.sqrt(2))

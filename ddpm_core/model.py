@@ -35,31 +35,31 @@ from ddpm_core.schedule import NoiseSchedule, find
 from ddpm_core.student import Student
 
 Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-OptimisedTimes = Mapping[Sampler, Mapping[int, tuple[int, ...]]]  # [sampler][steps]: the times t, descending
+OptimisedTimes = Mapping[Sampler, Mapping[int, tuple[int, ...]]]  # for each sampler and number of steps, descending t
 
 
 @dataclass(frozen=True)
 class Source:
-    """The source of a model."""
+    """The checkpoint from which a model was loaded."""
 
     ref: str = ""
     """the argument of `load`"""
     name: str = ""
-    """the name for the user"""
+    """the model's name for the user"""
     revision: str | None = None
-    """the Hub's commit"""
+    """the commit on the Hub"""
     weights: Averaging = "unknown"
-    """whether they are the moving average"""
+    """whether the weights are an exponential moving average"""
     file: str | None = None
-    """the name of the weights' file in the folder"""
+    """the path of the weights' file inside the folder"""
     bytes: int | None = None
-    """the size of that file"""
+    """the size of the weights' file"""
     parameters: int | None = None
     """the number of the network's parameters, None before it is loaded"""
     folder: Path | None = None
-    """the root of the checkpoint"""
+    """the checkpoint's folder"""
     fixed: bool = False
-    """whether `ref` means the same files on every machine: those of the project, or of a commit on the Hub"""
+    """whether `ref` means the same files on every machine: an embedded checkpoint, or a commit on the Hub"""
 
     @property
     def weights_path(self) -> Path | None:
@@ -74,7 +74,7 @@ def other_weights(source: Source) -> Source:
 
 @dataclass(kw_only=True, repr=False)
 class ModelSpec:
-    """A model without its network, decoder and text encoder: all other attributes of `Model`.
+    """A model without its network, decoder and text encoder. `Model` explains the attributes.
 
     Raises:
         ValueError: as `Model` does.
@@ -132,7 +132,10 @@ class ModelSpec:
             raise ValueError(f"a student starts at t = T = {self.schedule.T}, got {self.student.times[0]}")
 
     def with_schedule(self, schedule: NoiseSchedule | str) -> Self:
-        """Return the same on another schedule: see `Model.with_schedule`. Raise what that does before it evaluates."""
+        """Return the same specification on another schedule, as `Model.with_schedule` does for a model.
+
+        The errors are the same, except for those that need an evaluation of the network.
+        """
         if self.student is not None:
             raise ValueError("a student has learned its own times: give the schedule to its teacher")
         if self.prediction == "mu" or self.variance == "learned":
@@ -141,7 +144,8 @@ class ModelSpec:
         if isinstance(schedule, str):
             schedule = find(schedule, self.schedule.T)
         its = self.coordinates
-        everywhere = isinstance(its, (TrainedOn, RectifiedFlow))  # a flow's τ goes from 0 to 1: that is every σ
+        # Coordinates that already work on any schedule: those of a flow do, because τ between 0 and 1 covers every σ.
+        everywhere = isinstance(its, (TrainedOn, RectifiedFlow))
         coordinates = its if everywhere else TrainedOn(self.schedule, its)
         more: dict[str, Any] = {"gamma": None, "optimised": None, "leading_offset": 0}
         return replace(self, schedule=schedule, coordinates=coordinates, **more)
@@ -157,11 +161,11 @@ class ModelSpec:
 
 @runtime_checkable
 class EngineNetwork(Protocol):
-    """A network that an engine evaluates, as those of the models that `load` returns.
+    """A network that an engine evaluates. Models that `load` returns have such a network.
 
-    device: where its inputs are evaluated. description: engine, device and precision, for the user. memory: bytes that
-    the network takes by now, about. moves_inputs: it takes inputs on any device. Where t_index and labels are on the
-    CPU, they are checked without waiting for a device.
+    device: where the network is evaluated. description: engine, device and precision, for the user. memory: the bytes
+    that the network takes, approximately. moves_inputs: True, because the network takes inputs on any device and moves
+    them itself. If t_index and labels are on the CPU, it checks them without waiting for a GPU.
     """
 
     device: torch.device
@@ -174,33 +178,34 @@ class EngineNetwork(Protocol):
     def memory(self) -> int: ...
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
-        """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,).
+        """Return the network's output for x, (N, C, H, W) of any float dtype; the output has the same dtype.
 
-        Where the network takes other numbers than t − 1, they take its place, of any float dtype. Raises what
-        `engines.common.Inputs.checked` does.
+        t_index: t − 1, int64 (N,); for a network that takes other numbers, such as σ, those, of any float dtype.
+        labels: int64 (N,) for classes. Raise ValueError for other shapes and dtypes, as `engines.common.Inputs.checked`
+        does.
         """
         ...
 
     @property
     def with_gradients(self) -> Callable[..., Tensor]:
-        """Evaluate the network with gradients with respect to x (N, C, H, W), in PyTorch and float32.
+        """Return a function that evaluates the network with gradients with respect to x (N, C, H, W).
 
-        The arguments are those of the network, and so is the result. The engine does not matter.
-
-        Raises ValueError where the weights were rounded, and there is no file to read the exact ones from.
+        It has the arguments and the result of the network. Whatever the engine is, it uses PyTorch in float32. It
+        raises ValueError if the weights were rounded and no file has the exact ones.
         """
         ...
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
-        """How much each place of x looks at each token, (N, L, H, W), for a network that takes words.
+        """Return the attention of each pixel of x to each token, (N, L, H, W), for a network that takes words.
 
-        states: of the text encoder, (N, L, D). Computed in PyTorch and float32, and raises, as `with_gradients` does.
+        states: the output of the text encoder, (N, L, D). This uses PyTorch in float32, with the errors of
+        `with_gradients`.
         """
         ...
 
 
 def engine_network(model: Model) -> EngineNetwork:
-    """Return the network of a model that `load` returned.
+    """Return the network of a model that `load` returned, as a type that has the attributes of `EngineNetwork`.
 
     Raises:
         TypeError: if the network is your own function.
@@ -222,16 +227,16 @@ class Decoder(Protocol):
         ...
 
     def preview(self, x: Tensor) -> Tensor:
-        """Return roughly the result of `decode`, at almost no cost: (N, 3, H, W), one pixel for each latent."""
+        """Return approximate pictures at almost no cost, (N, 3, H, W): one pixel for each place of the latent."""
         ...
 
 
-Text = Callable[[list[str]], Tensor]  # a text encoder: of each prompt its condition, float32 (N, L, D)
+Text = Callable[[list[str]], Tensor]  # a text encoder: it returns the condition of N prompts, float32 (N, L, D)
 
 
 @runtime_checkable
 class WordReader(Protocol):
-    """A text encoder that also knows the words of a prompt, as that of a model from `load`. The page needs it."""
+    """A text encoder that can also split a prompt into words, which the page needs. Models from `load` have one."""
 
     def __call__(self, prompts: Sequence[str]) -> Tensor:
         """Return the condition of each prompt, float32 (N, L, D)."""
@@ -247,7 +252,7 @@ class WordReader(Protocol):
 
 
 def word_reader(model: Model) -> WordReader:
-    """Return the text encoder of a model that `load` returned and that takes words.
+    """Return the text encoder of a model that takes words, as a type that has the methods of `WordReader`.
 
     Raises:
         TypeError: if the model takes no words, or if the text encoder is your own function.
@@ -258,7 +263,9 @@ def word_reader(model: Model) -> WordReader:
 
 
 class _Itself:
-    """The default of `Model._before`: None for a new model; dataclasses.replace finds the model that it changes."""
+    """The default of `Model._before`. The class attribute is None, so a new model gets None. For a model it is the
+    model itself, so `dataclasses.replace` passes the old model to the new one's `__post_init__`.
+    """
 
     def __get__(self, model: Model | None, kind: type) -> Model | None:
         return model
@@ -269,40 +276,40 @@ class Model(ModelSpec):
     """A network with its prediction and its schedule.
 
     `dataclasses.replace` with another network, schedule, prediction or coordinates drops Γ and the optimised times,
-    unless you give new ones: they were measured on the old model. Another network also drops the facts of `source`
-    about the old weights. `evaluated_by` keeps all of this.
+    unless you give new ones, because they were measured on the old model. Another network also drops the facts of
+    `source` about the old weights. `evaluated_by` replaces the network and keeps all of this.
 
     Attributes:
-        schedule: β_t of the forward process.
-        image_size: pixels a side; for a latent model, latents a side.
+        schedule: the noise schedule of the forward process.
+        image_size: the height and width of x: in pixels, or in places of the latent for a latent model.
         channels: the channels of x, which is an image or a latent.
         prediction: the output of the network, one of names.PREDICTIONS. It has no default: a wrong one trains and
             samples without a warning.
         variance: the checkpoint's own reverse variance, one of names.OWN_VARIANCES.
-        num_classes: labels are 0..num_classes − 1; the null label is not counted.
+        num_classes: the number of classes, without the null label; labels are 0..num_classes − 1.
         null_label: the label that means "no class", None if there is none.
         class_names: one for each class, or None.
         clip: whether the checkpoint says that x̂_0 is clipped to [−1, 1].
-        source: where it was loaded from, None for your own model.
+        source: the checkpoint from which it was loaded, None for your own model.
         gamma: Γ_t for the variance "analytic", float64 (T + 1,), None if it was not estimated.
         optimised: the times of the spacing "optimised", None if they were not searched.
         student: the runs for which a distilled model was made, None for other models.
         network: network(x, t_index, labels) → tensor like x, (N, C, H, W), with 2C channels for a learned variance.
             t_index = t − 1 and labels are int64 (N,). labels are None for a model without classes, and the output of
             `text` for a model that takes words. If the output is that of a diffusers network, its tensor is used.
-        latent: whether x lives in the latents of an autoencoder.
-        factor: how many pixels a side one number of x covers: 1 except for a latent model.
+        latent: whether x is a latent of an autoencoder, and not a picture.
+        factor: the side of a picture divided by the side of x; 1 except for a latent model.
         takes_words: whether its condition is a prompt.
         leading_offset: a number that the spacing "leading" adds to each of its times.
-        coordinates: the network's input instead of x_t and t − 1, and the prediction that follows from its output: see
-            ddpm_core.coordinates. None for ours; for the prediction "flow", `coordinates.RectifiedFlow`.
+        coordinates: how to translate x_t and t − 1 into the network's input, and its output into the prediction: see
+            ddpm_core.coordinates. None if no translation is needed; for "flow", `coordinates.RectifiedFlow`.
         snr: the checkpoint's r for the sampler "langevin", None for `samplers.SNR`.
-        corrections: the number of steps of Langevin dynamics that this sampler takes before each step of DDPM.
-        decoder: for a latent model; it makes pictures from x, and x from pictures.
-        text: text(prompts) → the condition of each, float32 (N, L, D), if the model takes words.
+        corrections: the number of Langevin corrections that "langevin" makes before each step of DDPM.
+        decoder: for a latent model, the autoencoder that makes pictures from x, and x from pictures.
+        text: text(prompts) → the condition of each prompt, float32 (N, L, D), if the model takes words.
 
     Raises:
-        ValueError: for other values.
+        ValueError: for values outside these sets and ranges, and for values that do not agree with each other.
     """
 
     network: Network
@@ -327,30 +334,30 @@ class Model(ModelSpec):
                     setattr(self, measured, None)
 
     def evaluated_by(self, network: Network) -> Model:
-        """Return the same model with another function for the same weights.
+        """Return the same model with another function that evaluates the same weights.
 
         Arguments:
-            network: for example one that counts its calls.
+            network: the function, for example one that counts the calls of the old network.
         """
         model = replace(self, network=network)
         model.gamma, model.optimised, model.source = self.gamma, self.optimised, self.source
         return model
 
     def with_schedule(self, schedule: NoiseSchedule | str) -> Model:
-        """Return the same network on another schedule. At each σ, it is evaluated at the time that had this σ in
-        training.
+        """Return a model with the same network on another schedule.
 
-        x_t is x_0 with noise of σ = √((1 − ᾱ)/ᾱ), scaled by √ᾱ; nothing else in a schedule matters to a network.
-        Between two times that it has learned, t is interpolated in ln σ. Γ and optimised times belong to the old
-        schedule. `save` keeps both schedules.
+        At each σ = √((1 − ᾱ_t)/ᾱ_t), the network is evaluated at the time that had this σ in training, because only σ
+        matters to a network. Between two times that it has learned, t is interpolated in ln σ. Γ and the optimised
+        times belong to the old schedule, so the new model has none. `save` keeps both schedules.
 
         Arguments:
-            schedule: any schedule, or its text: see `schedule.find`. A σ below or above all that the network has
-                learned counts as its first or last.
+            schedule: any schedule, or its text: see `schedule.find`. If a σ is outside the range of the training, the
+                network is evaluated at the nearest end of the range.
 
         Raises:
-            ValueError: for a student, for predictions that belong to steps (μ̃, and the variance "learned"), and for a
-                network that takes only whole times. To learn this of your own network, it is evaluated once.
+            ValueError: for a student, for the prediction "mu" and the variance "learned", which belong to the steps of
+                one schedule, and for a network that takes only whole times. To find this out, your own network is
+                evaluated once.
         """
         model = super().with_schedule(schedule)
         check_fractions(self, "on another schedule, a network gets fractions of t")
@@ -362,7 +369,7 @@ class Model(ModelSpec):
         return ModelSpec(**{row.name: getattr(self, row.name) for row in fields(ModelSpec)})
 
     def pictures(self, x: Tensor) -> np.ndarray:
-        """Return the pictures of a state: its pixels, or the decoder's pictures of its latents.
+        """Return a state as pictures. For a latent model, the decoder makes them.
 
         Arguments:
             x: (N, C, H, W).
@@ -374,29 +381,32 @@ class Model(ModelSpec):
 
 
 def check_real_times(model: Model, why: str) -> None:
-    """Raise ValueError if the model certainly takes only whole times. why: where it gets others, for the sentence."""
+    """Raise ValueError if the model certainly takes only whole times. why: the start of the message.
+
+    A user's network is not evaluated for this: see `check_fractions`.
+    """
     network: Any = model.network
     unet = getattr(network, "unet", None)
     if model.prediction == "mu":
         raise ValueError(f"{why}, but this network predicts the mean of x_{{t−1}}, which belongs to whole times")
     if (
         unet is not None
-        and getattr(network, "moves_inputs", False)  # an engine's
+        and getattr(network, "moves_inputs", False)  # only engines' networks have this attribute
         and (getattr(unet, "known_times", None) or unet.config.get("time_embedding_type") == "learned")
     ):
         raise ValueError(f"{why}, but this network knows only whole ones")
 
 
 def check_fractions(model: Model, why: str) -> None:
-    """Raise ValueError for a network that takes only whole times t − 1. why: where it gets others, for the sentence.
+    """Raise ValueError for a network that takes only whole times t − 1. why: the start of the message.
 
-    A network of the user's is evaluated at a time between two, for one image of zeros.
+    To find this out, a user's network is evaluated once, at t − 1 = 0.5, for one image of zeros.
     """
     network: Any = model.network
     check_real_times(model, why)
     if getattr(network, "moves_inputs", False):
         return
-    owner = getattr(network, "__self__", network)  # the object of a method, such as a module's forward
+    owner = getattr(network, "__self__", network)  # if network is a method, such as a module's forward, its object
     weights = owner.parameters() if isinstance(owner, torch.nn.Module) else ()
     like = next((weight for weight in weights if weight.is_floating_point()), torch.zeros(0, dtype=torch.float32))
     x = like.new_zeros(1, model.channels, model.image_size, model.image_size)
@@ -408,22 +418,25 @@ def check_fractions(model: Model, why: str) -> None:
     try:
         with torch.no_grad():
             network(x, torch.full((1,), 0.5, dtype=torch.float32, device=x.device), labels)
-    except (LookupError, RuntimeError, TypeError, ValueError) as error:  # another reason comes out in a run
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:  # other errors are left for the run to report
         if takes_whole_times(error):
             raise ValueError(f"{why}, but this network knows only whole ones") from error
 
 
-# What torch and NumPy say where an index is no whole number.
+# The messages of torch and NumPy about an index that is not a whole number.
 _OF_WHOLE = re.compile("indices|integer|scalar types: Long")
 
 
 def takes_whole_times(error: Exception) -> bool:
-    """Return whether a network raises this error because its time is no whole number."""
+    """Return whether a network raised this error because its time was not a whole number."""
     return _OF_WHOLE.search(str(error)) is not None
 
 
 def check_langevin(snr: float | None, corrections: int | None) -> None:
-    """Raise ValueError unless these can be the options of the sampler "langevin". None: left open."""
+    """Raise ValueError unless these can be options of the sampler "langevin".
+
+    None stands for a default, and is allowed.
+    """
     if snr is not None and not is_number(snr, 0):
         raise ValueError(f"snr must be a number of at least 0, got {snr!r}")
     if corrections is not None and not is_whole(corrections, 0):
@@ -431,29 +444,29 @@ def check_langevin(snr: float | None, corrections: int | None) -> None:
 
 
 def check_pixels(model: ModelSpec, what: str) -> None:
-    """Raise ValueError for a latent model. what: the name of the thing that only models of pixels can do."""
+    """Raise ValueError for a latent model. what: what only models of pixels can do, the start of the message."""
     if model.latent:
         raise ValueError(f"{what} works only for models of pixels, and this one draws latents of an autoencoder")
 
 
 def is_number(value: Any, least: float, most: float = math.inf) -> bool:
-    """Return whether this is a number from least to most. Text, NaN and infinity are not."""
+    """Return whether the value is a finite number from least to most. For text and NaN the result is False."""
     try:
         return bool(least <= value <= most and abs(value) < math.inf)
-    except (TypeError, ValueError, RuntimeError):  # a tensor of several numbers
+    except (TypeError, ValueError, RuntimeError):  # such as for text, or a tensor of several numbers
         return False
 
 
 def is_whole(value: Any, least: int, most: float = math.inf) -> bool:
-    """Return whether this is a whole number from least to most. True and 2.0 are not."""
+    """Return whether the value is an int, or NumPy's, from least to most. For True and 2.0 the result is False."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(least <= value <= most)
 
 
 def check_state(model: ModelSpec, x: Any, name: str, n: int | None = None) -> None:
-    """Raise ValueError unless x is a state that the model's network takes. n: the number of images, None for any
-    number.
+    """Raise ValueError unless x is a state that the model's network takes: float (N, C, H, W).
 
-    The sides may differ from the model's: a U-Net takes every side that it can halve.
+    H and W may differ from the model's image size, because a U-Net takes every side that it can halve often enough.
+    name: the argument's name for the message. n: the number of images, None for any number.
     """
 
     def wanted() -> str:
@@ -474,7 +487,7 @@ def check_state(model: ModelSpec, x: Any, name: str, n: int | None = None) -> No
 
 
 def tensor_text(x: Tensor) -> str:
-    """Describe a tensor by its shape and its dtype."""
+    """Return a tensor's shape and dtype as text, such as "(4, 3, 32, 32) float32"."""
     return f"{tuple(x.shape)} {dtype_text(x.dtype)}"
 
 
@@ -486,9 +499,9 @@ def dtype_text(dtype: torch.dtype) -> str:
 def check_variance(
     model: ModelSpec, variance: Variance | None, pairs: Sequence[tuple[float, float]], guidance: float | None = None
 ) -> Variance:
-    """Return the variance to use: the given one, or for None the model's own.
+    """Return the variance to use: the given one, or the model's own for None.
 
-    Raises ValueError for a variance that does not exist, or that this model, these steps or the guidance can't have.
+    Raise ValueError for an unknown variance, and for one that this model, these steps or the guidance don't allow.
     """
     variance = model.variance if variance is None else variance
     if variance not in VARIANCES:
@@ -530,5 +543,6 @@ def check_same_images(models: Sequence[ModelSpec]) -> None:
 
 
 def _images(model: ModelSpec) -> str:
+    """Return a sentence about the size of a model's images, for a message."""
     name = (model.source and model.source.name) or "the model"
     return f"{name} makes {model.image_size}×{model.image_size} pixels in {count_of(model.channels, 'channel')}"

@@ -1,6 +1,6 @@
-"""The names of everything that can be chosen: each list once as a type, and as a tuple in the order of display.
+"""The names that a user can choose from: each list as a type, and as a tuple in the order of display.
 
-`count_of` says how many things there are.
+`count_of` puts a number and a noun together.
 """
 
 from typing import Annotated, Literal, TypedDict, get_args
@@ -13,21 +13,21 @@ Mixing = Literal["linear", "slerp"]  # how two latents are mixed
 Prediction = Literal["epsilon", "x0", "v", "mu", "flow"]
 Loss = Literal["simple", "vlb", "hybrid"]
 Engine = Literal["auto", "torch", "compile", "graph", "openvino"]
-Arithmetic = Literal["fp32", "bf16", "fp16"]  # what "auto" is resolved to
+Arithmetic = Literal["fp32", "bf16", "fp16"]  # number formats; the precision "auto" chooses one of them
 Precision = Literal["auto", Arithmetic]
 Cdf = Literal["tanh", "exact"]
 Trace = Literal["hutchinson", "exact"]
 Distillation = Literal["consistency", "progressive"]
-Shape = Literal["ring", "moons", "spiral", "gaussian"]  # data in the plane
-Averaging = Literal["EMA", "not EMA", "unknown"]  # whether weights are the moving average
+Shape = Literal["ring", "moons", "spiral", "gaussian"]  # distributions of points in the plane
+Averaging = Literal["EMA", "not EMA", "unknown"]  # whether weights are an exponential moving average
 
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 VARIANCES: tuple[Variance, ...] = get_args(Variance)
-OWN_VARIANCES: tuple[OwnVariance, ...] = get_args(OwnVariance)  # what a checkpoint can have as its own
+OWN_VARIANCES: tuple[OwnVariance, ...] = get_args(OwnVariance)  # variances that a checkpoint can name as its own
 LEARNED: tuple[Variance, ...] = ("learned", "learned_range")  # the network outputs 2C channels: the prediction, then v
 SPACINGS: tuple[Spacing, ...] = get_args(Spacing)
 MIXINGS: tuple[Mixing, ...] = get_args(Mixing)
-OPTIMISED_FOR: tuple[Sampler, ...] = ("ddim", "dpm++", "unipc")  # those without noise: see timesteps.model_pairs
+OPTIMISED_FOR: tuple[Sampler, ...] = ("ddim", "dpm++", "unipc")  # samplers for which times can be searched
 PREDICTIONS: tuple[Prediction, ...] = get_args(Prediction)
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 ENGINES: tuple[Engine, ...] = get_args(Engine)
@@ -40,9 +40,9 @@ DISTILLATIONS: tuple[Distillation, ...] = get_args(Distillation)
 
 
 class OtherOptions(TypedDict, total=False):
-    """The options of samplers that are not named arguments of `trajectory`, each with the help of its flag.
+    """The options of samplers that are not named arguments of `trajectory`, each with the help text of its flag.
 
-    They stand here, as command lines are read before torch is imported.
+    They are in this module because command lines need them before torch is imported.
     """
 
     snr: Annotated[float | None, "r of langevin's corrections; default: the checkpoint's own, or 0.16"]
@@ -54,5 +54,5 @@ class OtherOptions(TypedDict, total=False):
 
 
 def count_of(n: int, thing: str) -> str:
-    """Return how many of a thing there are: "1 step", "10 steps"."""
+    """Return a number with a noun, such as "1 step" or "10 steps"."""
     return f"{n} {thing}" if n == 1 else f"{n} {thing}s"

@@ -1,8 +1,8 @@
-"""Seeded Gaussian noise: a function of (seed, stream) and nothing else, so it never depends on the batch or the device.
+"""Seeded Gaussian noise. It depends only on a seed and a stream number, never on the batch or the device.
 
-Stream 0 is x_T, and stream i + 1 is the noise of step i. NumPy's Philox is counter-based: every (seed, stream) is a
-separate key, no state is carried, and all 2^63 seeds differ. (torch's CPU generator repeats itself for seeds that are
-2^32 apart.)
+Stream 0 is x_T, and stream i + 1 is the noise of step i. NumPy's generator Philox is counter-based: each (seed, stream)
+is a key of its own, there is no state, and all 2^63 seeds give different noise. Torch's CPU generator would repeat
+itself for seeds that are 2^32 apart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ddpm_core.model import tensor_text
 from ddpm_core.process import to_device
 
 MAX_SEED = 2**63 - 1
-Seeds = Sequence[SupportsIndex] | np.ndarray  # whole numbers, also NumPy's
+Seeds = Sequence[SupportsIndex] | np.ndarray  # whole numbers, one for each image
 Noise = Callable[[int, Tensor], Tensor]  # (index of the step, x) -> a tensor like x
 
 
@@ -36,7 +36,7 @@ def check_seed(seed: SupportsIndex) -> int:
 
 
 def check_seeds(seeds: Iterable[SupportsIndex]) -> list[int]:
-    """Return the seeds as a list. Raise ValueError if there are none, or `check_seed` refuses one."""
+    """Return the seeds as a list. Raise ValueError unless there is at least one, and each is in 0..2^63 − 1."""
     try:
         each = list(seeds)
     except TypeError:
@@ -47,7 +47,7 @@ def check_seeds(seeds: Iterable[SupportsIndex]) -> list[int]:
 
 
 def gaussian(seed: SupportsIndex, stream: int, shape: Sequence[int]) -> Tensor:
-    """Draw standard normal noise, float32 on the CPU, of the given shape. seed: 0..2^63 − 1; stream: 0..2^64 − 1."""
+    """Return standard normal noise of the given shape, float32 on the CPU. seed: 0..2^63 − 1; stream: 0..2^64 − 1."""
     return torch.from_numpy(generator(seed, stream).standard_normal(tuple(shape), dtype=np.float32))
 
 
@@ -57,22 +57,26 @@ def generator(seed: SupportsIndex, stream: int) -> np.random.Generator:
 
 
 def seeded_noise(seeds: Seeds, first: int = 1) -> Noise:
-    """Return the noise of a run: noise(index, x) is stream `first` + index of each seed, like x.
+    """Return the noise of a run as a function: noise(index, x) is like x, from stream `first` + index of each seed.
 
-    While a GPU computes one step, a thread draws the noise of the next.
+    While a GPU computes a step, a thread draws the noise of the next step.
 
     Arguments:
         seeds: one for each image.
-        first: the stream of step 0; in a run it is 1. With 0, noise(0, x) is x_T of the run. With 2^32, for example, no
-            step of the run has this noise.
+        first: the stream of step 0. In a run it is 1. With 0, noise(0, x) is x_T of the run. Choose a large number,
+            such as 2^32, for noise that no step of a run has.
+
+    Raises:
+        ValueError: for no seed, or a seed outside 0..2^63 − 1.
     """
     seeds = check_seeds(seeds)
     ahead: dict[tuple, Future[Tensor]] = {}
-    threads: list[ThreadPoolExecutor] = []  # one, which ends with this run
+    threads: list[ThreadPoolExecutor] = []  # empty until a GPU needs noise, then one thread
 
     def draw(index: int, x: Tensor) -> Tensor:
         drawn = gaussian_batch(seeds, first + index, x.shape[1:]).to(x.dtype)
-        return drawn.pin_memory() if x.device.type == "cuda" else drawn  # from where a copy waits for nothing
+        # The CPU does not wait for a copy from pinned memory to the GPU.
+        return drawn.pin_memory() if x.device.type == "cuda" else drawn
 
     def noise(index: int, x: Tensor) -> Tensor:
         if x.device.type == "cpu":
@@ -88,10 +92,10 @@ def seeded_noise(seeds: Seeds, first: int = 1) -> Noise:
 
 
 def own_noise(noise: Noise) -> Noise:
-    """Return your own noise function with its results checked. It gets a copy of x, because it may draw in place.
+    """Return a user's noise function with checks of its results, which are cast and moved to the dtype and device of x.
 
-    Its result is cast to the dtype of x and moved to its device. Raises ValueError if it can't be called, or returns
-    anything but a float tensor of the shape of x.
+    The function gets a copy of x, because it may change it. Raise ValueError if it can't be called, or, during the run,
+    if it does not return a float tensor of the shape of x.
     """
     if not callable(noise):
         raise ValueError(f"noise is a function noise(index, x) that returns a tensor like x, got {noise!r}")
@@ -107,5 +111,5 @@ def own_noise(noise: Noise) -> Noise:
 
 
 def gaussian_batch(seeds: Seeds, stream: int, shape: Sequence[int]) -> Tensor:
-    """Draw one image of noise for each seed: float32 (N, *shape)."""
+    """Return standard normal noise of one stream for each seed, float32 (N, *shape) on the CPU."""
     return torch.stack([gaussian(seed, stream, shape) for seed in seeds])

@@ -1,8 +1,7 @@
 """The losses of training: L_simple (Eq. 14), the variational bound L_vlb (Eqs. 5, 8-13) and their sum L_hybrid.
 
-`loss` is what the trainer minimises, and what your own training minimises. It is a function of a model and one batch:
-only the model knows what its network predicts. Whatever the precision of the network, the loss is computed in the dtype
-of x_0.
+The trainer minimises `loss`, and so can your own training. It takes a model, because the loss depends on the model's
+schedule and prediction. It is computed in the dtype of x_0, whatever the precision of the network.
 """
 
 from __future__ import annotations
@@ -47,34 +46,37 @@ def loss(
     weight: Callable[[NoiseSchedule, Tensor], Tensor] | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Return the loss of each image: how wrong the network is at x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε.
+    """Return the loss of each image: the error of the network at x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε.
 
-    "simple" is ‖target − network(x_t, t)‖² averaged over pixels, Eq. 14. The target is what the model's network
-    predicts: ε, x_0, v, μ̃ or ε − x_0. "vlb" is T · L_{t−1} in bits per dimension, with the network's mean (x̂_0 isn't
-    clipped). For t uniform on 1..T, its mean is the bound of Eq. 5 without the constant L_T. "hybrid" is L_simple + λ
-    L_vlb with λ = 0.001, where the bound trains only the variance (Nichol & Dhariwal 2021, Eq. 16).
+    - "simple" is ‖target − network(x_t, t)‖² averaged over pixels, Eq. 14. The target is what the model's network
+      predicts: ε, x_0, v, μ̃ or ε − x_0.
+    - "vlb" is T · L_{t−1} in bits per dimension. x̂_0 is not clipped. For t uniform on 1..T, its mean is the bound of
+      Eq. 5 without the constant L_T.
+    - "hybrid" is L_simple + λ L_vlb with λ = 0.001. Its second term trains only the variance (Nichol & Dhariwal 2021,
+      Eq. 16).
 
     Arguments:
-        model: its schedule, prediction, variance and coordinates count. Its network is trained: yours, or that of
-            `load` if `module(model).requires_grad_()` was called. To train a copy, put it into a model first, as in
-            `dataclasses.replace(model, network=copy)`. With a learned variance, "simple" leaves out the second half of
-            the network's channels.
+        model: its schedule, prediction, variance and coordinates define the loss. Its network can be your own, or that
+            of a model from `load` after `module(model).requires_grad_()`. To train a copy, put it into a model first:
+            `dataclasses.replace(model, network=copy)`. With a learned variance, "simple" does not use the second half
+            of the network's channels.
         x_0: float (N, C, H, W), data in [−1, 1], or latents.
         labels: as for `trajectory`: a class or a prompt for all images or one for each, None for no class. A tensor
-            goes to the network as it is: int64 (N,) for classes.
-        t: (N,) in (0, T], whole for "vlb" and "hybrid", best on the CPU, or one for all images. None draws each
-            uniformly from 1..T.
+            goes to the network unchanged: int64 (N,) for classes.
+        t: above 0 and at most T, (N,) or one number for all images, best on the CPU; whole numbers for "vlb" and
+            "hybrid". None draws each t uniformly from 1..T.
         eps: ε, like x_0. None draws it.
         kind: one of names.LOSSES.
-        min_snr: γ, above 0, for "simple": the error of x_0 counts min(SNR, γ) at every t, see `min_snr_weight`.
-        weight: weight(schedule, t) → (N,) for "simple": counts the loss of each image so many times.
-        generator: draws t and ε; None for torch's own.
+        min_snr: γ, above 0, for "simple". At every t, the squared error of x_0 then has the weight min(SNR, γ): see
+            `min_snr_weight`.
+        weight: weight(schedule, t) → (N,), the factors of the losses, for "simple".
+        generator: the generator that draws t and ε; None for torch's default.
 
     Returns:
-        (N,) on the device of x_0; its mean is what a step of training lowers.
+        (N,) on the device of x_0. A training step minimises its mean.
 
     Raises:
-        TypeError: for a network without its model.
+        TypeError: for a network instead of a model.
         ValueError: for x_0, t or ε of another shape or range; for labels that the model does not have; for an unknown
             kind, "hybrid" without a learned variance, and weights for another kind than "simple".
     """
@@ -109,11 +111,10 @@ def loss(
 
 
 def min_snr_weight(schedule: NoiseSchedule, prediction: Prediction, t: Tensor, gamma: float = 5.0) -> Tensor:
-    """Return the weight that turns L_simple into min(SNR, γ) ‖x_0 − x̂_0‖² for any prediction (Hang et al. 2023),
-    float64 (N,).
+    """Return the weights that turn L_simple into min(SNR, γ) ‖x_0 − x̂_0‖² (Hang et al. 2023), float64 (N,).
 
-    SNR = ᾱ_t/(1 − ᾱ_t). The ε-error is √SNR times the x_0-error, the v-error √(SNR + 1) times, and the error of a flow
-    √SNR + 1 times. Raises ValueError for "mu", and for γ that is not above 0.
+    SNR is ᾱ_t/(1 − ᾱ_t). The error of ε is √SNR times that of x_0, the error of v √(SNR + 1) times, and the error of
+    ε − x_0 √SNR + 1 times. Raise ValueError for "mu", and for a γ that is not above 0.
     """
     if not gamma > 0:
         raise ValueError(f"γ of min-SNR weighting must be above 0, got {gamma}")
@@ -126,11 +127,11 @@ def min_snr_weight(schedule: NoiseSchedule, prediction: Prediction, t: Tensor, g
 
 
 def lognormal_times(schedule: NoiseSchedule, mean: float = -1.2, std: float = 1.2) -> Tensor:
-    """Return the probability of each t = 1..T for which log σ_t is normal, σ² = (1 − ᾱ_t)/ᾱ_t, float64 (T,), with sum
-    1.
+    """Return the probabilities of t = 1..T with which log σ_t is normally distributed, float64 (T,); their sum is 1.
 
-    These are the noise levels of training in Karras et al. 2022, Table 1; its mean and std are the defaults. Each t has
-    the mass of the log σ nearest to its own. Raises ValueError for std <= 0.
+    σ_t² is (1 − ᾱ_t)/ᾱ_t. Karras et al. 2022, Table 1, train with this distribution of noise levels; its mean and std
+    are the defaults. Each t has the probability of all log σ to which its own is nearest. Raise ValueError for
+    std <= 0.
     """
     if std <= 0:
         raise ValueError(f"std must be above 0, got {std}")
@@ -140,20 +141,21 @@ def lognormal_times(schedule: NoiseSchedule, mean: float = -1.2, std: float = 1.
 
 
 def _condition(model: Model, labels: Labels, x_0: Tensor) -> Tensor | None:
-    """Return the condition of the network. ValueError for labels that the model does not have."""
+    """Return the labels as the network takes them. Raise ValueError for labels that the model does not have."""
     if isinstance(labels, Tensor):
         if len(labels) != len(x_0):
             raise ValueError(f"give one label, or one per image: {len(x_0)} images, {len(labels)} labels")
         return labels
     found = label_tensor(model, labels, len(x_0), None)
     if found is not None and model.takes_words:
-        found = found[:, 0].to(x_0.dtype)  # the condition of no words is only for guidance
+        found = found[:, 0].to(x_0.dtype)  # without the negative prompts, which only guidance needs
     return None if found is None else to_device(found, x_0.device)
 
 
 def _trained(network: Any) -> Any:
-    """Return the torch module behind an engine's network if its weights want gradients, because an engine computes
-    none; else return the network itself.
+    """Return the torch module behind an engine's network if its weights require gradients, which engines don't compute.
+
+    Otherwise return the network itself.
     """
     kept = getattr(getattr(network, "with_gradients", None), "kept", None)
     wants = kept is not None and any(weight.requires_grad for weight in kept.parameters())
@@ -161,9 +163,7 @@ def _trained(network: Any) -> Any:
 
 
 class _Evaluated:
-    """A batch with what the network makes of it: x_t, the output, and v if the variance is learned, in the dtype of
-    x_0.
-    """
+    """A batch after the evaluation of the network: x_t, its output, and v if the variance is learned, like x_0."""
 
     def __init__(self, model: Model, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None):
         schedule, coordinates = model.schedule, model.coordinates
@@ -184,7 +184,7 @@ class _Evaluated:
         return (target - self.output).square().flatten(1).mean(1)
 
     def vlb(self, output: Tensor) -> Tensor:
-        """Return T · L_{t−1}, `likelihood.bound` with the mean that follows from this output, (N,)."""
+        """Return T · L_{t−1} in bits per dimension, (N,). The mean of p_θ follows from `output`."""
         schedule, prediction, x_t, t = self.model.schedule, self.model.prediction, self.x_t, self.t
         mean = output
         if prediction != "mu":

@@ -1,10 +1,11 @@
 """The log-density of pictures by the probability-flow ODE (Song et al. 2021, "Score-based generative modeling", 4.3).
 
-The ODE has the marginals q(x_t) of the process, and DDIM's steps are steps of it. Over log σ, σ² = (1 − ᾱ)/ᾱ, it is
+The ODE has the marginals q(x_t) of the process. DDIM's steps are Euler's steps of it. As a function of log σ, with
+σ² = (1 − ᾱ)/ᾱ, it is
 
     dx/d log σ = f(x) = √(1 − ᾱ) ε_θ(x) − (1 − ᾱ) x,    d log p(x)/d log σ = −∇·f(x),
 
-so log p(x_1) = log N(x_T; 0, I) + ∫ ∇·f from σ_1 to σ_T. SciPy solves it; the tolerance decides the steps.
+so log p(x_1) = log N(x_T; 0, I) + ∫ ∇·f from σ_1 to σ_T. SciPy solves it, with steps that the tolerance determines.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from ddpm_core.noise import check_seeds, generator
 from ddpm_core.prediction import Labels, check_gradients, evaluation, label_tensor
 from ddpm_core.schedule import NoiseSchedule
 
-LEVEL = 2 / 255  # between two grey levels in [−1, 1]
-HUNDREDTHS = 100  # progress is counted in these
-_UNIFORM, _SIGNS = 2**40, 2**40 + 1  # streams of a seed that no run has
+LEVEL = 2 / 255  # the distance of two neighbouring grey levels in [−1, 1]
+HUNDREDTHS = 100  # the units of progress for one picture
+_UNIFORM, _SIGNS = 2**40, 2**40 + 1  # noise streams that no run uses
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,7 @@ class OdeLogProb:
     Attributes:
         log_prob: the natural logarithm of the density, float64 (N,).
         dimensions: C · H · W of a picture.
-        evaluations: the number of evaluations of the network on one picture, with their gradients.
+        evaluations: how often the network was evaluated, with gradients; each picture of a batch counts.
     """
 
     log_prob: Tensor
@@ -50,8 +51,9 @@ class OdeLogProb:
 
     @property
     def bits_per_dim(self) -> Tensor:
-        """Return −log₂ of the density times the volume (2/255)^D of a picture's 256 levels, per dimension, float64
-        (N,).
+        """Return the bits per dimension, float64 (N,): −log₂(p(x_1) · (2/255)^D)/D for pictures of D numbers.
+
+        (2/255)^D is the volume of the values that are rounded to one picture with 256 levels.
         """
         return -(self.log_prob / self.dimensions + math.log(LEVEL)) / math.log(2)
 
@@ -69,19 +71,19 @@ def ode_log_prob(
 ) -> OdeLogProb:
     """Compute log p(x_1) under the probability-flow ODE, with a picture as x_1.
 
-    The flow starts at x_T ~ N(0, I) and ends at t = 1; if ᾱ_T is 0, it starts at T − 1. At a σ between those of the
-    schedule, t − 1 is a fraction: times are interpolated in log σ. A network with `coordinates` gets them at this σ.
-    x̂_0 is not clipped. The pictures of a batch share the solver's steps, so the error of one picture's number depends
-    on the others.
+    The flow starts at x_T ~ N(0, I) and ends at t = 1; if ᾱ_T is 0, it starts at T − 1. Between two σ of the schedule,
+    the network gets a fractional t − 1, interpolated in log σ; with `coordinates`, it gets what these compute from σ.
+    x̂_0 is not clipped. The pictures of a batch share the solver's steps, so the numerical error of each depends on the
+    others.
 
     Arguments:
         model: a model from `load`, or your own Model.
-        images: uint8 (N, H, W, C): each level gets uniform noise as wide as a level (Theis et al. 2016). Or a float
-            tensor (N, C, H, W), which is used as it is.
+        images: uint8 (N, H, W, C); uniform noise as wide as a grey level is added (Theis et al. 2016). Or a float
+            tensor (N, C, H, W), which is used unchanged.
         labels: a class for all images or one for each, as for `trajectory`; None for no class.
-        trace: how to find the trace of the Jacobian of ε_θ. "exact" takes C · H · W gradients an evaluation.
-            "hutchinson" (Grathwohl et al. 2019) estimates it without bias, from one gradient for each of some vectors
-            of ±1.
+        trace: how to compute the trace of the Jacobian of ε_θ. "exact" computes C · H · W gradients in each evaluation.
+            "hutchinson" (Grathwohl et al. 2019) is an unbiased estimate from random vectors of ±1, with one gradient
+            for each vector.
         vectors: the number of vectors for each picture.
         seeds: the seeds of the noise and the vectors, one for each picture; None for 0, 1, …
         tolerance: the relative and absolute tolerance of an RK45 step (Dormand & Prince 1980).
@@ -122,7 +124,7 @@ def ode_log_prob(
     def tell(before: int, n: int, part: float) -> None:
         nonlocal told
         now = int(HUNDREDTHS * (before + part * n))
-        if progress and now > told:  # a step that was too large is taken again
+        if progress and now > told:  # not if the solver goes back to repeat a step that was too large
             told = now
             progress(now, HUNDREDTHS * len(x))
 
@@ -139,7 +141,7 @@ def ode_log_prob(
 
 
 def check_flow(model: Model) -> None:
-    """Raise ValueError for a model whose flow can't be followed, and ModuleNotFoundError without SciPy."""
+    """Raise ValueError for a model for which the ODE can't be solved, and ModuleNotFoundError without SciPy."""
     check_pixels(model, "the likelihood")
     if model.student is not None:
         raise ValueError("a student has learned only a few times, but the flow visits all: measure its teacher")
@@ -150,7 +152,7 @@ def check_flow(model: Model) -> None:
 
 
 def _solve_ivp() -> Any:
-    """SciPy's function of that name."""
+    """Return SciPy's function solve_ivp. Raise ModuleNotFoundError, which names the package, without SciPy."""
     try:
         return import_module("scipy.integrate").solve_ivp
     except ModuleNotFoundError:
@@ -158,7 +160,7 @@ def _solve_ivp() -> Any:
 
 
 class _Flow:
-    """The ODE of a model."""
+    """The probability-flow ODE of a model."""
 
     def __init__(self, model: Model, dtype: torch.dtype):
         finite = model.schedule.sigma[1:]
@@ -177,7 +179,10 @@ class _Flow:
         tolerance: float,
         progress: Callable[[float], None],
     ) -> tuple[Tensor, int]:
-        """log p(x_1), float64 (N,), and how often the network was evaluated. signs: ±1, (K, N, C, H, W)."""
+        """Return log p(x_1), float64 (N,), and the number of evaluations.
+
+        signs: K vectors of ±1 for Hutchinson's estimate, (K, N, C, H, W); None for the exact trace.
+        """
         n, d = len(x), x[0].numel()
         first, last = self._ends
 
@@ -199,16 +204,16 @@ class _Flow:
         return -0.5 * (x_T.square().sum(1) + d * math.log(2 * math.pi)) + change, found.nfev
 
     def _at(self, sigma: float) -> Model:
-        """Return the model on a schedule with one time, which has this σ."""
+        """Return the model on a schedule with T = 1 and σ_1 = sigma."""
         schedule = NoiseSchedule.from_sigmas([sigma])
         return replace(self._model, schedule=schedule, coordinates=self._coordinates)
 
     def _evaluate(self, x: Tensor, sigma: float, labels: Tensor | None, signs: Tensor | None) -> tuple[Tensor, Tensor]:
-        """ε, like x, and the trace of its Jacobian, (N,), both float64."""
+        """Return ε at x, like x, and the trace of its Jacobian, (N,), both float64."""
         x = x.to(self._dtype).detach().requires_grad_()
         eps = evaluation(self._at(sigma), x, 1, labels, clip=False, grad=True).eps
         vectors = signs
-        if vectors is None:  # of each dimension its own
+        if vectors is None:  # the exact trace needs the unit vector of each dimension
             vectors = torch.eye(x[0].numel(), dtype=x.dtype).reshape(-1, 1, *x.shape[1:]).expand(-1, *x.shape)
         total = torch.zeros(len(x), dtype=torch.float64)
         for k, vector in enumerate(vectors):
@@ -218,8 +223,10 @@ class _Flow:
 
 
 def _uniform(seed: int, shape: Sequence[int]) -> Tensor:
+    """Return noise that is uniform between −0.5 and 0.5, float64."""
     return torch.from_numpy(generator(seed, _UNIFORM).random(tuple(shape)) - 0.5)
 
 
 def _signs(seed: int, number: int, shape: Sequence[int]) -> Tensor:
+    """Return random signs ±1, float64. number: of the vector."""
     return torch.from_numpy(2.0 * generator(seed, _SIGNS + number).integers(0, 2, tuple(shape)) - 1)

@@ -31,11 +31,11 @@ from ddpm_core.model import (
 from ddpm_core.names import LEARNED
 from ddpm_core.process import Time, check_time, is_whole_time, to_device, to_x0_eps
 
-Prompt = str | Mapping[str, float]  # a mapping is a mixture: of each text its weight
+Prompt = str | Mapping[str, float]  # a mapping is a mixture of texts; it gives each text its weight
 Prompts = Prompt | Sequence[Prompt]
 Label = int | np.integer | str
 Labels = Label | Sequence[Label | None] | npt.NDArray[Any] | Tensor | Prompts | None
-MAX_PROMPT = 1000  # characters: far more than any text encoder reads
+MAX_PROMPT = 1000  # the most characters of a prompt, far more than any text encoder reads
 
 
 class Denoised(NamedTuple):
@@ -44,14 +44,14 @@ class Denoised(NamedTuple):
     x0: Tensor
     """x̂_0, from which a sampler computes x_s"""
     eps: Tensor
-    """ε, which agrees with x0 and x_t"""
+    """ε, so that x_t = √ᾱ_t x0 + √(1 − ᾱ_t) eps"""
     x0_hat: Tensor
-    """x0 for display, clipped if clip is on"""
+    """x̂_0 for display, clipped if clip is on; x0 is the same, except that it is never clipped with μ̃-prediction"""
     v: Tensor | None
-    """the second half of the output for a learned variance, else None"""
+    """the second half of the network's output for a learned variance, else None"""
 
     def clone(self) -> Denoised:
-        """Return the same with copied tensors, which may be changed."""
+        """Return a copy whose tensors can be changed without changing these."""
         return Denoised(*(None if part is None else part.clone() for part in self))  # pyright: ignore[reportArgumentType]
 
     def __repr__(self) -> str:
@@ -69,18 +69,18 @@ def predict(
     grad: bool = False,
     sigma: float | Tensor | None = None,
 ) -> Denoised:
-    """Evaluate the network at x_t. Return x̂_0 and ε, and the values from which they follow.
+    """Evaluate the network at x_t. Return x̂_0 and ε, each (N, C, H, W), and v if the variance is learned.
 
     Arguments:
         model: a model from `load`, or your own Model.
         x_t: (N, C, H, W), of a float dtype; the results have the same dtype.
-        t: above 0 and at most T, a real number, or one for each image (N,). Between two whole times, ᾱ_t follows the
-            schedule's own formula, or ln σ_t is linear. Below 1, the network gets the first time that it has learned.
+        t: above 0 and at most T, a real number, or one for each image (N,). `NoiseSchedule.at` defines ᾱ_t between two
+            whole times. Below 1, the network gets the first time that it has learned.
         labels: a class for all images, or one for each: its number or its name, None for no class. Or a tensor from
             `label_tensor`. For a model that takes words, one prompt, or one for each image.
-        guidance: w of ε = ε_∅ + w (ε_c − ε_∅) (Ho & Salimans 2022, with their w − 1); None or 1 means one conditional
-            pass.
-        clip: clip x̂_0 to [−1, 1], and derive ε from it again; None as the checkpoint says. With μ̃-prediction, only
+        guidance: w of ε = ε_∅ + w (ε_c − ε_∅) (Ho & Salimans 2022; their w is ours minus 1). None or 1 means one
+            conditional evaluation.
+        clip: clip x̂_0 to [−1, 1], and compute ε from it again; None as the checkpoint says. With μ̃-prediction, only
             x0_hat is clipped: the paper leaves the mean as the network predicted it.
         grad: compute gradients with respect to x_t. This uses PyTorch in float32, whatever the engine. The first such
             call may load the exact weights, which are kept. Your own network must compute in PyTorch.
@@ -88,12 +88,12 @@ def predict(
             √ᾱ_t (x_0 + σ ε).
 
     Raises:
-        ValueError: for a t that is not above 0 and at most T, for t and sigma together or none of them, for a t between
-            two whole times if the network knows only whole ones or predicts μ̃; for an x_t of another shape, and labels
-            or guidance that the model does not have; at a time that a student has not learned; if x_t requires
-            gradients but grad is False or the network lets none through; if your own network does not take the dtype of
-            x_t, or returns no tensor (or diffusers' output with one).
-        CheckpointError: if the exact weights are needed and their file can't be read any more.
+        ValueError: for a t that is not above 0 and at most T; unless exactly one of t and sigma is given; for a t
+            between two whole times if the network takes only whole times or predicts μ̃; for an x_t of another shape;
+            for labels or guidance that the model does not have; for a time that a student has not learned; if x_t
+            requires gradients but grad is False, or the network computes none; if your own network does not take the
+            dtype of x_t, or returns neither a tensor nor the output of a diffusers network.
+        CheckpointError: if the exact weights are needed but their file can't be read.
     """
     check_state(model, x_t, "x_t")
     t = check_time(_time_of(model, t, sigma), x_t, 1, model.schedule.T)
@@ -114,7 +114,7 @@ def predict(
 
 
 def _time_of(model: ModelSpec, t: Time | np.integer | None, sigma: float | Tensor | None) -> Time | np.integer:
-    """The t that was asked for, or that of sigma."""
+    """Return t, or the time of sigma, whichever is given. Raise ValueError unless exactly one of them is."""
     if sigma is None:
         if t is None:
             raise ValueError("give t or sigma")
@@ -135,10 +135,7 @@ def evaluation(
     clip: bool | None = None,
     grad: bool = False,
 ) -> Denoised:
-    """Do the same as `predict`, without its checks, for labels from `label_tensor`; x_t is (N, C, H, W).
-
-    Images with the null label are evaluated without guidance.
-    """
+    """Return the same as `predict`, without its checks. x_t: (N, C, H, W); labels: from `label_tensor`."""
     clip = model.clip if clip is None else clip
     with torch.set_grad_enabled(grad):
         output, v = _evaluate(model, *network_inputs(model, x_t, t), labels, guidance, grad)
@@ -150,7 +147,7 @@ def evaluation(
 
 
 def denoised(model: ModelSpec, output: Tensor, x_t: Tensor, t: Time, clip: bool, v: Tensor | None = None) -> Denoised:
-    """Return the quantities that follow from a network's output for x_t, both (N, C, H, W), each of the same shape.
+    """Return x̂_0 and ε for a network's output at x_t; all are (N, C, H, W).
 
     v: the network's output for the learned variance, None if it has none. The other arguments are those of `predict`.
     """
@@ -162,13 +159,13 @@ def denoised(model: ModelSpec, output: Tensor, x_t: Tensor, t: Time, clip: bool,
 
 
 def check_gradients() -> None:
-    """Raise ValueError if torch computes no gradients here."""
+    """Raise ValueError inside torch.inference_mode(), where torch computes no gradients."""
     if torch.is_inference_mode_enabled():
         raise ValueError("torch.inference_mode() allows no gradients: leave it out, or use torch.no_grad() instead")
 
 
 def check_attention(model: Model) -> None:
-    """Raise ValueError for a model that has no attention to words."""
+    """Raise ValueError for a model without attention to words, and for a network that can't return it."""
     if not model.takes_words:
         raise ValueError("this model takes no prompts, so it has no attention to words")
     if not hasattr(model.network, "attention"):
@@ -179,9 +176,10 @@ def check_attention(model: Model) -> None:
 
 
 def attention_maps(model: Model, x_t: Tensor, t: float, words: Tensor | None) -> Tensor:
-    """Return how much each place of x_t looks at each token of the prompt, float32 (N, L, H, W); the sum over L is 1.
+    """Return the attention of each pixel of x_t to each of L tokens of the prompt, float32 (N, L, H, W).
 
-    words: the prompts, from `label_tensor`. The model must pass `check_attention`.
+    The sum over L is 1 at each pixel. words: the prompts, from `label_tensor`. Call `check_attention` for the model
+    first.
     """
     check_state(model, x_t, "x_t")
     check_time(t, x_t, 1, model.schedule.T)
@@ -190,10 +188,10 @@ def attention_maps(model: Model, x_t: Tensor, t: float, words: Tensor | None) ->
 
 
 def network_inputs(model: ModelSpec, x: Tensor, t: Time) -> tuple[Tensor, Tensor]:
-    """Return the network's input: x and t − 1 for each image, as it was trained on 0..T − 1; or both in its own
-    coordinates. t is what `check_time` returned.
+    """Return the network's input, x and the time of each image (N,). t: a result of `check_time`.
 
-    t − 1 stays where t is, a number on the CPU: there an engine can check it without waiting for a device.
+    The time is t − 1, because networks are trained on 0..T − 1. A model with coordinates translates both. If t is on
+    the CPU, so is t − 1: there, an engine can check it without waiting for a GPU.
     """
     if model.coordinates is not None:
         return coordinates.seen(model.coordinates, model.schedule, x, t)
@@ -205,10 +203,11 @@ def network_inputs(model: ModelSpec, x: Tensor, t: Time) -> tuple[Tensor, Tensor
 
 
 def network_device(network: Network | nn.Module) -> torch.device | None:
-    """Return the device for a network's inputs: its .device, or that of an nn.Module's parameters; None if any will
-    do.
+    """Return the device for a network's inputs: its attribute `device`, or that of an nn.Module's parameters.
+
+    Return None for a network without both, such as a function.
     """
-    owner = getattr(network, "__self__", network)  # the object of a method, such as a module's forward
+    owner = getattr(network, "__self__", network)  # if network is a method, such as a module's forward, its object
     device = getattr(owner, "device", None)
     if device is None and isinstance(owner, nn.Module):
         device = next((tensor.device for tensor in chain(owner.parameters(), owner.buffers())), None)
@@ -216,11 +215,12 @@ def network_device(network: Network | nn.Module) -> torch.device | None:
 
 
 def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
-    """The network's output with the dtype and on the device of x, whatever device the network is on.
+    """Return the network's output in the dtype and on the device of x, whatever device the network is on.
 
-    A user's network gets copies, because it may compute in place. Its output is copied, because it may use it again.
+    A user's network gets copies of the inputs, because it may change them. Its output is copied, because the network
+    may keep it and change it later.
     """
-    if getattr(network, "moves_inputs", False):  # see model.EngineNetwork
+    if getattr(network, "moves_inputs", False):  # an engine's network, which moves its inputs itself
         return network(x, t_index, labels)
     device = network_device(network) or x.device
     single = device.type == "mps" or _weight_dtype(network) == torch.float32  # Apple's GPUs have no float64
@@ -254,13 +254,14 @@ def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -
     return output.to(x, copy=True)
 
 
-# What torch says where weights have another dtype than an input, and where that input is t or labels.
+# Torch's messages match the first pattern if an input has another dtype than the weights. They also match the second if
+# that input is a whole number, so t or labels and not x.
 _OF_DTYPES = re.compile("dtype|datatype|scalar type|Input type|not implemented for '(Half|BFloat16|Double)'")
 _OF_WHOLE_NUMBERS = re.compile(r"Long|Int\b")
 
 
 def _weight_dtype(network: Network | nn.Module) -> torch.dtype | None:
-    """Of a torch module, or of a method of one; None for any other network, as one that casts by itself."""
+    """Return the dtype of the weights of a torch module, also for its method; None for any other network."""
     owner = getattr(network, "__self__", network)
     weights = owner.parameters() if isinstance(owner, nn.Module) else ()
     return next((weight.dtype for weight in weights if weight.is_floating_point()), None)
@@ -269,7 +270,10 @@ def _weight_dtype(network: Network | nn.Module) -> torch.dtype | None:
 def _evaluate(
     model: Model, x: Tensor, t_index: Tensor, labels: Tensor | None, guidance: float | None, grad: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """The network's prediction and v. Guiding any prediction guides ε, since all are affine in it; v is not guided."""
+    """Return the network's prediction, guided if guidance is not 1, and v, which is never guided.
+
+    Guiding the prediction has the same effect as guiding ε, because every prediction is an affine function of ε.
+    """
     network = getattr(model.network, "with_gradients", model.network) if grad else model.network
     labels, null = _with_null(model, labels)
     if guidance is None or guidance == 1:
@@ -284,7 +288,7 @@ def _evaluate(
 
 
 def _with_null(model: Model, labels: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-    """Return the labels, and the labels that guidance leads away from: the null label or the negative prompt."""
+    """Return two inputs: the condition, and what guidance leads away from, the null label or the negative prompt."""
     if labels is None:
         return None, None
     if model.text is not None:
@@ -300,7 +304,7 @@ def check_guidance(guidance: float | None, dtype: torch.dtype = torch.float64) -
 
 
 def _check_states(states: Tensor, n: int) -> None:
-    """ValueError unless these can be what `label_tensor` makes of n prompts."""
+    """Raise ValueError unless the tensor has the shape and dtype that `label_tensor` gives n prompts."""
     if states.ndim != 4 or states.shape[:2] != (n, 2) or not states.is_floating_point():
         raise ValueError(
             f"labels as a tensor must come from label_tensor, float ({n}, 2, L, D), got {tensor_text(states)}"
@@ -308,6 +312,10 @@ def _check_states(states: Tensor, n: int) -> None:
 
 
 def _split(model: Model, output: Tensor, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return the output's prediction and v; v is None without a learned variance.
+
+    Raise ValueError for a wrong shape.
+    """
     channels = x.shape[1]
     expected = channels * (2 if model.variance in LEARNED else 1)
     if output.shape != (len(x), expected, *x.shape[2:]):
@@ -320,7 +328,10 @@ def _is_prompt(given: object) -> bool:
 
 
 def _mixtures(given: Any, n: int | None, name: str) -> list[Mapping[str, float]]:
-    """The prompt of each of n images as a mixture. None: any number of images."""
+    """Return the prompt of each of n images as a mixture {text: weight}. Raise ValueError for anything else.
+
+    n: the number of images, None if it is not known. name: what the message calls the prompts.
+    """
     asked = "" if given is None else given
     each = [asked] * (n or 1) if _is_prompt(asked) else asked
     if not isinstance(each, (list, tuple)) or not all(map(_is_prompt, each)):
@@ -342,7 +353,7 @@ def _mixtures(given: Any, n: int | None, name: str) -> list[Mapping[str, float]]
 
 
 def check_characters(text: str) -> None:
-    """Raise ValueError for a text with a lone surrogate, which no tokenizer takes."""
+    """Raise ValueError for a text with a lone surrogate, half of a character, which no tokenizer takes."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -375,7 +386,7 @@ def word_square(corners: Sequence[str], side: int = 7) -> list[dict[str, float]]
 
 
 def _text_states(text: Text, mixtures: Sequence[Mapping[str, float]]) -> Tensor:
-    """Return the condition of each mixture, float32 (N, L, D): the mean of its texts' states with their weights."""
+    """Return the condition of each mixture, float32 (N, L, D): the weighted mean of its texts' hidden states."""
     texts = list(dict.fromkeys(text for mixture in mixtures for text in mixture))
     states = dict(zip(texts, text(texts), strict=True))
     mixed = [
@@ -386,10 +397,10 @@ def _text_states(text: Text, mixtures: Sequence[Mapping[str, float]]) -> Tensor:
 
 
 def class_index(model: ModelSpec, text: str) -> int:
-    """Return the class that a user's text names: the class of exactly this name, else the class of this number (from
-    0), else the first class that has it among its names (ImageNet's classes have several names, with commas between).
+    """Return the number of the class, from 0, that a user's text names.
 
-    Raises ValueError if the model has no such class.
+    The text may be the whole name of a class, its number, or one of several names that commas separate, as ImageNet's
+    classes have. Raise ValueError if the model has no such class.
     """
     if not model.num_classes:
         raise ValueError("this model has no classes: leave out the label")
@@ -406,23 +417,32 @@ def class_index(model: ModelSpec, text: str) -> int:
 
 
 def few(names: Sequence[str], most: int = 20) -> str:
-    """Return names for a sentence: only the first ones, if there are many."""
+    """Return names as text with commas. If there are more than `most`, return only the first ones, and the number."""
     return ", ".join(names[:most]) + (f", … ({len(names)} in all)" if len(names) > most else "")
 
 
 def label_tensor(
     model: ModelSpec, labels: Labels, n: int, guidance: float | None, negative: Prompts | None = None
 ) -> Tensor | None:
-    """Return labels as int64 (n,), or None for an unconditional model.
+    """Return the condition of n images as the network takes it.
 
-    labels: one class for all images or one for each, each 0..num_classes − 1 or a name, as `class_index` takes it. None
-    means no class, for which the network has the null label; only a tensor may have the null label's number. For a
-    model that takes words, they are prompts, one for all images or one for each. None is the empty prompt, and {text:
-    weight, …}, with weights that sum to 1, is the weighted mean of the states of its texts. Then the result is float32
-    (n, 2, L, D): the conditions of each prompt and of the negative one, from which guidance leads away; None is the
-    empty one here too. Labels are on the CPU, where they can be checked without waiting for a device; prompts are on
-    the network's device. Raises ValueError for labels the model does not have, and for guidance without a label to
-    guide towards.
+    Arguments:
+        model: a Model if it takes words; else its specification is enough.
+        labels: one class for all images, or one for each: a number 0..num_classes − 1 or a name, as `class_index` takes
+            it. None means no class, for which the network gets the null label; only a tensor may contain the null
+            label's number. For a model that takes words, these are prompts, one for all images or one for each. None is
+            the empty prompt. {text: weight, …}, with weights that sum to 1, is the weighted mean of the texts' states.
+        n: the number of images.
+        guidance: the scale of guidance, which needs something to lead away from.
+        negative: the prompts that guidance leads away from; None is the empty prompt.
+
+    Returns:
+        None for an unconditional model. For classes, int64 (n,) on the CPU, where an engine can check them without
+        waiting for a GPU. For words, float32 (n, 2, L, D) on the network's device: for each image the condition of its
+        prompt, and of its negative prompt.
+
+    Raises:
+        ValueError: for labels that the model does not have, and for guidance without a label to guide towards.
     """
     check_guidance(guidance)
     if model.takes_words:
@@ -437,9 +457,9 @@ def label_tensor(
 def check_labels(
     model: ModelSpec, labels: Labels, n: int | None, guidance: float | None, negative: Prompts | None = None
 ) -> None:
-    """Raise ValueError for what `label_tensor` refuses, without the network and the text encoder.
+    """Raise ValueError for labels that `label_tensor` refuses. This needs neither the network nor the text encoder.
 
-    n: the number of images, None if it is not known yet.
+    n: the number of images, None if it is not known.
     """
     check_guidance(guidance)
     if model.takes_words:
@@ -452,7 +472,7 @@ def check_labels(
 def _class_ids(
     model: ModelSpec, labels: Labels, n: int | None, guidance: float | None, negative: Prompts | None
 ) -> list[int] | None:
-    """The network's number of each image's class; None for a model without classes."""
+    """Return the class of each image as the network's number; None for a model without classes."""
     if negative is not None:
         raise no_prompts(model)
     guided = guidance is not None and guidance != 1
@@ -466,7 +486,7 @@ def _class_ids(
     each = list(given) if hasattr(given, "__len__") and not _is_prompt(given) else [given] * (n or 1)
     if n not in (None, len(each)):
         raise ValueError(f"give one label, or one per image: {n} images, {len(each)} labels")
-    raw = isinstance(labels, Tensor)  # in the network's own numbers, among which is the null label
+    raw = isinstance(labels, Tensor)  # a tensor has the network's own numbers, and these include the null label
     ids = [_class_id(model, label, raw) for label in each]
     if guided and model.null_label in ids:
         raise ValueError("guidance needs a class label to guide towards")
@@ -474,9 +494,9 @@ def _class_ids(
 
 
 def _class_id(model: ModelSpec, label: Any, raw: bool) -> int:
-    """Return the network's number of a class, of its name, or of None. raw: whether the null label itself is allowed.
+    """Return the network's number for a class, a class name or None, which means the null label.
 
-    Raises ValueError for what the model does not have.
+    raw: whether the null label's number is allowed. Raise ValueError for a class that the model does not have.
     """
     last, null = model.num_classes - 1, model.null_label
     if label is None:
@@ -498,6 +518,6 @@ def _class_id(model: ModelSpec, label: Any, raw: bool) -> int:
 
 
 def no_prompts(model: ModelSpec) -> ValueError:
-    """Return the error for prompts if a model takes none."""
+    """Return the error for prompts that were given to a model without a text encoder."""
     instead = ", and give labels" if model.num_classes else ""
     return ValueError(f"this model takes no prompts: leave out the prompts{instead}")

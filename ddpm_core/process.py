@@ -1,9 +1,9 @@
 """The equations of the diffusion process (Ho, Jain & Abbeel 2020). Symbols and equation numbers are the paper's.
 
-Every equation is for a step from t down to any s < t. With α_{t|s} = ᾱ_t/ᾱ_s and β_{t|s} = 1 − α_{t|s}, the strided
-chain obeys the paper's formulas. For s = t − 1, these are α_t and β_t. Coefficients are computed in float64 on the CPU
-and applied in the dtype of x. t is a real number for the whole batch, or a tensor (N,) of them, best on the CPU. Whole
-times have the ᾱ_t of the schedule's table; between two of them, see `NoiseSchedule.at`.
+Every equation holds for a step from t down to any s < t. It is the paper's formula with α_{t|s} = ᾱ_t/ᾱ_s instead of
+α_t, and β_{t|s} = 1 − α_{t|s} instead of β_t; for s = t − 1 they are equal. Coefficients are computed in float64 on the
+CPU and applied in the dtype of x. t is one real number for the whole batch, or a tensor (N,), best on the CPU. At a
+whole time, ᾱ_t is that of the schedule's table; `NoiseSchedule.at` defines it between two whole times.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from torch import Tensor
 from ddpm_core.names import LEARNED, PREDICTIONS, VARIANCES, Prediction, Variance
 from ddpm_core.schedule import NoiseSchedule
 
-Time = float | Tensor  # an int, too
+Time = float | Tensor  # float includes int here, as always in type annotations
 
 
 def check_tensors(**states: object) -> None:
-    """Raise ValueError for a state that is no tensor of a float dtype. Lists and NumPy's arrays have no device."""
+    """Raise ValueError if a state is not a tensor of a float dtype. The keyword is its name in the message."""
     for name, state in states.items():
         if not isinstance(state, Tensor) or not state.is_floating_point():
             kind = str(state.dtype) if isinstance(state, Tensor) else type(state).__name__
@@ -30,14 +30,15 @@ def check_tensors(**states: object) -> None:
 
 
 def q_sample(schedule: NoiseSchedule, x_0: Tensor, t: Time, noise: Tensor, s: float = 0) -> Tensor:
-    """Draw x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε from q(x_t | x_0), Eq. 4; or, from a given x_s, draw x_t from q(x_t | x_s).
+    """Return a draw x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε from q(x_t | x_0), Eq. 4; with s, a draw from q(x_t | x_s).
 
     Arguments:
-        schedule: β_t and everything that follows from it.
-        x_0: (N, C, H, W), any shape if t is an int; it is x_s if s is given.
+        schedule: the noise schedule.
+        x_0: (N, C, H, W), or any shape if t is one number. If s is given, this is x_s.
         t: s..T, a number, or one for each image (N,).
         noise: ε, of the shape of x_0.
-        s: 0..T, the time of the given x. From s, the result is √α_{t|s} x_s + √(1 − α_{t|s}) ε with α_{t|s} = ᾱ_t/ᾱ_s.
+        s: 0..T, the time of the given state; 0 for x_0. The result is √α_{t|s} x_s + √(1 − α_{t|s}) ε with
+            α_{t|s} = ᾱ_t/ᾱ_s.
 
     Raises:
         ValueError: unless 0 <= s <= t <= T, or if the shapes differ.
@@ -58,7 +59,7 @@ def posterior(
     """Return mean and variance of q(x_s | x_t, x_0), Eqs. 6 and 7, for 0 <= s < t <= T.
 
     Arguments:
-        schedule: β_t and everything that follows from it.
+        schedule: the noise schedule.
         x_0: (N, C, H, W).
         x_t: the same shape.
         t: above 0 and at most T, a number, or one for each image (N,).
@@ -77,7 +78,7 @@ def posterior(
 
 
 def posterior_mean(schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: Time, s: Time | None = None) -> Tensor:
-    """Return μ̃ alone, (N, C, H, W): see `posterior`, also for the arguments and errors."""
+    """Return the mean μ̃ of `posterior`, (N, C, H, W), without the variance. Arguments and errors are the same."""
     if x_0.shape != x_t.shape:
         raise ValueError(f"x_0 and x_t must have one shape, got {tuple(x_0.shape)} and {tuple(x_t.shape)}")
     alpha_bar_t, alpha_bar_s, alpha_ts, beta_ts = _pair(schedule, t, s, x_t)
@@ -97,21 +98,24 @@ def reverse_variance(
     """Return σ² of the reverse step p_θ(x_s | x_t): a variance, never a standard deviation or a logarithm.
 
     Arguments:
-        schedule: β_t and everything that follows from it.
+        schedule: the noise schedule.
         t, s: times, 0 <= s < t <= T, numbers, or one for each image (N,).
-        kind: "beta" is β_{t|s}, and "beta_tilde" β̃ = (1 − ᾱ_s)/(1 − ᾱ_t) β_{t|s} (section 3.2 of the paper). For a
-            variance-exploding process, "beta" is the variance that the process adds, σ_t² − σ_s² (Song et al. 2021,
-            reverse diffusion). In our coordinates this is ᾱ_s (σ_t² − σ_s²) = β_{t|s} ᾱ_s/ᾱ_t. "analytic" is the
-            optimum for a network with E‖ε_θ(x_t, t)‖²/d = gamma · (1 − ᾱ_t) (Bao et al. 2022, Theorem 1). Here the
-            variance of x_0 given x_t is clamped to [0, 1], as for data in [−1, 1]; see `gamma_time` for ᾱ_t = 0.
-            "learned" is exp(v), v = log σ², for steps s = t − 1 only. "learned_range" is exp(u log β + (1 − u) log β̃)
-            with u = (v + 1)/2 (Nichol & Dhariwal 2021, Eq. 15); at s = 0, where β̃ = 0, `decoder_variance` replaces it,
-            as in their code.
-        v: the network's (N, C, H, W) output for the two learned kinds.
-        gamma: Γ >= 0 at `gamma_time(t)` for "analytic".
+        kind: one of names.VARIANCES:
+
+            - "beta" is β_{t|s} (section 3.2 of the paper). For a variance-exploding process, it is the variance
+              σ_t² − σ_s² that the process adds (Song et al. 2021, reverse diffusion). In our coordinates, this is
+              ᾱ_s (σ_t² − σ_s²) = β_{t|s} ᾱ_s/ᾱ_t.
+            - "beta_tilde" is β̃ = (1 − ᾱ_s)/(1 − ᾱ_t) β_{t|s} (section 3.2).
+            - "analytic" is the optimum for a network with E‖ε_θ(x_t, t)‖²/d = gamma · (1 − ᾱ_t) (Bao et al. 2022,
+              Theorem 1). The variance of x_0 given x_t is clamped to [0, 1], because the data lie in [−1, 1].
+            - "learned" is exp(v) with v = log σ². It exists only for steps with s = t − 1.
+            - "learned_range" is exp(u log β + (1 − u) log β̃) with u = (v + 1)/2 (Nichol & Dhariwal 2021, Eq. 15). At
+              s = 0, β̃ is 0, and `decoder_variance` replaces it, as in the authors' code.
+        v: the network's output for the two learned kinds, (N, C, H, W).
+        gamma: Γ >= 0 for "analytic", at the time `gamma_time(t)`: t, or t − 1 if ᾱ_t = 0.
 
     Returns:
-        A float64 scalar or (N, 1, 1, 1); for the learned kinds, a tensor like v. Only beta_tilde vanishes at s = 0.
+        A float64 scalar or (N, 1, 1, 1); for the learned kinds, a tensor like v. Only "beta_tilde" is 0 at s = 0.
 
     Raises:
         ValueError: for an unknown kind, a missing v or gamma, or a strided pair with "learned".
@@ -134,13 +138,14 @@ def reverse_variance(
     gamma = torch.as_tensor(gamma, dtype=torch.float64).reshape(alpha_bar_t.shape)
     if not bool((gamma >= 0).all()):
         raise ValueError(f"gamma is a mean square, at least 0, got {gamma.min().item()}")
-    # Law of total variance: β̃ from q(x_s | x_t, x_0), and the spread of x_0 through the mean's coefficient of x_0.
+    # Law of total variance: x_s varies by β̃ for a fixed x_0, and its mean μ̃ varies with x_0.
     known = alpha_bar_like(schedule, gamma_time(schedule, t), images, 0)
     x_0_variance = ((1 - known) / known * (1 - (1 - known) * gamma)).clamp(0, 1)
     return beta_tilde + alpha_bar_s * (beta_ts / (1 - alpha_bar_t)) ** 2 * x_0_variance
 
 
 def _learned_variance(schedule: NoiseSchedule, t: Time, s: Time, kind: Variance, v: Tensor) -> Tensor:
+    """Return σ² of the kinds "learned" and "learned_range", like v: see `reverse_variance`."""
     alpha_bar_t, alpha_bar_s, _, beta_ts = _pair(schedule, t, s, v)
     if kind == "learned":
         if not bool(torch.as_tensor(_number(t) - _number(s) == 1).all()):
@@ -155,7 +160,7 @@ def _learned_variance(schedule: NoiseSchedule, t: Time, s: Time, kind: Variance,
 
 
 def decoder_variance(schedule: NoiseSchedule) -> Tensor:
-    """Return the variance that replaces β̃ at s = 0, where β̃ is 0: β̃ of the pair (2, 1), as in the paper's code.
+    """Return the variance that replaces β̃ = 0 at s = 0: β̃ of the step from t = 2 to s = 1, as in the paper's code.
 
     If T = 1, it is β_1.
     """
@@ -163,10 +168,10 @@ def decoder_variance(schedule: NoiseSchedule) -> Tensor:
 
 
 def gamma_time(schedule: NoiseSchedule, t: Time) -> Any:
-    """Return the time whose Γ the analytic variance at t uses: t itself, but t − 1 where ᾱ_t = 0.
+    """Return the time whose Γ the analytic variance at t uses: t − 1 if ᾱ_t = 0, else t itself.
 
-    There, x_t is noise alone, so Γ_t = 1 for any data and says nothing. Γ is needed for the variance of x_0 given x_t.
-    The variance of x_0 given x_{t−1} is close to it, because x_{t−1} is nearly noise alone.
+    If ᾱ_t = 0, x_t is noise alone, so Γ_t is 1 for any data. Then the variance of x_0 given x_t does not follow from
+    Γ_t. The variance of x_0 given x_{t−1} is nearly the same, because x_{t−1} is nearly noise alone.
     """
     found: Any = _number(t)
     if isinstance(found, Tensor):
@@ -175,9 +180,9 @@ def gamma_time(schedule: NoiseSchedule, t: Time) -> Any:
 
 
 def gamma_at(schedule: NoiseSchedule, gamma: Tensor, t: Time) -> Tensor:
-    """Return Γ for the analytic variance at t, from a table (T + 1,); between two whole times it is interpolated.
+    """Return Γ at `gamma_time(t)`, a scalar or (N,), from its table (T + 1,).
 
-    t: what `check_time` takes. Returns a scalar or (N,).
+    Γ is interpolated linearly between two whole times. t: as for `check_time`.
     """
     times = torch.as_tensor(gamma_time(schedule, t), dtype=torch.float64).clamp(min=1)
     low = times.long()
@@ -187,11 +192,18 @@ def gamma_at(schedule: NoiseSchedule, gamma: Tensor, t: Time) -> Tensor:
 def to_x0_eps(
     schedule: NoiseSchedule, prediction: Prediction, output: Tensor, x_t: Tensor, t: Time
 ) -> tuple[Tensor, Tensor]:
-    """Return (x̂_0, ε) from a network's output, given x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε; t: above 0 and at most T.
+    """Return (x̂_0, ε), both like x_t, from a network's output. They agree with x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε.
 
-    prediction "epsilon" (Eq. 11), "x0", "v" = √ᾱ_t ε − √(1 − ᾱ_t) x_0 (Salimans & Ho 2022), "mu", the mean of
-    q(x_{t−1} | x_t, x_0) of Eq. 7, or "flow" = ε − x_0 (Lipman et al. 2023). Raises ValueError for another name, and
-    where ᾱ_T = 0 leaves x̂_0 undetermined.
+    Arguments:
+        schedule: the noise schedule.
+        prediction: what the output is: "epsilon" (Eq. 11), "x0", "v" = √ᾱ_t ε − √(1 − ᾱ_t) x_0 (Salimans & Ho 2022),
+            "mu", the mean of q(x_{t−1} | x_t, x_0) (Eq. 7), or "flow" = ε − x_0 (Lipman et al. 2023).
+        output, x_t: (N, C, H, W).
+        t: above 0 and at most T, a number, or one for each image (N,).
+
+    Raises:
+        ValueError: for an unknown prediction or another shape, and for "epsilon" where ᾱ_t = 0: there, ε does not
+            determine x̂_0.
     """
     _check_prediction(prediction, x_t, output)
     alpha_bar = alpha_bar_like(schedule, t, x_t, 1)
@@ -209,8 +221,9 @@ def to_x0_eps(
 
 
 def check_signal(prediction: Prediction, alpha_bar: Tensor) -> None:
-    """Raise ValueError where ᾱ_t is 0 and the network predicts ε: then x_t is noise alone, and ε says
-    nothing of x_0. alpha_bar: of any shape.
+    """Raise ValueError if an ᾱ_t is 0 and the network predicts ε: x_t is noise alone, so ε does not determine x_0.
+
+    alpha_bar: ᾱ_t, of any shape.
     """
     if prediction == "epsilon" and bool((alpha_bar == 0).any()):
         raise ValueError("x_T is pure noise in this schedule (alpha_bar[T] = 0): ε-prediction can't give x̂_0 there")
@@ -219,8 +232,9 @@ def check_signal(prediction: Prediction, alpha_bar: Tensor) -> None:
 def from_x0_eps(
     schedule: NoiseSchedule, prediction: Prediction, x_0: Tensor, eps: Tensor, x_t: Tensor, t: Time
 ) -> Tensor:
-    """Return the output of a perfect network with this prediction, like x_t: the inverse of `to_x0_eps`, and the
-    training target.
+    """Return what a perfect network with this prediction would output, like x_t. It is the target of the training.
+
+    This is the inverse of `to_x0_eps`; the arguments are the same.
     """
     _check_prediction(prediction, x_t, x_0, eps)
     if prediction == "epsilon":
@@ -236,7 +250,7 @@ def from_x0_eps(
 
 
 def _solve_posterior_mean(schedule: NoiseSchedule, mean: Tensor, x_t: Tensor, t: Time) -> Tensor:
-    """The x_0 whose posterior mean at (t, t − 1) is the given one."""
+    """Return the x_0 for which the posterior mean of the step from t to t − 1 is `mean`."""
     zero = torch.zeros_like(x_t)
     of_x_t = posterior_mean(schedule, zero, x_t, t)
     of_one = posterior_mean(schedule, zero + 1, zero, t)
@@ -244,6 +258,7 @@ def _solve_posterior_mean(schedule: NoiseSchedule, mean: Tensor, x_t: Tensor, t:
 
 
 def _check_prediction(prediction: str, x_t: Tensor, *others: Tensor) -> None:
+    """Raise ValueError for an unknown prediction, and for tensors of another shape than x_t."""
     if prediction not in PREDICTIONS:
         raise ValueError(f"unknown prediction {prediction!r}: choose from {', '.join(PREDICTIONS)}")
     for other in others:
@@ -252,14 +267,14 @@ def _check_prediction(prediction: str, x_t: Tensor, *others: Tensor) -> None:
 
 
 def _pair(schedule: NoiseSchedule, t: Time, s: Time | None, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """ᾱ_t, ᾱ_s, α_{t|s} and β_{t|s}, float64, broadcastable against x; s None is t − 1."""
+    """Return ᾱ_t, ᾱ_s, α_{t|s} and β_{t|s}, float64, to broadcast against x. If s is None, it is t − 1."""
     t = check_time(t, x, 1, schedule.T)
     s = check_time(t - 1 if s is None else s, x, 0, schedule.T)
     if not bool((torch.as_tensor(s) < torch.as_tensor(t)).all()):
         raise ValueError(f"a step goes down in time: s must be below t, got t = {t} and s = {s}")
     alpha_bar_t, alpha_bar_s = (as_column(schedule.at(time).alpha_bar, x) for time in (t, s))
     alpha_ts = alpha_bar_t / alpha_bar_s
-    if is_whole_time(t):  # 1 − ᾱ_t/ᾱ_s loses digits where β is small; for single steps the table has them all
+    if is_whole_time(t):  # for s = t − 1, use β from the table: 1 − ᾱ_t/ᾱ_s loses digits if β is small
         single = torch.as_tensor(t - s == 1).reshape(alpha_ts.shape)
         row: Any = t.cpu() if isinstance(t, Tensor) else t
         return alpha_bar_t, alpha_bar_s, alpha_ts, torch.where(single, as_column(schedule.beta[row], x), 1 - alpha_ts)
@@ -267,28 +282,28 @@ def _pair(schedule: NoiseSchedule, t: Time, s: Time | None, x: Tensor) -> tuple[
 
 
 def alpha_bar_like(schedule: NoiseSchedule, t: Time | np.integer, x: Tensor, first: float) -> Tensor:
-    """Return ᾱ_t, float64 on the CPU: a scalar for a number t, (N, 1, ..., 1) for a tensor (N,) with N images in x.
+    """Return ᾱ_t, float64 on the CPU: a scalar if t is a number, (N, 1, ..., 1) if t is a tensor (N,) for N images x.
 
-    first: as for `check_time`.
+    first: the smallest t that is allowed, as for `check_time`.
     """
     return as_column(schedule.at(check_time(t, x, first, schedule.T)).alpha_bar, x)
 
 
 def as_column(values: Tensor, x: Tensor) -> Tensor:
-    """Return numbers (N,) as (N, 1, ..., 1), to broadcast against x; a scalar stays as it is."""
+    """Return a tensor (N,) as (N, 1, ..., 1), to broadcast against x. Return a scalar unchanged."""
     return values.reshape(-1, *[1] * (x.ndim - 1)) if values.ndim else values
 
 
 def is_whole_time(t: Time) -> bool:
-    """Return whether a t that `check_time` returned is in the tables, which hold whole times."""
+    """Return whether t, a result of `check_time`, is a whole time, so that a table has it."""
     return not t.is_floating_point() if isinstance(t, Tensor) else isinstance(t, int)
 
 
 def check_time(t: Time | np.integer, x: Tensor, first: float, T: int) -> Time:
-    """Return t as an int or int64 (N,) if it is whole, whatever type it has; else as a float or float64 (N,).
+    """Return t as an int or int64 (N,) if it is whole, even if its type is float; else as a float or float64 (N,).
 
-    Raises ValueError unless t is a number, or a tensor with one for each image of x, from `first` to T. If `first` is
-    1, the numbers between 0 and 1 are allowed, too.
+    Raise ValueError unless t is a number from `first` to T, or a tensor with such a number for each image of x. If
+    `first` is 1, numbers between 0 and 1 are also allowed.
     """
     if isinstance(t, Tensor) and t.ndim:
         if t.is_complex() or t.dtype == torch.bool:
@@ -306,10 +321,9 @@ def check_time(t: Time | np.integer, x: Tensor, first: float, T: int) -> Time:
 
 
 def _number(t: Time | np.integer) -> Time:
-    """Whole numbers as an int or int64, others as a float or float64.
+    """Return t as an int or int64 (N,) if it is whole, else as a float or float64 (N,). Raise TypeError for no number.
 
-    An index of uint8 would be a mask, and t − 1 needs more than some types hold.
-    Raises TypeError for what is no number.
+    Other dtypes would be wrong: torch reads an index of uint8 as a mask, and t − 1 of an unsigned t can overflow.
     """
     if isinstance(t, Tensor) and t.ndim:
         whole = not t.is_floating_point() or bool((t == t.floor()).all())
@@ -323,9 +337,10 @@ def _number(t: Time | np.integer) -> Time:
 
 
 def to_device(values: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
-    """Move values, of any shape, to a device, and cast them first: Apple's GPUs have no float64.
+    """Return values, of any shape, cast to a dtype and moved to a device. The cast comes first for Apple's GPUs, which
+    have no float64.
 
-    From the CPU to CUDA they go through pinned memory, so the CPU does not wait for earlier computations.
+    From the CPU to CUDA, they go through pinned memory, so that the CPU does not wait for earlier computations.
     """
     values = values.to(dtype or values.dtype)
     if device.type == "cuda" and values.device.type == "cpu":
@@ -334,5 +349,5 @@ def to_device(values: Tensor, device: torch.device, dtype: torch.dtype | None = 
 
 
 def cast(coefficient: Tensor, x: Tensor) -> Tensor | float:
-    """Return a float64 coefficient, any shape, in x's dtype and on its device; a scalar becomes a Python number."""
+    """Return a float64 coefficient in the dtype and on the device of x. A scalar becomes a Python number."""
     return coefficient.item() if coefficient.ndim == 0 else to_device(coefficient, x.device, x.dtype)

@@ -1,8 +1,8 @@
-"""The versions of Python that the project runs on. Importing this ends the program on any other, with a sentence."""
+"""The versions of Python on which the project runs. On other versions, importing this module ends the program."""
 
 import sys
 
-FIRST, LAST = (3, 11), (3, 14)  # older: transformers has none for it; newer: OpenVINO has none
+FIRST, LAST = (3, 11), (3, 14)  # transformers has no release for older versions, and OpenVINO none for newer ones
 
 if not FIRST <= sys.version_info[:2] <= LAST:
     sys.exit(

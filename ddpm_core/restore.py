@@ -1,9 +1,8 @@
-"""Restore pictures from a part of them: y = A x_0 + σ_y n with a known linear A, and a model that knows how x_0 looks.
+"""Restore pictures from a measurement y = A x_0 + σ_y n with a known linear A. The model is the prior of x_0.
 
-A `Measurement` is A with its adjoint Aᵀ and, if it is known, its pseudo-inverse A⁺. A method is a frozen dataclass that
-wraps a sampler of the library. It evaluates the network, changes x̂_0 or the state so that it fits y, and lets the
-sampler take its step.
-docs/restoration.md compares the methods with known posteriors.
+A `Measurement` has A, its adjoint Aᵀ and, if it is known, its pseudo-inverse A⁺. A method is a frozen dataclass that
+uses one of the library's samplers. In each step it evaluates the network, changes x̂_0 or the state so that it fits y,
+and lets the sampler compute x_s. docs/restoration.md compares the methods with known posteriors.
 """
 
 from __future__ import annotations
@@ -34,32 +33,38 @@ from ddpm_core.timesteps import Pairs, Steps
 MethodName = Literal["replacement", "repaint", "ddnm", "pigdm", "dps"]
 Linear = Callable[[Tensor], Tensor]
 
-_EXTRA = 2**20  # noise that is not a step's own: number j of step i has index i + j · 2^20, more than there are steps
-_OBSERVED = 2**62  # the noise stream of `Measurement.observe`, which no run has
+# Further noise for step i: number j = 1, 2, … has the index i + j · 2^20. No run has 2^20 steps.
+_EXTRA = 2**20
+_OBSERVED = 2**62  # the noise stream of `Measurement.observe`, which no run uses
 _SOLVED = 1e-6  # relative error at which conjugate gradients stop
-_LEAST_BLUR = 0.01  # singular values of a blur below this are taken for 0: rounding y to 8 bits hides what they carry
+# Smaller singular values of a blur, relative to the largest, count as 0: rounding y to 8 bits hides their part.
+_LEAST_BLUR = 0.01
 
 
 # --- Measurements
 
 
 def _unknown(y: Tensor) -> Tensor:
-    """Stand in for a pseudo-inverse that nobody gave."""
+    """Raise ValueError: this function is the default of a missing pseudo-inverse."""
     raise ValueError("this measurement has no pseudo-inverse: give it to Measurement as pseudoinverse")
 
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """A linear measurement y = A x_0 + σ_y n, n ~ N(0, I). Make one with `mask`, `downsample`, `grey` or `blur`, or by
-    hand.
+    """A linear measurement y = A x_0 + σ_y n with n ~ N(0, I).
+
+    `mask`, `downsample`, `grey` and `blur` make measurements. You can also define your own.
 
     Attributes:
         forward: A, from (N, C, H, W) to (N, ...), the same for each image; in PyTorch, if gradients are needed.
-        pseudoinverse: A⁺, back again, with A A⁺ A = A. DPS and ΠGDM do without it.
+        pseudoinverse: A⁺, from (N, ...) to (N, C, H, W), with A A⁺ A = A. DPS and ΠGDM do not need it.
         sigma: σ_y >= 0, the standard deviation of the noise, in the units of [−1, 1].
         name: the name for the user.
-        gram: gram(f, y) = f(A Aᵀ) y for a function f of the eigenvalues, if they are known; f gets a tensor.
-        gram_scale: c if A Aᵀ = c I on every y, else None. With c, another measurement may follow this one.
+        gram: gram(f, y) = f(A Aᵀ) y, where f maps a tensor of eigenvalues; None if they are not known.
+        gram_scale: c if A Aᵀ = c I on every y, else None. With c, another measurement can follow this one: see `then`.
+
+    Raises:
+        ValueError: for a sigma that is not a number of at least 0.
     """
 
     forward: Linear
@@ -94,12 +99,14 @@ class Measurement:
         return found
 
     def project(self, x: Tensor) -> Tensor:
-        """Return A⁺A x, (N, C, H, W) as x: the part of x that y determines."""
+        """Return A⁺A x, like x (N, C, H, W): the part of x that a measurement determines."""
         return self.pseudoinverse(self.forward(x))
 
     def observe(self, x_0: Tensor, seeds: Seeds | None = None) -> Tensor:
-        """Return y of pictures (N, C, H, W) in [−1, 1]. seeds: the seeds of the noise, one for each; needed if sigma is
-        above 0. Raises ValueError where they are missing or not as many as the pictures.
+        """Return y for pictures (N, C, H, W) in [−1, 1], with noise if sigma is above 0.
+
+        seeds: the seeds of the noise, one for each picture. Raise ValueError if they are needed and missing, or are not
+        as many as the pictures.
         """
         y = self.forward(x_0)
         if not self.sigma:
@@ -109,22 +116,22 @@ class Measurement:
             raise ValueError(f"a measurement with noise needs a seed for each of the {len(x_0)} pictures")
         noise = gaussian_batch(each, _OBSERVED, y.shape[1:]).to(y)
         if self.has_inverse:
-            noise = self.forward(self.pseudoinverse(noise))  # none where y holds nothing, as in a mask
+            noise = self.forward(self.pseudoinverse(noise))  # no noise where y is always 0, such as at masked pixels
         return y + self.sigma * noise
 
     def solve(self, y: Tensor, of_gram: float, of_identity: float, like: Tensor) -> Tensor:
-        """Return (of_gram A Aᵀ + of_identity I)⁻¹ y on the range of A, by conjugate gradients if `gram` isn't known.
+        """Return (of_gram A Aᵀ + of_identity I)⁻¹ y on the range of A, like y (N, ...).
 
-        y: (N, ...), as the result. like: pictures of A's domain, (N, C, H, W).
+        If `gram` is not known, this uses conjugate gradients. like: any pictures to which A applies, (N, C, H, W).
         """
         if self.gram is not None:
             return self.gram(lambda values: (of_gram * values + of_identity).reciprocal(), y)
-        # One after the other, as the number of rounds must not depend on the batch.
+        # Each image alone, so that its number of iterations does not depend on the batch.
         rows = zip(y.split(1), like.split(1), strict=True)
         return torch.cat([self._conjugate_gradients(one, of_gram, of_identity, its) for one, its in rows])
 
     def _conjugate_gradients(self, y: Tensor, of_gram: float, of_identity: float, like: Tensor) -> Tensor:
-        """The same for one image."""
+        """Return the result of `solve` for one image, by conjugate gradients."""
         found, rest = torch.zeros_like(y), y
         direction, size = rest, _dot(rest, rest)
         enough = _SOLVED**2 * size
@@ -140,14 +147,15 @@ class Measurement:
 
 
 def mask(known: Tensor | np.ndarray, sigma: float = 0.0) -> Measurement:
-    """Measure only some pixels. y is the picture, 0 at unknown pixels.
+    """Return a measurement of some pixels only. y is the picture with 0 at all other pixels.
 
     Arguments:
-        known: bool or 0 and 1, (H, W) or (C, H, W); 1 at the pixels that are known.
+        known: bool or 0 and 1, (H, W) or (C, H, W); 1 at the pixels that are measured.
         sigma: σ_y, as for `Measurement`.
 
     Raises:
-        ValueError: for another mask, or one that knows no pixel; when it measures, for pictures of another size.
+        ValueError: for a mask of another shape or with other values, or without any 1. When the measurement is used,
+            for pictures of another size.
     """
     keep = known.clone() if isinstance(known, Tensor) else torch.from_numpy(np.array(known))
     if keep.ndim not in (2, 3) or not bool(((keep == 0) | (keep == 1)).all()) or not bool((keep == 1).any()):
@@ -162,10 +170,13 @@ def mask(known: Tensor | np.ndarray, sigma: float = 0.0) -> Measurement:
 
 
 def downsample(factor: int, sigma: float = 0.0) -> Measurement:
-    """Measure the mean of every block of factor × factor pixels, (N, C, H/factor, W/factor). A Aᵀ = I/factor².
+    """Return a measurement of the mean of each block of factor × factor pixels. y: (N, C, H/factor, W/factor).
+
+    A Aᵀ is I/factor². sigma: σ_y, as for `Measurement`.
 
     Raises:
-        ValueError: unless factor is a whole number of at least 1; when it measures, for sides that are no multiples.
+        ValueError: unless factor is a whole number of at least 1. When the measurement is used, for pictures whose
+            sides are no multiples of factor.
     """
     if not is_whole(factor, 1):
         raise ValueError(f"factor is a whole number of at least 1, got {factor!r}")
@@ -182,10 +193,13 @@ def downsample(factor: int, sigma: float = 0.0) -> Measurement:
 
 
 def grey(sigma: float = 0.0, channels: int = 3) -> Measurement:
-    """Measure the mean of the channels, (N, 1, H, W). A Aᵀ = I/channels.
+    """Return a measurement of the mean of the channels of each pixel. y: (N, 1, H, W).
+
+    A Aᵀ is I/channels. sigma: σ_y, as for `Measurement`.
 
     Raises:
-        ValueError: unless channels is a whole number of at least 1; when it measures, for another number of channels.
+        ValueError: unless channels is a whole number of at least 1. When the measurement is used, for pictures with
+            another number of channels.
     """
     if not is_whole(channels, 1):
         raise ValueError(f"channels is a whole number of at least 1, got {channels!r}")
@@ -204,13 +218,19 @@ def grey(sigma: float = 0.0, channels: int = 3) -> Measurement:
 
 
 def blur(kernel: Sequence[float], size: int, sigma: float = 0.0) -> Measurement:
-    """Blur size × size pictures separably: the same kernel along both axes; the edge is mirrored.
+    """Return a measurement that blurs size × size pictures with the same kernel along both axes.
 
-    Raises ValueError for an even number of weights, or more than fit into the picture; when it measures, for pictures
-    of another size.
+    The picture is mirrored at its edges. Singular values of the blur below 1 % of the largest are set to 0, because
+    rounding to 8 bits would hide their part; so A A⁺ A = A.
 
-    kernel: an odd number of weights. Singular values below 1 % are 0 in A itself, because 8 bits would lose their part;
-    so A A⁺ A = A.
+    Arguments:
+        kernel: an odd number of weights.
+        size: the height and width of the pictures, in pixels.
+        sigma: σ_y, as for `Measurement`.
+
+    Raises:
+        ValueError: for an even number of weights, or more than 2 · size − 1. When the measurement is used, for pictures
+            of another size.
     """
     _check_size(size)
     each = list(kernel) if isinstance(kernel, Iterable) else []
@@ -231,7 +251,7 @@ def blur(kernel: Sequence[float], size: int, sigma: float = 0.0) -> Measurement:
     inverse = torch.where(both > 0, 1 / both, 0)
 
     def by(left: Tensor, middle: Tensor, right: Tensor) -> Linear:
-        """x -> L (M ∘ Rᵀ x R) Lᵀ."""
+        """Return the linear map x → L (M ∘ Rᵀ x R) Lᵀ."""
 
         def apply(x: Tensor) -> Tensor:
             L, M, R = (to_device(matrix, x.device, x.dtype) for matrix in (left, middle, right))
@@ -246,10 +266,10 @@ def blur(kernel: Sequence[float], size: int, sigma: float = 0.0) -> Measurement:
 
 
 def gaussian_kernel(deviation: float, size: int) -> list[float]:
-    """Return the weights of a Gaussian blur for `blur` of size × size pixels, cut off at three deviations; their sum is
-    1.
+    """Return the weights of a Gaussian kernel for `blur`. Their sum is 1.
 
-    Raises ValueError for a deviation that is not above 0, and a size below 1.
+    The kernel ends at three standard deviations. deviation: the standard deviation in pixels. size: the height and
+    width of the pictures. Raise ValueError for a deviation that is not above 0, and a size below 1.
     """
     _check_size(size)
     if not is_number(deviation, 0) or deviation**2 == 0:
@@ -260,14 +280,16 @@ def gaussian_kernel(deviation: float, size: int) -> list[float]:
 
 
 def _check_size(size: int) -> None:
+    """Raise ValueError unless size is a whole number of at least 1."""
     if not is_whole(size, 1):
         raise ValueError(f"size is the pixels a side, a whole number of at least 1, got {size!r}")
 
 
 def then(first: Measurement, second: Measurement) -> Measurement:
-    """Apply the second measurement to the result of the first: A = A_2 A_1, with the noise of the second.
+    """Return the measurement A = A_2 A_1, which applies the second one to the result of the first. σ_y is the second's.
 
-    Its pseudo-inverse A_1⁺ A_2⁺ is known if A_1 A_1ᵀ = c I (downsample, grey). Raises ValueError for another first one.
+    The pseudo-inverse is A_1⁺ A_2⁺ only if A_1 A_1ᵀ = c I, as for `downsample` and `grey`. Raise ValueError for any
+    other first measurement, and for one with noise.
     """
     if first.gram_scale is None or first.sigma:
         raise ValueError(
@@ -290,12 +312,12 @@ def then(first: Measurement, second: Measurement) -> Measurement:
 
 
 def _scalar(value: float) -> Callable[[Linear, Tensor], Tensor]:
-    """f(A Aᵀ) where A Aᵀ is this multiple of the identity."""
+    """Return the `gram` of a measurement whose A Aᵀ is this multiple of the identity."""
     return lambda f, y: f(torch.tensor(value, dtype=torch.float64)).item() * y
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """⟨a, b⟩ of each image, to be broadcast."""
+    """Return ⟨a, b⟩ of each image, (N, 1, ..., 1)."""
     return (a * b).flatten(1).sum(1).reshape(-1, *[1] * (a.ndim - 1))
 
 
@@ -304,7 +326,7 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Task:
-    """The task of a method: the measurement, y (N, ...), the chain whose sampler takes the steps, and clip."""
+    """What a method has to solve: the measurement, y (N, ...), the chain, and whether x̂_0 is clipped."""
 
     measurement: Measurement
     y: Tensor
@@ -312,34 +334,34 @@ class Task:
     clip: bool
 
     def fitted(self, schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: float, v: Tensor | None) -> Denoised:
-        """Return a changed x̂_0, (N, C, H, W), with the ε that belongs to it, clipped if the run clips."""
+        """Return a changed x̂_0, clipped if `clip` is on, together with its ε: all (N, C, H, W)."""
         x_0 = x_0.clamp(-1, 1) if self.clip else x_0
         x_0, eps = to_x0_eps(schedule, "x0", x_0, x_t, t)
         return Denoised(x_0, eps, x_0, v)
 
     def check_steps(self) -> None:
-        """Raise ValueError for a sampler whose steps can't be taken one by one, from a changed state."""
+        """Raise ValueError for a sampler whose steps can't start from a state that the method has changed."""
         self.chain.check_no_memory()
         if self.chain.sampler.evaluations != 1:
             raise ValueError("this method takes samplers that evaluate at their own state: ddpm, ddim or consistency")
 
 
 class Method(Protocol):
-    """A way to restore."""
+    """A method of restoration."""
 
     def check(self, task: Task) -> None:
-        """Raise ValueError, in one sentence, for a task for which the method is not made."""
+        """Raise ValueError for a task that the method can't solve."""
 
     def steps(
         self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
     ) -> Iterator[Step]:
-        """Yield the steps of one run from x = x_T (N, C, H, W), as a `samplers.SamplerFunction` does."""
+        """Yield the steps of one run from x = x_T (N, C, H, W). `SamplerFunction` explains the other arguments."""
         ...
 
 
 @dataclass(frozen=True)
 class _Restoring(StepSampler):
-    """A method at its task, as a chain takes it."""
+    """A method with its task, as a sampler for `follow`."""
 
     memory: ClassVar[bool] = True
     evaluations: ClassVar[int | None] = None
@@ -357,23 +379,25 @@ class _Restoring(StepSampler):
 
 
 def _check_inverse(name: str, task: Task) -> None:
+    """Raise ValueError if the measurement has no pseudo-inverse. name: the method's name for the message."""
     if not task.measurement.has_inverse:
         raise ValueError(f"{name} needs the measurement's pseudoinverse: give it, or choose method='dps' or 'pigdm'")
 
 
-def _exact(name: str, task: Task) -> None:
+def _check_no_noise(name: str, task: Task) -> None:
+    """Raise ValueError if y has noise. name: the method's name for the message."""
     if task.measurement.sigma:
         raise ValueError(f"{name} takes y as exact, and this y has noise: use ddnm, pigdm or dps")
 
 
 @dataclass(frozen=True)
 class RePaint:
-    """RePaint (Lugmayr et al. 2022, Algorithm 1): after each step, the part that y determines is drawn from q(x_s |
-    x_0). Parts of the chain are run again, so that the rest adapts to it.
+    """RePaint (Lugmayr et al. 2022, Algorithm 1).
 
-    x_s ← x_s + A⁺(√ᾱ_s y + √(1 − ᾱ_s) A z − A x_s); after each `jump` steps it goes up again by q(x_t | x_s), and runs
-    the steps `rounds` times in all. With rounds=1, this is replacement (Song et al. 2021, Appendix I.2). It needs y
-    without noise.
+    After each step, the part of x_s that y determines is replaced by a draw from q(x_s | x_0):
+    x_s ← x_s + A⁺(√ᾱ_s y + √(1 − ᾱ_s) A z − A x_s). Every block of `jump` steps is run `rounds` times, so that the rest
+    of the picture adapts; in between, q(x_t | x_s) leads back to the first time of the block. With rounds=1, this is
+    replacement (Song et al. 2021, Appendix I.2). It needs a y without noise.
     """
 
     jump: int = 10
@@ -387,7 +411,7 @@ class RePaint:
         name = "repaint" if self.rounds > 1 else "replacement"
         task.check_steps()
         _check_inverse(name, task)
-        _exact(name, task)
+        _check_no_noise(name, task)
 
     def steps(
         self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
@@ -395,7 +419,7 @@ class RePaint:
         A, y, step = task.measurement, task.y, task.chain.sampler.start(schedule, pairs)
 
         def once(block: range, x: Tensor, number: int) -> Iterator[Step]:
-            """The steps of a block, with their noise of this number, and that of y with the next."""
+            """Yield the steps of a block. They use the noise of this number, and the replacements that of the next."""
             for k in block:
                 t, s = pairs[k]
                 found = predict(x, t)
@@ -420,11 +444,11 @@ class RePaint:
 
 @dataclass(frozen=True)
 class DDNM:
-    """DDNM and DDNM+ (Wang et al. 2023, Eqs. 13, 17 to 19): x̂_0 ← x̂_0 − Σ_t A⁺(A x̂_0 − y), then the usual step.
+    """DDNM and DDNM+ (Wang et al. 2023, Eqs. 13, 17 to 19): x̂_0 ← x̂_0 − Σ_t A⁺(A x̂_0 − y), then the sampler's step.
 
-    Without noise in y, Σ_t = I, and any sampler works. With noise, the step is x_s = μ̃(x_t, x̂_0) + Φ_t^½ z, so the
-    noise that x̂_0 takes over from y is a part of the step's noise: for a singular value ς of A, with a_t the weight of
-    x̂_0 in μ̃, λ = min(1, σ_t ς/(a_t σ_y)) and φ = σ_t² − (a_t λ σ_y/ς)².
+    Without noise in y, Σ_t = I, and any sampler works. With noise, x̂_0 also takes noise from y, so the step adds less:
+    x_s = μ̃(x_t, x̂_0) + Φ_t^½ z. For a singular value ς of A, with a_t the weight of x̂_0 in μ̃, the factors are
+    λ = min(1, σ_t ς/(a_t σ_y)) in Σ_t and φ = σ_t² − (a_t λ σ_y/ς)² in Φ_t.
     """
 
     def check(self, task: Task) -> None:
@@ -453,7 +477,7 @@ class DDNM:
     def _noisy_steps(
         self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
     ) -> Iterator[Step]:
-        """Yield the steps of DDNM+."""
+        """Yield the steps of DDNM+, for a y with noise."""
         A, y = task.measurement, task.y
         assert A.gram is not None
         for k, (t, s) in enumerate(pairs):
@@ -471,30 +495,34 @@ class DDNM:
 
 
 def _lambda(values: Tensor, a: float, sigma: float, sigma_y: float) -> Tensor:
-    """λ for the eigenvalues ς² of A Aᵀ."""
+    """Return λ of `DDNM` for each eigenvalue ς² of A Aᵀ."""
     return (sigma * values.sqrt() / (a * sigma_y)).clamp(max=1)
 
 
 def _share(values: Tensor, **step: float) -> Tensor:
-    """λ/ς² for them."""
+    """Return λ/ς² of `DDNM` for each eigenvalue ς² of A Aᵀ."""
     return _lambda(values, **step) / values
 
 
 def _noise_change(values: Tensor, a: float, sigma: float, sigma_y: float) -> Tensor:
-    """(√φ − σ)/ς² for them. With Aᵀ and A around it, this makes Φ^½ z of the step's noise σ z."""
+    """Return (√φ − σ)/ς² of `DDNM` for each eigenvalue ς² of A Aᵀ.
+
+    For this function f of the eigenvalues, σ z + Aᵀ f(A Aᵀ) A z is the noise Φ^½ z.
+    """
     share = _lambda(values, a, sigma, sigma_y)
     taken = a * (share / values) * values.sqrt() * sigma_y
     left = (sigma**2 - taken**2).clamp(min=0).sqrt()
-    return (torch.where(share < 1, 0, left) - sigma) / values  # φ is 0 there, and √ would make 1e-8 of its rounding
+    # Where λ < 1, φ is exactly 0; √ of its rounding error would be 1e-8.
+    return (torch.where(share < 1, 0, left) - sigma) / values
 
 
 @dataclass(frozen=True)
 class PiGDM:
     """ΠGDM (Song et al. 2023, Eqs. 7 and 8): p(y | x_t) ≈ N(A x̂_0(x_t), r_t² A Aᵀ + σ_y² I), r_t² = 1 − ᾱ_t.
 
-    Its gradient is added to the score, so x̂_0 ← x̂_0 + (1 − ᾱ_t)/√ᾱ_t ∇ log p(y | x_t) (Tweedie), and any sampler
-    takes its step from there. It is exact for data N(m, I). It needs gradients, at least in float32: near T they exceed
-    float16.
+    Adding the gradient of log p(y | x_t) to the score means x̂_0 ← x̂_0 + (1 − ᾱ_t)/√ᾱ_t ∇ log p(y | x_t) (Tweedie's
+    formula). Then any sampler takes its step. The method is exact for data N(m, I). It needs gradients, in float32 or
+    float64, because near T they exceed the range of float16.
     """
 
     def check(self, task: Task) -> None:
@@ -511,7 +539,7 @@ class PiGDM:
                 predict,
                 x,
                 t,
-                # Constant weights of the residual give the gradient of log N: A x̂_0 alone depends on x_t.
+                # detach() makes the weights constant, so that the gradient is that of log p(y | x_t).
                 lambda x_0: _dot(A.solve(task.y - A(x_0.detach()), 1 - alpha_bar, A.sigma**2, x), A(x_0) - task.y),
             )
             if alpha_bar > 0:  # at ᾱ = 0, x_t is noise alone and can't improve x̂_0
@@ -524,8 +552,9 @@ class PiGDM:
 
 @dataclass(frozen=True)
 class DPS:
-    """DPS (Chung et al. 2023, Algorithm 1): x_s ← x_s − ζ ∇_{x_t} ‖y − A x̂_0(x_t)‖ after each step. It needs
-    gradients.
+    """DPS (Chung et al. 2023, Algorithm 1): x_s ← x_s − ζ ∇_{x_t} ‖y − A x̂_0(x_t)‖ after each step.
+
+    It needs gradients. zeta: ζ, at least 0.
     """
 
     zeta: float = 1.0
@@ -551,12 +580,15 @@ class DPS:
 
 
 def _wide(dtype: torch.dtype) -> torch.dtype:
-    """Float32 in the place of half precision."""
+    """Return float32 for float16 and bfloat16, else the dtype itself."""
     return torch.promote_types(dtype, torch.float32)
 
 
 def _gradient(predict: Predict, x: Tensor, t: float, value: Callable[[Tensor], Tensor]) -> tuple[Denoised, Tensor]:
-    """An evaluation, not clipped, and the gradient of value(x̂_0), one number an image, with respect to x_t."""
+    """Return the prediction at x_t = x without clipping, and the gradient of value(x̂_0) with respect to x_t.
+
+    value: a function of x̂_0 that returns a number for each image.
+    """
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         found = predict(x, t, clip=False, grad=True)
@@ -589,13 +621,13 @@ def restore(
     clip: bool | None = None,
     **options: Unpack[RestoreOptions],
 ) -> Iterator[Step]:
-    """Draw pictures that look like the model's and are measured as y. Yields the steps of a run, like `trajectory`.
+    """Draw pictures from the model that agree with the measurement y. Yield the steps of a run, like `trajectory`.
 
     A picture depends only on its seed and its y, not on the batch.
 
     Arguments:
         model: a model from `load`, or your own Model.
-        y: float; one measurement for all seeds, (1, ...), or one for each; see `Measurement.observe`.
+        y: float, (1, ...) for all seeds, or (N, ...) with one for each; `Measurement.observe` makes one.
         measurement: the measurement that made y.
         method: a name of METHODS, or an instance such as RePaint(jump=5) or DPS(zeta=0.5).
         seeds: one for each picture.
@@ -604,8 +636,8 @@ def restore(
         options: labels, guidance, x_T, noise, stop and the sampler's other options, as for `trajectory`.
 
     Raises:
-        ValueError: before anything is computed, for a y that does not fit the measurement, an unknown method, a task
-            for which the method is not made, and whatever `trajectory` refuses.
+        ValueError: before anything is computed, for a y that does not fit the measurement, an unknown method, a
+            measurement or sampler that the method does not support, and as `trajectory`.
     """
     check_pixels(model, "restoration")
     chosen = METHODS.get(method) if isinstance(method, str) else method
@@ -633,7 +665,10 @@ def restore(
 
 
 def _checked(model: Model, measurement: Measurement, y: Tensor, n: int, dtype: torch.dtype) -> Tensor:
-    """y for n pictures, where A and A⁺ (if it is known) are what they have to be for the model's pictures."""
+    """Return y for n pictures, in this dtype and on the network's device.
+
+    Raise ValueError unless y fits the measurement, A is linear, and A A⁺ A = A if A⁺ is known.
+    """
     if not isinstance(y, Tensor) or not y.is_floating_point():
         raise ValueError(f"y must be a float tensor, got {getattr(y, 'dtype', type(y).__name__)}")
     device = network_device(model.network) or y.device

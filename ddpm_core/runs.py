@@ -1,7 +1,8 @@
-"""The functions that a user calls: a run from seeds to images, step by step; several runs in one; or only the final
-images.
+"""The functions with which a user draws images.
 
-`make_chain` says which steps a run takes and what it draws. `follow` takes those steps.
+`trajectory` yields the steps of a run from seeds to images, `side_by_side` those of several runs, and `sample` returns
+only the final images. `make_chain` decides and checks which steps a run takes. `follow` takes these steps. One of
+several runs that `follow` takes together is called a lane.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ from ddpm_core.timesteps import Pairs, Steps, model_pairs, own_run
 
 @dataclass(frozen=True)
 class Condition:
-    """The condition of a run. The fields are arguments of `trajectory`."""
+    """The condition of a run. The fields are arguments of `trajectory`, which explains them."""
 
     labels: Labels = None
     prompts: Prompts | None = None
@@ -61,24 +62,27 @@ class Condition:
 
     @classmethod
     def among(cls, options: Mapping[str, Any]) -> Condition:
-        """Return the condition that is among the arguments of a run."""
+        """Return the condition that a run's arguments contain; other arguments are ignored."""
         return cls(**{row.name: options[row.name] for row in fields(cls) if row.name in options})
 
     @property
     def is_guided(self) -> bool:
-        """Return whether the network is evaluated a second time, for what guidance leads away from."""
+        """Return whether guidance is on: then each step also evaluates the null label or the negative prompt."""
         return self.guidance not in (None, 1)
 
     def check(self, model: ModelSpec, n: int | None = None) -> None:
-        """Raise ValueError for a condition that the model does not have. n: the number of images, if it is known."""
+        """Raise ValueError for a condition that the model does not have. n: the number of images, None if not known."""
         check_labels(model, self._asked(model), n, self.guidance, self.negative)
 
     def label_ids(self, model: ModelSpec, n: int) -> Tensor | None:
-        """Return the network's labels for n images. Shapes and errors: see `label_tensor`."""
+        """Return the condition of n images as the network takes it. `label_tensor` has the shapes and errors."""
         return label_tensor(model, self._asked(model), n, self.guidance, self.negative)
 
     def _asked(self, model: ModelSpec) -> Labels:
-        """The labels or the prompts."""
+        """Return the labels or the prompts, whichever are given.
+
+        Raise ValueError for both together, and for prompts if the model takes none.
+        """
         if self.labels is not None and self.prompts is not None:
             raise ValueError("give labels or prompts, not both")
         if self.prompts is not None and not model.takes_words:
@@ -88,16 +92,16 @@ class Condition:
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """A chain that a model can take. `make_chain` has checked it, and `follow` takes its steps."""
+    """The steps of a run, and its condition. `make_chain` makes and checks a chain, and `follow` takes its steps."""
 
     sampler: StepSampler
-    """with the model's value for each option that was left open"""
+    """the sampler, with a value for each option"""
     pairs: Pairs
     """(t, s) of each step"""
     schedule: NoiseSchedule
     condition: Condition = Condition()
     start: float | None = None
-    """the t that was asked for, None for the model's T; a chain from below T needs its state x_start"""
+    """the argument of the same name; None means T, and below T, a run needs its first state, x_start"""
 
     @property
     def name(self) -> str:
@@ -111,13 +115,14 @@ class Chain:
 
     @cached_property
     def sigmas(self) -> Sequence[float | None]:
-        """σ of every step, None if only the network knows it."""
+        """σ of the noise that each step adds; None if it is not known before the run."""
         return self.sampler.sigmas(self.schedule, self.pairs)
 
     @property
     def evaluations(self) -> int | None:
-        """Return how often a step evaluates the network for each image, with corrections and guidance. None if only
-        the run knows, as with a sampler of your own.
+        """Return how often a step evaluates the network for each image, including corrections and guidance.
+
+        None if this is not known before the run, as for a user's own sampler.
         """
         each = self.sampler.evaluations
         return None if each is None else each * (2 if self.condition.is_guided else 1)
@@ -125,15 +130,16 @@ class Chain:
     def is_same(self, other: Chain) -> bool:
         """Return whether another chain of the same model certainly takes the same steps.
 
-        Only the library's samplers are compared: a user's sampler may have fields that == does not compare.
+        For a user's samplers, the result is False unless both are one object, because == may ignore some fields.
         """
         if self.sampler is not other.sampler and type(self.sampler) not in map(type, NAMED.values()):
             return False
         return self.pairs == other.pairs and self.sampler == other.sampler
 
     def position(self, after: Step | tuple[float, Tensor]) -> int:
-        """Return the number of the step that follows a step or a state (t, x_t) of this chain. Raise ValueError for
-        another chain's.
+        """Return the index of the step that comes after this step, or that starts at this state (t, x_t).
+
+        Raise ValueError if no step of this chain starts there, or if the sampler has memory.
         """
         t = after.s if isinstance(after, Step) else after[0]
         starts = [start for start, _ in self.pairs]
@@ -143,7 +149,7 @@ class Chain:
         return starts.index(t)
 
     def check_no_memory(self) -> None:
-        """Raise ValueError for a sampler whose chain can't continue from any of its states."""
+        """Raise ValueError for a sampler with memory, whose chain can't be continued from a state in the middle."""
         if self.memory:
             others = ", ".join(repr(name) for name, its in NAMED.items() if not its.memory)
             raise ValueError(
@@ -163,15 +169,15 @@ def make_chain(
     x_T: Tensor | None = None,
     **options: Any,
 ) -> Chain:
-    """Return the chain that a model takes, with everything checked that can be checked without the network.
+    """Return the chain of a run, after all checks that are possible without the network.
 
     Arguments:
         model: its specification is enough.
         steps, sampler, spacing, start: as for `trajectory`.
-        condition: what the run draws. None makes a chain to look at, whose condition is not checked.
-        n: the number of images, if it is known; labels and prompts are one for all, or one for each.
-        x_T: the state where the run begins; None for noise, or if it is not known yet.
-        options: the sampler's options. None, or an option's default, leaves the sampler's own value.
+        condition: the condition of the run. None if only the steps are of interest; then no condition is checked.
+        n: the number of images, None if it is not known. It must agree with the number of labels or prompts.
+        x_T: the first state, (N, C, H, W); None if noise is drawn, or if the state is not known yet.
+        options: the sampler's options. None or an option's default keeps the value that the sampler has.
 
     Raises:
         ValueError: for steps, options or a condition that the model or the sampler does not have.
@@ -221,7 +227,7 @@ def trajectory(
     attention: bool = False,
     **options: Unpack[OtherOptions],
 ) -> Iterator[Step]:
-    """Yield the steps of a run, each computed on request. The caller may change the yielded steps.
+    """Yield the steps of a run, each computed when it is requested. The caller may change the yielded steps.
 
     Arguments:
         model: a model from `load`, or your own Model.
@@ -233,22 +239,22 @@ def trajectory(
         variance: for the samplers "ddpm" and "langevin", one of names.VARIANCES; None for the checkpoint's own.
         spacing: one of names.SPACINGS, None for "linspace", or a student's own times. "optimised" needs a model that
             has such steps: see timesteps.model_pairs.
-        eta: for the sampler "ddim", 0..1: σ = η √β̃.
+        eta: η of the sampler "ddim", 0..1: σ = η √β̃.
         clip: clip x̂_0 to [−1, 1]; None as the checkpoint says.
         labels: a class for all images or one for each, its number 0..num_classes − 1 or its name; None for no class.
         guidance: scale of classifier-free guidance, see `predict`; None or 1 means no guidance.
-        x_T: (N, C, H, W) instead of the seeded start; the state has its dtype.
+        x_T: the first state, (N, C, H, W), instead of noise from the seeds. All states have its dtype.
         noise: noise(index, x) -> float tensor of the shape of x, instead of the seeded noise of step `index`. For the
             corrections of "langevin", the index is k · samplers.CORRECTIONS + index, k = 1, 2, …
-        start: the t at which the chain starts, 1..T; then `steps` is 1..start. Below T, give its state x_start as x_T
-            (`latents.encode` makes one).
+        start: the t at which the chain starts, 1..T; then `steps` is 1..start. Below T, give the state x_start as x_T;
+            `encode` makes one from a picture.
         stop: the chain ends when it has reached this s, one of its times. The steps are those of the whole chain.
-        after: a step of this chain, or a state (t, x_t) at one of its times. The chain resumes after it, with the same
-            noise as the whole run. So a chain that is cut and continued gives the whole chain, bit for bit.
-        on_step: on_step(step) -> x or None, called for every step. If it returns an x, the chain continues from that.
-        prompts: for a model that takes words, what to draw: one text for all images or one for each; None is the empty
-            prompt. They replace labels. {text: weight, …}, with weights that sum to 1, is a mixture of several texts.
-        negative: the text that guidance leads away from, one for all images or one for each; None is the empty one.
+        after: a step of this chain, or a state (t, x_t) at one of its times. The chain continues from there, with the
+            same noise as the whole run. So a chain that is cut and continued gives the whole chain, bit for bit.
+        on_step: on_step(step) -> x or None, called for every step. If it returns an x, the chain continues from this x.
+        prompts: what to draw, for a model that takes words, instead of labels: one text for all images or one for each;
+            None is the empty prompt. {text: weight, …}, with weights that sum to 1, is a mixture of several texts.
+        negative: the prompt that guidance leads away from, one for all images or one for each; None is the empty one.
         attention: give each step the attention to the words. This costs one more evaluation a step, in PyTorch and
             float32.
         options: the sampler's other options, by the names of its fields: snr and corrections of "langevin".
@@ -256,7 +262,8 @@ def trajectory(
     Raises:
         ValueError: before anything is computed, for seeds outside 0..2^63 − 1, steps outside 1..T, an eta outside 0..1,
             an unknown sampler, variance or spacing, NaN in an x_T of the CPU, and labels, prompts or options that the
-            model or sampler does not have. During the run, if your own sampler, noise or on_step breaks its promise.
+            model or sampler does not have. During the run, if your own sampler, noise or on_step returns a wrong type
+            or shape.
     """
     check_options("trajectory", options, ["seeds", "steps", *ARGUMENTS])
     own, condition = {"variance": variance, "eta": eta, **options}, Condition(labels, prompts, negative, guidance)
@@ -266,10 +273,10 @@ def trajectory(
 
 @dataclass(frozen=True)
 class Lane:
-    """One of several runs. on_step, after, stop: as for `trajectory`."""
+    """One of several runs that `follow` takes together. on_step, after, stop: as for `trajectory`."""
 
     model: Model
-    """the network for a chain that was made for its specification"""
+    """the model for which the chain was made"""
     chain: Chain
     on_step: OnStep | None = None
     after: Step | tuple[float, Tensor] | None = None
@@ -284,14 +291,12 @@ def follow(
     noise: Noise | None = None,
     attention: bool = False,
 ) -> Iterator[tuple[int, Step]]:
-    """Yield the steps of the lanes as (lane, step), in order of falling t.
+    """Yield the steps of the lanes as (number of the lane, step), in order of falling t.
 
-    The arguments, their shapes and the errors are those of `trajectory`.
+    The arguments, their shapes and the errors are those of `trajectory`. The chains are not checked again.
 
-    The chains are taken as they are: nothing of them is made or checked again.
-
-    Lanes of one model and guidance at the same t are evaluated in one batch, and only once if they have the same state.
-    Raises ValueError before anything is computed, as `trajectory`.
+    Lanes with the same model, guidance and t are evaluated in one batch; lanes with the same state share one
+    evaluation.
     """
     if clip not in (None, True, False):
         raise ValueError(f"clip must be True, False or None, got {clip!r}")
@@ -307,11 +312,11 @@ def follow(
 
 
 def _steps(runs: Sequence[_Run], attention: bool) -> Iterator[tuple[int, Step]]:
-    """Take the steps of all lanes: always the next one of the lane with the highest t."""
+    """Yield the steps of all runs as (number of the lane, step). The next step is always that of the highest t."""
     while under_way := [run for run in runs if run.t]:
         run = max(under_way, key=lambda run: run.t)
         lane, k, (t, s), x = run.lane, run.k, run.chain.pairs[run.k], run.x
-        found = None  # for a sampler that evaluates the network by itself
+        found = None  # stays None for a sampler that evaluates the network itself
         if run.shares:
             if run.found is None and len(under_way) > 1:
                 _evaluate_together(run, under_way)
@@ -330,10 +335,13 @@ def _steps(runs: Sequence[_Run], attention: bool) -> Iterator[tuple[int, Step]]:
 
 
 def _evaluate_together(run: _Run, under_way: Sequence[_Run]) -> None:
-    """Evaluate the network at once for all lanes that need it at the t of this one; lanes of one state share it."""
+    """Evaluate the network in one batch for this run and all others at its t, model and guidance. Store the results.
+
+    Runs with the same state share one evaluation. The results are stored as `found` of each run.
+    """
     model, now = run.lane.model, (run.t, run.guidance)
     together = [one for one in under_way if one.shares and one.lane.model is model and (one.t, one.guidance) == now]
-    lanes = {one.state(): one for one in reversed(together)}  # the first run of each state
+    lanes = {one.state(): one for one in reversed(together)}  # for each state, the first run that has it
     distinct = [one for one in together if lanes[one.state()] is one]
     labels = [one.labels for one in distinct if one.labels is not None]
     x, ids = torch.cat([one.x for one in distinct]), torch.cat(labels) if labels else None
@@ -342,17 +350,17 @@ def _evaluate_together(run: _Run, under_way: Sequence[_Run]) -> None:
     found = dict(zip(distinct, map(Denoised._make, zip(*split, strict=True)), strict=True))
     for one in together:
         first = lanes[one.state()]
-        one.found = found[first] if one is first else found[first].clone()  # a sampler of yours may compute in place
+        one.found = found[first] if one is first else found[first].clone()  # because a user's sampler may change it
 
 
 class _Run:
-    """A lane on its way from x_T to x_0."""
+    """The current state of a lane while `follow` takes its steps."""
 
     def __init__(self, lane: Lane, seeds: list[int] | None, clip: bool | None, x_T: Tensor | None, noise: Noise | None):
         chain, sampler, model = lane.chain, lane.chain.sampler, lane.model
         self.lane, self.chain, self.guidance, self.clip = lane, chain, chain.condition.guidance, clip
         self.k = 0 if lane.after is None else chain.position(lane.after)
-        """number of the next step"""
+        """index of the next step"""
         self.t = chain.pairs[self.k][0]
         """time of the state x; 0 when the lane has ended"""
         if lane.stop is not None and lane.stop not in (times := [s for _, s in chain.pairs[self.k :]]):
@@ -368,25 +376,27 @@ class _Run:
         if seeds is None and (state is None or noise is None):
             raise ValueError("give a seed for each image, or both x_T and noise")
         self.x = _first_state(lane, seeds, state)
-        """x_t"""
+        """the current state x_t, (N, C, H, W)"""
         self.labels = chain.condition.label_ids(model, len(self.x))
         self.noise = seeded_noise(seeds or ()) if noise is None else own_noise(noise)
         self.shares = sampler.evaluations == 1
-        """whether a step needs one evaluation, at x_t; other samplers evaluate the network by themselves"""
+        """whether a step needs only the prediction at x_t; other samplers evaluate the network themselves"""
         self.found: Denoised | None = None
-        """the evaluation at x, if it was made together with that of another lane"""
+        """the prediction at x, if it was already computed together with those of other lanes"""
         way, see = (chain.schedule, chain.pairs), partial(predict, model, labels=self.labels, guidance=self.guidance)
         self.step: Callable[..., Any] = (
             sampler.start(*way) if self.shares else as_step(sampler, partial(see, clip=clip), *way)
         )
         self.origin: object = id(state)
-        """where the states come from: lanes that begin at the same tensor, or at the x_T of the seeds, share it"""
+        """identifies the first state: it is equal for lanes that begin at the same tensor, or at x_T of the seeds"""
         self.alike = self
-        """the first lane with the same chain"""
+        """the first run with the same chain; `follow` sets it"""
 
     def state(self) -> object:
-        """Return what the state follows from: two lanes for which this is equal surely have the same state and
-        condition. No device is asked for it.
+        """Return a key of the state and the condition.
+
+        If it is equal for two runs, both have the same state and condition. The key needs no values of tensors, so that
+        the CPU does not wait for a GPU.
         """
         condition = vars(self.chain.condition).values()
         told = (one if isinstance(one, (int, float, str)) else id(one) for one in condition)
@@ -394,9 +404,9 @@ class _Run:
 
 
 def _first_state(lane: Lane, seeds: list[int] | None, state: Tensor | None) -> Tensor:
-    """Return a copy of the state where a lane begins, on the network's device: the given one, or x_T of the seeds.
+    """Return the first state of a lane on the network's device: a copy of the given state, or x_T of the seeds.
 
-    Raises ValueError for a state that does not fit the model, the chain or the number of seeds.
+    Raise ValueError for a state that does not fit the model, the chain or the number of seeds.
     """
     model, chain = lane.model, lane.chain
     if state is None and chain.start not in (None, chain.schedule.T):
@@ -404,14 +414,14 @@ def _first_state(lane: Lane, seeds: list[int] | None, state: Tensor | None) -> T
     shape = (model.channels, model.image_size, model.image_size)
     x = gaussian_batch(seeds or (), 0, shape) if state is None else state
     check_state(model, x, "x_T", None if seeds is None else len(seeds))
-    if x.device.type == "cpu" and not x.isfinite().all():  # a GPU would be waited for
+    if x.device.type == "cpu" and not x.isfinite().all():  # not checked on a GPU, because the CPU would wait for it
         raise ValueError("x_T has NaN or infinite numbers")
     check_guidance(chain.condition.guidance, x.dtype)
     return x.detach().to(network_device(model.network) or x.device, copy=True)
 
 
 def _changed_state(changed: Any, x: Tensor) -> Tensor:
-    """Return what on_step returned as a state like x. Raise ValueError for anything else."""
+    """Return the result of on_step as a state like x. Raise ValueError if it is no tensor of the shape of x."""
     if not isinstance(changed, Tensor) or changed.shape != x.shape or not changed.is_floating_point():
         found = tensor_text(changed) if isinstance(changed, Tensor) else type(changed).__name__
         raise ValueError(f"on_step returns None, or an x like step.x, {tensor_text(x)}, got {found}")
@@ -430,16 +440,17 @@ def side_by_side(
     negative: Prompts | None = None,
     attention: bool = False,
 ) -> Iterator[tuple[int, Step]]:
-    """Yield several runs from one x_T as (lane, step), in order of falling t, so that all lanes progress together.
+    """Yield the steps of several runs from one x_T as (number of the run, step), in order of falling t.
 
-    A lane has the same steps as `trajectory`: the noise depends on the seeds and on the lane's own step numbers.
+    So all runs progress together. Each run has the same steps as with `trajectory`: its noise depends on the seeds and
+    on the index of the step.
 
     Arguments:
-        model: the model of lanes that name no other; models must agree in image size and channels.
+        model: the model of runs that name no other; all models must agree in image size and channels.
         seeds: one for each image.
-        lanes: for each run, the arguments of its chain (steps, sampler, its options, spacing, and start, the same in
-            all); "model" and the fields of `Condition`, if they differ from the other lanes; and "on_step" and "after"
-            as for `trajectory`.
+        lanes: for each run, a dict of arguments of `trajectory`: steps, sampler, its options, spacing, "on_step" and
+            "after"; "start", which must be the same for all; the fields of `Condition` and "model" where this run
+            differs from the others.
         clip, labels, guidance, x_T, prompts, negative, attention: as for `trajectory`.
 
     Raises:
@@ -466,7 +477,10 @@ def side_by_side(
 
 
 def _state_at(after: Any, x_T: Tensor | None) -> Tensor | None:
-    """Where a chain begins: at x_T, or behind `after`. ValueError for what is neither a step nor a state."""
+    """Return the first state of a run: x_T, or the state of `after`. None if neither is given.
+
+    Raise ValueError for both together, and if `after` is neither a step nor a state (t, x_t).
+    """
     is_state = isinstance(after, Step) or (
         isinstance(after, tuple) and len(after) == 2 and isinstance(after[1], Tensor)
     )
@@ -479,7 +493,7 @@ def _state_at(after: Any, x_T: Tensor | None) -> Tensor | None:
 def sample(
     model: Model, seeds: Seeds | None = None, steps: Steps | None = None, **options: Unpack[RunOptions]
 ) -> np.ndarray:
-    """Draw the final images.
+    """Return the final images of a run.
 
     Arguments:
         model: a model from `load`, or your own Model.
@@ -498,10 +512,10 @@ def sample(
     return model.pictures(last.x)
 
 
-ARGUMENTS = [*dict.fromkeys([*arguments(trajectory), *DEFAULTS])][2:]  # of a run, behind its model, seeds and steps
+ARGUMENTS = [*dict.fromkeys([*arguments(trajectory), *DEFAULTS])][2:]  # of `trajectory`, without model, seeds and steps
 OF_CHAIN = [name for name in ("steps", *ARGUMENTS) if name in ("steps", "sampler", "spacing", "start", *DEFAULTS)]
 
 
 def of_chain(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `make_chain` that are among those of a run, without its condition."""
+    """Return those of a run's arguments that `make_chain` takes, without the condition."""
     return {name: given[name] for name in OF_CHAIN if name in given}

@@ -1,7 +1,8 @@
-"""Samplers: each is a step, x_s from x_t and the network's prediction there; `runs.follow` goes from step to step.
+"""Samplers. Most of them define one step: it computes x_s from x_t and the network's prediction at x_t.
 
-A sampler that evaluates the network by itself is a generator of steps: "langevin", "heun", the methods of `restore`,
-and your own functions. `as_step` makes a step of it.
+`runs.follow` evaluates the network, and takes one step after the other. Other samplers evaluate the network themselves,
+and yield their steps: "langevin", "heun", the methods of `restore`, and your own functions. `as_step` makes such a
+generator look like a step.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.solvers import SOLVERS, check_start, solver
 from ddpm_core.timesteps import Pairs
 
-# predict(x, t): one evaluation with the run's labels, guidance and clip, at any real t; keywords, such as grad=True or
-# sigma, are those of `prediction.predict`.
+# predict(x, t) evaluates the network once at any real t, with the labels, guidance and clip of the run. It also takes
+# the keywords of `prediction.predict`, such as grad=True or sigma.
 Predict = Callable[..., Denoised]
 Sigma = float | Tensor
-# step(found, k, t, s, x, noise) -> (x_s, σ of the noise that was added): step k, from t to s, from x = x_t and from
-# what the network found there. A chain with memory asks for its steps in order.
+# step(found, k, t, s, x, noise) takes step k, from t to s. x is x_t, and `found` is the network's prediction there. The
+# result is x_s and σ of the noise that was added. If the sampler has memory, the steps must be taken in order.
 TakeStep = Callable[[Denoised, int, float, float, Tensor, Noise], tuple[Tensor, Sigma]]
 
 
@@ -38,23 +39,24 @@ class Step:
     """One step of a trajectory, from x_t to x_s."""
 
     index: int
-    """0..n−1"""
+    """number of the step, 0..n − 1"""
     t: float
     """the time where the step begins; an int if it is whole"""
     s: float
-    """the time that it reaches"""
+    """the time where the step ends; an int if it is whole"""
     x: Tensor
     """x_s, (N, C, H, W); after the last step it is x_0"""
     x0_hat: Tensor
     """x̂_0 as predicted at x_t, clipped if clip is on"""
     sigma: float | Tensor
-    """standard deviation of the noise that the step really added, 0 at s = 0 without churn; a tensor like x for learned
-    variances"""
+    """standard deviation of the noise that the step added, 0 at s = 0 except for "heun" with churn; a tensor like x for
+    learned variances"""
     attention: Tensor | None = None
-    """how much each place of x_t looks at each token of the prompt, float32 (N, L, H, W), with `attention=True`"""
+    """attention of each pixel of x_t to each token of the prompt, float32 (N, L, H, W); None without
+    `attention=True`"""
 
     def clone(self) -> Step:
-        """Return the same step with copied tensors, which may be changed."""
+        """Return a copy whose tensors can be changed without changing these."""
         return self._each(Tensor.clone)
 
     def cpu(self) -> Step:
@@ -62,6 +64,7 @@ class Step:
         return self._each(Tensor.cpu)
 
     def _each(self, copied: Callable[[Tensor], Tensor]) -> Step:
+        """Return the same step with this function of each of its tensors."""
         return replace(self, **{name: copied(x) for name, x in vars(self).items() if isinstance(x, Tensor)})
 
     def __repr__(self) -> str:
@@ -69,21 +72,20 @@ class Step:
         return f"Step({self.index}: t = {self.t:.6g} → s = {self.s:.6g}, x {tensor_text(self.x)}, sigma {sigma})"
 
     def _repr_html_(self) -> str | None:
-        if self.x.shape[1] > 4:  # latents of many channels are no pictures: a notebook shows the text
+        if self.x.shape[1] > 4:  # these are latents and no pictures, so a notebook shows the text
             return None
-        from ddpm_core.imaging.show import show  # only a notebook needs it
+        from ddpm_core.imaging.show import show  # imported here, because only notebooks need it
 
         return show(self).html
 
 
 class SamplerFunction(Protocol):
-    """Your own sampler as a generator: it yields one `Step` for each pair (t, s), in order, from x = x_t of the first
-    pair.
+    """Your own sampler as a generator function. It yields one `Step` for each pair (t, s), in order.
 
-    predict(x, t) evaluates the network at any real t, or predict(x, sigma=σ), as often as the function needs.
-    noise(index, x) is the noise of step `index`, 0 for the first pair; the same index gives the same noise. If the next
-    step depends on more than x and t, set the attribute `memory = True` on the function: its chains can't be continued
-    in the middle.
+    x is the state x_t of the first pair. predict(x, t) evaluates the network at any real t, and predict(x, sigma=σ) at
+    a noise level, as often as the function needs. noise(index, x) is the noise of step `index`, 0 for the first pair;
+    the same index always gives the same noise. If a step depends on more than x and t, set `memory` of the
+    function to True: then its chains can't be continued in the middle.
     """
 
     def __call__(
@@ -93,20 +95,22 @@ class SamplerFunction(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class StepSampler:
-    """A sampler that is a step: x_s from x_t and the network's prediction there.
+    """The base class of all samplers.
 
-    Its options are its fields with a default, and they are listed nowhere else. Every function that takes a sampler
-    also takes these names. A field with repr=False is no option: only `bind` sets it.
+    A subclass defines `start`, which returns its step: a function that computes x_s from x_t and the network's
+    prediction at x_t. A sampler that evaluates the network itself defines `steps` and `evaluations` instead.
 
-    Write `start`, or, for a sampler that evaluates the network by itself, `steps` and `evaluations`.
+    The options of a sampler are its fields with a default. Every function that takes a sampler also takes these options
+    by name. A field with repr=False is not an option: only `bind` sets it.
     """
 
     name: ClassVar[str] = "of your own"
     """the name in messages"""
     memory: ClassVar[bool] = False
-    """whether a step depends on earlier ones"""
+    """whether a step depends on earlier steps"""
     evaluations: ClassVar[int | None] = 1
-    """evaluations of the network in a step; 1 is that at x_t, which lanes can share; None if only the run knows"""
+    """number of evaluations of the network in a step, None if it is not known before the run; 1 means that only the
+    prediction at x_t is needed, so that runs side by side can share it"""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -117,12 +121,12 @@ class StepSampler:
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> StepSampler:
         """Return this sampler with the model's value for each option that is None.
 
-        Raises ValueError if the model, the pairs or the guidance don't allow this sampler.
+        Raise ValueError if the model, the pairs (t, s) or the guidance don't allow this sampler.
         """
         return self
 
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> Sequence[float | None]:
-        """Return σ of every step: None if it is not known before, and 0 if no noise is added, as at s = 0."""
+        """Return σ of the noise that each step adds: 0 for no noise, None if σ is not known before the run."""
         return [None] * len(pairs)
 
     def visited(self, schedule: NoiseSchedule, pairs: Pairs) -> Sequence[float]:
@@ -130,13 +134,13 @@ class StepSampler:
         return [t for t, _ in pairs]
 
     def start(self, schedule: NoiseSchedule, pairs: Pairs) -> TakeStep:
-        """Return the function that takes the steps of one chain: see `TakeStep`."""
+        """Return the function that takes the steps of one chain, a `TakeStep`."""
         raise NotImplementedError
 
     def steps(
         self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
     ) -> Iterator[Step]:
-        """Yield the steps of one chain from x (N, C, H, W), each evaluated by `predict`: a `SamplerFunction`."""
+        """Yield the steps of one chain from x (N, C, H, W). The arguments are those of `SamplerFunction`."""
         step = self.start(schedule, pairs)
         for k, (t, s) in enumerate(pairs):
             found = predict(x, t)
@@ -146,7 +150,7 @@ class StepSampler:
 
 @dataclass(frozen=True)
 class DDPM(StepSampler):
-    """Ancestral sampling, Algorithm 2, on any pairs (t, s): x_s = μ̃(x_t, x̂_0) + σ z."""
+    """Ancestral sampling, Algorithm 2 of the paper, on any pairs (t, s): x_s = μ̃(x_t, x̂_0) + σ z."""
 
     name: ClassVar[str] = "ddpm"
     variance: Variance | None = None
@@ -175,26 +179,26 @@ class DDPM(StepSampler):
         return step
 
 
-SNR = 0.16  # r of `Langevin` where a model says none: that of the authors' score models of CIFAR-10
-CORRECTIONS = 2**33  # from this number on, the noise of a run is that of its corrections; of the second from twice it
+SNR = 0.16  # default r of `Langevin` for a model without its own: the value of the authors' CIFAR-10 models
+# Correction j = 1, 2, … of step k uses the noise with the index j · CORRECTIONS + k, which no step itself has.
+CORRECTIONS = 2**33
 
 
 @dataclass(frozen=True)
 class Langevin(DDPM):
-    """Predictor and corrector (Song et al. 2021, Algorithm 4): some steps of Langevin dynamics before each step of
-    DDPM.
+    """Predictor and corrector (Song et al. 2021, Algorithm 4): Langevin corrections before each step of DDPM.
 
-    With the score g, a step is x + δ g + √(2δ) z, δ = 2 (r ‖z‖/‖g‖)², in their coordinates. In ours, g is −ε/√(1 −
-    ᾱ_t), and the step is x_t + √(1 − ᾱ_t) (2rκ z − 2r²κ² ε) with κ = ‖z‖/‖ε‖; it works for any model. The norms are
-    those of each image, not means over a batch as in their code, so no image depends on others. If ε is 0, as for an
-    untrained network, x_t stays.
+    In the authors' coordinates, with the score g, a correction is x + δ g + √(2δ) z with δ = 2 (r ‖z‖/‖g‖)². In ours,
+    g is −ε/√(1 − ᾱ_t), and the correction is x_t + √(1 − ᾱ_t) (2rκ z − 2r²κ² ε) with κ = ‖z‖/‖ε‖. It works for any
+    model. The norms are those of each image, so that no image depends on others; the authors' code takes means over the
+    batch. If ε is 0, as for an untrained network, x_t does not change.
     """
 
     name: ClassVar[str] = "langevin"
     snr: float | None = None
-    """r; None for the model's own, or SNR"""
+    """r, the signal-to-noise ratio of a correction; None for the model's own, or SNR"""
     corrections: int | None = None
-    """their number in each step; None for the model's own, or 1"""
+    """number of corrections before each step; None for the model's own, or 1"""
 
     @property
     def evaluations(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -229,7 +233,7 @@ class DDIM(StepSampler):
 
     name: ClassVar[str] = "ddim"
     eta: float = 0.0
-    """η, 0..1"""
+    """η, 0..1: with 0 the sampler adds no noise, and with 1 noise of variance β̃"""
 
     def __post_init__(self) -> None:
         if not is_number(self.eta, 0, 1):
@@ -251,25 +255,27 @@ class DDIM(StepSampler):
 
 @dataclass(frozen=True)
 class Heun(StepSampler):
-    """Heun's method with churn (Karras et al. 2022, Algorithm 2): noise is added up to t̂, then a step goes down to s.
+    """Heun's method with churn (Karras et al. 2022, Algorithm 2).
 
-    In their u = x/√ᾱ = x_0 + σ ε, the step is u_s = û + (σ_s − σ̂)(d + d')/2, where d and d' are ε at (x̂, t̂) and at the
-    end of Euler's step to s. Only the last step, to s = 0, is Euler's. Here x_s = a x̂ + b (ε + ε')/2 with
-    a = √(ᾱ_s/ᾱ̂) and b = √(1 − ᾱ_s) − a √(1 − ᾱ̂); going up is q(x_t̂ | x_t), as σ̂² − σ_t² is its variance in u.
+    Each step first adds noise to x_t, which raises its time to t̂ >= t and gives x̂: a draw from q(x_t̂ | x_t). Then a
+    second-order step goes from t̂ down to s. With u = x/√ᾱ = x_0 + σ ε, as in the paper, it is
+    u_s = û + (σ_s − σ̂)(ε + ε')/2, where ε is the prediction at (x̂, t̂) and ε' that at the end of Euler's step to s.
+    In our coordinates, this is x_s = a x̂ + b (ε + ε')/2 with a = √(ᾱ_s/ᾱ_t̂) and b = √(1 − ᾱ_s) − a √(1 − ᾱ_t̂). The
+    last step, to s = 0, is Euler's step, with ε alone.
     """
 
     name: ClassVar[str] = "heun"
     evaluations: ClassVar[int | None] = 2
     S_churn: float = 0.0
-    """how much noise is added in all: in each of the N steps, σ̂ = (1 + γ) σ_t with γ = min(S_churn/N, √2 − 1)"""
+    """amount of added noise in the whole chain: in each of the N steps, σ̂ = (1 + γ) σ_t, γ = min(S_churn/N, √2 − 1)"""
     S_min: float = 0.0
-    """the smallest σ_t at which noise is added, for data in [−1, 1]"""
+    """smallest σ_t at which noise is added, for data in [−1, 1]"""
     S_max: float | None = None
-    """the largest one; None for no limit"""
+    """largest σ_t at which noise is added, for data in [−1, 1]; None for no limit"""
     S_noise: float = 1.0
-    """the factor of the added noise"""
+    """factor of the added noise"""
     count: int | None = field(default=None, repr=False)
-    """N of the whole chain"""
+    """N, the number of steps of the whole chain"""
 
     def __post_init__(self) -> None:
         for name in ("S_churn", "S_min", "S_max", "S_noise"):
@@ -281,7 +287,7 @@ class Heun(StepSampler):
         return replace(self, count=len(pairs))
 
     def visited(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
-        """Return t̂ of each step, at most T: the time up to which noise is added."""
+        """Return t̂ of each step, at most T: the time of the state after noise was added."""
         gamma = min(self.S_churn / (self.count or len(pairs)), math.sqrt(2) - 1)
         most = math.inf if self.S_max is None else self.S_max
 
@@ -315,10 +321,10 @@ class Heun(StepSampler):
 
 @dataclass(frozen=True)
 class Solver(StepSampler):
-    """One of diffusers' deterministic multistep solvers: x_s from x_t, this x̂_0 and earlier ones."""
+    """One of diffusers' deterministic multistep solvers: it computes x_s from x_t and from this and earlier x̂_0."""
 
     memory: ClassVar[bool] = True
-    name: Sampler = field()  # pyright: ignore[reportIncompatibleVariableOverride]  # without a default
+    name: Sampler = field()  # pyright: ignore[reportIncompatibleVariableOverride]  # no default, so it is no option
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Solver:
         check_start(self.name, model.schedule, pairs)
@@ -336,15 +342,16 @@ class Solver(StepSampler):
 class Consistency(StepSampler):
     """Multistep consistency sampling (Song et al. 2023, Algorithm 1): x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s) z.
 
-    A step keeps only x̂_0, so this sampler suits networks that predict x_0 in one step: consistency students.
+    A step uses only x̂_0 of its state. So the sampler is for networks that predict x_0 in one step: consistency models.
     """
 
     name: ClassVar[str] = "consistency"
     floor: float = field(default=0.0, repr=False)
-    """the σ that is already in x̂_0: such a network was trained down to its smallest σ, and not to 0"""
+    """the σ of the noise that x̂_0 still has: the smallest σ of the network's training, which is not 0"""
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Consistency:
-        its = getattr(model.coordinates, "inner", model.coordinates)  # of a network on another schedule
+        # A network on another schedule has its own coordinates inside those of `TrainedOn`.
+        its = getattr(model.coordinates, "inner", model.coordinates)
         return Consistency(getattr(its, "sigma_min", 0.0))
 
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
@@ -363,7 +370,7 @@ class Consistency(StepSampler):
 
 @dataclass(frozen=True)
 class FunctionSampler(StepSampler):
-    """A sampler function of yours: what it yields is checked."""
+    """A user's sampler function, with checks of the steps that it yields."""
 
     evaluations: ClassVar[int | None] = None
     function: SamplerFunction
@@ -379,7 +386,10 @@ class FunctionSampler(StepSampler):
     def steps(
         self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
     ) -> Iterator[Step]:
-        """Yield what the function yields, once for each pair. Raise ValueError, with what it did, for anything else."""
+        """Yield the function's steps.
+
+        Raise ValueError unless it yields exactly one `Step` for each pair, or if it fails.
+        """
         done, name = 0, self.name
         try:
             steps: Iterator[Any] = iter(self.function(predict, schedule, list(pairs), x.clone(), noise=noise))
@@ -392,7 +402,7 @@ class FunctionSampler(StepSampler):
                 yield step
         except (ValueError, GeneratorExit):
             raise
-        except Exception as error:  # your code may raise anything, and the message says whose code it was
+        except Exception as error:  # the user's code may raise anything; the message says that it was this code
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise ValueError(f"the sampler {name!r} failed in step {done} ({reason})") from error
         if done < len(pairs):
@@ -400,7 +410,7 @@ class FunctionSampler(StepSampler):
 
 
 def as_sampler(given: Any) -> StepSampler:
-    """Return the sampler of a name, an object or a function. Raise ValueError for anything else."""
+    """Return the sampler that a name, a `StepSampler` or a function means. Raise ValueError for anything else."""
     if isinstance(given, type):
         raise ValueError(f"the sampler {given.__name__} is a class: give an instance, as {given.__name__}() makes it")
     if isinstance(given, StepSampler):
@@ -413,11 +423,11 @@ def as_sampler(given: Any) -> StepSampler:
 
 
 def as_step(sampler: StepSampler, predict: Predict, schedule: NoiseSchedule, pairs: Pairs) -> Callable[..., Step]:
-    """Return the steps of a sampler that evaluates the network by itself as a function like `TakeStep`, which needs no
-    evaluation and gives a `Step`.
+    """Return a function with the arguments of `TakeStep` for a sampler that evaluates the network itself.
 
-    The generator begins again, with the rest of the pairs, at a state that is not its own: the first one of a run, or
-    one that was changed on the way.
+    The function ignores `found`, and returns the next `Step` of the sampler's generator. If x is not the state of the
+    step before, because the run begins or because the state was changed, it starts a new generator for the rest of the
+    pairs.
     """
     steps: Iterator[Step] = iter(())
     first, own = 0, None
@@ -438,10 +448,18 @@ def as_step(sampler: StepSampler, predict: Predict, schedule: NoiseSchedule, pai
 def check_step(
     made: Any, found: Denoised | None, expected: tuple[int, float, float], x: Tensor, sampler: StepSampler
 ) -> Step:
-    """Return what a sampler made of x (N, C, H, W) as a step.
+    """Return a sampler's result for x (N, C, H, W) as a `Step`.
 
-    found: the evaluation at x, None if the sampler evaluates by itself. Raises ValueError for a step with another
-    index, t or s, for tensors of another shape, dtype or device than x, and for what is no step.
+    Arguments:
+        made: a `Step`, or (x_s, σ).
+        found: the prediction at x; None if the sampler evaluates the network itself.
+        expected: the step's index, t and s.
+        x: the state before the step.
+        sampler: for its name in messages.
+
+    Raises:
+        ValueError: for a step with another index, t or s, for tensors of another shape, dtype or device than x, and for
+            a result that is no step.
     """
     step = made
     if found is not None and isinstance(made, tuple) and len(made) == 2:
@@ -459,20 +477,20 @@ def check_step(
 
 
 def _norm(x: Tensor) -> Tensor:
-    """‖x‖ of each image, (N, 1, 1, 1), with more digits than x has where the device can."""
+    """Return ‖x‖ of each image, (N, 1, 1, 1): float64, or float32 on Apple's GPUs, which have no float64."""
     dtype = torch.float32 if x.device.type == "mps" else torch.float64
     return torch.linalg.vector_norm(x.flatten(1), dim=1, dtype=dtype).reshape(-1, 1, 1, 1)
 
 
-# The last step adds no noise, so what stays visible was added in the step before: there E|σz| is at most 2 of 255
-# grey levels, in the units of [−1, 1], as in the code of Analytic-DPM.
+# The last step adds no noise, so the noise of the step before it stays visible. The analytic variance limits its σ
+# there so that E|σz| is at most 2 of 255 grey levels, in the units of [−1, 1], as in the code of Analytic-DPM.
 MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * math.sqrt(math.pi / 2)
 
 
 def _known_sigmas(
     schedule: NoiseSchedule, pairs: Pairs, variance: Variance, gamma: Tensor | None = None
 ) -> list[float]:
-    """σ of every step for a variance that is not learned."""
+    """Return σ of each step for a variance that is not learned. gamma: the table of Γ_t, for "analytic"."""
     t, s = (torch.tensor(times, dtype=torch.float64) for times in zip(*pairs, strict=True))
     known = gamma_at(schedule, gamma, t) if variance == "analytic" and gamma is not None else None
     sigma2 = reverse_variance(schedule, t, s, variance, gamma=known)
@@ -491,14 +509,17 @@ NAMED: dict[Sampler, StepSampler] = {
     "heun": Heun(),
 }
 AnySampler = Sampler | StepSampler | SamplerFunction
-OPTIONS: dict[Sampler, dict[str, Any]] = {name: its.options for name, its in NAMED.items()}  # of each, with defaults
+OPTIONS: dict[Sampler, dict[str, Any]] = {name: its.options for name, its in NAMED.items()}  # {option: default} of each
 DEFAULTS: dict[str, Any] = {option: usual for own in OPTIONS.values() for option, usual in own.items()}
 
 SWITCHES: dict[str, bool] = {option: usual for option, usual in DEFAULTS.items() if isinstance(usual, bool)}
 
 
 def find(text: str) -> AnySampler:
-    """Return the sampler of a command line: a name, or your own "module:sampler". Raise ValueError for other text."""
+    """Return the sampler that a text of the command line means: a name, or "module:sampler" for a user's own.
+
+    Raise ValueError for any other text, and if the module has no such sampler.
+    """
     module, colon, attribute = text.partition(":")
     if not colon:
         if text not in NAMED:

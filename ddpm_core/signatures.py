@@ -1,4 +1,4 @@
-"""Signatures that a reader understands: what IPython and `help` show of the public functions."""
+"""Signatures of the public functions, as IPython and `help` show them, with the values that each argument can have."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class _Shown:
 
 @cache
 def readable(thing: Any) -> Any:
-    """Return the function or class, whose signature from now on shows the values behind our names of types.
+    """Replace this project's type names in the signature of a function or class by their values, and return it.
 
-    `variance: 'Variance | None'` becomes `variance: Literal['beta', 'beta_tilde', …] | None`. Type checkers read the
-    source, and see no difference.
+    `variance: 'Variance | None'` becomes `variance: Literal['beta', 'beta_tilde', …] | None`. Type checkers are not
+    affected, because they read the source.
     """
     function = vars(thing).get("__init__") if inspect.isclass(thing) else thing
     if isinstance(function, types.FunctionType):
@@ -43,11 +43,12 @@ def readable(thing: Any) -> Any:
 
 
 def _annotation(kind: Any, names: dict[str, Any]) -> Any:
+    """Return an annotation with its type names replaced. names: the variables of its module."""
     return kind if kind is inspect.Parameter.empty else _Shown(_text(kind, names))
 
 
 def _text(kind: Any, names: dict[str, Any]) -> str:
-    """Return an annotation as text. names: of the module that has it."""
+    """Return an annotation as text. names: the variables of its module."""
     origin, inner = get_origin(kind), [_text(one, names) for one in get_args(kind)]
     if isinstance(kind, str):
         return _WORD.sub(lambda found: _named(found[0], names), kind)
@@ -55,26 +56,27 @@ def _text(kind: Any, names: dict[str, Any]) -> str:
         return _text(kind.__forward_arg__, names)
     if origin is Annotated:
         return inner[0]
-    if getattr(origin, "__name__", "") == "ndarray":  # its shape and dtype say nothing here
+    if getattr(origin, "__name__", "") == "ndarray":  # without its shape and dtype, which are Any
         return "ndarray"
     if origin in (Union, types.UnionType):
         return " | ".join(dict.fromkeys(inner))
     if origin is Literal:
         return f"Literal[{', '.join(map(repr, get_args(kind)))}]"
-    if origin is not None and get_args(kind) and isinstance(get_args(kind)[0], list):  # of Callable, before its result
+    if origin is not None and get_args(kind) and isinstance(get_args(kind)[0], list):  # a Callable's list of arguments
         arguments = ", ".join(_text(one, names) for one in get_args(kind)[0])
         return f"{origin.__name__}[[{arguments}], {inner[1]}]"
     if origin is not None:
         return f"{origin.__name__}[{', '.join(inner)}]"
     if kind in (None, type(None)):
         return "None"
-    if kind is SupportsIndex or getattr(kind, "__name__", "") == "integer":  # by its name: NumPy takes time to import
+    # np.integer is found by its name, because NumPy takes time to import.
+    if kind is SupportsIndex or getattr(kind, "__name__", "") == "integer":
         return "int"
     return "..." if kind is Ellipsis else getattr(kind, "__name__", repr(kind))
 
 
 def _named(word: str, names: dict[str, Any]) -> str:
-    """Return what stands behind a name of ours for a type; other words as they are."""
+    """Return the values of a word that names one of this project's types; return other words unchanged."""
     meant: Callable[..., Any] | Any = names.get(word)
     alias = meant is SupportsIndex or get_origin(meant) is not None
     return _text(meant, names) if alias else word

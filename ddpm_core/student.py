@@ -1,6 +1,4 @@
-"""A student: a model that was distilled from a teacher, so that it needs few steps; and the runs for which
-it was made.
-"""
+"""A student is a model that was distilled from a teacher, so that it needs few steps. `Student` describes its runs."""
 
 from __future__ import annotations
 
@@ -10,18 +8,22 @@ from itertools import pairwise
 
 from ddpm_core.names import DISTILLATIONS, Distillation, Sampler, count_of
 
-SAMPLERS: dict[Distillation, Sampler] = {"consistency": "consistency", "progressive": "ddim"}  # which one each needs
+SAMPLERS: dict[Distillation, Sampler] = {"consistency": "consistency", "progressive": "ddim"}  # the sampler of each
 
 
 @dataclass(frozen=True)
 class Student:
-    """The runs for which a distilled model was made. Raises ValueError for values that no student has."""
+    """The runs for which a distilled model was made.
+
+    Raises:
+        ValueError: for an unknown method, for times that do not descend or end below 1, and for wrong usual times.
+    """
 
     method: Distillation
-    """one of names.DISTILLATIONS"""
+    """the method of distillation, one of names.DISTILLATIONS"""
     times: tuple[int, ...]
-    """the times at which the network was trained, descending from T: after progressive distillation all times of its
-    only chain; after consistency distillation, a chain chooses among them"""
+    """the times at which the network was trained, descending from T. After progressive distillation, a chain visits all
+    of them; after consistency distillation, it visits some of them"""
     teacher: str = ""
     """the teacher's name, "" if it is not known"""
     guidance: float | None = None
@@ -29,7 +31,7 @@ class Student:
     finished: bool = True
     """whether the training reached its end"""
     usual: tuple[int, ...] = ()
-    """the times of a consistency model's run that names no steps; () for 2 of `times`"""
+    """the times of a consistency model's run if the user gives no number of steps; () means 2 of `times`"""
 
     def __post_init__(self) -> None:
         if self.method not in DISTILLATIONS:
@@ -49,17 +51,19 @@ class Student:
 
     @property
     def steps(self) -> int:
-        """Return the number of steps of a run that gives none: all times after progressive distillation, else 2 of
-        them.
+        """Return the number of steps of a run if the user gives none.
+
+        These are all times after progressive distillation, else the usual times or 2.
         """
         if self.usual:
             return len(self.usual)
         return len(self.times) if self.method == "progressive" else min(2, len(self.times))
 
     def pairs(self, steps: int, start: float | None = None) -> list[tuple[int, int]]:
-        """Return the steps (t, s) of a run, evenly among the times. start: the time to begin with; None for the first.
+        """Return the steps (t, s) of a run, spread evenly over the times. start: the first time; None for T.
 
-        Raises ValueError for a start that is not one of the times, and for steps that it can't take from there.
+        Raise ValueError for a start that is not one of the times, and for a number of steps that is not possible from
+        there.
         """
         times = self.times if start is None else self._from(start)
         most = len(times)
@@ -75,7 +79,7 @@ class Student:
         return list(zip(times, [*times[1:], 0], strict=True))
 
     def check(self, sampler: str, pairs: Sequence[tuple[float, float]], eta: float) -> None:
-        """Raise ValueError, in one sentence, for a run for which the student was not made."""
+        """Raise ValueError for a sampler, times or an eta for which the student was not made."""
         if sampler != self.sampler or eta:
             needed = f"{self.sampler!r}, not {sampler!r}" if sampler != self.sampler else f"{sampler!r} with eta 0"
             raise ValueError(f"this model is a {self.method} student: it needs the sampler {needed}")
@@ -85,7 +89,7 @@ class Student:
             raise self._wrong_number(len(visited), times)
 
     def check_times(self, times: Iterable[float], instead: str = "use its own steps, or its teacher") -> None:
-        """Raise ValueError for times at which the network was not trained. instead: advice."""
+        """Raise ValueError for a time at which the network was not trained. instead: the advice in the message."""
         learned = set(self.times)
         foreign = [t for t in times if t not in learned]
         if foreign:
@@ -93,11 +97,12 @@ class Student:
             raise ValueError(f"this model is a student that has not learned t = {foreign[0]}, only {known}: {instead}")
 
     def _from(self, start: float) -> tuple[int, ...]:
-        """The times from this one on."""
+        """Return `start` and the times below it. Raise ValueError if it is not one of the times."""
         self.check_times([start])
         return self.times[self.times.index(int(start)) :]
 
     def _wrong_number(self, steps: int, times: tuple[int, ...]) -> ValueError:
+        """Return the error for a number of steps that a progressively distilled student can't take."""
         there = "" if times == self.times else f", {len(times)} of them from t = {times[0]}"
         return ValueError(f"this student was made for {self._made_for}{there}: it can't take {steps}")
 
@@ -112,11 +117,12 @@ class Student:
 
     @property
     def _made_for(self) -> str:
+        """The number of steps and their times as text."""
         n = len(self.times)
         return f"{count_of(n, 'step')} at t = {_listed(self.times)}"
 
 
 def _listed(times: Sequence[int]) -> str:
-    """All times, or, of many, enough to see which they are."""
+    """Return times as text: all of them, or the first three and the last one if there are more than 10."""
     each = [str(t) for t in times]
     return ", ".join(each if len(each) <= 10 else [*each[:3], "…", *each[-1:]])

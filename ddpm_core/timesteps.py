@@ -1,6 +1,6 @@
-"""The times that a chain visits: n steps as descending pairs (t, s), each from x_t to x_s, the last to s = 0.
+"""The times that a chain visits, as descending pairs (t, s): each step goes from x_t to x_s, and the last one to s = 0.
 
-A spacing visits whole times. Times of your own are real numbers; whole ones among them are ints.
+A spacing chooses whole times. You can also give the times yourself, as real numbers; whole numbers then become ints.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ import numpy as np
 
 from ddpm_core.names import OPTIMISED_FOR, Sampler, Spacing
 
-if TYPE_CHECKING:  # it imports torch, which takes seconds
+if TYPE_CHECKING:  # not at run time, because ddpm_core.model imports torch, which takes seconds
     from ddpm_core.model import ModelSpec
 
 Pairs = Sequence[tuple[float, float]]  # (t, s) of each step, descending; whole times are ints
-Steps = SupportsIndex | Sequence[SupportsIndex | float] | np.ndarray  # how many, or the times themselves, descending
+Steps = SupportsIndex | Sequence[SupportsIndex | float] | np.ndarray  # number of steps, or their descending times
+
+
+# The functions of the spacings: each returns n ascending times within 1..T. `timestep_pairs` documents their formulas.
 
 
 def _linspace(T: int, n: int) -> list[int]:
@@ -35,19 +38,23 @@ def _trailing(T: int, n: int) -> list[int]:
 
 
 def _quadratic(T: int, n: int) -> list[int]:
-    """t = 1 + ⌊(k √(0.8T)/(n − 1))²⌋, as the DDIM authors' code has it: the first x_t, near 0.8T, is x_T."""
+    """Return t = 1 + ⌊(k √(0.8T)/(n − 1))²⌋, k = 0..n − 1, as in the DDIM authors' code: the largest is near 0.8T."""
     return _distinct(T, [1 + int((k * np.sqrt(0.8 * T) / (n - 1)) ** 2) for k in range(n)])
 
 
 def _quadratic_T(T: int, n: int) -> list[int]:
-    """t = 1 + (T − 1)(k/(n − 1))², rounded: as "quadratic", but from T itself. Ours: no other code has it."""
+    """Return t = 1 + (T − 1)(k/(n − 1))², rounded, k = 0..n − 1: like "quadratic", but with T as the largest time.
+
+    This spacing is this project's own.
+    """
     share = np.arange(n) / (n - 1)
     return _distinct(T, (1 + ((T - 1) * share * share).round().astype(int)).tolist())
 
 
 def _distinct(T: int, t: list[int]) -> list[int]:
-    """Small squares collide when n is large: a duplicate moves up by one, and the whole list is capped from the top so
-    that n distinct times within 1..T remain.
+    """Return n distinct times within 1..T that are near the given ascending ones.
+
+    Rounded squares can be equal if n is large. Each duplicate moves up by one; then times too near to T move down.
     """
     for k in range(1, len(t)):
         t[k] = max(t[k], t[k - 1] + 1)
@@ -61,7 +68,7 @@ _TIMES: dict[Spacing, Callable[[int, int], list[int]]] = {
     "leading": _leading,
     "trailing": _trailing,
 }
-FORMULAS = tuple(_TIMES)  # the spacings that are the same for every model
+FORMULAS = tuple(_TIMES)  # spacings with a formula; the times of "optimised" depend on the model
 
 
 @overload
@@ -76,15 +83,17 @@ def timestep_pairs(T: int, n: Steps, spacing: Spacing = "linspace", start: float
     """Return the n steps [(t, s), ...] of a strided chain, descending in t. Each s is the next t, and the last s is 0.
 
     Arguments:
-        T: steps of the forward process.
-        n: 1..T. n = 1 is [(T, 0)] in every spacing, and n = T the whole chain. Or the times themselves, falling real
-            numbers, at most T and above 0. Then there is no spacing, and x_T is used as x_t at the first time.
-        spacing: one of FORMULAS. "linspace" is even, t = 1 + k (T − 1)/(n − 1); "leading" 1 + k ⌊T/n⌋; "trailing" T − k
-            T/n. "quadratic" is as in the DDIM authors' code: its first t is 1 + ⌊0.8T⌋, 801 of 1000, and x_T is used as
-            x_801. "quadratic_T" has the same squares, stretched to start at T; this one is ours.
-        start: the time where the chain starts, above 0 and at most T, None for T. Below T, the steps are those of a
-            process of `start` steps, rounded up (n is 1..start). In every spacing the first one is at t = start,
-            because x_start must be evaluated at its own time.
+        T: the number of steps of the forward process.
+        n: the number of steps, 1..T. n = 1 gives [(T, 0)] in every spacing, and n = T the whole chain. Or the times
+            themselves: falling real numbers, at most T and above 0. Then `spacing` is not used, and the run's x_T
+            serves as x_t at the first time.
+        spacing: one of FORMULAS, here with k = 0..n − 1. "linspace" is even: t = 1 + k (T − 1)/(n − 1). "leading" is
+            t = 1 + k ⌊T/n⌋, and "trailing" is t = T − k T/n. "quadratic" is that of the DDIM authors' code. Its first t
+            is 1 + ⌊0.8T⌋, which is 801 for T = 1000; there, x_T serves as x_801. "quadratic_T" stretches these squares
+            so that they start at T; it is this project's own.
+        start: the time where the chain starts, above 0 and at most T; None for T. Below T, the chain has the steps of a
+            process with T = start, rounded up, and n is 1..start. Its first step is always at t = start, because the
+            network must be evaluated at the time of x_start.
 
     Raises:
         ValueError: for n outside 1..T (or 1..start), for times that do not fall or are not above 0 and at most T, for
@@ -99,7 +108,7 @@ def timestep_pairs(T: int, n: Steps, spacing: Spacing = "linspace", start: float
     if start is not None and start != T:
         (_, s), *rest = timestep_pairs(math.ceil(start), n, spacing)
         return [(start, s), *rest]
-    if spacing not in FORMULAS:  # a tuple: whatever it is given
+    if spacing not in FORMULAS:  # a tuple, because `in` of a dict fails for values without a hash, such as lists
         raise ValueError(f"unknown spacing {spacing!r}: choose from {', '.join(FORMULAS)}, or optimised")
     if not 1 <= (n := _whole(n, T)) <= T:
         raise _wrong_number(n, T)
@@ -108,9 +117,9 @@ def timestep_pairs(T: int, n: Steps, spacing: Spacing = "linspace", start: float
 
 
 def whole_pairs(pairs: Pairs, what: str) -> list[tuple[int, int]]:
-    """Return the pairs of a chain that visits whole times. Raise ValueError for another.
+    """Return the same pairs as ints. Raise ValueError if a time is not whole.
 
-    what: the name of the thing that needs them.
+    what: the name of the thing that needs whole times, for the message.
     """
     for t, _ in pairs:
         if not isinstance(t, int):
@@ -119,13 +128,16 @@ def whole_pairs(pairs: Pairs, what: str) -> list[tuple[int, int]]:
 
 
 def own_times(steps: object) -> list[float] | None:
-    """Return the times if `steps` gives times, else None."""
+    """Return the times if `steps` is a list of times; return None if it is a number of steps."""
     times = getattr(steps, "tolist", lambda: steps)()  # steps may be an array or a tensor
     return list(times) if isinstance(times, Sequence) and not isinstance(times, str) else None
 
 
 def _own_pairs(T: int, times: list[float], start: float | None) -> list[tuple[float, float]]:
-    """The steps that visit these times. ValueError for what are no times, or begin elsewhere than at `start`."""
+    """Return the pairs (t, s) of these times.
+
+    Raise ValueError unless they fall, lie above 0 and at most at T, and begin at `start` if that is given.
+    """
     if not times or not all(_is_time(t, T) for t in times) or any(a <= b for a, b in pairwise(times)):
         raise ValueError(f"your own times must be falling numbers, at most {T} and above 0, got {times!r}")
     if start not in (None, T, times[0]):
@@ -139,13 +151,20 @@ def as_time(t: float) -> float:
 
 
 def model_pairs(model: ModelSpec, n: Steps, spacing: Spacing | None, sampler: str, start: float | None = None) -> Pairs:
-    """Return `timestep_pairs`, or the steps that belong to the model: its optimised steps, or a student's own.
+    """Return the steps of a run of this model: those of `timestep_pairs`, its optimised steps, or a student's own.
 
-    n: may be the times themselves, without a spacing. spacing: None means a student's own steps, and "linspace" for
-    other models. "optimised" means the steps that were found for this model and sampler
-    (ddpm_core.few_steps.optimised). Samplers that add noise take those of DDIM, which is of first order too. start: as
-    for `timestep_pairs`. Optimised steps exist only for whole chains, a student's from each of its times. If there are
-    none for n steps, raises ValueError, which says what to do.
+    Arguments:
+        model: its specification is enough.
+        n: the number of steps, or the times themselves, without a spacing.
+        spacing: None means "linspace"; for a student, it means its own steps. "optimised" means the steps that a search
+            found for this model and sampler (ddpm_core.few_steps.optimised).
+        sampler: the sampler's name. Samplers that add noise use DDIM's optimised steps, because DDIM also is a
+            first-order method.
+        start: as for `timestep_pairs`. Optimised steps always start at T; a student's steps can start at each of its
+            times.
+
+    Raises:
+        ValueError: as `timestep_pairs`, and if the model has no such steps; the message says what to do.
     """
     if own_times(n) is not None:
         if spacing is not None:
@@ -187,20 +206,21 @@ def model_pairs(model: ModelSpec, n: Steps, spacing: Spacing | None, sampler: st
 
 
 def own_run(model: ModelSpec) -> tuple[int, Sampler]:
-    """Return the steps and the sampler of a run that names none: 50 steps of "ddpm", or a student's own."""
+    """Return the default number of steps and sampler of a run: 50 steps of "ddpm", or a student's own."""
     return (50, "ddpm") if model.student is None else (model.student.steps, model.student.sampler)
 
 
 def chain_length(model: ModelSpec, t: float, steps: int) -> int:
-    """Return how many steps a chain from t down to 0 has, if `steps` are wanted: at most the number of times, or a
-    student's own. Raise ValueError if `steps` is not a valid number.
+    """Return the number of steps for a chain from t down to 0: `steps`, or fewer if there are fewer times up to t.
+
+    A student has only its own times. Raise ValueError if `steps` is not a whole number.
     """
     steps = _whole(steps, model.schedule.T)
     return min(steps, math.ceil(t) if model.student is None else sum(own <= t for own in model.student.times))
 
 
 def quarters(model: ModelSpec, which: Sequence[int] = (4, 3, 2, 1)) -> list[int]:
-    """Return these quarters of T, each time once; for a student, the nearest of its own times."""
+    """Return the times T · k/4 for k in `which`, without duplicates. For a student, its own times nearest to these."""
     times = [model.schedule.T * quarter // 4 for quarter in which]
     if model.student is not None:
         own = model.student.times
@@ -209,7 +229,7 @@ def quarters(model: ModelSpec, which: Sequence[int] = (4, 3, 2, 1)) -> list[int]
 
 
 def ranges(numbers: Iterable[int]) -> str:
-    """Return whole numbers as text: "1 to 8, 10"."""
+    """Return whole numbers as text, such as "1 to 8, 10"."""
     runs: list[list[int]] = []
     for number in sorted(numbers):
         if runs and number == runs[-1][1] + 1:
@@ -220,20 +240,22 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def _pairs(descending: Sequence[float]) -> list[tuple[float, float]]:
+    """Return each time with the next one, and the last with 0."""
     return list(zip(descending, [*descending[1:], 0], strict=True))
 
 
-# With few steps, equal steps in t spend too many of them where x_t is almost pure noise; small steps at small t suit a
-# solver better (docs/performance.md). DDPM and DDIM keep the times that the page has always given them.
-_FEW = 20  # steps
+# If there are few steps and all are equally long in t, too many of them are where x_t is almost pure noise. Solvers do
+# better with small steps at small t (docs/performance.md). DDPM and DDIM keep "linspace", so that links to the page
+# still give the same pictures.
+_FEW = 20  # the largest number of steps that counts as few
 _SUITED: dict[Sampler, Spacing] = {"dpm++": "quadratic", "unipc": "quadratic", "heun": "quadratic"}
 
 
 def suited_spacing(model: ModelSpec, sampler: Sampler, steps: int) -> Spacing | None:
-    """Return the spacing for a sampler, model and number of steps if nobody has chosen one; None is a student's own.
+    """Return the spacing for a sampler, model and number of steps that the page uses for "auto"; None for a student.
 
-    Optimised steps count only if everybody who has the checkpoint has them. Steps that were found on this machine are
-    used only on request; otherwise a link would give other pictures after a search.
+    "optimised" is returned only if the optimised steps are a part of the published checkpoint. Steps that were searched
+    on this machine are used only on request: otherwise, a link would give other pictures after a search.
     """
     if model.student is not None:
         return None
@@ -244,22 +266,26 @@ def suited_spacing(model: ModelSpec, sampler: Sampler, steps: int) -> Spacing | 
 
 
 def _whole(n: Any, T: int) -> int:
+    """Return a number of steps as an int. Raise ValueError if it is not a whole number."""
     if not _is_whole(n):
         raise _wrong_number(n, T)
     return int(n)
 
 
 def _wrong_number(n: object, T: int) -> ValueError:
+    """Return the error for a number of steps that is not in 1..T."""
     return ValueError(f"steps must be a whole number from 1 to {T}, or a list of times, got {n!r}")
 
 
 def _start(start: Any, T: int) -> float:
+    """Return the start of a chain, as an int if it is whole. Raise ValueError unless it is above 0 and at most T."""
     if not _is_time(start, T):
         raise ValueError(f"a chain starts at a t above 0 and at most {T}, got {start!r}")
     return as_time(start)
 
 
 def _is_time(value: object, T: int) -> bool:
+    """Return whether the value is a number above 0 and at most T."""
     return (_is_whole(value) or isinstance(value, (float, np.floating))) and bool(0 < value <= T)  # pyright: ignore[reportOperatorIssue]
 
 

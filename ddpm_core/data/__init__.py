@@ -11,7 +11,7 @@ import numpy as np
 from ddpm_core.imaging.image_files import open_picture
 
 _FOLDER = Path(__file__).parent
-_SIZE, _COLUMNS = 64, 24  # pixels a side of an emoji, and emoji in a row of the file
+_SIZE, _COLUMNS = 64, 24  # height and width of an emoji in pixels, and number of emoji in a row of the file
 
 
 class Pictures(NamedTuple):
@@ -34,11 +34,11 @@ def digits(split: Literal["train", "test"] = "train") -> Pictures:
     """Return handwritten digits of MNIST, grey, 28×28.
 
     Arguments:
-        split: "train" has 3,000 digits, 300 of each; `mnist-tiny` and its students have seen them. "test" has 1,000
-            digits, 90 to 124 of each, which no embedded model has seen.
+        split: "train" has 3,000 digits, 300 of each; `mnist-tiny` and its students were trained on them. "test" has
+            1,000 other digits, 90 to 124 of each; no embedded model was trained on them.
 
     Raises:
-        ValueError: for another split.
+        ValueError: for any other split.
     """
     if split not in ("train", "test"):
         raise ValueError(f"the digits have the splits train and test, not {split!r}")
@@ -48,9 +48,9 @@ def digits(split: Literal["train", "test"] = "train") -> Pictures:
 
 
 def emoji() -> Pictures:
-    """Return 684 emoji on white, in colours, 64×64. Their classes are six groups of Unicode, their captions the names.
+    """Return 684 colour emoji on white, 64×64. Their classes are six groups of Unicode, and their captions are names.
 
-    `emoji-tiny` and its student have seen them.
+    `emoji-tiny` and its student were trained on them.
     """
     about = json.loads((_FOLDER / "emoji.json").read_text(encoding="utf-8"))
     sheet = np.asarray(open_picture(_FOLDER / "emoji.webp").convert("RGB"))

@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-# OpenVINO sends usage statistics when it is imported, and keeps an id of the user under the home folder. Where the
-# package that does this is not installed, it does without: so in this process it is not.
+# When OpenVINO is imported, it sends usage statistics with an id of the user from the home folder. It does not do so if
+# the package openvino_telemetry is missing. The None makes an import of this package fail, as if it were missing.
 _modules: dict[str, Any] = sys.modules
 _modules.setdefault("openvino_telemetry", None)

@@ -1,4 +1,4 @@
-"""The cross-attention of a network with prompts: where in the picture it attends to each word."""
+"""Maps of cross-attention: how much each place of a picture attends to each token of the prompt."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 
 
 class CrossAttention:
-    """The cross-attention of a network as maps.
+    """Computes the maps of a network's cross-attention.
 
-    It evaluates a twin of the network, which shares its weights: so what the network draws stays as it is, and the
-    fused attention, which never has these numbers in one place, is left alone.
+    It evaluates a copy of the network that shares its weights. So the network itself keeps its fused attention, which
+    never computes these maps as a whole, and its output does not change.
     """
 
     def __init__(self, unet: UNet2DConditionModel):
         shared = {id(weight): weight for weight in (*unet.parameters(), *unet.buffers())}
         self._twin: Any = copy.deepcopy(unet, shared)
         self._lock = threading.Lock()
-        self._weights: list[Tensor] = []  # the weights of each layer, (N, h w, L)
+        self._weights: list[Tensor] = []  # attention weights of each layer in the current evaluation, (N, h w, L)
         for module in self._twin.modules():
             if isinstance(module, Attention) and module.is_cross_attention:
                 module.register_forward_pre_hook(self._note, with_kwargs=True)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
-        """softmax(q k^T / √d), its mean over heads and layers: float32 (N, L, H, W), whose sum over L is 1.
+        """Return the mean of softmax(q kᵀ/√d) over heads and layers, float32 (N, L, H, W). Its sum over L is 1.
 
-        x: (N, C, H, W). states: of the words, (N, L, D). A coarser layer's map is enlarged to the latent's side.
+        Maps of coarser layers are enlarged to the size of x. x: (N, C, H, W). states: the prompt's states, (N, L, D).
         """
         with self._lock:
             self._weights.clear()
@@ -49,6 +49,7 @@ class CrossAttention:
         return torch.stack(maps).mean(0)
 
     def _note(self, layer: nn.Module, arguments: tuple, keywords: dict[str, Any]) -> None:
+        """Store the attention weights of a layer, averaged over its heads. This is a forward pre-hook."""
         attention: Any = layer
         query = attention.head_to_batch_dim(attention.to_q(arguments[0]))
         key = attention.head_to_batch_dim(attention.to_k(keywords["encoder_hidden_states"]))
@@ -57,7 +58,7 @@ class CrossAttention:
 
 
 def sides(of_picture: Sequence[int], places: int) -> tuple[int, int]:
-    """h and w of a layer that has so many places, each level having half the one before, rounded up."""
+    """Return h and w of a layer with h · w = places. Each level of a U-Net halves the sides, rounded up."""
     h, w = of_picture
     while h * w > places:
         h, w = (h + 1) // 2, (w + 1) // 2

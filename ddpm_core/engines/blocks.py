@@ -1,6 +1,4 @@
-"""Inside the network: the output of each block of a U-Net, and the picture that results if a block outputs something
-else.
-"""
+"""Read the output of each block of a U-Net, change it, and see which picture results."""
 
 from __future__ import annotations
 
@@ -21,11 +19,11 @@ from ddpm_core.engines.from_diffusers import Attention, UNet2DModel, takes_words
 from ddpm_core.engines.torch import layout
 from ddpm_core.model import Model
 
-# change(found, t) -> what goes on in the place of what was found, with its shape. found is (N, C, H, W) of a block or a
-# skip; of "attention" it is what an attention layer gives; of "condition" the network's labels; of "time" t − 1, int64.
-# t is the model's own time, on whatever schedule its network was trained.
+# change(found, t) returns a tensor of the shape of `found`, which replaces it in the network. `found` is the output of
+# a block, skip or attention layer, or for "condition" the network's labels, or for "time" t − 1, int64. t is a time of
+# the model's schedule, even if its network was trained on another one.
 Change = Callable[[Tensor, float], Tensor]
-When = Callable[[float], bool]
+When = Callable[[float], bool]  # when(t) tells whether a part is switched off at this t
 
 
 class Block(NamedTuple):
@@ -34,7 +32,7 @@ class Block(NamedTuple):
     Attributes:
         shape: (C, H, W) of its output for one image.
         parts: its layers, such as "2 resnets, 1 attention".
-        attentions: how many of these are attention.
+        attentions: the number of its attention layers.
     """
 
     shape: tuple[int, int, int]
@@ -45,8 +43,8 @@ class Block(NamedTuple):
 def module(model: Model) -> nn.Module:
     """Return the network behind a model as a torch module with float32 weights, in evaluation mode.
 
-    `save` writes the weights of this module, also when you have trained it. The model itself follows a change of them
-    if it computes in PyTorch and float32. Otherwise save it and load what was saved, to draw with the new weights.
+    You can train the module, and `save` then writes its new weights. The model itself uses the new weights only if it
+    computes in PyTorch and float32. Otherwise, to draw with them, save the model and load it again.
 
     Arguments:
         model: its network has one of the classes that `load` knows, or is a torch module.
@@ -54,7 +52,7 @@ def module(model: Model) -> nn.Module:
     Raises:
         ValueError: if the network is your own function; and if the weights were rounded and no file has the exact ones.
     """
-    owner: Any = getattr(model.network, "__self__", model.network)  # the object of a method, such as a module's forward
+    owner: Any = getattr(model.network, "__self__", model.network)  # if the network is a method, its object
     if isinstance(owner, nn.Module):
         return owner
     network: Any = model.network
@@ -64,21 +62,21 @@ def module(model: Model) -> nn.Module:
 
 
 class Inside:
-    """A model whose U-Net shows its blocks and lets you change them; its weights are the model's. See `inside`.
+    """A model with access to the blocks of its U-Net. `inside` makes one. It shares the model's weights.
 
     Attributes:
-        model: the same model, computed in PyTorch and float32; for `trajectory`, `predict` and all else.
+        model: the same model, computed in PyTorch and float32, for `trajectory`, `predict` and all other functions.
         blocks: each `Block` by its name, in the order in which x passes them: "down 1", …, "middle", "up 1", …. The
-            output of a block is taken before it halves or doubles its sides.
-        skips: the names of the skips, the coarsest first: "skips 7" carry tensors of 7×7, and larger ones for pictures
-            that are larger than the model's own.
-        taps: the output of each block in the newest evaluation, (N, C, H, W); with guidance (2N, C, H, W), first with
-            the condition.
-        t: the time of the newest evaluation, an int if it is whole. It is the t of the step, but "heun" ends each step
-            before the last with an evaluation at s.
-        looks: where the place of `look` looks in the newest evaluation, by the name of each layer of self-attention:
-            (N, heads, h, w). These are the weights of the softmax (Vaswani et al. 2017, Eq. 1); their sum over h and w
-            is 1.
+            output of a block is read before the block halves or doubles its height and width.
+        skips: the names of the skip connections, the coarsest first. "skips 7" are tensors of 7×7 places, or more if
+            the pictures are larger than the model's own size.
+        taps: the output of each block in the latest evaluation, (N, C, H, W). With guidance it is (2N, C, H, W), and
+            the first N are those with the condition.
+        t: the time of the latest evaluation, an int if it is whole. This is the t of the step, except that "heun" ends
+            each step but the last with an evaluation at s.
+        looks: the attention of the place that `look` chose to all places, in the latest evaluation: (N, heads, h, w) by
+            the name of each self-attention layer. These are the weights of the softmax (Vaswani et al. 2017, Eq. 1);
+            their sum over h and w is 1.
     """
 
     def __init__(self, model: Model):
@@ -88,18 +86,20 @@ class Inside:
         if not (isinstance(unet, UNet2DModel) or takes_words(unet)) or other_numbers:
             raise ValueError(f"only U-Nets of diffusers that take t − 1 can be opened, got {type(unet).__name__}")
         self._source, self._inputs = model, Inputs(unet)
-        # The opened model gives its own t − 1, and the network gets the time of its training for it.
+        # `self.model` evaluates at t − 1 of its schedule. This table gives the time of the training for each t − 1.
         self._times = None if its is None else its.translation(model.schedule).time[1:].numpy()
         self._alone = getattr(model.network, "each_alone", True)
         shared = {id(weight): weight for weight in (*unet.parameters(), *unet.buffers())}
-        self._unet: Any = copy.deepcopy(unet, shared)  # so that the model itself stays as it is
+        self._unet: Any = copy.deepcopy(
+            unet, shared
+        )  # a copy that shares the weights, so that hooks don't change model
         self._changes: dict[str, Change] = {}
         self.t: float = 0
         self._place: tuple[float, float] | None = None
         self.taps: dict[str, Tensor] = {}
         self.looks: dict[str, Tensor] = {}
-        self._layers: dict[str, dict[str, int]] = {}  # how many of each kind a block has
-        self._skips: list[list[str]] = []  # the names of those of each "up" block
+        self._layers: dict[str, dict[str, int]] = {}  # number of layers of each kind, by the block's name
+        self._skips: list[list[str]] = []  # names of the skips of each "up" block
         self._open()
         x, time, *condition = (part.to(unet.device) for part in example_inputs(unet))
         self._sides = x.shape[2:]
@@ -111,11 +111,11 @@ class Inside:
         self.model.coordinates = None
 
     def change(self, name: str, change: Change) -> None:
-        """Replace the output of a block, of "skips N", "attention", "condition" or "time" by change(found, t), from now
-        on.
+        """Replace a part's output by change(found, t) in all evaluations from now on.
 
         Arguments:
-            name: one of `blocks` or `skips`, or "attention" (each layer of it), "condition" (class or prompt), "time".
+            name: one of `blocks` or `skips`, "attention" for each attention layer, "condition" for the class or the
+                prompt, or "time".
             change: (found, t) → a tensor like found, for example found * 0, or the output of another run.
 
         Raises:
@@ -129,11 +129,14 @@ class Inside:
         self._changes[name] = change
 
     def cut(self, *names: str, when: When | None = None) -> None:
-        """Switch parts off. Blocks and skips output 0, attention is left out, there is no condition, time stays at T/2.
+        """Switch parts off.
+
+        Then blocks and skips output 0, attention layers add nothing, the condition is that for no class or the empty
+        prompt, and the time is always T/2.
 
         Arguments:
             names: as for `change`.
-            when: (t) → whether the parts are off at this t, a real number; None for always.
+            when: when(t) → whether the parts are off at this t, a real number; None for always.
 
         Raises:
             ValueError: for a name that does not exist.
@@ -142,13 +145,13 @@ class Inside:
             self.change(name, partial(self._nothing, name, when))
 
     def restore(self) -> None:
-        """Take all changes back."""
+        """Undo all changes of `change` and `cut`."""
         self._changes.clear()
 
     def look(self, down: float, right: float) -> None:
-        """Choose a place of the picture. From the next evaluation on, `looks` says where this place looks.
+        """Choose a place of the picture. From the next evaluation on, `looks` has its attention to all other places.
 
-        Layers that read a prompt are left out. A layer that is switched off still shows where it would look.
+        Cross-attention to a prompt is not included. A layer that is switched off is included.
 
         Arguments:
             down: from 0 at the upper edge to below 1 at the lower edge.
@@ -164,6 +167,7 @@ class Inside:
         self._place = down, right
 
     def _nothing(self, name: str, when: When | None, found: Tensor, t: float) -> Tensor:
+        """Return what replaces the output of a part that is switched off, or `found` if it isn't at this t."""
         if when is not None and not when(t):
             return found
         if name == "time":
@@ -177,12 +181,13 @@ class Inside:
     # --- Hooks
 
     def _open(self) -> None:
+        """Register the hooks that read and change the outputs of all parts."""
         unet = self._unet
         for name, layer in unet.named_modules():
             if _is_self_attention(layer):
                 layer.to_k.register_forward_hook(partial(self._see, name, layer))
             if isinstance(layer, Attention):
-                layer.register_forward_hook(self._attend)  # before the block that it may end is looked at
+                layer.register_forward_hook(self._attend)  # before `_note`, because this layer may be a block's last
         for i, block in enumerate(unet.down_blocks, 1):
             self._tap(f"down {i}", block, _last(block))
         if unet.mid_block is not None:
@@ -193,11 +198,13 @@ class Inside:
             block.register_forward_pre_hook(partial(self._skip, self._skips[-1]), with_kwargs=True)
 
     def _tap(self, name: str, block: Any, last: nn.Module) -> None:
+        """Count the layers of a block, and register the hook on its last layer."""
         layers = {kind: getattr(block, f"{kind}s", None) or () for kind in ("resnet", "attention")}
         self._layers[name] = {kind: sum(layer is not None for layer in found) for kind, found in layers.items()}
         last.register_forward_hook(partial(self._note, name))
 
     def _note(self, name: str, layer: nn.Module, arguments: tuple, output: Any) -> Any:
+        """Store the output of a block, and return it, changed if it should be. A forward hook."""
         found = output[0] if isinstance(output, tuple) else output
         changed = self._changed(name, found)
         self.taps[name] = changed.detach()
@@ -206,18 +213,21 @@ class Inside:
     def _skip(
         self, names: list[str], block: nn.Module, arguments: tuple, keywords: dict[str, Any]
     ) -> tuple[tuple, dict[str, Any]]:
+        """Change the skips that an "up" block takes. On the first call, name them. A forward pre-hook."""
         given = keywords["res_hidden_states_tuple"] if "res_hidden_states_tuple" in keywords else arguments[1]
-        names += [] if names else [f"skips {skip.shape[-1]}" for skip in given]  # named by the side of each skip
+        names += [] if names else [f"skips {skip.shape[-1]}" for skip in given]  # the width of a skip is in its name
         skips = tuple(map(self._changed, names, given))
         if "res_hidden_states_tuple" in keywords:
             return arguments, keywords | {"res_hidden_states_tuple": skips}
         return (arguments[0], skips, *arguments[2:]), keywords
 
     def _attend(self, layer: Any, arguments: tuple, output: Tensor) -> Tensor:
+        """Change what an attention layer adds to its input. A forward hook."""
         given = arguments[0] / layer.rescale_output_factor if layer.residual_connection else torch.zeros_like(output)
         return given + self._changed("attention", output - given) if "attention" in self._changes else output
 
     def _see(self, name: str, layer: Any, to_k: nn.Module, arguments: tuple, k: Tensor) -> None:
+        """Store the attention of the chosen place to all places, from the keys k of a layer. A forward hook of to_k."""
         if self._place is None:
             return
         rows, columns = sides(self._sides, k.shape[1])
@@ -227,6 +237,7 @@ class Inside:
         self.looks[name] = (layer.scale * q @ k.transpose(2, 3)).softmax(-1).unflatten(3, (rows, columns))[:, :, 0]
 
     def _changed(self, name: str, found: Tensor) -> Tensor:
+        """Return the change of a part's output, or `found` if there is none. Raise ValueError for another shape."""
         change = self._changes.get(name)
         if change is None:
             return found
@@ -237,7 +248,10 @@ class Inside:
         return changed.to(found)
 
     def _evaluate(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Evaluate the network; on a CPU each image alone, unless the model was loaded as batched: see `load`."""
+        """Return the network's output for x.
+
+        On a CPU, each image is evaluated alone, unless `load` got batched=True.
+        """
         t_index, labels = self._inputs.checked(x, t_index, labels)
         device, together = self._unet.device, len(x)
         if (self._alone and self._unet.device.type == "cpu") or len(t_index.unique()) > 1:
@@ -266,7 +280,7 @@ class Inside:
 
 
 class _Network:
-    """The network of `Inside.model`."""
+    """The network of `Inside.model`, which calls `Inside._evaluate`."""
 
     moves_inputs = True
 
@@ -278,13 +292,13 @@ class _Network:
 
 
 def inside(model: Model) -> Inside:
-    """Open the U-Net of a model.
+    """Open the U-Net of a model, to read and change the outputs of its blocks.
 
     Arguments:
         model: its network is a U-Net of diffusers that takes t − 1, as in every embedded checkpoint.
 
     Returns:
-        An `Inside`, which shows each block and lets you change it. The model itself stays as it is.
+        An `Inside`, which has the outputs of the blocks. The model itself does not change.
 
     Raises:
         ValueError: for a network of another class, and as `module` does.
@@ -297,11 +311,12 @@ def _is_self_attention(layer: nn.Module) -> bool:
 
 
 def _block(output: Tensor, layers: dict[str, int]) -> Block:
+    """Return the description of a block. layers: the number of layers of each kind."""
     channels, height, width = output.shape[1:]
     parts = [f"{n} {kind}{'s' * (n > 1)}" for kind, n in layers.items() if n]
     return Block((channels, height, width), ", ".join(parts), layers["attention"])
 
 
 def _last(block: Any) -> nn.Module:
-    """The layer of a block whose output is looked at: the last one before it changes its sides."""
+    """Return the last layer of a block before it halves or doubles its height and width."""
     return (getattr(block, "attentions", None) or block.resnets)[-1]

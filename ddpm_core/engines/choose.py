@@ -1,4 +1,4 @@
-"""`wrap` decides how a network is evaluated: its engine, device and precision."""
+"""Choose the engine, device and precision that evaluate a network."""
 
 from __future__ import annotations
 
@@ -27,16 +27,24 @@ def wrap(
     exact: Callable[[], Network] | None = None,
     batched: bool = False,
 ) -> WithUNet:
-    """Return the network ready for evaluation; its description says what was chosen, and why.
+    """Return the network ready for evaluation. Its description says what was chosen, and why.
 
-    device: "auto" or a torch device; precision: one of names.PRECISIONS; engine: one of names.ENGINES. "auto" is the
-    fastest engine that gives the same images: OpenVINO on a CPU, torch elsewhere. The precision "auto" is, with
-    OpenVINO, bf16 if the processor is faster in it; on CUDA, fp16 if the network stays finite in it, else bf16 if the
-    GPU has it; with PyTorch on a CPU and on Apple's GPUs, fp32. If an engine does not work here, torch replaces it,
-    with a warning. progress(text) is called when the preparation takes more than 2 seconds; without it the text goes to
-    the log. owned: nobody else uses the unet, so OpenVINO may round its weights in place; torch always does. exact:
-    reads the network again with its exact weights, for evaluations with gradients after they were rounded. batched: see
-    TorchNetwork. Raises ValueError for another device, precision or engine, and for bf16 on a GPU without it.
+    Arguments:
+        unet: the network.
+        device: "auto" or a torch device.
+        precision: one of names.PRECISIONS. "auto" means: with OpenVINO, bf16 if the processor is faster in it; on CUDA,
+            fp16 if the network stays finite in it, else bf16 if the GPU has it; with PyTorch on a CPU and on Apple's
+            GPUs, fp32.
+        engine: one of names.ENGINES. "auto" is the fastest engine that gives the same images: OpenVINO on a CPU, torch
+            elsewhere. If an engine does not work here, torch replaces it, with a warning.
+        progress: progress(text) is called if the preparation takes more than 2 seconds. Without it, the text is logged.
+        owned: whether nobody else uses `unet`, so that OpenVINO may round its weights in place. Torch always does.
+        exact: a function that reads the network again with its exact weights. After they were rounded, evaluations with
+            gradients need it.
+        batched: see TorchNetwork.
+
+    Raises:
+        ValueError: for an unknown device, precision or engine, and for bf16 on a GPU without it.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"unknown precision {precision!r}: choose from {', '.join(PRECISIONS)}")
@@ -44,10 +52,10 @@ def wrap(
         raise ValueError(f"unknown engine {engine!r}: choose from {', '.join(ENGINES)}")
     chosen = choose_device("cpu" if engine == "openvino" and device == "auto" else device)
     why = ""
-    if chosen.type == "cuda":  # where fp16 is as fast as bf16, and eight times as exact
+    if chosen.type == "cuda":  # here, fp16 is as fast as bf16, and has 3 more bits
         finite = precision == "auto" and stays_finite(unet, chosen)
         precision = "fp16" if finite else precision
-    # on a CPU bf16 gains nothing with small networks, and its rounding costs accuracy: docs/performance.md
+    # With torch on a CPU, bf16 is not faster for small networks, and it is less exact: docs/performance.md.
     in_torch = "fp32" if (precision, chosen.type) == ("auto", "cpu") else torch_precision(precision, chosen)
     if engine == "auto" and chosen.type == "cpu":
         engine, why = ("openvino", "") if find_spec("openvino") else ("torch", "OpenVINO is not installed")
@@ -62,7 +70,7 @@ def wrap(
             if chosen.type != "cuda":
                 raise RuntimeError(f"CUDA graphs are for CUDA, not for {chosen.type}")
             return GraphNetwork(unet, chosen, in_torch, exact)
-    except Exception as error:  # compilers raise errors of many kinds, and torch can evaluate any network
+    except Exception as error:  # a compiler may raise any error; torch can evaluate any network
         why = f"{engine} did not work: {first_line(error)}"
         warnings.warn(f"using torch instead: {why}", stacklevel=2)
     network = TorchNetwork(unet, chosen, in_torch, exact, batched and chosen.type == "cpu")
@@ -84,7 +92,7 @@ def wrap_decoder(decoder: LatentDecoder, network: WithUNet, image_size: int) -> 
     example = torch.zeros(1, autoencoder.config["latent_channels"], image_size, image_size, dtype=torch.float32)
     try:
         decoder.decode_by(OpenVINODecoder(autoencoder.decoder, autoencoder.config, network.precision, example))
-    except Exception as error:  # compilers raise errors of many kinds, and torch can decode, too
+    except Exception as error:  # a compiler may raise any error; torch can evaluate any decoder
         warnings.warn(f"the decoder is evaluated by torch: OpenVINO did not work: {first_line(error)}", stacklevel=2)
 
 
@@ -95,20 +103,21 @@ def _openvino(
     owned: bool,
     exact: Callable[[], Network] | None,
 ) -> WithUNet:
+    """Return the network evaluated by OpenVINO. Raise RuntimeError if it is not installed, or not on a CPU."""
     if not find_spec("openvino"):
         raise RuntimeError("it is not installed")
     if device.type != "cpu":
         raise RuntimeError(f"it runs on the CPU, not on {device.type}")
-    from ddpm_core.engines.openvino import OpenVINONetwork  # an optional package
+    from ddpm_core.engines.openvino import OpenVINONetwork  # imported here, because the package openvino is optional
 
     return OpenVINONetwork(unet, precision, owned, exact)
 
 
 def torch_precision(precision: Precision, device: torch.device) -> Arithmetic:
-    """Return the precision in which torch computes on a device: for "auto", the fastest in which any network stays
-    finite.
+    """Return the precision in which torch computes on a device.
 
-    Raises ValueError for bf16 on a CUDA device that would only emulate it.
+    "auto" is the fastest one in which every network stays finite, bf16 or fp32. Raise ValueError for bf16 on a CUDA
+    device that would only emulate it.
     """
     old = device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0)
     if precision == "bf16" and old:
@@ -117,15 +126,16 @@ def torch_precision(precision: Precision, device: torch.device) -> Arithmetic:
         return precision
     if device.type == "cuda":
         return "fp32" if old else "bf16"
-    # torch has only private names for what a CPU can do, and not in every version
+    # Torch has only private functions that tell what a CPU can do, and some versions lack them.
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     native = device.type == "cpu" and any(getattr(torch.cpu, probe, bool)() for probe in probes)
     return "bf16" if native and bf16_is_fast() else "fp32"
 
 
 def choose_device(device: str = "auto") -> torch.device:
-    """Return a torch device; "auto" is CUDA, else Apple's MPS, else the CPU. Raise ValueError if this
-    machine lacks it.
+    """Return a torch device. "auto" is CUDA, else Apple's MPS, else the CPU.
+
+    Raise ValueError if this machine lacks it.
     """
     if device == "auto":
         if torch.cuda.is_available():
@@ -133,8 +143,8 @@ def choose_device(device: str = "auto") -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.zeros(1, device=chosen).item()  # fails on "meta", whose tensors hold no numbers
-    except (AssertionError, AttributeError, ImportError, RuntimeError, TypeError, ValueError):  # by the backend
+        torch.zeros(1, device=chosen).item()  # this also fails on "meta", whose tensors have no numbers
+    except (AssertionError, AttributeError, ImportError, RuntimeError, TypeError, ValueError):  # the backend decides
         raise ValueError(
             f"device {device!r} is not available here: use cpu or auto, or cuda on a CUDA machine"
         ) from None
@@ -142,5 +152,8 @@ def choose_device(device: str = "auto") -> torch.device:
 
 
 def use_one_thread() -> None:
-    """Let torch compute only on the calling thread. A process that was forked from one with many threads needs this."""
+    """Let torch compute only on the calling thread.
+
+    A process needs this if it was forked from one with many threads.
+    """
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Code that all engines share: the interface of the networks that they evaluate, and inputs for a first try."""
+"""Code that all engines share: checks of a network's inputs, number formats, and inputs for a first evaluation."""
 
 from __future__ import annotations
 
@@ -24,16 +24,18 @@ log = logging.getLogger(__name__)
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-PATIENCE = 2  # seconds of preparation before it is announced
-_SIDE = 512  # `bf16_is_fast` multiplies matrices of this side: a product takes about a millisecond
-_TRIALS = 20
-_TOKENS = 77  # the length of a prompt, as in CLIP
-_CLEARLY = 0.8  # bf16 must take less than this share of float32's time, so that two processes hardly ever disagree
+PATIENCE = 2  # seconds after which a preparation is reported to the user
+_SIDE = 512  # side of the matrices that `bf16_is_fast` multiplies; a product takes about a millisecond
+_TRIALS = 20  # number of products in each number format
+_TOKENS = 77  # number of tokens in a prompt, as in CLIP
+# bf16 counts as faster only below this share of float32's time, so that two processes almost never disagree.
+_CLEARLY = 0.8
 
 
 class WithUNet(EngineNetwork, Protocol):
-    """A network that an engine evaluates, as `choose.wrap` returns it. unet: the network, which may hold rounded
-    weights.
+    """A network that an engine evaluates, as `choose.wrap` returns it.
+
+    unet: the torch module of the network; its weights may be rounded.
     """
 
     unet: Network
@@ -41,11 +43,12 @@ class WithUNet(EngineNetwork, Protocol):
 
 @lru_cache(maxsize=1)
 def bf16_is_fast() -> bool:
-    """Whether this CPU, which has instructions for bf16, multiplies matrices clearly faster with them than in float32.
+    """Return whether this CPU, which has bf16 instructions, multiplies matrices clearly faster in bf16 than in float32.
 
-    It is measured, in some 50 milliseconds, since having them does not tell: two cores of AMD's Zen 4 are twice as fast
-    with AVX512-BF16, two of an Intel Xeon without AMX 1.8 times slower. The time is this thread's of the processor, and
-    the quickest trial counts: on a busy machine, too, every process has to find the same, or a seed has two pictures.
+    This is measured, which takes about 50 milliseconds, because the instructions alone do not tell: with them, two
+    cores of an AMD Zen 4 are twice as fast, and two of an Intel Xeon without AMX are 1.8 times slower. All processes
+    must find the same, or a seed would have two pictures. So the processor time of this thread counts, and the fastest
+    trial.
     """
     shortest = dict.fromkeys((torch.float32, torch.bfloat16), float("inf"))
     for _ in range(_TRIALS):
@@ -58,7 +61,7 @@ def bf16_is_fast() -> bool:
 
 
 class CompiledHere:
-    """A network that was compiled for this process. Copies and pickles of a `Model` use PyTorch instead."""
+    """A base class of networks that were compiled for this process, and so can't be copied or pickled."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError(
@@ -67,53 +70,53 @@ class CompiledHere:
 
 
 def forbid_tf32() -> None:
-    """Let CUDA compute in float32 where that is asked for, in all of this process.
+    """Make CUDA compute float32 convolutions and matrix products in full float32, in all of this process.
 
-    By default it rounds what it convolves to the ten bits of TF32: an ε at t = 1 is wrong by almost one per cent.
+    By default, CUDA rounds the inputs of convolutions to the 10 bits of TF32. Then ε at t = 1 is wrong by almost 1 %.
     """
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def in_two_parts(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """x (N, C, H, W) as (N, 2C, H, W): x rounded to the dtype, and the rounding error.
+    """Return x (N, C, H, W) as (N, 2C, H, W): x rounded to the dtype, then the rounding error.
 
-    A network that computes in bf16 would see x rounded, with an error as large as a fifteenth of the noise in x_1. Its
-    first convolution, with the kernel twice side by side, takes both parts: it sees all of x, at almost no cost.
+    Rounding x to bf16 would cause an error as large as a fifteenth of the noise in x_1. If the first convolution of a
+    network has its kernel twice, side by side, it takes both parts, and so uses all digits of x at almost no cost.
     """
     rounded = x.to(dtype).to(x.dtype)
     return torch.cat([rounded, x - rounded], 1)
 
 
 def weight_bytes(unet: nn.Module) -> int:
-    """Bytes of a network's weights in torch's memory."""
+    """Return the bytes of a network's parameters and buffers in memory."""
     return sum(weight.nbytes for weight in (*unet.parameters(), *unet.buffers()))
 
 
 def told_numbers(network: nn.Module) -> bool:
     """Return whether a network takes a number such as σ as its time, float (N,), instead of a whole t − 1, int64 (N,).
 
-    `load` writes it on the network, as the attribute `told_numbers`; without it, the network takes t − 1.
+    `load` sets the attribute `told_numbers` of the network. Without this attribute, the network takes t − 1.
     """
     return getattr(network, "told_numbers", False)
 
 
 def single(time: Tensor) -> Tensor:
-    """A network's time in float32, where it is not a whole number."""
+    """Return a floating-point time in float32, and a whole one unchanged."""
     return time.float() if time.is_floating_point() else time
 
 
 class Inputs:
-    """The times and labels that a network takes. With any others, some engines compute a wrong picture."""
+    """Checks the times and labels of a network. With wrong ones, some engines would compute a wrong picture."""
 
     def __init__(self, unet: Network):
         self._takes_labels, self._labels, self._times = takes_labels(unet), known_labels(unet), known_times(unet)
         self._width = unet.config["cross_attention_dim"] if takes_words(unet) else None
 
     def checked(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Return t_index and labels, whole numbers as int64.
+        """Return t_index and labels, with whole numbers as int64.
 
-        Raises ValueError for other shapes and dtypes than a network (x, t_index, labels) has, and for a time or a label
-        beyond those that it has in a table.
+        Raise ValueError for shapes and dtypes that the network does not take, and for a time or a label that its tables
+        of embeddings do not have.
         """
         n = len(x)
         _check_rows("t_index", t_index, n)
@@ -136,12 +139,16 @@ class Inputs:
 
 
 def _check_rows(name: str, values: Tensor, n: int) -> None:
+    """Raise ValueError unless values are (n,)."""
     if values.shape != (n,):
         raise ValueError(f"{name} must have one number for each of {n} images, got {tensor_text(values)}")
 
 
 def _whole(name: str, values: Tensor, known: int | None) -> Tensor:
-    """The values as int64; ValueError unless they are whole numbers, 0..known − 1 where that is known."""
+    """Return the values as int64.
+
+    Raise ValueError unless they are whole numbers, and in 0..known − 1 if known is given.
+    """
     if values.is_floating_point() or values.dtype == torch.bool:
         raise ValueError(f"{name} must be whole numbers, got {tensor_text(values)}")
     values = values.long()
@@ -151,10 +158,10 @@ def _whole(name: str, values: Tensor, known: int | None) -> Tensor:
 
 
 def example_inputs(unet: Network, n: int = 1, side: int | None = None) -> tuple[Tensor, ...]:
-    """Return zeros as x (n, C, H, W), a time for each (n,) and labels, on the CPU.
+    """Return inputs for a first evaluation, on the CPU: x as zeros, float32 (n, C, H, W), a time (n,), and labels.
 
-    A network without classes and words has no labels; classes are int64 (n,), words are float32 (n, L, D). x is
-    float32, whatever torch's default is. side: of x, None for the network's own.
+    Labels are int64 (n,) for classes, and float32 (n, L, D) for words; otherwise the result has none. side: the height
+    and width of x; None for the network's own size.
     """
     time = torch.ones(n, dtype=torch.float32) if told_numbers(unet) else torch.zeros(n, dtype=torch.int64)
     size = side or unet.config["sample_size"]
@@ -166,14 +173,14 @@ def example_inputs(unet: Network, n: int = 1, side: int | None = None) -> tuple[
 
 
 def return_freed_memory() -> None:
-    """Give memory that was freed back to the system, which glibc would keep for later."""
+    """Return freed memory to the system. Otherwise glibc keeps it for later use by this process."""
     if hasattr(_LIBC, "malloc_trim"):
         _LIBC.malloc_trim(0)
 
 
 @contextmanager
 def announced(text: str, progress: Callable[[str], None] | None) -> Iterator[None]:
-    """Report the text, to progress or else to the log, if the block takes more than 2 seconds."""
+    """Call progress(text) if the block takes more than 2 seconds. Without progress, log the text."""
     timer = threading.Timer(PATIENCE, progress or log.info, [text])
     timer.daemon = True
     timer.start()

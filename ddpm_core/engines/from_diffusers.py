@@ -1,10 +1,10 @@
-"""Everything that is used from diffusers, imported in one place.
+"""The only module that imports diffusers.
 
-diffusers replaces its own module while it is imported: a second thread that imports it at that time gets the unfinished
-module, and fails. Through this module, Python makes that thread wait.
+diffusers replaces its own module during its import. If a second thread imports it at this time, it gets an unfinished
+module, and fails. If all threads import this module instead, Python makes the second one wait.
 
-A network of one file should not cost the import of them all, which took more time than torch. So three things wait
-until they are needed: the lists of diffusers' rooms, torch's compiler, and the classes of `LATER`.
+Importing all of diffusers takes longer than importing torch. So three things are imported only when they are needed:
+diffusers' packages in ROOMS, torch's compiler, and the classes in LATER.
 """
 
 from __future__ import annotations
@@ -19,32 +19,39 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ddpm_core.imports import collector_off
 
-ROOMS = ("hooks", "models.autoencoders", "models.transformers", "models.unets")  # each __init__ imports all its modules
-# The first two have adapters, which bring transformers and peft where these are installed.
+ROOMS = (
+    "hooks",
+    "models.autoencoders",
+    "models.transformers",
+    "models.unets",
+)  # packages that import all their modules
+# The first two support adapters, so they import transformers and peft if these are installed.
 LATER = ("AutoencoderKL", "UNet2DConditionModel", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler")
-_running = RLock()  # one for all rooms: they may import one another
+_running = RLock()  # one lock for all packages, because they may import one another
 
 
 def _skip_compiler() -> None:
-    """Import diffusers' helpers without torch._dynamo, in whose place they have a function that does nothing.
+    """Import diffusers' helpers without torch._dynamo, which takes long to import.
 
-    They only mark classes for torch.compile, which compiles a network's layers with and without the mark.
+    The helpers use it only to mark classes for torch.compile; without it, they have a function that does nothing.
+    torch.compile works on a network with and without these marks.
     """
     if "torch._dynamo" in sys.modules:
         return
-    sys.modules["torch._dynamo"] = None  # pyright: ignore[reportArgumentType]  # the import system's mark: not here
+    sys.modules["torch._dynamo"] = None  # pyright: ignore[reportArgumentType]  # None makes an import of it fail
     try:
         import_module("diffusers.utils.torch_utils")
-    except ImportError:  # something else there needs it: the imports below bring it
+    except ImportError:  # a helper can't do without it: then the imports below import it
         pass
     finally:
         del sys.modules["torch._dynamo"]
 
 
 def postpone(room: str) -> None:
-    """Run the __init__ of a room of diffusers when it is asked for a name. Its modules are found before that.
+    """Register a package of diffusers without running its __init__, which runs when a name is first read from it.
 
-    Threads that ask meanwhile wait. An __init__ that raises is run again for the next name.
+    Modules inside the package can be imported before that. Other threads wait until __init__ has run. If it raises, it
+    is run again for the next name. room: the package's name without "diffusers.".
     """
     package = f"diffusers.{room}"
     spec = None if package in sys.modules else find_spec(package)
@@ -55,10 +62,10 @@ def postpone(room: str) -> None:
 
     def get(name: str) -> Any:
         nonlocal runs
-        if name.startswith("__"):  # asked of any module
+        if name.startswith("__"):  # the import system reads such names from any module
             raise AttributeError(name)
         with _running:
-            if runs:  # the __init__ itself asks, or what it imports
+            if runs:  # the name is read by the __init__ itself, or by a module that it imports
                 raise AttributeError(f"module {package!r} has no attribute {name!r} yet")
             if "__getattr__" in vars(module):
                 runs = True
@@ -77,10 +84,10 @@ def postpone(room: str) -> None:
 
 @contextmanager
 def without_offloading() -> Iterator[None]:
-    """Let a network of diffusers find its device by its weights alone meanwhile.
+    """Inside the block, let networks of diffusers find their device from their weights alone.
 
-    Otherwise it first looks whether its layers are offloaded in groups. For that it imports torch's compiler, which
-    takes as long as converting a network does.
+    Normally they first check whether their layers are offloaded in groups. For this they import torch's compiler, which
+    takes as long as converting a network.
     """
     utils: Any = import_module("diffusers.models.modeling_utils")
     before = utils.get_parameter_device
@@ -119,7 +126,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Import a class of LATER."""
+    """Import and return a class of LATER."""
     if name not in LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with collector_off():
@@ -127,7 +134,7 @@ def __getattr__(name: str) -> Any:
 
 
 def takes_words(network: object) -> TypeGuard[UNet2DConditionModel]:
-    """Whether a network is a UNet2DConditionModel, which need not be imported to see that another is none."""
+    """Return whether a network is a UNet2DConditionModel. The name is compared, so that the class is not imported."""
     return any(kind.__name__ == "UNet2DConditionModel" for kind in type(network).__mro__)
 
 

@@ -1,4 +1,4 @@
-"""The further parts of a latent model: an autoencoder, and a text encoder with its tokenizer."""
+"""The parts of a latent model besides its network: an autoencoder, and a text encoder with its tokenizer."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from ddpm_core.engines.from_diffusers import AutoencoderKL, AutoencoderTiny, VQModel
 
 Autoencoder: TypeAlias = "AutoencoderKL | AutoencoderTiny | VQModel"
-_CLIP = 49_408  # tokens of CLIP's vocabulary
-_PROBES, _SIDE = 64, 4  # latents that are decoded for the preview's colours, each over so many numbers a side
+_CLIP = 49_408  # number of tokens in CLIP's vocabulary
+_PROBES, _SIDE = 64, 4  # the least number, and the height and width, of the latents to which the preview is fitted
 
 
 class _Evaluated(nn.Module):
-    """A module that an engine evaluates."""
+    """A torch module whose output an engine computes."""
 
     def __init__(self, engine: Callable[[Tensor], Tensor]):
         super().__init__()
@@ -33,10 +33,11 @@ class _Evaluated(nn.Module):
 
 
 class LatentDecoder:
-    """An autoencoder as a `model.Decoder`, in float32, one picture after the other: so none depends on its batch.
+    """An autoencoder as a `model.Decoder`.
 
-    scale, shift: x is scale (z − shift), z being the autoencoder's own latent: so that x has about unit variance. It is
-    evaluated in PyTorch, but for what `decode_by` puts in the place of its decoder.
+    It computes in float32, and each picture alone, so none depends on its batch. scale, shift: x is scale · (z −
+    shift), where z is the autoencoder's own latent; so x has a variance of about 1. PyTorch evaluates the autoencoder,
+    except for its decoder after `decode_by`.
     """
 
     def __init__(self, autoencoder: Autoencoder, device: torch.device, scale: float = 1.0, shift: float = 0.0):
@@ -45,29 +46,29 @@ class LatentDecoder:
         self.autoencoder = self._decoding = autoencoder.eval().requires_grad_(False)
         self.device, self.scale, self.shift = device, scale, shift
         self._engine: Callable[[Tensor], Tensor] | None = None
-        self._colours: Tensor | None = None  # (C + 1, 3)
+        self._colours: Tensor | None = None  # the result of `colours`, once it was computed
 
     @property
     def memory(self) -> int:
-        """Bytes that it takes by now, about."""
+        """The bytes of memory that the autoencoder takes, approximately."""
         return weight_bytes(self.autoencoder) + getattr(self._engine, "memory", 0)
 
     def decode_by(self, engine: Callable[[Tensor], Tensor]) -> None:
-        """Let an engine evaluate the decoder: engine(z) decodes (1, C, H, W). `autoencoder` stays as it is."""
+        """Let an engine evaluate the decoder: engine(z) decodes z (1, C, H, W). `autoencoder` does not change."""
         self._engine = engine
         self._decoding = copy.copy(self.autoencoder)
         self._decoding._modules = {**self.autoencoder._modules, "decoder": _Evaluated(engine)}
 
     @torch.no_grad()
     def decode(self, x: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W), in [−1, 1] about, of latents x, with the dtype and on the device of x."""
+        """Return the pictures of latents x, (N, 3, H, W), about in [−1, 1], with the dtype and on the device of x."""
         z = to_device(x, self.device, torch.float32) / self.scale + self.shift
         network: Any = self._decoding
         return torch.cat([network.decode(one, return_dict=False)[0] for one in z.split(1)]).to(x)
 
     @torch.no_grad()
     def encode(self, pictures: Tensor) -> Tensor:
-        """Latents x of pictures (N, 3, H, W) in [−1, 1]. Of a Gaussian latent this is its mean."""
+        """Return the latents x of pictures (N, 3, H, W) in [−1, 1]. If the encoder gives a Gaussian, x is its mean."""
         network: Any = self.autoencoder
         found = [
             network.encode(one, return_dict=False)[0]
@@ -77,21 +78,21 @@ class LatentDecoder:
         return (self.scale * (z - self.shift)).to(pictures)
 
     def preview(self, x: Tensor) -> Tensor:
-        """Pictures of one pixel for each latent, (N, 3, H, W): the linear map that comes nearest to the decoder's."""
+        """Return small pictures (N, 3, H, W), one pixel for each place of x, by a linear fit to the decoder."""
         colours = self.colours(x.shape[1]).to(x)
         return torch.einsum("nchw,cd->ndhw", x, colours[:-1]) + colours[-1][:, None, None]
 
     def colours(self, channels: int) -> Tensor:
-        """The weights of the preview, (C + 1, 3): red, green and blue for each channel of a latent, then a constant."""
+        """Return the preview's weights, (C + 1, 3): red, green and blue for each channel of x, then a constant."""
         if self._colours is None:
             self._colours = self._fitted(channels)
         return self._colours
 
     @torch.no_grad()
     def _fitted(self, channels: int) -> Tensor:
-        """Fit the preview's weights by least squares to the decoder's pictures of latents that are the same everywhere.
+        """Return the preview's weights, a least-squares fit to the decoder's pictures of spatially constant latents.
 
-        PyTorch decodes them in one batch, as an engine would have to prepare for their size.
+        PyTorch decodes these latents in one batch, because an engine would first have to be compiled for their size.
         """
         n, generator = max(_PROBES, 2 * channels), torch.Generator().manual_seed(0)
         probes = torch.randn(n, channels, generator=generator, dtype=torch.float32)
@@ -103,9 +104,9 @@ class LatentDecoder:
 
 
 class ClipText:
-    """CLIP's text encoder: prompts -> its last hidden states, float32 (N, L, D), with L always the same.
+    """CLIP's text encoder. It returns the last hidden states of prompts, float32 (N, L, D), with the same L for all.
 
-    Each prompt is evaluated alone, in float32.
+    Each prompt is evaluated alone, in float32, so that none depends on its batch.
     """
 
     def __init__(self, tokenizer: Any, encoder: nn.Module, device: torch.device):
@@ -117,15 +118,15 @@ class ClipText:
 
     @property
     def memory(self) -> int:
-        """Return the bytes of its weights."""
+        """The bytes of the encoder's weights."""
         return weight_bytes(self.encoder)
 
     def tokens(self, prompts: Sequence[str]) -> Tensor:
-        """Return the tokens of each prompt, int64 (N, L): padded or cut off to L."""
+        """Return the tokens of each prompt, int64 (N, L), padded or cut off to length L."""
         return torch.tensor(self._encoded(list(prompts), padding="max_length")["input_ids"])
 
     def _encoded(self, prompts: Any, **options: Any) -> Any:
-        """Return what the tokenizer makes of one or more prompts. Raise ValueError for a lone surrogate."""
+        """Return the tokenizer's output for one or more prompts. Raise ValueError for a lone surrogate."""
         check_characters("".join(prompts))
         return self.tokenizer(prompts, max_length=self.length, truncation=True, **options)
 
@@ -134,14 +135,15 @@ class ClipText:
         found = self._encoded(prompt)
         numbers: dict[int, list[int]] = {}
         for token, word in enumerate(found.word_ids()):
-            if word is not None:  # the tokens of start and end have none
+            if word is not None:  # the tokens of start and end belong to no word
                 numbers.setdefault(word, []).append(token)
         return [(prompt[slice(*found.word_to_chars(word))], tuple(tokens)) for word, tokens in numbers.items()]
 
     def unknown(self, prompt: str) -> list[str]:
-        """Return the words that were in no caption of the training: the vocabulary has them only in pieces.
+        """Return the words of a prompt that were in no caption of the training.
 
-        The list is empty for CLIP's own vocabulary, which also splits words that CLIP has learned.
+        The tokenizer splits such a word into several tokens. The list is empty for CLIP's own vocabulary, because that
+        also splits words that CLIP has learned.
         """
         own = len(self.tokenizer) < _CLIP
         return [word for word, tokens in self.words(prompt) if len(tokens) > 1] if own else []

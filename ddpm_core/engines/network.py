@@ -1,4 +1,4 @@
-"""The paper's U-Nets as diffusers `UNet2DModel`s, initialised as in the paper (Appendix B and its code)."""
+"""The paper's U-Nets as `UNet2DModel` of diffusers, initialised as in the paper (Appendix B) and its code."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from torch import nn
 
 from ddpm_core.engines.from_diffusers import Attention, ResnetBlock2D, UNet2DModel
 
-# Google's checkpoints on the Hub have these values. The defaults of diffusers differ.
+# These are the values of Google's checkpoints on the Hub. The defaults of diffusers differ.
 _PAPER = {
     "in_channels": 3,
     "out_channels": 3,
     "layers_per_block": 2,
     "act_fn": "silu",
-    "attention_head_dim": None,  # one head
+    "attention_head_dim": None,  # one attention head
     "center_input_sample": False,
-    "downsample_padding": 0,  # pads right and below only, as TensorFlow's "same"
+    "downsample_padding": 0,  # diffusers then pads only at the right and below, as TensorFlow's "same" does
     "flip_sin_to_cos": False,
     "freq_shift": 1,
     "mid_block_scale_factor": 1,
@@ -42,7 +42,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "up_block_types": ("UpBlock2D", "AttnUpBlock2D", *["UpBlock2D"] * 4),
         "dropout": 0.0,
     },
-    # the embedded model: 8.5 million parameters, attention at 8×8, class-conditional, label 10 = no label
+    # the embedded model: 8.5 million parameters, attention at 8×8, 10 classes, null label 10
     "cifar10-tiny": {
         "sample_size": 32,
         "block_out_channels": (32, 96, 192),
@@ -56,9 +56,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def unet(preset: str, **overrides: Any) -> UNet2DModel:
-    """A freshly initialised network in training mode. overrides: any field of UNet2DModel's configuration.
+    """Return a newly initialised network in training mode. overrides: any fields of UNet2DModel's configuration.
 
-    Raises ValueError for a name that is not in PRESETS.
+    Raise ValueError for a preset that is not in PRESETS.
     """
     if preset not in PRESETS:
         raise ValueError(f"unknown network {preset!r}: choose from {', '.join(PRESETS)}")
@@ -68,10 +68,10 @@ def unet(preset: str, **overrides: Any) -> UNet2DModel:
 
 
 def initialise(model: UNet2DModel) -> None:
-    """Glorot-uniform weights, zero biases; zero where a block or the network ends, so that each starts as the identity.
+    """Initialise a network in place: Glorot-uniform weights and zero biases.
 
-    Zero: the second convolution of each residual block, each attention's output projection, the last convolution.
-    Embedding tables keep torch's normal initialisation.
+    The last layer of each residual block, of each attention and of the network has zero weights, so that each block
+    starts as the identity. Embedding tables keep torch's normal distribution.
     """
     for module in model.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):

@@ -19,12 +19,12 @@ from ddpm_core.engines.latent import ClipText, LatentDecoder
 from ddpm_core.engines.networks import is_network
 from ddpm_core.model import Model
 
-OPSET = 17  # the first one with layer normalisation; onnxruntime has it since 1.12
-MOST = 2**31 - 2**24  # bytes of weights: a file of protobuf has 2 GB at most
+OPSET = 17  # the first opset with layer normalisation; onnxruntime supports it since 1.12
+MOST = 2**31 - 2**24  # the most bytes of weights, because a protobuf file can have at most 2 GB
 
 
 class _Prediction(nn.Module):
-    """The prediction of a model at x_t, of its network and its coordinates."""
+    """A torch module that computes a model's prediction at x_t: its network with its coordinates."""
 
     def __init__(self, model: Model, network: nn.Module):
         super().__init__()
@@ -41,6 +41,7 @@ class _Prediction(nn.Module):
         return torch.cat([keep * x + gain * found, variance], 1)
 
     def _output(self, x: Tensor, time: Tensor, *condition: Tensor) -> Tensor:
+        """Return the output of the network alone."""
         if is_network(self._network):
             return self._network(x, time, *condition, return_dict=False)[0]
         output = self._network(x, time, *condition) if condition else self._network(x, time, None)
@@ -48,12 +49,12 @@ class _Prediction(nn.Module):
 
 
 def _at(table: Tensor | float, t_index: Tensor) -> Any:
-    """The numbers of a table over t = 0..T for each image, float32 (N, 1, 1, 1)."""
+    """Return the entry of a table over t = 0..T for each image, float32 (N, 1, 1, 1). Return a number unchanged."""
     return table[1:].float()[t_index][:, None, None, None] if isinstance(table, Tensor) else table
 
 
 class _Decoded(nn.Module):
-    """The pictures of latents x."""
+    """A torch module that decodes latents x into pictures."""
 
     def __init__(self, decoder: LatentDecoder):
         super().__init__()
@@ -65,7 +66,7 @@ class _Decoded(nn.Module):
 
 
 class _States(nn.Module):
-    """The condition that a text encoder makes of tokens."""
+    """A torch module that encodes tokens as a condition of the network."""
 
     def __init__(self, text: ClipText):
         super().__init__()
@@ -76,27 +77,27 @@ class _States(nn.Module):
 
 
 def export_onnx(model: Model, file: str | Path) -> list[Path]:
-    """Write the network of a model as an ONNX file. It needs the package onnx.
+    """Write the network of a model as an ONNX file. This needs the package onnx.
 
-    The file's inputs are x (N, C, H, W), float32; t_index = t − 1, int64 (N,); and labels, int64 (N,), or for a model
-    that takes words states, float32 (N, L, D). N is any number; H and W are the model's own. Its output, prediction, is
-    what `model.prediction` says, on the model's own schedule, whatever coordinates the network has. With a learned
-    variance, C more channels follow. The file's metadata "ddpm_core" is a JSON object with ᾱ_0..ᾱ_T as alpha_bar, the
-    prediction, the classes and the size.
+    The file's inputs are x, float32 (N, C, H, W); t_index = t − 1, int64 (N,); and labels, int64 (N,), if the model has
+    classes, or states, float32 (N, L, D), if it takes words. N is any number; H and W are the model's own. The output
+    is named prediction. It is the prediction `model.prediction` on the model's own schedule, whatever coordinates the
+    network has. With a learned variance, C more channels follow. The file's metadata "ddpm_core" is a JSON object with
+    ᾱ_0..ᾱ_T as alpha_bar, the prediction, the classes and the size.
 
-    A latent model has a second file, NAME-decoder.onnx, x → pictures (N, 3, H, W), in [−1, 1] about. A model that takes
-    words has a third one, NAME-text.onnx, tokens, int64 (N, L) → states.
+    For a latent model, there is a second file, NAME-decoder.onnx: x → pictures (N, 3, H, W), about in [−1, 1]. If the
+    model takes words, there is a third one, NAME-text.onnx: tokens, int64 (N, L) → states.
 
     Arguments:
         model: its network has one of the classes that `load` knows, or is a torch module.
-        file: the name of the file, which ends in .onnx. It is replaced if it exists.
+        file: the name of the file, which ends in .onnx. An existing file is replaced.
 
     Returns:
-        The files that were written.
+        The paths of the written files.
 
     Raises:
-        ValueError: for another name; if onnx is not installed; for a network that is a function; for weights that were
-            rounded, or are more than 2 GB.
+        ValueError: for a name that does not end in .onnx; if onnx is not installed; for a network that is a function;
+            for weights that were rounded, or take more than 2 GB.
         OSError: if the file can't be written.
     """
     file = Path(file)
@@ -124,10 +125,12 @@ def export_onnx(model: Model, file: str | Path) -> list[Path]:
 
 
 def _beside(file: Path, part: str) -> Path:
+    """Return the path NAME-part.onnx for NAME.onnx."""
     return file.with_name(f"{file.stem}-{part}.onnx")
 
 
 def _facts(model: Model) -> dict[str, Any]:
+    """Return the JSON object for the file's metadata."""
     named = ("prediction", "variance", "clip", "image_size", "channels", "num_classes", "null_label", "class_names")
     return {name: getattr(model, name) for name in named} | {"alpha_bar": model.schedule.alpha_bar.tolist()}
 
@@ -135,8 +138,9 @@ def _facts(model: Model) -> dict[str, Any]:
 def _write(file: Path, network: nn.Module, inputs: dict[str, Tensor], output: str, facts: dict[str, Any]) -> Path:
     """Trace a network with these inputs, and write it. The first axis of each input and of the output is N.
 
-    torch has two exporters. The one by torch.export (dynamo=True) can't export these networks for any N with torch 2.6.
-    The one by tracing gives the same numbers with every torch from 2.6 on, and takes a tenth of the time.
+    Torch has two exporters. That with torch.export (dynamo=True) can't export these networks for a variable N in torch
+    2.6. The one used here, with tracing, gives the same numbers in every torch since 2.6, and takes a tenth of the
+    time.
     """
     import onnx
 
@@ -148,7 +152,8 @@ def _write(file: Path, network: nn.Module, inputs: dict[str, Tensor], output: st
         axes["states"][1] = "L"
     traced: Any = io.BytesIO()
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's about tracing, which the tests compare, and about its other exporter
+        # Torch warns about its other exporter, and about tracing, whose results the tests compare.
+        warnings.simplefilter("ignore")
         torch.onnx.export(
             network.eval(),
             (*inputs.values(),),

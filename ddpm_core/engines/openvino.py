@@ -1,7 +1,7 @@
-"""OpenVINO evaluates the network on a CPU.
+"""The engine OpenVINO, which evaluates a network on a CPU.
 
-Converting takes seconds, so converted networks are kept on disk: the graphs only, so that networks of one configuration
-share one, and the weights stay in the one place where torch has them.
+Converting a network takes seconds, so converted networks are stored on disk. Only the graph is stored, without the
+weights: so networks of the same configuration share it, and the weights are in memory only once, in torch's.
 """
 
 from __future__ import annotations
@@ -43,42 +43,42 @@ from ddpm_core.engines.torch import ExactNetwork
 from ddpm_core.names import Arithmetic, Precision
 
 _HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
-CACHE_BYTES = 128 * 1024**2
+CACHE_BYTES = 128 * 1024**2  # the most bytes of all converted networks on disk
 _ALONE = (
     "on this processor, OpenVINO in %s gives a picture other last bits in a batch than alone: "
     "this network draws one picture after the other"
 )
-_FILES = ("model.xml", "model.bin")  # OpenVINO chooses these names
-_CHECKSUMS = "sha256"
+_FILES = ("model.xml", "model.bin")  # the files of a converted network; OpenVINO chooses their names
+_CHECKSUMS = "sha256"  # the file with the checksums of the two
 PREFIX = "self.module."  # in a converted network, the names of weights begin with this
-_LARGEST_CHUNK = 16
-_SMALL_IMAGE = 64 * 64  # pixels
-_SMALL_NETWORK = 200e6  # parameters
-_GRAPH = 3  # goes up when openvino_graph or an entry's files change, so that networks are converted again
-KEPT_SHAPES = 5
-_TRIED_IMAGES = 4  # at least, to find out whether a batch has the bits of single images
-# The memory of each of them as a multiple of the weights: a copy of the weights in the layout of its kernels, and the
-# activations (measured at 32×32 in fp32: 1.4 for one image, 2 for 16).
+_LARGEST_CHUNK = 16  # the most images of a chunk for a small network and small images
+_SMALL_IMAGE = 64 * 64  # the most pixels of a small image
+_SMALL_NETWORK = 200e6  # the most parameters of a small network
+_GRAPH = 3  # increase this number when openvino_graph or the stored files change: then networks are converted again
+KEPT_SHAPES = 5  # the most shapes of inputs for which a compiled network stays in memory
+_TRIED_IMAGES = 4  # the least number of images that are tried to compare a batch with single images
+# The memory of a compiled network, as a multiple of its weights. It has a copy of the weights in the layout of its
+# kernels, and the activations. Measured at 32×32 in fp32: 1.4 for one image, 2 for 16.
 _SHAPE_WEIGHTS = 1.5
 
-# One for the process, never deleted. Each Core gives the thread that made it an alternate signal stack, and when it is
-# deleted restores the one before, which another Core may have freed by then: the next signal would crash the process.
+# The process has one Core, which is never deleted. Each Core installs an alternate signal stack in the thread that made
+# it. When it is deleted, it restores the previous stack, which another Core may have freed; then the next signal would
+# crash the process.
 CORE = openvino.Core()
 
-# torch traces one network at a time.
-_CONVERTING = threading.Lock()
+_CONVERTING = threading.Lock()  # torch can trace only one network at a time
 
 log = logging.getLogger(__name__)
 
 Shapes = tuple[tuple[int, ...], ...]
-Part = tuple[int, bool]  # images that are evaluated together; and whether `upsample_in_one` takes them apart
+Part = tuple[int, bool]  # number of images evaluated together, and the argument `apart` of `upsample_in_one`
 
 
 class _Converted(common.CompiledHere):
-    """A module in OpenVINO, compiled for each shape of its inputs when it is first needed.
+    """A torch module that OpenVINO evaluates. It is compiled for each shape of its inputs when that is first needed.
 
-    config: its configuration. weights: gives them, once it is converted. example: inputs for which it is compiled at
-    once, to see that it works.
+    config: the module's configuration. weights: a function that returns the weights; it is called after the conversion.
+    example: inputs for whose shapes the module is compiled at once, to see whether this works.
     """
 
     device = torch.device("cpu")
@@ -91,7 +91,7 @@ class _Converted(common.CompiledHere):
         weights: Callable[[], Mapping[str, Tensor]],
         example: Sequence[Tensor],
     ):
-        # Without the hint OpenVINO takes bf16 wherever there is any.
+        # Without this hint, OpenVINO computes in bf16 on every processor that has it.
         self._config = {"INFERENCE_PRECISION_HINT": _HINTS[precision]}
         self._precision = precision
         self._requests: OrderedDict[tuple[Shapes, bool], openvino.InferRequest] = OrderedDict()
@@ -100,7 +100,7 @@ class _Converted(common.CompiledHere):
         self._prepare(module, weights, tuple(tuple(part.shape) for part in example))
 
     def _prepare(self, module: nn.Module, weights: Callable[[], Mapping[str, Tensor]], shapes: Shapes) -> None:
-        """Convert, and compile. If what is on disk fails, it is removed and made again."""
+        """Convert and compile the module. If the conversion on disk fails, delete it and convert the module again."""
         for anew in (False, True):
             with _CONVERTING:
                 self._model, kept = _converted(module, self._entry)
@@ -109,22 +109,22 @@ class _Converted(common.CompiledHere):
                 _fill(self._model, weights())
                 self._request(shapes)
                 return
-            except (LookupError, OSError, RuntimeError, TypeError, ValueError):  # the file is damaged
+            except (LookupError, OSError, RuntimeError, TypeError, ValueError):  # such as for a damaged file
                 shutil.rmtree(self._entry, ignore_errors=True)
                 self._restore()
                 if anew or not kept:
                     raise
 
     def _rewrite(self) -> None:
-        """Change the converted module for this precision."""
+        """Change the converted module for this precision. Subclasses define it; the default does nothing."""
 
     def _restore(self) -> None:
-        """Undo what was done to the module for this precision."""
+        """Restore the module's exact weights after a failure. Subclasses define it; the default does nothing."""
 
     def _infer(self, arrays: Sequence[np.ndarray], parts: Sequence[Part]) -> np.ndarray:
-        """The output for a batch that is evaluated in these parts."""
+        """Return the output for a batch, evaluated in these parts."""
         outputs, start = [], 0
-        # One request at a time: one keeps all cores busy.
+        # Only one request at a time, because a single one uses all cores.
         with self._lock:
             for size, apart in parts:
                 chunk = [array[start : start + size] for array in arrays]
@@ -134,13 +134,13 @@ class _Converted(common.CompiledHere):
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
     def _request(self, shapes: Shapes, apart: bool = False) -> openvino.InferRequest:
-        """The compiled module for inputs of these shapes."""
+        """Return the compiled module for inputs of these shapes. Compile it if it is not in memory."""
         key = shapes, apart
         if key not in self._requests:
             model = self._model.clone()
             model.reshape(dict(zip(model.inputs, shapes, strict=True)))
             unite_attention(model)
-            if self._precision != "fp32":  # in fp32 this would change the order of sums, and so the last bits
+            if self._precision != "fp32":  # not in fp32, where another order of sums would change the last bits
                 upsample_in_one(model, common.DTYPES[self._precision], apart)
             self._requests[key] = CORE.compile_model(model, "CPU", self._config).create_infer_request()
             while len(self._requests) > KEPT_SHAPES:
@@ -149,22 +149,22 @@ class _Converted(common.CompiledHere):
         return self._requests[key]
 
     def _compiled_bytes(self, module: nn.Module) -> int:
-        """What is compiled takes by now, about."""
+        """Return the bytes of memory that the compiled modules take, approximately."""
         each = sum(weight.numel() for weight in module.parameters()) * common.DTYPES[self._precision].itemsize
         return int(len(self._requests) * _SHAPE_WEIGHTS * each)
 
 
 class OpenVINONetwork(_Converted):
-    """A network as `network(x, t_index, labels) -> tensor like x` for any batch and size.
+    """A network as network(x, t_index, labels) → tensor like x, for any batch and size, evaluated by OpenVINO.
 
-    precision: "auto" is bf16 where the CPU has it (AMX, AVX512-BF16) and is faster in it, else fp32; one the CPU lacks
-    is fp32 too, with a warning. owned: in bf16 .unet's kernels and matrices are rounded as OpenVINO does, for half the
-    memory.
+    precision: "auto" is bf16 if the CPU has it (AMX, AVX512-BF16) and is faster in it, else fp32. If the CPU lacks the
+    precision, fp32 is used, with a warning. owned: whether nobody else uses `unet`; then, in bf16, its kernels and
+    matrices are rounded as OpenVINO does, which halves their memory. exact: reads the network with its exact weights.
 
     A network compiled for one fixed shape is faster than one for any shape. So a batch is evaluated in chunks of 16, 8,
     4, 2 and 1, each compiled when it is first needed. On some processors, OpenVINO chooses kernels by the size of the
-    batch, and an image gets other last bits than alone. So each size is first tried on this machine with the network's
-    own weights, and only sizes that give the bits of single images are used. The disk keeps what was found.
+    batch, so an image in a batch gets other last bits than alone. So each size is first tried on this machine with the
+    network's own weights, and only sizes that give the bits of single images are used. The results are stored on disk.
     """
 
     moves_inputs = True
@@ -176,13 +176,13 @@ class OpenVINONetwork(_Converted):
         owned: bool = False,
         exact: Callable[[], Network] | None = None,
     ):
-        nn.Module.to(unet, self.device, torch.float32)  # in place
+        nn.Module.to(unet, self.device, torch.float32)  # this changes the module in place
         self.unet = unet.eval().requires_grad_(False)
         chosen, why = _precision(precision)
         self.precision: Arithmetic = chosen
         self.with_gradients = ExactNetwork(unet, self.device, exact, compiled=True)
         self._inputs = common.Inputs(unet)
-        self._found: dict[Shapes, bool | None] = {}  # by the shapes of a batch: see `_apart`
+        self._found: dict[Shapes, bool | None] = {}  # results of `_apart`, by the shapes of a batch
         self._finding = threading.Lock()
         self._parameters = sum(weight.numel() for weight in unet.parameters())
         self.description = f"OpenVINO · cpu · {self.precision}{why}"
@@ -197,16 +197,17 @@ class OpenVINONetwork(_Converted):
         converted = _told_features(unet) if self._tells_features else unet
         inputs = [self._image(x), self._time(time), *labels]
         super().__init__(converted, converted.config, self.precision, self._weights, inputs)
-        # Last, after all that can fail: the engine that evaluates the network then needs exact weights.
+        # Rounding comes last: if anything before it fails, another engine needs the exact weights.
         for name, parameter in self.unet.named_parameters():
             parameter.data = self._rounded.get(name, parameter.data)
         self._rounded.clear()
         common.return_freed_memory()
 
     def _weights(self) -> Mapping[str, Tensor]:
-        """The weights, rounded where the network is owned.
+        """Return the weights, rounded to bf16 if the network is owned.
 
-        Where that can be undone, in place: so a large network is never there in both precisions.
+        If `exact` can read them again, they are rounded in place, so that a large network is never in memory in both
+        precisions.
         """
         for name, parameter in self.unet.named_parameters(remove_duplicate=False):
             if self._rounds and parameter.ndim > 1:
@@ -228,13 +229,13 @@ class OpenVINONetwork(_Converted):
 
     @property
     def memory(self) -> int:
-        """Bytes that the network takes by now, about: its weights, and what is compiled of them."""
+        """The bytes of memory that the weights and the compiled networks take, approximately."""
         return common.weight_bytes(self.unet) + self.with_gradients.memory + self._compiled_bytes(self.unet)
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the output for x (N, C, H, W), with its dtype and on its device: see `EngineNetwork`."""
         t_index, labels = self._inputs.checked(x, t_index, labels)
-        if t_index.is_floating_point() and not self._tells_features:  # it was converted for whole numbers
+        if t_index.is_floating_point() and not self._tells_features:  # the converted network takes only whole numbers
             with torch.no_grad():
                 return self.with_gradients(x, t_index, labels)
         given = [x, t_index] if labels is None else [x, t_index, labels]
@@ -246,20 +247,20 @@ class OpenVINONetwork(_Converted):
         return output.to(x.device, x.dtype)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
-        """Return how much each place looks at each token of the prompt, (N, L, H, W): see `EngineNetwork`."""
+        """Return the attention of each place to each token of the prompt, (N, L, H, W): see `EngineNetwork`."""
         return self.with_gradients.attention(x, t_index, states)
 
     def _arrays(self, x: Tensor, t_index: Tensor, *labels: Tensor) -> list[np.ndarray]:
-        """The inputs of the converted network."""
+        """Return the inputs as the converted network takes them."""
         conditions = [part.float() if part.is_floating_point() else part for part in labels]
         inputs = [self._image(x), self._time(t_index), *conditions]
         return [part.detach().cpu().contiguous().numpy() for part in inputs]
 
     def _apart(self, given: Sequence[Tensor]) -> bool | None:
-        """Return how a batch gives each image the bits that it has alone: as it is (False), or with its upsampling
-        taken apart (True). None if neither does.
+        """Return the argument `apart` of `upsample_in_one` with which a batch doesn't change the bits of an image.
 
-        given: inputs for a batch of this size. What counts are their shapes; numbers of x and times are tried.
+        The result is None if a batch changes them with both values. given: inputs for a batch of this size. Their
+        shapes and labels matter; x and the times are replaced by others for the trial.
         """
         x, time, *labels = given
         if len(x) == 1:
@@ -279,7 +280,7 @@ class OpenVINONetwork(_Converted):
         return self._found[shapes]
 
     def _tried(self, x: Tensor, time: Tensor, *labels: Tensor) -> bool | None:
-        """Evaluate single images and batches of this size, and return what `_apart` does."""
+        """Evaluate single images and batches of this size, and return the result of `_apart`."""
         n = len(x)
         generator = torch.Generator().manual_seed(0)
         trials = []
@@ -295,12 +296,12 @@ class OpenVINONetwork(_Converted):
             )
             if same:
                 return apart
-            with self._lock:  # nobody needs what was compiled for this
+            with self._lock:  # remove the compiled network, which is not used
                 self._requests.pop((tuple(part.shape for part in trials[0]), apart), None)
         return None
 
     def _about(self, shapes: Shapes) -> str:
-        """A hash of all that `_apart` depends on, besides the converted network."""
+        """Return a hash of everything that the result of `_apart` depends on, besides the converted network."""
         with self._lock:
             compiled = next(iter(self._requests.values())).get_compiled_model()
         threads = compiled.get_property("INFERENCE_NUM_THREADS")
@@ -309,6 +310,7 @@ class OpenVINONetwork(_Converted):
 
     @cached_property
     def _weights_hash(self) -> str:
+        """The SHA-256 of the network's weights."""
         digest = hashlib.sha256()
         for weight in self.unet.state_dict().values():
             digest.update(weight.reshape(-1).view(torch.uint8).numpy())
@@ -316,15 +318,16 @@ class OpenVINONetwork(_Converted):
 
     @torch.no_grad()
     def _time(self, time: Tensor) -> Tensor:
-        """The time as the converted network takes it."""
+        """Return the time as the converted network takes it: t_index, or its sines and cosines (N, D)."""
         if not self._tells_features:
             return time
         time = common.single(time)
-        # Each by itself: torch computes the last numbers of a batch in another way than those before.
+        # Each time is computed alone, because torch computes the last numbers of a batch in another way than the
+        # others.
         return torch.cat([self._features(number, time.dtype) for number in time.tolist()])
 
     def _image(self, x: Tensor) -> Tensor:
-        """x as the converted network takes it."""
+        """Return x as the converted network takes it: in two parts unless the precision is fp32."""
         x = x.float()
         if self.precision == "fp32":
             return x
@@ -334,29 +337,30 @@ class OpenVINONetwork(_Converted):
 
 
 class _Features(nn.Module):
-    """In the place of a network's `time_proj`: it is given what that makes of the time, (D, N)."""
+    """Replaces the layer `time_proj` of a network. It takes the layer's output, (D, N), and returns it as (N, D)."""
 
     def forward(self, features: Tensor) -> Tensor:
         return features.T
 
 
 def _told_features(unet: Network) -> Network:
-    """A network with the same weights that takes the features of t − 1 or σ instead of these, and divides by no σ.
+    """Return a network with the same weights that takes the sines and cosines of the time instead of the time.
 
-    In bf16 OpenVINO rounds times, which are whole numbers up to hundreds, and angles, of hundreds of radians.
+    In bf16, OpenVINO would round the times and the angles, which are hundreds of radians. For networks that take σ, the
+    copy leaves out the last division by σ, too: `__call__` does it.
     """
     twin: Any = copy.copy(unet)
     twin._modules = {**unet._modules, "time_proj": _Features()}
     if from_diffusers.takes_words(unet):
-        twin.get_time_embed = lambda sample, timestep: timestep.T  # the original turns any times into a row (N,)
+        twin.get_time_embed = lambda sample, timestep: timestep.T  # the original method accepts only times (N,)
     twin._internal_dict = type(unet.config)({**unet.config, "time_embedding_type": "positional"})
     return twin
 
 
 class OpenVINODecoder(_Converted):
-    """The decoder of an autoencoder, which makes one picture after the other of latents z.
+    """The decoder of an autoencoder, evaluated by OpenVINO, each picture alone.
 
-    config: the autoencoder's. example: of z.
+    config: the configuration of the autoencoder. example: a z of the usual shape, (1, C, H, W).
     """
 
     def __init__(self, decoder: nn.Module, config: Mapping[str, Any], precision: Arithmetic, example: Tensor):
@@ -365,24 +369,25 @@ class OpenVINODecoder(_Converted):
 
     @property
     def memory(self) -> int:
-        """Bytes of what is compiled, about."""
+        """The bytes of memory that the compiled decoder takes, approximately."""
         return self._compiled_bytes(self._decoder)
 
     def __call__(self, z: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W) of latents z, float32."""
+        """Return the pictures (N, 3, H, W) of latents z (N, C, H, W), float32."""
         return torch.from_numpy(self._infer([z.contiguous().numpy()], [(1, False)] * len(z)))
 
 
 def largest_chunk(pixels: int, parameters: int) -> int:
-    """How many images are evaluated together, at most.
+    """Return the most images that are evaluated together.
 
-    A single large image keeps all cores busy, and so does a large network, which each size would also have a copy of.
+    It is 1 for large images and large networks, because one image then uses all cores, and each size of a chunk would
+    need another copy of the weights.
     """
     return _LARGEST_CHUNK if pixels <= _SMALL_IMAGE and parameters <= _SMALL_NETWORK else 1
 
 
 def _parts(n: int, largest: int, apart: Callable[[int], bool | None]) -> list[Part]:
-    """The parts of a batch of n: their sizes are powers of two for which `apart` is not None."""
+    """Return the parts of a batch of n images. Their sizes are powers of two for which `apart(size)` is not None."""
     parts = []
     while n:
         size = min(largest, 1 << (n.bit_length() - 1))
@@ -395,16 +400,16 @@ def _parts(n: int, largest: int, apart: Callable[[int], bool | None]) -> list[Pa
 
 @lru_cache(maxsize=1)
 def _processor() -> str:
-    """All by which OpenVINO chooses kernels: what the processor is called, has and can."""
+    """Return a text with everything by which OpenVINO chooses kernels: the processor's name and its features."""
     found = [str(CORE.get_property("CPU", name)) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-    with suppress(OSError):  # on Linux only, where a virtual processor may be called "AMD EPYC", and no more
+    with suppress(OSError):  # only Linux has this file; a virtual processor's name, such as "AMD EPYC", is not enough
         lines = Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()
         found += [line for line in lines if line.startswith(("cpu family", "model", "stepping", "cache", "flags"))]
     return "\n".join(found)
 
 
 def _precision(precision: Precision) -> tuple[Arithmetic, str]:
-    """The precision to use, and why, when it is not the requested one."""
+    """Return the precision to use, and the reason as text if it is not the requested one."""
     native = CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "auto":
         if "BF16" not in native:
@@ -417,18 +422,17 @@ def _precision(precision: Precision) -> tuple[Arithmetic, str]:
 
 
 def _converted(module: nn.Module, entry: Path) -> tuple[openvino.Model, bool]:
-    """The module as OpenVINO's, with its weights as named inputs; and whether it was read from the disk."""
+    """Return the module converted for OpenVINO, with its weights as named inputs, and whether it was read from disk."""
     try:
         if (entry / _CHECKSUMS).read_text() != _checksums(entry):
             raise OSError("damaged")
         model = CORE.read_model(entry / _FILES[0])
         if _weights(model).keys() != module.state_dict().keys():
             raise KeyError("another network's")
-        os.utime(entry)  # used: the last to be evicted
+        os.utime(entry)  # the time of the latest use, for `_evict`
         return model, True
     except (RuntimeError, OSError, KeyError, ValueError):
-        # Not there, or damaged.
-        shutil.rmtree(entry, ignore_errors=True)
+        shutil.rmtree(entry, ignore_errors=True)  # the entry is missing or damaged
     model = convert(module)
     try:
         _empty(model, module)
@@ -440,7 +444,7 @@ def _converted(module: nn.Module, entry: Path) -> tuple[openvino.Model, bool]:
 
 
 def _empty(model: openvino.Model, module: nn.Module) -> None:
-    """Turn the weights into inputs that have their names. KeyError for a weight that is not in the graph."""
+    """Replace the weights in the graph by inputs with the same names. Raise KeyError for a weight that it lacks."""
     constants = {node.get_friendly_name(): node for node in model.get_ops() if node.get_type_name() == "Constant"}
     weights = {name: constants[name] for name in (PREFIX + name for name in module.state_dict())}
     for name, weight in weights.items():
@@ -452,13 +456,13 @@ def _empty(model: openvino.Model, module: nn.Module) -> None:
 
 
 def _weights(model: openvino.Model) -> dict[str, openvino.op.Parameter]:
-    """The inputs that stand for weights, by the weights' names in torch."""
+    """Return the inputs that replaced weights, by the weights' names in torch."""
     names = {parameter.get_friendly_name(): parameter for parameter in model.get_parameters()}
     return {name.removeprefix(PREFIX): node for name, node in names.items() if name.startswith(PREFIX)}
 
 
 def _fill(model: openvino.Model, weights: Mapping[str, Tensor]) -> None:
-    """Replace those inputs by the weights, which stay in torch's memory."""
+    """Replace the inputs that stand for weights by the weights, which share torch's memory."""
     for name, parameter in _weights(model).items():
         constant = _constant(weights[name])
         for target in parameter.output(0).get_target_inputs():
@@ -470,14 +474,16 @@ def _constant(weight: Tensor) -> Node:
     """Return a float32 constant of the graph that shares the tensor's memory."""
     if weight.dtype == torch.float32:
         return openvino.op.Constant(np.ascontiguousarray(weight.numpy()), shared_memory=True)
-    bits = weight.contiguous().view(torch.int16).numpy()  # numpy has no bfloat16
+    bits = weight.contiguous().view(torch.int16).numpy()  # as int16, because NumPy has no bfloat16
     stored = openvino.op.Constant(openvino.Tensor(bits, weight.shape, openvino.Type.bf16), shared_memory=True)
     constant = opset.convert(stored, "f32")
-    constant.get_rt_info()["decompression_0"] = ""  # so that OpenVINO converts it to float32 only when needed
+    constant.get_rt_info()["decompression_0"] = ""  # makes OpenVINO convert it to float32 only when that is needed
     return constant
 
 
 def convert(module: nn.Module) -> openvino.Model:
+    """Return a network or a decoder as a graph of OpenVINO, with its weights as constants."""
+
     class Forward(nn.Module):
         def __init__(self):
             super().__init__()
@@ -486,17 +492,19 @@ def convert(module: nn.Module) -> openvino.Model:
         def forward(self, x: Tensor, *others: Tensor) -> Tensor:
             if not others:
                 return self.module(x)
-            time, *labels = others  # of features (N, D), which a network multiplies with ones (N,)
+            time, *labels = (
+                others  # features of the time are (N, D), and (D, N) broadcasts against a network's ones (N,)
+            )
             return self.module(x, time.T if time.ndim == 2 else time, *labels, return_dict=False)[0]
 
-    # openvino.convert_model does the same, but turns off all logging meanwhile and sends usage statistics.
-    # The tracer asks for each attribute of a module, and so for its device.
+    # openvino.convert_model would do the same, but it turns off all logging during the conversion, and sends usage
+    # statistics. The tracer reads all attributes of a module, including its device: so `without_offloading` saves time.
     with warnings.catch_warnings(), torch.no_grad(), from_diffusers.without_offloading():
-        warnings.simplefilter("ignore")  # the tracer's, about every size check in diffusers
-        # Two: with one, the trace might take the batch for a constant. And small: the graph is that of every size, and
-        # at 256×256 it took five times as long to trace.
+        warnings.simplefilter("ignore")  # the tracer warns about every size check in diffusers
+        # Two images, because with one the tracer might treat the batch as a constant. They are small, because the graph
+        # is the same for every size, and tracing took five times as long at 256×256.
         inputs = _example(module)
-        # Not checked by tracing a second time: that takes as long as the first, and its verdict is one of the warnings.
+        # check_trace would trace a second time, which takes as long, and only give a warning.
         decoder = TorchScriptPythonDecoder(Forward(), example_input=inputs, trace_kwargs={"check_trace": False})
         frontend = FrontEndManager().load_by_framework("pytorch")
         model = frontend.convert(frontend.load(decoder))
@@ -505,7 +513,7 @@ def convert(module: nn.Module) -> openvino.Model:
 
 
 def _example(module: Any) -> tuple[Tensor, ...]:
-    """Two inputs of a network, of the least size, or of a decoder."""
+    """Return inputs for the tracer: two images of the smallest size for a network, or two latents for a decoder."""
     if is_network(module):
         x, time, *labels = common.example_inputs(module, 2, least_side(module))
         if isinstance(getattr(module, "time_proj", None), _Features):
@@ -517,9 +525,10 @@ def _example(module: Any) -> tuple[Tensor, ...]:
 
 
 def _key(module: nn.Module, config: Mapping[str, Any]) -> str:
-    """A hash of everything but the weights that the converted module depends on.
+    """Return a hash of everything that the converted module depends on, except the weights.
 
-    Configuration, the class of every part, versions, our rewriting, and buffers that are not weights.
+    This is the configuration, the class of every layer, the versions of the libraries and of `openvino_graph`, and the
+    buffers that are no weights.
     """
     versions = [torch.__version__, from_diffusers.__version__, openvino.__version__, _GRAPH]
     config = {name: value for name, value in config.items() if not name.startswith("_")}
@@ -535,23 +544,25 @@ def _key(module: nn.Module, config: Mapping[str, Any]) -> str:
 
 
 def _cache() -> Path:
+    """Return the folder of all converted networks."""
     return files.cache_folder("openvino")
 
 
 def _store(model: openvino.Model, entry: Path) -> None:
-    """Keep a converted network on disk: another process sees all of it or nothing."""
+    """Write a converted network to disk, so that other processes see either all of it or nothing."""
     with files.new_folder(entry) as new:
-        # OpenVINO would round numbers to fp16 by default.
+        # By default, OpenVINO would round all numbers to fp16.
         openvino.save_model(model, new / _FILES[0], compress_to_fp16=False)
         (new / _CHECKSUMS).write_text(_checksums(new))
 
 
 def _checksums(entry: Path) -> str:
+    """Return the content of the checksum file: a line with the SHA-256 and the name of each file."""
     return "".join(f"{files.sha256(entry / name)}  {name}\n" for name in _FILES)
 
 
 def _evict(folder: Path) -> None:
-    """Remove the least recently used entries until the rest is within bounds; the newest always stays."""
+    """Delete the least recently used entries until the rest has at most CACHE_BYTES. The newest one always stays."""
     entries = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
     entries.sort(key=lambda entry: entry.stat().st_mtime)
     sizes = [sum(file.stat().st_size for file in entry.rglob("*") if file.is_file()) for entry in entries]

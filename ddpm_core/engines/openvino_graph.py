@@ -1,8 +1,8 @@
-"""Rewrites the network's graph so that it is fast on a CPU; what it computes stays the same.
+"""Rewrite the graph of a network for OpenVINO, so that it computes the same faster on a CPU.
 
-Convolutions are fastest with the channels of a pixel next to each other in memory. OpenVINO's group normalisation and
-its reshape for attention need the pixels of a channel next to each other, so it would reorder every activation there
-and back. Here both are written in operations that accept either order.
+Convolutions are fastest if the channels of a pixel are next to each other in memory. OpenVINO's group normalisation and
+its reshape for attention need the pixels of a channel next to each other, so OpenVINO would reorder each activation
+twice. Here, both are expressed by operations that accept either order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from openvino.op import Constant
 
 
 def keep_channels_together(model: Model) -> None:
-    """Rewrite a converted network in place."""
+    """Rewrite group normalisation and attention of a network in place, so that activations are not reordered."""
     _flatten_after_norm(model)
     model.validate_nodes_and_infer_types()
     _flatten_by_pixel(model)
@@ -24,19 +24,20 @@ def keep_channels_together(model: Model) -> None:
     model.validate_nodes_and_infer_types()
 
 
-# Which of a kernel's three rows fall together on each row of a kernel of four, see `upsample_in_one`.
+# For each of the 4 rows of the transposed kernel of `upsample_in_one`: which of the 3 rows of the original are added.
 _TAPS = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
 
 
 def upsample_in_one(model: Model, dtype: torch.dtype, apart: bool = False) -> None:
-    """Join each nearest ×2 with the 3×3 convolution after it, in place. The network must have one fixed shape.
+    """Replace each upsampling ×2 and the 3×3 convolution after it by one transposed convolution, in place.
 
-    On doubled pixels such a kernel sees 2×2 different ones. So it is a transposed convolution of stride 2 with a kernel
-    of 4×4, whose numbers are sums of one, two or four of its own, and there are 2.25 times fewer products. Its own are
-    first rounded to the dtype, as they are already where a network is owned.
+    On doubled pixels, a 3×3 kernel covers only 2×2 different pixels. So a transposed convolution of stride 2 with a 4×4
+    kernel gives the same, with 2.25 times fewer products. Its numbers are sums of one, two or four of the kernel's.
+    These are first rounded to the dtype, as they already are for an owned network. The network must have one fixed
+    shape.
 
-    apart: convolve each image of a batch by itself. For some shapes, OpenVINO adds the products of several images in
-    another order than those of one.
+    apart: convolve each image of a batch alone. For some shapes, OpenVINO adds products in another order for several
+    images than for one.
     """
     for conv in _all(model, "Convolution"):
         doubled, kernel = _inputs(conv)
@@ -53,13 +54,15 @@ def upsample_in_one(model: Model, dtype: torch.dtype, apart: bool = False) -> No
 
 
 def _transposed_convolution(image: Output, kernel: Node) -> Node:
+    """Return a transposed convolution of stride 2 that doubles the sides of the image. kernel: 4×4."""
     return op.convolution_backprop_data(image, kernel, [2, 2], None, [1, 1], [1, 1], [1, 1])
 
 
 def _convolve_apart(conv: Node, image: Output, kernel: Node) -> None:
-    """Replace a convolution, and the bias that is added to it, by a transposed one of each image.
+    """Replace a convolution and its bias by a transposed convolution with bias for each image of the batch.
 
-    OpenVINO adds a bias before it rounds if it is a constant that nothing else reads: so each has its own.
+    OpenVINO adds a bias before rounding only if the bias is a constant that nothing else uses. So each image has its
+    own constant.
     """
     found = _biased(conv)
     outputs = []
@@ -72,7 +75,7 @@ def _convolve_apart(conv: Node, image: Output, kernel: Node) -> None:
 
 
 def _biased(conv: Node) -> tuple[Node, np.ndarray] | None:
-    """The sum of a convolution and its bias, and the bias as (1, C, 1, 1)."""
+    """Return the node that adds a bias to a convolution, and the bias as (1, C, 1, 1); None if there is no bias."""
     for target in conv.output(0).get_target_inputs():
         if target.get_node().get_type_name() == "Add":
             bias = _inputs(target.get_node())[1 - target.get_index()].get_node()
@@ -83,7 +86,7 @@ def _biased(conv: Node) -> tuple[Node, np.ndarray] | None:
 
 
 def _doubled(node: Node) -> Output | None:
-    """The image of which the node makes each pixel two by two."""
+    """Return the input of a node that doubles the sides of an image by nearest-neighbour upsampling, else None."""
     if node.get_type_name() == "Interpolate" and node.get_attributes()["mode"] == "nearest":
         image = _inputs(node)[0]
         if list(node.shape)[2:] == [2 * side for side in list(image.shape)[2:]]:
@@ -92,18 +95,19 @@ def _doubled(node: Node) -> Output | None:
 
 
 def _numbers(kernel: Node) -> np.ndarray | None:
-    """The numbers of a kernel or a bias, float32, where it is constant."""
+    """Return the numbers of a constant kernel or bias as float32; None if it is not constant."""
     if kernel.get_type_name() == "Convert":
         kernel = _inputs(kernel)[0].get_node()
     return kernel.get_data(dtype=np.float32) if isinstance(kernel, Constant) else None
 
 
 def unite_attention(model: Model) -> None:
-    """Make the attention of a network for one fixed shape give the same numbers for every batch, in place.
+    """Rewrite the attention of a network with one fixed shape, in place, so that its numbers don't depend on the batch.
 
-    OpenVINO computes attention in one fused kernel where it finds work for all cores, and else in single operations,
-    which round elsewhere. Work is images × heads, or parts of the pixels if their number is even. So with an odd number
-    (7×7) and few heads it would depend on the batch. With the softmax down the columns it is never fused.
+    OpenVINO computes attention in one fused kernel if there is work for all cores, and otherwise in single operations,
+    which round differently. It divides the work by images and heads, and also by pixels if their number is even. So for
+    an odd number of pixels, such as 7×7, and few heads, the choice would depend on the batch. Such attention is
+    rewritten with the softmax along the other axis, which OpenVINO never fuses.
     """
     for node in _all(model, "ScaledDotProductAttention"):
         query, key, value = _inputs(node)[:3]
@@ -117,9 +121,10 @@ def unite_attention(model: Model) -> None:
 
 
 def take_two_parts(model: Model, kernel_name: str) -> None:
-    """Make a converted network take its image as common.in_two_parts gives it, in place.
+    """Change a converted network in place so that it takes its image in two parts, as common.in_two_parts returns it.
 
-    kernel_name: of the first convolution's kernel. A network that centers its image takes it centered.
+    kernel_name: the name of the first convolution's kernel. If the original network centers its image, the changed one
+    takes it already centered.
     """
     image = model.inputs[0].get_node()
     convs = _all(model, "Convolution")
@@ -128,7 +133,7 @@ def take_two_parts(model: Model, kernel_name: str) -> None:
     others = [target for target in seen.get_target_inputs() if target.get_node().get_type_name() != "Convolution"]
     image.set_partial_shape(PartialShape([-1, 2 * _channels(kernel), -1, -1]))
     image.validate_and_infer_types()
-    if any(target.get_node().get_type_name() != "ShapeOf" for target in others):  # a Skip block's
+    if any(target.get_node().get_type_name() != "ShapeOf" for target in others):  # a Skip block also uses the image
         parts = op.split(image, op.constant(np.int64(1)), 2)
         whole = op.add(parts.output(0), parts.output(1))
         for target in others:
@@ -139,10 +144,10 @@ def take_two_parts(model: Model, kernel_name: str) -> None:
 
 
 def _group_norm(node: Node) -> Node:
-    """(x − μ) γ/√(σ² + ε) + β, with μ and γ/√(σ² + ε) of one number for each image and channel.
+    """Return group normalisation as (x − μ) γ/√(σ² + ε) + β, where μ and γ/√(σ² + ε) are numbers per image and channel.
 
-    A group's mean is the mean over its channels of their means over the pixels. σ² is the mean of (x − μ)²: E[x²] − μ²
-    would drown in the rounding of bf16.
+    The mean of a group is the mean of the means of its channels. σ² is the mean of (x − μ)², because E[x²] − μ² would
+    lose its digits in bf16.
     """
     x, gamma, beta = _inputs(node)
     groups, epsilon = (node.get_attributes()[name] for name in ("num_groups", "epsilon"))
@@ -151,9 +156,11 @@ def _group_norm(node: Node) -> Node:
     pixels = _ints(*range(2, rank))
 
     def by_group(y: Node | Output) -> Node:
+        """Return numbers per channel as (N, groups, channels of a group)."""
         return op.reshape(y, _ints(0, *per_group), True)
 
     def by_channel(y: Node) -> Node:
+        """Return numbers per channel as (N, C, 1, ..., 1)."""
         return op.reshape(y, _ints(0, channels, *[1] * (rank - 2)), True)
 
     def mean(y: Node) -> Node:
@@ -161,9 +168,9 @@ def _group_norm(node: Node) -> Node:
 
     x, embedding = _split_embedding(x)
     shift = by_group(embedding) if embedding else op.constant(np.zeros((1, *per_group), np.float32))
-    # x + shift is what is normalised, and what has mean 0 is x − mu.
+    # The norm is of x + shift. Here, mu is the mean of x + shift minus shift, so that (x + shift) − mean is x − mu.
     mu = by_channel(op.subtract(mean(op.add(by_group(op.reduce_mean(x, pixels)), shift)), shift))
-    # Not the square of the difference below: that difference would then be kept in memory for both.
+    # squared_difference computes x − mu again. Sharing it with the last line would keep it in memory for both.
     variance = mean(by_group(op.reduce_mean(op.squared_difference(x, mu), pixels)))
     gamma, beta = (op.reshape(y, _ints(1, *per_group), False) for y in (gamma, beta))
     scale = op.divide(gamma, op.sqrt(op.add(variance, op.constant(np.float32(epsilon)))))
@@ -171,7 +178,10 @@ def _group_norm(node: Node) -> Node:
 
 
 def _split_embedding(x: Output) -> tuple[Output, Output | None]:
-    """An image and the time embedding that is added to it, one number per channel, so that the norm can add it."""
+    """If x is the sum of an image and a time embedding with a number per channel, return both, else x and None.
+
+    Then the norm adds the embedding.
+    """
     if x.get_node().get_type_name() == "Add" and len(x.get_target_inputs()) == 1:
         image, embedding = _inputs(x.get_node())
         if embedding.get_partial_shape() == PartialShape([-1, _channels(x), 1, 1]):
@@ -180,8 +190,8 @@ def _split_embedding(x: Output) -> tuple[Output, Output | None]:
 
 
 def _flatten_after_norm(model: Model) -> None:
-    """norm(flatten(x)) = flatten(norm(x)), with x: (N, C, H, W) and flatten(x): (N, C, HW)."""
-    for node in _all(model, "Transpose"):  # attention transposes twice before its norm
+    """Rewrite norm(flatten(x)) as flatten(norm(x)), where x is (N, C, H, W) and flatten(x) is (N, C, HW)."""
+    for node in _all(model, "Transpose"):  # remove the two transpositions before the norm of an attention layer
         once = _transposed(node)
         twice = once and _transposed(once.get_node())
         if twice:
@@ -197,7 +207,10 @@ def _flatten_after_norm(model: Model) -> None:
 
 
 def _flatten_by_pixel(model: Model) -> None:
-    """(N, C, H, W) to (N, HW, C) and back through (N, H, W, C), which may lie in memory as the image does."""
+    """Rewrite reshapes between (N, C, H, W) and (N, HW, C) so that they go through (N, H, W, C).
+
+    This has the same order in memory as an image whose channels are next to each other.
+    """
     for node in _all(model, "Transpose"):
         flat = _transposed(node)
         image = flat and _flattened(flat)
@@ -212,7 +225,7 @@ def _flatten_by_pixel(model: Model) -> None:
 
 
 def _transposed(node: Node) -> Output | None:
-    """y, where the node is y with its last two of three dimensions exchanged."""
+    """Return y if the node is y with the last two of its three axes exchanged, else None."""
     if node.get_type_name() == "Transpose":
         y, order = _inputs(node)
         if order.get_node().get_type_name() == "Constant" and order.get_node().data.tolist() == [0, 2, 1]:
@@ -221,7 +234,7 @@ def _transposed(node: Node) -> Output | None:
 
 
 def _flattened(y: Output) -> Output | None:
-    """The image (N, C, H, W), where y is that as (N, C, HW)."""
+    """Return the image (N, C, H, W) if y is this image reshaped to (N, C, HW), else None."""
     if y.get_node().get_type_name() == "Reshape" and len(y.get_partial_shape()) == 3:
         image = _inputs(y.get_node())[0]
         if len(image.get_partial_shape()) == 4 and _channels(image) == _channels(y):
@@ -230,22 +243,27 @@ def _flattened(y: Output) -> Output | None:
 
 
 def _channels(y: Output) -> int:
+    """Return the length of the second axis, or −1 if it is not fixed."""
     dimension = y.get_partial_shape()[1]
     return dimension.get_length() if dimension.is_static else -1
 
 
 def _all(model: Model, kind: str) -> list[Node]:
+    """Return all nodes of this type."""
     return [node for node in model.get_ordered_ops() if node.get_type_name() == kind]
 
 
 def _inputs(node: Node) -> list[Output]:
+    """Return the outputs of other nodes that a node takes."""
     return [port.get_source_output() for port in node.inputs()]
 
 
 def _replace(node: Node, other: Node | Output) -> None:
+    """Let everything that uses the first output of a node use `other` instead."""
     for target in node.output(0).get_target_inputs():
         target.replace_source_output(other.output(0) if isinstance(other, Node) else other)
 
 
 def _ints(*values: int) -> Node:
+    """Return an int64 constant with these values."""
     return op.constant(np.array(values, np.int64))

@@ -1,13 +1,13 @@
-"""Linear readers, which find what each block of a U-Net says of x̂_0, and colours for its activity.
+"""Linear readers, which predict x̂_0 from the output of a U-Net's block, and colours for this output.
 
 A reader maps the C numbers that a block outputs at one place to the pixels of x̂_0 at this place. It is a linear map,
-fitted by least squares to runs of the model itself (linear probes: Alain & Bengio 2016, arXiv:1610.01644; of a
-diffusion model: Chen et al. 2023, arXiv:2306.05720). All places share its weights, and each place has its own constant.
-So a block that says nothing shows the mean of all pictures. The weights have rank 6 at most (reduced-rank regression,
-Izenman 1975), which lowers R² by at most 0.02 in cifar10-tiny.
+fitted by least squares to runs of the model itself: a linear probe (Alain & Bengio 2016, arXiv:1610.01644; for
+diffusion models Chen et al. 2023, arXiv:2306.05720). All places share its weights, and each place has its own constant.
+So if a block contains nothing of x̂_0, its reader gives the mean of all pictures. The rank of the weights is at most 6
+(reduced-rank regression, Izenman 1975), which lowers R² by at most 0.02 in cifar10-tiny.
 
-x̂_0 is that of the same step, not the picture in which the run ends. In mnist-tiny at t = T, the last block says 97 %
-of x̂_0, but only 51 % of that picture, which the network can't know yet.
+x̂_0 is that of the same step, and not the final picture of the run. In mnist-tiny at t = T, R² of the last block is
+0.97 for x̂_0, but only 0.51 for the final picture, which the network can't compute from x_T in one evaluation.
 """
 
 from __future__ import annotations
@@ -26,27 +26,29 @@ from ddpm_core.engines.blocks import inside
 from ddpm_core.model import Model
 from ddpm_core.runs import make_chain, trajectory
 
-RANK = 6
-LARGEST = 64  # numbers a side of what is read; of larger pictures it is means
-STEPS = 20  # R² is measured at the times of so many steps of DDIM
+RANK = 6  # the largest rank of a reader's weights
+LARGEST = 64  # the largest height and width of a reading; larger pictures are averaged over squares
+STEPS = 20  # R² is measured at the times of a run with so many steps of DDIM
 TIMES, FEWEST_TIMES = 8, 4  # most and fewest times with their own readers; between them, readings are interpolated
-BYTES = 275_000  # of a file: if readers for TIMES times take more, there are fewer times
-BATCH = 10  # runs that are sampled together
-RIDGE = 1e-3  # the ridge penalty, as a part of the mean square of a block's numbers
-_D65 = (0.9505, 1.0, 1.089)
-_SRGB = ((3.2406, -1.5372, -0.4986), (-0.9689, 1.8758, 0.0415), (0.0557, -0.2040, 1.0570))
+BYTES = 275_000  # the size of a file that is allowed with more than FEWEST_TIMES times
+BATCH = 10  # number of runs that are sampled together
+RIDGE = 1e-3  # the ridge penalty, relative to the mean square of a block's numbers
+_D65 = (0.9505, 1.0, 1.089)  # the white point D65 in XYZ
+_SRGB = ((3.2406, -1.5372, -0.4986), (-0.9689, 1.8758, 0.0415), (0.0557, -0.2040, 1.0570))  # from XYZ to linear sRGB
 
 
 class BlockReaders(NamedTuple):
-    """The readers of one block with C channels and h places a side, float16, for each of the K times.
+    """The readers and colours of one block with C channels and h × h places, float16, for each of K times.
+
+    A reading has S × S pixels, so a place has P numbers: the channels of x times s · s pixels, with s = S/h.
 
     Attributes:
-        features: (K, R, C), R = min(6, P, C).
-        offset: (K, R, h, h).
-        patches: (K, P, R), P pixels of a place: (channels of x) · s · s, s = S/h.
-        basis: (3, C): lightness, green to red, blue to yellow.
-        centre: (K, 3), the mean of the coordinates in this basis.
-        spread: (K, 3), the standard deviation of the coordinates in this basis.
+        features: the weights from channels to features, (K, R, C) with R = min(6, P, C).
+        offset: the constant of each feature at each place, (K, R, h, h).
+        patches: the weights from features to the numbers of a place, (K, P, R).
+        basis: three directions for lightness, green to red, and blue to yellow, (3, C).
+        centre: the mean of the coordinates in this basis, (K, 3).
+        spread: the standard deviation of the coordinates in this basis, (K, 3).
     """
 
     features: Tensor
@@ -59,17 +61,17 @@ class BlockReaders(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Readers:
-    """The readers and the colours of a model, as `python -m train readers` keeps them.
+    """The readers and the colours of a model, as `python -m train readers` stores them.
 
     Attributes:
         times: the K times t that have readers, ascending. Between them, readings are interpolated linearly.
         clip: whether readings are clipped to [−1, 1], as x̂_0 was.
-        mean: the mean of x̂_0 in all runs, (K, channels of x, S, S), float16. S is the side of x, halved until it is at
-            most 64.
+        mean: the mean of x̂_0 in all runs, (K, channels of x, S, S), float16. S is the height and width of x, halved
+            until it is at most 64.
         blocks: the readers of each block, by the names of `Inside.blocks`.
-        measured: the times of R², ascending.
-        shares: R² of each block at these times.
-        seeds: the number of runs to which the readers were fitted, and of other runs on which R² was measured.
+        measured: the times at which R² was measured, ascending.
+        shares: R² of each block at these times, by the names of `Inside.blocks`.
+        seeds: the number of runs to which the readers were fitted, and the number of runs on which R² was measured.
         figures: the results of `python -m benchmarks inside` for the same weights, as JSON; empty if there are none.
     """
 
@@ -83,7 +85,7 @@ class Readers:
     figures: Mapping[str, Any]
 
     def read(self, name: str, found: Tensor, t: float) -> Tensor:
-        """Return the part of x̂_0 that a reader finds in a block.
+        """Return the prediction of x̂_0 from a block's output by its reader.
 
         Arguments:
             name: the name of a block.
@@ -107,11 +109,11 @@ class Readers:
         return pictures.clamp(-1, 1) if self.clip else pictures
 
     def r2(self, name: str, t: float) -> float:
-        """Return R² of `read`, measured on runs to which the readers were not fitted; interpolated in t.
+        """Return R² of `read`, measured on other runs than those to which the readers were fitted.
 
         Arguments:
             name: the name of a block.
-            t: 1..T.
+            t: 1..T; between two measured times, R² is interpolated.
 
         Raises:
             ValueError: for another name.
@@ -120,9 +122,9 @@ class Readers:
         return float(np.interp(t, self.measured, self.shares[name]))
 
     def colours(self, name: str, found: Tensor, t: float) -> np.ndarray:
-        """Return pictures of a block's output: three directions in its C numbers as lightness and two colours.
+        """Return pictures of a block's output: three directions of its C numbers as lightness and two colours.
 
-        The directions are the largest of one PCA over all times, so colours keep their meaning during a run.
+        The directions are the first three components of a PCA over all times, so a colour means the same at every t.
 
         Arguments:
             name: the name of a block.
@@ -144,6 +146,7 @@ class Readers:
         return _srgb(1.6 * torch.tanh(p / 1.6) * torch.tensor([22.0, 30.0, 30.0]) + torch.tensor([56.0, 0.0, 0.0]))
 
     def _block(self, name: str, found: Tensor | None = None) -> BlockReaders:
+        """Return the readers of a block. Raise ValueError for an unknown name, and for an output of another shape."""
         if name not in self.blocks:
             raise ValueError(f"there is no block {name!r} with a reader: choose from {', '.join(self.blocks)}")
         block = self.blocks[name]
@@ -161,10 +164,10 @@ def fit_readers(
     prompts: Sequence[str] | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Readers:
-    """Fit readers and colours to runs of the model itself; no data is needed.
+    """Return readers and colours that are fitted to runs of the model itself. This needs no data.
 
-    The runs take 20 steps of DDIM, or a student's own steps, without guidance: all classes in turn, or all prompts in
-    turn if the model takes words.
+    The runs take 20 steps of DDIM, or a student's own steps, without guidance. They use all classes in turn, or all
+    prompts if the model takes words.
 
     Arguments:
         model: as for `inside`.
@@ -174,7 +177,7 @@ def fit_readers(
         progress: progress(done, total) counts runs.
 
     Raises:
-        ValueError: for other values, and as `inside` does.
+        ValueError: for fewer than 2 runs, for prompts that the model does not take, and as `inside`.
     """
     if min(seeds, held_out) < 2:
         raise ValueError(f"readers need at least 2 runs, and 2 more to measure them, got {seeds} and {held_out}")
@@ -183,16 +186,16 @@ def fit_readers(
     opened, size = inside(model), _side(model.image_size, LARGEST)
     measured = sorted(int(t) for t, _ in make_chain(model, **_way(model)).pairs)
     sums = {name: _Sums(block.shape, model.channels, size) for name, block in opened.blocks.items()}
-    # Chebyshev's points: more of them towards both ends, where a straight line between two fits worst.
+    # Chebyshev points are denser towards both ends, where linear interpolation is worst.
     angles = np.linspace(0, np.pi, _count(sums, len(measured)))
     chosen = ((1 - np.cos(angles)) / 2 * (len(measured) - 1)).round().astype(int)
-    times = [measured[i] for i in np.unique(chosen)]  # of few times, some are chosen twice
+    times = [measured[i] for i in np.unique(chosen)]  # if there are few times, some may be chosen twice
     gathered = {t: copy.deepcopy(sums) for t in times}
     means = {t: torch.zeros(model.channels, size, size, dtype=torch.float64) for t in measured}
     done = 0
 
     def runs(first: int, count: int) -> Iterator[tuple[int, Tensor, dict[str, Tensor]]]:
-        """(t, x̂_0, taps) of each step of a few runs at once."""
+        """Yield (t, x̂_0, taps) for each step of `count` runs, in batches."""
         nonlocal done
         for start in range(first, first + count, BATCH):
             batch = range(start, min(start + BATCH, first + count))
@@ -230,37 +233,37 @@ def fit_readers(
 
 
 def _way(model: Model) -> dict[str, Any]:
-    """The runs that are looked at: those that a student is for."""
+    """Return the steps and the sampler of the runs, as arguments of `trajectory`; a student has its own."""
     return {} if model.student else {"steps": min(STEPS, model.schedule.T), "sampler": "ddim"}
 
 
 def _side(side: int, most: int) -> int:
-    """A number of places a side, halved until it is at most that."""
+    """Return a side, halved until it is at most `most`."""
     while side > most:
         side //= 2
     return side
 
 
 def _pooled(found: Tensor, size: int) -> Tensor:
-    """Means of (N, C, H, H) over squares, so that at most `size` places a side are left."""
+    """Return means of (N, C, H, H) over squares, so that the result has at most size × size places."""
     side = _side(found.shape[-1], size)
     return found if side == found.shape[-1] else F.avg_pool2d(found, found.shape[-1] // side)
 
 
 class _Sums:
-    """The sums for least squares of one block at one time: products of its numbers and of x̂_0, summed over runs."""
+    """Sums over all runs for the least-squares fit of one block at one time: products of its numbers and of x̂_0."""
 
     def __init__(self, shape: tuple[int, int, int], channels: int, size: int):
         self.side, self.n = _side(shape[-1], size), 0
         self.s = size // self.side
         c, pixels, places = shape[0], channels * self.s**2, self.side**2
         self.rank = min(RANK, c, pixels)
-        self.bytes = 2 * (self.rank * (c + pixels + places))  # of a reader
+        self.bytes = 2 * (self.rank * (c + pixels + places))  # size of a reader in float16
         self.a, self.x0 = (torch.zeros(places, n, dtype=torch.float64) for n in (c, pixels))
         self.aa, self.ax0 = (torch.zeros(c, n, dtype=torch.float64) for n in (c, pixels))
 
     def add(self, found: Tensor, x0: Tensor) -> None:
-        """Add runs: what the block gave, (N, C, h, h), and x̂_0, (N, channels, S, S)."""
+        """Add N runs. found: the block's output, (N, C, h, h); x0: x̂_0, (N, channels, S, S)."""
         a = _pooled(found.cpu().float(), self.side).flatten(2).transpose(1, 2).double()  # (N, places, C)
         pixels = F.pixel_unshuffle(x0, self.s).flatten(2).transpose(1, 2).double()  # (N, places, P)
         self.n += len(a)
@@ -270,46 +273,54 @@ class _Sums:
         self.ax0 += a.flatten(0, 1).T @ pixels.flatten(0, 1)
 
     def reader(self) -> tuple[Tensor, Tensor, Tensor]:
-        """features, offset and patches: see BlockReaders."""
+        """Return the fitted features, offset and patches for one time: see `BlockReaders`."""
         a, x0 = self.a / self.n, self.x0 / self.n
         aa, ax0 = self.aa - self.n * a.T @ a, self.ax0 - self.n * a.T @ x0
         ridge = RIDGE * aa.trace() / len(aa) * torch.eye(len(aa), dtype=torch.float64)
         weights = torch.linalg.solve(aa + ridge, ax0)  # (C, P)
-        patches = torch.linalg.eigh(weights.T @ aa @ weights)[1][:, -self.rank :]  # where most of what is read lies
+        # Reduced rank: keep the directions in which the predictions vary most.
+        patches = torch.linalg.eigh(weights.T @ aa @ weights)[1][:, -self.rank :]
         features = (weights @ patches).T
         return features, -(features @ a.T).unflatten(1, (self.side, self.side)), patches
 
     def moments(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean (C,) and covariance (C, C) over runs and places, and the covariance (C,) with the lightness of x̂_0."""
+        """Return the mean (C,) and covariance (C, C) of the block's numbers, and their covariance (C,) with lightness.
+
+        They are over all runs and places. Lightness is the mean of the numbers of x̂_0 at a place.
+        """
         count, mean = self.n * len(self.a), self.a.mean(0) / self.n
         light = self.ax0.mean(1) / count - mean * self.x0.mean() / self.n
         return mean, self.aa / count - torch.outer(mean, mean), light
 
 
 def _count(sums: dict[str, _Sums], most: int) -> int:
-    """How many times can have readers, out of so many."""
+    """Return the number of times that get readers, at most `most`, so that the file stays small."""
     first = next(iter(sums.values()))
     each = sum(one.bytes for one in sums.values()) + 2 * first.x0.numel()
     return min(most, max(FEWEST_TIMES, min(TIMES, BYTES // each)))
 
 
 def _fitted(sums: list[_Sums]) -> BlockReaders:
-    """A block's readers and colours, of its sums at each time."""
+    """Return a block's readers and colours from its sums at each time."""
     readers = zip(*(one.reader() for one in sums), strict=True)
     features, offset, patches = (torch.stack(parts).half() for parts in readers)
     means, covariances, lights = (torch.stack(parts) for parts in zip(*(one.moments() for one in sums), strict=True))
     variances = covariances.diagonal(dim1=1, dim2=2).mean(1).clamp(min=1e-12)
     basis = torch.linalg.eigh((covariances / variances[:, None, None]).mean(0))[1][:, -3:].flip(1).T
     signs = basis.gather(1, basis.abs().argmax(1, keepdim=True)).sign()
-    signs[0] = (basis[0] @ (lights / variances.sqrt()[:, None]).mean(0)).sign() or 1  # light where the picture is light
-    basis = F.pad(basis * signs, (0, 0, 0, 3 - len(basis)))  # a block may have fewer than three channels
+    # The sign of the first direction makes it light where the picture is light.
+    signs[0] = (basis[0] @ (lights / variances.sqrt()[:, None]).mean(0)).sign() or 1
+    basis = F.pad(basis * signs, (0, 0, 0, 3 - len(basis)))  # rows of zeros if a block has fewer than three channels
     spread = torch.einsum("kc,tcd,kd->tk", basis, covariances, basis).clamp(min=1e-12).sqrt()
     colours = basis.half(), (means @ basis.T).half(), spread.half().clamp(min=1e-4)
     return BlockReaders(features, offset, patches, *colours)
 
 
 def _place(times: Sequence[int], t: float) -> tuple[int, float]:
-    """Return (j, u): t = (1 − u) times[j] + u times[j + 1]. A t beyond the first or last time counts as that time."""
+    """Return (j, u) with t = (1 − u) times[j] + u times[j + 1].
+
+    A t beyond the first or last time counts as that time.
+    """
     if len(times) == 1:
         return 0, 0.0
     j = max(0, min(int(np.searchsorted(times, t, side="right")) - 1, len(times) - 2))
@@ -317,7 +328,7 @@ def _place(times: Sequence[int], t: float) -> tuple[int, float]:
 
 
 def _srgb(lab: Tensor) -> np.ndarray:
-    """CIELAB (…, 3) of the white D65 as sRGB (IEC 61966-2-1), uint8."""
+    """Return CIELAB colours (…, 3) with the white point D65 as sRGB (IEC 61966-2-1), uint8."""
     fy = (lab[..., 0] + 16) / 116
     f = torch.stack([fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200], -1)
     xyz = torch.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * torch.tensor(_D65)

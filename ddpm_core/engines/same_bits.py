@@ -1,8 +1,9 @@
-"""On a CPU, a network computes several images with the bits that each image has alone.
+"""Make a network on a CPU compute the same bits for an image in a batch as for the image alone.
 
-What a batch changes in an image, by some 10⁻⁶, is the choice of kernels, and how torch shares work out among threads.
-So three layers are replaced by others, which compute every image in the same way. Each function is tried, once for
-each shape: where a batch changes its bits on this machine, each image is computed alone.
+Normally a batch changes an image by about 10⁻⁶, because torch chooses kernels and divides work among threads by the
+size of the batch. So three kinds of layers are replaced by others that compute every image in the same way. All other
+functions are tried once for each shape. If a batch changes the bits of a function on this machine, each image is
+computed alone.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function_unary
 
-_LARGE = 256  # pixels of an image
-_VECTORS = 64  # at most
+_LARGE = 256  # the least pixels of an image for which `_large_norm` is used
+_VECTORS = 64  # the most rows of a matrix for which `_vectors` is used
 
 
 def _seen_by_modes(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Let `SameBits` see the function as one of torch's own."""
+    """Return the function in a form that `SameBits` intercepts, as it does torch's own functions."""
 
     @wraps(function)
     def seen(x: Tensor, *args: Any) -> Tensor:
@@ -32,9 +33,10 @@ def _seen_by_modes(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 @_seen_by_modes
 def _vectors(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """F.linear of one vector for each image. MKL multiplies one row, or a few, by other kernels than many.
+    """Return F.linear of a vector for each image, each computed alone.
 
-    Images of one time and class have one vector, and it is multiplied once.
+    MKL would use other kernels for a few rows than for many. If all vectors are equal, as for images with the same time
+    and class, only one is computed.
     """
     bits = x.view(torch.int32)
     if bits.eq(bits[:1]).all():
@@ -44,9 +46,10 @@ def _vectors(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 @_seen_by_modes
 def _large_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    """F.group_norm for large images with channels innermost, for which torch takes up to eight times as long.
+    """Return F.group_norm for large images in channels-last layout, for which torch takes up to eight times as long.
 
-    It also shares the sums of more than 1023 pixels out among threads. The variance is E[x²] − E[x]², as torch's.
+    Torch would also divide sums of more than 1023 pixels among threads, which changes bits. As in torch, the variance
+    is E[x²] − E[x]².
     """
     n, channels, height, width = x.shape
     rows = x.permute(0, 2, 3, 1).view(n, height * width, channels)
@@ -58,17 +61,20 @@ def _large_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float
     return normed.view(n, height, width, channels).permute(0, 3, 1, 2)
 
 
-def _plain(x: Tensor) -> bool:
-    """Whether gradients, another engine, device or precision read a layer: they take torch's own functions."""
+def _needs_torch(x: Tensor) -> bool:
+    """Return whether a layer should use torch's own functions: for gradients, tracing, other devices and precisions."""
     other = x.dtype != torch.float32 or x.device.type != "cpu" or torch.is_autocast_enabled("cpu")
     return other or torch.is_grad_enabled() or torch.jit.is_tracing() or torch.compiler.is_compiling()
 
 
 class _Convolution(nn.Conv2d):
-    """A convolution by oneDNN, whose sums have one order for any batch. F.conv2d takes MKL for one small image."""
+    """A convolution by oneDNN, which adds in the same order for any batch.
+
+    F.conv2d uses MKL for a single small image.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
-        if _plain(input) or isinstance(self.padding, str):
+        if _needs_torch(input) or isinstance(self.padding, str):
             return super().forward(input)
         padding = self.padding
         if self.padding_mode != "zeros":
@@ -78,15 +84,19 @@ class _Convolution(nn.Conv2d):
 
 
 class _Linear(nn.Linear):
+    """A linear layer that computes a vector for each image by `_vectors`."""
+
     def forward(self, input: Tensor) -> Tensor:
-        if _plain(input) or input.ndim != 2 or not 1 < len(input) <= _VECTORS:
+        if _needs_torch(input) or input.ndim != 2 or not 1 < len(input) <= _VECTORS:
             return super().forward(input)
         return _vectors(input, self.weight, self.bias)
 
 
 class _GroupNorm(nn.GroupNorm):
+    """A group normalisation that computes large images by `_large_norm`."""
+
     def forward(self, input: Tensor) -> Tensor:
-        if _plain(input) or not self.affine:
+        if _needs_torch(input) or not self.affine:
             return super().forward(input)
         channels_last = input.ndim == 4 and input.is_contiguous(memory_format=torch.channels_last)
         large = channels_last and input.shape[2] * input.shape[3] >= _LARGE
@@ -95,7 +105,7 @@ class _GroupNorm(nn.GroupNorm):
 
 
 def prepare(network: nn.Module) -> None:
-    """Let the layers of a network on a CPU and in float32 compute an image alone as in a batch."""
+    """Replace layers of a float32 network on a CPU, in place, by those that do not depend on the batch."""
     forms = {nn.Linear: _Linear, nn.GroupNorm: _GroupNorm}
     if torch.backends.mkldnn.is_available():
         forms[nn.Conv2d] = _Convolution
@@ -103,10 +113,11 @@ def prepare(network: nn.Module) -> None:
         layer.__class__ = forms.get(type(layer), type(layer))
 
 
-# What may compute an image otherwise in a batch, and how many of its first arguments have a row for each image.
-# Products: the kernels of a convolution, and of a matrix of one row, are chosen by the batch. Norms of large images:
-# their sums are shared out among threads. Functions: the ends of what each thread has are computed without vectors,
-# whose last bits are others. Sums, products and quotients of two numbers are exact.
+# The functions whose results for an image may depend on its batch, and how many of their first arguments have a row for
+# each image. For convolutions and matrix products, torch chooses kernels by the size of the batch. For norms of large
+# images, it divides sums among threads. For functions of each number, it computes the last few numbers of each thread
+# without vector instructions, which gives other last bits. Sums, products and quotients of two numbers always have the
+# same bits, so they are not listed.
 _OF_EACH_NUMBER: tuple[Callable[..., Tensor], ...] = (F.silu, F.gelu, F.mish, torch.sin, torch.cos, torch.log)
 _NORMS = (F.group_norm, torch.group_norm, F.layer_norm)
 BY_BATCH: dict[Callable[..., Tensor], int] = {
@@ -118,11 +129,12 @@ BY_BATCH: dict[Callable[..., Tensor], int] = {
 
 
 class SameBits(TorchFunctionMode):
-    """While it is entered, n images have, to the bit, what a network computes for each of them alone.
+    """A context in which a network computes n images with the same bits as each image alone.
 
-    Only what a batch would change is computed for each image. In float32 that is tried, once for each shape.
+    A function is computed for each image alone only if a batch would change its bits. In float32, this is tried once
+    for each shape.
 
-    alone: whether something was.
+    alone: whether any function was computed for each image alone.
     """
 
     def __init__(self, n: int):
@@ -132,10 +144,12 @@ class SameBits(TorchFunctionMode):
         batched, n, others = BY_BATCH.get(func, 0), self._n, kwargs or {}
         if not batched or not args[0].ndim or len(args[0]) % n:
             return func(*args, **others)
-        # bf16 rounds away what would show that bits differ. A tensor with a name is a weight or may be of each image.
+        # Only float32 is tried: in bf16, a trial with random numbers may not show a difference. A tensor that is a
+        # keyword argument isn't tried either, because it may be a weight or have a row for each image.
         named = func not in _NORMS and any(isinstance(value, Tensor) for value in others.values())
         if args[0].dtype == torch.float32 and not named:
-            call = func, n, torch.get_num_threads(), *map(_lie, args), *((key, _lie(others[key])) for key in others)
+            named_shapes = ((key, _shape_and_stride(others[key])) for key in others)
+            call = func, n, torch.get_num_threads(), *map(_shape_and_stride, args), *named_shapes
             if call not in _SAME_BITS:
                 _SAME_BITS[call] = _has_same_bits(func, n, batched, args, others)
             if _SAME_BITS[call]:
@@ -144,33 +158,36 @@ class SameBits(TorchFunctionMode):
         return _each_alone(func, n, args[:batched], args[batched:], others)
 
 
-_SAME_BITS: dict[Any, bool] = {}  # by the function, n, threads and how its arguments lie in memory
+_SAME_BITS: dict[Any, bool] = {}  # results of trials, by function, n, number of threads, shapes and strides
 
 
-def _lie(value: Any) -> Any:
+def _shape_and_stride(value: Any) -> Any:
+    """Return shape and stride of a tensor; other values unchanged."""
     return (value.shape, value.stride()) if isinstance(value, Tensor) else value
 
 
 def _each_alone(func: Any, n: int, given: Sequence[Tensor], rest: tuple, kwargs: dict) -> Tensor:
+    """Call the function for each of n images, and join the results. given: arguments with a row for each image."""
     parts = zip(*(each.split(len(each) // n) for each in given), strict=True)
     return torch.cat([func(*part, *rest, **kwargs) for part in parts])
 
 
 def _has_same_bits(func: Any, n: int, batched: int, args: tuple, kwargs: dict) -> bool:
-    """Whether n images have the same bits together and alone.
+    """Return whether a function gives n images the same bits together and alone.
 
-    Random numbers tell: kernels that differ add in another order, and the last bits of thousands of sums differ.
+    It is tried with random numbers. Different kernels add in different orders, so among thousands of sums some last
+    bits differ.
     """
     generator = torch.Generator().manual_seed(0)
-    telling = _telling(func, *kwargs.items()) if func in _OF_EACH_NUMBER else None
+    sensitive = _sensitive_numbers(func, *kwargs.items()) if func in _OF_EACH_NUMBER else None
 
     def drawn(like: Any) -> Any:
         if not isinstance(like, Tensor):
             return like
         numbers = torch.randn(like.shape, generator=generator, dtype=like.dtype)
-        if telling is not None:
-            numbers = telling[torch.randint(len(telling), like.shape, generator=generator)]
-        return torch.empty_like(like).copy_(numbers)  # as it lies in memory
+        if sensitive is not None:
+            numbers = sensitive[torch.randint(len(sensitive), like.shape, generator=generator)]
+        return torch.empty_like(like).copy_(numbers)  # with the strides of `like`
 
     numbers = [drawn(each) for each in args]
     together = func(*(each.clone() for each in numbers[:batched]), *numbers[batched:], **kwargs)
@@ -178,8 +195,8 @@ def _has_same_bits(func: Any, n: int, batched: int, args: tuple, kwargs: dict) -
 
 
 @lru_cache
-def _telling(func: Any, *options: tuple[str, Any]) -> Tensor | None:
-    """Numbers for which a function has other bits with vectors than without; None where it has the same for all."""
+def _sensitive_numbers(func: Any, *options: tuple[str, Any]) -> Tensor | None:
+    """Return numbers for which a function gives other bits with vector instructions than without, else None."""
     numbers = torch.randn(2048, generator=torch.Generator().manual_seed(0), dtype=torch.float32).abs()
     alone = torch.cat([func(number, **dict(options)) for number in numbers.clone().split(1)])
     found = numbers[func(numbers.clone(), **dict(options)) != alone]

@@ -33,18 +33,18 @@ from ddpm_core.engines.networks.times import known_times
 from ddpm_core.names import Arithmetic
 from ddpm_core.process import to_device
 
-# torch chooses convolution kernels by batch size, and their sums differ in the last bits; so that an image is the same
-# in any batch, see `same_bits` for a CPU. A GPU computes many small images in the time of one: there a batch is
-# evaluated in chunks of these sizes, the last one padded.
+# Torch chooses convolution kernels by the size of the batch, and the last bits of their sums differ. Still, an image
+# must be the same in any batch. `same_bits` ensures this on a CPU. On a GPU, a batch is evaluated in chunks of these
+# sizes, the last one padded, because a GPU computes many small images in the time of one.
 _CHUNKS = (256, 64, 8, 1)
-_CPU_CHUNK = 64  # images that a CPU evaluates together, at most
-_CPU_PIXELS = 16 * 64 * 64  # pixels that these images have together, at most
-_TRIED = (0, 10, 100, 999)  # values of t_index with which a new network is tried
-_PIXELS = 256 * 32 * 32 * 2  # a chunk has at most so many
+_PIXELS = 256 * 32 * 32 * 2  # the most pixels of a chunk on a GPU
+_CPU_CHUNK = 64  # the most images of a chunk on a CPU
+_CPU_PIXELS = 16 * 64 * 64  # the most pixels of a chunk on a CPU
+_TRIED = (0, 10, 100, 999)  # values of t_index with which `stays_finite` tries a network
 
 
 class _InputConv(nn.Module):
-    """A network's first convolution in half precision, applied to a float32 image; its parameters keep their names."""
+    """The first convolution of a network in half precision. It takes a float32 image and uses all of its digits."""
 
     def __init__(self, conv: nn.Conv2d):
         super().__init__()
@@ -57,26 +57,33 @@ class _InputConv(nn.Module):
 
 
 def _round_skip(block: nn.Module, arguments: tuple, keywords: dict) -> tuple[tuple, dict]:
-    """The first Skip block of a network reads the float32 image too: cast it to the dtype of the block's weights."""
+    """Cast the float32 image, which the first Skip block also takes, to the dtype of its weights.
+
+    A forward pre-hook.
+    """
     skip = keywords["skip_sample"].to(keywords["hidden_states"].dtype)
     return arguments, {**keywords, "skip_sample": skip}
 
 
 def _round_time(module: nn.Module, arguments: tuple) -> tuple:
-    """Convert the embedded time to the dtype of the module, as networks with prompts embed it in float32."""
+    """Cast the embedded time, which some networks compute in float32, to the dtype of the module.
+
+    A forward pre-hook.
+    """
     embedded, *rest = arguments
     return embedded.to(next(module.parameters()).dtype), *rest
 
 
 def _padded(part: Tensor, size: int) -> Tensor:
-    """A tensor with its last row repeated until it has `size` rows."""
+    """Return a tensor with its last row repeated until it has `size` rows."""
     return torch.cat([part, part[-1:].expand(size - len(part), *part.shape[1:])])
 
 
 def chunks(n: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
-    """(images, size) of the chunks of n images, the largest first. sizes: descending, 1 the last.
+    """Divide n images into chunks. Return (number of images, size) of each chunk, the largest first.
 
-    A chunk that is not full is padded: it is at least half full.
+    A chunk may have fewer images than its size, but at least half as many; then it is padded. sizes: descending, the
+    last one is 1.
     """
     taken = []
     for size in sizes:
@@ -97,9 +104,9 @@ def _in_chunks(
     labels: Tensor | None,
     together: int = 1,
 ) -> Tensor:
-    """evaluate(x, t_index, labels) in chunks of fixed sizes; its results with the dtype and on the device of x.
+    """Return evaluate(x, t_index, labels), called for chunks, with the dtype and on the device of x.
 
-    together: how many images at most `evaluate` may be given on a CPU.
+    together: the most images of a chunk on a CPU.
     """
     inputs = [to_device(x, device, torch.float32), to_device(single(t_index), device)]
     if labels is not None:
@@ -116,7 +123,7 @@ def _in_chunks(
 
 
 def _in_one(evaluate: Callable[..., Tensor], size: int, x: Tensor, *conditions: Tensor) -> Tensor:
-    """evaluate(x, *conditions) for a chunk, padded to its size."""
+    """Return evaluate(x, *conditions) for one chunk, which is padded to its size for the call."""
     n = len(x)
     if n < size:
         conditions = tuple(_padded(part, size) for part in conditions)
@@ -125,12 +132,15 @@ def _in_one(evaluate: Callable[..., Tensor], size: int, x: Tensor, *conditions: 
 
 
 def layout(device: torch.device) -> torch.memory_format:
-    """Channels innermost, but for Apple's GPUs, some of whose kernels get that wrong (pytorch#174345, #180984)."""
+    """Return the memory layout for a device: channels last, except for Apple's GPUs.
+
+    Some of their kernels give wrong results for channels last (pytorch#174345, #180984).
+    """
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 class _KnownDtype(UNet2DModel):
-    """A U-Net of diffusers without the walk through all layers, twice in an evaluation, to find its dtype."""
+    """A U-Net of diffusers that finds its dtype at once. The original searches all layers, twice in each evaluation."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -141,9 +151,10 @@ _KnownDtype.__name__ = UNet2DModel.__name__  # a saved config.json names this cl
 
 
 class _PlainAttention(Attention):
-    """An attention layer of diffusers without the look at its processor's signature in every evaluation.
+    """An attention layer of diffusers that passes all keywords to its processor.
 
-    That look drops keywords that the processor does not name. diffusers' processors ignore these.
+    The original inspects the processor's signature in each evaluation, to drop keywords that the processor does not
+    name. diffusers' processors ignore such keywords.
     """
 
     def forward(
@@ -156,15 +167,16 @@ class _PlainAttention(Attention):
         return self.processor(self, hidden_states, encoder_hidden_states, attention_mask, **others)
 
 
-# Both take much of the time of a small network, in Python.
+# What these classes leave out is Python code that takes much of the time of a small network.
 _QUICKER: dict[type, type] = {UNet2DModel: _KnownDtype, Attention: _PlainAttention}
 
 
 class ExactNetwork:
-    """Evaluates a network in PyTorch and float32, whatever the engine is: with gradients with respect to x.
+    """Evaluates a network in PyTorch and float32 with gradients with respect to x, whatever the engine is.
 
-    unet: the engine's, which may hold rounded weights. exact: reads the network with the weights of its file; what it
-    returns is kept. compiled: whether the engine has compiled the weights and shares some of their memory.
+    unet: the engine's network, whose weights may be rounded. exact: a function that reads the network with the exact
+    weights of its file; it is called at most once. compiled: whether the engine has compiled the weights, and shares
+    some of their memory.
     """
 
     moves_inputs = True
@@ -184,30 +196,32 @@ class ExactNetwork:
         return _in_chunks(partial(_output, self.module()), self._device, x, *condition)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
-        """Return the maps of `CrossAttention`, (N, L, H, W), with the dtype and on the device of x."""
+        """Return the attention of each place to each token, (N, L, H, W), with the dtype and on the device of x."""
         with self._lock:
             if self._attention is None:
                 self._attention = CrossAttention(self.module())
         return _in_chunks(self._attention, self._device, x, *self._inputs.checked(x, t_index, states))
 
     def module(self) -> Any:
-        """Return the network in float32, in evaluation mode. Raises ValueError where there are no exact weights."""
+        """Return the network in float32, in evaluation mode. Raise ValueError if there are no exact weights."""
         with self._lock:
             if self._found is None:
                 self._found = self._float32()
             return self._found
 
     def trainable(self) -> Any:
-        """Return `module()` for who may change its weights.
+        """Return the network of `module()` for a caller who may change its weights.
 
-        Where they are compiled, it is a copy: else some layers would have the new weights, and others the old ones.
+        If the engine has compiled the weights, this is a copy. Otherwise, after a change, some compiled layers would
+        have the new weights, and others the old ones.
         """
         with self._lock:
             if self.module() is self._unet and self._compiled:
                 self._found = copy.deepcopy(self._unet)
             return self._found
 
-    def __getstate__(self) -> dict[str, Any]:  # a copy has a lock of its own, and finds the attention again
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or pickle contains. It makes a new lock, and computes the attention again."""
         return vars(self) | {"_lock": None, "_attention": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -215,16 +229,17 @@ class ExactNetwork:
 
     @property
     def kept(self) -> Network:
-        """The network whose weights are the model's, also when they are trained: see `blocks.module`."""
+        """The network that has the model's weights, including changes by training: see `blocks.module`."""
         return self._unet if self._found is None else self._found
 
     @property
     def memory(self) -> int:
-        """Bytes that it takes besides the engine's network."""
+        """The bytes of the exact weights, if they are stored in addition to the engine's network."""
         return 0 if self._found is None or self._found is self._unet else weight_bytes(self._found)
 
-    @torch.inference_mode(False)  # else no gradients, for ever
+    @torch.inference_mode(False)  # weights that are made in inference mode never allow gradients
     def _float32(self) -> Network:
+        """Return the network with exact float32 weights. Raise ValueError if there are none, or if they don't agree."""
         rounded = dict(self._unet.named_parameters())
         if all(weight.dtype == torch.float32 for weight in rounded.values()):
             return self._unet
@@ -243,16 +258,19 @@ class ExactNetwork:
 
 
 def _output(unet: Network, x: Tensor, t_index: Tensor, *labels: Tensor) -> Tensor:
-    """What words say is of a float dtype, and must have the network's."""
+    """Return the network's output.
+
+    The states of prompts, a floating-point condition, are cast to the network's dtype.
+    """
     if labels and labels[0].is_floating_point():
         labels = (labels[0].to(next(unet.parameters()).dtype),)
     return unet(x, t_index, *labels, return_dict=False)[0]
 
 
 class TorchNetwork:
-    """A network as `network(x, t_index, labels) -> tensor like x`, evaluated in chunks.
+    """A network as network(x, t_index, labels) → tensor like x, evaluated by PyTorch in chunks.
 
-    batched: on a CPU let what is computed for an image depend, in its last bits, on the others in its batch.
+    batched: whether, on a CPU, the last bits of an image may depend on the other images of its batch, which is faster.
     """
 
     name = "torch"
@@ -270,9 +288,9 @@ class TorchNetwork:
         if precision == "fp32":
             forbid_tf32()
         self.each_alone = device.type == "cpu" and not batched
-        # nn.Module's own `to`: that of diffusers warns that norms should stay in float32.
+        # The method `to` of diffusers would warn that norms should stay in float32.
         moved: Any = nn.Module.to
-        # Fourier features are angles of hundreds of radians, so their frequencies stay exact.
+        # The embedding of the time stays in float32, because angles of hundreds of radians need exact frequencies.
         time_proj = copy.deepcopy(getattr(unet, "time_proj", None))
         moved(unet, device, DTYPES[precision], memory_format=layout(device))
         if time_proj is not None:
@@ -280,7 +298,8 @@ class TorchNetwork:
         self.unet = unet.eval().requires_grad_(False)
         self.device = device
         self._inputs = Inputs(unet)
-        self._same_together: set[Any] = set()  # how inputs lie of which no function is computed alone
+        # Shapes and strides of inputs for which every function gives the same bits in a batch as for each image alone.
+        self._same_together: set[Any] = set()
         self.with_gradients = ExactNetwork(unet, device, exact)
         self.description = f"{self.name} · {device.type} · {precision}" + (" · batched" if batched else "")
         first: Any = unet.get_submodule(first_convolution(unet))
@@ -294,7 +313,7 @@ class TorchNetwork:
         self._prepare()
 
     def _prepare(self) -> None:
-        """Prepare the engine, once, when the network is ready for evaluation."""
+        """Prepare the engine. The constructor calls this last."""
         for part in self.unet.modules():
             part.__class__ = _QUICKER.get(type(part), type(part))
         if self.device.type == "cpu" and next(self.unet.parameters()).dtype == torch.float32:
@@ -302,40 +321,42 @@ class TorchNetwork:
 
     @property
     def memory(self) -> int:
-        """Bytes that the network takes: its weights."""
+        """The bytes of the network's weights."""
         return weight_bytes(self.unet) + self.with_gradients.memory
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
-        """x: (N, C, H, W) of any float dtype, which the output has too; t_index = t − 1 and labels: int64 (N,)."""
+        """Return the output for x (N, C, H, W), with its dtype and on its device: see `EngineNetwork`."""
         condition = self._inputs.checked(x, t_index, labels)
         return _in_chunks(self._forward, self.device, x, *condition, self.together)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
-        """Return how much each place looks at each token of the prompt, (N, L, H, W): see `EngineNetwork`."""
+        """Return the attention of each place to each token of the prompt, (N, L, H, W): see `EngineNetwork`."""
         return self.with_gradients.attention(x, t_index, states)
 
-    @torch.inference_mode()  # quicker than no_grad; `_in_chunks` copies the output, and the copy may have gradients
+    @torch.inference_mode()  # faster than no_grad; `_in_chunks` copies the output, and the copy may have gradients
     def _forward(self, *inputs: Tensor) -> Tensor:
-        lie = torch.get_num_threads(), *((part.shape, part.stride(), part.dtype) for part in inputs)
-        if len(inputs[0]) == 1 or not self.each_alone or lie in self._same_together:
+        """Evaluate one chunk. On a CPU, each image gets the bits that it has alone, unless `batched` is on."""
+        key = torch.get_num_threads(), *((part.shape, part.stride(), part.dtype) for part in inputs)
+        if len(inputs[0]) == 1 or not self.each_alone or key in self._same_together:
             return _output(self.unet, *inputs)
         with same_bits.SameBits(len(inputs[0])) as mode:
             output = _output(self.unet, *inputs)
-        if not mode.alone:  # a mode costs time
-            self._same_together.add(lie)
+        if not mode.alone:  # leave out `SameBits` from now on, because it takes time
+            self._same_together.add(key)
         return output
 
 
-# torch before 2.13 keeps CUDA graphs in the thread that made the first of them (pytorch#123177): one thread evaluates
-# compiled networks, all of them, for all callers, and records each shape once.
+# Before torch 2.13, CUDA graphs belong to the thread that made the first of them (pytorch#123177). So a single thread
+# evaluates all compiled networks for all callers, and records each shape once.
 _COMPILED = ThreadPoolExecutor(1, "ddpm-compiled")
 
 
 def stays_finite(unet: Network, device: torch.device) -> bool:
-    """Whether a network gives finite numbers in fp16, whose largest is 65,504. It stays as it is.
+    """Return whether a network gives finite numbers in fp16, whose largest number is 65,504. It is not changed.
 
-    It is tried at several t, with inputs of twice the deviation that x_t has; not where a network's inputs are others.
+    A copy is tried at several t, with inputs that have twice the standard deviation of x_t. If the network takes other
+    times than t − 1, it is not tried, and the result is False.
     """
     if told_numbers(unet):
         return False
@@ -347,42 +368,48 @@ def stays_finite(unet: Network, device: torch.device) -> bool:
 
 
 class CompiledNetwork(CompiledHere, TorchNetwork):
-    """TorchNetwork through torch.compile, compiled for one chunk of the network's own size; on CUDA as a CUDA graph."""
+    """A network compiled by torch.compile, on CUDA as a CUDA graph. The constructor compiles it for one image."""
 
     name = "torch.compile"
     together = 1
 
     def _prepare(self) -> None:
         mode = "reduce-overhead" if self.device.type == "cuda" else None
-        # torch compiles a function for eight shapes at most, those of all networks that share its code: this is a copy.
+        # Torch compiles a function for at most eight shapes, counted over all networks that share its code. So each
+        # network gets a copy of the function.
         own = FunctionType(_output.__code__.replace(), _output.__globals__)
         self._compiled = torch.compile(MethodType(own, self.unet), mode=mode, dynamic=False)
         self(*example_inputs(self.unet))
 
     def _forward(self, *inputs: Tensor) -> Tensor:
+        """Evaluate one chunk on the thread of the compiled networks."""
         return _COMPILED.submit(self._replay, *inputs).result()
 
-    @torch.no_grad()  # that of the caller holds for the caller's thread only
+    @torch.no_grad()  # the caller's no_grad holds only in the caller's thread
     def _replay(self, *inputs: Tensor) -> Tensor:
-        # The next replay of a CUDA graph overwrites its output: hand out a copy.
+        """Return a copy of the compiled function's output, because the next replay of a CUDA graph overwrites it."""
         return self._compiled(*inputs).clone()
 
 
-_RECORDING = threading.Lock()  # a process records one CUDA graph at a time, on one stream
+_RECORDING = threading.Lock()  # a process can record only one CUDA graph at a time
 
 
 class GraphNetwork(CompiledHere, TorchNetwork):
-    """TorchNetwork recorded once for each shape of a chunk, as a CUDA graph that is replayed: one launch a step."""
+    """A network recorded as a CUDA graph, once for each shape of a chunk.
+
+    Each evaluation then needs a single launch.
+    """
 
     name = "CUDA graph"
 
     def _prepare(self) -> None:
         self._recorded: dict[Any, tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor]] = {}
-        self._lock = threading.Lock()  # a graph has one place for its inputs and one for its output
+        self._lock = threading.Lock()  # a graph always reads its inputs and writes its output at the same addresses
         self(*example_inputs(self.unet))
 
-    @torch.inference_mode()  # in which the output is recorded
+    @torch.inference_mode()  # the graph is recorded in this mode, too
     def _forward(self, *inputs: Tensor) -> Tensor:
+        """Evaluate one chunk by the graph for its shape. Record the graph first if there is none."""
         shapes = tuple((part.shape, part.dtype) for part in inputs)
         with self._lock, torch.cuda.device(self.device):  # only kernels on the current device are recorded
             if shapes not in self._recorded:
@@ -394,14 +421,16 @@ class GraphNetwork(CompiledHere, TorchNetwork):
             return output.clone()
 
     def _record(self, inputs: Sequence[Tensor]) -> tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor]:
+        """Record an evaluation. Return the graph, the tensors that it reads, and the tensor that it writes."""
         places = [part.clone() for part in inputs]
         aside = torch.cuda.Stream(self.device)
         aside.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.stream(aside):  # kernels are chosen, and libraries opened, before anything is recorded
+        with torch.cuda.stream(aside):  # two evaluations before the recording choose kernels and load libraries
             for _ in range(2):
                 super()._forward(*places)
         torch.cuda.current_stream(self.device).wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        with _RECORDING, torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads compute meanwhile
+        # "thread_local" lets other threads compute during the recording.
+        with _RECORDING, torch.cuda.graph(graph, capture_error_mode="thread_local"):
             output = super()._forward(*places)
         return graph, places, output

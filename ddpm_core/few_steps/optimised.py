@@ -1,12 +1,12 @@
-"""Optimised time steps: where few steps of a deterministic sampler serve a model best, found once for its weights.
+"""Optimised time steps: the best times for few steps of a deterministic sampler, found by a search for given weights.
 
-A fine teacher draws a few images. Dynamic programming (step_search) proposes times for each sampler and step count.
-The proposals, and the named spacings that are good with few steps, are tried on the same images; and the best is
-refined: each time in turn is moved a third of the way to its neighbours, and stays where x_0 comes nearer to the
-teacher's.
+A teacher, which is a chain of many steps, draws a few images. Dynamic programming (step_search) proposes times for each
+sampler and number of steps. The proposals, and the named spacings that are good with few steps, are tried on the same
+images, and the best one is refined: each time is moved a third of the way to its neighbours, and the move is kept if
+x_0 comes nearer to the teacher's.
 
-Distances are those of sharpened pictures, see `sharpen`: by plain ones, a chain that leaves out the details of a
-photograph wins.
+Distances are those of sharpened pictures (`sharpen`). Otherwise, a chain that leaves out the details of a photograph
+would win.
 """
 
 from __future__ import annotations
@@ -27,25 +27,33 @@ from ddpm_core.samplers import NAMED
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import timestep_pairs
 
-STEPS = (4, 5, 6, 8, 10, 15, 20)
-SEEDS = range(16)
-POINTS = 60  # times of the teacher, whose own error is far below that of 20 steps
-REFINED = 10  # steps of the longest chain that is refined: the work grows with their square, and the gain falls
-GROWTHS = (1.0, 1.15**2)  # for step_search.best_chains; the paper's is 1.15 for distances, here they are squared
-TRIED: tuple[Spacing, ...] = ("quadratic", "trailing")
-REACH = 1 / 3
-CURVE = 1.3  # the teacher's times lie closer together at small t: t ~ k^1.3
-BATCH = 32  # images evaluated at once
-MOST_DETAIL = 2
-MEMORY = 2**28  # bytes that the teacher's states of a batch may take
+STEPS = (4, 5, 6, 8, 10, 15, 20)  # default numbers of steps
+SEEDS = range(16)  # default seeds
+POINTS = 60  # default number of the teacher's steps; its error is far below that of 20 steps
+# The most steps of a chain that is refined. The work grows with the square of this number, and the gain falls.
+REFINED = 10
+# The factors `growth` of step_search.best_chains that are tried. The paper has 1.15 for distances; here they are
+# squared.
+GROWTHS = (1.0, 1.15**2)
+TRIED: tuple[Spacing, ...] = ("quadratic", "trailing")  # the spacings that are tried, too
+REACH = 1 / 3  # how far a time is moved, relative to the distance to its neighbour
+CURVE = 1.3  # the teacher's times t are proportional to k^1.3, so they are denser at small t
+BATCH = 32  # number of images evaluated at once
+MOST_DETAIL = 2  # the largest value of `detail`
+MEMORY = 2**28  # the most bytes that the teacher's states of a batch may take
 
-Times = tuple[int, ...]  # times t, descending
+Times = tuple[int, ...]  # the times t of a chain, descending
 
 
 @dataclass(frozen=True)
 class OptimisedSteps:
-    """times: for each sampler and number of steps n, the n times t, descending. errors: the mean distance of their x_0
-    from the teacher's, root mean square over a sharpened image. images: how many it was measured on.
+    """The result of a search.
+
+    Attributes:
+        times: for each sampler and number of steps n, the n times t, descending.
+        errors: for the same keys, the mean distance of x_0 from the teacher's: the root mean square over a sharpened
+            image.
+        images: the number of images on which it was measured.
     """
 
     times: OptimisedTimes
@@ -63,7 +71,7 @@ def optimise_timesteps(
     detail: float = 1.0,
     samplers: Sequence[Sampler] = OPTIMISED_FOR,
 ) -> OptimisedSteps:
-    """Find the best times for each number of steps, for the samplers without noise.
+    """Search the best times for each number of steps, for samplers without noise.
 
     Arguments:
         model: a model from `load`, or your own Model.
@@ -71,14 +79,14 @@ def optimise_timesteps(
         seeds: the seeds of the images that the teacher draws.
         points: the number of times that the teacher visits.
         labels: a class for all images or one for each; None means all classes in turn.
-        progress: progress(done, total) counts evaluations of the network. An exception that it raises ends the work.
+        progress: progress(done, total) counts evaluations of the network. An exception that it raises ends the search.
         detail: how much the details of a picture count, 0..2, see `sharpen`: 1 for photographs, less for drawings and
             digits.
         samplers: any of names.OPTIMISED_FOR.
 
     Raises:
-        ValueError: before anything is computed, for steps outside 1..points, a detail outside 0..2, or other samplers,
-            labels or seeds than these.
+        ValueError: before anything is computed, for steps outside 1..points, a detail outside 0..2, samplers that are
+            not in names.OPTIMISED_FOR, wrong labels or seeds, and for students.
     """
     if model.student is not None:
         raise ValueError("a student takes only the times that it has learned: search the times of its teacher")
@@ -92,7 +100,7 @@ def optimise_timesteps(
     wanted = _checked([n for n in STEPS if n <= len(times)] or [1] if steps is None else steps, len(times))
     if labels is None and model.num_classes:
         labels = [seed % model.num_classes for seed in seeds]
-    total = len(times) + len(searched) * sum(map(_evaluations, wanted))  # of one image
+    total = len(times) + len(searched) * sum(map(_evaluations, wanted))  # evaluations for one image
 
     def report(done: int) -> None:
         if progress:
@@ -104,7 +112,8 @@ def optimise_timesteps(
     second = second_order_errors(model.schedule, times, products)
     found: dict[Sampler, dict[int, tuple[Times, float]]] = {}
     for sampler in searched:
-        jump = np.broadcast_to(first, second.shape) if sampler == "ddim" else second  # DDIM's has no past
+        # A step of DDIM does not depend on the step before it.
+        jump = np.broadcast_to(first, second.shape) if sampler == "ddim" else second
         proposed = [best_chains(start, first, jump, max(wanted), growth) for growth in GROWTHS]
         found[sampler] = {}
         for n in wanted:
@@ -118,9 +127,10 @@ def optimise_timesteps(
 
 
 def teacher_times(schedule: NoiseSchedule, points: int = POINTS) -> list[int]:
-    """The teacher's times, at most `points`, descending from T to 1; from T − 1 where no solver starts, at ᾱ_T = 0.
+    """Return the teacher's times, at most `points`, descending from T to 1.
 
-    Raises ValueError for fewer than two points, or a process that has only one time to start from.
+    If ᾱ_T = 0, they start at T − 1, because no solver can start at ᾱ = 0. Raise ValueError for fewer than two points,
+    and for a process with only one possible first time.
     """
     T = schedule.T if schedule.alpha_bar[schedule.T] > 0 else schedule.T - 1
     if not is_whole(points, 2):
@@ -132,11 +142,11 @@ def teacher_times(schedule: NoiseSchedule, points: int = POINTS) -> list[int]:
 
 
 def sharpen(images: Tensor, detail: float = 1.0) -> Tensor:
-    """Images (..., H, W), the amplitude at spatial frequency f, in cycles per image, × (1 + f²)^(detail/2).
+    """Return images (..., H, W) with amplitudes multiplied by (1 + f²)^(detail/2), f in cycles per image.
 
-    All of it is scaled so that white noise keeps its mean square.
-    The power of photographs falls with about 1/f² (Field 1987, "Relations between the statistics of natural images and
-    the response properties of cortical cells"): with detail 1 all frequencies count about alike, with 0 as they are.
+    The result is scaled so that white noise keeps its mean square. The power of photographs falls approximately as 1/f²
+    (Field 1987, "Relations between the statistics of natural images and the response properties of cortical cells"). So
+    with detail 1, all frequencies have about the same weight; with 0, images do not change.
     """
     height, width = images.shape[-2:]
     squares = 1 + (torch.fft.fftfreq(height) * height)[:, None] ** 2 + (torch.fft.fftfreq(width) * width) ** 2
@@ -146,6 +156,7 @@ def sharpen(images: Tensor, detail: float = 1.0) -> Tensor:
 
 
 def _checked(steps: Sequence[int], most: int) -> list[int]:
+    """Return the numbers of steps, ascending, each once. Raise ValueError for numbers outside 1..most."""
     if not isinstance(steps, Collection):
         raise ValueError(f"steps are a list of whole numbers, such as [4, 8], got {steps!r}")
     wrong = [n for n in steps if not is_whole(n, 1, most)]
@@ -155,13 +166,16 @@ def _checked(steps: Sequence[int], most: int) -> list[int]:
 
 
 def named_chains(schedule: NoiseSchedule, n: int) -> list[Times]:
-    """The chains of n steps of the named spacings, but for those that start where no solver can."""
+    """Return the chains of n steps of the spacings TRIED, without those that start at ᾱ = 0, where no solver can."""
     chains = [tuple(int(t) for t, _ in timestep_pairs(schedule.T, n, spacing)) for spacing in TRIED]
     return [chain for chain in chains if schedule.alpha_bar[chain[0]] > 0]
 
 
 def moves(schedule: NoiseSchedule, chain: Times, i: int, reach: float) -> list[Times]:
-    """The chain with its time i a share `reach` of the way nearer to the time before it, and to the one after it."""
+    """Return the chain with its time i moved towards the time before it, and with it moved towards the time after it.
+
+    reach: how far it is moved, relative to the distance to that time.
+    """
     t, earlier, later = chain[i], chain[i - 1] if i else schedule.T + 1, [*chain, 0][i + 1]
     times = t + round(reach * (earlier - t)), t - round(reach * (t - later))
     possible = [time for time in times if later < time < earlier and time != t and schedule.alpha_bar[time] > 0]
@@ -169,12 +183,12 @@ def moves(schedule: NoiseSchedule, chain: Times, i: int, reach: float) -> list[T
 
 
 def _evaluations(n: int) -> int:
-    """At most so many evaluations of an image go into a chain of n steps: see `_Trial.best`."""
+    """Return the most evaluations of an image that `_Trial.best` needs for chains of n steps."""
     return n * (len(GROWTHS) + len(TRIED)) + (n * (n + 1) if n <= REFINED else 0)
 
 
 class _Trial:
-    """Tries chains on some images. report(evaluations done, of one image)"""
+    """Tries chains on some images. report(n) is called with the number of evaluations so far, for one image."""
 
     def __init__(
         self,
@@ -193,7 +207,7 @@ class _Trial:
         self._exact = torch.empty(0)  # the teacher's x_0
 
     def teach(self, times: Sequence[int]) -> np.ndarray:
-        """Run the teacher, and return its products: see step_search."""
+        """Run the teacher, and return `products` of step_search: the mean inner products of its states."""
         images, states = len(self._x_T), 2 * len(times) + 1
         values = self._x_T[0].numel()
         products, exact = torch.zeros(states, states, dtype=torch.float64), []
@@ -211,7 +225,7 @@ class _Trial:
         return (products / (values * images)).numpy()
 
     def best(self, sampler: Sampler, chains: Sequence[Times]) -> tuple[Times, float]:
-        """The best of several chains of n steps, refined, and its error."""
+        """Return the best of several chains of n steps, after refinement, and its error."""
         n, before = len(chains[0]), self._done
         tried = [(*self._error(sampler, chain), chain) for chain in chains]
         error, predictions, chain = min(tried, key=lambda one: one[0])
@@ -224,7 +238,10 @@ class _Trial:
         return chain, error
 
     def _error(self, sampler: Sampler, chain: Times, known: Sequence[Denoised] = ()) -> tuple[float, list[Denoised]]:
-        """The mean distance of x_0 from the teacher's, and the predictions on the way. known: the first of them."""
+        """Return the mean distance of x_0 from the teacher's, and the predictions of all steps.
+
+        known: the predictions of the first steps, if they are already computed.
+        """
         steps = list(self._run(sampler, chain, torch.arange(len(self._x_T)), known))
         difference = sharpen(steps[-1][0].cpu() - self._exact, self._detail)
         error = difference.double().square().flatten(1).mean(1).sqrt().mean().item()
@@ -233,16 +250,17 @@ class _Trial:
     def _run(
         self, sampler: Sampler, chain: Sequence[int], rows: Tensor, known: Sequence[Denoised] = ()
     ) -> Iterable[tuple[Tensor, Denoised]]:
-        """x_s and the prediction of each step."""
+        """Yield x_s and the prediction of each step for some images. known: the predictions of the first steps."""
         pairs = list(zip(chain, [*chain[1:], 0], strict=True))
         step = NAMED[sampler].start(self._model.schedule, pairs)
         x = self._x_T[rows.to(self._x_T.device)]
         for k, (t, s) in enumerate(pairs):
             prediction = known[k] if k < len(known) else self._predict(x, t, rows)
-            x, _ = step(prediction, k, t, s, x, lambda _, x: x)  # the lambda adds no noise: none is needed
+            x, _ = step(prediction, k, t, s, x, lambda _, x: x)  # these samplers never use the noise, the last argument
             yield x, prediction
 
     def _predict(self, x: Tensor, t: int, rows: Tensor) -> Denoised:
+        """Return the predictions for some images, in batches. rows: their positions among all images."""
         parts = []
         for x_part, row_part in zip(x.split(BATCH), rows.split(BATCH), strict=True):
             labels = None if self._labels is None else self._labels[row_part]
@@ -253,5 +271,6 @@ class _Trial:
         return Denoised(x0, eps, x0_hat, None)
 
     def _count(self, evaluations: float) -> None:
+        """Add a number of evaluations, for one image, and report the sum."""
         self._done += evaluations
         self._report(round(self._done))

@@ -1,17 +1,17 @@
-"""The dynamic programme behind optimised time steps: GITS (Chen et al. 2024, "On the Trajectory Regularity of ODE-based
-Diffusion Sampling", arXiv 2405.11326).
+"""Find optimised time steps by dynamic programming.
 
-All trajectories of a model, from noise to image, have nearly one shape. So what one jump of a sampler between two times
-of a fine teacher gets wrong is computed from the teacher's states, without another evaluation of the network, and the
-chain of n jumps with the least sum of errors is found exactly.
+The method is GITS (Chen et al. 2024, "On the Trajectory Regularity of ODE-based Diffusion Sampling", arXiv 2405.11326).
+All trajectories of a model, from noise to image, have nearly the same shape. So the error of one step of a sampler
+between two of the teacher's times can be computed from the teacher's states, without evaluating the network. Then
+dynamic programming finds the chain of n steps with the least sum of errors.
 
-Three things are not as in the paper. The jump is the sampler's own, for a multistep solver from an exact past, where
-the paper takes Euler's for all. Squares of errors are added, not distances. And a chain may start below T: x_T is taken
-for x_t there, at the cost of the difference.
+Three things differ from the paper. Each step is that of the sampler itself, for a multistep solver with an exact state
+before it; the paper uses Euler's step for all samplers. Squared errors are added, not distances. And a chain may start
+below T; then x_T serves as x_t, and the difference counts as an error.
 
-`products` are always the mean inner products of the teacher's states, on which all squared errors depend: float64
-(2N + 1, 2N + 1) for N times, of x_t at each time and of x_0, then of x̂_0 as seen from each time, over their number of
-values. Index N is s = 0.
+All squared errors follow from `products`, the inner products of the teacher's states, divided by the number of values:
+float64 (2N + 1, 2N + 1) for N times. The states are x_t at the N times, x_0, and x̂_0 predicted at the N times, in this
+order. So index N belongs to s = 0.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from ddpm_core.schedule import NoiseSchedule
 
 
 def start_errors(products: np.ndarray) -> np.ndarray:
-    """Squared error of x_T taken for x_t, for each of the N times: (N,)."""
+    """Return the squared error if x_T serves as x_t, for each of the N times: (N,)."""
     n = len(products) // 2
     squares = products.diagonal()[:n]
     return squares[0] - 2 * products[0, :n] + squares
 
 
 def first_order_errors(schedule: NoiseSchedule, times: Sequence[int], products: np.ndarray) -> np.ndarray:
-    """Squared error of DDIM's jump from each time to each later one, and last to s = 0: (N, N + 1), ∞ for no jump.
+    """Return the squared error of DDIM's step from time i to time j, and to s = 0 for j = N: (N, N + 1).
 
-    x_s = (σ_s/σ_t) x_t + (√ᾱ_s − √ᾱ_t σ_s/σ_t) x̂_0 with σ = √(1 − ᾱ).
+    It is ∞ unless the step goes down. The step is x_s = (σ_s/σ_t) x_t + (√ᾱ_s − √ᾱ_t σ_s/σ_t) x̂_0 with σ = √(1 − ᾱ).
     """
     n = len(times)
     alpha, sigma, _ = _tables(schedule, times)
@@ -46,11 +46,12 @@ def first_order_errors(schedule: NoiseSchedule, times: Sequence[int], products: 
 
 
 def second_order_errors(schedule: NoiseSchedule, times: Sequence[int], products: np.ndarray) -> np.ndarray:
-    """The same of DPM-Solver++'s multistep jump from i to j after one from h to i: (N, N, N + 1), ∞ for no jump.
+    """Return the squared error of DPM-Solver++'s step from time i to j after a step from h to i: (N, N, N + 1).
 
-    x_s = (σ_s/σ_t) x_t + √ᾱ_s (1 − e^(−η)) (x̂_0 + (x̂_0 − x̂_0 before) / (2r)) with λ = ln(√ᾱ/σ), η = λ_s − λ_t and
-    r = (λ_t − λ before) / η (Lu et al. 2022, "DPM-Solver++", Algorithm 2); the jump to s = 0 is of first order. UniPC's
-    is the same jump, which the next x̂_0 corrects afterwards.
+    It is ∞ unless both steps go down. With the earlier prediction x̂_0' at time h, the step is
+    x_s = (σ_s/σ_t) x_t + √ᾱ_s (1 − e^(−η)) (x̂_0 + (x̂_0 − x̂_0')/(2r)), where λ = ln(√ᾱ/σ), η = λ_s − λ_t and
+    r = (λ_t − λ_h)/η (Lu et al. 2022, "DPM-Solver++", Algorithm 2). The step to s = 0 is of first order. UniPC has the
+    same step, and corrects it with the next x̂_0.
     """
     n = len(times)
     alpha, sigma, log_ratio = _tables(schedule, times)
@@ -67,14 +68,17 @@ def second_order_errors(schedule: NoiseSchedule, times: Sequence[int], products:
 
 
 def _tables(schedule: NoiseSchedule, times: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """√ᾱ and σ = √(1 − ᾱ) of each time and of 0, and ln(√ᾱ/σ) of each time."""
+    """Return √ᾱ and σ = √(1 − ᾱ) at each time and at 0, and ln(√ᾱ/σ) at each time."""
     alpha_bar = schedule.alpha_bar[[*times, 0]].numpy()
     alpha, sigma = np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar)
     return alpha, sigma, np.log(alpha[:-1] / sigma[:-1])
 
 
 def _squared(products: np.ndarray, states: Sequence[np.ndarray], weights: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean square of the weighted sums of states: Σ_ab w_a w_b ⟨a, b⟩. states: their rows in products; each (n,)."""
+    """Return the mean squares of n weighted sums of states, Σ_ab w_a w_b ⟨a, b⟩: (n,).
+
+    states: for each summand its n row numbers in products. weights: for each summand its n weights.
+    """
     total = np.zeros(len(states[0]))
     for row, weight in zip(states, weights, strict=True):
         for other_row, other_weight in zip(states, weights, strict=True):
@@ -85,10 +89,14 @@ def _squared(products: np.ndarray, states: Sequence[np.ndarray], weights: Sequen
 def best_chains(
     start: np.ndarray, first: np.ndarray, jump: np.ndarray, most: int, growth: float
 ) -> dict[int, list[int]]:
-    """For n = 1..most steps the times with the least sum of errors, as indices into N times, ascending.
+    """Return for n = 1..most steps the times with the least sum of errors, as ascending indices of the N times.
 
-    start: (N,) of starting at i. first: (N, N + 1) of the first jump, i to j. jump: (N, N, N + 1) of any later one, i
-    to j after h to i. ∞ where there is none. growth: an error counts so many times more with each jump that follows it.
+    Arguments:
+        start: the error of starting at time i, (N,).
+        first: the error of the first step, from i to j, (N, N + 1); ∞ if there is no such step.
+        jump: the error of a later step, from i to j after one from h to i, (N, N, N + 1); ∞ if there is no such step.
+        most: the largest number of steps.
+        growth: the factor by which an error grows in each step after it.
     """
     n = len(start)
     cost = growth * start[:, None] + first  # the cost of the best chain whose last jump is i to j

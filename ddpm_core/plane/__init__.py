@@ -1,6 +1,4 @@
-"""Examples that can be seen whole: data in the plane, with exact score and ε, and the forward process on
-one picture.
-"""
+"""Small examples: data in the plane, with exact score and ε, and the forward process on one picture."""
 
 from ddpm_core.plane.mixtures import (
     Mixture,

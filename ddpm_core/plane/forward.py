@@ -1,6 +1,6 @@
-"""The forward process shown on one picture: tables over t, one jump (Eq. 4) against t small steps (Eq. 2).
+"""The forward process on one picture: its tables over t, and one jump to t (Eq. 4) compared with t small steps (Eq. 2).
 
-For pages and notebooks: numpy and uint8 pictures in and out, so a caller needs no tensors.
+This is for pages and notebooks. The functions take and return NumPy arrays and uint8 pictures instead of tensors.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ SCHEDULES = {
     "cosine": NoiseSchedule.cosine,
     "quadratic": NoiseSchedule.quadratic,
 }
-JUMP = 0  # the noise stream of one jump; small step t has stream t
+JUMP = 0  # the noise stream of the jump; the small step to time t has stream t
 
 
 def tables(schedule: NoiseSchedule) -> dict[str, np.ndarray]:
-    """Return the tables that Eqs. 2, 4 and 7 need at each t, float64 arrays of length T + 1.
+    """Return the coefficients of Eqs. 2, 4 and 7 at t = 0..T by name, float64 (T + 1,).
 
-    beta: β_t. signal, noise: √ᾱ_t and √(1 − ᾱ_t), the weights of x_0 and ε in x_t. of_x_0, of_x_t: the weights of the
-    posterior mean. beta_tilde: the posterior's variance. The posterior's three tables are 0 at t = 0, where there is no
-    posterior.
+    beta: β_t. signal, noise: √ᾱ_t and √(1 − ᾱ_t), the weights of x_0 and ε in x_t. of_x_0, of_x_t: the weights of x_0
+    and x_t in the posterior mean. beta_tilde: the variance of the posterior. The last three are 0 at t = 0, which has
+    no posterior.
     """
     t = torch.arange(1, schedule.T + 1)
     one, zero = torch.ones(schedule.T, 1, dtype=torch.float64), torch.zeros(schedule.T, 1, dtype=torch.float64)
@@ -47,13 +47,13 @@ def tables(schedule: NoiseSchedule) -> dict[str, np.ndarray]:
 
 
 def epsilon(seed: int, shape: tuple[int, int, int]) -> np.ndarray:
-    """Draw the ε of one jump for a picture of this shape (H, W, C): standard normal, float32. seed: 0..2^63 − 1."""
+    """Return ε of the jump for a picture of this shape (H, W, C): standard normal, float32. seed: 0..2^63 − 1."""
     height, width, channels = shape
     return gaussian(seed, JUMP, (1, channels, height, width))[0].permute(1, 2, 0).numpy()
 
 
 def walk(schedule: NoiseSchedule, x_0: Tensor, t: int, seed: int) -> Tensor:
-    """Walk to x_t by t small steps x_i = √(1 − β_i) x_{i−1} + √β_i ε_i, Eq. 2, with fresh noise in each; t: 0..T."""
+    """Return x_t after t small steps x_i = √(1 − β_i) x_{i−1} + √β_i ε_i, Eq. 2, each with new noise; t: 0..T."""
     x = x_0
     for i in range(1, t + 1):
         beta = schedule.beta[i].item()
@@ -63,12 +63,18 @@ def walk(schedule: NoiseSchedule, x_0: Tensor, t: int, seed: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One picture noised twice up to t, and the distributions of the added noise, x_t − √ᾱ_t x_0.
+    """A picture at time t after t small steps and after one jump, with the distributions of the added noise.
 
-    walk, jump: uint8 (H, W, C). mean, std: those of the walk's and the jump's noise; sigma: √(1 − ᾱ_t), from Eq. 4.
-    edges (B + 1,), walk_density, jump_density (B,): a histogram of each over ±4 sigma, as densities of noise/sigma.
-    gap: the largest difference between the two cumulative distributions (Kolmogorov–Smirnov). chance: 19 times out of
-    20, the gap is below this if both have the same distribution. Without noise (t = 0) densities, gap and chance are 0.
+    The noise is x_t − √ᾱ_t x_0. At t = 0, where there is none, densities, gap and chance are 0.
+
+    Attributes:
+        walk, jump: the picture after the small steps, and after the jump, uint8 (H, W, C).
+        mean, std: of the noise, each for the steps and the jump.
+        sigma: √(1 − ᾱ_t), the standard deviation by Eq. 4.
+        edges: the edges of the histogram's B bins, (B + 1,), from −4 to 4 in units of sigma.
+        walk_density, jump_density: the density of noise/sigma in each bin, (B,).
+        gap: the largest difference between the two cumulative distributions (Kolmogorov–Smirnov).
+        chance: if both distributions are the same, the gap is below this number with a probability of 95 %.
     """
 
     walk: np.ndarray
@@ -84,9 +90,10 @@ class Comparison:
 
 
 def compare(schedule: NoiseSchedule, image: np.ndarray, t: int, seed: int, bins: int = 48) -> Comparison:
-    """Noise a uint8 (H, W, C) picture up to t by t steps of Eq. 2 and by one jump of Eq. 4; t: 0..T.
+    """Add noise to a uint8 (H, W, C) picture up to t, by t steps of Eq. 2 and by one jump of Eq. 4, and compare both.
 
-    The jump's ε is `epsilon(seed, image.shape)`; the steps have separate noise. Raises ValueError for a t outside 0..T.
+    The jump's ε is `epsilon(seed, image.shape)`; the steps have other noise. bins: the number of bins of the histogram.
+    Raise ValueError for a t that is not a whole number in 0..T.
     """
     try:
         inside = 0 <= operator.index(t) <= schedule.T
@@ -120,7 +127,7 @@ def compare(schedule: NoiseSchedule, image: np.ndarray, t: int, seed: int, bins:
 
 
 def _gap(a: np.ndarray, b: np.ndarray) -> float:
-    """The two-sample Kolmogorov–Smirnov statistic."""
+    """Return the two-sample Kolmogorov–Smirnov statistic."""
     a, b = np.sort(a), np.sort(b)
     both = np.concatenate([a, b])
     below_a, below_b = (np.searchsorted(x, both, side="right") / len(x) for x in (a, b))
@@ -128,5 +135,5 @@ def _gap(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _from_0(column: Tensor) -> np.ndarray:
-    """(T, 1) for t = 1..T to (T + 1,) with 0 at t = 0."""
+    """Return a column (T, 1) for t = 1..T as an array (T + 1,), with 0 at t = 0."""
     return np.concatenate([[0.0], column[:, 0].numpy()])

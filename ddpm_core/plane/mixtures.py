@@ -1,9 +1,9 @@
-"""Data in the plane: here the whole distribution can be seen, and the best network is known in closed form.
+"""Data in the plane, where a whole distribution is visible, and the best network is known exactly.
 
-A point is an image of 1×1 pixels with two channels, (N, 2, 1, 1), so process, samplers and losses are those of
-pictures. The data are mixtures of Gaussians. Then q(x_t) is a mixture too, and its score, ∇ log q = −E[ε | x_t]/√(1 −
-ᾱ_t), is known exactly. A run with `exact_model` shows only the error of the sampler. A run with `plane_network.train`
-shows the network's error as well.
+A point is an image of 1×1 pixels with two channels, (N, 2, 1, 1), so that process, samplers and losses of pictures
+apply. The data are mixtures of Gaussians. So q(x_t) is a mixture, too, and its score ∇ log q = −E[ε | x_t]/√(1 − ᾱ_t)
+is known exactly. A run with `exact_model` has only the error of the sampler. A run with `plane_network.train` also has
+the error of the network.
 """
 
 from __future__ import annotations
@@ -25,18 +25,21 @@ from ddpm_core.runs import trajectory
 from ddpm_core.samplers import Step
 from ddpm_core.schedule import NoiseSchedule
 
-STREAM = 2**63  # the stream of the seed's noise for examples to learn from: no step of a run has it
-WIDTH = 0.06  # standard deviation around a centre
-CENTRES = 120  # a shape has so many, so that the gaps between them are smaller than WIDTH
+STREAM = 2**63  # the noise stream for training examples; no step of a run uses it
+WIDTH = 0.06  # the standard deviation around a centre
+CENTRES = 120  # the number of centres of a shape; with so many, the gaps between them are smaller than WIDTH
 
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """Equal parts of N(c, width² I), c being the centres, float64 (K, 2).
+    """A mixture of N(c, width² I) with equal weights, with the centres c as float64 (K, 2).
 
-    The methods describe x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε with x_0 from this mixture: equal parts of N(√ᾱ_t c, V I) with V
-    = ᾱ_t width² + 1 − ᾱ_t. alpha_bar: ᾱ_t, a number or float64 (N,); 1 means the data themselves. Raises ValueError for
-    no centres, centres of another shape or not finite, and a width that is not above 0.
+    The methods describe x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε for x_0 from this mixture. Its distribution is the mixture of
+    N(√ᾱ_t c, V I) with V = ᾱ_t width² + 1 − ᾱ_t. Their argument alpha_bar is ᾱ_t, a number or float64 (N,); 1 means x_0
+    itself.
+
+    Raises:
+        ValueError: for centres that are not finite or not (K, 2) with K >= 1, and for a width that is not above 0.
     """
 
     centres: Tensor
@@ -51,11 +54,11 @@ class Mixture:
         object.__setattr__(self, "centres", self.centres.double())
 
     def mean(self, alpha_bar: float = 1.0) -> Tensor:
-        """Return E x_t, float64 (2,)."""
+        """Return the mean of x_t, float64 (2,)."""
         return math.sqrt(alpha_bar) * self.centres.mean(0)
 
     def covariance(self, alpha_bar: float = 1.0) -> Tensor:
-        """Return Cov x_t, float64 (2, 2)."""
+        """Return the covariance of x_t, float64 (2, 2)."""
         around = self.centres - self.centres.mean(0)
         own = around.T @ around / len(around) + self.width**2 * torch.eye(2, dtype=torch.float64)
         return alpha_bar * own + (1 - alpha_bar) * torch.eye(2, dtype=torch.float64)
@@ -72,22 +75,22 @@ class Mixture:
         return (root * (logits.softmax(1) @ self.centres) - x_t.double()) / variance
 
     def draw(self, n: int, generator: np.random.Generator) -> Tensor:
-        """Draw n points of the data, float32 (n, 2, 1, 1)."""
+        """Return n random points x_0, float32 (n, 2, 1, 1)."""
         which = torch.from_numpy(generator.integers(len(self.centres), size=n))
         noise = torch.from_numpy(generator.standard_normal((n, 2), dtype=np.float32))
         return (self.centres[which].float() + self.width * noise).reshape(n, 2, 1, 1)
 
     def _parts(self, x_t: Tensor, alpha_bar: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """log of each part's density, up to what all parts have in common, (N, K); V and √ᾱ_t, (N, 1)."""
+        """Return the log-density of each Gaussian without the terms common to all, (N, K), and V and √ᾱ_t, (N, 1)."""
         alpha_bar = torch.as_tensor(alpha_bar, dtype=torch.float64).reshape(-1, 1).expand(len(x_t), 1)
         variance, root = alpha_bar * self.width**2 + 1 - alpha_bar, alpha_bar.sqrt()
         squares = self.centres.square().sum(1)
-        # −‖x − √ᾱ c‖² / 2V without ‖x‖², which is the same for all parts
+        # −‖x − √ᾱ c‖² / 2V without ‖x‖², which is the same for all Gaussians.
         return (root * (x_t.double() @ self.centres.T) - alpha_bar * squares / 2) / variance, variance, root
 
 
 def exact_model(mixture: Mixture, schedule: NoiseSchedule | None = None) -> Model:
-    """Return the model whose network is E[ε | x_t] itself, the minimum of L_simple. schedule: None is the paper's."""
+    """Return the model whose network computes E[ε | x_t] exactly, the minimum of L_simple. schedule: None is the paper's."""
     schedule = NoiseSchedule.linear() if schedule is None else schedule
 
     def network(x_t: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
@@ -99,7 +102,7 @@ def exact_model(mixture: Mixture, schedule: NoiseSchedule | None = None) -> Mode
 
 
 def _alpha_bar(schedule: NoiseSchedule, t_index: Tensor) -> Tensor:
-    """ᾱ at t_index + 1, float64 (N,); at a fraction log σ is interpolated, as in `ode`."""
+    """Return ᾱ at t = t_index + 1, float64 (N,). Between two whole times, log σ is interpolated, as in `ode`."""
     if not t_index.is_floating_point():
         return schedule.alpha_bar[t_index + 1]
     log_sigma = np.interp(t_index.numpy(), np.arange(schedule.T), schedule.sigma[1:].log().numpy())
@@ -107,15 +110,15 @@ def _alpha_bar(schedule: NoiseSchedule, t_index: Tensor) -> Tensor:
 
 
 def plane_model(network: Any, schedule: NoiseSchedule) -> Model:
-    """Return a model of points of a network that predicts ε. x̂_0 is not clipped: Gaussians have no edge."""
+    """Return a model of points for a network that predicts ε. x̂_0 is not clipped, because Gaussians are unbounded."""
     return Model(network=network, schedule=schedule, image_size=1, prediction="epsilon", channels=2, clip=False)
 
 
 def cloud(model: Model, seed: int, n: int, **options: Any) -> Iterator[Step]:
     """Yield the steps of a run of n points; the state is step.x, float32 (n, 2, 1, 1).
 
-    All points share the seed: x_T is its stream 0, and the noise of step i its stream i + 1. So two models or samplers
-    start at the same points. The options and errors are those of `runs.trajectory`.
+    All points have the same seed: x_T is its stream 0, and the noise of step i is its stream i + 1. So runs of two
+    models or samplers start at the same points. The options and errors are those of `runs.trajectory`.
     """
     if n < 1:
         raise ValueError(f"a cloud has at least one point, got {n}")
@@ -132,7 +135,7 @@ def start(seed: int, n: int) -> Tensor:
 
 
 def network_score(model: Model, points: np.ndarray, t: int) -> Tensor:
-    """Return the ∇ log q(x_t) that a model of points has learned, −ε_θ/√(1 − ᾱ_t), float32 (N, 2).
+    """Return the learned score of a model of points, −ε_θ/√(1 − ᾱ_t), float32 (N, 2).
 
     points: x_t, (N, 2); t: 1..T.
     """
@@ -143,8 +146,9 @@ def network_score(model: Model, points: np.ndarray, t: int) -> Tensor:
 
 
 def least_loss(mixture: Mixture, schedule: NoiseSchedule | None = None, draws: int = 20_000) -> float:
-    """Estimate L_simple (Eq. 14) of the exact ε with this many draws, equally many of each t. No network can be below
-    it.
+    """Return an estimate of L_simple (Eq. 14) for the exact ε. On average, no network can have a smaller loss.
+
+    draws: the number of random x_t; each t gets the same number.
     """
     exact, generator = exact_model(mixture, schedule), np.random.Generator(np.random.Philox(key=[0, STREAM]))
     x_0 = mixture.draw(draws, generator)
@@ -157,7 +161,7 @@ def least_loss(mixture: Mixture, schedule: NoiseSchedule | None = None, draws: i
 
 
 def shape(name: Shape, width: float = WIDTH) -> Mixture:
-    """Return one of names.SHAPES. Raise ValueError for another name."""
+    """Return the mixture for one of names.SHAPES. Raise ValueError for any other name."""
     if name not in SHAPES:
         raise ValueError(f"unknown shape {name!r}: choose from {', '.join(SHAPES)}")
     return Mixture(torch.from_numpy(_CENTRES[name]()), width)
@@ -169,25 +173,30 @@ def drawing(points: Sequence[Sequence[float]], width: float = WIDTH) -> Mixture:
 
 
 def _ring() -> np.ndarray:
+    """Return centres on a circle."""
     angle = np.arange(CENTRES) * 2 * np.pi / CENTRES
     return 0.75 * np.stack([np.cos(angle), np.sin(angle)], 1)
 
 
 def _moons() -> np.ndarray:
-    """Two half circles, each reaching into the other."""
+    """Return centres on two interlocking half circles."""
     angle = np.linspace(0, np.pi, CENTRES // 2)
     upper = np.stack([np.cos(angle) - 0.5, np.sin(angle) - 0.25], 1)
     return 0.55 * np.concatenate([upper, -upper])
 
 
 def _spiral() -> np.ndarray:
-    """Two turns, the centres evenly spaced along the curve: its length grows with the square of the angle."""
+    """Return centres on a spiral with two turns.
+
+    They have equal distances along the curve, because its length grows as the square of the angle.
+    """
     angle = 4 * np.pi * np.sqrt(np.linspace(0.02, 1, CENTRES))
     return 0.85 * (angle / angle[-1])[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)
 
 
 def _gaussian() -> np.ndarray:
-    return np.array([[0.25, 0.1]])  # not at 0, where the mean of x_T is
+    """Return a single centre."""
+    return np.array([[0.25, 0.1]])  # not at 0, so that it differs from the mean of x_T
 
 
 _CENTRES = {"ring": _ring, "moons": _moons, "spiral": _spiral, "gaussian": _gaussian}

@@ -22,15 +22,19 @@ from ddpm_core.schedule import NoiseSchedule
 STEPS = 3000
 BATCH = 512
 LEARNING_RATE = 4e-3
-HIDDEN = 128
-FREQUENCIES = 16  # in the embedding of t
-WAVES = (math.pi, 2 * math.pi, 4 * math.pi)  # frequencies for x: they let the network learn fine structure sooner
+HIDDEN = 128  # width of a hidden layer
+FREQUENCIES = 16  # number of frequencies in the embedding of t
+WAVES = (math.pi, 2 * math.pi, 4 * math.pi)  # frequencies of the features of x_t, for learning fine structure sooner
 
 
 @dataclass(frozen=True)
 class TrainingState:
-    """step: the number of steps done. loss: the mean of L_simple since the last report. model: the model at this
-    moment.
+    """A report of a training.
+
+    Attributes:
+        step: the number of steps so far.
+        loss: the mean of L_simple since the previous report, NaN in the first one.
+        model: a model with the current weights.
     """
 
     step: int
@@ -64,11 +68,11 @@ def training(
     schedule: NoiseSchedule | None = None,
     every: int = 100,
 ) -> Iterator[TrainingState]:
-    """Train a network, and report before the first step, after `every` steps, and at the end.
+    """Train a network. Yield reports: before the first step, after each `every` steps, and at the end.
 
-    All random numbers follow from the seed, so on one machine the same arguments give the same weights. The learning
-    rate falls to 0 along a cosine, which replaces averaged weights. schedule: None is the paper's. Raises ValueError
-    for steps below 1.
+    All random numbers follow from the seed, so the same arguments give the same weights on one machine. The learning
+    rate falls to 0 as a cosine, so that averaged weights are not needed. schedule: None is the paper's. Raise
+    ValueError for steps below 1.
     """
     if steps < 1:
         raise ValueError(f"a training has at least one step, got {steps}")
@@ -105,8 +109,8 @@ def train(mixture: Mixture, seed: int = 0, steps: int = STEPS, schedule: NoiseSc
 
 
 def _linear(n_in: int, n_out: int, generator: np.random.Generator, scale: float = 1.0) -> nn.Linear:
-    """A layer with weights N(0, scale² 2/n_in) (He et al. 2015), drawn from the generator, and no bias at first."""
-    # Made without weights: those that torch draws come from its global generator.
+    """Return a linear layer with weights from N(0, scale² 2/n_in) (He et al. 2015) and biases 0."""
+    # "meta" makes the layer without weights, because torch would draw them from its global generator.
     layer = nn.Linear(n_in, n_out, device="meta").to_empty(device="cpu")
     weight = generator.standard_normal((n_out, n_in), dtype=np.float32) * (scale * math.sqrt(2 / n_in))
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The classes of networks that a config.json may name: diffusers' own, and those of ours where diffusers has none."""
+"""The classes of networks that a config.json may name: those of diffusers, and one that diffusers does not have."""
 
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
@@ -16,25 +16,26 @@ NETWORKS = ("UNet2DModel", "OpenAIUNet", "UNet2DConditionModel", "DiTTransformer
 
 
 def make_network(config: dict[str, Any]) -> Any:
-    """A network with any weights. config: of a config.json that `checkpoint.spec` has accepted."""
+    """Return a network with arbitrary weights. config: a config.json that `checkpoint.spec` has accepted."""
     name = config["_class_name"]
     return (OpenAIUNet if name == "OpenAIUNet" else getattr(from_diffusers, name)).from_config(config)
 
 
 def is_network(thing: object) -> TypeGuard[Network]:
-    """Return whether it is a network of one of these classes."""
+    """Return whether an object is a network of one of the classes NETWORKS."""
     return isinstance(thing, UNet2DModel | DiTTransformer2DModel) or takes_words(thing)
 
 
 def first_convolution(network: Network) -> str:
-    """The name of the convolution that takes x."""
+    """Return the name of the convolution that takes x."""
     return "pos_embed.proj" if isinstance(network, DiTTransformer2DModel) else "conv_in"
 
 
 def least_side(network: Network) -> int:
-    """Two pixels a side at a U-Net's lowest resolution: with one, most of a kernel would see nothing but padding.
+    """Return the smallest height and width of x with which the network can be tried.
 
-    A transformer has learned the places of its patches, and takes x of no other size than its own.
+    A U-Net then has two pixels a side at its lowest resolution; with one, most of each kernel would only see padding. A
+    transformer takes only its own size, because it has learned an embedding for each place.
     """
     if isinstance(network, DiTTransformer2DModel):
         return network.config["sample_size"]
@@ -42,16 +43,16 @@ def least_side(network: Network) -> int:
 
 
 def takes_labels(network: Network) -> bool:
-    """Return whether the network's condition is a class."""
+    """Return whether the network takes class labels."""
     return isinstance(network, DiTTransformer2DModel) or network.class_embedding is not None
 
 
 def known_labels(network: Network) -> int | None:
-    """Return how many labels the network has embeddings for, with the null label; None if it takes no labels."""
+    """Return the number of the network's label embeddings, including the null label; None if it takes no labels."""
     tables = (part for part in network.modules() if isinstance(part, nn.Embedding))
     return next((table.num_embeddings for table in tables), None) if takes_labels(network) else None
 
 
 def out_channels(network: Network) -> int:
-    """Channels of what it returns."""
+    """Return the number of channels of the network's output."""
     return network.config["out_channels"] or network.config["in_channels"]

@@ -1,4 +1,4 @@
-"""The U-Net of improved- and guided-diffusion (Nichol & Dhariwal 2021), where diffusers' has no field for it."""
+"""The U-Net of improved- and guided-diffusion (Nichol & Dhariwal 2021), for options that diffusers' U-Net lacks."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ OWN_FIELDS = ("num_heads", "time_width", "time_scale")
 
 
 class OpenAIUNet(UNet2DModel):
-    """diffusers' U-Net with as many heads at every width, or with times of another scale.
+    """diffusers' U-Net with the same number of heads in each attention layer, or with another embedding of the time.
 
-    num_heads: of each attention, None for those of attention_head_dim. time_width: sines and cosines of a time, None
-    for the channels of the first level. time_scale: the network sees time_scale · (t − 1). unet: UNet2DModel's fields.
+    num_heads: the number of heads of each attention layer; None if attention_head_dim determines it. time_width: the
+    number of sines and cosines that embed a time; None for the number of channels of the first level. time_scale: the
+    network embeds time_scale · (t − 1). unet: the fields of UNet2DModel.
     """
 
     def __init__(
@@ -27,7 +28,7 @@ class OpenAIUNet(UNet2DModel):
             for module in self.modules():
                 if isinstance(module, Attention):
                     module.heads, module.scale = num_heads, (module.inner_dim // num_heads) ** -0.5
-        scale: Any = time_scale  # Any, as diffusers declares an int
+        scale: Any = time_scale  # Any, because diffusers declares an int
         width = time_width or self.config["block_out_channels"][0]
         shift = self.config["freq_shift"]
         self.time_proj = Timesteps(width, self.config["flip_sin_to_cos"], shift, scale)
@@ -36,6 +37,6 @@ class OpenAIUNet(UNet2DModel):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], **_: Any) -> OpenAIUNet:
-        """One with any weights. What is no field is left out."""
+        """Return a network with arbitrary weights. Keys of config that are no fields are ignored."""
         known = {*OWN_FIELDS, *inspect.signature(UNet2DModel).parameters}
         return cls(**{name: value for name, value in config.items() if name in known})

@@ -1,6 +1,6 @@
-"""The sines and cosines of a network's times in a table, where OpenVINO would get them wrong.
+"""A table of the sines and cosines of a network's times, for networks for which OpenVINO would compute them wrong.
 
-In bf16 it rounds the angles, of hundreds of radians, unless they come from whole numbers directly.
+In bf16, OpenVINO rounds the angles, which are hundreds of radians, unless they come directly from whole numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ddpm_core.engines.networks.openai_unet import OpenAIUNet
 
 
 class _TimeTable(nn.Module):
-    """What a Timesteps gives for each t − 1."""
+    """A table of the outputs of a `Timesteps` layer for t − 1 = 0..T − 1, (T, width)."""
 
     def __init__(self, times: Timesteps, T: int):
         super().__init__()
@@ -26,12 +26,12 @@ class _TimeTable(nn.Module):
 
 
 def known_times(network: nn.Module) -> int | None:
-    """How many times t − 1 a network can look up; None where it takes any."""
+    """Return the number of times t − 1 in a network's table; None if it has no table and takes any time."""
     return getattr(network, "known_times", None)
 
 
 def tabulate_times(network: nn.Module, T: int) -> None:
-    """Let a transformer, whose blocks each embed the time, or a U-Net with scaled times look them up; others stay."""
+    """Replace the time embedding of a transformer or an `OpenAIUNet` by a table. Leave other networks unchanged."""
     if isinstance(network, (DiTTransformer2DModel, OpenAIUNet)):
         parts: list[Any] = [part for part in network.modules() if isinstance(getattr(part, "time_proj", 0), Timesteps)]
         table = _TimeTable(parts[0].time_proj, T)
