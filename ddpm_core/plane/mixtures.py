@@ -90,7 +90,7 @@ class Mixture:
 
 
 def exact_model(mixture: Mixture, schedule: NoiseSchedule | None = None) -> Model:
-    """Return the model whose network computes E[ε | x_t] exactly, the minimum of L_simple. schedule: None is the paper's."""
+    """Return the model whose network computes E[ε | x_t], the minimum of L_simple. schedule: None is the paper's."""
     schedule = NoiseSchedule.linear() if schedule is None else schedule
 
     def network(x_t: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
