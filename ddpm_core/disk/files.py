@@ -105,7 +105,7 @@ def sha256(path: Path) -> str:
 
 @lru_cache(64)
 def _sha256(path: Path, version: tuple[int, ...]) -> str:
-    """Return the SHA-256 of a file. version: changes with the file, so that a stored result isn't used for another one."""
+    """Return the SHA-256 of a file. version: identifies its content, so that a stored result is used only for this."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

@@ -74,7 +74,7 @@ def _score_file(model: ModelSpec) -> dict[str, Any]:
 
 
 def _consistency(scheduler: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of ModelSpec for consistency models (Song et al. 2023), which take only the times of training."""
+    """Return the fields of ModelSpec for consistency models (Song et al. 2023), which take only trained times."""
     _check_sigmas(scheduler, 40, 0.002, 80.0)
     number(scheduler, "rho", 7.0)
     if number(scheduler, "s_noise", 1.0) != 1:
@@ -96,7 +96,7 @@ def _consistency_file(model: ModelSpec) -> dict[str, Any]:
 
 
 def _edm(scheduler: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of ModelSpec for EDM (Karras et al. 2022), such as the teachers of OpenAI's consistency models."""
+    """Return the fields of ModelSpec for EDM (Karras et al. 2022), such as the teachers of consistency models."""
     _check_sigmas(scheduler, 1000, 0.002, 80.0)
     number(scheduler, "rho", 7.0)
     choice(scheduler, "sigma_schedule", ("karras",), "karras")
