@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import ddpm_core.python_versions  # noqa: F401  # before anything that another version of Python may lack
+import ddpm_core.python_versions  # noqa: F401  # first, because an older Python may fail at the other imports
 
 # isort: split
 
@@ -24,7 +24,7 @@ from ddpm_core.commands.restore import Restore
 from ddpm_core.commands.sample import Sample
 from ddpm_core.errors import UserError
 
-# torch takes seconds to import: the commands import what needs it when they run, so that --help appears at once.
+# torch takes seconds to import. So the commands import modules that need it only when they run, and --help is fast.
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Export:
 
 
 class Command(Protocol):
-    """A command line that has been read."""
+    """A parsed command line."""
 
     def run(self) -> None: ...
 
@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = read(commands[name], words[1:], f"{prog} {name}")
     try:
         command.run()
-    except (ValueError, UserError, OSError, RuntimeError, MemoryError) as error:  # torch's of a full memory too
+    except (ValueError, UserError, OSError, RuntimeError, MemoryError) as error:  # torch raises RuntimeError, too
         sys.exit(f"error: {said(error)}")
     except KeyboardInterrupt:
         sys.exit("stopped")

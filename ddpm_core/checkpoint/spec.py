@@ -482,7 +482,7 @@ def _check_channels(unet: dict, channels: int, variance: Variance) -> None:
 
 
 def _check_times(unet: dict, T: int) -> None:
-    """Raise ValueError if a network's learned time embedding has too few rows for T times, or its table is too large."""
+    """Raise ValueError if a learned time embedding has too few rows for T times, or a table of times is too large."""
     rows = unet.get("num_train_timesteps")
     if unet.get("time_embedding_type") == "learned" and (rows is None or rows < T):
         raise ValueError(f"the schedule has {T} times, but config.json's num_train_timesteps is {shown(rows)}")

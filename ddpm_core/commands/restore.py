@@ -79,10 +79,11 @@ class Restore(ChainFlags):
 
     @property
     def _file(self) -> Path | None:
+        """The picture file that --mask names; None if it names a half, or nothing."""
         return None if self.mask is None or self.mask in HALVES else Path(self.mask)
 
     def _measurement(self, model: Model) -> Measurement:
-        """Return the measurement. Raise ValueError if no flag chooses one."""
+        """Return the measurement that the flags describe. Raise ValueError if they describe none."""
         from ddpm_core import restore
 
         size, parts = model.image_size, []
@@ -109,6 +110,7 @@ class Restore(ChainFlags):
         return replace(found, sigma=self.noise)
 
     def _known(self, size: int) -> Tensor:
+        """Return the mask, bool (size, size): True where a pixel is known."""
         import torch
 
         if self._file is not None:

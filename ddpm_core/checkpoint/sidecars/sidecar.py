@@ -112,7 +112,7 @@ class Sidecar(Generic[Value]):
         )
 
     def read(self, source: Source) -> Value | None:
-        """Return the value in a checkpoint's file, or None if there is none for exactly these weights and this schedule.
+        """Return the value in a checkpoint's file; None if there is none for exactly these weights and this schedule.
 
         Raise CheckpointError for a file with a wrong content.
         """
@@ -153,9 +153,9 @@ class Sidecar(Generic[Value]):
 
 
 def places(source: Source, file: str) -> list[Path]:
-    """Return the paths where a file of this name may be: beside the weights, and for some checkpoints in the user's cache.
+    """Return the paths where a file of this name may be: beside the weights, or in the user's cache.
 
-    These are checkpoints from the Hub and embedded ones, whose folders can't be written to.
+    Only checkpoints from the Hub and embedded ones use the cache, because their folders can't be written to.
     """
     if source.folder is None:
         return []
