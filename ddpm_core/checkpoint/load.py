@@ -47,7 +47,7 @@ def load(
             classes, Γ, optimised steps, decoder and text encoder. This also reads a folder that `save` wrote for such a
             model. device, precision, engine and batched are only for the checkpoint's network: leave them out.
         batched: for PyTorch on a CPU: evaluate several small images together, which is faster. Then the last bits of a
-            picture may depend on the other pictures of its batch. Other engines always do so, without this effect.
+            picture may depend on the other pictures of its batch. Other engines do not need this.
 
     Raises:
         CheckpointError: if the checkpoint can't be loaded; the text is one sentence for the user.

@@ -45,7 +45,7 @@ class LatentFlags(ChainFlags):
         return model, self._checked_times(model, which), self.options(model)
 
     def _check_rows(self, model: ModelSpec, which: tuple[int, ...], drawn: bool) -> None:
-        """Raise ValueError for a row that the model can't have. drawn: whether the model also draws the first pictures."""
+        """Raise ValueError for a row that the model can't have. drawn: whether the model draws the first pictures."""
         from ddpm_core.latents import check_chains
 
         times = self._checked_times(model, which)

@@ -28,7 +28,7 @@ _END = b"\0\0\0\0IEND\xaeB`\x82"  # the last bytes of every PNG
 
 
 def processes(where: Where) -> tuple[int, int]:
-    """Return the number of this process among those that torchrun has started, and their count: (0, 1) without torchrun.
+    """Return the number of this process among those that torchrun has started, and their count; else (0, 1).
 
     where: if its device is "auto" and there are several processes, it is set to another GPU for each.
     """

@@ -35,7 +35,7 @@ def convert(kind: Any, value: Any) -> Any:
 
 
 def check_word(kind: Any, word: str) -> None:
-    """Raise the ValueError of `convert` for a word of a command line that is not the number or choice that it should be.
+    """Raise the ValueError of `convert` if a word of a command line should be a number or a choice, and is not.
 
     Other types are not checked.
     """

@@ -1,4 +1,4 @@
-"""Settings of OpenAI's published files that do not follow from shapes of tensors, from READMEs and scripts/launch.sh."""
+"""Settings of OpenAI's published files that tensor shapes do not show, from their READMEs and scripts/launch.sh."""
 
 from __future__ import annotations
 
