@@ -470,6 +470,7 @@ def check_state(model: ModelSpec, x: Any, name: str, n: int | None = None) -> No
     """
 
     def wanted() -> str:
+        """Return the first part of the message: the shape that x must have."""
         shape = ("N" if n is None else n, model.channels, model.image_size, model.image_size)
         return f"{name} must be a float tensor of shape ({', '.join(map(str, shape))})"
 

@@ -75,6 +75,7 @@ def _decoder_part(decoder: LatentDecoder, folder: str) -> Part:
         config |= {"scaling_factor": decoder.scale, "shift_factor": decoder.shift}
 
     def write(folder: Path) -> None:
+        """Write the autoencoder's config.json."""
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
     return Part(folder, WEIGHT_FILES[0], network, config, write)
@@ -88,6 +89,7 @@ def _text_part(text: ClipText) -> Part:
     config |= {"architectures": ["CLIPTextModel"], "model_type": "clip_text_model"}
 
     def write(folder: Path) -> None:
+        """Write the text encoder's config.json, and the tokenizer beside its folder."""
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         text.tokenizer.save_pretrained(folder.parent / TOKENIZER)
 

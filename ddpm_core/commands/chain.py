@@ -238,6 +238,7 @@ def open_checkpoint(
     with tqdm(unit="B", unit_scale=True, desc="download", delay=1, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
+            """Show the progress of the download in the bar."""
             bar.total = total
             bar.update(done - bar.n)
 

@@ -92,6 +92,7 @@ class Reconstruct(LatentFlags):
     nearest times that it has learned"""
 
     def run(self) -> None:
+        """Draw the rows and write the grid."""
         from ddpm_core import encode, reconstruct, sample
 
         seeds = parse_seeds(self.seeds)
@@ -100,6 +101,7 @@ class Reconstruct(LatentFlags):
         picture = read_picture(self.picture, *shape) if self.picture else sample(model, seeds[:1], **options)
 
         def row(t: float) -> np.ndarray:
+            """Return the row for a time: the picture, its latent, and a reconstruction for each seed."""
             x_t = encode(model, picture, t, seeds[:1])
             return np.concatenate([picture, model.pictures(x_t), reconstruct(model, x_t, t, seeds, **options)])
 
@@ -122,6 +124,7 @@ class Interpolate(LatentFlags):
     """mix the latents on a line, or on an arc"""
 
     def run(self) -> None:
+        """Draw the rows and write the grid."""
         from ddpm_core import encode, interpolate, sample
 
         seeds = parse_seeds(",".join(map(str, self.seeds)))
@@ -136,6 +139,7 @@ class Interpolate(LatentFlags):
         weights = np.linspace(0, 1, self.count).tolist()
 
         def row(t: float) -> np.ndarray:
+            """Return the row for a time: pictures between the two, from the first to the second."""
             x_t, other = encode(model, pictures, t, seeds).split(1)
             return interpolate(model, x_t, other, t, weights, seeds[0], how=self.how, **options)
 

@@ -48,6 +48,7 @@ class Restore(ChainFlags):
     """PNG of the pictures: a file name that ends in .png"""
 
     def run(self) -> None:
+        """Restore the picture and write the grid."""
         from ddpm_core import from_uint8, imaging, sample, to_uint8
         from ddpm_core.disk import files
         from ddpm_core.restore import restore
@@ -72,6 +73,7 @@ class Restore(ChainFlags):
         print(f"the picture, what is known of it, and {len(seeds)} completions: {self.grid}")
 
     def check(self, model: ModelSpec) -> None:
+        """Raise ValueError for a latent model, and for flags that the model doesn't allow."""
         from ddpm_core.model import check_pixels
 
         check_pixels(model, "restoration")

@@ -43,6 +43,7 @@ class Sample(ChainFlags):
     """GIF of the trajectory: a file name that ends in .gif"""
 
     def run(self) -> None:
+        """Draw the images and write them."""
         seeds = parse_seeds(self.seeds)
         if self.out is not None:
             self._each(seeds, self.out)

@@ -69,7 +69,7 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
         _flush_folder(real.parent)
     except BaseException as error:
         with suppress(OSError):
-            temporary.unlink()  # a full disk needs the space
+            temporary.unlink()  # a full disk needs its space
         if isinstance(error, OSError) and error.filename in (None, str(temporary)):
             error.filename, error.filename2 = str(path), None
         raise

@@ -14,7 +14,7 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows
+except ImportError:  # Windows does not have this module
     fcntl = None
 
 DAY = 24 * 3600  # seconds; if the system has no locks, files that are older than this count as unused

@@ -58,7 +58,7 @@ def from_uint8(images: np.ndarray | Tensor, dtype: torch.dtype = torch.float32) 
     Raises:
         ValueError: for images that are not uint8 or do not have four axes.
     """
-    # a contiguous array of NumPy, as torch takes none that is read backwards
+    # contiguous, because torch refuses arrays with negative strides
     images = torch.as_tensor(np.ascontiguousarray(images) if isinstance(images, np.ndarray) else images)
     if images.dtype != torch.uint8 or images.ndim != 4:
         raise ValueError(f"expected uint8 (N, H, W, C), got {images.dtype} {tuple(images.shape)}")

@@ -255,6 +255,7 @@ def _download(
     arrived = _Arrived(total)
 
     def get(name: str, revision: str | None = commit) -> Path:
+        """Download a file unless the cache has it, check it, and return the checkpoint's folder."""
         options: Any = {"cache_dir": _cache(), "tqdm_class": arrived.bar(), "token": _token(ref)}
         path = _client().hf_hub_download(ref.name, name, revision=revision, **options)
         if name in wanted:
@@ -268,6 +269,7 @@ def _download(
                 get(name)
 
     def download() -> LocalCheckpoint:
+        """Download all files, the small ones first, and check these before the large ones."""
         with plain_http():
             folders = [get(name) for name in chosen.small]
             checkpoint = LocalCheckpoint(ref, folders[0], chosen, commit)
@@ -281,6 +283,7 @@ def _download(
         return checkpoint
 
     def report() -> None:
+        """Report the bytes that have arrived."""
         if progress and wanted:
             progress(min(arrived.done, total), total)
 

@@ -30,6 +30,7 @@ def interruptible(
     future: Future = Future()
 
     def run() -> None:
+        """Store the result or the exception of work()."""
         try:
             future.set_result(work())
         except BaseException as error:

@@ -60,6 +60,7 @@ def beside(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
     }
 
     def same(found: Gamma) -> bool:
+        """Return whether an estimate gives the model's Γ."""
         table = found.table(model.schedule)
         return gamma.shape == table.shape and torch.allclose(table[used], gamma[used], rtol=1e-9, atol=0)
 
