@@ -74,7 +74,7 @@ def seeded_noise(seeds: Seeds, first: int = 1) -> Noise:
     threads: list[ThreadPoolExecutor] = []  # empty until a GPU needs noise, then one thread
 
     def draw(index: int, x: Tensor) -> Tensor:
-        """Return the noise of a step on the CPU."""
+        """Return the noise of step `index` in the memory of the CPU."""
         drawn = gaussian_batch(seeds, first + index, x.shape[1:]).to(x.dtype)
         # The CPU does not wait for a copy from pinned memory to the GPU.
         return drawn.pin_memory() if x.device.type == "cuda" else drawn

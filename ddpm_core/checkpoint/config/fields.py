@@ -140,17 +140,17 @@ def is_number(value: Any) -> bool:
 
 
 def whole(config: dict, key: str, default: int | None = None, optional: bool = False) -> Any:
-    """Return a whole number within LIMITS[key]. If it is optional, null is allowed, too."""
+    """Return config[key], a whole number within LIMITS[key], or null if it is optional. Raise ValueError for others."""
     return _within(config, key, default, optional, "a whole number", is_whole)
 
 
 def number(config: dict, key: str, default: float | None = None) -> float:
-    """Return a number within LIMITS[key]. Raise ValueError for anything else."""
+    """Return config[key], a number within LIMITS[key]. Raise ValueError for anything else."""
     return _within(config, key, default, False, "a number", is_number)
 
 
 def numbers(config: dict, key: str, most: int, only_whole: bool = False) -> list:
-    """Return a list of 1 to `most` numbers within LIMITS[key]. Raise ValueError for anything else."""
+    """Return config[key], a list of 1 to `most` numbers within LIMITS[key]. Raise ValueError for anything else."""
     low, high = LIMITS[key]
     values, fits = config.get(key), is_whole if only_whole else is_number
     if (
@@ -164,7 +164,7 @@ def numbers(config: dict, key: str, most: int, only_whole: bool = False) -> list
 
 
 def flag(config: dict, key: str, default: bool) -> bool:
-    """Return true or false. Raise ValueError for anything else."""
+    """Return config[key], true or false. Raise ValueError for anything else."""
     value = config.get(key, default)
     if not isinstance(value, bool):
         raise ValueError(f"{key} must be true or false, got {shown(value)}")
@@ -172,7 +172,7 @@ def flag(config: dict, key: str, default: bool) -> bool:
 
 
 def choice(config: dict, key: str, allowed: Iterable[str | None], default: str | None = None) -> Any:
-    """Return one of the allowed values. Raise ValueError for anything else."""
+    """Return config[key], one of the allowed values. Raise ValueError for anything else."""
     allowed = tuple(allowed)
     value = config.get(key, default)
     if not (value is None or isinstance(value, str)) or value not in allowed:
@@ -182,7 +182,7 @@ def choice(config: dict, key: str, allowed: Iterable[str | None], default: str |
 
 
 def text(config: dict, key: str, default: str = "") -> str:
-    """Return a printable string of at most 200 characters. Raise ValueError for anything else."""
+    """Return config[key], a string of at most 200 characters. Raise ValueError for anything else."""
     value = config.get(key, default)
     if not isinstance(value, str) or not _is_text(value) or len(value) > 200:
         raise ValueError(f"{key} must be a text of at most 200 characters, got {shown(value)}")
@@ -190,7 +190,7 @@ def text(config: dict, key: str, default: str = "") -> str:
 
 
 def names(config: dict, key: str, allowed: Container[str] | None = None) -> list[str]:
-    """Return a list of strings. allowed: the strings that may occur, None for any.
+    """Return config[key], a list of strings. allowed: the strings that may occur, None for any.
 
     Raise ValueError for anything else.
     """
@@ -204,7 +204,7 @@ def names(config: dict, key: str, allowed: Container[str] | None = None) -> list
 
 
 def _within(config: dict, key: str, default: Any, optional: bool, kind: str, fits: Callable[[Any], bool]) -> Any:
-    """Return a value within LIMITS[key] for which `fits` is true. kind: what the message says that it must be."""
+    """Return config[key], a value within LIMITS[key] for which `fits` is true. kind: what the message says that it must be."""
     value = config.get(key, default)
     low, high = LIMITS[key]
     if (optional and value is None) or (fits(value) and low <= value <= high):
