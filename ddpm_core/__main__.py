@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import ddpm_core.python_versions  # noqa: F401  # before anything that another version of Python may lack
+import ddpm_core.python_versions  # noqa: F401  # first, because an older Python may fail at the other imports
 
 # isort: split
 
@@ -24,7 +24,7 @@ from ddpm_core.commands.restore import Restore
 from ddpm_core.commands.sample import Sample
 from ddpm_core.errors import UserError
 
-# torch takes seconds to import: the commands import what needs it when they run, so that --help appears at once.
+# torch takes seconds to import. So the commands import modules that need it only when they run, and --help is fast.
 
 
 @dataclass
@@ -36,6 +36,7 @@ class Info:
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
     def run(self) -> None:
+        """Load the checkpoint and print its description."""
         from ddpm_core.checkpoint.describe import describe
 
         rows = describe(open_checkpoint(self.checkpoint, self.where))
@@ -63,6 +64,7 @@ class Export:
     """another noise schedule for the network, as for sample; the folder keeps both schedules"""
 
     def run(self) -> None:
+        """Load the checkpoint and write the folder or the ONNX files."""
         from ddpm_core import export_onnx, save
 
         if (self.folder is None) == (self.onnx is None):
@@ -81,9 +83,11 @@ class Export:
 
 
 class Command(Protocol):
-    """A command line that has been read."""
+    """A parsed command line."""
 
-    def run(self) -> None: ...
+    def run(self) -> None:
+        """Run the command."""
+        ...
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -105,7 +109,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = read(commands[name], words[1:], f"{prog} {name}")
     try:
         command.run()
-    except (ValueError, UserError, OSError, RuntimeError, MemoryError) as error:  # torch's of a full memory too
+    except (
+        ValueError,
+        UserError,
+        OSError,
+        RuntimeError,
+        MemoryError,
+    ) as error:  # torch raises RuntimeError if memory is full
         sys.exit(f"error: {said(error)}")
     except KeyboardInterrupt:
         sys.exit("stopped")

@@ -158,6 +158,7 @@ class TrainedOn:
         below, above = schedule.sigma < self.trained.sigma[1], schedule.sigma > self.trained.sigma[-1]
 
         def within(wanted: Any, known: Any) -> Any:
+            """Return a part of the translation, with the training's values where σ is outside its range."""
             if not isinstance(wanted, Tensor):
                 return wanted
             return torch.where(below, known[1], torch.where(above, known[-1], wanted))

@@ -378,6 +378,7 @@ def _mean(x: Tensor) -> Tensor:
 
 
 def _check_cdf(cdf: Cdf) -> None:
+    """Raise ValueError for an unknown cdf."""
     if cdf not in CDFS:
         raise ValueError(f"unknown cdf {cdf!r}: choose from {', '.join(CDFS)}")
 

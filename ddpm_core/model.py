@@ -444,7 +444,7 @@ def check_langevin(snr: float | None, corrections: int | None) -> None:
 
 
 def check_pixels(model: ModelSpec, what: str) -> None:
-    """Raise ValueError for a latent model. what: what only models of pixels can do, the start of the message."""
+    """Raise ValueError for a latent model. what: the subject of the message."""
     if model.latent:
         raise ValueError(f"{what} works only for models of pixels, and this one draws latents of an autoencoder")
 
@@ -470,6 +470,7 @@ def check_state(model: ModelSpec, x: Any, name: str, n: int | None = None) -> No
     """
 
     def wanted() -> str:
+        """Return the first part of the message: the shape that x must have."""
         shape = ("N" if n is None else n, model.channels, model.image_size, model.image_size)
         return f"{name} must be a float tensor of shape ({', '.join(map(str, shape))})"
 

@@ -74,11 +74,13 @@ def seeded_noise(seeds: Seeds, first: int = 1) -> Noise:
     threads: list[ThreadPoolExecutor] = []  # empty until a GPU needs noise, then one thread
 
     def draw(index: int, x: Tensor) -> Tensor:
+        """Return the noise of step `index` in the memory of the CPU."""
         drawn = gaussian_batch(seeds, first + index, x.shape[1:]).to(x.dtype)
         # The CPU does not wait for a copy from pinned memory to the GPU.
         return drawn.pin_memory() if x.device.type == "cuda" else drawn
 
     def noise(index: int, x: Tensor) -> Tensor:
+        """Return the noise of a step, and let a thread draw that of the next step for a GPU."""
         if x.device.type == "cpu":
             return draw(index, x)
         if not threads:
@@ -101,6 +103,7 @@ def own_noise(noise: Noise) -> Noise:
         raise ValueError(f"noise is a function noise(index, x) that returns a tensor like x, got {noise!r}")
 
     def checked(index: int, x: Tensor) -> Tensor:
+        """Return the noise of a step after checks."""
         drawn: Any = noise(index, x.clone())
         if not isinstance(drawn, Tensor) or drawn.shape != x.shape or not drawn.is_floating_point():
             found = tensor_text(drawn) if isinstance(drawn, Tensor) else f"a {type(drawn).__name__}"

@@ -122,6 +122,7 @@ def ode_log_prob(
     flow, found, evaluations, told = _Flow(model, dtype), [], 0, 0
 
     def tell(before: int, n: int, part: float) -> None:
+        """Report progress. before: pictures that are done; part: how far the next n pictures are, 0..1."""
         nonlocal told
         now = int(HUNDREDTHS * (before + part * n))
         if progress and now > told:  # not if the solver goes back to repeat a step that was too large
@@ -187,6 +188,7 @@ class _Flow:
         first, last = self._ends
 
         def slope(log_sigma: float, state: np.ndarray) -> np.ndarray:
+            """Return the derivatives of all x and of all log p with respect to log σ, as one vector."""
             now = torch.from_numpy(state[:-n]).reshape(x.shape)
             eps, trace = self._evaluate(now, math.exp(log_sigma), labels, signs)
             if not bool(eps.isfinite().all() and trace.isfinite().all()):

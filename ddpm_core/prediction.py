@@ -324,6 +324,7 @@ def _split(model: Model, output: Tensor, x: Tensor) -> tuple[Tensor, Tensor | No
 
 
 def _is_prompt(given: object) -> bool:
+    """Return whether a value is a text or a mixture of texts."""
     return isinstance(given, (str, Mapping))
 
 

@@ -97,20 +97,20 @@ def reverse_variance(
 ) -> Tensor:
     """Return σ² of the reverse step p_θ(x_s | x_t): a variance, never a standard deviation or a logarithm.
 
+    - "beta" is β_{t|s} (section 3.2 of the paper). For a variance-exploding process, it is the variance σ_t² − σ_s²
+      that the process adds (Song et al. 2021, reverse diffusion); in our coordinates, ᾱ_s (σ_t² − σ_s²) = β_{t|s}
+      ᾱ_s/ᾱ_t.
+    - "beta_tilde" is β̃ = (1 − ᾱ_s)/(1 − ᾱ_t) β_{t|s} (section 3.2).
+    - "analytic" is the optimum for a network with E‖ε_θ(x_t, t)‖²/d = gamma · (1 − ᾱ_t) (Bao et al. 2022, Theorem 1).
+      The variance of x_0 given x_t is clamped to [0, 1], because the data lie in [−1, 1].
+    - "learned" is exp(v) with v = log σ². It exists only for steps with s = t − 1.
+    - "learned_range" is exp(u log β + (1 − u) log β̃) with u = (v + 1)/2 (Nichol & Dhariwal 2021, Eq. 15). At s = 0, β̃
+      is 0, and `decoder_variance` replaces it, as in the authors' code.
+
     Arguments:
         schedule: the noise schedule.
         t, s: times, 0 <= s < t <= T, numbers, or one for each image (N,).
-        kind: one of names.VARIANCES:
-
-            - "beta" is β_{t|s} (section 3.2 of the paper). For a variance-exploding process, it is the variance
-              σ_t² − σ_s² that the process adds (Song et al. 2021, reverse diffusion). In our coordinates, this is
-              ᾱ_s (σ_t² − σ_s²) = β_{t|s} ᾱ_s/ᾱ_t.
-            - "beta_tilde" is β̃ = (1 − ᾱ_s)/(1 − ᾱ_t) β_{t|s} (section 3.2).
-            - "analytic" is the optimum for a network with E‖ε_θ(x_t, t)‖²/d = gamma · (1 − ᾱ_t) (Bao et al. 2022,
-              Theorem 1). The variance of x_0 given x_t is clamped to [0, 1], because the data lie in [−1, 1].
-            - "learned" is exp(v) with v = log σ². It exists only for steps with s = t − 1.
-            - "learned_range" is exp(u log β + (1 − u) log β̃) with u = (v + 1)/2 (Nichol & Dhariwal 2021, Eq. 15). At
-              s = 0, β̃ is 0, and `decoder_variance` replaces it, as in the authors' code.
+        kind: one of names.VARIANCES.
         v: the network's output for the two learned kinds, (N, C, H, W).
         gamma: Γ >= 0 for "analytic", at the time `gamma_time(t)`: t, or t − 1 if ᾱ_t = 0.
 

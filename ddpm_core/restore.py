@@ -162,6 +162,7 @@ def mask(known: Tensor | np.ndarray, sigma: float = 0.0) -> Measurement:
         raise ValueError(f"a mask is (H, W) or (C, H, W), 1 where a pixel is known and 0 elsewhere, got {keep.shape}")
 
     def forward(x: Tensor) -> Tensor:
+        """Return pictures with 0 at unknown pixels."""
         if x.shape[-2:] != keep.shape[-2:] or (keep.ndim == 3 and len(keep) not in (1, x.shape[1])):
             raise ValueError(f"a mask of {tuple(keep.shape)} doesn't fit pictures of {tuple(x.shape[1:])}")
         return x * to_device(keep, x.device, x.dtype)
@@ -182,11 +183,13 @@ def downsample(factor: int, sigma: float = 0.0) -> Measurement:
         raise ValueError(f"factor is a whole number of at least 1, got {factor!r}")
 
     def forward(x: Tensor) -> Tensor:
+        """Return the mean of each block."""
         if x.shape[-1] % factor or x.shape[-2] % factor:
             raise ValueError(f"{x.shape[-2]}×{x.shape[-1]} pixels can't be divided into blocks of {factor}×{factor}")
         return F.avg_pool2d(x, factor)
 
     def back(y: Tensor) -> Tensor:
+        """Return A⁺ y: each number repeated in its block."""
         return y.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
 
     return Measurement(forward, back, sigma, f"downsample {factor}", _scalar(factor**-2), factor**-2)
@@ -205,6 +208,7 @@ def grey(sigma: float = 0.0, channels: int = 3) -> Measurement:
         raise ValueError(f"channels is a whole number of at least 1, got {channels!r}")
 
     def forward(x: Tensor) -> Tensor:
+        """Return the mean of the channels."""
         if x.shape[1] != channels:
             raise ValueError(
                 f"grey(channels={channels}) doesn't fit pictures of {tuple(x.shape[1:])}: give their number of channels"
@@ -212,6 +216,7 @@ def grey(sigma: float = 0.0, channels: int = 3) -> Measurement:
         return x.mean(1, keepdim=True)
 
     def back(y: Tensor) -> Tensor:
+        """Return A⁺ y: y repeated in each channel."""
         return y.expand(-1, channels, *y.shape[2:])
 
     return Measurement(forward, back, sigma, "grey", _scalar(1 / channels), 1 / channels)
@@ -260,6 +265,7 @@ def blur(kernel: Sequence[float], size: int, sigma: float = 0.0) -> Measurement:
         return apply
 
     def gram(f: Linear, y: Tensor) -> Tensor:
+        """Return f(A Aᵀ) y."""
         return by(u, torch.where(both > 0, f(both.square().clamp(min=1e-30)), 0), u)(y)
 
     return Measurement(by(u, both, vt.T), by(vt.T, inverse, u), sigma, f"blur {len(weights)}", gram)
@@ -298,6 +304,7 @@ def then(first: Measurement, second: Measurement) -> Measurement:
     scale, inner = first.gram_scale, second.gram
 
     def gram(f: Linear, y: Tensor) -> Tensor:
+        """Return f(A Aᵀ) y for the combined measurement."""
         assert inner is not None
         return inner(lambda values: f(scale * values), y)
 
@@ -408,6 +415,7 @@ class RePaint:
             raise ValueError(f"jump and rounds are whole numbers of at least 1, got {self.jump!r} and {self.rounds!r}")
 
     def check(self, task: Task) -> None:
+        """Raise ValueError for a sampler, measurement or noise that the method does not support."""
         name = "repaint" if self.rounds > 1 else "replacement"
         task.check_steps()
         _check_inverse(name, task)
@@ -416,6 +424,7 @@ class RePaint:
     def steps(
         self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
     ) -> Iterator[Step]:
+        """Yield the steps of the last round of each block."""
         A, y, step = task.measurement, task.y, task.chain.sampler.start(schedule, pairs)
 
         def once(block: range, x: Tensor, number: int) -> Iterator[Step]:
@@ -452,6 +461,7 @@ class DDNM:
     """
 
     def check(self, task: Task) -> None:
+        """Raise ValueError for a sampler, measurement or variance that the method does not support."""
         _check_inverse("ddnm", task)
         if task.measurement.sigma and (task.chain.name != "ddpm" or task.measurement.gram is None):
             why = "the sampler 'ddpm'" if task.chain.name != "ddpm" else "a measurement whose gram is known"
@@ -462,9 +472,11 @@ class DDNM:
     def steps(
         self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
     ) -> Iterator[Step]:
+        """Yield the sampler's steps from the changed x̂_0."""
         A, y = task.measurement, task.y
 
         def fitted(x: Tensor, t: float, **options: Any) -> Denoised:
+            """Return the prediction with x̂_0 changed so that it agrees with y."""
             found = predict(x, t, **options)
             x_0 = found.x0_hat + A.pseudoinverse(y - A(found.x0_hat))
             x_0, eps = to_x0_eps(schedule, "x0", x_0, x, t)
@@ -526,14 +538,17 @@ class PiGDM:
     """
 
     def check(self, task: Task) -> None:
+        """Do nothing: the method supports all samplers and measurements."""
         pass
 
     def steps(
         self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
     ) -> Iterator[Step]:
+        """Yield the sampler's steps from the changed x̂_0."""
         A = task.measurement
 
         def guided(x: Tensor, t: float, **_: Any) -> Denoised:
+            """Return the prediction with x̂_0 changed by the gradient of log p(y | x_t)."""
             alpha_bar, dtype, x = schedule.alpha_bar_at(t), x.dtype, x.to(_wide(x.dtype))
             found, gradient = _gradient(
                 predict,
@@ -564,11 +579,13 @@ class DPS:
             raise ValueError(f"zeta is a number of at least 0, got {self.zeta!r}")
 
     def check(self, task: Task) -> None:
+        """Raise ValueError for a sampler that the method does not support."""
         task.check_steps()
 
     def steps(
         self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
     ) -> Iterator[Step]:
+        """Yield the sampler's steps, each followed by a step along the gradient."""
         A, dtype, step = task.measurement, x.dtype, task.chain.sampler.start(schedule, pairs)
         for k, (t, s) in enumerate(pairs):
             x = x.to(_wide(dtype))

@@ -324,7 +324,7 @@ def _steps(runs: Sequence[_Run], attention: bool) -> Iterator[tuple[int, Step]]:
         made = run.step(found, k, t, s, x, run.noise)
         step = check_step(made, found, (k, t, s), x, run.chain.sampler)
         run.x, run.k, run.t, run.found = step.x, k + 1, 0 if s == lane.stop else s, None
-        given = step.clone()  # the caller may change it
+        given = step.clone()  # a copy, because the caller may change it
         if attention:
             given = replace(given, attention=attention_maps(lane.model, x, t, run.labels))
         changed = None if lane.on_step is None else lane.on_step(given)

@@ -159,18 +159,22 @@ class DDPM(StepSampler):
     """Γ_t of the model, which the variance "analytic" needs"""
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> DDPM:
+        """Return this sampler with the model's variance if none is chosen, and with the model's Γ."""
         return replace(self, variance=check_variance(model, self.variance, pairs, guidance), gamma=model.gamma)
 
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> Sequence[float | None]:
+        """Return σ of each step; None for learned variances, except for 0 in the last step."""
         variance = self.variance or "beta"
         if variance in LEARNED:
             return [None] * (len(pairs) - 1) + [0.0]
         return _known_sigmas(schedule, pairs, variance, self.gamma)
 
     def start(self, schedule: NoiseSchedule, pairs: Pairs) -> TakeStep:
+        """Return the function that takes the steps of one chain."""
         sigmas = self.sigmas(schedule, pairs)
 
         def step(found: Denoised, k: int, t: float, s: float, x: Tensor, noise: Noise) -> tuple[Tensor, Sigma]:
+            """Return x_s = μ̃(x_t, x̂_0) + σ z, and σ."""
             mean, sigma = posterior_mean(schedule, found.x0, x, t, s), sigmas[k]
             if sigma is None:
                 sigma = reverse_variance(schedule, t, s, self.variance or "beta", found.v).sqrt()
@@ -202,18 +206,21 @@ class Langevin(DDPM):
 
     @property
     def evaluations(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The number of evaluations of the network in a step: one for each correction, and one for the step."""
         return 1 + (1 if self.corrections is None else self.corrections)
 
     def __post_init__(self) -> None:
         check_langevin(self.snr, self.corrections)
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Langevin:
+        """Return this sampler with the model's values for r and corrections if none are chosen."""
         own = {name: getattr(model, name) for name in ("snr", "corrections") if getattr(self, name) is None}
         return replace(cast(Langevin, super().bind(model, pairs, guidance)), **own)
 
     def steps(
         self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
     ) -> Iterator[Step]:
+        """Yield the steps of one chain, each after its corrections."""
         step, r = self.start(schedule, pairs), SNR if self.snr is None else self.snr
         for k, (t, s) in enumerate(pairs):
             for number in range(1, self.evaluations):
@@ -240,12 +247,15 @@ class DDIM(StepSampler):
             raise ValueError(f"eta must lie between 0 and 1, got {self.eta!r}")
 
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
+        """Return σ = η √β̃ of each step."""
         return [self.eta * sigma for sigma in _known_sigmas(schedule, pairs, "beta_tilde")]
 
     def start(self, schedule: NoiseSchedule, pairs: Pairs) -> TakeStep:
+        """Return the function that takes the steps of one chain."""
         sigmas = self.sigmas(schedule, pairs)
 
         def step(found: Denoised, k: int, t: float, s: float, x: Tensor, noise: Noise) -> tuple[Tensor, float]:
+            """Return x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s − σ²) ε + σ z, and σ."""
             alpha_bar, sigma = schedule.alpha_bar_at(s), sigmas[k]
             x_s = math.sqrt(alpha_bar) * found.x0 + math.sqrt(max(1 - alpha_bar - sigma**2, 0)) * found.eps
             return (x_s + sigma * noise(k, x) if sigma > 0 else x_s), sigma
@@ -283,6 +293,7 @@ class Heun(StepSampler):
                 raise ValueError(f"{name} must be a number of at least 0, got {value!r}")
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Heun:
+        """Return this sampler with the number of steps. Raise ValueError for a chain that starts at ᾱ = 0."""
         check_start("heun", model.schedule, pairs)
         return replace(self, count=len(pairs))
 
@@ -292,18 +303,21 @@ class Heun(StepSampler):
         most = math.inf if self.S_max is None else self.S_max
 
         def up(t: float) -> float:
+            """Return t̂ for t."""
             sigma = math.sqrt(1 / schedule.alpha_bar_at(t) - 1)
             return schedule.time_at((1 + gamma) * sigma) if gamma and self.S_min <= sigma <= most else t
 
         return [up(t) for t, _ in pairs]
 
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
+        """Return the standard deviation of the noise that leads from t to t̂ in each step."""
         times = zip(self.visited(schedule, pairs), (t for t, _ in pairs), strict=True)
         return [self.S_noise * math.sqrt(1 - schedule.alpha_bar_at(up) / schedule.alpha_bar_at(t)) for up, t in times]
 
     def steps(
         self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
     ) -> Iterator[Step]:
+        """Yield the steps of one chain."""
         sigmas, times = self.sigmas(schedule, pairs), self.visited(schedule, pairs)
         for k, ((t, s), up) in enumerate(zip(pairs, times, strict=True)):
             if up > t:
@@ -327,13 +341,16 @@ class Solver(StepSampler):
     name: Sampler = field()  # pyright: ignore[reportIncompatibleVariableOverride]  # no default, so it is no option
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Solver:
+        """Return this sampler. Raise ValueError for a chain that starts at ᾱ = 0."""
         check_start(self.name, model.schedule, pairs)
         return self
 
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
+        """Return 0 for each step."""
         return [0.0] * len(pairs)
 
     def start(self, schedule: NoiseSchedule, pairs: Pairs) -> TakeStep:
+        """Return the function that takes the steps of one chain."""
         solve = solver(self.name, schedule, pairs)
         return lambda found, k, t, s, x, noise: (solve(found.x0, t, x), 0.0)
 
@@ -350,18 +367,22 @@ class Consistency(StepSampler):
     """the σ of the noise that x̂_0 still has: the smallest σ of the network's training, which is not 0"""
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Consistency:
+        """Return this sampler with the smallest σ of the model's training."""
         # A network on another schedule has its own coordinates inside those of `TrainedOn`.
         its = getattr(model.coordinates, "inner", model.coordinates)
         return Consistency(getattr(its, "sigma_min", 0.0))
 
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
+        """Return σ of each step."""
         signal = [schedule.alpha_bar_at(s) for _, s in pairs]
         return [math.sqrt(max(1 - alpha_bar - alpha_bar * self.floor**2, 0)) for alpha_bar in signal]
 
     def start(self, schedule: NoiseSchedule, pairs: Pairs) -> TakeStep:
+        """Return the function that takes the steps of one chain."""
         sigmas = self.sigmas(schedule, pairs)
 
         def step(found: Denoised, k: int, t: float, s: float, x: Tensor, noise: Noise) -> tuple[Tensor, float]:
+            """Return x_s = √ᾱ_s x̂_0 + σ z, and σ."""
             x_s = math.sqrt(schedule.alpha_bar_at(s)) * found.x0
             return (x_s + sigmas[k] * noise(k, x) if s > 0 else x_s), sigmas[k]
 
@@ -377,10 +398,12 @@ class FunctionSampler(StepSampler):
 
     @property
     def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The name of the function, for messages."""
         return getattr(self.function, "__name__", StepSampler.name)
 
     @property
     def memory(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The function's attribute `memory`, by default False."""
         return getattr(self.function, "memory", False)
 
     def steps(
@@ -433,6 +456,7 @@ def as_step(sampler: StepSampler, predict: Predict, schedule: NoiseSchedule, pai
     first, own = 0, None
 
     def step(found: Denoised | None, k: int, t: float, s: float, x: Tensor, noise: Noise) -> Step:
+        """Return the step k from the state x."""
         nonlocal steps, first, own
         if x is not own:
             first = k

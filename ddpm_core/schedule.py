@@ -472,6 +472,7 @@ def _from_alpha_bar(alpha_bar: Callable[[float], float]) -> Callable[..., Tensor
     """Return a function of T that computes β_t = min(1 − ᾱ(t/T)/ᾱ((t − 1)/T), 0.999) for t = 1..T."""
 
     def betas(T: int, **_: float) -> Tensor:
+        """Return β_1..β_T."""
         values = [alpha_bar(t / T) for t in range(T + 1)]
         return torch.tensor(
             [min(1 - values[t] / values[t - 1], MAX_BETA) for t in range(1, T + 1)], dtype=torch.float64

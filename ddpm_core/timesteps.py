@@ -26,14 +26,17 @@ Steps = SupportsIndex | Sequence[SupportsIndex | float] | np.ndarray  # number o
 
 
 def _linspace(T: int, n: int) -> list[int]:
+    """Return the times of the spacing "linspace"."""
     return (1 + np.linspace(0, T - 1, n).round().astype(int)).tolist()
 
 
 def _leading(T: int, n: int) -> list[int]:
+    """Return the times of the spacing "leading"."""
     return [1 + k * (T // n) for k in range(n)]
 
 
 def _trailing(T: int, n: int) -> list[int]:
+    """Return the times of the spacing "trailing"."""
     return [int(np.round(T - k * T / n)) for k in reversed(range(n))]
 
 
@@ -290,4 +293,5 @@ def _is_time(value: object, T: int) -> bool:
 
 
 def _is_whole(value: object) -> bool:
+    """Return whether a value is an int, or NumPy's; for True the result is False."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

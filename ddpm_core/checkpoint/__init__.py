@@ -1,1 +1,1 @@
-"""Checkpoints: what a reference names, how its files get here, and what they say."""
+"""Checkpoints: parse references, download files, check configurations, and load and save models."""

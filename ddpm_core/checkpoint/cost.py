@@ -1,4 +1,4 @@
-"""The cost of a model, read from its configuration: nothing is allocated and nothing computed."""
+"""Compute the cost of a model from its configuration, without allocating weights or evaluating the network."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ from ddpm_core.errors import UNCHECKED, first_line
 
 @dataclass(frozen=True)
 class Cost:
-    """flop: multiplications and additions of one evaluation, for one image. parameters: number of weights, in all.
+    """The cost of a model.
 
-    memory: bytes that they take once they are loaded.
+    Attributes:
+        flop: the number of multiplications and additions in one evaluation for one image.
+        parameters: the number of all weights.
     """
 
     flop: float
@@ -32,13 +34,14 @@ class Cost:
 
     @property
     def memory(self) -> int:
-        return 4 * self.parameters  # float32, whatever the files have
+        """The bytes of the loaded weights, which are float32 whatever the file has."""
+        return 4 * self.parameters
 
 
 def model_cost(config: CheckpointConfig) -> Cost:
-    """The cost of a checkpoint's model: of a latent one, its network, autoencoder and text encoder.
+    """Return the cost of a checkpoint's model. For a latent model, parameters include the decoder and the text encoder.
 
-    Raises ValueError for a part that cannot be built or is too large.
+    Raise ValueError for a part that cannot be built or is too large.
     """
     found = network_cost(config.unet)
     others = [(make_decoder, config.decoder), (make_text, config.text)]
@@ -47,19 +50,22 @@ def model_cost(config: CheckpointConfig) -> Cost:
 
 
 def network_cost(config: dict[str, Any]) -> Cost:
-    """The cost of the network of a config.json that `spec.check` has accepted. About 0.2 s, then remembered.
+    """Return the cost of a network. config: a config.json that `spec.check` has accepted.
 
-    Raises ValueError for a network that cannot be built or evaluated, or has more than MAX_PARAMETERS.
+    This takes about 0.2 s, and the result is stored. Raise ValueError for a network that cannot be built or evaluated,
+    or has more than MAX_PARAMETERS.
     """
     return _cost(_frozen(config))
 
 
 def _frozen(config: dict[str, Any]) -> str:
+    """Return a configuration as text, so that it can be a key of a cache."""
     return json.dumps(config, sort_keys=True, default=str)
 
 
 @lru_cache(maxsize=64)
 def _parameters(make: Callable[[dict[str, Any]], Any], config: str) -> int:
+    """Return the number of parameters of a part. make: builds the part from its configuration."""
     try:
         with torch.device("meta"):
             return count_parameters(make(json.loads(config)))
@@ -69,6 +75,7 @@ def _parameters(make: Callable[[dict[str, Any]], Any], config: str) -> int:
 
 @lru_cache(maxsize=64)
 def _cost(config: str) -> Cost:
+    """Compute the cost of a network from its configuration as text."""
     try:
         with torch.device("meta"):
             unet = make_network({"_class_name": "UNet2DModel", **json.loads(config)})
@@ -82,7 +89,7 @@ def _cost(config: str) -> Cost:
 
 
 class _Count(TorchDispatchMode):
-    """Counts with torch's own formulas. torch's FlopCounterMode also hooks the modules of all other threads."""
+    """Counts operations with torch's own formulas. Torch's FlopCounterMode would also count those of other threads."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ from ddpm_core.timesteps import ranges
 
 
 def describe(model: Model) -> dict[str, str]:
-    """A title and a line of text for each thing worth knowing, in order."""
+    """Return the facts about a model as {title: text}, in the order in which they are shown."""
     source = model.source or Source()
     sides = f"{model.image_size}×{model.image_size}"
     lines = {
@@ -37,11 +37,13 @@ def describe(model: Model) -> dict[str, str]:
 
 
 def _schedule(schedule: NoiseSchedule) -> str:
+    """Return a schedule's name, T and range of β as text."""
     name, betas = schedule.config.get("_function") or schedule.name, schedule.beta[1:].tolist()
     return f"{name}, T = {schedule.T}, β from {betas[0]:.4g} to {betas[-1]:.4g}"
 
 
 def _optimised(model: Model) -> str:
+    """Return the samplers and numbers of steps that have optimised steps, as text."""
     by_numbers: dict[str, list[str]] = {}
     for sampler, chains in (model.optimised or {}).items():
         if chains:
@@ -50,6 +52,7 @@ def _optimised(model: Model) -> str:
 
 
 def _classes(model: Model) -> str:
+    """Return the number of classes and their names as text."""
     if not model.num_classes:
         return "none"
     names = f" ({few(model.class_names)})" if model.class_names else ""

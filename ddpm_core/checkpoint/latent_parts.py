@@ -1,4 +1,4 @@
-"""The parts of a latent checkpoint besides its network, from their files: an autoencoder, a text encoder."""
+"""Read and describe the parts of a latent checkpoint besides its network: an autoencoder and a text encoder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,14 @@ from ddpm_core.model import ModelSpec
 
 @dataclass(frozen=True)
 class Part:
-    """One of a latent model's other networks, as it is written. folder, weights: names. config: what `load` checks."""
+    """A decoder or text encoder that is to be saved.
+
+    Attributes:
+        folder, weights: the names of its folder and its file of weights.
+        network: the torch module.
+        config: the configuration that `load` checks.
+        save_config: save_config(folder) writes the configuration, and the tokenizer of a text encoder.
+    """
 
     folder: str
     weights: str
@@ -44,7 +51,10 @@ class Part:
 
 
 def both(model: ModelSpec, network: Network) -> tuple[Part | None, Part | None]:
-    """The decoder and the text encoder of a model with that network, or None. ValueError for what can't be written."""
+    """Return a model's decoder and text encoder, None for each that it lacks.
+
+    Raise ValueError for parts that were not loaded from a checkpoint, because they can't be saved.
+    """
     decoder, text = getattr(model, "decoder", None), getattr(model, "text", None)
     if not (isinstance(decoder, LatentDecoder | None) and isinstance(text, ClipText | None)):
         raise ValueError("only a decoder and a text encoder that were loaded can be saved")
@@ -53,30 +63,33 @@ def both(model: ModelSpec, network: Network) -> tuple[Part | None, Part | None]:
 
 
 def files_of(model: ModelSpec, network: Network) -> list[Part]:
-    """The parts of a model that it has besides its network."""
+    """Return the decoder and the text encoder that a model has, as a list."""
     return [part for part in both(model, network) if part]
 
 
 def _decoder_part(decoder: LatentDecoder, folder: str) -> Part:
-    """folder: as the pipeline that the model is for calls it."""
+    """Return an autoencoder as a part to save. folder: the name that the model's pipeline has for it."""
     network = decoder.autoencoder
     config = json.loads(network.to_json_string())
     if latent_config.scaling(config) != (decoder.scale, decoder.shift):
         config |= {"scaling_factor": decoder.scale, "shift_factor": decoder.shift}
 
     def write(folder: Path) -> None:
+        """Write the autoencoder's config.json."""
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
     return Part(folder, WEIGHT_FILES[0], network, config, write)
 
 
 def _text_part(text: ClipText) -> Part:
+    """Return a text encoder as a part to save."""
     own: Any = text.encoder
-    # The dtype of a plain load, which has the weights rounded otherwise where they are stored in half.
+    # Without this dtype, transformers would load weights that are stored in half precision in half precision.
     config = json.loads(own.config.to_json_string(use_diff=False)) | {"dtype": "float32"}
     config |= {"architectures": ["CLIPTextModel"], "model_type": "clip_text_model"}
 
     def write(folder: Path) -> None:
+        """Write the text encoder's config.json, and the tokenizer beside its folder."""
         (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         text.tokenizer.save_pretrained(folder.parent / TOKENIZER)
 
@@ -84,15 +97,15 @@ def _text_part(text: ClipText) -> Part:
 
 
 def make_decoder(config: dict[str, Any]) -> Any:
-    """An autoencoder of a configuration that `latent_config.check_decoder` accepts, with any weights."""
+    """Return an autoencoder with arbitrary weights. config: `latent_config.check_decoder` must accept it."""
     kind = getattr(from_diffusers, config["_class_name"])
     return kind(**{name: config[name] for name in inspect.signature(kind).parameters if name in config})
 
 
 def make_text(config: dict[str, Any]) -> Any:
-    """A text encoder of a configuration that `latent_config.check_text` accepts, with any weights.
+    """Return a text encoder with arbitrary weights. config: `latent_config.check_text` must accept it.
 
-    Raises CheckpointError where transformers is not installed.
+    Raise CheckpointError if transformers is not installed.
     """
     library = _transformers()
     known = {name: config[name] for name in latent_config.TEXT_FIELDS if config.get(name) is not None}
@@ -100,6 +113,7 @@ def make_text(config: dict[str, Any]) -> Any:
 
 
 def _transformers() -> Any:
+    """Import transformers. Raise CheckpointError if it is not installed."""
     try:
         import transformers
     except ImportError:
@@ -108,7 +122,11 @@ def _transformers() -> Any:
 
 
 def read_decoder(config: dict[str, Any], path: Path, where: str, device: torch.device) -> LatentDecoder:
-    """The autoencoder of a configuration that `latent_config.check_decoder` accepts. Raises CheckpointError."""
+    """Return the autoencoder with the weights of a file. where: the file's name for messages.
+
+    config: `latent_config.check_decoder` must accept it. Raise CheckpointError if the weights don't fit, or give no
+    picture.
+    """
     autoencoder = build(config["_class_name"], partial(make_decoder, config), path, where)
     channels, factor = latent_config.check_decoder(config)
     decoder = LatentDecoder(autoencoder, device, *latent_config.scaling(config))
@@ -122,9 +140,9 @@ def read_decoder(config: dict[str, Any], path: Path, where: str, device: torch.d
 
 
 def read_text(config: dict[str, Any], checkpoint: LocalCheckpoint, device: torch.device) -> ClipText:
-    """The text encoder and the tokenizer of a checkpoint whose configuration `latent_config.check_text` accepts.
+    """Return the text encoder and the tokenizer of a checkpoint. config: `latent_config.check_text` must accept it.
 
-    Raises CheckpointError, also where transformers is not installed.
+    Raise CheckpointError if the files don't fit or are damaged, or if transformers is not installed.
     """
     ref, part = checkpoint.ref, checkpoint.layout.text
     assert part is not None
@@ -138,7 +156,9 @@ def read_text(config: dict[str, Any], checkpoint: LocalCheckpoint, device: torch
         fits = tokens.shape == (2, text.length) and int(tokens.max()) < config.get("vocab_size", 49408)
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # transformers checks its files by running into them, and its Rust panics
+    except (
+        BaseException
+    ) as error:  # for a damaged file, transformers may raise any error, even a panic of its Rust code
         raise CheckpointError(
             f"{ref}: the files in {TOKENIZER} are not a tokenizer of CLIP ({first_line(error)})"
         ) from None

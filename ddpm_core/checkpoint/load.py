@@ -1,4 +1,4 @@
-"""`load`: a checkpoint in the Hub's layout as a model."""
+"""Load a model from a checkpoint in the Hub's layout."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ def load(
     network: Network | None = None,
     batched: bool = False,
 ) -> Model:
-    """Load a checkpoint.
+    """Return the model of a checkpoint.
 
     Arguments:
         ref: an embedded name, a local folder, or a Hub id "owner/name" with an optional "@revision".
         revision: the Hub's branch, tag or commit; None for its main branch.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps"; see engines.choose.wrap.
         precision: the network's arithmetic, one of names.PRECISIONS.
-        engine: evaluates the network, one of names.ENGINES.
-        progress: progress(bytes done, bytes in all) reports a download. An exception that it raises cancels the
-            download and is passed on unchanged.
-        network: your own network, see Model. It replaces the checkpoint's. Everything else is read: schedule,
-            prediction, classes, Γ, optimised steps, decoder and text encoder. So this reads a folder that `save` made
-            of such a model. device, precision, engine and batched belong to the checkpoint's network: leave them out.
-        batched: for PyTorch on a CPU. It is faster for several small images; then a picture's last bits may depend on
-            the pictures in its batch. Other engines lose nothing by a batch.
+        engine: the engine that evaluates the network, one of names.ENGINES.
+        progress: progress(bytes done, bytes in all) is called during a download. An exception that it raises cancels
+            the download and is passed on unchanged.
+        network: your own network instead of the checkpoint's: see Model. Everything else is read: schedule, prediction,
+            classes, Γ, optimised steps, decoder and text encoder. This also reads a folder that `save` wrote for such a
+            model. device, precision, engine and batched are only for the checkpoint's network: leave them out.
+        batched: for PyTorch on a CPU: evaluate several small images together, which is faster. Then the last bits of a
+            picture may depend on the other pictures of its batch. Other engines do not need this.
 
     Raises:
-        CheckpointError: if it can't be loaded; the text is one sentence for the user.
-        ValueError: for a device, precision or engine that does not exist; for a network that can't be called.
+        CheckpointError: if the checkpoint can't be loaded; the text is one sentence for the user.
+        ValueError: for an unknown device, precision or engine, and for a network that can't be called.
     """
     where = refs.parse(ref, revision)
     own = spec.read_own(where)
@@ -78,14 +78,14 @@ def load(
     if network is None:
         weights = f"{checkpoint.ref}: {layout.weights}"
         T = found.spec.trained_on.T
-        told_numbers = inner(found.spec.coordinates) is not None  # see engines.common
+        told_numbers = inner(found.spec.coordinates) is not None  # engines.common.told_numbers explains this
         build = partial(build_network, found.unet, checkpoint.weights, weights, None if told_numbers else T)
         unet: Any = build()
         unet.told_numbers = told_numbers
         check_evaluation(unet, found.spec.image_size, T, weights)
         source = replace(source, parameters=sum(p.numel() for p in unet.parameters()))
         network = engine_network = wrap(unet, device, precision, engine, owned=True, exact=build, batched=batched)
-    else:  # what is kept beside the checkpoint's weights is not written for others
+    else:  # the facts about the checkpoint's weights do not apply to other weights
         source = other_weights(source)
     home = network_device(network) or torch.device("cpu")
     parts: dict[str, Any] = {}

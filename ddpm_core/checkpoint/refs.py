@@ -1,4 +1,4 @@
-"""Parse checkpoint references, and name the files of a checkpoint. Nothing here asks the Hub."""
+"""Parse references to checkpoints, and find the files of a checkpoint. Nothing here connects to the Hub."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ddpm_core.errors import UserError
 
 WEIGHT_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")  # in order of preference
 FACTS = "ddpm_core.json"  # facts about the model for which the Hub's layout has no field
-ANALYTIC = "analytic_variance.json"  # see gamma_file
-OPTIMISED = "optimised_steps.json"  # see optimised_file
-SHARED = "shared_parts"  # the field of FACTS that names the embedded checkpoint whose other parts a checkpoint has, too
-READERS = "readers.safetensors"  # see readers_file; without it a checkpoint is the same model
+ANALYTIC = "analytic_variance.json"  # Γ_t of the analytic variance, see gamma_file
+OPTIMISED = "optimised_steps.json"  # optimised times, see optimised_file
+SHARED = "shared_parts"  # a field of FACTS: the embedded checkpoint from which the decoder and text encoder are taken
+READERS = "readers.safetensors"  # readers of blocks, see readers_file; the model does not depend on this file
 EXTRA = ("model_index.json", FACTS, ANALYTIC, OPTIMISED)
 DECODERS = ("vae/", "vqvae/")
 TEXT, TOKENIZER = "text_encoder/", "tokenizer/"
 TEXT_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-TOKENIZER_FILES = (  # all that transformers reads of a CLIPTokenizer
+TOKENIZER_FILES = (  # all files that transformers reads for a CLIPTokenizer
     *("tokenizer_config.json", "tokenizer.json", "vocab.json", "merges.txt"),
     *("special_tokens_map.json", "added_tokens.json"),
 )
-HOMES = ("transformer/", "unet/", "")  # folders where the network may be: the first that exists counts
+HOMES = ("transformer/", "unet/", "")  # folders that may contain the network; the first one that exists is used
 FILES = (
     *(folder + name for folder in HOMES for name in ("config.json", *WEIGHT_FILES)),
     *("scheduler/scheduler_config.json", "scheduler_config.json"),
@@ -43,22 +43,23 @@ FILES = (
 
 
 class CheckpointError(UserError):
-    """A checkpoint cannot be used."""
+    """The error for a checkpoint that cannot be used."""
 
 
 @dataclass(frozen=True)
 class Ref:
-    """What a checkpoint reference names. name: the embedded name, the path or the repository id.
-
-    open: only what the Hub gives to everybody counts, since a stranger named it: neither what this machine's user may
-    read, nor what the cache has of that.
-    """
+    """A parsed reference to a checkpoint."""
 
     kind: Literal["embedded", "folder", "hub"]
     name: str
-    folder: Path | None = None  # None for the Hub
-    revision: str | None = None  # Hub only: branch, tag or commit; None is the default branch
+    """the embedded name, the path, or the repository id"""
+    folder: Path | None = None
+    """the checkpoint's folder; None for the Hub"""
+    revision: str | None = None
+    """a branch, tag or commit of the Hub; None for the default branch"""
     open: bool = False
+    """whether only public files may be used, because a stranger gave the reference: no private files that this
+    machine's user may read, and none of them from the cache"""
 
     def __str__(self) -> str:
         return self.name if self.revision is None else f"{self.name}@{self.revision}"
@@ -66,10 +67,14 @@ class Ref:
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of a checkpoint, as paths relative to its root. Weights come last: they are the large files.
+    """The files of a checkpoint, as paths relative to its folder.
 
-    decoder, text: config and weights of a latent model's other networks. tokenizer: what belongs to text.
-    unknown: files that the checkpoint may have on the Hub, which could not be asked, and that are not in the cache.
+    Attributes:
+        config, scheduler, weights: the network's config.json, the scheduler's configuration, and the network's weights.
+        extra: the files of EXTRA and READERS that the checkpoint has.
+        unknown: files that are not in the cache, but may be on the Hub, which could not be reached.
+        decoder, text: config and weights of a latent model's decoder and text encoder.
+        tokenizer: the files of the tokenizer.
     """
 
     config: str
@@ -83,22 +88,23 @@ class Layout:
 
     @property
     def small(self) -> tuple[str, ...]:
-        """The files that come first: what they say is checked before the large ones are downloaded."""
+        """The small files. They are downloaded first, and checked before the large ones are downloaded."""
         configs = [part[0] for part in (self.decoder, self.text) if part]
         return (*self.extra, *self.tokenizer, *configs, self.config, self.scheduler)
 
     @property
     def large(self) -> tuple[str, ...]:
-        """The weights."""
+        """The files of weights."""
         return (*(part[1] for part in (self.decoder, self.text) if part), self.weights)
 
     @property
     def optional(self) -> set[str]:
-        """The files without which a checkpoint loads too, but perhaps as another one."""
+        """The files without which a checkpoint can still be loaded, but perhaps as another model."""
         return {*EXTRA, *(TOKENIZER + name for name in TOKENIZER_FILES if self.text)}
 
     @property
     def files(self) -> tuple[str, ...]:
+        """All files, the small ones first."""
         return (*self.small, *self.large)
 
 
@@ -106,8 +112,12 @@ class Layout:
 class LocalCheckpoint:
     """A checkpoint whose files are on this machine.
 
-    folder: the root of its layout. commit: the Hub's, None for a checkpoint that is not from the Hub. shared: the files
-    that it has from another checkpoint, by the names of its layout.
+    Attributes:
+        ref: the reference.
+        folder: the folder to which the paths of the layout are relative.
+        layout: the names of the files.
+        commit: the commit on the Hub, None for a checkpoint that is not from the Hub.
+        shared: the paths of files that belong to another checkpoint, by their names in the layout.
     """
 
     ref: Ref
@@ -118,36 +128,36 @@ class LocalCheckpoint:
 
     @property
     def weights(self) -> Path:
-        """The file of the weights, which is there once the download is complete."""
+        """The path of the network's weights. The file exists when the download is complete."""
         return self.file(self.layout.weights)
 
     def file(self, name: str) -> Path:
-        """Return where a file of the layout lies; a download may still have to bring it."""
+        """Return the path of a file of the layout. It may not be downloaded yet."""
         return self.shared.get(name) or self.folder / name
 
 
 @cache
 def embedded() -> dict[str, Path]:
-    """Return the checkpoints that come with the project, by name. Looks for them once: every reference asks."""
+    """Return the folders of the checkpoints that come with the project, by name. The result is stored."""
     here = Path(__file__).resolve().parents[1]
-    root = here / "checkpoints"  # where pip puts them
+    root = here / "checkpoints"  # the folder in an installed package
     if not root.is_dir():
-        root = here.parent / "checkpoints"  # where the repository has them
+        root = here.parent / "checkpoints"  # the folder in the repository
     return {folder.name: folder for folder in sorted(root.glob("*")) if holds_model(folder)}
 
 
 def holds_model(folder: Path) -> bool:
-    """Whether a folder holds a network of pixels at its root, or one of latents in a folder, as `save` writes them."""
+    """Return whether a folder has the config.json of a network, at its root or in one of the folders HOMES."""
     return any((folder / home / "config.json").is_file() for home in HOMES)
 
 
 def typed(text: str) -> str:
-    """A reference without the spaces around it, but for those that belong to the name of a folder."""
+    """Return a reference without the spaces at its ends, unless a folder has exactly this name."""
     return text if os.path.isdir(os.path.expanduser(text)) else text.strip()
 
 
 def shipped(ref: Ref) -> str | None:
-    """Return the name of the embedded checkpoint that a reference means, by name or by folder; None for others."""
+    """Return the name of the embedded checkpoint that a reference means by its name or folder; None for all others."""
     if ref.folder is None:
         return None
     real = os.path.realpath(ref.folder)
@@ -155,10 +165,10 @@ def shipped(ref: Ref) -> str | None:
 
 
 def parse(ref: str | Path | Ref, revision: str | None = None, local: bool = True) -> Ref:
-    """Read a reference: an embedded name, an existing folder, or "owner/name" with an optional "@revision".
+    """Parse a reference: an embedded name, an existing folder, or "owner/name" with an optional "@revision".
 
-    A Ref comes back as it is. local=False: folders are refused, and the message does not tell which exist.
-    Raises CheckpointError for anything else, and for a revision of something that has none.
+    A Ref is returned unchanged. local: whether folders are allowed; if not, the message does not reveal which exist.
+    Raise CheckpointError for anything else, and for a revision of a checkpoint that is not on the Hub.
     """
     if isinstance(ref, Ref):
         return ref
@@ -172,7 +182,7 @@ def parse(ref: str | Path | Ref, revision: str | None = None, local: bool = True
         return _unversioned(Ref("embedded", text, inside[text]), revision)
     if local:
         files.restore(folder)
-    if local and text and os.path.isdir(folder):  # unlike Path.is_dir, this accepts any text
+    if local and text and os.path.isdir(folder):  # unlike Path.is_dir, this accepts every text
         return _unversioned(Ref("folder", text, folder), revision)
     if local and folder.suffix in (".pt", ".pth") and os.path.isfile(folder):
         raise CheckpointError(
@@ -198,18 +208,19 @@ def parse(ref: str | Path | Ref, revision: str | None = None, local: bool = True
 
 
 def _shown(text: str) -> str:
-    """Return a name as part of a sentence; a long one loses its middle."""
+    """Return a name in quotes for a message. The middle of a long name is left out."""
     return repr(text if len(text) <= 200 else f"{text[:150]}…{text[-40:]}")
 
 
 def _unversioned(ref: Ref, revision: str | None) -> Ref:
+    """Return the reference. Raise CheckpointError if a revision was given, because it is not on the Hub."""
     if revision is not None:
         raise CheckpointError(f"{_shown(ref.name)} has no revisions: only Hub checkpoints (owner/name) do")
     return ref
 
 
 def _checked_id(name: str) -> str:
-    """Return the id if it follows the Hub's rules for repository ids."""
+    """Return the id. Raise CheckpointError unless it follows the Hub's rules for repository ids."""
     bad = len(name) > 96 or "--" in name or ".." in name or name.endswith(".git")
     if bad or any(part.strip(".-") != part for part in name.split("/")):
         raise CheckpointError(
@@ -220,6 +231,7 @@ def _checked_id(name: str) -> str:
 
 
 def _checked_revision(revision: str | None) -> str | None:
+    """Return the revision. Raise CheckpointError for a text that can't be a branch, a tag or a commit."""
     if revision is None:
         return None
     allowed = re.fullmatch(r"\w[\w./-]{0,199}", revision, re.ASCII)
@@ -229,9 +241,9 @@ def _checked_revision(revision: str | None) -> str | None:
 
 
 def layout(names: Iterable[str], where: str) -> Layout:
-    """Choose among a checkpoint's file names (with '/'): those of the network and of scheduler/, or all at the root.
+    """Choose the files that are used from all file names of a checkpoint, which are relative and have '/'.
 
-    where names the checkpoint in the sentence of the CheckpointError that is raised when something is missing.
+    where: the name of the checkpoint for messages. Raise CheckpointError if a necessary file is missing.
     """
     names = set(names)
     folder = next((home for home in HOMES if home + "config.json" in names), "")
@@ -259,7 +271,7 @@ def layout(names: Iterable[str], where: str) -> Layout:
 
 
 def _weights(names: set[str], folder: str, allowed: tuple[str, ...], where: str) -> str:
-    """The file of weights in a part's folder."""
+    """Return the name of the first allowed file of weights in a folder. Raise CheckpointError if there is none."""
     weights = next((folder + name for name in allowed if folder + name in names), None)
     if weights is None:
         stem = allowed[0].partition(".")[0]
@@ -271,7 +283,7 @@ def _weights(names: set[str], folder: str, allowed: tuple[str, ...], where: str)
 
 
 def in_folder(folder: Path, where: str) -> LocalCheckpoint:
-    """Return the checkpoint in a folder. where: as for `layout`. Raises CheckpointError where something is missing."""
+    """Return the checkpoint in a folder. where: its name for messages. Raise CheckpointError if a file is missing."""
     shared = _shared(folder, where)
     return LocalCheckpoint(
         Ref("folder", where, folder), folder, layout([*_names(folder), *shared], where), shared=shared
@@ -279,15 +291,15 @@ def in_folder(folder: Path, where: str) -> LocalCheckpoint:
 
 
 def _names(folder: Path, parts: Iterable[str] = (*HOMES, "scheduler/", *DECODERS, TEXT, TOKENIZER)) -> list[str]:
-    """The names, relative and with '/', of the files in the folders of a checkpoint's parts."""
+    """Return the names of the files in the given folders of a checkpoint, relative to it and with '/'."""
     paths = [path for part in parts for path in folder.glob(f"{part}*")]
     return [path.relative_to(folder).as_posix() for path in paths if path.is_file()]
 
 
 def _shared(folder: Path, where: str) -> dict[str, Path]:
-    """The files that a checkpoint has from an embedded one, by name: those of its decoder and of its text encoder.
+    """Return the paths of the files that a checkpoint takes from an embedded one: its decoder and its text encoder.
 
-    Only a network in a folder without a decoder beside it needs any, so only then FACTS is read.
+    FACTS names the embedded checkpoint. It is read only if the network is in a folder of its own and has no decoder.
     """
     at_home = any(home and (folder / home / "config.json").is_file() for home in HOMES)
     if not at_home or any((folder / part).is_dir() for part in DECODERS) or not (folder / FACTS).is_file():

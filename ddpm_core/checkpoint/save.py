@@ -1,4 +1,4 @@
-"""`save`: a checkpoint in the Hub's layout, written whole or not at all."""
+"""Save a model as a checkpoint in the Hub's layout. After any interruption, the checkpoint is complete or unchanged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ddpm_core.engines.networks import NETWORKS, Network
 from ddpm_core.model import Model, ModelSpec
 
 WEIGHTS = refs.WEIGHT_FILES[0]
-IN_FOLDERS = tuple(name for name in refs.FILES if "/" in name and not name.endswith(".bin"))  # of a latent model
+IN_FOLDERS = tuple(name for name in refs.FILES if "/" in name and not name.endswith(".bin"))  # files of a latent model
 SAVED = (
     "config.json",
     "scheduler_config.json",
@@ -48,38 +48,38 @@ def save(
     extra: Mapping[str, bytes | None] | None = None,
     int8: bool = False,
 ) -> None:
-    """Write a checkpoint in the Hub's layout, which `load` and diffusers' `from_pretrained` read back exactly. The
-    layout of a latent model is that of StableDiffusionPipeline, or of LDMPipeline if it takes no words.
+    """Save a model as a checkpoint in the Hub's layout. `load` and diffusers' `from_pretrained` read it back exactly.
 
-    If `load` does not know the class of the network, everything but the network is written, with a warning: the
-    schedule, prediction, variance, coordinates, classes, Γ and optimised steps. `load(folder, network=…)` reads them
-    back.
+    The layout of a latent model is that of StableDiffusionPipeline, or of LDMPipeline if it takes no words.
 
-    An existing folder is replaced only if it is empty or such a checkpoint, and other files in it stay. It is replaced
-    whole: after an error, a Ctrl-C or a kill, either the former checkpoint or the new one is there. This takes two
-    renamings. If a kill comes between them, the next `load` or `save` gives the former checkpoint its name back.
+    If the network is a function or has a class that `load` does not know, everything except the network is written,
+    with a warning: the schedule, prediction, variance, coordinates, classes, Γ and optimised steps. `load(folder,
+    network=…)` reads these back.
+
+    An existing folder is replaced only if it is empty or such a checkpoint; other files in it stay. After an error, a
+    Ctrl-C or a kill, the folder has either the whole old checkpoint or the whole new one. If a kill comes between the
+    two renamings that this takes, the next `load` or `save` gives the old checkpoint its name back.
 
     Arguments:
-        model: the weights are those of `module(model)`. Its checkpoint's Γ of the analytic variance, optimised steps
-            and readers are stored too, unless the weights were changed after loading.
+        model: its weights are those of `module(model)`. The Γ of the analytic variance, optimised steps and readers of
+            its checkpoint are also stored, unless the weights were changed after loading.
         folder: the folder to write.
-        half: store the weights as float16, half the size. Each is rounded to 11 significant bits; this changes Γ by far
-            less than its standard error.
-        extra: more files by name, such as README.md; None for a file that must not be there.
-        int8: store the network's kernels and matrices as whole numbers of 8 bits, with a scale for each output channel,
-            and all other weights as float16: a quarter of the size. Only `load` and the page read such a file. Γ,
-            optimised steps and readers are left out, because they were measured with the exact weights.
+        half: store the weights as float16, which halves the size. Each is rounded to 11 significant bits; this changes
+            Γ by far less than its standard error.
+        extra: further files by name, such as README.md; None means that the folder must not have this file.
+        int8: store the network's kernels and matrices as 8-bit whole numbers, with a scale for each output channel, and
+            all other weights as float16: a quarter of the size. Only `load` and the page read such a file. Γ, optimised
+            steps and readers are left out, because they were measured with the exact weights.
 
     Raises:
-        CheckpointError: if the folder holds something else, if the disk refuses, or for half and int8 if the model was
-            loaded from this folder; with your own network, also if the folder holds weights.
+        CheckpointError: if the folder has other content; if the files can't be written; for half and int8, if the model
+            was loaded from this folder; for your own network, if the folder has weights.
         ValueError: for your own network in latents, in your own coordinates, or with half or int8; for a model that
-            `load` would refuse or read as another one; for weights that are not finite (with half and int8: beyond
-            ±65504); for weights that are rounded to less than float32 and are not (or no longer) those of the file
-            from which they were loaded.
+            `load` would refuse or read as another one; for weights that are not finite, or with half and int8 beyond
+            ±65504; for rounded weights that differ from those of the file from which they were loaded.
     """
     unet = network_of(model)
-    if not str(folder) or "\0" in str(folder):  # the first is where Python runs
+    if not str(folder) or "\0" in str(folder):  # an empty name would mean the current folder
         raise CheckpointError(f"give the name of a folder to save to, got {str(folder)!r}")
     try:
         folder = Path(os.path.realpath(Path(folder).expanduser()))
@@ -98,13 +98,13 @@ def write(
     extra: Mapping[str, bytes | None] | None = None,
     int8: bool = False,
 ) -> None:
-    """Do the same as `save`, for a network beside its specification that no engine evaluates.
+    """Save a specification and a torch module as `save` does for a model. unet: the network.
 
     Raises:
-        CheckpointError: for a folder that holds something else, and for half or int8 where the model was read from.
+        CheckpointError, ValueError: as `save`.
     """
     contents = json_contents(model, unet)
-    parts = latent_parts.files_of(model, unet)  # of a latent model, whose networks are in folders
+    parts = latent_parts.files_of(model, unet)  # a latent model has other networks, and each network is in a folder
     home = ("transformer/" if isinstance(unet, DiTTransformer2DModel) else "unet/") if parts else ""
     check_replaceable(folder)
     half = half or int8
@@ -131,11 +131,11 @@ def write(
         if unchanged:
             readers_file.copy(model, new, file, half)
         for written in new.rglob("*.safetensors"):
-            shutil.copymode(file.with_name("config.json"), written)  # safetensors makes it its owner's only
+            shutil.copymode(file.with_name("config.json"), written)  # safetensors lets only the owner read its files
 
 
 def _save_own(model: Model, folder: Path, half: bool, extra: Mapping[str, bytes | None]) -> None:
-    """`save` where the network is the caller's own."""
+    """Do what `save` does for a model whose network is the user's own: write everything except the network."""
     if half:
         raise ValueError("half and int8 are for weights, and those of your own network are not saved: leave them out")
     if model.latent:
@@ -160,7 +160,10 @@ def _save_own(model: Model, folder: Path, half: bool, extra: Mapping[str, bytes 
 
 
 def _sidecars(model: ModelSpec, weights: Path | None, half: bool) -> dict[str, dict[str, Any]]:
-    """The files of Γ and of the optimised steps, where the model has them. weights: what they lie beside."""
+    """Return the contents of the files of Γ and of optimised steps, if the model has them, by name.
+
+    weights: the saved file of weights, None if there is none. half: whether the weights were rounded to float16.
+    """
     found = {}
     if model.gamma is not None:
         found[refs.ANALYTIC] = gamma_file.beside(model, weights, half)
@@ -171,7 +174,10 @@ def _sidecars(model: ModelSpec, weights: Path | None, half: bool) -> dict[str, d
 
 @contextmanager
 def _replacing(folder: Path, extra: Mapping[str, bytes | None]) -> Iterator[Path]:
-    """Yield a new folder for the files of `save`; it then replaces the old folder. Raises CheckpointError."""
+    """Yield a new folder for the files of `save`. After the block, it gets the files of `extra` and replaces `folder`.
+
+    Raise CheckpointError if the files can't be written.
+    """
     try:
         with files.replacing_folder(folder, ours={*SAVED, *IN_FOLDERS, *extra}) as new:
             yield new
@@ -185,19 +191,20 @@ def _replacing(folder: Path, extra: Mapping[str, bytes | None]) -> Iterator[Path
 
 
 def _write_json(folder: Path, contents: Mapping[str, Any]) -> None:
+    """Write JSON files into a folder, by their names."""
     for name, content in contents.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def json_contents(model: ModelSpec, unet: Network) -> dict[str, dict[str, Any]]:
-    """The JSON files that belong beside a network's weights and config.json; ValueError where `load` would refuse them,
-    or make another model of them.
+    """Return the contents of the JSON files beside a network's weights and config.json, by name.
 
-    A trainer asks this before it begins, for a network that it makes.
+    Raise ValueError if `load` would refuse them, or read another model from them. A trainer calls this before it
+    begins, so that it fails early.
     """
     try:
-        count_parameters(unet)  # refuses too many
+        count_parameters(unet)  # raises ValueError for too many
         decoder, text = (part and part.config for part in latent_parts.both(model, unet))
         return spec.json_files(model, json.loads(unet.to_json_string()), decoder, text)
     except ValueError as error:
@@ -205,9 +212,9 @@ def json_contents(model: ModelSpec, unet: Network) -> dict[str, dict[str, Any]]:
 
 
 def check_replaceable(folder: Path) -> None:
-    """Raise CheckpointError for a folder that `save` would not write to: one that holds something else.
+    """Raise CheckpointError for a folder with other content than a checkpoint of `save`, which `save` does not replace.
 
-    A checkpoint in another layout is something else too: both its weights and ours would be there, and either loaded.
+    This includes checkpoints in another layout: their weights would stay beside ours, and could be loaded instead.
     """
     files.restore(folder)
     if not os.path.lexists(folder):
@@ -226,7 +233,7 @@ def check_replaceable(folder: Path) -> None:
 
 
 def _is_network(config: Path) -> bool:
-    """Whether this is the config.json of a network."""
+    """Return whether a file is the config.json of a network that `load` knows."""
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -235,7 +242,7 @@ def _is_network(config: Path) -> bool:
 
 
 def _is_own(folder: Path) -> bool:
-    """Return whether `save` wrote this folder for a user's network."""
+    """Return whether `save` wrote this folder for a model with a user's network."""
     try:
         return spec.read_own(refs.Ref("folder", str(folder), folder)) is not None
     except CheckpointError:
@@ -243,10 +250,10 @@ def _is_own(folder: Path) -> bool:
 
 
 def _unrounded(model: ModelSpec, unet: Network) -> tuple[dict[str, Tensor], bool]:
-    """The weights in float32, and whether Γ, the optimised steps and the readers, where there are any, are theirs.
+    """Return the exact weights, and whether Γ, optimised steps and readers of the checkpoint belong to them.
 
-    They are the network's own, or where it has them rounded, those of the file it was loaded from. The rest is theirs
-    unless they were changed after loading.
+    If the network's weights are rounded, the result has those of its file. Γ, optimised steps and readers belong to the
+    weights unless these were changed after loading. Raise ValueError if no file has the exact weights.
     """
     weights, source = unet.state_dict(), model.source
     exact = all(weight.dtype == torch.float32 for weight in weights.values())
@@ -260,7 +267,10 @@ def _unrounded(model: ModelSpec, unet: Network) -> tuple[dict[str, Tensor], bool
 
 
 def _for_file(weights: dict[str, Tensor], half: bool) -> dict[str, Tensor]:
-    """The weights as they are written. ValueError for what `load` would refuse."""
+    """Return the weights as they are written, as float32, or as float16 for half.
+
+    Raise ValueError if any isn't finite.
+    """
     found = {
         key: value.to("cpu", torch.float16 if half else torch.float32).contiguous() for key, value in weights.items()
     }
@@ -273,7 +283,7 @@ def _for_file(weights: dict[str, Tensor], half: bool) -> dict[str, Tensor]:
 
 
 def _in_bytes(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Kernels and matrices as int8 beside their scales, one for each row; the rest as it is."""
+    """Return kernels and matrices as int8, with a scale for each row, and all other weights unchanged."""
     found = {}
     for key, value in weights.items():
         if value.ndim == 1:

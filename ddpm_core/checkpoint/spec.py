@@ -1,7 +1,7 @@
-"""Read from a checkpoint's files what its model is, without building the network, and write these files.
+"""Read a model's specification from a checkpoint's JSON files, without building the network, and write these files.
 
-config.json is the network's (unet_config), scheduler_config.json diffusers' (schedule, prediction, variance, clipping),
-model_index.json names the pipeline, and ddpm_core.json keeps what the Hub's layout has no field for.
+config.json describes the network (see unet_config). scheduler_config.json is diffusers' file with schedule, prediction,
+variance and clipping. model_index.json names the pipeline. ddpm_core.json has what the Hub's layout has no field for.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ from ddpm_core.names import (
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.student import Student
 
-# Google's repositories whose weights are not the moving average, though their names do not say so.
+# Google's repositories whose weights are not the moving average. Their names do not tell this.
 NOT_EMA = ("google/ddpm-cifar10-32", "google/ddpm-cat-256", "google/ddpm-bedroom-256", "google/ddpm-church-256")
 
-OWN = "own_network"  # the field of ddpm_core.json that stands for the network where `save` had none to write
+OWN = "own_network"  # a field of ddpm_core.json: it describes a user's network, which `save` can't write
 
-# diffusers' names: ours
+# Our names for diffusers' names of predictions.
 _PREDICTIONS: dict[str, Prediction] = {
     **{"epsilon": "epsilon", "sample": "x0", "v_prediction": "v"},
-    **{"mu": "mu", "flow": "flow"},  # diffusers' schedulers refuse these names; that is better than a wrong reading
+    **{"mu": "mu", "flow": "flow"},  # diffusers refuses these two names, so that it can't misread such a file
 }
 _VARIANCES: dict[str, OwnVariance] = {
     "fixed_small": "beta_tilde",
@@ -65,10 +65,13 @@ _VARIANCES: dict[str, OwnVariance] = {
 
 @dataclass(frozen=True)
 class CheckpointConfig:
-    """unet: the configuration of the U-Net. spec: all that is known of the model without its network.
+    """What a checkpoint's JSON files contain.
 
-    decoder, text: the configurations of a latent model's other networks. whole_times: whether the network takes only
-    whole times.
+    Attributes:
+        unet: the configuration of the network.
+        spec: the model's specification.
+        decoder, text: the configurations of a latent model's decoder and text encoder.
+        whole_times: whether the network takes only whole times.
     """
 
     unet: dict[str, Any]
@@ -79,17 +82,17 @@ class CheckpointConfig:
 
 
 def check(checkpoint: LocalCheckpoint) -> CheckpointConfig:
-    """Read the JSON files of a checkpoint: no source, no Γ and no optimised steps. Needs no weights.
+    """Read the JSON files of a checkpoint. The specification has no source, Γ or optimised steps.
 
-    Raises CheckpointError where no model can be made of it.
+    No weights are needed. Raise CheckpointError if the files don't describe a model that can be loaded.
     """
     return _read_json_files(checkpoint)[0]
 
 
 def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
-    """What the files say of a checkpoint's model, with its source, Γ and optimised steps.
+    """Read the specification of a checkpoint's model, with its source, Γ and optimised steps.
 
-    Raises CheckpointError, whose text is one sentence for the user, for files that no model can be made of.
+    Raise CheckpointError, whose text is one sentence for the user, if the files don't describe a model.
     """
     config, weights = _read_json_files(checkpoint)
     ref = checkpoint.ref
@@ -107,9 +110,9 @@ def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
 
 
 def read_own(ref: Ref) -> ModelSpec | None:
-    """Read what `save` wrote for a model with a user's network. Return None for any other folder.
+    """Read the specification of a model with a user's network from a folder of `save`. Return None for other folders.
 
-    Raises CheckpointError as `read`.
+    Raise CheckpointError as `read`.
     """
     folder = ref.folder
     if folder is None or not (folder / FACTS).is_file() or holds_model(folder):
@@ -125,7 +128,10 @@ def read_own(ref: Ref) -> ModelSpec | None:
 
 
 def _own_from_contents(scheduler: dict, own: dict) -> ModelSpec:
-    """Return the specification in our own files. Raises ValueError if no model can be made of their contents."""
+    """Return the specification of a model with a user's network, from the contents of its two JSON files.
+
+    Raise ValueError if they don't describe a model.
+    """
     network = own[OWN]
     if not isinstance(network, dict):
         raise ValueError(f"{OWN} must be a JSON object, got {shown(network)}")
@@ -139,13 +145,13 @@ def _own_from_contents(scheduler: dict, own: dict) -> ModelSpec:
 
 
 def _with_sidecars(spec: ModelSpec, source: Source) -> ModelSpec:
-    """The specification with its source, and Γ and the optimised steps that are kept there."""
+    """Return the specification with its source, and with the Γ and the optimised steps that are stored there."""
     gamma, optimised = (kept.read(source, spec.schedule) for kept in (gamma_file, optimised_file))
     return replace(spec, source=source, gamma=gamma, optimised=optimised)
 
 
 def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Averaging]:
-    """Return what the JSON files alone say, and whether they say that the weights are the moving average."""
+    """Return the content of the JSON files, and whether the weights are the moving average."""
     ref, folder, layout = checkpoint.ref, checkpoint.folder, checkpoint.layout
     try:
         index, own = (read_json(folder / name) if name in layout.extra else {} for name in ("model_index.json", FACTS))
@@ -162,14 +168,17 @@ def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Ave
             student = families.with_published_times(config.spec.student, name)
             config = replace(config, spec=replace(config.spec, student=student))
         return config, weights
-    except (ValueError, TypeError, RuntimeError) as error:  # torch's, of odd numbers, can have many lines
+    except (ValueError, TypeError, RuntimeError) as error:  # torch's errors can have many lines
         raise CheckpointError(f"{ref}: {first_line(error)}") from None
 
 
 def _from_contents(
     unet: dict, scheduler: dict, index: dict, own: dict, decoder: dict | None = None, text: dict | None = None
 ) -> tuple[CheckpointConfig, Averaging]:
-    """Return what these contents of files say. Raises ValueError if no model can be made of them."""
+    """Return the configuration that these contents of files describe, and whether the weights are the moving average.
+
+    Raise ValueError if they don't describe a model that can be loaded.
+    """
     transformer = transformer_config.is_transformer(unet)
     unet = transformer_config.normal(unet) if transformer else unet
     _check_kind(unet, index, decoder is not None, text is not None)
@@ -178,7 +187,8 @@ def _from_contents(
     if family is None:
         size, channels = checked.check(unet)
         fields = _from_scheduler(scheduler, clip=decoder is None)
-        if transformer and unet.get("out_channels") == 2 * channels:  # diffusers' pipeline leaves it out
+        # diffusers' pipeline ignores the second half of the channels; it is a learned variance.
+        if transformer and unet.get("out_channels") == 2 * channels:
             fields["variance"] = "learned_range"
     else:
         if decoder is not None:
@@ -202,7 +212,7 @@ def _from_contents(
 
 
 def _latents(unet: dict, channels: int, decoder: dict, text: dict | None) -> dict[str, Any]:
-    """Return the fields of ModelSpec for a latent model's other parts. Raises ValueError if they don't fit."""
+    """Return the fields of ModelSpec for a latent model's other networks. Raise ValueError if they don't fit."""
     theirs, factor = latent_config.check_decoder(decoder)
     if theirs != channels:
         raise ValueError(f"the network draws {channels} channels, and the autoencoder's latents have {theirs}")
@@ -215,7 +225,7 @@ def _latents(unet: dict, channels: int, decoder: dict, text: dict | None) -> dic
 
 
 def _published_weights(ref: Ref) -> Averaging:
-    """Whether a repository whose files do not say so holds the moving average of the weights."""
+    """Return whether the weights are the moving average, from the name of the repository."""
     if ref.kind != "hub":
         return "unknown"
     return "EMA" if "-ema-" in ref.name else "not EMA" if ref.name in NOT_EMA else "unknown"
@@ -224,10 +234,10 @@ def _published_weights(ref: Ref) -> Averaging:
 def json_files(
     model: ModelSpec, unet: dict[str, Any], decoder: dict[str, Any] | None = None, text: dict[str, Any] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The JSON files, but for those of networks, that `read` turns back into this specification.
+    """Return the contents of the JSON files, by name, from which `read` gives this specification again.
 
-    unet, decoder, text: the configurations of the networks. Raises ValueError for what `read` would refuse, and for
-    what these files have no place for.
+    The networks' own config.json are not included. unet, decoder, text: the configurations of the networks. Raise
+    ValueError for a model that `read` would refuse, or that these files can't describe.
     """
     asked, model = model, _as_trained(model)
     family = families.of(model.schedule.config)
@@ -247,19 +257,19 @@ def json_files(
     }
     transformer = transformer_config.is_transformer(unet)
     if decoder is None:
-        if unet["_class_name"] == "OpenAIUNet":  # diffusers refuses it, better than computing something else
+        if unet["_class_name"] == "OpenAIUNet":  # diffusers refuses this entry, so that it can't compute something else
             index["unet"] = ["ddpm_core", "OpenAIUNet"]
         _check_kept(asked, _from_contents(unet, scheduler, index, own)[0].spec, f"a {index['_class_name']}")
         return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
     scheduler |= {"_class_name": "DDIMScheduler", "timestep_spacing": "trailing"}
     scheduler["steps_offset"] = plain(model.leading_offset)
     if model.variance in ("beta_tilde", "learned_range" if transformer else ""):
-        del scheduler["variance_type"]  # DDIM's has none, and without one this is the default
+        del scheduler["variance_type"]  # DDIMScheduler has no such field, and `read` has these variances as defaults
     del index["unet"]
     home = "transformer" if transformer else "unet"
     index |= {"scheduler": ["diffusers", "DDIMScheduler"], home: ["diffusers", unet["_class_name"]]}
     autoencoder = ["diffusers", decoder["_class_name"]]
-    if transformer:  # DiTPipeline knows the null label, and its index holds the names of classes
+    if transformer:  # a DiTPipeline always has a null label, and its index has the names of the classes
         index |= {"_class_name": "DiTPipeline", "vae": autoencoder}
         index["id2label"] = model.class_names and {str(i): name for i, name in enumerate(model.class_names)}
         own = {name: value for name, value in own.items() if name not in ("null_label", "class_names")}
@@ -274,9 +284,12 @@ def json_files(
 
 
 def own_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
-    """Return the JSON files from which `read_own` makes the same model of pixels. Raises ValueError as above."""
+    """Return the contents of the JSON files, by name, from which `read_own` gives this specification of pixels again.
+
+    Raise ValueError for a model that these files can't describe.
+    """
     asked, model = model, _as_trained(model)
-    if families.of(model.schedule.config):  # a family's config says more than a list of β: replace it
+    if families.of(model.schedule.config):  # replace a family's configuration, which says more than the schedule
         same = NoiseSchedule.from_betas(model.schedule.beta[1:])
         model = replace(model, schedule=NoiseSchedule(same.beta, {**same.config, "variance_exploding": True}))
     scheduler, own = _scheduler_and_facts(model)
@@ -291,7 +304,10 @@ def own_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
 
 
 def _as_trained(model: ModelSpec) -> ModelSpec:
-    """The model on the schedule of its training, which the Hub's layout describes: so diffusers draws with it."""
+    """Return the model on the schedule of its training.
+
+    The Hub's layout describes this one, so that diffusers can use it.
+    """
     if not isinstance(model.coordinates, TrainedOn):
         return model
     more: dict[str, Any] = {"gamma": None, "optimised": None}
@@ -299,12 +315,15 @@ def _as_trained(model: ModelSpec) -> ModelSpec:
 
 
 def _other_schedule(model: ModelSpec) -> dict[str, Any]:
-    """The entry of ddpm_core.json for a model on another schedule than that of its training."""
+    """Return the entry of ddpm_core.json for a model on another schedule than that of its training; else {}."""
     return {"schedule": plain(dict(model.schedule.config))} if isinstance(model.coordinates, TrainedOn) else {}
 
 
 def _on_its_schedule(model: ModelSpec, own: dict, whole_times: bool = False) -> ModelSpec:
-    """The model on the schedule that ddpm_core.json names, if it names one. whole_times: it takes only t − 1."""
+    """Return the model on the schedule in ddpm_core.json, if there is one.
+
+    whole_times: whether the network takes only whole times; then raise ValueError for another schedule.
+    """
     found = own.get("schedule")
     if found is None:
         return model
@@ -317,9 +336,10 @@ def _on_its_schedule(model: ModelSpec, own: dict, whole_times: bool = False) -> 
 
 
 def _check_kept(model: ModelSpec, again: ModelSpec, place: str) -> None:
-    """ValueError for a field of a model that its files say otherwise. again: what they say. place: they, in a sentence.
+    """Raise ValueError if a model's files would lose a field of its specification.
 
-    Γ and the optimised steps have files of their own, and where it is from a model learns when it is loaded.
+    again: the specification that is read from the files. place: the name of the files for the message. Γ, the optimised
+    steps and the source are not compared, because they are not in these files.
     """
     for name in (field.name for field in fields(ModelSpec)):
         given, read = (comparable(getattr(spec, name)) for spec in (model, again))
@@ -328,7 +348,7 @@ def _check_kept(model: ModelSpec, again: ModelSpec, place: str) -> None:
 
 
 def comparable(value: Any) -> Any:
-    """A field of a specification, so that == says whether two are the same."""
+    """Return a field of a specification as a value that can be compared by ==."""
     if isinstance(value, NoiseSchedule):
         return value.beta.tolist(), value.exploding
     if isinstance(value, TrainedOn):
@@ -340,7 +360,9 @@ def comparable(value: Any) -> Any:
 
 def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the contents of scheduler_config.json and ddpm_core.json."""
-    from ddpm_core.engines import from_diffusers  # seconds, which reading a checkpoint's JSON need not take
+    from ddpm_core.engines import (
+        from_diffusers,
+    )  # imported here, because it takes seconds, and reading does not need it
 
     scheduler = {
         "_class_name": "DDPMScheduler",
@@ -376,6 +398,7 @@ def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, An
 
 
 def _check_kind(unet: dict, index: dict, decoder: bool, text: bool) -> None:
+    """Raise ValueError unless the network's class fits the other parts, and the pipeline needs no further parts."""
     kind = unet.get("_class_name")
     expected = "UNet2DConditionModel" if text else "UNet2DModel"
     if kind == transformer_config.KIND:
@@ -388,7 +411,7 @@ def _check_kind(unet: dict, index: dict, decoder: bool, text: bool) -> None:
         raise ValueError(
             f"the network is a {_named(kind, 'model without a class name')}: only a {expected} can be loaded{beside}"
         )
-    # A safety checker looks at pictures afterwards, and takes no part in the drawing.
+    # A safety checker is allowed, because it only checks finished pictures.
     known = {"transformer", "id2label"} if kind == transformer_config.KIND else {"unet"}
     known |= {"scheduler", "safety_checker", "feature_extractor"}
     known |= {"vae", "vqvae"} if decoder else set()
@@ -403,25 +426,26 @@ def _check_kind(unet: dict, index: dict, decoder: bool, text: bool) -> None:
 
 
 def _named(value: Any, otherwise: str) -> str:
+    """Return a value if it is a short text, else `otherwise`. Both are for messages."""
     return value if isinstance(value, str) and 0 < len(value) < 100 else otherwise
 
 
 def _from_scheduler(scheduler: dict, clip: bool) -> dict[str, Any]:
-    """Schedule, prediction, variance and clip, as fields of ModelSpec. clip: what none in the file means."""
+    """Return schedule, prediction, variance and clip as fields of ModelSpec. clip: the default if the file has none."""
     schedule = _schedule(scheduler)
-    # the prediction's name before diffusers 0.8
+    # Before diffusers 0.8, the field predict_epsilon named the prediction.
     default = "epsilon" if flag(scheduler, "predict_epsilon", True) else "sample"
     return {
         "schedule": schedule,
         "prediction": _PREDICTIONS[choice(scheduler, "prediction_type", _PREDICTIONS, default)],
-        # null is that of DPMSolver and SASolver, for networks without a variance of their own
+        # DPMSolver and SASolver write null for networks without a variance of their own.
         "variance": _VARIANCES[choice(scheduler, "variance_type", (*_VARIANCES, None)) or "fixed_small"],
         "clip": _clip(scheduler, clip),
     }
 
 
 def _schedule(scheduler: dict) -> NoiseSchedule:
-    """The noise schedule of a scheduler_config.json, with every field checked."""
+    """Return the noise schedule of a scheduler_config.json. Raise ValueError for a field that is not allowed."""
     if "beta_schedule" not in scheduler and scheduler.get("trained_betas") is None:
         kind = _named(scheduler.get("_class_name"), "the scheduler")
         raise ValueError(f"{kind} is not a DDPM or DDIM scheduler: scheduler_config.json has no beta_schedule")
@@ -436,7 +460,7 @@ def _schedule(scheduler: dict) -> NoiseSchedule:
 
 
 def _clip(scheduler: dict, default: bool) -> bool:
-    """Whether x̂_0 is clipped to [−1, 1]; ValueError for a checkpoint that wants something else done to it."""
+    """Return whether x̂_0 is clipped to [−1, 1]. Raise ValueError for another range, and for thresholding."""
     if flag(scheduler, "thresholding", False):
         raise ValueError("thresholding (of x̂_0 at a quantile) is not supported: it must be false")
     clip, reach = flag(scheduler, "clip_sample", default), number(scheduler, "clip_sample_range", 1.0)
@@ -446,6 +470,7 @@ def _clip(scheduler: dict, default: bool) -> bool:
 
 
 def _check_channels(unet: dict, channels: int, variance: Variance) -> None:
+    """Raise ValueError unless the network has twice as many output channels for a learned variance, else as many."""
     expected = channels * (2 if variance in LEARNED else 1)
     transformer = transformer_config.is_transformer(unet)
     given = (unet.get("out_channels") or channels) if transformer else unet.get("out_channels", 3)
@@ -457,7 +482,7 @@ def _check_channels(unet: dict, channels: int, variance: Variance) -> None:
 
 
 def _check_times(unet: dict, T: int) -> None:
-    """A learned time embedding has one row for each time, and so has the table that networks.times makes."""
+    """Raise ValueError if a learned time embedding has too few rows for T times, or a table of times is too large."""
     rows = unet.get("num_train_timesteps")
     if unet.get("time_embedding_type") == "learned" and (rows is None or rows < T):
         raise ValueError(f"the schedule has {T} times, but config.json's num_train_timesteps is {shown(rows)}")
@@ -467,9 +492,9 @@ def _check_times(unet: dict, T: int) -> None:
 
 
 def _classes(unet: dict, own: dict) -> dict[str, Any]:
-    """num_classes and null_label, as fields of ModelSpec.
+    """Return num_classes and null_label as fields of ModelSpec.
 
-    Without ddpm_core.json every class embedding is a class, and none means "no label".
+    If ddpm_core.json has no null_label, each class embedding is a class, and there is no null label.
     """
     embeddings = unet.get("num_class_embeds") or 0
     null = own.get("null_label")
@@ -480,7 +505,7 @@ def _classes(unet: dict, own: dict) -> dict[str, Any]:
 
 
 def _named_in(own: dict, classes: int) -> dict[str, Any]:
-    """Return the fields of ModelSpec that the file holds: class names, student, prediction, snr, corrections."""
+    """Return class names, student, prediction, snr and corrections of ddpm_core.json as fields of ModelSpec."""
     named = own.get("class_names")
     if named is not None:
         named = tuple(names(own, "class_names"))
@@ -505,7 +530,7 @@ def _transformer_classes(unet: dict) -> dict[str, Any]:
 
 
 def _id2label(index: dict, classes: int) -> tuple[str, ...] | None:
-    """The names of a DiT's classes, as model_index.json has them."""
+    """Return the class names of a DiT from model_index.json, or None if it has none."""
     named = index.get("id2label")
     if named is None:
         return None
@@ -516,7 +541,7 @@ def _id2label(index: dict, classes: int) -> tuple[str, ...] | None:
 
 
 def _student(found: Any) -> Student:
-    """Read from ddpm_core.json for which runs a distilled model was made."""
+    """Return the student that an entry of ddpm_core.json describes."""
     if not isinstance(found, dict):
         raise ValueError(f"student must be a JSON object, got {shown(found)}")
     return Student(

@@ -1,6 +1,6 @@
-"""The weights of a checkpoint: reading them from a file, and a network that has them.
+"""Read the weights of a checkpoint from a file, and build networks with them.
 
-The file is whatever somebody put on the Hub: nothing in it is run, and all that is in it is checked.
+Anybody can put a file on the Hub. So no code in it is run, and all of its content is checked.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from ddpm_core.engines.torch import ExactNetwork
 from ddpm_core.errors import UNCHECKED, first_line
 from ddpm_core.model import Model, Source
 
-SCALE = ".scale"  # ends the name of an int8 tensor's scales, (C, 1, ...): its weights are the product of both
-# Attention weights as diffusers named them before 0.12.
+SCALE = ".scale"  # the ending of the name of scales, (C, 1, ...); a weight is the int8 tensor times its scales
+# Parts of the names of attention weights in diffusers before 0.12, and the present ones.
 LEGACY_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
-# What torch, pickle, zipfile and safetensors raise where they run into a damaged file.
+# The errors that torch, pickle, zipfile and safetensors raise for a damaged file.
 _DAMAGED = (*UNCHECKED, EOFError, ImportError, OSError, SafetensorError, struct.error, zipfile.BadZipFile)
 
 
 def build_network(config: dict[str, Any], path: Path, where: str, T: int | None) -> Network:
-    """The network of config.json with the weights of a file; the rest as for `build`.
+    """Return the network of a config.json with the weights of a file. path, where: as for `build`.
 
-    T: how many times t − 1 it knows; None where it takes other numbers.
+    T: the number of times t − 1 for its table of embedded times; None for a network that takes other numbers as time.
     """
     network: Network = build(config["_class_name"], lambda: make_network(config), path, where)
     if T is not None:
@@ -48,10 +48,16 @@ def build_network(config: dict[str, Any], path: Path, where: str, T: int | None)
 
 
 def build(kind: str, make: Callable[[], Any], path: Path, where: str) -> Any:
-    """A network with the weights of a file, float32. Nothing is allocated before the shapes agree.
+    """Return a network with the weights of a file, as float32. Memory is allocated only if all shapes agree.
 
-    kind: its class; make: makes one, with any weights, of its configuration. where: names the file in the sentence of
-    the CheckpointError that is raised for what does not fit or is damaged.
+    Arguments:
+        kind: the name of the network's class, for messages.
+        make: makes the network with arbitrary weights.
+        path: the file.
+        where: the name of the file for messages.
+
+    Raises:
+        CheckpointError: if the network can't be built, or the file is damaged or does not fit.
     """
     try:
         with torch.device("meta"), _Uninitialised():
@@ -59,7 +65,7 @@ def build(kind: str, make: Callable[[], Any], path: Path, where: str) -> Any:
     except UNCHECKED as error:
         raise CheckpointError(f"{where}: {kind} can't be built from config.json ({first_line(error)})") from None
     try:
-        count_parameters(unet)  # refuses too many
+        count_parameters(unet)  # raises ValueError for too many
     except ValueError as error:
         raise CheckpointError(f"{where}: {error}") from None
     expected = unet.state_dict()
@@ -73,7 +79,7 @@ def build(kind: str, make: Callable[[], Any], path: Path, where: str) -> Any:
             shapes = f"{tuple(value.shape)}, not {tuple(expected[key].shape)}"
             raise CheckpointError(f"{where} does not fit config.json: {key} has shape {shapes}")
         check_values(key, value, where)
-    # What is copied is freed: never are all weights there twice.
+    # Each weight is removed from the dict when it is copied, so that the weights are never all in memory twice.
     owned = {key: weights.pop(key).to(torch.float32, copy=True).contiguous() for key in expected}
     unet.load_state_dict(owned, assign=True)
     make_buffers(unet, where)
@@ -81,7 +87,7 @@ def build(kind: str, make: Callable[[], Any], path: Path, where: str) -> Any:
 
 
 class _Uninitialised(TorchFunctionMode):
-    """Leaves parameters that are made as they are: to draw their first values takes as long as all else."""
+    """A context without torch's initialisation of parameters, which would take as long as everything else together."""
 
     def __torch_function__(self, function: Any, types: Any, inputs: Any = (), named: Any = None) -> Any:
         named = named or {}
@@ -91,8 +97,10 @@ class _Uninitialised(TorchFunctionMode):
 
 
 def check_values(key: str, value: Tensor, where: str) -> None:
-    """Raise CheckpointError for numbers that no trained weight has."""
-    largest = torch.stack(torch.aminmax(value.float())).abs().amax()  # NaN is kept; a third of isfinite's time
+    """Raise CheckpointError for numbers that are too large for a trained weight, NaN or infinite. key: their name."""
+    largest = (
+        torch.stack(torch.aminmax(value.float())).abs().amax()
+    )  # NaN if any is NaN; isfinite takes 3 times as long
     if MAX_WEIGHT < largest < torch.inf:
         raise CheckpointError(
             f"{where} is damaged: it holds the value {largest:.2g} in {key}, too large for a trained weight"
@@ -102,7 +110,10 @@ def check_values(key: str, value: Tensor, where: str) -> None:
 
 
 def _as_named(weights: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a text encoder under the names of this version of transformers: 5 dropped a prefix."""
+    """Return the weights of a text encoder with the names in this version of transformers.
+
+    Version 5 dropped a prefix.
+    """
     prefix = "text_model."
     if any(key.startswith(prefix) for key in weights) == any(key.startswith(prefix) for key in expected):
         return weights
@@ -112,14 +123,14 @@ def _as_named(weights: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dic
 
 
 def make_buffers(unet: nn.Module, where: str) -> None:
-    """Give a network that was built without memory the buffers that no file holds: kernels of K-blocks, places.
+    """Compute the buffers of a network that are in no file: kernels of K-blocks, and embeddings of places.
 
-    Raises CheckpointError for a part whose buffers are unknown.
+    The network was built without memory, so they are missing. Raise CheckpointError for layers with unknown buffers.
     """
     for name, module in unet.named_modules():
         if isinstance(module, (KDownsample2D, KUpsample2D)):
             module.kernel = type(module)(module.pad_mode).kernel.float()
-        elif module._non_persistent_buffers_set == {"position_ids"}:  # of a text encoder
+        elif module._non_persistent_buffers_set == {"position_ids"}:  # this is a layer of a text encoder
             positions = module.get_buffer("position_ids")
             module.position_ids = torch.arange(positions.shape[-1]).expand(1, -1)
         elif isinstance(module, PatchEmbed):
@@ -130,9 +141,9 @@ def make_buffers(unet: nn.Module, where: str) -> None:
 
 
 def check_evaluation(unet: Network, size: int, T: int, where: str) -> None:
-    """Evaluate the network once, on a small image: not every network that can be built can be evaluated.
+    """Evaluate the network once on a small image, because some networks can be built but not evaluated.
 
-    Raises CheckpointError where that fails or gives numbers that are not finite.
+    Raise CheckpointError if the evaluation fails, or gives numbers that are not finite.
     """
     image, _, *labels = example_inputs(unet, 1, min(size, least_side(unet)))
     image = torch.linspace(-1, 1, image.numel(), dtype=image.dtype).reshape(image.shape)
@@ -150,25 +161,25 @@ def check_evaluation(unet: Network, size: int, T: int, where: str) -> None:
 
 
 def network_of(model: Model) -> Network | None:
-    """The network whose weights are a model's; None where that is a function of the user's."""
+    """Return the torch module with a model's weights; None if its network is a user's function or class."""
     exact = getattr(model.network, "with_gradients", None)
-    if isinstance(exact, ExactNetwork):  # an engine's, whose own network may hold rounded weights
+    if isinstance(exact, ExactNetwork):  # an engine evaluates the network, and its own weights may be rounded
         return exact.kept
     network = getattr(model.network, "unet", model.network)
     return network if is_network(network) else None
 
 
 def stored_weights(network: Network, source: Source | None) -> dict[str, Tensor] | None:
-    """Return the weights of a model's file by name, in the network's shapes; None if the network has others.
+    """Return the weights in a model's file by name, or None if the network has other weights.
 
-    A network that holds them rounded still has them.
+    The network's weights may be rounded: then they are compared with the file's after rounding.
     """
     path, weights = source and source.weights_path, network.state_dict()
     if not path:
         return None
     try:
         stored = read_tensors(path, path.name)
-    except CheckpointError:  # removed or damaged since then
+    except CheckpointError:  # the file was deleted or damaged after loading
         return None
     same = stored.keys() == weights.keys() and all(
         stored[key].to(weight.dtype).equal(weight.cpu()) for key, weight in weights.items()
@@ -177,15 +188,15 @@ def stored_weights(network: Network, source: Source | None) -> dict[str, Tensor]
 
 
 def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
-    """Return the tensors of a file by today's names, each with the shape and dtype that it has in the file.
+    """Return the tensors of a file by their present names, with the shapes and dtypes of the file.
 
-    A .bin file is a pickle: only tensors are taken, and no code is run.
+    A .bin file is a pickle. Only its tensors are read, and no code is run. int8 tensors are multiplied by their scales.
 
-    Raises CheckpointError, with the file as `where`, for one that is damaged or holds anything but plain tensors.
+    Raise CheckpointError, which calls the file `where`, if it is damaged or has anything but floating-point tensors.
     """
     try:
         if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt", backend="pread") as file:  # each tensor can be freed alone
+            with safe_open(path, framework="pt", backend="pread") as file:  # "pread" lets each tensor be freed alone
                 weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no dict)
         else:
             _check_unpacked_size(path)
@@ -197,11 +208,11 @@ def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
     except _DAMAGED as error:
         if isinstance(error, OSError) and error.strerror:
             raise CheckpointError(f"{where} cannot be read: {error.strerror}") from None
-        file = path.resolve()  # in the Hub's cache, where path is a link
+        file = path.resolve()  # in the Hub's cache, path is a link to the file
         raise CheckpointError(f"{where} is damaged or cut off: delete {file} and load or copy it again") from None
     if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
         raise CheckpointError(f"{where} does not map names to weights")
-    # numbers of places, which older text encoders have among their weights
+    # Older text encoders store the numbers of places among their weights.
     weights = {key: value for key, value in weights.items() if not key.endswith(".position_ids")}
     for key in [key for key, value in weights.items() if _is_scaled(value) and key + SCALE in weights]:
         weights[key] = weights[key] * weights.pop(key + SCALE)
@@ -211,7 +222,7 @@ def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
 
 
 def _check_unpacked_size(path: Path) -> None:
-    """torch stores tensors as they are: a zip archive with more in it than the file is long is a trap."""
+    """Raise ValueError for a compressed archive. Torch never compresses, and a small file could fill the memory."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
@@ -219,7 +230,7 @@ def _check_unpacked_size(path: Path) -> None:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it is a tensor of floating-point numbers that has each of them in memory."""
+    """Return whether a value is a floating-point tensor on the CPU with memory for each of its numbers."""
     return (
         isinstance(value, Tensor)
         and value.layout == torch.strided
@@ -230,11 +241,12 @@ def _is_plain(value: Any) -> bool:
 
 
 def _is_scaled(value: Any) -> bool:
-    """Whether these are whole numbers that a scale belongs to, as `save` writes them with int8."""
+    """Return whether a value is an int8 tensor, which needs a scale: `save` writes them with int8=True."""
     return isinstance(value, Tensor) and value.dtype == torch.int8
 
 
 def _modern(key: str) -> str:
+    """Return the present name of a weight for a name of an old version of diffusers."""
     for old, new in LEGACY_KEYS.items():
         key = key.replace(old, new)
     return key

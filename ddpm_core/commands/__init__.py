@@ -7,13 +7,13 @@ from ddpm_core.errors import first_line
 
 
 def said(error: Exception) -> str:
-    """Return an error in one line, for the user of the command."""
+    """Return an error as one line for the user."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return first_line(error)
 
 
 def allow_any_text() -> None:
-    """Let standard output show "?" for characters that its encoding lacks: not every terminal has an ε."""
+    """Let standard output show "?" for characters that its encoding lacks. Some terminals can't show ε, for example."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ddpm_core.model import ModelSpec
     from ddpm_core.runs import Condition
 
-# torch takes seconds to import: the commands import what needs it when they run, so that --help appears at once.
+# torch takes seconds to import. So the commands import modules that need it only when they run, and --help is fast.
 
 
 @dataclass
@@ -44,7 +44,7 @@ Flags = TypeVar("Flags")
 
 
 def _with_options(flags: type[Flags]) -> type[Flags]:
-    """Return the same flags and one for each of `OtherOptions`."""
+    """Return a dataclass of flags with a further flag for each of `OtherOptions`."""
     options = OtherOptions.__annotations__.items()
     rows = [
         (name, Annotated[Unset[kind.__origin__], tyro.conf.arg(help=kind.__metadata__[0])], None)
@@ -87,9 +87,9 @@ class ChainFlags:
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
     def open_model(self, check: Callable[[ModelSpec], object] | None = None) -> Model:
-        """Return the model. Raise ValueError, before its network is prepared, for flags that it doesn't allow.
+        """Load the model. Raise ValueError, before its network is prepared, for flags that it doesn't allow.
 
-        check: as of `open_checkpoint`; None for `self.check`.
+        check: as for `open_checkpoint`; None for `self.check`.
         """
         return open_checkpoint(self.checkpoint, self.where, check or self.check, schedule=self.schedule)
 
@@ -125,7 +125,7 @@ class ChainFlags:
         return Condition(label, self.prompt, self.negative, self.guidance)
 
     def options(self, model: ModelSpec) -> dict[str, Any]:
-        """Return both as arguments of `ddpm_core.trajectory`, without those that nobody chose."""
+        """Return all chosen flags as arguments of `ddpm_core.trajectory`, without those that have the value None."""
         chosen = {"clip": self.clip, **vars(self.condition(model)), **self.chain()}
         return {name: value for name, value in chosen.items() if value is not None}
 
@@ -161,7 +161,7 @@ def parse_seeds(text: str) -> list[int]:
         first, dash, last = part.strip().partition("-")
         if not (first.isdecimal() and (last.isdecimal() or not dash)):
             raise ValueError(f"seeds are whole numbers and ranges like 7, 0-15 or 1,5,9-12, got {text!r}")
-        if max(len(first), len(last)) > 19:  # what has more digits may be too much for int
+        if max(len(first), len(last)) > 19:  # int() refuses texts with thousands of digits
             raise ValueError(f"a seed is a whole number from 0 to 2^63 − 1, got {part.strip()!r}")
         ranges.append((check_seed(int(first)), check_seed(int(last or first))))
     count = sum(max(last - first + 1, 0) for first, last in ranges)
@@ -171,8 +171,9 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def read_picture(path: Path, size: int, channels: int) -> np.ndarray:
-    """Read the middle of a picture file as uint8 (1, size, size, channels). Raise ValueError or OSError if it can't be
-    read.
+    """Return the middle square of a picture file as uint8 (1, size, size, channels).
+
+    Raise ValueError or OSError if the file can't be read.
     """
     from PIL import Image
 
@@ -183,7 +184,7 @@ def read_picture(path: Path, size: int, channels: int) -> np.ndarray:
             return square(to_8_bits(image, channels), size)[None]
     except Image.DecompressionBombError:
         raise ValueError(f"{path} is too large to be read as a picture") from None
-    except SyntaxError:  # Pillow's for a damaged PNG
+    except SyntaxError:  # Pillow raises it for a damaged PNG
         raise ValueError(f"{path} is damaged: it cannot be read as a picture") from None
 
 
@@ -204,7 +205,7 @@ def check_output(option: str, path: Path, suffix: str) -> None:
         else:
             tempfile.TemporaryFile(dir=folder).close()
             with suppress(FileNotFoundError):
-                path.lstat()  # raises for a name that is too long
+                path.lstat()  # raises OSError for a name that is too long
     except OSError as error:
         raise ValueError(f"cannot write {path}: {error.strerror}") from None
 
@@ -216,11 +217,17 @@ def open_checkpoint(
     batched: bool = False,
     schedule: str | None = None,
 ) -> Model:
-    """Call `ddpm_core.load` with a progress bar for the download, and a line on stderr for a long preparation.
+    """Load a checkpoint, with a progress bar for the download, and a line on stderr for a long preparation.
 
-    check: it raises for a model that the command can't use. It sees everything except the networks, before these are
-    prepared. schedule: another one for the model, see `ddpm_core.schedule.find`. Raises what `check`, `load` and
-    `with_schedule` do.
+    Arguments:
+        ref, batched: as for `ddpm_core.load`.
+        where: the device, precision and engine.
+        check: check(spec) raises an exception for a model that the command can't use. It is called with the
+            specification before the networks are prepared.
+        schedule: another schedule for the model, see `ddpm_core.schedule.find`; None for its own.
+
+    Raises:
+        Exception: as `check`, `load` and `with_schedule`.
     """
     from ddpm_core import load
     from ddpm_core.checkpoint import refs, spec
@@ -231,6 +238,7 @@ def open_checkpoint(
     with tqdm(unit="B", unit_scale=True, desc="download", delay=1, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
+            """Show the progress of the download in the bar."""
             bar.total = total
             bar.update(done - bar.n)
 

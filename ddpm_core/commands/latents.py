@@ -33,10 +33,10 @@ class LatentFlags(ChainFlags):
     """PNG of the pictures: a file name that ends in .png"""
 
     def open(self, which: tuple[int, ...], pictures: Sequence[Path] = ()) -> tuple[Model, list[float], dict[str, Any]]:
-        """Return the model, the times and the options, checked before anything is computed.
+        """Load the model. Return it, the times and the options, after all checks.
 
-        which: the default times, in quarters of T. pictures: the user's files, which must not be overwritten. Raises
-        ValueError if --grid is one of them or has another suffix than .png, and for rows that the model can't have.
+        which: the default times, in quarters of T. pictures: the user's files, which must not be overwritten. Raise
+        ValueError if --grid is one of them or has another suffix than .png, and for times that the model can't have.
         """
         check_output("--grid", self.grid, ".png")
         if os.path.realpath(self.grid) in map(os.path.realpath, pictures):
@@ -45,7 +45,7 @@ class LatentFlags(ChainFlags):
         return model, self._checked_times(model, which), self.options(model)
 
     def _check_rows(self, model: ModelSpec, which: tuple[int, ...], drawn: bool) -> None:
-        """Raise ValueError for a row that the model can't have. drawn: whether the model draws the pictures, too."""
+        """Raise ValueError for a row that the model can't have. drawn: whether the model draws the first pictures."""
         from ddpm_core.latents import check_chains
 
         times = self._checked_times(model, which)
@@ -56,6 +56,7 @@ class LatentFlags(ChainFlags):
         check_chains(model, times, **self.options(model))
 
     def _checked_times(self, model: ModelSpec, which: tuple[int, ...]) -> list[float]:
+        """Return the chosen times, or the default ones. Raise ValueError for times outside 0..T."""
         from ddpm_core.timesteps import quarters
 
         T = model.schedule.T
@@ -67,7 +68,7 @@ class LatentFlags(ChainFlags):
         return times
 
     def write(self, rows: Iterator[np.ndarray], n: int) -> None:
-        """Save n rows of pictures, uint8 (columns, H, W, C), as soon as each is drawn."""
+        """Draw n rows of pictures, each uint8 (columns, H, W, C), with a progress bar, and write them as a grid."""
         from ddpm_core import imaging
         from ddpm_core.disk import files
 
@@ -91,6 +92,7 @@ class Reconstruct(LatentFlags):
     nearest times that it has learned"""
 
     def run(self) -> None:
+        """Draw the rows and write the grid."""
         from ddpm_core import encode, reconstruct, sample
 
         seeds = parse_seeds(self.seeds)
@@ -99,6 +101,7 @@ class Reconstruct(LatentFlags):
         picture = read_picture(self.picture, *shape) if self.picture else sample(model, seeds[:1], **options)
 
         def row(t: float) -> np.ndarray:
+            """Return the row for a time: the picture, its latent, and a reconstruction for each seed."""
             x_t = encode(model, picture, t, seeds[:1])
             return np.concatenate([picture, model.pictures(x_t), reconstruct(model, x_t, t, seeds, **options)])
 
@@ -121,6 +124,7 @@ class Interpolate(LatentFlags):
     """mix the latents on a line, or on an arc"""
 
     def run(self) -> None:
+        """Draw the rows and write the grid."""
         from ddpm_core import encode, interpolate, sample
 
         seeds = parse_seeds(",".join(map(str, self.seeds)))
@@ -135,6 +139,7 @@ class Interpolate(LatentFlags):
         weights = np.linspace(0, 1, self.count).tolist()
 
         def row(t: float) -> np.ndarray:
+            """Return the row for a time: pictures between the two, from the first to the second."""
             x_t, other = encode(model, pictures, t, seeds).split(1)
             return interpolate(model, x_t, other, t, weights, seeds[0], how=self.how, **options)
 

@@ -1,6 +1,4 @@
-"""Many pictures on the disk, by their seeds: one process or several write them as they are drawn, and can continue
-later.
-"""
+"""Store many pictures on the disk by their seeds. Several processes can write them, and a stopped run can continue."""
 
 from __future__ import annotations
 
@@ -23,16 +21,16 @@ from ddpm_core.imaging.image_files import open_picture
 if TYPE_CHECKING:
     from ddpm_core.commands.chain import Where
 
-ABOUT = "sample.json"  # beside the pictures: what decides them
-_ONE_FILE = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".npy", ".zip")  # no folder's name ends so
-_PAUSE = 0.1  # seconds
-_END = b"\0\0\0\0IEND\xaeB`\x82"  # the chunk that ends every PNG
+ABOUT = "sample.json"  # the file beside the pictures with everything that determines them
+_ONE_FILE = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".npy", ".zip")  # endings that a folder's name can't have
+_PAUSE = 0.1  # seconds between two checks for the pictures of other processes
+_END = b"\0\0\0\0IEND\xaeB`\x82"  # the last bytes of every PNG
 
 
 def processes(where: Where) -> tuple[int, int]:
-    """Return this process's number among those that torchrun has started, and their count: (0, 1) for one alone.
+    """Return the number of this process among those that torchrun has started, and their count; else (0, 1).
 
-    where: of several, each gets a GPU of its own where the device is "auto".
+    where: if its device is "auto" and there are several processes, it is set to another GPU for each.
     """
     rank, count, local = (int(os.environ.get(*name)) for name in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
     if count > 1 and where.device == "auto" and torch.cuda.is_available():
@@ -41,16 +39,16 @@ def processes(where: Where) -> tuple[int, int]:
 
 
 def _has_end(path: Path) -> bool:
-    """Return whether a PNG is complete to its last bytes."""
+    """Return whether a PNG file has the last bytes of a complete file."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - len(_END)))
         return file.read() == _END
 
 
 class Pictures:
-    """A folder with SEED.png for each seed; or an .npz file, which is such a folder until all pictures are there.
+    """A folder with a file SEED.png for each seed, or an .npz file, which is made when such a folder is complete.
 
-    seeds: each once. Raises ValueError for a name that is neither.
+    seeds: duplicates are ignored. Raise ValueError for a name that can't be a folder or an .npz file.
     """
 
     def __init__(self, out: Path, seeds: Sequence[int]):
@@ -61,12 +59,12 @@ class Pictures:
         self._folder = out.with_name(f"{out.name}.parts") if self._npz else out
 
     def begin(self, about: dict[str, Any]) -> None:
-        """Make the folder, or find one to continue.
+        """Make the folder, or continue in an existing one.
 
-        about: everything that decides the pictures. Raises ValueError if the folder has pictures of another run.
+        about: everything that determines the pictures. Raise ValueError if the folder has pictures of another run.
         """
         about = about if self._npz is None else about | {"seeds": self.seeds}
-        self._about = json.loads(json.dumps(about, default=repr))  # as the file gives it back
+        self._about = json.loads(json.dumps(about, default=repr))  # the values as they are read from the file
         before = self._before()
         if before is None:
             files.write_json(self._folder / ABOUT, self._about)
@@ -77,7 +75,7 @@ class Pictures:
             raise ValueError(f"{place} holds pictures with other {', '.join(other)}: choose another --out")
 
     def _before(self) -> dict[str, Any] | None:
-        """Return the settings of the pictures that are there, None if there are none."""
+        """Return the settings of the existing pictures; None if there are none."""
         path = self._folder / ABOUT
         try:
             if self._is_whole():
@@ -95,29 +93,31 @@ class Pictures:
         return None
 
     def _is_whole(self) -> bool:
+        """Return whether the .npz file exists."""
         return self._npz is not None and self._npz.exists()
 
     def share(self, rank: int, count: int) -> list[int]:
-        """Return the seeds of one of so many processes."""
+        """Return the seeds of the process with number `rank` among `count` processes."""
         return self.seeds[rank::count]
 
     def missing(self, seeds: Sequence[int]) -> list[int]:
-        """Return those of the seeds whose pictures are not there yet, or not to their end (after a power cut)."""
+        """Return the seeds whose pictures are missing, or incomplete because of a power cut."""
         if self._is_whole():
             return []
         there = {entry.name for entry in os.scandir(self._folder)}
         return [seed for seed in seeds if (name := f"{seed}.png") not in there or not _has_end(self._folder / name)]
 
     def add(self, seeds: Sequence[int], images: np.ndarray) -> None:
-        """Write the pictures of some seeds, uint8 (N, H, W, C), each whole or not at all."""
+        """Write the pictures of some seeds, uint8 (N, H, W, C). After a kill, each file is complete or missing."""
         for seed, image in zip(seeds, images, strict=True):
-            # What a killed process leaves under this name is written anew. Thousands of small files need no flush each.
+            # A file that a killed process left under this name is overwritten. It is not flushed to the disk, because
+            # that would be slow for thousands of files.
             temporary = self._folder / f".{seed}.png"
             temporary.write_bytes(png(image))
             temporary.replace(self._folder / f"{seed}.png")
 
     def finish(self) -> None:
-        """Wait for the pictures of other processes; then make the .npz file, if that was asked for."""
+        """Wait for the pictures of other processes. Then make the .npz file, if `out` is one."""
         waiting = self.seeds
         while waiting := self.missing(waiting):
             time.sleep(_PAUSE)
@@ -131,6 +131,7 @@ class Pictures:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _read(self, seed: int) -> np.ndarray:
+        """Return the stored picture of a seed, uint8 (H, W, C)."""
         with open_picture(self._folder / f"{seed}.png") as picture:
             found = np.asarray(picture)
         return found[..., None] if found.ndim == 2 else found

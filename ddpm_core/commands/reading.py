@@ -1,4 +1,4 @@
-"""Reads a command line. A mistake ends the command with one sentence, and `--help` says nothing twice."""
+"""Parse command lines. A mistake ends the program with one sentence and a hint to `--help`."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ T = TypeVar("T")
 
 HELP = {"-h", "--help"}
 
-# A flag that may be left out. tyro would add "(default: None)" to its help, which says how it is left out.
+# The type of an optional flag. Without the hint, tyro would add "(default: None)" to its help.
 Unset = Annotated[
     T | None, tyro.conf.arg(help_behavior_hint=lambda default: "" if default == "None" else f"(default: {default})")
 ]
 
 
 def read(kind: type[T], arguments: Sequence[str] | None, prog: str, **options: Any) -> T:
-    """Return the command line as an instance of a dataclass. A mistake ends the program with one sentence on stderr and
-    status 2.
+    """Return the command line as an instance of a dataclass.
+
+    A mistake ends the program with one sentence on stderr and status 2.
 
     Arguments:
         kind: each field is a flag, or an argument without a name if it is annotated as `tyro.conf.Positional`.
         arguments: the words after the command; None for those of this program.
-        prog: the command itself, such as "python -m train fit".
+        prog: the command for messages, such as "python -m train fit".
         options: other options of `tyro.cli`.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
@@ -45,12 +46,15 @@ def read(kind: type[T], arguments: Sequence[str] | None, prog: str, **options: A
 
 
 def read_known(kind: type[T], arguments: Sequence[str], prog: str) -> T:
-    """Return the same from a command line that has other flags too, and may ask for help: both are passed over."""
+    """Return the same as `read`, but ignore flags that the dataclass does not have, and --help."""
     return _parse(kind, [word for word in arguments if word not in HELP], prog, return_unknown_args=True)[0]
 
 
 def find(names: Iterable[str], words: Sequence[str], prog: str) -> str:
-    """Return the command that the first word names. Otherwise end the program: with all names, or one sentence."""
+    """Return the command that the first word names. If there is none, print all names and end the program.
+
+    If the word is no command, end the program with one sentence.
+    """
     known = list(names)
     if not words or words[0] in HELP:
         print(f"usage: {prog} {' | '.join(known)} [--help]", file=sys.stdout if words else sys.stderr)
@@ -61,22 +65,23 @@ def find(names: Iterable[str], words: Sequence[str], prog: str) -> str:
 
 
 def misspelt(word: str, known: Iterable[str], prog: str) -> NoReturn:
-    """End the program because it has no such flag or command. known: those that it has."""
+    """End the program because of an unknown flag or command. known: all flags or commands, for a suggestion."""
     meant = near(word, set(known) - HELP)
     missing = f"there is no {'' if word.startswith('-') else 'command '}{word}"
     end(missing + (f": did you mean {meant}?" if meant else "."), prog)
 
 
 def end(sentence: str, prog: str) -> NoReturn:
-    """End the program with what was wrong, the way to its help, and status 2."""
+    """End the program with status 2 after printing a sentence and a hint to --help on stderr."""
     print(f"error: {sentence} See {prog} --help", file=sys.stderr)
     sys.exit(2)
 
 
 class Parser(argparse.ArgumentParser):
-    """Argparse's parser, with the same sentences."""
+    """A parser of argparse whose error messages are those of this module."""
 
     def error(self, message: str) -> NoReturn:
+        """End the program with the message of argparse, or with a suggestion for an unknown flag."""
         flags = re.findall(r"(?<=unrecognized arguments: )-\S+", message)
         if flags:
             misspelt(flags[0].partition("=")[0], self._option_string_actions, self.prog)
@@ -84,6 +89,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _parse(kind: type[T], words: list[str], prog: str, **options: Any) -> Any:
+    """Return the result of `tyro.cli`. If tyro finds a mistake, end the program with its message as one sentence."""
     _check(kind, words, prog)
     box = io.StringIO()
     try:
@@ -92,22 +98,22 @@ def _parse(kind: type[T], words: list[str], prog: str, **options: Any) -> Any:
     except SystemExit as stop:
         if stop.code != 2:
             raise
-        plain = re.sub(r"\x1b\[[\d;]*m", "", box.getvalue())  # on a terminal, tyro writes in colours
-        lines = [line.strip("│| ") for line in plain.splitlines()[1:]]  # after the box's title
+        plain = re.sub(r"\x1b\[[\d;]*m", "", box.getvalue())  # without the colours that tyro writes on a terminal
+        lines = [line.strip("│| ") for line in plain.splitlines()[1:]]  # without the first line, the title of the box
         said = " ".join(next(part for has_words, part in groupby(lines, _has_words) if has_words))
         end(said if said.endswith((".", ")")) else f"{said}.", prog)
 
 
 def _has_words(line: str) -> bool:
-    """Return whether a line of tyro's box is one of text: others are rules, drawn with any sign, or empty."""
+    """Return whether a line of tyro's box contains words. Other lines are empty or drawn rules."""
     return re.search(r"\w", line) is not None
 
 
 def _check(kind: type, words: Sequence[str], prog: str) -> None:
-    """End the program for a flag that is given twice (--NAME and --no-NAME are the same flag), has an empty value, or
-    one that is no such number or choice.
+    """End the program if a flag is given twice, has an empty value, or a value that is no number or choice of the flag.
 
-    tyro takes the last of two values, which is seldom what was meant; and an empty folder would be the current one.
+    --NAME and --no-NAME are the same flag. Tyro would use the last of two values, which may not be what the user means,
+    and an empty name of a folder would mean the current folder.
     """
     seen, hints, bare = set(), _hints(kind), get_type_hints(kind)
     for word, following in zip_longest(words, words[1:]):
@@ -129,12 +135,12 @@ def _check(kind: type, words: Sequence[str], prog: str) -> None:
 
 
 def _name(word: str) -> str:
-    """Return the flag of a word such as --log_every=2."""
+    """Return the name of a flag in a word: --log-every for --log_every=2."""
     return word.partition("=")[0].replace("_", "-")
 
 
 def _flags(kind: type) -> Iterator[str]:
-    """Yield the flags of a dataclass, and those of the dataclasses in it."""
+    """Yield the flags of a dataclass, including those of dataclasses in its fields."""
     yield from (*HELP, "--tyro-print-completion", "--tyro-write-completion")
     hints, bare = _hints(kind), get_type_hints(kind)
     for field in fields(kind):
@@ -149,9 +155,10 @@ def _flags(kind: type) -> Iterator[str]:
 
 
 def _hints(kind: type) -> dict[str, Any]:
-    """Return the types of a dataclass's fields, with their annotations for tyro."""
+    """Return the types of a dataclass's fields by name, including their annotations for tyro."""
     return get_type_hints(kind, include_extras=True)
 
 
 def _is_marked(hint: Any, marker: Any) -> bool:
+    """Return whether a type has a marker of tyro among its annotations."""
     return marker in getattr(hint, "__metadata__", ())

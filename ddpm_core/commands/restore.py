@@ -48,6 +48,7 @@ class Restore(ChainFlags):
     """PNG of the pictures: a file name that ends in .png"""
 
     def run(self) -> None:
+        """Restore the picture and write the grid."""
         from ddpm_core import from_uint8, imaging, sample, to_uint8
         from ddpm_core.disk import files
         from ddpm_core.restore import restore
@@ -72,6 +73,7 @@ class Restore(ChainFlags):
         print(f"the picture, what is known of it, and {len(seeds)} completions: {self.grid}")
 
     def check(self, model: ModelSpec) -> None:
+        """Raise ValueError for a latent model, and for flags that the model doesn't allow."""
         from ddpm_core.model import check_pixels
 
         check_pixels(model, "restoration")
@@ -79,10 +81,11 @@ class Restore(ChainFlags):
 
     @property
     def _file(self) -> Path | None:
+        """The picture file that --mask names; None if it names a half, or nothing."""
         return None if self.mask is None or self.mask in HALVES else Path(self.mask)
 
     def _measurement(self, model: Model) -> Measurement:
-        """Return the measurement. Raise ValueError if no flag chooses one."""
+        """Return the measurement that the flags describe. Raise ValueError if they describe none."""
         from ddpm_core import restore
 
         size, parts = model.image_size, []
@@ -109,6 +112,7 @@ class Restore(ChainFlags):
         return replace(found, sigma=self.noise)
 
     def _known(self, size: int) -> Tensor:
+        """Return the mask, bool (size, size): True where a pixel is known."""
         import torch
 
         if self._file is not None:

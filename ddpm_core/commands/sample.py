@@ -43,6 +43,7 @@ class Sample(ChainFlags):
     """GIF of the trajectory: a file name that ends in .gif"""
 
     def run(self) -> None:
+        """Draw the images and write them."""
         seeds = parse_seeds(self.seeds)
         if self.out is not None:
             self._each(seeds, self.out)
@@ -52,6 +53,7 @@ class Sample(ChainFlags):
             self._grid(seeds, self.grid or Path("samples.png"))
 
     def _grid(self, seeds: Sequence[int], grid: Path) -> None:
+        """Draw all images together, and write them as one grid, and the steps as a GIF if that was chosen."""
         from ddpm_core import trajectory
         from ddpm_core.disk import files
         from ddpm_core.imaging import grid as as_grid
@@ -74,13 +76,14 @@ class Sample(ChainFlags):
             print(f"{count_of(steps, 'step')}: {self.gif}")
 
     def _open(self) -> tuple[Model, Chain]:
-        """Return the model and its chain."""
+        """Load the model. Return it and its chain."""
         from ddpm_core.runs import make_chain
 
         model = self.open_model()
         return model, make_chain(model, **self.chain(), condition=self.condition(model))
 
     def _each(self, seeds: Sequence[int], out: Path) -> None:
+        """Draw the images in batches, and write each in its own file. Continue if some are already there."""
         from ddpm_core import trajectory
         from ddpm_core.commands.pictures import Pictures, processes
 
@@ -105,7 +108,7 @@ class Sample(ChainFlags):
             for first in range(0, len(todo), batch):
                 now, x = todo[first : first + batch], None
                 for step in trajectory(model, now, **options):
-                    drawn = first + len(now) * (step.index + 1) // steps  # of a batch that is half done, half
+                    drawn = first + len(now) * (step.index + 1) // steps  # half of the images after half of the steps
                     bar.update(len(share) - len(todo) + drawn - bar.n)
                     x = step.x
                 assert x is not None  # there is at least one step
@@ -115,7 +118,7 @@ class Sample(ChainFlags):
             print(f"{count_of(len(pictures.seeds), 'image')}: {out}")
 
     def _about(self, model: Model, chain: Chain) -> dict[str, Any]:
-        """Return everything that decides the pictures. A run with other values can't continue in the folder."""
+        """Return everything that determines the pictures. A run with other values can't continue in the same folder."""
         options = chain.sampler.options
         gamma = model.gamma if options.get("variance") == "analytic" else None
         return {
@@ -133,24 +136,23 @@ class Sample(ChainFlags):
 
 
 def _sha256(table: Tensor) -> str:
+    """Return the SHA-256 of a tensor's numbers."""
     return hashlib.sha256(table.numpy().tobytes()).hexdigest()
 
 
 def _files(source: Source) -> dict[str, str]:
-    """Return the SHA-256 of each file that decides a checkpoint's pictures, whatever the sampler: of its networks, its
-    schedule and its facts.
-    """
+    """Return the SHA-256 of each file on which the pictures always depend: the networks, the schedule and the facts."""
     from ddpm_core.checkpoint import refs
     from ddpm_core.disk.files import sha256
 
     assert source.folder is not None
     checkpoint = refs.in_folder(source.folder, source.ref)
-    beside = (refs.ANALYTIC, refs.OPTIMISED, refs.READERS)  # `_about` says what a run uses of these
+    beside = (refs.ANALYTIC, refs.OPTIMISED, refs.READERS)  # left out: `_about` has what a run uses of these files
     return {name: sha256(checkpoint.file(name)) for name in checkpoint.layout.files if name not in beside}
 
 
 def _batch(model: Model) -> int:
-    """Return the number of images drawn at once. With more, a CPU gains nothing, and a GPU little."""
+    """Return the number of images that are drawn at once. Larger batches would hardly be faster."""
     from ddpm_core.prediction import network_device
 
     device = network_device(model.network)

@@ -1,4 +1,4 @@
-"""Convert a value to the type of its dataclass field, or say which rule it breaks."""
+"""Convert a value to the type of its dataclass field, with an error that says which values are allowed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ _ACCEPTED = {bool: bool, int: Integral, float: Real, str: (str, PathLike), type(
 
 
 def convert(kind: Any, value: Any) -> Any:
-    """Return a value as its type has it: numbers of NumPy and torch as Python's, a path as text, a list as a tuple.
+    """Return a value as an instance of a type.
+
+    Numbers of NumPy and torch become Python's, a path becomes text, and a list becomes a tuple.
 
     Arguments:
         kind: bool, int, float, str, a Literal, tuple[int, ...], or a union of these and None.
-        value: anything. A text is no number, 2.0 is no whole number, and True is neither.
+        value: any value. Texts do not count as numbers, 2.0 not as a whole number, and True as neither.
 
     Raises:
-        ValueError: with the rule, such as "must be a whole number, got 2.0."
+        ValueError: for a value of another type; the message is such as "must be a whole number, got 2.0."
     """
     plain = value.tolist() if hasattr(value, "tolist") else value
     for one in _alternatives(kind):
@@ -33,8 +35,9 @@ def convert(kind: Any, value: Any) -> Any:
 
 
 def check_word(kind: Any, word: str) -> None:
-    """Raise the error of `convert` for a word of a command line that should be a number or one of several words, and
-    isn't. Other types are passed over.
+    """Raise the ValueError of `convert` if a word of a command line should be a number or a choice, and is not.
+
+    Other types are not checked.
     """
     one, *others = [one for one in _alternatives(kind) if one is not type(None)]
     if others or (word == "None" and one is not kind):
@@ -49,18 +52,22 @@ def check_word(kind: Any, word: str) -> None:
 
 
 def near(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that was probably meant, whatever the case of its letters; None if there is none."""
+    """Return the known word that is most similar to a misspelt one, ignoring case; None if none is similar."""
     by_letters = {name.casefold(): name for name in sorted(known)}
     found = get_close_matches(word.casefold(), by_letters, 1)
     return by_letters[found[0]] if found else None
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:
+    """Return the members of a union, or the type itself."""
     return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
 
 
 def _as(kind: Any, value: Any) -> Any:
-    """A plain value as one type has it. Raises TypeError for another type, and OverflowError for a huge number."""
+    """Return a value as an instance of one type.
+
+    Raise TypeError for another type, and OverflowError for huge numbers.
+    """
     if get_origin(kind) is Literal:
         for choice in get_args(kind):
             if type(value) is type(choice) and value == choice:
@@ -74,6 +81,7 @@ def _as(kind: Any, value: Any) -> Any:
 
 
 def _broken(kind: Any, value: Any) -> ValueError:
+    """Return the error for a value of a wrong type. The message names the allowed values."""
     rules, choices = [], []
     for one in _alternatives(kind):
         if get_origin(one) is Literal:

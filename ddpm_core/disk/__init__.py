@@ -1,1 +1,1 @@
-"""Files that are written whole, cache folders, and who holds a file. Nothing here knows what a file means."""
+"""Atomic writing of files and folders, cache folders, and locks. Nothing here depends on the content of a file."""

@@ -1,7 +1,8 @@
-"""Files and folders that are whole or not there, whatever interrupts the writing, and where caches are kept.
+"""Write files and folders atomically: after any interruption, they are complete or missing. Also the cache folder.
 
-Everything is written under a hidden name in the same folder, flushed to the disk and renamed. Its process holds it
-meanwhile: the next writer in the folder removes what a killed process left, and nothing of one that still runs.
+Everything is first written under a hidden name in the same folder, then flushed to the disk and renamed. The writing
+process locks it until then. So the next writer in the folder can delete what a killed process left, and nothing of a
+process that still runs.
 """
 
 from __future__ import annotations
@@ -23,17 +24,18 @@ from typing import Any, BinaryIO
 
 from ddpm_core.disk import in_use
 
-# Of kind "tmp" is what is being written or deleted, of kind "old" a whole folder that makes room for its successor.
+# Hidden names. The ending "tmp" means: being written or deleted. "old" means: a complete folder that is being replaced.
 _HIDDEN = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.(tmp|old)", re.DOTALL)
-PATIENCE = 1.0  # seconds; another process takes microseconds from one renaming to the next
+PATIENCE = 1.0  # seconds that `restore` waits for another process, which needs microseconds between its two renamings
 
 log = logging.getLogger(__name__)
 
 
 def cache_folder(*names: str) -> Path:
-    """The folder for what can be made or downloaded again; it may not exist yet.
+    """Return the folder for files that can be made or downloaded again. It may not exist.
 
-    It is in $DDPM_CACHE, or else in the user's cache folder: $XDG_CACHE_HOME/ddpm-lab or ~/.cache/ddpm-lab.
+    It is in $DDPM_CACHE, or else in the user's cache folder: $XDG_CACHE_HOME/ddpm-lab or ~/.cache/ddpm-lab. names: the
+    folders inside it.
     """
     base = os.environ.get("DDPM_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "ddpm-lab")
     return Path(os.path.expanduser(base), *names)
@@ -41,10 +43,11 @@ def cache_folder(*names: str) -> Path:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[BinaryIO]:
-    """A file to write to, which becomes `path` at the end of the block.
+    """Yield a file to write to. At the end of the block, it becomes `path`.
 
-    An error or a kill before that leaves `path` as it was. Missing folders are made. Of a link, what it links to is
-    replaced, not the link; a device or a pipe is written to. Raises OSError, with `path` as its filename.
+    After an error or a kill before that, `path` is unchanged. Missing folders are made. If `path` is a link, its target
+    is replaced. If it is a device or a pipe, the block writes to it directly. Raise OSError, with `path` as its
+    filename, if the file can't be written.
     """
     if os.path.exists(path) and not os.path.isfile(path):
         with open(path, "wb") as file:
@@ -66,7 +69,7 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
         _flush_folder(real.parent)
     except BaseException as error:
         with suppress(OSError):
-            temporary.unlink()  # a full disk needs the space
+            temporary.unlink()  # a full disk needs its space
         if isinstance(error, OSError) and error.filename in (None, str(temporary)):
             error.filename, error.filename2 = str(path), None
         raise
@@ -81,26 +84,28 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text, UTF-8."""
+    """Write a text in UTF-8, as `replacing` does."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write a value that JSON can hold."""
+    """Write a value as JSON, as `replacing` does."""
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal. It is computed once for as long as the file is not changed."""
+    """Return the SHA-256 of a file in hexadecimal. It is computed again only if the file has changed."""
     found = path.stat()
     version = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     changed = max(found.st_mtime, found.st_ctime)
-    # A clock of files may stand still for two seconds: what changed just now may change again and have the same time.
+    # Some file systems store times in units of two seconds. So a file that changed just now can change again without a
+    # new time, and its result is not stored.
     return _sha256(path, version) if time.time() - changed > 2 else _sha256.__wrapped__(path, version)
 
 
 @lru_cache(64)
 def _sha256(path: Path, version: tuple[int, ...]) -> str:
+    """Return the SHA-256 of a file. version: identifies its content, so that a stored result is used only for this."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -109,7 +114,7 @@ def _sha256(path: Path, version: tuple[int, ...]) -> str:
 
 
 def free_bytes(folder: Path) -> int:
-    """Return how many bytes the disk of a folder has free. The folder need not exist yet."""
+    """Return the free bytes of the disk on which a folder is, or will be."""
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
     return shutil.disk_usage(folder).free
@@ -117,15 +122,14 @@ def free_bytes(folder: Path) -> int:
 
 @contextmanager
 def replacing_folder(folder: str | Path, ours: Collection[str]) -> Iterator[Path]:
-    """A new, empty folder, which takes the place of `folder` at the end of the block.
+    """Yield a new, empty folder. At the end of the block, it replaces `folder`.
 
-    ours: names of the files that the block may write, with / where they are in folders of it. Everything else in the
-    former folder is the user's and is carried over to the new one, unless the block has written something with that
-    name.
+    ours: names of the files that the block may write, relative to the folder and with /. All other files of the old
+    folder are the user's. They are carried over to the new one, unless the block has written a file of this name.
 
-    A folder cannot be replaced in one step everywhere, so the former one is renamed first. If the second renaming
-    fails or is interrupted (Ctrl-C), it gets its name back at once. If the process is killed just there, the former
-    folder gets its name back by `restore`, which this function calls first. So does every `load`.
+    Not every system can replace a folder in one step, so the old folder is renamed first. If the renaming of the new
+    one fails or is interrupted by Ctrl-C, the old folder gets its name back at once. If the process is killed between
+    the two, `restore` gives the old folder its name back; this function and every `load` call it first.
     """
     folder = Path(os.path.realpath(folder))
     restore(folder)
@@ -140,9 +144,9 @@ def replacing_folder(folder: str | Path, ours: Collection[str]) -> Iterator[Path
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Yield a new, empty folder. At the end of the block it becomes `folder`, or is dropped if that exists by then.
+    """Yield a new, empty folder. At the end of the block it becomes `folder`, or is deleted if `folder` exists by then.
 
-    Raises OSError if it can't be made or moved.
+    Raise OSError if it can't be made or renamed.
     """
     with _new(folder) as new:
         yield new
@@ -150,13 +154,13 @@ def new_folder(folder: Path) -> Iterator[Path]:
         try:
             os.rename(new, folder)
         except OSError:
-            if not folder.is_dir():  # another process may have made the same meanwhile
+            if not folder.is_dir():  # no error if another process has made the same folder in the meantime
                 raise
 
 
 def restore(folder: str | Path) -> None:
-    """Give a folder its name back if a process was killed while replacing it. Does nothing if the folder exists."""
-    with suppress(OSError, ValueError):  # not a path at all, or one that nobody may look at
+    """Give a folder its name back if a process was killed while replacing it. Do nothing if the folder exists."""
+    with suppress(OSError, ValueError):  # for a text that is no path, or a folder without permission
         folder = Path(os.path.realpath(folder))
         end = time.monotonic() + PATIENCE
         while not os.path.lexists(folder):
@@ -169,11 +173,12 @@ def restore(folder: str | Path) -> None:
                     os.rename(latest, folder)
                     log.warning("restored %s: a process was stopped while replacing it", folder)
                     return
-            time.sleep(0.02)  # its process is about to give the name to the new one
+            time.sleep(0.02)  # a running process is about to rename the new folder
 
 
 @contextmanager
 def _new(folder: Path) -> Iterator[Path]:
+    """Yield a new, locked folder with a hidden name beside `folder`. Delete it at the end if it still has this name."""
     new, hold = hidden(folder, "tmp"), None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -187,6 +192,10 @@ def _new(folder: Path) -> Iterator[Path]:
 
 
 def _swap(new: Path, folder: Path) -> None:
+    """Rename `new` to `folder`, and delete the old folder of this name.
+
+    If that fails, the old folder keeps its name.
+    """
     old, hold = hidden(folder, "old"), None
     try:
         if folder.exists():
@@ -199,20 +208,23 @@ def _swap(new: Path, folder: Path) -> None:
         raise
     finally:
         in_use.release(hold)
-    if os.path.exists(old):  # unlike Path.exists, this takes names that are too long
+    if os.path.exists(old):  # unlike Path.exists, this accepts names that are too long
         with suppress(OSError):
             _discard(old)
 
 
 def _discard(old: Path) -> None:
-    """Delete a former folder under another name, so that what is called "old" is always whole."""
+    """Delete an old folder. It is renamed first, so that a folder with the ending "old" is always complete."""
     rest = hidden(old, "tmp")
     os.rename(old, rest)
     shutil.rmtree(rest, ignore_errors=True)
 
 
 def _carry_over(old: Path, new: Path, ours: Collection[str], place: str = "") -> None:
-    """place: of both in the folders, ending with /."""
+    """Link or copy the user's files from an old folder into its successor.
+
+    place: the path of both inside the folder that is replaced, ending with /; "" for that folder itself.
+    """
     for path in old.iterdir():
         name, other = place + path.name, new / path.name
         if name in ours or _HIDDEN.fullmatch(path.name):
@@ -230,7 +242,7 @@ def _carry_over(old: Path, new: Path, ours: Collection[str], place: str = "") ->
 
 
 def _link(path: str | Path, other: str | Path) -> None:
-    """Give a file another name, by a hard link, or copy it if the system has no such links."""
+    """Make a hard link to a file, or a copy if the system has no hard links."""
     try:
         if os.path.islink(path):
             raise OSError
@@ -240,13 +252,14 @@ def _link(path: str | Path, other: str | Path) -> None:
 
 
 def hidden(path: Path, kind: str) -> Path:
-    # Only of a folder that is to come back the whole name is needed, and names have at most 255 bytes.
+    """Return a new hidden name beside a path. kind: "tmp" or "old"."""
+    # Names have at most 255 bytes, so they are shortened; only an "old" folder must be able to get its whole name back.
     name = path.name if kind == "old" else path.name[:32]
     return path.with_name(f".{name}.{secrets.token_hex(8)}.{kind}")
 
 
 def _all_hidden(folder: Path) -> Iterator[tuple[Path, str, str]]:
-    """(path, name that it stands for, kind) of every hidden name of this module in a folder."""
+    """Yield (path, name that it stands for, kind) for each hidden name of this module in a folder."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries]
     for match in filter(None, map(_HIDDEN.fullmatch, names)):
@@ -254,7 +267,7 @@ def _all_hidden(folder: Path) -> Iterator[tuple[Path, str, str]]:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed processes left in a folder, and every former folder whose successor is there."""
+    """Delete what killed processes left in a folder, and each old folder whose successor exists."""
     with suppress(OSError):
         for path, name, kind in _all_hidden(folder):
             with suppress(OSError):
@@ -270,6 +283,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _flush_all(folder: Path) -> None:
+    """Write a folder and all its files to the disk."""
     for path in folder.rglob("*"):
         if path.is_file():
             with open(path, "rb+") as file:
@@ -278,15 +292,19 @@ def _flush_all(folder: Path) -> None:
 
 
 def _flush_to_disk(descriptor: int) -> None:
+    """Write an open file to the disk, if the file system can do this."""
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):  # a file system without fsync
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):  # these mean: no fsync in this file system
             raise
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make renamings survive a power cut, where the system can."""
+    """Write the names in a folder to the disk, so that renamings survive a power cut.
+
+    Only POSIX systems can do this.
+    """
     if os.name == "posix":
         with suppress(OSError):
             descriptor = os.open(folder, os.O_RDONLY)

@@ -1,7 +1,7 @@
-"""Which temporary files and folders are in use: each process locks those that it makes, until it ends.
+"""Locks that show which temporary files and folders are in use. Each process locks those that it makes.
 
-One without a lock was left by a process that was killed, and may be deleted. The system releases the locks of a process
-when it ends, in whatever way. Programs in other containers see the locks too, where they could not tell process ids.
+A file without a lock was left by a process that was killed, and may be deleted: the system releases the locks of a
+process when it ends, in whatever way. Unlike process ids, locks also work between containers.
 """
 
 from __future__ import annotations
@@ -14,31 +14,34 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows
+except ImportError:  # Windows does not have this module
     fcntl = None
 
-DAY = 24 * 3600  # if nothing can be locked, older files count as unused
+DAY = 24 * 3600  # seconds; if the system has no locks, files that are older than this count as unused
 
 
 def make(path: Path, create: Callable[[], object]) -> int | None:
-    """Make a file or folder with `create`, under a name that nobody else uses, and hold it as `hold` does."""
+    """Make a file or folder with `create`, lock it, and return the lock, as `hold` does.
+
+    path: its name, which nobody else uses.
+    """
     while True:
         create()
-        with suppress(FileNotFoundError):  # another process has deleted it, as it had no lock yet
+        with suppress(FileNotFoundError):  # another process deleted it before it had a lock: try again
             return hold(path)
 
 
 def hold(path: Path) -> int | None:
-    """Hold what is there until `release`, or until this process and those that it has forked end.
+    """Lock a file or folder until `release`, or until this process and its forks end. Return the lock.
 
-    None where that is not possible. Raises FileNotFoundError for what is not there.
+    Return None if the system has no locks. Raise FileNotFoundError if the path does not exist.
     """
     held = _open(path)
     if held is None or fcntl is None:
         return None
     try:
-        fcntl.flock(held, fcntl.LOCK_SH)  # waits for whoever is about to delete it
-    except OSError:  # a file system without locks
+        fcntl.flock(held, fcntl.LOCK_SH)  # waits if another process is about to delete it
+    except OSError:  # the file system has no locks
         os.close(held)
         return None
     if os.path.lexists(path):
@@ -48,16 +51,17 @@ def hold(path: Path) -> int | None:
 
 
 def release(held: int | None) -> None:
-    """End a hold."""
+    """Release a lock of `hold`. Do nothing for None."""
     if held is not None:
         os.close(held)
 
 
 @contextmanager
 def unused(path: Path) -> Iterator[bool]:
-    """Whether no process holds a file or folder. If so, none can hold it during the block, which may delete it.
+    """Yield whether no process has locked a file or folder.
 
-    Where the system has no locks: whether it is a day old. Raises OSError for what is not there.
+    If so, none can lock it during the block, which may delete it. If the system has no locks, yield whether it is older
+    than a day. Raise OSError if the path does not exist.
     """
     tried = _open(path)
     try:
@@ -67,19 +71,23 @@ def unused(path: Path) -> Iterator[bool]:
 
 
 def _is_free(path: Path, tried: int | None) -> bool:
+    """Try to lock a file for this process alone, and return whether that worked. tried: the open file, or None."""
     if fcntl is not None and tried is not None:
         try:
             fcntl.flock(tried, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
             return False
-        except OSError:  # a file system without locks
+        except OSError:  # the file system has no locks
             pass
     return time.time() - path.lstat().st_mtime > DAY
 
 
 def _open(path: Path) -> int | None:
-    """A file or folder, opened to be locked; None where it can't be. Raises FileNotFoundError."""
+    """Open a file or folder for locking. Return None if that isn't possible.
+
+    Raise FileNotFoundError if it is missing.
+    """
     if fcntl is None:
         return None
     try:

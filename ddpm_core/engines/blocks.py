@@ -307,6 +307,7 @@ def inside(model: Model) -> Inside:
 
 
 def _is_self_attention(layer: nn.Module) -> bool:
+    """Return whether a layer is self-attention."""
     return isinstance(layer, Attention) and not layer.is_cross_attention
 
 

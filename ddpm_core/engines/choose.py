@@ -144,7 +144,7 @@ def choose_device(device: str = "auto") -> torch.device:
     try:
         chosen = torch.device(device)
         torch.zeros(1, device=chosen).item()  # this also fails on "meta", whose tensors have no numbers
-    except (AssertionError, AttributeError, ImportError, RuntimeError, TypeError, ValueError):  # the backend decides
+    except (AssertionError, AttributeError, ImportError, RuntimeError, TypeError, ValueError):  # depends on the backend
         raise ValueError(
             f"device {device!r} is not available here: use cpu or auto, or cuda on a CUDA machine"
         ) from None

@@ -61,6 +61,7 @@ def postpone(room: str) -> None:
     runs = False
 
     def get(name: str) -> Any:
+        """Run the package's __init__ if it has not run, and return the name from the package."""
         nonlocal runs
         if name.startswith("__"):  # the import system reads such names from any module
             raise AttributeError(name)

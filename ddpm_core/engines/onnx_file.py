@@ -33,6 +33,7 @@ class _Prediction(nn.Module):
         self._channels = model.channels
 
     def forward(self, x: Tensor, t_index: Tensor, *condition: Tensor) -> Tensor:
+        """Return the prediction, and v behind it for a learned variance."""
         if self._tables is None:
             return self._output(x, t_index, *condition)
         time, scale, shift, keep, gain = (_at(table, t_index) for table in self._tables)
@@ -61,6 +62,7 @@ class _Decoded(nn.Module):
         self.autoencoder, self._scale, self._shift = decoder.autoencoder, decoder.scale, decoder.shift
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the pictures of latents x."""
         network: Any = self.autoencoder
         return network.decode(x / self._scale + self._shift, return_dict=False)[0]
 
@@ -73,6 +75,7 @@ class _States(nn.Module):
         self.encoder = text.encoder
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Return the states of tokens."""
         return self.encoder(tokens, return_dict=False)[0]
 
 

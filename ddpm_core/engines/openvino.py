@@ -49,7 +49,7 @@ _ALONE = (
     "this network draws one picture after the other"
 )
 _FILES = ("model.xml", "model.bin")  # the files of a converted network; OpenVINO chooses their names
-_CHECKSUMS = "sha256"  # the file with the checksums of the two
+_CHECKSUMS = "sha256"  # the file with the checksums of these two files
 PREFIX = "self.module."  # in a converted network, the names of weights begin with this
 _LARGEST_CHUNK = 16  # the most images of a chunk for a small network and small images
 _SMALL_IMAGE = 64 * 64  # the most pixels of a small image
@@ -219,11 +219,13 @@ class OpenVINONetwork(_Converted):
         return self.unet.state_dict() | self._rounded
 
     def _restore(self) -> None:
+        """Read the exact weights again if they were rounded in place."""
         if self._exact is not None:
             for name, parameter in self._exact().named_parameters():
                 self.unet.get_parameter(name).data = parameter.data
 
     def _rewrite(self) -> None:
+        """Let the converted network take its image in two parts, unless the precision is fp32."""
         if self.precision != "fp32":
             take_two_parts(self._model, f"{PREFIX}{first_convolution(self.unet)}.weight")
 
@@ -340,6 +342,7 @@ class _Features(nn.Module):
     """Replaces the layer `time_proj` of a network. It takes the layer's output, (D, N), and returns it as (N, D)."""
 
     def forward(self, features: Tensor) -> Tensor:
+        """Return features (D, N) as (N, D)."""
         return features.T
 
 

@@ -164,6 +164,7 @@ def _group_norm(node: Node) -> Node:
         return op.reshape(y, _ints(0, channels, *[1] * (rank - 2)), True)
 
     def mean(y: Node) -> Node:
+        """Return the mean of each group, from numbers per channel of a group."""
         return op.reduce_mean(y, _ints(2), True)
 
     x, embedding = _split_embedding(x)

@@ -74,6 +74,7 @@ class _Convolution(nn.Conv2d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
+        """Return the layer's output."""
         if _needs_torch(input) or isinstance(self.padding, str):
             return super().forward(input)
         padding = self.padding
@@ -87,6 +88,7 @@ class _Linear(nn.Linear):
     """A linear layer that computes a vector for each image by `_vectors`."""
 
     def forward(self, input: Tensor) -> Tensor:
+        """Return the layer's output."""
         if _needs_torch(input) or input.ndim != 2 or not 1 < len(input) <= _VECTORS:
             return super().forward(input)
         return _vectors(input, self.weight, self.bias)
@@ -96,6 +98,7 @@ class _GroupNorm(nn.GroupNorm):
     """A group normalisation that computes large images by `_large_norm`."""
 
     def forward(self, input: Tensor) -> Tensor:
+        """Return the layer's output."""
         if _needs_torch(input) or not self.affine:
             return super().forward(input)
         channels_last = input.ndim == 4 and input.is_contiguous(memory_format=torch.channels_last)
@@ -182,6 +185,7 @@ def _has_same_bits(func: Any, n: int, batched: int, args: tuple, kwargs: dict) -
     sensitive = _sensitive_numbers(func, *kwargs.items()) if func in _OF_EACH_NUMBER else None
 
     def drawn(like: Any) -> Any:
+        """Return random numbers with the shape and strides of a tensor; other values unchanged."""
         if not isinstance(like, Tensor):
             return like
         numbers = torch.randn(like.shape, generator=generator, dtype=like.dtype)

@@ -52,6 +52,7 @@ class _InputConv(nn.Module):
         self.stride, self.padding = conv.stride, conv.padding
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the convolution of a float32 image, in half precision."""
         parts = in_two_parts(x, self.weight.dtype).to(self.weight.dtype)
         return F.conv2d(parts, torch.cat([self.weight, self.weight], 1), self.bias, self.stride, self.padding)
 
@@ -144,6 +145,7 @@ class _KnownDtype(UNet2DModel):
 
     @property
     def dtype(self) -> torch.dtype:
+        """The dtype of the network's weights."""
         return self.conv_in.weight.dtype
 
 
@@ -374,6 +376,7 @@ class CompiledNetwork(CompiledHere, TorchNetwork):
     together = 1
 
     def _prepare(self) -> None:
+        """Compile the network, and evaluate it once so that this happens now."""
         mode = "reduce-overhead" if self.device.type == "cuda" else None
         # Torch compiles a function for at most eight shapes, counted over all networks that share its code. So each
         # network gets a copy of the function.
@@ -403,6 +406,7 @@ class GraphNetwork(CompiledHere, TorchNetwork):
     name = "CUDA graph"
 
     def _prepare(self) -> None:
+        """Record the graph for one image."""
         self._recorded: dict[Any, tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor]] = {}
         self._lock = threading.Lock()  # a graph always reads its inputs and writes its output at the same addresses
         self(*example_inputs(self.unet))

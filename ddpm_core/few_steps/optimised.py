@@ -103,6 +103,7 @@ def optimise_timesteps(
     total = len(times) + len(searched) * sum(map(_evaluations, wanted))  # evaluations for one image
 
     def report(done: int) -> None:
+        """Report the evaluations so far. done: for one image."""
         if progress:
             progress(done * len(seeds), total * len(seeds))
 

@@ -1,4 +1,4 @@
-"""Pictures in and out: [−1, 1] to levels, grids and files; picture files to arrays. No model and no process."""
+"""Conversions of pictures: numbers in [−1, 1] to grey levels, grids and files, and picture files to arrays."""
 
 from ddpm_core.imaging.pixels import (
     check_channels,

@@ -1,4 +1,4 @@
-"""What an image file shows, as 8-bit pixels: the one reader of pictures for training, measuring and the page."""
+"""Read picture files as 8-bit pixels. Training, evaluation and the page all use these functions."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# The only formats that are opened, by Pillow's names, with the ends of their files' names. Pillow knows fifty more: for
-# one it runs another program (EPS, Ghostscript), and their decoders are rarely looked at.
+# The only formats that are opened, by Pillow's names, with their suffixes. Pillow supports fifty more, but for EPS it
+# runs another program (Ghostscript), and few people check the decoders of the others for security.
 FORMATS = {
     "PNG": (".png",),
     "JPEG": (".jpg", ".jpeg"),
@@ -22,17 +22,18 @@ FORMATS = {
     "PPM": (".ppm", ".pgm"),
 }
 SUFFIXES = {suffix for suffixes in FORMATS.values() for suffix in suffixes}
-KINDS = " or ".join([", ".join([*FORMATS][:-1]), [*FORMATS][-1]])  # in a sentence
+KINDS = " or ".join([", ".join([*FORMATS][:-1]), [*FORMATS][-1]])  # the formats as text for a message
 
-MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels
-WITH_ALPHA = (2, 4)  # numbers of channels of which the last is alpha
-BACKGROUND = 128  # grey level behind transparent parts, where the channels have no place for them
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # Pillow's name of the mode for each number of channels
+WITH_ALPHA = (2, 4)  # the numbers of channels for which the last channel is alpha
+BACKGROUND = 128  # the grey level that replaces transparency in pictures without an alpha channel
 
 
 def open_picture(file: str | Path | BinaryIO) -> Image.Image:
-    """`PIL.Image.open` for FORMATS alone, by the file's content, whatever its name says.
+    """Open a picture file by `PIL.Image.open`, if it has one of FORMATS.
 
-    Raises UnidentifiedImageError, an OSError, for any other file, and whatever else Pillow raises for a broken one.
+    The content determines the format, not the name. Raise UnidentifiedImageError, an OSError, for any other file.
+    Pillow may raise other errors for a damaged file.
     """
     try:
         return Image.open(file, formats=tuple(FORMATS))
@@ -42,19 +43,20 @@ def open_picture(file: str | Path | BinaryIO) -> Image.Image:
 
 
 def is_grey(image: Image.Image) -> bool:
-    """Whether a picture has one channel, not counting transparency. Needs the file's header alone."""
+    """Return whether a picture has one channel, not counting transparency. Only the header of its file is read."""
     return Image.getmodebase(image.mode) == "L"
 
 
 def to_8_bits(image: Image.Image, channels: int = 3) -> Image.Image:
-    """A picture as it is meant to be seen, upright, with 8 bits in each of `channels` channels, a key of MODES.
+    """Return a picture upright, with 8 bits per channel. channels: the number of channels, a key of MODES.
 
-    Transparent parts lie over grey, or keep their transparency where there are 2 or 4 channels. Of an animation this is
-    the first frame. Raises what Pillow raises for a broken file, ValueError for pixels that are not numbers.
+    With 2 or 4 channels, transparent parts stay transparent; otherwise they are drawn over grey. For an animation, the
+    result is its first frame. Raise ValueError for pixels that are not finite. Pillow raises its own errors for a
+    damaged file.
     """
     whites = _whites(image)
-    image.load()  # raises for damaged pixels
-    with suppress(Exception), warnings.catch_warnings():  # damaged EXIF data do not matter
+    image.load()  # raises an error for damaged pixels
+    with suppress(Exception), warnings.catch_warnings():  # damaged EXIF data are ignored
         warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
         image = ImageOps.exif_transpose(image)
     if whites:
@@ -64,25 +66,28 @@ def to_8_bits(image: Image.Image, channels: int = 3) -> Image.Image:
         if channels not in WITH_ALPHA:
             image = opaque(image)
     elif not is_grey(image):
-        image = image.convert("RGB")  # the only way from some modes to others
+        image = image.convert("RGB")  # some modes can be converted to others only through RGB
     return image.convert(MODES[channels])
 
 
 def square(image: Image.Image, size: int, how: Image.Resampling = Image.Resampling.BICUBIC) -> np.ndarray:
-    """uint8 (size, size, C): the shorter side resized to `size`, cropped at the centre. image: from `to_8_bits`."""
+    """Return a picture resized so that its shorter side is `size`, and cropped to the centre: uint8 (size, size, C).
+
+    image: a result of `to_8_bits`.
+    """
     if image.size != (size, size):
         image = ImageOps.fit(image, (size, size), how)
     return np.array(image).reshape(size, size, -1)
 
 
 def opaque(image: Image.Image) -> Image.Image:
-    """A picture of mode LA or RGBA as L or RGB, its transparent parts over grey."""
+    """Return a picture of mode LA or RGBA as L or RGB, with its transparent parts over grey."""
     grey = Image.new("RGBA", image.size, (BACKGROUND, BACKGROUND, BACKGROUND, 255))
     return Image.alpha_composite(grey, image.convert("RGBA")).convert(image.mode.removesuffix("A"))
 
 
 def over_grey(images: np.ndarray) -> np.ndarray:
-    """uint8 (..., W, C) with 1 to 4 channels as uint8 (..., W, 3), transparent parts over grey."""
+    """Return uint8 (..., W, C) with 1 to 4 channels as uint8 (..., W, 3), with transparent parts over grey."""
     if images.shape[-1] in WITH_ALPHA:
         rows = images.reshape(-1, *images.shape[-2:])
         images = np.asarray(opaque(Image.fromarray(rows))).reshape(*images.shape[:-1], -1)
@@ -90,9 +95,10 @@ def over_grey(images: np.ndarray) -> np.ndarray:
 
 
 def _whites(image: Image.Image) -> tuple[int, ...]:
-    """The values that may mean white in a picture of more than 8 bits, ascending; empty for 8 bits.
+    """Return the values that may mean white in a picture with more than 8 bits per channel, ascending.
 
-    Formats with 16-bit whole numbers say so; for others it has to be guessed from the pixels.
+    The result is empty for 8 bits. It has one value for formats with 16-bit whole numbers. For other formats it has
+    several, and `_shallow` chooses one by the pixels.
     """
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         return (65535,)
@@ -100,7 +106,7 @@ def _whites(image: Image.Image) -> tuple[int, ...]:
 
 
 def _shallow(image: Image.Image, whites: tuple[int, ...]) -> Image.Image:
-    """A grey picture of more than 8 bits as L, or as LA where one level of it means transparent."""
+    """Return a grey picture with more than 8 bits as mode L, or as LA if one of its levels means transparent."""
     values = np.array(image, np.float32)
     if not np.isfinite(values).all():
         raise ValueError("this picture has a pixel value that is NaN or infinite")
@@ -108,6 +114,6 @@ def _shallow(image: Image.Image, whites: tuple[int, ...]) -> Image.Image:
     white = next((white for white in whites if highest <= white), highest)
     clear = image.info.get("transparency")
     alpha = np.where(values == clear, 0, 255).astype(np.uint8) if isinstance(clear, int) else None
-    values *= 255 / white  # in place: pictures may be large
+    values *= 255 / white  # in place, because pictures may be large
     levels = np.rint(values, out=values).clip(0, 255, out=values).astype(np.uint8)
     return Image.fromarray(levels if alpha is None else np.stack([levels, alpha], -1))

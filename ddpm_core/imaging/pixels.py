@@ -1,4 +1,4 @@
-"""Converts between [−1, 1] and uint8; grids; files of pictures and animations."""
+"""Convert between [−1, 1] and uint8, arrange pictures in grids, and write pictures and animations to files."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ T = TypeVar("T")
 
 
 def to_uint8(x: Tensor) -> np.ndarray:
-    """Round pixels to the nearest of 256 levels.
+    """Return pixels rounded to the nearest of 256 levels.
 
     Arguments:
-        x: (N, C, H, W) in [−1, 1], clipped there.
+        x: (N, C, H, W) in [−1, 1]; other values are clipped.
 
     Returns:
         uint8 (N, H, W, C).
@@ -35,10 +35,10 @@ def to_uint8(x: Tensor) -> np.ndarray:
     """
     if not isinstance(x, Tensor) or not x.is_floating_point():
         raise ValueError(f"x must be a tensor of a float dtype, got {getattr(x, 'dtype', type(x).__name__)}")
-    if x.device.type != "cpu":  # a byte for each number leaves the device, not four
+    if x.device.type != "cpu":  # convert on the device, so that one byte for each number is copied and not four
         levels = x.detach().float().clamp(-1, 1).add(1).mul(127.5).round()
         return levels.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    # numpy, as the pictures of a running chain are small and torch takes twice as long to start its operations.
+    # NumPy, because these pictures are usually small, and torch takes twice as long to start an operation.
     levels = x.detach().float().numpy().clip(-1, 1)
     levels += 1
     levels *= 127.5
@@ -56,9 +56,9 @@ def from_uint8(images: np.ndarray | Tensor, dtype: torch.dtype = torch.float32) 
         (N, C, H, W) in [−1, 1].
 
     Raises:
-        ValueError: for another dtype or number of axes.
+        ValueError: for images that are not uint8 or do not have four axes.
     """
-    # a contiguous array of NumPy, as torch takes none that is read backwards
+    # contiguous, because torch refuses arrays with negative strides
     images = torch.as_tensor(np.ascontiguousarray(images) if isinstance(images, np.ndarray) else images)
     if images.dtype != torch.uint8 or images.ndim != 4:
         raise ValueError(f"expected uint8 (N, H, W, C), got {images.dtype} {tuple(images.shape)}")
@@ -66,9 +66,10 @@ def from_uint8(images: np.ndarray | Tensor, dtype: torch.dtype = torch.float32) 
 
 
 def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, background: int = BACKGROUND) -> np.ndarray:
-    """Arrange uint8 (N, H, W, C) as one picture (H', W', C), row by row, nearly square unless columns is given.
+    """Return pictures, uint8 (N, H, W, C), arranged row by row as one picture (H', W', C).
 
-    gap: pixels between images, filled with the background's grey level, opaque.
+    columns: the number of pictures in a row; None for a grid that is nearly square. gap: the distance of pictures in
+    pixels. background: the grey level of the gaps.
     """
     n, height, width, channels = images.shape
     columns = min(columns or math.ceil(math.sqrt(n)), n)
@@ -84,15 +85,15 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, backgroun
 
 
 def check_channels(channels: int) -> None:
-    """Raise ValueError for images that no file can hold: a picture has 1 to 4 channels."""
+    """Raise ValueError unless pictures with so many channels can be saved: a file can have 1 to 4."""
     if channels not in MODES:
         raise ValueError(f"an image of {channels} channels can't be saved as a picture: it needs 1 to 4")
 
 
 def png(image: np.ndarray, compress_level: int = 6, about: str = "") -> bytes:
-    """Return a uint8 (H, W, C) picture as a PNG file. C is 1 to 4; compress_level: 0 (fast) to 9 (small).
+    """Return the bytes of a PNG file of a picture, uint8 (H, W, C) with C from 1 to 4.
 
-    about: kept in the file's metadata, under "Description".
+    compress_level: 0 (fast) to 9 (small). about: a text for the file's metadata, under "Description".
     """
     info = PngInfo()
     if about:
@@ -101,7 +102,10 @@ def png(image: np.ndarray, compress_level: int = 6, about: str = "") -> bytes:
 
 
 def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
-    """Return a uint8 (H, W, C) picture as a JPEG file, which has no alpha. C is 1 to 4; quality: 1 to 95."""
+    """Return the bytes of a JPEG file of a picture, uint8 (H, W, C) with C from 1 to 4. quality: 1 to 95.
+
+    JPEG has no transparency: transparent parts become grey.
+    """
     return _encode(_opaque(image), "JPEG", quality=quality)
 
 
@@ -113,10 +117,11 @@ def save_gif(
     scale: int = 1,
     about: str = "",
 ) -> None:
-    """Save uint8 (H, W, C) frames of one size as an endless GIF, which has no alpha. C is 1 to 4.
+    """Save frames of one size, uint8 (H, W, C) with C from 1 to 4, as a GIF that repeats forever.
 
-    seconds: how long the frames run, at most 50 a second; hold: how long the last frame then stands still. scale:
-    whole-number enlargement without smoothing. about: the file's comment.
+    GIF has no partial transparency: transparent parts become grey. seconds: the duration of the frames, of which at
+    most 50 are shown in a second. hold: the seconds for which the last frame stays. scale: a whole number by which the
+    frames are enlarged without smoothing. about: the file's comment.
     """
     pictures, options = _animation(frames, seconds, hold, scale)
     indexed = [picture if picture.mode == "L" else picture.quantize(256) for picture in pictures]
@@ -131,55 +136,57 @@ def save_webp(
     scale: int = 1,
     about: str = "",
 ) -> None:
-    """Save the same as an endless WebP: all colours without loss, in a file of about half the size.
+    """Save frames as a WebP that repeats forever. It is lossless, and about half as large as the GIF.
 
-    The arguments and their shapes are those of `save_gif`; about is in the file's EXIF data, as ImageDescription.
+    The arguments are those of `save_gif`. about: a text for the file's EXIF data, as ImageDescription.
     """
     pictures, options = _animation(frames, seconds, hold, scale)
     exif = Image.Exif()
     if about:
-        exif[ExifTags.Base.ImageDescription] = about.encode()  # of a text Pillow would keep ASCII only
+        exif[ExifTags.Base.ImageDescription] = about.encode()  # as bytes, because of a str Pillow stores only ASCII
     _save(path, [picture.convert("RGB") for picture in pictures], "WEBP", lossless=True, exif=exif, **options)
 
 
 def _animation(
     frames: Sequence[np.ndarray], seconds: float, hold: float, scale: int
 ) -> tuple[Iterator[Image.Image], dict[str, Any]]:
-    """The pictures of an animation, one after another, and Pillow's arguments for how long, in ms, each is shown.
+    """Return the pictures of an animation as an iterator, and Pillow's arguments for durations (in ms) and repetition.
 
-    Arguments as for `save_gif`. A picture is shown for a multiple of 10 ms, for 20 ms at least.
+    Each picture is shown for a multiple of 10 ms, at least 20 ms. The arguments are those of `save_gif`.
     """
     shown = thin(range(len(frames)), max(int(seconds * 50), 1))
     pictures = (_opaque(frames[i].repeat(scale, 0).repeat(scale, 1)) for i in shown)
-    # GIF counts in hundredths of a second, and browsers show no frame for less than two of them.
+    # GIF counts in units of 10 ms, and browsers show each frame for at least two of them.
     duration = max(round(1000 * seconds / len(shown), -1), 20)
     return pictures, {"duration": [duration] * (len(shown) - 1) + [round(1000 * hold)], "loop": 0}
 
 
 def _save(path: str | Path | BinaryIO, pictures: list[Image.Image], format: str, **options: Any) -> None:
+    """Write an animation. If path is a name, the file is replaced only when it is complete."""
     with files.replacing(path) if isinstance(path, (str, Path)) else nullcontext(path) as file:
         pictures[0].save(file, format, save_all=True, append_images=pictures[1:], **options)
 
 
 def thin(frames: Sequence[T], limit: int) -> list[T]:
-    """Return at most `limit` of the frames, evenly, always with the last one."""
+    """Return at most `limit` of the frames at equal distances, including the last one."""
     kept = np.linspace(len(frames) - 1, 0, min(len(frames), limit)).round().astype(int)
     return [frames[i] for i in kept[::-1]]
 
 
 def _picture(image: np.ndarray) -> Image.Image:
-    """A uint8 (H, W, C) picture as one of Pillow's. Raises what `check_channels` does."""
+    """Return a picture, uint8 (H, W, C), as a Pillow image. Raise ValueError unless C is 1 to 4."""
     check_channels(image.shape[-1])
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
 def _opaque(image: np.ndarray) -> Image.Image:
-    """Return the picture without alpha. Transparent parts become grey."""
+    """Return a picture, uint8 (H, W, C), as a Pillow image without alpha. Transparent parts become grey."""
     picture = _picture(image)
     return opaque(picture) if image.shape[-1] in WITH_ALPHA else picture
 
 
 def _encode(picture: Image.Image, format: str, **options: Any) -> bytes:
+    """Return the bytes of a picture in a file format of Pillow."""
     buffer = io.BytesIO()
     picture.save(buffer, format, **options)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-// The player of a run in a notebook: it replaces the still picture of each run that has none yet.
+// The player of a run in a notebook. It replaces the still picture of each run that has no player.
 for (const place of document.querySelectorAll(".ddpm-show:not([data-plays])")) {
   place.dataset.plays = "";
   const { titles, width, height, columns, scale } = JSON.parse(place.dataset.about);
@@ -42,7 +42,7 @@ for (const place of document.querySelectorAll(".ddpm-show:not([data-plays])")) {
   const play = () => {
     if (Number(slider.value) === titles.length - 1) slider.value = 0;
     button.textContent = "❚❚ Pause";
-    // A run takes four seconds. Noise changes at most six times a second, so that nothing flashes.
+    // A run takes four seconds. The picture changes at most six times a second, so that noise does not flash.
     timer = setInterval(() => {
       if (!place.isConnected || Number(slider.value) === titles.length - 1) return pause();
       slider.value = Number(slider.value) + Math.max(Math.round(titles.length / 24), 1);

@@ -1,4 +1,4 @@
-"""Shows runs and pictures in a notebook, as HTML without a server: a player where scripts run, else a still picture."""
+"""Show runs and pictures in a notebook, as HTML without a server: a player, or a still picture if scripts don't run."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ from ddpm_core.imaging.image_files import MODES
 from ddpm_core.imaging.pixels import grid, png, thin, to_uint8
 
 PLAYER = Path(__file__).with_name("player.js")
-FRAMES = 60  # steps of a run that the player has at most
-PIXELS = 6_000_000  # the limit for all pictures of one display together
-LOSSLESS = 600_000  # bytes; larger sprites are compressed with a small loss
-STILLS = 8  # steps in the still picture of a run
-SIDE = 96  # pixels of a small picture on the screen, about
+FRAMES = 60  # the most steps of a run in the player
+PIXELS = 6_000_000  # the most pixels of all pictures in one display
+LOSSLESS = 600_000  # bytes; a larger sprite is compressed with a small loss
+STILLS = 8  # number of steps in the still picture of a run
+SIDE = 96  # the approximate height of a small picture on the screen, in pixels
 
 
 class Step(Protocol):
-    """What this module reads of a step of `ddpm_core.samplers`, which imports it to display itself."""
+    """The attributes of `samplers.Step` that this module uses.
+
+    It can't import that class, which imports this module.
+    """
 
     @property
     def t(self) -> float: ...
@@ -40,10 +43,10 @@ class Step(Protocol):
 
 
 class Shown:
-    """What `show` returns. A notebook displays it by itself when it is the last line of a cell.
+    """The result of `show`. A notebook displays it if it is the last line of a cell.
 
     Attributes:
-        html: the same as text, for a file or another page.
+        html: the display as HTML, for a file or another page.
     """
 
     def __init__(self, html: str):
@@ -64,23 +67,23 @@ def show(
 ) -> Shown:
     """Show a run or pictures in a notebook: Jupyter, JupyterLab, VS Code or Colab.
 
-    A run becomes a player with x_s and x̂_0 of each step. Where scripts don't run, as on GitHub, a still picture has a
-    few of its steps. The player has at most 60 of the steps, and fewer where the pictures are large.
+    A run becomes a player with x_s and x̂_0 of each step. If scripts don't run, as on GitHub, it is a still picture
+    with a few steps. The player has at most 60 of the steps, and fewer if the pictures are large.
 
     Arguments:
         what: the steps of a run, such as `trajectory(…)`; one `Step`; pictures, (N, C, H, W) in [−1, 1] or uint8
-            (N, H, W, C); a list of uint8 pictures (H, W, C); or tensors by name, such as the taps of `inside`, which
-            become a row each. Of tensors that are no pictures, with another C than 1 to 4, it shows how strong they are
-            at each place: the root of the mean square over C, and white is the strongest place of the row.
+            (N, H, W, C); a list of uint8 pictures (H, W, C); or a dict of tensors, such as the taps of `inside`, which
+            becomes a row for each. A tensor with more than 4 channels is no picture. It is shown by its magnitude at
+            each place, the root of the mean square over channels; the largest value of the row is white.
         titles: a short text under each picture.
-        columns: pictures beside each other, at least 1.
-        pictures: makes uint8 (N, H, W, C) of the state of a step; `model.pictures` for a model of latents.
+        columns: the number of pictures in a row, at least 1.
+        pictures: a function from the state of a step to uint8 (N, H, W, C); `model.pictures` for a latent model.
 
     Returns:
         An object that the notebook displays.
 
     Raises:
-        ValueError: if there is nothing to show, if it is none of these, or if a run has more than 1.5 million pixels.
+        ValueError: if there is nothing to show, for any other `what`, or if a step has more than 1.5 million pixels.
     """
     if not isinstance(columns, int) or columns < 1:
         raise ValueError(f"columns must be a whole number from 1, got {columns!r}")
@@ -102,15 +105,20 @@ def show(
 
 
 def _is_step(what: object) -> TypeGuard[Step]:
+    """Return whether an object has the attributes of a step."""
     return hasattr(what, "x0_hat") and hasattr(what, "s")
 
 
 def _nothing() -> NoReturn:
+    """Raise the error for an empty input."""
     raise ValueError("there is nothing to show: no steps and no pictures")
 
 
 def _levels(pictures: Any) -> np.ndarray:
-    """Pictures as uint8 (N, H, W, C); a picture (H, W) or (H, W, C) becomes one of them."""
+    """Return pictures as uint8 (N, H, W, C). A single picture may be (H, W) or (H, W, C).
+
+    Raise ValueError for others.
+    """
     if isinstance(pictures, Tensor) and pictures.is_floating_point() and pictures.ndim == 4:
         levels = to_uint8(pictures)
     else:
@@ -129,21 +137,24 @@ def _levels(pictures: Any) -> np.ndarray:
 
 
 def _address(content: bytes, kind: str) -> str:
+    """Return a data address (data:image/…) that contains the bytes of a picture file."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _image(picture: np.ndarray, words: str, scale: int) -> str:
+    """Return a picture as an HTML element. words: its text alternative. scale: by how much it is enlarged."""
     width = picture.shape[1] * scale
     style = f"width:{width}px;max-width:100%;height:auto;image-rendering:pixelated;display:block"
     return f'<img src="{_address(png(picture), "png")}" alt="{html.escape(words)}" style="{style}">'
 
 
 def _scale(height: int) -> int:
-    """How many times a picture is enlarged on the screen, to about 96 pixels."""
+    """Return the whole number by which a picture is enlarged on the screen, to a height of about 96 pixels."""
     return max(round(SIDE / height), 1)
 
 
 def _pictures(levels: Sequence[np.ndarray] | np.ndarray, titles: Sequence[str], columns: int) -> str:
+    """Return pictures in a grid with their titles, as HTML."""
     cells = []
     for i, picture in enumerate(levels):
         title = str(titles[i]) if i < len(titles) else ""
@@ -155,6 +166,7 @@ def _pictures(levels: Sequence[np.ndarray] | np.ndarray, titles: Sequence[str], 
 
 
 def _row(name: str, tensor: Tensor, columns: int) -> str:
+    """Return a tensor as a row of pictures with its name above, as HTML."""
     if isinstance(tensor, Tensor) and tensor.ndim == 4 and tensor.shape[1] not in MODES:
         strength = tensor.detach().float().square().mean(1, keepdim=True).sqrt()
         tensor = strength / strength.max().clamp(min=1e-12) * 2 - 1
@@ -162,7 +174,7 @@ def _row(name: str, tensor: Tensor, columns: int) -> str:
 
 
 def _levels_of_step(step: Step, pictures: Callable[[Tensor], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The pictures of x_s, and those of x̂_0."""
+    """Return the pictures of x_s and of x̂_0, uint8 (N, H, W, C). Raise ValueError if they have too many pixels."""
     if pictures is to_uint8 and step.x.shape[1] not in MODES:
         raise ValueError(f"a state of {step.x.shape[1]} channels is no picture: say pictures=model.pictures")
     after, guess = pictures(step.x), pictures(step.x0_hat)
@@ -174,6 +186,7 @@ def _levels_of_step(step: Step, pictures: Callable[[Tensor], np.ndarray]) -> tup
 
 
 def _step(step: Step, columns: int, pictures: Callable[[Tensor], np.ndarray]) -> str:
+    """Return x_s and x̂_0 of one step as two rows of pictures, as HTML."""
     names = (f"x_s, s = {step.s}", f"the guess x̂_0 from x_t, t = {step.t}")
     rows = zip(names, _levels_of_step(step, pictures), strict=True)
     return "".join(f"<div><small>{name}</small><br>{_pictures(levels, (), columns)}</div>" for name, levels in rows)
@@ -183,10 +196,11 @@ def _step(step: Step, columns: int, pictures: Callable[[Tensor], np.ndarray]) ->
 
 
 def _run(steps: Iterable[Step], columns: int, pictures: Callable[[Tensor], np.ndarray]) -> str:
+    """Return a run as a player, with a still picture for when scripts don't run, as HTML."""
     kept = [(step.s, *_levels_of_step(step, pictures)) for step in steps]
     count, side, _, _ = kept[0][1].shape
     shown = thin(range(len(kept)), min(FRAMES, PIXELS // (2 * kept[0][1][..., 0].size)))
-    # A frame has x_s of all pictures, and x̂_0 below them. The sprite has all frames.
+    # A frame is a grid of x_s with a grid of x̂_0 below. The sprite is one picture with all frames.
     halves = [[grid(levels, columns) for levels in kept[k][1:]] for k in shown]
     height, width, _ = halves[0][0].shape
     sprite = grid(np.stack([np.concatenate(half) for half in halves]), gap=0)
@@ -208,7 +222,7 @@ def _run(steps: Iterable[Step], columns: int, pictures: Callable[[Tensor], np.nd
 
 
 def _webp(picture: np.ndarray) -> str:
-    """The address of a picture that contains its bytes: without loss, or, where that is large, with a small one."""
+    """Return a data address of a picture as WebP: lossless, or with a small loss if that would be too large."""
     image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).convert(
         "RGBA" if picture.shape[-1] in (2, 4) else "RGB"
     )

@@ -90,10 +90,11 @@ class Mixture:
 
 
 def exact_model(mixture: Mixture, schedule: NoiseSchedule | None = None) -> Model:
-    """Return the model whose network computes E[ε | x_t] exactly, the minimum of L_simple. schedule: None is the paper's."""
+    """Return the model whose network computes E[ε | x_t], the minimum of L_simple. schedule: None is the paper's."""
     schedule = NoiseSchedule.linear() if schedule is None else schedule
 
     def network(x_t: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
+        """Return E[ε | x_t]."""
         alpha_bar = _alpha_bar(schedule, t_index.cpu())
         eps = -(1 - alpha_bar).sqrt().reshape(-1, 1) * mixture.score(x_t.flatten(1), alpha_bar)
         return eps.to(x_t.dtype).reshape(x_t.shape)
@@ -124,6 +125,7 @@ def cloud(model: Model, seed: int, n: int, **options: Any) -> Iterator[Step]:
         raise ValueError(f"a cloud has at least one point, got {n}")
 
     def noise(index: int, x: Tensor) -> Tensor:
+        """Return the noise of a step for all points."""
         return gaussian(seed, index + 1, x.shape).to(x)
 
     return trajectory(model, x_T=start(seed, n), noise=noise, **options)

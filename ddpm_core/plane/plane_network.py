@@ -52,6 +52,7 @@ class PlaneNetwork(nn.Module):
         self.last = _linear(HIDDEN, 2, generator, scale=0.0)
 
     def forward(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return ε_θ, like x (N, 2, 1, 1)."""
         rates = 10_000.0 ** (-torch.arange(FREQUENCIES, dtype=x.dtype) / FREQUENCIES)
         point = x.flatten(1)
         angles = torch.cat([t_index.to(x.dtype).unsqueeze(1) * rates, *(wave * point for wave in WAVES)], 1)

@@ -1,1 +1,1 @@
-"""Check the configuration files of a checkpoint, with a sentence for each value that is not allowed. No weights."""
+"""Check the configuration files of a checkpoint. A value that is not allowed raises an error of one sentence."""

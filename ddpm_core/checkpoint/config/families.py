@@ -1,6 +1,6 @@
-"""Pipelines whose networks are in other coordinates than ours: what their scheduler_config.json may say, and means.
+"""Read and write the scheduler_config.json of pipelines whose networks have other coordinates than ours.
 
-A row of FAMILIES for each, by the class of its scheduler; `NoiseSchedule.from_config` knows the σ of each.
+FAMILIES has an entry for each, by the class of its scheduler. `NoiseSchedule.from_config` computes its σ.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from ddpm_core.student import Student
 
 @dataclass(frozen=True)
 class Family:
-    """A pipeline, and what belongs to it.
+    """A pipeline of diffusers whose networks have other coordinates.
 
-    pipeline: diffusers' class. times: how its networks embed σ, as `time_embedding_type` of their config.json.
-    coordinates: their class. read: the fields of ModelSpec that a scheduler's configuration says. write: those of its
-    fields that the model's schedule does not have, from the model.
+    Attributes:
+        pipeline: the class of the pipeline.
+        times: how its networks embed σ: `time_embedding_type` of their config.json.
+        coordinates: the class of the coordinates.
+        read: returns fields of ModelSpec from a scheduler's configuration.
+        write: returns fields of the scheduler's configuration from a model, without those of the model's schedule.
     """
 
     pipeline: str
@@ -33,13 +36,16 @@ class Family:
 
 
 def of(scheduler: Mapping[str, Any]) -> Family | None:
-    """The family of a scheduler's configuration; None for that of DDPM."""
+    """Return the family of a scheduler's configuration; None for a scheduler in our coordinates, such as DDPM's."""
     kind = scheduler.get("_class_name")
     return FAMILIES.get(kind) if isinstance(kind, str) else None
 
 
 def _check_sigmas(scheduler: dict[str, Any], T: int, low: float, high: float) -> None:
-    """ValueError where there are no T rising σ. low, high: their ends, where the file does not say."""
+    """Raise ValueError unless a configuration gives rising σ.
+
+    T, low, high: the defaults for the number of times, σ_1 and σ_T.
+    """
     if whole(scheduler, "num_train_timesteps", T) < 2:
         raise ValueError("num_train_timesteps must be at least 2 for noise that grows, got 1")
     low, high = number(scheduler, "sigma_min", low), number(scheduler, "sigma_max", high)
@@ -48,7 +54,7 @@ def _check_sigmas(scheduler: dict[str, Any], T: int, low: float, high: float) ->
 
 
 def _score(scheduler: dict[str, Any]) -> dict[str, Any]:
-    """Score models (Song et al. 2021), of data in [0, 1]."""
+    """Return the fields of ModelSpec for score models (Song et al. 2021), whose data lie in [0, 1]."""
     _check_sigmas(scheduler, 2000, 0.01, 1348.0)
     return {
         "schedule": NoiseSchedule.from_config(scheduler),
@@ -62,12 +68,13 @@ def _score(scheduler: dict[str, Any]) -> dict[str, Any]:
 
 
 def _score_file(model: ModelSpec) -> dict[str, Any]:
+    """Return the scheduler's fields for a score model."""
     its: Any = model.coordinates
     return {"snr": model.snr, "sampling_eps": its.early, "correct_steps": model.corrections}
 
 
 def _consistency(scheduler: dict[str, Any]) -> dict[str, Any]:
-    """Consistency models (Song et al. 2023), which know the times of their training and no others."""
+    """Return the fields of ModelSpec for consistency models (Song et al. 2023), which take only trained times."""
     _check_sigmas(scheduler, 40, 0.002, 80.0)
     number(scheduler, "rho", 7.0)
     if number(scheduler, "s_noise", 1.0) != 1:
@@ -83,12 +90,13 @@ def _consistency(scheduler: dict[str, Any]) -> dict[str, Any]:
 
 
 def _consistency_file(model: ModelSpec) -> dict[str, Any]:
+    """Return the scheduler's fields for a consistency model."""
     its: Any = model.coordinates
     return {"sigma_data": its.sigma_data, "s_noise": 1.0, "clip_denoised": model.clip}
 
 
 def _edm(scheduler: dict[str, Any]) -> dict[str, Any]:
-    """Networks preconditioned as in EDM (Karras et al. 2022), such as the teachers of OpenAI's consistency models."""
+    """Return the fields of ModelSpec for EDM (Karras et al. 2022), such as the teachers of consistency models."""
     _check_sigmas(scheduler, 1000, 0.002, 80.0)
     number(scheduler, "rho", 7.0)
     choice(scheduler, "sigma_schedule", ("karras",), "karras")
@@ -102,6 +110,7 @@ def _edm(scheduler: dict[str, Any]) -> dict[str, Any]:
 
 
 def _edm_file(model: ModelSpec) -> dict[str, Any]:
+    """Return the scheduler's fields for an EDM model."""
     its: Any = model.coordinates
     return {"sigma_data": its.sigma_data, "clip_denoised": model.clip}
 
@@ -115,14 +124,12 @@ FAMILIES: dict[str, Family] = {
 }
 
 KINDS: dict[str, Any] = {kind.__name__: kind for kind in (VarianceExploding, EDM, RectifiedFlow)}
-# Their names in folders that were saved before December 2026.
+# Names of these classes in folders that were saved before December 2026, and their present names.
 BEFORE = {"Exploding": "VarianceExploding", "Preconditioned": "EDM", "Straight": "RectifiedFlow"}
 
 
 def coordinates_json(coordinates: Coordinates) -> dict[str, Any]:
-    """Return the entry of ddpm_core.json for coordinates of a user's network. Raise ValueError for a
-    user's coordinates.
-    """
+    """Return the entry of ddpm_core.json for coordinates. Raise ValueError for a class that a user has defined."""
     kind: Any = type(coordinates)
     if KINDS.get(kind.__name__) is not kind:
         raise ValueError(
@@ -134,7 +141,7 @@ def coordinates_json(coordinates: Coordinates) -> dict[str, Any]:
 
 
 def read_coordinates(found: Any) -> Coordinates:
-    """Read coordinates back from the JSON that `coordinates_json` writes. Raise ValueError for anything else."""
+    """Return the coordinates from the JSON that `coordinates_json` writes. Raise ValueError for anything else."""
     if not isinstance(found, dict):
         raise ValueError(f"coordinates must be a JSON object, got {shown(found)}")
     if found.get("kind") in BEFORE:
@@ -143,7 +150,7 @@ def read_coordinates(found: Any) -> Coordinates:
     return kind(**{field.name: number(found, field.name) for field in fields(kind) if field.name in found})
 
 
-# Times of two steps in the authors' scripts, as numbers from the noisiest on, by the repository's name.
+# For each repository: the second time of a run with two steps in the authors' scripts, counted down from the first.
 _SECOND = {
     "cd_bedroom256_l2": 18,
     "cd_bedroom256_lpips": 17,
@@ -156,7 +163,10 @@ _SECOND = {
 
 
 def with_published_times(student: Student | None, name: str) -> Student | None:
-    """A consistency model with the times of two steps that were published under its name, if it knows them."""
+    """Return a consistency model with the two times that the authors published for it, if they are among its times.
+
+    name: the repository's name. Other students, and None, are returned unchanged.
+    """
     second = _SECOND.get(name.removeprefix("diffusers-"))
     if student is None or second is None:
         return student

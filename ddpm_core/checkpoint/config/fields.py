@@ -1,6 +1,7 @@
-"""Reads values from a checkpoint's JSON files: each has its type and lies within limits before it is used.
+"""Read values from a checkpoint's JSON files, and check their types and limits.
 
-The files are whatever somebody put on the Hub. Every function raises ValueError, in one sentence, for any other value.
+Anybody can put files on the Hub, so no value is used without a check. All functions raise ValueError, with one
+sentence, for a value that is not allowed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from ddpm_core.errors import first_line
 
-# Lowest and highest value of every number: all public checkpoints lie far inside.
+# The lowest and the highest value allowed for each number. Those of all public checkpoints are far inside these limits.
 LIMITS: dict[str, tuple[float, float]] = {
     # config.json
     "sample_size": (1, 1024),
@@ -32,7 +33,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "mid_block_scale_factor": (1e-6, 1e6),
     "norm_eps": (0, 1),
     "dropout": (0, 1),
-    # of OpenAI's U-Nets
+    # the fields of OpenAI's U-Nets
     "num_heads": (1, 1024),
     "time_width": (2, 8192),
     "time_scale": (1e-6, 1000),
@@ -87,16 +88,16 @@ LIMITS: dict[str, tuple[float, float]] = {
     "usual": (1, 100_000),
     "guidance": (-1000, 1000),
 }
-# Resolutions of a U-Net, two more than the largest of the paper has. Loading tries a network on an image of 2^levels
-# pixels a side: with 10 levels, 1024, a file of 70 MB can ask for 27 TFLOP.
+# The most resolutions of a U-Net, two more than in the paper. Loading tries a network on an image of 2^levels pixels a
+# side. With 10 levels, this image has 1024 pixels a side, and a file of 70 MB could cause 27 TFLOP.
 MAX_LEVELS = 8
-MAX_PARAMETERS = 10**9  # twice those of the largest pixel diffusion networks
-MAX_WEIGHT = 1e8  # far beyond any that was trained; squares of sums of such numbers overflow
-MAX_ACTIVATION = 2**28  # numbers between two layers, for one image
-MAX_ATTENDED = 128 * 128  # pixels that attend to each other
-MAX_TABLE = 2**25  # numbers of all times; those of OpenAI's networks are 0.8 million at most
-MAX_JSON = 500_000  # bytes of a JSON file; one with a beta for each of 10,000 times has 300,000
-MAX_FILE = 16_000_000  # bytes of readers, and of a file of a tokenizer: CLIP's have up to 2.2 MB
+MAX_PARAMETERS = 10**9  # twice as many as in the largest diffusion networks of pixels
+MAX_WEIGHT = 1e8  # far above any trained weight; squares of sums of larger numbers overflow
+MAX_ACTIVATION = 2**28  # the most numbers between two layers, for one image
+MAX_ATTENDED = 128 * 128  # the most pixels that attend to each other
+MAX_TABLE = 2**25  # the most numbers in a table of embedded times; OpenAI's networks have at most 0.8 million
+MAX_JSON = 500_000  # the most bytes of a JSON file; with a β for each of 10,000 times, it has 300,000
+MAX_FILE = 16_000_000  # the most bytes of a file of readers or of a tokenizer; the files of CLIP have up to 2.2 MB
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON has it: a number of NumPy or torch as one of Python, a tuple as a list."""
+    """Return a value that JSON can store: numbers of NumPy and torch become Python's, and tuples become lists."""
     if isinstance(value, dict):
         return {name: plain(part) for name, part in value.items()}
     if isinstance(value, (tuple, list)):
@@ -124,32 +125,32 @@ def plain(value: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A value, shortened if need be, to be quoted in a sentence."""
+    """Return a value as text for a message, shortened if it is long."""
     return reprlib.repr(value)
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a JSON value is a whole number; true and false are not."""
+    """Return whether a JSON value is a whole number. For true and false, the result is False."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_number(value: Any) -> bool:
-    """Whether a JSON value is a finite number."""
+    """Return whether a JSON value is a finite number."""
     return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def whole(config: dict, key: str, default: int | None = None, optional: bool = False) -> Any:
-    """A whole number within LIMITS[key]; null is allowed where it is optional."""
+    """Return config[key], a whole number within LIMITS[key], or null if it is optional. Raise ValueError for others."""
     return _within(config, key, default, optional, "a whole number", is_whole)
 
 
 def number(config: dict, key: str, default: float | None = None) -> float:
-    """A number within LIMITS[key]."""
+    """Return config[key], a number within LIMITS[key]. Raise ValueError for anything else."""
     return _within(config, key, default, False, "a number", is_number)
 
 
 def numbers(config: dict, key: str, most: int, only_whole: bool = False) -> list:
-    """Return a list of 1 to `most` numbers within LIMITS[key]. Raise ValueError for anything else."""
+    """Return config[key], a list of 1 to `most` numbers within LIMITS[key]. Raise ValueError for anything else."""
     low, high = LIMITS[key]
     values, fits = config.get(key), is_whole if only_whole else is_number
     if (
@@ -163,7 +164,7 @@ def numbers(config: dict, key: str, most: int, only_whole: bool = False) -> list
 
 
 def flag(config: dict, key: str, default: bool) -> bool:
-    """Return true or false. Raise ValueError for anything else."""
+    """Return config[key], true or false. Raise ValueError for anything else."""
     value = config.get(key, default)
     if not isinstance(value, bool):
         raise ValueError(f"{key} must be true or false, got {shown(value)}")
@@ -171,7 +172,7 @@ def flag(config: dict, key: str, default: bool) -> bool:
 
 
 def choice(config: dict, key: str, allowed: Iterable[str | None], default: str | None = None) -> Any:
-    """Return one of the allowed values. Raise ValueError for anything else."""
+    """Return config[key], one of the allowed values. Raise ValueError for anything else."""
     allowed = tuple(allowed)
     value = config.get(key, default)
     if not (value is None or isinstance(value, str)) or value not in allowed:
@@ -181,7 +182,7 @@ def choice(config: dict, key: str, allowed: Iterable[str | None], default: str |
 
 
 def text(config: dict, key: str, default: str = "") -> str:
-    """Return a printable string of at most 200 characters. Raise ValueError for anything else."""
+    """Return config[key], a string of at most 200 characters. Raise ValueError for anything else."""
     value = config.get(key, default)
     if not isinstance(value, str) or not _is_text(value) or len(value) > 200:
         raise ValueError(f"{key} must be a text of at most 200 characters, got {shown(value)}")
@@ -189,7 +190,10 @@ def text(config: dict, key: str, default: str = "") -> str:
 
 
 def names(config: dict, key: str, allowed: Container[str] | None = None) -> list[str]:
-    """Return a list of printable strings; allowed: the only ones that may occur. Raise ValueError for others."""
+    """Return config[key], a list of strings. allowed: the strings that may occur, None for any.
+
+    Raise ValueError for anything else.
+    """
     values = config.get(key)
     if not isinstance(values, list) or not all(isinstance(value, str) and _is_text(value) for value in values):
         raise ValueError(f"{key} must be a list of names, got {shown(values)}")
@@ -200,6 +204,7 @@ def names(config: dict, key: str, allowed: Container[str] | None = None) -> list
 
 
 def _within(config: dict, key: str, default: Any, optional: bool, kind: str, fits: Callable[[Any], bool]) -> Any:
+    """Return config[key], a value within LIMITS[key] for which `fits` is true. kind: what the message says that it must be."""
     value = config.get(key, default)
     low, high = LIMITS[key]
     if (optional and value is None) or (fits(value) and low <= value <= high):
@@ -209,5 +214,5 @@ def _within(config: dict, key: str, default: Any, optional: bool, kind: str, fit
 
 
 def _is_text(value: str) -> bool:
-    """Whether a string has no half of a surrogate pair: JSON can hold one, but nothing can print or store it."""
+    """Return whether a string has no lone surrogate. JSON can contain one, but it can't be printed or stored."""
     return not any(0xD800 <= ord(character) < 0xE000 for character in value)

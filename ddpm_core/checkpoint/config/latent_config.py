@@ -1,7 +1,6 @@
-"""What the further configurations of a latent checkpoint may say: of an autoencoder, a text encoder, and a U-Net with
-prompts.
+"""Check the configurations of a latent checkpoint: an autoencoder, a text encoder, and a U-Net that takes prompts.
 
-As in unet_config: every field is checked first, and one that is not known here must have diffusers' default.
+As in unet_config, every field is checked. A field that is not listed here must have diffusers' default.
 """
 
 from __future__ import annotations
@@ -35,7 +34,10 @@ _WIDTHS = [320, 640, 1280, 1280]
 
 
 def check(config: dict[str, Any]) -> tuple[int, int]:
-    """The latents' side and channels of a UNet2DConditionModel; ValueError for one that can't be used."""
+    """Return the side and the channels of the latents of a UNet2DConditionModel.
+
+    Raise ValueError if it can't be used.
+    """
     from ddpm_core.engines.from_diffusers import UNet2DConditionModel
 
     added = config.get("addition_embed_type")
@@ -90,7 +92,10 @@ def check(config: dict[str, Any]) -> tuple[int, int]:
 
 
 def check_decoder(config: dict[str, Any]) -> tuple[int, int]:
-    """An autoencoder's channels of a latent, and the pixels a side of one; ValueError for one that can't be used."""
+    """Return the channels of an autoencoder's latents, and the pixels a side for each place of a latent.
+
+    Raise ValueError for an autoencoder that can't be used.
+    """
     kind = config.get("_class_name")
     if kind == "AutoencoderTiny":
         widths = _widths(config, "encoder_block_out_channels", [64] * 4)
@@ -130,10 +135,11 @@ def check_decoder(config: dict[str, Any]) -> tuple[int, int]:
 
 
 def scaling(config: dict[str, Any]) -> tuple[float, float]:
-    """scale and shift of x = scale (z − shift), from an autoencoder's configuration.
+    """Return scale and shift of x = scale · (z − shift) from an autoencoder's configuration.
 
-    Configurations older than the field mean the factor of Stable Diffusion for an AutoencoderKL, and none for a VQModel
-    (whose default in diffusers is that one too, which is wrong for the checkpoints there are: diffusers#6725).
+    Older configurations do not have the field scaling_factor. Then the scale is that of Stable Diffusion for an
+    AutoencoderKL, and 1 for a VQModel. diffusers has the same default for both, which is wrong for existing VQModels
+    (diffusers#6725).
     """
     default = 0.18215 if config.get("_class_name") == "AutoencoderKL" else 1.0
     shift = config.get("shift_factor")
@@ -141,7 +147,7 @@ def scaling(config: dict[str, Any]) -> tuple[float, float]:
 
 
 def check_text(config: dict[str, Any]) -> int:
-    """The width of a CLIPTextModel's states; ValueError for another one."""
+    """Return the width of a CLIPTextModel's states. Raise ValueError for any other text encoder."""
     kinds = config.get("architectures") or ["CLIPTextModel"]
     if config.get("model_type", "clip_text_model") != "clip_text_model" or kinds != ["CLIPTextModel"]:
         raise ValueError(f"the text encoder is a {shown(kinds)}: only a CLIPTextModel is supported")
@@ -165,6 +171,7 @@ TEXT_FIELDS = (
 
 
 def _widths(config: dict[str, Any], key: str, default: list[int]) -> list[int]:
+    """Return the list of 1 to 6 widths in an autoencoder's configuration. Raise ValueError for anything else."""
     low, high = LIMITS["block_out_channels"]
     widths = config.get(key, default)
     if not isinstance(widths, list) or not 1 <= len(widths) <= 6:

@@ -1,7 +1,7 @@
-"""What a checkpoint's config.json may say of its DiTTransformer2DModel (Peebles & Xie 2023).
+"""Check the config.json of a DiTTransformer2DModel (Peebles & Xie 2023).
 
-As in unet_config: every field is checked first. Before diffusers 0.28 the class was Transformer2DModel, with the
-"ada_norm_zero" of its norms telling which one; its other fields must say that they are not used.
+As in unet_config, every field is checked. Before diffusers 0.28, the class was named Transformer2DModel, and norm_type
+was "ada_norm_zero". Such a configuration has further fields; their values must mean that they are not used.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ _UNUSED = (None, False, "default")
 
 
 def is_transformer(config: dict[str, Any]) -> bool:
-    """Whether a config.json is one of a transformer, of whatever kind."""
+    """Return whether a config.json belongs to a transformer of any kind."""
     kind = config.get("_class_name")
     return isinstance(kind, str) and "Transformer" in kind
 
 
 def normal(config: dict[str, Any]) -> dict[str, Any]:
-    """The fields of DiTTransformer2DModel. ValueError for another transformer."""
+    """Return the configuration with the fields of DiTTransformer2DModel only.
+
+    Raise ValueError for other transformers.
+    """
     from ddpm_core.engines.from_diffusers import DiTTransformer2DModel
 
     kind = config.get("_class_name")
@@ -38,7 +41,7 @@ def normal(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def check(config: dict[str, Any]) -> tuple[int, int]:
-    """The latents' side and channels; ValueError, one sentence, for a transformer that can't be built."""
+    """Return the side and the channels of the latents. Raise ValueError for a transformer that can't be built."""
     side, channels = whole(config, "sample_size", 32), whole(config, "in_channels", 4)
     whole(config, "out_channels", optional=True)
     width = whole(config, "num_attention_heads", 16) * whole(config, "attention_head_dim", 72)

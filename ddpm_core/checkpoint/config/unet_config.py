@@ -1,7 +1,7 @@
-"""What a checkpoint's config.json may say of its UNet2DModel, or of the OpenAIUNet of ours.
+"""Check the config.json of a UNet2DModel of diffusers, or of our OpenAIUNet.
 
-diffusers tries to build any configuration, which can take hours or fail, and some networks that it builds cannot be
-evaluated. So every field is checked first.
+diffusers tries to build any configuration, which can take hours or fail. Some networks that it builds cannot be
+evaluated. So every field is checked before that.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BLOCKS = {
     f"{side}_block_types": {prefix + kind.format(side.title()) for kind in _KINDS for prefix in ("", "UNetRes")}
     for side in ("down", "up")
 }
-# diffusers' defaults for absent fields.
+# The defaults of diffusers for missing fields.
 _WIDTHS = [224, 448, 672, 896]
 _TYPES = {
     "down_block_types": ["DownBlock2D", *["AttnDownBlock2D"] * 3],
@@ -40,7 +40,7 @@ _TYPES = {
 
 
 def count_parameters(network: nn.Module) -> int:
-    """How many parameters a network has; ValueError for more than MAX_PARAMETERS."""
+    """Return the number of a network's parameters. Raise ValueError for more than MAX_PARAMETERS."""
     count = sum(parameter.numel() for parameter in network.parameters())
     if count > MAX_PARAMETERS:
         raise ValueError(f"the network has {count:,} parameters; the limit is {MAX_PARAMETERS:,}")
@@ -48,9 +48,10 @@ def count_parameters(network: nn.Module) -> int:
 
 
 def check(config: dict, times: tuple[str, ...] = ("positional", "learned")) -> tuple[int, int]:
-    """The image's size in pixels and its channels; ValueError, one sentence, for a network that cannot be built.
+    """Return the image's side in pixels and its channels. Raise ValueError for a network that cannot be built.
 
-    times: the time_embedding_types that may be; "fourier" is for networks that take σ: at time 0 it gives NaN.
+    times: the allowed values of time_embedding_type. "fourier" is only for networks that take σ, because it gives NaN
+    at time 0.
     """
     if config.get("class_embed_type") is not None:
         raise ValueError(f"class_embed_type {shown(config['class_embed_type'])} is not supported: it must be null")
@@ -83,13 +84,13 @@ def check(config: dict, times: tuple[str, ...] = ("positional", "learned")) -> t
 
 
 def _groups_by_width(config: dict) -> bool:
-    """Whether all blocks are Skip blocks, which take a quarter of their channels as groups, 32 at most."""
+    """Return whether all blocks are Skip blocks, whose number of groups is a quarter of their channels, at most 32."""
     listed = [config.get(key) for key in BLOCKS]
     return all(isinstance(types, list) and all("Skip" in str(name) for name in types) for types in listed)
 
 
 def _check_levels(config: dict) -> int:
-    """Check the lists, which have one entry for each resolution, and the sizes of layers; returns the image's size."""
+    """Check the lists with an entry for each resolution, and the sizes of layers. Return the image's side in pixels."""
     widths = numbers({"block_out_channels": _WIDTHS, **config}, "block_out_channels", MAX_LEVELS, only_whole=True)
     types = {key: names({key: _TYPES[key], **config}, key, BLOCKS[key]) for key in BLOCKS}
     for key, listed in types.items():
@@ -106,9 +107,9 @@ def _check_levels(config: dict) -> int:
 
 
 def check_sizes(image_side: int, widths: list[int], attends: list[bool], middle: bool, freq_shift: float) -> None:
-    """Raise ValueError where layers are too large, or the image can't be halved as often as there are levels.
+    """Raise ValueError if layers are too large, or if the image can't be halved for each level.
 
-    attends: whether there is attention at each level. middle: whether there is at the lowest, between both ways.
+    attends: whether each level has attention. middle: whether the middle block has attention.
     """
     if widths[0] // 2 <= freq_shift:
         raise ValueError(f"the first of block_out_channels is {widths[0]}, too few for the time embedding")
@@ -127,7 +128,7 @@ def check_sizes(image_side: int, widths: list[int], attends: list[bool], middle:
 
 
 def image_side(config: dict) -> int:
-    """Return the side of a square image in pixels, from sample_size. Raise ValueError for a side that is none."""
+    """Return the side of a square image in pixels, from sample_size. Raise ValueError for any other sample_size."""
     size = config.get("sample_size")
     if isinstance(size, list) and len(size) == 2 and size[0] == size[1]:
         return whole({"sample_size": size[0]}, "sample_size")

@@ -1,1 +1,1 @@
-"""Communication with the Hugging Face Hub: listing, downloads and errors. `config` says what the files mean."""
+"""Communication with the Hugging Face Hub: lists of files, downloads and errors. The content is read elsewhere."""

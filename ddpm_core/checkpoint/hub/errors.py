@@ -1,4 +1,4 @@
-"""Errors of the Hub or its cache, each as one sentence."""
+"""Turn errors of the Hub and of its cache into messages of one sentence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
-    HTTPError,  # the base of what the client's HTTP library raises, whichever library that is
+    HTTPError,  # the base class of the errors of the client's HTTP library
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -17,19 +17,24 @@ from huggingface_hub.errors import (
 
 from ddpm_core.checkpoint.refs import CheckpointError, Ref
 
-# What the client raises for a request: ValueError if the answer is not the Hub's JSON, or the name is none.
+# The errors that the client raises for a request. ValueError means that the answer isn't JSON, or the name isn't valid.
 OF_REQUESTS = (HTTPError, OSError, ValueError)
 
 
 def is_unreachable(error: Exception) -> bool:
-    """Whether the Hub gave no usable answer, rather than the answer no."""
+    """Return whether an error means that the Hub gave no usable answer. A refusal is a usable answer."""
     if isinstance(error, HfHubHTTPError):
         return error.response.status_code in (408, 429) or error.response.status_code >= 500
-    return isinstance(error, (HTTPError, ConnectionError, TimeoutError, ValueError))  # ValueError: not the Hub's JSON
+    return isinstance(
+        error, (HTTPError, ConnectionError, TimeoutError, ValueError)
+    )  # ValueError: the answer isn't JSON
 
 
 def explained(error: Exception, ref: Ref, downloading: bool = False) -> Exception:
-    """The one sentence for what went wrong with the Hub or the cache; an unknown error comes back as it is."""
+    """Return a CheckpointError, of one sentence, for an error of the Hub or the cache. Return other errors unchanged.
+
+    downloading: whether the error came during the download of a file.
+    """
     code = error.response.status_code if isinstance(error, HfHubHTTPError) else None
     if isinstance(error, GatedRepoError):
         address = f"{constants.ENDPOINT}/{ref.name}"

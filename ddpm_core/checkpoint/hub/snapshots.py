@@ -1,4 +1,4 @@
-"""Brings a checkpoint's files to this machine, from the Hugging Face Hub where they are not embedded or in a folder.
+"""Get the files of a checkpoint: embedded, from a folder, or downloaded from the Hugging Face Hub.
 
 Only the files that `refs.layout` names are downloaded, never code. They go into huggingface_hub's own cache, which
 other programs share, and which works offline.
@@ -27,21 +27,23 @@ from ddpm_core.checkpoint.refs import (
 )
 from ddpm_core.disk.files import free_bytes
 
-Progress = Callable[[int, int], None]  # (bytes done, bytes in all); an exception it raises cancels the download
-Check = Callable[[LocalCheckpoint], object]  # looks at the small files before the weights are downloaded
-Allow = Callable[[int, Path], object]  # (bytes to download, folder of the cache): raises for what shall not be
+Progress = Callable[[int, int], None]  # (bytes done, bytes in all); an exception that it raises cancels the download
+Check = Callable[[LocalCheckpoint], object]  # checks the small files before the weights are downloaded
+Allow = Callable[[int, Path], object]  # (bytes to download, the cache's folder); it raises an exception to refuse this
 
-_open: set[str] = set()  # repositories that the Hub has shown without a token, since this process began
-LISTING_TIMEOUT = 5.0  # seconds until the cache is used instead of the Hub's answer
+_open: set[str] = set()  # repositories whose files the Hub has listed without a token in this process
+LISTING_TIMEOUT = 5.0  # seconds to wait for the Hub before the cache is used
 
 
 @dataclass(frozen=True)
 class Status:
-    """What loading a checkpoint would take.
+    """What has to be done to load a checkpoint.
 
-    state: "embedded", "local", "cached", "download", "offline" (needed from the Hub, which cannot be reached) or
-    "missing" (no such checkpoint, or not one that loads). bytes: its size; for "download" what is still to download.
-    why: of "missing", a sentence.
+    Attributes:
+        state: "embedded", "local", "cached" or "download"; "offline" if the Hub is needed and cannot be reached;
+            "missing" if there is no such checkpoint, or it can't be loaded.
+        bytes: the size of its files; for "download", of those that are still to be downloaded.
+        why: for "missing", the reason as a sentence.
     """
 
     state: str
@@ -50,14 +52,21 @@ class Status:
 
 
 def fetch(ref: Ref, check: Check, progress: Progress | None = None, allow: Allow | None = None) -> LocalCheckpoint:
-    """Bring a checkpoint's files to this machine.
+    """Return a checkpoint whose files are on this machine. Download what is missing.
 
-    Asks the Hub for the newest commit of the revision. When the Hub cannot be reached, the cache is used, even one that
-    another program filled and that lacks files we would have downloaded: layout.unknown names those. progress is
-    called about ten times a second from this thread, also while nothing arrives; what it raises cancels the download
-    and comes out unchanged. An interrupted download leaves nothing broken: the next call succeeds.
-    allow runs before the first byte is downloaded, and check(checkpoint) when the small files are there, before the
-    weights; what they raise comes out unchanged too. Raises CheckpointError, also where the disk has too little room.
+    The Hub is asked for the newest commit of the revision. If it cannot be reached, the cache is used. Another program
+    may have filled the cache without files that we would have downloaded: these are in layout.unknown. After an
+    interrupted download, the next call continues it.
+
+    Arguments:
+        ref: the checkpoint.
+        check: check(checkpoint) is called when the small files are there, before the weights are downloaded.
+        progress: progress(done, total) is called about ten times a second from this thread, even if nothing arrives.
+        allow: allow(bytes, folder) is called before the first byte is downloaded.
+
+    Raises:
+        CheckpointError: if the files can't be had, or the disk has too little room. An exception of check, progress or
+            allow cancels the download and is passed on unchanged.
     """
     if ref.folder is not None:
         return replace(in_folder(ref.folder, ref.name), ref=ref)
@@ -80,10 +89,10 @@ def fetch(ref: Ref, check: Check, progress: Progress | None = None, allow: Allow
 
 
 def here(ref: Ref) -> LocalCheckpoint | None:
-    """The checkpoint, when all its files are on this machine, else None. Does not ask the Hub.
+    """Return the checkpoint if all its files are on this machine, else None. The Hub is not asked.
 
-    None too where another program filled the cache, which may then lack a file.
-    Raises CheckpointError for a folder that is no checkpoint.
+    The result is also None if another program filled the cache, because a file may be missing. Raise CheckpointError
+    for a folder that is no checkpoint.
     """
     if ref.folder is not None:
         return replace(in_folder(ref.folder, ref.name), ref=ref)
@@ -92,8 +101,9 @@ def here(ref: Ref) -> LocalCheckpoint | None:
 
 
 def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 3.0) -> Status:
-    """Tell what loading ref would take, in at most about `timeout` seconds. Nothing is downloaded, and the answer also
-    says what a user can mend.
+    """Return what has to be done to load ref, after at most about `timeout` seconds. Nothing is downloaded.
+
+    For a checkpoint that can't be loaded, `why` says what a user can correct.
     """
     try:
         where = parse(ref, revision)
@@ -121,7 +131,7 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
 
 
 def _client() -> Any:
-    """huggingface_hub, which a model of this machine does without. Raises CheckpointError where it is not installed."""
+    """Import huggingface_hub, which local models do not need. Raise CheckpointError if it is not installed."""
     try:
         import huggingface_hub.errors
     except ImportError:
@@ -130,20 +140,20 @@ def _client() -> Any:
 
 
 def _cache() -> str:
-    """The folder of the client's cache."""
+    """Return the folder of huggingface_hub's cache."""
     return _client().constants.HF_HUB_CACHE
 
 
 def _kept(ref: Ref, name: str, revision: str | None) -> Any:
-    """The path of a file in the cache, as the client has it: None where it is not known whether there is one."""
+    """Return the path of a file in the cache, None if nothing is known of it, or a marker if the commit lacks it."""
     return _client().try_to_load_from_cache(ref.name, name, cache_dir=_cache(), revision=revision)
 
 
 def _listing(ref: Ref, timeout: float = LISTING_TIMEOUT) -> tuple[str, dict[str, int | None]]:
-    """(commit hash, {file name: bytes}) of a revision, from the Hub."""
+    """Ask the Hub for a revision. Return its commit hash and {file name: bytes}."""
     options: Any = {"revision": ref.revision, "files_metadata": True, "timeout": timeout, "token": _token(ref)}
     info = _client().HfApi().model_info(ref.name, **options)
-    if ref.open and info.gated:  # the Hub lists its files to everybody, and the cache may have them
+    if ref.open and info.gated:  # the Hub lists such files to everybody, but not everybody may download them
         raise CheckpointError(f"{ref.name} is not open to everybody: choose another one")
     if ref.open:
         _open.add(ref.name)
@@ -151,18 +161,20 @@ def _listing(ref: Ref, timeout: float = LISTING_TIMEOUT) -> tuple[str, dict[str,
 
 
 def _token(ref: Ref) -> bool | None:
-    """Return the client's `token` argument: False sends none, None sends that of this machine's user."""
+    """Return the client's argument `token`: False for no token, None for the token of this machine's user."""
     return False if ref.open else None
 
 
 def _in_cache(cached: LocalCheckpoint) -> Status:
+    """Return the status "cached" with the size of the files."""
     return Status("cached", sum((cached.folder / name).stat().st_size for name in cached.layout.files))
 
 
 def _cached(ref: Ref) -> LocalCheckpoint | None:
-    """The checkpoint as huggingface_hub's cache has it, when it can be loaded.
+    """Return the checkpoint in huggingface_hub's cache, or None if it can't be loaded from there.
 
-    The cache knows of a file that it is here, or that the Hub has none; neither is said of layout.unknown.
+    The cache has a file, or notes that the Hub does not have it. layout.unknown has the files for which neither is
+    true.
     """
     if ref.open and ref.name not in _open:
         return None
@@ -184,20 +196,26 @@ def _cached(ref: Ref) -> LocalCheckpoint | None:
 
 
 def _not_cached(ref: Ref, commit: str, chosen: Layout) -> list[str]:
+    """Return the files of a commit that are not in the cache."""
     return [name for name in chosen.files if not isinstance(_kept(ref, name, commit), str)]
 
 
 @dataclass
 class _Arrived:
-    """The bytes of a download that have arrived."""
+    """The progress of a download in bytes."""
 
     total: int
-    """as many as the Hub says there are"""
+    """the bytes in all, according to the Hub"""
     done: int = 0
+    """the bytes that have arrived"""
     cancelled: bool = False
+    """whether the download should end"""
 
     def bar(self) -> Any:
-        """Return a class for hf_hub_download's progress bars. They count bytes here, and end a cancelled download."""
+        """Return a class for the progress bars of hf_hub_download.
+
+        They count bytes here, and end a cancelled download.
+        """
         arrived = self
 
         class Bar:
@@ -210,7 +228,7 @@ class _Arrived:
             def __exit__(self, *_: object):
                 pass
 
-            def update(self, n: int = 1) -> None:  # n < 0 when the client starts a file again
+            def update(self, n: int = 1) -> None:  # n is below 0 if the client starts a file again
                 arrived.done += n
                 if arrived.cancelled or arrived.done > arrived.total:
                     raise ConnectionAbortedError
@@ -227,7 +245,7 @@ def _download(
     progress: Progress | None,
     allow: Allow | None,
 ) -> LocalCheckpoint:
-    """Download what the cache lacks of one commit."""
+    """Download the files of a commit that the cache lacks, and return the checkpoint."""
     wanted = _not_cached(ref, commit, chosen)
     total = _size(ref, wanted, sizes)
     if wanted:
@@ -237,6 +255,7 @@ def _download(
     arrived = _Arrived(total)
 
     def get(name: str, revision: str | None = commit) -> Path:
+        """Download a file unless the cache has it, check it, and return the checkpoint's folder."""
         options: Any = {"cache_dir": _cache(), "tqdm_class": arrived.bar(), "token": _token(ref)}
         path = _client().hf_hub_download(ref.name, name, revision=revision, **options)
         if name in wanted:
@@ -244,12 +263,13 @@ def _download(
         return Path(path).parents[name.count("/")]
 
     def note_absence(name: str) -> None:
-        """Ask for a file that the commit does not have: the client then remembers that, for use without the Hub."""
+        """Request a file that the commit does not have. The client notes this in the cache, for use without the Hub."""
         if _kept(ref, name, commit) is None:
             with suppress(_client().errors.EntryNotFoundError):
                 get(name)
 
     def download() -> LocalCheckpoint:
+        """Download all files, the small ones first, and check these before the large ones."""
         with plain_http():
             folders = [get(name) for name in chosen.small]
             checkpoint = LocalCheckpoint(ref, folders[0], chosen, commit)
@@ -258,11 +278,12 @@ def _download(
                 get(name)
             for name in chosen.optional - set(chosen.small):
                 note_absence(name)
-            if ref.revision != commit:  # asked by the revision's name, the client notes its commit for offline use
+            if ref.revision != commit:  # with this request, the client notes the revision's commit for use offline
                 get(chosen.config, ref.revision)
         return checkpoint
 
     def report() -> None:
+        """Report the bytes that have arrived."""
         if progress and wanted:
             progress(min(arrived.done, total), total)
 
@@ -273,7 +294,10 @@ def _download(
 
 
 def _size(ref: Ref, wanted: list[str], sizes: dict[str, int | None]) -> int:
-    """The bytes of files that are to be downloaded, as the Hub says."""
+    """Return the bytes of the files that are to be downloaded.
+
+    Raise CheckpointError if one is too large, or unknown.
+    """
     for name in wanted:
         size = sizes[name]
         if size is None:
@@ -285,7 +309,7 @@ def _size(ref: Ref, wanted: list[str], sizes: dict[str, int | None]) -> int:
 
 
 def _check_room(ref: Ref, size: int) -> None:
-    """Whether a download fits on the disk."""
+    """Raise CheckpointError if the disk has too little room for a download of this size."""
     free = free_bytes(Path(_cache()))
     if size > free:
         raise CheckpointError(

@@ -1,4 +1,4 @@
-"""How files come from the Hub: in a background thread that can be given up, in pieces that show progress, and whole."""
+"""Download files from the Hub so that the download shows progress, can be cancelled, and gives undamaged files."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.disk import files
 
 Result = TypeVar("Result")
-POLL = 0.1  # seconds between two reports of a download
+POLL = 0.1  # seconds between two calls of report()
 
 
 def interruptible(
     work: Callable[[], Result], report: Callable[[], None] = lambda: None, timeout: float | None = None
 ) -> Result:
-    """work() in a background thread, so that neither a dead name server nor a stalled peer blocks the caller.
+    """Return work(), called in a background thread, so that a server that does not answer can't block the caller.
 
-    report() runs in this thread every POLL seconds and may raise. Raises TimeoutError after timeout seconds.
+    report: called in this thread every POLL seconds; an exception that it raises ends the waiting. Raise TimeoutError
+    after `timeout` seconds.
     """
     future: Future = Future()
 
     def run() -> None:
+        """Store the result or the exception of work()."""
         try:
             future.set_result(work())
         except BaseException as error:
@@ -46,13 +48,13 @@ def interruptible(
 
 
 def check_hash(path: Path, where: str) -> None:
-    """Compare a file of the Hub's cache with its hash, which is its blob's name; the client compares only sizes.
+    """Compare a file in the Hub's cache with its hash, which is the name of its blob. The client compares only sizes.
 
-    Raises CheckpointError for another one, and deletes it, so that the next download is a new one.
+    If they differ, delete the file, so that the next call downloads it again, and raise CheckpointError.
     """
     blob = path.resolve()
     if blob == path.absolute() or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", blob.name):
-        return  # a system without links, or a server without hashes
+        return  # the system has no links, or the server gives no hashes
     actual = files.sha256(blob) if len(blob.name) == 64 else _git_hash(blob)
     if actual != blob.name:
         path.unlink(missing_ok=True)
@@ -61,22 +63,22 @@ def check_hash(path: Path, where: str) -> None:
 
 
 def _git_hash(path: Path) -> str:
-    """The hash by which git, and so the Hub, knows a small file."""
+    """Return the hash that git, and so the Hub, has for a small file."""
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 _users_of_plain_http = 0
-_previous: dict[str, object] = {}  # the constants' values before
+_previous: dict[str, object] = {}  # the values of the constants outside `plain_http`
 _lock = threading.Lock()
 
 
 @contextmanager
 def plain_http() -> Iterator[None]:
-    """Make the client download over HTTP in small pieces.
+    """Inside the block, make the client download over HTTP in small pieces.
 
-    Its Xet transfer cannot be stopped, and with pieces of 10 MB a slow download seems to stand still. The client has no
-    arguments for these, only constants.
+    Its other protocol, Xet, cannot be stopped. With its usual pieces of 10 MB, a slow download seems to make no
+    progress. The client has only constants for both, and no arguments.
     """
     global _users_of_plain_http
     from huggingface_hub import constants

@@ -1,1 +1,1 @@
-"""OpenAI's own files of weights (`.pt`): what their shapes say, what only a table can, and how to convert them."""
+"""Convert OpenAI's files of weights (`.pt`): options follow from the shapes of tensors, or from a table of presets."""

@@ -26,13 +26,13 @@ from ddpm_core.schedule import NoiseSchedule
 
 
 def convert(path: Path, folder: Path, like: str | None = None) -> ModelSpec:
-    """Write a file of weights as a checkpoint that `load` reads; the file stays as it is. Return its specification.
+    """Write a checkpoint that `load` reads from OpenAI's file of weights. Return its specification.
 
     Arguments:
-        path: a dictionary of tensors, as OpenAI's scripts write it. Only tensors are read from it.
+        path: the file, a dictionary of tensors as OpenAI's scripts write it. Only tensors are read from it.
         folder: the folder to write, as for `save`.
-        like: one of presets.PRESETS, which gives what the file does not say; None if a published file has the same
-            shapes.
+        like: one of presets.PRESETS, for the settings that the file does not contain; None if a published file has the
+            same shapes.
 
     Raises:
         CheckpointError: if it is no such file, or does not fit `like`; the text is one sentence for the user.
@@ -56,14 +56,14 @@ def convert(path: Path, folder: Path, like: str | None = None) -> ModelSpec:
     weights.clear()
     network.load_state_dict(renamed, assign=True)
     spec = _spec(flags, PRESETS[chosen], path.stem)
-    network.told_numbers = spec.coordinates is not None  # see engines.common
+    network.told_numbers = spec.coordinates is not None  # engines.common.told_numbers explains this
     check_evaluation(network, spec.image_size, spec.schedule.T, path.name)
     write(spec, network, folder)
     return spec
 
 
 def _config(flags: Flags, preset: Preset, like: str) -> dict[str, Any]:
-    """config.json, of UNet2DModel where that computes the same, else of OpenAIUNet."""
+    """Return the content of config.json, for UNet2DModel if that computes the same, else for OpenAIUNet."""
     widths = {flags.widths[-1], *(width for width, here in zip(flags.widths, flags.attention, strict=True) if here)}
     for width in sorted(widths):
         if width % (preset.head_width or preset.heads or 1):
@@ -84,7 +84,7 @@ def _config(flags: Flags, preset: Preset, like: str) -> dict[str, Any]:
 
 
 def _network(config: Mapping[str, Any]) -> Any:
-    """Without memory for its weights."""
+    """Return the network of a configuration, without memory for its weights."""
     try:
         with torch.device("meta"):
             return make_network(dict(config))
@@ -95,7 +95,10 @@ def _network(config: Mapping[str, Any]) -> Any:
 def _renamed(
     weights: Mapping[str, Tensor], flags: Flags, preset: Preset, expected: Mapping[str, Tensor], where: str
 ) -> dict[str, Tensor]:
-    """The weights under our names, float32. Raises ValueError that names the first tensor that does not fit."""
+    """Return the weights with our names, as float32.
+
+    Raise ValueError, with the name, for a tensor that does not fit.
+    """
     found: dict[str, Tensor] = {}
     taken: set[str] = set()
     for theirs, ours, shape in _expected(flags, expected):
@@ -115,7 +118,7 @@ def _renamed(
 
 
 def _expected(flags: Flags, expected: Mapping[str, Tensor]) -> Iterator[tuple[str, list[str], tuple[int, ...]]]:
-    """(their name, ours, their shape) of every tensor."""
+    """Yield (their name, our names, their shape) for each tensor. One of theirs may have several of our names."""
     for theirs, ours in shapes.names(flags):
         module, _, last = ours.rpartition(".")
         for kind in ("weight", "bias"):
@@ -123,7 +126,8 @@ def _expected(flags: Flags, expected: Mapping[str, Tensor]) -> Iterator[tuple[st
             if parts[0] not in expected:
                 continue
             shape = (*expected[parts[0]].shape,)
-            if ".attentions." in ours and last in ("qkv", "0") and kind == "weight":  # convolutions of 1×1, for them
+            # In their networks, the matrices of attention are convolutions with a kernel of size 1.
+            if ".attentions." in ours and last in ("qkv", "0") and kind == "weight":
                 shape = (len(parts) * shape[0], *shape[1:], *(1, 1)[: 1 + flags.flat])
             elif last == "qkv":
                 shape = (len(parts) * shape[0],)
@@ -131,7 +135,7 @@ def _expected(flags: Flags, expected: Mapping[str, Tensor]) -> Iterator[tuple[st
 
 
 def _split(qkv: Tensor, preset: Preset) -> list[Tensor]:
-    """Query, key and value of a weight or a bias whose rows are in their order."""
+    """Return query, key and value from a weight or bias of theirs, which has the rows of all three."""
     if preset.new_order:
         return [part.clone() for part in qkv.chunk(3)]
     channels = len(qkv) // 3
@@ -140,7 +144,7 @@ def _split(qkv: Tensor, preset: Preset) -> list[Tensor]:
 
 
 def _spec(flags: Flags, preset: Preset, stem: str) -> ModelSpec:
-    """What is known of the model besides its network. stem: the file's name, which tells the times of two steps."""
+    """Return the model's specification. stem: the file's name without its ending, for a consistency model's times."""
     fields: dict[str, Any]
     if preset.schedule in SIGMAS:
         scheduler = {"_class_name": SIGMAS[preset.schedule], "num_train_timesteps": preset.T, "clip_denoised": True}
@@ -163,6 +167,6 @@ def _spec(flags: Flags, preset: Preset, stem: str) -> ModelSpec:
 
 
 def _averaging(stem: str) -> Averaging:
-    """As their trainer and their pages name files."""
+    """Return whether weights are the moving average, from a file's name as their trainer and their pages have it."""
     words = re.split(r"[^a-z]", stem.lower())
     return "EMA" if "ema" in words else "not EMA" if re.fullmatch(r"model\d+", stem) else "unknown"

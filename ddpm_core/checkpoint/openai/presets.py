@@ -1,4 +1,4 @@
-"""Settings of OpenAI's published files that tensor shapes do not show (from their READMEs and scripts/launch.sh)."""
+"""Settings of OpenAI's published files that tensor shapes do not show, from their READMEs and scripts/launch.sh."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from typing import Literal
 
 from ddpm_core.checkpoint.openai.shapes import Flags
 
-# Where noise levels stand in the place of times: diffusers' scheduler.
+# For the schedules that are defined by noise levels: the class of diffusers' scheduler.
 SIGMAS = {"edm": "EDMEulerScheduler", "consistency": "CMStochasticIterativeScheduler"}
 
 
 @dataclass(frozen=True)
 class Preset:
-    """What `--like` stands for.
+    """The settings that `--like` names.
 
-    schedule, T: of the training. heads: of each attention, or else head_width: channels of each head. new_order: rows
-    of qkv by query, key and value, then by head; by head first in the others. time_scale: of what the network sees.
+    Attributes:
+        schedule, T: the schedule of the training, and its number of steps.
+        heads: the number of heads in each attention layer; None if head_width is given.
+        head_width: the number of channels of each head; None if heads is given.
+        new_order: whether the rows of qkv are ordered by query, key and value, and then by head, instead of by head
+            first.
+        time_scale: the network embeds time_scale times its time.
     """
 
     schedule: Literal["linear", "cosine", "edm", "consistency"]
@@ -28,13 +33,13 @@ class Preset:
 
 
 PRESETS = {
-    "improved-diffusion": Preset("cosine", 4000, heads=4, time_scale=1000 / 4000),  # its rescale_timesteps
+    "improved-diffusion": Preset("cosine", 4000, heads=4, time_scale=1000 / 4000),  # their option rescale_timesteps
     "improved-diffusion-classes": Preset("cosine", 4000, heads=4),
     "improved-diffusion-lsun": Preset("linear", heads=1),
     "guided-diffusion": Preset("linear", head_width=64),
     "guided-diffusion-64": Preset("cosine", head_width=64, new_order=True),
     "guided-diffusion-128": Preset("linear", heads=4),
-    "edm": Preset("edm", head_width=64, new_order=True, time_scale=1000),  # diffusers' EDM networks see ln σ/4
+    "edm": Preset("edm", head_width=64, new_order=True, time_scale=1000),  # diffusers' EDM networks get ln σ/4
     "consistency-distillation": Preset("consistency", 40, head_width=64, new_order=True),
     "consistency-training": Preset("consistency", 151, head_width=64, new_order=True),
     "consistency-training-64": Preset("consistency", 201, head_width=64, new_order=True),
@@ -42,9 +47,9 @@ PRESETS = {
 
 
 def preset_of(flags: Flags, stem: str) -> str:
-    """The preset of the published file that has these flags. stem: the file's name, without its ending.
+    """Return the name of the preset of the published file with these flags. stem: the file's name without its ending.
 
-    Raises ValueError where none has, or more than one.
+    Raise ValueError if no published file has them.
     """
     found = _published(flags, stem)
     if found is None:
@@ -56,8 +61,11 @@ def preset_of(flags: Flags, stem: str) -> str:
 
 
 def _published(flags: Flags, stem: str) -> str | None:
-    """No two presets have the same flags but those of consistency_models, whose files have names that tell."""
-    if flags.flat:  # a teacher and its students have the same
+    """Return the preset of the published file with these flags, or None.
+
+    Only the files of consistency_models have the same flags with different presets. Their names tell which one it is.
+    """
+    if flags.flat:  # a file of consistency_models, where a teacher and its students have the same flags
         trained = "consistency-training" + ("-64" if flags.side == 64 else "")
         known = {"edm": "edm", "cd": "consistency-distillation", "ct": trained}
         return known.get(stem.lower().partition("_")[0])

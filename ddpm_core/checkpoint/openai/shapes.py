@@ -1,4 +1,4 @@
-"""The flags of a U-Net of OpenAI's, read from the shapes of its tensors, and which tensor is which of diffusers'."""
+"""Read the options of an OpenAI U-Net from the shapes of its tensors, and translate its tensor names to diffusers'."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Shapes = Mapping[str, tuple[int, ...]]
-# Their `create_model`: channel multipliers, which the size of the images decides, from the finest level down.
+# The image sizes for the channel multipliers of all levels, the finest first, as in their function `create_model`.
 SIDES: dict[tuple[float, ...], int] = {
     (1, 2, 2, 2): 32,
     (1, 2, 3, 4): 64,
@@ -36,11 +36,19 @@ _ENDS = {
 
 @dataclass(frozen=True)
 class Flags:
-    """What the shapes tell.
+    """The options of a U-Net that follow from the shapes of its tensors.
 
-    channels: num_channels. widths: of each level. blocks: num_res_blocks. attention: whether there is at each level.
-    classes: 0 for none. learned: whether the variance is. flat: attention by 2-D convolutions, as in
-    consistency_models.
+    Attributes:
+        image_channels: the channels of an image.
+        channels: their num_channels.
+        widths: the channels of each level, the finest first.
+        blocks: their num_res_blocks.
+        attention: whether each level has attention.
+        scale_shift: their use_scale_shift_norm.
+        updown: their resblock_updown.
+        classes: the number of classes, 0 for none.
+        learned: whether the variance is learned.
+        flat: whether attention uses 2-D convolutions, as in consistency_models.
     """
 
     image_channels: int
@@ -56,7 +64,7 @@ class Flags:
 
     @property
     def side(self) -> int:
-        """Pixels a side of the images. Raises ValueError for widths of no published size."""
+        """The height and width of images in pixels. Raise ValueError for widths that no published network has."""
         multipliers = tuple(width / self.channels for width in self.widths)
         if multipliers not in SIDES:
             known = ", or ".join(" ".join(f"{m:g}" for m in each) for each in SIDES)
@@ -68,7 +76,7 @@ class Flags:
 
 
 def read_flags(shapes: Shapes) -> Flags:
-    """Return the flags. Raises ValueError that names the first tensor that is missing or has a wrong shape."""
+    """Return the options. Raise ValueError, with the name, for a tensor that is missing or has a wrong shape."""
     first = _shape(shapes, "input_blocks.0.0.weight", 4)
     wide, channels = _shape(shapes, "time_embed.0.weight", 2)
     if wide != 4 * channels:
@@ -88,12 +96,12 @@ def read_flags(shapes: Shapes) -> Flags:
         if any(f"output_blocks.{i}.{k}.{part}.weight" in shapes for k in (1, 2) for part in ("conv", "in_layers.0"))
     ]
     blocks = ends[0] if ends else outputs - 1
-    each = blocks + 1  # output blocks of a level
+    each = blocks + 1  # number of output blocks of a level
     if blocks < 1 or outputs != each * (len(ends) + 1) or ends != [each * k - 1 for k in range(1, len(ends) + 1)]:
         raise ValueError(
             f"output_blocks.{outputs}.0.out_layers.3.weight is missing, or levels have different numbers of blocks"
         )
-    levels = [each * k for k in reversed(range(len(ends) + 1))]  # first output block of each level
+    levels = [each * k for k in reversed(range(len(ends) + 1))]  # the first output block of each level
     attention = [f"output_blocks.{i}.1.qkv.weight" in shapes for i in levels]
     qkv = shapes.get("middle_block.1.qkv.weight", ())
     embedded = _shape(shapes, "input_blocks.1.0.emb_layers.1.weight", 2)
@@ -112,6 +120,7 @@ def read_flags(shapes: Shapes) -> Flags:
 
 
 def _shape(shapes: Shapes, name: str, ndim: int) -> tuple[int, ...]:
+    """Return the shape of a tensor. Raise ValueError if it is missing or does not have `ndim` axes."""
     if name not in shapes:
         raise ValueError(f"it has no {name}, which every diffusion U-Net of OpenAI's has")
     if len(shapes[name]) != ndim or 0 in shapes[name]:
@@ -120,7 +129,7 @@ def _shape(shapes: Shapes, name: str, ndim: int) -> tuple[int, ...]:
 
 
 def config_of(flags: Flags) -> dict[str, Any]:
-    """The fields of UNet2DModel that the flags decide."""
+    """Return the fields of UNet2DModel that follow from the options."""
     resnet = ("Resnet{}sampleBlock2D", "Attn{}Block2D") if flags.updown else ("{}Block2D", "Attn{}Block2D")
     down = [resnet[here].format("Down") for here in flags.attention]
     up = [resnet[here].format("Up") for here in reversed(flags.attention)]
@@ -143,17 +152,23 @@ def config_of(flags: Flags) -> dict[str, Any]:
 
 
 def names(flags: Flags) -> Iterator[tuple[str, str]]:
-    """(their module, ours) of each that has weights; "qkv" of an attention is three of ours. Some have no module."""
+    """Yield (their name, diffusers' name) of each layer that may have weights.
+
+    Their layer "qkv" of an attention is three layers of diffusers. A network need not have all of these layers.
+    """
 
     def parts(theirs: str, ours: str, of: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Yield the names of the layers in a module."""
         yield from ((f"{theirs}.{name}", f"{ours}.{other}") for name, other in of.items())
 
     def block(theirs: str, ours: str, i: int, attends: bool) -> Iterator[tuple[str, str]]:
+        """Yield the names of the layers in a residual block and its attention."""
         yield from parts(f"{theirs}.0", f"{ours}.resnets.{i}", _RES)
         if attends:
             yield from parts(f"{theirs}.1", f"{ours}.attentions.{i}", _ATTENTION)
 
     def sampler(theirs: str, ours: str, conv: str) -> Iterator[tuple[str, str]]:
+        """Yield the names of the layers that halve or double the resolution."""
         yield from parts(theirs, ours, _RES if flags.updown else {conv: "conv"})
 
     yield from _ENDS.items()

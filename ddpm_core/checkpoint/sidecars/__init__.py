@@ -1,1 +1,1 @@
-"""Files beside the weights that the Hub's layout has no field for: ddpm_core.json, Γ_t, searched times, readers."""
+"""Files beside the weights with results that were computed from them: Γ_t, optimised times, readers."""

@@ -1,4 +1,4 @@
-"""The file that keeps Γ_t of the analytic variance, beside the weights that it was estimated for."""
+"""The file with Γ_t of the analytic variance, beside the weights for which it was estimated."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from ddpm_core.schedule import NoiseSchedule
 
 
 def place(model: Model) -> Path:
-    """The file that `write` writes. Raises what sidecar.Sidecar.place does."""
+    """Return the path of the file that `write` writes. Raise the errors of `Sidecar.place`."""
     return _sidecar(model.schedule).place(model.source)
 
 
 def write(model: Model, estimate: Gamma, **about: str | int) -> Path:
-    """Keep an estimate beside the weights, for a checkpoint from the Hub in the user's cache. Returns the file's path.
+    """Store an estimate beside the weights, or in the user's cache for a checkpoint from the Hub.
 
-    about: anything worth keeping with it, such as the data set's name. Raises what `place` does, and CheckpointError
-    when the disk refuses.
+    Return the file's path. about: further information to store, such as the name of the data set. Raise the errors of
+    `place`, and CheckpointError if the file can't be written.
     """
     content = {
         "about": "Γ_t = E‖ε_θ(x_t, t)‖² / (d (1 − ᾱ_t)), for the variance 'analytic'",
@@ -40,11 +40,11 @@ def write(model: Model, estimate: Gamma, **about: str | int) -> Path:
 
 
 def beside(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
-    """The content of the file of Γ that belongs beside a copy of the weights of a model that has Γ.
+    """Return the content of the file for a copy of a model's weights.
 
-    weights: the copy's file, None without one. rounded: to float16, which changes ε_θ by some 1e-4 and so Γ by less
-    than can be measured.
-    Raises ValueError for a model without Γ, or with one that is no table for its schedule.
+    weights: the file of the copy, None if there is none. rounded: whether the copy is rounded to float16. This changes
+    ε_θ by about 1e-4, and so Γ by less than can be measured. Raise ValueError for a model without Γ, and if Γ is no
+    table for the model's schedule.
     """
     gamma, kept = model.gamma, _sidecar(model.schedule)
     if gamma is None:
@@ -60,6 +60,7 @@ def beside(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
     }
 
     def same(found: Gamma) -> bool:
+        """Return whether an estimate gives the model's Γ."""
         table = found.table(model.schedule)
         return gamma.shape == table.shape and torch.allclose(table[used], gamma[used], rtol=1e-9, atol=0)
 
@@ -69,21 +70,24 @@ def beside(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
 
 
 def read(source: Source, schedule: NoiseSchedule) -> Tensor | None:
-    """The table of Γ kept with a checkpoint, or None where there is none that was made for these very weights.
+    """Return the table of Γ of a checkpoint, (T + 1,), or None if there is none for exactly these weights.
 
-    Raises CheckpointError for a file that is not such a table.
+    Raise CheckpointError for a file that has no such table.
     """
     found = estimate(source, schedule)
     return None if found is None else found.table(schedule)
 
 
 def estimate(source: Source, schedule: NoiseSchedule) -> Gamma | None:
-    """The estimate of which `read` makes the table. Raises what that does."""
+    """Return the estimate from which `read` makes the table, or None. Raise CheckpointError as `read`."""
     return _sidecar(schedule).read(source)
 
 
 def _sidecar(schedule: NoiseSchedule) -> Sidecar[Gamma]:
+    """Return the description of the file for a schedule."""
+
     def checked(content: dict[str, Any]) -> Gamma:
+        """Return the estimate in the file's content. Raise an error if it has wrong values."""
         times = content["times"]
         if not all(is_whole(t) and 0 < t <= schedule.T for t in times) or times != sorted(set(times)):
             raise ValueError("no times")

@@ -1,4 +1,4 @@
-"""The file that keeps optimised time steps beside the weights that they were found for."""
+"""The file with optimised time steps, beside the weights for which they were found."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ddpm_core.model import Model, ModelSpec, OptimisedTimes, Source
 from ddpm_core.names import OPTIMISED_FOR
 from ddpm_core.schedule import NoiseSchedule
 
-if TYPE_CHECKING:  # it needs diffusers, and a checkpoint is described without
+if TYPE_CHECKING:  # not at run time, because this module needs diffusers, which reading a checkpoint does not
     from ddpm_core.few_steps.optimised import OptimisedSteps
 
 
 def place(model: Model) -> Path:
-    """The file that `write` writes, beside the weights. Raises what sidecar.Sidecar.place does."""
+    """Return the path of the file that `write` writes. Raise the errors of `Sidecar.place`."""
     return _sidecar(model.schedule).place(model.source)
 
 
 def write(model: Model, found: OptimisedSteps, **about: Any) -> Path:
-    """Keep optimised steps beside the weights, and those of other numbers of steps that are there by now.
+    """Store optimised steps beside the weights, and return the file's path. Steps of other numbers in the file stay.
 
-    For a model of a folder: what is written beside an embedded checkpoint, or in the Hub's cache, would not be there on
-    another machine. Two writers at once would lose what one of them found. about: anything worth keeping with the
-    steps. Returns the file's path. Raises what `place` does, and CheckpointError when the disk refuses.
+    Use this for a checkpoint in a folder. A file beside an embedded checkpoint, or in the Hub's cache, would be missing
+    on other machines. If two processes write at the same time, the results of one are lost. about: further information
+    to store. Raise the errors of `place`, and CheckpointError if the file can't be written.
     """
     kept = _sidecar(model.schedule)
     there = None if model.source is None else kept.read(model.source)
@@ -43,12 +43,12 @@ def write(model: Model, found: OptimisedSteps, **about: Any) -> Path:
 
 
 def rounded_to_3(values: Mapping[int, float]) -> dict[str, float]:
-    """Values by numbers of steps, to three digits, as JSON has them."""
+    """Return values with three significant digits, with the numbers of steps as text, for JSON."""
     return {str(n): float(f"{value:.3g}") for n, value in values.items()}
 
 
 def _merged(old: OptimisedTimes, new: OptimisedTimes) -> OptimisedTimes:
-    """The new times, and the old ones of other numbers of steps."""
+    """Return the new times, and the old times of all other numbers of steps."""
     return {
         sampler: {**old.get(sampler, {}), **new.get(sampler, {})}
         for sampler in OPTIMISED_FOR
@@ -57,10 +57,10 @@ def _merged(old: OptimisedTimes, new: OptimisedTimes) -> OptimisedTimes:
 
 
 def beside(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
-    """The content of the file that belongs beside a copy of the weights of a model that has optimised steps.
+    """Return the content of the file for a copy of a model's weights.
 
-    weights: the copy's file, None without one. rounded: to float16, which moves no step. Raises ValueError for a model
-    without them, or with some that are none of its schedule.
+    weights: the file of the copy, None if there is none. rounded: whether the copy is rounded to float16; this does not
+    change the best times. Raise ValueError for a model without optimised steps, and if they do not fit its schedule.
     """
     times, kept = model.optimised, _sidecar(model.schedule)
     if times is None:
@@ -76,15 +76,15 @@ def beside(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
 
 
 def read(source: Source, schedule: NoiseSchedule) -> OptimisedTimes | None:
-    """The optimised steps kept with a checkpoint, or None where there are none for these very weights.
+    """Return the optimised steps of a checkpoint, or None if there are none for exactly these weights.
 
-    Raises CheckpointError for a file that holds something else.
+    Raise CheckpointError for a file that has no optimised steps.
     """
     return _sidecar(schedule).read(source)
 
 
 def as_json(times: OptimisedTimes) -> dict[str, dict[str, str]]:
-    """The times of a chain as one text: as a list they would take a line each."""
+    """Return optimised times for JSON. The times of a chain are one text, because a list would take a line for each."""
     return {
         sampler: {str(n): " ".join(map(str, chain)) for n, chain in sorted(chains.items())}
         for sampler, chains in times.items()
@@ -92,7 +92,10 @@ def as_json(times: OptimisedTimes) -> dict[str, dict[str, str]]:
 
 
 def _sidecar(schedule: NoiseSchedule) -> Sidecar[OptimisedTimes]:
+    """Return the description of the file for a schedule."""
+
     def times(content: dict[str, Any]) -> OptimisedTimes:
+        """Return the times in the file's content. Raise an error if they are no chains of this schedule."""
         found: OptimisedTimes = {
             name: {int(n): _chain(text) for n, text in chains.items()}
             for name, chains in content["times"].items()
@@ -108,4 +111,5 @@ def _sidecar(schedule: NoiseSchedule) -> Sidecar[OptimisedTimes]:
 
 
 def _chain(text: str) -> tuple[int, ...]:
+    """Return the times in a text such as "999 500 1"."""
     return tuple(int(t) for t in text.split(" "))

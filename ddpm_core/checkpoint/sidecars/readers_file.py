@@ -1,18 +1,18 @@
-"""The file that keeps the readers and colours of a U-Net's blocks, beside the weights that they were fitted for.
+"""The file with the readers and colours of a U-Net's blocks, beside the weights to which they were fitted.
 
-readers.safetensors holds float16 tensors, and in the header's `__metadata__` one text, "ddpm_core", a JSON object:
+readers.safetensors has float16 tensors. Its header's `__metadata__` has one text, "ddpm_core", which is a JSON object:
 
-    weights_sha256  of the file of the weights; for others the file counts as missing
-    schedule        T, and ᾱ at some times: of the model for which the readers were fitted
-    times           the K times t, ascending, that have readers
-    clip            whether what is read is clipped to [−1, 1]
-    measured, r2    M times, ascending, and by block R² at each of them; between them linear in t
-    seeds           [how many runs the readers were fitted to, on how many others R² was measured]
-    figures         what `python -m benchmarks inside` found for these weights; {} without
+    weights_sha256  the SHA-256 of the file of weights; for other weights, the file counts as missing
+    schedule        T, and ᾱ at some times, of the model to which the readers were fitted
+    times           the K times t that have readers, ascending
+    clip            whether readings are clipped to [−1, 1]
+    measured, r2    M times, ascending, and R² of each block at these times; between them, R² is linear in t
+    seeds           [number of runs to which the readers were fitted, number of runs on which R² was measured]
+    figures         the results of `python -m benchmarks inside` for these weights; {} if there are none
 
-K times, a model with D channels of x and S numbers a side of what is read (a side of x, halved until it is at most 64);
-a block NAME ("down 1", …, "middle", "up 1", …) with C channels and h places a side gives a (C, h, h). Where h > S, the
-means of a over squares of (h/S)² come first, for the reader alone, and h is S from there on. With s = S/h:
+The model has D channels of x, and a reading has S × S pixels: S is the side of x, halved until it is at most 64. A
+block NAME ("down 1", …, "middle", "up 1", …) with C channels and h × h places outputs a tensor a (C, h, h). If h > S,
+readers first average a over squares of (h/S)² places, and h is S in what follows. With s = S/h, the tensors are:
 
     mean            (K, D, S, S)
     NAME.features   (K, R, C)
@@ -22,16 +22,16 @@ means of a over squares of (h/S)² come first, for the reader alone, and h is S 
     NAME.centre     (K, 3)
     NAME.spread     (K, 3)
 
-At a time t let j be the last index with times[j] ≤ t, at least 0 and at most K − 2, and
-u = (t − times[j]) / (times[j + 1] − times[j]), clipped to [0, 1]. Where K is 1, j = u = 0, and i = 0 is all.
+At a time t, let j be the last index with times[j] ≤ t, at least 0 and at most K − 2, and
+u = (t − times[j]) / (times[j + 1] − times[j]), clipped to [0, 1]. If K is 1, j = u = 0.
 
-What is read is (1 − u) · read_j + u · read_{j+1}, clipped if `clip` says so, where
+The reading is (1 − u) · read_j + u · read_{j+1}, clipped if `clip` is true, where
 
     f[r, y, x] = Σ_c features[i, r, c] · a[c, y, x] + offset[i, r, y, x]
     read_i[d, y s + dy, x s + dx]
                = Σ_r patches[i, (d s + dy) s + dx, r] · f[r, y, x] + mean[i, d, y s + dy, x s + dx]
 
-The colours of a are, with centre and spread as (1 − u) · row j + u · row j + 1, and k = 0, 1, 2,
+For the colours of a, let centre and spread be (1 − u) · row j + u · row (j + 1). With k = 0, 1, 2, they are
 
     q[k, y, x] = 1.6 tanh((Σ_c basis[k, c] · a[c, y, x] − centre[k]) / spread[k] / 1.6)
     L* = 56 + 22 q[0],  a* = 30 q[1],  b* = 30 q[2]
@@ -64,11 +64,11 @@ from ddpm_core.engines.readers import BlockReaders, Readers
 from ddpm_core.errors import first_line
 from ddpm_core.model import Model, ModelSpec, Source
 
-_KEY = "ddpm_core"  # the key of our entry in the metadata of safetensors
+_KEY = "ddpm_core"  # the key of the JSON object in the metadata
 
 
 def readers(model: Model) -> Readers:
-    """Return the readers and colours that are kept beside a model's weights.
+    """Return the readers and colours that are stored beside a model's weights.
 
     Arguments:
         model: a model that was loaded from a checkpoint.
@@ -91,19 +91,19 @@ def readers(model: Model) -> Readers:
 
 
 def place(model: Model) -> Path:
-    """The file that `write` writes. Raises what sidecar.Sidecar.place does."""
+    """Return the path of the file that `write` writes. Raise the errors of `Sidecar.place`."""
     return _SIDECAR.place(model.source)
 
 
 def write(model: Model, found: Readers) -> Path:
-    """Keep readers beside the weights, for a checkpoint from the Hub in the user's cache. Returns the file's path.
+    """Store readers beside the weights, or in the user's cache for a checkpoint from the Hub. Return the file's path.
 
-    Figures that are there already stay, unless these readers have some. Raises what `place` does, and CheckpointError
-    when the disk refuses.
+    If these readers have no figures, those that are in the file stay. Raise the errors of `place`, and CheckpointError
+    if the file can't be written.
     """
     figures = found.figures
     if not figures and model.source:
-        with suppress(CheckpointError):  # a damaged file counts as absent: it is made again
+        with suppress(CheckpointError):  # a damaged file counts as missing, and is replaced
             kept = _sidecar(model).read(model.source)
             figures = kept.figures if kept else {}
     content = {
@@ -120,18 +120,18 @@ def write(model: Model, found: Readers) -> Path:
 
 
 def there(source: Source | None) -> bool:
-    """Whether a checkpoint has such a file, for whatever weights."""
+    """Return whether a checkpoint has a file of readers, for these or other weights."""
     return _SIDECAR.there(source)
 
 
 def copy(model: ModelSpec, folder: Path, weights: Path, rounded: bool) -> None:
-    """Write the readers of a checkpoint, where it has some that fit a model, into the folder of a copy of its weights.
+    """Write the readers of a model's checkpoint, if it has some that fit the model, beside a copy of its weights.
 
-    The weights must be the checkpoint's. rounded: to float16, which changes what a block gives by far less than its
-    reader misses.
+    folder: the folder of the copy. weights: the file of the copy, which must be of the same weights. rounded: whether
+    the copy is rounded to float16. This changes the output of a block by far less than the error of its reader.
     """
     source = model.source
-    with suppress(CheckpointError):  # a damaged file counts as absent
+    with suppress(CheckpointError):  # a damaged file counts as missing
         kept = _sidecar(model)
         if source and kept.read(source) and _same_process(model):
             content = kept.beside(source, lambda _: True, weights, rounded)
@@ -139,13 +139,13 @@ def copy(model: ModelSpec, folder: Path, weights: Path, rounded: bool) -> None:
 
 
 def _fit(model: Model) -> bool:
-    """Whether the weights and the schedule of a model are those of its checkpoint."""
+    """Return whether the weights and the schedule of a model are those of its checkpoint."""
     network = network_of(model)
     return _same_process(model) and (network is None or stored_weights(network, model.source) is not None)
 
 
 def _same_process(model: ModelSpec) -> bool:
-    """Whether a model has the schedule, the prediction and the coordinates that its checkpoint's files say."""
+    """Return whether a model has the schedule, the prediction and the coordinates of its checkpoint's files."""
     assert model.source is not None and model.source.folder is not None
     folder = model.source.folder
     there = spec.check(refs.in_folder(folder, str(folder))).spec
@@ -154,10 +154,11 @@ def _same_process(model: ModelSpec) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """Return the JSON object of a file, with the tensors under "tensors". Raise ValueError if it can't be read."""
     try:
         if path.stat().st_size > MAX_FILE:
             raise ValueError(f"it is larger than {MAX_FILE // 1000:,} kB")
-        with safe_open(path, framework="pt", backend="pread") as file:  # no file that stays mapped
+        with safe_open(path, framework="pt", backend="pread") as file:  # "pread" does not keep the file mapped
             about = (file.metadata() or {})[_KEY]
             if len(about) > MAX_JSON:
                 raise ValueError(f"its metadata is longer than {MAX_JSON:,} characters")
@@ -168,12 +169,14 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
+    """Write a content as `_read` returns it."""
     tensors = {name: value.contiguous() for name, value in content["tensors"].items()}
     about = {name: value for name, value in content.items() if name != "tensors"}
     files.write_bytes(path, save(tensors, {_KEY: json.dumps(about, ensure_ascii=False)}))
 
 
 def _parse(content: dict[str, Any]) -> Readers:
+    """Return the readers in a file's content. Raise an error if it has wrong values or shapes."""
     times, measured = (tuple(content[name]) for name in ("times", "measured"))
     for found in (times, measured):
         if not found or not all(map(is_whole, found)) or list(found) != sorted(set(found)) or found[0] < 1:
@@ -199,7 +202,7 @@ def _parse(content: dict[str, Any]) -> Readers:
 
 
 def _figures(found: dict[str, Any]) -> dict[str, Any]:
-    """Check what the page reads of the figures of `python -m benchmarks inside`."""
+    """Return the figures of `python -m benchmarks inside`. Raise an error if entries that the page reads are wrong."""
     if found != {}:
         counts, rows = (found["seeds"], found["steps"]), [*found["off"].values(), *found["graft"].values()]
         numbers = [found["whole"], *(number for row in rows for number in row.values())]
@@ -213,5 +216,5 @@ _SIDECAR = Sidecar(READERS, "a file of readers", _parse, None, in_cache=True, lo
 
 
 def _sidecar(model: ModelSpec) -> Sidecar[Readers]:
-    """The file of readers for the schedule of a model."""
+    """Return the description of the file for a model's schedule."""
     return replace(_SIDECAR, schedule=model.schedule)

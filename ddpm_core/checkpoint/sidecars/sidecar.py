@@ -1,7 +1,7 @@
-"""Sidecars: files beside a checkpoint's weights that keep what was computed from them, one file for each result.
+"""Sidecars: files beside a checkpoint's weights with results that were computed from them, one file for each result.
 
-The file says the SHA-256 of the weights that it was made for, and their schedule: T, and ᾱ at some times. It counts
-for no others. Files from before December 2026 do not say the schedule.
+A sidecar contains the SHA-256 of the weights for which it was made, and their schedule: T, and ᾱ at some times. It is
+used only for these weights and this schedule. Files from before December 2026 do not contain the schedule.
 """
 
 from __future__ import annotations
@@ -23,17 +23,21 @@ from ddpm_core.model import Source
 from ddpm_core.schedule import NoiseSchedule
 
 Value = TypeVar("Value")
-SHOWN = 9  # times at which a file says ᾱ
+SHOWN = 9  # number of times whose ᾱ is written to a file
 _WRONG = (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError, ArithmeticError)
 
 
 @dataclass(frozen=True)
 class Sidecar(Generic[Value]):
-    """file: its name. title: what it holds, in a sentence. parse: its content as a value; raises one of _WRONG.
+    """The description of a kind of sidecar.
 
-    schedule: that of the model, for which its content must hold; None for any.
-    in_cache: whether it can be made for a checkpoint that can't be written to, and is then in the user's cache.
-    load, dump: read and write the content; of JSON where nothing is said. load raises ValueError.
+    Attributes:
+        file: the name of the file.
+        title: what it contains, for messages.
+        parse: returns the content as a value; raises one of _WRONG for a wrong content.
+        schedule: the model's schedule, which must be that of the file; None for any.
+        in_cache: whether the file may be in the user's cache, if the checkpoint's folder can't be written to.
+        load, dump: read and write the content, by default as JSON. load raises ValueError.
     """
 
     file: str
@@ -45,9 +49,9 @@ class Sidecar(Generic[Value]):
     dump: Callable[[Path, dict[str, Any]], object] = files.write_json
 
     def place(self, source: Source | None) -> Path:
-        """The file that `write` writes: beside the weights, or in the user's cache. Makes its folder.
+        """Return the path of the file that `write` writes, beside the weights or in the user's cache. Make its folder.
 
-        Raises ValueError for a model that was not loaded, and CheckpointError where nothing can be written.
+        Raise ValueError for a model that was not loaded, and CheckpointError if nothing can be written there.
         """
         places = self._places(source)
         if not places:
@@ -61,7 +65,7 @@ class Sidecar(Generic[Value]):
         return path
 
     def write(self, source: Source | None, content: dict[str, Any]) -> Path:
-        """Keep a content. Returns the file's path. Raises what `place` does, also when the disk refuses."""
+        """Write a content, and return the file's path. Raise the errors of `place`, also if the writing fails."""
         path = self.place(source)
         try:
             self.dump(path, {"weights_sha256": _weights_sha256(source), **self._holds_for(), **content})
@@ -72,19 +76,23 @@ class Sidecar(Generic[Value]):
     def beside(
         self, source: Source | None, is_it: Callable[[Value], bool], weights: Path | None, rounded: bool
     ) -> dict | None:
-        """The content to write beside a copy of the weights, from the first file whose value `is_it` accepts, or None.
+        """Return the content for a copy of the weights, from the first file whose value `is_it` accepts, or None.
 
-        weights: the copy's file, None without one. rounded: to float16, which changes the output by some 1e-4.
+        weights: the file of the copy, None if there is none. rounded: whether the copy is rounded to float16, which
+        changes the network's output by about 1e-4.
         """
         for path in filter(Path.is_file, self._places(source)):
-            with suppress(OSError, *_WRONG):  # not the file that was loaded
+            with suppress(OSError, *_WRONG):  # for an error, this is not the file that was loaded
                 content = self.load(path)
                 if self.fits(content) and is_it(self.parse(content)):
                     return content | copied(weights, rounded) | self._holds_for()
         return None
 
     def given(self, content: dict, is_it: Callable[[Value], bool]) -> dict:
-        """A content made of what a model was given; ValueError where `read` would make something else of it."""
+        """Return the content for a value that a user gave to a model.
+
+        is_it: tells whether a value read from the content is the given one. Raise ValueError if it is not.
+        """
         try:
             same = is_it(self.parse(content))
         except _WRONG:
@@ -94,7 +102,7 @@ class Sidecar(Generic[Value]):
         return content | self._holds_for()
 
     def fits(self, content: dict[str, Any]) -> bool:
-        """Whether a content holds for the schedule, as far as it says for which."""
+        """Return whether a content is for this schedule. If it contains no schedule, the result is True."""
         there = content.get("schedule")
         if there is None or self.schedule is None:
             return True
@@ -104,9 +112,9 @@ class Sidecar(Generic[Value]):
         )
 
     def read(self, source: Source) -> Value | None:
-        """The value kept with a checkpoint, or None where there is none for these very weights and the schedule.
+        """Return the value in a checkpoint's file; None if there is none for exactly these weights and this schedule.
 
-        Raises CheckpointError for a file that holds something else.
+        Raise CheckpointError for a file with a wrong content.
         """
         for path in filter(Path.is_file, self._places(source)):
             actual = _weights_sha256(source)
@@ -123,48 +131,52 @@ class Sidecar(Generic[Value]):
         return None
 
     def there(self, source: Source | None) -> bool:
-        """Whether a checkpoint has such a file, for whatever weights."""
+        """Return whether a checkpoint has such a file, for these or other weights."""
         return any(map(Path.is_file, self._places(source)))
 
     def _holds_for(self) -> dict[str, Any]:
-        """Return the entry that names the schedule for which the content of the file holds."""
+        """Return the entry of the content that describes the schedule."""
         if self.schedule is None:
             return {}
         T, alpha_bar = self.schedule.T, self.schedule.alpha_bar
         times = sorted({1 + round(k * (T - 1) / (SHOWN - 1)) for k in range(SHOWN)})
-        # Ten digits: rounding differs between processors only in later ones.
+        # ᾱ has ten digits, because only later digits differ between processors.
         return {"schedule": {"T": T, "alpha_bar": {str(t): float(f"{alpha_bar[t]:.10g}") for t in times}}}
 
     def _places(self, source: Source | None) -> list[Path]:
-        """Where the file may lie, the last one being where it is written; empty for a model that was not loaded."""
+        """Return the paths where the file may be. The last one is that to which it is written.
+
+        The list is empty for a model that was not loaded.
+        """
         found = places(source, self.file) if source else []
         return found if self.in_cache else found[:1]
 
 
 def places(source: Source, file: str) -> list[Path]:
-    """Return where a file of this name may lie: beside the weights, and in the user's cache for a checkpoint that can't
-    be written to.
+    """Return the paths where a file of this name may be: beside the weights, or in the user's cache.
+
+    Only checkpoints from the Hub and embedded ones use the cache, because their folders can't be written to.
     """
     if source.folder is None:
         return []
     beside = source.folder / file
     if source.revision is not None:
         return [beside, files.cache_folder(source.name.replace("/", "--"), source.revision, file)]
-    if source.folder == refs.embedded().get(source.ref):  # may be where only an administrator can write
+    if source.folder == refs.embedded().get(source.ref):  # only an administrator may be able to write there
         return [beside, files.cache_folder("embedded", source.ref, file)]
     return [beside]
 
 
 def copied(weights: Path | None, rounded: bool) -> dict[str, str | None]:
-    """Return what a file says about the copy of the weights beside it; None if they belong to a user's network."""
+    """Return the entries of a content that describe the weights beside it. weights: None for a user's network."""
     found = {"weights_sha256": weights and sha256(weights)}
     return found | ({"weights": "rounded to float16 afterwards"} if rounded else {})
 
 
 def _weights_sha256(source: Source | None) -> str | None:
-    """Return the SHA-256 of the weights from which a model was loaded, None for a user's network.
+    """Return the SHA-256 of the file of weights from which a model was loaded; None for a user's network.
 
-    Raises CheckpointError where they cannot be read.
+    Raise CheckpointError if it cannot be read.
     """
     if source is None or source.weights_path is None:
         return None

@@ -22,6 +22,7 @@ class _TimeTable(nn.Module):
         self.register_buffer("table", times(torch.arange(T)).float(), persistent=False)
 
     def forward(self, t_index: Tensor) -> Tensor:
+        """Return the rows of the table for t_index, (N, width)."""
         return self.get_buffer("table")[t_index]
 
 
@@ -38,4 +39,4 @@ def tabulate_times(network: nn.Module, T: int) -> None:
         for part in parts:
             part.time_proj = table
         own: Any = network
-        own.known_times = T  # see `known_times`
+        own.known_times = T  # `known_times` reads this attribute
