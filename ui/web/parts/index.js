@@ -19,6 +19,7 @@ import { watch } from "./watch/index.js";
 /** @import { Page, Part } from "../app.js" */
 /** @import { FieldForm } from "../form/form.js" */
 /** @import { Values } from "../messages/client.js" */
+/** @import { ShownFigure } from "../run/embed.js" */
 /** @import { Plans } from "../run/knowledge.js" */
 
 /**
@@ -30,7 +31,6 @@ import { watch } from "./watch/index.js";
  * @property {FieldForm[]} [fields] the fields of its form
  * @property {(values: Values) => ShownFigure} [figure] returns the figure with the same content, which other sites can show
  */
-/** The attributes of a figure: its name, and the time t for some figures. @typedef {{ name: string, t?: string }} ShownFigure */
 /** The module mount.js of a part's folder, which draws the part. @typedef {{ mount(page: Page, part: string): Part | Promise<Part> }} Mount */
 
 /** All parts by name. A part's name is also the name of its folder and its name in addresses. @type {Record<string, PagePart>} */

@@ -3,7 +3,7 @@
 
 import { WORDS } from "../words/figures.js";
 
-/** @import { ShownFigure } from "../parts/index.js" */
+/** The attributes of a figure: its name, and the time t for some figures. @typedef {{ name: string, t?: string }} ShownFigure */
 
 const HEIGHT = 800; // pixels; the tallest figure, "words", needs 796 if it is at least 480 wide
 

@@ -14,7 +14,7 @@ const USUAL = [16, 32, 64]; // the channels of each level of mnist-tiny
 const [SIDE, LINES] = [28, "drawings"]; // the pictures that may start from mnist-tiny's weights: side in pixels, and kind
 
 /** Return the names of the fields of lane A. Lane B's names end with "_b". @param {FieldForm[]} form */
-export const namesOfLaneA = (form) => form.filter(({ lane }) => lane === "a").map(({ name }) => name);
+const namesOfLaneA = (form) => form.filter(({ lane }) => lane === "a").map(({ name }) => name);
 
 /** Return the recipe of each lane of the form. @param {Values} values @param {Pictures} pictures @returns {Recipe[]} */
 export function recipesOf(values, pictures) {
