@@ -1,8 +1,9 @@
-"""DDPM Lab in the browser: `python app.py`."""
+"""Start DDPM Lab in the browser: `python app.py`."""
 
 from __future__ import annotations
 
-import ddpm_core.python_versions  # noqa: F401  # before anything that another version of Python may lack
+# This import must come first: it exits with a clear message if this version of Python is too old.
+import ddpm_core.python_versions  # noqa: F401
 
 # isort: split
 
@@ -34,47 +35,48 @@ class Flags:
     """Serve DDPM Lab: watch a diffusion model turn noise into a picture, step by step."""
 
     host: Unset[str] = None
-    """address to listen on: 127.0.0.1 unless GRADIO_SERVER_NAME says otherwise; 0.0.0.0 for the whole network"""
+    """address to listen on: 127.0.0.1 unless GRADIO_SERVER_NAME is set; 0.0.0.0 for the whole network"""
     port: Unset[int] = None
-    """port to listen on, 0 for any free one; without it the first free one from 7860 on"""
+    """port to listen on, 0 for any free one; default: the first free one from 7860 on"""
     share: bool = False
     """also make a public address, through gradio's tunnel"""
     auth: Unset[str] = None
     """user:password that visitors have to enter"""
     trust_network: bool = False
-    """everybody who reaches --host has your rights on this machine; without it and --auth, such a page is public"""
+    """give all who can reach --host your rights on this machine; without this and --auth, such a page is public"""
     root_path: Unset[str] = None
     """the path of the page behind a proxy, such as /lab, or its whole address"""
     allow_hub: bool = False
     """visitors of a public page may load any checkpoint of the Hub, not only those of the list"""
     limit: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
-    """NAME=VALUE changes a limit of what visitors may ask for; may be given several times (see docs/online.md)"""
+    """NAME=VALUE changes a limit on visitors' requests; may be given several times (see docs/online.md)"""
     embed: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
-    """an origin such as https://blog.example: its pages may show this page in a frame; may be given several times"""
+    """an origin such as https://blog.example whose pages may show this page in a frame; may be given several times"""
     log_json: bool = False
     """log runs, refusals and errors to stderr, a line of JSON for each"""
     sampler: Annotated[list[str], tyro.conf.UseAppendAction] = field(default_factory=list)
-    """module:sampler is a sampler of your own, which the page offers beside the others; may be given several times"""
+    """module:sampler adds your own sampler to those of the page; may be given several times"""
     checkpoint: str = "mnist-tiny"
     """the model to start with: an embedded name, a folder, or a Hub id (owner/name)"""
     device: str = "auto"
-    """where models are evaluated: auto, cpu, cuda, cuda:1, mps"""
+    """where models are evaluated: auto, cpu, cuda, cuda:1 or mps"""
     browser: Annotated[bool, tyro.conf.arg(help_behavior_hint="(default: on a desktop)")] = True
     """open the page in a browser, if this is a desktop"""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: the app is to stop, in order."""
+    """The process received SIGTERM and must end in an orderly way."""
 
 
 NO_ADDRESS = "There is no public address: gradio's tunnel could not be reached. The page is served here only."
 
 
 class Mistake(Exception):
-    """An error that the user can correct; str(mistake) says how."""
+    """An error that the user can correct. Its text says how."""
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line and serve the page until Ctrl-C or SIGTERM."""
     flags = read(Flags, arguments, "python app.py")
     try:
         serve(flags)
@@ -85,11 +87,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def serve(flags: Flags) -> None:
+    """Serve the page until Ctrl-C or SIGTERM. Raises Mistake if a flag is wrong or the address can't be used."""
     login = _login(flags.auth)
     host, listening = _listen(flags.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1", flags.port)
     space = "SPACE_ID" in os.environ
 
-    # They take seconds, which neither --help nor a wrong flag has to wait for.
+    # These imports take seconds, so they come after --help and the checks of flags.
     with collector_off():
         import ui
         from ddpm_core.checkpoint.refs import CheckpointError
@@ -97,7 +100,8 @@ def serve(flags: Flags) -> None:
         from ui.machine.limits import ServerLimits
 
         gc.freeze()
-    is_open = not (_is_here(host) or login or flags.trust_network)  # to whoever reaches this machine
+    # without a password, everybody who can reach this machine can open the page
+    is_open = not (_is_here(host) or login or flags.trust_network)
     public = flags.share or space or is_open
     if flags.log_json:
         event_log.log_as_json()
@@ -109,6 +113,7 @@ def serve(flags: Flags) -> None:
     share, browser = flags.share and not space, flags.browser and _desktop()
 
     def opened() -> None:
+        """Announce that the page can be opened. `ui.launch` calls this."""
         print(f"DDPM Lab: {demo.local_url}", flush=True)
         if is_open and not (space or flags.share):
             print("This page is public. With --auth or --trust-network, visitors have your rights on this machine.")
@@ -141,13 +146,13 @@ def serve(flags: Flags) -> None:
     event_log.log_event("stopping", patience_s=patience)
     try:
         ui.close(demo, patience, 1 if patience else 5)
-    except KeyboardInterrupt:  # once more: at once
+    except KeyboardInterrupt:  # a second Ctrl-C ends at once
         ui.close(demo, seconds=1)
     event_log.log_event("stopped")
 
 
 def _build(flags: Flags, public: bool, limits: ServerLimits) -> App:
-    """Return the app that the flags describe. Raises CheckpointError or ValueError, in one sentence, if it can't be."""
+    """Build the app for these flags. Raises CheckpointError or ValueError, with one sentence, if that is impossible."""
     import ui
 
     samplers = {text: _own_sampler(text) for text in flags.sampler}
@@ -158,8 +163,8 @@ def _build(flags: Flags, public: bool, limits: ServerLimits) -> App:
 
 
 def leave() -> None:
-    """End the process without Python's own end. That takes seconds, as it frees the models, and where a long step still
-    computes it aborts with an error message.
+    """End the process without Python's shutdown. That shutdown takes seconds to free the models, and aborts with an
+    error message if a thread still computes a step.
     """
     atexit._run_exitfuncs()
     sys.stdout.flush()
@@ -174,11 +179,14 @@ def _wait() -> None:
 
 
 def _terminate(*_: object) -> None:
+    """Handle SIGTERM: raise Terminated in the main thread."""
     raise Terminated
 
 
 def _own_sampler(text: str) -> Any:
-    """The sampler that --sampler names. ValueError for what is none, or one of the library's."""
+    """Return the sampler that --sampler names. Raises ValueError if the text is not module:sampler or the sampler can't
+    be imported.
+    """
     from ddpm_core.samplers import find
 
     if ":" not in text:
@@ -187,6 +195,9 @@ def _own_sampler(text: str) -> Any:
 
 
 def _login(text: str | None) -> tuple[str, str] | None:
+    """Split the value of --auth into user and password; return None without --auth. Raises Mistake for
+    another format.
+    """
     if text is None:
         return None
     user, colon, password = text.partition(":")
@@ -196,8 +207,10 @@ def _login(text: str | None) -> tuple[str, str] | None:
 
 
 def _listen(host: str, port: int | None) -> tuple[str, socket.socket]:
-    """The host as an address of a page has it, and a socket that listens there. A port of None is the first free one
-    from 7860 on, or from what GRADIO_SERVER_PORT says.
+    """Open a socket that listens on an address. Return the host as it stands in a URL, and the socket.
+
+    If port is None, take the first free one from GRADIO_SERVER_PORT (default 7860) on. Raises Mistake if no port can be
+    used.
     """
     if port is not None and not 0 <= port <= 65535:
         raise Mistake(f"--port takes a number from 0 to 65535, got {port}")
@@ -207,7 +220,8 @@ def _listen(host: str, port: int | None) -> tuple[str, socket.socket]:
     try:
         listening = socket.create_server((address, port or 0), family=family)
     except OSError as error:
-        code = error.errno if error.errno and error.errno > 0 else None  # of the system; not of the resolver of names
+        # Errors of name resolution have negative numbers, for which os.strerror has no text.
+        code = error.errno if error.errno and error.errno > 0 else None
         reason = os.strerror(code).lower() if code else "there is no such address"
         if not (code and port):
             raise Mistake(f"cannot listen on {address!r}: {reason}") from None
@@ -224,13 +238,13 @@ def _listen(host: str, port: int | None) -> tuple[str, socket.socket]:
 
 
 def _is_here(host: str) -> bool:
-    """Whether only this machine reaches a host, as `_listen` returns it."""
+    """Return whether only this machine can reach a host, in the form that `_listen` returns."""
     found = socket.getaddrinfo(host.strip("[]"), None)
     return all(ipaddress.ip_address(address).is_loopback for *_, (address, *_) in found)
 
 
 def _desktop() -> bool:
-    """Whether this machine has a screen with a user in front of it."""
+    """Return whether this machine has a screen, and a user in front of it."""
     if any(name in os.environ for name in ("SPACE_ID", "SSH_CONNECTION", "SSH_TTY", "CI")):
         return False
     screen = "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ

@@ -1,1 +1,1 @@
-"""Measure how fast the project and its peers are: `python -m benchmarks sampling`."""
+"""Measure the speed of the project and of similar projects, for example by `python -m benchmarks sampling`."""

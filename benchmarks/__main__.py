@@ -1,4 +1,4 @@
-"""python -m benchmarks NAME [options]: runs the benchmark of that name; --help after it shows its options."""
+"""Run a benchmark: `python -m benchmarks NAME [options]`. --help after the name shows its options."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ddpm_core.commands.reading import find
 
 
 def main() -> None:
+    """Find the benchmark that the command line names, and run it."""
     names = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name[0] != "_")
     run = find(names, sys.argv[1:], "python -m benchmarks")
     import_module(f"benchmarks.{run}").main(sys.argv[2:])

@@ -1,4 +1,4 @@
-"""Shared by the benchmarks: a description of the machine, the peaks of its arithmetic, timing and memory."""
+"""Share code among benchmarks: describe the machine, measure its peak speed, time and memory, and print tables."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ import torch.nn.functional as F
 
 from train.common.machine import machine, package_version
 
-LUCIDRAINS = "denoising-diffusion-pytorch"  # in no requirements file of ours
-Row = dict[str, Any]  # of a table: the value in each column
+LUCIDRAINS = "denoising-diffusion-pytorch"  # lucidrains' package, which our requirements don't include
+Row = dict[str, Any]  # a row of a table: the value of each column
 PACKAGES = ("torch", "diffusers", "openvino", LUCIDRAINS, "accelerate")
 
 
 def installed(contenders: Iterable[str]) -> list[str]:
-    """Return the contenders whose packages are installed; print one sentence about the others."""
+    """Return the contenders whose packages are installed. Print a sentence about the others."""
     names = list(contenders)
     if find_spec(LUCIDRAINS.replace("-", "_")):
         return names
@@ -35,13 +35,14 @@ def installed(contenders: Iterable[str]) -> list[str]:
 
 
 def describe(device: torch.device) -> dict[str, Any]:
-    """Return processor, cores, versions and date."""
+    """Return the processor, its cores, the versions of packages, the load and the date."""
     here = machine(device)
+    amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()  # torch has no public name for it
     return {
         "processor": here["gpu"] or here["processor"],
         "cores": here["cores"],
         "threads": here["threads"],
-        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "instructions": torch.backends.cpu.get_cpu_capability() + (" with AMX" if amx else ""),
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
         **{package: version for package in PACKAGES if (version := package_version(package))},
@@ -57,7 +58,7 @@ def matmul_peak(
     size: int = 2048,
     seconds: float = 3,
 ) -> float:
-    """Return the speed of the fastest product of two square matrices, in GFLOP/s."""
+    """Return the highest speed of multiplying two square matrices, in GFLOP/s."""
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     return 2 * size**3 / _quickest(lambda: torch.matmul(a, b), device, clock, seconds) / 1e9
 
@@ -69,7 +70,7 @@ def convolution_peak(
     channels: int = 256,
     seconds: float = 3,
 ) -> float:
-    """Return the speed of the fastest large 3×3 convolution, in GFLOP/s: 16 images of 32×32 pixels, channels last."""
+    """Return the highest speed of a large 3×3 convolution, in GFLOP/s: 16 images of 32×32 pixels, channels last."""
     x, kernel = (
         torch.randn(*shape, device=device).to(dtype=dtype, memory_format=torch.channels_last)
         for shape in ((16, channels, 32, 32), (channels, channels, 3, 3))
@@ -80,6 +81,7 @@ def convolution_peak(
 
 
 def _quickest(run: Callable[[], object], device: torch.device, clock: Callable[[], float], seconds: float) -> float:
+    """Call `run` again and again for so many seconds. Return the least seconds of a call, by this clock."""
     best, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:
         started = clock()
@@ -90,24 +92,26 @@ def _quickest(run: Callable[[], object], device: torch.device, clock: Callable[[
 
 
 def spread(values: list[float]) -> dict[str, Any]:
-    """Return the median and the quartiles."""
+    """Return the median and the quartiles of the values."""
     low, middle, high = statistics.quantiles(values if len(values) > 1 else values * 2, n=4)
     return {"median": middle, "quartiles": [low, high]}
 
 
 def times(values: list[float], digits: int = 2) -> str:
-    """Return the median and the quartiles as text."""
+    """Return the median and the quartiles of the values as text."""
     return quartiles(spread(values), digits)
 
 
 def quartiles(found: dict[str, Any], digits: int = 2) -> str:
-    """Return what `spread` found as text."""
+    """Return a result of `spread` as text."""
     low, high = found["quartiles"]
     return f"{found['median']:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def markdown(rows: Iterable[Row]) -> Iterator[str]:
-    """Yield the lines of a table of Markdown as its rows come. The names in the first row head the columns."""
+    """Yield the lines of a Markdown table, one for each row that arrives. The keys of the first row become
+    the header.
+    """
     for number, row in enumerate(rows):
         if not number:
             yield f"| {' | '.join(row)} |"
@@ -116,12 +120,13 @@ def markdown(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def table(rows: Iterable[Row]) -> list[Row]:
-    """Print rows as a table of Markdown as they come, and return them. This is how every benchmark gives its results:
-    `benchmarks all` copies the tables that it prints.
+    """Print a Markdown table row by row, and return the rows. Every benchmark prints its results by this function,
+    because `benchmarks all` copies the printed tables.
     """
     found: list[Row] = []
 
     def noted() -> Iterator[Row]:
+        """Yield the rows and collect them in `found`."""
         for row in rows:
             found.append(row)
             yield row
@@ -134,7 +139,7 @@ def table(rows: Iterable[Row]) -> list[Row]:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done its work."""
+    """Wait until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -142,11 +147,11 @@ def synchronize(device: torch.device) -> None:
 
 
 def peak_resident() -> int:
-    """Return the most memory that this process ever had, in bytes."""
+    """Return the most memory that this process has used, in bytes."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
     except OSError:
-        import resource  # macOS; on Linux its figure starts with the parent's
+        import resource  # only for macOS: on Linux, ru_maxrss also covers the parent process before the fork
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

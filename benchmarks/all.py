@@ -1,8 +1,8 @@
-"""Run the benchmarks that a release repeats, about an hour on two quiet cores: `python -m benchmarks all`.
+"""Run all benchmarks that are repeated for a release, about an hour on two quiet cores: `python -m benchmarks all`.
 
-Each runs as its own command, in a new process. Its tables go into the file of --out, into the place that carries its
-name, with machine, date, commit and command; the rest of the file stays. A file without that place gets it at its end.
-If a benchmark fails, its old tables stay, the others run, and the last line names it. --only repeats some of them.
+Each benchmark runs as a separate command. Its tables replace the older ones in the file of --out, between the marks
+with its name, together with the machine, date, commit and command. A file without these marks gets them at its end.
+If a benchmark fails, its old tables stay and the others still run; the last line names it. --only selects some.
 
     python -m benchmarks all --mnist mnist --cifar10 cifar10
     python -m benchmarks all --only step opening --quick --out /tmp/tried.md
@@ -30,14 +30,17 @@ from ddpm_core.disk import files
 from train.evaluate.features import INCEPTION
 
 ROOT = Path(__file__).parents[1]
-DIGITS = "benchmarks.digits:features"  # the extractor whose weights `benchmarks digits` trains
+DIGITS = "benchmarks.digits:features"  # the extractor that uses the classifier of `benchmarks digits`
 
 
 @dataclass(frozen=True)
 class Job:
-    """A benchmark. command, quick: what stands after `python -m benchmarks`; quick ends sooner, and only shows that it
-    works. {mnist}, {cifar10} and {extractor} stand for options, {folder} for a folder of its own. minutes: of command,
-    on two quiet cores. figure: a picture in {folder} that goes beside the file of --out, under the name of the job.
+    """A benchmark.
+
+    command: its words after `python -m benchmarks`. {mnist}, {cifar10} and {extractor} stand for options, {folder} for
+    a temporary folder. quick: a shorter command, which only shows that the benchmark works. minutes: duration of
+    `command` on two quiet cores. figure: a picture in {folder}, which is copied beside the file of --out under the
+    benchmark's name.
     """
 
     command: str
@@ -86,13 +89,13 @@ JOBS = {
 
 
 def tables(output: str) -> str:
-    """Return the tables in what a benchmark printed."""
+    """Return the tables in the output of a benchmark."""
     blocks = re.findall(r"(?:^\|.*\n)+", output, re.M)
     return "\n".join(blocks)
 
 
-def placed(text: str, name: str, content: str) -> str:
-    """Return a document with the content in the place of that name, which is added at the end if there is none."""
+def insert_content(text: str, name: str, content: str) -> str:
+    """Return a document with the content between the marks of this name. Without such marks, add both at its end."""
     first, last = f"<!-- measured: {name} -->", f"<!-- end of {name} -->"
     whole = f"{first}\n{content.strip()}\n\n{last}"
     start, end = text.find(first), text.find(last)
@@ -101,32 +104,34 @@ def placed(text: str, name: str, content: str) -> str:
     return text[:start] + whole + text[end + len(last) :]
 
 
-def commit() -> str:
-    """Return the commit of this checkout, and whether files differ from it."""
+def describe_commit() -> str:
+    """Return the commit of this checkout, marked as dirty if files were changed."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
 
 
-def about() -> str:
-    """Return a sentence about machine, date and commit."""
+def describe_run() -> str:
+    """Return a sentence with the machine, the date and the commit."""
     here = describe(torch.device("cpu"))
     packages = ", ".join(
         f"{name} {here[name]}" for name in ("torch", "openvino", "diffusers", LUCIDRAINS) if name in here
     )
     return (
-        f"Measured on {here['date']} at commit {commit()}: {here['processor']}, {here['cores']} cores, "
+        f"Measured on {here['date']} at commit {describe_commit()}: {here['processor']}, {here['cores']} cores, "
         f"{here['instructions']}, load {here['load']} before it, Python {here['python']}, {packages}."
     )
 
 
 def run(name: str, job: Job, options: argparse.Namespace, folder: Path) -> str:
-    """Run a benchmark, and put its tables and its figure in place. Return what went wrong, "" if nothing did."""
+    """Run a benchmark, and write its tables and its figure into the file of --out. Return a sentence if it failed, else
+    "".
+    """
     given = {"mnist": options.mnist, "cifar10": options.cifar10, "extractor": options.extractor}
     words = shlex.split(job.quick if options.quick else job.command)
     shown = shlex.join(word.format(**given, folder=name) for word in words)
     command = [sys.executable, "-m", "benchmarks", *(word.format(**given, folder=folder) for word in words)]
-    machine = about()
+    machine = describe_run()
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
         assert process.stdout is not None
         output = ""
@@ -145,12 +150,12 @@ def run(name: str, job: Job, options: argparse.Namespace, folder: Path) -> str:
         figure = f"\n![Score against the time of a picture, both axes logarithmic]({path.name})\n"
     old = options.out.read_text(encoding="utf-8") if options.out.is_file() else ""
     content = f"{machine}\n\n`python -m benchmarks {shown}`\n\n{found}{figure}"
-    files.write_text(options.out, placed(old, name, content))
+    files.write_text(options.out, insert_content(old, name, content))
     return ""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """The command."""
+    """Run the benchmarks, one after another."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = Parser(prog="python -m benchmarks all", description=__doc__, formatter_class=raw)
     parser.add_argument("--only", nargs="+", choices=JOBS, default=list(JOBS), help="the benchmarks that run")
@@ -167,7 +172,7 @@ def main(arguments: Sequence[str]) -> None:
         parser.error(f"--out: there is no folder {options.out.parent}")
     if options.quick and options.out == ROOT / "docs/performance.md":
         parser.error("--quick measures nothing for docs/performance.md: give another file with --out")
-    installed(["lucidrains"])  # names it once if it is missing
+    installed(["lucidrains"])  # prints a sentence if lucidrains is missing
     began, failed = time.monotonic(), dict[str, str]()
     done = 0.0
     left = total = sum(JOBS[name].minutes for name in options.only)

@@ -1,7 +1,7 @@
-"""Time the app as its users meet it, against the bare sampler: `python -m benchmarks app`.
+"""Compare the app's speed with that of the sampler alone: `python -m benchmarks app`.
 
-Two sides alternate: `ddpm_core.sample`, and the same run as the app's job (with its messages, without a page) or in the
-page, from the click to the last frame. The browser runs on the same machine and takes its share of the cores.
+Two measurements alternate: `ddpm_core.sample`, and the same run in the app. The app computes it either as a job without
+a page, or in the page, from the press on Run to the last frame. The browser uses the same cores.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ from ui.parts.sampling import Sampling, SamplingAsked
 from ui.runs.asked import LaneAsked
 from ui.runs.jobs import Job
 
-if TYPE_CHECKING:  # not everybody has it: the page is then not measured
+if TYPE_CHECKING:  # optional: without it, the page is not measured
     from playwright.sync_api import Browser
 
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-RUNS = {"1 image": (1, 50), "4 images": (4, 50), "4 images, 500 steps": (4, 500)}  # images, steps
-SEED, VARIANCE = defaults.SEED, "beta_tilde"  # as the page begins
+# for each name: (number of images, number of steps)
+RUNS = {"1 image": (1, 50), "4 images": (4, 50), "4 images, 500 steps": (4, 500)}
+SEED, VARIANCE = defaults.SEED, "beta_tilde"  # the seed and the variance with which the page opens
 
-# In the page: press Run, and give the milliseconds to the first and to the last frame.
+# Runs in the page: press Run, and return the milliseconds until the first and the last frame.
 CLICK = """() => new Promise((done) => {
   const part = document.querySelector(".part-watch"), before = part.dataset.run, start = performance.now();
   const player = part.querySelector(".ddpm-player"), old = player.dataset.frames;
@@ -55,14 +56,14 @@ CLICK = """() => new Promise((done) => {
 })"""
 
 
-def bare(model: ddpm_core.Model, run: tuple[int, int]) -> None:
-    """The run by the sampler alone."""
+def run_sampler(model: ddpm_core.Model, run: tuple[int, int]) -> None:
+    """Compute the run with the sampler alone."""
     count, steps = run
     ddpm_core.sample(model, range(SEED, SEED + count), steps, variance=VARIANCE)
 
 
-def job(services: Services, run: tuple[int, int]) -> None:
-    """The run as the app's job."""
+def run_job(services: Services, run: tuple[int, int]) -> None:
+    """Compute the run as a job of the app."""
     count, steps = run
     lane = LaneAsked.model_validate(
         {"checkpoint": defaults.CHECKPOINT, "steps": steps, "sampler": "ddpm", "variance": VARIANCE}
@@ -74,28 +75,28 @@ def job(services: Services, run: tuple[int, int]) -> None:
 
 
 def seconds(work: Callable[..., object], *arguments: object) -> float:
-    """The time of one call."""
+    """Return the seconds of one call."""
     started = time.perf_counter()
     work(*arguments)
     return time.perf_counter() - started
 
 
 def measure_job(rounds: int) -> Iterator[dict]:
-    """The app's jobs against the sampler alone."""
+    """Yield the time of each run as a job, compared with the sampler alone."""
     services = build().services
     model = services.models.get(defaults.CHECKPOINT)
     for name, run in RUNS.items():
-        seconds(bare, model, run)  # warms up, as the next line does
-        seconds(job, services, run)
-        pairs = [(seconds(bare, model, run), seconds(job, services, run)) for _ in range(rounds)]
+        seconds(run_sampler, model, run)  # this line and the next one warm up and are not counted
+        seconds(run_job, services, run)
+        pairs = [(seconds(run_sampler, model, run), seconds(run_job, services, run)) for _ in range(rounds)]
         yield {"job": name, "bare_seconds": statistics.median(pair[0] for pair in pairs)} | {
             "ratio": spread([ours / alone for alone, ours in pairs])
         }
 
 
 @contextmanager
-def served() -> Iterator[tuple[str, float]]:
-    """(address, seconds until it was printed) of an app of its own."""
+def serve_app() -> Iterator[tuple[str, float]]:
+    """Start an app in a new process for the block. Yield its URL, and the seconds until it printed the URL."""
     started = time.perf_counter()
     command = [sys.executable, "app.py", "--port", "0", "--no-browser"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -111,10 +112,10 @@ def served() -> Iterator[tuple[str, float]]:
 
 
 def measure_start(chromium: Browser) -> Iterator[dict]:
-    """Time the start of the app."""
-    for _ in range(2):  # the second time the files are in the system's cache
+    """Yield the time from starting the app until its page can be used."""
+    for _ in range(2):  # the second start finds the files in the system's cache
         started = time.perf_counter()
-        with served() as (url, address):
+        with serve_app() as (url, address):
             page = chromium.new_page(viewport={"width": 1280, "height": 720})
             page.goto(url)
             page.wait_for_selector("html[data-ready=true]")
@@ -124,19 +125,19 @@ def measure_start(chromium: Browser) -> Iterator[dict]:
 
 
 def measure_runs(chromium: Browser, rounds: int) -> Iterator[dict]:
-    """Time runs in the page beside the sampler alone."""
+    """Yield the time of each run in the page, compared with the sampler alone."""
     model = ddpm_core.load(defaults.CHECKPOINT)
-    with served() as (url, _):
+    with serve_app() as (url, _):
         for name, run in RUNS.items():
             page = chromium.new_page(viewport={"width": 1280, "height": 720})
             page.goto(f"{url}?steps={run[1]}&count={run[0]}&seed={SEED}")
             page.wait_for_selector("html[data-ready=true]")
             page.wait_for_selector(".part-watch[data-ready=true]")
-            seconds(bare, model, run)  # warms up, as the next line does
+            seconds(run_sampler, model, run)  # this line and the next one warm up and are not counted
             page.evaluate(CLICK)
             first, ratios, alone = [], [], []
             for _ in range(rounds):
-                alone.append(seconds(bare, model, run))
+                alone.append(seconds(run_sampler, model, run))
                 to_first, to_last = page.evaluate(CLICK)
                 first.append(to_first / 1000)
                 ratios.append(to_last / 1000 / alone[-1])
@@ -147,8 +148,8 @@ def measure_runs(chromium: Browser, rounds: int) -> Iterator[dict]:
             }
 
 
-def shown(result: dict) -> Row:
-    """A result as the row of a table."""
+def table_row(result: dict) -> Row:
+    """Return a result as a row of a table."""
     if "start" in result:
         names = {"address_seconds": "address, s", "usable_page_seconds": "page can be used, s"}
         return {"": result["start"]} | {name: f"{result[key]:.1f}" for key, name in names.items()}
@@ -160,7 +161,7 @@ def shown(result: dict) -> Row:
 
 
 def main(arguments: list[str]) -> None:
-    """The command."""
+    """Measure jobs, the start and runs in the page."""
     parser = Parser(
         prog="python -m benchmarks app", description="Time the app as its users meet it, against the bare sampler."
     )
@@ -173,12 +174,15 @@ def main(arguments: list[str]) -> None:
     print(json.dumps(report["machine"], indent=1))
 
     def note(results: Iterator[dict]) -> None:
+        """Print the results as a table while they arrive, and add them to the report."""
+
         def rows() -> Iterator[Row]:
+            """Yield the rows of the table, and save the report after each result."""
             for result in results:
                 report["results"].append(result)
                 if options.json:
                     files.write_json(options.json, report)
-                yield shown(result)
+                yield table_row(result)
 
         table(rows())
 

@@ -1,8 +1,9 @@
-"""Time a batch of pictures, from the checkpoint's files to PNGs, ours and diffusers': `python -m benchmarks batches`.
+"""Compare the speed of a batch of pictures, from the checkpoint's files to PNG files, with diffusers: `python -m
+benchmarks batches`.
 
-Ours is `python -m ddpm_core sample --out`; theirs the loop of their documentation over a U-Net and a scheduler, in
-float32 and as they advise (half precision where the processor has it, channels last). All run in one process, one after
-the other in each round. The ratios are medians over rounds.
+Our side is `python -m ddpm_core sample --out`. The other side is the loop of diffusers' documentation with a U-Net and
+a scheduler: in float32, and tuned as the documentation advises (half precision if the processor supports it, channels
+last). All run in one process, one after another in each round. The ratios are medians over the rounds.
 """
 
 from __future__ import annotations
@@ -32,18 +33,20 @@ from ddpm_core.names import Engine
 BATCH = 64
 
 
-def ours(name: str, count: int, steps: int, out: Path, engine: Engine = "auto") -> None:
-    """The command."""
+def sample_ours(name: str, count: int, steps: int, out: Path, engine: Engine = "auto") -> None:
+    """Sample the pictures with our command."""
     where = Where(engine=engine)
     Sample(name, steps=str(steps), variance="beta", seeds=f"0-{count - 1}", out=out, batch=BATCH, where=where).run()
 
 
-def theirs(name: str, count: int, steps: int, out: Path, tuned: bool = False) -> None:
-    """Their loop, with "no class" as the label, which their pipeline can't give."""
+def sample_theirs(name: str, count: int, steps: int, out: Path, tuned: bool = False) -> None:
+    """Sample the pictures with diffusers' loop. The label is "no class", which its pipeline can't pass to
+    the network.
+    """
     folder, device = embedded()[name], choose_device()
     dtype = DTYPES[torch_precision("auto", device)] if tuned else torch.float32
     unet: Any = UNet2DModel.from_pretrained(folder)
-    to: Any = nn.Module.to  # diffusers warns of its own
+    to: Any = nn.Module.to  # diffusers' own method would print a warning
     to(unet, device, dtype, memory_format=torch.channels_last if tuned else torch.contiguous_format)
     unet.eval()
     scheduler: Any = DDPMScheduler.from_pretrained(folder, variance_type="fixed_large")
@@ -63,15 +66,15 @@ def theirs(name: str, count: int, steps: int, out: Path, tuned: bool = False) ->
 
 
 CONTENDERS: dict[str, Callable[[str, int, int, Path], None]] = {
-    "ours": ours,
-    "ours, engine torch": lambda *run: ours(*run, engine="torch"),
-    "diffusers": theirs,
-    "diffusers, tuned": lambda *run: theirs(*run, tuned=True),
+    "ours": sample_ours,
+    "ours, engine torch": lambda *run: sample_ours(*run, engine="torch"),
+    "diffusers": sample_theirs,
+    "diffusers, tuned": lambda *run: sample_theirs(*run, tuned=True),
 }
 
 
 def main(arguments: list[str]) -> None:
-    """The command."""
+    """Time all contenders in turns, and print the table."""
     parser = Parser(prog="python -m benchmarks batches", description="Time a batch of pictures.")
     parser.add_argument("--checkpoint", default="mnist-tiny", choices=sorted(embedded()))
     parser.add_argument("--count", type=int, default=512, help="pictures of each contender in a round")
@@ -81,7 +84,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     print(json.dumps(describe(choose_device()), indent=1))
     seconds: dict[str, list[tuple[float, float]]] = {who: [] for who in options.only}
-    for number in range(-1, options.rounds):  # the first round warms up, on one batch
+    for number in range(-1, options.rounds):  # round −1 warms up, with one batch
         for who in options.only:
             with tempfile.TemporaryDirectory() as folder:
                 wall, processor = time.perf_counter(), time.process_time()
@@ -93,6 +96,7 @@ def main(arguments: list[str]) -> None:
     first = seconds[options.only[0]]
 
     def rows() -> Iterator[Row]:
+        """Yield a row for each contender. The ratios compare it with the first one."""
         for who, turns in seconds.items():
             wall, processor = (statistics.median(turn[i] for turn in turns) for i in range(2))
             walls, processors = ([turn[i] / o[i] for turn, o in zip(turns, first, strict=True)] for i in range(2))

@@ -1,9 +1,10 @@
-"""Are generated digits right, and are they new? `python -m benchmarks digits REF --data ylecun/mnist`.
+"""Measure whether generated digits are right, and whether they are new: `python -m benchmarks digits REF --data
+ylecun/mnist`.
 
-This trains a small classifier on the real training digits, and keeps it in the cache. The classifier says how many
-samples show the digit that they should. Its features give a Fréchet distance to the training digits. That is no FID,
-but it orders samplers and numbers of steps, for pictures that Inception was not made for. The same features serve
-`python -m train evaluate --extractor benchmarks.digits:features`.
+This trains a small classifier on the real training digits and keeps it in the cache. The classifier counts how many
+samples show the requested digit. Its features give a Fréchet distance to the training digits. This distance is no FID,
+but it ranks samplers and numbers of steps for pictures that Inception was not made for. `python -m train evaluate
+--extractor benchmarks.digits:features` uses the same features.
 """
 
 from __future__ import annotations
@@ -38,11 +39,13 @@ DIGITS = tuple(map(str, range(10)))
 WAYS = "ddim:50:linspace", "unipc:10:quadratic"
 EPOCHS = 20
 BATCH = 100
-COPIES_SHOWN = 20  # samples in the picture of nearest neighbours
+COPIES_SHOWN = 20  # number of samples in the picture of nearest neighbours
 
 
 class DigitClassifier(nn.Module):
-    """Digits, (N, 1, 28, 28) in [-1, 1], to logits (N, 10) of the classes and features (N, 128)."""
+    """A classifier of digits. Input: (N, 1, 28, 28) in [−1, 1]. Output: logits of the classes (N, 10), and features (N,
+    128).
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,19 +59,20 @@ class DigitClassifier(nn.Module):
         self.head = nn.Linear(widths[-1], 10)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits and the features of digits."""
         features = self.body(x)
         return self.head(features), features
 
 
 def kept_classifier() -> Path:
-    """Return the file of the classifier that was trained last."""
+    """Return the path of the trained classifier in the cache."""
     return files.cache_folder("digits") / "classifier.safetensors"
 
 
 def ready_classifier(training: ImageSample | None = None, retrain: bool = False) -> DigitClassifier:
-    """Return the classifier of the cache. Without one, or with `retrain`, train it on these digits.
+    """Return the classifier of the cache. If there is none, or with `retrain`, train it on these digits first.
 
-    Raises FileNotFoundError, with the command that trains it, where there is none and nothing to train on.
+    Raises FileNotFoundError, with the command that trains it, if there is neither a classifier nor training data.
     """
     if training is not None and (retrain or not kept_classifier().is_file()):
         classifier = train_classifier(training.pixels(), training.labels(DIGITS))
@@ -80,7 +84,9 @@ def ready_classifier(training: ImageSample | None = None, retrain: bool = False)
 
 @cache
 def load_classifier() -> DigitClassifier:
-    """Return the classifier of the cache. Raises FileNotFoundError, with the command that trains one."""
+    """Return the classifier of the cache. Raises FileNotFoundError, with the command that trains it, if
+    there is none.
+    """
     if not kept_classifier().is_file():
         raise FileNotFoundError(
             "there is no classifier of digits yet: python -m benchmarks digits --data DATA makes it"
@@ -91,7 +97,9 @@ def load_classifier() -> DigitClassifier:
 
 
 def train_classifier(images: np.ndarray, digits: np.ndarray, epochs: int = EPOCHS) -> DigitClassifier:
-    """A classifier of images, uint8 (N, 28, 28, 1), and digits, (N,), with shifts of up to 2 pixels as augmentation."""
+    """Train a classifier on images, uint8 (N, 28, 28, 1), and their digits, (N,). The images are shifted by up to 2
+    pixels.
+    """
     torch.manual_seed(0)
     classifier = DigitClassifier()
     x, y = imaging.from_uint8(images), torch.from_numpy(digits)
@@ -112,7 +120,9 @@ def train_classifier(images: np.ndarray, digits: np.ndarray, epochs: int = EPOCH
 
 @torch.inference_mode()
 def judge(classifier: DigitClassifier, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(the digits found, int64 (N,); features, float32 (N, 128)) of uint8 (N, H, W, C) images of any size."""
+    """Classify images of any size, uint8 (N, H, W, C). Return the digits, int64 (N,), and the features, float32 (N,
+    128).
+    """
     grey = imaging.from_uint8(over_grey(images)).mean(1, keepdim=True)
     if grey.shape[-2:] != (SIZE, SIZE):
         grey = F.interpolate(grey, (SIZE, SIZE), mode="bilinear", antialias=True)
@@ -121,7 +131,7 @@ def judge(classifier: DigitClassifier, images: np.ndarray) -> tuple[np.ndarray, 
 
 
 def features(images: np.ndarray) -> np.ndarray:
-    """Features, float32 (N, 128), of uint8 (N, H, W, C) images: for `train evaluate --extractor`."""
+    """Return the features, float32 (N, 128), of images, uint8 (N, H, W, C). `train evaluate --extractor` calls this."""
     return judge(load_classifier(), images)[1]
 
 
@@ -130,13 +140,13 @@ EXTRACTOR = Extractor("benchmarks.digits:features", lambda images: {"features": 
 
 @dataclass(frozen=True)
 class Way:
-    """A way to sample, written SAMPLER:STEPS[:SPACING[:VARIANCE]]."""
+    """The settings of a sampler, written SAMPLER:STEPS[:SPACING[:VARIANCE]]."""
 
     name: str
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Arguments of `ddpm_core.sample`. Raises ValueError for a text of another form."""
+        """The arguments of `ddpm_core.sample`. Raises ValueError if the text has another form."""
         sampler, *rest = self.name.split(":")
         if not 1 <= len(rest) <= 3 or not rest[0].isdecimal():
             raise ValueError(f"a way is SAMPLER:STEPS[:SPACING[:VARIANCE]], got {self.name!r}")
@@ -145,7 +155,9 @@ class Way:
 
 
 def samples(model: ddpm_core.Model, way: Way, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """(uint8 (count, H, W, C), the digits asked for, (count,)): seeds from 0 on, all classes in turn, no guidance."""
+    """Sample images without guidance. The seeds start at 0, and the classes alternate. Return the images, uint8 (count,
+    H, W, C), and the requested digits, (count,).
+    """
     labels = np.arange(count) % model.num_classes
     names = model.class_names or tuple(map(str, range(model.num_classes)))
     batches = []
@@ -157,7 +169,7 @@ def samples(model: ddpm_core.Model, way: Way, count: int) -> tuple[np.ndarray, n
 
 
 def measure(model: ddpm_core.Model, ways: list[Way], count: int, real: Reference) -> Iterator[dict[str, Any]]:
-    """Yield for each way: the share of samples that show the digit asked for, ± its standard error, and the Fréchet
+    """For each setting yield the share of samples that show the requested digit, its standard error, and the Fréchet
     distance.
     """
     for way in ways:
@@ -174,9 +186,12 @@ def measure(model: ddpm_core.Model, ways: list[Way], count: int, real: Reference
 
 
 def neighbours(images: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """A picture, uint8: above, samples; below each, the nearest training digit in pixels, then in features."""
+    """Return a picture, uint8: samples in the first row; below them the nearest training digits by pixels, then by
+    features.
+    """
 
     def nearest(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return the index of the nearest row of b for each row of a."""
         rows, others = (torch.from_numpy(x.reshape(len(x), -1).astype(np.float32)) for x in (a, b))
         return torch.cdist(rows, others).argmin(1).numpy()
 
@@ -185,7 +200,7 @@ def neighbours(images: np.ndarray, real: np.ndarray) -> np.ndarray:
 
 
 def main(arguments: list[str]) -> None:
-    """The command."""
+    """Print the results of all checkpoints and settings."""
     parser = Parser(prog="python -m benchmarks digits", description="How many generated digits are right.")
     parser.add_argument("checkpoint", nargs="*", default=["mnist-tiny"], help="embedded names, folders or Hub ids")
     parser.add_argument("--data", default="mnist", help="MNIST: mnist, ylecun/mnist, or a folder of its parquet files")

@@ -1,10 +1,10 @@
-"""What needs a real GPU to be checked, in one command of a few minutes: `python -m benchmarks first_gpu`.
+"""Check everything that needs a real GPU, in a few minutes: `python -m benchmarks first_gpu`.
 
-Writes a page with a table for each question: do pictures and ε agree with the CPU's, is a picture the same in any
-batch, does anything wait, does a run go from the GPU to the CPU and back, does `evaluate` work in two processes, how
-large a batch fits at 256×256. The page is written row by row, and a part that fails leaves its error in it. --quick
-asks the same of tiny networks: the tests run that on a pretend device (tests/helpers/pretend.py). How fast the GPU is,
-`benchmarks sampling` and `benchmarks training` say.
+The result is a page with a table for each question. Do pictures and ε agree with the CPU's? Is a picture the same in
+batches of all sizes? Does the CPU ever wait for the GPU? Can a training move from the GPU to the CPU and back? Does
+`evaluate` work in two processes? How large can a batch of 256×256 be? The page is written row by row, and a part that
+fails leaves its error in it. --quick does the same with tiny networks; the tests run it on a simulated device
+(tests/helpers/pretend.py). `benchmarks sampling` and `benchmarks training` measure the GPU's speed.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ from train.__main__ import main as train
 from train.common.config import PRESETS, Config
 
 Rows = Iterator[dict[str, Any]]
-QUICK = "mnist-tiny"  # the model of --quick: grey, of 28×28 pixels
+QUICK = "mnist-tiny"  # the model of --quick: grey digits of 28×28 pixels
 
 
 @dataclass(frozen=True)
 class Day:
-    """Where and how much is measured."""
+    """The device, and the amount of work."""
 
     device: torch.device
-    folder: Path  # for runs and studies, which nobody keeps
+    folder: Path  # a temporary folder for trainings and evaluations
     quick: bool
 
     def model(self, precision: Precision = "auto", device: str = "auto") -> ddpm_core.Model:
@@ -54,11 +54,13 @@ class Day:
 
     @property
     def name(self) -> str:
-        """The embedded model of CIFAR-10, or that of --quick."""
+        """The name of an embedded model: that of CIFAR-10, or that of --quick."""
         return QUICK if self.quick else "cifar10-tiny"
 
     def config(self, **changes: Any) -> Config:
-        """A run on random pictures: the paper's network for CIFAR-10, or a tiny one."""
+        """Return the configuration of a training on random pictures: with the paper's network for CIFAR-10, or a tiny
+        one.
+        """
         data = self.folder / "pictures"
         if not data.exists():
             data.mkdir()
@@ -70,7 +72,7 @@ class Day:
 
 
 def versions(day: Day) -> Rows:
-    """The machine."""
+    """Describe the machine."""
     about = describe(day.device)
     if day.device.type == "cuda":
         about["CUDA"], about["compute capability"] = torch.version.cuda, torch.cuda.get_device_capability(day.device)
@@ -79,7 +81,9 @@ def versions(day: Day) -> Rows:
 
 
 def agreement(day: Day) -> Rows:
-    """The error of ε beside the CPU's in float32, as a share of ‖ε‖, and the pixels of four pictures that differ."""
+    """Compare with the CPU in float32: the error of ε as a share of ‖ε‖, and the pixels of four pictures
+    that differ.
+    """
     cpu = day.model("fp32", device="cpu")
     x = torch.randn(4, cpu.channels, cpu.image_size, cpu.image_size, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(4)
@@ -89,7 +93,7 @@ def agreement(day: Day) -> Rows:
         precision = precisions[name]
         try:
             model = day.model(precision)
-        except ValueError as error:  # a GPU without bf16
+        except ValueError as error:  # for example because this GPU has no bf16
             yield {"precision": name, "note": str(error)}
             continue
         torch.backends.cudnn.allow_tf32 = name == "TF32"
@@ -106,7 +110,7 @@ def agreement(day: Day) -> Rows:
 
 
 def independence(day: Day) -> Rows:
-    """Whether seed 0's picture is the same in batches of other sizes, first and last in them."""
+    """Check that the picture of seed 0 does not depend on the size of its batch, as the first and as the last in it."""
     model = day.model()
     steps = 1 if day.quick else 3
     alone = ddpm_core.sample(model, [0], steps, labels=0)[0]
@@ -118,7 +122,7 @@ def independence(day: Day) -> Rows:
 
 
 def waits(day: Day) -> Rows:
-    """List the operations of which CUDA warns that they make the CPU wait. None is expected."""
+    """List the operations for which CUDA warns that the CPU waits. None is expected."""
     if day.device.type != "cuda":
         return
     run = ddpm_core.trajectory(day.model(), range(1 if day.quick else 4), 3 if day.quick else 6, labels=0)
@@ -138,7 +142,7 @@ def waits(day: Day) -> Rows:
 
 
 def there_and_back(day: Day) -> Rows:
-    """A run begins in fp16 on the GPU, continues on the CPU, and on the GPU again."""
+    """Begin a training in fp16 on the GPU, continue it on the CPU, and then on the GPU again."""
     out = str(day.folder / "resumed")
     shape = ["--image-size", "8", "--widths", "8", "16", "--attention", "4", "--norm-groups", "4", "--blocks", "1"]
     short = ["--precision", "fp16", "--steps", "2", "--batch", "4", "--sample-every", "0"]
@@ -150,12 +154,13 @@ def there_and_back(day: Day) -> Rows:
         ("GPU, fp16", [*again, "--steps", "4", "--device", "auto", "--precision", "fp16"]),
     ]
     for name, words in runs[:2] if day.quick else runs:
-        AcceleratorState._reset_state(reset_partial_state=True)  # a process has one precision, unless it forgets it
+        # accelerate allows one precision per process, so its state is reset
+        AcceleratorState._reset_state(reset_partial_state=True)
         yield {"where": name, "exit status": train(words)}
 
 
 def evaluating(day: Day) -> Rows:
-    """`evaluate` in one process and, but for --quick, in two on this GPU: the same scores?"""
+    """Run `evaluate` in one process and in two on this GPU, to compare the scores; with --quick only in one."""
     rng = np.random.default_rng(0)
     size, channels = (28, 1) if day.quick else (32, 3)
     np.savez(day.folder / "data.npz", images=rng.integers(0, 256, (64, size, size, channels), dtype=np.uint8))
@@ -166,7 +171,7 @@ def evaluating(day: Day) -> Rows:
     for n in (1,) if day.quick else (1, 2):
         out = day.folder / f"study-{n}"
         asked = [*words, "--out", str(out)]
-        if n > 1:  # both on the first GPU
+        if n > 1:  # both processes use the first GPU
             asked += ["--device", str(day.device)]
         status = train(asked) if n == 1 else subprocess.run([*launcher, *asked], timeout=120).returncode
         table = out / "table.md"
@@ -175,13 +180,15 @@ def evaluating(day: Day) -> Rows:
 
 
 def colours(images: np.ndarray) -> np.ndarray:
-    """Features that need no weights: mean and spread of each channel."""
+    """Return features that need no weights: mean and standard deviation of each channel."""
     pixels = images.reshape(len(images), -1, images.shape[-1]) / 255
     return np.concatenate([pixels.mean(1), pixels.std(1)], 1).astype(np.float32)
 
 
 def largest_batch(day: Day) -> Rows:
-    """The largest batch of 256×256 that the paper's network for it samples in fp16, and trains, of 1, 2, 4, ..."""
+    """Find the largest batch, among the powers of two, for which the paper's network for 256×256 can sample in fp16,
+    and train.
+    """
     size = {"sample_size": 16, "block_out_channels": (32, 32)} if day.quick else {}
     kinds = {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2} if day.quick else {}
     network, side = wrap(unet("256", **size, **kinds), str(day.device), "fp16", "torch").unet, 16 if day.quick else 256
@@ -189,10 +196,12 @@ def largest_batch(day: Day) -> Rows:
     shape = {} if day.quick else {"image_size": side, "widths": preset.widths, "attention": preset.attention}
 
     def evaluate(n: int) -> None:
+        """Evaluate the network for n images."""
         with torch.no_grad():
             network(torch.zeros(n, 3, side, side, device=day.device), torch.zeros(n, device=day.device))
 
     def learn(n: int) -> None:
+        """Take a training step with n images."""
         AcceleratorState._reset_state(reset_partial_state=True)
         ours(day.config(batch=n, **shape))()
 
@@ -202,13 +211,13 @@ def largest_batch(day: Day) -> Rows:
 
 
 def _most(day: Day, attempt: Callable[[int], None]) -> dict[str, Any]:
-    """The largest batch with which an attempt does not fail, and why a larger one does."""
+    """Return the largest batch for which `attempt` succeeds, and the error of twice that batch."""
     n, limit = 0, 2 if day.quick else 1024
     while 2 * n <= limit:
         try:
             attempt(max(1, 2 * n))
             synchronize(day.device)
-        except RuntimeError as error:  # out of memory, or more numbers than a kernel can count
+        except RuntimeError as error:  # not enough memory, or more numbers than a kernel can index
             return {"batch": n, "a larger one": str(error).splitlines()[0].partition(". ")[0]}
         finally:
             gc.collect()
@@ -223,13 +232,14 @@ PARTS: tuple[Callable[[Day], Rows], ...] = (
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
-    """Rows as a Markdown table with a column for each key."""
+    """Return the lines of a Markdown table with a column for each key."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     return lines + [f"| {' | '.join(str(row.get(column, '')) for column in columns)} |" for row in rows]
 
 
 def main(arguments: list[str]) -> None:
+    """Run all parts and write the page."""
     parser = Parser(
         prog="python -m benchmarks first_gpu",
         description=__doc__,
@@ -253,12 +263,13 @@ def main(arguments: list[str]) -> None:
                 rows.append(row)
                 print(row, flush=True)
                 told = [*page, *title, *table(rows), "", f"{time.monotonic() - began:.0f} s after the start.", ""]
-                options.out.write_text("\n".join(told), encoding="utf-8")  # kept if the process ends here
+                # written after each row, so that the page exists even if the process ends early
+                options.out.write_text("\n".join(told), encoding="utf-8")
             page = told
 
 
 def _reported(rows: Rows) -> Rows:
-    """The rows of a part, and its error where it fails."""
+    """Yield the rows of a part. If it fails, yield a row with its error."""
     try:
         yield from rows
     except (
@@ -267,5 +278,5 @@ def _reported(rows: Rows) -> Rows:
         OSError,
         RuntimeError,
         ValueError,
-    ) as error:  # the other parts are wanted
+    ) as error:  # the other parts must still run
         yield {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}

@@ -1,10 +1,11 @@
-"""Find out what the parts of a U-Net do: `python -m benchmarks inside mnist-tiny --data mnist`.
+"""Measure what the parts of a U-Net contribute: `python -m benchmarks inside mnist-tiny --data mnist`.
 
-It switches parts off in all steps, in the first half or in the second. It also puts the middle of another run into this
-one, and leaves the class out in some steps. For digits it counts how many runs still show the right digit. For other
-pictures it measures the distance from the whole run's pictures. This takes hours of processor time, or minutes with few
-`--seeds`. Every result is kept in `--out` at once, so that a run can be continued. `--keep` also writes the figures
-beside the weights, into the file of `python -m train readers`, where the page finds them.
+It switches parts off in all steps, in the first half or in the second half. It also replaces the middle block's output
+by that of another run, and omits the class in some steps. For digits, it counts how many runs still show the right
+digit. For other pictures, it measures the distance from the pictures of the whole network. This takes hours of
+processor time, or minutes with few `--seeds`. Each result is saved in `--out` at once, so that the measurement can be
+continued. `--keep` also adds the numbers to the file of `python -m train readers` beside the weights, from which the
+page reads them.
 """
 
 from __future__ import annotations
@@ -33,13 +34,15 @@ from train.data.sample import ImageSample
 
 STEPS = 20
 BATCH = 50
-TURN = 3  # the other class of a graft: the next but two
+TURN = 3  # the class of the other run of a graft is TURN classes further on
 HALVES = {"all": "all steps", "first": "first half", "second": "second half"}
-GRAFTED = {"all": (1, 20), "1-10": (1, 10), "6-15": (6, 15), "11-20": (11, 20)}  # steps, from the first to the last
+GRAFTED = {"all": (1, 20), "1-10": (1, 10), "6-15": (6, 15), "11-20": (11, 20)}  # first and last step of each graft
 
 
 class Runs:
-    """The runs of a model, in batches: DDIM, or what a student is for. Images and labels as in `benchmarks digits`."""
+    """The runs of a model, in batches: with DDIM, or with the settings of a distilled student. Seeds and labels are
+    those of `benchmarks digits`.
+    """
 
     def __init__(self, model: ddpm_core.Model, seeds: int, prompts: list[str] | None):
         self.model, self.opened = model, ddpm_core.inside(model)
@@ -48,23 +51,24 @@ class Runs:
         self.times: list[float] = [t for t, _ in make_chain(model, **way).pairs]
         self.batches = [range(first, min(first + BATCH, seeds)) for first in range(0, seeds, BATCH)]
         self.prompts = prompts
-        self.halfway: list[Tensor] = []  # x_t of the unchanged runs at the beginning of their second half
+        self.halfway: list[Tensor] = []  # x_t of the unchanged runs at the start of their second half
 
     def condition(self, seeds: range, turn: int = 0) -> dict[str, Any]:
-        """Return the prompts or labels of the runs with these seeds. turn: moves every run on to a later condition."""
+        """Return the prompts or labels of the runs with these seeds. turn: how many conditions further on."""
         if self.prompts:
             return {"prompts": [self.prompts[(i + turn) % len(self.prompts)] for i in seeds]}
         return {"labels": [(i + turn) % self.model.num_classes for i in seeds]} if self.model.num_classes else {}
 
     def half(self, t: float) -> str:
+        """Return the half of the run, "first" or "second", that contains time t."""
         return "first" if self.times.index(t) < len(self.times) // 2 else "second"
 
     def number(self, t: float) -> int:
-        """Return the number of a step, from 1."""
+        """Return the number of the step at time t, from 1."""
         return self.times.index(t) + 1
 
     def whole(self) -> Tensor:
-        """Return x_0 of the unchanged runs, and keep their states halfway."""
+        """Compute the unchanged runs. Return their x_0, and store their states halfway."""
         self.opened.restore()
         middle, ends = len(self.times) // 2, []
         for seeds in self.batches:
@@ -76,21 +80,20 @@ class Runs:
         return torch.cat(ends)
 
     def cut(self, names: tuple[str, ...], half: str) -> Tensor:
-        """Return x_0 of runs with parts switched off. A first half without changes is not computed again."""
+        """Return x_0 of runs with parts switched off. If only the second half changes, begin at the stored states."""
         self.opened.restore()
         self.opened.cut(*names, when=lambda t: half in ("all", self.half(t)))
         return self._ends(later=half == "second" and len(self.halfway) == len(self.batches))
 
     def conditioned(self, during: Callable[[int], bool]) -> Tensor:
-        """Return x_0 of runs whose network gets the condition in these steps only."""
+        """Return x_0 of runs that get the condition only in steps n where during(n) is true."""
         self.opened.restore()
         self.opened.cut("condition", when=lambda t: not during(self.number(t)))
         return self._ends()
 
     def grafted(self, first: int, last: int) -> Tensor:
-        """Return x_0 of runs that have the middle of another run in the steps first to last. That run has the same
-        noise, and
-        the class TURN further on.
+        """Return x_0 of runs whose middle block's output comes from another run in the steps first..last. The other run
+        has the same noise, and its class is TURN classes further on.
         """
         ends = []
         for seeds in self.batches:
@@ -103,9 +106,11 @@ class Runs:
         return torch.cat(ends)
 
     def _given(self, given: Mapping[float, Tensor], first: int, last: int, found: Tensor, t: float) -> Tensor:
+        """Return the middle block's output of the other run in the steps first..last, else the block's own."""
         return given[t] if first <= self.number(t) <= last else found
 
     def _ends(self, later: bool = False) -> Tensor:
+        """Return x_0 of the runs. later: begin at the stored states halfway."""
         ends = []
         for i, seeds in enumerate(self.batches):
             after = (self.times[len(self.times) // 2], self.halfway[i]) if later else None
@@ -115,7 +120,7 @@ class Runs:
 
 
 def parts(runs: Runs) -> dict[str, tuple[str, ...]]:
-    """Return what is switched off, by the names of `Inside.cut`."""
+    """Return the parts that are switched off, each with its names in `Inside.cut`."""
     opened, attends = runs.opened, any("attention" in block.parts for block in runs.opened.blocks.values())
     one = ["middle"] * ("middle" in opened.blocks) + list(reversed(opened.skips)) + ["attention"] * attends
     one += ["condition"] * has_condition(runs.model) + ["time"]
@@ -123,12 +128,12 @@ def parts(runs: Runs) -> dict[str, tuple[str, ...]]:
 
 
 def has_condition(model: ddpm_core.Model) -> bool:
-    """Whether it can be left out."""
+    """Return whether the model can also run without a condition."""
     return model.null_label is not None or model.text is not None
 
 
 def tasks(runs: Runs) -> dict[str, Callable[[], Tensor]]:
-    """Return what is computed, by its name in the file of results."""
+    """Return the functions that compute x_0 for each measurement, by the name of its file."""
     found: dict[str, Callable[[], Tensor]] = {"whole": runs.whole}
     for name, names in parts(runs).items():
         found |= {f"off {name} {half}": partial(runs.cut, names, half) for half in HALVES}
@@ -139,8 +144,10 @@ def tasks(runs: Runs) -> dict[str, Callable[[], Tensor]]:
     return found
 
 
-def drawn(runs: Runs, out: Path) -> dict[str, np.ndarray]:
-    """The pictures of every task, uint8 (N, H, W, C): those in `out`, and new ones, which are kept there at once."""
+def draw_all(runs: Runs, out: Path) -> dict[str, np.ndarray]:
+    """Return the pictures of every task, uint8 (N, H, W, C). Load those that exist in `out`; compute and save the
+    others.
+    """
     found = {}
     with tqdm(tasks(runs).items(), unit="part", smoothing=0) as bar:
         for name, task in bar:
@@ -155,7 +162,9 @@ def drawn(runs: Runs, out: Path) -> dict[str, np.ndarray]:
 
 
 def shares(pictures: np.ndarray, model: ddpm_core.Model) -> dict[str, float]:
-    """The shares of pictures of all classes in turn with their digit (right) and the one TURN further on (other)."""
+    """Return the shares of pictures that show the requested digit ("right") and the digit TURN classes further on
+    ("other").
+    """
     classes = [int(text) for text in model.class_names or DIGITS]
     digits = judge(ready_classifier(), pictures)[0]
     asked = np.array([[classes[(i + turn) % len(classes)] for i in range(len(digits))] for turn in (0, TURN)])
@@ -163,29 +172,31 @@ def shares(pictures: np.ndarray, model: ddpm_core.Model) -> dict[str, float]:
 
 
 def distance(pictures: np.ndarray, whole: np.ndarray) -> float:
-    """Return the root mean square of the difference of two sets of pictures, 0 to 2: grey levels count as [−1, 1].
+    """Return the root mean square difference of two sets of pictures on the scale [−1, 1], so the result is in 0..2.
 
-    pictures, whole: uint8 (N, H, W, C). Raises ValueError if their shapes don't fit.
+    pictures, whole: uint8 (N, H, W, C). Raises ValueError if their shapes differ.
     """
     return float(np.sqrt(np.square((pictures.astype(float) - whole) / 127.5).mean()))
 
 
 def figures(runs: Runs, pictures: Mapping[str, np.ndarray], judged: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the numbers that are kept and shown.
+    """Return the numbers that are saved and shown.
 
-    seeds, steps: of the runs. unit: "right", the share of runs that show the digit asked for, or "rms", the distance
-    from the whole runs. judge: {right, digits} of the classifier on test digits, None without. whole: of the whole
-    runs. off: {part: {all, first, second}}. condition: {steps in which it is there: …}.
-    graft: {steps: {own, other}}; of "rms" only own.
+    seeds, steps: of the runs. unit: "right" (share of runs that show the requested digit) or "rms" (distance from the
+    unchanged runs). judge: {right, digits}, the classifier's accuracy on test digits; None for "rms". whole: number of
+    the unchanged runs. off: {part: {all, first, second}}. condition: {steps with the condition: number}. graft: {steps:
+    {own, other}}; "rms" has no other.
     """
     unit = "rms" if judged is None else "right"
 
     def value(name: str) -> float:
+        """Return the number of a task."""
         if judged is None:
             return round(distance(pictures[name], pictures["whole"]), 4)
         return round(shares(pictures[name], runs.model)["right"], 4)
 
     def graft(name: str) -> dict[str, float]:
+        """Return the numbers of a graft."""
         other = {} if judged is None else {"other": round(shares(pictures[name], runs.model)["other"], 4)}
         return {"own": value(name), **other}
 
@@ -204,9 +215,10 @@ def figures(runs: Runs, pictures: Mapping[str, np.ndarray], judged: Mapping[str,
 
 
 def tables(found: Mapping[str, Any], readers: Readers | None, late: float) -> str:
-    """The figures as Markdown. late: the second time at which R² is shown."""
+    """Return the numbers as Markdown tables. late: the second time at which R² is shown."""
 
     def cell(value: float) -> str:
+        """Return a number as text."""
         return f"{value:.1%}".replace("%", " %") if found["unit"] == "right" else f"{value:.2f}"
 
     what = "show the digit asked for" if found["unit"] == "right" else "RMS from the whole runs"
@@ -227,7 +239,7 @@ def tables(found: Mapping[str, Any], readers: Readers | None, late: float) -> st
 
 
 def main(arguments: list[str]) -> None:
-    """The command."""
+    """Measure a checkpoint and print the tables."""
     parser = Parser(prog="python -m benchmarks inside", description="What a U-Net's parts are for.")
     parser.add_argument("checkpoint", nargs="?", default="mnist-tiny", help="embedded name, folder or Hub id")
     parser.add_argument("--data", default="mnist", help="MNIST for the judge of digits: what `benchmarks digits` takes")
@@ -258,7 +270,7 @@ def main(arguments: list[str]) -> None:
         parser.error(f"{out} has the pictures of other settings: give another --out")
     files.write_json(out / "settings.json", settings)
     print(json.dumps(describe(torch.device("cpu"))))
-    found = figures(runs, drawn(runs, out), judged)
+    found = figures(runs, draw_all(runs, out), judged)
     if options.keep and readers is not None:
         print(readers_file.write(model, replace(readers, figures=found)))
     print(json.dumps({name: found[name] for name in ("seeds", "steps", "judge")}))

@@ -1,9 +1,9 @@
-"""Time a sampling step, ours and the peers', in alternation: `python -m benchmarks sampling`.
+"""Compare the time of a sampling step with other projects: `python -m benchmarks sampling`.
 
-Each round runs every contender once, so that other work on the machine slows all of them alike. The ratios are medians
-over the rounds. A run is a few complete steps (network, update, noise, conversion to pixels); its time is divided by
-their number. "of peak" is the share of the machine's quickest matrix product or convolution, measured in the same run.
-Each contender has its own process, whose peak is its memory. The others wait meanwhile.
+Each round runs every contender once, so that other work on the machine affects all of them alike. The ratios are
+medians over the rounds. A run consists of a few complete steps (network, update, noise, conversion to pixels); its time
+is divided by their number. "of peak" is the share of the machine's fastest matrix product or convolution, measured in
+the same run. Each contender has its own process, whose peak memory is reported. The other processes wait meanwhile.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from ddpm_core.engines.choose import choose_device, torch_precision, wrap
 from ddpm_core.engines.common import DTYPES
 from ddpm_core.engines.network import unet as paper_unet
 
-# configuration: network, batch. "tiny" is the embedded model, class-conditional.
+# For each configuration: the network and the batch size. "tiny" is the embedded class-conditional model.
 CONFIGURATIONS = {
     "tiny-1": ("tiny", 1),
     "tiny-16": ("tiny", 16),
@@ -49,13 +49,15 @@ CONFIGURATIONS = {
     "cifar10-16": ("cifar10", 16),
     "256-1": ("256", 1),
 }
-RUN_SECONDS = 0.5  # a run is as many steps as take about this long, at least two
+RUN_SECONDS = 0.5  # a run has as many steps as take about this long, and at least two
 
-Run = Callable[[int], object]  # steps -> images
+Run = Callable[[int], object]  # a function that takes the number of steps and returns images
 
 
 def network(name: str) -> UNet2DModel:
-    """Trained weights for "tiny", the paper's initialisation without its zeros for the others."""
+    """Return a network: "tiny" has trained weights; the others have the paper's initialisation with random numbers
+    instead of its zeros.
+    """
     if name == "tiny":
         return ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch").network.unet
     torch.manual_seed(0)
@@ -67,7 +69,7 @@ def network(name: str) -> UNet2DModel:
 
 
 def ours(unet: UNet2DModel, batch: int, device: torch.device, engine_name: str = "auto") -> Run:
-    """`ddpm_core.sample` with an engine."""
+    """Return a run of `ddpm_core.sample` with an engine."""
     wrapped = wrap(unet, str(device), engine=engine_name, progress=print, owned=True)
     classes = (unet.config.num_class_embeds or 1) - 1
     model = ddpm_core.Model(
@@ -82,7 +84,9 @@ def ours(unet: UNet2DModel, batch: int, device: torch.device, engine_name: str =
 
 
 def diffusers_default(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
-    """DDPMPipeline with its defaults. It can't run a network with classes, which the same loop without it does here."""
+    """Return a run of DDPMPipeline with its defaults. It does not support networks with classes, for which the run is
+    the same loop outside of the pipeline.
+    """
     unet = unet.to(device)
     if unet.class_embedding is not None:
         return _loop(unet, batch, device)
@@ -92,20 +96,24 @@ def diffusers_default(unet: UNet2DModel, batch: int, device: torch.device) -> Ru
 
 
 def diffusers_tuned(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
-    """Run it as its documentation advises: half precision where the processor has it, channels_last, torch.compile."""
+    """Return a run of diffusers as its documentation advises: half precision if the processor supports it,
+    channels_last, and torch.compile.
+    """
     tuned = nn.Module.to(unet, device, _best_dtype(device), memory_format=torch.channels_last)
     mode = "reduce-overhead" if device.type == "cuda" else None
     return _loop(torch.compile(tuned, mode=mode), batch, device)
 
 
 def diffusers_channels_last(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
-    """Run it like `diffusers_tuned`, without torch.compile."""
+    """Return a run like that of `diffusers_tuned`, but without torch.compile."""
     tuned = nn.Module.to(unet, device, _best_dtype(device), memory_format=torch.channels_last)
     return _loop(tuned, batch, device)
 
 
 def lucidrains(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
-    """denoising-diffusion-pytorch with the same widths; its network is another one, of 28.5 million parameters."""
+    """Return a run of denoising-diffusion-pytorch with the same widths. Its network is another one, with 28.5 million
+    parameters.
+    """
     from denoising_diffusion_pytorch import GaussianDiffusion, Unet
 
     size = unet.config.sample_size
@@ -115,6 +123,7 @@ def lucidrains(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
     diffusion = diffusion.to(device).eval()
 
     def run(steps: int) -> torch.Tensor:
+        """Sample a batch in so many steps."""
         x = torch.randn(batch, 3, size, size, device=device)
         for t in reversed(range(1, steps + 1)):
             x, _ = diffusion.p_sample(x, t)
@@ -124,7 +133,7 @@ def lucidrains(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
 
 
 def _loop(unet: nn.Module, batch: int, device: torch.device) -> Run:
-    """DDPMPipeline's loop, with labels, for a network of any precision."""
+    """Return a run of DDPMPipeline's loop, with labels, for a network of any precision."""
     scheduler = DDPMScheduler()
     config = unet.config
     labels = torch.zeros(batch, dtype=torch.int64, device=device) if config.num_class_embeds else None
@@ -132,6 +141,7 @@ def _loop(unet: nn.Module, batch: int, device: torch.device) -> Run:
 
     @torch.no_grad()
     def run(steps: int) -> np.ndarray:
+        """Sample a batch in so many steps."""
         scheduler.set_timesteps(steps)
         x = torch.randn(batch, config.in_channels, config.sample_size, config.sample_size, device=device)
         for t in scheduler.timesteps:
@@ -143,6 +153,7 @@ def _loop(unet: nn.Module, batch: int, device: torch.device) -> Run:
 
 
 def _best_dtype(device: torch.device) -> torch.dtype:
+    """Return the fastest data type of this device."""
     return DTYPES[torch_precision("auto", device)]
 
 
@@ -158,23 +169,27 @@ CONTENDERS = {
 
 
 def contenders(name: str, compiled: bool) -> dict[str, Callable[..., Run]]:
-    """The installed contenders that can run a network here; compiled: also those that need torch.compile."""
+    """Return the installed contenders that can run this network here. compiled: include those that use
+    torch.compile.
+    """
     left_out = set() if name == "cifar10" else {"lucidrains"}
     left_out |= set() if compiled else {"diffusers compiled"}
-    left_out |= set() if torch.cuda.is_available() else {"ours, engine graph"}  # which records CUDA graphs
+    left_out |= set() if torch.cuda.is_available() else {"ours, engine graph"}  # this engine records CUDA graphs
     return {who: CONTENDERS[who] for who in installed(who for who in CONTENDERS if who not in left_out)}
 
 
 def measure(
     name: str, batch: int, device: torch.device, options: argparse.Namespace
 ) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Milliseconds per step of each contender, round by round, for about options.seconds after warm-up; peak MB."""
+    """Time the contenders in turns, for about options.seconds after the warm-up. Return the milliseconds per step of
+    each contender in each round, and its peak memory in MB.
+    """
     context, pipes = multiprocessing.get_context("spawn"), {}
     for who in contenders(name, not options.no_compile):
         pipes[who], theirs = context.Pipe()
         arguments = (name, batch, who, str(device), options.cpu_time, theirs)
         context.Process(target=_contender, args=arguments, daemon=True).start()
-        theirs.close()  # so that a contender that fails is noticed
+        theirs.close()  # so that recv() fails, instead of waiting for ever, if the contender fails
         pipes[who].recv()
     times: dict[str, list[float]] = {who: [] for who in pipes}
     end = time.perf_counter() + options.seconds
@@ -190,7 +205,9 @@ def measure(
 
 
 def _contender(name: str, batch: int, who: str, device_name: str, cpu_time: bool, pipe: Connection) -> None:
-    """A process: warm up (and compile), time a run whenever asked, then tell the most memory it had."""
+    """Work as the process of a contender: warm up (and compile), time a run for each "go", and at the end send the peak
+    memory.
+    """
     device, clock = torch.device(device_name), time.process_time if cpu_time else time.perf_counter
     run = CONTENDERS[who](network(name), batch, device)
     run(2)
@@ -203,6 +220,7 @@ def _contender(name: str, batch: int, who: str, device_name: str, cpu_time: bool
 
 
 def _timed(run: Run, steps: int, device: torch.device, clock: Callable[[], float]) -> float:
+    """Return the seconds per step of a run, by this clock."""
     synchronize(device)
     started = clock()
     run(steps)
@@ -211,7 +229,7 @@ def _timed(run: Run, steps: int, device: torch.device, clock: Callable[[], float
 
 
 def main(arguments: list[str]) -> None:
-    """The command."""
+    """Time all configurations, and print a table for each."""
     parser = Parser(
         prog="python -m benchmarks sampling", description="Time a sampling step, ours and the peers', in alternation."
     )
@@ -239,7 +257,8 @@ def main(arguments: list[str]) -> None:
     for configuration in options.only:
         name, batch = CONFIGURATIONS[configuration]
         times, memory = measure(name, batch, device, options)
-        work = batch * network_cost(dict(network(name).config)).flop / max(peaks.values()) / 1e6  # ms at the peak
+        # milliseconds per step at the machine's peak speed
+        work = batch * network_cost(dict(network(name).config)).flop / max(peaks.values()) / 1e6
         rows: list[Row] = []
         for who, ms in times.items():
             ratios = [theirs / our for theirs, our in zip(ms, times["ours"], strict=True)]
@@ -250,7 +269,7 @@ def main(arguments: list[str]) -> None:
                 "contender": who,
                 "ms_per_step": median,
                 "ms_per_step_best": min(ms),
-                "images_per_second": batch / median,  # of 1000 steps
+                "images_per_second": batch / median,  # for runs of 1000 steps
                 "share_of_peak": work / median,
                 "ratio": ratio,
                 "ratio_quartiles": [low, high],

@@ -1,7 +1,8 @@
-"""Time the start of the app: `python -m benchmarks start`, in turns with another checkout by `--beside FOLDER`.
+"""Time the start of the app: `python -m benchmarks start`. With `--beside FOLDER`, another checkout takes turns with
+it.
 
-A new process of `python app.py` is asked at once for its page, then for the run of one digit, then for the API. It
-prints the processor's seconds of that process, and the seconds that passed, until each has come.
+A new process of `python app.py` gets three requests: for its page, then for a run of one digit, then for the API. The
+benchmark prints the process's CPU seconds and the elapsed seconds until each response.
 """
 
 from __future__ import annotations
@@ -27,13 +28,15 @@ ASKED = {"page": ("GET", "/", None), "picture": ("POST", "/run", RUN), "API": ("
 
 
 def processor(pid: int) -> float:
-    """Return the processor's seconds of a process of Linux."""
+    """Return the CPU seconds of a process, on Linux."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def start(folder: Path) -> dict[str, float]:
-    """Return the seconds until the page's first byte, until the end of a run, and until the API answers."""
+    """Start an app, and return the seconds until the page's first byte, until the end of a run, and until the API
+    responds.
+    """
     began = time.perf_counter()
     command = [sys.executable, "app.py", "--port", "0", "--no-browser"]
     app = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
@@ -59,7 +62,7 @@ def start(folder: Path) -> dict[str, float]:
 
 
 def main(arguments: list[str]) -> None:
-    """The command."""
+    """Start the apps in turns, and print the table."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m benchmarks start", description=__doc__, formatter_class=raw)
     parser.add_argument("--rounds", type=int, default=5)
@@ -74,6 +77,7 @@ def main(arguments: list[str]) -> None:
         print(json.dumps([{name: round(seconds, 2) for name, seconds in one.items()} for one in turns[-1]]), flush=True)
 
     def rows() -> Iterator[Row]:
+        """Yield a row for each measured time."""
         for name in turns[0][0]:
             ours, *beside = ([one[name] for one in side] for side in zip(*turns, strict=True))
             row = {"python app.py, until": name, "s": times(ours)}

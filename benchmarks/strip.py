@@ -1,7 +1,8 @@
-"""Draw the strip of the README: `python -m benchmarks strip`. It shows what the embedded models draw, with seconds.
+"""Draw the strip of pictures in the README: `python -m benchmarks strip`. It shows a picture of each embedded model,
+with its time.
 
-Each model draws one picture three times after a first run that warms it up; the strip has the median. Loading is not
-counted. Run it on a quiet machine: the last line of the picture names the machine, the load and the day.
+Each model draws one picture four times; the first time is a warm-up, and the strip shows the median of the others,
+without loading. Run this on a quiet machine: the last line of the strip names the machine, its load and the date.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 import ddpm_core
 from benchmarks._measure import describe
 
-SIDE, GAP, LINE = 128, 16, 17  # pixels
+SIDE, GAP, LINE = 128, 16, 17  # pixels: the SIDE of a picture, the GAP between pictures, the height of a LINE of text
 WORDS = "a red apple"
 TWENTY: dict[str, Any] = {"steps": 20, "sampler": "ddim", "spacing": "trailing", "guidance": 3}
 DRAWN: list[tuple[str, str, dict[str, Any]]] = [
@@ -32,7 +33,7 @@ DRAWN: list[tuple[str, str, dict[str, Any]]] = [
 
 
 def draw(name: str, options: dict[str, Any], seed: int) -> tuple[Image.Image, float]:
-    """Return the picture of a seed, and the median of the seconds that it took three times."""
+    """Return the picture of a seed, and the median of its time in three runs, in seconds."""
     model = ddpm_core.load(name)
     seconds = []
     for _ in range(4):
@@ -43,6 +44,7 @@ def draw(name: str, options: dict[str, Any], seed: int) -> tuple[Image.Image, fl
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Draw the strip and save it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks strip", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/strip.png"), help="default: docs/strip.png")
     parser.add_argument("--seed", type=int, default=5, help="the same for all models; default: 5")

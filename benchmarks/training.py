@@ -1,14 +1,14 @@
-"""Images per second of a training step, against the loops that people use today, on one machine, taking turns.
+"""Compare the images per second of a training step with those of popular training loops, in turns on one machine.
 
     python -m benchmarks training                                  # the paper's CIFAR-10 network, batch 16
     python -m benchmarks training --network cifar10-tiny --batch 64 --flags --channels-last --precision bf16 --fused
 
-Peers: the loop of diffusers' unconditional_image_generation example (its network, scheduler, EMA and data transforms)
-and lucidrains' Trainer (pip install denoising-diffusion-pytorch) with a U-Net of the same widths. "tuned" gives a peer
-by hand what --flags gives us, except --fused, which is ours; "ours compiled" has --compile instead. Each contender has
-its own process, and they take turns. This prints the median of each, the ratios, and our share of the measured peak of
-matrix products. lucidrains' network is another one, so the work for an image stands beside its speed. Each uses its own
-optimiser.
+The others are the loop of diffusers' unconditional_image_generation example (with its network, scheduler, EMA and data
+transforms), and lucidrains' Trainer (pip install denoising-diffusion-pytorch) with a U-Net of the same widths. "tuned"
+applies to them what --flags applies to ours, except --fused, which only we have. "ours compiled" uses --compile
+instead of --fused. Each contender has its own process and its own optimiser. The table shows the median of each, the
+ratios, and the FLOP per image, because lucidrains' network is different. The last line shows our share of the measured
+peak of matrix products.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Step = Callable[[], object]
 
 
 def pictures(folder: Path, n: int = 256) -> Path:
-    """Fill a folder with n random images."""
+    """Fill a folder with n random pictures, and return the folder."""
     rng = np.random.default_rng(0)
     for i in range(n):
         Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(folder / f"{i:04}.png")
@@ -53,14 +53,14 @@ def pictures(folder: Path, n: int = 256) -> Path:
 
 
 def ours(config: Config) -> Step:
-    """This project's trainer."""
+    """Return a function that takes a step with this project's trainer."""
     trainer = Trainer(config)
     window, rounds = Window(trainer.device), trainer.rounds()
     return lambda: trainer.train_step(rounds, window)
 
 
 def tune(network: torch.nn.Module, config: Config) -> None:
-    """Give a peer what our flags give us."""
+    """Apply our options channels_last and compile to the network of another project."""
     if config.channels_last:
         network.to(memory_format=torch.channels_last)
     if config.compile:
@@ -74,7 +74,7 @@ def endless(loader: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
 
 
 def diffusers_loop(config: Config, folder: Path, tuned: bool) -> Step:
-    """Do what diffusers' example train_unconditional.py does in a step, with its EMA on."""
+    """Return a function that takes a step of diffusers' example train_unconditional.py, with its EMA."""
     import torchvision.transforms as T
     from diffusers import DDPMScheduler
     from diffusers.optimization import get_scheduler
@@ -86,13 +86,15 @@ def diffusers_loop(config: Config, folder: Path, tuned: bool) -> Step:
     paths = sorted(folder.iterdir())
 
     class Pictures(torch.utils.data.Dataset):
+        """The pictures of the folder, transformed as in the example."""
+
         def __len__(self) -> int:
             return len(paths)
 
         def __getitem__(self, i: int) -> torch.Tensor:
             return transform(Image.open(paths[i]).convert("RGB"))
 
-    accelerator = Accelerator(mixed_precision=mixed(config) if tuned else "no", cpu=config.device == "cpu")
+    accelerator = Accelerator(mixed_precision=precision_name(config) if tuned else "no", cpu=config.device == "cpu")
     network = make_network(config, 0)
     if tuned:
         tune(network, config)
@@ -105,6 +107,7 @@ def diffusers_loop(config: Config, folder: Path, tuned: bool) -> Step:
     schedule, data = DDPMScheduler(num_train_timesteps=1000), endless(loader)
 
     def step() -> None:
+        """Take one training step."""
         x_0 = next(data)
         noise = torch.randn_like(x_0)
         t = torch.randint(0, 1000, (len(x_0),), device=x_0.device)
@@ -124,7 +127,7 @@ def diffusers_loop(config: Config, folder: Path, tuned: bool) -> Step:
 
 
 def lucidrains_network(config: Config) -> torch.nn.Module:
-    """The peer's U-Net with our widths."""
+    """Return lucidrains' U-Net with our widths."""
     from denoising_diffusion_pytorch import Unet
 
     widths = config.widths
@@ -132,7 +135,7 @@ def lucidrains_network(config: Config) -> torch.nn.Module:
 
 
 def lucidrains(config: Config, folder: Path, results: Path, tuned: bool) -> Step:
-    """denoising_diffusion_pytorch.Trainer itself, a step at a time."""
+    """Return a function that takes a step with denoising_diffusion_pytorch.Trainer."""
     from denoising_diffusion_pytorch import GaussianDiffusion
     from denoising_diffusion_pytorch import Trainer as Peer
 
@@ -140,8 +143,8 @@ def lucidrains(config: Config, folder: Path, results: Path, tuned: bool) -> Step
     if tuned:
         tune(network, config)
     diffusion = GaussianDiffusion(network, image_size=32, timesteps=1000, objective="pred_noise")
-    half = tuned and mixed(config) != "no"
-    options = {"amp": True, "mixed_precision_type": mixed(config)} if half else {}
+    half = tuned and precision_name(config) != "no"
+    options = {"amp": True, "mixed_precision_type": precision_name(config)} if half else {}
     peer = Peer(
         diffusion,
         str(folder),
@@ -154,6 +157,7 @@ def lucidrains(config: Config, folder: Path, results: Path, tuned: bool) -> Step
     )
 
     def step() -> None:
+        """Take one training step."""
         peer.train_num_steps = peer.step + 1
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
             peer.train()
@@ -161,13 +165,13 @@ def lucidrains(config: Config, folder: Path, results: Path, tuned: bool) -> Step
     return step
 
 
-def mixed(config: Config) -> str:
-    """accelerate's name for the precision."""
+def precision_name(config: Config) -> str:
+    """Return accelerate's name for the precision."""
     return config.precision if config.precision in ("bf16", "fp16") else "no"
 
 
 def seconds(step: Step, n: int, device: torch.device) -> float:
-    """Time of one of n calls."""
+    """Return the seconds per call, measured over n calls."""
     started = time.perf_counter()
     for _ in range(n):
         step()
@@ -176,7 +180,7 @@ def seconds(step: Step, n: int, device: torch.device) -> float:
 
 
 def flops_per_image(network: torch.nn.Module) -> float:
-    """Forward and backward pass, counted by torch."""
+    """Return the FLOP of a forward and backward pass for one image, as torch counts them."""
     with FlopCounterMode(display=False) as counter:
         output = network(torch.randn(1, 3, 32, 32), torch.zeros(1, dtype=torch.int64))
         getattr(output, "sample", output).sum().backward()
@@ -193,8 +197,8 @@ CONTENDERS: dict[str, Callable[[Config, Path, Path], Step]] = {
 }
 
 
-def contender(name: str, config: Config, folder: Path, n: int, pipe: Connection) -> None:
-    """A process: set up, warm up (and compile), then time n steps whenever asked."""
+def run_contender(name: str, config: Config, folder: Path, n: int, pipe: Connection) -> None:
+    """Work as the process of a contender: set up, warm up (and compile), then time n steps for each message."""
     if config.threads:
         torch.set_num_threads(config.threads)
     step = CONTENDERS[name](config, folder, folder.parent / "results")
@@ -207,15 +211,15 @@ def contender(name: str, config: Config, folder: Path, n: int, pipe: Connection)
 
 
 def compete(names: list[str], config: Config, folder: Path, rounds: int, n: int) -> dict[str, list[float]]:
-    """Seconds a step of each contender, round by round."""
+    """Time the contenders in turns. Return the seconds per step of each contender in each round."""
     context, processes, pipes = multiprocessing.get_context("spawn"), [], {}
     try:
         for name in names:
             pipes[name], theirs = context.Pipe()
-            # Not a daemon, which could not have the processes that lucidrains' Trainer reads images with.
-            processes.append(context.Process(target=contender, args=(name, config, folder, n, theirs)))
+            # A daemon could not start the processes with which lucidrains' Trainer reads images.
+            processes.append(context.Process(target=run_contender, args=(name, config, folder, n, theirs)))
             processes[-1].start()
-            theirs.close()  # so that a contender that fails is noticed
+            theirs.close()  # so that recv() fails, instead of waiting for ever, if the contender fails
             pipes[name].recv()
             print(f"{name:18} ready", file=sys.stderr)
         times: dict[str, list[float]] = {name: [] for name in names}
@@ -231,7 +235,7 @@ def compete(names: list[str], config: Config, folder: Path, rounds: int, n: int)
 
 
 def main(arguments: list[str]) -> None:
-    """The command."""
+    """Time all contenders and print the table."""
     parser = Parser(
         prog="python -m benchmarks training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -268,6 +272,7 @@ def main(arguments: list[str]) -> None:
     print(f"{torch.get_num_threads()} threads, {device} {options.flags}")
 
     def row(name: str, result: dict) -> Row:
+        """Return a row of the table."""
         speed, work = result["images_per_second"], result["gflop_per_image"]
         return {
             f"{options.network}, batch {config.batch}": name,

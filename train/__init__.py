@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from train.fit.start import resume as resume
     from train.fit.trainer import Trainer as Trainer
 
-# torch takes seconds to import: each name is fetched from its module when it is first used.
+# Importing torch takes seconds, so `__getattr__` imports each name's module when the name is first used.
 _HOME = {
     "Config": "common.config",
     "Point": "fit.outputs.progress",
@@ -31,11 +31,12 @@ class TrainError(UserError):
 
 
 def __getattr__(name: str) -> Any:
+    """Return a public name, imported from its module at the first use. Raises AttributeError for any other name."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return readable(getattr(import_module(f"train.{_HOME[name]}"), name))
 
 
 def __dir__() -> list[str]:
-    """Return what TAB shows: the public names, and none of the modules that were imported for them."""
+    """Return the public names, which TAB completes, without the modules that were imported for them."""
     return sorted(__all__)

@@ -1,8 +1,8 @@
-"""python -m train fit | autoencoder | distill | average | push | gamma | schedule | readers | evaluate"""
+"""Command line: python -m train fit | autoencoder | distill | average | push | gamma | schedule | readers | evaluate"""
 
 from __future__ import annotations
 
-import ddpm_core.python_versions  # noqa: F401  # before anything that another version of Python may lack
+import ddpm_core.python_versions  # noqa: F401  # checks the version of Python before other imports fail
 
 # isort: split
 
@@ -45,32 +45,33 @@ class Push:
     """Make it private, if it is created."""
 
 
-# Each command parses its flags before it imports what it needs: torch and its like take seconds, and --help should not.
+# Each command parses its flags before it imports torch and similar packages: that takes seconds, and --help must be
+# quick.
 
 
 def fit(arguments: list[str]) -> int:
-    """Train a model."""
+    """Run `train fit`, which trains a model, and return the exit status."""
     from train.fit import start
 
     return start.fit(arguments)
 
 
 def autoencoder(arguments: list[str]) -> int:
-    """Train an autoencoder."""
+    """Run `train autoencoder`, which trains an autoencoder, and return the exit status."""
     from train.autoencoder import start
 
     return start.autoencoder(arguments)
 
 
 def distill(arguments: list[str]) -> int:
-    """Make a student of few steps."""
+    """Run `train distill`, which makes a student of few steps, and return the exit status."""
     from train.distill import start
 
     return start.distill(arguments)
 
 
 def average(arguments: list[str]) -> int:
-    """Average the weights of a run."""
+    """Run `train average`, which averages the weights of a run, and return the exit status."""
     from train.fit import average
 
     with enough_memory("a smaller model"):
@@ -78,7 +79,7 @@ def average(arguments: list[str]) -> int:
 
 
 def push(arguments: list[str]) -> int:
-    """Send the model of a run to the Hub, and print its address."""
+    """Run `train push`: send the model of a run to the Hub, print its address, and return the exit status."""
     options = read(Push, arguments, "python -m train push")
     from train.fit.outputs import export
 
@@ -87,7 +88,7 @@ def push(arguments: list[str]) -> int:
 
 
 def gamma(arguments: list[str]) -> int:
-    """Estimate Γ_t of a checkpoint."""
+    """Run `train gamma`, which estimates Γ_t of a checkpoint, and return the exit status."""
     from train.tuning import gamma
 
     with enough_memory("fewer --images"):
@@ -95,7 +96,7 @@ def gamma(arguments: list[str]) -> int:
 
 
 def schedule(arguments: list[str]) -> int:
-    """Find a checkpoint's optimised time steps."""
+    """Run `train schedule`, which finds a checkpoint's optimised time steps, and return the exit status."""
     from train.tuning import schedule
 
     with enough_memory("fewer --images"):
@@ -103,7 +104,7 @@ def schedule(arguments: list[str]) -> int:
 
 
 def readers(arguments: list[str]) -> int:
-    """Fit the readers of a checkpoint's blocks."""
+    """Run `train readers`, which fits the readers of a checkpoint's blocks, and return the exit status."""
     from train.tuning import readers
 
     with enough_memory("fewer --seeds"):
@@ -111,7 +112,7 @@ def readers(arguments: list[str]) -> int:
 
 
 def evaluate(arguments: list[str]) -> int:
-    """Measure a checkpoint."""
+    """Run `train evaluate`, which measures a checkpoint, and return the exit status."""
     from train.evaluate.options import Options
 
     options = read(Options, arguments, "python -m train evaluate")
@@ -123,7 +124,7 @@ def evaluate(arguments: list[str]) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Run a command; returns the exit status. An error of the user's input is one sentence on stderr, and status 2."""
+    """Run one command and return the exit status. If the user made an error, print one sentence and return 2."""
     allow_any_text()
     commands = {
         "fit": fit,

@@ -1,9 +1,10 @@
-"""The app: one page of our own, and gradio behind it. `build` makes it, `launch` serves it, `close` ends it."""
+"""The app: our own page, and gradio's API behind it. `build` creates the app, `launch` serves it, `close` ends it."""
 
-# What is imported inside functions waits for a measured reason: the page is up after some seconds, diffusers takes
-# another 2 s to import, which the warm-up does in the background, and gradio 1.3 s after that. So nothing in ui imports
-# what needs diffusers at the start: ddpm_core's own names (`ddpm_core.load`) are fetched from their modules when they
-# are first used, and ddpm_core.runs and ddpm_core.engines are imported inside the functions that need them.
+# Some imports are inside functions to let the page start quickly. The server needs a few seconds; diffusers would add 2
+# s, and gradio 1.3 s (measured). So modules of ui must not import anything at the top that needs diffusers:
+# ddpm_core.runs and ddpm_core.engines are imported inside functions. Names of ddpm_core itself, such as
+# `ddpm_core.load`, are safe: ddpm_core imports their modules at the first use. The warm-up imports diffusers in the
+# background.
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The protocol between the page and its engines: the messages of a run with their results, and the questions.
+"""Define the messages between the page and its engines. An engine is the server or a worker of the browser. A page
+sends requests for runs and questions; an engine sends the messages of a run and answers.
 
-These types are written here alone. The page has them as ui/web/messages/protocol.d.ts, which
-`python ui/web/page_types.py` makes: a field's comment goes with it.
+Edit these types only here: `python ui/web/page_types.py` writes them, with their comments, as TypeScript into
+ui/web/messages/protocol.d.ts.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,76 +12,76 @@ from ui.pictures.encoded import Sprite
 
 # --- A run
 
-# The stage of a run; ui/runs/states.py lists which follows which.
+# The state of a run. The table in ui/runs/states.py lists the states that can follow each state.
 State = Literal["queued", "loading", "running", "stopping", "finished", "stopped", "error", "lost"]
 
 R = TypeVar("R")
 
 
 class LoadStatus(TypedDict):
-    """A model is loaded."""
+    """The status of a run while its model is being loaded."""
 
     kind: Literal["load"]
     ref: str
 
 
 class DownloadStatus(TypedDict):
-    """The files of a model are downloaded."""
+    """The status of a run while the files of its model are being downloaded. All sizes are in bytes."""
 
     kind: Literal["download"]
     ref: str
-    done: int  # bytes
+    done: int  # bytes downloaded so far
     total: int
-    speed: float | None  # bytes a second
+    speed: float | None  # bytes per second; null until it was measured
 
 
 class LineStatus(TypedDict):
-    """The run waits for its first turn."""
+    """The status of a run that waits for its first turn."""
 
     kind: Literal["line"]
-    before: int  # runs that begin before it
-    loads: bool  # whether a model is loading, and so nobody knows when it begins
-    seconds: float | None  # until it begins
+    before: int  # number of runs that begin before this run
+    loads: bool  # whether a model is being loaded; the waiting time is unknown until then
+    seconds: float | None  # seconds until this run begins; null if unknown
 
 
 class SharedStatus(TypedDict):
-    """The run takes turns with others."""
+    """The status of a run that takes turns with other runs."""
 
     kind: Literal["shared"]
     others: int
 
 
 class ClosingStatus(TypedDict):
-    """The app is about to stop."""
+    """The status of a run while the app is about to stop."""
 
     kind: Literal["closing"]
-    seconds: float  # that the run has to finish
+    seconds: float  # seconds that the run has to finish
 
 
 class PlainStatus(TypedDict):
-    """previous: it waits for the last step of the run before. first: its first step is under way. closed: the app has
-    stopped. replaced: a newer run of the page has taken its place. unheard: nobody listened. cut: its worker was ended
-    within a step. full: the browser could not keep its model. gone: the state with which it was to begin is not kept
-    any more.
+    """A status without values. previous: the run waits for the last step of the page's previous run. first: the first
+    step is being computed. closed: the app has stopped. replaced: a newer run of the page replaced this run. unheard:
+    the run was stopped because no client read its messages. cut: the run's worker was terminated during a step. full:
+    the browser had too little memory for the model. gone: the state at which the run should begin is no longer stored.
     """
 
     kind: Literal["previous", "first", "closed", "replaced", "unheard", "cut", "full", "gone"]
 
 
-# What is said of a run beside its state. The words are the page's: ui/web/words/status.js.
+# Details about the state of a run. The page turns them into sentences (ui/web/words/status.js).
 RunStatus = LoadStatus | DownloadStatus | LineStatus | SharedStatus | ClosingStatus | PlainStatus
 
 
 class RunMessage(TypedDict, Generic[R]):
-    """How a run stands, and what it has computed since the message before."""
+    """A message about a run: its state, and the results that were computed since the previous message."""
 
-    run: str  # its id
-    seq: int  # 1, 2, …
+    run: str  # id of the run
+    seq: int  # number of this message, from 1
     state: State
-    status: RunStatus | None  # null for the usual words of the state
-    text: str  # the sentence of an error or of a library, said in place of the status; "" for none
-    progress: float | None  # 0 to 1
-    left: float | None  # seconds
+    status: RunStatus | None  # null if the page's usual sentence for the state suffices
+    text: str  # a sentence of an error or a library, which the page shows instead of the status; "" if there is none
+    progress: float | None  # share of the run that is done, 0..1; null if unknown
+    left: float | None  # seconds of computing that are left; null if unknown
     results: list[R]
 
 
@@ -88,86 +89,92 @@ class NetworkBlock(TypedDict):
     """A block of a U-Net."""
 
     name: str
-    shape: list[int]  # channels, rows, columns
-    parts: str  # its layers, such as "2 resnets, 1 attention"
-    attentions: int  # how many of these are attention
+    shape: list[int]  # [channels, rows, columns] of the block's output
+    parts: str  # layers of the block, such as "2 resnets, 1 attention"
+    attentions: int  # number of attention layers in the block
 
 
 class Figures(TypedDict):
-    """What `python -m benchmarks inside` has measured with parts of a network switched off."""
+    """The measurements of `python -m benchmarks inside`: the effect of switching off parts of a network."""
 
     seeds: int
     steps: int
-    # What the numbers are: the share of runs that show the right class, or the distance (RMS) from the whole runs.
+    # What the numbers below measure. right: the share of runs that show the requested class. rms: the root mean square
+    # of the difference from the runs of the unchanged network.
     unit: Literal["right", "rms"]
-    judge: dict[str, float] | None  # how often the classifier of digits is right, and on how many; null without it
-    whole: float  # the number of the whole runs
-    off: dict[str, dict[str, float]]  # by part: switched off in all steps, in the first half, in the second
-    condition: dict[str, float]  # with the class in some steps only
-    graft: dict[str, dict[str, float]]  # with the middle of a run of another class, by its steps
+    # accuracy of the digit classifier ("right") and the number of its test digits ("digits"); null for "rms"
+    judge: dict[str, float] | None
+    whole: float  # number for the runs of the unchanged network
+    # number for each part and period: switched off in "all" steps, the "first" half or the "second" half
+    off: dict[str, dict[str, float]]
+    condition: dict[str, float]  # number for each range of steps, if the network receives the class only in these steps
+    # numbers for each range of steps, if the middle block's output comes from a run of another class in these steps
+    graft: dict[str, dict[str, float]]
 
 
 class Opening(TypedDict):
-    """What the engine has read before the first step; the page's own plan adds the rest."""
+    """The first result of a run: what the engine knows before the first step. The page adds the rest of the plan."""
 
     kind: Literal["plan"]
-    words: NotRequired[list[str]]  # the prompt of one lane, as the model reads it
-    unknown: NotRequired[list[str]]  # words that are new to the model
-    published: NotRequired[list[list[float]] | None]  # the paper's numbers for the measured pictures: t, rate, RMSE
-    blocks: NotRequired[list[NetworkBlock]]  # the blocks of an opened network, in the order of the computation
-    skips: NotRequired[list[str]]  # the coarsest first
-    # How well each block can be read at each step; null where no readers were fitted.
+    words: NotRequired[list[str]]  # words of the prompt as the tokenizer splits them; only for runs with one lane
+    unknown: NotRequired[list[str]]  # words of the prompt that did not occur in the training captions
+    # the paper's Table 4 if it applies to these pictures: rows of [t, rate in bits/dim, RMSE in grey levels]
+    published: NotRequired[list[list[float]] | None]
+    blocks: NotRequired[list[NetworkBlock]]  # blocks of the network in the order of computation
+    skips: NotRequired[list[str]]  # names of the skip connections, from the lowest resolution to the highest
+    # For each block, R² of a linear readout of x̂_0 from the block's output at each step; null if no readouts were
+    # fitted.
     r2: NotRequired[dict[str, list[float]] | None]
     figures: NotRequired[Figures | None]
 
 
 class LaneFrame(TypedDict):
-    """The pictures after step k of a lane. Long runs are thinned: not every k comes."""
+    """The pictures after step k of a lane. If a run has many steps, only some of them get a frame."""
 
     kind: Literal["frame"]
     lane: int
     k: int
     sigma: float
-    x: Sprite  # x_s
-    x0: Sprite  # x̂_0 as seen from x_t
-    z: NotRequired[Sprite]  # x of a latent model as it is, a pixel for each latent
-    z0: NotRequired[Sprite]  # x̂_0 likewise
-    decoded: NotRequired[bool]  # whether x and x0 are decoded; else they are previews
-    # How far each picture of a touched lane is from lane A's: the mean of |A − B| in grey levels, and the share of
-    # pixels in which they differ.
+    x: Sprite  # x_s, the state after the step
+    x0: Sprite  # x̂_0, predicted from x_t
+    z: NotRequired[Sprite]  # preview of the latent x_s, one pixel per position; only for latent models
+    z0: NotRequired[Sprite]  # preview of the latent x̂_0, one pixel per position; only for latent models
+    decoded: NotRequired[bool]  # whether the decoder made x and x0; if false, they are enlarged previews
+    # Differences between each picture of an edited lane and the same picture of lane A: the mean of |A − B| in grey
+    # levels, and the share of pixels that differ visibly.
     apart: NotRequired[list[tuple[float, float]]]
-    attention: NotRequired[Sprite]  # where each word is looked at: pictures with a row for each word
+    attention: NotRequired[Sprite]  # attention of each picture to each word of the prompt, one row of pictures per word
 
 
 class Look(TypedDict):
-    """Where a place looks in a layer of self-attention."""
+    """The self-attention of one position of the picture, in one layer."""
 
-    layer: str  # its name in the network
-    maps: Sprite  # the attention of its heads: white is the largest share
+    layer: str  # name of the layer in the network
+    maps: Sprite  # one map per attention head; the largest weight is white
 
 
 class BlockPictures(TypedDict):
-    """Pictures of the blocks in one evaluation, in the order of the blocks."""
+    """Pictures of the blocks' outputs in one evaluation of the network. Lists are in the order of the blocks."""
 
-    channels: Sprite  # the channels of the chosen block, each from its darkest number to its brightest one
-    read: NotRequired[list[Sprite]]  # the estimate of x̂_0 that a reader makes from each block
-    colours: NotRequired[list[Sprite]]  # the numbers of each block as colours
-    looks: NotRequired[list[Look]]  # where the chosen place looks
+    channels: Sprite  # one picture per channel of the selected block; the least value is black, the largest is white
+    read: NotRequired[list[Sprite]]  # estimate of x̂_0 that a linear readout makes from each block
+    colours: NotRequired[list[Sprite]]  # the values of each block's output as colours
+    looks: NotRequired[list[Look]]  # self-attention of the selected position, for each layer
 
 
 class InsideFrame(BlockPictures):
-    """What an opened network gives at step k of a lane."""
+    """The result of an opened network for step k of a lane."""
 
     kind: Literal["inside"]
     lane: int
     k: int
     t: int
-    x: Sprite  # x_s
+    x: Sprite  # x_s, the state after the step
     x0: Sprite
 
 
 class SourcePicture(TypedDict):
-    """A picture from which rows begin, on its way or final."""
+    """A picture from which the rows of pictures begin. It may still be noisy (final = false)."""
 
     kind: Literal["source"]
     i: int
@@ -176,7 +183,9 @@ class SourcePicture(TypedDict):
 
 
 class RowHead(TypedDict):
-    """The pictures beside a row: what it began with, or where its pictures differ."""
+    """Pictures at the head of a row. latent: the noisy pictures at which the row begins. map: a picture that is bright
+    where the row's pictures differ.
+    """
 
     kind: Literal["latent", "map"]
     row: int
@@ -195,7 +204,9 @@ class RowStep(TypedDict):
 
 
 class RowEnd(TypedDict):
-    """The end of a row, in grey levels."""
+    """Statistics of a finished row, in grey levels. spread: the standard deviation between its pictures. gap: the RMS
+    difference between the measured values of its pictures and the given ones.
+    """
 
     kind: Literal["row"]
     row: int
@@ -204,7 +215,7 @@ class RowEnd(TypedDict):
 
 
 class CellPictures(TypedDict):
-    """Pictures beside each other, and their places."""
+    """Finished pictures, and the indices of their cells in the square."""
 
     kind: Literal["cells"]
     cells: list[int]
@@ -212,7 +223,7 @@ class CellPictures(TypedDict):
 
 
 class Decoding(TypedDict):
-    """The receiver's guesses: a row for each picture."""
+    """Progressive decoding: for each measured picture, one row with the guesses x̂_0 at these times."""
 
     kind: Literal["decoding"]
     times: list[int]
@@ -220,7 +231,7 @@ class Decoding(TypedDict):
 
 
 class Early(TypedDict):
-    """The bits/dim of the first picture, by a short chain."""
+    """The bits/dim of the first picture, computed with a short chain of so many steps."""
 
     kind: Literal["early"]
     steps: int
@@ -228,27 +239,29 @@ class Early(TypedDict):
 
 
 class BoundCurves(TypedDict):
-    """Curves of a bound at its times, in bits/dim."""
+    """Curves of a variational bound over the times of `MeanBound.times`, in bits/dim. L: the terms L_{t−1}. rate: the
+    bits that are sent until time t.
+    """
 
     L: list[float]
     rate: list[float]
 
 
 class MeanBound(TypedDict):
-    """A bound, as means over pictures."""
+    """A variational bound (Eq. 5 of the DDPM paper), averaged over pictures."""
 
-    # By variance and steps: bits/dim, its standard error, prior, L_0.
+    # For each variance and number of steps: [bits/dim, standard error, prior term L_T, last term L_0].
     chains: dict[str, dict[str, tuple[float, float | None, float, float]]]
-    curves: dict[str, BoundCurves]  # by variance
-    rmse: list[float]  # at the times, on the scale 0 to 255
-    times: list[int]  # ascending
+    curves: dict[str, BoundCurves]  # curves for each variance
+    rmse: list[float]  # RMSE of x̂_0 at each time, on the scale 0..255
+    times: list[int]  # times t of the curves, ascending
 
 
 class MeanBits(MeanBound):
-    """The bound of the pictures so far."""
+    """The bound, averaged over the pictures that are done."""
 
     kind: Literal["bits"]
-    done: int  # pictures
+    done: int  # number of pictures that are done
 
 
 Result = (
@@ -266,55 +279,57 @@ Result = (
 )
 
 
-# --- Questions: an engine gives the answer that stands here, or {error}, a sentence
+# --- Questions: an engine answers with the type below, or with {error: a sentence}
 
 
-Asked = Mapping[str, object]  # The values of a question: they may come from anybody, so each is checked.
+Asked = Mapping[str, object]  # The values of a question. Anybody can send them, so the engine checks each value.
 
 
 class Nothing(TypedDict):
-    """A question or an answer without values."""
+    """A question or answer without values."""
 
 
 class ModelChoice(TypedDict):
-    """A checkpoint in the list of models."""
+    """A checkpoint in the page's list of models."""
 
     ref: str
-    label: NotRequired[str]  # the name that a user gave it
-    group: Literal["here", "trained", "hub"]  # whether it is here, was trained here, or needs the Hub
-    data: str  # the code of the set with which a model of the Hub was trained; "" if that is not known
-    ready: bool  # whether it can be chosen
+    label: NotRequired[str]  # name that the visitor gave the model, or of the folder with which the app was started
+    # here: on this machine. trained: learned by the visitor, or the app's start folder. hub: must be downloaded.
+    group: Literal["here", "trained", "hub"]
+    data: str  # code of the training data if the model is on the Hub; "" if unknown
+    ready: bool  # whether a visitor can choose it
     latent: bool
-    picture: str  # the address of a thumbnail, "" for none
-    state: NotRequired[Literal["download", "offline", "missing"]]  # of its files, if they are not here
-    bytes: NotRequired[int]  # of its files, if they must come first
-    family: NotRequired[str]  # this and the rest are of a model of the Hub's list: the code of its kind
-    steps: NotRequired[int]  # of a picture, as its authors draw one; 0 if they don't say it
-    gigabytes: NotRequired[float]  # about how much its files take
-    tflop: NotRequired[float]  # the cost of one evaluation for one picture; 0 if it was not counted
+    picture: str  # URL of a thumbnail; "" if there is none
+    state: NotRequired[Literal["download", "offline", "missing"]]  # why its files are not on this machine
+    bytes: NotRequired[int]  # size of the files that must be downloaded first
+    # code of the kind of model; this field and those below exist only for models of the Hub list
+    family: NotRequired[str]
+    steps: NotRequired[int]  # number of steps that its authors use; 0 if they name none
+    gigabytes: NotRequired[float]  # approximate size of its files
+    tflop: NotRequired[float]  # TFLOP of one evaluation for one picture; 0 if it was not counted
 
 
 class Device(TypedDict):
-    """What computes."""
+    """The hardware and software that evaluate the network."""
 
     engine: str
-    precision: str  # the precision of the network's arithmetic, such as "bf16"; "" before a model was loaded
+    precision: str  # precision of the network's arithmetic, such as "bf16"; "" before a model was loaded
 
 
 class ModelList(TypedDict):
     models: list[ModelChoice]
     device: Device
-    known: bool  # whether the Hub has been asked for all of them
+    known: bool  # whether the server has queried the Hub for all models of the list
 
 
 class ModelAsked(TypedDict):
     ref: str
-    pictures: NotRequired[bool]  # whether examples are wanted
-    typed: NotRequired[bool]  # whether the visitor has chosen it, and no link
+    pictures: NotRequired[bool]  # whether the answer should include example pictures
+    typed: NotRequired[bool]  # whether the visitor chose the model; false if a link names it
 
 
 class Origin(TypedDict):
-    """Where a checkpoint is from."""
+    """The source of a checkpoint (see `ddpm_core.model.Source`)."""
 
     ref: NotRequired[str | None]
     name: NotRequired[str | None]
@@ -325,12 +340,12 @@ class Origin(TypedDict):
 
 
 class StudentSpec(TypedDict):
-    """What a distilled model was made for."""
+    """The properties of a distilled model."""
 
     method: Literal["consistency", "progressive"]
     times: list[int]
-    usual: list[int]  # the times of its authors, where they take fewer steps; else empty
-    guidance: float | None  # the scale that it has learned
+    usual: list[int]  # times for the number of steps that the authors recommend, if these are fewer; else empty
+    guidance: float | None  # guidance scale that distillation built into the model; null without guidance
 
 
 class Spec(TypedDict):
@@ -338,7 +353,7 @@ class Spec(TypedDict):
 
     image_size: int
     channels: int
-    factor: int  # pixels a side of one number of x: 1 but for a latent model
+    factor: int  # picture pixels per latent position along one side; 1 for models without an autoencoder
     prediction: str
     variance: str
     num_classes: int
@@ -346,40 +361,40 @@ class Spec(TypedDict):
     class_names: list[str] | None
     clip: bool
     source: Origin | None
-    gamma: bool | None  # whether Γ was estimated for these weights
-    optimised: dict[str, dict[str, list[int]]] | None  # times by sampler and number of steps
+    gamma: bool | None  # true if Γ was estimated for these weights; else null
+    optimised: dict[str, dict[str, list[int]]] | None  # optimised times for each sampler and number of steps
     student: StudentSpec | None
     latent: bool
     takes_words: bool
     leading_offset: int
-    coordinates: str | None  # null but for score, EDM and flow models, and on another schedule
-    floor: NotRequired[float]  # the least σ of such a model
+    coordinates: str | None  # class name of the coordinates; null for DDPM models on their own schedule
+    floor: NotRequired[float]  # least σ of a model with coordinates
     snr: float | None
     corrections: int
-    readers: bool  # whether readers were fitted
-    whole_times: NotRequired[bool]  # whether the network takes only whole times; absent for others
+    readers: bool  # whether linear readouts were fitted to the blocks (`python -m train readers`)
+    whole_times: NotRequired[bool]  # true if the network takes only whole times; absent if it also takes others
 
 
 class Autoencoder(TypedDict):
-    """The autoencoder of a latent model: the network knows z · scale, shifted."""
+    """The autoencoder of a latent model. The network works on scale · (z − shift)."""
 
-    folder: str  # its folder in the checkpoint
-    kind: str  # its class
+    folder: str  # folder of the autoencoder in the checkpoint
+    kind: str  # class name in diffusers
     scale: float
     shift: float
 
 
 class Home(TypedDict):
-    """Where a checkpoint lies for diffusers."""
+    """The location of a checkpoint, as code for diffusers needs it."""
 
-    where: str  # the arguments of `from_pretrained` that name it, as Python
-    has_scheduler: bool  # whether its scheduler has its own folder
+    where: str  # arguments of `from_pretrained` in Python syntax
+    has_scheduler: bool  # whether the checkpoint has a folder for its scheduler
     autoencoder: Autoencoder | None
     own_class: bool  # whether diffusers lacks the network's class
 
 
 class ScheduleTable(TypedDict):
-    """A schedule at t = 0..T."""
+    """The values of a noise schedule for t = 0..T."""
 
     T: int
     beta: list[float]
@@ -388,87 +403,87 @@ class ScheduleTable(TypedDict):
 
 
 class KeptGamma(TypedDict):
-    """Γ at some times, ascending."""
+    """Γ at some times. The times ascend."""
 
     times: list[int]
     gamma: list[float]
 
 
 class KeptTimes(TypedDict):
-    times: dict[str, dict[str, str]]  # by sampler and number of steps, descending
+    times: dict[str, dict[str, str]]  # optimised times for each sampler and number of steps, as text, descending
 
 
 class Sidecars(TypedDict):
-    """The files beside the weights, as far as they are used; null where there are none."""
+    """The contents of the files beside the weights that sampling uses; null if there is no such file."""
 
     gamma: KeptGamma | None
     optimised: KeptTimes | None
 
 
 class Pipeline(TypedDict):
-    """diffusers' pipeline for a model with coordinates."""
+    """The diffusers pipeline of a model with coordinates."""
 
     name: str
-    sigma: float | None  # σ of the state x_T
+    sigma: float | None  # standard deviation of the initial state x_T
 
 
 class CheckpointFacts(TypedDict):
-    """Everything about a checkpoint except its network, known when its files are here."""
+    """Everything that is known about a checkpoint from its small files, without the weights."""
 
     spec: Spec
     home: Home
     scheduler: ScheduleTable
     sidecars: Sidecars
     pipeline: NotRequired[Pipeline | None]
-    colours: NotRequired[list[list[float]] | None]  # of the preview of a latent
-    stamp: NotRequired[str]  # changes when any of these does
+    colours: NotRequired[list[list[float]] | None]  # linear map from latent channels to colours, for previews
+    stamp: NotRequired[str]  # hash of all facts, which changes when any of them changes
 
 
 class ShippedSet(TypedDict):
     """A set of pictures that comes with the page."""
 
-    name: str  # its code
+    name: str  # code of the set
     count: int
 
 
 class ExamplePicture(TypedDict):
-    """A picture of such a set."""
+    """A picture of a set that comes with the page."""
 
-    name: str  # what it shows
-    text: str  # the picture, as addresses have it: see ui/web/pictures/text.js
+    name: str  # name of its class
+    text: str  # the pixels as text (see ui/web/pictures/text.js)
 
 
 class FactsAnswer(TypedDict):
-    """The answer to `facts`: what a page needs to offer a checkpoint."""
+    """The answer to `facts`: what the page needs to offer a checkpoint."""
 
     ref: str
-    count: int  # pictures of a first run
-    download: int  # bytes, 0 where it is here or nobody knows
-    facts: CheckpointFacts | None  # null as long as its files are not here
+    count: int  # default number of pictures
+    download: int  # bytes to download; 0 if the files are here or the size is unknown
+    facts: CheckpointFacts | None  # null until the files are on this machine
     set: NotRequired[ShippedSet | None]
     examples: NotRequired[list[ExamplePicture]]
 
 
 class PaceAsked(TypedDict):
-    refs: list[str]  # checkpoints, and what else takes time
+    refs: list[str]  # checkpoints, or other code names whose step times the engine measures
 
 
 class PaceOf(TypedDict):
-    """How long a step takes of one of `PaceAsked.refs`."""
+    """The step time of one entry of `PaceAsked.refs`."""
 
-    seconds: list[tuple[int, int, float]]  # as measured: (lanes, images, seconds) of a step
-    flop: float | None  # of an evaluation of one image, null where that is not known
-    download: int  # bytes that must come first
+    seconds: list[tuple[int, int, float]]  # measured steps: (number of lanes, images per evaluation, seconds per step)
+    flop: float | None  # FLOP of one evaluation for one image; null if unknown
+    download: int  # bytes that must be downloaded first
 
 
 class Pace(TypedDict):
-    """How long steps take: the answer to `pace`."""
+    """The answer to `pace`: how long a step takes."""
 
     paces: dict[str, PaceOf]
-    device: str  # "CPU" or "GPU"
-    busy: bool  # whether others compute on it, on a page for all
-    tflop: float | None  # the most that a run may take, null for any
-    workers: NotRequired[int]  # of a browser, how many compute at once
+    device: str  # kind of device: "CPU" or "GPU"
+    busy: bool  # whether runs of other visitors use a public server now
+    tflop: float | None  # limit of a run's cost in TFLOP; null if there is none
+    workers: NotRequired[int]  # number of workers that compute at the same time in a browser
 
 
 class RunAsked(TypedDict):
@@ -476,21 +491,22 @@ class RunAsked(TypedDict):
 
 
 class RunHere(TypedDict):
-    """A run whose messages can still be had."""
+    """The answer to `run` if the messages of the run are still stored."""
 
-    closing: bool  # whether they end with this app
+    closing: bool  # whether the run ended because the app stopped
 
 
 class RoomAsked(TypedDict):
-    page: str  # the address of the page
+    page: str  # URL of the page
 
 
 class Invitation(TypedDict):
-    """How others can open the page, or why they can't."""
+    """The URL at which others can open the page, or the reason why they can't."""
 
     address: NotRequired[str]
-    code: NotRequired[str]  # the address as a QR code, an SVG as data-URI
-    # Why they can't: only this machine opens the page, the page has no address, or it computes in the browser alone.
+    code: NotRequired[str]  # QR code of the URL: an SVG image as data URI
+    # alone: only this machine can open the page. nowhere: the page has no usable URL. static: each browser computes on
+    # its own.
     why: NotRequired[Literal["alone", "nowhere", "static"]]
 
 
@@ -505,39 +521,39 @@ class EngineQuestions(TypedDict):
 
 
 class TrainingGrid(TypedDict):
-    """Samples of a step of a training; null where a picture is gone."""
+    """Sample pictures at a step of a training; null if a file is missing."""
 
     step: int
     seconds: float  # seconds of training until this step
-    error: float | None  # the error of x̂_0 with the averaged weights, in grey levels
-    ema: Sprite | None  # with the moving average
-    raw: Sprite | None  # with the weights themselves
+    error: float | None  # error of x̂_0 with the averaged (EMA) weights, in grey levels
+    ema: Sprite | None  # samples with the averaged (EMA) weights
+    raw: Sprite | None  # samples with the latest weights
 
 
-# How many points and grids the new ones follow. (`from` can't be the name of a field in a class.)
+# Numbers of [points, grids] that the page already has. This is not a class because Python reserves the name `from`.
 Continued = TypedDict("Continued", {"from": tuple[int, int]})
 
 
 class Followed(Continued):
-    """The state of a training in another terminal, and what the page does not know of it yet."""
+    """The state of a training in another terminal, and its news since the page's last question."""
 
-    state: Literal["running", "finished", "silent"]  # silent: nothing has come from it for a while
+    state: Literal["running", "finished", "silent"]  # silent: the training has written nothing for two minutes
     title: str
     step: int
-    left: float | None  # seconds
-    model: str | None  # the folder of its model, once there is one
-    version: int  # changes when what the page knew no longer holds
-    points: list[tuple[int, float | None, float | None, float]]  # step, loss, images a second, seconds
+    left: float | None  # seconds until the end; null if unknown
+    model: str | None  # folder of the saved model; null until it exists
+    version: int  # changes when the page must discard the points and grids that it has
+    points: list[tuple[int, float | None, float | None, float]]  # [step, loss, images per second, seconds of training]
     grids: list[TrainingGrid]
-    more: bool  # grids are left: ask again at once
-    total: int  # steps
-    batch: int  # images a step
+    more: bool  # whether more grids are waiting, so the page should ask again at once
+    total: int  # number of steps of the whole training
+    batch: int  # images per step
     classes: int
 
 
 class FollowAsked(TypedDict):
-    path: str  # of its folder
-    version: NotRequired[int]  # this and the rest: what the page has
+    path: str  # folder of the training
+    version: NotRequired[int]  # version, points and grids: those of the last answer that the page received
     points: NotRequired[int]
     grids: NotRequired[int]
 
@@ -547,7 +563,7 @@ class TrainQuestions(TypedDict):
 
 
 class Cards(TypedDict):
-    html: str  # of its lessons
+    html: str  # HTML of the course's cards
 
 
 class CourseQuestions(TypedDict):

@@ -1,4 +1,6 @@
-"""Measure the page without a server: `python -m benchmarks browser step`, `opening`, `runs`, `learn`."""
+"""Measure the page without a server: `python -m benchmarks browser step`. Other benchmarks are opening,
+runs and learn.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from ddpm_core.commands.reading import find
 
 
 def main(arguments: Sequence[str]) -> None:
-    """The command."""
+    """Find the benchmark that the command line names, and run it."""
     from benchmarks.browser import learn, opening, runs, step
 
     named = {"step": step, "opening": opening, "runs": runs, "learn": learn}

@@ -1,4 +1,4 @@
-// What `python -m benchmarks browser learn` asks of the page's modules: a training as Train begins it, without its form.
+// Functions of the page's modules for `python -m benchmarks browser learn`: a training like that of Train, without its form.
 
 import { filesOf } from "../../ui/web/learning/checkpoint.js";
 import { drawnPictures } from "../../ui/web/learning/drawings.js";
@@ -12,10 +12,11 @@ import { recipesOf } from "../../ui/web/parts/train/choices.js";
 import { Models } from "../../ui/web/parts/train/models.js";
 import { formsFor } from "../../ui/web/parts/index.js";
 
-const N = 8; // pictures that the kernel computes at once
+const N = 8; // pictures in a batch of the kernel
+/** Let the page handle other events. */
 const breath = () => new Promise((done) => setTimeout(done));
 
-/** Digits, or drawings, with the recipe that Train's form begins with. */
+/** Return the digits, or these drawings as pictures, and the recipes of the form's first settings. */
 async function read(drawings) {
   const pictures = await (drawings ? drawnPictures(drawings, breath) : digits("/ddpm_core/data/digits.npz"));
   const fields = formsFor("mnist-tiny", ["mnist-tiny"]).train;
@@ -23,7 +24,7 @@ async function read(drawings) {
   return { pictures, recipes: recipesOf(values, pictures) };
 }
 
-/** A network in the page's own thread, where each pass can be timed. */
+/** Return functions that time a network in the page's own thread. */
 export async function network() {
   const { pictures, recipes } = await read();
   const [recipe] = recipes;
@@ -36,7 +37,7 @@ export async function network() {
   const [t, labels] = [Array.from({ length: N }, (_, j) => 1 + 100 * j), Array.from({ length: N }, (_, j) => j)];
   return {
     config,
-    /** Compute so many gradients of so many pictures. The answer is its seconds. */
+    /** Compute the gradient of `batch` pictures, `times` times. Return the seconds. */
     learn(times, batch) {
       const began = performance.now();
       for (let turn = 0; turn < times; turn++) {
@@ -49,7 +50,7 @@ export async function network() {
       }
       return (performance.now() - began) / 1000;
     },
-    /** The bytes that one of two workers takes, after a step and a grid. */
+    /** Return the memory of one of two workers after a step and a grid, in bytes. */
     memory() {
       learner.gradient({ step: 0 });
       learner.sum({ parts: [] });
@@ -60,7 +61,7 @@ export async function network() {
   };
 }
 
-/** A training as Train begins it. */
+/** Return functions that control a training like that of Train. */
 export async function training(drawings) {
   const asked = await read(drawings);
   const { pictures } = asked;
@@ -68,7 +69,7 @@ export async function training(drawings) {
   const likeness = drawings && new Likeness(pictures);
   return {
     originals: drawings && pictures.originals.toBase64(),
-    /** Learn until so many images were seen, then pause: after the next step, or after the next grid. */
+    /** Learn until this many images were seen, then pause after the next event `next`, "step" or "grid". */
     until(images, next) {
       return new Promise((done, fail) => {
         made.onNews = ({ kind, error }) => {
@@ -81,12 +82,12 @@ export async function training(drawings) {
         made.start();
       });
     },
-    /** The files of the model that it has learned. */
+    /** Return the name and the base64 content of each file of the learned model. */
     async files() {
       const model = { json: made.configs[0], tensors: await made.tensors(0), title: "learned", facts: {} };
       return [...filesOf(model)].map(([name, content]) => [name, content.toBase64()]);
     },
-    /** Return the newest grid, and the distance of its samples from the drawings. */
+    /** Return the newest samples, and their distance from the drawings. */
     async sheet() {
       const [{ averaged }] = made.history.grids.at(-1).lanes;
       return { pixels: averaged.toBase64(), ...(await likeness.compare(averaged, breath)) };

@@ -1,16 +1,16 @@
 """Time a training in the visitor's browser: `python -m benchmarks browser learn`.
 
-It has four parts, all in headless Chromium (playwright), with the recipe that Train's form begins with (learn.js):
+It has four parts. All run in headless Chromium (playwright), with the first settings of Train's form (learn.js):
 
-- image: the gradient of an image on one thread, by the page and by PyTorch in float32, in turns.
-- digits: a network learns digits from nothing. It rests after every 1,280 images, while the classifier of
-  `benchmarks digits` says how many of 200 pictures show the digit that was asked for.
-- drawings: a network learns 20 drawings of a kind. The number is the page's own: 0 is a copy, 1 is as varied as the
-  drawings. The sheets in --out show 24 of its pictures each, below them the drawings.
-- loaded: the memory of a worker, and the bytes that a visitor loads for a training, before and after Train is opened.
+- image: times the gradient of an image on one thread, in the page and in PyTorch in float32, in turns.
+- digits: a network learns digits from random weights. After every 1,280 images it pauses, and the classifier of
+  `benchmarks digits` counts how many of 200 pictures show the requested digit.
+- drawings: a network learns 20 drawings of a kind. The number is the one that the page shows: 0 is a copy, 1 is as
+  varied as the drawings. The sheets in --out show 24 pictures of the network, and below them the drawings.
+- loaded: measures a worker's memory, and the bytes that a visitor downloads before and after opening Train.
 
-Seconds are those of learning, with the samples that Train shows. Beside them stand seconds of the processor, which both
-workers share, and the load of the machine. --out also gets all numbers, as learn.json.
+Seconds are those of learning, including the samples that Train shows. The tables also show the CPU seconds of both
+workers together, and the machine's load. --out also gets all numbers, as learn.json.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ import ddpm_core
 from benchmarks import digits
 from benchmarks._measure import Row, describe, table, times
 from benchmarks.app import ARGS
-from benchmarks.browser.opening import RUN, THERE, packed, served
+from benchmarks.browser.opening import RUN, THERE, compress_file, serve_folder
 from benchmarks.browser.step import ROOT, WARM, Files
 from ddpm_core import imaging
 from ddpm_core.commands.reading import Parser
@@ -46,39 +46,41 @@ from ddpm_core.disk import files
 from ddpm_core.engines.from_diffusers import UNet2DModel
 from train.data.sample import ImageSample
 from ui.static.folder import CLIENT, write
-from ui.web.scripts import ENTRY, FIRST, WORKER, imported, module
+from ui.web.scripts import ENTRY, FIRST, WORKER, imports_of, module
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, CDPSession, Page
 
 MODULE = "/benchmarks/browser/learn.js"
-DRAWINGS = ROOT / "tests/page/drawings.json"  # of each kind twenty, of one line each
-BATCHES, TURN = (8, 32), 64  # images at once, and of a turn
-EVERY, ASKED = 1280, 200  # images between two looks; digits that are judged
-WAY = digits.Way("ddim:10:trailing")  # as the page draws its samples
-ENOUGH = 0.9  # of the digits right
-COLUMNS, LARGER = 6, 4  # of a sheet; times
-# What only a training needs, as the page asks for it.
+DRAWINGS = ROOT / "tests/page/drawings.json"  # twenty drawings of each kind, each of one stroke
+BATCHES, TURN = (8, 32), 64  # BATCHES: images at once; TURN: images in each turn
+EVERY, ASKED = 1280, 200  # EVERY: images between two tests; ASKED: digits in a test
+WAY = digits.Way("ddim:10:trailing")  # the settings with which the page draws its samples
+ENOUGH = 0.9  # share of right digits at which the training stops
+COLUMNS, LARGER = 6, 4  # COLUMNS: of a sheet; LARGER: factor by which its pictures are enlarged
+# Matches the files that only a training needs, by their paths.
 TRAINING = re.compile(
     r"(^|/)(learning/|parts/train/|words/learning|network/(batch|group_norm|parameters|tape|winograd)|digits\.npz)"
 )
 
 
-def begin(page: Page, what: str, asked: object = None) -> None:
-    """Make something of learn.js a name of the page."""
+def call_module(page: Page, what: str, asked: object = None) -> None:
+    """Call a function of learn.js and store its result in the page as `window.{what}`."""
     page.evaluate(f"async (asked) => {{ window.{what} = await (await import('{MODULE}')).{what}(asked); }}", asked)
 
 
-def load() -> float:
-    """Return the load of the machine in the last minute."""
+def machine_load() -> float:
+    """Return the machine's average load in the last minute."""
     return round(os.getloadavg()[0], 1)
 
 
-# --- An image
+# --- The gradient of an image
 
 
-def of_pytorch(config: Row, batch: int) -> Callable[[], tuple[float, float]]:
-    """A function that computes the gradients of a turn, and gives seconds of the clock and of the processor."""
+def pytorch_timer(config: Row, batch: int) -> Callable[[], tuple[float, float]]:
+    """Return a function that computes the gradients of TURN images with PyTorch. It returns the elapsed seconds and the
+    CPU seconds.
+    """
     network = UNet2DModel(**{name: value for name, value in config.items() if name[0] != "_"})
     network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     shape = (batch, config["in_channels"], config["sample_size"], config["sample_size"])
@@ -86,6 +88,7 @@ def of_pytorch(config: Row, batch: int) -> Callable[[], tuple[float, float]]:
     t, labels = torch.randint(0, 1000, (batch,)), torch.randint(0, 10, (batch,))
 
     def gradients() -> tuple[float, float]:
+        """Compute the gradients and return the seconds."""
         clock, processor = time.perf_counter(), time.thread_time()
         for _ in range(TURN // batch):
             network.zero_grad()
@@ -95,14 +98,16 @@ def of_pytorch(config: Row, batch: int) -> Callable[[], tuple[float, float]]:
     return gradients
 
 
-def of_page(page: Page, devtools: CDPSession, batch: int) -> Callable[[], tuple[float, float]]:
-    """The same in the page's own thread."""
+def page_timer(page: Page, devtools: CDPSession, batch: int) -> Callable[[], tuple[float, float]]:
+    """Return a function like that of `pytorch_timer`, but for the page's code in the page's own thread."""
 
     def processor() -> float:
+        """Return the CPU seconds of the page's thread."""
         metrics = devtools.send("Performance.getMetrics")["metrics"]
         return next(one["value"] for one in metrics if one["name"] == "TaskDuration")
 
     def gradients() -> tuple[float, float]:
+        """Compute the gradients and return the seconds."""
         before = processor()
         seconds = page.evaluate(f"network.learn({TURN // batch}, {batch})")
         return seconds, processor() - before
@@ -110,16 +115,16 @@ def of_page(page: Page, devtools: CDPSession, batch: int) -> Callable[[], tuple[
     return gradients
 
 
-def image(page: Page, seconds: float) -> Iterator[Row]:
-    """Time the gradient of an image, in turns."""
+def time_gradient(page: Page, seconds: float) -> Iterator[Row]:
+    """Yield the time of an image's gradient in the page and in PyTorch, measured in turns."""
     devtools = page.context.new_cdp_session(page)
     devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
-    begin(page, "network")
+    call_module(page, "network")
     config = page.evaluate("network.config")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     for batch in BATCHES:
-        both = of_page(page, devtools, batch), of_pytorch(config, batch)
+        both = page_timer(page, devtools, batch), pytorch_timer(config, batch)
         for gradients in both * WARM:
             gradients()
         turns, end = [], time.monotonic() + seconds
@@ -132,7 +137,7 @@ def image(page: Page, seconds: float) -> Iterator[Row]:
                 "page": round(float(np.median(own)), 2),
                 "PyTorch": round(float(np.median(theirs)), 2),
                 "ratio": times((own / theirs).tolist()),
-                "load": load(),
+                "load": machine_load(),
             }
     torch.set_num_threads(threads)
 
@@ -141,51 +146,53 @@ def image(page: Page, seconds: float) -> Iterator[Row]:
 
 
 class Training:
-    """A training of the page. drawings: what it learns in place of digits."""
+    """A training in the page. drawings: the drawings that it learns; None for digits."""
 
     def __init__(self, page: Page, drawings: list | None = None):
         self._page = page
         self._browser = page.context.browser.new_browser_cdp_session()  # pyright: ignore[reportOptionalMemberAccess]
-        begin(page, "training", drawings)
+        call_module(page, "training", drawings)
         self._seconds = 0.0
 
     def _processor(self) -> float:
-        """Seconds of the processor that the pages of this browser have had."""
+        """Return the CPU seconds of all pages of this browser."""
         found = self._browser.send("SystemInfo.getProcessInfo")["processInfo"]
         return sum(one["cpuTime"] for one in found if one["type"] == "renderer")
 
     def until(self, images: int, after: str) -> Row:
-        """Learn until so many images were seen. after: the "step" or "grid" that is awaited then."""
+        """Learn until this many images were seen. Then continue until the next event `after`, "step" or "grid", and
+        pause.
+        """
         before = self._processor()
         found = self._page.evaluate(f"training.until({images}, '{after}')")
         self._seconds += self._processor() - before
         return found | {"processor": self._seconds}
 
     def sheet(self) -> Row:
-        """What its newest samples show."""
+        """Return the newest samples, and their distance from the drawings."""
         return self._page.evaluate("training.sheet()")
 
     def save(self, folder: Path) -> None:
-        """Write what it has learned, as `ddpm_core.load` reads it."""
+        """Write the learned model as a checkpoint."""
         for name, content in self._page.evaluate("training.files()"):
             (folder / name).write_bytes(base64.b64decode(content))
 
 
 def pictures(numbers: str) -> np.ndarray:
-    """Pictures that the page gave, uint8 (N, 28, 28, 1)."""
+    """Decode pictures of the page to uint8 (N, 28, 28, 1)."""
     return np.frombuffer(base64.b64decode(numbers), np.uint8).reshape(-1, digits.SIZE, digits.SIZE, 1)
 
 
 def save_sheet(path: Path, *parts: np.ndarray) -> None:
-    """Write pictures, with a white line below each part."""
+    """Write pictures into one file, with a white line below each part."""
     grids = [
         np.pad(imaging.grid(part, columns=COLUMNS)[..., 0], ((0, 2), (0, 0)), constant_values=255) for part in parts
     ]
     Image.fromarray(np.concatenate(grids).repeat(LARGER, 0).repeat(LARGER, 1)).save(path)
 
 
-def learned_digits(page: Page, limit: int, out: Path) -> Iterator[Row]:
-    """Learn digits until enough are right."""
+def learn_digits(page: Page, limit: int, out: Path) -> Iterator[Row]:
+    """Learn digits until enough are right, and yield a row for each test."""
     training = Training(page)
     for images in range(EVERY, limit + 1, EVERY):
         found = training.until(images, "step")
@@ -202,21 +209,21 @@ def learned_digits(page: Page, limit: int, out: Path) -> Iterator[Row]:
             "s": round(found["seconds"], 1),
             "processor, s": round(found["processor"], 1),
             "images/s": round(found["images"] / found["seconds"]),
-            "load": load(),
+            "load": machine_load(),
         }
         if right >= ENOUGH or found["isOver"]:
             break
 
 
-def learned_drawings(page: Page, limit: int, out: Path) -> Iterator[Row]:
-    """Learn the drawings of each kind."""
+def learn_drawings(page: Page, limit: int, out: Path) -> Iterator[Row]:
+    """Learn the drawings of each kind, and yield the rows."""
     for what, drawings in json.loads(DRAWINGS.read_text("utf-8")).items():
-        page.reload()  # which ends the workers of the kind before
-        yield from learned_kind(page, what, [[line] for line in drawings], limit, out)
+        page.reload()  # reloading ends the workers of the previous kind
+        yield from learn_kind(page, what, [[line] for line in drawings], limit, out)
 
 
-def learned_kind(page: Page, what: str, drawings: list, limit: int, out: Path) -> Iterator[Row]:
-    """Learn the drawings of a kind."""
+def learn_kind(page: Page, what: str, drawings: list, limit: int, out: Path) -> Iterator[Row]:
+    """Learn the drawings of one kind, and yield a row for each test."""
     training = Training(page, drawings)
     originals = pictures(page.evaluate("training.originals"))
     for images in range(2 * EVERY, limit + 1, 2 * EVERY):
@@ -230,34 +237,38 @@ def learned_kind(page: Page, what: str, drawings: list, limit: int, out: Path) -
             "number": round(sheet["likeness"], 2),
             "s": round(found["seconds"], 1),
             "processor, s": round(found["processor"], 1),
-            "load": load(),
+            "load": machine_load(),
             "sheet": name,
         }
         if found["isOver"]:
             break
 
 
-# --- What a visitor loads
+# --- Downloads and memory of a visitor
 
 
-def loaded(browser: Browser, page: Page) -> Iterator[Row]:
-    """Measure the memory of a worker, and what the folder's page asks for."""
-    begin(page, "network")
+def measure_downloads(browser: Browser, page: Page) -> Iterator[Row]:
+    """Yield the memory of a worker, and the bytes that the static page downloads."""
+    call_module(page, "network")
     memory = page.evaluate("network.memory()")
     yield {"what": "memory of a worker", "of a training": f"{memory / 1e6:.1f} MB", "all": ""}
-    first = [name for name in imported(*FIRST, CLIENT, ENTRY) + imported(WORKER) if TRAINING.search(name)]
+    first = [name for name in imports_of(*FIRST, CLIENT, ENTRY) + imports_of(WORKER) if TRAINING.search(name)]
     inside = sum(len(module(name)) for name in first)
     with tempfile.TemporaryDirectory() as temporary:
         write(Path(temporary, "lab"), ["mnist-tiny"])
-        with served(Path(temporary)) as (address, _):
-            context = browser.new_context(service_workers="block")  # theirs is for a visit without a network
+        with serve_folder(Path(temporary)) as (address, _):
+            # blocked, because the service worker would download files for offline use
+            context = browser.new_context(service_workers="block")
             asked: set[str] = set()
             context.on("request", lambda request: asked.add(request.url.removeprefix(address).split("?")[0]))
             visit = context.new_page()
 
             def row(what: str) -> Row:
+                """Return a row with the bytes that were downloaded so far."""
                 sizes = {
-                    path: len(packed(file)) for path in asked if (file := Path(temporary, path.lstrip("/"))).is_file()
+                    path: len(compress_file(file))
+                    for path in asked
+                    if (file := Path(temporary, path.lstrip("/"))).is_file()
                 }
                 own = sum(size for path, size in sizes.items() if TRAINING.search(path))
                 return {
@@ -281,8 +292,8 @@ def loaded(browser: Browser, page: Page) -> Iterator[Row]:
 
 
 @contextmanager
-def opened(browser: Browser, address: str) -> Iterator[Page]:
-    """A page of this checkout, which closes at the end, and its workers with it."""
+def open_page(browser: Browser, address: str) -> Iterator[Page]:
+    """Open a page of this checkout for the block. Closing it also ends its workers."""
     page = browser.new_page()
     page.set_default_timeout(0)
     page.goto(address)
@@ -294,7 +305,7 @@ PARTS = "image", "digits", "drawings", "loaded"
 
 
 def main(arguments: Sequence[str]) -> None:
-    """The command."""
+    """Run the selected parts and save the report."""
     from playwright.sync_api import sync_playwright
 
     raw = argparse.RawDescriptionHelpFormatter
@@ -318,13 +329,13 @@ def main(arguments: Sequence[str]) -> None:
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
 
         measures: dict[str, Callable[[Page], Iterator[Row]]] = {
-            "image": lambda page: image(page, options.seconds),
-            "digits": lambda page: learned_digits(page, options.images, options.out),
-            "drawings": lambda page: learned_drawings(page, options.images // 2, options.out),
-            "loaded": lambda page: loaded(browser, page),
+            "image": lambda page: time_gradient(page, options.seconds),
+            "digits": lambda page: learn_digits(page, options.images, options.out),
+            "drawings": lambda page: learn_drawings(page, options.images // 2, options.out),
+            "loaded": lambda page: measure_downloads(browser, page),
         }
         for name in options.only:
-            with opened(browser, f"http://127.0.0.1:{server.server_port}/") as page:
+            with open_page(browser, f"http://127.0.0.1:{server.server_port}/") as page:
                 report[name] = table(measures[name](page))
             files.write_json(options.out / "learn.json", report)
         browser.close()

@@ -1,10 +1,11 @@
 """Time the first seconds of the page without a server: `python -m benchmarks browser opening`.
 
-Writes the folder, serves it compressed by gzip under a sub-path, and opens it in fresh profiles of a headless browser
-(playwright): when the first digit is drawn, when Run can be pressed, when the first frame of an own run is there, and
-its end, each in seconds from the opening, with requests and bytes until then. Also the main thread's tasks over 50 ms
-from the press until the run has been played. Run is pressed as soon as it can be.
---slow is a visitor far away, with HTTP/1.1: 150 ms a request, 1.6 Mbit/s, and a processor four times slower.
+This writes the static folder, serves it compressed by gzip under a sub-path, and opens it in new profiles of a headless
+browser (playwright). Run is pressed as soon as possible. The times, in seconds after opening, are those of the first
+drawn digit, of the moment when Run can be pressed, of the first frame of a run, and of its end, each with the requests
+and bytes until then. Tasks of the main thread over 50 ms are counted from the press on Run until the run was played.
+--slow simulates a distant visitor with HTTP/1.1: 150 ms per request, 1.6 Mbit/s, and a processor that is four times
+slower.
 """
 
 from __future__ import annotations
@@ -35,46 +36,48 @@ from ui.static.folder import write
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-MODELS = ["mnist-tiny", "cifar10-tiny", "emoji-tiny"]  # the first one is loaded
+MODELS = ["mnist-tiny", "cifar10-tiny", "emoji-tiny"]  # models in the folder; the page starts with the first one
 RUN = ".part-watch[data-described] .run:enabled"
-# In the page, whose policy forbids wait_for_function: gives the milliseconds until an element is there.
+# Runs in the page: return the milliseconds until an element exists. (The page's policy forbids wait_for_function.)
 THERE = """(selector) => new Promise((done) => {
   const look = () => (document.querySelector(selector) ? done(performance.now()) : requestAnimationFrame(look));
   look();
 })"""
-LONG = 50  # ms
-PLAYED = 6000  # ms after the end of a run until it has been played
+LONG = 50  # milliseconds; longer tasks of the main thread are counted
+PLAYED = 6000  # milliseconds after the end of a run, within which it is played
 DRAWN = ".early[data-drawn], .ddpm-player[data-k]:not([data-k='0'])"
-LATENCY, BANDWIDTH, SLOWDOWN, PIECE = 0.15, 200e3, 4, 4096  # of --slow: seconds, bytes a second, times, bytes
-LATER = "sw.js"  # asked for once the page has what it needs: what it fetches is for a visit without a network
+# conditions of --slow: LATENCY in seconds, BANDWIDTH in bytes per second, SLOWDOWN as a factor, PIECE in bytes
+LATENCY, BANDWIDTH, SLOWDOWN, PIECE = 0.15, 200e3, 4, 4096
+LATER = "sw.js"  # the service worker; files that are sent after it are for offline use and don't count
 
 
 @functools.cache
-def packed(path: Path) -> bytes:
-    """A file as it is sent."""
+def compress_file(path: Path) -> bytes:
+    """Return a file as the server sends it: compressed by gzip."""
     return gzip.compress(path.read_bytes(), 6)
 
 
 class Compressed(http.server.SimpleHTTPRequestHandler):
-    """Sends files as a web server does that compresses all."""
+    """Serves all files compressed. With `slow`, it simulates a slow line."""
 
     protocol_version = "HTTP/1.1"
-    sent: list[tuple[str, int]]  # names of files, and the bytes that went over the line
-    slow: threading.Lock | None  # of the line that all connections share
+    sent: list[tuple[str, int]]  # names of files, and their compressed bytes
+    slow: threading.Lock | None  # held by a response while it uses the slow line
 
     def do_GET(self) -> None:
+        """Send a file."""
         path = Path(self.translate_path(self.path))
         path = path / "index.html" if path.is_dir() else path
         if not path.is_file():
             return self.send_error(404)
-        content = packed(path)
+        content = compress_file(path)
         self.sent.append((path.name, len(content)))
         self.send_response(200)
         for name, value in {
             "content-type": self.guess_type(str(path)),
             "content-encoding": "gzip",
             "content-length": str(len(content)),
-            "cache-control": "max-age=600",  # as GitHub Pages
+            "cache-control": "max-age=600",  # the caching time of GitHub Pages
         }.items():
             self.send_header(name, value)
         if not self.slow:
@@ -87,16 +90,17 @@ class Compressed(http.server.SimpleHTTPRequestHandler):
             piece = content[start : start + PIECE]
             with self.slow:
                 time.sleep(len(piece) / BANDWIDTH)
-            with suppress(ConnectionError):  # the visit has ended
+            with suppress(ConnectionError):  # the browser has closed the connection
                 self.wfile.write(piece)
 
     def log_message(self, format: str, *args: Any) -> None:
+        """Log nothing."""
         pass
 
 
 @contextmanager
-def served(folder: Path, slow: bool = False) -> Iterator[tuple[str, list[tuple[str, int]]]]:
-    """The address of a folder's parent on a server, and what was sent so far."""
+def serve_folder(folder: Path, slow: bool = False) -> Iterator[tuple[str, list[tuple[str, int]]]]:
+    """Serve a folder for the block. Yield the server's URL, and the list of the files sent so far."""
     handler = type("Handler", (Compressed,), {"sent": [], "slow": threading.Lock() if slow else None})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -104,8 +108,8 @@ def served(folder: Path, slow: bool = False) -> Iterator[tuple[str, list[tuple[s
     server.shutdown()
 
 
-def opening(browser: Browser, address: str, sent: list[tuple[str, int]], slow: bool = False) -> dict[str, float]:
-    """One visit in a fresh profile."""
+def visit_page(browser: Browser, address: str, sent: list[tuple[str, int]], slow: bool = False) -> dict[str, float]:
+    """Visit the page in a new profile, and return the measured times, tasks, requests and bytes."""
     sent.clear()
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
@@ -118,7 +122,7 @@ def opening(browser: Browser, address: str, sent: list[tuple[str, int]], slow: b
     pressed, asked = page.evaluate(THERE, RUN), len(sent)
     before_run = _bytes(sent)
     metrics = {one["name"]: one["value"] for one in devtools.send("Performance.getMetrics")["metrics"]}
-    with traced(browser, page) as events:
+    with record_trace(browser, page) as events:
         first, last = page.evaluate(CLICK)
         bytes_after = _bytes(sent)
         page.wait_for_timeout(PLAYED)
@@ -143,8 +147,8 @@ def opening(browser: Browser, address: str, sent: list[tuple[str, int]], slow: b
 
 
 @contextmanager
-def traced(browser: Browser, page: Page) -> Iterator[list[dict[str, Any]]]:
-    """The events that Chromium records meanwhile; they are there at the end."""
+def record_trace(browser: Browser, page: Page) -> Iterator[list[dict[str, Any]]]:
+    """Record Chromium's trace events during the block. The list is complete after the block."""
     session = browser.new_browser_cdp_session()
     events: list[dict[str, Any]] = []
     over: list[Any] = []
@@ -160,27 +164,28 @@ def traced(browser: Browser, page: Page) -> Iterator[list[dict[str, Any]]]:
 
 
 def _tasks(events: list[dict[str, Any]]) -> list[tuple[float, float]]:
-    """Return for each task of the page's main thread how many ms it lasted, and for how many it had the processor."""
+    """Return (elapsed milliseconds, CPU milliseconds) of each task of the page's main thread."""
     thread = itemgetter("pid", "tid")
     mains = {thread(e) for e in events if e["name"] == "thread_name" and e["args"]["name"] == "CrRendererMain"}
     layouts = Counter(thread(e) for e in events if e["name"] == "Layout")
-    main = max(mains, key=lambda one: layouts[one])  # the visible page does most of the layouts
+    main = max(mains, key=lambda one: layouts[one])  # the main thread of the visible page does the most layouts
     runs = [e for e in events if thread(e) == main and e["name"].endswith("RunTask") and "dur" in e]
     tasks, end = [], 0.0
     for e in sorted(runs, key=lambda e: (e["ts"], -e["dur"])):
-        if e["ts"] >= end:  # not within the one before
+        if e["ts"] >= end:  # skips tasks that are part of the previous task
             end = e["ts"] + e["dur"]
             tasks.append((e["dur"] / 1000, e.get("tdur", 0) / 1000))
     return tasks
 
 
 def _bytes(sent: list[tuple[str, int]]) -> int:
+    """Return the bytes that were sent before the service worker was requested."""
     names = [name for name, _ in sent]
     return sum(size for _, size in sent[: names.index(LATER) if LATER in names else None])
 
 
 def main(arguments: list[str]) -> None:
-    """The command."""
+    """Visit the page several times and print the table."""
     from playwright.sync_api import sync_playwright
 
     raw = argparse.RawDescriptionHelpFormatter
@@ -192,8 +197,8 @@ def main(arguments: list[str]) -> None:
         write(Path(temporary, "lab"), MODELS)
         path = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium"))), None)
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
-        with served(Path(temporary), options.slow) as (address, sent):
-            visits = [opening(browser, f"{address}/lab/", sent, options.slow) for _ in range(options.rounds)]
+        with serve_folder(Path(temporary), options.slow) as (address, sent):
+            visits = [visit_page(browser, f"{address}/lab/", sent, options.slow) for _ in range(options.rounds)]
         browser.close()
     print(json.dumps(describe(torch.device("cpu"))))
     line = "far away, slow processor" if options.slow else "the line of this machine"

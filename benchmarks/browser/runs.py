@@ -1,8 +1,9 @@
-"""Time runs of several pictures in a browser, with one worker and with several: `python -m benchmarks browser runs`.
+"""Compare runs of several pictures in a browser with one worker and with several: `python -m benchmarks browser runs`.
 
-Writes the folder and opens it in two pages of a headless browser (playwright). The first page believes that there is
-one core. The pages take turns; a first turn, which loads models and starts workers, is not counted. Prints a table:
-seconds with one worker and with all (medians), the ratio of each turn (median and quartiles), and of the best times.
+This writes the static folder and opens it in two pages of a headless browser (playwright). The first page is told that
+the machine has one core. The pages take turns. The first turn loads models and starts workers, and is not counted. The
+table shows the seconds with one worker and with all (medians), the ratio of each turn (median and quartiles), and the
+ratio of the best times.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import torch
 
 from benchmarks._measure import Row, describe, table, times
 from benchmarks.app import ARGS
-from benchmarks.browser.opening import served
+from benchmarks.browser.opening import serve_folder
 from ddpm_core.commands.reading import Parser
 from ui.static.folder import write
 
@@ -54,8 +55,8 @@ RUN = """async ([part, values]) => {
 }"""
 
 
-def timed(page: Page, run: tuple[str, dict[str, object]]) -> float:
-    """Return the seconds of a run."""
+def time_run(page: Page, run: tuple[str, dict[str, object]]) -> float:
+    """Return the seconds of a run in the page."""
     part, values = run
     found = page.evaluate(RUN, [part, {name: str(value) for name, value in values.items()}])
     if isinstance(found, str):
@@ -63,9 +64,9 @@ def timed(page: Page, run: tuple[str, dict[str, object]]) -> float:
     return found
 
 
-def measured(pages: Sequence[Page], name: str, run: tuple[str, dict[str, object]], rounds: int) -> Row:
-    """Time a run in both pages, in turns."""
-    _, *turns = ([timed(page, run) for page in pages] for _ in range(rounds + 1))
+def measure_run(pages: Sequence[Page], name: str, run: tuple[str, dict[str, object]], rounds: int) -> Row:
+    """Time a run in both pages, in turns, and return the row of the table."""
+    _, *turns = ([time_run(page, run) for page in pages] for _ in range(rounds + 1))
     one, several = zip(*turns, strict=True)
     return {
         "run": name,
@@ -77,7 +78,7 @@ def measured(pages: Sequence[Page], name: str, run: tuple[str, dict[str, object]
 
 
 def main(arguments: Sequence[str]) -> None:
-    """The command."""
+    """Time the selected runs and print the table."""
     from playwright.sync_api import sync_playwright
 
     raw = argparse.RawDescriptionHelpFormatter
@@ -90,11 +91,11 @@ def main(arguments: Sequence[str]) -> None:
         write(Path(temporary, "lab"), MODELS)
         path = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium"))), None)
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
-        with served(Path(temporary)) as (address, _):
+        with serve_folder(Path(temporary)) as (address, _):
             pages = [browser.new_page() for _ in range(2)]
             for page, cores in zip(pages, (1, os.cpu_count()), strict=True):
                 page.add_init_script(f"Object.defineProperty(navigator, 'hardwareConcurrency', {{ value: {cores} }})")
                 page.goto(f"{address}/lab/?tab=course")
                 page.wait_for_selector("html[data-ready=true]")
-            table(measured(pages, name, run, options.rounds) for name, run in RUNS.items() if options.only in name)
+            table(measure_run(pages, name, run, options.rounds) for name, run in RUNS.items() if options.only in name)
         browser.close()

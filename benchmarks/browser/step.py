@@ -1,8 +1,9 @@
-"""A step without a server, beside one with it: `python -m benchmarks browser step [REF ...]`, two minutes.
+"""Compare a step in the browser with a step on the server: `python -m benchmarks browser step [REF ...]`. This takes
+two minutes.
 
-One evaluation of one image: by the page's own kernel (one thread of a headless browser), by PyTorch in float32, and by
-the engine that the server chooses by itself. They take turns; the medians are printed as a table of
-docs/performance.md. With `--beside CHECKOUT` the browser's part of another checkout takes turns with them.
+One evaluation of one image is timed in the page's kernel (one thread of a headless browser), in PyTorch in float32, and
+in the engine that the server chooses by default. They take turns, and a table shows the medians. With `--beside
+CHECKOUT`, the page's kernel of another checkout also takes turns.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ddpm_core.commands.reading import Parser
 from ddpm_core.prediction import label_tensor, predict
 
 ROOT = Path(__file__).parents[2]
-WARM = 3  # steps before the first that counts
+WARM = 3  # uncounted steps before the first timed one
 MODELS = """async ([ref, root]) => {
     const web = (path) => `${location.origin}${root}ui/web/${path}`;
     const [{ compile }, { load }, { conditions, predict }] = await Promise.all(
@@ -48,25 +49,27 @@ MODELS = """async ([ref, root]) => {
 
 
 class Files(SimpleHTTPRequestHandler):
-    """Serves this checkout, and another one below /beside/."""
+    """Serves this checkout, and another one under /beside/."""
 
     beside = ROOT
 
     def translate_path(self, path: str) -> str:
+        """Return the path of a file in one of the checkouts."""
         self.directory = str(self.beside if path.startswith("/beside/") else ROOT)
         return super().translate_path(path.removeprefix("/beside"))
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
-def of_the_server(ref: str, **options: str) -> Callable[[], float]:
-    """A function that takes a step and gives its milliseconds."""
+def python_timer(ref: str, **options: str) -> Callable[[], float]:
+    """Return a function that evaluates the network in Python and returns the milliseconds."""
     model = ddpm_core.load(ref, device="cpu", **options)  # pyright: ignore[reportArgumentType]
     x = torch.randn(1, model.channels, model.image_size, model.image_size)
     labels = label_tensor(model, None, 1, None)
 
     def step() -> float:
+        """Evaluate the network once, and return the milliseconds."""
         began = time.perf_counter()
         predict(model, x, model.schedule.T, labels)
         return 1000 * (time.perf_counter() - began)
@@ -75,7 +78,7 @@ def of_the_server(ref: str, **options: str) -> Callable[[], float]:
 
 
 def medians(steps: Sequence[Callable[[], float]], seconds: float) -> list[float]:
-    """Milliseconds of each, taken in turns."""
+    """Call the functions in turns for so many seconds. Return the median of each one's milliseconds."""
     for step in list(steps) * WARM:
         step()
     found, end = [], time.monotonic() + seconds
@@ -85,6 +88,7 @@ def medians(steps: Sequence[Callable[[], float]], seconds: float) -> list[float]
 
 
 def main(arguments: Sequence[str]) -> None:
+    """Time the models and print the table."""
     parser = Parser(prog="python -m benchmarks browser step", description=__doc__)
     parser.add_argument("refs", nargs="*", default=["mnist-tiny", "cifar10-tiny", "emoji-tiny"], metavar="REF")
     parser.add_argument("--seconds", type=float, default=30, help="for each model")
@@ -104,15 +108,16 @@ def main(arguments: Sequence[str]) -> None:
         chromium = play.chromium.launch(executable_path=found, args=ARGS)
         page = chromium.new_page()
 
-        def measured(ref: str) -> Row:
+        def measure_model(ref: str) -> Row:
+            """Return the row of a model."""
             page.goto(f"http://127.0.0.1:{server.server_port}/checkpoints/")
             for root in roots:
                 page.evaluate(MODELS, [ref, root])
             own = [partial(page.evaluate, f"window.step[{i}]()") for i in range(len(roots))]
-            python = [of_the_server(ref, engine="torch", precision="fp32"), of_the_server(ref)]
+            python = [python_timer(ref, engine="torch", precision="fp32"), python_timer(ref)]
             found = medians([*own, *python], options.seconds)
             return {"ms a step": ref} | {name: f"{ms:.1f}" for name, ms in zip(names, found, strict=True)}
 
-        table(map(measured, options.refs))
+        table(map(measure_model, options.refs))
         chromium.close()
         server.shutdown()

@@ -1,9 +1,10 @@
-"""How good a picture is for the time it takes: `python -m benchmarks frontier REF ... --data DATA --out FOLDER`.
+"""Compare picture quality with time: `python -m benchmarks frontier REF ... --data DATA --out FOLDER`.
 
-Every sampler × spacing × number of steps of each checkpoint (a teacher and its students, say), and diffusers as it
-comes: its DDIM with 50 steps, DPM-Solver++ with 20 and DDPM with 1000, in float32. Each gets a score of its pictures
-against real ones, and the milliseconds that a picture takes here, timed in turns, so that whatever else the machine
-does meets all of them. Started again with the same --out, it goes on. For digits:
+This measures all combinations of sampler, spacing and number of steps for each checkpoint (for example a teacher and
+its students). It also measures diffusers with its defaults, in float32: DDIM with 50 steps, DPM-Solver++ with 20, and
+DDPM with 1000. Each combination gets a score against real pictures, and the milliseconds per picture. The timings
+alternate, so that other work on the machine affects all alike. With the same --out, the measurement continues where it
+ended. For digits:
 
     python -m benchmarks frontier mnist-tiny --data mnist --extractor benchmarks.digits:features --out frontier
 """
@@ -33,10 +34,10 @@ from train import TrainError
 from train.data.sample import ImageSample
 from train.evaluate.features import INCEPTION, open_extractor, reference, score
 
-Score = Callable[[np.ndarray], float]  # of images, uint8 (N, H, W, C); lower is better
-Contenders = Mapping[tuple[str, str], Contender]  # by library and checkpoint
+Score = Callable[[np.ndarray], float]  # takes images, uint8 (N, H, W, C); a lower score is better
+Contenders = Mapping[tuple[str, str], Contender]  # the contender for each (library, checkpoint)
 
-BATCH = 50  # images sampled at once for a score
+BATCH = 50  # images that are sampled at once for a score
 
 
 def plan(
@@ -46,7 +47,7 @@ def plan(
     steps: Sequence[int],
     peer: Sequence[str] = tuple(DIFFUSERS),
 ) -> list[Entry]:
-    """All cells; diffusers runs the first checkpoint. Quick ones come first."""
+    """Return all cells, those with fewest steps first. diffusers samples only from the first checkpoint."""
     cells = [
         Entry("ours", checkpoint, sampler, n, "" if spacing == "own" else spacing)
         for checkpoint in checkpoints
@@ -60,9 +61,9 @@ def plan(
 
 
 class Frontier:
-    """The results of a run in a folder: frontier.json, and the images of the cell under way.
+    """The results of a measurement in a folder: frontier.json, and the images of the cell that is being sampled.
 
-    what: everything that results in one folder must have in common. Raises TrainError where the folder has others.
+    what: settings that all results of a folder share. Raises TrainError if the folder has results of other settings.
     """
 
     def __init__(self, out: Path, what: dict[str, Any]):
@@ -89,6 +90,7 @@ class Frontier:
                     file.unlink()
 
     def _images(self, cell: Entry, contender: Contender, first: int, count: int, bar: tqdm) -> np.ndarray:
+        """Return a batch of images of a cell: from its file if it exists; else sample it and write the file."""
         file = self._out / f"{cell.name}-{first:06}.npy"
         if not file.is_file():
             with files.replacing(file) as stream:
@@ -97,7 +99,7 @@ class Frontier:
         return np.load(file)
 
     def time(self, cells: Sequence[Entry], contenders: Contenders, images: int, rounds: int) -> None:
-        """Time every cell once in each round: the rounds that are missing, after one to warm up."""
+        """Time every cell once per round, after a warm-up round. Only rounds that are missing are measured."""
         timed = list(dict.fromkeys(cell.timed for cell in cells))
         done = self._data["rounds"]
         kept = [seconds for seconds in done if {cell.name for cell in timed} <= seconds.keys()]
@@ -117,10 +119,10 @@ class Frontier:
                     self._save()
 
     def rows(self, cells: Sequence[Entry]) -> list[dict[str, Any]]:
-        """Return for each cell: score, milliseconds a picture and, where diffusers' DDIM was timed, how much quicker it
-        is.
+        """Return for each cell: its score, its milliseconds per picture and, if diffusers' DDIM was timed, how many
+        times faster it is.
 
-        best: whether no cell that is as quick has a better score.
+        best: whether no cell of at most the same time has a better score.
         """
         rounds = self._data["rounds"]
         peer = next((cell.name for cell in cells if (cell.library, cell.sampler) == ("diffusers", "ddim")), None)
@@ -138,11 +140,14 @@ class Frontier:
         return rows
 
     def _save(self) -> None:
+        """Write frontier.json."""
         files.write_json(self._file, self._data)
 
 
 def table(rows: Sequence[dict[str, Any]], title: str) -> str:
-    """Markdown, the quickest first; the frontier in bold: no other is as quick and better."""
+    """Return the results as a Markdown table, the fastest first. Scores on the frontier are bold: no cell of at most
+    the same time has a better one.
+    """
     found: list[Row] = []
     for row in sorted(rows, key=lambda row: row["ms"]):
         cell, ratio = row["cell"], row.get("quicker")
@@ -163,7 +168,7 @@ def table(rows: Sequence[dict[str, Any]], title: str) -> str:
 
 
 def draw(path: Path, rows: Sequence[dict[str, Any]], title: str) -> None:
-    """The plot: score against milliseconds, a curve for each checkpoint, sampler and spacing."""
+    """Plot the scores against the milliseconds, with a curve for each checkpoint, sampler and spacing."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -190,7 +195,7 @@ def draw(path: Path, rows: Sequence[dict[str, Any]], title: str) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Time and score the cells, then write the table and the plot."""
+    """Time and score the cells, and write the table and the plot."""
     cells = plan(options.checkpoint, options.sampler, options.spacing, options.steps, options.diffusers)
     with processes(cells) as contenders:
         about = [contender.about() for contender in contenders.values()]
@@ -205,7 +210,8 @@ def run(options: argparse.Namespace) -> None:
         sample = ImageSample(options.data, options.split, size, options.references, channels)
 
         @cache
-        def real() -> Any:  # only where something is still to be scored
+        def real() -> Any:  # computed only if a cell has no score yet
+            """Return the reference of the real pictures."""
             return reference(extractor, sample)
 
         here = describe(torch.device("cpu"))
@@ -228,7 +234,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """The command."""
+    """Parse the command line and run."""
     parser = Parser(
         prog="python -m benchmarks frontier", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

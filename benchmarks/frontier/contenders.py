@@ -1,4 +1,6 @@
-"""Who makes pictures for `benchmarks.frontier`: ours, and diffusers as it comes, each in a process of its own."""
+"""Define the libraries that `benchmarks.frontier` compares: ours, and diffusers with its defaults. Each runs in its own
+process.
+"""
 
 from __future__ import annotations
 
@@ -15,28 +17,29 @@ import torch
 import ddpm_core
 from ddpm_core.runs import make_chain
 
-DIFFUSERS = {"ddim": 50, "dpm++": 20, "ddpm": 1000}  # what is run with it: sampler, and its steps
-TIMED = 50  # of a longer run so many steps are timed, and the rest is taken to be as fast
+DIFFUSERS = {"ddim": 50, "dpm++": 20, "ddpm": 1000}  # number of steps of each diffusers sampler
+TIMED = 50  # number of steps that are timed in a longer run; the rest is assumed to be as fast
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A way to make pictures."""
+    """A combination of library, checkpoint, sampler, steps and spacing."""
 
     library: str  # "ours" or "diffusers"
     checkpoint: str
     sampler: str
     steps: int
-    spacing: str = ""  # "": that of a student, or of diffusers
+    spacing: str = ""  # "" for a student's own times, or diffusers' default
 
     @property
     def name(self) -> str:
+        """The name of the entry in files."""
         parts = (self.library, self.checkpoint.strip("/").replace("/", "_"), self.sampler, self.spacing)
         return "-".join([*filter(None, parts), f"{self.steps}steps"])
 
     @property
     def timed(self) -> Entry:
-        """The entry without its spacing, which does not change the time."""
+        """The same entry without its spacing, which does not affect the time."""
         return Entry(self.library, self.checkpoint, self.sampler, self.steps)
 
 
@@ -44,19 +47,19 @@ class Contender(Protocol):
     """A library with a checkpoint."""
 
     def about(self) -> dict[str, int]:
-        """picture_size, picture_channels."""
+        """Return {picture_size, picture_channels}."""
         ...
 
     def refusal(self, cell: Entry) -> str:
-        """Why it can't do this; "" if it can."""
+        """Return the reason why this entry is impossible; "" if it is possible."""
         ...
 
     def sample(self, cell: Entry, first: int, count: int) -> np.ndarray:
-        """Images of the seeds from `first` on, uint8 (count, H, W, C), all classes in turn."""
+        """Sample images with the seeds from `first` on, uint8 (count, H, W, C). The classes alternate."""
         ...
 
     def seconds(self, cell: Entry, images: int) -> float:
-        """The time that one run with so many images takes."""
+        """Return the seconds of one run with so many images."""
         ...
 
 
@@ -67,9 +70,11 @@ class Ours:
         self.model = ddpm_core.load(checkpoint)
 
     def about(self) -> dict[str, int]:
+        """Return the size and channels of the model's pictures."""
         return {"picture_size": self.model.picture_size, "picture_channels": self.model.picture_channels}
 
     def refusal(self, cell: Entry) -> str:
+        """Return the reason why the model can't run this chain; "" if it can."""
         try:
             make_chain(self.model, **self._way(cell))
         except ValueError as error:
@@ -77,19 +82,22 @@ class Ours:
         return ""
 
     def sample(self, cell: Entry, first: int, count: int) -> np.ndarray:
+        """Sample images with `ddpm_core.sample`."""
         seeds = range(first, first + count)
         return ddpm_core.sample(self.model, seeds, labels=_labels(self.model, seeds), **self._way(cell))
 
     def seconds(self, cell: Entry, images: int) -> float:
+        """Return the seconds of a run. At most TIMED steps are timed, and the time is scaled to all steps."""
         part = Entry(cell.library, cell.checkpoint, cell.sampler, min(cell.steps, TIMED), cell.spacing)
         return _timed(self.sample, part, images) * cell.steps / part.steps
 
     def _way(self, cell: Entry) -> dict[str, Any]:
+        """Return the arguments of `ddpm_core.sample`."""
         return {"steps": cell.steps, "sampler": cell.sampler, "spacing": cell.spacing or None}
 
 
 class Diffusers:
-    """The checkpoint's network in float32, with diffusers' schedulers as they come."""
+    """The checkpoint's network in float32, with diffusers' schedulers and their defaults."""
 
     def __init__(self, checkpoint: str):
         from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
@@ -104,18 +112,21 @@ class Diffusers:
     about = Ours.about
 
     def refusal(self, cell: Entry) -> str:
+        """Return "", because diffusers runs all its entries."""
         return ""
 
     def sample(self, cell: Entry, first: int, count: int) -> np.ndarray:
+        """Sample images with diffusers."""
         return self._run(cell, first, count, cell.steps)
 
     def seconds(self, cell: Entry, images: int) -> float:
+        """Return the seconds of a run. At most TIMED steps are timed, and the time is scaled to all steps."""
         part = min(cell.steps, TIMED)
         return _timed(self._run, cell, images, part) * cell.steps / part
 
     @torch.no_grad()
     def _run(self, cell: Entry, first: int, count: int, steps: int) -> np.ndarray:
-        """The first steps of a run."""
+        """Take the first steps of a run, and return its images."""
         scheduler, unet = self._schedulers[cell.sampler], self.model.network.unet
         scheduler.set_timesteps(cell.steps)
         labels = _labels(self.model, range(first, first + count))
@@ -130,10 +141,12 @@ class Diffusers:
 
 
 def _labels(model: ddpm_core.Model, seeds: range) -> list[int] | None:
+    """Return the class of each seed; None without classes."""
     return [seed % model.num_classes for seed in seeds] if model.num_classes else None
 
 
 def _timed(run: Callable[..., object], cell: Entry, images: int, *more: int) -> float:
+    """Return the seconds of a call of `run`."""
     started = time.perf_counter()
     run(cell, 0, images, *more)
     return time.perf_counter() - started
@@ -143,32 +156,38 @@ LIBRARIES: dict[str, Callable[[str], Contender]] = {"ours": Ours, "diffusers": D
 
 
 class Elsewhere:
-    """A contender in a process of its own, as libraries that share one disturb each other's threads."""
+    """A contender in its own process, because two libraries in one process would compete for its threads."""
 
     def __init__(self, library: str, checkpoint: str):
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(library, checkpoint, theirs), daemon=True)
         self._process.start()
-        theirs.close()  # so that a contender that fails is noticed
+        theirs.close()  # so that recv() fails, instead of waiting for ever, if the contender fails
 
     def about(self) -> dict[str, int]:
+        """Ask the process for `Contender.about`."""
         return self._ask("about")
 
     def refusal(self, cell: Entry) -> str:
+        """Ask the process for `Contender.refusal`."""
         return self._ask("refusal", cell)
 
     def sample(self, cell: Entry, first: int, count: int) -> np.ndarray:
+        """Ask the process for `Contender.sample`."""
         return self._ask("sample", cell, first, count)
 
     def seconds(self, cell: Entry, images: int) -> float:
+        """Ask the process for `Contender.seconds`."""
         return self._ask("seconds", cell, images)
 
     def close(self) -> None:
+        """End the process."""
         self._process.terminate()
         self._process.join()
 
     def _ask(self, what: str, *arguments: Any) -> Any:
+        """Call a method of the contender in its process, and return the result. Raises the error that it raises."""
         self._pipe.send((what, arguments))
         try:
             answer = self._pipe.recv()
@@ -180,12 +199,12 @@ class Elsewhere:
 
 
 def _serve(library: str, checkpoint: str, pipe: Any) -> None:
-    """A contender's process: it answers until it is ended."""
+    """Answer the calls of `Elsewhere` in a contender's process, until the benchmark ends."""
     try:
         contender: Contender | Exception = LIBRARIES[library](checkpoint)
     except (ddpm_core.CheckpointError, ValueError) as error:
         contender = error
-    with suppress(EOFError, KeyboardInterrupt):  # the benchmark has ended
+    with suppress(EOFError, KeyboardInterrupt):  # raised when the benchmark has ended
         while True:
             what, arguments = pipe.recv()
             pipe.send(contender if isinstance(contender, Exception) else getattr(contender, what)(*arguments))
@@ -193,7 +212,7 @@ def _serve(library: str, checkpoint: str, pipe: Any) -> None:
 
 @contextmanager
 def processes(cells: Sequence[Entry]) -> Iterator[dict[tuple[str, str], Contender]]:
-    """The contenders of the cells, each in a process of its own, which end with the block."""
+    """Start a process for each contender of the cells. All end with the block."""
     with ExitStack() as stack:
         found: dict[tuple[str, str], Contender] = {}
         for library, checkpoint in dict.fromkeys((cell.library, cell.checkpoint) for cell in cells):

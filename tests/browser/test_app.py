@@ -177,7 +177,7 @@ LONG = [*NAMED.values()]
 @pytest.fixture
 def heard(monkeypatch):
     """Of each run, in the order in which they were asked for: whether somebody listens; None as long as it waits."""
-    answers, comes = [], listeners.Listener.comes
+    answers, comes = [], listeners.Listener.wait_for_client
 
     async def noted(self):
         answers.append(None)
@@ -189,7 +189,7 @@ def heard(monkeypatch):
             raise
         answers[number] = True
 
-    monkeypatch.setattr(listeners.Listener, "comes", noted)
+    monkeypatch.setattr(listeners.Listener, "wait_for_client", noted)
     return answers
 
 
@@ -816,7 +816,7 @@ def test_on_a_laptop_run_is_in_sight_twelve_stops_of_tab_away_and_nothing_is_cut
 
 def test_the_first_page_is_light(url):
     texts = ("parts/watch/example.json", PAGE, COMMON, web.STYLE)
-    names = [*texts, *(name for name in web.served() if name.startswith("models/"))]
+    names = [*texts, *(name for name in web.list_files() if name.startswith("models/"))]
     with httpx.Client(base_url=url, headers={"accept-encoding": "gzip"}) as client:
         page, *files = [client.get(path) for path in ("", *(f"web/{web.version()}/{name}" for name in names))]
     assert "<h1>DDPM Lab</h1>" in page.text and files[1].text == scripts(web.CLIENT)[PAGE]

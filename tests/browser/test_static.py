@@ -38,7 +38,7 @@ from ddpm_core.noise import gaussian_batch
 from ddpm_core.samplers import SWITCHES
 from ui.forms.fields import sentence
 from ui.runs import touch
-from ui.serving.scripted import of_link
+from ui.serving.scripted import run_of_link
 from ui.serving.server import build
 from ui.static.__main__ import main
 from ui.static.folder import CLIENT, write
@@ -628,7 +628,7 @@ def test_stop_two_tabs_back_a_phone_and_the_keyboard(window, app):
     wide.wait_for_function("location.search.includes('seed=4')")
     finished(wide, "watch")
     query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(wide.url).query))
-    same = of_link(app.services, "watch", query).plan([app.services.models.known("mnist-tiny")]).request
+    same = run_of_link(app.services, "watch", query).plan([app.services.models.known("mnist-tiny")]).request
     (lane,) = same.lanes  # the server makes the same of this address
     assert close(pixels(png(wide)), ddpm_core.sample(loaded("mnist-tiny"), same.seeds, **lane.arguments())[0])
     player = wide.locator(".part-watch .ddpm-player")

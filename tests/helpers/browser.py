@@ -1,13 +1,13 @@
 """A Chromium for the browser tests.
 
-`browser` is empty at the start of each module, `page` is new for each test and fails it on an error of the page, and
-`gpu_page` has WebGPU.
+`browser` has no pages at the start of each module. `page` is new for each test, and fails the test if the page has an
+error. `gpu_page` has WebGPU.
 
-The pages of a module share a cache, as the tabs of one window do. They are those of a visitor who wants little motion:
-what plays takes half of the processor's time of a page. A test of it says `page.emulate_media(**MOTION)`.
+The pages of a module share a cache, like the tabs of one window. They ask for reduced motion, because an animation
+takes half of the processor time of a page. A test of an animation calls `page.emulate_media(**MOTION)`.
 
-Starting Chromium takes as much processor time as opening three pages, so each process of the tests starts one. Until
-the end playwright has an event loop in the main thread: a test of a coroutine uses `run_async`.
+Starting Chromium takes as much processor time as opening three pages, so each process of the tests starts only one.
+Until the end, playwright runs an event loop in the main thread: a test of a coroutine uses `run_async`.
 
 Without playwright or a Chromium such tests skip, except under CI (environment variable CI), where they fail.
 """
@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-# Pages reach this machine only. Under NAME, and http, a browser gives a page less than under 127.0.0.1 or localhost.
+# Pages reach this machine only. Over http, a browser allows a page under NAME less than one under 127.0.0.1 or
+# localhost.
 NAME = "lab.test"
 NOWHERE = f"--host-resolver-rules=MAP {NAME} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", NOWHERE]
@@ -33,7 +34,9 @@ CALM = {"reduced_motion": "reduce"}
 
 @contextmanager
 def served(*arguments, port=0, launch=(), **options):
-    """An app that is served, and asks no Hub. arguments, options: of `ui.build`; launch: of `ui.launch`."""
+    """Serve an app that sends no requests to the Hub. arguments, options: those of `ui.build`; launch: those of
+    `ui.launch`.
+    """
     import ui
     from ui.models.loaded import Models
 
@@ -43,7 +46,7 @@ def served(*arguments, port=0, launch=(), **options):
         app.wanted.set()
         ui.launch(app, socket.create_server(("127.0.0.1", port)), **dict(launch))
         yield app
-        ui.close(app, seconds=60)  # a model that is loaded when Python ends would abort it
+        ui.close(app, seconds=60)  # a model that is still loaded when Python ends would abort it
 
 
 def _missing(why):
@@ -53,14 +56,14 @@ def _missing(why):
 
 
 def chromium_path():
-    """Path of the Chromium to use (CHROMIUM_PATH, then the usual names), or None for playwright's own."""
-    # First the one without windows of its own: it takes two thirds of the processor time.
+    """Return the path of the Chromium to use (CHROMIUM_PATH, then the usual names), or None for playwright's own."""
+    # The first one has no windows, which saves a third of the processor time.
     names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     return os.environ.get("CHROMIUM_PATH") or next(filter(None, map(shutil.which, names)), None)
 
 
 def run_async(coroutine):
-    """Return what a coroutine returns."""
+    """Run a coroutine and return its result."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, coroutine).result()
 
@@ -89,7 +92,7 @@ def chromium(playwright):
 
 @pytest.fixture(scope="module")
 def browser(chromium):
-    # Of all `page`. Without the page's policy, as playwright evaluates strings in it.
+    # The context of all `page`s. It bypasses the page's policy, because playwright evaluates strings in the page.
     chromium.new_context(viewport={"width": 1280, "height": 720}, bypass_csp=True, **CALM)
     yield chromium
     for context in chromium.contexts:
@@ -98,9 +101,9 @@ def browser(chromium):
 
 @contextmanager
 def new_page(browser):
-    """A page of `browser`. Its `errors` are those of its scripts, and at the end there must be none."""
+    """Yield a page of `browser`. Its `errors` are those of its scripts; at the end there must be none."""
     page = browser.contexts[0].new_page()
-    page.set_default_timeout(120_000)  # on a busy machine
+    page.set_default_timeout(120_000)  # long, for a busy machine
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     yield page
@@ -116,7 +119,7 @@ def page(browser):
 
 @pytest.fixture(scope="module")
 def gpu_page(playwright):
-    """A page of a browser whose WebGPU is the processor that pretends."""
+    """Yield a page of a browser whose WebGPU runs on the processor."""
     flags = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
     browser = playwright.chromium.launch(executable_path=chromium_path(), args=[*ARGS, *flags])
     page = browser.new_page()
@@ -126,6 +129,6 @@ def gpu_page(playwright):
         route.fulfill(path=path) if path.is_file() else route.fulfill(status=404 if path.suffix else 200, body="")
 
     page.route("http://localhost/**", answer)
-    page.goto("http://localhost/")  # a page that may ask for a GPU
+    page.goto("http://localhost/")  # browsers offer WebGPU to this address
     yield page
     browser.close()

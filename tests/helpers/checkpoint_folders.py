@@ -1,4 +1,4 @@
-"""Tiny random checkpoints, written in the layouts that public ones have."""
+"""Tiny random checkpoints, in the layouts of public ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from ddpm_core.checkpoint import refs
 
-# The files of google/ddpm-cifar10-32 and google/ddpm-ema-church-256, field for field, but small networks.
+# The configurations of google/ddpm-cifar10-32 and google/ddpm-ema-church-256, field for field, but with small networks.
 _GOOGLE = {
     "_class_name": "UNet2DModel",
     "_diffusers_version": "0.0.4",
@@ -48,7 +48,7 @@ CONFIGS = {
         "sample_size": 256,
     },
 }
-# Changes that make the smallest network.
+# Changes of the configuration that make the smallest network.
 SMALLEST = {
     **{"block_out_channels": [4], "down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"]},
     **{"sample_size": 8, "layers_per_block": 1, "norm_num_groups": 2},
@@ -65,7 +65,7 @@ SCHEDULER = {
     "trained_betas": None,
     "variance_type": "fixed_large",
 }
-# Changes that make a network quick, whatever the size of its pictures: a hundredth of the work of an embedded one.
+# Changes that make a network fast for pictures of any size: it takes a hundredth of the work of an embedded one.
 NARROW = {
     "UNet2DModel": {
         **{"block_out_channels": [16], "down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"]},
@@ -91,9 +91,9 @@ def write(
 ) -> dict[str, torch.Tensor]:
     """Write a checkpoint and return its weights.
 
-    subfolders: unet/ and scheduler/ instead of all at the root. pickle: a .bin file with attention keys as they were
-    named in 2022, instead of safetensors. own: ddpm_core.json. scheduler, unet: changes of the configurations; a
-    field set to ... is left out.
+    subfolders: whether to use unet/ and scheduler/ instead of the root. pickle: whether to write a .bin file with the
+        attention keys of 2022 instead of safetensors. own: the content of ddpm_core.json. scheduler, unet: changes of
+        the configurations; a field set to ... is left out.
     """
     network, schedule = (folder / "unet", folder / "scheduler") if subfolders else (folder, folder)
     network.mkdir(parents=True, exist_ok=True)
@@ -116,7 +116,9 @@ def write(
 
 
 def narrow_copies(folder: Path) -> dict[str, Path]:
-    """The embedded checkpoints with narrow networks of random weights; all else is as it was."""
+    """Write copies of the embedded checkpoints with narrow networks of random weights, and return their folders by
+    name.
+    """
     for name, own in refs.embedded().items():
         shutil.copytree(own, folder / name, ignore=shutil.ignore_patterns(WEIGHTS))
         for part in (file.parent.relative_to(own) for file in own.rglob(WEIGHTS)):
@@ -125,7 +127,7 @@ def narrow_copies(folder: Path) -> dict[str, Path]:
             config |= NARROW[kind]
             write_json(folder / name / part / "config.json", config)
             save_file(_weights(kind, json.dumps(config), 0), folder / name / part / WEIGHTS)
-        for table in folder.glob(f"{name}/*_*.json"):  # what was estimated for these weights
+        for table in folder.glob(f"{name}/*_*.json"):  # tables that were estimated for the original weights
             content = json.loads(table.read_text())
             if "weights_sha256" in content:
                 digest = hashlib.sha256((folder / name / WEIGHTS).read_bytes()).hexdigest()
@@ -133,7 +135,7 @@ def narrow_copies(folder: Path) -> dict[str, Path]:
     return {name: folder / name for name in refs.embedded()}
 
 
-@lru_cache(maxsize=8)  # most tests begin with the same, and a network takes a while to be built
+@lru_cache(maxsize=8)  # cached, because most tests use the same weights and building a network takes time
 def _weights(kind: str, config: str, seed: int) -> dict[str, torch.Tensor]:
     torch.manual_seed(seed)
     return getattr(diffusers, kind).from_config(json.loads(config)).state_dict()

@@ -1,4 +1,4 @@
-"""Which digit is it? The nearest of the 3,000 that come with the project say it, without a network."""
+"""Recognise digits without a network, by the nearest of the 3,000 digits that come with the project."""
 
 from functools import cache
 
@@ -8,12 +8,12 @@ from torch.nn import functional as F
 
 from ddpm_core import data
 
-BRIGHT = 96  # from here on a pixel is of a line
-LEAST = 2  # pixels of a loop
+BRIGHT = 96  # pixels from this level on belong to a line
+LEAST = 2  # smallest number of pixels in a loop
 
 
 def _features(pictures):
-    """uint8 (N, 28, 28), slightly blurred, at half their size: float32 (N, 196)."""
+    """Return the features of pictures, uint8 (N, 28, 28): slightly blurred, at half their size, float32 (N, 196)."""
     line = torch.tensor([1.0, 2, 1])
     kernel = (line[:, None] * line / 16)[None, None]
     x = torch.from_numpy(np.array(pictures, np.float32))[:, None] / 255
@@ -29,8 +29,8 @@ def _known():
 
 
 def digits(pictures):
-    """Return the digits, int64 (N,), of uint8 (N, 28, 28, 1): most of the nearest three, moved by up to one pixel.
-    Right for 94.5 % of 1,000 other digits of MNIST.
+    """Return the digits, int64 (N,), of pictures, uint8 (N, 28, 28, 1). A picture gets the most frequent digit of its
+    nearest three, when it may move by one pixel. This is right for 94.5 % of 1,000 other digits of MNIST.
     """
     images, labels = _known()
     moved = [np.roll(pictures[..., 0], (down - 1, right - 1), (1, 2)) for down, right in np.ndindex(3, 3)]
@@ -39,7 +39,7 @@ def digits(pictures):
 
 
 def loops(picture):
-    """Count the loops of a picture, uint8 (H, W, 1): an 8 has two, a 0, 6 or 9 one, a 3 none."""
+    """Return the number of loops in a picture, uint8 (H, W, 1): an 8 has two, a 0, 6 or 9 one, a 3 none."""
     dark = set(map(tuple, np.argwhere(np.pad(picture[..., 0], 1) < BRIGHT)))
     areas = []
     while dark:
@@ -51,4 +51,4 @@ def loops(picture):
             dark -= around
             todo += around
         areas.append(area)
-    return sum(area >= LEAST for area in areas) - 1  # one of them is the ground
+    return sum(area >= LEAST for area in areas) - 1  # one of the areas is the background

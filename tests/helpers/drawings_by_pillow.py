@@ -1,6 +1,7 @@
-"""An independent implementation of what the page makes of drawings and how it compares pictures with them, by Pillow.
+"""An independent implementation, with Pillow, of how the page makes pictures of drawings and compares pictures with
+them.
 
-Until December 2026 the server trained on drawings with this code. `ui/web/learning/` has taken its place.
+It is the code with which the server trained on drawings before `ui/web/learning/` replaced it.
 """
 
 from __future__ import annotations
@@ -10,57 +11,59 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-SIDE = 28  # pixels of a drawing
-UNITS = 10  # of a stroke's coordinates in a pixel
-WIDTH = 2  # pixels of a line
-FINER = 4  # times, in which a line is drawn before it is made small
-TURNS = range(-12, 13, 4)  # degrees in which a drawing is compared
-SPREAD = 6.0  # pixels
+SIDE = 28  # side of a drawing, in pixels
+UNITS = 10  # units of a stroke's coordinates in a pixel
+WIDTH = 2  # width of a line, in pixels
+FINER = 4  # a line is drawn this many times larger, and then made small
+TURNS = range(-12, 13, 4)  # angles at which a drawing is compared, in degrees
+SPREAD = 6.0  # standard deviation of the light pixels, in pixels
 BILINEAR = Image.Resampling.BILINEAR
 
 
 def drawn(lines: Sequence[np.ndarray]) -> np.ndarray:
-    """Draw lines through points, (n, 2) each in pixels, white on black: uint8 (SIDE, SIDE)."""
+    """Return a drawing of lines through points, (n, 2) each in pixels, white on black: uint8 (SIDE, SIDE)."""
     image = Image.new("L", (SIDE * FINER, SIDE * FINER))
     pen, r = ImageDraw.Draw(image), WIDTH * FINER / 2
     for line in lines:
         points = [(x, y) for x, y in line * FINER]
         pen.line(points, fill=255, width=WIDTH * FINER)
-        for x, y in points:  # round joints and ends
+        for x, y in points:  # draws round joints and ends
             pen.ellipse((x - r, y - r, x + r, y + r), fill=255)
     return np.asarray(image.reduce(FINER))
 
 
 class Likeness:
-    """How like new pictures are to drawings, whatever their place, size and small turns: those make no new picture."""
+    """Measures how similar pictures are to drawings. Place, size and small turns do not count."""
 
     def __init__(self, drawings: np.ndarray):
-        """drawings: uint8 (N, SIDE, SIDE), two at least."""
+        """drawings: uint8 (N, SIDE, SIDE), at least two."""
         turned = [[_placed(Image.fromarray(one).rotate(turn, BILINEAR)) for turn in TURNS] for one in drawings]
         self._turned = np.array(turned)
         apart = self.distances(drawings)
         np.fill_diagonal(apart, np.inf)
-        self._usual = float(np.median(apart.min(1)))  # of a drawing to the nearest other one
+        self._usual = float(np.median(apart.min(1)))  # usual distance of a drawing to the nearest other one
 
     def distances(self, pictures: np.ndarray) -> np.ndarray:
-        """Of uint8 (n, SIDE, SIDE) to each drawing, (n, N): root mean square of the differences, in grey levels."""
+        """Return the distance of each picture, uint8 (n, SIDE, SIDE), to each drawing, (n, N): the root mean square of
+        the differences, in grey levels.
+        """
         new = np.array([_placed(Image.fromarray(one)) for one in pictures])
         return np.sqrt(((new[:, None, None] - self._turned) ** 2).mean((3, 4))).min(2)
 
     def compare(self, pictures: np.ndarray) -> tuple[np.ndarray, float]:
-        """The number of the drawing that is nearest to each picture, and the pictures' median distance to it, as a
-        share of that from a drawing to the nearest other one.
+        """Return the index of the drawing nearest to each picture, and a relative distance. It is the pictures' median
+        distance, divided by the usual distance of a drawing to the nearest other one.
         """
         apart = self.distances(pictures)
         return apart.argmin(1), float(np.median(apart.min(1))) / max(self._usual, 1e-9)
 
 
 def _placed(picture: Image.Image) -> np.ndarray:
-    """A picture moved to the middle, and stretched so that what is light in it spreads SPREAD pixels in both directions
-    (standard deviation): float32 (SIDE, SIDE).
+    """Return a picture moved to the middle and stretched: its light pixels get the standard deviation SPREAD in both
+    directions. float32 (SIDE, SIDE).
     """
     light = np.asarray(picture, float) + 1e-9
-    of = []  # a, b of x' = a x + b, for either direction
+    of = []  # a, b of x' = a x + b, for each direction
     for axis in (0, 1):
         at, share = np.arange(SIDE) + 0.5, light.sum(axis) / light.sum()
         middle = (at * share).sum()

@@ -1,8 +1,10 @@
-"""How much of a picture flashes, as WCAG 2.3.1 defines it: `python tests/helpers/flashing.py` measures the page.
+"""Measure how much of a picture flashes, as WCAG 2.3.1 defines it: `python tests/helpers/flashing.py` measures the
+page.
 
-A flash is a pair of opposing changes of relative luminance by a tenth or more of its maximum, the darker below 0.8.
-More than three in any second are dangerous where they fill a quarter of ten degrees of sight: 341 × 256 CSS pixels at
-the usual distance. Here a place is a square of 16 CSS pixels.
+A flash is a pair of opposing changes of the relative luminance by at least a tenth of its maximum, where the darker
+value is below 0.8. More than three flashes in any second are dangerous if they fill a quarter of ten degrees of sight:
+341 × 256 CSS pixels at the usual distance. Here a place is a square of 16 CSS pixels.
+
 https://www.w3.org/TR/WCAG22/#dfn-general-flash-and-red-flash-thresholds
 """
 
@@ -15,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-SIDE = 16  # CSS pixels of a place
-SIGHT = (256 // SIDE, 341 // SIDE)  # places, in height and width
-# Record what is on the canvases of a player, whenever it has changed: its time, and one pixel of each place.
+SIDE = 16  # side of a place, in CSS pixels
+SIGHT = (256 // SIDE, 341 // SIDE)  # height and width of ten degrees of sight, in places
+# Records the canvases of a player at every change: the time, and one pixel of each place.
 RECORD = """
 (selector) => {
   const found = { width: 0, height: 0, shots: [] };
@@ -51,12 +53,12 @@ def luminance(rgb: np.ndarray) -> np.ndarray:
 
 
 def turns(values: np.ndarray) -> list[int]:
-    """Return where the luminance of one place has turned by a tenth or more. Two turns are a flash."""
+    """Return the indices at which the luminance of one place has turned by a tenth or more. Two turns are a flash."""
     found, extreme, way = [], values[0], 0
     for at, value in enumerate(values):
         change = value - extreme
         if way and change * way > 0:
-            extreme = value  # further the same way
+            extreme = value  # the change goes on in the same direction
         elif abs(change) >= 0.1 and min(value, extreme) < 0.8:
             found.append(at)
             extreme, way = value, np.sign(change)
@@ -66,11 +68,11 @@ def turns(values: np.ndarray) -> list[int]:
 def flashing(seconds: np.ndarray, shots: np.ndarray) -> float:
     """Return the largest share of a field of sight that flashes more than three times in one second, 0 to 1.
 
-    seconds (n,) at which a picture came; shots (n, height, width, 3), uint8, a pixel for each place.
+    seconds (n,): when each picture came; shots (n, height, width, 3), uint8: a pixel for each place.
     """
     values = luminance(shots)
     n, height, width = values.shape
-    # of each place: the moments at which three flashes in the last second have become more, which is seven turns
+    # of each place: the moments at which the last second has more than three flashes, which is seven turns
     times = np.zeros((n, height, width), bool)
     for y in range(height):
         for x in range(width):
@@ -86,7 +88,9 @@ def flashing(seconds: np.ndarray, shots: np.ndarray) -> float:
 
 
 def played(page, selector: str, press: str, ended: str) -> tuple[np.ndarray, np.ndarray]:
-    """Press a key of a page, and return when which pictures came on a canvas until it has ended: see `flashing`."""
+    """Press a key of a page, and return the pictures on a canvas until it has ended, with their times: see
+    `flashing`.
+    """
     page.evaluate(RECORD, selector)
     page.keyboard.press(press)
     page.wait_for_function(ended)

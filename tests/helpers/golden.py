@@ -1,9 +1,9 @@
 """Golden files: what the product draws and says, as text that `diff -r` can compare.
 
-`python tests/helpers/golden.py FOLDER` writes them all. A word behind FOLDER chooses: `core` those of ddpm_core,
-`page` what the parts say and save, `links` the pictures that links end in, and `static` the same of the page without a
-server. Everything is seeded, so two runs on one machine write the same bytes. Record before a large change, record
-after it, and compare.
+`python tests/helpers/golden.py FOLDER` writes all of them. A second word selects some: `core` for ddpm_core, `page` for
+the sentences and files of the page's parts, `links` for the pictures to which links lead, and `static` for the same
+links on the page without a server. Everything is seeded, so two runs on one machine write the same bytes. Write the
+files before and after a large change, and compare them.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTEST = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
-sys.path[:0] = [str(ROOT / room) for room in (*PYTEST["pythonpath"], "tests")]  # what tests import
+sys.path[:0] = [str(ROOT / room) for room in (*PYTEST["pythonpath"], "tests")]  # the folders from which tests import
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-Cases = Mapping[str, Callable[[], Any]]  # by a text that says what is run
+Cases = Mapping[str, Callable[[], Any]]  # by a text that describes the run
 
 
 def record(folder: Path, rooms: Mapping[str, Cases]) -> None:
-    """Write a file for each room, with what each of its cases gives; a ValueError is recorded as its sentence."""
+    """Write a file for each room, with the results of its cases. A ValueError is recorded as its sentence."""
     folder.mkdir(parents=True, exist_ok=True)
     total, done, begun, said = sum(map(len, rooms.values())), 0, time.monotonic(), 0.0
     for room, cases in rooms.items():
@@ -59,7 +59,7 @@ def page() -> Iterator[Mapping[str, Cases]]:
     import golden_page
     from conftest import no_openvino
 
-    with no_openvino():  # PyTorch in float32 gives a picture the same numbers in any batch
+    with no_openvino():  # PyTorch in float32 gives the same numbers for a picture in any batch
         yield golden_page.rooms()
 
 
@@ -79,7 +79,7 @@ def main(folder: str, kind: str = "") -> None:
     if kind:
         import torch
 
-        torch.set_num_threads(1)  # the others are at work beside it
+        torch.set_num_threads(1)  # the other kinds run at the same time
         with KINDS[kind]() as rooms:
             return record(Path(folder), rooms)
     begun = [subprocess.Popen([sys.executable, __file__, str(Path(folder, kind)), kind]) for kind in KINDS]

@@ -1,7 +1,7 @@
-"""What golden.py records of ddpm_core: SHA-256 of the states of some hundred runs, by its public names only.
+"""What golden.py records of ddpm_core: SHA-256 of the states of some hundred runs, with its public names only.
 
 The models are embedded checkpoints, one tiny checkpoint of each kind (kinds.py), and networks of additions and
-multiplications, which give an image the same numbers in any batch.
+multiplications, which give the same numbers for an image in any batch.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ import torch
 import ddpm_core
 from ddpm_core import latents, restore
 
-SHAPE = (3, 8, 8)  # of the toys
-T = 100  # of the toys
+SHAPE = (3, 8, 8)  # shape of the toys' images
+T = 100  # number of the toys' time steps
 
 
 class Said(NamedTuple):
-    """A value that has no short text of its own, and the text."""
+    """A value whose text would be long, and a short text for it."""
 
     text: str
     value: Any
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options as a function gets them."""
+    """Return the options with the values of every `Said`, as arguments of a function."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, Said):
@@ -60,7 +60,7 @@ def text(options: Mapping[str, Any]) -> str:
 
 
 def digest(*parts: Any) -> str:
-    """SHA-256 of tensors and arrays, with their shapes and types, and of numbers as float64."""
+    """Return the SHA-256 of tensors and arrays, with their shapes and types, and of numbers as float64."""
     found = hashlib.sha256()
     for part in parts:
         if isinstance(part, (int, float)):
@@ -72,7 +72,7 @@ def digest(*parts: Any) -> str:
 
 
 def of_steps(steps: Iterable[ddpm_core.Step]) -> dict[str, Any]:
-    """The times of a run, its state in the middle and at its end, and everything that its steps tell."""
+    """Return the times of a run, and digests of its state in the middle, of its end, and of everything in its steps."""
     every = list(steps)
     numbers = [part for one in every for part in (one.index, one.t, one.s, one.sigma, one.x, one.x0_hat)]
     looks = [one.attention for one in every if one.attention is not None]
@@ -103,7 +103,7 @@ def _toy(prediction: str = "epsilon", variance: str = "beta", classes: int = 0, 
             out, _ = ddpm_core.posterior(schedule, out, x, t_index + 1, t_index)
         if variance in ("learned", "learned_range"):
             v = 0.3 * x.roll(1, -2)
-            out = torch.cat([out, v - 5 if variance == "learned" else v], 1)  # a log-variance, or a share
+            out = torch.cat([out, v - 5 if variance == "learned" else v], 1)  # a log-variance, or a fraction v
         return out
 
     if classes:
@@ -128,7 +128,7 @@ FOLDER = tempfile.TemporaryDirectory()
 
 @functools.cache
 def model(name: str) -> Any:
-    """A toy, "a checkpoint" in float32, "a checkpoint, openvino", or "kind: …"."""
+    """Return the model with this name: a toy, "a checkpoint" in float32, "a checkpoint, openvino", or "kind: …"."""
     if name in TOYS:
         return TOYS[name]()
     ref, _, engine = name.partition(", ")
@@ -142,7 +142,7 @@ def model(name: str) -> Any:
 
 @functools.cache
 def pictures(name: str, n: int) -> np.ndarray:
-    """Pictures for a model to encode, restore or measure."""
+    """Return pictures for a model to encode, restore or measure, uint8 (n, H, W, C)."""
     of = model(name)
     draw = np.random.default_rng(7)
     small = draw.integers(0, 256, (n, 2, 2, of.picture_channels), dtype=np.uint8)
@@ -157,11 +157,11 @@ def noise_like(name: str, n: int, seed: int, dtype: torch.dtype = torch.float32)
     return ddpm_core.seeded_noise(range(seed, seed + n))(0, x)
 
 
-# --- Samplers, noise and changes of one's own
+# --- Custom samplers, noise and changes
 
 
 def heun(predict, schedule, pairs, x, *, noise):
-    """A sampler of one's own that evaluates twice a step, and asks for noise beyond its steps'."""
+    """A custom sampler that evaluates the network twice in a step, and needs more noise than its steps have."""
     x = x + 0.01 * noise(2**30, x)
     for index, (t, s) in enumerate(pairs):
         found, ab = predict(x, t), schedule.alpha_bar[s].item()
@@ -174,7 +174,7 @@ def heun(predict, schedule, pairs, x, *, noise):
 
 
 def averaging(predict, schedule, pairs, x, *, noise):
-    """A sampler of one's own that remembers its last x̂_0."""
+    """A custom sampler that remembers its last x̂_0."""
     before = None
     for index, (t, s) in enumerate(pairs):
         found, ab = predict(x, t), schedule.alpha_bar[s].item()
@@ -192,7 +192,7 @@ def own_noise(index, x):
 
 
 def changes(step):
-    """x where its index is odd: a half of it goes to x̂_0, and noise is added that no step has."""
+    """Return a new x for steps with an odd index: half of it is x̂_0, with noise that no step uses."""
     if step.index % 2 == 0:
         return None
     z = ddpm_core.seeded_noise(range(len(step.x)), 2**32)(step.s, step.x)
@@ -200,18 +200,18 @@ def changes(step):
 
 
 def darkens(step):
-    """Every x but the last."""
+    """Return a darker x for every step but the last."""
     return 0.9 * step.x - 0.05 if step.s else None
 
 
 CHANGES = [Said("changes", changes), Said("darkens", darkens)]
 
 
-# --- Random options that are legal, or nearly always
+# --- Random options, which are almost always valid
 
 
 def way(draw: random.Random, name: str, most: int = 8) -> dict[str, Any]:
-    """Steps, sampler and what belongs to it."""
+    """Return random steps, a sampler and its options."""
     of = model(name)
     if of.student is not None:
         options: dict[str, Any] = {}
@@ -240,7 +240,7 @@ def way(draw: random.Random, name: str, most: int = 8) -> dict[str, Any]:
 
 
 def condition(draw: random.Random, name: str, n: int, analytic: bool = False) -> dict[str, Any]:
-    """Labels or prompts, and guidance."""
+    """Return random labels or prompts, and guidance."""
     of = model(name)
     if of.takes_words:
         options: dict[str, Any] = {
@@ -265,7 +265,7 @@ def seeds(draw: random.Random, most: int = 3) -> list[int]:
 
 
 def whole(draw: random.Random, name: str, most: int = 8) -> dict[str, Any]:
-    """Seeds, way and condition."""
+    """Return random seeds, the options of `way`, and a condition."""
     own, of = seeds(draw), way(draw, name, most)
     options = {"seeds": own} | of | condition(draw, name, len(own), of.get("variance") == "analytic")
     return options | ({"clip": draw.choice([True, False])} if draw.random() < 0.4 else {})
@@ -293,7 +293,7 @@ def trajectories() -> Rooms:
         options = whole(draw, name)
         options |= {"sampler": draw.choice(OWN)}
         add(name, {name: value for name, value in options.items() if name not in ("variance", "eta")})
-    for name in ["toy", "toy, x0, cosine", "mnist-tiny"] * 8:  # what replaces the seeds, and the dtype of the state
+    for name in ["toy", "toy, x0, cosine", "mnist-tiny"] * 8:  # other noise, or another dtype of the state
         options, n = whole(draw, name), 2
         dtype = draw.choice([torch.float32, torch.float64, torch.bfloat16] if name != "mnist-tiny" else [torch.float32])
         options |= {
@@ -312,7 +312,7 @@ def trajectories() -> Rooms:
 
 
 def every_kind() -> Rooms:
-    """A checkpoint of each kind, T = 6."""
+    """Runs of one checkpoint of each kind, with T = 6."""
     draw, found = random.Random(2), {}
 
     def add(name: str, options: dict[str, Any]) -> None:
@@ -328,7 +328,7 @@ def every_kind() -> Rooms:
 
 
 def cut_and_changed() -> Rooms:
-    """Chains that stop, go on behind a step or a state, and are changed on the way."""
+    """Chains that stop, that continue after a step or a state, and that are changed on the way."""
     draw, found = random.Random(3), {}
 
     def alone(name: str, options: dict[str, Any], at: int, as_state: bool) -> Any:
@@ -360,7 +360,7 @@ def side_by_side() -> Rooms:
 
     def run(name: str, options: dict[str, Any], behind: int | None) -> Any:
         plain = given(options)
-        if behind is not None:  # one lane goes on behind a step of the run that it is
+        if behind is not None:  # one lane continues after a step of the same run alone
             lane = {key: value for key, value in plain["lanes"][behind].items() if key not in ("on_step", "model")}
             shared = {key: value for key, value in plain.items() if key not in ("lanes", "seeds")}
             every = list(ddpm_core.trajectory(model(name), plain["seeds"], **(shared | lane)))
@@ -389,7 +389,7 @@ def side_by_side() -> Rooms:
     for name, other in pairs * 6:
         lanes = [lane(name, other) for _ in range(draw.randint(2, 4))]
         if draw.random() < 0.4:
-            lanes.append(dict(lanes[0]))  # the same once more: it is computed once
+            lanes.append(dict(lanes[0]))  # a duplicate lane, which is computed only once
         options = {"seeds": seeds(draw), "lanes": lanes}
         if draw.random() < 0.3:
             options["clip"] = draw.choice([True, False])
@@ -479,7 +479,7 @@ def restorations() -> Rooms:
             Said("blur", smear()),
             Said("downsample, grey", restore.then(restore.downsample(2), restore.grey(sigma, channels))),
             Said(
-                "of my own",  # whose gram isn't known
+                "of my own",  # a measurement whose gram is unknown
                 restore.Measurement(ramp, lambda y: y / torch.linspace(0.5, 1.5, side, dtype=y.dtype), sigma),
             ),
         ]
@@ -529,7 +529,9 @@ def restorations() -> Rooms:
 
 
 def corrected() -> Rooms:
-    """Langevin's corrections, one or two a step: whole chains, changed and cut ones, and lanes beside each other."""
+    """Runs with one or two Langevin corrections in a step: whole, changed and cut chains, and lanes beside each
+    other.
+    """
     draw, found = random.Random(8), {}
     for number in range(16):
         name = ("toy, two corrections", "toy, two corrections", "toy, learned_range", "mnist-tiny")[number % 4]
@@ -573,7 +575,7 @@ def on_openvino() -> Rooms:
 
 
 def bounds() -> Rooms:
-    """bits_per_dim, which shares the evaluations and the pairs."""
+    """Runs of bits_per_dim, which shares evaluations between pairs."""
     found = {}
     for name in ("toy", "toy, classes", "mnist-tiny"):
         for steps in (3, 7):

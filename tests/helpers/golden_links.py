@@ -1,4 +1,4 @@
-"""What golden.py records of links: the files of the runs that they lead to, as a browser saves them."""
+"""What golden.py records of links: the files of the runs to which they lead, as a browser saves them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from browser import ARGS, CALM, chromium_path
 from playwright.sync_api import Page, sync_playwright
 from screenshots import served
 
-# By part: how many of 60 links, and the file that has the pixels of the pictures, or the points.
+# For each part: how many of the 60 links lead to it, and which file has the pixels of its pictures, or its points.
 LINKS = {
     "watch": (20, "Everything (ZIP)"),
     "compare": (15, "Everything (ZIP)"),
@@ -24,11 +24,11 @@ LINKS = {
     "plane": (5, "Table (CSV)"),
     "between": (1, "Pixels (PNG)"),
 }
-LONG = ("picture", "picture_b", "hidden", "drawing", "touch")  # stand after the # of an address
+LONG = ("picture", "picture_b", "hidden", "drawing", "touch")  # these fields stand after the # of an address
 
 
 def address(part: str, values: dict[str, Any], draw: random.Random) -> str:
-    """A link with these values; some as earlier versions wrote them."""
+    """Return a link with these values. Some are written as earlier versions wrote them."""
     tab = {"tab": part}
     if part == "watch":
         tab = draw.choice([tab, tab, {"tab": "denoise"}, {}])
@@ -41,8 +41,8 @@ def address(part: str, values: dict[str, Any], draw: random.Random) -> str:
 
 
 def ends(page: Page, url: str, part: str, link: str) -> dict[str, Any]:
-    """Open a link, let its run come to its end, and save what there is of it."""
-    page.goto("about:blank")  # a link that differs after its # only loads no page
+    """Open a link, wait until its run has ended, and return its saved files."""
+    page.goto("about:blank")  # otherwise a link that differs only after its # would not load the page
     page.goto(url + link)
     page.wait_for_selector("html[data-ready=true]")
     place = f".part-{part}"
@@ -63,7 +63,7 @@ def ends(page: Page, url: str, part: str, link: str) -> dict[str, Any]:
         page.locator("#share-menu").get_by_role("button", name=LINKS[part][1]).click()
     name, content = download.value.suggested_filename, Path(download.value.path()).read_bytes()
     found = golden_page.of_file(name, content)
-    if name.endswith(".zip"):  # of each picture its last state
+    if name.endswith(".zip"):  # only the last state of each picture
         found = {inner: one for inner, one in found.items() if not inner.startswith("steps") and _is_last(inner)}
     return {"address": golden_page.unpacked(page.url.removeprefix(url)), name: found}
 
@@ -74,7 +74,7 @@ def _is_last(inner: str) -> bool:
 
 @contextmanager
 def cases(static: bool) -> Iterator[dict[str, Callable[[], Any]]]:
-    """60 links, each with what its run ends in. static: in the page without a server."""
+    """Yield 60 links, each with a function that returns the files of its run. static: use the page without a server."""
     with served(static) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGS)
         context = browser.new_context(**CALM)

@@ -1,7 +1,7 @@
-"""What golden.py records of the page: what it says of settings, the files of runs, and where links lead.
+"""What golden.py records of the page: what it says about settings, the files of runs, and where links lead.
 
-The settings are drawn from the lists below, and not from the page's own forms: so they stay as they are when those
-change. How a part is asked stands in `Page`, and nowhere else. Links are opened in a browser, as a visitor does.
+The settings are drawn from the lists below, and not from the page's forms, so they stay the same when the forms change.
+Only `Page` uses the parts of the page. Links are opened in a browser.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ import toylab
 from PIL import ExifTags, Image
 
 Values = dict[str, Any]
-LINES = 40  # of a text: of a longer one the middle is left out, and its digest stands there
-# What the models have. Steps of a student are those that it has learned.
+LINES = 40  # lines of a text; the middle of a longer text is replaced by its digest
+# The models by what they draw, and the steps that the students have learned.
 DIGITS = ("mnist-tiny", "mnist-tiny", "mnist-tiny", "mnist-tiny-consistency", "mnist-tiny-2-steps")
 COLOURS = ("cifar10-tiny", "cifar10-tiny", "cifar10-tiny-4-steps")
 STUDENTS = {
@@ -48,7 +48,7 @@ TOUCHES = [
     "700-clean-50-3.3-3.4-4.4_200-noise-30-9.9",
     "100-0.128.255-7-3.3",
 ]
-# The files of each part, but WebP, which node does not write.
+# The files of each part, except WebP, which node can't write.
 FILES = {part: ("png", "gif", "strip", "csv", "zip") for part in ("watch", "compare")} | {
     "grid": ("png", "csv", "zip"),
     "latents": ("png", "gif"),
@@ -59,11 +59,11 @@ FILES = {part: ("png", "gif", "strip", "csv", "zip") for part in ("watch", "comp
 }
 
 
-# --- Random settings that are legal
+# --- Random valid settings
 
 
 def chain(draw: random.Random, ref: str, most: int = 1000) -> Values:
-    """Steps, sampler and what belongs to it."""
+    """Return random steps, a sampler and its options."""
     if ref in STUDENTS:
         sampler, steps = STUDENTS[ref]
         return {"sampler": sampler, "steps": draw.choice(steps), "spacing": "auto"}
@@ -86,7 +86,7 @@ def chain(draw: random.Random, ref: str, most: int = 1000) -> Values:
 
 
 def told(draw: random.Random, ref: str, found: Values) -> Values:
-    """Class or words, and guidance."""
+    """Return a random class or prompt, and guidance."""
     label = draw.choice(LABELS[re.split(r"\d|-", ref)[0]])
     more: Values = {} if label == "any" and draw.random() < 0.7 else {"label": label}
     if ref == "emoji-tiny":
@@ -125,7 +125,7 @@ def compare(draw: random.Random, cheap: bool) -> Values:
     other = draw.choice(["same", *refs])
     found = {"checkpoint": ref, "checkpoint_b": other} | chain(draw, ref, most)
     if other in ("same", ref) and ref not in STUDENTS and draw.random() < 0.5:
-        b = {"sampler": found["sampler"], "steps": found["steps"]}  # what differs is the noise
+        b = {"sampler": found["sampler"], "steps": found["steps"]}  # only the noise differs
         b |= {"variance": "beta"} if b["sampler"] in ("ddpm", "langevin") else {}
     else:
         b = chain(draw, ref if other == "same" else other, most)
@@ -153,7 +153,7 @@ def grid(draw: random.Random, cheap: bool) -> Values:
 
 
 def pixels(ref: str, seed: int) -> str:
-    """A picture for a model, as an address has it."""
+    """Return a picture for a model, in the form of an address."""
     side, channels = (28, 1) if ref.startswith("mnist") else (32, 3)
     small = np.random.default_rng(seed).integers(0, 256, (4, 4, channels), dtype=np.uint8)
     index = np.arange(side) * 4 // side
@@ -162,7 +162,7 @@ def pixels(ref: str, seed: int) -> str:
 
 
 def hidden(draw: random.Random) -> str:
-    """Cells that are erased, as an address has them."""
+    """Return cells that are erased, in the form of an address."""
     cells = np.zeros((32, 32), np.uint8)
     top, left = draw.randrange(20), draw.randrange(20)
     cells[top : top + draw.randint(4, 12), left : left + draw.randint(4, 12)] = 1
@@ -228,7 +228,7 @@ def between(draw: random.Random, cheap: bool) -> Values:
     return found | {"guidance": 1 if cheap else draw.choice([None, 1, 2.5])}
 
 
-PARTS: dict[str, tuple[int, Callable[[random.Random, bool], Values]]] = {  # by name: how many settings of 300
+PARTS: dict[str, tuple[int, Callable[[random.Random, bool], Values]]] = {  # number of the 300 settings, and their maker
     "watch": (70, watch),
     "compare": (70, compare),
     "grid": (30, grid),
@@ -241,7 +241,7 @@ PARTS: dict[str, tuple[int, Callable[[random.Random, bool], Values]]] = {  # by 
 
 
 def drawn(seed: int, part: str, n: int, cheap: bool = False) -> Iterator[Values]:
-    """n settings of a part, none of them twice."""
+    """Yield n settings of a part, each only once."""
     draw, seen = random.Random(f"{seed} {part}"), set()
     while len(seen) < n:
         values = PARTS[part][1](draw, cheap)
@@ -251,7 +251,7 @@ def drawn(seed: int, part: str, n: int, cheap: bool = False) -> Iterator[Values]
 
 
 def text(values: Values) -> str:
-    """Settings as a key; of long values the digest."""
+    """Return settings as a key. Long values are replaced by their digests."""
     short = {name: value if len(str(value)) <= 80 else sha(str(value).encode())[:12] for name, value in values.items()}
     return json.dumps(short, ensure_ascii=False, sort_keys=True)
 
@@ -264,7 +264,9 @@ def sha(content: bytes) -> str:
 
 
 def unpacked(content: str) -> str:
-    """A text whose packed pictures are the digests of their pixels: each zlib packs in its own way."""
+    """Return a text in which packed pictures are replaced by digests of their pixels, because each zlib packs
+    differently.
+    """
 
     def digest(found: re.Match[str]) -> str:
         packed = urllib.parse.unquote(found[2])
@@ -274,7 +276,7 @@ def unpacked(content: str) -> str:
 
 
 def of_text(content: str) -> Any:
-    """A text by its lines."""
+    """Return a text as its lines."""
     lines = unpacked(content).split("\n")
     if len(lines) <= LINES:
         return lines if len(lines) > 1 else content
@@ -283,7 +285,7 @@ def of_text(content: str) -> Any:
 
 
 def of_picture(content: bytes) -> Values:
-    """The pixels of a picture or film, and the settings in it."""
+    """Return the digest of the pixels of a picture or film, and the settings in it."""
     with Image.open(io.BytesIO(content)) as image:
         about = image.info.get("Description") or image.info.get("comment", b"").decode()
         about = about or image.getexif().get(ExifTags.Base.ImageDescription, "")
@@ -319,11 +321,11 @@ def of_file(name: str, content: bytes) -> Any:
 
 
 def plain(values: Any) -> Any:
-    """As a page gets it, each text by its lines."""
+    """Return values as a page gets them, with each text as its lines."""
     if isinstance(values, dict):
         return {str(key): plain(value) for key, value in values.items()}
     if isinstance(values, list | tuple):
-        if values and all(isinstance(value, int | float | None) for value in values):  # in one line
+        if values and all(isinstance(value, int | float | None) for value in values):  # numbers on one line
             line = " ".join(map(repr, values))
             return line if len(line) <= 120 else f"{len(values)} numbers, {sha(line.encode())}"
         return [plain(value) for value in values]
@@ -334,7 +336,7 @@ def plain(values: Any) -> Any:
 
 
 class Page:
-    """How the page's parts are asked: all that has to change here when the page is built anew."""
+    """How golden.py uses the page's parts. Only this class has to change when the page is rebuilt."""
 
     def __init__(self) -> None:
         import ui
@@ -343,7 +345,7 @@ class Page:
 
         self.app = ui.build("mnist-tiny", device="cpu")
         refs = {*DIGITS, *COLOURS, "emoji-tiny"}
-        for ref in refs:  # so that what a run takes is the same on any machine
+        for ref in refs:  # fixed times, so that a run's estimate is the same on every machine
             self.app.services.step_times.note(StepKind(ref, 1), 0.003)
         services = self.app.services
         paces = {ref: facts.pace(services, ref) for ref in refs}
@@ -357,14 +359,14 @@ class Page:
         }
 
     def says(self, part: str, values: Values) -> Values:
-        """What the page says of settings. Raises ValueError for wrong ones."""
+        """Return what the page says about settings. Raises ValueError for wrong settings."""
         said = plans.planned(self.app, part, values, pace=self.pace)
         summary = {"summary": said["summary"]} if said["summary"] else {}
         apart = ("refs", "steps", "asked", "shown", "summary")
         return {name: value for name, value in said.items() if name not in apart} | summary
 
     def names(self, part: str, values: Values) -> Values:
-        """What its files would be called when the run has ended, and the texts in them; {} where only the run knows."""
+        """Return the names of its files after a run, and the texts in them; {} if only the run knows them."""
         if part == "plane":
             return self.clouds(values, [(0, np.zeros((1, 2), np.float32))])
         own = toylab.requested(self.app.parts[part], part, values)
@@ -387,14 +389,14 @@ class Page:
         return {name: one.get("about") if name.endswith("png") else one for name, one in found.items()}
 
     def clouds(self, values: Values, clouds: list[tuple[int, np.ndarray]]) -> Values:
-        """The file of these clouds of the plane."""
+        """Return the file of these clouds of the plane."""
         computation = SimpleNamespace(refs=())
         run: Any = SimpleNamespace(kept=lambda: {"clouds": clouds}, computation=computation, values=values)
         return {name: of_file(name, content) for name, content in toylab.saved(self.app, "plane", run, "csv").values()}
 
     def runs(self, part: str, values: Values) -> Values:
-        """The first message of a run, which says what is to come, and all files at its end."""
-        if part == "plane":  # the page computes it
+        """Return the first message of a run, which says what will come, and all files at its end."""
+        if part == "plane":  # the browser computes this part
             run = plans.planned(self.app, part, values, computes=True)
             clouds = [(lane, np.frombuffer(base64.b64decode(x["base64"]), np.float32)) for lane, x in run["clouds"]]
             return {"plan": plain(run["results"][0]), "files": self.clouds(values, clouds)}
@@ -408,7 +410,7 @@ class Page:
 
 
 def rooms() -> dict[str, Any]:
-    """What is said of 300 settings, of wrong ones, and the files of some runs."""
+    """Return cases: what the page says about 300 settings and about wrong ones, and the files of some runs."""
     page = Page()
 
     def says(part: str, values: Values) -> Values:

@@ -1,12 +1,11 @@
 """A small local Hugging Face Hub, for the real huggingface_hub client.
 
-    with HubServer() as hub:
-        hub.add_repo("owner/name", folder)
-        hub.use(monkeypatch, tmp_path)      # this process; `env=hub.env(tmp_path)` for another one
+    with HubServer() as hub: hub.add_repo("owner/name", folder) hub.use(monkeypatch, tmp_path) # this process;
+    `env=hub.env(tmp_path)` for another one
 
-It answers what a download asks: the listing of a repository at a revision, and HEAD and GET of its files, with the
-Hub's headers and error codes. After `accept_uploads` it also makes new repositories; files come into their folders by
-other ways. More endpoints are one method and one line in `routes`.
+It answers the requests of a download: the listing of a repository at a revision, and HEAD and GET of its files, with
+the Hub's headers and error codes. After `accept_uploads` it also creates repositories; a test puts their files there.
+Another endpoint needs one method, and one line in `routes`.
 """
 
 from __future__ import annotations
@@ -43,31 +42,32 @@ class Repo(NamedTuple):
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request, client_address):
-        """Say nothing of a client that went away, as a cancelled download does.
+        """Ignore a client that closed the connection, as a cancelled download does.
 
-        Printing it parses its lines, and in Python 3.11 two threads can't parse at once (python/cpython#106905).
+        Printing the error would parse its lines, and in Python 3.11 two threads can't parse at once
+        (python/cpython#106905).
         """
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 class HubServer:
-    """requests: every request so far. The fields below shape the answers and may change while it runs."""
+    """The server. requests: all requests so far. The fields below change its answers, also while it runs."""
 
     def __init__(self):
-        self.repos: dict[tuple[str, str], Repo] = {}  # by id and revision; each commit is a revision too
+        self.repos: dict[tuple[str, str], Repo] = {}  # by id and revision; each commit is a revision, too
         self.requests: list[Request] = []
-        self.status = 200  # another one answers everything with it, as a Hub that is down
+        self.status = 200  # another status answers every request, like a Hub that is down
         self.bytes_per_second: float | None = None
-        self.stalled = threading.Event()  # while set, file bodies stop after their first bytes
-        self.damaged = False  # bodies of weights have their last byte changed, behind the right hash
-        self.claimed: dict[str, int | None] = {}  # sizes of files as the listing says, where they are others
-        self.mute = threading.Event()  # while set, answers have no end, and no pause that a client's timeout would see
-        self.vanished: set[str] = set()  # files of the listing that are not there any more
-        self.xet = False  # say that weights lie in Xet storage too
+        self.stalled = threading.Event()  # while set, the body of a file stops after its first bytes
+        self.damaged = False  # whether the last byte of weights is changed, although the hash is right
+        self.claimed: dict[str, int | None] = {}  # wrong sizes of files for the listing
+        self.mute = threading.Event()  # while set, answers never end, with pauses too short for a timeout
+        self.vanished: set[str] = set()  # files that are in the listing but not there
+        self.xet = False  # whether to say that weights are in Xet storage
         self.connections: set[socket.socket] = set()
-        self.uploads: Path | None = None  # where repositories that are made here are kept
-        self.token = ""  # who may write
+        self.uploads: Path | None = None  # folder for repositories that are created here
+        self.token = ""  # the token that may write
 
         self._cut: int | None = None
         self._times = 0
@@ -79,11 +79,11 @@ class HubServer:
 
     @property
     def downloads(self) -> list[str]:
-        """The files whose content was asked for, in order."""
+        """Return the files whose content was requested, in order."""
         return [r.path.split("/resolve/")[1].split("/", 1)[1] for r in self.requests if _is_download(r)]
 
     def add_repo(self, id: str, folder: Path, revision: str = "main", gated: bool = False) -> str:
-        """Serve a folder as one revision of a repository; returns its commit hash, made of the content."""
+        """Serve a folder as one revision of a repository. Return its commit hash, which depends on the content."""
         folder = Path(folder)
         digest = hashlib.sha1(id.encode())
         for path in _files(folder):
@@ -93,15 +93,15 @@ class HubServer:
         return repo.commit
 
     def accept_uploads(self, folder: Path, token: str) -> None:
-        """Let whoever has the token make repositories, kept under the folder."""
+        """Let clients with this token create repositories, in this folder."""
         self.uploads, self.token = folder, token
 
     def cut_after(self, bytes: int | None, times: int = 10**9) -> None:
-        """Close the connection after so many bytes of a file, in the next `times` files longer than that."""
+        """Close the connection after this many bytes of a file, in the next `times` files that are longer."""
         self._cut, self._times = bytes, times
 
     def use(self, monkeypatch, home: Path) -> None:
-        """Make this process's client talk to this Hub, with its cache under home."""
+        """Make this process's client use this Hub, with its cache under home."""
         from huggingface_hub import constants
         from huggingface_hub.utils import close_session
 
@@ -116,16 +116,16 @@ class HubServer:
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
 
     def env(self, home: Path) -> dict[str, str]:
-        """The environment of another process whose client shall talk to this Hub."""
+        """Return the environment of another process whose client should use this Hub."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
         return {**kept, "HF_ENDPOINT": self.url, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1"}
 
     def stop(self) -> None:
-        """Hang up and stop listening, as when the network fails."""
+        """Close all connections and stop, as if the network had failed."""
         self._server.shutdown()
         self._server.server_close()
         for connection in list(self.connections):
-            with contextlib.suppress(OSError):  # closed already
+            with contextlib.suppress(OSError):  # it is closed already
                 connection.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> HubServer:
@@ -137,7 +137,7 @@ class HubServer:
         self.stop()
 
     def take_cut(self, size: int) -> int | None:
-        """How much of a file of this size to send before hanging up; None is all."""
+        """Return how many bytes of a file to send before the connection is closed; None for all."""
         if self._cut is None or self._times <= 0 or size <= self._cut:
             return None
         self._times -= 1
@@ -237,7 +237,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.json({"url": f"{self.hub.url}/{id}"})
 
     def find(self, id: str, revision: str) -> Repo | None:
-        """The repository, or None after answering as the Hub does when there is none."""
+        """Return the repository, or None after the Hub's answer for a repository that does not exist."""
         if not any(known == id for known, _ in self.hub.repos):
             self.error(401, "RepoNotFound", "Invalid username or password.")
         elif (id, revision) not in self.hub.repos:
@@ -262,7 +262,7 @@ class _Handler(BaseHTTPRequestHandler):
         cut = self.hub.take_cut(len(content)) if status < 300 and "/resolve/" in self.path else None
         try:
             self.send_slowly(content[:cut])
-        except OSError:  # the client hung up
+        except OSError:  # the client closed the connection
             self.close_connection = True
         if cut is not None:
             self.close_connection = True

@@ -1,7 +1,7 @@
-"""Every kind of model: a row of KINDS writes a tiny checkpoint of it, and `Twin` computes independently what it should.
+"""Every kind of model: a row of KINDS writes a tiny checkpoint of it, and `Twin` independently computes its results.
 
-A twin evaluates the networks with diffusers and transformers alone, and everything else in float64 NumPy with the
-formulas of `oracle`. It shares no code with ddpm_core.
+A twin evaluates networks only with diffusers and transformers, and everything else in float64 NumPy with the formulas
+of `oracle`. It shares no code with ddpm_core.
 """
 
 from __future__ import annotations
@@ -34,13 +34,15 @@ from diffusers import (
 )
 
 T = 6
-BETAS = {"beta_start": 0.02, "beta_end": 0.6, "num_train_timesteps": T}  # ᾱ_T is 0.08
+BETAS = {"beta_start": 0.02, "beta_end": 0.6, "num_train_timesteps": T}  # then ᾱ_T is 0.08
 CLASSES = ("cat", "dog", "fox")
 
 
 @dataclass(frozen=True)
 class Kind:
-    """write: makes the checkpoint in a folder. told: what a run is told to draw. run: how it is sampled, besides."""
+    """A kind of model. write: writes the checkpoint to a folder. told: the label or prompt of its runs. run: other
+    options.
+    """
 
     write: Callable[[Path], object]
     told: Mapping[str, Any] = field(default_factory=dict)
@@ -48,7 +50,9 @@ class Kind:
 
 
 def pixels(folder: Path, channels: int = 3, size: int = 8, own: Any = None, **changes: Any) -> None:
-    """A model of pixels. changes: of the scheduler's configuration, and of the network's where it has such a field."""
+    """Write a model of pixels. changes: fields of the network's configuration if it has them, else of the
+    scheduler's.
+    """
     fields = inspect.signature(UNet2DModel).parameters.keys() - BETAS.keys()
     of_unet = {name: changes.pop(name) for name in [*changes] if name in fields}
     unet = SMALLEST | {"in_channels": channels, "out_channels": channels, "sample_size": size} | of_unet
@@ -56,7 +60,7 @@ def pixels(folder: Path, channels: int = 3, size: int = 8, own: Any = None, **ch
 
 
 def _autoencoder(kind: type, channels: int) -> Any:
-    """Two pixels a side for each latent, with a scale of its own."""
+    """Return an autoencoder whose latents have half the side of a picture, with its own scale."""
     widths = (8, 8)
     if kind is AutoencoderTiny:
         halves = {f"{half}coder_block_out_channels": widths for half in ("en", "de")}
@@ -69,7 +73,7 @@ def _autoencoder(kind: type, channels: int) -> Any:
 
 
 def latents(folder: Path, decoder: type, channels: int, words: bool = False, own: Any = None, **changes: Any) -> None:
-    """A model in the latents of an autoencoder, as diffusers writes it."""
+    """Write a model of an autoencoder's latents, as diffusers does."""
     torch.manual_seed(3)
     scheduler = DDIMScheduler(beta_schedule="linear", clip_sample=False, steps_offset=1, **BETAS, **changes)
     shape = {"in_channels": channels, "out_channels": channels, "sample_size": 4, "layers_per_block": 1}
@@ -77,13 +81,13 @@ def latents(folder: Path, decoder: type, channels: int, words: bool = False, own
     if words:
         unet = UNet2DConditionModel(
             down_block_types=("DownBlock2D",),
-            up_block_types=("UpBlock2D",),  # the words are looked at in the middle alone
+            up_block_types=("UpBlock2D",),  # only the middle block attends to the words
             cross_attention_dim=32,
             attention_head_dim=4,
             **shape,
         )
         for block in unet.mid_block.attentions:
-            block.transformer_blocks[0].attn2.to_v.weight.data *= 50  # else hardly a level of a picture
+            block.transformer_blocks[0].attn2.to_v.weight.data *= 50  # else words change less than a grey level
         parts = pipelines.text_parts(length=8, layers=1)
         whole = StableDiffusionPipeline(vae=_autoencoder(decoder, channels), unet=unet, scheduler=scheduler, **parts)
     else:
@@ -95,7 +99,7 @@ def latents(folder: Path, decoder: type, channels: int, words: bool = False, own
 
 
 def transformer(folder: Path, **changes: Any) -> None:
-    """A DiT as diffusers writes it, with the names of its classes where the Hub has them."""
+    """Write a DiT as diffusers does, with the Hub's names for its classes."""
     torch.manual_seed(3)
     scheduler = DDIMScheduler(beta_schedule="linear", clip_sample=False, **BETAS, **changes)
     network = DiTTransformer2DModel(
@@ -114,7 +118,9 @@ def transformer(folder: Path, **changes: Any) -> None:
 
 
 def openai(folder: Path, time_width: int | None = None, **changes: Any) -> None:
-    """What `convert` writes where diffusers has no class for it: heads by their number, and times of another scale."""
+    """Write what `convert` writes for networks that diffusers has no class for: a number of heads, and times on another
+    scale.
+    """
     own = {"_class_name": "OpenAIUNet", "num_heads": 2, "time_scale": 0.25, "time_width": time_width}
     pixels(folder, out_channels=6, variance_type="learned_range", **changes)
     config = json.loads((folder / "config.json").read_text())
@@ -140,7 +146,7 @@ KINDS: dict[str, Kind] = {
     "flow": Kind(
         partial(pixels, prediction_type="flow", own={"coordinates": {"kind": "RectifiedFlow", "times": 1000}})
     ),
-    # With diffusers' frequencies, 16 turns in ln σ, an ODE of random weights is so rough that no solver follows it.
+    # With diffusers' 16 for the scale of the frequencies, an ODE with random weights is too rough for any solver.
     "score model": Kind(
         partial(pipelines.score, widths=(32,), scale=1, num_train_timesteps=T, sigma_max=4), run={"steps": 3}
     ),
@@ -164,7 +170,7 @@ KINDS: dict[str, Kind] = {
 
 
 def draw(seeds: Any, stream: int, shape: tuple[int, ...]) -> np.ndarray:
-    """The noise of `stream` of each seed, as design has it: NumPy's Philox with that key."""
+    """Return the noise of one stream for each seed: NumPy's Philox with the key (seed, stream)."""
     each = [
         np.random.Generator(np.random.Philox(key=[seed, stream])).standard_normal(shape, np.float32) for seed in seeds
     ]
@@ -172,7 +178,7 @@ def draw(seeds: Any, stream: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 class Twin:
-    """What a checkpoint's model should compute. told: labels or prompts of its runs, one for all."""
+    """Computes what a checkpoint's model should compute. told: the labels or prompts of its runs, the same for all."""
 
     def __init__(self, folder: Path, told: Mapping[str, Any]):
         def config(*names: str) -> dict[str, Any]:
@@ -187,7 +193,7 @@ class Twin:
         if self.family:
             self.low, high = scheduler["sigma_min"], scheduler["sigma_max"]
             part = np.linspace(0, 1, T)
-            if self.family == "score":  # in [0, 1]: twice as large in [−1, 1]
+            if self.family == "score":  # a score model's images are in [0, 1], so in [−1, 1] its σ is twice as large
                 sigma = 2 * self.low * (high / self.low) ** part
             else:
                 sigma = (self.low ** (1 / 7) + part * (high ** (1 / 7) - self.low ** (1 / 7))) ** 7
@@ -230,27 +236,27 @@ class Twin:
 
     @property
     def floor(self) -> float:
-        """σ that a consistency model's x̂_0 has."""
+        """Return the σ of a consistency model's x̂_0."""
         return self.low if self.family == "consistency" else 0.0
 
     # --- Pictures
 
     @property
     def picture(self) -> tuple[int, int]:
-        """Channels, and pixels a side."""
+        """Return the channels and the side of a picture."""
         channels, side, _ = self.shape
         return (3, 2 * side) if self.latent else (channels, side)
 
     @torch.no_grad()
     def decoded(self, x: np.ndarray) -> np.ndarray:
-        """float (N, C, H, W) in [−1, 1], of a state."""
+        """Return the pictures of a state, float (N, C, H, W) in [−1, 1]."""
         if self.autoencoder is None:
             return x
         return self.autoencoder.decode(torch.tensor(x / self.scale + self.shift).float()).sample.double().numpy()
 
     @torch.no_grad()
     def encoded(self, pictures: np.ndarray) -> np.ndarray:
-        """x_0 of uint8 (N, H, W, C)."""
+        """Return x_0 of pictures, uint8 (N, H, W, C)."""
         x = pictures.transpose(0, 3, 1, 2) / 127.5 - 1
         if self.autoencoder is None:
             return x
@@ -261,7 +267,9 @@ class Twin:
     # --- The network
 
     def conditions(self, told: Any, n: int) -> list[torch.Tensor]:
-        """What the network is told of n images: told is a label, a prompt, or one for each; None is none."""
+        """Return the network's conditions for n images. told: a label or prompt, or one for each image; None for
+        none.
+        """
         each = tuple(told) if isinstance(told, (list, tuple)) else (told,) * n
         if self.words:
             return [self._encoded(each)]
@@ -278,14 +286,16 @@ class Twin:
         return self.text(self.tokens(prompts))[0].detach()
 
     def alpha_bar(self, t: float) -> float:
-        """ᾱ, at a fraction of t with log σ interpolated."""
+        """Return ᾱ. For a fraction of t, log σ is interpolated."""
         if t == int(t):
             return self.ab[int(t)]
         log_sigma = np.interp(t, np.arange(1, T + 1), 0.5 * np.log(1 / self.ab[1:] - 1))
         return 1 / (1 + np.exp(2 * log_sigma))
 
     def output(self, x: torch.Tensor, t: float, told: Any) -> torch.Tensor:
-        """The network's, in float32, as float64; of other coordinates the ε or the x_0 that it means."""
+        """Return the output of the network as float64, computed in float32. In other coordinates, it is translated to ε
+        or x_0.
+        """
         labels = self.conditions(told, len(x))
         if self.family:
             return self._translated(x, t, labels)
@@ -296,7 +306,9 @@ class Twin:
         return self.unet(x.float(), torch.full((len(x),), t - 1) * self.time_scale, *labels).sample.double()
 
     def _translated(self, x: torch.Tensor, t: float, labels: list[torch.Tensor]) -> torch.Tensor:
-        """ε of a score model (Song et al. 2021), x_0 of a consistency model (Song et al. 2023, Appendix C)."""
+        """Return ε of a score model (Song et al. 2021), or x_0 of a consistency model
+        (Song et al. 2023, Appendix C).
+        """
         sigma, y = (1 / self.alpha_bar(t) - 1) ** 0.5, x / self.alpha_bar(t) ** 0.5
         if self.family == "score":
             told = sigma / 2 * (self.sigma[-1] / self.sigma[1]) ** (1e-5 * (T - t) / (T - 1))
@@ -311,7 +323,7 @@ class Twin:
         return next(iter(self.told.values()), None) if told is ... else told
 
     def denoised(self, x: Any, t: int, told: Any = ..., guidance: float = 1.0, clip: bool | None = None) -> Any:
-        """(x_0, ε, x_0 as shown, v), of NumPy or torch as x is."""
+        """Return (x_0, ε, x_0 as shown, v), in NumPy or torch like x."""
         given, told = torch.as_tensor(x), self._told(told)
         with torch.set_grad_enabled(given.requires_grad):
             out = self.output(given, t, told)
@@ -328,11 +340,11 @@ class Twin:
         return x_0, (x - self.ab[t] ** 0.5 * x_0) / (1 - self.ab[t]) ** 0.5, shown, v
 
     def log_prob(self, picture: np.ndarray, tolerance: float) -> tuple[float, float]:
-        """log p(x_1) by the flow, by SciPy's RK45 in log σ, with the noise of seed 0; and the error that this permits.
+        """Return log p(x_1) by the flow, by SciPy's RK45 in log σ with the noise of seed 0, and its largest error.
 
         In each step, RK45 keeps the root mean square of e_i/s_i below the tolerance. e_i are the errors of the D + 1
         numbers y = (x, ∫ ∇·f), and s_i = 1 + |y_i|. They change log p by Σ w_i e_i, w = (−x_T, 1). By Cauchy's
-        inequality this is at most tolerance √(D + 1) ‖w s‖. At worst, the errors of all steps have one sign.
+        inequality this is at most tolerance √(D + 1) ‖w s‖. At worst, the errors of all steps have the same sign.
         """
         from scipy.integrate import solve_ivp
 
@@ -374,7 +386,7 @@ class Twin:
 
     @property
     def sampler(self) -> str:
-        """The one that a run has if it asks for none."""
+        """Return the default sampler of a run."""
         return {"consistency": "consistency", "progressive": "ddim"}[self.student["method"]] if self.student else "ddpm"
 
     def run(
@@ -389,7 +401,7 @@ class Twin:
         guidance: float = 1.0,
         fitted: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> np.ndarray:
-        """x_0 at the end. fitted: what is made of each x̂_0."""
+        """Return x_0 at the end of a run. fitted: a function that is applied to each x̂_0."""
         sampler, seen = sampler or self.sampler, {}
 
         def noise(i: int, x: np.ndarray) -> np.ndarray:
@@ -419,7 +431,7 @@ class Twin:
         return x
 
     def pictures(self, seeds: Any, steps: int | None = None, **options: Any) -> np.ndarray:
-        """uint8 (N, H, W, C): a run's end."""
+        """Return the pictures at the end of a run, uint8 (N, H, W, C)."""
         return levels(self.decoded(self.run(self.x_T(seeds), self.pairs(steps), seeds, **options)))
 
     def bits(
@@ -430,9 +442,9 @@ class Twin:
         variance: str | None = None,
         whole: bool = False,
     ) -> Any:
-        """Bits per dimension of each picture, Eq. 5, with the noise of seeds 0, 1, …
+        """Return the bits per dimension of each picture, Eq. 5, with the noise of seeds 0, 1, …
 
-        whole: of a time it is that of the whole chain, as for a bound that follows from that.
+        whole: whether each time has the noise of the whole chain, as for a bound that is computed from that chain.
         """
         kind, ab = variance or self.variance, self.ab
         x_0 = self.encoded(pictures)
@@ -444,7 +456,7 @@ class Twin:
             guess, _, _, v = self.denoised(x_t, t, told)
             mean, true = (oracle.mean(ab, one, x_t, t, s) for one in (guess, x_0))
             grows = self.family == "score"
-            pair = (2, 1) if s == 0 and kind != "learned" else (t, s)  # β̃ of (1, 0) is 0
+            pair = (2, 1) if s == 0 and kind != "learned" else (t, s)  # β̃ of the pair (1, 0) is 0
             if kind == "learned_range":
                 u = (v + 1) / 2
                 ends = oracle.variance(ab, "beta", t, s), oracle.variance(ab, "beta_tilde", *pair)
@@ -462,12 +474,14 @@ class Twin:
 
 
 def levels(x: np.ndarray) -> np.ndarray:
-    """Of 256, rounded: uint8 (N, H, W, C)."""
+    """Return x rounded to 256 levels, uint8 (N, H, W, C)."""
     return np.rint((x.clip(-1, 1) + 1) * 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
 
 
 def _bin(x_0: np.ndarray, mean: np.ndarray, variance: Any) -> np.ndarray:
-    """The paper's discrete decoder, Eq. 13, with its approximation of the normal CDF."""
+    """Return the log-likelihood of x_0 by the paper's discrete decoder, Eq. 13, with its approximation of the normal
+    CDF.
+    """
 
     def cdf(z: np.ndarray) -> np.ndarray:
         return 0.5 * (1 + np.tanh((2 / np.pi) ** 0.5 * (z + 0.044715 * z**3)))
@@ -477,7 +491,7 @@ def _bin(x_0: np.ndarray, mean: np.ndarray, variance: Any) -> np.ndarray:
 
 
 def _renoised(noise: Callable[[int, np.ndarray], np.ndarray], floor: float) -> Callable[..., np.ndarray]:
-    """Multistep consistency sampling (Song et al. 2023, Algorithm 1): x̂_0 + √(σ_s² − ε²) z."""
+    """Return a step of multistep consistency sampling (Song et al. 2023, Algorithm 1): x̂_0 + √(σ_s² − ε²) z."""
 
     def advance(i: int, t: int, s: int, x: np.ndarray, x_0: np.ndarray, ab: np.ndarray) -> np.ndarray:
         return ab[s] ** 0.5 * (x_0 + ((1 - ab[s]) / ab[s] - floor**2) ** 0.5 * noise(i, x)) if s else x_0
@@ -486,7 +500,7 @@ def _renoised(noise: Callable[[int, np.ndarray], np.ndarray], floor: float) -> C
 
 
 def _dpm(ab: np.ndarray, pairs: list[tuple[int, int]]) -> Callable[..., np.ndarray]:
-    """DPM-Solver++(2M) (Lu et al. 2022, Algorithm 2), of first order in its first and last step."""
+    """Return a step of DPM-Solver++(2M) (Lu et al. 2022, Algorithm 2). The first and the last step have order 1."""
     before: dict[str, Any] = {}
 
     def advance(i: int, t: int, s: int, x: np.ndarray, x_0: np.ndarray, ab: np.ndarray) -> np.ndarray:
@@ -505,7 +519,7 @@ def _dpm(ab: np.ndarray, pairs: list[tuple[int, int]]) -> Callable[..., np.ndarr
 
 
 def _unipc(ab: np.ndarray, pairs: list[tuple[int, int]]) -> Callable[..., np.ndarray]:
-    """UniPC, diffusers' own, at our times."""
+    """Return a step of diffusers' UniPC, at our times."""
     scheduler = UniPCMultistepScheduler(num_train_timesteps=T, prediction_type="sample", final_sigmas_type="zero")
     scheduler.set_timesteps(len(pairs))
     times = [t for t, _ in pairs]

@@ -1,4 +1,4 @@
-"""The course's notebooks as the tests see them: with the solutions filled in."""
+"""The course's notebooks for the tests, with the solutions filled in."""
 
 import importlib
 import inspect
@@ -18,7 +18,7 @@ def read(name: str) -> NotebookNode:
 
 
 def solutions(notebook: str) -> ModuleType:
-    """The module with the solutions of a notebook: that of "3_back" is course.solutions.back."""
+    """Return the module with the solutions of a notebook: that of "3_back" is course.solutions.back."""
     return importlib.import_module(f"course.solutions.{notebook[2:]}")
 
 
@@ -27,19 +27,19 @@ def solution(notebook: str, exercise: str) -> str:
 
 
 def exercise_cells(notebook: NotebookNode) -> dict[str, NotebookNode]:
-    """The cells to be filled in, by the name of their exercise."""
+    """Return the cells with exercises, by the name of the exercise."""
     return {cell.id.removeprefix("exercise-"): cell for cell in notebook.cells if cell.id.startswith("exercise-")}
 
 
 def question(notebook: str, exercise: str) -> str:
-    """The cell of an exercise as it must stand in the notebook: the solution without its body, and the check."""
+    """Return the cell of an exercise as the notebook must have it: the solution without its body, and the check."""
     source = solution(notebook, exercise)
     head = source[: source.rindex('"""') + 3]
     return f"{head}\n    raise NotImplementedError\n\n\ncheck.{exercise}({exercise})"
 
 
 def solved(name: str) -> NotebookNode:
-    """The notebook with the solutions in its exercises."""
+    """Return the notebook with the solutions in its exercises."""
     notebook = read(name)
     for exercise, cell in exercise_cells(notebook).items():
         cell.source = f"{solution(name, exercise)}\n\ncheck.{exercise}({exercise})"

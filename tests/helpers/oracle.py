@@ -1,8 +1,9 @@
 """The oracle: schedules, spacings, chains and closed forms in plain float64 NumPy, written from the papers' equations.
 
 It shares no code with ddpm_core. Time runs t = 1..T; `ab` is a table over t = 0..T with ab[0] = 1.
-DDPM: Ho, Jain & Abbeel 2020. DDIM: Song, Meng & Ermon 2020. IDDPM: Nichol & Dhariwal 2021.
-Analytic-DPM: Bao et al. 2022. EDM: Karras et al. 2022.
+
+DDPM: Ho, Jain & Abbeel 2020. DDIM: Song, Meng & Ermon 2020. IDDPM: Nichol & Dhariwal 2021. Analytic-DPM: Bao et al.
+    2022. EDM: Karras et al. 2022.
 """
 
 import itertools
@@ -14,28 +15,28 @@ import numpy as np
 
 
 def linear_betas(T=1000, start=1e-4, end=0.02):
-    """DDPM, section 4."""
+    """Return the betas of DDPM, section 4."""
     return np.array([start + (end - start) * i / (T - 1) for i in range(T)])
 
 
 def betas_from(f, T, most=0.999):
-    """Betas whose alpha_bar follows f, a function of t / T (IDDPM Eq. 17 and the cut at 0.999 below it)."""
+    """Return betas whose alpha_bar follows f, a function of t / T (IDDPM Eq. 17, and the limit of 0.999 below it)."""
     return np.array([min(1 - f((i + 1) / T) / f(i / T), most) for i in range(T)])
 
 
 def cosine(u):
-    """IDDPM Eq. 17, up to its constant factor."""
+    """Return alpha_bar of IDDPM Eq. 17, up to its constant factor."""
     return math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
 
 
 def laplace(u):
-    """The curve diffusers calls "laplace": the root of SNR / (1 + SNR), log SNR being a Laplace quantile."""
+    """Return the curve that diffusers calls "laplace": the root of SNR / (1 + SNR); log SNR is a Laplace quantile."""
     snr = math.exp(-0.5 * math.copysign(1, 0.5 - u) * math.log(1 - 2 * abs(0.5 - u) + 1e-6))
     return math.sqrt(snr / (1 + snr))
 
 
 def betas_named(name, T=1000, start=1e-4, end=0.02):
-    """The betas behind every `beta_schedule` of diffusers' DDPMScheduler."""
+    """Return the betas of a `beta_schedule` of diffusers' DDPMScheduler."""
     if name == "linear":
         return linear_betas(T, start, end)
     if name == "scaled_linear":
@@ -50,7 +51,9 @@ def betas_named(name, T=1000, start=1e-4, end=0.02):
 
 
 def zero_snr(betas):
-    """Lin et al. 2023 ("Common Diffusion Noise Schedules ... are Flawed"), Algorithm 1: sqrt(alpha_bar) to end at 0."""
+    """Return betas for which sqrt(alpha_bar) ends at 0: Lin et al. 2023 ("Common Diffusion Noise Schedules ... are
+    Flawed"), Algorithm 1.
+    """
     root = np.sqrt(np.cumprod(1 - betas))
     root = (root - root[-1]) * root[0] / (root[0] - root[-1])
     ab = root**2
@@ -65,13 +68,13 @@ def alpha_bar(betas):
 
 
 def half_to_even(a, b):
-    """a / b to the nearest whole number, as np.round does it, without rounding errors before that."""
+    """Return a / b rounded to the nearest whole number as np.round does, without an earlier rounding error."""
     floor, rest = divmod(a, b)
     return floor + (2 * rest > b or (2 * rest == b and floor % 2))
 
 
 def visited(T, n, spacing):
-    """The n visited t, ascending."""
+    """Return the n times t that a chain visits, ascending."""
     if n == 1:
         return [T]
     if spacing == "linspace":
@@ -99,9 +102,9 @@ def pairs(T, n, spacing="linspace"):
 
 
 def x0_of(ab, kind, out, x, t):
-    """x_0 from the network's output: DDPM Eq. 4, Salimans & Ho 2022 for v, DDPM Eq. 7 at (t, t - 1) for mu.
+    """Return x_0 from the network's output: DDPM Eq. 4, Salimans & Ho 2022 for v, DDPM Eq. 7 at (t, t - 1) for mu.
 
-    Of a flow, whose output is eps - x_0, both follow from x.
+    The output of a flow is eps - x_0, from which x_0 follows with x.
     """
     if kind == "epsilon":
         return (x - math.sqrt(1 - ab[t]) * out) / math.sqrt(ab[t])
@@ -117,7 +120,7 @@ def x0_of(ab, kind, out, x, t):
 
 
 def output_of(ab, kind, eps, x, t):
-    """What a network of this kind says when it means eps."""
+    """Return the output of a network of this kind that predicts this eps."""
     x0 = x0_of(ab, "epsilon", eps, x, t)
     return {
         "epsilon": lambda: eps,
@@ -129,13 +132,14 @@ def output_of(ab, kind, eps, x, t):
 
 
 def mean(ab, x0, x, t, s):
-    """DDPM Eq. 7 for a pair (t, s)."""
+    """Return the mean of x_s, DDPM Eq. 7 for a pair (t, s)."""
     a = ab[t] / ab[s]
     return (math.sqrt(ab[s]) * (1 - a) * x0 + math.sqrt(a) * (1 - ab[s]) * x) / (1 - ab[t])
 
 
 def variance(ab, kind, t, s, v=None, gamma=None, grows=False):
-    """DDPM section 3.2; IDDPM Eq. 15, v in [-1, 1] as its code has it; Analytic-DPM's optimal variance.
+    """Return the variance of x_s: DDPM section 3.2; IDDPM Eq. 15, with v in [-1, 1] as in its code; Analytic-DPM's
+    optimal one.
 
     grows: "beta" is σ_t² − σ_s² of x_0 + σ z (Song et al. 2021, Eq. 46), times ab[s].
     """
@@ -155,11 +159,14 @@ def variance(ab, kind, t, s, v=None, gamma=None, grows=False):
     return beta_tilde + (math.sqrt(bar_t / a) - math.sqrt(bar_s - beta_tilde)) ** 2 * (1 - bar_t * gamma)
 
 
-# Whole chains. Each yields (x_s, x0_hat, sigma) per step; eps(x, t) is the network, noise(index, x) the injected noise.
+# Whole chains. Each yields (x_s, x0_hat, sigma) for each step. eps(x, t) is the network, noise(index, x) the added
+# noise.
 
 
 def ddpm(ab, eps, x, pairs, kind, noise, clip, second_half=None, grows=False):
-    """Algorithm 2 on the pairs. second_half(x, t) is v of a network with learned variance; grows: see `variance`."""
+    """Yield the steps of Algorithm 2 on the pairs. second_half(x, t): v of a network with learned variance; grows: see
+    `variance`.
+    """
     for i, (t, s) in enumerate(pairs):
         x0 = x0_of(ab, "epsilon", eps(x, t), x, t)
         x0 = np.clip(x0, -1, 1) if clip else x0
@@ -170,7 +177,7 @@ def ddpm(ab, eps, x, pairs, kind, noise, clip, second_half=None, grows=False):
 
 
 def ddim(ab, eps, x, pairs, eta, noise, clip):
-    """DDIM Eqs. 12 and 16, eps re-derived from the clipped x_0."""
+    """Yield the steps of DDIM, Eqs. 12 and 16. eps is computed again from the clipped x_0."""
     for i, (t, s) in enumerate(pairs):
         x0 = x0_of(ab, "epsilon", eps(x, t), x, t)
         x0 = np.clip(x0, -1, 1) if clip else x0
@@ -184,13 +191,13 @@ def ddim(ab, eps, x, pairs, eta, noise, clip):
 
 
 def karras(n, low, high, rho=7.0):
-    """Eq. 5: n sigmas, falling."""
+    """Return n falling sigmas, Eq. 5."""
     roots = [high ** (1 / rho) + i / (n - 1) * (low ** (1 / rho) - high ** (1 / rho)) for i in range(n)]
     return [root**rho for root in roots]
 
 
 def denoiser(F, sigma_data=0.5):
-    """D of Table 1, from F(x, c_noise)."""
+    """Return D of Table 1 for F(x, c_noise)."""
 
     def D(x, sigma):
         total = sigma**2 + sigma_data**2
@@ -201,7 +208,7 @@ def denoiser(F, sigma_data=0.5):
 
 
 def heun(D, x, sigmas, noise, S_churn=0.0, S_min=0.0, S_max=math.inf, S_noise=1.0):
-    """Algorithm 2, line by line; noise(i, x) is standard normal."""
+    """Run Algorithm 2, line by line, and return x. noise(i, x): standard normal."""
     t, N = [*sigmas, 0.0], len(sigmas)
     for i in range(N):
         gamma = min(S_churn / N, math.sqrt(2) - 1) if S_min <= t[i] <= S_max else 0.0
@@ -217,16 +224,18 @@ def heun(D, x, sigmas, noise, S_churn=0.0, S_min=0.0, S_max=math.inf, S_noise=1.
         yield x, denoised
 
 
-# Gaussian data N(m, s2): its exact network, and what a chain with that network makes of N(0, 1)
+# Gaussian data N(m, s2): the exact network for them, and the result of a chain with this network from N(0, 1)
 
 
 def gaussian_eps(ab, m, s2, x, t):
-    """E[eps | x_t], from x_t ~ N(sqrt(ab) m, ab s2 + 1 - ab)."""
+    """Return E[eps | x_t], where x_t ~ N(sqrt(ab) m, ab s2 + 1 - ab)."""
     return math.sqrt(1 - ab[t]) * (x - math.sqrt(ab[t]) * m) / (ab[t] * s2 + 1 - ab[t])
 
 
 def gaussian_chain(ab, m, s2, pairs, step):
-    """(mean, variance) of x at the end. step(x0, x, t, s) gives the mean of x_s, affine in both, and sigma^2."""
+    """Return (mean, variance) of x at the end. step(x0, x, t, s) returns the mean of x_s, affine in x0 and x, and
+    sigma^2.
+    """
     mu, var = 0.0, 1.0
     for t, s in pairs:
         (at_0, noise), (at_1, _) = (
@@ -237,9 +246,9 @@ def gaussian_chain(ab, m, s2, pairs, step):
     return mu, var
 
 
-# A small network everybody can share: smooth, neither odd nor linear, different at every t, no mixing between images
+# A small network for all tests: smooth, neither odd nor linear, different at every t, without mixing between images
 
 
 def toy_eps(x, t):
-    """A plausible eps for x_t, elementwise, float64 in and out."""
+    """Return a plausible eps for x_t, elementwise, float64."""
     return 0.6 * x + 0.4 * np.sin(2.0 * x + 0.01 * t) + 0.1

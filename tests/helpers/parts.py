@@ -1,4 +1,4 @@
-"""The parts of the page, as its list and their folders have them: from here, tests take which parts there are."""
+"""The parts of the page, from its list and their folders. Tests use this module to find the parts."""
 
 import re
 
@@ -6,7 +6,7 @@ from ui.parts import PARTS
 from ui.web import FILES, text
 
 LISTED = tuple(re.findall(r"\w+", text("parts/index.js").split("\nconst ALL = {")[1].split("\n};")[0]))  # in its order
-ON_SERVER = {name for part in PARTS for name in part.names}  # what the server computes
+ON_SERVER = {name for part in PARTS for name in part.names}  # names of the parts that the server computes
 
 
 def having(*modules: str) -> tuple[str, ...]:
@@ -15,9 +15,9 @@ def having(*modules: str) -> tuple[str, ...]:
 
 
 FORMS = tuple(part for part in LISTED if re.search(r"^  fields,$", text(f"parts/{part}/index.js"), re.M))
-ON_PAGE = having("mount.js")  # visitors can open them
+ON_PAGE = having("mount.js")  # parts that visitors can open
 WITH_RUNS = having("mount.js", "plan.js")
-# What a link says beside the part, where its usual run would take longer.
+# Values of links for parts whose usual run would take longer.
 QUICK = {
     "watch": "&seed=14&count=4",
     "compare": "&steps=4&steps_b=3",

@@ -1,4 +1,4 @@
-"""What the server packs, read as the page does: see ui/serving/packing.py."""
+"""Read what the server packs, as the page does: see ui/serving/packing.py."""
 
 import json
 
@@ -8,7 +8,7 @@ from ui.pictures.encoded import Encoded
 
 
 def unpacked(content):
-    """The pieces of a response, one after another."""
+    """Yield the pieces of a response, one after another."""
     pieces = []
     while content:
         head, rest = (int.from_bytes(content[at : at + 4], "little") for at in (0, 4))

@@ -1,4 +1,4 @@
-"""Pipelines as diffusers writes them, in the layouts of public checkpoints, tiny and with random weights."""
+"""Tiny pipelines with random weights, as diffusers writes them, in the layouts of public checkpoints."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from ddpm_core.engines.choose import wrap
 from ddpm_core.engines.latent import LatentDecoder
 from ddpm_core.engines.network import unet
 
-DRAWING = (  # modules of diffusers that draw noise, by a function randn_tensor of their own
+DRAWING = (  # modules of diffusers that draw noise, each by its own randn_tensor
     *(pipeline_consistency_models, pipeline_score_sde_ve),
     *(scheduling_consistency_models, scheduling_ddpm, scheduling_sde_ve),
 )
@@ -44,9 +44,10 @@ def score(
     scale: float = 16,
     **scheduler: Any,
 ) -> ScoreSdeVePipeline:
-    """google/ncsnpp-church-256, all at the root: Fourier features of σ, Skip blocks, no number of groups.
+    """Write a model like google/ncsnpp-church-256, all at the root: Fourier features of σ, Skip blocks, no number of
+    groups.
 
-    scale: the deviation of the features' frequencies; 16 is diffusers'.
+    scale: the deviation of the features' frequencies; diffusers uses 16.
     """
     torch.manual_seed(0)
     unet = UNet2DModel(
@@ -72,7 +73,7 @@ def score(
 
 
 def consistency(folder: Path, classes: int | None = None, size: int = 8, **scheduler: Any) -> ConsistencyModelPipeline:
-    """openai/diffusers-cd_bedroom256_l2, or with classes -cd_imagenet64_l2: unet/ and scheduler/."""
+    """Write a model like openai/diffusers-cd_bedroom256_l2, or with classes -cd_imagenet64_l2: unet/ and scheduler/."""
     torch.manual_seed(0)
     unet = UNet2DModel(
         sample_size=size,
@@ -98,7 +99,7 @@ def _quiet(pipeline: Any) -> Any:
 
 
 def ldm(folder: Path) -> LDMPipeline:
-    """CompVis/ldm-celebahq-256: a VQModel, a UNet2DModel, no words."""
+    """Write a model like CompVis/ldm-celebahq-256: a VQModel and a UNet2DModel, without words."""
     torch.manual_seed(0)
     levels = {"down_block_types": ["DownEncoderBlock2D"] * 2, "up_block_types": ["UpDecoderBlock2D"] * 2}
     vqvae = VQModel(**levels, block_out_channels=[32, 32], num_vq_embeddings=64, scaling_factor=1.0)
@@ -119,7 +120,7 @@ def ldm(folder: Path) -> LDMPipeline:
 
 
 def latent(folder: Path, channels: int, scaling: float = 1.0, **fields: Any) -> Path:
-    """A model of 8×8 latents of so many channels, two pixels a side each, as `train fit --decoder` makes it."""
+    """Write a model of 8×8 latents with this many channels, each for 2×2 pixels, as `train fit --decoder` does."""
     torch.manual_seed(0)
     network = unet(
         "cifar10",
@@ -143,14 +144,14 @@ def latent(folder: Path, channels: int, scaling: float = 1.0, **fields: Any) -> 
 
 
 def autoencoder(channels: int, seed: int = 0) -> AutoencoderTiny:
-    """Two pixels a side for each latent."""
+    """Return an autoencoder whose latents have half the side of a picture."""
     torch.manual_seed(seed)
     blocks = {f"{half}coder_block_out_channels": (8, 8) for half in ("en", "de")}
     return AutoencoderTiny(**blocks, num_encoder_blocks=(1, 1), num_decoder_blocks=(1, 1), latent_channels=channels)
 
 
 def stable_diffusion(folder: Path, turbo: bool = False, tiny: bool = False) -> StableDiffusionPipeline:
-    """Stable Diffusion 1.5, or stabilityai/sd-turbo; tiny: with an AutoencoderTiny, as distilled ones have it."""
+    """Write Stable Diffusion 1.5, or stabilityai/sd-turbo. tiny: with an AutoencoderTiny, like distilled models."""
     torch.manual_seed(1)
     parts = text_parts("gelu" if turbo else "quick_gelu")
     levels = {"down_block_types": ["DownEncoderBlock2D"] * 4, "up_block_types": ["UpDecoderBlock2D"] * 4}
@@ -182,7 +183,7 @@ def stable_diffusion(folder: Path, turbo: bool = False, tiny: bool = False) -> S
 
 
 def text_parts(activation: str = "quick_gelu", length: int = 77, layers: int = 2) -> dict[str, Any]:
-    """The parts of a StableDiffusionPipeline besides those that draw: 32 numbers a token."""
+    """Return the parts of a StableDiffusionPipeline that are not for drawing. A token has 32 numbers."""
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
     letters = [chr(code) + end for code in range(97, 123) for end in ("", "</w>")]

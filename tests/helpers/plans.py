@@ -9,7 +9,7 @@ from ui.models.facts import answer as known
 from ui.models.facts import facts, spec, table
 from ui.recorded import page
 
-PLAN = {"kind": "plan", "words": [], "unknown": [], "published": None}  # the first result of any run
+PLAN = {"kind": "plan", "words": [], "unknown": [], "published": None}  # the first result of every run
 
 
 def _ask(question):
@@ -19,7 +19,7 @@ def _ask(question):
 
 
 def facts_of(model):
-    """The facts of a model, also of one that has no files."""
+    """Return the facts about a model, which may have no files."""
     if model.source is not None and model.source.folder is not None:
         return facts(model)
     steps = {name: {n: " ".join(map(str, t)) for n, t in own.items()} for name, own in (model.optimised or {}).items()}
@@ -43,7 +43,7 @@ def answer(part, values, models, **more):
 
 
 def planned(place, part, values, **more):
-    """Return the same for a part of a lab, which has the models. Raises ValueError with the page's sentence."""
+    """Return the answer for a part of a lab, which has the models. Raises ValueError with the page's sentence."""
 
     def facts(ref):
         model = place.services.models.known(ref)
@@ -51,11 +51,11 @@ def planned(place, part, values, **more):
 
     if not shutil.which("node"):
         _missing("node is not installed")
-    return page.planned(part, values, facts, **{"result": PLAN} | more)
+    return page.plan_run(part, values, facts, **{"result": PLAN} | more)
 
 
 def described(place, part, values, **more):
-    """Return the same; a refusal as the sentence alone."""
+    """Return the answer for a part of a lab; if the page refuses the values, return only its sentence."""
     try:
         return planned(place, part, values, **more)
     except (ValueError, CheckpointError) as error:
@@ -63,7 +63,7 @@ def described(place, part, values, **more):
 
 
 def offered(services, ref):
-    """Return what a form of the page offers for a checkpoint. Raises CheckpointError where there is none."""
+    """Return what a form of the page offers for a checkpoint. Raises CheckpointError if there is none."""
     model = services.models.known(ref)
     if model is None or model.source is not None:
         return _ask({"known": known(services, ref, pictures=True)})

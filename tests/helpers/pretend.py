@@ -19,27 +19,27 @@ from pathlib import Path
 from unittest import mock
 
 import torch
-import torch._dynamo  # which training imports, and which takes note of torch's true functions
+import torch._dynamo  # training imports this; it records torch's functions, which must not be replaced yet
 
 ROOT = str(Path(__file__).resolve().parents[2])
 ASIDE = (f"{ROOT}/tests", f"{ROOT}/.")  # a virtual environment may be in a hidden folder
 READS = {"_local_scalar_dense", "equal", "nonzero", "masked_select", "_unique2", "unique_dim", "is_nonzero"}
 FACTORIES = "tensor as_tensor zeros ones full empty arange linspace eye rand randn randint scalar_tensor"
-_here = None  # the accelerator of the block that runs
+_here = None  # the accelerator of the current block
 
-with torch.device("cpu"):  # the first time torch notes which functions make tensors: let it be the true ones
+with torch.device("cpu"):  # here torch first records the functions that make tensors: they must be the originals
     torch.empty(0)
 
 
 class _Stream(mock.Mock):
-    """A class, as torch's: transformers names it in an annotation."""
+    """A stream. It must be a class, because transformers names it in an annotation."""
 
     def __init__(self, *_, **__):
         super().__init__()
 
 
 class OnDevice(torch.Tensor):
-    """A tensor of the accelerator; `host` holds its numbers. For torch's C++ code it is on the CPU."""
+    """A tensor on the accelerator; `host` holds its numbers. torch's C++ code sees a tensor on the CPU."""
 
     __torch_function__ = torch._C._disabled_torch_function_impl
 
@@ -116,7 +116,7 @@ def _wrapped(value):
 
 
 def _dispatch(func, args, kwargs):
-    """An operation on tensors of which at least one is the accelerator's."""
+    """Run an operation on tensors of which at least one is on the accelerator."""
     result = _computed(func, args, kwargs)
     if _here.recorded is not None:
         _here.recorded.append((func, args, kwargs, result))
@@ -156,14 +156,14 @@ def _computed(func, args, kwargs):
 class _Accelerator:
     def __init__(self, kind, capability):
         self.kind, self.capability, self.device = kind, capability, torch.device(kind, 0)
-        self.recorded = None  # the operations of the graph that is recorded
+        self.recorded = None  # the operations of the graph that is being recorded
         self.waits = collections.Counter()
 
     def is_meant(self, device):
         return device is not None and torch.device(device).type == self.kind
 
     def wait(self, why):
-        """Note that the CPU waits, and the lines of the project that make it."""
+        """Record that the CPU waits, and which lines of the project make it wait."""
         frame, lines = sys._getframe(1), []
         while frame and len(lines) < 2:
             path = frame.f_code.co_filename
@@ -173,14 +173,14 @@ class _Accelerator:
         self.waits[" < ".join([why, *lines])] += 1
 
     def copy(self, source, target, non_blocking):
-        """Note a copy between the CPU and the accelerator, if it is one that waits."""
+        """Record a copy between the CPU and the accelerator, if the CPU waits for it."""
         near = target if isinstance(source, OnDevice) else source
         if not (non_blocking and near is not None and near.is_pinned()):
             self.wait("copy from the device" if isinstance(source, OnDevice) else "copy to the device")
 
 
 def _to(original):
-    """torch.Tensor.to, which knows the accelerator."""
+    """Return a function like torch.Tensor.to that also takes the accelerator."""
 
     def to(self, *args, copy=False, **kwargs):
         if args and isinstance(args[0], torch.Tensor):
@@ -193,7 +193,7 @@ def _to(original):
         options = {"memory_format": layout} if layout is not None else {}
         if is_ours != ours:
             _here.copy(self, None, non_blocking)
-            host = _Move.apply(self if is_ours else original(self, dtype=dtype or self.dtype))  # cast on the CPU
+            host = _Move.apply(self if is_ours else original(self, dtype=dtype or self.dtype))  # converted on the CPU
             copy = False
         return original(host, dtype=dtype or self.dtype, copy=copy, **options)
 
@@ -201,7 +201,7 @@ def _to(original):
 
 
 class _Move(torch.autograd.Function):
-    """A tensor from one memory to the other, for gradients too."""
+    """Move a tensor from one memory to the other, and its gradient back."""
 
     @staticmethod
     def forward(ctx, x):
@@ -239,7 +239,7 @@ class _Autocast(torch.autocast):
 
 
 def _grouped(tensors, *rest, original=torch.nn.utils.clip_grad._group_tensors_by_device_and_dtype):
-    """torch's C++ code would group the accelerator's tensors under the CPU."""
+    """Group tensors by device: torch's C++ code would put those of the accelerator under the CPU."""
     place = tensors[0][0].device
     return {(place, dtype): group for (_, dtype), group in original(tensors, *rest).items()}
 
@@ -249,7 +249,7 @@ def _nothing(*_, **__):
 
 
 class _Graph:
-    """A CUDA graph: its operations once more, into the memory of their first results."""
+    """A CUDA graph: it repeats its operations, and writes the results into the memory of the first ones."""
 
     def replay(self):
         for func, args, kwargs, result in self.recorded:
@@ -275,7 +275,7 @@ def _cuda(accelerator):
         "_lazy_init": _nothing,
         "is_available": lambda: True,
         "is_initialized": lambda: True,
-        "is_bf16_supported": lambda *_, **__: True,  # emulation counts
+        "is_bf16_supported": lambda *_, **__: True,  # emulation counts, too
         "device_count": lambda: 1,
         "current_device": lambda: 0,
         "get_device_capability": lambda *_: accelerator.capability,
@@ -293,9 +293,10 @@ def _cuda(accelerator):
 
 @contextlib.contextmanager
 def accelerator(kind="cuda", capability=(9, 0)):
-    """A machine with one accelerator, "cuda" of a compute capability or "mps", inside the block. Gives its waits.
+    """Make a machine with one accelerator inside the block: "cuda" with a compute capability, or "mps". Yield its
+    waits.
 
-    waits: how often each line of the project made the CPU wait; to be cleared before what is to be counted.
+    waits: how often each line of the project made the CPU wait. Clear it before the lines that you count.
     """
     global _here
     _here = _Accelerator(kind, capability)
@@ -307,19 +308,19 @@ def accelerator(kind="cuda", capability=(9, 0)):
                 patches.enter_context(mock.patch.object(owner, name, value))
 
         patches.enter_context(warnings.catch_warnings())
-        warnings.filterwarnings("ignore", "'pin_memory' argument is set as true")  # a loader finds no accelerator here
+        warnings.filterwarnings("ignore", "'pin_memory' argument is set as true")  # a loader sees no accelerator here
         patch(torch.Tensor, to=_to(torch.Tensor.to), pin_memory=_pin_memory)
         patch(torch.Tensor, is_pinned=lambda self, *_: getattr(self, "pinned", False))
         patch(
             torch.Tensor, cpu=lambda self: self.to("cpu"), cuda=lambda self, *_, **options: self.to("cuda", **options)
         )
         patch(torch, autocast=_Autocast, **{name: _factory(name, getattr(torch, name)) for name in FACTORIES.split()})
-        # As newer versions of accelerate find it.
+        # Newer versions of accelerate find an accelerator in this way.
         patch(torch.accelerator, is_available=lambda: True, current_accelerator=lambda *_, **__: torch.device(kind))
         patch(torch.nn.utils.clip_grad, _group_tensors_by_device_and_dtype=_grouped)
         if kind == "cuda":
             patch(torch.cuda, **_cuda(_here))
-            # A torch that is built for CUDA asks its driver, also where there is none: before each optimiser step.
+            # A torch that is built for CUDA calls its driver before each optimiser step, even if there is none.
             patch(torch.accelerator, current_stream=lambda *_: mock.Mock(is_capturing=lambda: False))
         else:
             patch(torch.backends.mps, is_available=lambda: True, is_built=lambda: True)

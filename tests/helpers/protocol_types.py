@@ -1,11 +1,11 @@
-"""Whether what an engine says is of a type of ui/protocol.py."""
+"""Check whether a value from an engine has a type of ui/protocol.py."""
 
 from types import UnionType
 from typing import Literal, TypeVar, get_args, get_origin, get_type_hints, is_typeddict
 
 
 def fits(value, kind) -> bool:
-    """Return whether a value is of a type: each field of an object, and each number of an array."""
+    """Return whether a value has a type: each field of an object, and each number of an array."""
     origin, parts = get_origin(kind), get_args(kind)
     if is_typeddict(origin or kind):
         fields, required = get_type_hints(origin or kind), (origin or kind).__required_keys__

@@ -1,9 +1,9 @@
-"""Records what OpenAI's own modules compute with small random weights, in openai_unets.npz, for test_openai.py.
+"""Record what OpenAI's own modules compute with small random weights, in openai_unets.npz, for test_openai.py.
 
     pip install einops git+https://github.com/openai/{improved-diffusion,guided-diffusion,consistency_models}
     python tests/helpers/record_openai_unets.py
 
-The packages are needed here only. Weights are not kept, but follow from their names, shapes and a seed.
+Only this file needs the packages. Weights are not stored: they follow from their names, shapes and a seed.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import numpy as np
 import torch
 
 FILE = Path(__file__).with_name("openai_unets.npz")
-TIMES = (0, 7, 613)  # t_index, of three images
-SIGMAS = (0.002, 0.4, 80.0)  # of EDM's and consistency models, which see 250 ln σ
+TIMES = (0, 7, 613)  # t_index of the three images
+SIGMAS = (0.002, 0.4, 80.0)  # σ for EDM's and consistency models, which get 250 ln σ
 CHAIN = {"T": 4000, "steps": 50, "seeds": (3, 4)}
 IMPROVED = {
     "num_channels": 32,
@@ -46,7 +46,7 @@ GUIDED = {
 TWO_HEADS = {"num_channels": 64, "channel_mult": "1,2,2,2", "image_size": 32, "num_res_blocks": 1, "class_cond": True}
 NO_SHIFT = {"use_scale_shift_norm": False}
 LSUN = {"image_size": 256, "num_res_blocks": 1}
-# name: package, the flags of its `create_model`, and what is said to `convert --like`
+# name: package, the flags of its `create_model`, and the name for `convert --like`
 CASES: dict[str, tuple[str, dict[str, Any], str]] = {
     "cifar10": ("improved_diffusion", IMPROVED | {"image_size": 32, "num_res_blocks": 3}, "improved-diffusion"),
     "imagenet64": ("improved_diffusion", IMPROVED | {"image_size": 64, "num_res_blocks": 1}, "improved-diffusion"),
@@ -63,7 +63,7 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
     "fixed variance": (
         "improved_diffusion",
         IMPROVED | {"image_size": 32, "num_res_blocks": 2, "learn_sigma": False},
-        "improved-diffusion-classes",  # whose times are not rescaled
+        "improved-diffusion-classes",  # its times are not rescaled
     ),
     "guided LSUN": ("guided_diffusion", GUIDED | LSUN, "guided-diffusion"),
     "guided, new order": (
@@ -100,7 +100,7 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 def weights(shapes: dict[str, list[int]], seed: int) -> dict[str, torch.Tensor]:
-    """As large as a network's at its beginning, but none zero, as some of theirs are there."""
+    """Return random weights of the size of a new network's. None is zero, although some new networks have zeros."""
     rng, found = np.random.default_rng(seed), {}
     for name, shape in shapes.items():
         drawn = rng.standard_normal(shape, np.float32)
@@ -111,12 +111,12 @@ def weights(shapes: dict[str, list[int]], seed: int) -> dict[str, torch.Tensor]:
 
 
 def images(seed: int, side: int) -> np.ndarray:
-    """x of three images."""
+    """Return x of three images."""
     return np.random.default_rng(1000 + seed).standard_normal((3, 3, side, side), np.float32)
 
 
 def noise(seeds: tuple[int, ...], stream: int, side: int) -> torch.Tensor:
-    """As design has it: Philox with that key."""
+    """Return the noise of seeds, as in `ddpm_core`: Philox with the key (seed, stream)."""
     drawn = [
         np.random.Generator(np.random.Philox(key=[seed, stream])).standard_normal((3, side, side), np.float32)
         for seed in seeds
@@ -125,7 +125,7 @@ def noise(seeds: tuple[int, ...], stream: int, side: int) -> torch.Tensor:
 
 
 def _flash_attention() -> types.ModuleType:
-    """In the place of the kernels of flash_attn, which are for CUDA: the same attention."""
+    """Return a module in place of flash_attn, whose kernels are for CUDA: it computes the same attention."""
 
     class FlashAttention(torch.nn.Module):
         def __init__(self, **_: Any):
@@ -142,11 +142,11 @@ def _flash_attention() -> types.ModuleType:
 
 
 def cases() -> Iterator[tuple[str, int, Any, dict[str, list[int]]]]:
-    """Each case's name, seed, module with its random weights, and their shapes."""
+    """Yield each case's name, seed, module with its random weights, and their shapes."""
     sys.modules |= {"flash_attn": types.ModuleType("flash_attn"), "flash_attn.flash_attention": _flash_attention()}
     for seed, (name, (package, flags, _)) in enumerate(CASES.items()):
         library = import_module(f"{package.replace('cm', 'guided_diffusion')}.script_util")
-        theirs = import_module(f"{package}.unet").UNetModel  # cm's own create_model is the same, and needs much more
+        theirs = import_module(f"{package}.unet").UNetModel  # cm's create_model is the same, with more packages
         with mock.patch.object(library, "UNetModel", theirs):
             network = library.create_model(**flags).eval()
         shapes = {key: [*value.shape] for key, value in network.state_dict().items()}
@@ -160,7 +160,7 @@ def main() -> None:
     for name, seed, network, shapes in cases():
         side = max(16, 2 ** (len(network.channel_mult) - 1))
         times = torch.tensor(TIMES)
-        if name in ("cifar10", "imagenet64"):  # which were trained with rescale_timesteps
+        if name in ("cifar10", "imagenet64"):  # these models were trained with rescale_timesteps
             times = times * (1000.0 / CHAIN["T"])
         if CASES[name][0] == "cm":
             times = 1000 * 0.25 * torch.log(torch.tensor(SIGMAS) + 1e-44)
@@ -176,7 +176,7 @@ def main() -> None:
 
 
 def _chain(network: Any) -> np.ndarray:
-    """Their p_sample_loop with the learned variance, 50 of 4000 steps."""
+    """Return the result of their p_sample_loop with the learned variance, 50 of 4000 steps."""
     from improved_diffusion import script_util
 
     diffusion = script_util.create_gaussian_diffusion(

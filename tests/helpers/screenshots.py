@@ -1,9 +1,9 @@
-"""Pictures of every part of the page, to be looked at: `python tests/helpers/screenshots.py FOLDER`, without a server
-`python tests/helpers/screenshots.py FOLDER static`.
+"""Take pictures of every part of the page: `python tests/helpers/screenshots.py FOLDER`. For the page without a server,
+use `python tests/helpers/screenshots.py FOLDER static`.
 
-Each part as it opens and at the end of a run, at 1280, 1024 and 390 pixels, light and dark; the projector view at four
-sizes. `python tests/helpers/screenshots.py icons` makes the pictures of ui/web/icons anew, `gifs` those of docs/, and
-`stills` those that stand in the essay where no script runs.
+Each part is shown as it opens and at the end of a run, at 1280, 1024 and 390 pixels, light and dark; the projector view
+is shown at four sizes. `python tests/helpers/screenshots.py icons` makes the pictures of ui/web/icons, `gifs` those of
+docs/, and `stills` the pictures of the essay for readers without scripts.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from ui.web import FILES
 
 SIZES = {"desktop": (1280, 800), "tablet": (1024, 768), "phone": (390, 844)}
 PROJECTORS = ((1024, 768), (1280, 720), (1280, 800), (1920, 1080))
-# Runs of some seconds: with this class and seed the digits of Compare are clear after 10 steps.
+# These runs take some seconds. With this class and seed, the digits of Compare are clear after 10 steps.
 COMPARE = "tab=compare&steps=10&steps_b=10&variance=beta&variance_b=beta_tilde&count=4&label=3&seed=42"
 RUNS = {part: f"tab={part}{QUICK.get(part, '')}" for part in WITH_RUNS} | {
     "compare": COMPARE,
@@ -54,7 +54,7 @@ def opened(page: Page, url: str, query: str) -> None:
 
 
 def finished(page: Page, url: str, part: str) -> None:
-    """The end of a run, and of its showing."""
+    """Wait until a run has ended and its pictures are shown."""
     opened(page, url, RUNS[part])
     root = f".part-{part}"
     if page.locator(f"{root} .run:enabled").count() and page.get_attribute(root, "data-state") == "idle":
@@ -92,11 +92,11 @@ def project(browser: Browser, url: str, folder: Path) -> None:
 
 
 def animate(browser: Browser, url: str, part: str, ticks: list[int]) -> None:
-    """A finished run, as its scrubber goes from noise to pictures."""
+    """Write a GIF of a finished run whose scrubber moves from noise to pictures."""
     page = browser.new_page(viewport={"width": 1080, "height": 760})
     finished(page, url, part)
     still = "* { animation: none !important; transition: none !important }"
-    page.add_style_tag(content=f"{still} .try small, .estimate {{ display: none }}")  # no times of this machine
+    page.add_style_tag(content=f"{still} .try small, .estimate {{ display: none }}")  # hide the times of this machine
     page.evaluate("""
         for (const box of document.querySelectorAll(".how")) box.open = false;
         for (const run of document.querySelectorAll(".run")) run.textContent = "Run";
@@ -108,7 +108,7 @@ def animate(browser: Browser, url: str, part: str, ticks: list[int]) -> None:
         page.evaluate("scrollTo(0, 0)")
         page.wait_for_timeout(300)
         frames.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
-    middle = frames[len(frames) // 2].quantize(160)  # one palette for all, without which a GIF is twice as large
+    middle = frames[len(frames) // 2].quantize(160)  # one palette for all frames halves the size of a GIF
     first, *rest = (frame.quantize(palette=middle, dither=Image.Dither.NONE) for frame in frames)
     each = 3600 // len(frames)
     durations = [700, *[each] * (len(rest) - 1), 3000]
@@ -117,9 +117,9 @@ def animate(browser: Browser, url: str, part: str, ticks: list[int]) -> None:
 
 
 def icons(browser: Browser, url: str) -> None:
-    """The icon in the sizes of the manifest, and the picture that stands beside a link to the page."""
+    """Write the icon in the sizes of the manifest, and the preview picture for links to the page."""
     drawing = (ICONS / "icon.svg").read_text(encoding="utf-8")
-    whole = drawing.replace(' rx="14"', "")  # systems that cut icons need a square one, with room around what is drawn
+    whole = drawing.replace(' rx="14"', "")  # systems that cut icons need a square one with a margin
     shapes = (("icon-192", 192, 1, drawing), ("icon-512", 512, 1, drawing))
     for name, side, share, shape in (*shapes, ("icon-180", 180, 0.9, whole), ("icon-maskable", 512, 0.8, whole)):
         page = browser.new_page(viewport={"width": side, "height": side})
@@ -140,7 +140,7 @@ def icons(browser: Browser, url: str) -> None:
 
 
 def stills(browser: Browser, url: str) -> None:
-    """Each figure of the essay as it opens, in the width that it has beside its text."""
+    """Write each figure of the essay as it opens, in the width that it has beside its text."""
     page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page.goto(f"{url}essay")
     STILLS.mkdir(exist_ok=True)
@@ -148,7 +148,7 @@ def stills(browser: Browser, url: str) -> None:
         figure.scroll_into_view_if_needed()
         name = figure.get_attribute("name")
         page.wait_for_selector(f"ddpm-figure[name={name}][data-alive=true]:not([data-busy=true])", timeout=120_000)
-        page.wait_for_timeout(4000)  # recorded pictures come without a question
+        page.wait_for_timeout(4000)  # recorded pictures appear without a click
         page.wait_for_selector(f"ddpm-figure[name={name}]:not([data-busy=true])", timeout=120_000)
         shot = Image.open(io.BytesIO(figure.locator(".figure").screenshot())).convert("RGB")
         shot.save(STILLS / f"{name}.webp", quality=72, method=6)
@@ -162,7 +162,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(static: bool) -> Iterator[str]:
-    """The page's address."""
+    """Yield the page's address."""
     if not static:
         app = ui.build()
         ui.launch(app, socket.create_server(("127.0.0.1", 0)))

@@ -1,8 +1,8 @@
-"""Stands in for the package `spaces` on ZeroGPU, of which its documentation says:
+"""A stand-in for the package `spaces` on ZeroGPU, as its documentation describes it.
 
-`@spaces.GPU(duration=...)` runs a function, which may be a generator, in a process forked for it; what goes there and
-back is pickled; duration is in seconds, or a function of the same arguments; a longer call is aborted; a call without
-enough quota is refused. Both are gradio errors with a title. A test sets `quota`, in seconds, and reads `asked`.
+`@spaces.GPU(duration=...)` runs a function, which may be a generator, in a forked process. Arguments and results are
+pickled. duration is in seconds, or a function of the same arguments. A longer call is aborted, and a call without
+enough quota is refused; both are gradio errors with a title. A test sets `quota`, in seconds, and reads `asked`.
 """
 
 import inspect
@@ -13,7 +13,7 @@ import threading
 import gradio as gr
 
 quota = 1000.0
-asked = []  # seconds that were requested
+asked = []  # seconds that calls requested
 decorated = []
 context = multiprocessing.get_context("fork")
 

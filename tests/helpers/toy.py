@@ -1,4 +1,4 @@
-"""Small networks for several test files, the noise given to their chains, and the comparison of two chains."""
+"""Small networks for several test files, the noise of their chains, and the comparison of two chains."""
 
 import numpy as np
 import oracle
@@ -15,22 +15,22 @@ X_T = 1.3 * gaussian(0, 0, SHAPE).double()
 
 
 def z(index, x=X_T):
-    """The injected noise of a step, which diffusers draws as well when its generator has this seed."""
+    """Return the added noise of a step. diffusers draws the same noise if its generator has the seed `index`."""
     return torch.randn(x.shape, generator=torch.Generator().manual_seed(index), dtype=x.dtype)
 
 
 def numpy_z(index, x):
-    """The same for the oracle."""
+    """Return the noise of `z` as NumPy, for the oracle."""
     return z(index).numpy()
 
 
 def learned_range_v(x, t):
-    """The second half of a toy network with learned_range: from log beta_tilde at -1 to log beta at 1."""
+    """Return the second half of a toy network with learned_range: from log beta_tilde at -1 to log beta at 1."""
     return np.cos(x + t)
 
 
 def learned_v(x, t):
-    """The second half of a toy network with learned: a log-variance near log beta_t."""
+    """Return the second half of a toy network with learned: a log-variance near log beta_t."""
     return np.log(1 - AB[t] / AB[t - 1]) + np.cos(x + t)
 
 
@@ -38,7 +38,7 @@ SECOND_HALF = {"learned": learned_v, "learned_range": learned_range_v}
 
 
 def toy_model(prediction="epsilon", variance="beta", schedule=LINEAR, **fields):
-    """oracle.toy_eps as a ddpm_core Model of 3 x 4 x 4 images; labels, where given, shift eps by 0.3 each."""
+    """Return oracle.toy_eps as a ddpm_core Model of 3 x 4 x 4 images. Labels, if given, shift eps by 0.3 each."""
     ab = schedule.alpha_bar.numpy()
 
     def network(x, t_index, labels):
@@ -64,7 +64,7 @@ TWO_LEVELS = {
 
 
 def small_unet(**fields):
-    """A U-Net that is quickly built and evaluated, and whose output is not zero: one level, attention in its middle."""
+    """Return a small U-Net that is fast to build: one level, attention in its middle, and an output other than 0."""
     torch.manual_seed(3)
     blocks = {"block_out_channels": (8,), "down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
     shape = {"sample_size": 8, "layers_per_block": 1, "norm_num_groups": 4, **blocks}
@@ -74,7 +74,7 @@ def small_unet(**fields):
 
 
 def blur_model():
-    """A network of additions and multiplications only: its float32 result for an image is the same in any batch."""
+    """Return a model of additions and multiplications: its float32 result for an image is the same in any batch."""
 
     def network(x, t_index, labels):
         return 0.7 * x + 0.2 * x.roll(1, -1) * x + 0.001 * t_index.reshape(-1, 1, 1, 1)
@@ -87,7 +87,7 @@ def run(model, steps, seeds=(0, 1), x_T=X_T, noise=z, **options):
 
 
 def assert_chain(ours, theirs, pairs, tolerance=1e-10):
-    """Step by step the same x, x0_hat and sigma."""
+    """Check that two chains have the same x, x0_hat and sigma at each step."""
     theirs = list(theirs)
     assert [(step.index, step.t, step.s) for step in ours] == [(i, t, s) for i, (t, s) in enumerate(pairs)]
     assert len(theirs) == len(ours)

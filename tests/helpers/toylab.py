@@ -1,4 +1,4 @@
-"""A lab with one toy model, and runs of parts in it: for tests of ui/parts, which need no server and no page."""
+"""A lab with one toy model, and runs of parts in it, for tests of ui/parts that need no server and no page."""
 
 import atexit
 import io
@@ -32,12 +32,12 @@ from ui.runs.jobs import Job
 from ui.runs.log import Message
 from ui.runs.pages import NotBegun
 from ui.runs.words import page_words
-from ui.serving.packing import packed
+from ui.serving.packing import pack
 from ui.serving.scripted import Script, Scripted
 
 
 class Engine:
-    """An `EngineNetwork` whose network is a function."""
+    """An `EngineNetwork` that calls a function."""
 
     device, description, moves_inputs, memory = torch.device("cpu"), "toy", False, 0
 
@@ -54,7 +54,7 @@ class Engine:
 
 
 class Models:
-    """In the place of ui.models.loaded.Models: one model, loaded the first time it is asked for."""
+    """A stand-in for ui.models.loaded.Models: one model, which is loaded at its first use."""
 
     kind = "CPU"
 
@@ -99,7 +99,7 @@ class Models:
 
 def toy_services(models=None, turns=None, pace=None, **limits):
     limits = ServerLimits(**limits)
-    if turns is None:  # an empty one is false
+    if turns is None:  # an empty `Turns` is false
         turns = Turns(limits.concurrent_runs, limits.waiting_runs)
     models, pace = models or Models(), pace or StepTimes()
     return Services(models, turns, limits, pace, EventLog(), "toy")  # pyright: ignore[reportArgumentType]
@@ -114,7 +114,7 @@ def asked(*lanes, count=1, seed=13, **options):
 
 
 def strokes(text, times=()):
-    """Strokes of a link as the page asks for them; times: of the run, to whose nearest state each goes."""
+    """Return the strokes of a link as the page sends them. times: those of the run; a stroke goes to the nearest."""
     found = (stroke.split("-", 3) for stroke in text.split("_"))
     return [
         {
@@ -128,12 +128,12 @@ def strokes(text, times=()):
 
 
 def script(checkpoint="toy", **options):
-    """One run in a few names, as scripts ask for it, but for the page's own choices."""
+    """Return one run as scripts request it, with a few of the page's defaults."""
     return Script(checkpoint, **{"sampler": "ddpm", "steps": 50, "count": 4} | options)
 
 
 def sampling(services, *scripts):
-    """The computation of these runs side by side."""
+    """Return the computation of these runs side by side."""
     return Scripted(services, scripts)
 
 
@@ -148,7 +148,7 @@ def requested(part, name, values):
 
 
 def seconds(part, name, values):
-    """How long such a run takes, None where that is not known."""
+    """Return the seconds that such a run takes; None if they are not known."""
     computation = requested(part, name, values)
     models = [part.services.models.known(ref) for ref in computation.refs]
     return computation.checked_plan(models).left(part.services.step_times, {})
@@ -171,11 +171,11 @@ def messages(part, name, values, watch=lambda run, message: None):
 
 
 def heard(part, computation, watch=lambda run, message: None, values=None):
-    """The run of a computation and its messages. values: of the form that asked for it."""
+    """Return the run of a computation, and its messages. values: those of the form that requested it."""
     run = Job(computation, part.services)
     run.values, seen = values, []
     for message in run.messages():
-        packed(message)  # it can travel
+        pack(message)  # checks that it can be packed
         assert protocol_types.fits(message, protocol.RunMessage), message
         for result in message["results"]:
             assert protocol_types.fits(result, protocol.Result), result
@@ -194,15 +194,17 @@ FILES = Path(__file__).parents[2] / "ui/web/tests/local/files.mjs"
 
 @cache
 def _files():
-    """The process of node that makes files, which ends with this one."""
+    """Start the process of node that makes files. It ends with this process."""
     node = subprocess.Popen(["node", FILES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
     atexit.register(node.__exit__, None, None, None)
     return node
 
 
 def saved(place, part, run, *kinds, sets=None):
-    """{kind: (name, content)} of the files that the page makes of a run of `messages`. Raises ValueError with the
-    page's sentence, or the server's, for one that can't be made. sets: of test pictures, in place of the shipped ones.
+    """Return {kind: (name, content)} of the files that the page makes of a run of `messages`.
+
+    sets: the test pictures, in place of the shipped ones. Raises ValueError, with the sentence of the page or the
+        server, for a file that can't be made.
     """
     if not shutil.which("node"):
         _missing("node is not installed")
@@ -212,7 +214,7 @@ def saved(place, part, run, *kinds, sets=None):
     asked |= {"words": words, "emoji": emoji.NAMES, "facts": known}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        (folder / "kept").write_bytes(b"".join(packed(run.kept())))
+        (folder / "kept").write_bytes(b"".join(pack(run.kept())))
         node = _files()
         node.stdin.write(json.dumps(asked | {"kept": str(folder / "kept"), "out": temporary}) + "\n")
         node.stdin.flush()
@@ -226,7 +228,7 @@ def saved(place, part, run, *kinds, sets=None):
 
 
 def decoded(picture, size=8):
-    """A sprite as (N, H, W, 3)."""
+    """Return a sprite as (N, H, W, 3)."""
     if isinstance(picture, np.ndarray):
         return np.stack([np.asarray(Image.fromarray(one.squeeze()).convert("RGB")) for one in picture])
     row = np.asarray(Image.open(io.BytesIO(picture.content)).convert("RGB"))

@@ -1,11 +1,11 @@
-"""Count what runs from a press on Run in Watch to the first picture: named functions and files, in both languages.
+"""Count what runs between a press on Run in Watch and the first picture: named functions and files, in both languages.
 
     python tests/helpers/trace_press.py [--edition browser] [--root ANOTHER_CHECKOUT] [--list]
 
 The run: mnist-tiny, DDPM, 50 steps, 4 pictures. Each press has a new page, which is left alone for a while before it.
-JavaScript is counted by Chromium's precise coverage of the page and of the first worker, Python by a profile function
-in every thread of the server. A function counts once. Lambdas, comprehensions, modules and callbacks without a name
-don't. The first press is the one to report: later ones find caches filled.
+JavaScript is counted by Chromium's precise coverage of the page and of the first worker. Python is counted by a profile
+function in every thread of the server. A function counts once; lambdas, comprehensions, modules and callbacks without a
+name don't count. Report the first press, because later ones find full caches.
 """
 
 import argparse
@@ -21,8 +21,8 @@ import threading
 import time
 from pathlib import Path
 
-RUNTIME = "ui/web/runtime"  # of the bundles
-KEY = re.compile(r'^"([\w/.-]+\.js)"\(\) \{$', re.M)  # where a module of a bundle begins
+RUNTIME = "ui/web/runtime"  # folder of the bundles
+KEY = re.compile(r'^"([\w/.-]+\.js)"\(\) \{$', re.M)  # the line where a module of a bundle begins
 HOVER = 3000  # milliseconds in which the browser's engine loads before the press
 ARM = """() => {
   for (const name of ["drawImage", "putImageData"]) {
@@ -37,7 +37,7 @@ ARM = """() => {
 
 
 class PythonCalls:
-    """The functions of a folder that any thread calls while `on` is set: how often each, by file, name and line."""
+    """Counts the calls of a folder's functions in any thread while `on` is set, by file, name and line."""
 
     def __init__(self, root):
         self.on, self.counts, self._prefix = False, {}, f"{root}/"
@@ -57,7 +57,7 @@ class PythonCalls:
 
 
 class Worker:
-    """The first worker of a page, spoken to through the page's DevTools session."""
+    """The first worker of a page, reached through the page's DevTools session."""
 
     def __init__(self, page, cdp):
         self._page, self._cdp, self._answers, self._id, self._session = page, cdp, {}, 0, None
@@ -93,17 +93,17 @@ def begin_coverage(send):
 
 
 def modules(text, url):
-    """(offset, module) of a served file, in order."""
+    """Return (offset, module) for each module of a served file, in order."""
     own = re.sub(r"^.*?/web/[0-9a-f]+/", "", url)
     found = [(one.start(), one[1]) for one in KEY.finditer(text)]
     if not found:
         return [(0, own)]
-    end = [*re.finditer(r"^\}\);$", text, re.M)][-1]  # of what is held
+    end = [*re.finditer(r"^\}\);$", text, re.M)][-1]  # end of the last module
     return [(0, "runtime"), *found, (end.start(), "app.js" if own == "page.js" else own)]
 
 
 def javascript(send, who):
-    """The functions that were called since the last coverage."""
+    """Return the functions that were called since the last coverage."""
     for script in send("Profiler.takePreciseCoverage").get("result", []):
         if "/web/" not in script["url"]:
             continue
@@ -118,7 +118,7 @@ def javascript(send, who):
 
 
 def press(browser, url, calls, quiet, has_worker):
-    """Press Run on a new page. Return the functions that ran, and the addresses that the page asked."""
+    """Press Run on a new page. Return the functions that ran, and the addresses that the page requested."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     cdp = page.context.new_cdp_session(page)
     paused, asked = [], []
@@ -158,7 +158,7 @@ def is_named(function):
 
 
 def count(functions):
-    """Return [named functions, files in which anything ran] of each side, and their sums."""
+    """Return [named functions, files in which anything ran] for each side, and their sums."""
     rows = {}
     for who in ("page", "worker", "server"):
         own = [one for one in functions if one["who"] == who]
@@ -169,7 +169,7 @@ def count(functions):
 
 
 def serve(edition, calls):
-    """Return the address of an edition of the page, and what ends it."""
+    """Return the address of an edition of the page, and a function that stops its server."""
     if edition == "server":
         threading.setprofile(calls.see)
         import ui

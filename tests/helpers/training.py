@@ -1,4 +1,4 @@
-"""Helpers of the trainer's tests: a data set, a configuration that trains in a second, and real processes."""
+"""Helpers for tests of the trainer: a data set, a configuration that trains in a second, and real processes."""
 
 import multiprocessing
 import os
@@ -38,14 +38,15 @@ TINY = {
     "device": "cpu",
     "threads": 1,
 }
-LEVELS = {"widths": (8, 16), "attention": (4,)}  # of a network with layers of every kind
-# How far weights may be apart that differ in the order of sums alone, in float64. Adam divides a gradient by its size
-# + 1e-8: where it is 0 but for a rounding of 1e-14, a step of lr = 2e-4 moves the weight by 2e-4 · 1e-14/1e-8 = 2e-10.
+LEVELS = {"widths": (8, 16), "attention": (4,)}  # a network with layers of every kind
+# The allowed difference, in float64, of weights whose sums were computed in another order. Adam divides a gradient by
+# its size + 1e-8. Where a gradient is 0 except for a rounding error of 1e-14, a step of lr = 2e-4 moves the weight by
+# 2e-4 · 1e-14/1e-8 = 2e-10.
 AFTER_ADAM = 1e-8
 
 
 def make_folder(root: Path, n: int = 21, classes: tuple[str, ...] = ("cat", "dog"), size=(11, 9)) -> Path:
-    """n random pictures, in class folders unless there are no classes."""
+    """Write n random pictures to a folder, in class folders unless there are no classes."""
     rng = np.random.default_rng(0)
     for i in range(n):
         folder = root / classes[i % len(classes)] if classes else root
@@ -56,17 +57,17 @@ def make_folder(root: Path, n: int = 21, classes: tuple[str, ...] = ("cat", "dog
 
 
 def tiny(data: Path | str, out: Path, **changes):
-    """A configuration that trains in about a second."""
+    """Return a configuration that trains in about a second."""
     return replace(PRESETS["cifar10"], **{**TINY, "data": str(data), "out": str(out), **changes})
 
 
 def flags(**changes) -> list[str]:
-    """The same as words of a command line."""
+    """Return the flags of such a configuration, as words of a command line."""
     return as_words({**TINY, **changes})
 
 
 def as_words(values: Mapping[str, object]) -> list[str]:
-    """Fields of a configuration as the flags that give them."""
+    """Return the flags that set these fields of a configuration."""
     words = []
     for name, value in values.items():
         flag = f"--{name.replace('_', '-')}"
@@ -79,7 +80,7 @@ def as_words(values: Mapping[str, object]) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def process_restored():
-    """A run sets the process's threads and accelerate's mixed precision."""
+    """Restore what a run changes in its process: the threads, and accelerate's mixed precision."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -89,14 +90,14 @@ def process_restored():
 def forked(
     words: list[object], prepare: Callable[[], None] = lambda: None, main: Callable[[list[str]], object] = main
 ) -> ForkProcess:
-    """A command in a process of its own: forked, as a fresh one would import for seconds. prepare() comes first."""
+    """Start a command in a forked process, because a fresh one would import for seconds. It calls prepare() first."""
 
     def work() -> None:
         AcceleratorState._reset_state(reset_partial_state=True)
         prepare()
-        os._exit(main([str(word) for word in words]) or 0)  # without what ends pytest
+        os._exit(main([str(word) for word in words]) or 0)  # skips the code that ends pytest
 
-    process = multiprocessing.get_context("fork").Process(target=work)  # no daemon, which could have no workers
+    process = multiprocessing.get_context("fork").Process(target=work)  # a daemon could have no workers
     process.start()
     return process
 
@@ -106,7 +107,7 @@ def in_two_processes(
     prepare: Callable[[int], None] = lambda rank: None,
     main: Callable[[list[str]], object] = main,
 ) -> None:
-    """A command in two processes, as torchrun starts them where there is no GPU. prepare(rank) comes first in each."""
+    """Run a command in two processes, as torchrun starts them without a GPU. Each calls prepare(rank) first."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
 
@@ -125,7 +126,7 @@ def in_two_processes(
 
 
 def fit(config, state=None) -> Trainer:
-    """A whole run in this process."""
+    """Do a whole run in this process, and return its trainer."""
     trainer = Trainer(config, state)
     assert trainer.fit() is None
     return trainer

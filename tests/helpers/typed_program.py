@@ -1,5 +1,5 @@
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
-"""A program that gives the trainer and the library all that they take. pyright checks it; nobody runs it."""
+"""A program that uses all types of arguments of the trainer and the library. pyright checks it; nobody runs it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,10 +30,10 @@ train.preset("mnist-tiny", stepz=3)  # pyright: ignore[reportCallIssue]
 train.preset("mnist-tiny", steps="3")  # pyright: ignore[reportArgumentType]
 train.preset("mnist-tinny")  # pyright: ignore[reportArgumentType]
 model = ddpm_core.load("mnist-tiny")
-kept = [model.schedule.alpha_bar[t] for t, _ in ddpm_core.timestep_pairs(model.schedule.T, 20)]  # whole times are int
+kept = [model.schedule.alpha_bar[t] for t, _ in ddpm_core.timestep_pairs(model.schedule.T, 20)]  # times are int
 
 
-def states(prompts: Sequence[str]) -> torch.Tensor:  # a text encoder is any function
+def states(prompts: Sequence[str]) -> torch.Tensor:  # a text encoder may be any function
     return torch.zeros(len(prompts), 1, 1)
 
 

@@ -1,7 +1,7 @@
-"""Start Chromium, Firefox or WebKit with an empty profile, and do in it what a visitor does.
+"""Start Chromium, Firefox or WebKit with an empty profile, and use it like a visitor.
 
-All three take the commands of WebDriver (https://www.w3.org/TR/webdriver2). Chromium and WebKit take them by HTTP, from
-a driver. Firefox takes them itself, over a socket (Marionette).
+All three take the commands of WebDriver (https://www.w3.org/TR/webdriver2). Chromium and WebKit take them by HTTP,
+through a driver. Firefox takes them itself, over a socket (Marionette).
 
 A test whose browser is missing skips, except under CI, where it fails: see `browser.py`.
 """
@@ -20,26 +20,26 @@ from contextlib import ExitStack, contextmanager, suppress
 from browser import ARGS, _missing, chromium_path
 
 BROWSERS = ("chromium", "firefox", "webkit")
-PAGE = 1280, 900  # pixels
-PATIENCE = 60  # seconds
-PATHS = {  # of a driver, below its session
+PAGE = 1280, 900  # width and height of the page, in pixels
+PATIENCE = 60  # seconds to wait before a test fails
+PATHS = {  # paths of a driver's commands, below its session
     "SetWindowRect": "/window/rect",
     "Navigate": "/url",
     "Refresh": "/refresh",
     "ExecuteAsyncScript": "/execute/async",
     "PerformActions": "/actions",
     "ElementSendKeys": "/element/{id}/value",
-    "DevTools": "/goog/cdp/execute",  # Chromium's own
+    "DevTools": "/goog/cdp/execute",  # only Chromium has this one
 }
-FIREFOX = {  # preferences
-    "marionette.port": 0,  # any free one
-    "browser.startup.page": 0,  # a blank one
+FIREFOX = {  # Firefox's preferences
+    "marionette.port": 0,  # any free port
+    "browser.startup.page": 0,  # a blank page
     "browser.download.useDownloadDir": True,
-    "browser.download.folderList": 2,  # that of browser.download.dir
+    "browser.download.folderList": 2,  # the folder browser.download.dir
     "browser.download.alwaysOpenPanel": False,
-    "browser.download.viewableInternally.enabledTypes": "",  # else a saved WebP opens in a new tab
+    "browser.download.viewableInternally.enabledTypes": "",  # otherwise a saved WebP would open in a new tab
 }
-ESCAPE, END = "\ue00c", "\ue010"  # as WebDriver names these keys
+ESCAPE, END = "\ue00c", "\ue010"  # WebDriver's codes of these keys
 ASYNC = """const done = arguments[arguments.length - 1];
 (async (...given) => { %s })(...[...arguments].slice(0, -1)).then(
   (value) => done({ value }), (error) => done({ error: String(error) }));"""
@@ -80,21 +80,21 @@ class Browser:
             addEventListener("unhandledrejection", ({ reason }) => window.wrong.push(String(reason)));""")
 
     def _fit(self):
-        """Make the window so high that the page keeps its size: WebKit's has a bar for each saved file."""
+        """Set the window's height so that the page keeps its size: WebKit adds a bar for each saved file."""
         self._height += PAGE[1] - self.run("return innerHeight;")
         self._ask("SetWindowRect", {"width": PAGE[0], "height": self._height})
 
     def run(self, body, *given):
-        """Return what the body of an asynchronous function returns, as JSON; `given` are its arguments."""
+        """Run the body of an asynchronous function in the page, and return its result. `given` are its arguments."""
         asked = {"script": ASYNC % body, "args": given}
         while (answer := self._ask("ExecuteAsyncScript", asked)) is None:
-            time.sleep(0.05)  # of Firefox, where the document goes away meanwhile
+            time.sleep(0.05)  # Firefox returns None while the document changes
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer.get("value")
 
     def wait(self, expression, *given):
-        """Return the value of an expression of JavaScript as soon as it is true."""
+        """Wait until an expression of JavaScript is true, and return its value."""
         end = time.monotonic() + PATIENCE
         while not (value := self.run(f"return {expression};", *given)):
             assert time.monotonic() < end, f"{expression} {given}: {self.run('return document.body.innerText')[:2000]}"
@@ -102,7 +102,7 @@ class Browser:
         return value
 
     def box(self, selector, text=""):
-        """Return where the first visible element with this text lies, once nothing moves or covers it."""
+        """Return the box of the first visible element with this text, once nothing moves or covers it."""
         end = time.monotonic() + PATIENCE
         while not (box := self.run(PLACE, selector, text)):
             assert time.monotonic() < end, f"nothing visible is {selector} {text!r}"
@@ -113,7 +113,7 @@ class Browser:
         self.drag(selector, [(0.5, 0.5)], text)
 
     def drag(self, selector, points, text="", pointer="mouse"):
-        """Press at the first point, move to the others, and lift. points: shares of the element's width and height."""
+        """Press at the first point, move to the others, and release. points: shares of the element's sides."""
         box = self.box(selector, text)
         moves = [
             {
@@ -142,7 +142,7 @@ class Browser:
         self._ask("ElementSendKeys", {"id": element, "text": str(file)})
 
     def saved(self, press):
-        """Call press() and return the bytes of the file that the browser saves."""
+        """Call press(), and return the bytes of the file that the browser saves."""
         for old in self._downloads.glob("[!.]*"):
             old.unlink()
         self._fit()
@@ -150,8 +150,8 @@ class Browser:
         end, size = time.monotonic() + PATIENCE, 0
         while time.monotonic() < end:
             time.sleep(0.1)
-            found = [*self._downloads.glob("[!.]*")]  # while it is written there may be two
-            with suppress(FileNotFoundError):  # Firefox writes under another name, and renames it
+            found = [*self._downloads.glob("[!.]*")]  # while a file is written, there may be two
+            with suppress(FileNotFoundError):  # Firefox writes under another name, then renames the file
                 if len(found) == 1 and size == (size := found[0].stat().st_size) > 0:
                     return found[0].read_bytes()
         raise AssertionError(f"nothing was saved: {found}")
@@ -159,7 +159,7 @@ class Browser:
 
 @contextmanager
 def started(name, folder):
-    """Start one of BROWSERS, whose profile and downloads are kept in `folder`, and end it with the block."""
+    """Start one of BROWSERS with its profile and downloads in `folder`. It ends with the block."""
     (folder / "Downloads").mkdir(parents=True)
     with ExitStack() as ends:
         start = {"chromium": _chromium, "firefox": _firefox, "webkit": _webkit}[name]
@@ -176,7 +176,7 @@ def _chromium(folder, ends):
 
 
 def _webkit(folder, ends):
-    """WebKitGTK's own small browser, on a screen that nobody sees. Its downloads land in the home folder."""
+    """Start WebKitGTK's own small browser on a virtual screen. Its downloads go to the home folder."""
     driver, screen = _found("WebKitWebDriver"), _found("Xvfb")
     command = [screen, "-displayfd", "1", "-screen", "0", "1280x4000x24", "-nolisten", "tcp"]
     shown = _process(ends, command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -187,7 +187,7 @@ def _webkit(folder, ends):
 
 
 def _driven(driver, folder, ends, options, **process):
-    """Start a driver and a session of it; returns what asks it."""
+    """Start a driver and a session of it. Return a function that sends commands to the session."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with (folder / "log").open("w") as log:
@@ -225,7 +225,7 @@ def _firefox(folder, ends):
     answers = ends.enter_context(connection.makefile("rb"))
 
     def message():
-        """Read one message: its length in bytes, a colon and JSON. Raises ValueError where Firefox has ended."""
+        """Read one message: its length in bytes, a colon and JSON. Raises ValueError if Firefox has ended."""
         length = b"".join(iter(lambda: answers.read(1).strip(b":"), b""))
         return json.loads(answers.read(int(length)))
 
@@ -237,7 +237,7 @@ def _firefox(folder, ends):
             raise RuntimeError(error["message"])
         return answer.get("value", answer)
 
-    message()  # its name and version
+    message()  # Firefox's name and version
     ask("NewSession", {})
     ends.callback(process.wait, PATIENCE)
     ends.callback(ask, "Marionette:Quit", {"flags": ["eForceQuit"]})
@@ -251,11 +251,11 @@ def _found(command):
 def _process(ends, command, **options):
     process = ends.enter_context(
         subprocess.Popen(command, start_new_session=True, **options)
-    )  # which waits for its end
+    )  # the stack waits until the process ends
 
     def end():
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)  # a driver leaves its Chromium behind
+            os.killpg(process.pid, signal.SIGTERM)  # a driver does not end its Chromium
 
     ends.callback(end)
     return process

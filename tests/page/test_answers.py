@@ -15,7 +15,7 @@ from ddpm_core.noise import gaussian_batch
 from ddpm_core.plane import forward
 from ddpm_core.runs import make_chain
 from ui.parts import course
-from ui.pictures.encoded import drawn
+from ui.pictures.encoded import read_drawing
 from ui.runs import touch
 from ui.serving.scripted import Script
 from ui.web import FILES
@@ -52,7 +52,7 @@ def test_the_judge_knows_digits_and_counts_loops():
 def test_noise_is_stronger_than_the_lighthouse_from_the_t_of_the_question_on():
     lesson = LESSONS["noising"]
     schedule = forward.SCHEDULES[lesson.values["schedule"]]()
-    x_0 = drawn(lesson.values["picture"]) / 127.5 - 1
+    x_0 = read_drawing(lesson.values["picture"]) / 127.5 - 1
     signal, noise = (schedule.alpha_bar * x_0.var()).tolist(), (1 - schedule.alpha_bar).tolist()
     (t,) = [t for t in range(1, 1001) if noise[t] > signal[t] and noise[t - 1] <= signal[t - 1]]
     assert f"From t = {t} on the noise is stronger" in lesson.question

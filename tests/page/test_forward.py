@@ -76,7 +76,7 @@ def test_at_0_nothing_is_added_and_other_times_are_refused():
 
 @pytest.mark.parametrize("file", encoded.DRAWINGS.glob("*.png"), ids=lambda file: file.stem)
 def test_drawn_pictures_have_shapes_and_colours(file):
-    image = encoded.drawn(file.stem)
+    image = encoded.read_drawing(file.stem)
     assert image.shape == (128, 128, 3) and image.dtype == np.uint8
     assert image.std() > 30 and len(np.unique(image.reshape(-1, 3), axis=0)) > 500
 

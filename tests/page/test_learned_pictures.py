@@ -42,7 +42,7 @@ SHEET = ("sheet", {})
 DRAWN = ("drawings", {"drawings": DRAWINGS})
 FEW = ("drawings", {"drawings": DRAWINGS[:4]})
 MANY = ("drawings", {"drawings": DRAWINGS * 3})
-DIGITS = ("digits", {"file": str(web.served()["digits.npz"])})
+DIGITS = ("digits", {"file": str(web.list_files()["digits.npz"])})
 
 
 def likeness(kind, originals, samples):

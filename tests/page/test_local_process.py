@@ -28,7 +28,7 @@ from ddpm_core.samplers import DEFAULTS, OPTIONS, SWITCHES
 from ddpm_core.schedule import _BETAS
 from ddpm_core.student import Student
 from ddpm_core.timesteps import FORMULAS, model_pairs, timestep_pairs
-from ui.pictures.encoded import DRAWINGS, drawn
+from ui.pictures.encoded import DRAWINGS, read_drawing
 
 SCRIPT = Path(__file__).parents[2] / "ui/web/tests/local/process.mjs"
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
@@ -515,7 +515,7 @@ def test_pictures_and_latents_agree_in_every_bit(answer):
 def test_what_forward_shows_is_the_drawn_picture_and_the_noise_of_the_library(answer):
     same_bits(answer(EPSILON), forward.epsilon(4, (9, 9, 3)).ravel(), "epsilon")
     for question in DRAWN:
-        assert np.array_equal(answer(question), drawn(question[1]["name"]).ravel()), question
+        assert np.array_equal(answer(question), read_drawing(question[1]["name"]).ravel()), question
     assert len(DRAWN) == 4
 
 

@@ -25,7 +25,7 @@ def test_every_module_is_in_one_file_and_runs_after_those_that_it_imports(client
     bundles = [*held(client, COMMON), *held(client, PAGE), *held(client, WORKER), "app.js"]
     lab = [name for name in scripts.modules() if not name.startswith(scripts.OTHER_PAGES)]
     assert sorted([*bundles, *files]) == sorted([*lab, *scripts.figures(), COMMON, PAGE])
-    order = scripts.imported("app.js", *scripts.FIRST, client, *scripts.FIRST_RUN, WORKER)
+    order = scripts.imports_of("app.js", *scripts.FIRST, client, *scripts.FIRST_RUN, WORKER)
     for at, name in enumerate(order):
         assert {scripts.resolve(name, path) for _, path in IMPORT.findall(scripts.module(name))} <= set(order[:at])
 
@@ -49,7 +49,7 @@ def test_what_a_file_needs_of_a_bundle_is_there_on_the_page_and_in_the_worker(cl
     files = scripts.scripts(client)
     for opened, bundle in (("app.js", client), PAGE), ((WORKER,), WORKER):
         there = {*held(client, COMMON), *held(client, bundle)}
-        reached = scripts.imported(*opened, later=True)
+        reached = scripts.imports_of(*opened, later=True)
         for name in {*reached, *there, COMMON, bundle} & set(files):
             assert set(re.findall(r'\$need\("(.+?)"\)', files[name])) <= there, name
             assert not {scripts.resolve(name, path) for _, path in IMPORT.findall(files[name])} & there, name
@@ -62,7 +62,7 @@ def test_a_file_of_figures_has_all_that_its_module_needs(file):
     files = scripts.figures()
     folder = f"{file.removesuffix('.js')}/"
     inside = set(re.findall(r'^"(\S+)"\(\) \{$', files[file], re.M))
-    assert inside == set(scripts.imported(scripts.ALONE[file]))
+    assert inside == set(scripts.imports_of(scripts.ALONE[file]))
     assert not IMPORT.search(files[file])
     later = [name for name in files if name.startswith(folder) and name.removeprefix(folder) in scripts.modules()]
     for name in later:
@@ -81,8 +81,8 @@ def test_figures_are_light():
 
     files = scripts.figures()
     kernel = gzip.compress((web.FILES / "network/kernel.wasm").read_bytes())
-    inside = scripts.imported(scripts.ALONE[scripts.FIGURES])
-    needed = [name for name in scripts.imported("figures/kinds/guess.js") if name not in inside]
+    inside = scripts.imports_of(scripts.ALONE[scripts.FIGURES])
+    needed = [name for name in scripts.imports_of("figures/kinds/guess.js") if name not in inside]
     page = weight(scripts.FIGURES, "essay/embed.js", *(f"figures/{name}" for name in needed))
     frame = gzip.compress(web.figure({"models": {}, "lab": ""}, "essay").encode(), 6)
     assert len(frame) + page + weight(scripts.DOOR, "figures/worker/all.js") + len(kernel) < 60_000

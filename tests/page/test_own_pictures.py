@@ -18,7 +18,7 @@ from ddpm_core.imaging.image_files import square, to_8_bits
 from ddpm_core.plane import forward
 from train.data.sources import ImageFolder
 from ui.pictures import as_text
-from ui.pictures.encoded import drawn
+from ui.pictures.encoded import read_drawing
 from ui.static.folder import write
 
 CHANNELS = {"cifar10-tiny": 3, "mnist-tiny": 1}
@@ -167,7 +167,7 @@ def test_forward_shows_what_the_library_computes(page, address, schedule):
     page.goto(f"{address}?tab=forward&picture=cat&schedule={schedule}&t=30&seed=3")
     page.wait_for_selector(f".forward[data-picture=cat][data-seed='3'][data-schedule={schedule}][data-ready=true]")
     page.wait_for_function("document.querySelector('.xt canvas').width === 128")
-    x_0, of = drawn("cat"), forward.SCHEDULES[schedule]()
+    x_0, of = read_drawing("cat"), forward.SCHEDULES[schedule]()
     thumb = page.locator(".forward .thumbs [value=cat] img")
     assert (painted(page.locator(".x0 canvas")) == x_0).all() and (painted(thumb) == x_0).all()
     page.locator(".forward .take").click()

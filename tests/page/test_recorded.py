@@ -4,7 +4,7 @@ import plans
 import pytest
 
 from ui.models import loaded
-from ui.recorded.__main__ import WORDED, _light, example, examples
+from ui.recorded.__main__ import WORDED, _make_light, example, examples
 
 MODELS = {"between": "emoji-tiny", "plane": None}  # of the others it is mnist-tiny
 
@@ -19,4 +19,4 @@ def test_a_recorded_example_says_it_as_a_run_of_today_does(part):
     for shown in found:
         engines = plans.PLAN | {key: shown[key] for key in ("blocks", "skips", "r2", "figures") if key in shown}
         result = engines if shown["kind"] == "plan" else {key: shown[key] for key in shown if key != "looks"}
-        assert _light(plans.answer(part, recorded["values"], models, result=result)["shown"]) == shown
+        assert _make_light(plans.answer(part, recorded["values"], models, result=result)["shown"]) == shown

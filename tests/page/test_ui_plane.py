@@ -13,7 +13,7 @@ import toylab
 from ddpm_core import plane
 from ddpm_core.names import SHAPES
 from ddpm_core.plane import plane_network
-from ui.recorded.__main__ import _light
+from ui.recorded.__main__ import _make_light
 from ui.web import FILES
 
 T = 1000
@@ -84,7 +84,7 @@ def test_the_clouds_are_those_of_the_library_of_the_file_and_of_the_script(chang
 
 def test_the_recorded_example_is_what_the_page_computes_today():
     recorded = json.loads((FILES / "parts/plane/example.json").read_text(encoding="utf-8"))
-    assert _light(computed(recorded["values"])["results"]) == recorded["results"]
+    assert _make_light(computed(recorded["values"])["results"]) == recorded["results"]
 
 
 def test_lanes_go_down_together_and_a_long_one_shows_some_of_its_steps():

@@ -15,7 +15,7 @@ from ui.parts.sampling import SamplingPart
 from ui.runs.asked import UNCLEAR
 from ui.runs.pages import Runs
 from ui.runs.touch import StrokeAsked, cell_size, touched, touches
-from ui.runs.visitors import asks
+from ui.runs.visitors import note_visitor
 
 TEXT = "61-noise-100-3.4-4.4_33-255.0.0-50-0.0_58-clean-80-7.7"
 ASKED = {"checkpoint": "toy", "steps": 10, "count": 2, "touch": TEXT}
@@ -157,7 +157,7 @@ class Page:
         return self.run_asked(self.asked(touch, start, **more))
 
     def run_asked(self, asked, part="watch"):
-        asks(self.name, None)
+        note_visitor(self.name, None)
         self.evaluated.clear()
         self.newest = self.runs.begin(part, asked, self.name)
         self.seen = list(self.newest.messages())
@@ -267,7 +267,7 @@ def test_a_state_of_another_run_is_refused(other):
 def test_a_state_of_other_weights_is_refused(monkeypatch):
     page = Page()
     run = page.run()
-    monkeypatch.setattr("ui.parts.sampling.files", lambda model: "others")
+    monkeypatch.setattr("ui.parts.sampling.weights_id", lambda model: "others")
     page.run(STROKES[:1], (run, 67))
     assert page.end == ["error", None, "The files of toy have changed: press Run again"]
 

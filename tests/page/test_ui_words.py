@@ -27,7 +27,7 @@ from ui.parts.likelihood import LikelihoodPart
 from ui.parts.repair import RepairPart
 from ui.parts.sampling import SamplingPart, SketchPart
 from ui.runs.asked import LaneAsked
-from ui.runs.visitors import asks
+from ui.runs.visitors import note_visitor
 from ui.serving.scripted import Script
 
 pytest.importorskip("transformers", reason="needed for words only")
@@ -292,7 +292,7 @@ def test_a_student_draws_the_sketches_of_its_model_in_all_its_own_steps(ref):
 def test_sketches_wait_for_nobody_and_hold_nobody_up(place, stable):
     """Who draws a run of their own is not kept from sketches by it; others are before them."""
     turns, part = place.services.turns, SketchPart(place.services)
-    asks("me", None)
+    note_visitor("me", None)
     with turns.join(None, "me"):
         part.request(toylab.asked(checkpoint=str(stable)))
     with turns.join(None, "another"), pytest.raises(ValueError, match="Others are using this computer"):

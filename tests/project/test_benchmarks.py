@@ -205,11 +205,11 @@ def test_parts_are_off_and_grafted_in_the_steps_that_are_said(few):
 
 
 def test_what_was_drawn_is_not_drawn_again_and_judged(few, classifier, tmp_path, monkeypatch):
-    pictures = inside.drawn(few, tmp_path)
+    pictures = inside.draw_all(few, tmp_path)
     assert set(pictures) == set(inside.tasks(few)) and all(its.shape == (2, 28, 28, 1) for its in pictures.values())
     monkeypatch.setattr(inside.Runs, "cut", lambda *_: pytest.fail("drawn again"))
     monkeypatch.setattr(inside.Runs, "whole", lambda *_: pytest.fail("drawn again"))
-    again = inside.drawn(few, tmp_path)
+    again = inside.draw_all(few, tmp_path)
     assert all((again[name] == its).all() for name, its in pictures.items())
     monkeypatch.setattr(inside, "judge", lambda classifier, images: (np.array([0, 4]), None))  # the second is a graft's
     found = inside.figures(few, pictures, {"right": 0.9, "digits": 10})
@@ -246,8 +246,8 @@ def test_tables_go_into_the_place_of_their_benchmark_and_nothing_else_changes():
     rows = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
     printed = "three threads\n" + "\n".join(_measure.markdown(rows)) + "\nours reaches 50%\n"
     assert all_.tables(printed) == "| a | b |\n| --- | --- |\n| 1 | x |\n| 2 | y |\n"
-    text = all_.placed(all_.placed("# Speed\n", "step", "first"), "runs", "other")
-    assert all_.placed(text, "step", "second") == text.replace("first", "second")
+    text = all_.insert_content(all_.insert_content("# Speed\n", "step", "first"), "runs", "other")
+    assert all_.insert_content(text, "step", "second") == text.replace("first", "second")
     assert text.startswith("# Speed\n\n<!-- measured: step -->\nfirst\n") and text.count("<!-- measured") == 2
 
 
@@ -262,7 +262,7 @@ def test_a_benchmark_that_fails_leaves_its_old_tables_and_the_others_run(tmp_pat
     )
     monkeypatch.setattr(all_, "ROOT", tmp_path)
     out = tmp_path / "tables.md"
-    out.write_text(all_.placed("", "broken", "old"))
+    out.write_text(all_.insert_content("", "broken", "old"))
     with pytest.raises(SystemExit, match=r"failed: broken \(it ended with 3\). Repeat: --only broken"):
         all_.main(["--out", str(out)])
     text = out.read_text()

@@ -368,8 +368,8 @@ def test_nothing_that_the_page_does_hangs_on_its_words():
 def test_what_computes_a_part_draws_nothing_and_the_page_computes_no_part():
     """The worker and the page import nothing that only the other one needs, directly or not."""
     of_worker = [name for name in scripts.modules() if name.endswith("/compute.js")]
-    worker = scripts.imported(*of_worker)  # a planner names the module of its files, which the worker never loads
-    page = scripts.imported(scripts.ENTRY, "local/client.js", "server/client.js", later=True)
+    worker = scripts.imports_of(*of_worker)  # a planner names the module of its files, which the worker never loads
+    page = scripts.imports_of(scripts.ENTRY, "local/client.js", "server/client.js", later=True)
     assert "computing/sampling.js" in worker and "parts/network/mount.js" in page
     drawn = ("drawing/", "form/", "player/", "run/", "files/", "learning/")
     assert [name for name in worker if name.startswith(drawn) or name.endswith("/mount.js")] == []

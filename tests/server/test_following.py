@@ -13,7 +13,7 @@ from training import assert_same, fit, process_restored, tiny, weights  # noqa: 
 from ui.models.loaded import Models
 from ui.parts.following import FOLLOWED, FRESH, FollowPart, RunFolder
 from ui.recorded import __main__
-from ui.serving.packing import packed
+from ui.serving.packing import pack
 
 EMBEDDED = Path(__file__).parents[2] / "checkpoints"
 CONFIG = {"steps": 4, "batch": 2, "prediction": "v", "times": "lognormal"}
@@ -79,7 +79,7 @@ def test_odd_lines_and_half_lines_are_passed_over(tmp_path):
     (tmp_path / "progress.jsonl").write_text('{"step": 1, "loss": 7}\n')  # a new run
     run.read()
     assert run.points == [(1, 7.0, None, 0.0)]
-    packed(run.news(0, 0, 0))
+    pack(run.news(0, 0, 0))
 
 
 def test_a_long_run_is_thinned_out_and_large_pictures_are_made_small(tmp_path, monkeypatch):
@@ -111,7 +111,7 @@ def test_a_run_of_another_terminal_is_followed(tmp_path):
     assert len(again["points"]) == len(again["grids"]) == 1 and again["model"] == str(tmp_path / "model")
     huge = {"version": again["version"], "points": 10**400, "grids": -(10**400)}
     assert ask({"path": str(tmp_path), **huge})["from"] == [0, 0]
-    packed(again)  # no NaN, and nothing that the page could not read
+    pack(again)  # no NaN, and nothing that the page could not read
 
 
 def test_a_run_that_writes_nothing_for_long_is_silent(tmp_path):
@@ -164,7 +164,7 @@ def test_the_recorded_training_is_small_and_says_how_long_it_was():
 
 def test_a_training_is_recorded_without_its_times(tmp_path):
     fit(tiny("digits", tmp_path, steps=4, log_every=1, channels=1, image_size=8, sample_seconds=1e-9))
-    content = __main__.recorded(RunFolder(tmp_path))
+    content = __main__.record_training(RunFolder(tmp_path))
     (answer,) = content["results"]
     assert content["images"] == 4 * answer["batch"] and answer["grids"][-1]["step"] == 4
     assert {grid["seconds"] for grid in answer["grids"]} == {0} == {point[3] for point in answer["points"]}

@@ -25,7 +25,7 @@ from ui.machine.step_times import StepKind, StepTimes, Stopwatch
 from ui.machine.turns import ACTIVE, QUEUE, Outlook, Turns
 from ui.models.loaded import Loading
 from ui.parts.sampling import Frame, SamplingPart
-from ui.pictures.encoded import FRAME_BYTES, kept_steps, sent
+from ui.pictures.encoded import FRAME_BYTES, encode_frames, kept_steps
 from ui.runs import jobs
 from ui.runs.asked import Checkpoint
 from ui.runs.listeners import in_thread
@@ -113,7 +113,7 @@ def test_kept_frames_hold_both_ends_lie_evenly_and_fit(steps, size, count):
 def test_a_whole_run_of_noise_weighs_at_most_what_is_allowed(size, count, channels):
     rng = np.random.default_rng(0)
     noise = (rng.standard_normal((count, size, size, channels)).clip(-1, 1) * 127.5 + 127.5).astype(np.uint8)
-    whole = len(kept_steps(1000, size, count, channels)) * 2 * sent(noise).nbytes
+    whole = len(kept_steps(1000, size, count, channels)) * 2 * encode_frames(noise).nbytes
     assert FRAME_BYTES / 2 < whole <= FRAME_BYTES
 
 

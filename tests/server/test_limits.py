@@ -88,12 +88,12 @@ def test_the_documents_list_every_limit_with_its_defaults():
 
 def test_places_are_so_many_in_all_and_so_many_of_an_address():
     places, refused = Places("Too many ({}): wait", 3, 2), r"^Too many \(at most 3, 2 of one address\): wait$"
-    with places.one("a"):
-        with places.one("a"), pytest.raises(Refused, match=refused), places.one("a"):
+    with places.occupy("a"):
+        with places.occupy("a"), pytest.raises(Refused, match=refused), places.occupy("a"):
             pass
-        with places.one(None), places.one("b"), pytest.raises(Refused, match=refused), places.one("c"):
+        with places.occupy(None), places.occupy("b"), pytest.raises(Refused, match=refused), places.occupy("c"):
             pass
-        with places.one("a"):
+        with places.occupy("a"):
             pass
     assert not places.of
 

@@ -49,14 +49,14 @@ def test_a_page_that_is_loaded_again_gets_all_messages_from_the_first_one_on():
     while not before[-1]["results"]:
         before.append(next(first))
     first.close()  # the page is gone
-    seen, thread = heard(runs.resumed(run.id))
+    seen, thread = heard(runs.find_readable(run.id))
     for _ in range(9):
         gate.go.release()
     thread.join(60)
     assert [message["seq"] for message in seen] == list(range(1, len(seen) + 1))
     assert seen[: len(before)] == before and seen[-1]["state"] == "finished"
     assert [frame["k"] for frame in toylab.results(seen, "frame")] == list(range(5))
-    assert list(runs.resumed(run.id).messages()) == seen  # also after its end
+    assert list(runs.find_readable(run.id).messages()) == seen  # also after its end
 
 
 def test_nothing_is_computed_before_somebody_listens():
@@ -169,7 +169,7 @@ def test_many_new_runs_neither_stop_one_that_goes_on_nor_take_its_messages():
     gate.entered.acquire()
     for number in range(KEPT + 10):
         ended(runs, toylab.asked(steps=101), f"page {number}")
-    assert runs.resumed(run.id) is run
+    assert runs.find_readable(run.id) is run
     for _ in range(5):
         gate.go.release()
     thread.join(60)
@@ -180,7 +180,7 @@ def test_the_runs_of_many_visitors_can_be_taken_up_again():
     runs, _ = made()
     begun = [runs.begin("watch", ASKED, f"page {number}") for number in range(10)]
     said = [list(run.messages()) for run in begun]
-    assert [list(runs.resumed(run.id).messages()) for run in begun] == said
+    assert [list(runs.find_readable(run.id).messages()) for run in begun] == said
 
 
 @pytest.mark.parametrize("worthless", [WRONG, toylab.asked(steps=6)])
@@ -194,7 +194,7 @@ def test_runs_that_fail_push_no_others_out(worthless, monkeypatch):
     for number in range(8):
         with contextlib.suppress(NotBegun):
             assert ended(runs, worthless, f"another page {number}").failed
-    assert [list(runs.resumed(run.id).messages()) for run in begun] == messages
+    assert [list(runs.find_readable(run.id).messages()) for run in begun] == messages
 
 
 def ended(runs, values, page, address=None):
@@ -215,7 +215,7 @@ def test_an_address_with_many_runs_pushes_out_its_own(limit, monkeypatch):
 
     def is_here(run):
         try:
-            return bool(runs.resumed(run.id).kept()["x0"])
+            return bool(runs.find_readable(run.id).kept()["x0"])
         except ValueError:
             return False
 
@@ -233,7 +233,7 @@ def test_who_listens_gets_the_end_though_others_began_meanwhile(monkeypatch):
     runs.begin("watch", ASKED, "another page")
     assert [*seen, *messages][-1]["state"] == "finished"
     with pytest.raises(ValueError, match="no longer here"):
-        runs.resumed(run.id)
+        runs.find_readable(run.id)
     assert runs.find(run.id) is run  # its pictures can still be saved
 
 
@@ -254,7 +254,7 @@ def test_wrong_settings_are_the_only_message_of_their_run_and_end_the_one_before
 
 
 def test_a_result_that_can_not_be_shown_is_an_error_and_ends_the_run(monkeypatch):
-    monkeypatch.setattr(Sampling, "shown", lambda *_: 1 / 0)
+    monkeypatch.setattr(Sampling, "result_of", lambda *_: 1 / 0)
     runs, services = made()
     *_, last = runs.begin("watch", ASKED, "page").messages()
     assert last["state"] == "error" and "failed unexpectedly (ZeroDivisionError)" in last["text"]

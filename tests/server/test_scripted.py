@@ -13,7 +13,7 @@ import ddpm_core
 from ddpm_core.samplers import OPTIONS
 from ui.forms import emoji
 from ui.recorded import page
-from ui.serving.scripted import COLUMNS, OF_FORMS, OF_LANE_B, Script, Scripted, of_link
+from ui.serving.scripted import COLUMNS, OF_FORMS, OF_LANE_B, Script, Scripted, run_of_link
 
 MAX_SEED = 2**32 - 1
 
@@ -185,7 +185,7 @@ def test_a_link_that_says_nothing_means_what_the_page_begins_with(part):
 
 def linked(part, **values):
     lab = dataclasses.replace(toy_services(Models()), first="toy")
-    run = of_link(lab, part, values)
+    run = run_of_link(lab, part, values)
     return run.plan([lab.models.model]).request
 
 

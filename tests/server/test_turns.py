@@ -123,9 +123,9 @@ def test_a_turn_with_loading_goes_on_for_as_long_as_that_took():
     line = Turns(clock=Clock())
     with line.join(Holder()) as place, line.join(Holder()) as other:
         place.wait_for_turn()
-        other.ask()
+        other.request_turn()
         line.clock.now = 3.0
-        place.loaded()
+        place.extend_turn()
         line.clock.now = 5.9
         assert not place.must_yield()
         line.clock.now = 6.1
@@ -242,7 +242,7 @@ def outlooks(works, active):
         places = [stack.enter_context(line.join(Holder())) for _ in works]
         for place, work in zip(places, works, strict=True):
             place.work = work
-            place.ask()
+            place.request_turn()
         return [place.outlook() for place in places]
 
 
@@ -252,10 +252,10 @@ def test_equal_shares_end_when_the_theory_says():
     with line.join(Holder()) as a, line.join(Holder()) as b, line.join(Holder()) as c:
         for place, work in ((a, 4.0), (b, 1.0), (c, 2.0)):
             place.work = work
-            place.ask()
+            place.request_turn()
         for place in (a, b):
             line.clock.now += SLICE
-            place.ask()
+            place.request_turn()
         assert [place.outlook().end for place in (a, b, c)] == [7, 3, 5]
 
 
@@ -276,14 +276,14 @@ def test_the_third_in_a_queue_waits_for_the_steps_of_those_before_as_long_as_the
     with line.join(Holder()) as first, line.join(Holder()) as second, line.join(Holder()) as third:
         for place, step in ((first, 20.0), (second, 0.4), (third, 1.0)):
             place.work, place.step = 100.0, step
-            place.ask()
+            place.request_turn()
         assert third.outlook().start == pytest.approx(20.8)  # two of the second's steps
         line.clock.now += 15
         assert third.outlook().start == pytest.approx(5.8)
         line.clock.now += 30
         assert third.outlook().start is None
         first.step = 45.0  # as it has seen by now
-        first.ask()
+        first.request_turn()
         assert second.outlook().begun and third.outlook().start == pytest.approx(0.8)
         for step in (math.inf, 0.4):  # a model has to be loaded; it is here
             second.step = step
@@ -319,12 +319,12 @@ def test_a_newcomer_of_an_address_does_not_begin_with_what_those_of_another_have
         seats = [places.enter_context(line.join(Holder(), "alone", "b"))]
         seats += [places.enter_context(line.join(Holder(), i, "a")) for i in range(4)]
         for seat in seats:
-            seat.ask()
+            seat.request_turn()
         for seat, seconds in zip(seats, (40, 10, 10, 10, 10), strict=True):
             line.clock.now += seconds  # of the turn of each
-            seat.ask()
+            seat.request_turn()
         newcomer = places.enter_context(line.join(Holder(), "newcomer", "b"))
-        newcomer.ask()
+        newcomer.request_turn()
         pass_round(line, 40)
         assert newcomer.seconds() == pytest.approx(10, abs=1)
         assert seats[0].seconds() - 40 == pytest.approx(10, abs=1)
@@ -334,7 +334,7 @@ def pass_round(line, turns):
     """So many turns of a second each."""
     for _ in range(turns):
         line.clock.now += 1
-        line.holder.ask()
+        line.holder.request_turn()
 
 
 def test_an_address_has_half_of_the_places_and_half_of_the_turns():
@@ -342,14 +342,14 @@ def test_an_address_has_half_of_the_places_and_half_of_the_turns():
     with ExitStack() as places:
         seats = [places.enter_context(line.join(Holder(), f"invented {i}", "there")) for i in range(4)]
         for seat in seats:
-            seat.ask()
+            seat.request_turn()
         with (
             pytest.raises(Full, match="Your address has 4 runs here, and may have 4"),
             line.join(Holder(), "5", "there"),
         ):
             pass
         other = places.enter_context(line.join(Holder(), "other", "here"))
-        other.ask()
+        other.request_turn()
         pass_round(line, 8)
         assert [seat.outlook().begun for seat in (*seats, other)] == [True, True, False, False, True]
         for i in range(3):  # nothing is known of these

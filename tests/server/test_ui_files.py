@@ -25,7 +25,7 @@ from ui.parts.sampling import SamplingPart
 from ui.pictures.encoded import kept_steps
 from ui.runs import pages
 from ui.runs.pages import Runs
-from ui.serving.packing import packed
+from ui.serving.packing import pack
 
 ONE = {"checkpoint": "toy", "steps": 10, "count": 2}
 TWO = ONE | {"variance": "beta", "steps_b": 6, "variance_b": "beta_tilde"}
@@ -174,7 +174,7 @@ def test_a_run_can_be_saved_while_it_goes_on():
         if any(kept(run)) and run.goes_on and not files:
             files.update(saved(place, "compare", run, "png", "strip"))
             for _ in range(20):
-                b"".join(packed(run.kept()))
+                b"".join(pack(run.kept()))
 
     run, seen = messages(place, "compare", ONE | {"steps": 300, "steps_b": 290}, look)
     assert seen[-1]["state"] == "finished" and "step-" in files["png"][0] and len(kept(run)[0]) == 300

@@ -38,7 +38,7 @@ from train.autoencoder.trainer import AutoencoderTrainer
 from train.common.config import PRESETS
 from train.distill.start import parse_distill, stages
 from train.distill.task import Distilling
-from train.distill.teacher import prepared
+from train.distill.teacher import complete
 from train.evaluate.options import Options
 from train.evaluate.study import Study
 from train.fit.flags.quickest import on_device
@@ -507,7 +507,7 @@ def test_distilling_never_waits_either(teacher, data, tmp_path):
     for method, options in METHODS.items():
         with pretend.accelerator("cuda") as waits:
             flags = words(teacher, data, tmp_path / method, **{**options, "student_steps": 2})
-            config = next(stages(prepared(replace(parse_distill(flags[1:]), device="auto"))))
+            config = next(stages(complete(replace(parse_distill(flags[1:]), device="auto"))))
             trainer = Trainer(config, None, Distilling)
             rounds, window = trainer.rounds(), Window(trainer.device)
             trainer.train_step(rounds, window)

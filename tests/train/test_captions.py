@@ -25,7 +25,7 @@ from train.distill.end_to_end import Encoder, EndToEnd
 from train.distill.losses import progressive_loss
 from train.distill.start import parse_distill, stages
 from train.distill.task import Distilling
-from train.distill.teacher import prepared
+from train.distill.teacher import complete
 from train.fit.inputs.words import learn_words, make_prompted, make_tokenizer, text_of
 from train.fit.outputs.export import check_new
 from train.fit.state import load_latest
@@ -173,7 +173,7 @@ def distilling(teacher, pictures, out, **changes):
 
 def test_a_student_learns_what_the_guided_teacher_draws_of_captions(teacher, pictures, tmp_path):
     line = distilling(teacher, pictures, tmp_path, teacher_steps=2, guidance=3.0)
-    (config,) = stages(prepared(parse_distill(line[1:])))
+    (config,) = stages(complete(parse_distill(line[1:])))
     trainer = Trainer(config, None, Distilling)
     generator = torch.Generator().manual_seed(0)
     x_0, eps = torch.randn(2, 3, 4, 8, 8, generator=generator)
@@ -237,7 +237,7 @@ NEW = {
 
 
 def test_a_new_student_learns_the_latents_that_the_guided_teacher_draws(teacher, pictures, tmp_path):
-    (config,) = stages(prepared(parse_distill(distilling(teacher, pictures, tmp_path, **NEW)[1:])))
+    (config,) = stages(complete(parse_distill(distilling(teacher, pictures, tmp_path, **NEW)[1:])))
     trainer = Trainer(config, None, EndToEnd)
     x_T, x_0 = torch.randn(2, 3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     t = torch.full((3,), 40)

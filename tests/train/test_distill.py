@@ -52,7 +52,7 @@ from train.distill.config import DistillFlags
 from train.distill.end_to_end import Encoder, difference, grain
 from train.distill.losses import consistency_loss, consistency_target, ddim_step, progressive_loss, progressive_target
 from train.distill.start import parse_distill, stages
-from train.distill.teacher import open_teacher, prepared
+from train.distill.teacher import complete, open_teacher
 from train.fit.flags.limits import check
 from train.fit.inputs.init import warm_start
 from train.fit.start import parse_fit
@@ -598,7 +598,7 @@ def test_any_command_line_is_a_valid_distillation_or_a_sentence(teacher, tmp_pat
         try:
             words = [word for flag, values in chosen for word in (flag, *values)]
             words += [] if "--teacher-steps" in words else ["--teacher-steps", "4"]
-            found = list(stages(prepared(parse_distill([str(teacher), *words]))))
+            found = list(stages(complete(parse_distill([str(teacher), *words]))))
             for stage in found:
                 check(stage)
         except TrainError as error:

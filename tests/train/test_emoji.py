@@ -11,9 +11,9 @@ from ddpm_core import load
 from ddpm_core.imaging import from_uint8
 from train import TrainError
 from train.emoji import judge, teach
-from train.emoji.colours import COLOURS, main_hue, name_of, recoloured
+from train.emoji.colours import COLOURS, main_hue, name_of, recolour
 from train.emoji.make import HeldOut, on_ground, read_held_out, write
-from train.emoji.sets import SIZE, STYLES, Concept, cleaned, meanings, read_concepts
+from train.emoji.sets import SIZE, STYLES, Concept, clean_name, meanings, read_concepts
 
 
 def disc(colour):
@@ -60,7 +60,7 @@ def test_the_same_emoji_give_the_same_data(tmp_path):
 def test_a_colour_is_the_one_that_was_asked_for(colour):
     picture = np.array(disc((250, 200, 30, 255)))
     main = main_hue(picture)
-    found = recoloured(picture, main, colour)
+    found = recolour(picture, main, colour)
     if colour != "brown":  # a dark orange
         assert name_of(main_hue(found)) == colour
     assert np.array_equal(found[..., 3], picture[..., 3])
@@ -74,7 +74,7 @@ def test_grey_has_no_hue_and_two_colours_have_no_main_one():
 
 
 def test_names_are_plain_words_and_missing_packages_are_named(tmp_path):
-    assert cleaned("T-Rex") == "t rex" and cleaned("woman_s_hat") == "woman's hat"
+    assert clean_name("T-Rex") == "t rex" and clean_name("woman_s_hat") == "woman's hat"
     with pytest.raises(TrainError, match=r"npm install emoji-datasource"):
         read_concepts(tmp_path)
 
@@ -109,7 +109,7 @@ def test_the_judge_recognises_what_it_has_learned_and_finds_what_is_nearest():
     pictures = np.stack([np.array(on_ground(c.pictures["noto"])) for c in CONCEPTS])
     x, y = from_uint8(pictures), torch.arange(len(CONCEPTS))
     network = judge.train_classifier(x, y, steps=25)
-    test = judge.changed(x, torch.Generator().manual_seed(5))
+    test = judge.distort(x, torch.Generator().manual_seed(5))
     assert test.shape == x.shape and test.abs().max() <= 1 and not torch.equal(test, x)
     assert judge.recognised(network, test, y.tolist()).all()
     assert not judge.recognised(network, x, [1, 2, 3, 0]).any()

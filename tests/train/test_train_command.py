@@ -278,7 +278,7 @@ FULL = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to al
     ("words", "place", "error", "advice"),
     [
         (["fit"], "train.fit.trainer.Trainer", FULL, "a smaller --batch"),
-        (["distill", "nowhere"], "train.distill.teacher.prepared", MemoryError(), "a smaller --batch"),
+        (["distill", "nowhere"], "train.distill.teacher.complete", MemoryError(), "a smaller --batch"),
         (["evaluate", "nowhere"], "train.evaluate.run.Study", FULL, "a smaller --batch"),
         (["gamma", "nowhere/a"], "train.tuning.gamma.open_checkpoint", MemoryError(), "fewer --images"),
         (["schedule", "."], "ddpm_core.checkpoint.hub.snapshots.here", FULL, "fewer --images"),

@@ -1,1 +1,1 @@
-"""Autoencoders, in whose latents `train fit --decoder` works."""
+"""Training of autoencoders, whose latents `train fit --decoder` uses."""

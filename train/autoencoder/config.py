@@ -1,4 +1,4 @@
-"""The configuration of an autoencoder's training: the flags of `python -m train autoencoder`, and what follows."""
+"""The configuration of an autoencoder's training, and the flags of `python -m train autoencoder`."""
 
 from __future__ import annotations
 
@@ -33,13 +33,11 @@ class AutoencoderFlags(Output, Optimiser, Data, Run):
 
 @dataclass(frozen=True)
 class AutoencoderConfig(AutoencoderFlags, Config):
-    """A run of `train autoencoder`. It does not use a denoiser's fields: here they have values that pass
-    every check.
-    """
+    """A run of `train autoencoder`. The fields that only denoisers use have values that pass every check."""
 
     command: ClassVar[str] = "autoencoder"
 
-    # Other defaults than `fit` has; the bases say what the fields mean.
+    # Defaults that differ from those of `fit`. The base classes explain the fields.
     batch: int = 16
     steps: int = 12_000
     optimizer: Literal["adam", "adamw", "muon"] = "muon"
@@ -60,8 +58,9 @@ class AutoencoderConfig(AutoencoderFlags, Config):
 
     @classmethod
     def flags(cls) -> type[AutoencoderFlags]:
+        """Return the class whose fields are the flags of the command."""
         return AutoencoderFlags
 
     def origin(self) -> tuple[list[str], dict[str, Any]]:
-        """The first words of the command that makes such a run, and the fields for which they stand."""
+        """Return the first words of the command that starts such a run, and the field values that they imply."""
         return ["autoencoder"], to_dict(AutoencoderConfig())

@@ -1,4 +1,4 @@
-"""`python -m train autoencoder`: from the command line to a trainer that runs, fresh or resumed."""
+"""`python -m train autoencoder`: read the command line, and start or resume a trainer."""
 
 from __future__ import annotations
 
@@ -25,22 +25,24 @@ class Start:
 
 
 def autoencoder(arguments: list[str]) -> int:
-    """Train an autoencoder; returns the exit status. Raises TrainError for a run that can't be started or go on."""
+    """Train an autoencoder and return the exit status. Raises TrainError for a run that can't start or go on."""
     return run(arguments, user_path(_parse_start(arguments).out), parse_autoencoder, _trainer)
 
 
 def parse_autoencoder(arguments: list[str]) -> tuple[AutoencoderConfig, dict[str, Any] | None]:
-    """The configuration and, for --resume, the checkpoint to continue from. Raises TrainError where there is none."""
+    """Return the configuration, and with --resume the checkpoint to continue from. Raises TrainError if none exists."""
     start = _parse_start(arguments)
     description = "Train an autoencoder. `train fit --decoder` trains in its latents."
     return parse_run(arguments, AutoencoderConfig(), start.out, start.resume, PROGRAM, description)
 
 
 def _trainer(config: AutoencoderConfig, state: dict[str, Any] | None) -> AutoencoderTrainer:
+    """Return the trainer. It is imported late because it imports torch, which takes seconds."""
     from train.autoencoder.trainer import AutoencoderTrainer
 
     return AutoencoderTrainer(config, state)
 
 
 def _parse_start(arguments: list[str]) -> Start:
+    """Read only the flags of `Start`, and ignore the others."""
     return read_known(Start, arguments, PROGRAM)

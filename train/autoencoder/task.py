@@ -28,22 +28,22 @@ from train.data.images import Images
 from train.fit.outputs.card import ModelCard
 from train.fit.task import TrainingTask
 
-FACTOR = 8  # pixels a side for each latent
+FACTOR = 8  # the side of a picture divided by that of its latent
 LIMITS = {
     "latent_channels": fields.LIMITS["latent_channels"],
-    "width": (1, 1024),  # 44 convolutions of 3×3 make less than fields.MAX_PARAMETERS of it
+    "width": (1, 1024),  # with 44 convolutions of 3×3, the network stays below fields.MAX_PARAMETERS
     "latent_noise": (0, 1000),
 }
-_WHOLE = 3  # on average, one step in so many sees whole pictures
-_SQUARED, _GRADIENT, _UNIT = 0.5, 0.5, 2e-3  # weights beside the L1 error
-_SEEN = 16  # the first scales come from so many pictures
+_WHOLE = 3  # one step in three, on average, trains on whole pictures
+_SQUARED, _GRADIENT, _UNIT = 0.5, 0.5, 2e-3  # weights of the other terms of the loss; the L1 error has weight 1
+_SEEN = 16  # number of pictures that determine the scale of the initial weights
 
 
 class Reconstruction(nn.Module):
-    """The loss of an autoencoder, as a network: so devices and processes share it like any other.
+    """The loss of an autoencoder as a network, so that accelerate can distribute it like any other network.
 
-    It is the L1 error, half the squared error, and half the L1 error of differences between neighbours, which keeps
-    edges sharp. A penalty in the place of a KL divergence keeps each channel of a step's latents near mean 0 and
+    The loss is the L1 error, half the squared error, and half the L1 error of differences between neighbours, which
+    keeps edges sharp. Instead of a KL divergence, a penalty keeps each channel of a step's latents near mean 0 and
     variance 1.
     """
 
@@ -51,19 +51,19 @@ class Reconstruction(nn.Module):
         super().__init__()
         self.autoencoder, self.noise = autoencoder, noise
         last = len(autoencoder.decoder.layers) - 1
-        # The layers that see pixels.
+        # The first and the last layer, which work on pixels, by the start of their parameters' names.
         self.ends = ("autoencoder.encoder.layers.0.", f"autoencoder.decoder.layers.{last}.")
 
     def forward(
         self, x: Tensor, eps: Tensor, class_labels: Tensor | None = None, return_dict: bool = False
     ) -> tuple[Tensor]:
-        """x: (N, 3, H, W); eps: (N, C, H/8, W/8). Returns the loss of each picture, (N,).
+        """Return the loss of each picture, (N,). x: pictures (N, 3, H, W); eps: noise (N, C, H/8, W/8).
 
-        class_labels: the `moments` of all latents of the step, or None where x is all that the step sees.
+        class_labels: the `moments` of all latents of the step; None if x holds all pictures of the step.
         """
         z = self.latents(x)
         own = moments(z)
-        # A process's share has the values of the whole step, and gives its own part of the gradient.
+        # The value comes from the whole step, the gradient only from the latents of this process.
         mean, square = own if class_labels is None else own + (class_labels - own).detach()
         deviation = (square.mean() - mean.mean().square()).detach().clamp(min=0).sqrt()
         error = self.autoencoder.decoder(z + self.noise * deviation * eps).to(x.dtype) - x
@@ -74,23 +74,24 @@ class Reconstruction(nn.Module):
         return (distance + edges + _UNIT * spread,)
 
     def latents(self, x: Tensor) -> Tensor:
-        """(N, C, H/8, W/8) of pictures (N, 3, H, W), in their dtype."""
+        """Return the latents (N, C, H/8, W/8) of pictures (N, 3, H, W), in the pictures' dtype."""
         return self.autoencoder.encoder(x).to(x.dtype)
 
 
 def moments(z: Tensor) -> Tensor:
-    """The mean of each channel of latents (N, C, H, W) and that of its square, (2, C)."""
+    """Return the mean of each channel of latents (N, C, H, W) and the mean of its square, (2, C)."""
     return torch.stack([z.mean((0, 2, 3)), z.square().mean((0, 2, 3))])
 
 
 class Autoencoding(TrainingTask):
-    """An AutoencoderTiny of diffusers."""
+    """The training of an AutoencoderTiny of diffusers."""
 
-    # The moments of all latents of the step; None where one round of one process computes them all.
+    # The moments of all latents of the step; None if one process computes them in a single round.
     moments: Tensor | None = None
 
     @classmethod
     def check(cls, config: Config) -> None:
+        """Raise TrainError for sizes that the autoencoder can't have."""
         assert isinstance(config, AutoencoderConfig)
         check_range(config, LIMITS)
         if config.image_size % FACTOR or config.crop % FACTOR or not FACTOR <= config.crop <= config.image_size:
@@ -104,6 +105,7 @@ class Autoencoding(TrainingTask):
         self.schedule, self.times = NoiseSchedule.linear(config.T), None
 
     def network(self, state: Mapping[str, Any] | None) -> Reconstruction:
+        """Return a new autoencoder with its loss. Without a checkpoint, the data decide the scale of its weights."""
         config = self._config
         widths = (config.width,) * 4
         autoencoder = AutoencoderTiny(
@@ -116,43 +118,49 @@ class Autoencoding(TrainingTask):
         )
         if state is None:
             assert self._images.pixels is not None
-            _scale(autoencoder, from_uint8(self._images.pixels[:: max(1, len(self._images) // _SEEN)][:_SEEN]))
+            _scale_weights(autoencoder, from_uint8(self._images.pixels[:: max(1, len(self._images) // _SEEN)][:_SEEN]))
         return Reconstruction(autoencoder, config.latent_noise)
 
     def architecture(self, network: nn.Module) -> dict[str, Any]:
+        """Return the autoencoder's configuration."""
         assert isinstance(network, Reconstruction)
         return json.loads(network.autoencoder.to_json_string())
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
-        """Each picture counts as `seen` says. The noise of the latents is the first numbers of ε, which has enough."""
-        rows, x, weight = self.seen(x_0, n)
+        """Return the loss of each picture, (N,), weighted as `choose_part` says.
+
+        The noise of the latents is the start of ε, which has more numbers than the latents need.
+        """
+        rows, x, weight = self.choose_part(x_0, n)
         shape = self._config.latent_channels, x.shape[2] // FACTOR, x.shape[3] // FACTOR
         noise = eps[rows].flatten(1)[:, : math.prod(shape)].unflatten(1, shape)
         found = network(x, noise, self.moments)
         return found.new_zeros(len(x_0)).index_add(0, rows, weight * found)
 
-    def seen(self, x_0: Tensor, n: Tensor) -> tuple[Tensor, Tensor, float]:
-        """Return what the step of the examples n sees of them: (rows of x_0, their pixels, how much each counts).
+    def choose_part(self, x_0: Tensor, n: Tensor) -> tuple[Tensor, Tensor, float]:
+        """Return what the step of the examples n trains on: (rows of x_0, their pixels, the weight of each).
 
-        A step sees a square of every picture, cut out at one place, or a few whole pictures of as many pixels in all.
-        The seed and the number of the step decide which.
+        A step trains on a square of every picture, cut out at the same place, or on a few whole pictures with as many
+        pixels in all. The seed and the number of the step decide which.
         """
         config = self._config
         rng = generator(config.seed, int(n[0]) // config.batch, CUT)
         if rng.integers(_WHOLE):
             y, x = 4 * rng.integers((config.image_size - config.crop) // 4 + 1, size=2)
             return torch.arange(len(n), device=x_0.device), x_0[:, :, y : y + config.crop, x : x + config.crop], 1.0
-        whole = max(1, config.batch * config.crop**2 // config.image_size**2)  # of the batch, evenly spread
+        whole = max(1, config.batch * config.crop**2 // config.image_size**2)  # whole pictures, evenly spread
         rows, weight = torch.nonzero(n % config.batch * whole % config.batch < whole)[:, 0], config.batch / whole
-        if len(rows) == 0:  # every process has to evaluate the network
+        if len(rows) == 0:  # every process must evaluate the network; weight 0 cancels the result
             rows, weight = torch.tensor([0]), 0.0
         rows = to_device(rows, x_0.device)
         return rows, x_0[rows], weight
 
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
+        """Raise NotImplementedError, because an autoencoder is not a diffusion model."""
         raise NotImplementedError("an autoencoder is not a diffusion model")
 
     def card(self) -> ModelCard:
+        """Return the parts of the model card that describe the autoencoder."""
         config = self._config
         facts = {
             "Latents": f"{config.latent_channels} channels, an eighth of the side, noise {config.latent_noise:g}",
@@ -163,8 +171,8 @@ class Autoencoding(TrainingTask):
 
 
 @torch.no_grad()
-def _scale(autoencoder: AutoencoderTiny, x: Tensor) -> None:
-    """First weights that suit ReLU, latents of deviation 1, and pictures of little contrast."""
+def _scale_weights(autoencoder: AutoencoderTiny, x: Tensor) -> None:
+    """Set the initial weights: for ReLU, for latents of standard deviation 1, and for pictures of low contrast."""
     for module in autoencoder.modules():
         if isinstance(module, nn.Conv2d) and min(module.weight.shape[:2]) > 4:
             nn.init.kaiming_normal_(module.weight, a=0.5)
@@ -176,11 +184,11 @@ def _scale(autoencoder: AutoencoderTiny, x: Tensor) -> None:
     end.weight.mul_(0.3 / autoencoder.decoder(autoencoder.encoder(x)).std())
 
 
-def distance(autoencoder: nn.Module, x: Tensor) -> float:
-    """Return the peak signal-to-noise ratio in dB of pictures after an autoencoder: 10 log10(2²/mean squared error).
+def psnr(autoencoder: nn.Module, x: Tensor) -> float:
+    """Return the peak signal-to-noise ratio of reconstructed pictures in dB: 10 log10(2²/mean squared error).
 
-    autoencoder: of diffusers; its output is clipped to [−1, 1]. x: pictures in [−1, 1], float (N, 3, H, W), H and W
-    multiples of `FACTOR`. Returns infinity where nothing was lost.
+    autoencoder: one of diffusers; its output is clipped to [−1, 1]. x: pictures in [−1, 1], float (N, 3, H, W); H and W
+        are multiples of `FACTOR`. Returns infinity if nothing was lost.
     """
     with torch.no_grad():
         error = autoencoder(x).sample.clamp(-1, 1) - x

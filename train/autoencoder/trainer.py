@@ -1,4 +1,4 @@
-"""The loop of `train fit` for an autoencoder: what differs is what is shown, and what is written."""
+"""The trainer of autoencoders. It differs from that of `train fit` in its sample grids and its result."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ddpm_core.engines.from_diffusers import AutoencoderTiny
 from ddpm_core.imaging import from_uint8
 from train import TrainError
 from train.autoencoder.config import AutoencoderConfig
-from train.autoencoder.task import Autoencoding, Reconstruction, distance, moments
+from train.autoencoder.task import Autoencoding, Reconstruction, moments, psnr
 from train.common.files import write_bytes
 from train.fit.inputs.processes import total
-from train.fit.outputs.card import command, public
+from train.fit.outputs.card import command, shorten_paths
 from train.fit.outputs.progress import Progress, Window
 from train.fit.signals import StopSignals
 from train.fit.trainer import Trainer
@@ -28,14 +28,14 @@ CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"
 
 
 class AutoencoderTrainer(Trainer):
-    """One run. Raises TrainError, in one sentence, when it can't be set up or can't go on."""
+    """One run of `train autoencoder`. Raises TrainError, in one sentence, when it can't be set up or can't go on."""
 
     def __init__(self, config: AutoencoderConfig, state: dict[str, Any] | None = None):
         super().__init__(config, state, Autoencoding)
 
     def train_step(self, rounds: Iterator[dict[str, Tensor]], window: Window) -> None:
-        """Make a step as for `fit`. The loss needs the moments of all latents of the step, over all processes
-        and rounds.
+        """Make one optimiser step as `fit` does. The loss needs the moments of all latents of the step, so several
+        processes or rounds first compute the moments together.
         """
         if self.config.accumulate * self.accelerator.num_processes > 1:
             shares = [next(rounds) for _ in range(self.config.accumulate)]
@@ -45,27 +45,29 @@ class AutoencoderTrainer(Trainer):
 
     @property
     def _autoencoding(self) -> Autoencoding:
+        """Return the task, with its exact type."""
         assert isinstance(self.task, Autoencoding)
         return self.task
 
     @torch.no_grad()
     def _moments(self, shares: Sequence[dict[str, Tensor]]) -> Tensor:
-        """The moments of all latents of the step. shares: the rounds of this process."""
+        """Return the moments of all latents of the step, over all processes. shares: the rounds of this process."""
         found = []
         for batch in shares:
             x_0, *_, n = self.examples(batch)
-            rows, x, weight = self._autoencoding.seen(x_0, n)
+            rows, x, weight = self._autoencoding.choose_part(x_0, n)
             with self.accelerator.autocast():
                 found.append(weight * len(rows) * moments(self.unet.latents(x)))
         return total(self.accelerator, torch.stack(found).sum(0)) / self.config.batch
 
     def _check_result(self) -> None:
+        """Raise TrainError if OUT/model holds something other than an autoencoder."""
         folder = self.out / "model"
         if folder.exists() and not (folder / CONFIG).is_file():
             raise TrainError(f"{folder} holds something other than an autoencoder: choose another --out.")
 
     def _sample(self, progress: Progress, signals: StopSignals, quick: bool = False) -> None:
-        """Pictures of the data, and below each what becomes of it."""
+        """Write a grid of the data's pictures, with the reconstruction of each below it."""
         assert self.images.pixels is not None
         count = min(self.config.sample_count, len(self.images))
         rows = np.linspace(0, len(self.images) - 1, count).round().astype(int)
@@ -75,24 +77,24 @@ class AutoencoderTrainer(Trainer):
             back = imaging.to_uint8(autoencoder(x).sample)
         picture = imaging.grid(np.concatenate([pixels.numpy(), back]), columns=count)
         write_bytes(self.out / "samples" / f"step-{self.step:09d}-ema.png", imaging.png(picture))
-        progress.say(f"step {self.step}: {distance(autoencoder, x):.1f} dB")
+        progress.say(f"step {self.step}: {psnr(autoencoder, x):.1f} dB")
 
     def _preview(self, *_: Any) -> None:
-        """There are no --sample-seconds."""
+        """Do nothing: an autoencoder has no --sample-seconds."""
 
     def _export(self) -> None:
-        """The moving average to OUT/model, as diffusers' from_pretrained reads it."""
+        """Write the moving average to OUT/model, in the form that diffusers' from_pretrained reads."""
         if not self.accelerator.is_main_process:
             return
         text = [f"# {self.task.card().title}", "", self.task.card().summary, "", "```"]
-        text += [command(public(self.config)), "```", ""]
+        text += [command(shorten_paths(self.config)), "```", ""]
         with files.replacing_folder(self.out / "model", ours={CONFIG, WEIGHTS, "README.md"}) as new:
             _plain(self.ema.network).save_pretrained(new)
             (new / "README.md").write_text("\n".join(text), encoding="utf-8")
 
 
 def _plain(network: nn.Module) -> AutoencoderTiny:
-    """The autoencoder of a `Reconstruction`, in float32 on the CPU."""
+    """Return a copy of the autoencoder in a `Reconstruction`, in float32 on the CPU."""
     assert isinstance(network, Reconstruction)
     plain = copy.deepcopy(network.autoencoder)
     nn.Module.to(plain, "cpu", torch.float32)

@@ -1,1 +1,1 @@
-"""Shared by several commands: the settings of a run, flags, whole files, locks, the machine, a full memory."""
+"""Code that several commands share: settings of a run, flags, files, locks, the machine, out-of-memory errors."""

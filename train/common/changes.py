@@ -1,7 +1,7 @@
-"""What `train.preset` and `train.resume` may change: the fields of `Config` with the types that editors complete.
+"""The fields of `Config` that `train.preset` and `train.resume` may change, with types for editors.
 
-A test compares this list with `Config`, and writes it with DDPM_WRITE_CHANGES=1. The types are those that a program may
-give, which `converted` turns into those of `Config`.
+A test compares this list with `Config`; with DDPM_WRITE_CHANGES=1 the test rewrites the list. The types are those that
+a program may pass. `convert_fields` turns such values into the types of `Config`.
 """
 
 from __future__ import annotations
@@ -89,6 +89,6 @@ class Changes(TypedDict, total=False):
 
 
 class PresetChanges(Changes, total=False):
-    """The same with the folder of the run."""
+    """The fields of `Changes`, and the folder of the run."""
 
     out: str | PathLike[str]

@@ -1,4 +1,4 @@
-"""Reads the values of a command line: lists, ranges, paths and names of modules."""
+"""Read the values of a command line: lists, ranges, paths and names of modules."""
 
 from __future__ import annotations
 
@@ -17,24 +17,27 @@ Number = TypeVar("Number", int, float)
 
 
 def flag(field: str) -> str:
-    """The flag that sets a field of a dataclass."""
+    """Return the flag that sets a field of a dataclass, such as --log-every for log_every."""
     return f"--{field.replace('_', '-')}"
 
 
-def imported(name: str, what: str) -> Any:
-    """Import module:attribute, which a user wrote. what: a noun for messages. Raises TrainError where it can't."""
+def import_object(name: str, what: str) -> Any:
+    """Return the object that a text module:attribute names. Raises TrainError if it can't be imported.
+
+    what: a noun for the message, such as "loss weight".
+    """
     module, _, attribute = name.partition(":")
     with as_train_error(lambda reason: f"The {what} {name} can't be imported ({reason})."):
         return getattr(import_module(module), attribute)
 
 
 def user_path(text: str | Path) -> Path:
-    """A path given on the command line: ~ is the home folder. (Path.expanduser raises RuntimeError for ~unknown.)"""
+    """Return a path from the command line, with ~ expanded. (Path.expanduser raises RuntimeError for ~unknown.)"""
     return Path(os.path.expanduser(text))
 
 
 def names(text: str, field: str, allowed: Sequence[Name]) -> list[Name]:
-    """Read a comma-separated list of names, each once. Raises TrainError if a name is not allowed."""
+    """Return the names of a comma-separated list, each once. Raises TrainError if a name is not allowed."""
     known: dict[str, Name] = {name: name for name in allowed}
     words = list(dict.fromkeys(word.strip() for word in text.split(",")))
     for word in words:
@@ -44,7 +47,7 @@ def names(text: str, field: str, allowed: Sequence[Name]) -> list[Name]:
 
 
 def numbers(text: str, field: str, kind: type[Number]) -> list[Number]:
-    """A comma-separated list of finite numbers, each once. Raises TrainError for anything else."""
+    """Return the finite numbers of a comma-separated list, each once. Raises TrainError for anything else."""
     try:
         found = list(dict.fromkeys(kind(word) for word in text.split(",")))
         if not all(map(math.isfinite, found)):
@@ -55,7 +58,7 @@ def numbers(text: str, field: str, kind: type[Number]) -> list[Number]:
 
 
 def check_range(options: object, limits: Mapping[str, tuple[float, float]]) -> None:
-    """Raise TrainError for a field of `options` that is outside its limits, both of which are allowed; None is none."""
+    """Raise TrainError if a field of `options` is outside its limits. The limits and None are allowed."""
     for field, (least, most) in limits.items():
         value = getattr(options, field)
         if value is not None and not least <= value <= most:

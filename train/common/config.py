@@ -1,4 +1,4 @@
-"""The configuration of a run, in groups whose fields are the flags of `python -m train fit`, and the presets."""
+"""The presets, and the configuration of a run: groups of fields, which are the flags of `python -m train fit`."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ PresetName = Literal[
 ]
 
 
-PYTHON = "python:"  # begins the text that stands for an object in a checkpoint and a card
+PYTHON = "python:"  # prefix of the text that replaces a Python object in a checkpoint and a model card
 
 
 @dataclass(frozen=True, eq=False)
 class OwnData:
-    """Images that a Python program gives as an object: see `train.data.objects`."""
+    """Images that a Python program passes as an object: see `train.data.objects`."""
 
     value: Any
 
     def __str__(self) -> str:
+        """Return the text that replaces the object in a checkpoint and a model card, such as "python:list"."""
         kind = type(self.value)
         return f"{PYTHON}{kind.__name__ if kind.__module__ == 'builtins' else f'{kind.__module__}.{kind.__qualname__}'}"
 
@@ -227,6 +228,7 @@ _types = cache(get_type_hints)
 
 
 def _own_data(value: Any) -> OwnData:
+    """Wrap an object that holds images. Raises TrainError for an object that is neither indexable nor iterable."""
     if isinstance(value, OwnData):
         return value
     if not hasattr(value, "__iter__") and not (hasattr(value, "__getitem__") and hasattr(value, "__len__")):
@@ -235,10 +237,11 @@ def _own_data(value: Any) -> OwnData:
     return OwnData(value)
 
 
-def converted(kind: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a configuration as plain values of their types, which a checkpoint can hold.
+def convert_fields(kind: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a configuration as plain values of their types, which a checkpoint can hold.
 
-    Raises TrainError for a field that there is not, and for a value of another type, with the nearest name or choice.
+    Raises TrainError for an unknown field and for a value of another type; the message suggests the nearest name or
+    choice.
     """
     types, plain = _types(kind), {}
     known = {field.name for field in fields(kind)}
@@ -261,7 +264,7 @@ def converted(kind: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
 class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run):
     """A run of `train fit`: all settings of a denoiser's training.
 
-    Every value is a plain one of its field's type: `converted` makes it so. Raises TrainError where it can't.
+    The constructor converts each value to its field's type, see `convert_fields`. Raises TrainError where this fails.
     """
 
     command: ClassVar[str] = "fit"  # the command of `python -m train` that this configuration belongs to
@@ -287,18 +290,19 @@ class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run)
     """DDIM steps of a sample grid."""
 
     def __post_init__(self) -> None:
-        for name, value in converted(type(self), vars(self)).items():
+        for name, value in convert_fields(type(self), vars(self)).items():
             object.__setattr__(self, name, value)
 
     @classmethod
     def flags(cls) -> type:
-        """The class whose fields are the flags of the command."""
+        """Return the class whose fields are the flags of the command."""
         return cls
 
     def origin(self) -> tuple[list[str], dict[str, Any]]:
-        """The first words of the command that makes such a run, and the fields for which they stand.
+        """Return the first words of the command that starts such a run, and the field values that they imply.
 
-        Of a run with `init` its own where the checkpoint decides, and none where the checkpoint gives only a default.
+        With `init`, the checkpoint fixes the fields of OF_NETWORK and OF_SCHEDULE, so they count as implied. The
+        checkpoint gives only defaults for the fields of OF_INIT, so they do not.
         """
         known = to_dict(PRESETS[self.config])
         if self.init is not None:
@@ -307,14 +311,14 @@ class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run)
         return ["fit", "--config", self.config], known
 
 
-# What --init decides: of the network, of the noise schedule, and where a flag may differ from the checkpoint.
+# --init fixes the network and the noise schedule. For the fields of OF_INIT, the checkpoint only gives the defaults.
 OF_NETWORK = ("widths", "blocks", "attention", "norm_groups", "channels")
 OF_SCHEDULE = ("T", "schedule", "beta_start", "beta_end")
 OF_INIT = ("image_size", "conditional", "label_dropout", "decoder", "prediction", "variance", "loss")
 
 
 _CIFAR10 = Config(data="cifar10")
-_TINY = replace(  # a recipe of ours, for little training on a CPU
+_TINY = replace(  # our own recipe for short training on a CPU
     _CIFAR10,
     conditional=True,
     dropout=0.0,
@@ -322,7 +326,7 @@ _TINY = replace(  # a recipe of ours, for little training on a CPU
     times="lognormal",
     log_sigma_mean=-0.8,
     log_sigma_std=1.4,
-    variance="beta_tilde",  # it is made for few steps
+    variance="beta_tilde",  # suits sampling in few steps
     optimizer="muon",
     lr=2e-3,
     warmup=200,
@@ -343,7 +347,7 @@ _AT_256 = replace(
     workers=8,
     sample_count=16,
 )
-# The paper's values (Appendix B), but for the labels of cifar10-conditional and for the tiny ones.
+# The paper's values (Appendix B), except for the labels of cifar10-conditional and the presets that end in -tiny.
 _NAMED: dict[PresetName, Config] = {
     "cifar10": _CIFAR10,
     "cifar10-conditional": replace(_CIFAR10, conditional=True),
@@ -374,7 +378,7 @@ _NAMED: dict[PresetName, Config] = {
         attention=(8,),
         norm_groups=16,
         schedule="cosine",
-        log_sigma_mean=0.8,  # what a picture shows is decided where there is much noise
+        log_sigma_mean=0.8,  # more noise: at high noise levels the network decides what a picture shows
         batch=96,
         steps=6000,
         lr_decay="linear",
@@ -390,7 +394,7 @@ _NAMED: dict[PresetName, Config] = {
 PRESETS: dict[str, Config] = {name: replace(preset, config=name, out=f"runs/{name}") for name, preset in _NAMED.items()}
 
 
-# The order in which every version has written the fields: cards and checkpoints of today are those of before.
+# All versions write the fields in this order, so that the same configuration always gives the same card and checkpoint.
 _ORDER = """
     config data out resume init seed split data_cache image_size channels flip conditional label_dropout captions
     decoder memory workers widths blocks attention norm_groups dropout text text_width text_layers text_length
@@ -405,24 +409,24 @@ Kind = TypeVar("Kind", bound=Config)
 
 
 def names(config: Config) -> list[str]:
-    """The fields, those of `fit` first."""
+    """Return the names of the fields: first those of `fit`, then those that only this configuration has."""
     return sorted((field.name for field in fields(config)), key=lambda name: (*_ORDER, name).index(name))
 
 
 def to_dict(config: Config) -> dict[str, Any]:
-    """The fields as plain values, for a checkpoint; for an object, a text that names its type."""
+    """Return the fields as plain values, for a checkpoint. A Python object becomes a text that names its type."""
     values = {name: getattr(config, name) for name in names(config)}
     return values | {"data": str(config.data)}
 
 
 def from_dict(values: Mapping[str, Any], kind: type[Kind]) -> Kind:
-    """The configuration of which `to_dict` gave these values. Fields newer than them take their defaults.
+    """Return the configuration that `to_dict` has turned into these values. Missing fields take their defaults.
 
-    Raises TrainError for the configuration of another command (see Config.command), for fields that this version does
-    not have, and for values of another type.
+    Raises TrainError for the configuration of another command (see Config.command), for unknown fields, and for values
+    of another type.
     """
-    values = {"channels": 3, **values}  # before this field existed, all images had three
-    marks = {"teacher": "distill", "latent_channels": "autoencoder"}  # fields that only these commands have
+    values = {"channels": 3, **values}  # a checkpoint without this field was trained on images of three channels
+    marks = {"teacher": "distill", "latent_channels": "autoencoder"}  # each of these fields belongs to one command
     made_by = next((command for field, command in marks.items() if field in values), "fit")
     if made_by != kind.command:
         raise TrainError(

@@ -1,4 +1,4 @@
-"""Turn errors that a user can mend into a TrainError: no memory left, and whatever code that is not ours raises."""
+"""Turn errors that a user can fix into a TrainError: too little memory, and errors of code that is not ours."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from train import TrainError
 
 @contextmanager
 def as_train_error(sentence: Callable[[str], str]) -> Iterator[None]:
-    """Replace any error of the code inside by a TrainError. That code calls a user's function, or a library that reads
-    or downloads a file. sentence: a function from the first line of the error to the text of the TrainError.
+    """Turn any error of the code inside into a TrainError. Use this around a user's function, and around a library that
+    reads or downloads a file.
+
+    sentence: a function that takes the first line of the error and returns the text of the TrainError.
     """
     try:
         yield
     except TrainError:
         raise
-    except Exception as error:  # a user's code may raise anything, and a library has a kind for each way to be damaged
+    except Exception as error:  # a user's function, or a library with a damaged file, may raise any error
         raise TrainError(sentence(first_line(error))) from error
 
 
 @contextmanager
 def enough_memory(advice: str) -> Iterator[None]:
-    """Raise TrainError where there is no memory left, which says to try what is advised."""
+    """Turn an out-of-memory error of the code inside into a TrainError, which says "try" and the advice."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -34,5 +36,5 @@ def enough_memory(advice: str) -> Iterator[None]:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Whether Python, or torch on any device, says that there is no memory left."""
+    """Return whether Python, or torch on any device, raised this error because the memory is full."""
     return isinstance(error, MemoryError) or any(text in str(error) for text in ("out of memory", "allocate memory"))

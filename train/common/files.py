@@ -1,4 +1,4 @@
-"""Writing results with `ddpm_core.disk.files`: a file that can't be written raises TrainError, in one sentence."""
+"""Write files with `ddpm_core.disk.files`. If a file can't be written, raise TrainError, in one sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ Rest = ParamSpec("Rest")
 
 
 def check_folder(folder: Path, flag: str) -> None:
-    """Raise TrainError unless files can be written in a folder, or where it would be made. Leaves no file there."""
+    """Raise TrainError unless files can be written in a folder, or in its nearest parent if it does not exist yet.
+    Leaves no file there. flag: the flag that names the folder, without its dashes.
+    """
     try:
         place = next(path for path in (folder, *folder.parents) if path.exists())
         tempfile.TemporaryFile(dir=place).close()
@@ -27,7 +29,7 @@ def check_folder(folder: Path, flag: str) -> None:
 
 
 def _safe(write: Callable[Concatenate[Path, Rest], None]) -> Callable[Concatenate[Path, Rest], None]:
-    """Return the same function, whose OSError becomes a TrainError."""
+    """Return a function that does the same, but raises TrainError instead of OSError."""
 
     @wraps(write)
     def written(path: Path, *rest: Rest.args, **options: Rest.kwargs) -> None:
@@ -45,6 +47,6 @@ write_bytes, write_text, write_json = _safe(files.write_bytes), _safe(files.writ
 
 @_safe
 def save_arrays(path: Path, **arrays: Any) -> None:
-    """Write an .npz file. arrays: whatever numpy can make arrays of."""
+    """Write an .npz file. arrays: the arrays by name, in any form that numpy.savez takes."""
     with files.replacing(path) as file:
         np.savez(file, **arrays)

@@ -1,4 +1,4 @@
-"""Locks for folders: two commands or processes that wrote into one would destroy each other's files."""
+"""Locks for folders: two commands that write into the same folder would destroy each other's files."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ NAME = ".lock"
 
 @contextmanager
 def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
-    """Hold a folder, made if need be, for this run alone. Raises TrainError when another run holds it for longer than
-    the patience, in seconds.
+    """Lock a folder for this run, and create it if it does not exist. Raises TrainError if another run holds it for
+    longer than `patience` seconds.
 
-    The system releases the lock when the process ends, however it ends. Several processes that torchrun or accelerate
-    started are one run, whose first process holds the lock. A folder made here that stays empty is removed again.
+    The system releases the lock when the process ends, even after a crash. Processes that torchrun or accelerate
+    started together are one run, and only the first of them takes the lock. A folder that was created here is removed
+    if it stays empty.
     """
-    from train.common.machine import is_first_process  # here, as it takes torch's seconds
+    from train.common.machine import is_first_process  # imported late because it imports torch, which takes seconds
 
     if not is_first_process():
         yield
@@ -38,12 +39,12 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
         raise TrainError(
             f"{folder} is in use by another command: wait until it ends, or choose another folder."
         ) from None
-    except (OSError, NotImplementedError) as error:  # a file system that has no locks
+    except (OSError, NotImplementedError) as error:  # the file system has no locks
         print(f"{folder} can't be locked ({error}): see that no other command writes there.", file=sys.stderr)
     try:
         yield
     finally:
-        with suppress(OSError):  # the folder is gone, or not empty
+        with suppress(OSError):  # the folder was removed, or is not empty
             if made and [path.name for path in folder.iterdir()] == [NAME]:
                 (folder / NAME).unlink()
                 for path in made:
@@ -53,12 +54,13 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
 
 @contextmanager
 def in_turn(folder: Path) -> Iterator[None]:
-    """Wait until no other process is at work in a folder, which is made if need be, and hold it.
+    """Wait until no other process holds a folder, then lock it. Creates the folder if it does not exist.
 
-    For what all processes of a run want in one place, such as a download: the first makes it, the others find it.
+    Use this for a result that all processes of a run share, such as a download: the first process makes it, and the
+    others find it.
     """
     lock = FileLock(folder / NAME)
-    with suppress(OSError, NotImplementedError):  # it can't be written, or has no locks
+    with suppress(OSError, NotImplementedError):  # the folder can't be written, or its file system has no locks
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     try:

@@ -12,11 +12,13 @@ from typing import TypedDict
 import torch
 from accelerate.utils import get_int_from_env, is_xpu_available
 
-_RANK = ["RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK"]  # the variable of each launcher
+_RANK = ["RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK"]  # one variable for each launcher
 _SIZE = ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"]
 
 
 class Machine(TypedDict):
+    """Description of a machine: see `machine`."""
+
     processor: str
     cores: int | None
     threads: int
@@ -24,13 +26,13 @@ class Machine(TypedDict):
 
 
 def machine(device: torch.device) -> Machine:
-    """The processor, its number of cores and of threads used, and the GPU where there is one."""
+    """Return the processor, the number of its cores, the threads that torch uses, and the GPU's name or None."""
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {"processor": processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads(), "gpu": gpu}
 
 
 def processor() -> str:
-    """The processor's model, or its architecture where the system does not tell the model."""
+    """Return the processor's model, or its architecture if the system does not name the model."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
@@ -39,22 +41,23 @@ def processor() -> str:
 
 
 def is_first_process() -> bool:
-    """Whether this process writes what all of a run have computed. A process that is alone does."""
+    """Return whether this process writes the results of all processes of a run. A single process does."""
     return get_int_from_env(_RANK, 0) == 0
 
 
 def on_cpu(device: str) -> bool:
-    """Whether the processes work on the CPU: because the user asked for it, or because there are several and no GPU.
+    """Return whether the processes compute on the CPU: the user chose it, or there are several processes and no GPU.
 
-    accelerate would not bring such processes together: each would do all of the work, in one folder.
+    In the second case the CPU must be chosen for accelerate. Otherwise each process would do the whole work, in one
+    folder.
     """
     several = get_int_from_env(_SIZE, 1) > 1
     return device == "cpu" or (several and not torch.cuda.is_available() and not is_xpu_available())
 
 
-@cache  # a study says it for each cell, and looking it up takes milliseconds
+@cache  # a study calls this for each cell, and a lookup takes milliseconds
 def package_version(package: str) -> str | None:
-    """The version of an installed package, or None."""
+    """Return the version of an installed package, or None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -1,1 +1,1 @@
-"""The sources of images, and the batches: which image and which noise belong to which step."""
+"""The sources of images, and the batches: which image and which noise each step uses."""

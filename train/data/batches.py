@@ -1,7 +1,7 @@
-"""Batches: the image and every random draw of a run's training example n, as functions of (seed, n).
+"""Batches: the image and all random draws of a run's training example n are functions of (seed, n).
 
-n = step · batch + position. Nothing is drawn from a shared generator, so a resumed run gets the same images and noise
-as an uninterrupted one, and k processes get the same as one with the same batch (except for dropout).
+n = step · batch + position. No generator is shared between examples. So a resumed run gets the same images and noise as
+an uninterrupted one, and k processes get the same as one process with the same batch (except for dropout).
 """
 
 from __future__ import annotations
@@ -19,27 +19,28 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 from train.common.config import Config
 from train.data.images import Images
 
-# Draws for different purposes are independent: the purpose is the high word of Philox's counter.
+# The purpose of a draw is the high word of Philox's counter, so that draws for different purposes are independent.
 _ORDER, _EXAMPLE, _STEP, CUT = 1, 2, 3, 4
 
 
 def generator(seed: int, number: int, purpose: int) -> np.random.Generator:
-    """The counter-based generator of one epoch, example or step."""
+    """Return the counter-based generator for one epoch, example or step of this number, and one purpose."""
     return np.random.Generator(np.random.Philox(key=[seed, number], counter=[0, 0, 0, purpose]))
 
 
 def torch_seed(seed: int, step: int, round: int, process: int) -> int:
-    """Seed of torch's own generator (dropout) for one round of one step in one process."""
+    """Return the seed of torch's own generator (dropout) for one round of one step in one process."""
     return int(np.random.Philox(key=[seed, step], counter=[0, round, process, _STEP]).random_raw()) >> 1
 
 
 @lru_cache(maxsize=2)
 def _permutation(seed: int, epoch: int, count: int) -> np.ndarray:
+    """Return the order of the images in an epoch, int64 (count,)."""
     return generator(seed, epoch, _ORDER).permutation(count)
 
 
 def image_of(seed: int, n: int, count: int) -> int:
-    """Return the index of the image, of `count`, that example n is. Every epoch has its own permutation."""
+    """Return the image of example n, as an index from 0 to count − 1. Every epoch has its own permutation."""
     epoch, position = divmod(n, count)
     return int(_permutation(seed, epoch, count)[position])
 
@@ -48,16 +49,16 @@ Example = dict[str, np.ndarray | int | bool]
 
 
 class Draws:
-    """The random draws of an example: t, ε, whether it is mirrored, and whether its label is dropped.
+    """The random draws of an example: t, ε, whether its image is mirrored, and whether its label is dropped.
 
-    times: P(t <= n) for n = 1..T, or None where every t is equally likely. shape: of ε.
+    times: P(t <= n) for n = 1..T, or None where every t is equally likely. shape: the shape of ε, (C, H, W).
     """
 
     def __init__(self, config: Config, times: np.ndarray | None, shape: tuple[int, int, int]):
         self._config, self._times, self._shape = config, times, shape
 
     def of(self, n: int) -> tuple[Example, bool]:
-        """Return the parts t, mirror and eps of example n, and whether its label is dropped."""
+        """Return t, mirror and eps of example n, and whether its label is dropped."""
         rng = generator(self._config.seed, n, _EXAMPLE)
         example: Example = {"t": self._draw_time(rng), "mirror": bool(rng.random() < 0.5) and self._config.flip}
         dropped = bool(rng.random() < self._config.label_dropout)
@@ -65,6 +66,7 @@ class Draws:
         return example, dropped
 
     def _draw_time(self, rng: np.random.Generator) -> int:
+        """Draw t, 1..T."""
         T = self._config.T
         if self._times is None:
             return int(rng.integers(1, T + 1))
@@ -72,10 +74,13 @@ class Draws:
 
 
 class TrainingExamples(Dataset):
-    """The examples of a run. Each is a dict: n, image (its number, when pixels are in memory), label, t, ε, and mirror.
+    """The examples of a run, as dicts: n, image (its index), t, eps, mirror, skipped, and label if there are labels.
 
-    times: P(t <= n) for n = 1..T, or None where every t is equally likely. noises: the number of ε, side by side as
-    channels. examples: the number of examples; further n repeat them, each time in another order. None: all n differ.
+    If the pixels are not all in memory, an example also has its own pixels, after `skipped` broken images.
+
+    times: P(t <= n) for n = 1..T, or None where every t is equally likely.
+    noises: how many ε an example has, side by side as channels.
+    examples: the number of different examples; later n repeat them, each time in another order. None: no repeats.
     """
 
     def __init__(
@@ -107,9 +112,10 @@ class TrainingExamples(Dataset):
 
 
 class StreamedExamples(IterableDataset):
-    """The same of a stream, in its order: example n has item n. Only those of this process, from step `start` on.
+    """The examples of a stream, in its order: example n has item n. Yields only those of this process, from step
+    `start` on.
 
-    An item that can't be read is replaced by the one before it of this process.
+    An item that can't be read is replaced by this process's previous item.
     """
 
     def __init__(
@@ -138,7 +144,7 @@ class StreamedExamples(IterableDataset):
 
 
 class _Rounds(Sampler[list[int]]):
-    """The example numbers of this process: one list for each round of each step from `start` on."""
+    """The example numbers of this process, in one list for each round of each step from `start` on."""
 
     def __init__(self, config: Config, start: int, process: int, processes: int):
         self._config, self._start, self._process, self._processes = config, start, process, processes
@@ -166,10 +172,10 @@ def batches(
     noises: int = 1,
     examples: int | None = None,
 ) -> Iterator[dict[str, Tensor]]:
-    """The rounds of this process, `accumulate` for each step from `start` to the last, collated.
+    """Return the collated rounds of this process: `accumulate` rounds for each step from `start` to the last.
 
-    times, noises, examples: see `TrainingExamples`. pinned: in memory from which a CUDA device takes them without a
-    wait.
+    times, noises, examples: see `TrainingExamples`. pinned: whether to use pinned memory, from which a CUDA device
+        copies without a wait.
     """
     if images.stream is not None:
         stream = StreamedExamples(config, images, times, start, process, processes)
@@ -187,8 +193,8 @@ def batches(
     )
 
 
-def ahead(rounds: Iterator[dict[str, Tensor]], device: torch.device) -> Iterator[dict[str, Tensor]]:
-    """Yield the same rounds. While a GPU computes, a thread reads the next one; on a CPU no thread is free for that."""
+def read_ahead(rounds: Iterator[dict[str, Tensor]], device: torch.device) -> Iterator[dict[str, Tensor]]:
+    """Yield the same rounds. While a GPU computes, a thread reads the next round; a CPU has no free thread."""
     if device.type == "cpu":
         yield from rounds
         return
@@ -200,6 +206,8 @@ def ahead(rounds: Iterator[dict[str, Tensor]], device: torch.device) -> Iterator
 
 
 def _ignore_signals(_worker: int) -> None:
-    """Ctrl-C, and often SIGTERM, reach every process of a run; the trainer still needs images for its last step."""
+    """Ignore Ctrl-C and SIGTERM, which reach all processes of a run: the trainer still needs images for its last
+    step.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""A numbered set of images, wherever it comes from, and the numbers of its labels."""
+"""A numbered set of images from any source, and the numbers of its labels."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from train.common.errors import as_train_error
 class ImageSource(ABC):
     """A numbered set of images."""
 
-    description: str  # for messages, with the split
-    split: str | None = None  # None: the source has no splits, and these are all its images
-    classes: tuple[str, ...] | None = None  # names in the order of the labels; None: the images have no labels
-    labels: Sequence[int] | None = None  # the class of each image, −1 if it has none; None if `classes` is None
-    captions: Sequence[str] | None = None  # one for each image
-    is_all: bool = True  # whether these are all images of the source: see `open_source`
+    description: str  # names the images and their split in messages
+    split: str | None = None  # the split's name; None if the source has no splits
+    classes: tuple[str, ...] | None = None  # class names in the order of the labels; None if the images have no labels
+    labels: Sequence[int] | None = None  # index of each image's class, −1 if it has none; None if `classes` is None
+    captions: Sequence[str] | None = None  # one caption for each image; None if there are no captions
+    is_all: bool = True  # False if `open_source` stopped before it had found all images
 
     @abstractmethod
     def __len__(self) -> int: ...
 
     @abstractmethod
     def picture(self, i: int) -> Image.Image:
-        """Image i. For a broken file this, or reading the pixels, raises whatever Pillow raises."""
+        """Return image i. If its file is broken, this call, or reading the pixels, raises any error of Pillow."""
 
     def pixels(self, i: int, size: int, channels: int) -> np.ndarray:
-        """Image i as uint8 (size, size, channels), as `to_8_bits` and `square` make it. Raises TrainError for a broken
-        file.
+        """Return image i as uint8 (size, size, channels), converted by `to_8_bits` and `square`. Raises TrainError for
+        a broken file.
         """
         with as_train_error(lambda _: f"{self.name(i)} can't be read as an image: remove it."):
             picture = to_8_bits(self.picture(i), channels)
         return square(picture, size)
 
     def label(self, i: int) -> int:
-        """Return the class of image i, −1 if it has none."""
+        """Return the class of image i as an index, −1 if it has none."""
         return -1 if self.labels is None else self.labels[i]
 
     @abstractmethod
@@ -49,11 +49,11 @@ class ImageSource(ABC):
 
     @abstractmethod
     def mark(self, i: int) -> str:
-        """Return a name or a size that tells image i from others, as far as possible without reading it."""
+        """Return a name or a size that distinguishes image i from others, if possible without reading the image."""
 
 
 def in_order(names: Collection[str]) -> tuple[str, ...]:
-    """Names of classes in the order of their labels: by number where all are whole numbers, so that 2 is before 10."""
+    """Return class names in the order of their labels: by number if all are whole numbers, else by name."""
     numbered = all(re.fullmatch(r"[+-]?[0-9]+", name) for name in names)
     return tuple(sorted(names, key=lambda name: (int(name), name) if numbered else name))
 
@@ -65,11 +65,12 @@ def number_labels(
 
     Arguments:
         labels: numbers from 0 on, or names; −1 and None mean no label.
-        names: the classes in the order of their numbers. None: the names that occur, in their order, or 0, 1, 2, …
-        where: what has the labels, for messages.
+        names: the class names in the order of their numbers. None: use the names in `labels`, see `in_order`, or their
+            numbers.
+        where: the data set's name, for messages.
 
     Raises:
-        TrainError: for labels that are neither numbers nor names, and for those of no class.
+        TrainError: for labels that are neither numbers nor names, and for labels of an unknown class.
     """
     if all(label is None or isinstance(label, str) for label in labels) and any(labels):
         classes = in_order({label for label in labels if isinstance(label, str)}) if names is None else tuple(names)

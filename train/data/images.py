@@ -1,4 +1,4 @@
-"""The images of a training run: which of a source's images can be read, their pixels and labels; or a stream."""
+"""The images of a training run: the pixels and labels of those images of a source that can be read, or a stream."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from train.data.image_source import ImageSource
 from train.data.objects import PictureStream, as_example, as_picture, open_object
 from train.data.sources import CaptionedFolder, ImageFolder, open_source
 
-COUNTED = 1000  # `count_channels` looks at this many images at most
+COUNTED = 1000  # the largest number of images that `count_channels` reads
 
 
 def count_channels(source: ImageSource) -> int:
-    """Return 1 if all images of a source are grey, else 3."""
+    """Return 1 if all images of a source are grey, else 3. Of a large source, only COUNTED images are read."""
     seen, total = 0, len(source)
     for i in np.linspace(0, total - 1, min(total, COUNTED)).round().astype(int).tolist():
         try:
             with as_train_error(str), source.picture(i) as picture:
                 grey = is_grey(picture)
-        except TrainError:  # a broken file
+        except TrainError:  # the file is broken
             continue
         if not grey:
             return 3
@@ -56,16 +56,16 @@ def _is_inside(path: Path, folder: Path) -> bool:
 
 
 class Images:
-    """The images of a run: decoded once and kept in memory, or read from the disk each time, or a stream.
+    """The images of a run. They are decoded once and kept in memory, read from the disk each time, or streamed.
 
-    A stream has no number of images: `len` is 0, and `index` and `pixels` are empty.
+    A stream has no number of images: its `len` is 0, its `index` is empty, and its `pixels` are None.
 
-    Raises TrainError if there are no images, no labels for a conditional run or no captions for one with --captions,
-    and if the run would write among its images.
+    Raises TrainError if there are no images, if a conditional run has no labels, if --captions finds no captions, and
+    if --out lies inside --data.
     """
 
     def __init__(self, config: Config, quiet: bool = False, classes: Sequence[str] = ()):
-        """classes: those of the run that goes on, whose order stays where they are the same as the source's."""
+        """classes: the class names of the run that is resumed. Their order is kept if the source has the same names."""
         if isinstance(config.data, OwnData):
             source = open_object(config.data.value)
         else:
@@ -77,10 +77,10 @@ class Images:
         self._size = config.image_size
         self.description = source.description
         self.broken: list[str] = []  # names of images that could not be read so far
-        self.pixels: Tensor | None = None  # uint8 (N, H, W, channels), if they are kept in memory
+        self.pixels: Tensor | None = None  # uint8 (N, H, W, channels); None if they are not kept in memory
         self.labels: Tensor | None = None
         self.captions: list[str] | None = None
-        self.latents: Tensor | None = None  # see `encode`
+        self.latents: Tensor | None = None  # set by `encode`
         self.encoder: str | None = None
         if isinstance(source, PictureStream):
             self._take_stream(source, config)
@@ -89,6 +89,7 @@ class Images:
         self._no_label: int | np.ndarray = self.num_classes
 
     def _take_stream(self, stream: PictureStream, config: Config) -> None:
+        """Set the channels and the classes of a stream. Raises TrainError for options that a stream can't have."""
         if config.captions or config.decoder is not None:
             raise TrainError("A stream can't be used with --captions or --decoder, which need all images at the start.")
         self.channels = config.channels or _channels_of(stream)
@@ -101,14 +102,15 @@ class Images:
             )
 
     def _take(self, source: ImageSource, config: Config, quiet: bool, classes: Sequence[str]) -> None:
+        """Set the images, labels and captions of a source. Raises TrainError if some are missing."""
         self._source = source
-        self.channels = config.channels or count_channels(source)  # those of the images, if no flag decides
+        self.channels = config.channels or count_channels(source)  # without --channels, the images decide
         names = source.classes if config.conditional else None
         self.classes = tuple(classes) if names and sorted(classes) == sorted(names) else names
         if config.conditional and not self.classes:
             raise TrainError(f"{self._called(config)} has no class labels: add --no-conditional.")
         count = len(source)
-        self.index = np.arange(count)  # the images that can be read; broken ones leave it when they are found
+        self.index = np.arange(count)  # the images that can be read; `_decode` removes broken ones
         if count * self._size**2 * self.channels <= config.memory * 1e9:
             self._decode(count, quiet)
         self.labels = torch.tensor(self._labels(names, self.classes)) if names and self.classes else None
@@ -121,6 +123,7 @@ class Images:
             raise TrainError(f"{self._called(config)} has images without a label: add --no-conditional.")
 
     def _called(self, config: Config) -> str:
+        """Return the name of the data for messages."""
         return config.data if isinstance(config.data, str) else f"The data ({self.description})"
 
     def __len__(self) -> int:
@@ -128,41 +131,41 @@ class Images:
 
     @property
     def about(self) -> str:
-        """How many images of what, for a model card."""
+        """Return the number of images and their source as a text for a model card."""
         if self.stream is None:
             return f"{len(self):,} of {self.description}"
         return f"a {self.description}" + (f" of {self.known:,} pictures" if self.known else "")
 
     @property
     def known(self) -> int | None:
-        """The number of images; of a stream the number that it claims, or None."""
+        """Return the number of images. For a stream, return the number that it states, or None."""
         return self.stream.length if self.stream else len(self)
 
     def encode(self, latents: Tensor, encoder: str) -> None:
-        """Take the images' latents, float32 (N, C, H, W), to train on them instead of pixels.
+        """Set the images' latents, float32 (N, C, H, W), which replace the pixels in training.
 
         encoder: a digest of the autoencoder that made the latents.
         """
         self.latents, self.encoder = latents, encoder
 
     def tokenize(self, tokens: Tensor, none: Tensor) -> None:
-        """Take the captions' tokens, int64 (N, L), as the labels, and the tokens of no caption, (L,)."""
+        """Use the captions' tokens as labels. tokens: int64 (N, L); none: the tokens of an empty caption, (L,)."""
         self.labels, self._no_label = tokens, none.numpy()
 
     def number_captions(self) -> None:
-        """Make the captions' numbers the labels; −1 is that of no caption."""
+        """Use the captions' indices as labels; −1 stands for an empty caption."""
         self.labels, self._no_label = torch.arange(len(self)), -1
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of what is trained on: pixels, or latents."""
+        """Return (C, H, W) of the training data, which are pixels or latents."""
         if self.latents is not None:
             channels, height, width = self.latents.shape[1:]
             return channels, height, width
         return self.channels, self._size, self._size
 
     def label(self, i: int, dropped: bool) -> int | np.ndarray:
-        """The class of image i, or its caption's tokens, (L,); dropped: what stands for none."""
+        """Return the class of image i, or its caption's tokens, (L,). dropped: return the label for "none" instead."""
         assert self.labels is not None
         if dropped:
             return self._no_label
@@ -170,11 +173,13 @@ class Images:
 
     @property
     def num_classes(self) -> int:
-        """0 without labels."""
+        """Return the number of classes, 0 without labels."""
         return len(self.classes or ())
 
     def read(self, i: int) -> tuple[np.ndarray, int]:
-        """(uint8 (H, W, C), how many images in a row were broken before one could be read) for image i or the next."""
+        """Return image i, uint8 (H, W, C), and 0. If it is broken, return the next image that can be read, and how many
+        broken images come before it. Raises TrainError if no image can be read.
+        """
         for skipped in range(len(self)):
             try:
                 return self._read((i + skipped) % len(self)), skipped
@@ -183,8 +188,10 @@ class Images:
         raise TrainError(f"None of the {len(self)} images of {self.description} can be read: {KINDS} is needed.")
 
     def some(self, count: int) -> tuple[np.ndarray, Tensor | None]:
-        """Up to `count` images spread over the data, or the first of a stream: (uint8 (N, H, W, channels), their labels
-        where the run has labels).
+        """Return up to `count` images, uint8 (N, H, W, channels), and their labels or None.
+
+        The images are spread evenly over the data; of a stream they are the first ones. Raises TrainError if none can
+        be read.
         """
         if self.stream is None:
             rows = np.linspace(0, len(self) - 1, min(len(self), count)).round().astype(int).tolist()
@@ -198,7 +205,7 @@ class Images:
         return np.stack([pixels for _, pixels in whole]), None if labels is None else torch.tensor(labels)
 
     def of_item(self, item: Any) -> np.ndarray | None:
-        """The pixels of an item of the stream, uint8 (H, W, channels); None where it can't be read."""
+        """Return the pixels of an item of the stream, uint8 (H, W, channels), or None if it can't be read."""
         try:
             with as_train_error(str):
                 picture = to_8_bits(as_picture(as_example(item).picture), self.channels)
@@ -207,19 +214,21 @@ class Images:
         return square(picture, self._size)
 
     def label_of_item(self, item: Any, n: int, dropped: bool) -> int:
-        """The class of item n of the stream, or what stands for none. Raises TrainError for one of no class."""
+        """Return the class of item n of the stream, or if `dropped`, the label for "none". Raises TrainError for an
+        unknown class.
+        """
         assert self.stream is not None and isinstance(self._no_label, int)
         return self._no_label if dropped else self.stream.label(item, n)
 
     def pixels_near(self, device: torch.device) -> Tensor | None:
-        """The pixels in memory, on a GPU where they take less than a quarter of what is free there."""
+        """Return the pixels in memory, or None. They move to the GPU if they fill less than a quarter of its memory."""
         if self.pixels is None or device.type != "cuda":
             return self.pixels
         room = torch.cuda.mem_get_info(device)[0] / 4
         return self.pixels.to(device) if self.pixels.nbytes < room else self.pixels
 
     def note_broken(self, first: int, count: int) -> Iterator[str]:
-        """Note that so many images from number `first` on can't be read; the names of those where that is news."""
+        """Record that `count` images from index `first` on can't be read. Yield the names of the new ones."""
         for i in range(first, first + count):
             name = f"picture {i + 1:,} of the {self.description}" if self.stream else self._source.name(i % len(self))
             if name not in self.broken:
@@ -227,16 +236,21 @@ class Images:
                 yield name
 
     def _labels(self, names: Sequence[str], classes: Sequence[str]) -> list[int]:
-        """The label of every image, -1 for none; names: the classes in the source's order."""
-        number = [classes.index(name) for name in names] + [-1]  # so that label −1 stays −1
+        """Return the label of every image, −1 for none. names, classes: the classes in the order of the source and of
+        the run.
+        """
+        number = [classes.index(name) for name in names] + [-1]  # number[−1] is −1, which means no label
         return [number[self._source.label(i)] for i in self.index.tolist()]
 
     def _read(self, i: int) -> np.ndarray:
+        """Return the pixels of the source's image i, uint8 (H, W, channels). Raises TrainError if it is broken."""
         return self._source.pixels(i, self._size, self.channels)
 
     @cached_property
     def digests(self) -> dict[str, str | None]:
-        """SHA-256 that identify the images: of "files" (names or sizes), "pixels", "labels" and "captions" or None."""
+        """Return SHA-256 digests that identify the images: "files" (of names or sizes), "pixels", "labels" and
+        "captions". A digest is None if there is nothing to hash.
+        """
         if self.stream:
             return dict.fromkeys(("files", "captions", "pixels", "labels"))
         files = hashlib.sha256()
@@ -248,6 +262,7 @@ class Images:
         return {"files": files.hexdigest(), "captions": captions, **of}
 
     def _decode(self, count: int, quiet: bool) -> None:
+        """Read all images into `pixels`, and keep the readable ones in `index`. Raises TrainError if none is left."""
         pixels = np.empty((count, self._size, self._size, self.channels), np.uint8)
         whole = []
         for i in tqdm(range(count), "reading images", unit="image", leave=False, disable=quiet, mininterval=1):

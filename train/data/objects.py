@@ -1,4 +1,4 @@
-"""Images that a Python program gives as objects: arrays, lists, data sets of PyTorch and Hugging Face, and streams."""
+"""Images that a Python program passes as objects: arrays, lists, data sets of PyTorch and Hugging Face, and streams."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from train import TrainError
 from train.common.errors import as_train_error
 from train.data.image_source import ImageSource, number_labels
 
-# Names of columns, in order of preference.
+# Names of columns and of keys, in order of preference.
 IMAGES = ("image", "img", "picture", "pixel_values", "images")
 LABELS = ("label", "labels", "class", "fine_label", "category")
 CAPTIONS = ("text", "caption", "prompt")
-HEAD = 64  # pictures of a stream that are read before the training
+HEAD = 64  # number of a stream's pictures that are read before training starts
 
 
 class Example(NamedTuple):
-    """One item of a data set."""
+    """The parts of one item of a data set."""
 
-    picture: Any  # see `as_picture`
+    picture: Any  # in any form that `as_picture` takes
     label: int | str | None = None
     caption: str | None = None
 
 
 def open_object(data: Any) -> ImageSource | PictureStream:
-    """Return the images of an object: see "Your own data" in docs/training.md.
+    """Return a Python object's images as a source or a stream: see "Your own data" in docs/training.md.
 
-    Raises TrainError for an object without pictures, and for pictures of another form.
+    Raises TrainError for an object without pictures, and for pictures of an unknown form.
     """
     if isinstance(data, Mapping):
         if "images" not in data:
@@ -62,14 +62,14 @@ def open_object(data: Any) -> ImageSource | PictureStream:
 
 
 def _are_arrays(data: tuple[Any, ...]) -> bool:
-    """Whether a tuple is (images, labels, …), and not a tuple of pictures."""
+    """Return whether a tuple is (images, labels, …), and not a tuple of pictures."""
     if len(data) < 2 or getattr(data[0], "ndim", 0) < 3 or not hasattr(data[1], "__len__"):
         return False
     return len(data[0]) == len(data[1]) and getattr(data[1], "ndim", 1) == 1
 
 
 def _is_rows(data: Any) -> bool:
-    """Whether this is a `datasets.Dataset`. With a transform of the user's it gives other examples than its rows."""
+    """Return whether this is a `datasets.Dataset` whose items are its rows. A user's transform changes the items."""
     if not type(data).__module__.startswith("datasets."):
         return False
     import datasets
@@ -78,7 +78,7 @@ def _is_rows(data: Any) -> bool:
 
 
 def as_picture(value: Any) -> Image.Image:
-    """Return a picture of a data set as Pillow's.
+    """Return a picture of a data set as a Pillow image.
 
     Arguments:
         value: a picture of Pillow, a path, the bytes of a file, {"bytes": …, "path": …}, or an array or a tensor,
@@ -88,7 +88,7 @@ def as_picture(value: Any) -> Image.Image:
         TrainError: for anything else.
     """
     if isinstance(value, Image.Image):
-        value.load()  # an open file would be closed with the first copy
+        value.load()  # reads the pixels here, because Pillow closes the file with the first copy
         return value
     if isinstance(value, (str, Path)):
         return open_picture(value)
@@ -104,7 +104,7 @@ def as_picture(value: Any) -> Image.Image:
 
 
 def _channels_last(pixels: np.ndarray) -> np.ndarray:
-    """(H, W), or (H, W, C) with 2 to 4 channels."""
+    """Return the pixels as (H, W), or as (H, W, C) with 2 to 4 channels. Raises TrainError for another shape."""
     if pixels.ndim == 3 and pixels.shape[-1] not in MODES and pixels.shape[0] in MODES:
         pixels = np.moveaxis(pixels, 0, -1)
     if pixels.ndim == 3 and pixels.shape[-1] == 1:
@@ -116,7 +116,7 @@ def _channels_last(pixels: np.ndarray) -> np.ndarray:
 
 
 def _levels(pixels: np.ndarray) -> np.ndarray:
-    """The same numbers as uint8."""
+    """Return the pixels as uint8: floats from 0 to 1 become 0 to 255. Raises TrainError for other numbers."""
     if pixels.dtype == np.uint8:
         return pixels
     most = 1 if pixels.dtype.kind == "f" else 255
@@ -130,8 +130,10 @@ def _levels(pixels: np.ndarray) -> np.ndarray:
 
 
 def as_example(item: Any) -> Example:
-    """Return an item of a data set in its parts. It is a picture, a pair (picture, label), or a mapping with names as
-    in IMAGES, LABELS and CAPTIONS. Raises TrainError for a mapping without a picture.
+    """Return the picture, the label and the caption of an item of a data set.
+
+    The item is a picture, a pair (picture, label), or a mapping with keys from IMAGES, LABELS and CAPTIONS. Raises
+    TrainError for a mapping without a picture.
     """
     if isinstance(item, Mapping) and "bytes" not in item:
         image, label, caption = (_first(names, item) for names in (IMAGES, LABELS, CAPTIONS))
@@ -146,7 +148,7 @@ def as_example(item: Any) -> Example:
 
 
 def as_label(value: Any) -> int | str | None:
-    """Return a label as a number or a name; a number of NumPy or torch becomes one of Python.
+    """Return a label as a Python number, as a name, or as None.
 
     Raises TrainError for anything else.
     """
@@ -159,27 +161,30 @@ def as_label(value: Any) -> int | str | None:
 
 
 def _first(names: Iterable[str], known: Iterable[str]) -> str | None:
+    """Return the first of `names` that is in `known`, or None."""
     return next((name for name in names if name in known), None)
 
 
 def _any(names: Sequence[str]) -> str:
+    """Return the names as a text: "a, b or c"."""
     return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _check_form(item: Any, where: str) -> None:
-    """Raise TrainError for an item that is no picture at all. A broken file is no reason: others may be whole."""
+    """Raise TrainError for an item that is not a picture. A broken file passes, because other files may be readable."""
     try:
         as_picture(as_example(item).picture)
     except TrainError as error:
         raise TrainError(f"{where}: {error}") from None
-    except Exception:  # whatever Pillow raises: `ImageSource.pixels` names the file
+    except Exception:  # Pillow's error for a broken file; `ImageSource.pixels` reports the file later
         return
 
 
 class Arrays(ImageSource):
     """Images in an array or a tensor, (N, H, W) or with 1 to 4 channels first or last.
 
-    labels: (N,), numbers or names. classes: their names.
+    labels: (N,), numbers or names. classes: the class names. name, description: the data set's name, for messages.
+        Raises TrainError for pictures, labels or captions of another form.
     """
 
     def __init__(
@@ -213,11 +218,12 @@ class Arrays(ImageSource):
         return f"image {i} of {self._name}"
 
     def mark(self, i: int) -> str:
+        """Return the name of the arrays and the index of the image."""
         return f"{Path(self._name).name} {i}"
 
 
 class Items(ImageSource):
-    """The items of a list, or of a data set of PyTorch that has a length: see `as_example`."""
+    """The items of a list, or of a PyTorch data set that has a length. `as_example` splits an item into its parts."""
 
     def __init__(self, items: Any):
         self._items, self.description = items, type(items).__name__
@@ -233,7 +239,9 @@ class Items(ImageSource):
 
     @cached_property
     def _numbered(self) -> tuple[list[int] | None, tuple[str, ...] | None]:
-        """The labels and the classes. Data sets of torchvision keep the labels as `targets`; others are read whole."""
+        """Return the labels and the class names. A torchvision data set has its labels in `targets`; else, all items
+        are read.
+        """
         targets = getattr(self._items, "targets", None)
         is_whole = targets is not None and len(targets) == len(self)
         if targets is not None and is_whole:
@@ -261,15 +269,17 @@ class Items(ImageSource):
         return f"item {i} of {self.description}"
 
     def mark(self, i: int) -> str:
+        """Return the path of picture i if the list holds paths, else the index."""
         item = self._items[i] if isinstance(self._items, (list, tuple)) else None
         picture = None if item is None else as_example(item).picture
         return str(picture) if isinstance(picture, (str, Path)) else f"{self.description} {i}"
 
 
 class Rows(ImageSource):
-    """The rows of a `datasets.Dataset` with an image column. See `Columns` for the columns.
+    """The rows of a `datasets.Dataset` with an image column. `Columns` chooses the columns.
 
-    name: of the data set, for messages. description, split: see ImageSource.
+    name: the data set's name, for messages. description, split: see ImageSource. Raises TrainError if there are no
+        images.
     """
 
     def __init__(self, rows: Any, name: str, description: str, split: str | None = None):
@@ -282,7 +292,7 @@ class Rows(ImageSource):
         self._name, self.split = name, split
         self.description = description + (f" ({split})" if split else "")
         if columns.label is not None:
-            # Read whole: one by one, from a column on the disk, 50,000 labels take seconds.
+            # Read the whole column at once: reading 50,000 labels from the disk one by one takes seconds.
             labels = rows.select_columns([columns.label])[:][columns.label]
             self.labels, self.classes = number_labels(labels, columns.classes, f"The data set {name}")
         self.captions = None
@@ -302,20 +312,21 @@ class Rows(ImageSource):
         return f"row {i} of {self._name}"
 
     def mark(self, i: int) -> str:
+        """Return the size of image i in bytes, or the name of its file."""
         size, path = self._sizes[i]
         return str(size) if path is None else Path(path).name
 
     @cached_property
     def _sizes(self) -> list[tuple[int | None, str | None]]:
-        """(bytes, None), or (None, path) where only that is kept, of each image. Arrow knows without reading images."""
+        """Return (size in bytes, None) of each image, or (None, path) if the data set has a path. Reads no image."""
         from pyarrow import compute
 
-        # pyarrow makes its functions while it is imported, so a type checker does not know them.
+        # pyarrow creates these functions at import time, so a type checker can't find them.
         length, field, choose, is_null = (
             getattr(compute, name) for name in ("binary_length", "struct_field", "if_else", "is_null")
         )
         found: list[tuple[int | None, str | None]] = []
-        for table in self._images.with_format("arrow").iter(1000):  # in the order of the rows, also if that is chosen
+        for table in self._images.with_format("arrow").iter(1000):  # in the order of the selected rows
             images = table.column(self._column).combine_chunks()
             sizes = length(field(images, "bytes"))
             paths = choose(is_null(sizes), field(images, "path"), None)
@@ -324,20 +335,20 @@ class Rows(ImageSource):
 
 
 class Columns(NamedTuple):
-    """The columns of a Hugging Face data set that are used.
+    """The columns of a Hugging Face data set that a run uses.
 
-    The image is the first column of images. The label is the first ClassLabel, else a column with a name of LABELS; the
+    The image is the first column of images. The label is the first ClassLabel, else a column with a name of LABELS. The
     caption is a column with a name of CAPTIONS.
     """
 
     image: str
     label: str | None
-    classes: tuple[str, ...] | None  # None: numbers or names that nobody has listed
+    classes: tuple[str, ...] | None  # class names; None if the labels are numbers or names without a list
     caption: str | None
 
     @classmethod
     def of(cls, features: Mapping[str, Any], name: str) -> Columns:
-        """Choose them. Raises TrainError where there is no image column."""
+        """Choose the columns. Raises TrainError if there is no image column. name: the data set, for the message."""
         import datasets
 
         images = [column for column, kind in features.items() if isinstance(kind, datasets.Image)]
@@ -348,8 +359,8 @@ class Columns(NamedTuple):
         return cls(images[0], label, names, _first(CAPTIONS, features))
 
 
-def _told_by_hugging_face(rows: Any) -> int | None:
-    """The number of examples in the information of a `datasets.IterableDataset`; None if it has none."""
+def _stated_length(rows: Any) -> int | None:
+    """Return the number of examples that a `datasets.IterableDataset` states, or None."""
     about = (rows.info.splits or {}).get(str(rows.split))
     return about.num_examples if about else None
 
@@ -359,26 +370,27 @@ class StreamEnded(TrainError):
 
 
 class PictureStream:
-    """Pictures that come one after the other and have no numbers: the items of any iterable, see `as_example`.
+    """Pictures without indices, which come one after the other: the items of any iterable, see `as_example`.
 
-    An iterable that ends begins again: one reading of it is a pass. An iterator, such as a generator, has one pass.
+    When an iterable ends, it is read again: one reading is called a pass. An iterator, such as a generator, has one
+    pass.
 
-    length: the number of pictures of a pass that the iterable claims, by `len` or in the information of a Hugging Face
-        data set; None if it claims none. It may be wrong: Hugging Face keeps the number after `filter` and `take`.
-    news: sentences for the user, which the trainer takes out and prints.
+    length: the number of pictures in a pass that the iterable states, by `len` or in the information of a Hugging Face
+        data set; None if it states none. It may be wrong: Hugging Face keeps it after `filter` and `take`.
+    news: sentences for the user. The trainer prints and removes them.
     """
 
     def __init__(self, items: Any):
-        """Read the first pictures: `head`. Raises TrainError where there are none, or other things."""
+        """Read the first pictures into `head`. Raises TrainError if there are none, or if an item is not a picture."""
         self.description = f"stream {type(items).__name__}"
         self.classes: tuple[str, ...] | None = tuple(map(str, getattr(items, "classes", ()))) or None
         self.length: int | None = None
         self.news: list[str] = []
-        self._passes: set[int] = set()  # the numbers of pictures of the passes that were read to their end
+        self._passes: set[int] = set()  # how many pictures the complete passes had
         is_huggingface = type(items).__module__.startswith("datasets.")
         self._items = self._undecoded(items) if is_huggingface else items
-        with suppress(Exception):  # a `len` may raise anything where it does not know
-            self.length = (_told_by_hugging_face(items) if is_huggingface else operator.length_hint(items)) or None
+        with suppress(Exception):  # `len` may raise any error if the object does not know its length
+            self.length = (_stated_length(items) if is_huggingface else operator.length_hint(items)) or None
         with self._reading(0):
             self._iterator = iter(self._items)
             self.is_iterator = self._iterator is self._items
@@ -390,25 +402,28 @@ class PictureStream:
             _check_form(item, self.description)
 
     def _undecoded(self, rows: Any) -> Any:
-        """A stream of Hugging Face whose pictures we read ourselves, so that a broken one does not end it."""
+        """Return a Hugging Face stream that does not decode its pictures. We do, so that a broken one does not end
+        it.
+        """
         import datasets
 
-        if rows.features is None:  # then nobody knows its columns before the first row
+        if rows.features is None:  # the columns are unknown before the first row is read
             return rows
         columns = Columns.of(rows.features, self.description)
         self.classes = columns.classes or self.classes
         return rows.cast_column(columns.image, datasets.Image(decode=False))
 
     def _reading(self, n: int) -> Any:
+        """Return a context that turns an error of the iterable into a TrainError. n: how many pictures came before."""
         return as_train_error(lambda reason: f"The {self.description} failed after {n:,} pictures: {reason}.")
 
     @property
     def counted(self) -> int | None:
-        """The number of pictures of every pass so far; None before the first one ends, and if they differ."""
+        """Return the number of pictures in a pass. None until a pass is complete, and if passes differ."""
         return next(iter(self._passes)) if len(self._passes) == 1 else None
 
     def check_enough(self, steps: int, batch: int, done: int) -> None:
-        """Raise TrainError if an iterator has fewer pictures than the steps after the first `done` ones need."""
+        """Raise TrainError if an iterator has too few pictures for the steps that follow the first `done` ones."""
         needed = (steps - done) * batch
         if not self.is_iterator or self.length is None or self.length >= needed:
             return
@@ -420,9 +435,10 @@ class PictureStream:
         )
 
     def continue_from(self, first: int, counted: int | None) -> str:
-        """Prepare to go on with item `first`, and say what the resumed run can't promise.
+        """Prepare to go on with item `first`. Return a sentence on what the resumed run can't guarantee.
 
-        counted: the number of pictures of a pass, as the earlier part of the run counted them; None if it did not.
+        counted: the number of pictures in a pass, as the run counted it before it stopped; None if no pass was
+            complete.
         """
         if self.is_iterator:
             return f"The {self.description} can't begin again: the run goes on with what it gives next."
@@ -435,14 +451,16 @@ class PictureStream:
         )
 
     def _whole_passes(self, first: int) -> tuple[int, int]:
-        """The number of whole passes before item `first`, as far as known, and the number of pictures after them."""
+        """Return the number of complete passes before item `first`, and the number of pictures after them. Before a
+        pass has been counted, this is (0, first).
+        """
         return divmod(first, self.counted) if self.counted else (0, first)
 
     def items(self, first: int) -> Iterator[tuple[int, Any]]:
-        """Yield (n, item n) from item `first` on, without end. What comes before in its pass is read and passed over,
-        except from an iterator, which goes on where it is.
+        """Yield (n, item n) without end, from item `first` on. The earlier items of its pass are read and skipped. An
+        iterator just continues where it is.
 
-        Raises StreamEnded for an iterator that ends, and TrainError for whatever the iterable raises.
+        Raises StreamEnded when an iterator ends or a pass has no items, and TrainError for any error of the iterable.
         """
         passes, rest = (0, 0) if self.is_iterator else self._whole_passes(first)
         n = first - rest
@@ -464,7 +482,7 @@ class PictureStream:
             self._passes.add(n - begun)
 
     def _pass(self, epoch: int, n: int) -> Iterator[Any]:
-        """Yield the items once. n: how many came before."""
+        """Yield the items of one pass. n: how many items came before."""
         if self.is_iterator:
             while self._left:
                 yield self._left.popleft()
@@ -480,12 +498,13 @@ class PictureStream:
             n += 1
 
     def _begin(self, epoch: int) -> Iterator[Any]:
-        if hasattr(self._items, "set_epoch"):  # Hugging Face's: another order of what is shuffled
+        """Return the iterator of a new pass."""
+        if hasattr(self._items, "set_epoch"):  # Hugging Face's data sets shuffle in another order for each epoch
             self._items.set_epoch(epoch)
         return iter(self._items)
 
     def label(self, item: Any, n: int) -> int:
-        """Return the class of an item. Raises TrainError for one of no class."""
+        """Return the class index of item n. Raises TrainError for an unknown class."""
         label, classes = as_example(item).label, self.classes or ()
         number = classes.index(label) if isinstance(label, str) and label in classes else label
         if not isinstance(number, int) or not 0 <= number < len(classes):

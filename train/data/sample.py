@@ -1,4 +1,4 @@
-"""A sample of a data set's images, read in batches: for measuring a model, not for training it."""
+"""A sample of a data set's images, read in batches, to measure a model (not to train it)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ddpm_core.model import ModelSpec
 from train import TrainError
 from train.data.sources import open_source
 
-BATCH = 100  # images read at once
-DELAY = 1  # seconds before a bar appears
+BATCH = 100  # number of images that are read at once
+DELAY = 1  # seconds before a progress bar appears
 
 
 def sample_for(model: ModelSpec, data: str, split: str, count: int = 0, quiet: bool = False) -> ImageSample:
-    """Return images to compare with a model's pictures, or to encode. They have the pictures' size and channels, which
-    differ from those of a latent model's state.
+    """Return images with the size and channels of a model's pictures, to compare or encode. A latent model's state has
+    another size.
 
     data, split, count, quiet: as for `ImageSample`, also for the errors.
     """
@@ -34,10 +34,10 @@ class ImageSample:
         size: pixels a side.
         count: the largest number of images; 0 for the whole data set.
         channels: 1 to 4, see image_files.MODES.
-        quiet: no progress bars.
+        quiet: whether to show no progress bars.
 
     Raises:
-        TrainError: in one sentence, for data without images, and for other channels.
+        TrainError: in one sentence, for data without images, and for another number of channels.
     """
 
     def __init__(self, data: str, split: str, size: int, count: int = 0, channels: int = 3, quiet: bool = False):
@@ -52,11 +52,11 @@ class ImageSample:
         return len(self._rows)
 
     def labels(self, classes: Sequence[str] | int) -> np.ndarray:
-        """Return each image's class as a model numbers it, int64 (N,).
+        """Return the class of each image as an index into the model's classes, int64 (N,).
 
-        classes: the model's class names, or how many it has.
+        classes: the model's class names, or how many classes it has.
 
-        Raises TrainError for images without a label, or of a class that the model does not have.
+        Raises TrainError for an image without a label, and for a class that the model does not have.
         """
         what, names = self.description, self._source.classes
         if not names:
@@ -77,9 +77,9 @@ class ImageSample:
         return np.array([list(classes).index(names[label]) for label in labels])
 
     def batches(self, doing: str = "reading images") -> Iterator[np.ndarray]:
-        """Yield all images in order, uint8 (<= BATCH, H, W, channels). Raises TrainError for one that can't be read.
+        """Yield all images in order, uint8 (<= BATCH, H, W, channels). Raises TrainError if an image can't be read.
 
-        doing: what the progress bar says.
+        doing: the text of the progress bar.
         """
         with tqdm(total=len(self), desc=doing, unit="image", delay=DELAY, leave=False, disable=self._quiet) as bar:
             for first in range(0, len(self), BATCH):
@@ -87,15 +87,15 @@ class ImageSample:
                 bar.update(len(batch))
 
     def batch(self, rows: range) -> np.ndarray:
-        """Return the images of these numbers, uint8 (rows, H, W, channels). Raises what `batches` does."""
+        """Return the images with these indices, uint8 (rows, H, W, channels). Raises TrainError for a broken one."""
         return np.stack([self._source.pixels(self._rows[i], self._size, self._channels) for i in rows])
 
     def pixels(self) -> np.ndarray:
-        """Return all images at once, uint8 (N, H, W, channels). Raises what `batches` does."""
+        """Return all images at once, uint8 (N, H, W, channels). Raises TrainError if an image can't be read."""
         return np.concatenate(list(self.batches()))
 
     def sha256(self) -> str:
-        """Return the hash of the pixels, in hexadecimal."""
+        """Return the SHA-256 of all pixels, in hexadecimal. Raises TrainError if an image can't be read."""
         digest = hashlib.sha256()
         for batch in self.batches("hashing images"):
             digest.update(batch.data)

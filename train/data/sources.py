@@ -1,4 +1,4 @@
-"""The images that a name stands for: a folder, parquet, a Hub data set, .npz, digits, CIFAR-10 and MNIST, LSUN."""
+"""Open the images that a name stands for: a folder, parquet, a Hub data set, .npz, digits, CIFAR-10 and MNIST, LSUN."""
 
 from __future__ import annotations
 
@@ -41,13 +41,14 @@ def open_source(
     most: float = math.inf,
     seconds: float = math.inf,
 ) -> ImageSource:
-    """The source that `data` names (see Config.data). Raises TrainError, in one sentence, when there are no images.
+    """Return the images that `data` names (see Config.data). Raises TrainError, in one sentence, if there are none.
 
-    split: of CIFAR-10, MNIST, the digits, a Hub data set or a folder of parquet; other sources have none and give all
-        their images.
-    captions: whether they are asked for: then an image counts once for each that it has.
-    most, seconds: of an image folder, only so many files, found in so much time; `is_all` says whether these are all.
-    cache: where CIFAR-10 and MNIST are downloaded to; None is the user's cache folder.
+    split: the split of CIFAR-10, MNIST, the digits, a Hub data set or a folder of parquet. Other sources have no
+        splits.
+    captions: whether the caller needs captions. If so, an image of a folder is one example for each of its captions.
+    most, seconds: limits for an image folder: stop after so many files, or so much time. `is_all` says whether all were
+        found.
+    cache: the folder into which CIFAR-10 and MNIST are downloaded; None is the user's cache folder.
     """
     data = str(data)
     if not data:
@@ -90,9 +91,10 @@ def open_source(
 def _files_below(
     root: Path, suffixes: Collection[str], most: float = math.inf, seconds: float = math.inf
 ) -> tuple[list[Path], bool]:
-    """Return the files that end so, up to `most` found in so many seconds, and whether these are all.
+    """Return the files below a folder with these suffixes, and whether the search found all of them. The search stops
+    after `most` files or so many seconds.
 
-    Hidden files, and those that macOS puts beside the files of a ZIP archive, are left out.
+    Hidden files, and those that macOS adds to a ZIP archive, are left out.
     """
     files: list[Path] = []
     end = time.monotonic() + seconds
@@ -108,14 +110,14 @@ def _files_below(
 
 
 class ImageFolder(ImageSource):
-    """The images under a folder, in the order of their paths.
+    """The images below a folder, in the order of their paths.
 
-    Where all lie in subfolders, the topmost is the class. Classes are in the order of their names, or of the numbers
-    where all names are whole numbers.
+    If all of them lie in subfolders, the name of the topmost subfolder is the class; see `in_order` for the order of
+    classes.
     """
 
     def __init__(self, root: Path, files: Iterable[Path] | None = None, is_all: bool = True):
-        """files: those that were found below root already; is_all: whether these are all."""
+        """files: the image files, if the caller has already searched below root; is_all: whether these are all."""
         self._files = sorted(_files_below(root, SUFFIXES)[0] if files is None else files)
         self._root, self.is_all = root, is_all
         if not self._files and not is_all:
@@ -139,13 +141,15 @@ class ImageFolder(ImageSource):
         return str(self._files[i])
 
     def mark(self, i: int) -> str:
+        """Return the path and the size of the file of image i."""
         return f"{self._files[i].relative_to(self._root).as_posix()} {self._files[i].stat().st_size}"
 
 
 class CaptionedFolder(ImageSource):
-    """An image folder with metadata.jsonl, as Hugging Face's imagefolder has it: lines with file_name and text.
+    """An image folder with metadata.jsonl, as in Hugging Face's imagefolder: each line has file_name and text.
 
-    An image that is in several lines is an example for each of them.
+    An image that is in several lines is an example for each of them. Raises TrainError if the file is missing or
+    damaged.
     """
 
     def __init__(self, root: Path):
@@ -176,15 +180,16 @@ class CaptionedFolder(ImageSource):
         return str(self._root / self._names[i])
 
     def mark(self, i: int) -> str:
+        """Return the file name of image i."""
         return self._names[i]
 
 
 def _hub_dataset(data: str, split: str) -> Rows:
-    """A data set with an image column: local parquet, or an id on the Hub. Raises TrainError where it can't be read."""
+    """Return a data set with an image column: local parquet, or an id on the Hub. Raises TrainError on failure."""
     import datasets
 
     is_file = data.endswith(".parquet")
-    # Not found, offline, gated, an unknown split: the library has a kind of error for each.
+    # The library has a type of error for each cause, such as offline, gated, or an unknown split.
     with as_train_error(lambda reason: f"The data set {data} can't be read: {reason}"):
         if is_file:
             rows = datasets.load_dataset("parquet", data_files=data, split="train")
@@ -195,7 +200,7 @@ def _hub_dataset(data: str, split: str) -> Rows:
 
 
 class TorchvisionDataset(ImageSource):
-    """CIFAR-10 or MNIST as torchvision has it, downloaded on first use."""
+    """CIFAR-10 or MNIST from torchvision, downloaded at the first use. Raises TrainError if the download fails."""
 
     def __init__(self, name: str, cache: Path, split: str):
         import torchvision.datasets
@@ -205,12 +210,12 @@ class TorchvisionDataset(ImageSource):
         if split not in ("train", "test"):
             raise TrainError(f"{self._title} has no split {split!r}: choose train or test.")
         try:
-            with in_turn(cache):  # torchvision downloads to the final name: a second process would read half a file
+            with in_turn(cache):  # a second process would read torchvision's unfinished file
                 found = kind(str(cache), train=split == "train", download=True)
         except (OSError, RuntimeError) as error:
             raise TrainError(f"{self._title} can't be downloaded to {cache} ({first_line(error)}).") from error
         self._pixels, self.labels = np.asarray(found.data), np.asarray(found.targets).tolist()
-        self.classes = tuple(name.partition(" - ")[0] for name in found.classes)  # MNIST's are like "4 - four"
+        self.classes = tuple(name.partition(" - ")[0] for name in found.classes)  # MNIST has names like "4 - four"
         self.split, self.description = split, f"{self._title} (torchvision, {split})"
 
     def __len__(self) -> int:
@@ -223,10 +228,12 @@ class TorchvisionDataset(ImageSource):
         return f"{self._title} image {i}"
 
     def mark(self, i: int) -> str:
+        """Return the data set, the split and the index."""
         return f"{self._title} {self.split} {i}"
 
 
 def _embedded_digits(split: str) -> Arrays:
+    """Return the digits that come with the library. Raises TrainError for a split other than train and test."""
     if split not in ("train", "test"):
         raise TrainError(f"The digits have no split {split!r}: choose train or test.")
     found = digits("test" if split == "test" else "train")
@@ -237,7 +244,9 @@ def _embedded_digits(split: str) -> Arrays:
 
 
 def _array_file(path: Path) -> Arrays:
-    """A NumPy file (.npz): the array images, and if it has them labels and classes; see `Arrays`."""
+    """Return the arrays of an .npz file: images, and labels and classes if it has them; see `Arrays`. Raises TrainError
+    if it can't be read.
+    """
     readable = as_train_error(lambda reason: f"{path} can't be read as a NumPy file ({reason}).")
     with readable, np.load(path, allow_pickle=False) as file:
         if "images" not in file:
@@ -247,7 +256,7 @@ def _array_file(path: Path) -> Arrays:
 
 
 class LSUNDatabase(ImageSource):
-    """One category of LSUN as it is distributed and as torchvision reads it: an LMDB folder like bedroom_train_lmdb."""
+    """One category of LSUN as it is distributed: an LMDB folder such as bedroom_train_lmdb."""
 
     def __init__(self, root: Path):
         self._root = root
@@ -262,7 +271,7 @@ class LSUNDatabase(ImageSource):
 
     @contextmanager
     def _begin(self) -> Iterator[Any]:
-        """A transaction of a handle that is closed again: none may be open where worker processes are made."""
+        """Open the database for one transaction, and close it again. No handle may be open when workers start."""
         import lmdb
 
         with (
@@ -282,4 +291,5 @@ class LSUNDatabase(ImageSource):
         return f"image {i} of {self._root}"
 
     def mark(self, i: int) -> str:
+        """Return image i's key in the database, in hexadecimal."""
         return self._keys[i].hex()

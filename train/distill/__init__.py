@@ -1,1 +1,1 @@
-"""`python -m train distill`: makes a student of 1 to a few steps out of a trained model."""
+"""`python -m train distill`: make a student of one or a few steps from a trained model."""

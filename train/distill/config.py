@@ -1,4 +1,4 @@
-"""The configuration of a distillation: the flags of `python -m train distill`, and what the teacher decides."""
+"""The configuration of a distillation: the flags of `python -m train distill`, and fields that the teacher decides."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ class DistillFlags(OfDenoisers, Output, Optimiser, Data, Run):
 
 @dataclass(frozen=True)
 class DistillConfig(DistillFlags, Config):
-    """A run of it. `teacher.prepared` takes from the teacher what else `fit` has flags for."""
+    """A run of `train distill`. `teacher.complete` fills in the other fields of `fit` from the teacher."""
 
     command: ClassVar[str] = "distill"
 
-    # Other defaults than `fit` has; the bases say what the fields mean.
+    # Defaults that differ from those of `fit`. The base classes explain the fields.
     flip: bool = False
     batch: int = 64
     optimizer: Literal["adam", "adamw", "muon"] = "muon"
@@ -80,7 +80,7 @@ class DistillConfig(DistillFlags, Config):
     checkpoint_every: int = 250
     sample_every: int = 0
 
-    stage: int = 0  # progressive distillation: the number of steps of this run's student
+    stage: int = 0  # number of steps of this run's student, for progressive distillation
     teacher_digest: str = ""  # SHA-256 of the teacher's weights
     prediction: Prediction = "v"
     dropout: float = 0.0
@@ -88,16 +88,17 @@ class DistillConfig(DistillFlags, Config):
 
     @classmethod
     def flags(cls) -> type[DistillFlags]:
+        """Return the class whose fields are the flags of the command."""
         return DistillFlags
 
     def origin(self) -> tuple[list[str], dict[str, Any]]:
-        """The first words of the command that makes such a run, and the fields for which they stand."""
+        """Return the first words of the command that starts such a run, and the field values that they imply."""
         words, out = ["distill", self.teacher], self.out
         if self.stage:
             words += ["--out", str(Path(out).parent)]
         flags = {field.name for field in fields(DistillFlags)}
         defaults: dict[str, Any] = {field.name: field.default for field in fields(self) if field.name in flags}
-        if self.student is not None:  # the student's settings decide these defaults
+        if self.student is not None:  # the default is the student's guidance
             defaults |= {"guidance": self.guidance}
         own = {"teacher": self.teacher} | ({"out": out} if self.stage else {})
         return words, to_dict(self) | defaults | own

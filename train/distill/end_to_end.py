@@ -1,12 +1,14 @@
-"""A student that learns all its steps at once: from one noise, the picture that many steps of its teacher draw.
+"""A student that learns all its steps at once: from one noise, the picture that its teacher draws in many steps.
 
 This is Luhman & Luhman 2021, "Knowledge Distillation in Iterative Generative Models", with one of two distances:
 
 perceptual: the self-perceptual loss of Lin & Yang 2024, "Diffusion Model with Perceptual Loss". Both pictures are
-noised to a few times, and the states of the teacher's encoder are compared. Pixel by pixel, pictures would become
-smooth. That noise hides grain of a grey level, so how much the teacher still finds at t = 1 is compared, too.
-squared: the mean square of the difference of x_0, as in Luhman & Luhman, and a share of it for what the earlier steps
-predict. It evaluates no encoder. It suits latents, because their decoder draws the edges.
+    noised to a few times, and the states of the teacher's encoder are compared. A comparison of pixels would make
+    pictures smooth. The noise hides grain of one grey level, so the loss also compares how much noise the teacher finds
+    at t = 1.
+
+squared: the mean square of the difference of x_0, as in Luhman & Luhman, and a share of it for the predictions of the
+    earlier steps. It evaluates no encoder. It suits latents, because their decoder draws the edges.
 """
 
 from __future__ import annotations
@@ -33,15 +35,17 @@ from train.distill.losses import ddim_step
 from train.distill.task import Distilling
 from train.distill.teacher import open_student, teacher_times, unet_of
 from train.fit.inputs.words import unet_of as unet_in
-from train.fit.outputs.card import ModelCard, public
+from train.fit.outputs.card import ModelCard, shorten_paths
 
-TIMES = 20, 100  # the encoder sees pictures at these times of T = 1000
-GRAIN = 300  # weight of the loss at t = 1: its gradient was 0.6 to 1.1 times that of the rest
-EARLIER = 0.25  # weight of the x̂_0 of all earlier steps together; the last one has 1
+TIMES = 20, 100  # times of T = 1000 to which pictures are noised for the encoder
+GRAIN = 300  # weight of the loss at t = 1; it makes this loss's gradient 0.6 to 1.1 times that of the rest
+EARLIER = 0.25  # weight of the x̂_0 of all earlier steps together; the last step has weight 1
 
 
 class EndToEnd(Distilling):
-    """The task of such a run. Of the data it uses the labels or captions only: its pictures begin with noise."""
+    """The task of an end-to-end distillation. It uses only the data's labels or captions, because its pictures begin
+    with noise.
+    """
 
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):
         assert isinstance(config, DistillConfig)
@@ -50,9 +54,10 @@ class EndToEnd(Distilling):
         self._squared = config.distance == "squared"
         self.examples = config.pairs or None
         self._pictures: dict[int, Tensor] = {}  # the teacher's x_0 for each example, on the CPU
-        self.noises = 1 if self._squared else 1 + len(TIMES)  # x_T, and one for each time of the encoder
+        self.noises = 1 if self._squared else 1 + len(TIMES)  # x_T, and one ε for each time of the encoder
 
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
+        """Return the initial student: a copy of the teacher, or --student. Also make the teacher's encoder."""
         network = super().network(state)
         if state is None and self._config.student is not None:
             unet_in(network).load_state_dict(unet_of(open_student(self._config.student)).state_dict())
@@ -64,31 +69,32 @@ class EndToEnd(Distilling):
         return network
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
+        """Return the loss of each image, (N,): how the student's x_0 from x_T differs from the teacher's."""
         x_T, *noise = eps.chunk(self.noises, dim=1)
         x, condition, found = x_T, self._condition(labels, x_T), []
         for s, following in pairwise(torch.full_like(t, time) for time in (*self._student.times, 0)):
             predicted = self._student_x0(network, condition, x, s)
             found.append(predicted.clamp(-1, 1) if self._teacher.clip else predicted)
             x = ddim_step(self.schedule, x, found[-1], s, following)
-        drawn = self._kept(x_T, labels, n) if self.examples else self._drawn(x_T, labels)
+        drawn = self._draw_once(x_T, labels, n) if self.examples else self._draw(x_T, labels)
         if self._squared:
-            return squared(found, drawn)
+            return squared_loss(found, drawn)
         with torch.no_grad():
             wanted = self._encoder(drawn, noise)
         return difference(self._encoder(x, noise), wanted) + GRAIN * grain(self._teacher, x, drawn, condition)
 
-    def _kept(self, x_T: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
-        """Return the pictures of `_drawn`, drawn once for each example n of this process. A resumed run draws
-        them again.
+    def _draw_once(self, x_T: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
+        """Return the pictures of `_draw`, drawn once for each example n of this process. A resumed run draws them
+        again.
         """
         new = torch.tensor([number not in self._pictures for number in n.tolist()])
         if new.any():
-            drawn = self._drawn(x_T[new], None if labels is None else labels[new]).cpu()
+            drawn = self._draw(x_T[new], None if labels is None else labels[new]).cpu()
             self._pictures.update(zip(n[new].tolist(), drawn, strict=True))
         return torch.stack([self._pictures[number] for number in n.tolist()]).to(x_T)
 
-    def _drawn(self, x_T: Tensor, labels: Tensor | None) -> Tensor:
-        """Return the x_0 that the teacher draws from x_T, with guidance where there is a label or caption."""
+    def _draw(self, x_T: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the x_0 that the teacher draws from x_T, with guidance if there is a label or caption."""
         teacher, ids = self._teacher, None if labels is None else labels.cpu()
         guided = torch.zeros(len(x_T), dtype=torch.bool)
         if ids is not None and self._guidance is not None:
@@ -105,7 +111,8 @@ class EndToEnd(Distilling):
         return drawn
 
     def card(self) -> ModelCard:
-        card, config = super().card(), public(self._config)
+        """Return the parts of the model card that describe an end-to-end distillation."""
+        card, config = super().card(), shorten_paths(self._config)
         guided = "" if self._guidance is None else f", with guidance {self._guidance:g}"
         if self._squared:
             loss = f"mean square of the difference from the teacher's x_0, and {EARLIER} of it for the earlier steps"
@@ -126,11 +133,11 @@ class Encoder:
     """The first half of a U-Net, down to its middle, for pictures that are noised to some times.
 
     Arguments:
-        unet: the teacher's.
-        schedule: its process.
-        times: 1..T, for each of which x_0 is noised.
-        none: the condition of no class, int64 (1,), or of no words, (1, L, D); None without either.
-        context: makes the context in which the U-Net is evaluated, such as accelerate's autocast.
+        unet: the teacher's U-Net.
+        schedule: its noise schedule.
+        times: the times, 1..T, to which x_0 is noised.
+        none: the condition for no class, int64 (1,), or for no words, (1, L, D); None if the model has neither.
+        context: a function that makes the context in which the U-Net is evaluated, such as accelerate's autocast.
     """
 
     def __init__(
@@ -149,7 +156,7 @@ class Encoder:
 
         Arguments:
             x_0: pictures or latents in [−1, 1], (N, C, H, W).
-            noise: ε like x_0, for each of the times.
+            noise: one ε like x_0 for each time.
         """
         unet, found, own = self._unet, [], {}
         none = None if self._none is None else self._none.expand(len(x_0), *self._none.shape[1:]).to(x_0.device)
@@ -180,32 +187,37 @@ def grain(teacher: Model, x_0: Tensor, wanted: Tensor, condition: Tensor | None)
     difference of the two.
 
     Arguments:
-        teacher: its x̂_0 at t = 1 has no gradient here.
+        teacher: the model whose x̂_0 at t = 1 is used; no gradient flows through it.
         x_0, wanted: (N, C, H, W).
-        condition: of both, as `evaluation` takes it.
+        condition: the condition of both, as `evaluation` takes it.
     """
 
     def away(pictures: Tensor) -> Tensor:
+        """Return the grain of pictures, (N,)."""
         with torch.no_grad():
             clean = evaluation(teacher, pictures, torch.ones(len(pictures), dtype=torch.int64), condition).x0
         taken = (pictures - clean).flatten(1)
-        return torch.linalg.vector_norm(taken, dim=1) / taken.shape[1] ** 0.5  # whose gradient at 0 is 0
+        return torch.linalg.vector_norm(taken, dim=1) / taken.shape[1] ** 0.5  # has the gradient 0 at 0
 
     return (away(x_0) - away(wanted)).square()
 
 
-def squared(found: Sequence[Tensor], wanted: Tensor) -> Tensor:
-    """Return the loss of each picture, (N,): that of the last x̂_0, and EARLIER of the mean of those before.
+def squared_loss(found: Sequence[Tensor], wanted: Tensor) -> Tensor:
+    """Return the loss of each picture, (N,): the error of the last x̂_0, and EARLIER times the mean error of the
+    others.
 
-    found: the x̂_0 of all steps, (N, C, H, W) each. wanted: the x_0 of the teacher, of the same shape.
+    An error is a mean square. found: the x̂_0 of all steps, (N, C, H, W) each. wanted: the x_0 of the teacher, of the
+    same shape.
     """
     *earlier, last = ((x_0 - wanted).square().flatten(1).mean(1) for x_0 in found)
     return last + EARLIER * torch.stack(earlier).mean(0) if earlier else last
 
 
 def difference(states: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
-    """Return how much two batches of pictures differ, (N,): each state's squared difference as a share of the
-    second's square.
+    """Return how much two batches of pictures differ, (N,).
+
+    states, wanted: the encoder's states of both, (N, C, H, W) each. The result is the mean over all states of the
+        squared difference, divided by the square of the wanted state.
     """
     found = [
         (ours - theirs).square().flatten(1).mean(1) / theirs.square().flatten(1).mean(1)

@@ -1,7 +1,7 @@
 """The losses of a student: progressive distillation (Salimans & Ho 2022), consistency distillation (Song et al. 2023).
 
-Networks appear as functions (x_t, t) -> x̂_0 and time as int64 (N,) on the CPU: one step of a student is several DDIM
-steps of its teacher, along a path [t, ..., s] of descending times. Losses are functions of one batch, (N,) each.
+A network is a function (x_t, t) -> x̂_0 here, and a time is int64 (N,) on the CPU. One step of a student covers several
+DDIM steps of its teacher, along a path [t, ..., s] of falling times. A loss is computed for one batch, (N,).
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from torch import Tensor
 from ddpm_core import NoiseSchedule, q_sample
 from ddpm_core.process import to_device, to_x0_eps
 
-Denoiser = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> x̂_0
+Denoiser = Callable[[Tensor, Tensor], Tensor]  # a network as a function (x_t, t) -> x̂_0
 
 
 def ddim_step(schedule: NoiseSchedule, x_t: Tensor, x_0: Tensor, t: Tensor, s: Tensor) -> Tensor:
     """Return x_s = √ᾱ_s x̂_0 + √(1 − ᾱ_s) ε̂, DDIM without noise (Song et al. 2021, Eq. 12), like x_t.
 
     Arguments:
-        schedule: β_t of the process.
+        schedule: the noise schedule.
         x_t: (N, C, H, W).
         x_0: x̂_0, like x_t.
         t: int64 (N,), 1..T.
         s: int64 (N,), 0..T.
 
     Raises:
-        ValueError: for other times, or shapes that differ.
+        ValueError: for t outside 1..T, s outside 0..T, and for shapes that differ.
     """
     _, eps = to_x0_eps(schedule, "x0", x_0, x_t, t)
     return q_sample(schedule, x_0, s, eps)
@@ -39,22 +39,27 @@ def ddim_step(schedule: NoiseSchedule, x_t: Tensor, x_0: Tensor, t: Tensor, s: T
 def progressive_target(
     schedule: NoiseSchedule, teacher: Denoiser, x_t: Tensor, path: Sequence[Tensor], order: int = 1
 ) -> Tensor:
-    """Return the x̂_0 with which one DDIM step from t to s ends where two evaluations of the teacher lead, like x_t.
+    """Return the target of progressive distillation, like x_t.
 
-    The arguments are those of `progressive_loss`.
-    order 1: by two DDIM steps, Salimans & Ho 2022, Algorithm 2: x̃ = (x_s − (σ_s/σ_t) x_t)/(α_s − (σ_s/σ_t) α_t). With
-    λ = √(ᾱ/(1 − ᾱ)) that is a mean of the teacher's two x̂_0 with the weights λ_between − λ_t and λ_s − λ_between, which
-    is how it is computed: nothing cancels, and what was clipped stays in [−1, 1].
-    order 2: by one step of second order along the teacher's trajectory, DPM-Solver++(2S) (Lu et al. 2022, Algorithm 1):
-    weights 1 − 1/(2r) and 1/(2r), r = (log λ_between − log λ_t)/(log λ_s − log λ_t); where an end has no finite log λ,
-    as order 1. The teacher must not be a student, whose x̂_0 are those of its own long steps.
+    It is the x̂_0 with which one DDIM step from t to s ends at the same x_s as two evaluations of the teacher. The
+    arguments are those of `progressive_loss`.
+
+    With order 1, the teacher takes two DDIM steps (Salimans & Ho 2022, Algorithm 2): x̃ = (x_s − (σ_s/σ_t) x_t)/(α_s −
+    (σ_s/σ_t) α_t). With λ = √(ᾱ/(1 − ᾱ)), this is a mean of the teacher's two x̂_0 with the weights λ_between − λ_t and
+    λ_s − λ_between. It is computed as this mean, so that no digits cancel and clipped values stay in [−1, 1].
+
+    With order 2, the teacher takes one step of second order along its trajectory, DPM-Solver++(2S)
+    (Lu et al. 2022, Algorithm 1). The weights are 1 − 1/(2r) and 1/(2r), with r =
+    (log λ_between − log λ_t)/(log λ_s − log λ_t). Where log λ is infinite at t or s, order 1 is used. The teacher must
+    not be a student, because a student's x̂_0 belong to its own long steps.
+
     Raises ValueError for times outside 0..T.
     """
     t, between, _ = path
     first = teacher(x_t, t)
     second = teacher(ddim_step(schedule, x_t, first, t, between), between)
     at_t, at_between, at_s = ((schedule.alpha_bar[time] / (1 - schedule.alpha_bar[time])).sqrt() for time in path)
-    share = (at_between - at_t) / (at_s - at_t)  # 0 at s = 0, where λ is infinite
+    share = (at_between - at_t) / (at_s - at_t)  # 0 at s = 0, where λ_s is infinite
     if order == 2:
         r = (at_between / at_t).log() / (at_s / at_t).log()
         share = torch.where((at_t > 0) & at_s.isfinite(), 1 - 1 / (2 * r), share)
@@ -90,10 +95,10 @@ def progressive_loss(
 def consistency_target(
     schedule: NoiseSchedule, student: Denoiser, teacher: Denoiser, x_t: Tensor, path: Sequence[Tensor]
 ) -> Tensor:
-    """Return the student's own x̂_0 at x_s, to which the teacher's DDIM steps lead along the path; at s = 0, x_s itself.
+    """Return the student's own x̂_0 at x_s, like x_t and without gradients. At s = 0, return x_s itself.
 
-    The arguments are those of `consistency_loss`. Returns a tensor like x_t, without gradients. Raises ValueError for
-    times outside 0..T.
+    The teacher's DDIM steps lead from x_t to x_s along the path. The arguments are those of `consistency_loss`. Raises
+    ValueError for times outside 0..T.
     """
     x = x_t
     for t, s in pairwise(path):
@@ -127,6 +132,6 @@ def consistency_loss(
 
 
 def _per_image(value: Tensor, x: Tensor) -> Tensor:
-    """(N,) so that it broadcasts against x, on its device and, unless it is a condition, in its dtype."""
+    """Return a tensor (N,) in a shape that broadcasts against x, on its device. Numbers also take the dtype of x."""
     shaped = value.reshape(-1, *[1] * (x.ndim - 1))
     return to_device(shaped, x.device, None if value.dtype == torch.bool else x.dtype)

@@ -1,4 +1,4 @@
-"""`python -m train distill`: from the command line to the student, through all stages, alone in its folder."""
+"""`python -m train distill`: read the command line, and train a student through all stages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from train.fit.trainer import Trainer
 
 PROGRAM = "python -m train distill"
-STAGE = "-steps"  # how the folder of a stage ends
+STAGE = "-steps"  # suffix of the folder of a stage
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class DistillStart:
 
 
 def distill(arguments: list[str]) -> int:
-    """Make a student; returns the exit status. Raises TrainError for a run that can't be started or can't go on."""
+    """Make a student and return the exit status. Raises TrainError for a run that can't start or go on."""
     if HELP & set(arguments):
-        parse_distill(arguments)  # shows it and leaves
+        parse_distill(arguments)  # prints the help and exits
     out = user_path(_parse_start(arguments).out)
-    # Imported here: torch and accelerate take seconds, and --help does without them.
+    # Imported late: torch and accelerate take seconds, and --help does not need them.
     from train.common.lock import locked
     from train.fit.trainer import ADVICE
 
@@ -47,10 +47,10 @@ def distill(arguments: list[str]) -> int:
 
 
 def parse_distill(arguments: list[str]) -> DistillConfig:
-    """The configuration, that of a resumed run as far as flags do not change it, of its newest stage.
+    """Return the configuration. With --resume, it is that of the run's newest stage, with the changes of the flags.
 
-    Raises TrainError where there is no run to resume, or already one that is not to be resumed; where the folder is
-    that of a stage; and for flags that would make another run of a resumed one.
+    Raises TrainError if there is no run to resume, if a new run would replace one, if the folder is one stage of a run,
+    and for flags that a resumed run can't change.
     """
     start = _parse_start(arguments)
     folder, default = user_path(start.out), DistillConfig()
@@ -59,9 +59,9 @@ def parse_distill(arguments: list[str]) -> DistillConfig:
         if begun and not start.resume:
             raise TrainError(f"{folder} already holds a run: add --resume to continue it, or choose another --out.")
         if start.resume:
-            from train.fit.state import resumed
+            from train.fit.state import restore_config
 
-            default = replace(resumed(_latest(begun[0] if begun else folder), DistillConfig), out=start.out)
+            default = replace(restore_config(_latest(begun[0] if begun else folder), DistillConfig), out=start.out)
             if default.stage and begun[0] == folder:
                 raise TrainError(f"{folder} is one stage of a run: continue that with --resume --out {folder.parent}.")
     description = "Make a student that needs few steps from a model. With --resume the defaults are those of the run."
@@ -69,12 +69,12 @@ def parse_distill(arguments: list[str]) -> DistillConfig:
     if config.resume:
         from train.fit.flags.limits import check_resume
 
-        check_resume(default, config, step=0)  # other stages than those of the run would begin anew
+        check_resume(default, config, step=0)  # refuses flags that would start different stages
     return config
 
 
 def stages(config: DistillConfig) -> Iterator[DistillConfig]:
-    """The runs of a distillation in their order: one, or one for each halving."""
+    """Yield the configuration of each run of a distillation, in order: a single run, or one for each halving."""
     if config.method != "progressive":
         yield replace(config, stage=0)
         return
@@ -85,19 +85,19 @@ def stages(config: DistillConfig) -> Iterator[DistillConfig]:
 
 
 def _run(config: DistillConfig, out: Path) -> tuple[Trainer, int | None]:
-    """Train stage by stage what is not finished. Returns the last trainer, and the signal that stopped it, if any."""
+    """Train all stages that are not finished. Return the last trainer, and the signal that stopped it or None."""
     from train.distill.end_to_end import EndToEnd
     from train.distill.task import Distilling
-    from train.distill.teacher import prepared
+    from train.distill.teacher import complete
     from train.fit.outputs.export import check_exportable, check_new
     from train.fit.trainer import Trainer
 
     begun = _begun(out)
     task = EndToEnd if config.method == "end-to-end" else Distilling
-    todo = list(stages(config if config.resume else prepared(config)))
+    todo = list(stages(config if config.resume else complete(config)))
     if config.resume:
-        todo = [stage for stage in todo if stage.stage <= config.stage]  # earlier ones are finished
-    for stage in todo:  # all, before the first one's hours of work
+        todo = [stage for stage in todo if stage.stage <= config.stage]  # the stages before are finished
+    for stage in todo:  # check all stages before the hours of work on the first
         check_exportable(user_path(stage.out))
         if user_path(stage.out) not in begun:
             check_new(stage)
@@ -120,7 +120,7 @@ def _run(config: DistillConfig, out: Path) -> tuple[Trainer, int | None]:
 
 
 def _begun(out: Path) -> list[Path]:
-    """The folders in which a distillation has trained, that of the newest stage first."""
+    """Return the folders in which a distillation has checkpoints, that of the newest stage first."""
     from train.fit.state import find_checkpoints
 
     names = [path.name.removesuffix(STAGE) for path in out.glob(f"*{STAGE}")]
@@ -129,7 +129,7 @@ def _begun(out: Path) -> list[Path]:
 
 
 def _latest(folder: Path) -> dict[str, Any]:
-    """The newest checkpoint of a stage. Raises TrainError where there is none."""
+    """Return the newest checkpoint of a stage. Raises TrainError if there is none."""
     from train.fit.state import load_latest
 
     state, complaints = load_latest(folder / "checkpoints")
@@ -139,4 +139,5 @@ def _latest(folder: Path) -> dict[str, Any]:
 
 
 def _parse_start(arguments: list[str]) -> DistillStart:
+    """Read only the flags of `DistillStart`, and ignore the others."""
     return read_known(DistillStart, arguments, PROGRAM)

@@ -1,4 +1,4 @@
-"""The task of a distillation run: its teacher, the times of both chains, the loss, and the student as a model."""
+"""The task of a distillation: its teacher, the times of both chains, the loss, and the student as a model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from train.distill.teacher import chain_of, check_same_teacher, open_teacher
 from train.fit.fused import fuse
 from train.fit.inputs.latents import encode
 from train.fit.inputs.words import PromptedUNet
-from train.fit.outputs.card import ModelCard, public, run_name
+from train.fit.outputs.card import ModelCard, run_name, shorten_paths
 from train.fit.task import TrainingTask
 
 PAPERS = {
@@ -43,11 +43,11 @@ PAPERS = {
 
 
 class Distilling(TrainingTask):
-    """A student that learns from a teacher. One step of it is `width` steps of the teacher's chain."""
+    """A student that learns from a teacher. One step of the student covers `width` steps of the teacher's chain."""
 
     @classmethod
     def check(cls, config: Config) -> None:
-        """Check nothing: `teacher.prepared` checks what the teacher decides, once."""
+        """Check nothing: `teacher.complete` has checked the configuration."""
 
     def __init__(self, config: Config, accelerator: Accelerator, images: Images):
         assert isinstance(config, DistillConfig)
@@ -61,7 +61,7 @@ class Distilling(TrainingTask):
                 "in another --out."
             )
         chain = chain_of(first, config)
-        self._is_first = 2 * config.stage in (0, config.teacher_steps)  # its teacher is the user's
+        self._is_first = 2 * config.stage in (0, config.teacher_steps)  # the first stage learns from the user's teacher
         if config.stage:
             steps = config.stage
             chain = chain[:: config.teacher_steps // (2 * steps)]
@@ -94,13 +94,14 @@ class Distilling(TrainingTask):
             images.number_captions()
 
     def _encode(self, decoder: LatentDecoder, images: Images) -> None:
-        """Give the images their latents, which all stages of a run share."""
+        """Set the latents of the images, which all stages of a run share."""
         own = user_path(self._config.out)
         near = LatentDecoder(decoder.autoencoder, self._accelerator.device, decoder.scale, decoder.shift)
         self._teacher = replace(self._teacher, decoder=near)
         encode(images, near, own.parent if self._config.stage else own, not self._accelerator.is_main_process)
 
     def _check_classes(self, images: Images) -> None:
+        """Raise TrainError if the images do not have the teacher's classes."""
         teacher = self._teacher
         known = teacher.class_names or tuple(map(str, range(teacher.num_classes)))
         same = images.classes == teacher.class_names if teacher.class_names else images.num_classes == len(known)
@@ -111,7 +112,7 @@ class Distilling(TrainingTask):
             )
 
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
-        """A copy of the teacher's, without dropout: a student learns a function, and targets are not noisy."""
+        """Return a copy of the teacher's network, without dropout, because a student learns a function."""
         assert isinstance(self._teacher.network, TorchNetwork)
         unet: Any = self._teacher.network.unet
         config = self._config
@@ -121,20 +122,22 @@ class Distilling(TrainingTask):
                 module.p = 0.0
         dtype = torch.float64 if config.precision == "fp64" else torch.float32
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
-        moved: Any = nn.Module.to  # that of diffusers warns of casts
+        moved: Any = nn.Module.to  # diffusers' own `to` warns of casts
         frozen = moved(unet, self._accelerator.device, dtype, memory_format=layout)
         if config.fused:
             fuse(frozen)
         self._frozen = frozen
-        self._teacher = self._teacher.evaluated_by(self._evaluated(frozen))
+        self._teacher = self._teacher.evaluated_by(self._teacher_network(frozen))
         return student if self._captions is None else PromptedUNet(student, nn.Identity())
 
     def architecture(self, network: nn.Module) -> dict[str, Any]:
-        """Nothing of a network with prompts: a run that continues takes the teacher's again."""
+        """Return no facts for a network with prompts, because a resumed run takes the teacher's network again."""
         return {} if isinstance(network, PromptedUNet) else super().architecture(network)
 
-    def _evaluated(self, unet: UNet2DModel) -> Network:
-        """The teacher's network in the run's precision."""
+    def _teacher_network(self, unet: UNet2DModel) -> Network:
+        """Return the teacher's network as a function like `Model.network`, in the run's precision, without
+        gradients.
+        """
 
         def network(x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
             if self._config.channels_last:
@@ -145,22 +148,25 @@ class Distilling(TrainingTask):
         return network
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
+        """Return the loss of each image, (N,), of progressive or consistency distillation."""
         condition = self._condition(labels, x_0)
 
         def teacher(x: Tensor, t: Tensor) -> Tensor:
+            """Return the teacher's x̂_0."""
             return evaluation(self._teacher, x, t, condition, self._guidance).x0
 
         x_t = q_sample(self.schedule, x_0, t, eps)
         return self._loss(self.schedule, partial(self._student_x0, network, condition), teacher, x_t, self._path(t))
 
     def _prompts(self, labels: Tensor) -> list[str]:
-        """The captions of these numbers."""
+        """Return the captions with these indices. An index of −1 means no caption."""
         assert self._captions is not None
         return ["" if i < 0 else self._captions[i] for i in labels.tolist()]
 
     def _condition(self, labels: Tensor | None, x: Tensor) -> Tensor | None:
-        """The condition of a batch, as `evaluation` takes it: its labels, or what the teacher's text encoder makes of
-        its captions, with the dtype and on the device of x.
+        """Return the condition of a batch, as `evaluation` takes it: its labels, or the hidden states of its captions.
+
+        Hidden states have the dtype and the device of x.
         """
         if labels is None or self._captions is None:
             return labels
@@ -169,22 +175,25 @@ class Distilling(TrainingTask):
         return states.to(x)
 
     def _student_x0(self, network: Network, condition: Tensor | None, x: Tensor, t: Tensor) -> Tensor:
+        """Return the student's x̂_0, like x. condition: that of `_condition`."""
         if condition is not None and self._captions is not None:
-            condition = condition[:, 0]  # the condition of no words is left out: only guidance needs it
+            condition = condition[:, 0]  # leave out the condition for no words, which only guidance needs
         output = network(x, to_device(t - 1, x.device), condition).to(x.dtype)
         return to_x0_eps(self.schedule, "v", output, x, t)[0]
 
     def _path(self, t: Tensor) -> Sequence[Tensor]:
-        """The times of the teacher that one step of the student from t passes, [t, ..., s]."""
+        """Return the teacher's times that one step of the student from t covers, [t, ..., s]."""
         place = (self._chain[None] == t[:, None]).long().argmax(1)
         return [self._chain[place + i] for i in range(self._width + 1)]
 
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
+        """Return the network as a model that is a student. finished: whether all steps are done."""
         student = replace(self._student, finished=finished)
         return replace(self._teacher, network=network, student=student, source=Source(weights=weights))
 
     def card(self) -> ModelCard:
-        config, student = public(self._config), self._student
+        """Return the parts of the model card that describe a distillation."""
+        config, student = shorten_paths(self._config), self._student
         n, times = len(student.times), ", ".join(map(str, student.times))
         one_of = f"1 to {n} steps" if student.method == "consistency" else _steps(n)
         chain = "DDIM steps" if config.teacher_order == 1 else "evaluations, two a step of DPM-Solver++(2S)"
@@ -205,4 +214,5 @@ class Distilling(TrainingTask):
 
 
 def _steps(n: int) -> str:
+    """Return "1 step", "2 steps" and so on."""
     return f"{n} step{'s' if n > 1 else ''}"

@@ -1,4 +1,4 @@
-"""The teacher of a distillation: what can be one, what it decides of the run, and the times of its chain."""
+"""The teacher of a distillation: which models can be one, the fields that it decides, and the times of its chain."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from train.common.command_line import check_range
 from train.common.config import Config
 from train.distill.config import DistillConfig
 from train.fit.fused import check_fusable
-from train.fit.inputs.init import continued, of_network, of_process, schedule_name
+from train.fit.inputs.init import copy_to_train, of_network, of_process, schedule_name
 from train.fit.inputs.latents import digest_of, identity_of
 from train.fit.outputs.card import command
 from train.fit.recipe import architecture, of_latents
 
-CONSISTENCY_TIMES = 8  # that a consistency student learns, by default
+CONSISTENCY_TIMES = 8  # default number of times that a consistency student learns
 LIMITS = {"teacher_steps": (1, 1024), "student_steps": (1, 1024), "pairs": (0, 10**7)}
 
 
@@ -45,9 +45,9 @@ def open_teacher(ref: str) -> Model:
 
 
 def chain_of(teacher: Model, config: DistillConfig) -> list[int]:
-    """Return the times of the chain that is learned, descending from T: those of the student, or the teacher's.
+    """Return the times of the chain that the student learns, falling from T: --student-times, or the teacher's times.
 
-    Raises TrainError if two of the teacher's are one time.
+    Raises TrainError if two of the teacher's times are equal.
     """
     return list(config.student_times) or teacher_times(teacher, config)
 
@@ -55,8 +55,9 @@ def chain_of(teacher: Model, config: DistillConfig) -> list[int]:
 def teacher_times(teacher: Model, config: DistillConfig) -> list[int]:
     """Return the times at which the teacher is evaluated, from T down to at least 1.
 
-    They are those of the configuration; else a student's own; else, in an end-to-end run, the optimised ones, if there
-    are any; else T (k/n)^power, rounded, k = n..1. Raises TrainError if two of these would be one time.
+    They are --teacher-times, if given; else the own times of a teacher that is a student; else, in an end-to-end run,
+    optimised times, if the teacher has any; else T (k/n)^power, rounded, for k = n..1. Raises TrainError if two of
+    these would be equal.
     """
     if config.teacher_times:
         return list(config.teacher_times)
@@ -75,21 +76,21 @@ def teacher_times(teacher: Model, config: DistillConfig) -> list[int]:
     return times
 
 
-def prepared(config: DistillConfig) -> DistillConfig:
-    """Complete the configuration with all that the teacher decides. Nothing but the teacher is read.
+def complete(config: DistillConfig) -> DistillConfig:
+    """Return the configuration with all fields that the teacher decides. Reads only the teacher, and --student.
 
     Raises TrainError for a teacher that can't be distilled, and for settings that don't fit it.
     """
     teacher = open_teacher(config.teacher)
-    config = dataclasses.replace(config, **_decided(teacher, config), teacher_digest=digest(teacher))
+    config = dataclasses.replace(config, **_fields_of_teacher(teacher, config), teacher_digest=digest(teacher))
     _check_teacher(teacher, config)
     for name in ("student", "distance", "pairs", "student_times"):
         if config.method != "end-to-end" and getattr(config, name) != getattr(DistillConfig, name):
             raise TrainError(f"--{name.replace('_', '-')} needs --method end-to-end.")
     if config.student is not None:
-        config = dataclasses.replace(config, **_decided_by_student(teacher, config))
+        config = dataclasses.replace(config, **_fields_of_student(teacher, config))
     elif config.student_times:
-        config = dataclasses.replace(config, **_taken(config.student_times, config))
+        config = dataclasses.replace(config, **_every_nth_time(config.student_times, config))
     elif config.student_steps is None and config.method == "end-to-end":
         raise TrainError("--method end-to-end needs --student, or --student-steps for a new student.")
     elif config.student_steps is None:
@@ -97,7 +98,7 @@ def prepared(config: DistillConfig) -> DistillConfig:
         config = dataclasses.replace(config, student_steps=steps)
     _check(teacher, config)
     _check_times(teacher, config)
-    if config.method == "end-to-end":  # a later search may find other times: a run keeps those that it began with
+    if config.method == "end-to-end":  # a later search may find other times, but a run must keep its times
         config = dataclasses.replace(config, teacher_times=tuple(teacher_times(teacher, config)))
     return config
 
@@ -105,7 +106,7 @@ def prepared(config: DistillConfig) -> DistillConfig:
 def open_student(ref: str) -> Model:
     """Load --student as `open_teacher` does.
 
-    Raises TrainError also for a model that is no finished student of progressive distillation.
+    Also raises TrainError for a model that is not a finished student of progressive distillation.
     """
     model = open_teacher(ref)
     if model.student is None or model.student.method != "progressive" or not model.student.finished:
@@ -113,14 +114,15 @@ def open_student(ref: str) -> Model:
     return model
 
 
-def _decided_by_student(teacher: Model, config: DistillConfig) -> dict[str, Any]:
+def _fields_of_student(teacher: Model, config: DistillConfig) -> dict[str, Any]:
+    """Return the fields that --student decides. Raises TrainError if it does not fit the teacher or the flags."""
     ref, default = config.student or "", DistillConfig()
     for name in ("teacher_order", "guidance"):
         if getattr(config, name) != getattr(default, name):
             raise TrainError(f"--{name.replace('_', '-')} was decided when --student was made: leave it out.")
     model = open_student(ref)
     assert model.student is not None
-    chosen = _taken(config.student_times or model.student.times, config)
+    chosen = _every_nth_time(config.student_times or model.student.times, config)
     for name in ("image_size", "channels", "num_classes", "null_label", "class_names", "latent"):
         if getattr(model, name) != getattr(teacher, name):
             raise TrainError(f"--student {ref} and {config.teacher} do not have the same {name.replace('_', ' ')}.")
@@ -130,8 +132,8 @@ def _decided_by_student(teacher: Model, config: DistillConfig) -> dict[str, Any]
     return chosen | {"guidance": model.student.guidance}
 
 
-def _taken(times: tuple[int, ...], config: DistillConfig) -> dict[str, Any]:
-    """The steps of a student that takes every n-th of these times."""
+def _every_nth_time(times: tuple[int, ...], config: DistillConfig) -> dict[str, Any]:
+    """Return the fields of a student that takes every n-th of these times. Raises TrainError if n is not whole."""
     steps = config.student_steps or len(times)
     if steps < 1 or len(times) % steps:
         raise TrainError(f"--student-steps must divide the {len(times)} times of the student, got {steps}.")
@@ -156,7 +158,7 @@ def digest(teacher: Model) -> str:
 
 
 def check_same_teacher(teacher: Model, config: DistillConfig) -> None:
-    """Raise TrainError where the teacher's weights are not those that the run was started with."""
+    """Raise TrainError if the teacher's weights are not those with which the run was started."""
     if digest(teacher) != config.teacher_digest:
         raise TrainError(
             f"The teacher {config.teacher} has other weights than when this run was started: restore it, or start a "
@@ -165,6 +167,7 @@ def check_same_teacher(teacher: Model, config: DistillConfig) -> None:
 
 
 def _check_teacher(teacher: Model, config: DistillConfig) -> None:
+    """Raise TrainError for a model that can't be the teacher in this distillation."""
     ref, student = config.teacher, teacher.student
     if student is not None and not student.finished:
         raise TrainError(
@@ -180,7 +183,7 @@ def _check_teacher(teacher: Model, config: DistillConfig) -> None:
         raise TrainError(f"{ref} is itself a student: give the model that it was made from as TEACHER.")
     if teacher.variance in LEARNED:
         raise TrainError(f"{ref} has a learned variance, which few steps do not use: choose a teacher without one.")
-    if teacher.prediction != "v":  # ε at t = T is x_T, nearly: a student could not make x_0 of it in one step
+    if teacher.prediction != "v":  # at t = T, ε is nearly x_T: one step could not make x_0 from it
         lack = ", which at t = T says nothing about x_0" if teacher.prediction == "epsilon" else ""
         raise TrainError(
             f"{ref} predicts {teacher.prediction}{lack}, and a teacher must predict v. {_how_to_tune(teacher, config)}"
@@ -188,7 +191,7 @@ def _check_teacher(teacher: Model, config: DistillConfig) -> None:
 
 
 def _how_to_tune(teacher: Model, config: DistillConfig) -> str:
-    """Return a sentence: the command that turns a checkpoint into a model that predicts v, or why there is none."""
+    """Return a sentence with the command that makes a model that predicts v from a checkpoint, or why there is none."""
     assert isinstance(teacher.network, TorchNetwork)
     tuned = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
     tuned |= {"config": "cifar10-tiny", "init": config.teacher, "prediction": "v", "out": "runs/v-teacher"}
@@ -199,14 +202,14 @@ def _how_to_tune(teacher: Model, config: DistillConfig) -> str:
         if teacher.latent:
             tuning = dataclasses.replace(tuning, decoder=str(_autoencoder(teacher)))
             shaped = of_latents(tuning, teacher.channels, teacher.image_size)
-        continued(teacher.network.unet, shaped, teacher.num_classes)
+        copy_to_train(teacher.network.unet, shaped, teacher.num_classes)
     except TrainError as error:
         return f"`train fit` can't make such a model from it: {error}"
     return f"This command makes such a model from it: {command(tuning)}"
 
 
 def _autoencoder(teacher: Model) -> Path:
-    """The folder of a latent teacher's autoencoder."""
+    """Return the folder of a latent teacher's autoencoder."""
     assert teacher.source and teacher.source.folder
     found = refs.in_folder(teacher.source.folder, teacher.source.ref)
     assert found.layout.decoder
@@ -214,6 +217,7 @@ def _autoencoder(teacher: Model) -> Path:
 
 
 def _check(teacher: Model, config: DistillConfig) -> None:
+    """Raise TrainError for numbers of steps and other settings that don't fit the teacher or each other."""
     check_range(config, LIMITS)
     n, k = config.teacher_steps, config.student_steps or 1
     if teacher.student is not None and n != len(teacher.student.times):
@@ -243,10 +247,11 @@ def _check(teacher: Model, config: DistillConfig) -> None:
 
 
 def _check_times(teacher: Model, config: DistillConfig) -> None:
+    """Raise TrainError unless the times of teacher and student fall from T and have the right number."""
     times, n, T = teacher_times(teacher, config), config.teacher_steps, teacher.schedule.T
     if teacher.student is not None and times != list(teacher.student.times):
         raise TrainError("--teacher-times is for a teacher that is no student: this one has its own times.")
-    begin = range(1, T + 1) if config.student_times else [T]  # a student without times of its own takes the teacher's
+    begin = range(1, T + 1) if config.student_times else [T]  # without --student-times, the student takes the teacher's
     other = ", or give --student-times" if config.method == "end-to-end" and not config.student_times else ""
     if len(times) != n or not _fall(times, begin):
         raise TrainError(
@@ -258,11 +263,12 @@ def _check_times(teacher: Model, config: DistillConfig) -> None:
 
 
 def _fall(times: Sequence[int], begin: Collection[int]) -> bool:
+    """Return whether the times fall from one of `begin` to at least 1."""
     return times[0] in begin and times[-1] >= 1 and all(t > s for t, s in pairwise(times))
 
 
-def _decided(teacher: Model, config: DistillConfig) -> dict[str, Any]:
-    """The fields of a configuration that say what the teacher is, as far as `fit` has flags for it."""
+def _fields_of_teacher(teacher: Model, config: DistillConfig) -> dict[str, Any]:
+    """Return the fields of a configuration that describe the teacher, as far as `fit` has flags for them."""
     assert isinstance(teacher.network, TorchNetwork)
     unet = teacher.network.unet
     shape = dict(unet.config) if teacher.takes_words else architecture(unet)
@@ -271,7 +277,7 @@ def _decided(teacher: Model, config: DistillConfig) -> dict[str, Any]:
         **of_process(teacher),
         "image_size": teacher.picture_size,
         "channels": teacher.picture_channels,
-        "decoder": config.teacher if teacher.latent else None,  # any value says that the run is in latents
+        "decoder": config.teacher if teacher.latent else None,  # any value means that the run is in latents
         "conditional": teacher.num_classes > 0,
         "captions": teacher.takes_words,
         "label_dropout": 0.1 if teacher.takes_words or teacher.null_label is not None else 0.0,

@@ -1,1 +1,1 @@
-"""Emoji with their names as a data set: `python -m train.emoji NODE_MODULES FOLDER`."""
+"""Make a data set of emoji with their names: `python -m train.emoji NODE_MODULES FOLDER`."""

@@ -1,4 +1,4 @@
-"""Make the data set from packages that npm has installed; the pictures are not part of the project."""
+"""Make the data set from packages that npm has installed. The pictures are not part of the project."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Options:
 
 
 def main(arguments: list[str]) -> int:
-    """Returns the exit status."""
+    """Run the command and return the exit status."""
     try:
         options = read(Options, arguments, "python -m train.emoji")
         concepts = read_concepts(options.node_modules)

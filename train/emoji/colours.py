@@ -1,10 +1,10 @@
-"""Other colours for a picture that has one main colour."""
+"""Recolour a picture that has one main colour."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# hue in degrees, and what saturation and value are multiplied by
+# For each name: the hue in degrees, the factor of saturation, the factor of value.
 COLOURS = {
     "red": (0, 0.95, 1.0),
     "orange": (28, 1.0, 1.0),
@@ -15,14 +15,14 @@ COLOURS = {
     "pink": (332, 0.65, 1.15),
     "brown": (22, 0.75, 0.62),
 }
-# A name holds so many degrees around its hue.
+# For each name: how many degrees to both sides of its hue still have this name.
 _OWN = {"red": 14, "orange": 12, "yellow": 14, "green": 40, "blue": 35, "purple": 28, "pink": 16}
-_LEAST = 0.3  # a main colour covers at least this share of the visible pixels
-_WIDTH = 28  # a main colour reaches so many degrees to either side
+_LEAST = 0.3  # smallest share of the visible pixels that a main colour covers
+_WIDTH = 28  # degrees to both sides of a hue that count as the same colour
 
 
 def _hue(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Hue in degrees, saturation and value of colours (..., 3) from 0 to 1."""
+    """Return hue in degrees, saturation and value of colours (..., 3) from 0 to 1."""
     value, chroma = rgb.max(-1), np.ptp(rgb, -1)
     r, g, b = np.moveaxis(rgb, -1, 0)
     safe = np.where(chroma == 0, 1, chroma)
@@ -31,18 +31,18 @@ def _hue(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _rgb(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """The inverse of `_hue`."""
+    """Return the colours (..., 3) from 0 to 1. This is the inverse of `_hue`."""
     k = (np.array([5, 3, 1]) + hue[..., None] / 60) % 6
     return value[..., None] * (1 - saturation[..., None] * np.clip(np.minimum(k, 4 - k), 0, 1))
 
 
 def _away(hue: np.ndarray | float, other: float) -> np.ndarray:
-    """Return the way from one hue to another, −180 to 180 degrees."""
+    """Return the difference hue − other, from −180 to 180 degrees."""
     return (np.asarray(hue) - other + 180) % 360 - 180
 
 
 def main_hue(rgba: np.ndarray) -> float | None:
-    """The hue of most of a picture, uint8 (H, W, 4), in degrees; None where there is no such hue."""
+    """Return the hue of most of a picture, uint8 (H, W, 4), in degrees; None if no hue is dominant."""
     hue, saturation, value = _hue(rgba[..., :3] / 255)
     visible = rgba[..., 3] > 128
     vivid = visible & (saturation > 0.3) & (value > 0.25)
@@ -55,12 +55,12 @@ def main_hue(rgba: np.ndarray) -> float | None:
 
 
 def name_of(hue: float) -> str | None:
-    """The colour of a hue, where it is clear."""
+    """Return the name of the colour of a hue, in degrees; None if it lies between two colours."""
     return next((name for name, reach in _OWN.items() if abs(_away(hue, COLOURS[name][0])) <= reach), None)
 
 
-def recoloured(rgba: np.ndarray, main: float, colour: str) -> np.ndarray:
-    """The picture with its main hue, in degrees, changed to one of COLOURS; whites, greys and other hues stay."""
+def recolour(rgba: np.ndarray, main: float, colour: str) -> np.ndarray:
+    """Return a picture, uint8 (H, W, 4), with its main hue, in degrees, changed to one of COLOURS. Other hues stay."""
     target, more_saturation, more_value = COLOURS[colour]
     hue, saturation, value = _hue(rgba[..., :3] / 255)
     away = _away(hue, main)

@@ -1,10 +1,10 @@
-"""What a model that was trained on emoji has learned: `python -m train.emoji.judge NODE_MODULES DATA MODEL OUT`.
+"""Measure what a model has learned from emoji: `python -m train.emoji.judge NODE_MODULES DATA MODEL OUT`.
 
 A classifier, which is trained here on the emoji themselves, should recognise the 100 names of held_out.json. For each
 of the 100 keywords it should see one of the emoji to which Unicode gives the keyword. The colours and compositions were
-never in the data, and are for the eye: the nearest pictures of the data stand beside each, so that nobody takes memory
-for invention. In squares between four texts it counts the sharp pictures. The classifier is as sure of a sharp picture
-as of 95 % of the emoji themselves, whatever it takes it for.
+never in the data, and a person judges them: the nearest pictures of the data are beside each, to show whether the model
+only remembers. In squares between four texts, the sharp pictures are counted. A picture is sharp if the classifier is
+as sure of its class, whichever it is, as of 95 % of the emoji themselves.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from train.emoji.sets import SIZE, Concept, read_concepts
 
 _BATCH = 96
 SQUARES = {
-    "between things": ("red apple", "green frog", "yellow sun", "blue whale"),  # the page begins with these
+    "between things": ("red apple", "green frog", "yellow sun", "blue whale"),  # the first square on the page
     "between colours": ("red heart", "blue heart", "yellow star", "green circle"),
 }
-SURE = 0.05  # the classifier is less sure of this share of the emoji themselves than of a sharp picture
+SURE = 0.05  # the classifier is as sure of a sharp picture as of all emoji but this share
 
 
 @dataclass
@@ -68,19 +68,21 @@ class Options:
 
 
 def make_classifier(classes: int) -> nn.Sequential:
-    """A convolutional network for pictures (N, 3, SIZE, SIZE)."""
+    """Return a new convolutional network that classifies pictures (N, 3, SIZE, SIZE)."""
 
     def layer(inputs: int, outputs: int) -> list[nn.Module]:
+        """Return a convolution that halves the side, with a norm and an activation."""
         return [nn.Conv2d(inputs, outputs, 3, 2, 1), nn.GroupNorm(8, outputs), nn.ReLU()]
 
     head = [nn.Flatten(), nn.Dropout(0.2), nn.Linear(256 * (SIZE // 16) ** 2, classes)]
     return nn.Sequential(*layer(3, 48), *layer(48, 96), *layer(96, 192), *layer(192, 256), *head)
 
 
-def changed(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Pictures (N, 3, H, W) in [−1, 1] turned, enlarged, moved, tinted and made noisy at random, on white."""
+def distort(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Return pictures (N, 3, H, W) in [−1, 1], turned, enlarged, moved, tinted and made noisy at random, on white."""
 
     def uniform(*shape: int, low: float, high: float) -> Tensor:
+        """Draw a number for each picture, evenly from low to high."""
         return low + (high - low) * torch.rand(len(x), *shape, generator=generator)
 
     angle, size = uniform(low=-0.2, high=0.2), uniform(low=0.9, high=1.25)
@@ -93,7 +95,10 @@ def changed(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def train_classifier(x: Tensor, y: Tensor, steps: int, seed: int = 0) -> nn.Sequential:
-    """x: pictures in [−1, 1], (N, 3, SIZE, SIZE). y: their classes, each of them once at least."""
+    """Return a classifier that is trained on pictures.
+
+    x: pictures in [−1, 1], (N, 3, SIZE, SIZE). y: their classes, int64 (N,); each class occurs at least once.
+    """
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         network = make_classifier(int(y.max()) + 1).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -103,7 +108,7 @@ def train_classifier(x: Tensor, y: Tensor, steps: int, seed: int = 0) -> nn.Sequ
         for _ in trange(steps, desc="training the classifier", unit="step", leave=False):
             rows = torch.randint(len(x), (min(_BATCH, len(x)),), generator=generator)
             with torch.autocast("cpu", torch.bfloat16):
-                loss = F.cross_entropy(network(changed(x[rows], generator)), y[rows], label_smoothing=0.1)
+                loss = F.cross_entropy(network(distort(x[rows], generator)), y[rows], label_smoothing=0.1)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -113,13 +118,13 @@ def train_classifier(x: Tensor, y: Tensor, steps: int, seed: int = 0) -> nn.Sequ
 
 @torch.no_grad()
 def certainty(network: nn.Module, x: Tensor) -> Tensor:
-    """The probability of the class that each picture is taken for, (N,)."""
+    """Return the probability of the most probable class of each picture, (N,)."""
     return torch.cat([network(part).softmax(1).amax(1) for part in x.split(_BATCH)])
 
 
 @torch.no_grad()
-def taken_for(network: nn.Module, x: Tensor, among: Sequence[int] | None = None) -> list[int]:
-    """The class that each picture is taken for. among: those that may be chosen, None for all."""
+def classify(network: nn.Module, x: Tensor, among: Sequence[int] | None = None) -> list[int]:
+    """Return the most probable class of each picture. among: the classes that may be chosen; None for all."""
     logits = torch.cat([network(part) for part in x.split(_BATCH)])
     if among is not None:
         allowed = torch.full_like(logits, -torch.inf)
@@ -129,18 +134,20 @@ def taken_for(network: nn.Module, x: Tensor, among: Sequence[int] | None = None)
 
 
 def recognised(network: nn.Module, x: Tensor, y: Sequence[int], among: Sequence[int] | None = None) -> np.ndarray:
-    """Whether each picture is taken for its class, bool (N,). among: as for `taken_for`."""
-    return np.equal(taken_for(network, x, among), y)
+    """Return whether the most probable class of each picture is y, bool (N,). among: as for `classify`."""
+    return np.equal(classify(network, x, among), y)
 
 
 def nearest(pictures: np.ndarray, data: np.ndarray, count: int = 3) -> np.ndarray:
-    """Rows of the data, (N, count), that are nearest to each picture by mean squared difference; both uint8."""
+    """Return the rows of the data, (N, count), nearest to each picture by mean squared difference. Both are uint8."""
     x, known = from_uint8(pictures).flatten(1), from_uint8(data).flatten(1)
     return torch.cdist(x, known).topk(count, largest=False).indices.numpy()
 
 
 def _sheet(prompts: Sequence[str], pictures: np.ndarray, beside: np.ndarray, columns: int = 4) -> Image.Image:
-    """Each prompt over its picture and, smaller, the nearest of the data, (N, K, H, W, C)."""
+    """Return a sheet with each prompt over its picture and, smaller, the nearest pictures of the data,
+    (N, K, H, W, C).
+    """
     small, gap, line = SIZE // 2, 6, 14
     width = SIZE + beside.shape[1] * small + 4 * gap
     rows = -(-len(prompts) // columns)
@@ -156,8 +163,11 @@ def _sheet(prompts: Sequence[str], pictures: np.ndarray, beside: np.ndarray, col
     return sheet
 
 
-def shown_to_classifier(concepts: Sequence[Concept], model: Model) -> tuple[Tensor, Tensor]:
-    """Every picture as it is and as the model's decoder gives it back from noisy latents, and its concept's number."""
+def make_training_set(concepts: Sequence[Concept], model: Model) -> tuple[Tensor, Tensor]:
+    """Return pictures to train the classifier on, (N, 3, SIZE, SIZE), and the index of the concept of each.
+
+    Every picture occurs twice: as it is, and as the model's decoder restores it from noisy latents.
+    """
     assert model.decoder is not None
     found = [np.array(on_ground(picture)) for concept in concepts for picture in concept.pictures.values()]
     y = torch.tensor([i for i, concept in enumerate(concepts) for _ in concept.pictures])
@@ -169,13 +179,16 @@ def shown_to_classifier(concepts: Sequence[Concept], model: Model) -> tuple[Tens
     return torch.cat([x, back]), torch.cat([y, y])
 
 
-def _drawn(model: Model, seeds: Sequence[int], prompts: Prompts, options: Options) -> np.ndarray:
+def _draw(model: Model, seeds: Sequence[int], prompts: Prompts, options: Options) -> np.ndarray:
+    """Return the model's pictures of the prompts, uint8 (N, H, W, C)."""
     way: dict = {"sampler": "ddim", "spacing": "trailing", "guidance": options.guidance}
     return sample(model, seeds, options.steps, prompts=prompts, **way)
 
 
 def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> dict[str, float]:
-    """Write the sheets to the folder; returns what was counted. Raises TrainError and CheckpointError."""
+    """Write the sheets to the folder, and return the shares that were counted. Raises TrainError and
+    CheckpointError.
+    """
     check_range(options, {"steps": (1, 1000), "seed": (0, 2**62), "guidance": (0, 100), "training": (1, 10**6)})
     model = load(options.model)
     if model.text is None or model.decoder is None:
@@ -188,7 +201,7 @@ def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> d
     if not files:
         raise TrainError(f"{options.data} has no pictures: make it with python -m train.emoji.")
     data = np.stack([np.array(open_picture(path).convert("RGB")) for path in files])
-    x, y = shown_to_classifier(concepts, model)
+    x, y = make_training_set(concepts, model)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "classifier.pt"
     network = make_classifier(len(concepts)).eval()
@@ -200,14 +213,14 @@ def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> d
     else:
         network = train_classifier(x, y, options.training)
         torch.save(network.state_dict(), path)
-    test = changed(x, torch.Generator().manual_seed(1))  # changes that it has not seen
+    test = distort(x, torch.Generator().manual_seed(1))  # distortions that the classifier has not seen
     found: dict[str, float] = {"classifier": float(recognised(network, test, y.tolist()).mean())}
 
     sharp = certainty(network, test).quantile(SURE)
     for name, corners in SQUARES.items():
         square = word_square(corners)
         seeds = [options.seed] * len(square)
-        pictures = _drawn(model, seeds, square, options)
+        pictures = _draw(model, seeds, square, options)
         Image.fromarray(grid(pictures, 7)).save(options.out / f"{name.replace(' ', '-')}.png")
         found[name] = float((certainty(network, from_uint8(pictures)) >= sharp).float().mean())
 
@@ -219,7 +232,7 @@ def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> d
     }
     for name, prompts in lists.items():
         seeds = range(options.seed, options.seed + len(prompts))
-        pictures = _drawn(model, seeds, prompts, options)
+        pictures = _draw(model, seeds, prompts, options)
         _sheet(prompts, pictures, data[nearest(pictures, data)]).save(options.out / f"{name}.png")
         if name == "names":
             classes = [names.index(prompt) for prompt in prompts]
@@ -227,7 +240,7 @@ def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> d
             found["among all"] = float(known.mean())
             found["among the 100"] = float(recognised(network, from_uint8(pictures), classes, classes).mean())
         elif name == "keywords":
-            taken = [names[k] for k in taken_for(network, from_uint8(pictures))]
+            taken = [names[k] for k in classify(network, from_uint8(pictures))]
             right = [one in allowed for one, allowed in zip(taken, held_out.keywords.values(), strict=True)]
             found["keywords"] = float(np.mean(right))
     (options.out / "judged.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -235,7 +248,7 @@ def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> d
 
 
 def main(arguments: list[str]) -> int:
-    """Returns the exit status."""
+    """Run the command and return the exit status."""
     try:
         options = read(Options, arguments, "python -m train.emoji.judge")
         found = judge(options, read_concepts(options.node_modules), read_held_out())

@@ -1,7 +1,7 @@
 """Pictures of emoji with captions, as an image folder: single ones, in other colours, on backgrounds, two together.
 
-What train/emoji/held_out.json lists is never made: colours and pairs on which a trained model is judged. Its lists
-were drawn once, by a seed, from the same packages.
+The colours and pairs in train/emoji/held_out.json are never made, because a trained model is judged on them. The lists
+of this file were drawn once, with a seed, from the same packages.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import numpy as np
 from PIL import Image
 
 from train import TrainError
-from train.emoji.colours import COLOURS, main_hue, name_of, recoloured
+from train.emoji.colours import COLOURS, main_hue, name_of, recolour
 from train.emoji.sets import SIZE, STYLES, Concept
 
 HELD_OUT = Path(__file__).with_name("held_out.json")
 METADATA = "metadata.jsonl"
 _PAIRED = {"animal-mammal", "animal-bird", "cat-face", "heart", "food-fruit", "food-sweet", "plant-flower", "clothing"}
-_CAPTIONS = 6  # captions of a single picture; each is a line of the metadata
-_RECOLOURED, _ON_GROUNDS, _TOGETHER = 3, 1, 6  # pictures for each concept and style
+_CAPTIONS = 6  # number of captions of a single picture; each is a line of the metadata
+_RECOLOURED, _ON_GROUNDS, _TOGETHER = 3, 1, 6  # number of pictures of each kind, for each concept and style
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,16 @@ class Example:
 class HeldOut:
     """The lists on which a trained model is judged."""
 
-    names: tuple[str, ...]  # a classifier should recognise them
-    colours: frozenset[tuple[str, str]]  # (colour, name)
-    pairs: frozenset[frozenset[str]]  # two names, in either order
-    moods: tuple[str, ...]  # "mood name"
-    # Words that are no names, with names of which the classifier should recognise one.
+    names: tuple[str, ...]  # names that a classifier should recognise
+    colours: frozenset[tuple[str, str]]  # pairs (colour, name)
+    pairs: frozenset[frozenset[str]]  # pairs of names, in either order
+    moods: tuple[str, ...]  # texts "mood name"
+    # Words that are not names. Each has a list of names; the classifier should recognise one of them.
     keywords: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def read_held_out() -> HeldOut:
-    """The lists of the repository."""
+    """Return the lists in held_out.json."""
     lists = json.loads(HELD_OUT.read_text(encoding="utf-8"))
     return HeldOut(
         tuple(lists["names"]),
@@ -60,7 +60,7 @@ def read_held_out() -> HeldOut:
 
 
 def examples(concepts: Sequence[Concept], held_out: HeldOut, seed: int = 0) -> Iterator[Example]:
-    """Every picture of the data set, in an order that depends on nothing but the concepts."""
+    """Yield every picture of the data set. Concepts, `held_out` and the seed decide the pictures and their order."""
     rng = random.Random(seed)
     paired = [concept for concept in concepts if concept.kind in _PAIRED]
     for concept in concepts:
@@ -80,7 +80,7 @@ def examples(concepts: Sequence[Concept], held_out: HeldOut, seed: int = 0) -> I
 
 
 def write(concepts: Sequence[Concept], held_out: HeldOut, folder: Path, seed: int = 0) -> int:
-    """Make the folder, and return the number of captions. Raise TrainError for a folder that is not empty."""
+    """Write the data set to a folder, and return the number of captions. Raises TrainError if it is not empty."""
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise TrainError(f"{folder} is not empty: choose another folder.")
@@ -95,7 +95,7 @@ def write(concepts: Sequence[Concept], held_out: HeldOut, folder: Path, seed: in
 
 
 def _captions(concept: Concept, style: str, rng: random.Random) -> list[str]:
-    """The name with and without the style, other names, and some keywords."""
+    """Return the captions of a single emoji: its name with and without the style, other names, and some keywords."""
     words = list(concept.words)
     others = [
         f"{concept.name} {word}" if rng.random() < 0.7 else word for word in rng.sample(words, min(2, len(words)))
@@ -107,10 +107,12 @@ def _captions(concept: Concept, style: str, rng: random.Random) -> list[str]:
 
 
 def _styled(caption: str, style: str, rng: random.Random) -> str:
+    """Return a caption, with the style after it, before it, or not at all."""
     return rng.choice([caption, f"{caption} {style}", f"{style} {caption}"])
 
 
 def _in_colours(concept: Concept, style: str, held_out: HeldOut, rng: random.Random) -> Iterator[Example]:
+    """Yield a concept in other colours, except those of `held_out`. A picture without a main colour has none."""
     main = _hues(concept).get(style)
     if main is None:
         return
@@ -120,19 +122,19 @@ def _in_colours(concept: Concept, style: str, held_out: HeldOut, rng: random.Ran
     for colour in rng.sample(possible, min(_RECOLOURED, len(possible))):
         if (colour, plain) in held_out.colours:
             continue
-        picture = Image.fromarray(recoloured(np.array(concept.pictures[style]), main, colour))
+        picture = Image.fromarray(recolour(np.array(concept.pictures[style]), main, colour))
         caption = f"{colour} {plain}"
         yield Example(_file(style, f"{colour} {concept.name}"), on_ground(picture), [_styled(caption, style, rng)])
 
 
 def _hues(concept: Concept) -> dict[str, float]:
-    """The main hue by style; empty unless every style's picture has one."""
+    """Return the main hue of each style, in degrees; empty unless every style's picture has one."""
     found = {style: main_hue(np.array(picture)) for style, picture in concept.pictures.items()}
     return {} if None in found.values() else {style: hue for style, hue in found.items() if hue is not None}
 
 
 def _together(first: Concept, second: Concept, style: str, beside: bool, rng: random.Random) -> Example:
-    """Two emoji beside each other, or the second small in front of the first."""
+    """Return a picture of two emoji, beside each other, or the second small in front of the first."""
     large, small = first.pictures[style], second.pictures[style]
     canvas = Image.new("RGBA", (SIZE, SIZE))
     if beside:
@@ -147,17 +149,19 @@ def _together(first: Concept, second: Concept, style: str, beside: bool, rng: ra
 
 
 def _ground(colour: str) -> tuple[int, int, int]:
-    """A light shade of a colour."""
-    pure = recoloured(np.full((1, 1, 4), (255, 0, 0, 255), np.uint8), 0.0, colour)[0, 0, :3]
+    """Return a light shade of a colour, RGB from 0 to 255."""
+    pure = recolour(np.full((1, 1, 4), (255, 0, 0, 255), np.uint8), 0.0, colour)[0, 0, :3]
     r, g, b = (int(value) for value in 255 - (255 - pure.astype(float)) * 0.6)
     return r, g, b
 
 
 def on_ground(picture: Image.Image, ground: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
+    """Return a picture as RGB, on a background of one colour."""
     canvas = Image.new("RGBA", picture.size, (*ground, 255))
     canvas.alpha_composite(picture)
     return canvas.convert("RGB")
 
 
 def _file(style: str, caption: str) -> str:
+    """Return the file name of a picture."""
     return f"{style}-{caption.replace(' ', '-')}.png".replace("'", "")

@@ -1,4 +1,4 @@
-"""Reads emoji and their names from installed npm packages."""
+"""Read emoji and their names from installed npm packages."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ PACKAGES = (
     "cldr-annotations-full",
 )
 _CLDR = "cldr-annotations-full/annotations/en/annotations.json"
-_MOST = 24  # a keyword with more emoji, such as "animal" or "face", means none of them
+_MOST = 24  # a keyword with more emoji than this is too general, such as "animal" or "face"
 STYLES = {"noto": "Noto Emoji (Google, Apache-2.0)", "fluent": "Fluent Emoji (Microsoft, MIT)"}
-# These kinds are clear at 64 pixels and have no letters. People, flags and signs are left out.
+# Emoji of these kinds are clear at 64 pixels and have no letters. People, flags and signs are left out.
 KINDS = {
     *("face-smiling", "face-tongue", "face-sleepy", "face-affection", "face-glasses", "face-neutral-skeptical"),
     *("face-concerned", "face-unwell", "face-negative", "face-costume", "face-hat", "cat-face", "monkey-face"),
@@ -38,25 +38,25 @@ _LEFT_OUT = re.compile("clock|keycap|flag|button|quarter|gibbous|waxing|waning|o
 
 @dataclass(frozen=True)
 class Concept:
-    """An emoji with its pictures."""
+    """An emoji with its names and pictures."""
 
     name: str
     words: tuple[str, ...]  # other names and keywords
     kind: str
-    pictures: dict[str, Image.Image]  # by style, RGBA, SIZE pixels a side
-    keywords: tuple[str, ...] = ()  # single words of Unicode's CLDR
+    pictures: dict[str, Image.Image]  # by style: RGBA, SIZE pixels a side
+    keywords: tuple[str, ...] = ()  # single words that Unicode's CLDR lists for the emoji
 
 
-def cleaned(text: str) -> str:
-    """A name in small letters, digits and single spaces."""
+def clean_name(text: str) -> str:
+    """Return a name in lower case, without punctuation, with single spaces."""
     words = text.lower().replace("’", "'").replace("_s_", "'s ")
     return " ".join(re.sub(r"[^a-z0-9' ]+", " ", words).split())
 
 
 def read_concepts(node_modules: Path) -> list[Concept]:
-    """Every emoji of KINDS that all STYLES have, in the order of the Unicode list; each name once.
+    """Return the emoji of KINDS that all STYLES have, in the order of the Unicode list. Each name occurs once.
 
-    Raises TrainError where a package is missing.
+    Raises TrainError if a package is missing.
     """
     for package in PACKAGES:
         if not (node_modules / package).is_dir():
@@ -70,8 +70,8 @@ def read_concepts(node_modules: Path) -> list[Concept]:
         if emoji["subcategory"] not in KINDS or not emoji.get("has_img_google"):
             continue
         character = "".join(chr(int(code, 16)) for code in emoji["unified"].split("-"))
-        names = [cleaned(word) for word in keywords.get(character, [emoji["name"]])]
-        names += [cleaned(emoji["name"]), cleaned(emoji["short_name"])]
+        names = [clean_name(word) for word in keywords.get(character, [emoji["name"]])]
+        names += [clean_name(emoji["name"]), clean_name(emoji["short_name"])]
         name, *others = dict.fromkeys(word for word in names if re.fullmatch(r"[a-z][a-z' ]{1,30}", word))
         if _LEFT_OUT.search(name) or name in found:
             continue
@@ -81,14 +81,16 @@ def read_concepts(node_modules: Path) -> list[Concept]:
         noto = open_picture(node_modules / "emoji-datasource-google/img/google/64" / emoji["image"]).convert("RGBA")
         pictures = {"noto": noto.resize((SIZE, SIZE), Image.Resampling.LANCZOS), "fluent": fluent}
         tags = of_cldr.get(character, of_cldr.get(character.replace("\ufe0f", ""), {})).get("default", ())
-        single = tuple(word for word in map(cleaned, tags) if re.fullmatch(r"[a-z]{2,}", word))
+        single = tuple(word for word in map(clean_name, tags) if re.fullmatch(r"[a-z]{2,}", word))
         found[name] = Concept(name, tuple(others), emoji["subcategory"], pictures, single)
     return list(found.values())
 
 
 def meanings(concepts: Sequence[Concept]) -> dict[str, list[str]]:
-    """The keywords that are no names, each with the names of its emoji, the best one first: one that other lists call
-    so, too; of these the one whose name has the fewest words, and then the one with the fewest keywords.
+    """Return the keywords that are not names, each with the names of its emoji, the best one first.
+
+    An emoji is better if other lists give it this keyword, too; then, if its name has fewer words; then, if it has
+    fewer keywords.
     """
     names = {concept.name for concept in concepts}
     found: dict[str, list[Concept]] = defaultdict(list)
@@ -103,7 +105,7 @@ def meanings(concepts: Sequence[Concept]) -> dict[str, list[str]]:
 
 
 def _icon(icons: dict[str, Any], names: list[str]) -> Image.Image | None:
-    """The first of the names that there is, drawn."""
+    """Return a picture of the first of these names that has an icon, or None. Raises TrainError without resvg_py."""
     name = next((name for name in names if name in icons["icons"]), None)
     if name is None:
         return None

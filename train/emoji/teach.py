@@ -1,8 +1,8 @@
-"""Teaches a model of emoji what keywords mean: `python -m train.emoji.teach NODE_MODULES MODEL OUT`.
+"""Teach a model of emoji what keywords mean: `python -m train.emoji.teach NODE_MODULES MODEL OUT`.
 
-It learns only the embeddings of words that are part of no name, as in textual inversion (Gal et al. 2022). It learns
-them not from pictures, but from the names for which they stand: the U-Net should take from "puppy" what it takes from
-"dog face". All other weights stay, so prompts without these words draw the same pictures, in every bit.
+Only the embeddings of words that are part of no name are trained, as in textual inversion (Gal et al. 2022). They are
+not trained on pictures, but on the names for which the words stand: "puppy" should have the same effect in the U-Net as
+"dog face". All other weights stay, so prompts without these words draw exactly the same pictures.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from train.emoji.colours import COLOURS
 from train.emoji.sets import STYLES, meanings, read_concepts
 from train.fit.inputs.words import learn_words, make_tokenizer
 
-_PROBES = 32  # each layer is observed at this many places of pictures
-_LENGTH = 12  # tokens of a caption that count; the rest is padding
+_PROBES = 32  # number of places in pictures at which each layer is observed
+_LENGTH = 12  # number of a caption's tokens that are used; the rest is padding
 
 
 @dataclass
@@ -64,21 +64,23 @@ def caption(name: str, names: Sequence[str], rng: random.Random) -> str:
     return rng.choice(["%s", rng.choice([*more, f"{name} %s"])])
 
 
-def grown(text: ClipText, words: Sequence[str]) -> ClipText:
-    """A text encoder whose vocabulary has these words, too; the tokens of all other words stay."""
+def extend_vocabulary(text: ClipText, words: Sequence[str]) -> ClipText:
+    """Return a text encoder whose vocabulary also has these words. The tokens of all other words stay."""
     known = json.loads(text.tokenizer.backend_tokenizer.to_str())["model"]
     vocabulary = dict(sorted(known["vocab"].items(), key=lambda one: one[1]))
     more = learn_words(words, json.dumps({"vocab": vocabulary, "merges": known["merges"]}))
     tokenizer = make_tokenizer(more, text.length)
     encoder: Any = copy.deepcopy(text.encoder)
     encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    encoder.get_input_embeddings().weight[len(text.tokenizer) :] = 0  # the new pieces of words, too
+    encoder.get_input_embeddings().weight[len(text.tokenizer) :] = 0  # all new tokens start at 0, also pieces of words
     return ClipText(tokenizer, encoder, text.device)
 
 
-def listeners(model: Model, prompts: Sequence[str]) -> Callable[[Tensor], list[Tensor]]:
-    """What a U-Net takes from hidden states (N, L, D): the outputs of its cross-attention, asked as it asks while it
-    draws the prompts, and what it adds to the embedding of t.
+def observe_attention(model: Model, prompts: Sequence[str]) -> Callable[[Tensor], list[Tensor]]:
+    """Return a function of hidden states (N, L, D) that computes their effect in the U-Net: the outputs of all
+    cross-attention layers, and the term that is added to the embedding of t.
+
+    The other inputs of the layers are recorded here, while the U-Net draws the prompts.
     """
     unet: Any = model.network.unet  # type: ignore[attr-defined]
     layers = [module for name, module in unet.named_modules() if name.endswith("attn2")]
@@ -93,20 +95,21 @@ def listeners(model: Model, prompts: Sequence[str]) -> Callable[[Tensor], list[T
     generator = torch.Generator().manual_seed(0)
     probes = [torch.cat(here)[torch.randperm(sum(map(len, here)), generator=generator)[:_PROBES]] for here in asked]
 
-    def heard(states: Tensor) -> list[Tensor]:
+    def effect(states: Tensor) -> list[Tensor]:
+        """Return the effect of hidden states, one tensor for each layer."""
         asking = [probe.expand(len(states), -1, -1) for probe in probes]
         found = [layer(x, encoder_hidden_states=states) for layer, x in zip(layers, asking, strict=True)]
         return [*found, unet.add_embedding(states)]
 
-    return heard
+    return effect
 
 
 def teach(model: Model, meant: Mapping[str, str], names: Sequence[str], options: Options) -> Model:
-    """The model with the embeddings of words learned that each mean a name."""
+    """Return the model with trained embeddings. meant: the name that each word should mean."""
     assert isinstance(model.text, ClipText)
     rng = random.Random(options.seed)
-    heard = listeners(model, rng.sample(list(names), min(8, len(names))))
-    text = grown(model.text, list(meant))
+    effect = observe_attention(model, rng.sample(list(names), min(8, len(names))))
+    text = extend_vocabulary(model.text, list(meant))
     encoder: Any = text.encoder
     weight = encoder.get_input_embeddings().weight
     taught, learning = torch.zeros(len(weight), 1), []
@@ -114,7 +117,7 @@ def teach(model: Model, meant: Mapping[str, str], names: Sequence[str], options:
         (row,), own = (text.tokenizer(one, add_special_tokens=False)["input_ids"] for one in (word, name))
         with torch.no_grad():
             weight[row] = weight[own].mean(0)
-        if len(own) > 1:  # a name of one token: the word already means the same
+        if len(own) > 1:  # with a name of one token, the word already has its embedding
             taught[row] = 1
             learning.append(word)
     weight.requires_grad_()
@@ -126,9 +129,9 @@ def teach(model: Model, meant: Mapping[str, str], names: Sequence[str], options:
         said = [caption(meant[word], names, rng) for word in words]
         with torch.no_grad():
             tokens = text.tokens([one % meant[word] for one, word in zip(said, words, strict=True)])
-            wanted = heard(encoder(tokens[:, :_LENGTH], return_dict=False)[0])
+            wanted = effect(encoder(tokens[:, :_LENGTH], return_dict=False)[0])
         tokens = text.tokens([one % word for one, word in zip(said, words, strict=True)])
-        found = heard(encoder(tokens[:, :_LENGTH], return_dict=False)[0])
+        found = effect(encoder(tokens[:, :_LENGTH], return_dict=False)[0])
         losses = [F.mse_loss(a, b) / b.var() for a, b in zip(found, wanted, strict=True)]
         loss = torch.stack(losses).mean()
         optimizer.zero_grad()
@@ -142,7 +145,7 @@ def teach(model: Model, meant: Mapping[str, str], names: Sequence[str], options:
 
 
 def main(arguments: list[str]) -> int:
-    """Returns the exit status."""
+    """Run the command and return the exit status."""
     try:
         options = read(Options, arguments, "python -m train.emoji.teach")
         check_range(options, {"steps": (1, 10**6), "batch": (1, 10**4), "lr": (0, 1), "seed": (0, 2**62)})
@@ -151,7 +154,7 @@ def main(arguments: list[str]) -> int:
             raise TrainError(f"{options.model} takes no words: give a model that was trained with --captions.")
         concepts = read_concepts(options.node_modules)
         names = [concept.name for concept in concepts]
-        own = {word for name in names for word in re.split("[ ']", name)}  # as the tokenizer splits names
+        own = {word for name in names for word in re.split("[ ']", name)}  # split as by the tokenizer
         meant = {word: best for word, (best, *_) in meanings(concepts).items() if word not in own}
         save(teach(model, meant, names, options), options.out)
     except (UserError, OSError) as error:

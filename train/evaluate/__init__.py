@@ -1,1 +1,1 @@
-"""`python -m train evaluate`: scores and likelihoods by steps and variance."""
+"""`python -m train evaluate`: scores and likelihoods by number of steps and variance."""

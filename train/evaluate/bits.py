@@ -1,4 +1,4 @@
-"""The likelihood part of a study: bits/dim of chains and of the flow, every L_t, rate, distortion, decoding by t."""
+"""The likelihood part of a study: bits/dim of chains and of the flow, all L_t, rate, distortion, and decoding by t."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from train.evaluate.metrics import FLOW_BITS
 from train.evaluate.results import Bound, read_arrays, read_bits
 from train.evaluate.study import Study
 
-BATCH = 16  # images whose terms are stored in one file
-DECODED = 8  # images shown in the progressive decoding
-FLOW = 450  # evaluations that the flow of an image takes, about: 150, and a gradient is twice as much again
+BATCH = 16  # number of images whose terms are stored in one file
+DECODED = 8  # number of images in the progressive decoding
+FLOW = 450  # approximate evaluations for the flow of an image: 150, and twice as many for their gradients
 
 
 class BoundChain(NamedTuple):
-    """A reverse process, whose bound is computed."""
+    """A reverse process whose variational bound is computed."""
 
     variance: Variance
     steps: int
@@ -38,9 +38,9 @@ class BoundChain(NamedTuple):
 
 
 def plan_chains(study: Study, metrics: Sequence[str]) -> list[BoundChain]:
-    """The chains whose bound is wanted: for rate-distortion the full one.
+    """Return the chains whose bound the metrics need. Rate and distortion need the full chain.
 
-    Raises TrainError or ValueError for a chain that the model can't have, and for flow-bpd of one without a flow.
+    Raises TrainError or ValueError for a chain that the model can't have, and for flow-bpd of a model without a flow.
     """
     options, T = study.options, study.model.schedule.T
     if "flow-bpd" in metrics:
@@ -48,22 +48,22 @@ def plan_chains(study: Study, metrics: Sequence[str]) -> list[BoundChain]:
     if not {"bpd", "rate-distortion"} & set(metrics):
         return []
     steps = options.step_list() if "bpd" in metrics else []
-    likelihood.chain(study.model, None, T, "linspace")  # raises for a student, which has not learned all times
+    likelihood.chain(study.model, None, T, "linspace")  # raises for a student, because it has not learned all times
     spacings: list[Spacing] = [spacing for spacing in options.spacing_list() if spacing != "own"]
     lengths: list[tuple[int, Spacing]] = [(n, spacing) for spacing in spacings for n in steps]
     if "rate-distortion" in metrics and (T, "linspace") not in lengths:
         lengths.append((T, "linspace"))
     chains = [BoundChain(variance, *length) for variance in options.variance_list() for length in lengths]
     for chain in chains:
-        likelihood.chain(study.model, *chain)  # raises for what can't be computed
+        likelihood.chain(study.model, *chain)  # raises if the bound can't be computed
     return chains
 
 
 class Bits:
-    """Measures the bounds of a study's chains on test images, and their likelihood by the flow.
+    """Measures the bounds of a study's chains on test images, and the likelihood of these images by the flow.
 
-    identity: empty, as terms of other images lie in another folder; data: description of the images. Raises what
-    `sample_for` and `bits_per_dim` raise.
+    identity: empty, because terms of other images are in another folder. data: description of the images. Raises what
+        `sample_for` and `bits_per_dim` raise.
     """
 
     def __init__(self, study: Study, chains: list[BoundChain]):
@@ -84,7 +84,7 @@ class Bits:
             "clip": self._model.clip,
             "cdf": "tanh",
         }
-        # Terms depend on the images, their labels, and whether x̂_0 is clipped.
+        # The name of the folder contains all that the terms depend on: images, labels, and whether x̂_0 is clipped.
         unclipped = None if self._about["clip"] else "unclipped"
         sums = filter(None, (self._about["images_sha256"], self._about["labels_sha256"], unclipped))
         self._folder = study.out / "bits" / "-".join(text[:12] for text in sums)
@@ -92,13 +92,13 @@ class Bits:
         self._whole = BoundChain("beta_tilde", T, "linspace")
         if all(chain.steps < T for chain in chains) and not all(file.is_file() for file, _ in self._files(self._whole)):
             self._whole = None
-        self._passes = list(dict.fromkeys(map(self._measured, chains)))
+        self._passes = list(dict.fromkeys(map(self._chain_to_evaluate, chains)))
         self._flow = "flow-bpd" in options.metric_list()
-        # The times shown in the progressive decoding.
+        # The times of the progressive decoding, from T to 1.
         self._times = sorted({max(1, round(T * share / 8)) for share in range(9)}, reverse=True)
 
     def evaluations(self) -> int:
-        """Evaluations of the network still to be made by this process."""
+        """Return the number of evaluations of the network that this process still has to make."""
         decoding = 0
         if self._study.process.is_main_process and self._to_decode():
             decoding = len(self._times) * len(self._images[:DECODED])
@@ -112,7 +112,7 @@ class Bits:
         )
 
     def run(self) -> None:
-        """Compute the terms that are missing, then bits.json and the progressive decoding."""
+        """Compute the missing terms, then write bits.json and the progressive decoding."""
         self._study.bar.set_description("bits/dim")
         for chain in self._passes:
             for file, rows in self._study.missing(self._files(chain)):
@@ -136,40 +136,42 @@ class Bits:
             flow = self._flow_result() if self._flow else self._before().get("flow")
             content = {**self._about, "evaluation_seconds": seconds, "chains": list(chains.values()), "flow": flow}
             if to_decode:
-                write_json(file, content)  # decoding_times say that the picture belongs to these images
+                write_json(file, content)  # decoding_times is added when the picture is complete
                 self._study.bar.set_description("progressive decoding")
                 self._draw_decoding()
             write_json(file, {**content, **decoding})
 
     def _before(self) -> dict[str, Any]:
-        """bits.json of an earlier run with the same images; empty where there was none."""
+        """Return bits.json of an earlier run with the same images; empty if there is none."""
         before: dict[str, Any] = {**(read_bits(self._study.out) or {})}
         return before if all(before.get(key) == value for key, value in self._about.items()) else {}
 
     def _is_decoded(self) -> bool:
+        """Return whether an earlier run has drawn the progressive decoding of these images."""
         return "decoding_times" in self._before() and (self._study.out / "decoding.png").is_file()
 
     def _to_decode(self) -> bool:
+        """Return whether this run has to draw the progressive decoding."""
         return "rate-distortion" in self._study.options.metric_list() and not self._is_decoded()
 
     def _has_own_terms(self, chain: BoundChain) -> bool:
-        """Whether no other chain's evaluations give its terms: see likelihood.rechain."""
+        """Return whether a chain needs its own evaluations, because `likelihood.rechain` can't convert others."""
         return chain.variance in LEARNED or self._model.prediction == "mu"
 
-    def _measured(self, chain: BoundChain) -> BoundChain:
-        """The chain from whose evaluations this one's terms are computed: the whole one where that is evaluated."""
+    def _chain_to_evaluate(self, chain: BoundChain) -> BoundChain:
+        """Return the chain whose evaluations give this chain's terms: the full chain, if it is evaluated."""
         if self._has_own_terms(chain):
             return chain
         return self._whole or chain._replace(variance="beta_tilde")
 
     def _files(self, chain: BoundChain | Literal["flow"]) -> list[tuple[Path, range]]:
-        """Each file of a chain's terms, or of the flow, with the rows of its images."""
+        """Return the files of a chain's terms, or of the flow, each with the rows of its images."""
         n, name = len(self._images), chain if isinstance(chain, str) else "-".join(map(str, chain))
         starts = range(0, n, BATCH)
         return [(self._folder / f"{name}-{i:06d}.npz", range(i, min(i + BATCH, n))) for i in starts]
 
     def _follow(self, file: Path, rows: range) -> None:
-        """Write the bits/dim by the flow of some images; the seed of an image is its number."""
+        """Write the bits/dim of some images by the flow. The seed of an image is its index."""
         started, shown = time.monotonic(), self._progress()
         found = ode_log_prob(
             self._model,
@@ -182,7 +184,7 @@ class Bits:
         save_arrays(file, seconds=seconds, bits=found.bits_per_dim, evaluations=found.evaluations)
 
     def _flow_result(self) -> dict[str, Any]:
-        """bits.json's "flow"."""
+        """Return the entry "flow" of bits.json."""
         parts = [read_arrays(file, "bits", "evaluations") for file, _ in self._files("flow")]
         bits = np.concatenate([part["bits"] for part in parts])
         return {
@@ -192,17 +194,19 @@ class Bits:
         }
 
     def _labels_of(self, rows: range) -> list[int] | None:
+        """Return the labels of these images, or None."""
         return None if self._labels is None else self._labels[rows.start : rows.stop].tolist()
 
     def _evaluate(self, chain: BoundChain, rows: range) -> BitsPerDim:
+        """Return the terms of a chain for these images."""
         T, streams = self._model.schedule.T, range(1, chain.steps + 1)
-        if not self._has_own_terms(chain):  # each t has the noise that it has in the whole chain
+        if not self._has_own_terms(chain):  # each t gets the noise that it has in the full chain
             streams = [T - int(t) + 1 for t, _ in timestep_pairs(T, chain.steps, chain.spacing)]
         images, noise, progress = self._images[rows.start : rows.stop], _noise(rows, streams), self._progress()
         return bits_per_dim(self._model, images, *chain, self._labels_of(rows), noise=noise, progress=progress)
 
     def _progress(self) -> Callable[[int, int], None]:
-        """A new count of evaluations that moves the study's bar."""
+        """Return a callback that moves the study's bar. It takes the number of evaluations done, and their total."""
         done = 0
 
         def progress(evaluated: int, _: int) -> None:
@@ -213,14 +217,15 @@ class Bits:
         return progress
 
     def _result(self, chain: BoundChain) -> BitsPerDim:
-        measured = self._measured(chain)
+        """Return the terms of a chain from its files. They may be converted from those of the full chain."""
+        measured = self._chain_to_evaluate(chain)
         parts = [read_arrays(file) for file, _ in self._files(measured)]
         prior, terms, mse = (torch.from_numpy(np.concatenate([p[k] for p in parts])) for k in ("prior", "terms", "mse"))
         result = BitsPerDim(tuple(parts[0]["times"].tolist()), prior, terms, mse)
         return result if measured == chain else rechain(result, self._model, self._images, *chain)
 
     def _draw_decoding(self) -> None:
-        """The paper's Fig. 6, but from real images: x̂_0 predicted from their x_t, from large t to small t."""
+        """Draw the paper's Fig. 6, but from real images: x̂_0 predicted from their x_t, from large t to small t."""
         rows = range(min(DECODED, len(self._images)))
         images = self._images[rows.start : rows.stop]
         noise, progress = _noise(rows, range(1, len(self._times) + 1)), self._progress()
@@ -228,22 +233,26 @@ class Bits:
             self._model, images, self._times, self._labels_of(rows), noise=noise, progress=progress
         )
         pictures = [imaging.to_uint8(part) for part in x0_hat] + [images]
-        # one row for each image, one column for each time, the image itself last
+        # one row for each image, one column for each time; the last column is the image itself
         flat = np.stack(pictures, 1).reshape(-1, *images.shape[1:])
         write_bytes(self._study.out / "decoding.png", imaging.png(imaging.grid(flat, columns=len(pictures))))
 
 
 def _noise(rows: range, streams: Sequence[int]) -> Callable[[int, Tensor], Tensor]:
-    """Noise that depends on the image, not on the batch it is in. streams: of each step."""
+    """Return a function (index of the step, x) -> noise. The noise depends on an image's row, not on its batch.
+
+    streams: the stream of random numbers for each step.
+    """
     return lambda index, x: gaussian_batch(rows, streams[index], x.shape[1:])
 
 
 def _chain(row: Bound) -> BoundChain:
+    """Return the chain of an entry of bits.json."""
     return BoundChain(row["variance"], row["steps"], row["spacing"])
 
 
 def _summary(chain: BoundChain, result: BitsPerDim, full: bool) -> dict[str, Any]:
-    """An entry of bits.json's "chains"."""
+    """Return a chain's entry of bits.json. full: whether the chain has all T steps."""
     n = len(result.prior)
     content = {
         **chain._asdict(),

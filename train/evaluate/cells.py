@@ -1,4 +1,4 @@
-"""The sampled part of a study: cells, each one sampler, variance, spacing and number of steps, and their scores."""
+"""The sampled part of a study: cells, each of one sampler, variance, spacing and number of steps, and their scores."""
 
 from __future__ import annotations
 
@@ -24,31 +24,33 @@ from train.evaluate.results import CellSpacing, read_arrays, read_cell
 from train.evaluate.study import Batch, Study
 from train.evaluate.tables import shortest
 
-GRID = 64  # images in a cell's grid
-REFERENCES = 1000  # images whose features are in one file while all are computed
+GRID = 64  # number of images in a cell's grid
+REFERENCES = 1000  # number of reference images whose features are in one file while they are computed
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One set of samples."""
+    """The settings of one set of samples."""
 
     sampler: str
-    variance: Variance | None  # None: the sampler has no such option
-    eta: float | None  # None: the sampler has no such option
+    variance: Variance | None  # None if the sampler has no such option
+    eta: float | None  # None if the sampler has no such option
     spacing: CellSpacing
     steps: int
     samples: int
 
     @property
     def name(self) -> str:
+        """Return the name of the cell's folder."""
         eta = None if self.eta is None else f"eta{shortest(self.eta)}"
         parts = (self.sampler.replace(":", "."), self.variance, eta, self.spacing)
         return "-".join([*filter(None, parts), f"{self.steps}steps", f"{self.samples}images"])
 
     def lane(self, study: Study, seeds: Iterable[int]) -> Lane:
-        """Return the run of some seeds. Raises ValueError for an unknown sampler, and for what the model can't do.
+        """Return the run of some seeds. Raises ValueError for an unknown sampler, and for options that the model can't
+        have.
 
-        The class of each image is its seed modulo the number of classes, whichever batch it is in.
+        The class of an image is its seed modulo the number of classes, whatever batch it is in.
         """
         model, spacing = study.model, None if self.spacing == "own" else self.spacing
         labels = [seed % model.num_classes for seed in seeds] if study.labels == "classes" else None
@@ -57,7 +59,7 @@ class Cell:
 
 
 def plan_cells(study: Study) -> list[Cell]:
-    """The cells of a study, those of few steps first; none where no score is wanted.
+    """Return the cells of a study, those of few steps first. If no score is wanted, there are none.
 
     Raises TrainError or ValueError for cells that can't be sampled or scored.
     """
@@ -82,8 +84,8 @@ def plan_cells(study: Study) -> list[Cell]:
 class Cells:
     """Samples and scores the cells of a study.
 
-    identity: what a study must not change about its scores; data: description of the reference images. Raises
-    TrainError when the feature extractor or the reference images can't be had.
+    identity: the facts about scores that must stay when a study continues. data: description of the reference images.
+        Raises TrainError if the feature extractor or the reference images are not available.
     """
 
     def __init__(self, study: Study, cells: list[Cell]):
@@ -106,18 +108,18 @@ class Cells:
         }
 
     def evaluations(self) -> int:
-        """Evaluations of the network still to be made by this process."""
+        """Return the number of evaluations of the network that this process still has to make."""
         todo = [(turn, cell) for turn, cell in enumerate(self._cells) if not self._is_done(cell)]
         shares = [(cell, self._study.share(self._batches(cell), turn)) for turn, cell in todo]
         return sum(len(seeds) * cell.steps for cell, share in shares for _, seeds in share)
 
     def run(self) -> None:
-        """Sample and score what is missing, each cell's scores by one of the processes."""
+        """Sample and score what is missing. Each cell is scored by one of the processes."""
         if all(map(self._is_done, self._cells)):
             return
         self._reference = reference(self._extractor, self._references, features=self._reference_features)
         process = self._study.process
-        mine = self._cells[process.process_index :: process.num_processes]  # to be scored
+        mine = self._cells[process.process_index :: process.num_processes]  # cells that this process scores
         for turn, cell in enumerate(self._cells):
             if not self._is_done(cell):
                 self._sample(cell, self._study.share(self._batches(cell), turn))
@@ -126,16 +128,17 @@ class Cells:
             self._sample(cell, self._study.missing(self._batches(cell)))
             self._score_complete(mine)
         if process.is_main_process:
-            while not all(map(self._is_done, self._cells)):  # others score
+            while not all(map(self._is_done, self._cells)):  # other processes are still scoring
                 time.sleep(0.1)
             shutil.rmtree(self._reference_folder, ignore_errors=True)
 
     @property
     def _reference_folder(self) -> Path:
+        """Return the folder for the features of reference images."""
         return self._study.out / "references"
 
     def _reference_features(self, key: str) -> np.ndarray:
-        """The features of the reference images, which the processes share out among them."""
+        """Return the features of the reference images. The processes share this work. key: a name for the features."""
         self._study.bar.set_description("features of references")
         n = len(self._references)
         starts = range(0, n, REFERENCES)
@@ -148,10 +151,11 @@ class Cells:
         return np.concatenate([read_arrays(file)["features"] for file, _ in batches])
 
     def _folder(self, cell: Cell) -> Path:
+        """Return the folder of a cell."""
         return self._study.out / "cells" / cell.name
 
     def _batches(self, cell: Cell) -> list[tuple[Path, range]]:
-        """The file of features and the seeds of each batch."""
+        """Return the file of features and the seeds of each batch."""
         starts = range(0, cell.samples, self._study.batch)
         kind = "features-logits" if "is" in self._scores else "features"
         return [
@@ -160,11 +164,12 @@ class Cells:
         ]
 
     def _is_done(self, cell: Cell) -> bool:
+        """Return whether a cell has all scores that are wanted."""
         found = read_cell(self._folder(cell))
         return found is not None and set(self._scores) <= {row["metric"] for row in found["scores"]}
 
     def _sample(self, cell: Cell, batches: Iterable[Batch]) -> None:
-        """Features of the cell, of these batches."""
+        """Sample these batches of a cell, and write their features."""
         folder = self._folder(cell)
         for file, seeds in batches:
             if self._is_done(cell):
@@ -175,18 +180,18 @@ class Cells:
             for _, step in follow([cell.lane(self._study, seeds)], seeds):
                 self._study.bar.update(len(seeds))
                 x_0 = step.x
-            assert x_0 is not None  # there is at least one step
+            assert x_0 is not None  # a chain has at least one step
             images, seconds = self._model.pictures(x_0), time.monotonic() - started
             if seeds.start == 0:
                 write_bytes(folder / "grid.png", imaging.png(self._grid(images)))
             if self._study.options.keep_images:
                 save_arrays(folder / f"images-{seeds.start:06d}.npz", images=images)
             features = self._extractor(images)
-            if not self._is_done(cell):  # another process may have made this batch too, and the cell been scored
+            if not self._is_done(cell):  # another process may have finished the cell
                 save_arrays(file, seconds=seconds, **features)
 
     def _grid(self, images: np.ndarray) -> np.ndarray:
-        """The first images as a picture, with labels one class a column."""
+        """Return a grid of the first images. With labels, a column shows one class."""
         images = images[:GRID]
         columns = self._model.num_classes if self._study.labels == "classes" else 0
         if 1 < columns <= min(16, len(images)):
@@ -194,7 +199,7 @@ class Cells:
         return imaging.grid(images)
 
     def _score_complete(self, cells: Iterable[Cell]) -> None:
-        """Score those of the cells whose features are all there."""
+        """Score those of the cells whose features are complete."""
         for cell in cells:
             if not self._is_done(cell) and all(file.is_file() for file, _ in self._batches(cell)):
                 self._study.bar.set_description(f"{cell.name}, scoring")
@@ -203,7 +208,7 @@ class Cells:
                     self._study.record()
 
     def _score(self, cell: Cell) -> None:
-        """Score the features, and delete them."""
+        """Score the features of a cell, write its result, and delete the features."""
         folder = self._folder(cell)
         parts = [read_arrays(file) for file, _ in self._batches(cell)]
         outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name != "seconds"}
@@ -211,7 +216,7 @@ class Cells:
             {"metric": metric, "title": self._extractor.title(metric), **score(metric, outputs, self._reference)}
             for metric in self._scores
         ]
-        if before := read_cell(folder):  # of a run that asked for other scores of the same images
+        if before := read_cell(folder):  # scores of an earlier run with other metrics
             scores += [row for row in before["scores"] if row["metric"] not in self._scores]
         about = {**asdict(cell), "labels": self._study.labels}
         seconds = sum(float(part["seconds"]) for part in parts)

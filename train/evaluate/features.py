@@ -1,6 +1,6 @@
 """Feature extractors, and scores of their features computed by torch-fidelity: FID, KID and IS, or similar ones.
 
-Only the scores of torch-fidelity's Inception network carry the published names.
+Only the scores of torch-fidelity's Inception network have the published names.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ddpm_core.engines.choose import choose_device
 from ddpm_core.engines.common import forbid_tf32
 from ddpm_core.imaging.image_files import opaque, over_grey, to_8_bits
 from train import TrainError
-from train.common.command_line import imported
+from train.common.command_line import import_object
 from train.common.errors import as_train_error
 from train.common.files import save_arrays
 from train.common.lock import in_turn
@@ -37,32 +37,34 @@ from train.evaluate.metrics import SCORE_METRICS, ScoreName
 from train.evaluate.results import read_arrays
 
 INCEPTION = "inception-v3-compat"
-BATCH = 100  # images that an extractor sees at once
-IS_SPLITS = 10  # parts of the images whose scores are averaged
-KID_REFERENCES = 10_000  # reference features kept for KID, whose subsets are drawn from them
-PROBE_ERROR = 0.01  # how far two machines' probes may lie apart, relative to the largest number
+BATCH = 100  # number of images in one call of an extractor
+IS_SPLITS = 10  # number of parts of the images whose scores are averaged
+KID_REFERENCES = 10_000  # number of reference features that are kept for KID, which draws subsets of them
+PROBE_ERROR = 0.01  # largest difference between the probes of two machines, relative to the largest number
 
 
 @dataclass(frozen=True)
 class Extractor:
     """A function from images, uint8 (N, H, W, 1 to 4), to the outputs of `run`, as float32.
 
-    Raises TrainError for whatever `run` raises, for outputs of another shape, and for numbers that are not finite.
+    Raises TrainError for any error of `run`, for outputs of another shape, and for numbers that are not finite.
     """
 
-    name: str  # for tables
+    name: str  # the extractor's name in tables
     run: Callable[
         [np.ndarray], dict[str, np.ndarray]
-    ]  # uint8 (N, H, W, 3) to features (N, D) and, for IS, logits (N, K)
+    ]  # uint8 (N, H, W, 3) -> "features" (N, D) and, for IS, "logits" (N, K)
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        images = np.ascontiguousarray(over_grey(images))  # torch takes no array that is read backwards
+        """Return the outputs of `run` for all images, in batches."""
+        images = np.ascontiguousarray(over_grey(images))  # torch can't take an array with negative strides
         parts = [self._run(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the outputs of `run` for one batch, as float32. Raises TrainError if they are wrong."""
         failed = as_train_error(lambda reason: f"The feature extractor {self.name} failed ({reason}).")
-        with failed, np.errstate(over="ignore"):  # infinite values are refused below
+        with failed, np.errstate(over="ignore"):  # an overflow gives an infinite value, which is refused below
             outputs = {name: np.asarray(values, np.float32) for name, values in self.run(images).items()}
         for values in outputs.values():
             if values.ndim != 2 or len(values) != len(images) or not values.size:
@@ -73,27 +75,27 @@ class Extractor:
         return outputs
 
     def title(self, score: ScoreName) -> str:
-        """The name of its score: only that of Inception features carries the published name."""
+        """Return the title of a score. Only scores of Inception features have the published name."""
         metric = SCORE_METRICS[score]
         return metric.title if self.name == INCEPTION else f"{metric.other_title} ({self.name})"
 
     @cached_property
     def probe(self) -> np.ndarray:
-        """Its features of fixed images, (4, D), which change with the weights, the preprocessing and the layer."""
+        """Return the features of four fixed images, (4, D), which identify its weights, preprocessing and layer."""
         return self(np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8))["features"]
 
 
 def open_extractor(name: str, scores: Sequence[ScoreName], device: torch.device) -> Extractor:
-    """The extractor of a name: one of torch-fidelity's, or module:attribute.
+    """Return the extractor with this name: one of torch-fidelity's, or module:attribute.
 
     The attribute is a torch-fidelity FeatureExtractorBase class, or a function from uint8 (N, H, W, 3) to (N, D).
-    Raises TrainError, in one sentence, when it or its weights cannot be had, or for a score that it cannot give.
+    Raises TrainError, in one sentence, if the extractor or its weights are not available, or if it can't give a score.
     """
     if "is" in scores and name != INCEPTION:
         raise TrainError(f"The Inception score needs {INCEPTION}: leave `is` out of --metrics with --extractor {name}.")
     kind: Any = FEATURE_EXTRACTORS_REGISTRY.get(name)
     if ":" in name:
-        kind = imported(name, "feature extractor")
+        kind = import_object(name, "feature extractor")
         if not isinstance(kind, type):
             return Extractor(name, lambda images: {"features": kind(images)})
     if kind is None or not issubclass(kind, FeatureExtractorBase):
@@ -106,11 +108,12 @@ def open_extractor(name: str, scores: Sequence[ScoreName], device: torch.device)
         layers = {"features": kind.get_default_feature_layer_for_metric("fid")}
         if "is" in scores:
             layers["logits"] = kind.get_default_feature_layer_for_metric("isc")
-        with in_turn(cache_folder("reference")):  # its constructor may download weights
+        with in_turn(cache_folder("reference")):  # the constructor may download weights
             network = _network(kind, name, list(layers.values())).to(device)
 
     @torch.inference_mode()
     def run(images: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the outputs of the network's layers for images, uint8 (N, H, W, 3)."""
         output = network(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(device))
         return {key: values.float().cpu().numpy() for key, values in zip(layers, output, strict=True)}
 
@@ -119,13 +122,13 @@ def open_extractor(name: str, scores: Sequence[ScoreName], device: torch.device)
 
 @dataclass(frozen=True)
 class Reference:
-    """The features of real images, with which scores compare."""
+    """The features of real images, with which generated images are compared."""
 
-    statistics: dict[str, np.ndarray]  # mu and sigma, the mean and covariance of all features
-    features: np.ndarray  # a sample of all features
-    n: int  # the number of all features
-    sha256: str  # the hash of the pixels
-    probe: list[float]  # identifies the extractor: see `same_probe`
+    statistics: dict[str, np.ndarray]  # "mu" and "sigma", the mean and covariance of all features
+    features: np.ndarray  # a sample of the features, for KID
+    n: int  # number of all features
+    sha256: str  # SHA-256 of the pixels
+    probe: list[float]  # identifies the extractor, see `same_probe`
 
 
 def reference(
@@ -134,13 +137,13 @@ def reference(
     cache: Path | None = None,
     features: Callable[[str], np.ndarray] | None = None,
 ) -> Reference:
-    """The reference of a data set, from the cache where the same extractor has seen the same pixels.
+    """Return the reference of a data set. It comes from the cache if the same extractor has seen the same pixels.
 
-    cache: a folder; None is the user's cache folder. features: computes the features of all images, given a name for
-    them; None does it here and now.
+    cache: a folder; None is the user's cache folder. features: a function that computes the features of all images; it
+        takes a name for them. None computes them here.
     """
     probe, data = extractor.probe, sample.sha256()
-    # torch-fidelity's own cache has names as keys, which say nothing about weights or data.
+    # torch-fidelity's own cache uses names as keys, which say nothing about weights or data.
     key = hashlib.sha256(f"{hashlib.sha256(probe.tobytes()).hexdigest()} {data}".encode()).hexdigest()
     path = (cache or cache_folder("reference")) / f"{key}.npz"
     if not path.is_file():
@@ -159,7 +162,8 @@ def reference(
 
 
 def shorten(probe: np.ndarray) -> list[float]:
-    """Return one number for each image: its features along a random direction. Rounding errors hardly change it.
+    """Return one number for each image: the projection of its features on a random direction. Rounding errors hardly
+    change it.
 
     probe: features, float (N, D).
     """
@@ -167,21 +171,23 @@ def shorten(probe: np.ndarray) -> list[float]:
 
 
 def same_probe(a: list[float], b: list[float]) -> bool:
-    """Return whether two probes are of the same weights, preprocessing and layer.
+    """Return whether two probes belong to the same weights, preprocessing and layer.
 
-    a, b: what `shorten` made of the features of the same images, one number for each image. They count as the same if
-    no number differs by more than PROBE_ERROR times the largest of a. Probes of different lengths differ.
+    a, b: results of `shorten` for the same images, one number for each image. They count as the same if no number
+        differs by more than PROBE_ERROR times the largest of a. Probes of different lengths differ.
     """
     return np.shape(a) == np.shape(b) and bool(np.allclose(a, b, rtol=0, atol=PROBE_ERROR * np.abs(a).max()))
 
 
 def score(name: ScoreName, outputs: dict[str, np.ndarray], other: Reference) -> dict[str, float]:
-    """Return {"value": v}, and for KID and IS also "std", the standard deviation over subsets.
+    """Return {"value": v}, and for KID and IS also "std", the standard deviation over subsets. KID is multiplied by
+    1000.
 
     Arguments:
         name: "fid", "kid" or "is".
-        outputs: of an `Extractor` for the generated images: "features", (N, D), and for IS "logits", (N, K).
-        other: the real images.
+        outputs: the outputs of an `Extractor` for the generated images: "features", (N, D), and for IS "logits",
+            (N, K).
+        other: the reference, from real images.
     """
     features = outputs["features"]
     if name == "fid":
@@ -198,7 +204,7 @@ def score(name: ScoreName, outputs: dict[str, np.ndarray], other: Reference) -> 
 
 
 def _statistics(features: np.ndarray) -> dict[str, np.ndarray]:
-    """Return mean (D,) and covariance (D, D) of features (N, D), also of D = 1."""
+    """Return the mean (D,) and the covariance (D, D) of features (N, D), also for D = 1."""
     found = fid_features_to_statistics(torch.from_numpy(features))
     return {"mu": found["mu"], "sigma": np.atleast_2d(found["sigma"])}
 
@@ -210,20 +216,20 @@ def compare(
     extractor: str = INCEPTION,
     device: str = "auto",
 ) -> dict[ScoreName, dict[str, float]]:
-    """Scores of pictures of your own against others, without a data set or a model.
+    """Return scores that compare your own pictures with others, without a data set or a model.
 
     Arguments:
-        images, others: at least two each, uint8 (N, H, W, C) with 1 to 4 channels, or a folder, of whose pictures all
-            below it count, of any sizes.
-        scores: any of "fid", "kid" and "is", which looks at `images` alone.
-        extractor: of features, as for `open_extractor`; only Inception's give what is called FID and KID.
-        device: where it computes, as for `ddpm_core.load`.
+        images, others: at least two pictures each, as uint8 (N, H, W, C) with 1 to 4 channels, or as a folder. A folder
+            stands for all pictures below it, of any sizes.
+        scores: any of "fid", "kid" and "is"; "is" depends on `images` alone.
+        extractor: the feature extractor, as for `open_extractor`. Only Inception's scores are called FID and KID.
+        device: the device of the extractor, as for `ddpm_core.load`.
 
     Returns:
-        As `score`: {"fid": {"value": v}, "kid": {"value": v, "std": s}}, KID times 1000.
+        The result of `score` for each score: {"fid": {"value": v}, "kid": {"value": v, "std": s}}, KID times 1000.
 
     Raises:
-        TrainError: in one sentence, for other values, and for features that can't be had.
+        TrainError: in one sentence, for other arguments, and for features that are not available.
     """
     if isinstance(scores, str) or not scores:
         raise TrainError(f'scores are a list, such as ["fid", "kid"], got {scores!r}.')
@@ -240,7 +246,10 @@ def compare(
 
 
 def _outputs(extractor: Extractor, given: np.ndarray | str | Path, name: str) -> dict[str, np.ndarray]:
-    """Return an extractor's outputs for pictures, or for those of a folder. name: the argument's, for messages."""
+    """Return an extractor's outputs for pictures in an array or a folder. Raises TrainError for other things.
+
+    name: the name of the argument, for messages.
+    """
     if isinstance(given, (str, Path)):
         source = ImageFolder(Path(given).expanduser())
         pictures = (np.asarray(opaque(to_8_bits(source.picture(i), 4))) for i in range(len(source)))
@@ -259,5 +268,5 @@ def _outputs(extractor: Extractor, given: np.ndarray | str | Path, name: str) ->
 
 
 def _network(kind: Any, name: str, layers: list[str]) -> nn.Module:
-    """An instance of a torch-fidelity class, whose constructor may download weights."""
+    """Make an instance of a torch-fidelity class. Its constructor may download weights."""
     return kind(name, layers, verbose=False).eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""The metrics of an evaluation: their names, titles, and what has to be said beside their values."""
+"""The metrics of an evaluation: their names, their titles, and the meaning of their errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 ScoreName = Literal["fid", "kid", "is"]  # computed from features of generated images
-BoundName = Literal["bpd", "rate-distortion", "flow-bpd"]  # the terms of the variational bound; ode_log_prob
+BoundName = Literal["bpd", "rate-distortion", "flow-bpd"]  # computed from the likelihood of test images
 SCORES: tuple[ScoreName, ...] = get_args(ScoreName)
 METRICS: tuple[ScoreName | BoundName, ...] = (*SCORES, *get_args(BoundName))
 
@@ -15,10 +15,10 @@ METRICS: tuple[ScoreName | BoundName, ...] = (*SCORES, *get_args(BoundName))
 class Metric:
     """A metric as tables and plots show it."""
 
-    title: str  # with Inception's features
-    other_title: str = ""  # with other features; "" if the metric needs Inception's
-    error_meaning: str = ""  # of the number behind ±; "" if there is none
-    biased: bool = False  # the value depends on the number of images: only values of equal numbers can be compared
+    title: str  # title for Inception's features
+    other_title: str = ""  # title for other features; "" if the metric needs Inception's
+    error_meaning: str = ""  # meaning of the number after ±; "" if there is none
+    biased: bool = False  # whether the value depends on the number of images, so that only equal numbers compare
 
 
 FID = Metric("FID", "Fréchet distance", biased=True)

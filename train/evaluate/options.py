@@ -1,4 +1,4 @@
-"""The flags of `python -m train evaluate`, and what their texts stand for."""
+"""The flags of `python -m train evaluate`, and methods that read their texts."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ class Options:
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
     def for_model(self, model: ModelSpec) -> Options:
-        """Fill in what suits the model where nothing was chosen. Raises TrainError for own steps of a model
-        without them.
+        """Return the options, with defaults that suit the model. Raises TrainError for the spacing "own" unless the
+        model is a student.
         """
         student = model.student
         usual = ("10,20,50,100,1000", "ddpm,ddim", "linspace")
@@ -86,30 +86,35 @@ class Options:
         """Raise TrainError for a number outside its limits."""
         check_range(self, LIMITS)
 
-    # Each of these raises TrainError, in one sentence, for a text that holds something else. Steps, sampler and spacing
-    # are known from `for_model` on.
+    # Each of these methods reads one flag. It raises TrainError, in one sentence, if the text holds something else.
+    # `for_model` sets the defaults of steps, sampler and spacing first.
 
     def metric_list(self) -> list[ScoreName | BoundName]:
+        """Return the metrics of --metrics."""
         return names(self.metrics, "metrics", METRICS)
 
     def score_list(self) -> list[ScoreName]:
-        """The metrics that need samples."""
+        """Return the metrics that need samples, in the order of --metrics."""
         wanted = self.metric_list()
         return sorted((score for score in SCORES if score in wanted), key=wanted.index)
 
     def step_list(self) -> list[int]:
+        """Return the numbers of steps of --steps."""
         return numbers(self.steps or "", "steps", int)
 
     def variance_list(self) -> list[Variance]:
+        """Return the variances of --variance."""
         return names(self.variance, "variance", VARIANCES)
 
     def sampler_list(self) -> list[str]:
-        """Return names, and import paths module:sampler of your own samplers."""
+        """Return the samplers of --sampler: names, and module:sampler for your own."""
         own = [word.strip() for word in (self.sampler or "").split(",") if ":" in word]
         return names(self.sampler or "", "sampler", [*SAMPLERS, *own])
 
     def spacing_list(self) -> list[CellSpacing]:
+        """Return the spacings of --spacing."""
         return names(self.spacing or "", "spacing", CELL_SPACINGS)
 
     def eta_list(self) -> list[float]:
+        """Return the values of --eta."""
         return numbers(self.eta, "eta", float)

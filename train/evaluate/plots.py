@@ -25,7 +25,7 @@ from train.evaluate.tables import ScoreTable, method, published_beside, symbol
 
 COLORS = {"DDPM β": "C3", "DDPM β̃": "C0", "DDPM analytic": "C2", "DDIM η=0": "C1", "DPM++": "C4", "UNIPC": "C5"}
 OTHERS = ("C6", "C8", "C9", "C7")
-STYLES = ("-", "--", ":")  # curves of the full chain lie on each other
+STYLES = ("-", "--", ":")  # line styles, because the curves of full chains lie on each other
 DPI = 120
 PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 
@@ -36,7 +36,7 @@ class Panel:
 
     title: str
     curves: dict[str, dict[int, tuple[float, float]]]  # {method: {steps: (value, error or 0)}}
-    style: str  # the style of the lines
+    style: str  # matplotlib's style of the lines
 
 
 def draw_plots(
@@ -58,7 +58,7 @@ def draw_plots(
 
 
 def _our_panel(table: ScoreTable) -> Panel:
-    """The table's values, of a biased metric only those from the most images."""
+    """Return a panel of a table's values. For a biased metric, it has only the values from the most images."""
     counts, most = table.image_counts, max(table.image_counts)
     if table.metric.biased:
         counts = {most}
@@ -71,16 +71,18 @@ def _our_panel(table: ScoreTable) -> Panel:
 
 
 def _published_panel(table: PublishedTable) -> Panel:
+    """Return a panel of a published table."""
     curves = {name: {n: (value, 0.0) for n, value in row.items()} for name, row in table.rows.items()}
     return Panel(f"published {table.metric.title}\n{table.source}", curves, "--")
 
 
 def _slug(text: str) -> str:
+    """Return a text as a file name: lower case, with hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower().replace("é", "e")).strip("-")
 
 
 def _scores(path: Path, panels: list[Panel]) -> None:
-    """Ours, and each published table in a panel of its own: other networks, other features, other numbers of images."""
+    """Draw our values, and each published table in a separate panel, because its network and its images differ."""
     figure, axes = plt.subplots(1, len(panels), figsize=(5 * len(panels), 4), squeeze=False)
     for axis, panel in zip(axes[0], panels, strict=True):
         others = iter(OTHERS)
@@ -88,7 +90,7 @@ def _scores(path: Path, panels: list[Panel]) -> None:
             steps = sorted(values)
             color = COLORS.get(label) or next(others, "k")
             numbers, errors = [values[n][0] for n in steps], [values[n][1] for n in steps]
-            # A line between two far points would claim what nobody published.
+            # A line between two distant points would suggest values that nobody has published.
             line = panel.style if panel.style == "-" or len(steps) > 2 else "none"
             axis.plot(steps, numbers, linestyle=line, marker="o", markersize=5, label=label, color=color)
             axis.errorbar(steps, numbers, errors, fmt="none", capsize=3, ecolor=color)
@@ -99,7 +101,9 @@ def _scores(path: Path, panels: list[Panel]) -> None:
 
 
 def _scales(axis: Axes, panel: Panel) -> None:
-    """Numbers of steps as they are; values on a logarithmic axis where they differ by much, in plain numbers."""
+    """Label the axis of steps with all numbers of steps. Use a logarithmic axis for values that differ by a factor of
+    3.
+    """
     values = [value for row in panel.curves.values() for value, _ in row.values()]
     axis.set(xscale="log", xlabel="steps")
     axis.set_xticks(sorted({n for row in panel.curves.values() for n in row}))
@@ -113,11 +117,11 @@ def _scales(axis: Axes, panel: Panel) -> None:
 
 
 def _samples(path: Path, out: Path, cells: list[StoredCell]) -> None:
-    """The grids of all cells: methods below each other, steps from left to right, the same seeds everywhere."""
+    """Draw the grids of all cells: methods below each other, steps from left to right, the same seeds everywhere."""
     grids = {(method(cell), cell["steps"]): _picture(out / cell["folder"] / "grid.png") for cell in cells}
     rows, columns = list(dict.fromkeys(name for name, _ in grids)), sorted({n for _, n in grids})
     height, width = next(iter(grids.values())).shape[:2]
-    wide = min(max(width / DPI, 2.4), 4.8)  # inches: each pixel of a grid is seen, as far as there is room
+    wide = min(max(width / DPI, 2.4), 4.8)  # inches: wide enough to show each pixel of a grid, within these limits
     size = (wide * len(columns) + 1.2, (wide * height / width + 0.1) * len(rows) + 0.4)
     figure, axes = plt.subplots(len(rows), len(columns), figsize=size, squeeze=False)
     for axis in axes.flat:
@@ -133,12 +137,13 @@ def _samples(path: Path, out: Path, cells: list[StoredCell]) -> None:
 
 
 def _picture(path: Path) -> np.ndarray:
-    """uint8 (H, W, 3) of a grid with any number of channels."""
+    """Return a grid with any number of channels as uint8 (H, W, 3)."""
     with open_picture(path) as picture:
         return np.array(to_8_bits(picture))
 
 
 def _terms(path: Path, full: list[Bound]) -> None:
+    """Draw the terms L_t of the full chains."""
     figure, axis = plt.subplots(figsize=(6, 4))
     for i, row in enumerate(full):
         label = f"{symbol(row['variance'])}: {row['bits_per_dim']:.3f} in all"
@@ -150,6 +155,7 @@ def _terms(path: Path, full: list[Bound]) -> None:
 
 
 def _rate_distortion(path: Path, full: list[Bound], with_published: bool) -> None:
+    """Draw rate against distortion for the full chains."""
     figure, axis = plt.subplots(figsize=(6, 4))
     for i, row in enumerate(full):
         axis.plot(row["rate"] or [], row["rmse"] or [], STYLES[i % 3], label=symbol(row["variance"]), color=_color(row))
@@ -162,10 +168,12 @@ def _rate_distortion(path: Path, full: list[Bound], with_published: bool) -> Non
 
 
 def _color(row: Bound) -> str:
+    """Return the colour of a chain's method."""
     return COLORS.get(method(row), "C7")
 
 
 def _save(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG, and close it."""
     figure.tight_layout()
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI)

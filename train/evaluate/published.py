@@ -1,4 +1,4 @@
-"""Published values for CIFAR-10, each with its source. Methods have the names that `tables.method` gives to ours."""
+"""Published values for CIFAR-10, each with its source. The names of methods are those of `tables.method`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class PublishedTable:
 
     metric: Metric
     source: str
-    setting: str  # what differs between papers, such as the network
+    setting: str  # settings that differ between papers, such as the network
     rows: dict[str, dict[int, float]]  # {method: {steps: value}}
 
     def to_json(self) -> dict[str, Any]:
@@ -64,7 +64,7 @@ TABLES = (
     ),
 )
 
-# {t: (rate in bits/dim, RMSE of 255)}. Their reverse step T − t + 1 starts from x_t.
+# {t: (rate in bits/dim, RMSE of 255)}. The paper's reverse step T − t + 1 starts from x_t.
 RATE_DISTORTION = {
     1: (1.77581, 0.95136),
     101: (0.11994, 12.02),

@@ -1,4 +1,4 @@
-"""The files that show a study: results.json, results.csv, table.md and the plots, published values beside ours."""
+"""The files that show a study: results.json, results.csv, table.md and the plots, with published values beside ours."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Entry = TypeVar("Entry")
 
 
 def write_report(out: Path) -> None:
-    """Write everything that can be made of what the folder holds so far. Raises TrainError where it holds no study."""
+    """Write the reports of all results in a study's folder. Raises TrainError if it holds no study."""
     study, cells, bits = read_study(out), read_cells(out), read_bits(out)
     if study is None:
         raise TrainError(f"{out} holds no study.")
@@ -47,7 +47,7 @@ def write_report(out: Path) -> None:
 
 
 def to_csv(tables: list[ScoreTable], bits: BitsFile | None) -> str:
-    """One line for each value, also where there is another one from more images. The flow has no steps and spacing."""
+    """Return a CSV with one line for each value, also for those from fewer images. The flow has no steps."""
     buffer = io.StringIO()
     write = csv.writer(buffer, lineterminator="\n").writerow
     write(["score", "spacing", "method", "steps", "images", "value", "error", "sampling_seconds"])
@@ -63,7 +63,7 @@ def to_csv(tables: list[ScoreTable], bits: BitsFile | None) -> str:
 def to_markdown(
     study: StudyFile, tables: list[ScoreTable], bits: BitsFile | None, beside: tuple[PublishedTable, ...]
 ) -> str:
-    """Tables in the shape of DDIM's Table 1, each followed by the published ones of its metric."""
+    """Return Markdown tables like DDIM's Table 1, each followed by the published tables of its metric."""
     lines = [f"# {study['identity']['checkpoint']}", "", *_about(study, bits)]
     for table in tables:
         most = max(table.image_counts)
@@ -88,7 +88,7 @@ def to_markdown(
 
 
 def _caution(table: ScoreTable) -> str:
-    """Return what a reader must know before comparing with published values."""
+    """Return a sentence that a reader needs before a comparison with published values, or "" if there is none."""
     if table.metric is not FID:
         return ""
     if table.title != FID.title:
@@ -97,7 +97,7 @@ def _caution(table: ScoreTable) -> str:
 
 
 def _about(study: StudyFile, bits: BitsFile | None) -> list[str]:
-    """Return what was measured, against what, on which machine, and how long it took."""
+    """Return lines that say what was measured, with which data, on which machine, and how long it took."""
     identity, runs = study["identity"], study["runs"]
     weights = f"Weights: {identity['weights']}, SHA-256 {identity['weights_sha256'][:16]}"
     revision = f", revision {identity['revision']}" if identity["revision"] else ""
@@ -118,7 +118,7 @@ def _about(study: StudyFile, bits: BitsFile | None) -> list[str]:
 
 
 def _by_steps(rows: Mapping[str, Mapping[int, Entry]], text: Callable[[Entry], str]) -> list[str]:
-    """A table with one row for each method and one column for each number of steps."""
+    """Return the lines of a table with one row for each method and one column for each number of steps."""
     steps = sorted({n for values in rows.values() for n in values})
     lines = ["| steps | " + " | ".join(map(str, steps)) + " |", "| --- |" + " ---: |" * len(steps)]
     for name, values in rows.items():
@@ -127,6 +127,7 @@ def _by_steps(rows: Mapping[str, Mapping[int, Entry]], text: Callable[[Entry], s
 
 
 def _text(measurement: MeasuredValue, most: int) -> str:
+    """Return a value with its error. The number of images is added if it is less than `most`."""
     digits = 3 if abs(measurement.value) < 10 else 2
     error = f" ± {measurement.error:.{digits}f}" if measurement.error is not None else ""
     fewer = f" (n = {measurement.images:,})" if measurement.images < most else ""
@@ -134,7 +135,7 @@ def _text(measurement: MeasuredValue, most: int) -> str:
 
 
 def _rates(bits: BitsFile | None, with_published: bool) -> list[str]:
-    """Rate and distortion in the shape of the paper's Table 4, full chains only."""
+    """Return the lines of a table like the paper's Table 4: rate and distortion of the full chains."""
     full = full_chains(bits)
     if not bits or not full:
         return []

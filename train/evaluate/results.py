@@ -1,6 +1,6 @@
-"""The files of a study: their types, and reading them. A TrainError names the one that is damaged and what to do.
+"""The types of a study's files, and functions that read them. A TrainError names a damaged file and what to do.
 
-A file is checked against its type as it is read, as far as the type goes: there may be more in the file.
+A file is checked against its type when it is read. It may hold more than the type says.
 """
 
 from __future__ import annotations
@@ -32,21 +32,25 @@ class Identity(TypedDict):
     engine: str
     labels: str
     batch: int
-    reference: str | None  # the reference images; None without scores
-    references: int | None  # the number of these images
+    reference: str | None  # description of the reference images; None without scores
+    references: int | None  # number of the reference images; None without scores
 
 
 class ModelFacts(TypedDict):
+    """The facts about the model that the report needs."""
+
     null_label: int | None
 
 
 class RunMachine(TypedDict):
+    """The part of `machine` that the report needs."""
+
     processor: str
     gpu: str | None
 
 
 class RunRecord(TypedDict):
-    """One run of the command."""
+    """A record of one run of the command."""
 
     seconds: float
     processes: int
@@ -54,7 +58,7 @@ class RunRecord(TypedDict):
 
 
 class StudyFile(TypedDict):
-    """study.json"""
+    """The content of study.json."""
 
     identity: Identity
     data: str
@@ -68,11 +72,11 @@ class Score(TypedDict):
     metric: ScoreName
     title: str
     value: float
-    std: float | None  # see metrics.Metric.error_meaning; absent where there is none
+    std: float | None  # see metrics.Metric.error_meaning; absent if the metric has no error
 
 
 class CellFile(TypedDict):
-    """cells/NAME/result.json"""
+    """The content of cells/NAME/result.json."""
 
     sampler: str
     variance: Variance | None
@@ -85,9 +89,9 @@ class CellFile(TypedDict):
 
 
 class StoredCell(CellFile):
-    """A cell's file, with its place."""
+    """A cell's file, with its folder."""
 
-    folder: str  # relative to the folder of the study
+    folder: str  # path relative to the study's folder
 
 
 class Bound(TypedDict):
@@ -98,7 +102,7 @@ class Bound(TypedDict):
     spacing: Spacing
     bits_per_dim: float
     standard_error: float | None
-    # One number for each t; absent unless the chain is full.
+    # One number for each t; absent unless the chain has all T steps.
     L: list[float] | None
     rate: list[float] | None
     rmse: list[float] | None
@@ -109,31 +113,31 @@ class FlowBits(TypedDict):
 
     bits_per_dim: float
     standard_error: float | None
-    evaluations: float  # how often the network is evaluated for an image
+    evaluations: float  # mean number of evaluations of the network for an image
 
 
 class BitsFile(TypedDict):
-    """bits.json"""
+    """The content of bits.json."""
 
     images: int
     data: str
     clip: bool
     chains: list[Bound]
-    flow: FlowBits | None  # None if it was not asked for
+    flow: FlowBits | None  # None if --metrics had no flow-bpd
 
 
 def read_study(out: Path) -> StudyFile | None:
-    """study.json of a study's folder, or None where there is none."""
+    """Return study.json of a study's folder, or None if there is none. Raises TrainError if it is damaged."""
     return _read(out / "study.json", StudyFile, "put back a copy of it, or choose another --out")
 
 
 def read_cell(folder: Path) -> CellFile | None:
-    """result.json of a cell's folder, or None where the cell has no scores yet."""
+    """Return result.json of a cell's folder, or None before the cell is scored. Raises TrainError if it is damaged."""
     return _read(folder / "result.json", CellFile, "delete it, and its images are sampled again")
 
 
 def read_cells(out: Path) -> list[StoredCell]:
-    """All that `read_cell` finds in a study's folder."""
+    """Return all cells in a study's folder that have scores. Raises TrainError if a file is damaged."""
     found: list[StoredCell] = []
     for file in sorted(out.glob("cells/*/result.json")):
         if cell := read_cell(file.parent):
@@ -142,12 +146,12 @@ def read_cells(out: Path) -> list[StoredCell]:
 
 
 def read_bits(out: Path) -> BitsFile | None:
-    """bits.json of a study's folder, or None where there is none."""
+    """Return bits.json of a study's folder, or None if there is none. Raises TrainError if it is damaged."""
     return _read(out / "bits.json", BitsFile, "delete it, and it is made again from the terms in bits/")
 
 
 def read_arrays(path: Path, *names: str) -> dict[str, np.ndarray]:
-    """Return arrays of an .npz, in its shapes: those of these names, or all. Raise TrainError if it is damaged."""
+    """Return the arrays with these names from an .npz file, or all of them. Raises TrainError if it is damaged."""
     try:
         with np.load(path) as found:
             return {name: found[name] for name in names or found.files}
@@ -156,6 +160,9 @@ def read_arrays(path: Path, *names: str) -> dict[str, np.ndarray]:
 
 
 def _read(path: Path, kind: type, remedy: str) -> Any:
+    """Return the content of a JSON file, or None if there is none. Raises TrainError, with the remedy, if it is
+    damaged.
+    """
     if not path.is_file():
         return None
     try:
@@ -168,7 +175,7 @@ def _read(path: Path, kind: type, remedy: str) -> Any:
 
 
 def _has_type(value: Any, kind: Any) -> bool:
-    """Whether a JSON value is of a type: a TypedDict (absent keys count as None), list, Literal, union, or plain."""
+    """Return whether a JSON value has this type: a TypedDict (absent keys are None), list, Literal, union or class."""
     if is_typeddict(kind):
         fields = get_type_hints(kind)
         return isinstance(value, dict) and all(_has_type(value.get(name), inner) for name, inner in fields.items())

@@ -1,8 +1,9 @@
 """`python -m train evaluate`: scores of a checkpoint by steps, variance and sampler, its bits/dim, rate and distortion.
 
-Everything is computed in parts whose files are whole or absent, so a study that was killed goes on where it stopped and
-gives the same numbers: a cell (one sampler, variance, spacing and number of steps) in batches of images, likelihood in
-batches of test images. Features are kept until their cell is scored, images only if asked.
+Everything is computed in parts, each with a file that is whole or absent. So a study that was killed goes on where it
+stopped, with the same numbers. The parts are batches of images for a cell (one sampler, variance, spacing and number of
+steps), and batches of test images for likelihoods. Features are kept until their cell is scored; images are kept only
+with --keep-images.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ from train.evaluate.study import Study
 
 
 def run(options: Options) -> None:
-    """Compute what is missing in the study's folder. Raises TrainError or ValueError, before sampling, for bad options.
+    """Compute everything that the study's folder lacks. Raises TrainError or ValueError, before sampling, for bad
+    options.
 
-    Also raises TrainError when another command is at work in the folder.
+    Also raises TrainError if another command is writing in the folder.
     """
     process = PartialState(cpu=on_cpu(options.where.device))
     if process.num_processes > 1 and options.where.device == "auto":
@@ -42,17 +44,19 @@ def run(options: Options) -> None:
     metrics = options.metric_list()
 
     def planned(model: Model) -> tuple[Study, list[BoundChain], list[Cell]]:
+        """Return the study of a model, with its chains and cells."""
         study = Study(options, model, process)
         return study, plan_chains(study, metrics), plan_cells(study)
 
     def check(spec: ModelSpec) -> None:
-        if not spec.takes_words:  # a model that takes prompts needs its text encoder for them
+        """Check the options for a model before its weights are loaded."""
+        if not spec.takes_words:  # a model that takes prompts can't be planned without its text encoder
             planned(Model(**vars(spec), network=lambda x, *_: x))
 
     study, chains, cells = planned(open_checkpoint(options.checkpoint, options.where, check))
     with locked(study.out):
         before = read_study(study.out)
-        # The report needs these: a damaged one is named before any work.
+        # The report needs these files, so a damaged one raises an error before any work.
         read_cells(study.out)
         read_bits(study.out)
         bits = [Bits(study, chains)] if chains or "flow-bpd" in metrics else []
@@ -62,10 +66,10 @@ def run(options: Options) -> None:
 
 
 def measure(study: Study, parts: list[Cells | Bits]) -> None:
-    """Sample, score and evaluate what the folder lacks; then write tables and plots."""
+    """Sample, score and evaluate what the folder lacks. Then write tables and plots."""
     with tqdm(
         total=sum(part.evaluations() for part in parts),
-        unit="evaluation",  # of the network on one image: that takes the time
+        unit="evaluation",  # one evaluation of the network for one image
         unit_scale=True,
         smoothing=0.05,
         disable=study.quiet,
@@ -79,7 +83,7 @@ def measure(study: Study, parts: list[Cells | Bits]) -> None:
 
 
 def _begin(study: Study, parts: list[Cells | Bits], before: StudyFile | None) -> None:
-    """Write study.json. Raises TrainError when the folder's study, `before`, is another one."""
+    """Write study.json. Raises TrainError if `before`, the study in the folder, is a different one."""
     old: dict[str, Any] = dict(before["identity"]) if before else {}
     new = study.identity()
     for part in parts:
@@ -97,5 +101,5 @@ def _begin(study: Study, parts: list[Cells | Bits], before: StudyFile | None) ->
 
 
 def _agree(name: str, old: Any, new: Any) -> bool:
-    """Whether two studies have the same value in their identity."""
+    """Return whether two studies have the same value of an entry of their identity."""
     return same_probe(old, new) if name == "extractor_outputs" else old == new

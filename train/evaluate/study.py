@@ -1,4 +1,4 @@
-"""What the parts of a study share: the model, the folder, the processes, the progress bar, and the file study.json."""
+"""The data that all parts of a study share: model, folder, processes, progress bar, and the file study.json."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ PACKAGES = (
 )
 
 
-Batch = tuple[Path, range]  # the file of a batch, and the numbers of its images or seeds
+Batch = tuple[Path, range]  # the file of a batch, and the indices of its images or its seeds
 
 
 class Study:
     """The measurement of one model, shared by several processes.
 
-    options: those of the command. model: the measured one. process: this one of those that share the work.
-    device: where the model is. batch: the number of images sampled at once. labels: whether samples and test images
-    have classes. bar: counts evaluations of the network. Raises TrainError for labels and steps that the model can't
-    have.
+    options: the options of the command. model: the measured model. process: this process, one of those that share the
+        work. device: where the model is. batch: the number of images sampled at once. labels: "classes" if samples and
+        test images have classes, else "none". bar: the progress bar, which counts evaluations of the network. Raises
+        TrainError for labels and steps that the model can't have.
     """
 
     def __init__(self, options: Options, model: Model, process: PartialState):
@@ -70,28 +70,28 @@ class Study:
 
     @property
     def quiet(self) -> bool:
-        """Whether another process of this machine shows the progress."""
+        """Return whether another process of this machine shows the progress."""
         return not self.process.is_local_main_process
 
     def share(self, batches: Sequence[Batch], turn: int = 0) -> Iterator[Batch]:
-        """The batches that this process has to make. Which one makes a batch changes nothing in it.
+        """Yield the batches that this process has to make. A batch is the same in every process.
 
-        turn: a number of this list of batches, so that over several lists the processes have even shares.
+        turn: the index of this list of batches. It spreads several lists evenly over the processes.
         """
         n = self.process.num_processes
         return _lacking(batches[(self.process.process_index + turn) % n :: n])
 
     def missing(self, batches: Sequence[Batch], turn: int = 0) -> Iterator[Batch]:
-        """This process's share, then what others have not made yet, from their last ones on.
+        """Yield this process's share, then the batches that other processes have not made yet, the last ones first.
 
-        So no process waits for another: NCCL would give up after ten minutes, and its GPU would idle. A batch may be
+        So no process waits for another: NCCL would give up after ten minutes, and a GPU would be idle. A batch may be
         made twice.
         """
         yield from self.share(batches, turn)
         yield from _lacking(batches[::-1])
 
     def identity(self) -> dict[str, Any]:
-        """Return the facts that all parts of a study must have in common."""
+        """Return the facts that all parts of a study must share. Raises TrainError for a model without files."""
         source, gamma = self.model.source, self.model.gamma
         if source is None or source.folder is None or source.file is None:
             raise TrainError("Only a model that was loaded from files can be measured.")
@@ -120,7 +120,7 @@ class Study:
         }
 
     def describe(self, identity: dict[str, Any], data: str, earlier_runs: list[Any]) -> None:
-        """Set what `record` writes."""
+        """Set the facts that `record` writes."""
         schedule = self.model.schedule
         self._about = {
             "identity": identity,
@@ -131,13 +131,13 @@ class Study:
         self._earlier_runs = earlier_runs
 
     def record(self) -> None:
-        """Write to study.json what the study is, this run and those before it."""
+        """Write study.json: the facts about the study, the runs before, and this run."""
         write_json(self.out / "study.json", {**self._about, "runs": [*self._earlier_runs, self._run()]})
 
     def _run(self) -> dict[str, Any]:
-        """This run so far: when, for how long, with which options, on which machine, by which packages."""
+        """Return a record of this run so far: start, duration, options, machine and versions of packages."""
         options = asdict(self.options)
-        # Paths, which another machine does not have; the identity says what was found there.
+        # Another machine does not have these paths. The identity describes their content.
         for name in ("checkpoint", "data", "out"):
             del options[name]
         return {
@@ -151,7 +151,7 @@ class Study:
 
 
 def _of_model(spec: ModelSpec) -> dict[str, Any]:
-    """Return the fields of a specification except its weights and the tables that were made for them."""
+    """Return the fields of a specification, except its weights and the tables that were made for them."""
     found = {field.name: getattr(spec, field.name) for field in fields(spec)}
     for name in ("source", "gamma", "optimised"):
         del found[name]
@@ -171,18 +171,19 @@ def _network(weights: Path) -> dict[str, Any] | None:
 
 
 def _own_samplers(samplers: Sequence[str]) -> dict[str, str]:
-    """The file of each of your own samplers, where its module has one: SHA-256."""
+    """Return the SHA-256 of the file of each of your own samplers, if its module has a file."""
     own = {name: import_module(name.partition(":")[0]) for name in samplers if ":" in name}
     files = {name: getattr(module, "__file__", None) for name, module in own.items()}
     return {name: sha256(Path(file)) for name, file in files.items() if file}
 
 
 def _lacking(batches: Sequence[Batch]) -> Iterator[Batch]:
-    """Yield the batches whose file is not there when it is their turn."""
+    """Yield the batches whose file does not exist when it is their turn."""
     return ((file, rows) for file, rows in batches if not file.is_file())
 
 
 def _label_mode(asked: LabelMode | None, model: Model) -> LabelMode:
+    """Return whether images have classes. Raises TrainError if the model can't have what was asked."""
     needs_class = bool(model.num_classes) and model.null_label is None
     if asked == "classes" and not model.num_classes:
         raise TrainError("--labels classes needs a class-conditional model, and this one has no classes.")

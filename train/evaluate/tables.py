@@ -1,4 +1,4 @@
-"""What the stored results of a study say, by metric, method and number of steps: what tables and plots are made of."""
+"""The stored results of a study by metric, method and number of steps, for tables and plots."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from train.evaluate.published import PublishedTable
 from train.evaluate.results import BitsFile, Bound, CellSpacing, StoredCell, StudyFile
 
 SYMBOLS: dict[Variance, str] = {"beta": "β", "beta_tilde": "β̃", "analytic": "analytic"}
-ORDER = (None, *sorted(VARIANCES, key=lambda variance: variance != "beta_tilde"))  # of rows
+ORDER = (None, *sorted(VARIANCES, key=lambda variance: variance != "beta_tilde"))  # order of a table's rows
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class MeasuredValue:
     value: float
     error: float | None  # see Metric.error_meaning
     images: int
-    seconds: float | None  # the time of sampling the images; None for bits/dim
+    seconds: float | None  # time to sample the images, in seconds; None for bits/dim
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class ScoreTable:
     """The measurements of one metric with one spacing."""
 
     metric: Metric
-    title: str  # with the extractor's name, unless it is Inception
+    title: str  # title of the metric, with the extractor's name unless it is Inception
     spacing: CellSpacing
     measurements: list[MeasuredValue]
 
     @property
     def rows(self) -> dict[str, dict[int, MeasuredValue]]:
-        """{method: {steps: measurement}}; where there are several, the one from the most images."""
+        """Return {method: {steps: measurement}}. Of several measurements, it has the one from the most images."""
         rows: dict[str, dict[int, MeasuredValue]] = {}
         for new in self.measurements:
             row = rows.setdefault(new.method, {})
@@ -50,15 +50,16 @@ class ScoreTable:
 
     @property
     def image_counts(self) -> set[int]:
-        """The numbers of images that the values of `rows` come from."""
+        """Return the numbers of images behind the values of `rows`."""
         return {each.images for row in self.rows.values() for each in row.values()}
 
 
 def score_tables(cells: list[StoredCell], bits: BitsFile | None) -> list[ScoreTable]:
-    """Return everything that was measured, in the order of `cells`, then of the chains."""
+    """Return all measurements as tables, in the order of `cells`, then of the chains."""
     found: dict[tuple[str, CellSpacing], ScoreTable] = {}
 
     def add(metric: Metric, title: str, spacing: CellSpacing, measurement: MeasuredValue) -> None:
+        """Add a measurement to the table of this title and spacing."""
         table = found.setdefault((title, spacing), ScoreTable(metric, title, spacing, []))
         table.measurements.append(measurement)
 
@@ -75,15 +76,15 @@ def score_tables(cells: list[StoredCell], bits: BitsFile | None) -> list[ScoreTa
 
 
 def full_chains(bits: BitsFile | None) -> list[Bound]:
-    """The chains of all T steps, one for each variance: they are the same for every spacing."""
+    """Return the chains of all T steps, one for each variance, because they are the same for every spacing."""
     rows = bits["chains"] if bits else []
     return list({row["variance"]: row for row in rows if row.get("rate")}.values())
 
 
 def method(row: StoredCell | Bound) -> str:
-    """The name of a cell's or a chain's method, such as "DDPM β̃" or "DDIM η=0"."""
+    """Return the name of the method of a cell or a chain, such as "DDPM β̃" or "DDIM η=0"."""
     sampler, variance = str(row.get("sampler", "ddpm")), row["variance"]
-    if ":" in sampler:  # module:sampler
+    if ":" in sampler:  # your own sampler, module:sampler
         return sampler
     eta = row.get("eta")
     own = symbol(variance) if variance is not None else f"η={shortest(eta)}" if eta is not None else ""
@@ -91,37 +92,37 @@ def method(row: StoredCell | Bound) -> str:
 
 
 def symbol(variance: Variance) -> str:
-    """How a variance is written."""
+    """Return the symbol of a variance, such as β̃."""
     return SYMBOLS.get(variance, variance)
 
 
 def rank(row: StoredCell | Bound) -> int:
-    """The place of a row among others, by its variance."""
+    """Return the place of a row in a table, by its variance."""
     return ORDER.index(row["variance"])
 
 
 def in_order(cells: list[StoredCell], bits: BitsFile | None) -> None:
-    """Sort cells and chains as tables show them."""
+    """Sort cells and chains into the order of tables."""
     cells.sort(key=lambda c: (c["spacing"], c["sampler"], rank(c), c["eta"] or 0, c["steps"], c["samples"]))
     if bits:
         bits["chains"].sort(key=lambda row: (row["spacing"], rank(row), row["steps"]))
 
 
 def shortest(number: float) -> str:
-    """A number in the fewest digits that tell it from every other."""
+    """Return a number in the fewest digits that identify it."""
     return repr(float(number)).removesuffix(".0")
 
 
 def published_tables(study: StudyFile) -> tuple[PublishedTable, ...]:
-    """Return what was published for the study's data set."""
+    """Return the tables that were published for the study's data set."""
     return published.TABLES if is_cifar10(study) else ()
 
 
 def published_beside(metric: Metric, tables: tuple[PublishedTable, ...]) -> list[PublishedTable]:
-    """The published tables that belong beside a metric: for every Fréchet distance, those of FID."""
+    """Return the published tables of a metric. Every Fréchet distance has those of FID."""
     return [table for table in tables if table.metric is metric]
 
 
 def is_cifar10(study: StudyFile | dict[str, Any]) -> bool:
-    """Whether CIFAR-10's published values belong beside this study."""
+    """Return whether the study's data are CIFAR-10, which has published values."""
     return re.search(r"cifar-?10(?!0)", study["data"].lower()) is not None

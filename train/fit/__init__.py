@@ -1,1 +1,1 @@
-"""`python -m train fit`: the recipe, the training loop and what a run keeps."""
+"""`python -m train fit`: the recipe, the training loop, and the files that a run keeps."""

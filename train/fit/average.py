@@ -1,4 +1,4 @@
-"""python -m train average: the average of a run's weights of any length, from the snapshots that the run kept."""
+"""python -m train average: average a run's weights over any length, from the snapshots that the run kept."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from train.fit.power import Profile, combine, exponent
 if TYPE_CHECKING:
     from ddpm_core import Model
 
-FAR = 0.05  # share of the average that may come from other steps before a warning says so
+FAR = 0.05  # print a warning if a larger share of the average comes from unwanted steps
 
 
 @dataclass(frozen=True)
@@ -35,36 +35,36 @@ class AverageOptions:
 
 
 def average(out: str | Path, length: float) -> Model:
-    """Return the model of a run with the power-function average of its weights that has this length.
+    """Return a run's model with the power-function average of its weights over this length.
 
-    The average ends at the run's last snapshot. It is the weighted sum of all snapshots that comes nearest to it, see
-    `train.fit.power.combine`; a warning says if it is not near.
+    The average ends at the run's last snapshot. It is approximated by a weighted sum of all snapshots, see
+    `train.fit.power.combine`. A warning says if the approximation is poor.
 
     Arguments:
         out: folder of a run of `train fit` or `train distill` with `ema_snapshots`.
-        length: σ_rel, 0.01 to 0.28: the standard deviation of the steps that are averaged, as a share of the training
+        length: σ_rel, 0.01 to 0.28: the standard deviation of the averaged steps, as a share of the training
             (Karras et al. 2024, Eq. 123).
 
     Returns:
-        A model in PyTorch and float32, for `ddpm_core.sample`, `save` and all else.
+        A model in PyTorch and float32, for `ddpm_core.sample`, `save` and all other functions.
 
     Raises:
         ValueError: for a length outside these limits.
         TrainError: for a folder without snapshots or without a model, and for snapshots that can't be read.
         CheckpointError: for a model that can't be loaded.
     """
-    model, distance, _ = _averaged(user_path(out), length)
+    model, distance, _ = _make_average(user_path(out), length)
     if distance > FAR:
         print(_far(length, distance), file=sys.stderr)
     return model
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; returns the exit status. Raises TrainError, ValueError or CheckpointError."""
+    """Run the command and return the exit status. Raises TrainError, ValueError or CheckpointError."""
     options = read(AverageOptions, arguments, "python -m train average")
     out, lengths = user_path(options.run), list(dict.fromkeys(options.length))
     for length in lengths:
-        exponent(length)  # refuses a wrong length before any work
+        exponent(length)  # raises ValueError for a wrong length before any work
     from ddpm_core import save
     from ddpm_core.checkpoint.save import check_replaceable
 
@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
         check_replaceable(folder)
     with locked(out):
         for length, folder in folders.items():
-            model, distance, about = _averaged(out, length)
+            model, distance, about = _make_average(out, length)
             save(model, folder, extra={"README.md": _card(out / "model" / "README.md", about), "samples.png": None})
             print(f"{folder}: {distance:.2%} of the average belong to other steps than wanted")
             if distance > FAR:
@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _averaged(out: Path, length: float) -> tuple[Model, float, str]:
+def _make_average(out: Path, length: float) -> tuple[Model, float, str]:
     """Return the averaged model, the distance of `combine`, and a line about the weights for a model card."""
     power = exponent(length)
     from ddpm_core import load, module
@@ -103,13 +103,13 @@ def _averaged(out: Path, length: float) -> tuple[Model, float, str]:
     for start, network in parts.items():
         own = {name.removeprefix(start): value for name, value in weights.items() if name.startswith(start)}
         if own:
-            _give(network, own, out)
+            _replace_parameters(network, own, out)
     about = f"power-function average of length σ_rel = {length:g} over steps 1 to {last:,}, float32"
     return model, distance, about
 
 
-def _give(network: nn.Module | None, weights: dict[str, Any], out: Path) -> None:
-    """Replace a network's parameters."""
+def _replace_parameters(network: nn.Module | None, weights: dict[str, Any], out: Path) -> None:
+    """Replace a network's parameters. Raises TrainError if their names or shapes differ."""
     own = dict(network.named_parameters()) if network is not None else {}
     if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in weights.items()}:
         raise TrainError(f"The snapshots in {out / 'snapshots'} belong to another network than {out / 'model'}.")
@@ -118,7 +118,7 @@ def _give(network: nn.Module | None, weights: dict[str, Any], out: Path) -> None
 
 
 def _card(path: Path, about: str) -> bytes:
-    """Return the card of the run's model, without its samples, for these weights."""
+    """Return the card of the run's model for these weights, without its samples."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError:
@@ -128,6 +128,7 @@ def _card(path: Path, about: str) -> bytes:
 
 
 def _far(length: float, distance: float) -> str:
+    """Return the warning that the snapshots approximate this length poorly."""
     return (
         f"The snapshots can't give length {length:g} well: {distance:.0%} of the average belong to other steps than "
         "wanted. Train with more --ema-snapshots, or choose a length nearer to 0.05 to 0.1."

@@ -1,5 +1,5 @@
-"""The averages of the weights: exponential moving averages (EMA), which are sampled and published, and power-function
-averages, of which snapshots are kept.
+"""The averages of a run's weights: exponential moving averages (EMA), which are sampled and published, and
+power-function averages, which are kept as snapshots.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from torch import Tensor, nn
 from train.fit.power import LENGTHS, exponent
 
 Network = TypeVar("Network", bound=nn.Module)
-Average = Literal["ema", "ema2"]  # a moving average of the weights, named as the flag of its decay
+Average = Literal["ema", "ema2"]  # a moving average; its name is also the flag that sets its decay
 
 
 class EMA(Generic[Network]):
-    """A copy of the network whose parameters follow the trained ones, in float32 or wider.
+    """A copy of the network whose parameters are moving averages of the trained ones, in float32 or wider.
 
     The decay warms up, decay_n = min(decay, (1 + n)/(10 + n)) at update n = 0, 1, ..., so that the random initial
-    weights are soon forgotten. Buffers are copied once: our U-Nets learn nothing in them.
+    weights are soon forgotten. Buffers are copied once, because our U-Nets have no trained buffers.
     """
 
     def __init__(self, network: Network, decay: float):
+        """decay: the decay after the warm-up, at least 0 and below 1."""
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         for average in self.network.parameters():
             if average.dtype in (torch.float16, torch.bfloat16):
@@ -39,7 +40,7 @@ class EMA(Generic[Network]):
     def update(self, network: nn.Module) -> None:
         """Compute average ← decay · average + (1 − decay) · parameter.
 
-        network: the one that is trained. Raises ValueError if it has another number of parameters.
+        network: the trained one. Raises ValueError if it has another number of parameters.
         """
         averages: list[Tensor] = list(self.network.parameters())
         parameters = [p.detach().to(a.dtype) for p, a in zip(network.parameters(), averages, strict=True)]
@@ -48,18 +49,19 @@ class EMA(Generic[Network]):
 
 
 class PowerAverage(EMA[Network]):
-    """A copy of the network whose weights are averaged over all updates, the k-th about in proportion to k^γ.
+    """A copy of the network whose weights are averaged over all updates. Update k has a weight of about k^γ.
 
     This is the power-function average of Karras et al. 2024, Eq. 127: decay_n = (1 − 1/n)^(γ + 1) at update n = 1, 2,
-    .... `power.step_weights` has the weight of each update in it.
+    .... `power.step_weights` returns the exact weight of each update.
     """
 
     def __init__(self, network: Network, length: float):
-        """length: σ_rel, within `power.SHORTEST` and `power.LONGEST`."""
+        """length: σ_rel, from `power.SHORTEST` to `power.LONGEST`."""
         super().__init__(network, 0.0)
         self.exponent = exponent(length)
 
     def decay_now(self) -> float:
+        """Return the decay of the next update, 0 to 1."""
         return (self.updates / (self.updates + 1)) ** (self.exponent + 1)
 
 
@@ -72,7 +74,7 @@ class Averages(Generic[Network]):
     """
 
     def __init__(self, network: Network, ema: float, ema2: float | None, powers: bool = False):
-        """Begin all averages at the network's weights.
+        """Start all averages at the network's weights.
 
         Arguments:
             network: the network that is trained.
@@ -87,10 +89,11 @@ class Averages(Generic[Network]):
         self.powers = {length: PowerAverage(network, length) for length in LENGTHS if powers}
 
     def _all(self) -> dict[str, EMA[Network]]:
+        """Return all averages by their names in a checkpoint."""
         return {**self.named, **{f"power-{length:g}": average for length, average in self.powers.items()}}
 
     def update(self, network: nn.Module) -> None:
-        """Update the averages. Call this after every step. network: the one that is trained."""
+        """Update the averages. Call this after every step. network: the trained one."""
         for average in self._all().values():
             average.update(network)
 
@@ -100,7 +103,7 @@ class Averages(Generic[Network]):
         return {**weights, **{f"{name}_updates": average.updates for name, average in self._all().items()}}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a checkpoint. A moving average that it lacks starts at the weights that it was made from.
+        """Load the averages of a checkpoint. An average that the checkpoint lacks keeps its initial weights.
 
         Raises RuntimeError for weights of another network.
         """

@@ -1,8 +1,8 @@
 """Faster training of residual blocks on a CPU: normalisation, time embedding and activation in one compiled pass.
 
 Half of a training step of a small U-Net goes into group norms, activations and changes of dtype and layout, all limited
-by memory bandwidth. `fuse` gives a network's blocks a forward pass that does them together (fused.cpp) and keeps images
-channels-last. Parameters, their names and what is computed stay the same.
+by memory bandwidth. `fuse` gives a network's blocks a forward pass that combines these operations (fused.cpp) and keeps
+images channels-last. The parameters, their names and the computed function stay the same.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from train import TrainError
 
 SOURCE = Path(__file__).with_name("fused.cpp")
 _LIBRARY = "fused.so"
-# Compiler flags by torch's name of the instruction set. Not -march=native: several machines may share a home folder.
+# Compiler flags by torch's name of the instruction set. -march=native would be wrong: several machines may share a home
+# folder, and thus the compiled code.
 _VECTORS = {
     "AVX2": ["-mavx2", "-mfma"],
     "AVX512": [*(f"-mavx512{part}" for part in ("f", "bw", "dq", "vl")), "-mfma", "-mprefer-vector-width=512"],
@@ -40,13 +41,14 @@ _VECTORS = {
 
 
 def check_fusable(network: nn.Module) -> None:
-    """Raise TrainError for a network with another residual block than the paper's: `fuse` would make it wrong."""
+    """Raise TrainError if a residual block differs from the paper's, because `fuse` would make it wrong."""
     for module in network.modules():
         if type(module) is ResnetBlock2D and (odd := _oddity(module)):
             raise TrainError(f"--fused is for the paper's residual blocks, and this network's {odd}: leave it out.")
 
 
 def _oddity(block: ResnetBlock2D) -> str | None:
+    """Return how a block differs from the paper's, in words that follow "this network's", or None."""
     if not isinstance(block.nonlinearity, nn.SiLU):
         return f"have the activation {type(block.nonlinearity).__name__}, not SiLU"
     if block.time_embedding_norm != "default" or block.time_emb_proj is None or block.skip_time_act:
@@ -59,7 +61,9 @@ def _oddity(block: ResnetBlock2D) -> str | None:
 
 
 def fuse(network: UNet2DModel) -> None:
-    """Change a network in place. Raises TrainError as `check_fusable`, and when the compiled code can't be made."""
+    """Replace a network's blocks in place by fused ones. Raises TrainError as `check_fusable` does, and if the code
+    can't be compiled.
+    """
     check_fusable(network)
     library()
     for module in network.modules():
@@ -72,17 +76,18 @@ def fuse(network: UNet2DModel) -> None:
 
 
 class FusedNorm(nn.GroupNorm):
-    """Group norm and SiLU of x: (N, C, H, W), to which shift: (N, C) is added first."""
+    """Group norm and SiLU of x + shift. x: (N, C, H, W); shift: (N, C), or None for 0."""
 
     def forward(self, x: Tensor, shift: Tensor | None = None) -> Tensor:
+        """Return the normalised and activated x, (N, C, H, W)."""
         return _norm_silu(self, x, shift)
 
 
 class FusedBlock(ResnetBlock2D):
-    """The paper's residual block: no resampling inside, the time embedding added before the second norm."""
+    """The paper's residual block: no resampling inside, the time embedding is added before the second norm."""
 
     def forward(self, x: Tensor, temb: Tensor) -> Tensor:
-        """x: (N, C, H, W); temb: (N, D)."""
+        """Return the block's output, (N, C', H, W). x: (N, C, H, W); temb: (N, D)."""
         assert self.time_emb_proj is not None
         h = self.conv1(_norm_silu(self.norm1, x))
         shift = self.time_emb_proj(self.nonlinearity(temb))
@@ -91,18 +96,22 @@ class FusedBlock(ResnetBlock2D):
 
 
 class ChannelsLastUpsample(Upsample2D):
-    """Twice the size, then a convolution, without diffusers' change of layout for batches of 64 or more."""
+    """Nearest upsampling by 2, then a convolution. Unlike diffusers, it keeps the layout in batches of 64 or more."""
 
     def forward(self, x: Tensor, output_size: int | None = None) -> Tensor:
+        """Return x with twice the height and width, after the convolution. output_size is ignored."""
         assert self.conv is not None
         return self.conv(F.interpolate(_channels_last(x), scale_factor=2.0, mode="nearest"))
 
 
 class _NormSiLU(torch.autograd.Function):
+    """Group norm and SiLU with their gradients, computed by fused.cpp. x is channels-last."""
+
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, shift: Tensor | None, weight: Tensor, bias: Tensor, groups: int, eps: float
     ) -> Tensor:
+        """Return SiLU(norm(x + shift)), like x. weight, bias, groups, eps: those of the group norm."""
         ctx.shift_dtype = None if shift is None else shift.dtype
         shift = None if shift is None else shift.float().contiguous()
         y, mean = torch.empty_like(x), torch.empty(len(x), groups)
@@ -113,6 +122,7 @@ class _NormSiLU(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of the inputs of `forward`, for the gradient dy of its result."""
         x, shift, weight, bias, mean, rstd = ctx.saved_tensors
         dx, dweight, dbias = torch.empty_like(x), *torch.empty(2, len(x), x.shape[1])
         dshift = None if shift is None else torch.empty_like(shift)
@@ -123,12 +133,14 @@ class _NormSiLU(torch.autograd.Function):
 
 
 def _sizes(x: Tensor, groups: int) -> tuple[int, ...]:
+    """Return the whole numbers that each function of fused.cpp takes first."""
     assert x.dtype in (torch.float32, torch.bfloat16)
     images, channels, height, width = x.shape
     return x.dtype == torch.bfloat16, torch.get_num_threads(), images, channels, height * width, groups
 
 
 def _norm_silu(norm: nn.GroupNorm, x: Tensor, shift: Tensor | None = None) -> Tensor:
+    """Return SiLU(norm(x + shift)), channels-last. x: (N, C, H, W); shift: (N, C), or None for 0."""
     return _NormSiLU.apply(_channels_last(x), shift, norm.weight, norm.bias, norm.num_groups, norm.eps)
 
 
@@ -150,7 +162,7 @@ def _call(name: str, *arguments: Any) -> None:
 
 
 def is_available() -> bool:
-    """Whether `fuse` can be used here. The first time on a machine, its code is compiled, which takes some seconds."""
+    """Return whether `fuse` works here. The first call on a machine compiles the code, which takes some seconds."""
     try:
         return bool(library())
     except TrainError:
@@ -158,7 +170,7 @@ def is_available() -> bool:
 
 
 def _place() -> tuple[list[str], Path]:
-    """The words that compile the source, and the folder for what they make of it for this kind of machine."""
+    """Return the compiler's arguments, and the folder in which the code for this kind of machine is kept."""
     vectors = _VECTORS.get(torch.backends.cpu.get_cpu_capability(), [])
     openmp = ["-fopenmp"] if sys.platform == "linux" else []
     fast = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
@@ -170,7 +182,7 @@ def _place() -> tuple[list[str], Path]:
 
 @cache
 def library() -> ctypes.CDLL:
-    """Return the compiled code, made once for each version of it and each kind of machine.
+    """Return the compiled code. It is compiled once for each version of the code and each kind of machine.
 
     Raises TrainError without a C++ compiler that works.
     """
@@ -178,7 +190,7 @@ def library() -> ctypes.CDLL:
     if kept.exists():
         with suppress(OSError):
             return ctypes.CDLL(str(kept / _LIBRARY))
-        shutil.rmtree(kept, ignore_errors=True)  # damaged
+        shutil.rmtree(kept, ignore_errors=True)  # the kept file is damaged
     try:
         with (
             announced("Compiling the fused normalisation (once)", lambda text: print(text, file=sys.stderr)),
@@ -191,5 +203,5 @@ def library() -> ctypes.CDLL:
             if done.returncode:
                 raise OSError(done.stderr.strip() or f"{command[0]} has failed")
         return ctypes.CDLL(str(kept / _LIBRARY))
-    except OSError as error:  # no compiler, or unknown flags
+    except OSError as error:  # there is no compiler, or it does not know a flag
         raise TrainError(f"--fused needs a C++ compiler: {first_line(error)}") from error

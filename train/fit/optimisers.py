@@ -1,6 +1,6 @@
 """The optimisers of a run: Adam, AdamW, and Muon (Jordan et al. 2024), which makes the momentum of matrices orthogonal.
 
-Orthogonal steps change every direction of a matrix by the same amount.
+An orthogonal step changes all directions of a matrix by the same amount.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NONE: Mapping[str, float] = MappingProxyType({})
 def make_optimizer(unet: nn.Module, config: Config) -> torch.optim.Optimizer:
     """Return the optimiser of a run, for all parameters of the network: Adam, AdamW or `Muon`.
 
-    unet: the network, on its device. Its groups have a "rate", which multiplies the learning rate of every step.
+    unet: the network, on its device. Each parameter group of the optimiser has a "rate", a factor of the learning rate.
     """
     rates = text_rates(config)
     if config.optimizer == "muon":
@@ -42,30 +42,32 @@ def make_optimizer(unet: nn.Module, config: Config) -> torch.optim.Optimizer:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Give an optimiser the moments of a `state_dict`. Its learning rate, decay and so on stay as configured.
+    """Load the moments of a `state_dict` into an optimiser. Its learning rate, decay and other settings stay as
+    configured.
 
-    Raises KeyError for what is no state of an optimiser.
+    Raises KeyError if `state` is not the state of an optimiser.
     """
     optimizer.load_state_dict({"state": state["state"], "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def text_rates(config: Config) -> Mapping[str, float]:
-    """Return the factors of the learning rate for a text encoder's parameters, by how their names begin."""
+    """Return the factors of the learning rate for a text encoder's parameters. The keys are prefixes of names."""
     if not config.captions:
         return NONE
     return {"text.embeddings.token_embedding.": config.token_rate, "text.": config.text_rate}
 
 
 def _rate(name: str, rates: Mapping[str, float]) -> float:
+    """Return the factor of the learning rate for a parameter: that of the first matching prefix, else 1."""
     return next((rate for start, rate in rates.items() if name.startswith(start)), 1.0)
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon for the matrices and convolutions inside a U-Net, AdamW for the rest: ends, embeddings, biases, norms.
+    """Muon for the matrices and convolutions inside a U-Net, AdamW for the rest: end layers, embeddings, biases, norms.
 
-    torch.optim.Muon takes matrices only. A convolution's kernel is one here, (outputs, inputs · height · width). Steps
-    are scaled by 0.2 √max(rows, columns), so that they are about as large as AdamW's at the same rate (Liu et al.
-    2025).
+    torch.optim.Muon takes matrices only. Here a convolution's kernel counts as a matrix,
+    (outputs, inputs · height · width). Steps are scaled by 0.2 √max(rows, columns), so that they are about as large as
+    AdamW's at the same learning rate (Liu et al. 2025).
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         rates: Mapping[str, float] = NONE,
     ):
-        """rates: what the learning rate of parameters is multiplied by, by how their names begin; they are AdamW's."""
+        """rates: factors of the learning rate by prefixes of parameter names. AdamW trains these parameters."""
         ends = ("conv_in.", "conv_out.", *getattr(unet, "ends", ()))
         groups: dict[tuple[bool, float], list[nn.Parameter]] = {(True, 1.0): [], (False, 1.0): []}
         for name, parameter in unet.named_parameters():
@@ -89,7 +91,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:
-        """Update every parameter that has a gradient. closure: None; else raises ValueError."""
+        """Update every parameter that has a gradient. closure must be None, else ValueError is raised."""
         if closure is not None:
             raise ValueError("Muon takes no closure")
         for group in self.param_groups:
@@ -97,13 +99,14 @@ class Muon(torch.optim.Optimizer):
             (self._muon if group["muon"] else self._adamw)(group, parameters)
 
     def _muon(self, group: dict, parameters: list[Tensor]) -> None:
-        alike = defaultdict(list)  # matrices of one shape are made orthogonal together
+        """Update the parameters of one group by Muon."""
+        alike = defaultdict(list)  # matrices of the same shape are orthogonalised together
         for parameter, gradient in zip(parameters, _gradients(parameters), strict=True):
             state = self.state[parameter]
             if not state:
                 state["average"] = torch.zeros_like(parameter)
             state["average"].lerp_(gradient, 1 - group["momentum"])
-            ahead = gradient.lerp(state["average"], group["momentum"])  # Nesterov
+            ahead = gradient.lerp(state["average"], group["momentum"])  # Nesterov momentum
             alike[parameter.shape[0], ahead[0].numel()].append((parameter, ahead.flatten(1)))
         for (rows, columns), members in alike.items():
             scale = group["lr"] * 0.2 * max(rows, columns) ** 0.5
@@ -113,6 +116,7 @@ class Muon(torch.optim.Optimizer):
                 parameter.sub_(direction.view(parameter.shape), alpha=scale)
 
     def _adamw(self, group: dict, parameters: list[Tensor]) -> None:
+        """Update the parameters of one group by AdamW."""
         for parameter in parameters:
             if not self.state[parameter]:
                 moments = {name: torch.zeros_like(parameter) for name in ("average", "square")}
@@ -136,14 +140,15 @@ class Muon(torch.optim.Optimizer):
 
 
 def _gradients(parameters: list[Tensor]) -> list[Tensor]:
+    """Return the gradients of the parameters that have one."""
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
     """Return matrices, float (N, A, B), with their singular values brought near 1 by five Newton–Schulz steps.
 
-    The quintic's coefficients are Jordan et al.'s: singular values end between about 0.7 and 1.2, for which bfloat16 is
-    exact enough. It is used where the device computes in it, except for float64 matrices.
+    The coefficients of the quintic polynomial are from Jordan et al. Singular values end between about 0.7 and 1.2, so
+    bfloat16 is exact enough. It is used on a device that computes in bfloat16, except for float64 matrices.
     """
     dtype, wide = matrices.dtype, matrices.shape[1] <= matrices.shape[2]
     x = matrices if wide else matrices.mT

@@ -1,9 +1,9 @@
-"""Power-function averages of a run's weights, and any other length of them after the run (Karras et al. 2024, section
-3).
+"""Power-function averages of a run's weights (Karras et al. 2024, section 3), and averages of any other length after
+the run.
 
 A power-function average of n steps gives step k a weight of about k^γ. Its length σ_rel is the standard deviation of
-this distribution of k, divided by n. A run keeps snapshots of averages of two lengths. Afterwards, the average of any
-other length is a weighted sum of the snapshots: the one whose weights of the steps are nearest to those wanted.
+this distribution of k, divided by n. A run keeps snapshots of averages of two lengths. Afterwards, an average of any
+other length is approximated by a weighted sum of the snapshots.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 LENGTHS = 0.05, 0.1  # σ_rel of the averages that a run keeps, as in the paper
-SHORTEST, LONGEST = 0.01, 0.28  # about 0.289 would weigh all steps alike
-_STEPS = 4096  # whose weights are in memory together
+SHORTEST, LONGEST = 0.01, 0.28  # limits of σ_rel; about 0.289 would give all steps the same weight
+_STEPS = 4096  # number of steps whose weights are in memory at once
 
 
 class Profile(NamedTuple):
@@ -31,7 +31,7 @@ class Profile(NamedTuple):
 
 
 def exponent(length: float) -> float:
-    """Return γ of the power function of a length σ_rel, Karras et al. 2024, Eq. 126.
+    """Return the exponent γ for a length σ_rel (Karras et al. 2024, Eq. 126).
 
     σ_rel² = (γ + 1)/((γ + 2)² (γ + 3)) (Eq. 123) is a cubic equation for γ. Raises ValueError for a length outside
     SHORTEST..LONGEST.
@@ -42,13 +42,13 @@ def exponent(length: float) -> float:
 
 
 def step_weights(profile: Profile, steps: np.ndarray) -> np.ndarray:
-    """Return how much of an average comes from each of these steps, float64 (K,): (k^(γ+1) − (k − 1)^(γ+1))/n^(γ+1).
+    """Return the weight of each of these steps in an average, float64 (K,): (k^(γ+1) − (k − 1)^(γ+1))/n^(γ+1).
 
     This is exact for the average that `ema.PowerAverage` computes, since its decays are (1 − 1/k)^(γ+1). Over the steps
-    1..n the sum is 1; later steps have 0.
+    1..n the sum is 1; later steps have the weight 0.
 
     Arguments:
-        profile: of the average.
+        profile: the profile of the average.
         steps: whole numbers from 1, (K,).
     """
     n, power = profile.steps, profile.exponent + 1
@@ -57,12 +57,13 @@ def step_weights(profile: Profile, steps: np.ndarray) -> np.ndarray:
 
 
 def combine(snapshots: Sequence[Profile], wanted: Profile) -> tuple[np.ndarray, float]:
-    """Return the factors of the snapshots whose sum is nearest to the wanted average, float64 (M,), and the distance.
+    """Return the factors of the snapshots whose weighted sum is nearest to the wanted average, float64 (M,), and its
+    distance.
 
-    "Nearest" is least squares over the weights of all steps (Karras et al. 2024, section 3.2), among factors with sum
-    1: then what all weights have in common is kept exactly. The distance is the share of the average that belongs to
-    other steps, ½ Σ_k |weight − wanted weight|: 0 is exact, 1 is the worst. Where the steps are many, QR of one part
-    after the other keeps the digits that the normal equations would lose.
+    "Nearest" means least squares over the weights of all steps (Karras et al. 2024, section 3.2). The factors sum to 1,
+    so that a value on which all snapshots agree is kept exactly. The distance is the share of the average that belongs
+    to unwanted steps, ½ Σ_k |weight − wanted weight|: 0 is exact, 1 is the worst. Many steps are processed in parts by
+    QR, which is more accurate than the normal equations.
 
     Arguments:
         snapshots: the profiles of the averages that were kept, at least one.
@@ -71,10 +72,12 @@ def combine(snapshots: Sequence[Profile], wanted: Profile) -> tuple[np.ndarray, 
     *others, last = snapshots
 
     def parts() -> Iterator[np.ndarray]:
+        """Yield all steps in groups of _STEPS."""
         for first in range(1, max(wanted.steps, *(one.steps for one in snapshots)) + 1, _STEPS):
-            yield np.arange(first, first + _STEPS)  # beyond the last step all weights are 0
+            yield np.arange(first, first + _STEPS)  # after the last step all weights are 0
 
     def from_last(profile: Profile, steps: np.ndarray) -> np.ndarray:
+        """Return the weights of these steps in a profile, less those in the last snapshot."""
         return step_weights(profile, steps) - step_weights(last, steps)
 
     triangle: Any = np.zeros((0, len(others) + 1))

@@ -1,4 +1,4 @@
-"""Make of a configuration the noise schedule, the distribution of t, the network, the learning rate and the model."""
+"""Make the parts of a run from its configuration: noise schedule, times, network, learning rate and model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ddpm_core.model import Network, Source
 from ddpm_core.names import LEARNED, Averaging
 from ddpm_core.objective import lognormal_times
 from train import TrainError
-from train.common.command_line import imported
+from train.common.command_line import import_object
 from train.common.config import Config
 from train.common.errors import as_train_error
 
@@ -30,7 +30,8 @@ from train.common.errors import as_train_error
 def make_schedule(config: Config) -> NoiseSchedule:
     """Return the noise schedule of a run.
 
-    Raises ValueError for β out of range and for an unknown schedule, TrainError for your own schedule without T steps.
+    Raises ValueError for β out of range and for an unknown schedule. Raises TrainError if your own function does not
+    return a schedule of T steps.
     """
     kinds: dict[str, Callable[..., NoiseSchedule]] = {
         "linear": NoiseSchedule.linear,
@@ -39,7 +40,7 @@ def make_schedule(config: Config) -> NoiseSchedule:
         "flow": NoiseSchedule.flow,
     }
     if ":" in config.schedule:
-        found = _called(config.schedule, "noise schedule", config.T)
+        found = _call_user_function(config.schedule, "noise schedule", config.T)
         if not isinstance(found, NoiseSchedule) or found.T != config.T:
             what = f"one of {found.T}" if isinstance(found, NoiseSchedule) else f"a {type(found).__name__}"
             raise TrainError(f"{config.schedule} must return a NoiseSchedule of {config.T} steps, got {what}.")
@@ -52,14 +53,14 @@ def make_schedule(config: Config) -> NoiseSchedule:
 
 
 def loss_weights(config: Config, schedule: NoiseSchedule) -> Tensor | None:
-    """Return the weight of L_simple at t = 1..T, float64 (T,); None where each t counts alike, and for --min-snr.
+    """Return the weight of L_simple at t = 1..T, float64 (T,). None means the same weight for all t, or --min-snr.
 
     Raises TrainError if your own function does not return such weights.
     """
     if config.loss_weight is None:
         return None
     times = torch.arange(1, schedule.T + 1)
-    found = _called(config.loss_weight, "loss weight", schedule, times)
+    found = _call_user_function(config.loss_weight, "loss weight", schedule, times)
     fits = isinstance(found, Tensor) and found.shape == times.shape
     if not fits or not bool((found.isfinite() & (found >= 0)).all()):
         raise TrainError(
@@ -68,15 +69,15 @@ def loss_weights(config: Config, schedule: NoiseSchedule) -> Tensor | None:
     return found.detach().cpu().double()
 
 
-def _called(name: str, what: str, *arguments: Any) -> Any:
-    """Call module:function. Raises TrainError where this fails."""
-    function = imported(name, what)
+def _call_user_function(name: str, what: str, *arguments: Any) -> Any:
+    """Return the result of a user's module:function. Raises TrainError if it fails. what: a noun for the message."""
+    function = import_object(name, what)
     with as_train_error(lambda reason: f"The {what} {name} fails: {reason}."):
         return function(*arguments)
 
 
 def time_distribution(config: Config) -> np.ndarray | None:
-    """Return P(t <= n) for n = 1..T, float64 (T,), or None where every t is equally likely.
+    """Return P(t <= n) for n = 1..T, float64 (T,), or None if every t is equally likely.
 
     Raises ValueError or TrainError as `make_schedule` does, and ValueError unless the deviation of log σ is above 0.
     """
@@ -86,7 +87,7 @@ def time_distribution(config: Config) -> np.ndarray | None:
 
 
 def coordinates(config: Config) -> RectifiedFlow | None:
-    """Return how a network sees x_t and t − 1; None: as they are."""
+    """Return the coordinates in which a network receives x_t and t − 1; None if it receives them unchanged."""
     return RectifiedFlow(times=config.flow_time) if config.prediction == "flow" else None
 
 
@@ -96,9 +97,11 @@ def has_null_label(config: Config) -> bool:
 
 
 def make_network(config: Config, num_classes: int, inherited: Mapping[str, Any] | None = None) -> UNet2DModel:
-    """Return a freshly initialised UNet2DModel; num_classes: without the null label, 0 for an unconditional model.
+    """Return a freshly initialised UNet2DModel.
 
-    channels=None stands for 3. inherited: an `architecture`, of which counts what no flag decides; None: the paper's.
+    num_classes: the number of classes without the null label, 0 for an unconditional model. inherited: an
+        `architecture`, from which the network takes everything that no flag decides; None: from the paper's network.
+        config.channels None means 3.
     """
     channels = config.channels or 3
     here = [config.image_size >> level in config.attention for level in range(len(config.widths))]
@@ -120,7 +123,8 @@ def make_network(config: Config, num_classes: int, inherited: Mapping[str, Any] 
 def of_latents(config: Config, channels: int, side: int) -> Config:
     """Return the configuration of a network for latents, (N, channels, side, side).
 
-    Raises TrainError where the widths halve the side too often, or attention is at a resolution that there is not.
+    Raises TrainError if the widths halve the side too often, or if the network has no level with a resolution of
+    --attention.
     """
     step = 2 ** (len(config.widths) - 1)
     sizes = [side >> level for level in range(len(config.widths))]
@@ -133,34 +137,33 @@ def of_latents(config: Config, channels: int, side: int) -> Config:
 
 
 def architecture(network: networks.Network) -> dict[str, Any]:
-    """Return the fields of a network's configuration, as JSON has them. TrainError for another class."""
-    if type(network).__name__ != UNet2DModel.__name__:  # compared by name, as an engine may have replaced the class
+    """Return the fields of a network's configuration, as JSON values. Raises TrainError for another class."""
+    if type(network).__name__ != UNet2DModel.__name__:  # by name: an engine may have replaced the class
         raise TrainError(f"Only networks of the class UNet2DModel can be trained, not {type(network).__name__}.")
-    plain = json.loads(network.to_json_string().replace('"UNetRes', '"'))  # diffusers' first names of the same blocks
+    plain = json.loads(network.to_json_string().replace('"UNetRes', '"'))  # diffusers has renamed these blocks
     return {name: plain[name] for name in inspect.signature(UNet2DModel).parameters}
 
 
-SHARE = 0.1  # the largest share of a run's work that sample grids take
-LEAST = 8  # images of a grid, even where they take more
-_TRAINED = 3  # training on an image takes the time of this many evaluations
+SHARE = 0.1  # largest share of a run's work that sample grids may take
+LEAST = 8  # smallest number of images of a grid, even if they take a larger share
+_TRAINED = 3  # training on an image takes as long as this many evaluations of the network
 
 
 def grid_count(config: Config) -> int:
     """Return the number of images of a sample grid.
 
-    It is `sample_count`, or fewer in a run so short that they would take more than SHARE of it.
-
-    That is counted in evaluations of the network, so that each run has the same grids on every machine.
+    It is `sample_count`, or fewer in a short run, so that grids take at most SHARE of the run's work. Work is counted
+    in evaluations of the network, so that a run has the same grids on every machine.
     """
     if not config.sample_every:
-        return config.sample_count  # at most, of --sample-seconds: see preview.PreviewTimer
+        return config.sample_count  # only --sample-seconds draws grids, and preview.PreviewTimer limits their time
     trained = min(config.sample_every, config.steps) * config.batch * _TRAINED
-    fitting = int(SHARE * trained / (2 * config.sample_steps))  # two grids, of the average and of the weights
+    fitting = int(SHARE * trained / (2 * config.sample_steps))  # two grids: of the moving average and of the weights
     return min(config.sample_count, max(LEAST, fitting))
 
 
 def learning_rate(config: Config, step: int) -> float:
-    """Return the learning rate of step 0, 1, ...: a linear rise over the warm-up, then constant, or down to 0.
+    """Return the learning rate of step 0, 1, ...: a linear rise over the warm-up, then constant or falling to 0.
 
     It falls along a half cosine or a line, as config.lr_decay says, and reaches 0 at config.steps.
     """
@@ -175,7 +178,7 @@ def learning_rate(config: Config, step: int) -> float:
 def make_model(
     network: Network, config: Config, schedule: NoiseSchedule, class_names: tuple[str, ...] | None, weights: Averaging
 ) -> Model:
-    """Return a network of `make_network` as a Model. weights: what they are, "EMA" or "not EMA"."""
+    """Return a network of `make_network` as a Model. weights: "EMA" or "not EMA"."""
     num_classes = len(class_names or ())
     return Model(
         network=network,

@@ -7,9 +7,9 @@ import threading
 
 
 class StopSignals:
-    """A context in which the first SIGINT or SIGTERM is noted in `received`; a second one ends the process as usual.
+    """A context that records the first SIGINT or SIGTERM in `received`. A second signal ends the process as usual.
 
-    Python gives signals to the main thread only: in another one, nothing but `stop` stops.
+    Python delivers signals to the main thread only. In another thread, only `stop` has an effect.
     """
 
     received: int | None = None
@@ -25,9 +25,10 @@ class StopSignals:
             signal.signal(number, handler)
 
     def stop(self) -> None:
-        """Note a request that is no signal; it counts as Ctrl-C."""
+        """Request a stop without a signal. It counts as Ctrl-C."""
         self.received = signal.SIGINT
 
     def _note(self, number: int, _frame: object) -> None:
+        """Record a signal, and restore the usual handler for the next one."""
         self.received = number
         signal.signal(number, self._before[signal.Signals(number)])

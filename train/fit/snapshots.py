@@ -19,20 +19,20 @@ _NAME = re.compile(r"step-(\d+)-(0\.\d+)\.safetensors")
 
 
 def snapshot_due(count: int, steps: int, step: int) -> bool:
-    """Return whether a run of so many steps keeps a snapshot of this step: it keeps `count`, the last at the end."""
+    """Return whether a run keeps a snapshot of this step. It keeps `count` at even distances, the last at the end."""
     return count * step // steps > count * (step - 1) // steps
 
 
 def save_snapshot(weights: Mapping[float, Mapping[str, Tensor]], out: Path, step: int) -> None:
-    """Write the averages of one step, each whole, in a file for each length.
+    """Write the averages of one step, in one file for each length. A file is written whole or not at all.
 
     Arguments:
         weights: the averages' parameters by name, for each length σ_rel.
         out: folder of the run.
-        step: steps done.
+        step: the number of steps done.
 
     Raises:
-        TrainError: when the disk refuses.
+        TrainError: if the files can't be written.
     """
     folder = out / "snapshots"
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,21 +48,22 @@ def find_snapshots(out: Path) -> dict[Path, tuple[int, float]]:
 
 
 def drop_later(out: Path, step: int) -> None:
-    """Delete the snapshots of later steps, which a run writes again if it goes on from this step."""
+    """Delete the snapshots of later steps. A run that goes on from this step writes them again."""
     for path, (later, _) in find_snapshots(out).items():
         if later > step:
             path.unlink()
 
 
 def profiles(snapshots: Mapping[Path, tuple[int, float]]) -> list[Profile]:
-    """Return how each of these snapshots weighs the steps of its run."""
+    """Return the profile of each snapshot: how it weighs the steps of its run."""
     return [Profile(step, exponent(length)) for step, length in snapshots.values()]
 
 
 def weighted_sum(paths: Sequence[Path], factors: Sequence[float]) -> dict[str, Tensor]:
-    """Return the sum of the snapshots' parameters, each times its factor: summed in float64, then in their own dtype.
+    """Return the weighted sum of the snapshots' parameters. It is computed in float64 and returned in the parameters'
+    dtype.
 
-    One snapshot is in memory at a time. Raises TrainError for a file that can't be read.
+    Only one snapshot is in memory at a time. Raises TrainError for a file that can't be read.
     """
     totals: dict[str, Tensor] = {}
     dtypes = {}

@@ -1,4 +1,4 @@
-"""`train fit`: from the command line, or from Python, to a trainer that runs, fresh or resumed, alone in its folder."""
+"""Start or resume a run of `train fit`, from the command line or from Python."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ddpm_core.commands.values import near
 from train import TrainError
 from train.common.changes import Changes, PresetChanges
 from train.common.command_line import user_path
-from train.common.config import PRESETS, Config, Kind, PresetName, converted
+from train.common.config import PRESETS, Config, Kind, PresetName, convert_fields
 from train.common.errors import enough_memory
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ class FitStart:
 
     @property
     def folder(self) -> str:
-        """The run's folder."""
+        """Return the run's folder."""
         return PRESETS[self.config].out if self.out is None else self.out
 
 
-def _lists(changes: type) -> Callable[[Function], Function]:
-    """Let `inspect.signature` list the changes by name, as editors know them, so that IPython completes them, too."""
+def _with_parameters(changes: type) -> Callable[[Function], Function]:
+    """Return a decorator that adds the fields of `changes` to a function's signature, for completion in IPython."""
 
     def listed(function: Function) -> Function:
         signature, kind = inspect.signature(function), inspect.Parameter.KEYWORD_ONLY
@@ -53,56 +53,56 @@ def _lists(changes: type) -> Callable[[Function], Function]:
     return listed
 
 
-@_lists(PresetChanges)
+@_with_parameters(PresetChanges)
 def preset(name: PresetName, **changes: Unpack[PresetChanges]) -> Config:
-    """Return a preset's configuration, with what a checkpoint given as `init` decides in it, and with changes.
+    """Return a preset's configuration with changes. A checkpoint given as `init` also decides some fields.
 
     Arguments:
         name: one of the presets of `train fit --config`.
-        changes: fields of `Config`; each is a flag of `train fit` too, with - for _, and means the same. `data` may
-            also be an array, a list, a data set of PyTorch or Hugging Face, or a stream: see "Your own data" in
-            docs/training.md.
+        changes: fields of `Config`. Each means the same as the flag of `train fit` with its name
+            (sample_every is --sample-every). `data` may also be an array, a list, a data set of PyTorch or Hugging
+            Face, or a stream: see "Your own data" in docs/training.md.
 
     Raises:
-        TrainError: for another name or field, for a value of another type, and for a checkpoint that can't be trained
-            on.
+        TrainError: for an unknown name or field, for a value of another type, and for a checkpoint that can't be
+            trained.
     """
     if name not in PRESETS:
         meant = near(str(name), PRESETS)
         end = f"did you mean {meant}?" if meant else f"choose from {', '.join(PRESETS)}."
         raise TrainError(f"There is no preset {name!r}: {end}")
-    plain = converted(Config, changes)
+    plain = convert_fields(Config, changes)
     return replace(begin(PRESETS[name], plain.get("init"), plain.get("image_size")), **plain)
 
 
-@_lists(Changes)
+@_with_parameters(Changes)
 def resume(out: str | Path, **changes: Unpack[Changes]) -> Trainer:
-    """Return the trainer of a run that was stopped, or that shall take more steps.
+    """Return the trainer of a run that was stopped, or that should take more steps.
 
     Arguments:
         out: folder of the run.
-        changes: as for `preset`; not all can change any more. Data that were given as an object are given again.
+        changes: as for `preset`; some fields can't change any more. Data that were an object must be passed again.
 
     Raises:
-        TrainError: where there is no run, and for changes that a run can't take once it has begun.
+        TrainError: if there is no run, and for changes that a run can't take once it has begun.
     """
     from train.fit.trainer import Trainer
 
     config, state = _latest(user_path(out), Config)
-    return Trainer(replace(config, **converted(Config, changes)), state)
+    return Trainer(replace(config, **convert_fields(Config, changes)), state)
 
 
 def begin(config: Config, init: str | None, image_size: int | None) -> Config:
-    """A preset with what the checkpoint of --init decides. image_size: None is the checkpoint's own."""
+    """Return a preset with the fields that the checkpoint of --init decides. image_size: None for the checkpoint's."""
     if init is None:
         return config
-    from train.fit.inputs.init import begun
+    from train.fit.inputs.init import apply_init
 
-    return begun(replace(config, init=init, image_size=image_size or 0))
+    return apply_init(replace(config, init=init, image_size=image_size or 0))
 
 
 def fit(arguments: list[str]) -> int:
-    """Train a model; returns the exit status. Raises TrainError for a run that can't be started or can't go on."""
+    """Train a model and return the exit status. Raises TrainError for a run that can't start or go on."""
     return run(arguments, user_path(_parse_start(arguments).folder), parse_fit, _trainer)
 
 
@@ -112,10 +112,14 @@ def run(
     parse: Callable[[list[str]], tuple[Kind, dict[str, Any] | None]],
     make: Callable[[Kind, dict[str, Any] | None], Trainer],
 ) -> int:
-    """A run in its folder `out`: of what `parse` reads, by the trainer that `make` makes of it; as `fit`."""
+    """Run a training in its folder `out`, which is locked, and return the exit status. Raises TrainError as `fit` does.
+
+    parse: a function that reads the configuration and the checkpoint, or None, from the arguments. make: a function
+        that makes a trainer of them.
+    """
     if HELP & set(arguments):
-        parse(arguments)  # shows it and leaves
-    # Imported here: torch and accelerate take seconds, and --help does without them.
+        parse(arguments)  # prints the help and exits
+    # Imported late: torch and accelerate take seconds, and --help does not need them.
     from train.common.lock import locked
     from train.fit.trainer import ADVICE
 
@@ -131,7 +135,7 @@ def run(
 
 
 def report(trainer: Trainer, stopped: int | None, result: str) -> int:
-    """Say how a run ended, by the signal that stopped it or with its result; returns the exit status."""
+    """Print how a run ended, by a signal or with its result, and return the exit status."""
     if trainer.accelerator.is_main_process:
         end = f"Stopped and saved at step {trainer.step}: add --resume to continue." if stopped else f"Done: {result}"
         print(end, file=sys.stderr)
@@ -139,13 +143,14 @@ def report(trainer: Trainer, stopped: int | None, result: str) -> int:
 
 
 def _trainer(config: Config, state: dict[str, Any] | None) -> Trainer:
+    """Return the trainer. It is imported late because it imports torch, which takes seconds."""
     from train.fit.trainer import Trainer
 
     return Trainer(config, state)
 
 
 def parse_fit(arguments: list[str]) -> tuple[Config, dict[str, Any] | None]:
-    """The configuration and, for --resume, the checkpoint to continue from. Raises TrainError where there is none."""
+    """Return the configuration, and with --resume the checkpoint to continue from. Raises TrainError if none exists."""
     start = _parse_start(arguments)
     default = PRESETS[start.config]
     if not start.resume and not HELP & set(arguments):
@@ -157,7 +162,11 @@ def parse_fit(arguments: list[str]) -> tuple[Config, dict[str, Any] | None]:
 def parse_run(
     arguments: list[str], default: Kind, out: str, resume: bool, program: str, description: str
 ) -> tuple[Kind, dict[str, Any] | None]:
-    """The configuration of a command, and for --resume the checkpoint to continue from. Raises TrainError."""
+    """Return a command's configuration, and with --resume the checkpoint to continue from. Raises TrainError if none
+    exists.
+
+    default: the configuration of a new run without flags. program, description: for the help.
+    """
     state = None
     if resume and not HELP & set(arguments):
         default, state = _latest(user_path(out), type(default))
@@ -165,18 +174,18 @@ def parse_run(
 
 
 def _latest(folder: Path, kind: type[Kind]) -> tuple[Kind, dict[str, Any]]:
-    """The configuration and the newest checkpoint of a run. Raises TrainError where there is none."""
-    from train.fit.state import load_latest, resumed
+    """Return the configuration and the newest checkpoint of a run. Raises TrainError if there is none."""
+    from train.fit.state import load_latest, restore_config
 
     state, complaints = load_latest(folder / "checkpoints")
     for complaint in complaints:
         print(complaint, file=sys.stderr)
-    # The folder may have been moved since: the run goes on where it was found.
-    return replace(resumed(state, kind), out=str(folder)), state
+    # The folder may have been moved. The run continues in the folder where it was found.
+    return replace(restore_config(state, kind), out=str(folder)), state
 
 
 def read_flags(arguments: list[str], default: Kind, program: str, description: str) -> Kind:
-    """The configuration with what a command line changes in it. Raises SystemExit, after a message, as tyro does."""
+    """Return the default configuration with the changes of a command line. Raises SystemExit, after a message."""
     kind = default.flags()
     shown = kind(**{field.name: getattr(default, field.name) for field in fields(kind)})
     given = read(kind, arguments, program, default=shown, description=description)
@@ -184,4 +193,5 @@ def read_flags(arguments: list[str], default: Kind, program: str, description: s
 
 
 def _parse_start(arguments: list[str]) -> FitStart:
+    """Read only the flags of `FitStart`, and ignore the others."""
     return read_known(FitStart, arguments, PROGRAM)

@@ -1,4 +1,4 @@
-"""The state of a run on disk: checkpoints, written whole or not at all, checked before use, the last two kept."""
+"""The state of a run on disk. A checkpoint is written whole or not at all, and checked before use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from train.common.errors import as_train_error
 from train.fit.flags.limits import PLACES
 
 KEPT = 2
-# The parts of a checkpoint that can be checked without the run. "ema2" and "scaler" may be missing or None.
+# The parts that every checkpoint has. "ema2" and "scaler" may be missing or None.
 _PARTS = {
     "config": dict,
     "step": int,
@@ -39,52 +39,52 @@ _NAME = re.compile(r"step-(\d+)\.pt")
 
 
 def find_checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in a folder, newest first."""
+    """Return the checkpoints in a folder, newest first."""
     if not folder.is_dir():
         return []
     return sorted((p for p in folder.iterdir() if _NAME.fullmatch(p.name)), key=step_of, reverse=True)
 
 
 def step_of(path: Path) -> int:
-    """Steps done when this checkpoint was written."""
+    """Return the number of steps that were done when this checkpoint was written."""
     return int(path.stem.removeprefix("step-"))
 
 
 def save_checkpoint(state: dict[str, Any], folder: Path, step: int) -> Path:
-    """Write one checkpoint whole, then drop all but the last two.
+    """Write one checkpoint whole, then delete all but the last two. Return its path.
 
-    Raises TrainError when the disk refuses; older checkpoints are untouched then.
+    Raises TrainError if it can't be written. Then the older checkpoints are untouched.
     """
     path = folder / f"step-{step:09d}.pt"
     try:
         with files.replacing(path) as file:
             torch.save(state, file)
-    except (OSError, RuntimeError) as error:  # torch wraps some of the disk's errors in RuntimeError
+    except (OSError, RuntimeError) as error:  # torch turns some errors of the disk into RuntimeError
         raise TrainError(f"{_why(error)}: the checkpoint of step {step} was not written. {_kept(folder)}") from error
     _drop_old(folder, step)
     return path
 
 
-def copied(value: Any) -> Any:
-    """A state, or a part of one, with tensors of its own in the memory of the CPU."""
+def copy_to_cpu(value: Any) -> Any:
+    """Return a copy of a state, or of a part of it, with all tensors in the CPU's memory."""
     if isinstance(value, torch.Tensor):
         return value.detach().to("cpu", copy=True)
     if isinstance(value, Mapping):
-        return {key: copied(part) for key, part in value.items()}
-    return [copied(part) for part in value] if isinstance(value, list) else value
+        return {key: copy_to_cpu(part) for key, part in value.items()}
+    return [copy_to_cpu(part) for part in value] if isinstance(value, list) else value
 
 
 class Writer:
-    """Writes one thing after the other: in a thread while a GPU computes. On a CPU none is free for that."""
+    """Runs one write after the other. With a GPU, a thread runs them during training; a CPU has none free."""
 
-    MOST = 2  # so many writes may wait: each holds a copy of what it writes in memory
+    MOST = 2  # largest number of writes that wait; each holds a copy of its data in memory
 
     def __init__(self, device: torch.device):
         self._thread = None if device.type == "cpu" else ThreadPoolExecutor(1, "train-writer")
         self._pending: deque[Future[object]] = deque()
 
     def __call__(self, write: Callable[[], object]) -> None:
-        """Call write(). What that raises comes out of this or a later call, or of `wait`."""
+        """Call write(). If it raises an error, this call, a later call or `wait` raises the error."""
         if self._thread is None:
             write()
             return
@@ -93,19 +93,20 @@ class Writer:
             self._pending.popleft().result()
 
     def wait(self) -> None:
-        """Wait until all is written. Raises what the writing raised."""
+        """Wait until all is written. Raises the error of a write."""
         while self._pending:
             self._pending.popleft().result()
 
     def close(self) -> None:
-        """Wait, whatever happens to what is written."""
+        """Wait until all writes have ended, and ignore their errors."""
         if self._thread is not None:
             self._thread.shutdown()
 
 
 def _drop_old(folder: Path, step: int) -> None:
-    """Keep the last two checkpoints up to this step, which was just written. Damaged ones get another name and don't
-    count. Later ones are damaged, too: the run continued from an older one because of that.
+    """Keep the last two checkpoints up to this step, which was just written. Rename damaged ones, which do not count.
+
+    Checkpoints of later steps are damaged, too: otherwise the run would have continued from them.
     """
     kept = 0
     for path in find_checkpoints(folder):
@@ -118,14 +119,12 @@ def _drop_old(folder: Path, step: int) -> None:
 
 
 def last_good_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that is whole."""
+    """Return the newest checkpoint that is undamaged, or None."""
     return next((path for path in find_checkpoints(folder) if _damage(path) is None), None)
 
 
 def _damage(path: Path) -> str | None:
-    """Return what is wrong with a checkpoint's file, or None. Every byte is read: the archive keeps a CRC of each
-    tensor.
-    """
+    """Return what is wrong with a checkpoint's file, or None. Every byte is read, as each tensor has a CRC."""
     try:
         with as_train_error(str), zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
@@ -135,7 +134,7 @@ def _damage(path: Path) -> str | None:
 
 
 def _is_state(state: Any) -> bool:
-    """Whether what was loaded is a checkpoint of this trainer."""
+    """Return whether a loaded object is a checkpoint of this trainer."""
     if not isinstance(state, dict) or not all(isinstance(state.get(name), kind) for name, kind in _PARTS.items()):
         return False
     images, classes = (state["data"].get(name) for name in ("images", "classes"))
@@ -143,9 +142,9 @@ def _is_state(state: Any) -> bool:
 
 
 def load_latest(folder: Path) -> tuple[dict[str, Any], list[str]]:
-    """The newest checkpoint that is whole, on the CPU, and one sentence for each newer one that isn't.
+    """Return the newest undamaged checkpoint, loaded on the CPU, and one sentence for each newer one that is damaged.
 
-    Raises TrainError when there is none.
+    Raises TrainError if there is none.
     """
     paths, complaints = find_checkpoints(folder), []
     for path in paths:
@@ -165,8 +164,8 @@ def load_latest(folder: Path) -> tuple[dict[str, Any], list[str]]:
     raise TrainError(f"There is no checkpoint to resume in {folder}: check --out, or leave out --resume.")
 
 
-def resumed(state: Mapping[str, Any], kind: type[Kind]) -> Kind:
-    """The configuration of a checkpoint. A folder that is not here is looked for where the run was started."""
+def restore_config(state: Mapping[str, Any], kind: type[Kind]) -> Kind:
+    """Return the configuration of a checkpoint. A missing folder is looked for where the run was started."""
     config, there = from_dict(state["config"], kind), Path(state.get("started_in", ""))
     texts = {name: getattr(config, name, None) for name in PLACES}
     paths = {name: user_path(text) for name, text in texts.items() if text and text not in refs.embedded()}
@@ -175,6 +174,7 @@ def resumed(state: Mapping[str, Any], kind: type[Kind]) -> Kind:
 
 
 def _why(error: Exception) -> str:
+    """Return the reason of a failed write, as the start of a sentence."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OSError):
         cause = cause.__cause__ or cause.__context__
@@ -186,13 +186,14 @@ def _why(error: Exception) -> str:
 
 
 def _kept(folder: Path) -> str:
+    """Return a sentence that names the last good checkpoint."""
     last = last_good_checkpoint(folder)
     return f"The last good one is {last}." if last else "There is no earlier one."
 
 
 @contextmanager
 def fitting(state: Mapping[str, Any]) -> Iterator[None]:
-    """Raise TrainError when a part of a checkpoint does not belong to this network and optimiser."""
+    """Turn errors of the code inside into a TrainError: the checkpoint does not fit this network and optimiser."""
     try:
         yield
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The tasks of runs: the network at the start, the loss of a batch, and the resulting model."""
+"""The tasks of runs. A task makes the initial network, the loss of a batch, and the resulting model."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from train.fit.inputs.words import (
     open_text,
     text_of,
 )
-from train.fit.outputs.card import ModelCard, public, run_name
+from train.fit.outputs.card import ModelCard, run_name, shorten_paths
 from train.fit.recipe import (
     architecture,
     loss_weights,
@@ -50,9 +50,9 @@ class TrainingTask(ABC):
     """The part of a run that differs between training and distilling."""
 
     schedule: NoiseSchedule
-    times: np.ndarray | None  # P(t <= n) for n = 1..T; None: every t is equally likely
-    noises: int = 1  # images of noise that a loss needs for each example
-    examples: int | None = None  # the run repeats this many examples; None: all differ
+    times: np.ndarray | None  # P(t <= n) for n = 1..T; None if every t is equally likely
+    noises: int = 1  # number of ε that the loss needs for each example
+    examples: int | None = None  # number of different examples, which the run repeats; None: all examples differ
 
     @abstractmethod
     def __init__(self, config: Config, accelerator: Accelerator, images: Images): ...
@@ -60,48 +60,50 @@ class TrainingTask(ABC):
     @classmethod
     @abstractmethod
     def check(cls, config: Config) -> None:
-        """Raise TrainError, before the images are read, for a configuration that no such run can have."""
+        """Raise TrainError for a configuration that such a run can't have. The images are read after this check."""
 
     @abstractmethod
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
-        """The network, in float32 on the CPU, with the weights that the run starts from.
+        """Return the network, in float32 on the CPU, with the weights that the run starts from.
 
-        state: the checkpoint from which it goes on; the weights may be any then.
+        state: the checkpoint to continue from, or None. Its weights are loaded later, so the weights here may be any.
         """
 
     def parts(self, network: nn.Module) -> dict[str, Any]:
-        """Return the parts of the model besides its network, as fields of `Model`: a latent model's decoder and
-        text encoder.
+        """Return the parts of the model besides its network, as fields of `Model`: a latent model's decoder and text
+        encoder.
         """
         return {}
 
     def architecture(self, network: nn.Module) -> dict[str, Any]:
-        """Return what a checkpoint keeps of the network besides its weights."""
+        """Return the facts about the network that a checkpoint keeps besides its weights, as JSON values."""
         assert isinstance(network, UNet2DModel)
         return architecture(network)
 
     @abstractmethod
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
-        """The loss of each image of a batch, (N,), whose mean over all processes and rounds is that of the step.
+        """Return the loss of each image of a batch, (N,). The mean over all processes and rounds is the loss of the
+        step.
 
-        It draws nothing from torch's generator but dropout: the weights do not depend on how a step is shared.
+        Only dropout draws from torch's generator, so the weights do not depend on how a step is shared among processes.
         x_0: (N, C, H, W); eps: (N, noises · C, H, W); t, n (see `TrainingExamples`): int64 (N,), on the CPU.
         """
 
     @abstractmethod
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
-        """The network as a model. weights: what they are; finished: whether the run has reached its last step."""
+        """Return the network as a Model. weights: "EMA" or "not EMA"; finished: whether all steps are done."""
 
     @abstractmethod
     def card(self) -> ModelCard:
-        """Return the parts of the model card for such a run."""
+        """Return the parts of the model card that describe such a run."""
 
 
 class Denoising(TrainingTask):
-    """A network that learns from data to denoise, Algorithm 1 of the paper."""
+    """A network that learns from data to remove noise (Algorithm 1 of the paper)."""
 
     @classmethod
     def check(cls, config: Config) -> None:
+        """Raise TrainError for widths or attention that don't suit the latents of --decoder."""
         if config.decoder is not None:
             of_latents(config, *latent_shape(config))
 
@@ -119,13 +121,14 @@ class Denoising(TrainingTask):
         self.times, self._weights = time_distribution(config), loss_weights(config, self.schedule)
 
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
+        """Return the initial network: new, from a checkpoint, or that of --init."""
         config, num_classes = self._config, self._images.num_classes
         if config.captions:
             with fitting(state or {"step": 0}):
                 return self._prompted(state)
         if state is not None:
             with fitting(state):
-                return make_network(config, num_classes, state.get("network"))  # earlier versions: the paper's
+                return make_network(config, num_classes, state.get("network"))  # None: the paper's network
         if not config.init:
             return make_network(config, num_classes)
         network, sentence = warm_start(config, self._images.classes or ())
@@ -134,7 +137,7 @@ class Denoising(TrainingTask):
         return network
 
     def _prompted(self, state: Mapping[str, Any] | None) -> PromptedUNet:
-        """A network with prompts, and the images' captions as its tokens. state: as for `network`."""
+        """Return a network that takes prompts, and turn the captions into its tokens. state: as for `network`."""
         config, images = self._config, self._images
         assert images.captions is not None
         given = None
@@ -153,22 +156,26 @@ class Denoising(TrainingTask):
         return network
 
     def architecture(self, network: nn.Module) -> dict[str, Any]:
+        """Return the U-Net's configuration, and the vocabulary of a network with prompts."""
         if isinstance(network, PromptedUNet):
             return {"words": self._words, "unet": json.loads(network.unet.to_json_string())}
         return super().architecture(network)
 
     def parts(self, network: nn.Module) -> dict[str, Any]:
+        """Return the decoder and the text encoder of the model, if it has them."""
         if isinstance(network, PromptedUNet):
             return {"decoder": self._decoder, "text": text_of(self._tokenizer, network, self._device)}
         return {"decoder": self._decoder} if self._decoder else {}
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
+        """Return the loss of each image, (N,), as --loss, --min-snr and --loss-weight say."""
         config, weights = self._config, self._weights
         weight = None if weights is None else lambda schedule, t: weights[t - 1]
         model = self.model(network, "not EMA", finished=False)
         return loss(model, x_0, labels, t, eps, kind=config.loss, min_snr=config.min_snr, weight=weight)
 
     def model(self, network: Network, weights: Averaging, finished: bool) -> Model:
+        """Return the network as a model of pixels, or of latents if the run has a --decoder."""
         config = self._config
         model = make_model(network, config, self.schedule, self._images.classes, weights)
         if self._decoder is None:
@@ -177,7 +184,8 @@ class Denoising(TrainingTask):
         return replace(model, latent=True, factor=factor, takes_words=config.captions, clip=False, leading_offset=1)
 
     def card(self) -> ModelCard:
-        config = public(self._config)
+        """Return the parts of the model card that describe a training."""
+        config = shorten_paths(self._config)
         return ModelCard(
             title=run_name(self._config.out),
             summary="A denoising diffusion model (Ho, Jain & Abbeel 2020), trained with DDPM Lab.",
@@ -195,8 +203,8 @@ class Denoising(TrainingTask):
         )
 
     def _about_words(self) -> dict[str, str]:
-        """A row of the card's table, of a model with prompts."""
-        config = public(self._config)
+        """Return the row about the text encoder for the card's table; empty for a model without prompts."""
+        config = shorten_paths(self._config)
         if not config.captions:
             return {}
         sizes = f"{config.text_layers} layers of {config.text_width}"

@@ -1,4 +1,4 @@
-"""The training loop, on one device or many, stoppable and resumable at any step. What it trains is a `TrainingTask`."""
+"""The training loop, on one device or many, which can stop and resume at any step. A `TrainingTask` is trained."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from train.common.command_line import user_path
 from train.common.config import Config, from_dict, to_dict
 from train.common.errors import enough_memory
 from train.common.lock import locked
-from train.data.batches import ahead, batches, torch_seed
+from train.data.batches import batches, read_ahead, torch_seed
 from train.data.images import Images
 from train.data.objects import StreamEnded
 from train.fit.ema import EMA, Averages
@@ -36,7 +36,7 @@ from train.fit.flags.limits import check, check_resume
 from train.fit.fused import fuse
 from train.fit.inputs.identity import check_same, identity
 from train.fit.inputs.init import check_init
-from train.fit.inputs.processes import accelerated, largest, should_stop, total
+from train.fit.inputs.processes import largest, make_accelerator, should_stop, total
 from train.fit.inputs.words import unet_of
 from train.fit.optimisers import make_optimizer, restore_optimizer
 from train.fit.outputs.export import check_exportable, check_loadable, check_new, export
@@ -46,10 +46,10 @@ from train.fit.outputs.tracker import Tracker, tracker_of
 from train.fit.recipe import learning_rate
 from train.fit.signals import StopSignals
 from train.fit.snapshots import drop_later, save_snapshot, snapshot_due
-from train.fit.state import Writer, copied, fitting, last_good_checkpoint, save_checkpoint
+from train.fit.state import Writer, copy_to_cpu, fitting, last_good_checkpoint, save_checkpoint
 from train.fit.task import Denoising, TrainingTask
 
-ADVICE = "a smaller --batch, or more rounds (--accumulate)"  # where the memory is full
+ADVICE = "a smaller --batch, or more rounds (--accumulate)"  # advice for the user if the memory is full
 Callback = Callable[[Point], bool | None]
 
 
@@ -60,18 +60,18 @@ class Trainer:
     `sample_every`), when it can't be set up or can't go on.
 
     Attributes:
-        config: the configuration, with what the data and the device have decided, such as `channels`.
+        config: the configuration, after the data and the device have decided some fields, such as `channels`.
         out: the run's folder.
         step: the number of steps done.
         device, dtype: where the network is, and the type of its weights (float32, or float64 with fp64).
-        accelerator: accelerate's object, which knows the other processes and the precision.
+        accelerator: accelerate's object, which holds the precision and connects the processes.
         images: the images of the run: `len` (0 for a stream), `known` (also a stream's length, or None), `classes`,
             `shape` (C, H, W).
-        task: what is learned; its `schedule` is the noise schedule.
+        task: the task that is learned; its `schedule` is the noise schedule.
         unet: the network with the latest weights.
-        model: the same, as accelerate has wrapped it for training.
+        model: the same network, wrapped by accelerate for training.
         optimizer: the optimiser, wrapped in the same way.
-        averages: the moving averages of the weights, by name: "ema", and "ema2" if the run has it.
+        averages: the averages of the weights; its `named` has the moving averages "ema", and "ema2" if the run has it.
         pixels: the images on the device, uint8 (N, H, W, C), if they are kept in memory; else None.
     """
 
@@ -98,9 +98,9 @@ class Trainer:
         """Read the images, and make the network.
 
         Arguments:
-            config: what is trained and how, as `train.preset` gives it.
-            state: the checkpoint to continue from, as `state.load_latest` gives it; None for a new run.
-            task: what the run trains.
+            config: the configuration, as `train.preset` returns it.
+            state: the checkpoint to continue from, as `state.load_latest` returns it; None for a new run.
+            task: the class of the task that the run learns.
         """
         if state is None and config.init:
             check_init(config)
@@ -116,7 +116,7 @@ class Trainer:
         if config.threads:
             torch.set_num_threads(config.threads)
         self._asked = config
-        config, self.accelerator = accelerated(config, tracker_of(config))
+        config, self.accelerator = make_accelerator(config, tracker_of(config))
         self.device = self.accelerator.device
         self.dtype = torch.float64 if config.precision == "fp64" else torch.float32
         processes = self.accelerator.num_processes
@@ -126,7 +126,7 @@ class Trainer:
             )
         classes = state["data"]["classes"] if state is not None else ()
         self.images = Images(config, quiet=not self.accelerator.is_main_process, classes=classes)
-        self.config = config = replace(config, channels=self.images.channels)  # of a resumed run too
+        self.config = config = replace(config, channels=self.images.channels)  # the images decide the default
         for name in self.images.broken[:10]:
             self._say(f"Skipped, can't be read: {name}")
         if self.images.broken:
@@ -140,7 +140,7 @@ class Trainer:
         self._build(state)
 
     def _build(self, state: dict[str, Any] | None) -> None:
-        """Network, moving averages and optimiser, from the checkpoint or fresh."""
+        """Make the network, the moving averages and the optimiser, and load the checkpoint if there is one."""
         config = self.config
         torch.manual_seed(config.seed)
         unet: Any = self.task.network(state)
@@ -156,7 +156,7 @@ class Trainer:
         if config.fused:
             if self.device.type != "cpu":
                 raise TrainError(f"--fused is for a CPU, this run is on {self.device.type}: leave it out.")
-            with self.accelerator.local_main_process_first():  # the others find it compiled
+            with self.accelerator.local_main_process_first():  # the other processes find the compiled code
                 fuse(unet_of(self.unet))
         if config.compile:
             self.unet.compile()
@@ -169,7 +169,7 @@ class Trainer:
         self.pixels = self.images.pixels_near(self.device)
 
     def _restore(self, state: dict[str, Any]) -> None:
-        """Step, moving averages and optimiser of a checkpoint."""
+        """Load the step, the moving averages and the optimiser of a checkpoint."""
         self.step = state["step"]
         self.averages.restore(state)
         restore_optimizer(self.optimizer, state["optimizer"])
@@ -178,41 +178,42 @@ class Trainer:
 
     @property
     def ema(self) -> EMA[UNet2DModel]:
-        """The moving average that is sampled, and published as the model."""
+        """Return the moving average that is sampled, and published as the model."""
         return self.averages.named["ema"]
 
     def fit(self, callback: Callback | None = None) -> int | None:
-        """Train to the last step, and write what the command line writes: see "A run's folder" in docs/training.md.
+        """Train to the last step, and write the files that the command line writes: see "A run's folder" in
+        docs/training.md.
 
         Arguments:
-            callback: gets each `Point` of the curves, one in `log_every` steps; the run saves and stops where it
-                returns True. Of several processes the main one calls it.
+            callback: a function that receives each `Point` of the curves, every `log_every` steps. If it returns True,
+                the run saves and stops. Only the main process calls it.
 
         Returns:
-            None when the last step is reached, or the number of the signal that stopped the run; a callback's stop
-            counts as Ctrl-C.
+            None when the last step is reached, or the number of the signal that stopped the run. If the callback stops
+            the run, it is that of Ctrl-C.
 
         Raises:
-            TrainError: also where another run holds the folder, or there is not enough memory.
+            TrainError: also if another run holds the folder, or if there is not enough memory.
         """
         with locked(self.out), enough_memory(ADVICE):
             return self.run(callback)
 
     def run(self, callback: Callback | None = None) -> int | None:
-        """Do the work of `fit`, for a caller that holds the folder."""
+        """Do the work of `fit`, for a caller that has locked the folder."""
         self._check_result()
         self._write = Writer(self.device)
         if self.averages.powers and self.accelerator.is_main_process:
             drop_later(self.out, self.step)
         if self.step == 0:
-            self._save()  # so that there is something to resume, and a bad --out shows at once
+            self._save()  # a run always has something to resume, and a bad --out shows at once
             self._write.wait()
         accelerator, progress = self.accelerator, None
         if accelerator.is_main_process:
             tracker = Tracker(accelerator, self.config, self.out, self.step)
             progress = Progress(self.config, self.out, self.step, self.images, tracker)
             self._say = progress.say
-        rounds, window = self.rounds(), Window(self.device)  # the window last, as its time runs from here
+        rounds, window = self.rounds(), Window(self.device)  # the window comes last because its time starts here
         try:
             with StopSignals() as signals:
                 self._preview(window, progress, signals)
@@ -237,29 +238,29 @@ class Trainer:
                 progress.close()
 
     def _check_result(self) -> None:
-        """Raise TrainError where the result could not be written, or not be loaded afterwards."""
+        """Raise TrainError if the result could not be written, or could not be loaded afterwards."""
         check_exportable(self.out)
         average = self.ema.network
         model = replace(self.task.model(self.network, "EMA", finished=False), **self.task.parts(average))
         check_loadable(model, unet_of(average))
 
     def end(self) -> None:
-        """Leave the group of processes, for good."""
-        # The wrapped network must not be the group's last owner: it would wait, while it holds the GIL, for a thread of
-        # gloo that needs the GIL.
+        """Leave the group of processes. The trainer can't be used afterwards."""
+        # The wrapped network must not be the last object that refers to the group. Otherwise it would wait, while it
+        # holds the GIL, for a thread of gloo that needs the GIL.
         del self.model
         self.accelerator.free_memory()
         self.accelerator.end_training()
 
     def rounds(self) -> Iterator[dict[str, Tensor]]:
-        """This process's share of each round from this step on, for `train_step`."""
+        """Return this process's share of each round from the current step on, for `train_step`."""
         share = self.accelerator.process_index, self.accelerator.num_processes, self.device.type == "cuda"
         task = self.task
         rounds = batches(self.config, self.images, task.times, self.step, *share, task.noises, task.examples)
-        return ahead(rounds, self.device)
+        return read_ahead(rounds, self.device)
 
     def train_step(self, rounds: Iterator[dict[str, Tensor]], window: Window) -> None:
-        """One optimiser step: loss and gradient in `accumulate` rounds, clipping, optimiser, moving averages."""
+        """Take one optimiser step: loss and gradient in `accumulate` rounds, clipping, optimiser, moving averages."""
         config, accelerator = self.config, self.accelerator
         self.model.train()
         summed = torch.zeros((), device=self.device)
@@ -284,7 +285,7 @@ class Trainer:
         window.finish_step(self.step, summed, norm, overflow_expected=config.precision == "fp16")
 
     def examples(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor]:
-        """Return what the losses of a task need of one round: (x_0, t, ε, labels, n)."""
+        """Return the arguments of a task's `losses` for one round: (x_0, t, ε, labels, n)."""
         near = {name: to_device(batch[name], self.device) for name in ("mirror", "eps", "label") if name in batch}
         if self.images.latents is not None:
             x_0 = to_device(self.images.latents[batch["image"]], self.device, self.dtype)
@@ -296,15 +297,15 @@ class Trainer:
         return x_0, batch["t"], near["eps"].to(self.dtype), near.get("label"), batch["n"]
 
     def network(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
-        """Evaluate the network that is trained, as `Model.network`."""
+        """Evaluate the network that is trained. Arguments and result are those of `Model.network`."""
         if self.config.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         with self._attention():
             return self.model(x, t_index, class_labels=labels, return_dict=False)[0]
 
     def _attention(self) -> contextlib.AbstractContextManager[Any]:
-        """Choose plain products for few places and bfloat16 on a CPU: torch's own choice is 2 to 7 times as
-        slow backward.
+        """Return a context in which attention over few pixels in bfloat16 on a CPU uses plain matrix products. There,
+        the backward pass of torch's own choice is 2 to 7 times as slow.
         """
         few = max(self.config.attention, default=0) ** 2 <= 64
         if few and self.device.type == "cpu" and self.config.precision == "bf16":
@@ -314,7 +315,7 @@ class Trainer:
     def _after_step(
         self, window: Window, progress: Progress | None, signals: StopSignals, callback: Callback | None
     ) -> None:
-        """Whatever is due at this step: a check, a point of the curves, a checkpoint, samples, the model."""
+        """Do all that is due after this step: a check, a point of the curves, a checkpoint, samples, the model."""
         config, last = self.config, self.step == self.config.steps
         log, checkpoint, sample = (
             every > 0 and self.step % every == 0
@@ -332,16 +333,17 @@ class Trainer:
             if checkpoint or last:
                 self._save()
                 if not last or config.sample_every or config.sample_seconds:
-                    self._export()  # before the samples, which can take minutes; after the last ones `fit` does
+                    self._export()  # the samples can take minutes; `run` exports again after the last ones
             if progress and (sample or (last and config.sample_every)):
                 self._sample(progress, signals)
                 if not last and signals.received is None:
-                    self._export()  # with the samples
+                    self._export()  # so that the card shows these samples
         self._preview(window, progress, signals)
         if progress:
             progress.bar.update()
 
     def _check_finite(self, window: Window) -> None:
+        """Raise TrainError if the loss or the gradient of a step was not finite in any process."""
         step = int(largest(self.accelerator, window.bad_step))
         if step >= 0:
             self._write.wait()
@@ -353,7 +355,7 @@ class Trainer:
             )
 
     def _log(self, window: Window, progress: Progress | None) -> Point | None:
-        """The point of the curves, in the main process."""
+        """Return the point of the curves in the main process, None in others, and start a new window."""
         seconds, point = window.seconds(), None
         loss, count = total(self.accelerator, torch.stack([window.loss, window.count])).tolist()
         if progress:
@@ -365,7 +367,7 @@ class Trainer:
         return point
 
     def _note_broken(self, batch: dict[str, Tensor]) -> None:
-        """Name the images that were passed over because they can't be read, and print the news of a stream."""
+        """Print the names of the images that were skipped because they can't be read, and the news of a stream."""
         while self.images.stream and self.images.stream.news:
             self._say(self.images.stream.news.pop())
         for image, skipped in zip(batch["image"].tolist(), batch["skipped"].tolist(), strict=True):
@@ -373,8 +375,8 @@ class Trainer:
                 self._say(f"Skipped, can't be read: {name} ({len(self.images.broken)} so far)")
 
     def state(self) -> dict[str, Any]:
-        """Return everything the run needs to continue. No generator has state: draws are functions of (seed,
-        sample or step).
+        """Return everything that the run needs to continue. Random draws need no state: they are functions of
+        (seed, example or step).
         """
         scaler = self.accelerator.scaler
         return {
@@ -392,31 +394,32 @@ class Trainer:
         }
 
     def _save(self) -> None:
+        """Write a checkpoint in the main process. All processes wait for each other here."""
         if self.accelerator.is_main_process:
-            state = self.state() if self.device.type == "cpu" else copied(self.state())
+            state = self.state() if self.device.type == "cpu" else copy_to_cpu(self.state())
             self._write(partial(save_checkpoint, state, self.out / "checkpoints", self.step))
         self.accelerator.wait_for_everyone()
 
     def _save_snapshot(self) -> None:
-        """The power-function averages of this step, beside those of earlier steps."""
+        """Write the power-function averages of this step, beside those of earlier steps."""
         if self.accelerator.is_main_process:
             networks = {length: average.network for length, average in self.averages.powers.items()}
             weights = {length: dict(network.named_parameters()) for length, network in networks.items()}
-            weights = weights if self.device.type == "cpu" else copied(weights)
+            weights = weights if self.device.type == "cpu" else copy_to_cpu(weights)
             self._write(partial(save_snapshot, weights, self.out, self.step))
 
     def snapshot(self, network: UNet2DModel, weights: Averaging, engine: Engine = "auto") -> Model:
-        """A copy of a network's weights as a Model, in float32."""
-        plain = copy.deepcopy(self.ema.network).float()  # neither compiled nor fused: other engines can read it
+        """Return a copy of a network's weights as a Model, in float32."""
+        plain = copy.deepcopy(self.ema.network).float()  # neither compiled nor fused, so that other engines can read it
         plain.load_state_dict(network.state_dict())
         wrapped = wrap(unet_of(plain), str(self.device), "fp32", engine)
         model = self.task.model(wrapped, weights, finished=self.step == self.config.steps)
         return replace(model, **self.task.parts(plain))
 
     def _sample(self, progress: Progress, signals: StopSignals, quick: bool = False) -> None:
-        """Samples of the moving average and of the weights themselves. quick: by what is ready at once.
+        """Draw sample grids of the moving average and of the weights. quick: use the network that is ready at once.
 
-        On a GPU they are computed as the network is trained, in half precision.
+        On a GPU, the samples are computed in half precision, as in training.
         """
         model = self.snapshot
         if quick or self.device.type != "cpu":
@@ -430,7 +433,7 @@ class Trainer:
             progress.grid(model(network, weights), name, self.step, stopped=lambda: signals.received is not None)
 
     def _preview(self, window: Window, progress: Progress | None, signals: StopSignals) -> None:
-        """The samples of --sample-seconds, and the model, if they are due. Only the main process samples."""
+        """Draw the samples of --sample-seconds and write the model, if due, in the main process only."""
         last = self.step == self.config.steps and self.config.sample_seconds > 0
         if progress is None or signals.received is not None or not (self._timer.is_due() or last):
             return
@@ -440,13 +443,14 @@ class Trainer:
                 self._export()
 
     def _export(self) -> None:
-        """The moving averages to OUT/model and OUT/model-ema2, with their cards."""
+        """Write the moving averages to OUT/model and OUT/model-ema2, with their cards."""
         if self.accelerator.is_main_process:
             for name, average in self.averages.named.items():
-                model = self.snapshot(average.network, "EMA", engine="torch")  # not to be run
+                model = self.snapshot(average.network, "EMA", engine="torch")  # this model is saved, not run
                 about = self.out, self.config, self.step, self.images, self.task.card(), name
                 self._write(partial(export, model, *about))
 
     def _say(self, text: str) -> None:
+        """Print a line on stderr, in the main process only."""
         if self.accelerator.is_main_process:
             print(text, file=sys.stderr)

@@ -1,1 +1,1 @@
-"""Computed from a trained model: Γ_t, the times of few steps, the readers of its blocks. No weights change."""
+"""Compute tables from a trained model without changing it: Γ_t, optimised time steps, readers of its blocks."""

@@ -30,7 +30,7 @@ class GammaOptions:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; returns the exit status. Raises TrainError, ValueError or CheckpointError before any work."""
+    """Run the command and return the exit status. Raises TrainError, ValueError or CheckpointError before any work."""
     options = read(GammaOptions, arguments, "python -m train gamma")
     check_range(options, {"images": (2, 10**7)})
     from ddpm_core import analytic
@@ -41,18 +41,18 @@ def main(arguments: list[str]) -> int:
 
     ref = refs.parse(options.checkpoint)
     name = refs.shipped(ref)
-    if name and ref.folder and (ref.folder / refs.ANALYTIC).is_file():  # estimated from more images
+    if name and ref.folder and (ref.folder / refs.ANALYTIC).is_file():  # its Γ_t come from more images
         raise TrainError(
             f"{name} comes with its own table of Γ_t, which stays as it is: copy the checkpoint with "
             f"`python -m ddpm_core export {name} FOLDER` and give that folder."
         )
     here = snapshots.here(ref)
-    if here and spec.check(here).spec.student:  # one that is still to be downloaded is refused by the first evaluation
+    if here and spec.check(here).spec.student:  # a checkpoint that is not downloaded yet is checked later
         raise TrainError(f"{ref} is a student, which has learned few times: the table of Γ_t needs all of them.")
     model = open_checkpoint(options.checkpoint, options.where)
-    gamma_file.place(model)  # raises, before anything is computed, where the result can't be kept
+    gamma_file.place(model)  # raises, before any work, if the result can't be written
     sample = sample_for(model, options.data, options.split, options.images)
-    # A model with a null label is measured without labels, one that always needs a class with the images' own.
+    # A model with a null label is measured without labels. A model that always needs a class gets those of the images.
     labels = (
         sample.labels(model.class_names or model.num_classes).tolist()
         if model.num_classes and model.null_label is None
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
         estimate = analytic.estimate_gamma(model, images, labels=labels, progress=progress)
     engine = getattr(model.network, "description", "")
     print(gamma_file.write(model, estimate, data=sample.description, engine=engine))
-    # E‖ε_θ‖²/d = (1 − ᾱ_t) Γ_t is a number between 0 and about 1.
+    # The printed error is that of E‖ε_θ‖²/d = (1 − ᾱ_t) Γ_t, which lies between 0 and about 1.
     errors = (1 - model.schedule.alpha_bar[list(estimate.times)]) * estimate.standard_error
     print(f"largest standard error of E‖ε‖²/d: {errors.max().item():.4f}")
     return 0

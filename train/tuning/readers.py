@@ -1,4 +1,4 @@
-"""python -m train readers: fit what reads x̂_0 from each block of a U-Net, and colours for its activity."""
+"""python -m train readers: fit readers, which predict x̂_0 from a block of a U-Net, and colours for its activity."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ReadersOptions:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; returns the exit status. Raises TrainError, ValueError or CheckpointError before any work."""
+    """Run the command and return the exit status. Raises TrainError, ValueError or CheckpointError before any work."""
     options = read(ReadersOptions, arguments, "python -m train readers")
     check_range(options, {"seeds": (2, 10**5), "held_out": (2, 10**5)})
     from ddpm_core.checkpoint import refs
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
         lines = user_path(options.prompts).read_text(encoding="utf-8").splitlines()
         prompts = [line.strip() for line in lines if line.strip()]
     model = open_checkpoint(options.checkpoint, Where(options.device, "fp32", "torch"), batched=True)
-    readers_file.place(model)  # raises, before anything is computed, where the result can't be kept
+    readers_file.place(model)  # raises, before any work, if the result can't be written
     with tqdm(total=options.seeds + options.held_out, unit="run", smoothing=0) as bar:
         found = fit_readers(
             model, options.seeds, options.held_out, prompts, lambda done, total: bar.update(done - bar.n)

@@ -1,10 +1,9 @@
-"""Optimised time steps, refined by how real their pictures look: by how far the features of the pictures lie from those
-of data.
+"""Refine optimised time steps by how real their pictures look: by the distance between features of pictures and data.
 
-With few steps the pictures that come nearest to a teacher's are not the best ones: a chain may leave out details that
+With few steps, the pictures that are nearest to a teacher's are not the best ones: a chain may leave out details that
 no teacher would (docs/log.md has numbers). Watson et al. 2022 ("Learning Fast Samplers for Diffusion Models by
 Differentiating Through Sample Quality") lower the kernel distance by its gradient. Here one time after another is
-moved, and stays where the distance falls: that needs no gradient of the chain, and few images.
+moved, and a move is kept if the distance falls. This needs no gradient of the chain, and few images.
 """
 
 from __future__ import annotations
@@ -20,17 +19,18 @@ from ddpm_core.names import Sampler
 from train.evaluate.features import Extractor, Reference, score
 from train.evaluate.metrics import ScoreName
 
-REACHES = (1 / 3, 1 / 6)  # shares of the way to a neighbour: all times are moved by the first, then by the second
-SEEDS_FROM = 10**6  # the usual seeds are left for scores
+REACHES = (1 / 3, 1 / 6)  # a time moves by these shares of the way to its neighbour, the larger share first
+SEEDS_FROM = 10**6  # scores use smaller seeds
 BATCH = 100
 
 
 class Judge:
     """The distance between the features of a chain's pictures and those of data; smaller is better.
 
-    metric: "kid", the kernel distance × 1000, or "fid", the Fréchet distance. images: how many pictures it looks at,
-    the same seeds for every chain, so that two chains can be compared although the distance itself is noisy; of a
-    class-conditional model, all classes in turn. report(evaluations of the network)
+    metric: "kid", the kernel distance × 1000, or "fid", the Fréchet distance.
+    images: how many pictures are drawn. Every chain gets the same seeds, so that two chains can be compared although
+        the distance itself is noisy. A class-conditional model draws all classes in turn.
+    report: a function that receives the number of evaluations of the network.
     """
 
     def __init__(
@@ -48,11 +48,13 @@ class Judge:
         self._known: dict[tuple[Sampler, Times], float] = {}
 
     def __call__(self, sampler: Sampler, chain: Times) -> float:
+        """Return the distance of a chain. It is computed once."""
         if (sampler, chain) not in self._known:
             self._known[sampler, chain] = self._distance(sampler, chain)
         return self._known[sampler, chain]
 
     def _distance(self, sampler: Sampler, chain: Times) -> float:
+        """Draw a chain's pictures, and return their distance."""
         model, parts = replace(self._model, optimised={sampler: {len(chain): chain}}), []
         for i in range(0, len(self._seeds), BATCH):
             seeds = self._seeds[i : i + BATCH]
@@ -66,7 +68,7 @@ class Judge:
 def refine(
     distance: Callable[[Sampler, Times], float], schedule: NoiseSchedule, sampler: Sampler, chains: Sequence[Times]
 ) -> tuple[Times, float]:
-    """The best of several chains of n steps, after its times were moved, and its distance."""
+    """Return the best of several chains of n steps, with its times moved while the distance falls, and its distance."""
     least, best = min((distance(sampler, chain), chain) for chain in chains)
     for reach in REACHES:
         for i in range(len(best)):
@@ -77,5 +79,5 @@ def refine(
 
 
 def most_chains(n: int, starts: int) -> int:
-    """Return how many chains of n steps a refinement judges at most, if it starts from `starts` of them."""
+    """Return the largest number of chains of n steps that `refine` tries, if it starts from `starts` chains."""
     return starts + 2 * n * len(REACHES)

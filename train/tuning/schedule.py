@@ -1,4 +1,4 @@
-"""python -m train schedule: find a checkpoint's optimised time steps, and keep them in its folder."""
+"""python -m train schedule: find a checkpoint's optimised time steps, and write them to its folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ddpm_core.few_steps.optimised import OptimisedSteps, Times
     from train.evaluate.features import Extractor, Reference
 
-WRITING = 60.0  # seconds that another search may take to write what it has found
+WRITING = 60.0  # seconds that this search waits while another one writes its result
 
 
 @dataclass
@@ -52,7 +52,7 @@ class ScheduleOptions:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; returns the exit status. Raises TrainError, ValueError or CheckpointError before any work."""
+    """Run the command and return the exit status. Raises TrainError, ValueError or CheckpointError before any work."""
     options = read(ScheduleOptions, arguments, "python -m train schedule")
     check_range(options, {"images": (1, 10**5), "points": (2, 1000), "detail": (0, 2), "samples": (2, 10**6)})
     steps = None if options.steps is None else numbers(options.steps, "steps", int)
@@ -72,12 +72,12 @@ def main(arguments: list[str]) -> int:
     if here and spec.check(here).spec.student:
         raise TrainError(f"{ref} is a student, which takes only the steps that it has learned.")
     model = open_checkpoint(options.checkpoint, options.where)
-    optimised_file.place(model)  # raises, before anything is computed, where the result can't be kept
+    optimised_file.place(model)  # raises, before any work, if the result can't be written
     judged = _extractor_and_data(options, model) if options.data else None
     found = _search(model, steps, samplers, options)
     about: dict[str, Any] = {"points": options.points, "detail": options.detail}
     if judged:
-        found, distances = _refined(model, found, *judged, options)
+        found, distances = _refine(model, found, *judged, options)
         about |= {"extractor": options.extractor, "metric": options.metric, "samples": options.samples}
         about["distances"] = distances
     engine = getattr(model.network, "description", "")
@@ -87,7 +87,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _extractor_and_data(options: ScheduleOptions, model: Model) -> tuple[Extractor, Reference]:
-    """Raises TrainError when one of them can't be had."""
+    """Return the feature extractor, and the features of the data. Raises TrainError if one of them is not available."""
     import torch
 
     from ddpm_core.prediction import network_device
@@ -104,6 +104,7 @@ def _extractor_and_data(options: ScheduleOptions, model: Model) -> tuple[Extract
 
 
 def _search(model: Model, steps: list[int] | None, samplers: list[Sampler], options: ScheduleOptions) -> OptimisedSteps:
+    """Return the time steps that come nearest to an exact chain, by `optimise_timesteps`, with a progress bar."""
     from ddpm_core import optimise_timesteps
 
     with tqdm(unit="evaluation", smoothing=0) as bar:
@@ -123,10 +124,10 @@ def _search(model: Model, steps: list[int] | None, samplers: list[Sampler], opti
         )
 
 
-def _refined(
+def _refine(
     model: Model, found: OptimisedSteps, extractor: Extractor, data: Reference, options: ScheduleOptions
 ) -> tuple[OptimisedSteps, dict[Sampler, dict[str, float]]]:
-    """The times after `refine`, and their distances by sampler and number of steps."""
+    """Return the time steps after `refine`, and their distances by sampler and number of steps."""
     from ddpm_core.checkpoint.sidecars.optimised_file import rounded_to_3
     from ddpm_core.few_steps.optimised import named_chains
     from train.tuning.refine import Judge, most_chains, refine
@@ -147,5 +148,5 @@ def _refined(
             times[sampler][n], distances[sampler][n] = refine(judge, schedule, sampler, chains)
             before += most[sampler, n]
             bar.update(before - bar.n)
-    refined = replace(found, times=times, errors={})  # the errors belonged to the times before
+    refined = replace(found, times=times, errors={})  # the errors are those of the times before the refinement
     return refined, {sampler: rounded_to_3(values) for sampler, values in distances.items()}

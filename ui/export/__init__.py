@@ -1,1 +1,1 @@
-"""Things for people who don't have the page open: the picture beside a link, and the invitation."""
+"""Files for people who don't have the page open: the preview picture of a link, and the invitation."""

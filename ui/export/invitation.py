@@ -1,4 +1,4 @@
-"""The page's address for the people in the room, as text and QR code."""
+"""Create the invitation: the URL at which other people can open the page, as text and QR code."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import segno
 
 from ui.protocol import Invitation
 
-MAX_ADDRESS = 500  # characters; no phone can read a longer one as a code on a wall
+MAX_ADDRESS = 500  # characters; the QR code of a longer URL has too many dots for a phone's camera
 
 
 @dataclass(frozen=True)
 class Served:
-    """How a page is served. host, port: where the server listens; here: whether a browser of this machine asks; share:
-    the address of gradio's tunnel, if there is one."""
+    """Where a page is served.
+
+    host, port: the address of the server. here: whether the visitor uses this machine. share: the URL of gradio's
+    tunnel, if there is one.
+    """
 
     host: str
     port: int
@@ -26,10 +29,10 @@ class Served:
 
 
 def invitation(page: object, served: Served) -> Invitation:
-    """{address, code} where others can reach the page as it is now, else {why}.
+    """Return {address, code} if others can open the page at some URL, else {why}.
 
-    page: its address in the browser that asks. code: the QR code, an SVG as data-URI. Anybody can call this, so it
-    looks at nothing that `page` names, and tells strangers nothing of this machine.
+    page: the URL in the visitor's browser. code: the QR code as an SVG data URI. Anybody can call this function, so it
+    opens no connection to the host in `page`, and it does not reveal addresses of this machine to strangers.
     """
     try:
         at = _parts(page)
@@ -53,11 +56,11 @@ def invitation(page: object, served: Served) -> Invitation:
 
 
 def _parts(page: object) -> SplitResult:
-    """Those of a page's address. Raises ValueError for anything else."""
+    """Split the URL of a page. Raises ValueError for anything else."""
     text = str(page)
-    text.encode()  # half a surrogate pair is in no address
+    text.encode()  # raises ValueError for half a surrogate pair, which no URL contains
     parts = urlsplit(text)
-    _ = parts.port  # raises ValueError for what is none
+    _ = parts.port  # raises ValueError if the port is not a number
     too_long = len(text.partition("?")[0].partition("#")[0]) > MAX_ADDRESS
     if too_long or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("not of a page")
@@ -65,7 +68,7 @@ def _parts(page: object) -> SplitResult:
 
 
 def _is(host: str | None, what: str) -> bool:
-    """what: a property of IP addresses, such as is_loopback."""
+    """Return whether a host has a property of IP addresses. what: the property, such as "is_loopback"."""
     try:
         return getattr(ipaddress.ip_address((host or "").strip("[]")), what)
     except ValueError:
@@ -73,10 +76,12 @@ def _is(host: str | None, what: str) -> bool:
 
 
 def own_address() -> str | None:
-    """This machine's address on its network. Nothing is sent: connecting a datagram socket only chooses a route."""
+    """Return this machine's address on its network, or None. This sends nothing: connecting a UDP socket only selects a
+    route.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # nobody has this address: RFC 5737
+            probe.connect(("192.0.2.1", 9))  # an address for documentation, which no machine has (RFC 5737)
         except OSError:
             return None
         return probe.getsockname()[0]

@@ -1,4 +1,4 @@
-"""The picture that other sites show beside a link to a run: what the run ends with."""
+"""Draw the picture that other sites show beside a link to a run: the last pictures of that run."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from ui.runs.jobs import Job
 from ui.runs.plans import Computation
 from ui.runs.states import ENDED
 
-SIZE = 1200, 630  # pixels, which such pictures usually have
-PAPER = "#141417"  # of the dark page
-PATIENCE = 10.0  # seconds: who shows a link waits no longer
+SIZE = 1200, 630  # pixels, the usual size of such previews
+PAPER = "#141417"  # background colour of the dark page
+PATIENCE = 10.0  # seconds; other sites don't wait longer for a preview
 
 
 def preview(run: Computation, services: Services) -> bytes | None:
-    """Return a PNG file of a run of Watch, Compare or Grid; None where it does not end well and in time."""
-    job = Job(run, services, "previews")  # all of them have the share of one visitor
+    """Run the computation and return its result as a PNG file; None if it fails or takes more than PATIENCE seconds."""
+    # all previews count as one visitor, so that they can't use up everybody's turns
+    job = Job(run, services, "previews")
     end = time.monotonic() + PATIENCE
     with closing(job.updates()) as updates:
         last = next(one for one in updates if one.state in ENDED or time.monotonic() > end)
@@ -31,6 +32,7 @@ def preview(run: Computation, services: Services) -> bytes | None:
 
 
 def _framed(image: np.ndarray) -> bytes:
+    """Return a picture (H, W, C) as a PNG file of SIZE: centred, enlarged or shrunk to fit."""
     picture = Image.fromarray(image.squeeze()).convert("RGB")
     small = picture.width < SIZE[0] and picture.height < SIZE[1]
     file = io.BytesIO()

@@ -1,1 +1,1 @@
-"""What a value of a form may be, and how numbers are written. No model is in memory here."""
+"""Check the values of forms and write numbers. Nothing here needs a model in memory."""

@@ -1,7 +1,7 @@
-"""Kinds of fields of a script's request: what a value from a script or an address may be.
+"""Define the kinds of fields in a script's request, and check their values.
 
-A request is a frozen dataclass, a subclass of `Request`, whose fields are made by `declare`. From that one line follow
-the check of its values, its default and its parameter in the API for scripts. The page's forms are its own
+A request is a frozen dataclass, a subclass of `Request`. `declare` creates each of its fields with a kind and a
+default, from which the check and the parameter of the API for scripts follow. The page has its own forms
 (ui/web/plans/forms.js).
 """
 
@@ -16,42 +16,45 @@ from typing import Any, Self
 
 from ddpm_core.checkpoint.refs import typed
 
-ANY = "any"  # no class in particular
+ANY = "any"  # the label that lets the model choose the class
 
 
 @dataclass(frozen=True)
 class Field:
-    """title: what it is called in a sentence."""
+    """A kind of field, which checks values. title: the name of the field in error messages."""
 
     title: str
 
     def check(self, value: object) -> Any:
-        """The value as the computation needs it. Raises ValueError, with one sentence that says what is allowed."""
+        """Return the value in the form that the computation needs. Raises ValueError with one sentence that says what
+        is allowed.
+        """
         raise NotImplementedError
 
 
-def near(path: object) -> str:
-    """The path that a visitor names. Raises ValueError for one that leads to another machine (`\\\\host\\share`).
+def check_path(path: object) -> str:
+    """Return a visitor's path as text. Raises ValueError if it leads to another machine (`\\\\host\\share`).
 
-    Windows tells that machine who its user is, already when a program looks whether there is such a folder, and a link
-    of any website can name one. So this comes before anything that looks.
+    Windows sends the user's credentials to that machine as soon as a program looks for the path, and a link on any
+    website can contain one. So call this before any access to the path.
     """
     text = str(path or "")
     if re.fullmatch(r"[\\/]([\\/]|\?\?)[\s\S]*", text.strip()):
-        raise ValueError(f"{shown(text)} is on another machine: give a folder of this one, or a drive's letter for it")
+        raise ValueError(f"{quote(text)} is on another machine: give a folder of this one, or a drive's letter for it")
     return text
 
 
 def reference(value: object) -> str:
-    """A checkpoint as a visitor names it, without the spaces around it. Raises ValueError, as `near` does."""
-    return typed(near(value))
+    """Return the checkpoint that a visitor names, without spaces around it. Raises ValueError as `check_path` does."""
+    return typed(check_path(value))
 
 
 @dataclass(frozen=True)
 class Reference(Field):
-    """What a checkpoint is loaded by. Whether there is such a one is found out later."""
+    """A reference to a checkpoint: an embedded name, a folder or a Hub id. Loading checks whether it exists."""
 
     def check(self, value: object) -> str:
+        """Return the reference. Raises ValueError if it is empty, longer than 300 characters or not printable."""
         text = reference(value)
         if not text or len(text) > 300 or not text.isprintable():
             raise ValueError(f"Choose a {self.title}: an embedded name, or a Hub id such as google/ddpm-cifar10-32")
@@ -60,21 +63,23 @@ class Reference(Field):
 
 @dataclass(frozen=True)
 class Choice(Field):
-    """One of a list of names."""
+    """One name of a list."""
 
     names: tuple[str, ...] = ()
 
     def check(self, value: object) -> str:
+        """Return the name. Raises ValueError if the list does not contain it."""
         if value not in self.names:
-            raise ValueError(f"There is no {self.title} {shown(value)}: choose from {', '.join(self.names)}")
+            raise ValueError(f"There is no {self.title} {quote(value)}: choose from {', '.join(self.names)}")
         return str(value)
 
 
 @dataclass(frozen=True)
 class ClassName(Field):
-    """A class by its name or number. Whether the model has it is found out later."""
+    """A class, by its name or number. The run checks whether the model has it."""
 
     def check(self, value: object) -> str:
+        """Return the class as text, ANY for an empty value. Raises ValueError if it is longer than 200 characters."""
         text = str(value if value not in (None, "") else ANY).strip()
         if len(text) > 200:  # the longest of ImageNet's has 121
             raise ValueError(f"{self.title} has at most 200 characters, got {len(text):,}")
@@ -83,37 +88,41 @@ class ClassName(Field):
 
 @dataclass(frozen=True)
 class Switch(Field):
-    """True or false, or None where that is left to the checkpoint."""
+    """True or false; None lets the checkpoint decide."""
 
     def check(self, value: object) -> bool | None:
+        """Return the value as a boolean, None for an empty value. Raises ValueError for another value."""
         value = {"true": True, "false": False, "": None}.get(value, value) if isinstance(value, str) else value
         if not isinstance(value, bool | None):
-            raise ValueError(f"{self.title} must be true or false, or nothing for the model's own, got {shown(value)}")
+            raise ValueError(f"{self.title} must be true or false, or nothing for the model's own, got {quote(value)}")
         return value
 
 
 @dataclass(frozen=True)
 class Whole(Field):
-    """A whole number from low to high, in any spelling. allowed: how the limits are said, where that is not enough."""
+    """A whole number from low to high, as a number or text. allowed: the limits in words, if "low to high" is not
+    enough.
+    """
 
     low: int = 0
     high: int = 0
     allowed: str = ""
 
     def check(self, value: object) -> int:
+        """Return the value as a whole number. Raises ValueError if it is none, or outside the limits."""
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         text = str(value).strip()
         is_whole = not isinstance(value, bool) and re.fullmatch(r"-?\d{1,30}", text, re.ASCII)
         if not is_whole or not self.low <= int(text) <= self.high:
             allowed = self.allowed or f"{self.low} to {self.high}"
-            raise ValueError(f"{self.title} must be a whole number from {allowed}, got {shown(value)}")
+            raise ValueError(f"{self.title} must be a whole number from {allowed}, got {quote(value)}")
         return int(text)
 
 
 @dataclass(frozen=True)
 class Seed(Whole):
-    """Fixes all the noise."""
+    """The seed of all noise."""
 
     high: int = 2**32 - 1
     allowed: str = "0 to 4,294,967,295 (2³² − 1)"
@@ -121,13 +130,16 @@ class Seed(Whole):
 
 @dataclass(frozen=True)
 class Number(Field):
-    """A number from low to high. open: what no number means, "" where there must be one."""
+    """A number from low to high. open: the meaning of an empty value; "" if a number is required."""
 
     low: float = 0.0
     high: float = 1.0
     open: str = ""
 
     def check(self, value: object) -> float | None:
+        """Return the value as a number, None for an allowed empty value. Raises ValueError if it is outside
+        the limits.
+        """
         if self.open and value in (None, ""):
             return None
         try:
@@ -135,55 +147,56 @@ class Number(Field):
         except (ValueError, OverflowError):
             number = math.nan
         if not self.low <= number <= self.high:
-            raise ValueError(f"{self.title} must be a number from {self.low:g} to {self.high:g}, got {shown(value)}")
+            raise ValueError(f"{self.title} must be a number from {self.low:g} to {self.high:g}, got {quote(value)}")
         return number
 
 
 @dataclass(frozen=True)
 class Prompt(Field):
-    """Words that say what to draw, in one line of at most `most` characters. Whether the model takes any is found out
-    later.
-    """
+    """A prompt in one line of at most `most` characters. The run checks whether the model takes prompts."""
 
     most: int = 300
 
     def check(self, value: object) -> str:
-        text = " ".join(str(value or "").encode(errors="ignore").decode().split())  # half a surrogate pair is no text
+        """Return the prompt with single spaces. Raises ValueError if it is too long."""
+        # drops half surrogate pairs, which can't be encoded
+        text = " ".join(str(value or "").encode(errors="ignore").decode().split())
         if len(text) > self.most:
             raise ValueError(f"{self.title} has at most {self.most} characters, got {len(text):,}")
         return text
 
 
 def declare(kind: Field, default: Any) -> Any:
-    """A field of a request, of this kind."""
+    """Return a dataclass field of a request, with its kind and default."""
     return dataclasses.field(default=default, metadata={"kind": kind})
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a script can ask for; the fields of subclasses are declared with `declare`."""
+    """The base class of a script's request. Subclasses create their fields with `declare`."""
 
     @classmethod
     def kinds(cls) -> dict[str, Field]:
-        """The kind of each field, by its name."""
+        """Return the kind of each field, by its name."""
         return {row.name: row.metadata["kind"] for row in dataclasses.fields(cls)}
 
     @classmethod
     def defaults(cls) -> dict[str, object]:
+        """Return the default of each field, by its name."""
         return {row.name: row.default for row in dataclasses.fields(cls)}
 
     @classmethod
     def check(cls, values: Mapping[str, object]) -> Self:
-        """The request of these values, by their names; others have their defaults.
+        """Return a request with these values, by name; other fields get their defaults.
 
-        Raises ValueError, with one sentence that says what is allowed, for the first value outside its limits.
+        Raises ValueError at the first value outside its limits, with one sentence that says what is allowed.
         """
         kinds = cls.kinds()
         return cls(**{name: kinds[name].check(value) for name, value in values.items() if name in kinds})
 
 
-def shown(value: object) -> str:
-    """A wrong value as part of a sentence."""
+def quote(value: object) -> str:
+    """Return a wrong value, quoted and shortened, for an error message."""
     text = str(value).strip() if value is not None else ""
     if not text:
         return "nothing"
@@ -191,8 +204,8 @@ def shown(value: object) -> str:
 
 
 def sentence(error: Exception) -> str:
-    """An error that says itself what was wrong, as a sentence."""
+    """Return an error's text as a sentence: with a capital, without a full stop."""
     text = str(error).rstrip(".")
     first = text.split(" ", 1)[0]
-    is_word = first.isascii() and first.isalpha()  # a name, an id or a symbol keeps its case
+    is_word = first.isascii() and first.isalpha()  # names, ids and symbols keep their case
     return text[:1].upper() + text[1:] if is_word else text

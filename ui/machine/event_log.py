@@ -1,6 +1,6 @@
-"""What the app does for its visitors, counted and logged: runs, waits, durations, refusals, errors.
+"""Count and log runs: their waiting times, durations, refusals and errors.
 
-Nothing personal is kept: no address, no session, no seed, and of a checkpoint only a name that the page offers.
+Nothing personal is stored: no address, no session, no seed. A checkpoint is named only if the page offers it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from ui.machine.limits import Refused
 
 log = logging.getLogger("ddpm_lab")
 
-# finished; stopped by its visitor; gone: nobody listened any more; refused: over a limit; wrong: settings or a
-# checkpoint that can't be; failed: for a reason that nobody foresaw
+# How a run can end. stopped: by its visitor. gone: nobody read its messages. refused: it exceeded a limit. wrong: its
+# settings or checkpoint are invalid. failed: an unforeseen error.
 OUTCOMES = ("finished", "stopped", "gone", "refused", "wrong", "failed")
 
 
 class EventLog:
-    """How many runs are here, and how the others ended. closing: seconds that they have to finish once the app is
-    about to stop, None before. Thread-safe.
+    """The number of current runs, and how the ended ones ended. Thread-safe.
+
+    closing: seconds that runs have to finish because the app is about to stop; None before that.
     """
 
     def __init__(self) -> None:
@@ -37,49 +38,52 @@ class EventLog:
 
     @property
     def here(self) -> int:
-        """Runs that compute or wait."""
+        """The number of runs that compute or wait."""
         return self._here
 
     def close(self, patience: float) -> None:
-        """From here on new runs are refused. patience: seconds that the others have to finish."""
+        """Refuse new runs from now on. patience: seconds that current runs have to finish."""
         self.closing = patience
 
     def read(self) -> dict[str, object]:
-        """Return the counts that /health answers with."""
+        """Return the counts, as /health sends them."""
         with self._lock:
             ended = {outcome: self._ended[outcome] for outcome in OUTCOMES}
             status = "ok" if self.closing is None else "stopping"
             return {"status": status, "seconds": round(time.monotonic() - self._started), "here": self._here, **ended}
 
     def begin(self) -> None:
-        """A run comes. Raises Refused where the app is about to stop."""
+        """Count a new run. Raises Refused if the app is about to stop."""
         with self._lock:
             if self.closing is not None:
                 raise Refused("The app is about to stop: try again in a minute", "shutdown_seconds")
             self._here += 1
 
     def leave(self) -> None:
-        """A run that has come is over."""
+        """Count that a run is over."""
         with self._lock:
             self._here -= 1
 
     def end(self, outcome: str, **values: object) -> None:
-        """Count how a run has ended, also one that was refused, and log it with these values."""
+        """Count and log how a run has ended. Refused runs count, too. values: more data for the log."""
         with self._lock:
             self._ended[outcome] += 1
         log_event("run", outcome=outcome, **values)
 
 
 def log_event(event: str, **values: object) -> None:
-    """Log an event with its values; those that are None are left out."""
+    """Log an event. Values that are None are left out."""
     said = {name: value for name, value in values.items() if value is not None}
     log.info("%s %s", event, said, extra={"event": event, "values": said})
 
 
 class Lines(logging.Formatter):
-    """Each record as one line of JSON: time, level, event or logger and message, and the event's values."""
+    """Formats a log record as one line of JSON: the time, the level, and either the event with its values or the logger
+    with its message.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line of JSON."""
         when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line: dict[str, object] = {"time": when, "level": record.levelname.lower()}
         event = getattr(record, "event", None)
@@ -93,23 +97,25 @@ class Lines(logging.Formatter):
 
 
 class Printed(io.TextIOBase):
-    """In the place of stderr: what libraries print there becomes warnings, a line each."""
+    """Replaces stderr and logs each line that a library prints there as a warning."""
 
     def __init__(self) -> None:
-        self._rest = threading.local()  # what a thread has begun a line with
+        self._rest = threading.local()  # the unfinished line of each thread
 
     def write(self, text: str) -> int:
+        """Log each complete line of the text as a warning. Return the number of characters."""
         *lines, self._rest.text = (getattr(self._rest, "text", "") + text).split("\n")
         for line in filter(str.strip, lines):
             logging.getLogger("stderr").warning("%s", line)
         return len(text)
 
     def writable(self) -> bool:
+        """Return True: libraries may write here."""
         return True
 
 
 def log_as_json() -> None:
-    """Write what is logged to stderr, our events and everybody's warnings, each as one line of JSON, nothing else."""
+    """Write all events and warnings to stderr, each as one line of JSON, and nothing else."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -1,8 +1,9 @@
-"""What one visitor may ask of the machine that serves the page: the limits that its owner can change.
+"""Define the limits on visitors' requests, which the page's owner can change.
 
-A page for its own user is generous; a public one is safe for strangers. `--limit NAME=VALUE` of app.py changes one, and
-so does the environment variable DDPM_LIMIT_NAME, as on a Space; the flag counts more. docs/online.md explains each, and
-says which page is public. Limits that are the same on every page stand where they are checked.
+A page for its owner alone has high limits; a public one has limits that are safe with strangers. `app.py --limit
+NAME=VALUE` changes a limit, and so does the environment variable DDPM_LIMIT_NAME; the flag wins. docs/online.md
+explains each limit and says which page is public. Limits that no owner needs to change are constants in the modules
+that check them.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from ddpm_core.disk.files import free_bytes
 PREFIX = "DDPM_LIMIT_"
 DAY = 86_400
 Amount = TypeVar("Amount", int, float)
-MOST = 1_000_000_000  # the largest value of any limit: more than a machine has, and too small for overflows
+MOST = 1_000_000_000  # the largest value of any limit: no machine has so much, and calculations with it can't overflow
 
 
 class Refused(ValueError):
-    """A request over a limit; str(refused) is one sentence with the limit and its value. name: the limit's."""
+    """A request exceeds a limit. Its text is one sentence with the limit and its value. name: the name of the limit."""
 
     def __init__(self, sentence: str, name: str):
         super().__init__(sentence)
@@ -33,16 +34,19 @@ class Refused(ValueError):
 
 
 class Places:
-    """At most so many at once, in all and of one address. sentence: of a refusal, with {} for these limits."""
+    """Limits how many requests are handled at the same time: `most` in all, `of_one` from one address.
+
+    sentence: the error message of a refusal, with {} where these limits go.
+    """
 
     def __init__(self, sentence: str, most: int, of_one: int):
         self.most, self.of_one = most, of_one
-        self.of: Counter[str | None] = Counter()  # by address
+        self.of: Counter[str | None] = Counter()  # number of occupied places for each address
         self._sentence = sentence
 
     @contextmanager
-    def one(self, address: str | None) -> Iterator[None]:
-        """Take one more place, in this block. Raises Refused where there is none."""
+    def occupy(self, address: str | None) -> Iterator[None]:
+        """Occupy a place while the block runs. Raises Refused if none is free."""
         if self.of.total() >= self.most or self.of[address] >= self.of_one:
             raise Refused(self._sentence.format(f"at most {self.most}, {self.of_one} of one address"), "places")
         self.of[address] += 1
@@ -55,12 +59,13 @@ class Places:
 
 
 def _limit(local: Amount, public: Amount, what: str) -> Amount:
+    """Return a dataclass field for a limit. local, public: its defaults. what: its description."""
     return field(default=local, metadata={"public": public, "what": what})
 
 
 @dataclass(frozen=True)
 class ServerLimits:
-    """The defaults of the fields are those of a page for its own user."""
+    """The limits of a server. The defaults of the fields are those of a page for its owner alone."""
 
     run_tflop: float = _limit(100_000, 500, "steps × images × TFLOP of one evaluation of the network, of a run")
     run_seconds: float = _limit(
@@ -74,24 +79,24 @@ class ServerLimits:
     temporary_mb: float = _limit(4_000, 1_000, "temporary files, in MB; the oldest are deleted first")
     shutdown_seconds: float = _limit(5, 7, "time for runs to finish when the app has to stop")
 
-    # --- Where requests are accepted. Each raises Refused.
+    # --- Checks: each raises Refused if a limit is exceeded
 
     def check_run(self, steps: float, images: float, flop: float) -> None:
-        """images: per step. flop: of one evaluation for one image."""
+        """Check the cost of a run. images: the number per step. flop: the FLOP of one evaluation for one image."""
         total = steps * images * flop / 1e12
         if total > self.run_tflop:
             parts = f"{steps:,.0f} steps × {images:,.3g} images × {flop / 1e9:,.3g} GFLOP"
             self._refuse("run_tflop", f"This run needs {_amount(total)} TFLOP ({parts})", "take fewer steps or images")
 
     def check_time(self, seconds: float) -> None:
-        """seconds: of the run's turns."""
+        """Check how long a run has computed. seconds: the duration of its turns so far."""
         if seconds > self.run_seconds:
             self._refuse(
                 "run_seconds", f"The run was stopped after {seconds:,.0f} s of computing", "take fewer steps or images"
             )
 
     def check_download(self, name: str, size: int, folder: Path) -> None:
-        """size: bytes to download from the repository of that name into the folder."""
+        """Check a download. size: its bytes. name: the repository. folder: where the files go."""
         if size > self.repository_mb * 1e6:
             self._refuse("repository_mb", f"{name} is {_amount(size / 1e6)} MB", "choose a smaller one")
         free = free_bytes(folder)
@@ -100,29 +105,29 @@ class ServerLimits:
             self._refuse("free_disk_mb", after, "so much has to stay free")
 
     def check_model(self, name: str, size: int) -> None:
-        """size: bytes of a model in memory."""
+        """Check the memory that a model needs. size: its bytes."""
         if size > self.model_memory_mb * 1e6:
             needs = f"{name} takes {_amount(size / 1e6)} MB of memory"
             self._refuse("model_memory_mb", needs, "choose a smaller one")
 
     def _refuse(self, name: str, what: str, advice: str) -> None:
+        """Raise Refused with a sentence. name: the limit. what: how it is exceeded. advice: what to do."""
         raise Refused(f"{what}: {advice} (limit: {name} = {_amount(getattr(self, name))})", name)
 
-    # --- How they are chosen
+    # --- Choosing the values
 
     @classmethod
     def public(cls) -> ServerLimits:
-        """The defaults of a page for strangers."""
+        """Return the default limits of a page for strangers."""
         return cls(**{limit.name: limit.metadata["public"] for limit in fields(cls)})
 
     @classmethod
     def choose(
         cls, public: bool, given: Iterable[str] = (), environment: Mapping[str, str] = os.environ
     ) -> ServerLimits:
-        """The defaults with what the environment and `given`, texts NAME=VALUE, change.
+        """Return the defaults with the changes of the environment and of `given`, texts NAME=VALUE.
 
-        Raises ValueError, one sentence, for a limit that does not exist, and for a value that is no number above
-        0, or more than MOST.
+        Raises ValueError, with one sentence, if a limit does not exist or its value is not above 0 and at most MOST.
         """
         names = {limit.name for limit in fields(cls)}
         changes = [(name, environment[_variable(name)]) for name in sorted(names) if _variable(name) in environment]
@@ -136,11 +141,14 @@ class ServerLimits:
 
 
 def _variable(name: str) -> str:
+    """Return the environment variable that changes a limit."""
     return PREFIX + name.upper()
 
 
 def _number(name: str, text: str) -> float:
-    """A value above 0, up to MOST; a whole one for a limit that counts."""
+    """Return the value of a limit, above 0 and up to MOST. It must be a whole number if the limit counts runs. Raises
+    ValueError.
+    """
     try:
         value = float(text)
     except ValueError:
@@ -155,5 +163,5 @@ def _number(name: str, text: str) -> float:
 
 
 def _amount(value: float) -> str:
-    """A number in a sentence: "500", "1,200", "0.25"."""
+    """Return a number as text: "500", "1,200", "0.25"."""
     return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:,.2g}"

@@ -1,4 +1,4 @@
-"""How long a step takes on this machine."""
+"""Measure how long a step takes on this machine."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import math
 import threading
 from typing import NamedTuple
 
-RECENT = 3.0  # seconds: how far back a run looks for its pace
+RECENT = 3.0  # seconds; older measurements of a run count less by a factor of e
 
 
 class StepKind(NamedTuple):
-    """A kind of step. ref: the checkpoint. batch: images per evaluation. lanes: of it, which share evaluations."""
+    """A kind of step, for which one duration is measured. ref: the checkpoint. batch: images per evaluation. lanes:
+    number of lanes of this checkpoint that share evaluations.
+    """
 
     ref: str
     batch: int
@@ -18,7 +20,7 @@ class StepKind(NamedTuple):
 
 
 class StepTimes:
-    """Seconds per step as last measured, by its kind. Thread-safe."""
+    """The last measured seconds per step, for each kind of step. Thread-safe."""
 
     def __init__(self) -> None:
         self._seconds: dict[tuple[str, int], dict[int, float]] = {}
@@ -26,7 +28,7 @@ class StepTimes:
         self._lock = threading.Lock()
 
     def note(self, kind: StepKind, seconds: float, guess: bool = False) -> None:
-        """Remember a measurement. guess: it is of few steps only, and is dropped as soon as a run has been measured."""
+        """Store a measurement. guess: it covers few steps, so the first measurement of a run replaces it."""
         key = (kind.ref, kind.lanes)
         with self._lock:
             if guess:
@@ -37,14 +39,14 @@ class StepTimes:
             self._seconds.setdefault(key, {})[kind.batch] = seconds
 
     def forget(self, ref: str) -> None:
-        """Drop all measurements of a checkpoint: its files hold another network now."""
+        """Drop all measurements of a checkpoint, because its files now contain another network."""
         with self._lock:
             for key in [key for key in self._seconds if key[0] == ref]:
                 del self._seconds[key]
                 self._guessed.discard(key)
 
     def measured(self, ref: str) -> list[tuple[int, int, float]]:
-        """Return the lanes, images and seconds of each step that was measured of a checkpoint."""
+        """Return (lanes, images, seconds) of each measured kind of step of a checkpoint."""
         with self._lock:
             return [
                 (lanes, batch, seconds)
@@ -54,10 +56,11 @@ class StepTimes:
             ]
 
     def seconds(self, kind: StepKind) -> float | None:
-        """Seconds per step, scaled in proportion from the nearest measured batch; None when nothing was measured.
+        """Return the seconds per step; None if nothing was measured. If this batch size was not measured, scale the
+        time of the nearest one in proportion.
 
-        Lanes share evaluations, so a step of one of two lanes is quicker than a step alone. Until that is measured, the
-        time of a step alone is given.
+        Lanes share evaluations, so a step of one of two lanes takes less time than a step alone. Until that is
+        measured, return the time of a step alone.
         """
         ref, batch, lanes = kind
         with self._lock:
@@ -69,11 +72,11 @@ class StepTimes:
 
 
 class Stopwatch:
-    """Times the steps of one kind in a run, and notes the pace of the last seconds: it changes when other programs
-    begin to compute. In `RECENT` seconds, what was measured counts less by a factor e.
+    """Times the steps of one kind during a run, and stores the recent pace, as other programs can slow it down. A
+    measurement from `RECENT` seconds ago counts less by a factor of e.
 
-    The first step of each lane can be much slower, as it prepares memory, kernels and threads: its time is a guess, for
-    where nothing is known.
+    The first step of each lane can be much slower, because it prepares memory, kernels and threads. Its time is stored
+    only as a guess, if no other is known.
     """
 
     def __init__(self, pace: StepTimes, kind: StepKind):
@@ -81,7 +84,7 @@ class Stopwatch:
         self._calls, self._steps, self._seconds = 0, 0.0, 0.0
 
     def note(self, seconds: float, steps: float = 1) -> None:
-        """So many steps of any of the lanes took so long."""
+        """Add a measurement: these steps, of any lanes, took so many seconds."""
         self._calls += 1
         if self._calls > self._kind.lanes:
             kept = math.exp(-seconds / RECENT)

@@ -1,7 +1,7 @@
-"""The folder of temporary files: private, within a limit, and deleted at the end.
+"""Manage the folder of temporary files: it is private, limited in size, and deleted when the process ends.
 
-gradio serves the files of runs from the folder that GRADIO_TEMP_DIR names when it is imported. Without that
-they are in a folder that all users of the machine share.
+gradio serves the files of runs from the folder that GRADIO_TEMP_DIR names when gradio is imported. Its default folder
+is shared by all users of the machine.
 """
 
 from __future__ import annotations
@@ -26,24 +26,27 @@ from typing import Protocol
 
 from ddpm_core.disk import in_use
 
-AGE = 3600.0  # seconds that a file is kept
-EVERY = 30.0  # seconds between two looks at the folder
-BLOCK = 4096  # bytes that the smallest file takes
+AGE = 3600.0  # seconds for which a file is kept
+EVERY = 30.0  # seconds between two clean-ups of the folder
+BLOCK = 4096  # size of a disk block in bytes: even the smallest file takes one
 _NAME = re.compile(r"ddpm-lab-tmp-(\w+-)?[0-9a-f]{16}")
 
 FULL = "The disk for temporary files is full: try again in a few minutes"
 
 log = logging.getLogger(__name__)
 
-_SECRET = secrets.token_bytes(16)  # of the names of files, which nobody is to guess from their content
-_own: dict[str, int | None] = {}  # names of the folders of this process, and its holds of them
+# part of the hash that names a file, so that nobody who knows its content can guess its path
+_SECRET = secrets.token_bytes(16)
+_own: dict[str, int | None] = {}  # the lock of each folder that this process made, by the folder's name
 
 
 def use_private_folder() -> Path:
-    """Make the folder, readable by this user only, and tell gradio of it. To be called before gradio is imported."""
+    """Create a folder that only this user can read, and set GRADIO_TEMP_DIR to it. Call this before gradio
+    is imported.
+    """
     base = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
     base.mkdir(parents=True, exist_ok=True)
-    if _NAME.fullmatch(base.name):  # from a former call, of this process or of the one that has started it
+    if _NAME.fullmatch(base.name):  # an earlier call made it, in this process or in its parent
         return base
     _remove_left_behind(base)
     folder = _make(base, "")
@@ -52,11 +55,12 @@ def use_private_folder() -> Path:
 
 
 def make_folder(purpose: str) -> Path:
-    """Another private folder, for files that no `Sweeper` may delete. It goes at the end of the process, too."""
+    """Create another private folder, whose files no `Sweeper` deletes. It is deleted at the end of the process, too."""
     return _make(Path(os.environ["GRADIO_TEMP_DIR"]).parent, f"{purpose}-")
 
 
 def _make(base: Path, purpose: str) -> Path:
+    """Create a private folder in base, lock it, and delete it at the end of the process."""
     folder = base / f"ddpm-lab-tmp-{purpose}{secrets.token_hex(8)}"
     _own[folder.name] = in_use.make(folder, lambda: folder.mkdir(mode=0o700))
     atexit.register(_remove, folder, os.getpid())
@@ -64,13 +68,14 @@ def _make(base: Path, purpose: str) -> Path:
 
 
 def _remove(folder: Path, pid: int) -> None:
-    if folder.name in _own and pid == os.getpid():  # not in a fork
+    """Delete a folder of this process and release its lock. pid: the process that made it."""
+    if folder.name in _own and pid == os.getpid():  # a forked process must not delete its parent's folder
         shutil.rmtree(folder, ignore_errors=True)
         in_use.release(_own.pop(folder.name))
 
 
 def _remove_left_behind(base: Path) -> None:
-    """Delete the folders of processes that were killed."""
+    """Delete the folders of killed processes."""
     for folder in base.glob("ddpm-lab-tmp-*"):
         with suppress(OSError):
             if _NAME.fullmatch(folder.name) and folder.name not in _own and not folder.is_symlink():
@@ -80,9 +85,9 @@ def _remove_left_behind(base: Path) -> None:
 
 
 def _restore(folder: Path) -> None:
-    """Make the folder anew where somebody has deleted it: private, and held, so that no other app takes it."""
+    """Create and lock the folder again if another program has deleted it."""
     hold = _own.get(folder.name)
-    gone = hold is not None and os.fstat(hold).st_nlink == 0  # also where another folder of this name is there
+    gone = hold is not None and os.fstat(hold).st_nlink == 0  # also true if another folder with this name exists now
     if folder.is_dir() and not gone:
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,7 +98,7 @@ def _restore(folder: Path) -> None:
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether an error, or what it comes from, is a disk without room."""
+    """Return whether an error, or one of its causes, says that the disk is full."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
@@ -102,42 +107,47 @@ def is_full(error: BaseException | None) -> bool:
 
 
 class Demo(Protocol):
-    """Of gradio's Blocks: its folder of temporary files, and the names that it remembers of them."""
+    """What `Sweeper` needs of gradio's Blocks: the folder of temporary files, and the names of the files that gradio
+    remembers.
+    """
 
     GRADIO_CACHE: str
     temp_file_sets: list[set[str]]
 
 
 class Sweeper:
-    """Keeps files, and deletes those that are older than AGE, and the oldest ones while all are larger than `most`
-    bytes.
+    """Stores files and deletes old ones: those older than AGE, and the oldest while all together exceed
+    `most` bytes.
     """
 
     def __init__(self, demo: Demo, most: float):
         self._demo = demo
         self._folder = Path(demo.GRADIO_CACHE)
         self._most = most
-        self._size = math.inf  # of all files when they were looked at, and of what was kept since then
+        self._size = math.inf  # bytes of all files at the last clean-up, plus those stored since
         self._lock = threading.Lock()
         self._stop = threading.Event()
 
     def start(self) -> None:
+        """Start the clean-up thread."""
         threading.Thread(target=self._work, daemon=True, name="sweeper").start()
 
     def stop(self) -> None:
+        """End the clean-up thread."""
         self._stop.set()
 
     def _work(self) -> None:
+        """Clean up every EVERY seconds until `stop`."""
         while not self._stop.wait(EVERY):
             try:
                 with self._lock:
                     self._size = self.sweep()
-            except OSError:  # the folder itself can't be read: the next call tries again
+            except OSError:  # the folder can't be read now; the next clean-up tries again
                 log.exception("temporary files")
 
     def keep(self, content: bytes, name: str) -> Path:
-        """Make room for a file, and write it, where only who knows its path finds it. Nothing is left of one that could
-        not be written.
+        """Write a file and return its path, which nobody can guess. Delete older files if there is no room. If writing
+        fails, no part of the file remains.
         """
         with self._lock:
             size = _on_disk(len(content))
@@ -155,18 +165,20 @@ class Sweeper:
         return path
 
     def sweep(self, room: int = 0) -> int:
-        """Delete what is too old or too much, and what killed apps have left; returns the bytes that are left.
+        """Delete files that are too old or exceed the limit, and the folders of killed processes. Return the remaining
+        bytes.
 
-        room: bytes that are to be free for another file.
+        room: bytes that must be free for another file.
         """
         _restore(self._folder)
         base = self._folder.parent
-        for name in _own:  # where nothing can be held, other apps see by this that they are in use
+        for name in _own:  # Where folders can't be locked, other processes see by this time stamp that they are in use.
             with suppress(OSError):
                 os.utime(base / name)
-        _remove_left_behind(base)  # the training of a killed app may still have been writing when this one began
+        # A thread of a killed process may have written into its folder after this process started.
+        _remove_left_behind(base)
         now, size = time.time(), 0
-        for path, written, bytes in self._files():  # none is remembered here: there may be a hundred thousand
+        for path, written, bytes in self._files():  # Paths are not stored in a list, as there may be 100,000 files.
             if now - written < AGE:
                 size += bytes
             else:
@@ -178,15 +190,17 @@ class Sweeper:
                     break
         for place, folders, _ in os.walk(self._folder, topdown=False):
             for folder in (os.path.join(place, name) for name in folders):
-                with suppress(OSError):  # not empty
-                    if now - os.stat(folder).st_mtime > EVERY:  # somebody may be about to write into a newer folder
+                with suppress(OSError):  # os.rmdir raises OSError if the folder is not empty
+                    # another thread may be about to write into a newer folder
+                    if now - os.stat(folder).st_mtime > EVERY:
                         os.rmdir(folder)
-        for files in self._demo.temp_file_sets:  # gradio remembers all names, to delete the files at its end, as we do
+        # gradio remembers all names to delete the files at its end; this process deletes them itself
+        for files in self._demo.temp_file_sets:
             files.clear()
         return size
 
     def _files(self) -> Iterator[tuple[str, float, int]]:
-        """Path, time of writing, and bytes of the disk, of each file."""
+        """Yield the path, the time of writing and the bytes on disk of each file."""
         for folder, _, names in os.walk(self._folder):
             for path in (os.path.join(folder, name) for name in names):
                 with suppress(OSError):
@@ -196,12 +210,12 @@ class Sweeper:
 
 
 def _on_disk(size: int) -> int:
-    """Bytes of the disk that a file takes."""
+    """Return how many bytes of the disk a file of this size takes."""
     return math.ceil(size / BLOCK) * BLOCK
 
 
 def _unlink(path: str) -> bool:
-    """Delete a file; returns whether it is gone."""
+    """Delete a file. Return whether it is gone."""
     try:
         os.unlink(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""Who uses the network when: one run computes at a time, and visitors take turns."""
+"""Share the network among visitors: one run computes at a time, and the runs take turns."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Protocol
 
 from ui.machine.limits import Refused
 
-SLICE = 0.5  # seconds of a turn while others wait; a turn ends with a step
-ACTIVE = 8  # runs that take turns
-QUEUE = 44  # runs that wait for one of these to end
-SHORT = 10.0  # seconds of work: a quarter of the places is kept for runs that need no more than that
-REFRESH = 0.5  # seconds after which who waits looks whether it was stopped
+SLICE = 0.5  # seconds of a turn while others wait; a turn ends after a complete step
+ACTIVE = 8  # default number of runs that take turns
+QUEUE = 44  # default number of runs that wait to take turns
+SHORT = 10.0  # seconds of computing; a quarter of the places is reserved for runs that need no more than this
+REFRESH = 0.5  # seconds between two checks whether a waiting run was stopped
 
 
 class Member(Protocol):
-    """Something that uses the network or waits for it."""
+    """Whoever uses the network or waits for it."""
 
     def stop(self) -> None:
-        """Leave the line as soon as possible."""
+        """Stop using the network and leave the line as soon as possible."""
 
 
 class Full(Refused):
@@ -33,11 +33,11 @@ class Full(Refused):
 
 @dataclass(frozen=True)
 class Outlook:
-    """The forecast for a run, if nobody comes or leaves.
+    """The forecast for a run, assuming that no run is added or stopped.
 
-    begun: whether it has had a turn. before: how many runs begin before it, if it has not. sharers: other runs that
-    have had one. start, end: seconds until its first turn, and of a run that has had one until its end, None where that
-    is not known. holder: whose turn it is.
+    begun: whether the run has had a turn. before: the number of runs that begin before it. sharers: the number of other
+    runs that have had a turn. start: seconds until its first turn. end: seconds until it ends, if it has begun. Both
+    are None if unknown. holder: the member that computes now.
     """
 
     begun: bool
@@ -54,79 +54,85 @@ class Seat:
     def __init__(self, line: Turns, who: Member | None, visitor: Hashable, address: Hashable):
         self.who, self.visitor = who, visitor
         self.share: Hashable = ("visitor", visitor) if address is None else address
-        """with whom it has its part of the time"""
+        """key of its share of the time: runs with the same key share one part"""
         self.work = math.inf
-        """seconds of computing that it still needs; infinite if they are not known"""
+        """seconds of computing that are left; infinite if unknown"""
         self.step = 0.0
-        """seconds between two chances to give way; infinite while it has to load a model first"""
+        """seconds between two points at which it can give way; infinite until its model is loaded"""
         self.begun = False
         """whether it has had a turn"""
         self.ready = False
-        """whether it wants one"""
+        """whether it waits for a turn"""
         self.ticket = 0
-        """the order in which those who want a turn came"""
+        """number that orders the seats by when they began to wait"""
         self.since = self.charged = 0.0
-        """when its turn began, and until when its time is counted"""
+        """when its turn began, and until when its time was counted"""
         self.slice = SLICE
         """seconds of its turn"""
         self.used = 0.0
-        """seconds of all its turns, as far as they are counted: see `seconds`"""
+        """seconds of all its turns until `charged`"""
         self._line = line
         self._news = threading.Event()
-        self.wake = self._news.set  # makes `wait_for_turn` call check() at once
+        self.wake = self._news.set  # `wake()` lets `wait_for_turn` call check() at once
 
     def wait_for_turn(self, check: Callable[[], None] = lambda: None) -> None:
-        """End the turn that it has, and wait for another. check() is called now and then meanwhile, and may raise."""
-        self.ask()
+        """End the current turn and wait for the next one. check() is called at least every REFRESH seconds and may
+        raise to stop.
+        """
+        self.request_turn()
         while self._line.holder is not self:
             check()
             self._news.wait(REFRESH)
             self._news.clear()
 
-    def ask(self) -> None:
-        """Want a turn, and end the one that it has. `wait_for_turn` does this, too."""
+    def request_turn(self) -> None:
+        """Begin to wait for a turn, and end the current one. `wait_for_turn` does this, too."""
         with self._line.changed:
             self.ready, self.ticket = True, next(self._line.tickets)
             self._line.give_turn()
 
-    def loaded(self) -> None:
-        """The turn so far was spent on loading: it goes on for as long as that took, so that half of it computes."""
+    def extend_turn(self) -> None:
+        """Extend the turn after loading a model, by the time that loading took. So half of the turn is left for
+        computing.
+        """
         now = self._line.clock()
         self.slice, self.since = max(SLICE, now - self.since), now
 
     def must_yield(self) -> bool:
-        """Whether its turn is over: it has computed for a slice, and another one is to have the next turn."""
+        """Return whether the turn must end: its slice is over, and another seat comes first."""
         line = self._line
         if len(line.seats) == 1 or line.clock() - self.since < self.slice:
             return False
         with line.changed:
             line.charge(self)
-            self.ticket = next(line.tickets)  # as if it had asked
+            self.ticket = next(line.tickets)  # the ticket that a new request would get
             return any(line.order(other) < line.order(self) for other in line.sharing if other.ready)
 
     def seconds(self) -> float:
-        """How long it has had turns so far: loading and computing, not waiting while others had theirs."""
+        """Return the total duration of its turns: loading and computing, not waiting."""
         return self.used + (self._line.clock() - self.charged if self._line.holder is self else 0.0)
 
     def outlook(self) -> Outlook | None:
-        """None before it has asked for a turn."""
+        """Return the forecast for this seat; None if it does not wait for a turn yet."""
         line = self._line
         with line.changed:
             begun = [one for one in line.sharing if one.begun]
             coming = sorted((one for one in line.sharing if not one.begun), key=line.order) + line.waiting()
             sharers, holder = len(begun) - self.begun, line.holder and line.holder.who
-            if self.begun:  # processor sharing: each of the others computes as much meanwhile, or all that it needs
+            # While this run computes the rest of its work, each other run computes the same amount, or less if it ends
+            # earlier.
+            if self.begun:
                 end = sum(min(one.work, self.work) for one in (begun + coming)[: line.active])
                 return Outlook(True, 0, sharers, 0.0, end if math.isfinite(end) else None, holder)
             if self not in coming:
                 return None
             before = coming[: coming.index(self)]
-            start = line.wait(begun, before)
+            start = line.seconds_to_begin(begun, before)
             return Outlook(False, len(before), sharers, start if math.isfinite(start) else None, None, holder)
 
     @property
     def turn_seconds(self) -> float:
-        """Return the seconds of a turn, which ends with a step; infinity where the pace is not known."""
+        """The seconds of a turn, which ends after a complete step; infinite if the pace is unknown."""
         if not math.isfinite(self.work + self.step):
             return math.inf
         steps = math.ceil(self.slice / self.step) if self.step else 0
@@ -136,40 +142,41 @@ class Seat:
 class Turns:
     """Shares the network among visitors: a lock whose holder gives way between two steps.
 
-    The next turn is that of the address that has computed least, so each gets the same time, whatever a step of theirs
-    takes. A newcomer starts at the lowest used time; an address that returns before the others have caught up keeps a
-    surplus. Loading a model counts as computing.
+    The next turn goes to the address that has computed least, so all get the same time, however long their steps take.
+    A new address starts with the least used time of the others. An address that returns keeps a surplus until the
+    others have caught up. Loading a model counts as computing.
 
-    The name of a visitor is what a client says, so it gets no share: the visitors of one address take its turns in
-    order. But a visitor without an address, on this machine, counts as an address. A visitor's own runs are computed
-    one after another.
+    A client can choose its visitor name freely, so names get no shares of their own: the visitors of one address share
+    its turns in order. A visitor without an address, on this machine, counts as an address. The runs of one visitor are
+    computed one after another.
 
-    At most `active` runs take turns, and at most `queue` more may wait, in the order in which they came. A visitor, and
-    an address, has at most half of these seats.
+    At most `active` runs take turns, and at most `queue` more wait, in the order of their arrival. A visitor, and an
+    address, can have half of these places.
 
-    gradio's queue limits are not enough: cancelling an event frees its slot while the current step still computes.
+    gradio's own queue is not enough: when an event is cancelled, it frees the place while the current step still
+    computes.
     """
 
     def __init__(self, active: int = ACTIVE, queue: int = QUEUE, clock: Callable[[], float] = time.perf_counter):
         self.active, self.queue, self.clock = active, queue, clock
-        self.changed = threading.Condition()  # for all that follows
+        self.changed = threading.Condition()  # guards all attributes below
         self.tickets = count()
         self.holder: Seat | None = None
-        self.seats: list[Seat] = []  # in the order in which they came
-        self.sharing: list[Seat] = []  # those that take turns
+        self.seats: list[Seat] = []  # all seats in the order of arrival
+        self.sharing: list[Seat] = []  # the seats that take turns now
         self.used: dict[Hashable, float] = {}
-        """the seconds that each share has used, if it shares now or has used more than those who do"""
+        """seconds used by each share, for those that take turns and those that have used more than them"""
 
     @contextmanager
     def join(
         self, who: Member | None, visitor: Hashable = None, address: Hashable = None, ours: bool = False
     ) -> Iterator[Seat]:
-        """A place in the line. visitor: whoever shares the turns with other runs of theirs, None for nobody else's.
-        address: from where they ask, None where that is not known. ours: for work of the app itself. Leaving the block
-        ends the turn.
+        """Get a place in the line for the block. Leaving the block ends the turn.
 
-        Raises Full where there is none, or half of all are the visitor's already, or the address's; for work of the
-        app never.
+        visitor: the runs of one visitor are computed one after another; None for a visitor with one run. address: the
+        visitor's address, None if unknown. ours: the app itself computes, to which no limit applies.
+
+        Raises Full if all places are taken, or if the visitor or the address has half of them.
         """
         seat = Seat(self, who, self if ours else object() if visitor is None else visitor, address)
         with self.changed:
@@ -191,13 +198,13 @@ class Turns:
             seat.wait_for_turn()
             yield
 
-    def others(self, visitor: Hashable) -> int:
-        """How many runs of other visitors compute or wait."""
+    def count_others(self, visitor: Hashable) -> int:
+        """Return how many runs of other visitors compute or wait."""
         with self.changed:
             return sum(seat.visitor not in (visitor, self) for seat in self.seats)
 
     def stop_all(self, seconds: float) -> bool:
-        """Stop all members, new ones included; returns whether the line was empty within so many seconds."""
+        """Stop all members, also new ones. Return whether the line was empty within so many seconds."""
         end = time.monotonic() + seconds
         while self.seats and time.monotonic() < end:
             for seat in list(self.seats):
@@ -209,12 +216,13 @@ class Turns:
         return not self.seats
 
     def __len__(self) -> int:
-        """How many compute, wait or download."""
+        """The number of members that compute, wait or download."""
         return len(self.seats)
 
-    # --- For seats, and under the lock
+    # --- Methods for seats. All of them need the lock.
 
     def _check_room(self, seat: Seat) -> None:
+        """Raise Full if there is no place for a seat."""
         room = self.active + self.queue
         near = sum(one.share == seat.share for one in self.seats)
         own = sum(one.visitor == seat.visitor for one in self.seats)
@@ -230,14 +238,14 @@ class Turns:
         raise Full(f"{sentence} (limit: waiting_runs = {self.queue})", "waiting_runs")
 
     def charge(self, seat: Seat) -> None:
-        """Count the time of the seat that has its turn until now."""
+        """Add the time of the current turn so far to the used time of the seat and its share."""
         now = self.clock()
         self.used[seat.share] += now - seat.charged
         seat.used, seat.charged = seat.used + now - seat.charged, now
 
     def give_turn(self) -> None:
-        """End the turn of who wants another one or has left. Let those who wait take turns, as many as may. Then who
-        has used least has the next one.
+        """Choose who computes next. A holder that waits again, or has left, ends its turn. Waiting seats begin to take
+        turns while places are free. The ready seat that has used least gets the turn.
         """
         if self.holder and (self.holder.ready or self.holder not in self.seats):
             self.charge(self.holder)
@@ -257,10 +265,13 @@ class Turns:
             seat.wake()
 
     def waiting(self) -> list[Seat]:
-        """Those who want to take turns and do not yet, in the order in which they will."""
+        """Return the seats that wait to take turns, in the order in which they will begin."""
         return sorted((seat for seat in self.seats if seat.ready and seat not in self.sharing), key=self.order)
 
     def _may_share(self, seat: Seat) -> bool:
+        """Return whether a seat may begin to take turns now: there is a place, its address has less than half of them,
+        its visitor has none, and enough places stay free for short runs.
+        """
         near = sum(one.share == seat.share for one in self.sharing)
         own = any(one.visitor == seat.visitor for one in self.sharing)
         long = sum(one.work > SHORT for one in self.sharing)
@@ -268,17 +279,22 @@ class Turns:
         return room and (seat.work <= SHORT or long < self.active - self.active // 4)
 
     def order(self, seat: Seat) -> tuple[float, int]:
-        """Who has used least is first; then who has waited longest. A newcomer counts as one who has used least."""
+        """Return a sort key: least used time first, then longest wait. A new share counts as the one that has used
+        least.
+        """
         newcomer = min((self.used[one.share] for one in self.sharing), default=0.0)
         return self.used.get(seat.share, newcomer), seat.ticket
 
-    def wait(self, begun: Sequence[Seat], before: Sequence[Seat]) -> float:
-        """Seconds until a run begins: after the first turns of those before it, or when a place comes free for it."""
+    def seconds_to_begin(self, begun: Sequence[Seat], before: Sequence[Seat]) -> float:
+        """Return the seconds until a run begins. If a place is free, these are the first turns of the runs before it;
+        else the time until a place becomes free.
+        """
         if len(begun) + len(before) < self.active:
             turns = sum(one.turn_seconds for one in before)
             if self.holder:
                 late = self.clock() - self.holder.since - (turn := self.holder.turn_seconds)
-                turns += math.inf if late > turn else max(0.0, -late)  # its steps are not as quick as they were
+                # infinite, because the holder's steps have become slower than measured
+                turns += math.inf if late > turn else max(0.0, -late)
             return turns
         seconds, works = 0.0, [one.work for one in (*begun, *before)]
         while len(works) >= self.active:

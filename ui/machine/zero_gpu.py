@@ -1,8 +1,8 @@
-"""Runs on ZeroGPU, where a Space borrows a GPU for the seconds of one call.
+"""Compute runs on ZeroGPU, where a Space gets a GPU for the seconds of one function call.
 
-There the process of the page has no GPU. What needs one is a function under `spaces.GPU`, which runs in a forked
-process: its arguments and everything that it yields are pickled, and it may take the seconds that `seconds` asks for.
-Elsewhere `on_gpu` is None, nothing calls `side_by_side`, and the package `spaces` is not needed.
+The main process has no GPU. A function decorated with `spaces.GPU` runs in a forked process with a GPU: its arguments
+and all that it yields are pickled, and its time is limited to the result of `seconds`. On other machines `on_gpu` is
+None, `side_by_side` is not called, and the package `spaces` is not needed.
 """
 
 from __future__ import annotations
@@ -15,31 +15,34 @@ from typing import TYPE_CHECKING, Any
 
 import ddpm_core
 
-if TYPE_CHECKING:  # it needs torch, which must wait for `prepare`
+if TYPE_CHECKING:  # imports torch, which must be imported after `prepare`
     from ddpm_core.model import Model
     from ddpm_core.runs import Lane
 
-MOST = 80  # seconds: a visitor without an account has 120 in a day, and ZeroGPU counts 1.5 for one of a Blackwell
-START = 15.0  # seconds until a process has the GPU and the weights on it
-STEP = 0.03  # seconds of one evaluation, however small
-SPEED = 5e12  # FLOP/s that a U-Net reaches at least on the GPU; a guess, as no ZeroGPU could be tried
+# seconds; a visitor without an account has 120 s a day, and ZeroGPU charges 1.5 times the time of a Blackwell GPU
+MOST = 80
+START = 15.0  # seconds until a process has the GPU and its weights
+STEP = 0.03  # minimum seconds of one evaluation
+SPEED = 5e12  # FLOP/s that a U-Net reaches at least on the GPU; a guess, as it was never measured on ZeroGPU
 
-Arguments = dict[str, Any]  # the arguments of `ddpm_core.trajectory`, which checks them
+Arguments = dict[str, Any]  # arguments of `ddpm_core.trajectory`, which checks them
 
 log = logging.getLogger(__name__)
 
 
 def is_here() -> bool:
-    """Whether this is a Space on ZeroGPU."""
+    """Return whether this process runs in a Space on ZeroGPU."""
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 
 class Interrupted(ValueError):
-    """A run that had begun on the GPU can't go on there."""
+    """A run that began on the GPU can't be continued there."""
 
 
 def seconds(refs: Sequence[str], lanes: Sequence[Arguments], shared: Arguments, flop: float) -> int:
-    """How long a run needs the GPU, from its steps, its larger network and its number of images. At most MOST."""
+    """Estimate how long a run needs the GPU, from its steps, its images and the FLOP of its larger network. At most
+    MOST.
+    """
     images = len(shared["seeds"])
     batches = [images * (1 if lane.get("guidance") is None else 2) for lane in lanes]
     work = sum(lane["steps"] * (STEP + n * flop / SPEED) for lane, n in zip(lanes, batches, strict=True))
@@ -49,9 +52,10 @@ def seconds(refs: Sequence[str], lanes: Sequence[Arguments], shared: Arguments, 
 def _steps(
     refs: Sequence[str], lanes: Sequence[Arguments], shared: Arguments, flop: float
 ) -> Iterator[tuple[int, ddpm_core.Step]]:
-    """The steps of a run as `ddpm_core.side_by_side` yields them, with their tensors on the CPU. refs: of each lane.
+    """Yield the steps of a run as `ddpm_core.side_by_side` does, with their tensors on the CPU. refs: the checkpoint of
+    each lane.
 
-    It may run in a process that was forked from one with many threads, where torch must not use its own threads.
+    This runs in a process that was forked from one with many threads. There torch must not start threads of its own.
     """
     from ddpm_core.engines.choose import use_one_thread
 
@@ -66,19 +70,20 @@ def _steps(
         yield lane, step.cpu()
 
 
-_MODELS: dict[str, Model] = {}  # of a process with a GPU, which may be used for several runs: those of the newest
+_MODELS: dict[str, Model] = {}  # models of the newest run, in the process with the GPU; it may serve several runs
 on_gpu: Callable[..., Iterator[tuple[int, ddpm_core.Step]]] | None = None
-"""runs `_steps` on the GPU; None where there is no ZeroGPU"""
-# What `spaces` says. It calls every error in the process with the GPU a "ZeroGPU worker error", whose text is the
-# error's class, and so too when it kills that process because its time is over.
-_REFUSALS = ("quota", "credits", "queue", "duration")  # in titles
+"""`_steps`, to be run on the GPU; None without ZeroGPU"""
+# The package `spaces` reports every error of the GPU process as a "ZeroGPU worker error", whose text is the error's
+# class. It also reports this when it kills the process because its time is over.
+_REFUSALS = ("quota", "credits", "queue", "duration")  # words in the titles of errors that refuse GPU time
 _KILLED = "GPU task aborted"
 
 
 def prepare() -> None:
-    """Declare the function that needs a GPU, as ZeroGPU demands before the page is served. Elsewhere nothing happens.
+    """Register the function that needs a GPU: ZeroGPU requires this before the page is served. Without ZeroGPU do
+    nothing.
 
-    To be called before anything imports torch, which `spaces` changes.
+    Call this before torch is imported, because `spaces` patches torch.
     """
     global on_gpu
     if is_here() and on_gpu is None:
@@ -94,11 +99,11 @@ def side_by_side(
     flop: float,
     notify: Callable[[str], None],
 ) -> Iterator[tuple[int, ddpm_core.Step]]:
-    """Yield the steps of a run, on the GPU while some of its time is left, else with the models.
+    """Yield the steps of a run: on the GPU while the visitor has time there, else with the loaded models.
 
-    arguments: of each lane for `ddpm_core.trajectory`, as another process makes its chain anew. shared: those that all
-    lanes have. flop: of one evaluation of the larger network, 0 where it is not known. notify(sentence) is called when
-    a run that could have had a GPU goes on without. Raises Interrupted.
+    arguments: the arguments of `ddpm_core.trajectory` for each lane, from which the other process makes the chain.
+    shared: arguments of all lanes. flop: FLOP of one evaluation of the larger network, 0 if unknown. notify(sentence):
+    called if the run continues without the GPU. Raises Interrupted if the GPU fails after the first step.
     """
     refs = [_reference(lane.model) for lane in lanes]
     if flop and all(refs):
@@ -111,8 +116,8 @@ def side_by_side(
             for done, item in enumerate(steps, 1):  # noqa: B007
                 yield item
             return
-        except Exception as error:  # the package `spaces` raises its own kinds, which only exist there
-            # gradio's Error, with a title such as "ZeroGPU quota exceeded"
+        except Exception as error:  # the error classes of `spaces` exist only on ZeroGPU
+            # gradio's Error has a title such as "ZeroGPU quota exceeded"
             title, text = (str(getattr(error, name, "")) for name in ("title", "message"))
             if not title.startswith("ZeroGPU"):
                 raise
@@ -124,12 +129,12 @@ def side_by_side(
             refused = any(word in title for word in _REFUSALS)
             why = "There is no GPU time left for you today" if refused else f"The GPU failed ({text})"
         notify(f"{why}: this run goes on without one")
-    from ddpm_core.runs import follow  # it needs torch, which must wait for `prepare`
+    from ddpm_core.runs import follow  # imports torch, which must be imported after `prepare`
 
     yield from follow(lanes, **shared)
 
 
 def _reference(model: Model) -> str | None:
-    """What another process loads the model by."""
+    """Return the reference with which another process loads the model; None if it has no source."""
     source = model.source
     return source and (f"{source.name}@{source.revision}" if source.revision else source.ref)

@@ -1,1 +1,1 @@
-"""The models of a page: which there are, what is loaded, what a form offers for one."""
+"""Provide the models of the page: the list of checkpoints, the models in memory, and the form options of each model."""

@@ -1,4 +1,6 @@
-"""Networks, decoders and text encoders that a run holds only during its turn, so that others can free the memory."""
+"""Lend models to runs: a run holds a network, decoder and text encoder only during its turn, so that others can free
+the memory.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +16,27 @@ if TYPE_CHECKING:
 
 
 class Lender(Protocol):
-    """Who has the models: `Models` of loaded.py."""
+    """The object that lends models: `Models` of loaded.py."""
 
-    def loaded(self, ref: str) -> Model | None: ...
+    def loaded(self, ref: str) -> Model | None:
+        """Return the model if it is in memory, else None."""
+        ...
 
-    def get(self, ref: str) -> Model: ...
+    def get(self, ref: str) -> Model:
+        """Return the model, loaded if necessary."""
+        ...
 
 
 class Changed(ValueError):
-    """The files of a checkpoint hold another network than when the run began."""
+    """The files of a checkpoint contain another network than when the run began."""
 
 
 class BorrowedNetwork:
-    """An `EngineNetwork` in the place of a model's own, for all runs of this model.
+    """An `EngineNetwork` that replaces a model's own network in all runs of this model.
 
-    Only the run that has its turn holds the model, so runs that wait keep no model in memory. If a model had to make
-    room for others meanwhile, it is loaded again. So the limit on the memory of models holds, however many runs of
-    different models take turns.
+    Only the run that has its turn holds the model; waiting runs keep no model in memory. If the model was dropped to
+    make room for others, `hold` loads it again. So the limit on the memory of models applies, no matter how many runs
+    of different models take turns.
     """
 
     def __init__(self, models: Lender, ref: str, model: Model):
@@ -38,23 +44,24 @@ class BorrowedNetwork:
         self.device, self.description, self.moves_inputs = network.device, network.description, network.moves_inputs
         self._models = models
         self._ref = ref
-        self.files = files(model)  # changes when the weights do
+        self.files = weights_id(model)  # identifies the files of the weights; changes with them
         self._model = weakref.ref(model)
         self.held: Model | None = model
-        """the model; None outside of a run's turn"""
+        """the model during a run's turn; else None"""
 
     @property
     def model(self) -> Model:
-        """The model, in a run's turn."""
+        """The model. Only available during a run's turn."""
         assert self.held is not None
         return self.held
 
     @property
     def memory(self) -> int:
-        """About how many bytes the network takes by now."""
+        """The approximate number of bytes that the network takes now."""
         return engine_network(self.model).memory
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Evaluate the network, as `EngineNetwork` does."""
         assert self.held is not None
         return self.held.network(x, t_index, labels)
 
@@ -63,24 +70,24 @@ class BorrowedNetwork:
         return engine_network(self.model).with_gradients(x, t_index, labels)
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
-        """Return how much each place of x attends to each word."""
+        """Return the attention of each position of x to each token of the prompt."""
         return engine_network(self.model).attention(x, t_index, states)
 
     def give_back(self) -> None:
-        """Let go of the model, until `hold`."""
+        """Release the model until the next call of `hold`."""
         self.held = None
 
     def hold(self) -> bool:
-        """Hold the model again. Returns whether it had to be loaded. Call this in the run's turn.
+        """Hold the model again. Return whether it had to be loaded. Call this only in the run's turn.
 
-        Raises Changed, and whatever loading raises.
+        Raises Changed, and all errors of loading.
         """
-        self._models.loaded(self._ref)  # this counts as a use, so that other models make room first
+        self._models.loaded(self._ref)  # marks this model as recently used, so that other models are dropped first
         model = self._model()
         is_loaded = model is not None
         if model is None:
             model = self._models.get(self._ref)
-            if files(model) != self.files:
+            if weights_id(model) != self.files:
                 raise Changed(f"the files of {self._ref} have changed during the run: press Run again")
             self._model = weakref.ref(model)
         self.held = model
@@ -88,13 +95,14 @@ class BorrowedNetwork:
 
 
 class BorrowedDecoder:
-    """The `Decoder` of the model whose network is lent."""
+    """The `Decoder` of a model that is lent to runs."""
 
     def __init__(self, network: BorrowedNetwork):
         self._network = network
 
     @property
     def _held(self) -> Decoder:
+        """The decoder of the held model."""
         decoder = self._network.model.decoder
         assert decoder is not None
         return decoder
@@ -108,47 +116,55 @@ class BorrowedDecoder:
         return self._held.encode(pictures)
 
     def preview(self, x: Tensor) -> Tensor:
-        """Return roughly the result of `decode`, at almost no cost."""
+        """Return an approximation of `decode` that costs almost nothing."""
         return self._held.preview(x)
 
 
 class BorrowedText:
-    """The `WordReader` of the model whose network is lent."""
+    """The `WordReader` of a model that is lent to runs."""
 
     def __init__(self, network: BorrowedNetwork):
         self._network = network
 
     @property
     def _held(self) -> WordReader:
+        """The word reader of the held model."""
         return word_reader(self._network.model)
 
     def __call__(self, prompts: Sequence[str]) -> Tensor:
+        """Encode prompts, as `WordReader` does."""
         return self._held(prompts)
 
     def words(self, prompt: str) -> list[tuple[str, tuple[int, ...]]]:
-        """Return the words of a prompt, each with the numbers of its tokens."""
+        """Return the words of a prompt, each with the indices of its tokens."""
         return self._held.words(prompt)
 
     def unknown(self, prompt: str) -> list[str]:
-        """Return the words of a prompt that were in no caption of the training."""
+        """Return the words of a prompt that did not occur in the training captions."""
         return self._held.unknown(prompt)
 
 
 def borrow(models: Lender, ref: str, model: Model) -> tuple[Model, BorrowedNetwork]:
-    """Return the same model with a borrowed network, and that network, which holds it."""
+    """Return a copy of the model that has a borrowed network, and that network. The network holds the model
+    at first.
+    """
     network = BorrowedNetwork(models, ref, model)
     decoder = BorrowedDecoder(network) if model.decoder else None
     text = BorrowedText(network) if model.text else None
     return replace(model.evaluated_by(network), decoder=decoder, text=text), network
 
 
-def owner(model: Model) -> Model:
-    """Return the model whose network a run holds in its turn. Code that looks inside the network needs it."""
+def loaded_model(model: Model) -> Model:
+    """Return the loaded model behind a borrowed one, or the model itself. Code that inspects the network's layers needs
+    this.
+    """
     return model.network.model if isinstance(model.network, BorrowedNetwork) else model
 
 
-def files(model: Model) -> object:
-    """Return a value that changes when the weights do; None for a model that was not loaded from files."""
+def weights_id(model: Model) -> object:
+    """Return a value that identifies the file of the weights and changes with it; None if the model was not loaded from
+    a file.
+    """
     source = model.source
     if source is None or source.weights_path is None:
         return None

@@ -1,4 +1,4 @@
-"""The checkpoints that the page offers by name, as codes and numbers."""
+"""List the checkpoints that the page offers by name."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from ui.protocol import ModelChoice
 
 @dataclass(frozen=True)
 class Offered:
-    """A checkpoint of the Hub, in codes and numbers; the page has its words (ui/web/words/checkpoints.js)."""
+    """A checkpoint of the Hub. The page has the texts for these codes (ui/web/words/checkpoints.js)."""
 
     data: str
-    """the set that it was trained with, by which the list is ordered"""
+    """code of the training data; the list is sorted by it"""
     family: str
     steps: int
-    """of a picture, as its authors draw one; 0 if they don't say it"""
+    """number of steps that its authors use; 0 if they name none"""
     gigabytes: float
-    """about how much its files take, if nobody has asked the Hub, or can't"""
+    """approximate size of its files, used until the Hub was queried"""
     tflop: float = 0.0
-    """of one evaluation of its network for one picture, as `network_cost` counts it; 0 if that was not counted"""
+    """TFLOP of one evaluation for one picture, as `network_cost` counts them; 0 if they were not counted"""
 
 
-# The paper's models, and others of the same data. Which weights they hold: the repositories' own documentation, and
-# their FID. Steps: the authors' code. Sizes of score, consistency and DiT models: their parameters in float32.
+# The paper's models, and others that were trained with the same data. Sources: the repositories' documentation and FID
+# say which weights they contain; the numbers of steps are in the authors' code. The sizes of score, consistency and DiT
+# models are those of their parameters in float32.
 OFFERED = {
     "google/ddpm-cifar10-32": Offered("cifar10", "ddpm", 1000, 0.14, 0.012),
     "google/ddpm-ema-bedroom-256": Offered("bedroom", "ddpm", 1000, 0.46, 0.5),
@@ -45,35 +46,38 @@ OFFERED = {
     "stabilityai/sd-turbo": Offered("words", "latent", 0, 5.2),
     "stable-diffusion-v1-5/stable-diffusion-v1-5": Offered("words", "latent", 0, 4.3),
 }
-# Those that come with the project; the first one is for the first look.
+# The checkpoints that come with the project. A new page shows the first one.
 EMBEDDED = (
     *("mnist-tiny", "cifar10-tiny", "emoji-tiny", "mnist-tiny-consistency", "mnist-tiny-2-steps"),
     *("cifar10-tiny-4-steps", "cifar10-tiny-2-steps", "emoji-tiny-3-steps"),
 )
-LATENT = {  # draw latents of an autoencoder
+LATENT = {  # models that draw latents of an autoencoder
     *("CompVis/ldm-celebahq-256", "stabilityai/sd-turbo", "stable-diffusion-v1-5/stable-diffusion-v1-5"),
     *("facebook/DiT-XL-2-256", "emoji-tiny", "emoji-tiny-3-steps"),
 }
-GUIDANCE = {"stabilityai/sd-turbo": 1.0, "stable-diffusion-v1-5/stable-diffusion-v1-5": 7.5}  # as their cards advise
-# Who draws the sketches of a model while its words are typed, and how: a student of it, in its own steps.
+# default scales, from the model cards
+GUIDANCE = {"stabilityai/sd-turbo": 1.0, "stable-diffusion-v1-5/stable-diffusion-v1-5": 7.5}
+# How sketches are drawn while the visitor types a prompt: with a distilled student of the model, in its own steps.
 SKETCHES = {
     "emoji-tiny": {"checkpoint": "emoji-tiny-3-steps", "steps": 3, "sampler": "ddim", "spacing": "auto", "eta": 0.0},
 }
 
 
-def named(ref: str) -> str:
-    """A checkpoint in a log: what the page offers by its name, of others only what kind of thing they are."""
+def log_name(ref: str) -> str:
+    """Return a checkpoint's name for the log if the page offers it, else "another", because other names may be
+    personal.
+    """
     name = ref.partition("@")[0]
     return name if name in OFFERED or name in EMBEDDED else "another"
 
 
 def usual_guidance(ref: str) -> float:
-    """The guidance that suits a model that takes words: 3 where its card says nothing else."""
+    """Return the default guidance scale of a model with prompts: 3 if its card recommends none."""
     return GUIDANCE.get(ref.partition("@")[0], 3.0)
 
 
 def choice(ref: str, status: snapshots.Status) -> ModelChoice:
-    """A checkpoint in the list of models, with what it needs."""
+    """Return the entry of a checkpoint in the list of models."""
     offered = OFFERED.get(ref)
     has_picture = ref in EMBEDDED and (web.FILES / "models" / f"{ref}.webp").is_file()
     here = status.state in ("embedded", "local", "cached")

@@ -1,4 +1,4 @@
-"""The facts of a model: what the page's own words need of it (`Facts` of ui/web/plans/plan.js)."""
+"""Collect the facts of a model that the page needs to describe and plan runs (`Facts` of ui/web/plans/plan.js)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from ui.protocol import CheckpointFacts, ExamplePicture, FactsAnswer, PaceOf, Sc
 
 
 def answer(services: Services, ref: str, pictures: bool = False) -> FactsAnswer:
-    """Return what the page learns of a checkpoint, with examples of its pictures where `pictures`.
+    """Return the answer to the question `facts` about a checkpoint. pictures: whether to include example pictures.
 
-    Raises CheckpointError for a checkpoint that there is not.
+    Raises CheckpointError if there is no such checkpoint.
     """
     model = services.models.known(ref)
     found = set_for(model) if model else None
@@ -38,7 +38,7 @@ def answer(services: Services, ref: str, pictures: bool = False) -> FactsAnswer:
 
 
 def pace(services: Services, ref: str) -> PaceOf:
-    """Return how long a step of a checkpoint takes, as far as that is known, and what must be downloaded before it."""
+    """Return the measured step times of a checkpoint, the cost of an evaluation, and the bytes to download first."""
     models = services.models
     return {
         "seconds": services.step_times.measured(ref),
@@ -48,13 +48,13 @@ def pace(services: Services, ref: str) -> PaceOf:
 
 
 def _examples(found: PictureSet) -> list[ExamplePicture]:
-    """Pictures of a shipped set, with what they show."""
+    """Return the first pictures of a set, each with the name of its class."""
     names = [found.class_names[label] for label in found.labels[:EXAMPLES]]
     return [{"name": name, "text": as_text.to_text(image)} for image, name in zip(found.images, names, strict=False)]
 
 
 def facts_of(checkpoint: LocalCheckpoint) -> CheckpointFacts:
-    """Return the facts of a checkpoint, with their stamp."""
+    """Return the facts of a checkpoint, with a stamp: a hash that changes when any fact changes."""
     config = read(checkpoint)
     found = facts(config.spec)
     if config.whole_times:
@@ -64,7 +64,7 @@ def facts_of(checkpoint: LocalCheckpoint) -> CheckpointFacts:
 
 
 def facts(model: ModelSpec) -> CheckpointFacts:
-    """Return what the page's own words need of a model that was loaded from a folder."""
+    """Return the facts of a model that was loaded from a folder."""
     from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
 
     assert model.source is not None
@@ -83,7 +83,7 @@ def facts(model: ModelSpec) -> CheckpointFacts:
 
 
 def spec(model: ModelSpec) -> Spec:
-    """The fields of a specification that are plain data."""
+    """Return the fields of a model specification that are plain data."""
     from ddpm_core.checkpoint.sidecars import readers_file
 
     source, optimised, student = model.source, model.optimised or {}, model.student
@@ -121,6 +121,7 @@ def spec(model: ModelSpec) -> Spec:
 
 
 def _student(student: Student) -> StudentSpec:
+    """Return the properties of a distilled model as plain data."""
     return {
         "method": student.method,
         "times": list(student.times),
@@ -130,6 +131,6 @@ def _student(student: Student) -> StudentSpec:
 
 
 def table(schedule: NoiseSchedule) -> ScheduleTable:
-    """A schedule as numbers, t = 0..T."""
+    """Return β and ᾱ of a schedule for t = 0..T."""
     beta, alpha_bar = schedule.beta.tolist(), schedule.alpha_bar.tolist()
     return {"T": schedule.T, "beta": beta, "alphaBar": alpha_bar, "exploding": schedule.exploding}

@@ -1,4 +1,4 @@
-"""The models that figures compute in visitors' browsers, and where the browsers get their files."""
+"""Provide the models that visitors' browsers evaluate for figures, and the URLs of their files."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from ddpm_core.checkpoint import refs
 
 REFS = ("mnist-tiny", "mnist-tiny-2-steps", "emoji-tiny-3-steps")
-Files = Mapping[str, tuple[str, int]]  # for each file of a model, its address and its size in bytes
+Files = Mapping[str, tuple[str, int]]  # for each file of a model: [URL, size in bytes]
 
 
 def files_of(ref: str) -> dict[str, Path]:
-    """Return the files of a model that figures use, by their paths in its folder; {} for any other name."""
+    """Return the files of a model that figures use, by their paths in its folder; {} for any other model."""
     folder = refs.embedded().get(ref) if ref in REFS else None
     if folder is None:
         return {}
@@ -20,8 +20,8 @@ def files_of(ref: str) -> dict[str, Path]:
     return {path: found.file(path) for path in found.layout.files}
 
 
-def here() -> dict[str, Files]:
-    """Return the files of all these models, as this app serves them."""
+def served_models() -> dict[str, Files]:
+    """Return the files of all these models, with the URLs at which this app serves them."""
     return {
         ref: {path: (f"checkpoints/{ref}/{path}", file.stat().st_size) for path, file in files.items()}
         for ref in REFS
@@ -29,9 +29,9 @@ def here() -> dict[str, Files]:
     }
 
 
-def given(models: Mapping[str, Files], frame: str = "") -> dict[str, object]:
-    """Return what figures need from the beginning: `Given` of web/figures/figure.js.
+def start_data(models: Mapping[str, Files], frame: str = "") -> dict[str, object]:
+    """Return the data with which figures start: `Given` of web/figures/figure.js.
 
-    frame: the page of one figure, if other sites may show it.
+    frame: the page that shows one figure, if other sites may embed it; else "".
     """
     return {"models": models, "lab": "./", "frame": frame}

@@ -1,4 +1,6 @@
-"""What a form can be set to for a model, as far as a run is checked by it, and what a new page begins with."""
+"""Define the options of a form for a model, as far as the server needs them to check a run, and the first values of a
+new page.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +11,19 @@ from ddpm_core.model import ModelSpec
 from ddpm_core.names import SAMPLERS, VARIANCES
 from ui.machine.step_times import StepKind, StepTimes
 
-COUNT, STEPS = 4, 50  # pictures and steps of a new page's run
-QUICK = 3.0  # seconds: runs that take less start by themselves
-PATIENCE = 5.0  # seconds that they may take
-EXAMPLES = 10  # pictures of a shipped set to choose from
+COUNT, STEPS = 4, 50  # number of pictures and steps of a new page's run
+QUICK = 3.0  # seconds; a shorter run starts without a press on Run
+PATIENCE = 5.0  # seconds that a new page's run of COUNT pictures may take
+EXAMPLES = 10  # number of pictures of a shipped set that the page offers
 
 
 def samplers(model: ModelSpec) -> Sequence[str]:
-    """The samplers that a model can be run with."""
+    """Return the samplers that a model can be run with."""
     return [model.student.sampler] if model.student else SAMPLERS
 
 
 def variances(model: ModelSpec) -> list[str]:
-    """The variances that a model has."""
+    """Return the variances that a model supports."""
     has = {
         "beta": True,
         "beta_tilde": True,
@@ -33,7 +35,9 @@ def variances(model: ModelSpec) -> list[str]:
 
 
 def step_limits(model: ModelSpec) -> tuple[int, int, int]:
-    """The least and the most steps of a run, and how many to set where there are more or fewer now."""
+    """Return the least and the most steps of a run, and the number to use if the current one is outside
+    these limits.
+    """
     T, student = model.schedule.T, model.student
     if student is None:
         return 1, T, min(STEPS, T)
@@ -41,13 +45,13 @@ def step_limits(model: ModelSpec) -> tuple[int, int, int]:
 
 
 def class_names(model: ModelSpec) -> list[str]:
-    """The names of the model's classes; their numbers where it has no names."""
+    """Return the names of the model's classes, or their numbers if it has no names."""
     return list(model.class_names or map(str, range(model.num_classes)))
 
 
 def default_count(ref: str, pace: StepTimes) -> int:
-    """4 pictures where they take less than PATIENCE seconds, else 1. A model whose steps were never timed gets 1,
-    unless it comes with the project: those are small enough for any machine.
+    """Return the number of pictures for a first run: 4 if they take less than PATIENCE seconds, else 1. If the model's
+    steps were never timed, return 4 only for embedded models, which are small enough for any machine.
     """
     seconds = pace.seconds(StepKind(ref, COUNT))
     if seconds is None:

@@ -1,4 +1,4 @@
-"""Where a checkpoint lies for diffusers' `from_pretrained`, as its files tell."""
+"""Describe where a checkpoint is located, in the form that diffusers' `from_pretrained` takes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from ui.protocol import Autoencoder, Home
 
 
 def home(model: ModelSpec) -> Home:
-    """Return where a loaded model is from. Every model of the page has a source."""
+    """Return the location of a loaded model for code with diffusers. Every model of the page was loaded
+    from a folder.
+    """
     source = model.source
     assert source is not None and source.folder is not None
     shipped = source.folder == refs.embedded().get(source.ref)

@@ -1,4 +1,4 @@
-"""The models in memory, and what is known of checkpoints that are not loaded."""
+"""Keep models in memory, and remember what the files of other checkpoints contain."""
 
 from __future__ import annotations
 
@@ -29,30 +29,35 @@ from ui.protocol import ModelChoice
 Stamp = tuple | None
 T = TypeVar("T")
 
-READ = 64  # things that files of checkpoints say, which are remembered
-STATES = 64  # checkpoints typed by users whose snapshots.Status is remembered
-FOLDER = "folder-1"  # what a public page calls the folder that it starts with, whose path is nobody's business
+READ = 64  # how many results of reading checkpoint files are remembered
+STATES = 64  # for how many checkpoints that users typed the status is remembered
+FOLDER = "folder-1"  # name that a public page shows for the folder with which it was started, to hide the path
 
 
 def _is_hub_id(text: str) -> bool:
+    """Return whether a text has the form of a Hub id: owner/name, perhaps with @revision."""
     return bool(re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@.*)?", text, re.ASCII))
 
 
 @runtime_checkable
 class Sized(Protocol):
-    """A part of a model that says how many bytes it takes by now, about."""
+    """A part of a model that can report its approximate memory, in bytes."""
 
     @property
-    def memory(self) -> int: ...
+    def memory(self) -> int:
+        """The approximate number of bytes that the part takes now."""
+        ...
 
 
 def _memory(model: Model) -> int:
-    """Bytes that a model takes now, as its parts say."""
+    """Return how many bytes a model takes now, according to its parts."""
     return sum(part.memory for part in (model.network, model.decoder, model.text) if isinstance(part, Sized))
 
 
 def _stamp(where: refs.Ref) -> Stamp:
-    """Changes when the files of a folder do; None for the Hub's checkpoints, and when there are no files."""
+    """Return a value that changes when the files of a folder change; None for checkpoints of the Hub, or if there are
+    no files.
+    """
     if where.folder is None:
         return None
     try:
@@ -62,19 +67,19 @@ def _stamp(where: refs.Ref) -> Stamp:
 
 
 def _files(folder: Path, where: str) -> list[Path]:
-    """Return the files of the checkpoint in a folder. Raises CheckpointError where something is missing."""
+    """Return the files of the checkpoint in a folder. Raises CheckpointError if a file is missing."""
     found = refs.in_folder(folder, where)
     return [found.file(name) for name in found.layout.files]
 
 
 def _versions(paths: Iterable[Path]) -> tuple:
-    """Changes when one of these files does. Raises OSError for one that is not there."""
+    """Return a value that changes when one of these files changes. Raises OSError if a file is missing."""
     states = [(path, path.stat()) for path in paths]
     return tuple((path, state.st_mtime_ns, state.st_size, state.st_ino) for path, state in states)
 
 
 def _states(paths: Iterable[Path]) -> Stamp:
-    """Changes when one of these files or folders does, also when it appears or goes."""
+    """Return a value that changes when one of these files or folders changes, appears or disappears."""
     states = []
     for path in paths:
         try:
@@ -87,48 +92,52 @@ def _states(paths: Iterable[Path]) -> Stamp:
 
 
 def _watched(source: Source, folder: Path) -> list[Path]:
-    """All on which what a folder's files say depends: the files, their folders, to which others may come, and a file in
-    the user's cache.
+    """Return all paths that the content of a checkpoint depends on: its files, their folders (where new files can
+    appear), and a file in the user's cache.
     """
     files = _files(folder, source.name)
     return [*dict.fromkeys([folder, *(file.parent for file in files), *files, *places(source, refs.ANALYTIC)])]
 
 
 def _spec(checkpoint: refs.LocalCheckpoint) -> ModelSpec:
+    """Read the model specification of a checkpoint."""
     return spec.read(checkpoint).spec
 
 
 def _flop(checkpoint: refs.LocalCheckpoint) -> float:
-    from ddpm_core.checkpoint.cost import network_cost  # here for the start time: see ui/__init__.py
+    """Return the FLOP of one evaluation of a checkpoint's network for one image."""
+    from ddpm_core.checkpoint.cost import network_cost  # imported here to let the app start quickly: see ui/__init__.py
 
     return network_cost(spec.check(checkpoint).unet).flop
 
 
 class _Failed(NamedTuple):
-    """The error that reading a checkpoint's files raised."""
+    """An error that reading a checkpoint's files raised, stored so that it can be raised again."""
 
     kind: type[Exception]
     sentence: str
 
 
 class _Enough(Exception):
-    """The small files of a checkpoint are here, and it can be loaded."""
+    """Raised on purpose to end a download: the small files of a checkpoint are here and show that it can be loaded."""
 
 
-def _small(checkpoint: refs.LocalCheckpoint) -> None:
-    """Ends a download before the weights. Raises CheckpointError for what can't be loaded."""
+def _check_small_files(checkpoint: refs.LocalCheckpoint) -> None:
+    """Check a checkpoint's small files, then end the download by raising _Enough. Raises CheckpointError if the
+    checkpoint can't be loaded.
+    """
     spec.check(checkpoint)
     raise _Enough
 
 
 @dataclass(frozen=True)
 class Loading:
-    """A member of the line that loads a model which no run has asked for yet."""
+    """A member of the line that loads a model before any run needs it."""
 
     ref: str
 
     def stop(self) -> None:
-        """Loading takes seconds and cannot be stopped."""
+        """Do nothing: loading takes only seconds and can't be stopped."""
 
 
 @dataclass
@@ -138,32 +147,34 @@ class Loaded:
     model: Model
     where: refs.Ref
     stamp: Stamp
-    """changes when its files do; None for the Hub's, which never change"""
+    """changes when the files change; None for checkpoints of the Hub, which never change"""
     spec: ModelSpec
     lent: tuple[Model, BorrowedNetwork]
-    """the same model as runs get it"""
+    """the borrowed model and network that runs receive"""
     known: dict[object, object] = field(default_factory=dict)
-    """what functions read of its files, as long as nothing of `watched` changes: see `Models.read`"""
+    """results of functions that read its files, valid while the paths in `watched` don't change (see `Models.read`)"""
     watched: list[Path] = field(default_factory=list)
     states: Stamp = None
 
     def watch(self) -> None:
-        """Begin to notice whether its files change, and forget what was read of them before."""
+        """Record the current state of the files to notice later changes, and forget what was read from them."""
         self.known, source = {}, self.model.source
         if self.where.folder is not None and source is not None:
             self.watched = _watched(source, self.where.folder)
             self.states = _states(self.watched)
-        if self.stamp is not None and _stamp(self.where) != self.stamp:  # they have changed before it watched them
+        # the files changed between loading and this call
+        if self.stamp is not None and _stamp(self.where) != self.stamp:
             self.states = None
 
 
 class Models:
-    """Loads models within the limits, and keeps them; knows which of the offered ones are here.
+    """Loads models and keeps them in memory within the limits. Also stores which of the offered checkpoints are on this
+    machine.
 
-    device: as for `ddpm_core.load`. public: strangers use the page, so only the offered checkpoints are accepted, and
-    any Hub id where allow_hub says so. limits: those of such a page where none are given. first: the checkpoint that
-    the page starts with, which is offered too; a public page offers a folder under a name that does not tell its
-    path, and `first` is then that name. Raises CheckpointError for one that names nothing.
+    device: as for `ddpm_core.load`. public: strangers use the page, so only offered checkpoints are accepted, or any
+    Hub id if allow_hub. limits: None for the defaults of a public or private page. first: the checkpoint with which the
+    page starts. It is offered, too; if a public page starts with a folder, `first` becomes a name that hides the path.
+    Raises CheckpointError if `first` does not exist.
     """
 
     def __init__(
@@ -176,14 +187,15 @@ class Models:
         turns: Turns | None = None,
         pace: StepTimes | None = None,
     ):
-        self._turns = Turns() if turns is None else turns  # an empty one is false
+        # not `turns or Turns()`, because an object without members is false
+        self._turns = Turns() if turns is None else turns
         self._pace = pace or StepTimes()
         self.device = device
         self.public = public
         self.limits = limits or (ServerLimits.public() if public else ServerLimits())
-        self.takes_any = not public or allow_hub  # any Hub id
+        self.takes_any = not public or allow_hub  # whether any Hub id is accepted
         folder = refs.parse(first).folder if public and first not in refs.embedded() and first else None
-        self._folder = folder and folder.resolve()  # that a public page starts with
+        self._folder = folder and folder.resolve()  # the folder with which a public page starts
         hub_id = [first] if _is_hub_id(first) and folder is None else []
         shipped = refs.embedded()
         first_ones = [ref for ref in EMBEDDED if ref in shipped]
@@ -191,15 +203,16 @@ class Models:
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._lock = threading.Lock()
         self._status: OrderedDict[str, snapshots.Status] = OrderedDict()
-        self._read: OrderedDict[tuple, tuple[tuple, object]] = OrderedDict()  # by function, reference and folder
-        self.engine = ""  # what evaluates the models, in the engine's words: "torch · cpu · fp32"
-        self._device_type = "cpu"  # torch's name for the kind of device
+        # for each function, reference and folder: the state of the files, and the result
+        self._read: OrderedDict[tuple, tuple[tuple, object]] = OrderedDict()
+        self.engine = ""  # the engine's description of what evaluates the models, such as "torch · cpu · fp32"
+        self._device_type = "cpu"  # device type in torch's terms
         self.first = FOLDER if self._folder else first
 
     def parse(self, ref: str) -> refs.Ref:
-        """Parse a reference. Raises CheckpointError, and ValueError for a folder of another machine.
+        """Parse a reference. Raises CheckpointError, and ValueError if it names a folder of another machine.
 
-        A public page accepts no folder of a visitor's, and its answer does not depend on which there are.
+        A public page accepts no folder names from visitors. Its answer must not reveal which folders exist.
         """
         text = ref.strip() if self.public else reference(ref)
         if self._folder and text == FOLDER:
@@ -211,7 +224,8 @@ class Models:
             if name not in self.offered:
                 raise refs.CheckpointError("This page takes only the checkpoints of its list: choose one of them")
             where = refs.parse(text, local=False)
-            # Anybody can put a revision into a repository, as a pull request: only what the page has itself is taken.
+            # Anybody can add a revision to a repository by a pull request, so only revisions that are already here are
+            # accepted.
             if at and text not in self.offered and snapshots.here(where) is None:
                 raise refs.CheckpointError(f"This page has only one revision of {name}: leave out the @")
             return where
@@ -220,33 +234,34 @@ class Models:
         return replace(refs.parse(text, local=False), open=name not in self.offered)
 
     def _name(self, ref: str) -> str:
-        """A checkpoint in a sentence."""
+        """Return the name of a checkpoint for an error message."""
         return self._folder.name if self._folder and ref == FOLDER else ref
 
     def flop(self, ref: str) -> float | None:
-        """What one evaluation of a checkpoint's network costs; None where its files are not here."""
+        """Return the FLOP of one evaluation of a checkpoint's network; None if its files are not here."""
         return self.read(ref, _flop)
 
     def fetch(self, ref: str, progress: Callable[[int, int], None] | None = None) -> None:
-        """Download the files of a checkpoint that are not here; progress(bytes done, bytes in all) may raise to stop.
+        """Download the missing files of a checkpoint. progress(bytes done, total bytes) may raise an exception to stop.
 
-        Raises CheckpointError, and Refused for a repository or a model that is too large.
+        Raises CheckpointError, and Refused if the repository or the model is too large.
         """
 
         snapshots.fetch(self.parse(ref), self._check_memory, progress, self._allow(ref))
 
     def _allow(self, ref: str) -> snapshots.Allow:
-        """Return the function that refuses downloads that are too large."""
+        """Return a function that raises Refused for downloads that are too large."""
 
         def allow(size: int, folder: Path) -> None:
+            """Raise Refused if the download is too large for the limits or the disk."""
             self.limits.check_download(self._name(ref), size, folder)
 
         return allow
 
     def get(self, ref: str) -> Model:
-        """The model of a reference, loaded if it is not in memory, or its files have changed.
+        """Return a model. Load it if it is not in memory or its files have changed.
 
-        To be called while holding a turn. Raises CheckpointError, and Refused for a model that is too large.
+        Call this only during a turn. Raises CheckpointError, and Refused if the model is too large.
         """
         model = self.loaded(ref)
         if model is None:
@@ -257,8 +272,8 @@ class Models:
         return model
 
     def lend(self, ref: str) -> tuple[Model, BorrowedNetwork]:
-        """Return the model of a reference as a run gets it, and its network, which holds it until the run gives it
-        back. The rest is as for `get`.
+        """Return a model in the form that runs get, and its borrowed network, which holds the model until the run gives
+        it back. Otherwise as `get`.
         """
         one = self._current(ref)
         model = self.get(ref) if one is None else one.model
@@ -268,16 +283,18 @@ class Models:
         return lent
 
     def _check_memory(self, checkpoint: refs.LocalCheckpoint) -> None:
-        """Refuse a model whose weights alone are more than all may take, before they are downloaded or loaded."""
+        """Refuse a model whose weights alone exceed the memory limit, before they are downloaded or loaded."""
         from ddpm_core.checkpoint.cost import model_cost
 
         self.limits.check_model(str(checkpoint.ref), model_cost(spec.check(checkpoint)).memory)
 
     def _load(self, ref: str) -> Model:
+        """Load a model and store it in memory."""
         where = self.parse(ref)
         stamp = _stamp(where)
         here = snapshots.here(where) if where.kind == "hub" else None
-        exact = replace(where, revision=here.commit) if here else where  # then the Hub is not asked
+        # a known revision, so that loading sends no request to the Hub
+        exact = replace(where, revision=here.commit) if here else where
         model = ddpm_core.load(exact, device=self.device)
         if exact is not where and model.source:
             model.source = replace(model.source, ref=str(where))
@@ -291,14 +308,14 @@ class Models:
         return model
 
     def make_room(self, ref: str) -> None:
-        """Drop the least recently used models until the rest, with the memory they take now, is within the limit. Call
-        this when a model was loaded, or after a run, for which an engine may have compiled more.
+        """Drop the least recently used models until the others fit into the memory limit. Call this after loading a
+        model, and after each run, because engines may compile more code during a run.
 
-        Raises Refused, and drops that one, where the model of ref, which was used last, alone takes more.
+        Raises Refused if the model `ref`, which was used last, exceeds the limit alone; that model is then dropped.
         """
         most = self.limits.model_memory_mb * 1e6
         with self._lock:
-            newest = self._loaded.get(ref)  # None where its files have changed in this moment
+            newest = self._loaded.get(ref)  # None if its files have just changed
             try:
                 self.limits.check_model(self._name(ref), _memory(newest.model) if newest else 0)
             except ValueError:
@@ -308,24 +325,27 @@ class Models:
                 self._loaded.popitem(last=False)
 
     def preload(self, ref: str) -> None:
-        """Load a model before a run asks for it. Raises CheckpointError."""
+        """Load a model before any run needs it. Raises CheckpointError."""
         with self._turns.turn(Loading(ref)):
             self.get(ref)
 
     def loaded(self, ref: str) -> Model | None:
-        """The model if it is in memory and its files are still those it was loaded from, else None."""
+        """Return the model if it is in memory and its files have not changed, else None."""
         one = self._current(ref)
         return one and one.model
 
     def _current(self, ref: str) -> Loaded | None:
-        """What is in memory of a model, None where its files have changed. This asks the disk, so it holds no lock."""
+        """Return the entry of a model in memory; None if there is none or its files have changed. The disk is read
+        without holding the lock, as it may be slow.
+        """
         with self._lock:
             one = self._loaded.get(ref)
             if one is not None:
                 self._loaded.move_to_end(ref)
         if one is None or one.stamp is None or _states(one.watched) == one.states:
             return one
-        if _stamp(one.where) not in (one.stamp, None):  # None: a folder that is being replaced is away for a moment
+        # None means that the folder is missing for a moment because it is being replaced
+        if _stamp(one.where) not in (one.stamp, None):
             with self._lock:
                 if self._loaded.get(ref) is one:
                     del self._loaded[ref]
@@ -336,17 +356,18 @@ class Models:
         return one
 
     def peek(self, ref: str) -> ModelSpec | None:
-        """What a checkpoint's JSON files say of its model, without its weights; None if they are not on this machine.
+        """Return the model specification from a checkpoint's JSON files, without the weights; None if they are not on
+        this machine.
 
-        Raises CheckpointError for a reference that names nothing, or nothing that loads.
+        Raises CheckpointError if the checkpoint does not exist or can't be loaded.
         """
         return self.read(ref, _spec)
 
     def read(self, ref: str, what: Callable[[refs.LocalCheckpoint], T]) -> T | None:
-        """What a function reads of a checkpoint's files; None if they are not on this machine. It is called once for as
-        long as the files do not change.
+        """Return the result of a function that reads a checkpoint's files; None if they are not on this machine. The
+        result is remembered until the files change.
 
-        Raises CheckpointError and ValueError as the function does, each time.
+        Raises CheckpointError or ValueError if the function does, at each call.
         """
         one = self._current(ref)
         if one is not None and what in one.known:
@@ -355,7 +376,7 @@ class Models:
         if found is None:
             return None
         source = Source(str(found.ref), found.ref.name, found.commit, folder=found.folder)
-        beside = filter(Path.is_file, places(source, refs.ANALYTIC))  # also in the user's cache
+        beside = filter(Path.is_file, places(source, refs.ANALYTIC))  # files beside the weights, or in the user's cache
         version = _versions([*(found.file(name) for name in found.layout.files), *beside])
         key = what, found.ref, found.folder
         with self._lock:
@@ -377,15 +398,17 @@ class Models:
         return cast("T", kept)
 
     def known(self, ref: str) -> ModelSpec | None:
-        """What is known of a model: of the one in memory, else what `peek` returns. It keeps no network in memory."""
+        """Return the specification of a model in memory, or else the result of `peek`. This keeps no
+        network in memory.
+        """
         one = self._current(ref)
         return one.spec if one else self.peek(ref)
 
     def look(self, ref: str, typed: bool = False) -> bool:
-        """Find out what loading a checkpoint takes. Returns whether its files are here.
+        """Find out what loading a checkpoint requires. Return whether its files are here.
 
-        Raises CheckpointError, and Refused. Of one that the visitor typed it says what does not load, for which it
-        downloads its small files, but no weights. Of one that a link names it downloads nothing.
+        Raises CheckpointError and Refused. typed: the visitor typed the name, so download the small files, but no
+        weights, to check that the model can be loaded. If only a link names it, download nothing.
         """
         where = self.parse(ref)
         status = snapshots.status(where)
@@ -394,17 +417,19 @@ class Models:
             raise refs.CheckpointError(status.why)
         if typed and ref not in self.offered and status.state == "download":
             with suppress(_Enough):
-                snapshots.fetch(where, _small, allow=self._allow(ref))
+                snapshots.fetch(where, _check_small_files, allow=self._allow(ref))
         return status.state in ("embedded", "local", "cached")
 
     def refresh(self) -> None:
-        """Look up which of the offered checkpoints are here. It takes some seconds when the Hub does not answer."""
+        """Look up which of the offered checkpoints are on this machine. This takes some seconds if the Hub does not
+        answer.
+        """
         with ThreadPoolExecutor(len(self.offered)) as pool:
             states = pool.map(lambda ref: snapshots.status(self.parse(ref)), self.offered)
             self._note(dict(zip(self.offered, states, strict=True)))
 
     def _note(self, states: dict[str, snapshots.Status]) -> None:
-        """Remember the state of all that is offered, and of the last STATES that users typed."""
+        """Remember the status of all offered checkpoints, and of the last STATES that users typed."""
         with self._lock:
             for ref, status in states.items():
                 self._status[ref] = status
@@ -415,21 +440,21 @@ class Models:
 
     @property
     def kind(self) -> str:
-        """What computes: "CPU" or "GPU"."""
+        """The kind of device that computes: "CPU" or "GPU"."""
         return "CPU" if self._device_type == "cpu" else "GPU"
 
     @property
     def precision(self) -> str:
-        """Return the precision of the network that was loaded last, "" if there is none."""
+        """The precision of the model that was loaded last; "" if there is none."""
         return "".join(part.split(" (")[0] for part in self.engine.split(" · ")[2:3])
 
     def to_download(self, ref: str) -> int | None:
-        """Bytes that have to be downloaded before loading, where that is known."""
+        """Return the bytes to download before loading; None if unknown or nothing is missing."""
         status = self._status.get(ref)
         return status.bytes if status and status.state == "download" and self.loaded(ref) is None else None
 
     def choices(self) -> list[ModelChoice]:
-        """`catalogue.choice` of each offered checkpoint, with what is known of it by now: those that are here first."""
+        """Return the entries of the list of models (`catalogue.choice`). Those that are here come first."""
         unknown = {ref: snapshots.Status("embedded" if ref in refs.embedded() else "") for ref in self.offered}
         known = [choice(ref, self._status.get(ref) or status) for ref, status in unknown.items()]
         usual = {"group": "trained", "data": "", "ready": True, "latent": False, "picture": ""}

@@ -1,4 +1,4 @@
-"""The services that all parts share. `ui.build` makes them once and hands them down."""
+"""Define the objects that all parts share. `ui.build` creates them once."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from ui.machine.turns import Turns
 from ui.models.loaded import Models
 
 OwnSamplers = Mapping[str, AnySampler]
-"""the samplers of the page's owner, by the names that `app.py --sampler` got"""
+"""the samplers of the page's owner, by their names in `app.py --sampler`"""
 
 
 @dataclass(frozen=True)
 class Services:
-    """first: the checkpoint that a new page begins with. samplers: those of the page's owner."""
+    """The shared objects. first: the checkpoint with which a new page begins. samplers: the samplers of the page's
+    owner.
+    """
 
     models: Models
     turns: Turns

@@ -1,6 +1,7 @@
-"""What the server can compute: a file for each part of the page, and what several of them share.
+"""Compute the parts of the page on the server. Each part has a file here; the others contain what several parts share.
 
-No part imports another. `PARTS` lists them. A part that needs no model has nothing here: the browser computes it.
+No part imports another; `PARTS` lists all of them. Parts without a model have no file here, because the browser
+computes them.
 """
 
 from __future__ import annotations

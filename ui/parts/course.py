@@ -1,7 +1,8 @@
-"""Course: the tour and lessons, whose bar stays above what they open, and cards that go deeper.
+"""Provide the course: a tour and lessons, whose bar stays visible in the parts that they open, and cards with more
+depth.
 
-The lessons are in ui/web/words/lessons.json; the cards are in course.html, as they have formulas. Whatever a lesson or
-a card does not set has its default.
+The texts of the lessons are in ui/web/words/lessons.json. The cards are in course.html, because they contain formulas.
+Settings that a lesson or card leaves out have their defaults.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ui.runs.log import Values
 from ui.web import FILES
 
 CARDS = Path(__file__).with_name("course.html")
-# Measured once (docs/evaluating.md): {seeds, curves: [{side: cells of the white square, points: [(t, share)]}]}.
+# Measured once (docs/evaluating.md). {seeds, curves: [{side: side of the white square in cells, points: [(t, share)]}]}
 TOUCHES = json.loads(Path(__file__).with_name("touch_curves.json").read_text("utf-8"))
 CARD = re.compile(r"<article data-name=\"([\w-]+)\" data-part=\"(\w+)\" data-values='(.*)'>")
 LATENT = "emoji-tiny"
@@ -31,10 +32,10 @@ LATENT = "emoji-tiny"
 
 @dataclass(frozen=True)
 class Task:
-    """A thing to do in a lesson after its first one."""
+    """A further task of a lesson, after its first one."""
 
     values: Mapping[str, str | float]
-    """what it sets beside the lesson's own; without any, it goes on with what is there, and has no button"""
+    """settings that change; if empty, the task continues with the current run and has no button"""
     todo: str
     button: str
     question: str
@@ -43,39 +44,39 @@ class Task:
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson, or a screen of the tour. Its goal, todo, question and answer are a sentence or two each."""
+    """A lesson, or a screen of the tour. Goal, todo, question and answer have one or two sentences each."""
 
     name: str
-    """in an address"""
+    """the name in links"""
     title: str
     minutes: int
-    """that it takes; for a screen of the tour, those of the whole tour"""
+    """minutes that the lesson takes; for a screen of the tour, those of the whole tour"""
     part: str
     values: Mapping[str, str | float]
-    """what it opens"""
+    """settings of the part when the lesson opens it"""
     todo: str
     question: str
-    """for a screen of the tour: what to look at"""
+    """a question; for a screen of the tour, a hint where to look"""
     goal: str = ""
     button: str = ""
-    """opens it again, and runs it"""
+    """label of the button that opens the part again and starts the run"""
     answer: str = ""
     screen: int = 0
-    """the number of the tour's screen, from 1; 0: a lesson"""
+    """number of the screen in the tour, from 1; 0 for a lesson"""
     sets: Mapping[str, str | float] = field(default_factory=dict[str, str | float])
-    """what its button sets beside the values"""
+    """settings that the button changes in addition to `values`"""
     guesses: Sequence[str] = ()
-    """of which one is chosen before the answer is seen"""
+    """possible answers; the visitor chooses one before the answer appears"""
     curves: Mapping[str, object] | None = None
-    """those that belong to it, as a benchmark has written them"""
+    """curves that a benchmark measured for this lesson"""
     step: int = 0
-    """where the run of its button comes to rest, from 1; 0: at the last one"""
+    """step at which the button's run stops playing, from 1; 0 for the last one"""
     then: Sequence[Task] = ()
-    """what there is to do after that"""
+    """tasks that follow the first one"""
 
 
 def _lesson(curves: bool = False, then: Iterable[Mapping[str, Any]] = (), **fields: Any) -> Lesson:
-    """A lesson as the file of the page's words has it."""
+    """Return a lesson from its entry in lessons.json. curves: whether it shows TOUCHES."""
     of_it = {name: TOUCHES[name] for name in ("seeds", "curves")} if curves else None
     return Lesson(**fields, curves=of_it, then=[Task(**task) for task in then])
 
@@ -87,19 +88,23 @@ LESSONS = tuple(one for one in _ALL if not one.screen)
 
 @dataclass(frozen=True)
 class Card:
+    """A card of the course. It opens a part with these values."""
+
     name: str
     part: str
     values: Mapping[str, str | float]
 
 
 def cards() -> list[Card]:
-    """What the cards of course.html open, but for those whose model is not here."""
+    """Return the cards of course.html whose models are on this machine."""
     found = CARD.findall(CARDS.read_text(encoding="utf-8"))
     read = [Card(name, part, json.loads(html.unescape(values))) for name, part, values in found]
     return [card for card in read if card.values.get("checkpoint", defaults.CHECKPOINT) in refs.embedded()]
 
 
 class CoursePart(Part):
+    """The part Course."""
+
     names = ("course",)
 
     def __init__(self, services: Services):
@@ -108,10 +113,11 @@ class CoursePart(Part):
         self.answer(answers)
 
     def initial(self) -> Values:
+        """Return the tour and the lessons for the page."""
         return {"lessons": [asdict(lesson) for lesson in (*TOUR, *LESSONS)]}
 
     def _cards(self, asked: Asked) -> Cards:
-        """{} -> {html} of the cards."""
+        """Return the HTML of the cards whose models are on this machine."""
         text, here = CARDS.read_text(encoding="utf-8"), {card.name for card in cards()}
         for name in {name for name, *_ in CARD.findall(text)} - here:
             text = re.sub(rf'<article data-name="{name}".*?</article>', "", text, flags=re.DOTALL)

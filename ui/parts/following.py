@@ -1,7 +1,7 @@
-"""Follow: a run of `python -m train fit` in another terminal, as its folder tells it while it goes on.
+"""Follow a training that runs in another terminal (`python -m train fit`), by reading the files in its folder.
 
-Trainings of the page itself happen in the visitor's browser (ui/web/learning). A public page follows nothing, as it
-names no folder of its machine.
+Trainings that the page starts run in the visitor's browser (ui/web/learning). A public page follows no training,
+because strangers must not read folders of its machine.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from PIL import Image
 
 from ddpm_core.checkpoint.refs import holds_model
 from ddpm_core.imaging.image_files import open_picture
-from ui.forms.fields import near, shown
+from ui.forms.fields import check_path, quote
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.pictures.encoded import Encoded
@@ -29,19 +29,21 @@ from ui.protocol import Asked, Followed, TrainQuestions
 from ui.runs.log import Values
 
 PROGRESS = "progress.jsonl"
-MOST_POINTS = 4000  # of a curve; of a longer one every second point is left out, and so on
+MOST_POINTS = 4000  # maximum number of points; of a longer curve every second point is dropped, repeatedly
 MOST_GRIDS = 240
-GRIDS_AT_ONCE = 12  # in one answer
-LARGEST = 200_000  # bytes of a picture that is sent as it is
-LARGEST_SIDE = 640  # pixels, of others
-FRESH = 120.0  # seconds: a run that has said something since is under way
-FOLLOWED = 8  # folders of which the page's server remembers what it has read
-_LARGEST_NUMBER = sys.float_info.max  # whole numbers of JSON have no limit
+GRIDS_AT_ONCE = 12  # maximum number of grids in one answer
+LARGEST = 200_000  # bytes; larger pictures are shrunk before they are sent
+LARGEST_SIDE = 640  # pixels of the longer side of shrunk pictures
+FRESH = 120.0  # seconds; a training that wrote something within this time is still running
+FOLLOWED = 8  # number of folders whose content the server remembers
+_LARGEST_NUMBER = sys.float_info.max  # JSON can contain larger whole numbers, which float() can't convert
 
 
 @dataclass(frozen=True)
 class SampleGrid:
-    """Samples of a step, with the moving average and with the raw weights. error: of the former, in grey levels."""
+    """The samples of one step, with the averaged and the latest weights. error: the error of x̂_0 with the averaged
+    weights, in grey levels.
+    """
 
     step: int
     seconds: float
@@ -49,52 +51,57 @@ class SampleGrid:
 
 
 class RunFolder:
-    """The points and grids of the run in a folder, as far as they are known by the last `read`.
+    """A training's points and sample grids, as of the last call of `read`.
 
-    version: another number when what was known before no longer holds. total: steps of the whole run.
+    version: changes when earlier points or grids became invalid. total: the number of steps of the whole training.
     """
 
     def __init__(self, path: Path):
         self.path = path
         self.version = 0
-        self._lock = threading.Lock()  # a page may be open twice
+        self._lock = threading.Lock()  # two pages may follow the same training at the same time
         self._forget()
 
     def _forget(self) -> None:
+        """Drop everything that was read."""
         self.points: list[tuple[int, float | None, float | None, float]] = []  # step, loss, images/s, seconds
         self.grids: list[SampleGrid] = []
         self.about: Values = {}
         self._offset = 0
-        self._before = 0.0  # seconds of earlier starts
-        self._half: Values | None = None  # the samples of the moving average, whose others are to come
+        self._before = 0.0  # seconds of training before the last resumption
+        # the line about the averaged weights' samples, until the line about the latest weights' samples is read
+        self._half: Values | None = None
         self.version += 1
 
     @property
     def total(self) -> int:
+        """The number of steps of the whole training; 0 if unknown."""
         return whole(self._config.get("steps"))
 
     @property
     def batch(self) -> int:
+        """The number of images per step."""
         return max(1, whole(self._config.get("batch")))
 
     @property
     def classes(self) -> int:
-        """0 without classes."""
+        """The number of classes; 0 without classes."""
         classes = self.about.get("classes")
         return len(classes) if isinstance(classes, list) else 0
 
     @property
     def step(self) -> int:
-        """The last step that is known of."""
+        """The last step with a point or a grid."""
         return max([point[0] for point in self.points[-1:]] + [grid.step for grid in self.grids[-1:]], default=0)
 
     @property
     def _config(self) -> Values:
+        """The configuration of the training; {} if unknown."""
         config = self.about.get("config")
         return config if isinstance(config, dict) else {}
 
     def title(self) -> str:
-        """The recipe in a few words."""
+        """Return the training's prediction, loss and distribution of times in a few words."""
         config = self._config
         times = {"uniform": "uniform t", "lognormal": "lognormal t"}.get(str(config.get("times")), "")
         name = {"epsilon": "ε", "x0": "x₀", "mu": "μ̃"}.get(str(config.get("prediction")), config.get("prediction"))
@@ -102,25 +109,27 @@ class RunFolder:
         return ", ".join(str(part) for part in (name, loss, times) if part)
 
     def exists(self) -> bool:
+        """Return whether the folder contains a training."""
         return (self.path / PROGRESS).is_file()
 
     def age(self) -> float | None:
-        """Seconds since the run last said something; None when it has not."""
+        """Return the seconds since the training last wrote something; None if it never did."""
         try:
             return max(0.0, time.time() - (self.path / PROGRESS).stat().st_mtime)
         except OSError:
             return None
 
     def read(self) -> None:
-        """Take in what the run has said since."""
+        """Read the lines that were added since the last call."""
         with self._lock:
             self._read()
 
     def _read(self) -> None:
+        """Do the work of `read`, while holding the lock."""
         try:
             with open(self.path / PROGRESS, "rb") as file:
                 size = file.seek(0, io.SEEK_END)
-                if size < self._offset:  # a new run in the same folder
+                if size < self._offset:  # a new training has started in the same folder
                     self._forget()
                 file.seek(self._offset)
                 news = file.read()
@@ -131,12 +140,13 @@ class RunFolder:
         for line in whole.splitlines():
             try:
                 said = json.loads(line)
-            except ValueError:  # a line that a full disk cut off
+            except ValueError:  # a line that is incomplete because the disk was full
                 continue
             if isinstance(said, dict):
                 self._take(said)
 
     def _take(self, said: Values) -> None:
+        """Add one line of the progress file to the points and grids."""
         if "start" in said:
             self._begin(said)
         elif "loss" in said:
@@ -152,13 +162,16 @@ class RunFolder:
         elif said.get("samples") == "raw" and self._half and self._half.get("step") == said.get("step"):
             seconds = self._before + (_number(said.get("seconds")) or 0.0)
             step = whole(said.get("step"))
-            if not self.grids or self.grids[-1].step < step:  # a resumed run samples its first step once more
+            if not self.grids or self.grids[-1].step < step:  # a resumed training samples its first step a second time
                 self.grids.append(SampleGrid(step, seconds, _number(self._half.get("error"))))
             if len(self.grids) > MOST_GRIDS:
                 self.grids = self.grids[::2]
                 self.version += 1
 
     def _begin(self, said: Values) -> None:
+        """Handle the first line of a start or resumption: drop points and grids after the step from which the training
+        continues.
+        """
         start = whole(said.get("start"))
         points = [point for point in self.points if point[0] <= start]
         grids = [grid for grid in self.grids if grid.step <= start]
@@ -169,7 +182,7 @@ class RunFolder:
         self.about, self._before, self._half = said, max(last, default=0.0), None
 
     def news(self, version: object, points: object, grids: object) -> Values:
-        """Return what is new for a page, which already has so many points and grids of this version of the folder."""
+        """Return the news for a page that already has so many points and grids of this version."""
         known_points, known_grids = (whole(n) for n in (points, grids)) if version == self.version else (0, 0)
         new = self.grids[known_grids:][:GRIDS_AT_ONCE]
         return {
@@ -193,10 +206,11 @@ class RunFolder:
         }
 
     def _file(self, step: int, weights: str) -> Path:
+        """Return the path of a grid. weights: "ema" or "raw"."""
         return self.path / "samples" / f"step-{step:09d}-{weights}.png"
 
     def _picture(self, step: int, weights: str) -> Encoded | None:
-        """A grid, None where it is gone."""
+        """Return a grid as a picture file, shrunk if it is large; None if the file is missing."""
         try:
             content = self._file(step, weights).read_bytes()
             if len(content) > LARGEST:
@@ -207,10 +221,12 @@ class RunFolder:
 
 
 def _encoded(content: bytes) -> Encoded:
+    """Return a picture file with its media type."""
     return Encoded("image/png" if content.startswith(b"\x89PNG") else "image/jpeg", content)
 
 
 def _smaller(content: bytes) -> bytes:
+    """Return a picture file as a JPEG file of at most LARGEST_SIDE pixels per side."""
     with open_picture(io.BytesIO(content)) as image:
         small = image.convert("RGB")
         small.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
@@ -220,42 +236,51 @@ def _smaller(content: bytes) -> bytes:
 
 
 def _number(value: object) -> float | None:
+    """Return a value from a file as a float; None if it is not a finite number."""
     return float(value) if isinstance(value, int | float) and abs(value) <= _LARGEST_NUMBER else None
 
 
 def whole(value: object) -> int:
-    """A number that a file or a page names, as a whole one from 0 on; 0 for anything else."""
+    """Return a number from a file or page as a whole number, at least 0; 0 for anything else."""
     return max(0, int(_number(value) or 0))
 
 
 class FollowPart(Part):
+    """The part Train, as far as the server is concerned: it follows trainings of other terminals."""
+
     names = ("train",)
 
     def __init__(self, services: Services):
         super().__init__(services)
-        self.runs: OrderedDict[Path, RunFolder] = OrderedDict()  # ordered by use: the newest is last
+        self.runs: OrderedDict[Path, RunFolder] = OrderedDict()  # ordered by use: the most recently used folder is last
         self._lock = threading.Lock()
         answers: TrainQuestions = {"follow": self._follow}
         self.answer(answers)
 
     def initial(self) -> Values:
+        """Return whether this page can follow trainings."""
         return {} if self.services.public else {"follows": True}
 
     def _follow(self, asked: Asked) -> Followed:
-        """Return the state of a run, and what the page does not have yet. Raises ValueError where there is no run."""
+        """Return the state of a training and its news for the page. Raises ValueError if there is no training in the
+        folder.
+        """
         run = self._run(asked.get("path"))
         run.read()
         known = [asked.get(name) for name in ("version", "points", "grids")]
         return cast("Followed", {**describe(run), **run.news(*known)})
 
     def _run(self, path: object) -> RunFolder:
+        """Return the training in a folder, remembered from earlier questions if possible. Raises ValueError if there is
+        none, or the page is public.
+        """
         if self.services.public:
             raise ValueError("Only a page on your own computer follows a folder")
-        text = near(path).strip()
+        text = check_path(path).strip()
         folder = Path(os.path.expanduser(text if text.isprintable() else "")).resolve()
         if not text or not RunFolder(folder).exists():
             raise ValueError(
-                f"There is no training in {shown(text)}. Name the folder that the other training writes to"
+                f"There is no training in {quote(text)}. Name the folder that the other training writes to"
             )
         with self._lock:
             run = self.runs.setdefault(folder, RunFolder(folder))
@@ -266,7 +291,9 @@ class FollowPart(Part):
 
 
 def describe(run: RunFolder) -> Values:
-    """Return what a run does now. A run that has written nothing for FRESH seconds has ended, or hangs: silent."""
+    """Return the current state of a training. If it has written nothing for FRESH seconds, it has ended or hangs:
+    "silent".
+    """
     age = run.age()
     state = "finished" if run.total and run.step >= run.total else "running"
     if state == "running" and (age is None or age > FRESH):

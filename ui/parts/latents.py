@@ -1,4 +1,6 @@
-"""How much a noisy picture still knows: noised up to t and decoded again (Fig. 7), or two mixed (Figs. 8, 9)."""
+"""Show how much a noisy picture still determines: decode x_t several times (Fig. 7 of the DDPM paper), or interpolate
+two latents (Figs. 8 and 9).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from ddpm_core.timesteps import chain_length
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan, spread
 from ui.pictures import as_text
-from ui.pictures.encoded import sent
+from ui.pictures.encoded import encode_frames
 from ui.runs.asked import ColumnsAsked, PictureAsked, Whole, unclear
 from ui.runs.jobs import Job
 from ui.runs.log import Values
@@ -25,30 +27,36 @@ if TYPE_CHECKING:
     from ddpm_core.latents import Latent
 
 Time = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-SAMPLES = 4  # while a picture is sampled, every fourth step is shown
+SAMPLES = 4  # while a picture is sampled, the page gets every fourth step
 
 
 class Latents(ColumnsAsked):
-    """Rows of pictures, one for each time t: a latent x_t decoded with several seeds, or two latents mixed."""
+    """A request for rows of pictures, one row for each time t: one latent x_t, decoded with several seeds, or two
+    latents, interpolated.
+    """
 
     sources: Annotated[list[PictureAsked], Field(min_length=1, max_length=2)]
-    """the picture that the run begins with, or both if two are mixed; their seeds give the noise of their latents"""
+    """the picture at which the run begins, or two pictures to interpolate; their seeds give the noise of
+    their latents
+    """
     times: Annotated[list[Whole | Time], Field(min_length=1, max_length=12)]
-    """the t of each row; between two whole times it is a float"""
+    """the time t of each row; fractional times are allowed"""
     weights: Annotated[list[float], Field(max_length=16)]
-    """the weight λ of the second picture in each column, if two are mixed"""
+    """the weight λ of the second picture in each column; empty for one picture"""
 
     @property
     def mixes(self) -> bool:
+        """Whether two pictures are interpolated."""
         return len(self.sources) > 1
 
 
 class LatentsRun(Rows):
-    """Computes the rows. Its results, by "kind": first "plan"; "source", a picture on its way or final; "latent", for
-    each row; "step" of a row; "row", when a row is done.
+    """Computes the rows. Results, by "kind": first "plan"; "source", a picture at which rows begin, still noisy or
+    final; "latent" for each row; "step" of a row; "row" when a row is finished.
     """
 
     def plan(self, models: Sequence[ModelSpec]) -> RowsPlan:
+        """Return the plan of the rows. Raises ValueError if the model can't run them."""
         (model,), request = models, self.request
         options = self.options(model, "this part of the page", *(source.own for source in request.sources))
         if request.mixes and len(request.weights) != len(request.seeds):
@@ -59,6 +67,7 @@ class LatentsRun(Rows):
         return RowsPlan(request, self.cost(model, (1, drawn * steps), (self.images, rows)), model, options)
 
     def compute(self, plan: RowsPlan, models: Sequence[Model], work: Job) -> None:
+        """Make the pictures at which the rows begin, their latents, and then the rows."""
         (lent,), request, times = models, self.request, self.request.times
         model = self.counted(lent, work)
         work.give({"kind": "plan"})
@@ -70,16 +79,18 @@ class LatentsRun(Rows):
                 for picture, source in zip(sources, request.sources, strict=True)
             ]
             latents.append(x_t)
-            work.give({"kind": "latent", "row": row, "x": [sent(imaging.to_uint8(latent)) for latent in x_t]})
+            work.give({"kind": "latent", "row": row, "x": [encode_frames(imaging.to_uint8(latent)) for latent in x_t]})
         for row, t in enumerate(times):
             self._row(plan, model, row, t, latents[row], work)
 
     def _source(self, plan: RowsPlan, model: Model, i: int, work: Job) -> np.ndarray:
-        """Return the i-th picture that the run begins with, uint8 (1, H, W, C)."""
+        """Return the i-th picture at which the rows begin, uint8 (1, H, W, C): the visitor's own, or one that is
+        sampled now.
+        """
         source = self.request.sources[i]
         if source.own:
             picture = as_text.from_text(source.own, model)
-            work.give({"kind": "source", "i": i, "x": sent(picture), "final": True})
+            work.give({"kind": "source", "i": i, "x": encode_frames(picture), "final": True})
             return picture
         x = None
         for step in ddpm_core.trajectory(model, [source.seed], **plan.options):
@@ -87,11 +98,12 @@ class LatentsRun(Rows):
             x = imaging.to_uint8(step.x)
             if final or step.index % SAMPLES == 0:
                 shown = x if final else imaging.to_uint8(step.x0_hat)
-                work.give({"kind": "source", "i": i, "x": sent(shown), "final": final})
+                work.give({"kind": "source", "i": i, "x": encode_frames(shown), "final": final})
         assert x is not None
         return x
 
     def _row(self, plan: RowsPlan, model: Model, row: int, t: int, x_t: list[Latent], work: Job) -> None:
+        """Compute one row: decode the latent of time t, or interpolations of two latents."""
         request, seeds = self.request, self.request.seeds
         if request.mixes:
             start, seeds = mix(x_t[0], x_t[1], request.weights), seeds[:1] * len(seeds)
@@ -104,11 +116,13 @@ class LatentsRun(Rows):
             self.follow(model, row, steps, n, len(request.times), work)
         else:
             work.recording.rows[row] = x = imaging.to_uint8(start)
-            work.give({"kind": "step", "row": row, "k": 0, "s": 0, "x0": sent(x)})
+            work.give({"kind": "step", "row": row, "k": 0, "s": 0, "x0": encode_frames(x)})
         work.give({"kind": "row", "row": row, "spread": spread(work.recording.rows[row])})
 
 
 class LatentsPart(Part):
+    """The part Latents."""
+
     names = ("latents",)
     asked = Latents
     computation = LatentsRun

@@ -1,7 +1,7 @@
-"""What it costs in bits: bits/dim, L_t, rate and distortion of pictures (Eq. 5).
+"""Measure the likelihood of pictures: bits/dim, the terms L_t, rate and distortion (Eq. 5 of the DDPM paper).
 
-The page should show something within a second. So the first picture is decoded alone, one time after another: each new
-batch size would first compile the network. And its short chains come before the full one.
+The page should show a result within a second. So the first picture is decoded alone, one time t after another, because
+the engine compiles the network for each new batch size. Its short chains are measured before the full one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ui.machine.step_times import StepKind
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.pictures import as_text
-from ui.pictures.encoded import Sprite, sent
+from ui.pictures.encoded import Sprite, encode_frames
 from ui.pictures.test_sets import PictureSet, set_for
 from ui.protocol import BoundCurves, MeanBound
 from ui.runs.asked import Checkpoint, PictureText, Whole, unclear
@@ -33,43 +33,43 @@ from ui.runs.jobs import Job
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
 
-STEPS = (10, 20, 50, 100)  # the lengths of the short chains that are measured beside the full one
-DECODED = 6  # for so many pictures the decoding is shown
+STEPS = (10, 20, 50, 100)  # lengths of the short chains whose bounds are shown beside that of the full chain
+DECODED = 6  # number of pictures whose progressive decoding is shown
 EIGHTHS = range(8, -1, -1)  # the decoding is shown at these eighths of T
-POINTS = 160  # a curve over t has about so many points
-EARLY = 3  # so many short chains are measured first, so that numbers appear soon
+POINTS = 160  # approximate number of points in a curve over t
+EARLY = 3  # number of short chains that are measured first, to show numbers soon
 
 
 class Likelihood(Checkpoint):
-    """The pictures that are measured."""
+    """A request: the pictures that are measured."""
 
     picture: PictureText
-    """the visitor's own picture; "" for the first ones of the shipped set"""
+    """the visitor's own picture; "" for the first pictures of a shipped set"""
     count: Annotated[int, Field(ge=1, le=64)]
-    """how many of the shipped set"""
+    """number of pictures of the shipped set"""
     labels: Annotated[list[Whole], Field(max_length=64)] | None
-    """the class of each picture; None for no labels, which is the null label if the model has one"""
+    """the class of each picture; None for the null label, or for a model without classes"""
 
     def pictures(self, model: ModelSpec) -> np.ndarray:
-        """Return the pictures, uint8 (N, H, W, C). Raises ValueError if there are none for this model."""
+        """Return the pictures, uint8 (N, H, W, C). Raises ValueError if there are none of the model's size."""
         return as_text.from_text(self.picture, model) if self.picture else self.set(model).images[: self.count]
 
     def set(self, model: ModelSpec) -> PictureSet:
-        """Return the shipped set with pictures of the model's size."""
+        """Return the shipped set whose pictures have the model's size. Raises ValueError if there is none."""
         found = set_for(model)
         if found is None:
             raise unclear("pictures that there are not")
         return found
 
     def is_cifar10(self, model: ModelSpec) -> bool:
-        """Return whether the paper's numbers for CIFAR-10 can be compared with this run."""
+        """Return whether the paper's numbers for CIFAR-10 are comparable with this run."""
         return not self.picture and self.set(model).name == "cifar10" and model.schedule.T == 1000
 
 
 @dataclass(frozen=True)
 class LikelihoodPlan(Plan):
-    """pictures: uint8 (N, H, W, C). labels: one for each, or None. alone, together: the kinds of steps for one picture
-    and for a batch.
+    """The plan of a measurement. pictures: uint8 (N, H, W, C). labels: one per picture, or None. alone, together: the
+    kinds of steps with one picture and with a full batch.
     """
 
     model: ModelSpec
@@ -79,33 +79,35 @@ class LikelihoodPlan(Plan):
     together: StepKind
 
     def some(self, which: range) -> tuple[np.ndarray, list[int] | None]:
-        """Return the pictures with these numbers, and their labels."""
+        """Return the pictures with these indices, and their labels."""
         labels = None if self.labels is None else self.labels[which.start : which.stop]
         return self.pictures[which.start : which.stop], labels
 
 
 class LikelihoodRecording(Recording[LikelihoodPlan]):
-    """bound: that of all pictures that are done, with the first of `variances`. found: its `summary`."""
+    """Keeps the results. bound: the bound of all finished pictures, with the first variance of `variances`. found: its
+    `summary`.
+    """
 
     bound: BitsPerDim | None = None
     found: MeanBound | None = None
 
     def add(self, one: BitsPerDim, model: ModelSpec, images: np.ndarray) -> MeanBound:
-        """Add the bound of one more picture, and return the new summary. images: all pictures so far."""
+        """Add the bound of one more picture and return the new summary. images: all finished pictures."""
         self.bound = one if self.bound is None else self.bound.with_images(one)
         self.found = summary(self.bound, model, images)
         return self.found
 
     def kept(self) -> Values:
-        """Return {found, T}."""
+        """Return {found, T} for files."""
         return {"found": self.found or {}, "T": self.plan.model.schedule.T}
 
 
 class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
     """Measures the bound of one picture after another.
 
-    Its results, by "kind": first "plan", with the numbers that the paper published for these pictures; "decoding" of
-    the first picture; "early", its bits/dim with each of a few short chains; "decoding" of all that are shown; "bits"
+    Results, by "kind": first "plan", with the paper's numbers for these pictures; "decoding" of the first picture;
+    "early", its bits/dim with each of a few short chains; "decoding" of all pictures whose decoding is shown; "bits"
     after every picture.
     """
 
@@ -115,6 +117,7 @@ class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
         super().__init__(services, request, [request], BATCH)
 
     def plan(self, models: Sequence[ModelSpec]) -> LikelihoodPlan:
+        """Return the plan of the measurement. Raises ValueError if the model's likelihood can't be measured."""
         (model,) = models
         check_pixels(model, "the likelihood")
         pictures, labels = self.request.pictures(model), self.request.labels
@@ -128,6 +131,7 @@ class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
         return LikelihoodPlan(self.request, steps, model, pictures, labels, alone, together)
 
     def compute(self, plan: LikelihoodPlan, models: Sequence[Model], work: Job) -> None:
+        """Decode the first picture, measure its short chains, decode the others, then measure the bounds."""
         (model,), images = models, plan.pictures
         work.give({"kind": "plan", "published": _published() if self.request.is_cifar10(model) else None})
         rows = _decode(plan, model, range(1), 1, work)
@@ -142,8 +146,8 @@ class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
 def _decode(
     plan: LikelihoodPlan, model: Model, which: range, together: int, work: Job, before: Sequence[Sprite] = ()
 ) -> list[Sprite]:
-    """Decode these pictures progressively, several times t at once: what the receiver guesses at each t. Gives the page
-    a row for each picture, after the rows from before, and returns all of them.
+    """Decode these pictures progressively: estimate what the receiver guesses at each time t, `together` times in one
+    batch. Send the page one row per picture, after the rows in `before`, and return all rows.
     """
     times, noise, guesses = times_of(model.schedule.T), _noise(which), []
     images, labels = plan.some(which)
@@ -157,14 +161,16 @@ def _decode(
             progress=work.counter(plan.alone if together == 1 else plan.together),
         )
     columns = [imaging.to_uint8(guess) for guess in guesses] + [images]
-    # np.stack gives (pictures, times and x_0, H, W, C)
-    rows = [*before, *(sent(row) for row in np.stack(columns, 1))]
+    # shape: (pictures, times and x_0, H, W, C)
+    rows = [*before, *(encode_frames(row) for row in np.stack(columns, 1))]
     work.give({"kind": "decoding", "times": times, "rows": rows})
     return rows
 
 
 def _measure_early(plan: LikelihoodPlan, model: Model, work: Job) -> None:
-    """Measure short chains of the first picture. They use the x_t of the full chain, so the numbers stay."""
+    """Measure short chains of the first picture. They use the same x_t as the full chain, so the final numbers will be
+    the same.
+    """
     T, noise = model.schedule.T, _noise(range(1))
     images, labels = plan.some(range(1))
     for steps in lengths(model)[:EARLY]:
@@ -183,7 +189,7 @@ def _measure_early(plan: LikelihoodPlan, model: Model, work: Job) -> None:
 
 
 def _measure(plan: LikelihoodPlan, model: Model, i: int, work: Job) -> None:
-    """Measure the bound of picture i, and give the page the summary of all so far."""
+    """Measure the bound of picture i, and send the page the summary of all pictures so far."""
     which = range(i, i + 1)
     image, labels = plan.some(which)
     one = ddpm_core.bits_per_dim(
@@ -194,9 +200,10 @@ def _measure(plan: LikelihoodPlan, model: Model, i: int, work: Job) -> None:
 
 
 def variances(model: ModelSpec) -> list[Variance]:
-    """Return the variances whose bounds are measured. The first is the one for which the network is evaluated.
+    """Return the variances whose bounds are measured. The network is evaluated for the first one.
 
-    With a learned variance or μ̃-prediction, another variance would need new evaluations (likelihood.rechain).
+    If the network predicts the variance or μ̃, the bound of another variance would need new evaluations
+    (likelihood.rechain), so only one is measured.
     """
     if model.variance in LEARNED or model.prediction == "mu":
         return [model.variance]
@@ -204,19 +211,19 @@ def variances(model: ModelSpec) -> list[Variance]:
 
 
 def lengths(model: ModelSpec) -> list[int]:
-    """Return the lengths of the short chains, whose bounds follow from the evaluations of the full one."""
+    """Return the lengths of the short chains. Their bounds follow from the evaluations of the full chain."""
     return [n for n in STEPS if n < model.schedule.T] if len(variances(model)) > 1 else []
 
 
 def times_of(T: int) -> list[int]:
-    """Return the times t at which the decoding is shown, falling."""
+    """Return the times t at which the decoding is shown, descending."""
     return list(dict.fromkeys(max(1, round(T * eighth / 8)) for eighth in EIGHTHS))
 
 
 def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> MeanBound:
-    """Return what the page shows of a bound, with a standard error if there are several pictures.
+    """Return the numbers that the page shows of a bound, with standard errors if there are several pictures.
 
-    full: the bound of the full chain with the first of `variances`.
+    full: the bound of the full chain with the first variance of `variances`.
     """
     first, *others = variances(model)
     T = len(full.times)
@@ -245,18 +252,22 @@ def summary(full: BitsPerDim, model: ModelSpec, images: np.ndarray) -> MeanBound
 
 
 def _noise(rows: range) -> Noise:
-    """Return the noise for these pictures. It depends only on the picture and the time, as in `train evaluate`."""
+    """Return the noise of these pictures. It depends only on the picture's index and the time, as in `train
+    evaluate`.
+    """
     return lambda index, x: gaussian_batch(rows, index + 1, x.shape[1:])
 
 
 def _published() -> list[list[float]]:
-    """Return the paper's Table 4: [t, rate in bits/dim, RMSE of 255] of each row, t rising."""
+    """Return the paper's Table 4: rows of [t, rate in bits/dim, RMSE in grey levels], t ascending."""
     from train.evaluate.published import RATE_DISTORTION
 
     return [[t, *values] for t, values in sorted(RATE_DISTORTION.items())]
 
 
 class LikelihoodPart(Part):
+    """The part Likelihood."""
+
     names = ("likelihood",)
     asked = Likelihood
     computation = LikelihoodRun

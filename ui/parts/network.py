@@ -1,7 +1,7 @@
-"""The network: what each block of a U-Net computes in each step of a run, and what the picture becomes without some.
+"""Show the network: what each block of a U-Net computes in each step, and how the picture changes without some parts.
 
-The first run uses the whole network. A second run from the same noise has parts switched off, or takes a block from a
-third run, which draws something else.
+The first run uses the whole network. A second run from the same noise has some parts switched off, or uses the output
+of a block from a third run, which draws something else.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pydantic import Field
 import ddpm_core
 from ddpm_core.model import Model, ModelSpec
 from ui.machine.step_times import StepKind
-from ui.models.borrowed import owner
+from ui.models.borrowed import loaded_model
 from ui.models.services import Services
 from ui.parts.part import Part
 from ui.parts.picture_rows import Rows, RowsPlan
-from ui.pictures.encoded import fitting, sent
+from ui.pictures.encoded import choose_steps, encode_frames
 from ui.protocol import BlockPictures, Figures, InsideFrame, NetworkBlock, Opening
 from ui.runs.asked import Asked, LaneAsked, RowsAsked, Seed, unclear
 from ui.runs.jobs import Job
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from ddpm_core.engines.readers import Readers
     from ddpm_core.model import Tensor
 
-# Looking into an evaluation, with its pictures, takes as long as so many plain ones: 4.2 with mnist-tiny and 4.1 with
-# cifar10-tiny, on two cores of an AMD EPYC. It needs PyTorch in float32 in place of OpenVINO.
+# An evaluation that records all blocks and their pictures takes as long as about 4 plain ones: 4.2 with mnist-tiny and
+# 4.1 with cifar10-tiny, on two cores of an AMD EPYC. It runs in PyTorch in float32, without OpenVINO.
 OPENED = 4
 BLOCK = r"middle|(?:down|up) \d"
 BlockName = Annotated[str, Field(pattern=f"^({BLOCK})$")]
@@ -44,33 +44,35 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class GraftAsked(Asked):
-    """A block of another run, whose output replaces that of the same block."""
+    """A graft: the output of a block is replaced by that of the same block in another run."""
 
     block: BlockName
     lane: LaneAsked
 
 
 class Network(RowsAsked):
-    """A run, and beside it a second run that is changed in some of its steps."""
+    """A request for a run and a second run that is changed in some of its steps."""
 
     seed: Seed
     block: BlockName
     """the block whose channels are shown"""
     cut: Annotated[list[CutName], Field(max_length=100)]
-    """the parts that are switched off, by their names in `Inside.cut`"""
+    """the parts that are switched off, with their names in `Inside.cut`"""
     graft: GraftAsked | None
     first: Annotated[int, Field(ge=1)]
-    """the first changed step, from 1"""
+    """number of the first changed step, from 1"""
     last: Annotated[int, Field(ge=0)]
-    """the last changed step; 0 means the last step of the run"""
+    """number of the last changed step; 0 for the last step of the run"""
     place: Annotated[list[Share], Field(min_length=2, max_length=2)] | None
-    """a place in the picture, down and right, in shares of its sides: the page shows where it attends"""
+    """position in the picture, [down, right] as shares of its sides, whose self-attention is shown"""
 
 
 @dataclass(frozen=True)
 class NetworkPlan(RowsPlan):
-    """grafted: the options of the third run, from which a block is taken; None if there is none. times: the t of each
-    step. changed: the second run differs at every time between these two; None if there is no second run.
+    """The plan of two or three runs.
+
+    grafted: options of the third run, from which a block is taken; None without it. times: the t of each step. changed:
+    the second run is changed at all times between these two; None without a second run.
     """
 
     grafted: Values | None
@@ -78,20 +80,21 @@ class NetworkPlan(RowsPlan):
     changed: tuple[float, float] | None
 
     def is_changed(self, t: float) -> bool:
-        """Return whether the second run differs where the network is evaluated at t."""
+        """Return whether the second run is changed where the network is evaluated at time t."""
         low, high = self.changed or (0, 0)
         return low < t < high
 
 
 class NetworkRun(Rows):
-    """Computes the runs. Its results, by "kind": first "plan", then "inside" for each lane and step; of a long run, for
-    as many steps as fit.
+    """Computes the runs. Results, by "kind": first "plan", then "inside" for each lane and step. If the run is long,
+    only some steps have a result.
     """
 
     def __init__(self, services: Services, request: Network):
         Computation.__init__(self, services, request, [request.lane], 1)
 
     def plan(self, models: Sequence[ModelSpec]) -> NetworkPlan:
+        """Return the plan of the runs. Raises ValueError if the model can't run them."""
         (model,), request = models, self.request
         lane, graft = request.lane, request.graft
         chain = lane.chain(model, 1, self.services.samplers)
@@ -115,7 +118,8 @@ class NetworkRun(Rows):
         return NetworkPlan(request, needed, model, options or {}, grafted, times, changed)
 
     def compute(self, plan: NetworkPlan, models: Sequence[Model], work: Job) -> None:
-        model, request = owner(models[0]), self.request
+        """Take the steps of all runs in turns, and send the pictures of the blocks to the page."""
+        model, request = loaded_model(models[0]), self.request
         readers = _readers(model)
         lanes = [ddpm_core.inside(model)]
         if request.block not in lanes[0].blocks:
@@ -140,7 +144,8 @@ class NetworkRun(Rows):
         runs = [ddpm_core.trajectory(one.model, [request.seed], **options) for one, options in opened]
         kind = next(iter(plan.steps))
         kept: Container[int] = range(len(plan.times))
-        for steps in zip(*runs, strict=True):  # lanes take turns, so that a graft has what its donor just gave
+        # the runs alternate, so that a graft has the output that its source has just computed
+        for steps in zip(*runs, strict=True):
             for lane, (one, step) in enumerate(zip(lanes, steps[-len(lanes) :], strict=True)):
                 if step.index not in kept:
                     continue
@@ -150,20 +155,20 @@ class NetworkRun(Rows):
                     "lane": lane,
                     "k": step.index,
                     "t": step.t,
-                    "x": sent(x),
-                    "x0": sent(x0),
+                    "x": encode_frames(x),
+                    "x0": encode_frames(x0),
                     **_looks(model, one, readers, request.block),
                 }
                 work.give(frame)
                 if not step.index and not lane:
-                    kept = fitting(len(plan.times), len(lanes) * size_of(frame))
+                    kept = choose_steps(len(plan.times), len(lanes) * size_of(frame))
                 work.recording.rows[lane] = x
             taken.clear()
             work.count(kind, OPENED * len(opened), timed=False)
 
 
 def _readers(model: Model) -> Readers | None:
-    """Return the readers of a checkpoint, None if none were fitted."""
+    """Return the readouts of a checkpoint; None if none were fitted."""
     try:
         return ddpm_core.readers(model)
     except ValueError:
@@ -171,7 +176,7 @@ def _readers(model: Model) -> Readers | None:
 
 
 def _opening(plan: NetworkPlan, opened: Inside, readers: Readers | None) -> Opening:
-    """Return the parts of the network, and the measurements of its blocks."""
+    """Return the first result: the parts of the network, and the measurements of its blocks."""
     blocks: list[NetworkBlock] = [
         {"name": name, "shape": [*block.shape], "parts": block.parts, "attentions": block.attentions}
         for name, block in opened.blocks.items()
@@ -190,46 +195,56 @@ def _opening(plan: NetworkPlan, opened: Inside, readers: Readers | None) -> Open
 
 
 def _keep(taken: dict[float, Tensor], found: Tensor, t: float) -> Tensor:
-    """Keep a block's output of the run that gives it, by its time, and leave it as it is. It changes `taken`."""
+    """Store a block's output in `taken` under its time, and return it unchanged."""
     taken[t] = found
     return found
 
 
 def _take(taken: dict[float, Tensor], is_changed: Callable[[float], bool], found: Tensor, t: float) -> Tensor:
-    """Return the output that the other run had at the same time, where the second run differs."""
+    """Return the output that the third run had at the same time if the second run is changed at t, else the block's own
+    output.
+    """
     return taken[t] if is_changed(t) else found
 
 
 def _looks(model: Model, opened: Inside, readers: Readers | None, shows: str) -> BlockPictures:
-    """Return the pictures of the newest evaluation: for each block, what can be read in it and its colours, or without
-    readers the size of its numbers; all channels of the block `shows`; and where the place of `Inside.look` attends.
+    """Return the pictures of the newest evaluation. For each block: the readout of x̂_0 and its colours, or without
+    readouts the size of its numbers. Also all channels of the block `shows`, and the self-attention of the selected
+    position.
     """
     t = opened.t
-    taps = {name: tap[:1] for name, tap in opened.taps.items()}  # with guidance the first one has the condition
+    # with guidance, the first half of the batch has the condition
+    taps = {name: tap[:1] for name, tap in opened.taps.items()}
     pictures: BlockPictures = {"channels": _channels(taps[shows][0])}
     if opened.looks:
         pictures["looks"] = [{"layer": name, "maps": _maps(shares[0])} for name, shares in opened.looks.items()]
     if readers is None:
         pictures["colours"] = [_channels(tap.abs().mean(1)) for tap in taps.values()]
     else:
-        pictures["read"] = [sent(model.pictures(readers.read(name, tap, t))) for name, tap in taps.items()]
+        pictures["read"] = [encode_frames(model.pictures(readers.read(name, tap, t))) for name, tap in taps.items()]
         pictures["colours"] = [readers.colours(name, tap, t) for name, tap in taps.items()]
     return pictures
 
 
 def _channels(tap: Tensor) -> np.ndarray:
-    """Return channels (C, h, w) as grey pictures, uint8 (C, h, w, 1), each from its least to its largest number."""
+    """Return channels (C, h, w) as grey pictures, uint8 (C, h, w, 1). In each picture, the least number is black and
+    the largest is white.
+    """
     low, high = tap.amin((1, 2), keepdim=True), tap.amax((1, 2), keepdim=True)
     levels = 255 * (tap - low) / (high - low).clamp(min=1e-9)
     return levels.round().byte().cpu().numpy()[..., None]
 
 
 def _maps(shares: Tensor) -> np.ndarray:
-    """Return the attention of a place (heads, h, w) as pictures, uint8 (heads, h, w, 1): the largest share is 255."""
+    """Return the attention of one position (heads, h, w) as pictures, uint8 (heads, h, w, 1). The largest weight is
+    255.
+    """
     return (255 * shares / shares.max()).round().byte().cpu().numpy()[..., None]
 
 
 class NetworkPart(Part):
+    """The part Network."""
+
     names = ("network",)
     asked = Network
     computation = NetworkRun

@@ -1,4 +1,4 @@
-"""The base of all parts of the page."""
+"""Define the base class of all parts of the page."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from ui.runs.plans import Computation
 
 
 class Part:
-    """One or more parts of the page: what they compute, and which quick questions the page can ask. Nothing here needs
-    a browser.
+    """One or more parts of the page: their computations, and the quick questions that they answer. Nothing here depends
+    on a browser.
 
-    Anybody may send what a page sends, so a part checks everything.
+    Anybody can send requests, so a part checks all values.
     """
 
     names: ClassVar[tuple[str, ...]]
     """the names of the parts"""
     asked: ClassVar[type[BaseModel] | None] = None
-    """the request of a run, None if the part computes nothing"""
+    """type of a request for a run; None if the part computes nothing"""
     computation: Callable[[Services, Any], Computation]
-    """makes the computation of such a request"""
+    """creates the computation for such a request"""
 
     def __init__(self, services: Services):
         self.services = services
         self.questions: dict[str, Callable[[Asked], object]] = {}
-        """quick questions, by their names: see `ui.protocol`"""
+        """functions that answer the part's quick questions, by name: see `ui.protocol`"""
 
     def request(self, values: Mapping[str, object]) -> Computation:
-        """Return the computation that is asked for. Raises ValueError, with one sentence, if the request is unclear."""
+        """Return the computation for a request. Raises ValueError, with one sentence, if the request is invalid."""
         if self.asked is None:
             raise ValueError("Nothing is computed here")
         try:
@@ -44,9 +44,9 @@ class Part:
         return self.computation(self.services, asked)
 
     def answer(self, questions: Mapping[str, object]) -> None:
-        """Set the questions that this part answers: one of the tables of `ui.protocol`."""
+        """Set the functions that answer questions: one of the tables of `ui.protocol`."""
         self.questions = cast("dict[str, Callable[[Asked], object]]", {**questions})
 
     def initial(self) -> Values:
-        """Return what the page needs of this part from the beginning."""
+        """Return the data that the page needs from this part when it opens."""
         return {}

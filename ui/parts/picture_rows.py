@@ -1,4 +1,4 @@
-"""What Latents, Repair, Between and Network have in common: they show rows of pictures, and keep them for files."""
+"""Share code among Latents, Repair, Between and Network: they compute rows of pictures and keep them for files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ddpm_core.model import Model, ModelSpec, check_pixels, engine_network
 from ui.machine.step_times import StepKind
 from ui.models.services import Services
 from ui.pictures import as_text
-from ui.pictures.encoded import kept_steps, sent
+from ui.pictures.encoded import encode_frames, kept_steps
 from ui.protocol import RowStep
 from ui.runs.asked import ColumnsAsked
 from ui.runs.jobs import Job
@@ -24,22 +24,24 @@ if TYPE_CHECKING:
     from ddpm_core import Step
     from ddpm_core.model import Tensor
 
-GRADIENT = 14  # an evaluation with its gradient takes as long as so many plain ones, measured on a CPU
+GRADIENT = 14  # an evaluation with its gradient takes as long as 14 plain ones (measured on a CPU)
 
 
 class Counted:
-    """A network that counts its evaluations as steps of the run."""
+    """A network that counts each of its evaluations as a step of the run."""
 
     def __init__(self, ref: str, model: Model, work: Job):
         self._ref, self._network, self._work = ref, engine_network(model), work
         self.device, self.moves_inputs = self._network.device, self._network.moves_inputs
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Evaluate the network and count the step."""
         output = self._network(x, t_index, labels)
         self._work.count(StepKind(self._ref, len(x)))
         return output
 
     def with_gradients(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Evaluate the network with gradients and count GRADIENT steps."""
         output = self._network.with_gradients(x, t_index, labels)
         self._work.count(StepKind(self._ref, len(x)), GRADIENT, timed=False)
         return output
@@ -47,15 +49,16 @@ class Counted:
 
 @dataclass(frozen=True)
 class RowsPlan(Plan):
-    """options: the arguments of ddpm_core.trajectory after the seeds."""
+    """The plan of rows. options: the arguments of `ddpm_core.trajectory` after the seeds."""
 
     model: ModelSpec
     options: Values
 
 
 class RowsRecording(Recording):
-    """rows: by its number, the final pictures of each row that is done, uint8 (columns, H, W, C). frames: by row and
-    step, the x̂_0 of the kept steps.
+    """Keeps rows of pictures.
+
+    rows: for each finished row, its final pictures, uint8 (columns, H, W, C). frames: for each row and kept step, x̂_0.
     """
 
     def __init__(self, plan: RowsPlan):
@@ -65,14 +68,16 @@ class RowsRecording(Recording):
 
     @property
     def bytes(self) -> int:
+        """The memory that the pictures take, in bytes."""
         kept = [x for row in list(self.frames.values()) for x in list(row.values())]
         return sum(x.nbytes for x in (*kept, *list(self.rows.values())))
 
     def forget(self) -> None:
+        """Drop all pictures."""
         self.rows, self.frames = {}, {}
 
     def kept(self) -> Values:
-        """Return {rows, frames}: [row, pictures] of the rows that are done; [row, [[k, x̂_0] of its kept steps]]."""
+        """Return {rows, frames} for files: [row, pictures] of finished rows; [row, [[k, x̂_0] of its kept steps]]."""
         frames = [(row, sorted(dict(found).items())) for row, found in sorted(dict(self.frames).items())]
         return {"rows": sorted(dict(self.rows).items()), "frames": frames}
 
@@ -81,14 +86,16 @@ class Rows(Computation):
     """A computation of rows of pictures. images: the number of columns."""
 
     recording = RowsRecording
-    shows_x = False  # whether steps are shown with their x, too
+    shows_x = False  # whether the page also gets x of each step
 
     def __init__(self, services: Services, request: ColumnsAsked):
         super().__init__(services, request, [request.lane], len(request.seeds))
 
     def options(self, model: ModelSpec, what: str, *pictures: str) -> Values:
-        """Return `RowsPlan.options`. Raises ValueError if the model works on latents, which `what` does not allow, if
-        it can't take the chain, or if a picture, as `as_text.to_text` writes it, has another size.
+        """Return `RowsPlan.options`. what: the name of the part or method in error messages.
+
+        Raises ValueError if the model works on latents, if it can't run the chain, or if one of `pictures`, texts by
+        `as_text.to_text`, has another size.
         """
         check_pixels(model, what)
         for picture in filter(None, pictures):
@@ -97,19 +104,21 @@ class Rows(Computation):
         return self.request.lane.arguments(self.services.samplers) | {"clip": self.request.clip}
 
     def cost(self, model: ModelSpec, *work: tuple[int, float]) -> dict[StepKind, float]:
-        """Return what it takes to go so many steps with so many pictures at once, as `Counted` counts it: guidance
-        doubles the pictures, and each correction of "langevin" is one more evaluation.
+        """Return the cost of work, (images per batch, steps) each, in the unit of `Counted`. Guidance doubles the
+        images, and each correction of "langevin" costs one more evaluation.
         """
         chain = self.request.lane.chain(model, self.images, self.services.samplers)
         guided, each = 1 + chain.condition.is_guided, chain.sampler.evaluations or 1
         return by_kind(*((StepKind(self.refs[0], n * guided), steps * each) for n, steps in work))
 
     def counted(self, model: Model, work: Job) -> Model:
-        """Return the model with a network that counts its evaluations."""
+        """Return the model with a network that counts its evaluations as steps."""
         return model.evaluated_by(Counted(self.refs[0], model, work))
 
     def follow(self, model: Model, row: int, steps: Iterator[Step], n: int, rows: int, work: Job) -> Step:
-        """Take the n steps of one of `rows` rows, and give the kept ones to the page. Returns the last step."""
+        """Compute the n steps of one row, out of `rows` rows, and send the kept steps to the page. Return the last
+        step.
+        """
         frames: dict[int, np.ndarray] = {}
         work.recording.frames[row], step = frames, None
         kept = kept_steps(n, model.image_size, self.images * rows, model.channels)
@@ -118,15 +127,17 @@ class Rows(Computation):
                 x, guess = imaging.to_uint8(step.x), imaging.to_uint8(step.x0_hat)
                 frames[step.index] = guess if step.s else x
                 x_0 = guess if self.shows_x else frames[step.index]
-                at: RowStep = {"kind": "step", "row": row, "k": step.index, "s": int(step.s), "x0": sent(x_0)}
+                at: RowStep = {"kind": "step", "row": row, "k": step.index, "s": int(step.s), "x0": encode_frames(x_0)}
                 if self.shows_x:
-                    at["x"] = sent(x)
+                    at["x"] = encode_frames(x)
                 work.give(at)
-        assert step is not None  # there is at least one
+        assert step is not None  # a chain has at least one step
         work.recording.rows[row] = imaging.to_uint8(step.x)
         return step
 
 
 def spread(images: np.ndarray) -> float:
-    """Return the standard deviation of uint8 (N, H, W, C) pictures from their mean, over all pixels, in grey levels."""
+    """Return the standard deviation of pictures, uint8 (N, H, W, C), from their mean over all pixels, in
+    grey levels.
+    """
     return float(np.sqrt(images.astype(float).var(0).mean()))

@@ -1,4 +1,4 @@
-"""What the model knows: only a part of a picture is left, and several methods complete it."""
+"""Restore pictures: only a part of a picture is known, and several methods complete it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ddpm_core.model import Model, ModelSpec
 from ui.parts.part import Part
 from ui.parts.picture_rows import GRADIENT, Rows, RowsPlan, spread
 from ui.pictures import as_text
-from ui.pictures.encoded import encoded, sent
+from ui.pictures.encoded import encode_frames, encode_sprite
 from ui.runs.asked import ColumnsAsked, PictureAsked, unclear
 from ui.runs.jobs import Job
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from ddpm_core.model import Tensor
     from ddpm_core.restore import Measurement
 
-GRID = 32  # the brush erases in a grid of so many cells on a side, whatever the model's size
-SHRUNK = 4  # by which factor "downsample" makes pictures smaller
-BLUR = 2  # the standard deviation of "blur", in pixels
+GRID = 32  # cells along one side of the grid in which the brush erases, for all models
+SHRUNK = 4  # factor by which "downsample" shrinks pictures
+BLUR = 2  # standard deviation of "blur", in pixels
 GRADIENTS = ("pigdm", "dps")
 Method = Literal["ddnm", "replacement", "repaint", "pigdm", "dps"]
 
 
 class Repair(ColumnsAsked):
-    """A picture of which a part is left, and the methods that complete it: one row for each."""
+    """A request: the picture, how it is measured, and the methods that restore it, one row for each."""
 
     source: PictureAsked
     task: Literal["mask", "downsample", "grey", "blur"]
     hidden: Annotated[str, Field(max_length=2 * GRID**2 // 8)]
-    """for "mask", a bit for each of GRID × GRID cells, row by row, 1 if it is erased; base64url"""
+    """for "mask": one bit for each of GRID × GRID cells, row by row, 1 if the cell is erased; as base64url"""
     methods: Annotated[list[Method], Field(min_length=1, max_length=2)]
 
     def known(self, size: int) -> np.ndarray:
-        """Return a mask that is true for the pixels that are left, bool (size, size)."""
+        """Return the mask of known pixels, bool (size, size). Raises ValueError if all or none are erased."""
         try:
             cells = base64.b64decode(self.hidden, b"-_", validate=True)
         except (binascii.Error, ValueError) as error:
@@ -54,7 +54,9 @@ class Repair(ColumnsAsked):
         return known
 
     def measurement(self, model: ModelSpec) -> Measurement:
-        """Return what leaves a part of a picture. Raises ValueError if the model's pictures don't allow it."""
+        """Return the measurement that leaves a part of a picture. Raises ValueError if it is impossible for the model's
+        pictures.
+        """
         size, channels = model.image_size, model.channels
         if self.task == "mask":
             return restore.mask(self.known(size))
@@ -70,18 +72,21 @@ class Repair(ColumnsAsked):
 
 
 class RepairRun(Rows):
-    """Computes the completions. Its results, by "kind": first "plan"; "source", the picture and then what is left of
-    it; "step" of a row, which is a method; "map" and "row", when a row is done.
+    """Computes the restorations. Results, by "kind": first "plan"; "source", the picture, and then its measurement;
+    "step" of a row, one row per method; "map" and "row" when a row is finished.
     """
 
     shows_x = True
 
     def plan(self, models: Sequence[ModelSpec]) -> RowsPlan:
+        """Return the plan of the restorations. Raises ValueError if a method can't be used for this measurement and
+        model.
+        """
         (model,), request = models, self.request
         options, steps = self.options(model, "restoration", request.source.own), request.lane.steps
         chain = request.lane.chain(model, self.images, self.services.samplers)
         task = restore.Task(request.measurement(model), ..., chain, model.clip)  # pyright: ignore[reportArgumentType]
-        evaluations = 0  # for each completion, the number of plain evaluations that take as long
+        evaluations = 0  # cost of one restoration, in plain evaluations
         for name in request.methods:
             method = restore.METHODS[name]
             method.check(task)
@@ -90,6 +95,7 @@ class RepairRun(Rows):
         return RowsPlan(request, self.cost(model, (1, alone), (self.images, evaluations)), model, options)
 
     def compute(self, plan: RowsPlan, models: Sequence[Model], work: Job) -> None:
+        """Make the picture, measure it, and restore it with each method."""
         (lent,), request = models, self.request
         model = self.counted(lent, work)
         work.give({"kind": "plan"})
@@ -97,10 +103,10 @@ class RepairRun(Rows):
             picture = as_text.from_text(request.source.own, model)
         else:
             picture = ddpm_core.sample(model, [request.source.seed], **plan.options)
-        work.give({"kind": "source", "i": 0, "x": sent(picture), "final": True})
+        work.give({"kind": "source", "i": 0, "x": encode_frames(picture), "final": True})
         measurement = request.measurement(model)
         y = measurement(ddpm_core.from_uint8(picture))
-        work.give({"kind": "source", "i": 1, "x": sent(_whole(imaging.to_uint8(y), model)), "final": True})
+        work.give({"kind": "source", "i": 1, "x": encode_frames(_whole(imaging.to_uint8(y), model)), "final": True})
         for row, method in enumerate(request.methods):
             self._row(plan, model, row, method, y, measurement, work)
 
@@ -114,24 +120,29 @@ class RepairRun(Rows):
         measurement: Measurement,
         work: Job,
     ) -> None:
+        """Restore the picture with one method, and send the steps, the map of differences and the statistics to the
+        page.
+        """
         request = self.request
         steps = restore.restore(model, y, measurement, method, request.seeds, **plan.options)
         last = self.follow(model, row, steps, request.lane.steps, len(request.methods), work)
         images = work.recording.rows[row]
         differ = (2 * images.astype(float).std(0).mean(-1)).clip(0, 255).astype(np.uint8)
-        work.give({"kind": "map", "row": row, "x": [encoded(differ[None, ..., None], "png")]})
+        work.give({"kind": "map", "row": row, "x": [encode_sprite(differ[None, ..., None], "png")]})
         gap = 127.5 * (measurement(last.x) - y).square().mean().sqrt().item()
         work.give({"kind": "row", "row": row, "spread": spread(images), "gap": gap})
 
 
 def _whole(y: np.ndarray, model: ModelSpec) -> np.ndarray:
-    """Return what is left, uint8 (1, h, w, c), with the size and the channels of the model's pictures."""
+    """Return a measurement, uint8 (1, h, w, c), enlarged to the size and channels of the model's pictures."""
     factor = model.image_size // y.shape[1]
     large = y.repeat(factor, 1).repeat(factor, 2)
     return np.broadcast_to(large, (*large.shape[:3], model.channels))
 
 
 class RepairPart(Part):
+    """The part Repair."""
+
     names = ("repair",)
     asked = Repair
     computation = RepairRun

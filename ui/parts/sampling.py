@@ -1,5 +1,5 @@
-"""Watch, Compare and Grid: one run of the reverse chain, two lanes, or a grid of them, all from one x_T. Also the
-sketch that Watch shows while a visitor types a prompt.
+"""Compute Watch, Compare and Grid: one run of the reverse chain, two lanes, or a grid of lanes, all from the same x_T.
+Also compute the sketch that Watch shows while a visitor types a prompt.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from ui import protocol
 from ui.machine import zero_gpu
 from ui.machine.limits import Refused
 from ui.machine.step_times import StepKind
-from ui.models.borrowed import files
+from ui.models.borrowed import weights_id
 from ui.models.services import Services
 from ui.parts.part import Part
-from ui.pictures.encoded import encoded, kept_steps, sent
+from ui.pictures.encoded import encode_frames, encode_sprite, kept_steps
 from ui.runs import touch
 from ui.runs.asked import Asked, LaneAsked, Name, Seeds, unclear
 from ui.runs.jobs import Job
@@ -37,26 +37,26 @@ if TYPE_CHECKING:
     from ddpm_core import Step
     from ddpm_core.model import Tensor
 
-# Decoding a picture of 64 pixels takes about as long as evaluating emoji-trial's network for it (20 and 30 ms of one
-# core); one of 512 as long as several steps of Stable Diffusion.
-DECODED = 128  # pixels a side: larger pictures are decoded at the end only, and previewed until then
-MOMENTS = 25  # so many steps of a latent model's run are shown at most
-MODELS = 2  # models that a run may use: it holds them all in memory at once
-STATES = 8e6  # bytes: a run whose states take more keeps none of them
-ALL_STATES = 100e6  # bytes: the kept states of all visitors, with the pictures of these states
-VISITORS = 64  # so many visitors at most have kept states: requests take memory, too
-SEEN = 16  # two pictures differ visibly in a pixel if it differs by more grey levels
+# Decoding a picture of 64 pixels takes as long as about one evaluation of emoji-trial's network (20 and 30 ms on one
+# core). Decoding one of 512 pixels takes as long as several steps of Stable Diffusion.
+DECODED = 128  # pixels per side; larger pictures are decoded only at the end, with previews until then
+MOMENTS = 25  # maximum number of steps that are shown in a run of a latent model
+MODELS = 2  # maximum number of models in a run, because all of them are in memory at the same time
+STATES = 8e6  # bytes; if the states of a run take more, none are kept
+ALL_STATES = 100e6  # bytes; limit for the kept states of all visitors, with their pictures
+VISITORS = 64  # maximum number of visitors with kept states, because even a run without pictures takes memory
+SEEN = 16  # grey levels; a larger difference of a pixel is visible
 
 
 class StateAsked(Asked):
-    """The state x_s of the visitor's earlier run."""
+    """The state x_s of an earlier run of the same visitor."""
 
     run: Name
     s: Annotated[int, Field(ge=1)]
 
 
 class SamplingAsked(Asked):
-    """Lanes that begin with the same x_T, one for each seed."""
+    """A request for lanes that start at the same x_T, which has one image per seed."""
 
     lanes: Annotated[list[LaneAsked], Field(min_length=1, max_length=32)]
     seeds: Seeds
@@ -65,19 +65,19 @@ class SamplingAsked(Asked):
     attention: bool
     """whether to show the attention to the words of the prompt; only for one lane"""
     touch: Annotated[list[StrokeAsked], Field(max_length=200)]
-    """strokes that change the second lane; before them it is the same as the first"""
+    """strokes that edit the second lane; before them it equals the first lane"""
     start: Annotated[StateAsked | None, Field(alias="from")] = None
-    """where the lanes begin, if an earlier run is the same down to this state; None for x_T"""
+    """the state of an earlier run at which the lanes begin; None to begin at x_T"""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The pictures of a lane after its step k: x is x_s, x0_hat is x̂_0 predicted from x_t, both uint8 (N, H, W, C).
+    """The pictures of a lane after step k. x is x_s; x0_hat is x̂_0, predicted from x_t; both are uint8 (N, H, W, C).
 
-    latents: for a latent model, previews of both latents, a pixel for each place. decoded: whether the decoder made the
-    pictures; else they are previews. attention: a map for each word of the prompt, if asked for, uint8 (N, words · h,
-    w, 1), each scaled to its largest number. apart: for each picture of a touched lane, how far it is from lane A's,
-    see `_apart`.
+    latents: previews of both latents, one pixel per position; None for models without an autoencoder. decoded: whether
+    the decoder made the pictures; if false, they are previews. attention: a map for each word of the prompt, uint8 (N,
+    words · h, w, 1), each scaled to its maximum; None if not requested. apart: for each picture of an edited lane, its
+    difference from lane A (see `_apart`).
     """
 
     lane: int
@@ -92,7 +92,7 @@ class Frame:
 
 
 class PlannedLane(NamedTuple):
-    """A lane with the chain that its model takes, and the kind of its steps."""
+    """A lane with its model's chain, and the kind of its steps."""
 
     asked: LaneAsked
     chain: Chain
@@ -101,23 +101,27 @@ class PlannedLane(NamedTuple):
 
 @dataclass(frozen=True)
 class SamplingPlan(Plan):
+    """The plan of the lanes."""
+
     request: SamplingAsked
     lanes: tuple[PlannedLane, ...]
     touches: Touches
-    """what the visitor changed by hand, in lane B"""
+    """the visitor's strokes in lane B, for each state"""
     shared: int
-    """how many first steps lane B has in common with lane A: those before the first touch"""
+    """number of first steps that lanes A and B share: those before the first stroke"""
     begin: int
-    """the number of the first step: 0 unless the lanes begin at a state of an earlier run"""
+    """index of the first step: 0 unless the lanes begin at a state of an earlier run"""
 
     def kind_of(self, lane: int, k: int) -> StepKind | None:
-        """Return the kind of a lane's step k; None if lane A computes this step for lane B."""
+        """Return the kind of a lane's step k; None for a step of lane B that lane A computes."""
         kind = self.lanes[lane].kind
         return kind if k >= self.shared else StepKind(kind.ref, kind.batch) if lane == 0 else None
 
 
 class SamplingRecording(Recording[SamplingPlan]):
-    """frames: for each lane, the kept x by step, uint8 (N, H, W, C). x_0: that of each finished lane, float32
+    """Keeps the pictures of a run.
+
+    frames: for each lane, the kept x by step, uint8 (N, H, W, C). x_0: the final state of each finished lane, float32
     (N, C, H, W).
     """
 
@@ -128,21 +132,25 @@ class SamplingRecording(Recording[SamplingPlan]):
 
     @property
     def bytes(self) -> int:
+        """The memory that the pictures take, in bytes."""
         kept = [x for lane in list(self.frames) for x in list(lane.values())]
         return sum(x.nbytes for x in (*kept, *list(self.x_0.values())))
 
     def forget(self) -> None:
+        """Drop all pictures."""
         self.frames, self.x_0 = [{} for _ in self.plan.lanes], {}
 
     def kept(self) -> Values:
-        """Return {frames, x0}: for each lane, [k, x] of its kept steps; [lane, x_0] for each finished lane."""
+        """Return {frames, x0} for files: for each lane, [k, x] of its kept steps; [lane, x_0] of each finished lane."""
         frames = [
             sorted(dict(lane).items()) for lane in self.frames
-        ]  # copies, as the run may add steps meanwhile, or forget them
+        ]  # copies, as the run may add or drop steps at the same time
         return {"frames": frames, "x0": sorted(dict(self.x_0).items())}
 
     def last(self) -> np.ndarray:
-        """Return the last pictures as one, uint8 (H, W, C). Each lane is a row; a grid has its own rows."""
+        """Return the last pictures of all lanes as one picture, uint8 (H, W, C). Each lane is a row; a grid keeps its
+        rows.
+        """
         lanes = self.plan.lanes
         last = [lane[max(lane)] for lane in self.frames if lane]
         columns = None if len(last) == 1 else len(last[0])
@@ -153,36 +161,38 @@ class SamplingRecording(Recording[SamplingPlan]):
 
 @dataclass(frozen=True)
 class States:
-    """The states that a run keeps during and after its computation, so that another run can begin at one of them."""
+    """The states that a run keeps, during and after its computation, so that another run can begin at one of them."""
 
     run: str
     request: SamplingAsked
     files: object
-    """of its model: see `files` of ui/models/borrowed.py"""
+    """identifies the files of the model: see `weights_id` of ui/models/borrowed.py"""
     bytes: float
-    """about how much memory it takes at the end of the run"""
+    """approximate memory at the end of the run"""
     lanes: list[dict[int, tuple[Frame, Tensor]]]
     """for each lane, the frame and x of each kept step"""
 
 
 class KeptStates:
-    """The states of each visitor's newest run. The oldest go if there are too many, or if they take too much memory."""
+    """The states of each visitor's newest run. The oldest are dropped if there are too many or they take too much
+    memory.
+    """
 
     def __init__(self):
-        self._of: dict[Hashable, States] = {}  # the oldest ones first
+        self._of: dict[Hashable, States] = {}  # the states of each visitor, the oldest first
         self._lock = threading.Lock()
 
     def begin(self, plan: SamplingPlan, model: Model, work: Job, steps: int) -> States | None:
-        """Return where the states of a run are kept; None if they can't be changed, or take too much memory. steps: how
-        many are kept, in all lanes.
+        """Return an object for the states of a new run; None if the lanes can't be edited or would take too much
+        memory. steps: the number of kept steps in all lanes.
         """
         request, images = plan.request, steps * len(plan.request.seeds)
         numbers = 4 * images * model.channels * model.image_size**2
-        is_one = request.lanes.count(request.lanes[0]) == len(request.lanes)  # lane B may be a copy
+        is_one = request.lanes.count(request.lanes[0]) == len(request.lanes)  # lane B may be a copy of lane A
         if not is_one or plan.lanes[0].chain.memory or numbers > STATES:
             return None
         pictures = 2 * images * model.picture_channels * model.picture_size**2
-        states = States(work.id, request, files(model), numbers + pictures, [{} for _ in plan.lanes])
+        states = States(work.id, request, weights_id(model), numbers + pictures, [{} for _ in plan.lanes])
         with self._lock:
             self._of.pop(work.visitor, None)
             self._of[work.visitor] = states
@@ -191,8 +201,8 @@ class KeptStates:
         return states
 
     def find(self, start: StateAsked, step: int, request: SamplingAsked) -> States:
-        """Return the states of the visitor's run in which this step is kept. Raises Gone if there are none, and
-        ValueError if a run of the request has other states down to this one.
+        """Return the states of the visitor's earlier run, which include this step. Raises Gone if they were dropped,
+        and ValueError if the new request differs from the earlier one before this state.
         """
         found = self._of.get(visitor().name)
         if found is None or found.run != start.run or any(step not in lane for lane in found.lanes):
@@ -203,20 +213,22 @@ class KeptStates:
 
 
 def _until(s: int, request: SamplingAsked) -> object:
-    """Return all that the states of a run depend on, down to x_s."""
+    """Return all settings that determine the states of a run from x_T to x_s."""
     strokes = [stroke for stroke in request.touch if stroke.t >= s]
     return request.lanes[0], request.lanes[-1], request.seeds, request.clip, strokes
 
 
 class Sampling(Computation[SamplingAsked, SamplingPlan]):
-    """Computes the lanes. Its results: first "plan", with the words of the prompt as the model reads it, if there is
-    one lane, and the words that are new to a model; then each kept `Frame`. If the lanes begin at a state of an earlier
-    run, its frames down to there come with the first one.
+    """Computes the lanes.
+
+    Results: first "plan", with the tokenized words of the prompt if there is one lane, and the words that did not occur
+    in the training; then each kept `Frame`. If the lanes begin at a state of an earlier run, its earlier frames are
+    sent with the first new one.
     """
 
     recording = SamplingRecording
     kept_states: KeptStates | None = None
-    """of the visitors; None for a run that neither begins at a kept state nor keeps its own"""
+    """the visitors' stored states; None for a run that neither begins at a stored state nor stores its own"""
 
     def __init__(self, services: Services, request: SamplingAsked, kept_states: KeptStates | None = None):
         super().__init__(services, request, request.lanes, len(request.seeds) * len(request.lanes))
@@ -225,6 +237,9 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         self.kept_states = kept_states
 
     def plan(self, models: Sequence[ModelSpec]) -> SamplingPlan:
+        """Return the plan of the lanes. Raises ValueError if the models can't run them, and Gone if an earlier state
+        was dropped.
+        """
         request, n, by_ref = self.request, len(self.request.seeds), dict(zip(self.refs, models, strict=True))
         of_lanes = [by_ref[lane.checkpoint] for lane in request.lanes]
         first, *_ = of_lanes
@@ -254,13 +269,15 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
             if not touches or not self.kept_states:
                 raise unclear("a state that nothing changes")
             begin = next((k + 1 for k, (_, s) in enumerate(chains[0].pairs) if s == start.s), 0)
-            self.kept_states.find(start, begin - 1, request)  # a run whose state is gone waits for no turn
+            # fails early if the state was dropped, before the run waits for a turn
+            self.kept_states.find(start, begin - 1, request)
         own_steps = ((kind, len(chain.pairs) - max(begin, shared)) for kind, chain in zip(kinds, chains, strict=True))
         steps = by_kind((StepKind(kinds[0].ref, kinds[0].batch), max(0, shared - begin)), *own_steps)
         lanes = tuple(map(PlannedLane, request.lanes, chains, kinds))
         return SamplingPlan(request, steps, lanes, touches, shared, begin)
 
     def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Job) -> None:
+        """Take the steps of all lanes, and send the kept frames to the page."""
         request, by_ref = plan.request, dict(zip(self.refs, models, strict=True))
         loaded = [by_ref[lane.asked.checkpoint] for lane in plan.lanes]
         lanes = [runs.Lane(model, lane.chain) for model, lane in zip(loaded, plan.lanes, strict=True)]
@@ -269,15 +286,17 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         size, channels = loaded[0].picture_size, loaded[0].picture_channels
         most = {"most": MOMENTS} if loaded[0].latent else {}
         kept = [kept_steps(len(lane.chain.pairs), size, self.images, channels, **most) for lane in lanes]
-        kept = [steps | {plan.shared - 1} for steps in kept] if plan.touches else kept  # also the touched step
+        # also keeps the first edited step
+        kept = [steps | {plan.shared - 1} for steps in kept] if plan.touches else kept
         opening, words = _opening(plan, loaded)
         start, kept_states = request.start, self.kept_states
         earlier = kept_states.find(start, plan.begin - 1, request) if start and kept_states else None
-        if earlier and earlier.files != files(loaded[0]):
+        if earlier and earlier.files != weights_id(loaded[0]):
             raise ValueError(f"The files of {self.refs[0]} have changed: press Run again")
         states = kept_states.begin(plan, loaded[0], work, sum(map(len, kept))) if kept_states else None
 
         def keep(frame: Frame, x: Tensor) -> Frame:
+            """Store a frame and its state, and return the frame with its difference from lane A."""
             lane, k = frame.lane, frame.k
             if plan.touches and lane:
                 frame = replace(frame, apart=_apart(work.recording.frames[0][k], frame.x))
@@ -289,9 +308,9 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         given: list[object] = [opening]
         for i, of_lane in enumerate((earlier.lanes[0], earlier.lanes[-1]) if earlier else ()):
             lanes[i] = replace(lanes[i], after=(lanes[i].chain.pairs[plan.begin][0], of_lane[plan.begin - 1][1]))
-            for k, (frame, x) in dict(of_lane).items():  # a copy, as that run may not have stopped yet
+            for k, (frame, x) in dict(of_lane).items():  # a copy, as the earlier run may still be adding steps
                 if k in kept[i] and k < plan.begin:
-                    given.append(self.shown(keep(replace(frame, lane=i, attention=None), x)))
+                    given.append(self.result_of(keep(replace(frame, lane=i, attention=None), x)))
         newest = None
         for i, step in self._steps(plan, lanes, work):
             if step.index in kept[i]:
@@ -302,8 +321,8 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
                     maps = _maps(step, words) if request.attention and words else None
                     frame = Frame(i, step.index, sigma, *_pictures(loaded[i], step), attention=maps)
                     newest = frame, step.x.cpu()
-                given.append(self.shown(keep(*newest)))
-            if given and (i or not plan.touches):  # a touched run gives both lanes together
+                given.append(self.result_of(keep(*newest)))
+            if given and (i or not plan.touches):  # both lanes of an edited run are sent together
                 work.give(*given)
                 given = []
             if step.s == 0:
@@ -312,7 +331,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
                 work.count(kind)
 
     def _steps(self, plan: SamplingPlan, lanes: Sequence[runs.Lane], work: Job) -> Iterator[tuple[int, Step]]:
-        """Return the steps of the lanes: those of `ddpm_core.side_by_side`, on ZeroGPU's GPU if there is one."""
+        """Return the steps of all lanes, like `ddpm_core.side_by_side`, from ZeroGPU's GPU if there is one."""
         request = plan.request
         shared = {"seeds": request.seeds, "clip": request.clip, "attention": request.attention}
         if zero_gpu.on_gpu is None:
@@ -321,26 +340,27 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         flop = self.services.models.flop
         return zero_gpu.side_by_side(lanes, arguments, shared, max(flop(ref) or 0.0 for ref in self.refs), work.notify)
 
-    def shown(self, frame: Frame) -> object:
-        """Return a frame as whoever listens gets it: here the page."""
+    def result_of(self, frame: Frame) -> object:
+        """Return a frame in the form that the client gets: here a message for the page."""
         about: protocol.LaneFrame = {
             "kind": "frame",
             "lane": frame.lane,
             "k": frame.k,
             "sigma": frame.sigma,
-            "x": sent(frame.x),
-            "x0": sent(frame.x0_hat),
+            "x": encode_frames(frame.x),
+            "x0": encode_frames(frame.x0_hat),
         }
         if frame.attention is not None:
-            about["attention"] = encoded(frame.attention, "png")
+            about["attention"] = encode_sprite(frame.attention, "png")
         if frame.apart is not None:
             about["apart"] = frame.apart
         if frame.latents is not None:
-            about["z"], about["z0"] = map(sent, frame.latents)
+            about["z"], about["z0"] = map(encode_frames, frame.latents)
             about["decoded"] = frame.decoded
         return about
 
     def log(self, plan: SamplingPlan | None) -> Values:
+        """Return the log entry of `Computation.log` with sampler, images and lanes."""
         request = plan.request if plan else self.request
         return super().log(plan) | {
             "sampler": request.lanes[0].sampler,
@@ -350,7 +370,9 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
 
 
 def _opening(plan: SamplingPlan, models: Sequence[Model]) -> tuple[protocol.Opening, list[tuple[str, tuple[int, ...]]]]:
-    """Return the first result, and the words of the prompt of one lane with the numbers of their tokens."""
+    """Return the first result, and the words of the prompt with the indices of their tokens (empty for
+    several lanes).
+    """
     prompts = [
         (word_reader(model) if model.text else None, lane.asked.prompts or "")
         for model, lane in zip(models, plan.lanes, strict=True)
@@ -362,23 +384,26 @@ def _opening(plan: SamplingPlan, models: Sequence[Model]) -> tuple[protocol.Open
 
 
 def _apart(a: np.ndarray, b: np.ndarray) -> list[tuple[float, float]]:
-    """For each pair of pictures, uint8 (N, H, W, C), return the mean of |A − B| in grey levels, and the share of pixels
-    that differ by more than SEEN.
+    """Return the differences of pairs of pictures, uint8 (N, H, W, C). For each pair: the mean of
+
+    A − B
+
+    in grey levels, and the share of pixels that differ by more than SEEN.
     """
     gaps = [np.abs(of_a.astype(int) - of_b) for of_a, of_b in zip(a, b, strict=True)]
     return [(round(float(gap.mean()), 3), round(float((gap.max(-1) > SEEN).mean()), 4)) for gap in gaps]
 
 
 def _maps(step: Step, words: Sequence[tuple[str, tuple[int, ...]]]) -> np.ndarray:
-    """Return `Frame.attention`. words: the words, each with the numbers of its tokens."""
-    assert step.attention is not None  # the run was asked for it
+    """Return `Frame.attention` of a step. words: the words of the prompt, each with the indices of its tokens."""
+    assert step.attention is not None  # set because the run requested attention
     maps = np.stack([step.attention[:, list(tokens)].sum(1).cpu().numpy() for _, tokens in words], 1)
     maps /= maps.max((2, 3), keepdims=True)  # (N, words, h, w)
     return (maps.reshape(len(maps), -1, maps.shape[-1], 1) * 255).round().astype(np.uint8)
 
 
 def _pictures(model: Model, step: Step) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | None, bool]:
-    """Return the fields of a Frame from x to decoded."""
+    """Return x, x0_hat, latents and decoded of a `Frame`."""
     if model.decoder is None:
         return to_uint8(step.x), to_uint8(step.x0_hat), None, True
     z, z0 = (to_uint8(model.decoder.preview(x)) for x in (step.x, step.x0_hat))
@@ -402,10 +427,10 @@ class SamplingPart(Part):
 
 
 class Sketching(Sampling):
-    """Computes a sketch. Its results: "plan", with the words of the prompt and those that are new to the model; then
-    the last `Frame`.
+    """Computes a sketch. Results: "plan", with the tokenized words of the prompt and those that did not occur in the
+    training; then the last `Frame`.
 
-    It keeps nothing. Raises Refused while others compute or wait: their runs come first.
+    It stores nothing. Raises Refused while other visitors' runs compute or wait, because they have priority.
     """
 
     recording = Recording
@@ -413,18 +438,19 @@ class Sketching(Sampling):
     def __init__(self, services: Services, request: SamplingAsked):
         if len(request.lanes) > 1:
             raise unclear("a sketch of several lanes")
-        if services.turns.others(visitor().name):
+        if services.turns.count_others(visitor().name):
             raise Refused("Others are using this computer. Press Run to draw your words.", "sketch")
         super().__init__(services, request)
 
     def compute(self, plan: SamplingPlan, models: Sequence[Model], work: Job) -> None:
+        """Draw the sketch, and send its last frame to the page."""
         (model,), (lane,), request = models, plan.lanes, plan.request
         opening, _ = _opening(plan, [model])
         work.give(opening)
         for _, step in runs.follow([runs.Lane(model, lane.chain)], request.seeds, request.clip):
             work.count(lane.kind)
             if step.s == 0:
-                work.give(self.shown(Frame(0, step.index, 0.0, *_pictures(model, step))))
+                work.give(self.result_of(Frame(0, step.index, 0.0, *_pictures(model, step))))
 
 
 class SketchPart(Part):

@@ -1,1 +1,1 @@
-"""Pictures on their way to and from the page. What is done with them is in parts."""
+"""Convert pictures for messages to and from the page. The parts compute with them."""

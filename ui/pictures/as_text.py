@@ -1,4 +1,4 @@
-"""Pictures of a model's size as text: in messages, in addresses, in scripts."""
+"""Convert pictures of a model's size to text, for messages, links and scripts."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from ddpm_core.model import ModelSpec
 
 
 def to_text(image: np.ndarray) -> str:
-    """uint8 (H, W, C) as base64url of its compressed bytes."""
+    """Return a picture, uint8 (H, W, C), as text: its bytes, compressed by zlib, in base64url."""
     return base64.urlsafe_b64encode(zlib.compress(np.ascontiguousarray(image).tobytes(), 9)).decode()
 
 
 def from_text(text: object, model: ModelSpec) -> np.ndarray:
-    """The uint8 (1, H, W, C) picture of `to_text`. Raises ValueError for anything but a picture of the model's size.
+    """Return the picture of a text by `to_text`, uint8 (1, H, W, C). Raises ValueError unless it is a picture of the
+    model's size.
 
-    Nothing is decoded beyond the bytes that such a picture has.
+    Decompression stops at the number of bytes of such a picture, so that a small text can't fill the memory.
     """
     shape = (1, model.image_size, model.image_size, model.channels)
     size = int(np.prod(shape))
@@ -36,7 +37,9 @@ def from_text(text: object, model: ModelSpec) -> np.ndarray:
 
 
 def uncovered(cells: bytes, side: int, size: int) -> np.ndarray:
-    """Which pixels of a picture are left, bool (size, size): those whose cell, a bit of side × side, is 0."""
+    """Return the pixels that are not erased, as bool (size, size). cells: one bit for each of side × side cells, 1 if
+    the cell is erased.
+    """
     bits = np.unpackbits(np.frombuffer(cells, np.uint8)).reshape(side, side)
     at = ((np.arange(size) + 0.5) * side // size).astype(int)
     return bits[np.ix_(at, at)] == 0

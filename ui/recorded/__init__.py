@@ -1,1 +1,1 @@
-"""What is recorded once and committed: examples, the course's pictures. The server never imports it."""
+"""Record examples and pictures for the page. They are committed, and the server never imports this package."""

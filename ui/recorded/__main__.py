@@ -1,8 +1,8 @@
-"""The recorded runs that the page shows before a visitor's own: `python -m ui.recorded` makes them anew.
+"""Record the runs that the page shows before a visitor starts one: `python -m ui.recorded`.
 
-The example.json of a part has the values of its form. Its computation runs once with them and the embedded models. The
-results are written there as the page would get them, with pictures as lossless WebP. `python -m ui.recorded train`
-trains digits with `python -m train fit`, some minutes.
+The example.json of each part contains the values of its form. This program runs the part's computation with these
+values and the embedded models, and adds the results in the form in which the page receives them, with pictures as
+lossless WebP. `python -m ui.recorded train` trains digits with `python -m train fit`, which takes some minutes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from ddpm_core.imaging import image_files
 from ui.models.facts import facts
 from ui.parts.following import RunFolder
-from ui.pictures.encoded import Encoded, encoded
+from ui.pictures.encoded import Encoded, encode_sprite
 from ui.recorded import page
 from ui.runs.jobs import Job
 from ui.runs.log import Values
@@ -28,21 +28,24 @@ from ui.serving.server import App, build
 from ui.web import FILES
 
 FOLDER = FILES / "parts"
-QUALITY = {"between": 80, "network": 80}  # of pictures that are smooth, or many; others are packed without loss
-TRAINING = (  # the page's losses and times; its batch and rate are those of the preset's longer trainings
+# WebP quality of the parts whose pictures are smooth or many; other parts are lossless
+QUALITY = {"between": 80, "network": 80}
+TRAINING = (  # losses and times as in the page; batch and learning rate as in the preset's longer trainings
     *("--config", "mnist-tiny", "--data", "digits", "--prediction", "v", "--loss", "simple", "--times", "lognormal"),
     *("--log-sigma-mean", "0.4", "--log-sigma-std", "1.1", "--steps", "1000", "--batch", "64", "--warmup", "50"),
     *("--log-every", "2", "--sample-count", "20", "--sample-steps", "10", "--sample-seconds", "4"),
 )
-TRAIN_GRIDS = 12  # grids of the recorded training: the first ones are closer together
-TRAIN_POINTS = 120  # points of the curve of the recorded training
-TRAIN_QUALITY = 75  # WebP quality of its pictures: noise does not shrink without loss
-WORDED = ("plan", "bits")  # results that get their words from the page's plan: ui/web/plans/plan.js
-GREYS = 16  # grey levels of Watch's noisy pictures: the loss is invisible in noise and halves the bytes
+TRAIN_GRIDS = 12  # number of grids that are kept of the recorded training; the early ones are closer together
+TRAIN_POINTS = 120  # number of points in the curve of the recorded training
+TRAIN_QUALITY = 75  # WebP quality of the training's pictures, because lossless files of noise would be large
+WORDED = ("plan", "bits")  # results that the page's plan describes in words: ui/web/plans/plan.js
+GREYS = 16  # number of grey levels in Watch's noisy pictures; in noise the loss is invisible, and it halves the bytes
 
 
 def record(parts: list[str]) -> None:
-    """Write example.json in the folder of each part. The same weights on the same machine give the same files."""
+    """Write example.json in the folder of each part. The files are reproducible on one machine with the
+    same weights.
+    """
     app = build("mnist-tiny")
     app.warmup.start()
     app.warmup.ready.wait()
@@ -50,59 +53,65 @@ def record(parts: list[str]) -> None:
         if part == "train":
             with tempfile.TemporaryDirectory() as folder:
                 subprocess.run([sys.executable, "-m", "train", "fit", *TRAINING, "--out", folder], check=True)
-                _write(part, recorded(RunFolder(Path(folder))))
+                _write(part, record_training(RunFolder(Path(folder))))
             continue
         values = example(part)["values"]
-        results = _computed(app, part, values)
+        results = _compute(app, part, values)
         if part == "grid":
-            results = _finished(results)
+            results = _keep_last_frames(results)
         if part == "watch":
-            results = _thinned(results)
-        if part == "repair":  # its x_t are noise, which can't be packed
+            results = _thin_frames(results)
+        if part == "repair":  # its x_t are noise, which can't be compressed
             results = [one for one in results if one["kind"] != "step" or one["k"] % 7 == 0]
-        _write(part, {"values": values, "results": _light(results, QUALITY.get(part))})
+        _write(part, {"values": values, "results": _make_light(results, QUALITY.get(part))})
 
 
 def example(part: str) -> Values:
-    """Return what is recorded of a part: {values, results}; values alone where nothing is recorded yet."""
+    """Return the recording of a part: {values, results}, or {values} if nothing is recorded yet."""
     return json.loads(_file(part).read_text(encoding="utf-8"))
 
 
 def examples() -> list[str]:
-    """Return the parts that have one."""
+    """Return the parts that have a recording."""
     return sorted(folder.name for folder in FOLDER.iterdir() if _file(folder.name).is_file())
 
 
 def _file(part: str) -> Path:
+    """Return the path of a part's recording."""
     return FOLDER / part / "example.json"
 
 
-def _computed(app: App, part: str, values: Values) -> list[Values]:
-    """Return the results of a run as the page shows them."""
+def _compute(app: App, part: str, values: Values) -> list[Values]:
+    """Compute a run of a part and return its results in the form that the page shows."""
 
-    def planned(**more: object) -> Values:
-        return page.planned(part, values, lambda ref: facts(app.services.models.get(ref)), **more)
+    def plan_run(**more: object) -> Values:
+        """Return the answer of the page's modules for these values."""
+        return page.plan_run(part, values, lambda ref: facts(app.services.models.get(ref)), **more)
 
-    if part not in app.parts:  # the page computes it
-        return planned(computes=True)["results"]
-    computation, results = app.parts[part].request(planned()["asked"]), []
+    if part not in app.parts:  # the browser computes this part, without the server
+        return plan_run(computes=True)["results"]
+    computation, results = app.parts[part].request(plan_run()["asked"]), []
     for update in Job(computation, app.services).updates():
         results += update.results
         if update.state == "error":
             raise SystemExit(f"{part}: {update.text}")
-    return [planned(result=one)["shown"] if one["kind"] in WORDED else one for one in results]
+    return [plan_run(result=one)["shown"] if one["kind"] in WORDED else one for one in results]
 
 
 def _write(part: str, content: Values) -> None:
+    """Write the recording of a part and print its size."""
     text = lines(content)
     _file(part).write_text(text, encoding="utf-8")
     print(f"{part}: {len(text) / 1e3:.0f} kB")
 
 
 def lines(content: Values) -> str:
-    """JSON with a line for each result, as ui/web/index.html draws the first ones before the others have come."""
+    """Return JSON with one line per result: ui/web/index.html can draw the first results before the others are
+    downloaded.
+    """
 
     def compact(value: object) -> str:
+        """Return a value as JSON without spaces."""
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
     results = ",\n".join(compact(one) for one in content["results"])
@@ -110,8 +119,10 @@ def lines(content: Values) -> str:
     return f'{{{head}"results":[\n{results}\n]}}'
 
 
-def recorded(run: RunFolder) -> Values:
-    """A training as the page gets it, without its times, which are those of the machine that made it."""
+def record_training(run: RunFolder) -> Values:
+    """Return a training's recording for the page. Its times are left out because they depend on the
+    recording machine.
+    """
     run.read()
     news = run.news(None, 0, 0)
     grids = list(news["grids"])
@@ -126,53 +137,57 @@ def recorded(run: RunFolder) -> Values:
         "points": points[:: -(-len(points) // TRAIN_POINTS)],
         "grids": [grids[i] | {"seconds": 0} for i in kept],
     }
-    return {"images": end * run.batch, "results": [_light(answer, TRAIN_QUALITY)]}
+    return {"images": end * run.batch, "results": [_make_light(answer, TRAIN_QUALITY)]}
 
 
-def _finished(results: list[Values]) -> list[Values]:
-    """Only the last frame of each lane, and only its x."""
+def _keep_last_frames(results: list[Values]) -> list[Values]:
+    """Keep only the last frame of each lane, and replace its x0 by its x."""
     plan, *frames = results
     last = {frame["lane"]: frame | {"x0": frame["x"]} for frame in frames}
     return [plan, *last.values()]
 
 
-def _thinned(results: list[Values]) -> list[Values]:
-    """Every second frame, the last one among them, and noise in GREYS levels: the first page is to be light."""
+def _thin_frames(results: list[Values]) -> list[Values]:
+    """Keep every second frame, including the last, and reduce the noisy ones to GREYS levels, to make the first page
+    small.
+    """
     plan, *frames = results
     *noisy, last = frames[::-2][::-1]
-    return [plan, *(frame | {"x": _levelled(frame["x"])} for frame in noisy), last]
+    return [plan, *(frame | {"x": _reduce_greys(frame["x"])} for frame in noisy), last]
 
 
-def _levelled(images: np.ndarray) -> np.ndarray:
-    """Pictures in GREYS levels."""
+def _reduce_greys(images: np.ndarray) -> np.ndarray:
+    """Return pictures rounded to GREYS grey levels."""
     step = 255 / (GREYS - 1)
     return ((images / step).round() * step).round().astype(np.uint8)
 
 
-def _light(content: object, quality: int | None = None) -> object:
-    """The same with lighter pictures and shorter numbers. quality: of pictures that may lose something."""
+def _make_light(content: object, quality: int | None = None) -> object:
+    """Return the same results with smaller pictures and shorter numbers. quality: of WebP; None for
+    lossless pictures.
+    """
     if isinstance(content, dict):
-        return {name: _light(value, quality) for name, value in content.items()}
+        return {name: _make_light(value, quality) for name, value in content.items()}
     if isinstance(content, (list, tuple)):
-        return [_light(value, quality) for value in content]
+        return [_make_light(value, quality) for value in content]
     if isinstance(content, float):
         return float(f"{content:.5g}")
     if isinstance(content, np.ndarray) and content.dtype == np.uint8:
-        content = encoded(content, "png")
+        content = encode_sprite(content, "png")
     if isinstance(content, np.ndarray):
-        return _written(content.dtype.name, content.astype(content.dtype.newbyteorder("<")).tobytes())
+        return _write_bytes(content.dtype.name, content.astype(content.dtype.newbyteorder("<")).tobytes())
     if isinstance(content, Encoded):
-        return _written("image/webp", _webp(content.content, quality))
+        return _write_bytes("image/webp", _webp(content.content, quality))
     return content
 
 
-def _written(type: str, content: bytes) -> Values:
-    """Bytes in a file of JSON, as ui/web/messages/packing.js reads them."""
+def _write_bytes(type: str, content: bytes) -> Values:
+    """Return bytes in JSON, in the form that ui/web/messages/packing.js reads."""
     return {"type": type, "base64": base64.b64encode(content).decode()}
 
 
 def _webp(picture: bytes, quality: int | None) -> bytes:
-    """A picture's file as WebP, without loss where no quality is given."""
+    """Return a picture file as WebP. quality: None for lossless."""
     file = io.BytesIO()
     image_files.open_picture(io.BytesIO(picture)).save(
         file, "WEBP", lossless=quality is None, quality=quality or 100, method=6

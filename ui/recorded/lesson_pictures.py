@@ -1,6 +1,6 @@
-"""The small pictures on the cards of the lessons: `python -m ui.recorded.lesson_pictures` draws them anew.
+"""Draw the small pictures on the cards of the lessons: `python -m ui.recorded.lesson_pictures`.
 
-Each shows what its lesson shows, with the lesson's seeds, from the embedded models.
+Each picture shows the content of its lesson, computed by the embedded models with the lesson's seeds.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 FOLDER = FILES / "examples" / "course"
 COLUMNS = 5
 GAP = 1  # pixels between two pictures
-LINE = tuple((4, row) for row in range(3, 11))  # cells of a white line down the left side of the 3
+LINE = tuple((4, row) for row in range(3, 11))  # cells of a white line at the left side of the 3
 
 Pictures = np.ndarray  # uint8 (N, height, width, channels)
 
 
 def of_step(model: Model, steps: Sequence[Step], at: Sequence[int]) -> Pictures:
-    """Return the first picture after each of these steps; 0 is pure noise."""
+    """Return the first picture of the batch after each of these steps; step 0 is pure noise."""
     return np.concatenate(
         [model.pictures(steps[k - 1].x[:1] if k else gaussian(13, 0, shape_of(model))[None]) for k in at]
     )
@@ -45,12 +45,14 @@ def shape_of(model: Model) -> tuple[int, int, int]:
 
 
 def from_noise() -> list[Pictures]:
+    """Draw a digit emerging from noise, after 0 to 50 steps."""
     model = ddpm_core.load("mnist-tiny")
     steps = list(ddpm_core.trajectory(model, [13], steps=50, variance="beta_tilde"))
     return [of_step(model, steps, (0, 20, 30, 40, 50))]
 
 
 def noising() -> list[Pictures]:
+    """Draw a lighthouse with more and more noise, at four times t."""
     model = ddpm_core.load("mnist-tiny")
     picture = open_picture(FILES / "examples/drawings/lighthouse.png").convert("RGB").resize((48, 48))
     x_0 = from_uint8(np.array(picture)[None])
@@ -61,7 +63,7 @@ def noising() -> list[Pictures]:
 
 
 def memory() -> list[Pictures]:
-    """A row for each t: what five chains make of one digit with noise up to t."""
+    """Draw one row for each t: five pictures, sampled from the same digit with noise up to t."""
     model = ddpm_core.load("mnist-tiny")
     (*_, end) = ddpm_core.trajectory(model, [13], steps=50)
     seeds, times = list(range(COLUMNS)), [step.s for step in ddpm_core.trajectory(model, [13], steps=20)]
@@ -77,7 +79,9 @@ def memory() -> list[Pictures]:
 
 
 def decided() -> list[Pictures]:
-    """The 3, then with a line at t near 500 and near 200: the picture with the line, and what it becomes."""
+    """Draw a 3, then the effect of a line that is drawn into it at t ≈ 500 and at t ≈ 200: each time the picture with
+    the line, and the final picture.
+    """
     model = ddpm_core.load("mnist-tiny")
     options = {"steps": 50, "variance": "beta_tilde"}
     way = {step.s: step.x for step in ddpm_core.trajectory(model, [14], **options)}
@@ -91,12 +95,13 @@ def decided() -> list[Pictures]:
 
 
 def inside() -> list[Pictures]:
-    """The guesses on the way to a 3, and below it with the middle of a run of 6."""
+    """Draw the guesses x̂_0 on the way to a 3, and below them those with the middle block's output of a run for a 6."""
     opened = ddpm_core.inside(ddpm_core.load("mnist-tiny"))
     run = {"seeds": [7], "steps": 20, "sampler": "ddim"}
     at = (1, 5, 8, 12, 20)
 
     def guesses(label: int) -> Pictures:
+        """Return the guesses x̂_0 at some steps of a run for this digit."""
         steps = list(ddpm_core.trajectory(opened.model, labels=label, **run))
         return np.concatenate([opened.model.pictures(steps[k - 1].x0_hat) for k in at])
 
@@ -107,7 +112,7 @@ def inside() -> list[Pictures]:
 
 
 def by_itself() -> list[Pictures]:
-    """Five digits of the recorded training: early, in the middle, at its end."""
+    """Draw five digits of the recorded training for each of three moments: early, in the middle, at the end."""
     (answer,) = json.loads((FILES / "parts/train/example.json").read_text("utf-8"))["results"]
     rows = []
     for i in (2, 5, -1):
@@ -118,11 +123,13 @@ def by_itself() -> list[Pictures]:
 
 
 def which_noise() -> list[Pictures]:
+    """Draw four pictures with each of two variances, β and β̃."""
     model = ddpm_core.load("mnist-tiny")
     return [ddpm_core.sample(model, range(13, 17), steps=10, variance=variance) for variance in ("beta", "beta_tilde")]
 
 
 def two_steps() -> list[Pictures]:
+    """Draw fives in two steps, by the teacher and below by its consistency student."""
     seeds = range(13, 17)
     teacher, student = ddpm_core.load("mnist-tiny"), ddpm_core.load("mnist-tiny-consistency")
     return [
@@ -132,7 +139,7 @@ def two_steps() -> list[Pictures]:
 
 
 def one_path() -> list[Pictures]:
-    """What DDIM's steps see, and the guesses below."""
+    """Draw the states of some DDIM steps, and below them the guesses x̂_0."""
     model = ddpm_core.load("mnist-tiny")
     steps = list(ddpm_core.trajectory(model, [13], steps=10, sampler="ddim"))
     at = (2, 4, 6, 8, 10)
@@ -153,7 +160,7 @@ LESSONS: dict[str, Callable[[], list[Pictures]]] = {
 
 
 def sheet(rows: Sequence[Pictures]) -> Image.Image:
-    """Return rows of pictures as one; what lies between them is transparent, for light and dark."""
+    """Return rows of pictures as one picture. The gaps are transparent, for the light and the dark page."""
     height, width = rows[0].shape[1:3]
     size = (max(map(len, rows)) * (width + GAP) - GAP, len(rows) * (height + GAP) - GAP)
     whole = Image.new("RGBA", size)
@@ -164,6 +171,7 @@ def sheet(rows: Sequence[Pictures]) -> Image.Image:
 
 
 def main() -> None:
+    """Draw and save the pictures of all lessons."""
     for name, draw in LESSONS.items():
         file = FOLDER / f"lesson-{name}.webp"
         sheet(draw()).save(file, "WEBP", quality=60, alpha_quality=100, method=6)

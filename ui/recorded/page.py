@@ -1,4 +1,4 @@
-"""The page's own modules in a process of node: what they make of settings, for examples and for tests."""
+"""Run the page's own modules in a node process, for recordings and tests: they plan a run from the values of a form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ SCRIPT = FILES / "tests/local/plans.mjs"
 
 
 def ask(question: Mapping[str, object]) -> Values:
-    """Return the answer to a question, as SCRIPT describes it. Raises FileNotFoundError where node is not installed."""
+    """Return the answer of SCRIPT to a question. SCRIPT describes both. Raises FileNotFoundError if node is not
+    installed.
+    """
     page = _page()
     _write(page, question)
     assert page.stdout is not None
@@ -27,9 +29,11 @@ def ask(question: Mapping[str, object]) -> Values:
     return json.loads(line)
 
 
-def planned(part: str, values: Values, facts: Callable[[str], CheckpointFacts | None], **more: object) -> Values:
-    """Return what the page makes of the values of a part's form: with `asked`, what a server is asked. facts: of each
-    checkpoint that they name. more: other fields of the question. Raises ValueError with the page's sentence.
+def plan_run(part: str, values: Values, facts: Callable[[str], CheckpointFacts | None], **more: object) -> Values:
+    """Return the page's plan for the values of a part's form; `asked` in it is the request to a server.
+
+    facts: returns the facts of a checkpoint that the values name. more: further fields of the question. Raises
+    ValueError with the page's error message.
     """
     question = {"part": part, "values": values, "models": {}, **more}
     found = ask(question)
@@ -44,7 +48,7 @@ def planned(part: str, values: Values, facts: Callable[[str], CheckpointFacts | 
 
 @cache
 def _page() -> subprocess.Popen[str]:
-    """The process, which ends with this one."""
+    """Start the node process, which ends with this process."""
     page = subprocess.Popen(["node", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
     _write(page, {"words": page_words(), "emoji": emoji.NAMES})
     atexit.register(page.__exit__, None, None, None)
@@ -52,6 +56,7 @@ def _page() -> subprocess.Popen[str]:
 
 
 def _write(page: subprocess.Popen[str], message: Mapping[str, object]) -> None:
+    """Send one line of JSON to the node process."""
     assert page.stdin is not None
     page.stdin.write(json.dumps(message) + "\n")
     page.stdin.flush()

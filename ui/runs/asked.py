@@ -1,7 +1,8 @@
-"""What a page asks a server to compute: lanes, with the arguments of `ddpm_core.trajectory` and every choice made.
+"""Define the requests of a page to compute something: lanes with arguments of `ddpm_core.trajectory`, in which every
+choice is made.
 
-The page has planned the run. But anybody may send a request, so the types of its numbers and texts are checked here.
-The library refuses what a model can't do, before anything is computed.
+The page has already planned the run. But anybody can send requests, so the types of all numbers and texts are checked
+here. What a model can't do is refused by the library before the computation begins.
 """
 
 from __future__ import annotations
@@ -24,29 +25,31 @@ UNCLEAR = "This request could not be understood: load the page again"
 log = logging.getLogger(__name__)
 
 Name = Annotated[str, Field(max_length=100)]
-# The page takes prompts of 300 characters, then puts a name between two spaces in the place of each emoji.
+# The page accepts 300 characters, then replaces each emoji by its name between two spaces.
 Words = Annotated[str, Field(max_length=300 * (max(map(len, emoji.NAMES.values())) + 2))]
 Whole = Annotated[int, Field(gt=-(2**63), lt=2**63)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Seeds = Annotated[list[Seed], Field(min_length=1, max_length=16)]
 PictureText = Annotated[str, Field(max_length=400_000)]
-"""A picture as `ui.pictures.as_text` writes it; "" means the picture that the model draws from a seed."""
+"""a picture as a text of `ui.pictures.as_text`; "" for the picture that the model samples from a seed"""
 
 
 class Asked(BaseModel):
-    """The base of every part of a request. It takes no unknown names and converts no types."""
+    """The base of all types in a request. It rejects unknown names and does not convert types."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 class Checkpoint(Asked):
+    """A request for a checkpoint."""
+
     checkpoint: Annotated[str, Field(min_length=1, max_length=300)]
     facts: Name = ""
-    """the stamp of the facts with which the page planned (`ui.models.facts`); "" if a script asks"""
+    """the stamp of the facts with which the page planned the run (`ui.models.facts`); "" from scripts"""
 
 
 class LaneAsked(Checkpoint):
-    """One lane: a checkpoint, and the arguments of its chain, with the options of the sampler by their names."""
+    """One lane: a checkpoint and the arguments of its chain. Options of samplers are extra fields."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, bool | float | Name | None]
@@ -60,17 +63,20 @@ class LaneAsked(Checkpoint):
 
     @model_validator(mode="after")
     def check_options(self) -> Self:
+        """Raise ValueError if an extra field is not an option of any sampler."""
         if unknown := (self.model_extra or {}).keys() - DEFAULTS.keys():
             raise ValueError(f"no sampler has the options {sorted(unknown)}")
         return self
 
     def arguments(self, own: OwnSamplers = MappingProxyType({})) -> Values:
-        """Return the arguments of `ddpm_core.trajectory`."""
+        """Return the arguments of `ddpm_core.trajectory`. own: the samplers of the page's owner."""
         asked = self.model_dump(exclude={"checkpoint", "facts"}, exclude_none=True)
         return asked | {"sampler": own.get(self.sampler, self.sampler)}
 
     def chain(self, model: ModelSpec, n: int, own: OwnSamplers = MappingProxyType({})) -> Chain:
-        """Return the chain of n images. Raises ValueError, with one sentence, if the model can't do what is asked."""
+        """Return the chain for n images. own: the samplers of the page's owner. Raises ValueError, with one sentence,
+        if the model can't run it.
+        """
         condition = Condition(self.labels, self.prompts, self.negative, self.guidance)
         sampler = own.get(self.sampler, self.sampler)
         options: Values = {"sampler": sampler, "spacing": self.spacing, **(self.model_extra or {})}
@@ -78,29 +84,30 @@ class LaneAsked(Checkpoint):
 
 
 class RowsAsked(Asked):
-    """The base of requests whose chains end in rows of pictures."""
+    """The base of requests for rows of pictures."""
 
     lane: LaneAsked
     clip: bool | None = None
 
 
 class ColumnsAsked(RowsAsked):
-    """The base of requests of Latents and Repair, which begin each row with the same seeds."""
+    """The base of the requests of Latents and Repair, whose rows all use the same seeds."""
 
     seeds: Seeds
-    """the seed of the noise of each column"""
+    """the seed of the noise in each column"""
 
 
 class PictureAsked(Asked):
-    """The picture that a run begins with: the visitor's own, or the one that the model draws from a seed."""
+    """The picture with which a run begins: the visitor's own, or a sample of the model from a seed."""
 
     seed: Seed
     own: PictureText
 
 
 def unclear(why: object) -> ValueError:
-    """Return the error for a request that no page of ours sends. A visitor can't mend it, so only the log says why: one
-    line about the first thing that is wrong, because a request may have thousands of them.
+    """Log why a request is invalid, and return an error for the visitor. Our page never sends such requests, and a
+    visitor can't fix them, so only the log contains the reason. It is one line about the first mistake, because a
+    request may have thousands.
     """
     if isinstance(why, ValidationError):
         first = why.errors(include_url=False, include_context=False, include_input=False)[0]

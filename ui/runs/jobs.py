@@ -1,4 +1,6 @@
-"""A computation in a thread of its own: its turns, its progress and how it ends, but nothing of what is computed."""
+"""Run a computation in a background thread: its turns, its progress and its end. What it computes is
+defined elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +34,10 @@ log = logging.getLogger(__name__)
 
 
 class Job:
-    """A computation in a background thread of its own, from `start` on; its `log` has the messages.
+    """A computation that runs in its own background thread after `start`. Its `log` contains the messages.
 
-    visitor: whose it is, who shares the machine with others; None is nobody else's. address: from where they ask.
-    patience: seconds that it goes on while nobody reads the log.
+    visitor: the visitor to whom it belongs; None if it shares no turns with other runs. address: the visitor's address.
+    patience: seconds for which it continues while nobody reads the log.
     """
 
     def __init__(
@@ -50,30 +52,30 @@ class Job:
         self.computation = computation
         self.visitor, self.address = visitor, address
         self.log = RunLog(self.complete, patience)
-        self.give = self.log.give  # the computation calls it to send results to the listeners
-        self.loaded = False  # whether it had to load a model
+        self.give = self.log.give  # The computation calls this to send results.
+        self.loaded = False  # whether this job had to load a model
         self.plan: Plan | None = None  # None until its models are known
-        # Its computation names the class, and only the computation reads more than `Recording` declares.
+        # The computation determines the class. Only the computation uses more than `Recording` declares.
         self.recording: Any = Recording(None)
-        self.about: list[dict[str, str | None]] = []  # for each of refs, the revision of its weights and its engine
-        self.notice = ""  # a sentence for the visitor while the run goes on
-        self.done: defaultdict[StepKind, float] = defaultdict(float)  # the steps done, for each kind
-        self.since: float | None = None  # when the step under way began, by the clock of the turns
+        self.about: list[dict[str, str | None]] = []  # for each checkpoint: the revision of its weights, and its engine
+        self.notice = ""  # a sentence for the visitor during the run
+        self.done: defaultdict[StepKind, float] = defaultdict(float)  # number of finished steps of each kind
+        self.since: float | None = None  # start of the current step by `Turns.clock`; None before the first
         self._services = services
-        self._seat: Seat | None = None  # in the line
+        self._seat: Seat | None = None  # its place in the line
         self._networks: list[BorrowedNetwork] = []
-        self._holds = False  # whether it holds them: in its turns
+        self._holds = False  # whether it holds the networks now, during its turn
         self._watches: dict[StepKind, Stopwatch] = {}
-        self._begun = threading.Lock()  # held from the start on
-        self._counted = threading.Lock()  # held once its end is counted
-        self._asked = 0.0  # when it was started, as time.monotonic(); 0 before, and where it was refused
-        self._began: float | None = None  # to compute
-        self._gone = False  # whoever it was for has left
+        self._begun = threading.Lock()  # held after the start, so that a second start does nothing
+        self._counted = threading.Lock()  # held after its end was counted, so that it counts once
+        self._asked = 0.0  # time.monotonic() of the start; 0 before it, and if the job was refused
+        self._began: float | None = None  # time.monotonic() when computing began
+        self._gone = False  # whether its client has left
 
     # --- For the caller
 
     def start(self) -> None:
-        """Begin, unless it has begun."""
+        """Start the thread, unless it was started before."""
         if not self._begun.acquire(blocking=False):
             return
         try:
@@ -82,11 +84,11 @@ class Job:
             self._services.events.end("refused", **self.computation.log(self.plan), limit=refused.name)
             return self.log.say(Message("error", str(refused)))
         self._asked = time.monotonic()
-        # In the context of the request, from which ZeroGPU takes whose quota a run uses.
+        # copies the request's context, from which ZeroGPU learns whose quota the run uses
         threading.Thread(target=copy_context().run, args=(self._run,), daemon=True, name="run").start()
 
     def updates(self) -> Generator[Message, None, None]:
-        """Start, and read the log. Never raises. Closing the iterator stops the job."""
+        """Start the job and yield its messages. This never raises. Closing the iterator stops the job."""
         self.start()
         try:
             yield from self.log.read()
@@ -94,13 +96,13 @@ class Job:
             self.leave()
 
     def messages(self) -> Iterator[RunMessage[object]]:
-        """Start, and return all messages for a page, also those to come; the state of the last one is final."""
+        """Start the job and yield all its messages for a page, until the last one."""
         self.start()
         for message in self.log.read():
             yield message.of(self.id)
 
     def stop(self) -> None:
-        """Stop as soon as possible: after the current step, or at once when none is being computed."""
+        """Stop as soon as possible: after the current step, or at once if none is being computed."""
         self.log.stop(self._stopped)
         if self._seat:
             self._seat.wake()
@@ -108,43 +110,46 @@ class Job:
             self._count("gone" if self._gone else "stopped")
 
     def leave(self) -> None:
-        """Stop, as nobody is there any more who wants to know."""
+        """Stop, because the client has left."""
         self._gone |= not self.log.ended
         self.stop()
 
     def kept(self) -> Values:
-        """Return what files are made of: `about`, and `Recording.kept`, which raises ValueError before there is any."""
+        """Return the data for files: `about`, and `Recording.kept`. Raises ValueError if there is none yet."""
         return {"about": self.about, **self.recording.kept()}
 
     @property
     def goes_on(self) -> bool:
+        """Whether it has started and not ended."""
         return self._begun.locked() and not self.log.ended
 
     @property
     def failed(self) -> bool:
-        """Whether it has ended without computing anything."""
+        """Whether it has ended with an error before it computed anything."""
         return self.log.state == "error" and not self.computed
 
     @property
     def stopping(self) -> bool:
+        """Whether it is stopping or has ended."""
         return self.log.stopping
 
     @property
     def loads(self) -> bool:
-        """Whether it has to have a model before it computes."""
+        """Whether it is downloading or loading a model."""
         return self.log.state == "loading"
 
     @property
     def computed(self) -> float:
-        """Return the seconds that the run has computed. Waiting for the turns of other runs does not count."""
+        """The seconds that the run has computed, without waiting for turns."""
         return self._seat.seconds() if self._seat else 0.0
 
-    # --- What the computation of the run calls
+    # --- For the computation
 
     def count(self, kind: StepKind, steps: float = 1, timed: bool = True) -> None:
-        """Count the steps since the last call, and let other runs have their turn. timed: these steps tell the pace.
+        """Count the steps since the last call, and give way to other runs if the turn is over. timed: whether the time
+        of these steps is typical for the kind.
 
-        Raises Stopped when the job was asked to stop, and Refused when it has had its time.
+        Raises Stopped if the job must stop, and Refused if it has used up its time.
         """
         services, seat = self._services, self._seat
         assert seat
@@ -152,22 +157,25 @@ class Job:
         if timed:
             watch = self._watches.setdefault(kind, Stopwatch(services.step_times, kind))
             watch.note(services.turns.clock() - (self.since or 0.0), steps)
-        if self._note_work(seat) > 1e-6:  # else it is over, and its result counts
+        # if no steps are left, the run is finished, and its result counts even after a stop
+        if self._note_work(seat) > 1e-6:
             self.log.check()
             services.limits.check_time(seat.seconds())
             if seat.must_yield():
                 self._give_back()
                 seat.wait_for_turn(self.log.check)
                 self._holds = True
-                if any([network.hold() for network in self._networks]):  # a list: each is held
-                    seat.loaded()
+                # uses a list, so that any() does not end before all networks are held
+                if any([network.hold() for network in self._networks]):
+                    seat.extend_turn()
         self.since = services.turns.clock()
 
     def counter(self, kind: StepKind) -> Callable[[int, int], None]:
-        """A `progress(done, total)` of ddpm_core, of evaluations on single images, that counts."""
+        """Return a `progress(done, total)` function for ddpm_core that counts evaluations of single images as steps."""
         before = 0
 
         def progress(done: int, _total: int) -> None:
+            """Count the evaluations since the last call."""
             nonlocal before
             self.count(kind, (done - before) / kind.batch)
             before = done
@@ -175,13 +183,13 @@ class Job:
         return progress
 
     def notify(self, sentence: str) -> None:
-        """Tell the visitor something while the job goes on."""
+        """Show the visitor a sentence while the job continues."""
         self.notice = sentence
 
-    # --- What its messages say
+    # --- Messages
 
     def complete(self, said: Message) -> Message:
-        """What was said last, with what is known now."""
+        """Return the latest state as a message, with the current progress, waiting time and status."""
         services, outlook = self._services, self._seat.outlook() if self._seat else None
         if said.state == "queued" and outlook and not outlook.begun:
             return waiting(outlook)
@@ -191,7 +199,7 @@ class Job:
         if left is not None and self.since is not None:
             one = left / max(1, sum(self.plan.rest(self.done).values()))
             left -= min(services.turns.clock() - self.since, one)
-            left = left if left > 1e-6 else None  # as in a last step that takes longer than the others
+            left = left if left > 1e-6 else None  # unknown while a step takes longer than expected
         text = self.notice
         status: RunStatus | None = None if self.done else {"kind": "first"}
         if outlook and outlook.sharers:
@@ -205,17 +213,19 @@ class Job:
 
     @property
     def _stopped(self) -> Message:
-        """The end of a run that was asked to stop. The next start of the app does not know this one's runs."""
+        """The last message of a stopped run. If the app is closing, the run is lost, because the next start of the app
+        does not know it.
+        """
         if self._services.events.closing is None:
             return Message("stopped", self.notice)
         return Message("lost", status={"kind": "closed"})
 
-    # --- In the background thread
+    # --- The background thread
 
     def _run(self) -> None:
-        """Compute, and count and log how that ended before it is said.
+        """Compute, then count and log the end, then send the last message.
 
-        The error of one that failed is not kept: its traceback holds whatever the run had in memory, models too.
+        The exception of a failed run is not kept: its traceback refers to all objects of the run, even models.
         """
         end, outcome, why = Message("finished"), "", {}
         try:
@@ -229,7 +239,8 @@ class Job:
         except (ValueError, CheckpointError) as error:
             end = error.end if isinstance(error, Gone) else Message("error", sentence(error))
             outcome, why = "wrong", {"error": type(error).__name__}
-        except Exception as error:  # nobody else sees what fails in this thread, and the listener waits for an end
+        # this thread must report every error, because the reader of the log waits for an end
+        except Exception as error:
             log.exception("a run failed")
             end = Message("error", unforeseen(error, self.computation.images))
             outcome, why = "failed", {"error": type(error).__name__}
@@ -237,7 +248,7 @@ class Job:
         self.log.say(end)
 
     def _count(self, outcome: str, **why: str) -> None:
-        """Count and log how it has ended, once: where it was stopped at once its thread may take seconds to end."""
+        """Count and log the end, only once: if a run is stopped at once, its thread may end seconds later."""
         if not self._counted.acquire(blocking=False):
             return
         waited = (self._began or time.monotonic()) - self._asked
@@ -246,6 +257,7 @@ class Job:
         self._services.events.leave()
 
     def _work(self) -> None:
+        """Get a place in the line, fetch models, make the plan, wait for a turn, and compute."""
         models, refs = self._services.models, self.computation.refs
         self.log.check()
         with self._services.turns.join(self, self.visitor, self.address) as seat:
@@ -258,17 +270,18 @@ class Job:
             self.recording = self.computation.recording(plan)
             self._note_work(seat)
             if any(models.loaded(ref) is None for ref in refs):
-                seat.step = math.inf  # its first turn has to load a model
+                seat.step = math.inf  # the first turn must load a model
             self.log.say(Message("queued"))
             seat.wait_for_turn(self.log.check)
             self._compute(plan)
 
     def _fetch(self, ref: str) -> None:
-        """Download a checkpoint's files if need be, while others compute."""
+        """Download a checkpoint's missing files, while others compute."""
         self.log.say(loading(ref))
-        reports: deque[tuple[float, int]] = deque(maxlen=30)  # reports of about the last three seconds
+        reports: deque[tuple[float, int]] = deque(maxlen=30)  # (time, bytes) of about the last three seconds
 
         def progress(done: int, total: int) -> None:
+            """Report the downloaded bytes as a message."""
             self.log.check()
             now = self._services.turns.clock()
             reports.append((now, done))
@@ -284,7 +297,9 @@ class Job:
         self._services.models.fetch(ref, progress)
 
     def _compute(self, plan: Plan) -> None:
-        """Load the models and compute. In the job's turn, so waiting jobs do not fill the memory with models."""
+        """Load the models and compute, during the job's turns, so that waiting jobs don't fill the memory
+        with models.
+        """
         models, held = [], self._services.models
         self._holds = True
         try:
@@ -305,18 +320,18 @@ class Job:
         finally:
             self._give_back()
         for ref in self.computation.refs:
-            with suppress(Refused):  # the run is done; the next one that needs this model says so
+            with suppress(Refused):  # this run is finished; the next run with this model reports the error
                 held.make_room(ref)
 
     def _give_back(self) -> None:
-        """Let go of the networks, if it holds them: whoever has the turn now may hold the same ones."""
+        """Give back the networks if this job holds them, because the next holder of the turn may use the same ones."""
         if self._holds:
             self._holds = False
             for network in self._networks:
                 network.give_back()
 
     def _note_work(self, seat: Seat) -> float:
-        """Tell the line how much there is to do. Returns how many steps are left."""
+        """Update the work and step time of the seat. Return the number of steps that are left."""
         assert self.plan
         left, steps = self.plan.left(self._services.step_times, self.done), sum(self.plan.rest(self.done).values())
         if left is not None:
@@ -325,7 +340,7 @@ class Job:
 
 
 def loading(ref: str) -> Message:
-    """What there is to say while a checkpoint is loaded."""
+    """Return the message that a checkpoint is being loaded."""
     return Message("loading", status={"kind": "load", "ref": ref})
 
 
@@ -342,7 +357,7 @@ def waiting(outlook: Outlook) -> Message:
 
 
 def unforeseen(error: Exception, images: int) -> str:
-    """An error that does not say itself what was wrong."""
+    """Return a sentence about an unforeseen error, with advice if memory is short."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate" in str(error):
         what = f"{images} images" if images > 1 else "this model"
         return f"There is not enough memory for {what}: try {'fewer' if images > 1 else 'a smaller one'}"

@@ -1,7 +1,8 @@
-"""Whether somebody listens to a run. A run ends when nobody does.
+"""Find out whether a client still reads the messages of a run. A run ends when no client does.
 
-A page gets the messages of its run as one response: when its connection closes, nobody reads the run's log any more. A
-script gets its run through gradio's queue, which asks for the results even if the script has gone: so `Listener` looks.
+A page gets all messages of its run in one response; when its connection closes, nobody reads the run's log. A script
+gets its run from gradio's queue, which continues to ask for results after the script has gone. So `Listener` checks
+whether the script is still connected.
 """
 
 from __future__ import annotations
@@ -15,56 +16,58 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
-PATIENCE = 5.0  # seconds for which a run continues while nobody listens: a page that reloads is back by then
-UNHEARD, UNHEARD_OF_ONE = 128, 64  # most runs of scripts that wait for a listener, in all and from one address
+PATIENCE = 5.0  # seconds for which a run continues without a client; a page that reloads reconnects within this time
+# maximum number of scripts' runs that wait for their client: in all, and from one address
+UNHEARD, UNHEARD_OF_ONE = 128, 64
 NOBODY = "Too many runs have nobody listening ({}): wait a moment and try again"
 clock = time.monotonic
 
-# Runs have their own threads: waiting runs would use up those that serve files and everything else. There are as many
-# as `Turns` admits, and a few that it is about to refuse.
+# Waiting runs must not use up anyio's threads, which serve files and other requests. So runs have their own limiter
+# without a limit: there are only as many as `Turns` admits, and a few that it is about to refuse.
 _THREADS = anyio.CapacityLimiter(math.inf)
 
 Item = TypeVar("Item")
 
 
 class NobodyListens(Exception):
-    """Nobody listens to the run."""
+    """No client reads the messages of a run."""
 
     def __str__(self) -> str:
+        """Return the error message."""
         return "The run was stopped, because its page or script was gone"
 
 
 async def in_thread(items: Iterator[Item]) -> AsyncGenerator[Item, None]:
-    """Iterate in background threads. If this is cancelled, it first waits for the next item."""
+    """Iterate in background threads. Cancellation waits for the next item."""
     while (item := await anyio.to_thread.run_sync(next, items, None, limiter=_THREADS)) is not None:
         yield item
 
 
 class Listener:
-    """Notices when a script stops listening to its run. is_here: whether it has a stream of the run open now."""
+    """Notices when a script has left its run. is_here: returns whether the script has a stream of the run open now."""
 
     def __init__(self, is_here: Callable[[], bool]):
         self._is_here = is_here
         self._heard = clock()
 
     def is_lost(self) -> bool:
-        """Return whether nobody has listened for PATIENCE seconds. Call this more often than that."""
+        """Return whether no client was connected for PATIENCE seconds. Call this more often than that."""
         now = clock()
         if self._is_here():
             self._heard = now
         return now - self._heard > PATIENCE
 
-    async def comes(self) -> None:
-        """Wait until somebody listens. Raises NobodyListens after PATIENCE seconds."""
+    async def wait_for_client(self) -> None:
+        """Wait until the client connects. Raises NobodyListens after PATIENCE seconds."""
         while not self._is_here():
             if self.is_lost():
                 raise NobodyListens
             await asyncio.sleep(0.02)
 
-    async def hears(self, items: Iterator[Item], stop: Callable[[], None]) -> AsyncGenerator[Item, None]:
-        """Iterate in background threads while somebody listens. However this ends, it calls stop().
+    async def follow(self, items: Iterator[Item], stop: Callable[[], None]) -> AsyncGenerator[Item, None]:
+        """Iterate in background threads while the client is connected. At the end, for any reason, call stop().
 
-        Raises NobodyListens when nobody has listened for PATIENCE seconds.
+        Raises NobodyListens if no client was connected for PATIENCE seconds.
         """
         try:
             async for item in in_thread(items):
@@ -72,4 +75,4 @@ class Listener:
                     raise NobodyListens
                 yield item
         finally:
-            stop()  # not items.close(), which fails while the other thread is inside the iterator
+            stop()  # items.close() would fail while the other thread is inside the iterator

@@ -1,4 +1,4 @@
-"""The log of a run. Its job writes states and results, and listeners read the messages from any point."""
+"""Store the messages of a run. Its job writes states and results; clients can read the messages from any point."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from ui.protocol import RunMessage, RunStatus, State
 from ui.runs.listeners import NobodyListens
 from ui.runs.states import ENDED, NEXT
 
-INTERVAL = 0.1  # seconds at least between two messages: each costs the server and the browser about 15 ms of a core
-HEARTBEAT = 0.5  # seconds at most between two messages, so that a closed page is noticed in time
+# minimum seconds between two messages, because each costs the server and the browser about 15 ms of a core
+INTERVAL = 0.1
+HEARTBEAT = 0.5  # maximum seconds between two messages, to notice soon that a page was closed
 
 GONE = "This run is no longer here: press Run again"
 
@@ -26,9 +27,9 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Message:
-    """The state of a run, and its results since the message before.
+    """The state of a run, and its results since the previous message.
 
-    The fields are those of RunMessage. seq: 0 before the message has a number.
+    The fields are those of RunMessage. seq: 0 until the message has a number.
     """
 
     state: State
@@ -40,7 +41,7 @@ class Message:
     seq: int = 0
 
     def of(self, run: str) -> RunMessage[object]:
-        """Return the message as a page gets it."""
+        """Return the message in the form that a page gets. run: the id of its run."""
         return {
             "run": run,
             "seq": self.seq,
@@ -54,25 +55,25 @@ class Message:
 
 
 class Stopped(Exception):
-    """The job was asked to stop."""
+    """The job must stop."""
 
 
 class Gone(ValueError):
-    """A run, or what another run needs of it, is not here any more."""
+    """A run, or data of it that another run needs, is no longer stored."""
 
     end = Message("error", status={"kind": "gone"})
-    """the last message of a run that needs it"""
+    """the last message of a run that needs the lost data"""
 
     def __init__(self) -> None:
         super().__init__(GONE)
 
 
 class RunLog:
-    """The messages of one run, under one condition. Thread-safe.
+    """The messages of one run. Thread-safe.
 
-    A new state or result becomes a message at once. But after results, or while a model loads, the next message comes
-    INTERVAL seconds later at the earliest, with everything that has come meanwhile. While somebody reads, there is a
-    message at least every HEARTBEAT seconds. The first state of ENDED is the last message.
+    A new state or result is sent at once. But after results, and while a model loads, the next message is sent at least
+    INTERVAL seconds later, with everything that was added meanwhile. While a client reads, there is a message at least
+    every HEARTBEAT seconds. The first message with a state of ENDED is the last one.
     """
 
     def __init__(
@@ -81,28 +82,33 @@ class RunLog:
         patience: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
     ):
-        """updated: brings a message up to date, such as its time left. patience: seconds for which nobody may read."""
+        """updated: returns a message with current values, such as the time left. patience: seconds without a reader
+        until `check` raises.
+        """
         self._updated, self._patience, self._clock = updated, patience, clock
         self._messages: list[Message] = []
-        self._said = self._written = Message("queued")  # the last state, and the last that is in a message
+        # _said: the latest state; _written: the latest state that a message contains
+        self._said = self._written = Message("queued")
         self.state: State = "queued"
         self.ended = False
-        self.stopping = False  # whether its job must do no more: it was stopped, or has ended
-        self._results: list[object] = []  # results that no message holds yet
-        self.bytes = 0  # about how much the results in its messages take
-        self._at = -math.inf  # when the last message was written
-        self._heard = math.inf  # when somebody read last
+        self.stopping = False  # whether the job must stop: it was stopped, or has ended
+        self._results: list[object] = []  # results that were not sent yet
+        self.bytes = 0  # approximate memory of the results in the messages
+        self._at = -math.inf  # time of the last message
+        self._heard = math.inf  # time of the last read; infinite before the first
         self._news = threading.Condition()
 
     @property
     def is_whole(self) -> bool:
-        """Whether all messages are still here."""
+        """Whether all messages are still stored."""
         return bool(self._messages) or not self.ended
 
     # --- For the job
 
     def say(self, said: Message) -> None:
-        """Write a new state. Drops a state that can't follow: after the end, any; while it stops, all but an end."""
+        """Set a new state. Ignore a state that can't follow the current one: any after the end, and all but an end
+        while stopping.
+        """
         with self._news:
             if said.state not in NEXT[self.state]:
                 return
@@ -113,7 +119,7 @@ class RunLog:
                 self._news.notify_all()
 
     def stop(self, end: Message) -> None:
-        """Let the run stop: after the step that it computes, or else at once, with this end."""
+        """Stop the run: after the current step if one is being computed, else at once with the message `end`."""
         with self._news:
             if self.state == "running":
                 self.say(Message("stopping"))
@@ -121,7 +127,7 @@ class RunLog:
                 self.say(end)
 
     def give(self, *results: object) -> None:
-        """Put results into the next message."""
+        """Add results to the next message."""
         with self._news:
             if results and not self.ended:
                 self._results += results
@@ -129,19 +135,19 @@ class RunLog:
                 self._news.notify_all()
 
     def check(self) -> None:
-        """Raise Stopped if the job must do no more. Raise NobodyListens if somebody has read the log, but nobody for
-        longer than the patience.
+        """Raise Stopped if the job must stop. Raise NobodyListens if the log was read before, but not within the
+        patience.
         """
         if self.stopping:
             raise Stopped
         if self._clock() - self._heard > self._patience:
             raise NobodyListens
 
-    # --- For listeners
+    # --- For clients
 
     def read(self, after: int = 0) -> Iterator[Message]:
-        """Yield the messages after this number, and wait for those to come, until the last one."""
-        messages = self._messages  # `forget` makes a new list, so that this reader keeps the old one
+        """Yield all messages after number `after`, and wait for new ones, until the last one."""
+        messages = self._messages  # `forget` replaces the list, so this reader keeps the old one
         while True:
             with self._news:
                 self._heard = self._clock()
@@ -156,13 +162,13 @@ class RunLog:
                 return
 
     def forget(self) -> None:
-        """Keep no messages of a run that has ended: a page that comes back does not find them any more."""
+        """Drop the messages of an ended run. A page that reconnects can't read them."""
         with self._news:
             if self.ended:
                 self._messages, self.bytes = [], 0
 
     def _write(self) -> float:
-        """Write a message if one is due. Returns in how many seconds one is due."""
+        """Write a message if one is due. Return the seconds until the next one is due."""
         if self._written.state in ENDED:
             return 0.0
         last = self._messages[-1] if self._messages else None
@@ -174,12 +180,12 @@ class RunLog:
             self._messages.append(message)
             self.bytes += size_of(message.results)
             self._written, self._results, self._at = self._said, [], self._clock()
-            self._news.notify_all()  # other readers, who may wait longer
+            self._news.notify_all()  # wakes other readers, which may wait longer
         return due
 
 
 def size_of(result: object) -> int:
-    """Return about how many bytes a result takes."""
+    """Return the approximate size of a result in bytes."""
     if isinstance(result, str):
         return len(result)
     if isinstance(result, np.ndarray | Encoded):

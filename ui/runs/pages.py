@@ -1,4 +1,4 @@
-"""The runs of pages: which run is whose, and how long its messages and pictures are kept."""
+"""Manage the runs of all pages: which page owns a run, and how long its messages and pictures are stored."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from ui.runs.jobs import Job
 from ui.runs.log import Gone, Message, Values
 from ui.runs.plans import Computation
 
-KEPT = 64  # ended runs whose results can still be asked for
-LOG_BYTES = 200e6  # for the messages of ended runs, which a page that is loaded again reads once more
-RECORDING_BYTES = 500e6  # for the pictures of ended runs that can still be saved; one run has at most about 40 MB
-PAGES = 4096  # the newest run is remembered for so many pairs of a page and a part
+KEPT = 64  # number of ended runs whose results are stored
+LOG_BYTES = 200e6  # bytes for the messages of ended runs, which a reloaded page reads again
+# bytes for the pictures of ended runs, which visitors can save; one run has at most about 40 MB
+RECORDING_BYTES = 500e6
+PAGES = 4096  # number of pairs of page and part whose newest run is remembered
 
-Number = tuple[str, int]  # how a page counts its runs: the name of this load of the page, and a number
+Number = tuple[str, int]  # a page's numbering of its runs: (id that changes when the page is reloaded, count)
 
 
 class Requests(Protocol):
-    """A part of the page, as far as its runs are concerned."""
+    """A part of the page, as far as runs need it."""
 
     def request(self, values: Values) -> Computation:
-        """Return the computation that is asked for. Raises ValueError with one sentence."""
+        """Return the computation for a request. Raises ValueError, with one sentence, if the request is invalid."""
         ...
 
 
 class NotBegun(Exception):
-    """A run can't be computed. message: its only message, for the page."""
+    """A run can't begin. message: its only message, for the page."""
 
     def __init__(self, end: Message):
         super().__init__(end.text)
@@ -40,25 +41,29 @@ class NotBegun(Exception):
 
 
 class Runs:
-    """The runs of all pages. In each part, a page has one run at a time."""
+    """The runs of all pages. A page has one run at a time in each part."""
 
     def __init__(self, services: Services, parts: Mapping[str, Requests]):
         self._services, self._parts = services, parts
-        self._runs: dict[str, Job] = {}  # the oldest ones first
-        self._current: dict[tuple[str, str], tuple[str, Number | None]] = {}  # (page, part): (id of its run, number)
+        self._runs: dict[str, Job] = {}  # all stored runs, the oldest first
+        # for each (page, part): id and number of its newest run
+        self._current: dict[tuple[str, str], tuple[str, Number | None]] = {}
 
     def begin(
         self, part: str, values: Values, page: str, address: str | None = None, number: Number | None = None
     ) -> Job:
-        """Make a new run of a page. It replaces the page's last run of this part, unless that has a higher number, as
-        requests may overtake each other. It begins when somebody listens, and ends early when nobody has listened for
-        `listeners.PATIENCE` seconds. address: where the page is, if known. Raises NotBegun.
+        """Create a new run of a page, which starts when a client reads its messages. It replaces the page's previous
+        run of this part. If the previous run has a higher number, the requests have overtaken each other, and the new
+        run is dropped instead.
+
+        The run stops if nobody reads its messages for `listeners.PATIENCE` seconds. address: the page's address, if
+        known. Raises NotBegun.
         """
         last, newest = self._current.pop((page, part), ("", None))
         if number and newest and number[0] == newest[0] and number[1] < newest[1]:
             self._current[page, part] = last, newest
             raise NotBegun(Message("stopped", status={"kind": "replaced"}))
-        replaced = self._runs.pop(last, None)  # nobody asks for it any more
+        replaced = self._runs.pop(last, None)  # no page needs the replaced run any more
         if replaced:
             replaced.stop()
         self._current[page, part] = "", number
@@ -79,14 +84,14 @@ class Runs:
         return job
 
     def find(self, id: object) -> Job:
-        """Return a run. Raises Gone if it is none of the newest."""
+        """Return a run. Raises Gone if it is no longer stored."""
         job = self._runs.get(str(id))
         if job is None:
             raise Gone
         return job
 
-    def resumed(self, id: object) -> Job:
-        """Return a run that a page wants to hear again. Raises Gone if its messages are not here any more."""
+    def find_readable(self, id: object) -> Job:
+        """Return a run whose messages a page wants to read again. Raises Gone if they are no longer stored."""
         job = self.find(id)
         if not job.log.is_whole:
             raise Gone
@@ -94,9 +99,9 @@ class Runs:
 
 
 def _excess(jobs: Iterable[Job], size: Callable[[Job], int], most: float) -> Iterator[Job]:
-    """Yield the ended runs that must go, until the others have at most `most` in all. First go those that failed, then
-    each time the oldest run of the address whose runs have most. So nobody pushes out the runs of visitors who have
-    fewer.
+    """Yield the ended runs to drop until the rest has a total size of at most `most`. Failed runs are dropped first,
+    then each time the oldest run of the address with the largest total. So no visitor can displace the runs of visitors
+    who have fewer.
     """
     sizes = {job: size(job) for job in jobs}
     while sum(sizes.values()) > most:

@@ -1,4 +1,4 @@
-"""What a part defines of a run: its plan, its computation, and its recording, which can be saved."""
+"""Define the three things that a part provides for a run: a plan, a computation, and a recording that can be saved."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ui.machine.step_times import StepKind, StepTimes
-from ui.models.catalogue import named
+from ui.models.catalogue import log_name
 from ui.models.facts import facts_of
 from ui.runs.asked import Checkpoint
 from ui.runs.log import Values
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from ui.models.services import Services
 
 
-R = TypeVar("R")  # the request
+R = TypeVar("R")  # type of the request
 P = TypeVar("P", bound="Plan")
-K = TypeVar("K")  # the plan of the recorded run; None if the run keeps nothing
+K = TypeVar("K")  # type of the plan; None if the run keeps nothing
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A request with every choice made. steps: how many steps of each kind the run takes."""
+    """A request with every choice made. steps: the number of steps of each kind that the run takes."""
 
     request: object
     steps: Mapping[StepKind, float]
 
     def rest(self, done: Mapping[StepKind, float]) -> dict[StepKind, float]:
-        """Return the steps that are left once some are done."""
+        """Return the steps that are left, after those in `done`."""
         return {kind: max(0.0, n - done.get(kind, 0.0)) for kind, n in self.steps.items()}
 
     def left(self, step_times: StepTimes, done: Mapping[StepKind, float]) -> float | None:
-        """Return the seconds of computing that are left; None if the time of a step is not known."""
+        """Return the seconds of computing that are left; None if the time of a step is unknown."""
         seconds = {kind: step_times.seconds(kind) for kind in self.steps}
         if None in seconds.values():
             return None
@@ -42,32 +42,35 @@ class Plan:
 
 
 class Recording(Generic[K]):
-    """What is kept of a run while it computes, and can be saved."""
+    """The data that a run keeps for files."""
 
     def __init__(self, plan: K):
         self.plan = plan
 
     @property
     def bytes(self) -> int:
-        """About how much memory it takes."""
+        """The approximate memory that the data takes, in bytes."""
         return 0
 
     def forget(self) -> None:
-        """Keep nothing any more."""
+        """Drop all data."""
 
     def kept(self) -> Values:
-        """Return the numbers that files are made of: JSON with arrays. Raises ValueError before there is a plan."""
+        """Return the data from which the page makes files: JSON with arrays. Raises ValueError before there
+        is a plan.
+        """
         raise ValueError("There is nothing to save yet: press Run")
 
 
 class Computation(Generic[R, P]):
-    """A request of a part, and how it is planned and computed. It never changes.
+    """The computation of a part's request: how it is planned and computed. It is immutable.
 
-    checkpoints: those that it needs. images: about how many the network evaluates at once.
+    checkpoints: the checkpoints that it needs. images: approximate number of images that the network evaluates in one
+    batch.
     """
 
     recording: ClassVar[type[Recording[Any]]] = Recording
-    """the class of `work.recording` in `compute`"""
+    """class of the run's recording, `work.recording` in `compute`"""
 
     def __init__(self, services: Services, request: R, checkpoints: Iterable[Checkpoint], images: int):
         self.services, self.request, self.images = services, request, images
@@ -76,20 +79,20 @@ class Computation(Generic[R, P]):
         """the checkpoints, each once"""
 
     def plan(self, models: Sequence[ModelSpec]) -> P:
-        """Return the plan. models: one for each of refs; their files are here. Raises ValueError, with one sentence, if
-        a model can't do what is asked.
+        """Return the plan. models: one for each of refs, whose files are on this machine. Raises ValueError, with one
+        sentence, if a model can't do what the request needs.
         """
         raise NotImplementedError
 
     def compute(self, plan: P, models: Sequence[Model], work: Any) -> None:
-        """Compute the run. work: its `jobs.Job`, which gets the results and counts the steps. During a call of it, the
-        models' networks may be lent to others.
+        """Compute the run. work: its `jobs.Job`, which receives results and counts steps. While a method of `work`
+        runs, other runs may use the networks.
         """
         raise NotImplementedError
 
     def checked_plan(self, models: Sequence[ModelSpec]) -> P:
-        """Return `plan`. Also raises Refused if the run would cost too much, and ValueError if the page planned it with
-        other facts than the models have now.
+        """Return `plan`. Raises ValueError also if the page planned with outdated facts of a model, and Refused if the
+        run costs too much.
         """
         for ref, stamp in self._facts.items():
             if stamp and (facts := self.services.models.read(ref, facts_of)) and facts.get("stamp") != stamp:
@@ -103,9 +106,9 @@ class Computation(Generic[R, P]):
         return plan
 
     def log(self, plan: P | None) -> Values:
-        """Return what the server's log says about the run, without anything personal. plan: None if planning failed."""
+        """Return data about the run for the server's log, without anything personal. plan: None if planning failed."""
         return {
-            "checkpoint": named(self.refs[0]),
+            "checkpoint": log_name(self.refs[0]),
             "sampler": getattr((plan or self).request, "sampler", None),
             "steps": round(sum(plan.steps.values())) if plan else 0,
             "images": self.images,
@@ -113,7 +116,7 @@ class Computation(Generic[R, P]):
 
 
 def by_kind(*steps: tuple[StepKind, float]) -> dict[StepKind, float]:
-    """Add up the numbers of steps for each kind."""
+    """Return the total number of steps of each kind."""
     totals: dict[StepKind, float] = {}
     for kind, n in steps:
         if n:
@@ -122,5 +125,5 @@ def by_kind(*steps: tuple[StepKind, float]) -> dict[StepKind, float]:
 
 
 def evaluations(steps: Mapping[StepKind, float]) -> float:
-    """Return how many times the network evaluates a single image."""
+    """Return how many evaluations of a single image these steps take."""
     return sum(n * kind.batch for kind, n in steps.items())

@@ -1,8 +1,8 @@
-"""The states of a run, and which may follow which.
+"""Define the states of a run and the allowed transitions.
 
-A run waits for its turn (queued) or for a model (loading), computes (running), and ends: finished, stopped, refused or
-failed (error), or lost with the app. A run that is stopped in the middle of a step ends after that step (stopping). The
-page has the same table in web/run/stream.js. Listeners may miss short states.
+A run waits for its turn (queued) or for a model (loading), then computes (running). It ends as finished, stopped, error
+(refused or failed) or lost (because the app ended). If it is stopped during a step, it is stopping until that step
+ends. The page has the same table in web/run/stream.js. A client may not see short states.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A touch: what a visitor changed by hand in x_t, on the way from noise to a picture. The run continues from there."""
+"""Edit a state by hand: a visitor changes x_t during the reverse process, and the run continues from the
+edited state.
+"""
 
 from __future__ import annotations
 
@@ -18,41 +20,43 @@ from ui.runs.asked import Asked, unclear
 if TYPE_CHECKING:
     from ddpm_core.model import Tensor
 
-CELLS = 16  # about so many cells on a side, as a cell is a whole square of pixels
+CELLS = 16  # approximate number of cells along one side; a cell is a square of whole pixels
 
 
 class StrokeAsked(Asked):
-    """One stroke with which a visitor changes a state."""
+    """One stroke of the brush, with which a visitor edits a state."""
 
     t: Annotated[int, Field(ge=1)]
-    """the time of the state that it changes; the run has such a state"""
+    """time of the edited state, which must be a state of the run"""
     what: Annotated[str, Field(pattern=r"^(noise|clean|\d{1,3}\.\d{1,3}\.\d{1,3})$")]
-    """noise, clean (less noise), or a colour such as 255.0.0"""
+    """noise (more noise), clean (less noise), or a colour such as 255.0.0"""
     strength: Annotated[int, Field(ge=0, le=100)]
-    """in per cent"""
+    """strength in per cent"""
     cells: list[Annotated[list[Annotated[int, Field(ge=0, lt=1000)]], Field(min_length=2, max_length=2)]]
-    """the column and row of each"""
+    """[column, row] of each edited cell"""
 
 
-# For each state x_s that is touched, by its s: √ᾱ_s, and its strokes as `touched` takes them.
+# For the s of each edited state x_s: √ᾱ_s, and the strokes in the form that `touched` takes.
 Stroke = tuple[str | list[float], float, list[tuple[int, ...]]]
 Touches = Mapping[int, tuple[float, list[Stroke]]]
 
 
 def _colour(what: str, channels: int) -> list[float]:
-    """Return a stroke's colour, in [−1, 1] and the model's channels: grey, or red, green and blue; then opacity."""
+    """Return a stroke's colour in the model's channels, in [−1, 1]: grey, or red, green and blue; then opacity if the
+    model has alpha.
+    """
     rgb = [float(int(level) / 127.5 - 1) for level in what.split(".")]
     return ([float(sum(rgb) / 3)] if channels < 3 else rgb) + ([1.0] if channels in (2, 4) else [])
 
 
 def cell_size(model: ModelSpec) -> int:
-    """Return the side of a cell, in pixels of a picture or numbers of a latent."""
+    """Return the side of a cell: in pixels, or in positions of a latent."""
     return max(1, (model.image_size + CELLS // 2) // CELLS)
 
 
 def touches(strokes: Sequence[StrokeAsked], model: ModelSpec, times: Sequence[int]) -> Touches:
-    """Return the strokes of each state that is touched. times: the s of the run. Raises ValueError if the run has no
-    such state, or if this model does not allow a stroke.
+    """Return the strokes of each edited state. times: the s of the run's states. Raises ValueError if the run has no
+    such state, or the model does not allow a stroke.
     """
     side = -(-model.image_size // cell_size(model))
     by_time: dict[int, tuple[float, list[Stroke]]] = {}
@@ -68,7 +72,7 @@ def touches(strokes: Sequence[StrokeAsked], model: ModelSpec, times: Sequence[in
     return by_time
 
 
-# Scripts begin with these lines, and have the two functions below as they are.
+# Exported scripts begin with these lines, and contain the two functions below unchanged.
 IMPORTS = """from functools import partial
 from typing import Any
 
@@ -80,8 +84,8 @@ from ddpm_core.noise import gaussian_batch
 
 
 def touched(x: Any, clean: Any, z: Any, strokes: list, cell: int) -> Any:
-    """x_t (N, C, H, W) after strokes (what, a, cells): x + a z for "noise", else x goes the share a of its way to its
-    goal, which is x_t without noise, `clean`, or a colour in [−1, 1].
+    """Edit x_t (N, C, H, W) by strokes (what, a, cells). "noise": x + a z. "clean" (x_t without noise) or a colour in
+    [−1, 1]: x + a (goal − x).
     """
     x = x.clone()
     for what, a, cells in strokes:
@@ -96,11 +100,11 @@ def touched(x: Any, clean: Any, z: Any, strokes: list, cell: int) -> Any:
 
 
 def touch(step: ddpm_core.Step, at: Touches, seeds: Sequence[int], cell: int) -> Any:
-    """The x_s that the run goes on from, where it is touched. Without noise x_s is √ᾱ_s x̂_0."""
+    """Return the edited x_s, or None if no stroke edits this state. Without noise, x_s would be √ᾱ_s x̂_0."""
     if step.s not in at:
         return None
     signal, strokes = at[int(step.s)]
-    # noise that no step of a run has
+    # an index that no other noise of a run uses
     z = gaussian_batch(seeds, 2**32 + int(step.s), step.x.shape[1:]).to(step.x)
     return touched(step.x, signal * step.x0_hat, z, strokes, cell)
 
@@ -109,5 +113,5 @@ SOURCE = "\n\n".join(map(inspect.getsource, (touched, touch))).replace(": Touche
 
 
 def on_step(at: Touches, seeds: Sequence[int], model: ModelSpec) -> partial[Tensor | None]:
-    """Return the `on_step` of the touched lane. It can be pickled, as ZeroGPU needs."""
+    """Return the `on_step` function of an edited lane. It can be pickled, which ZeroGPU requires."""
     return partial(touch, at=at, seeds=list(seeds), cell=cell_size(model))

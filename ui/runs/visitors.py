@@ -1,4 +1,4 @@
-"""The visitor of the current request: an open page or a script, and its address."""
+"""Identify the visitor of the current request: an open page or a script, and its address."""
 
 from __future__ import annotations
 
@@ -8,33 +8,34 @@ from typing import NamedTuple
 
 
 class Visitor(NamedTuple):
-    """An open page or a script that asks."""
+    """An open page, or a script, that sends requests."""
 
     name: str | None
-    """the name that it gives itself; None outside of requests"""
+    """the name that the client chose for itself; None outside of requests"""
     address: str | None
-    """the address of the request; None if it does not tell visitors apart"""
+    """the address of the request; None if it can't distinguish visitors"""
 
 
 NOBODY = Visitor(None, None)
 _visitor: ContextVar[Visitor] = ContextVar("visitor", default=NOBODY)
 
 
-def asks(name: str | None, host: str | None) -> Visitor:
-    """Note the visitor of this request, by the name and the host, and return it."""
+def note_visitor(name: str | None, host: str | None) -> Visitor:
+    """Store the visitor of the current request, from the client's name and host, and return it."""
     asking = Visitor(name, neighbourhood(host or ""))
     _visitor.set(asking)
     return asking
 
 
 def visitor() -> Visitor:
-    """Return the visitor of this request."""
+    """Return the visitor of the current request."""
     return _visitor.get()
 
 
 def neighbourhood(host: str) -> str | None:
-    """Return what counts as one address. Of an IPv6 address that is the first half, as every household has a whole
-    block. None for this machine's own address: its user, or a proxy that does not say for whom it asks, has it.
+    """Return the address under which a host counts. For IPv6 this is the first half, because a household usually has a
+    whole block. None for addresses of this machine: its user has them, or a proxy that does not pass on the visitor's
+    address.
     """
     try:
         ip = ipaddress.ip_address(host)

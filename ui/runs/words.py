@@ -1,6 +1,6 @@
-"""What only Python knows of checkpoints by their names, and other files of its own.
+"""Collect the data about checkpoints and pictures that only Python knows, for the page.
 
-See `Words` in ui/web/words/catalogue.js.
+The page reads it as `Words` of ui/web/words/catalogue.js.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from ui.runs import touch
 
 
 def page_words() -> dict[str, object]:
-    """Return {embedded, guidance, sketches, sets, script}, as JSON."""
+    """Return the data as JSON: {embedded, guidance, sketches, sets, script}."""
     return {
         "embedded": list(catalogue.EMBEDDED),
         "guidance": catalogue.GUIDANCE,
@@ -22,5 +22,6 @@ def page_words() -> dict[str, object]:
 
 
 def _of_set(one: PictureSet) -> dict[str, object]:
+    """Return the data of a set of pictures as JSON."""
     count, size, _, channels = one.images.shape
     return {"name": one.name, "count": count, "size": size, "channels": channels, "classes": one.class_names}

@@ -1,1 +1,3 @@
-"""The server, its gate, and what is only there because of gradio. What is computed is not here."""
+"""Serve the app: the HTTP server, the checks of requests, and the connection to gradio. Nothing here
+computes pictures.
+"""

@@ -1,7 +1,8 @@
-"""What gradio serves behind the page: the API for scripts (/sample and /trajectory, which gradio_client lists), the
+"""Serve what the app uses of gradio: the API for scripts (/sample and /trajectory, which gradio_client lists), the
 login, and the tunnel of --share.
 
-Importing gradio takes as long as everything that the page needs, so `server` imports this module after the page is up.
+Importing gradio takes as long as everything that the page needs, so `server` imports this module after the page can be
+opened.
 """
 
 from __future__ import annotations
@@ -36,20 +37,20 @@ from ui.runs.jobs import Job
 from ui.runs.listeners import NOBODY, UNHEARD, UNHEARD_OF_ONE, Listener, NobodyListens
 from ui.runs.log import Message, Values
 from ui.runs.states import ENDED
-from ui.runs.visitors import asks, visitor
+from ui.runs.visitors import note_visitor, visitor
 from ui.serving import gradio_faults
 from ui.serving.connections import Server
 from ui.serving.gate import REQUESTS, unclear
 from ui.serving.scripted import Script, Scripted
 
-# gradio keeps the state of so many pages, a third of a megabyte each, and drops the one that was unused for longest.
-# Every call of the API counts as a page. gradio's default is 10,000. Our page needs no such state, so there must only
-# be more than there can be runs at once.
+# The number of pages whose state gradio keeps. Each state takes a third of a megabyte, and each call of the API counts
+# as a page; gradio's default is 10,000. Our page needs no such state, so the number must only exceed the number of runs
+# at the same time.
 SESSIONS = 64
 
 
 class Api(gr.Server):
-    """gradio's app, which `launch` puts behind the page."""
+    """gradio's app, to which the page's server passes requests."""
 
     sweeper: temporary_files.Sweeper
 
@@ -59,49 +60,53 @@ class Api(gr.Server):
         self.unheard = Places(NOBODY, UNHEARD, UNHEARD_OF_ONE)
         self.events = gradio_faults.Events(lambda: self.get_blocks()._queue)
         self.add_exception_handler(RequestValidationError, unclear)
-        # gradio's own route would give everybody its first answer, with the address under which that visitor saw the
-        # app.
+        # gradio's own route stores its first answer for everybody, although it contains the address at which the first
+        # visitor opened the app.
         self.add_api_route("/gradio_api/info", lambda: self.get_blocks().get_api_info(), response_model=None)
-        # `Turns` limits and orders runs, so gradio's queue must not.
+        # gradio's queue gets no limit, because `Turns` limits and orders the runs
         for endpoint, result in ((self._sample, list[dict]), (self._trajectory, dict)):
             self.api(
                 _with_parameters(endpoint, services.first, result), name=endpoint.__name__[1:], concurrency_limit=None
             )
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Leave out the outermost middleware, which answers failed requests: the gate does that."""
+        """Remove the outermost middleware, which answers failed requests, because the gate answers them."""
         stack = super().build_middleware_stack()
         assert isinstance(stack, ServerErrorMiddleware)
         return stack.app
 
     def knows(self, cookies: Mapping[str, str]) -> bool:
-        """Return whether a visitor has entered the password: gradio's login gives out these cookies."""
+        """Return whether a visitor has entered the password. gradio's login sets these cookies."""
         names = (f"access-token-{self.cookie_id}", f"access-token-unsecure-{self.cookie_id}")
         return any(self.tokens.get(cookies.get(name)) for name in names)
 
     def join(self, server: Server, here: Callable[[Api], None], **options: Any) -> str | None:
-        """Answer the requests that the page's server passes on. Returns the address of the tunnel, if there is one.
+        """Start to answer requests that the page's server passes on. Return the address of the tunnel, or None without
+        one.
 
-        here: called with this Api when requests can be passed on. options: those of gradio's `launch`. Raises OSError
+        here: called with this Api when requests can be passed on. options: options of gradio's `launch`. Raises OSError
         if the server does not answer on this machine.
         """
 
         def start_server(app: Api, **_: object) -> tuple[str, int, str, None]:
+            """Join the page's server, in the place of the server that gradio would start."""
             self.sweeper = temporary_files.Sweeper(self.get_blocks(), self.services.limits.temporary_mb * 1e6)
             self.sweeper.start()
             server.enter(app.router.lifespan_context(app))
             here(self)
-            return server.host, server.port, server.url, None  # the server is not gradio's to close
+            return server.host, server.port, server.url, None  # None in place of the server, which gradio would close
 
-        # ssr_mode: Spaces start a server that renders pages beforehand, but it passes on only gradio's own addresses.
-        # max_threads: gradio's events wait silently for a free place, so there are places for all; `Turns` decides who
-        # computes when. These places are no threads, as no endpoint needs one.
+        # ssr_mode: on Spaces gradio would start a server that renders pages in advance, which passes on only gradio's
+        # own addresses. max_threads: events without a free place would wait without a message, so there is one for
+        # each; `Turns` decides which run computes. The places are no threads, because our endpoints are asynchronous.
         options |= {"ssr_mode": False, "enable_monitoring": False, "run_history": False, "quiet": True}
         options |= {"state_session_capacity": SESSIONS, "max_threads": REQUESTS + 2 * UNHEARD}
         options |= {"app_kwargs": {"lifespan": self.events.forgetting}, "prevent_thread_lock": True}
-        with mock.patch("gradio.http_server.start_server", start_server), redirect_stdout(io.StringIO()):  # its advice
+        # hides the advice that gradio prints
+        with mock.patch("gradio.http_server.start_server", start_server), redirect_stdout(io.StringIO()):
             try:
-                # _frontend: gradio would look for the page, and give up after three seconds: too few under heavy load.
+                # _frontend: gradio would check that the page is there and give up after 3 s, which is too short under
+                # heavy load.
                 *_, share_url = self.launch(**options, _frontend=False)
             except Exception as error:  # gradio raises a plain Exception here
                 if "Couldn't start the app" not in str(error):
@@ -110,32 +115,33 @@ class Api(gr.Server):
                     "the page's own server did not answer: a proxy stands before localhost "
                     "(set NO_PROXY=localhost,127.0.0.1)"
                 ) from None
-        gradio_faults.calm(self.get_blocks()._queue)
+        gradio_faults.fix_queue(self.get_blocks()._queue)
         return share_url
 
     def leave(self) -> None:
-        """End gradio's queue, and everything that still listens to it."""
+        """End gradio's queue and its open streams."""
         self.sweeper.stop()
         self.get_blocks().close(verbose=False)
 
     def keep(self, content: bytes, name: str) -> str:
-        """Write a temporary file, and return its path."""
+        """Write a temporary file and return its path."""
         name = strip_invalid_filename_characters(Path(name).name).strip(".")
         return str(self.sweeper.keep(content, name or "file"))
 
     async def _sample(self, values: Values) -> AsyncGenerator[list[dict], None]:
-        """The final images of a run, a list of PNG files of the model's own resolution: image i has seed + i."""
+        """Return the final images of a run as PNG files of the model's resolution. Image i has the seed `seed` + i."""
         last = None
         async with aclosing(self._frames(values)) as frames:
             async for plan, frame in frames:
                 last = (plan, frame) if frame else last
-                yield []  # lets gradio notice that the caller has gone
+                yield []  # an empty item lets gradio notice that the caller has left
         assert last and last[1]
         yield await self._pictures(last[1].x, "x_0", last[0])
 
     async def _trajectory(self, values: Values) -> AsyncGenerator[dict, None]:
-        """Every kept step of a run as it is done: index (from 0), steps, t, s, alpha_bar (of t), sigma (of the noise
-        added), and the pictures x_t (after the step, at time s) and x0_hat (as seen from t), a PNG file for each image.
+        """Yield every kept step of a run while it computes: index (from 0), steps, t, s, alpha_bar (at t), sigma (of
+        the added noise), and a PNG file for each image of x_t (after the step, at time s) and x0_hat (predicted from
+        t).
         """
         async with aclosing(self._frames(values)) as frames:
             async for plan, frame in frames:
@@ -155,8 +161,8 @@ class Api(gr.Server):
                 }
 
     async def _frames(self, values: Values) -> AsyncGenerator[tuple[Any, sampling.Frame | None], None]:
-        """Yield the plan of a run with each kept step, or with None now and then, while somebody listens. Raises
-        gr.Error if the run fails or is stopped.
+        """Yield the plan of a run with each kept step, or with None from time to time, as long as the caller is
+        connected. Raises gr.Error if the run fails or is stopped.
         """
         try:
             computation = Scripted(self.services, [Script.check(values)])
@@ -166,9 +172,9 @@ class Api(gr.Server):
         job = Job(computation, self.services, who.name, who.address)
         listener = Listener(lambda: self.events.is_heard(who.name))
         try:
-            with self.unheard.one(who.address):
-                await listener.comes()
-            async with aclosing(listener.hears(job.updates(), job.leave)) as updates:
+            with self.unheard.occupy(who.address):
+                await listener.wait_for_client()
+            async with aclosing(listener.follow(job.updates(), job.leave)) as updates:
                 async for update in updates:
                     if update.state in ENDED and update.state != "finished":
                         raise gr.Error(_why(update), print_exception=False)
@@ -180,7 +186,10 @@ class Api(gr.Server):
             raise gr.Error(str(error), print_exception=False) from None
 
     async def _pictures(self, images: np.ndarray, name: str, plan: sampling.SamplingPlan) -> list[dict]:
+        """Write pictures as temporary PNG files, and return them in gradio's form."""
+
         def write() -> list[dict]:
+            """Write the files, in a thread."""
             files = []
             for image, seed in zip(images, plan.request.seeds, strict=True):
                 try:
@@ -196,11 +205,11 @@ class Api(gr.Server):
 
 
 def _why(end: Message) -> str:
-    """Return why a run has ended early, for a script. The page has its own words for a state."""
+    """Return the reason why a run ended early, for a script."""
     return end.text or {"lost": "The app has stopped, and this run with it"}.get(end.state, "The run was stopped")
 
 
-# Parameters that may be None: the checkpoint then decides.
+# Types of parameters that may be None, which lets the checkpoint decide.
 OPEN = {
     "sampler": str | None,
     "steps": int | None,
@@ -213,18 +222,21 @@ OPEN = {
 def _with_parameters(
     endpoint: Callable[[Values], AsyncGenerator[object, None]], first: str, result: object
 ) -> Callable[..., AsyncGenerator[object, None]]:
-    """Return the endpoint as a function with a parameter for each field of `Script`, as gradio reads its signature."""
+    """Return the endpoint as a function whose signature has a parameter for each field of `Script`, because gradio
+    reads the signature.
+    """
     defaults: Values = Script.defaults() | {"checkpoint": first}
 
     async def called(request: gr.Request, *values: object) -> AsyncGenerator[object, None]:
-        asks(request.session_hash, request.client and request.client.host)
+        """Call the endpoint with named values, for the visitor of this request."""
+        note_visitor(request.session_hash, request.client and request.client.host)
         async with aclosing(endpoint(dict(zip(defaults, values, strict=True)))) as items:
             async for item in items:
                 yield item
 
     types: dict[str, object] = {name: OPEN.get(name, type(default)) for name, default in defaults.items()}
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    parameters = [inspect.Parameter("request", kind)]  # gradio gives it
+    parameters = [inspect.Parameter("request", kind)]  # gradio passes the request
     parameters += [
         inspect.Parameter(name, kind, default=default, annotation=types[name]) for name, default in defaults.items()
     ]

@@ -1,4 +1,6 @@
-"""Settings that must be made before gradio is imported. This module makes them; `unparsed` goes around that import."""
+"""Change settings that gradio reads when it is imported. Importing this module changes them; `unparsed` makes the
+import faster.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +12,25 @@ from unittest import mock
 
 from ui.machine import temporary_files, zero_gpu
 
-# Without this gradio sends usage statistics, already when it is imported.
+# Without this, gradio sends usage statistics even when it is imported.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-# gradio sums up its last 10,000 events after each one, for an address that is closed here (/monitoring).
+# Without these, gradio summarizes its last 10,000 events after each event, for an address that the gate closes
+# (/monitoring).
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(1 << 62))
 if "SPACE_ID" in os.environ:
-    # A Space is reached through proxies of its own network only, and these say for whom they ask.
+    # Only the proxies of its own network can reach a Space, and they pass on the visitor's address.
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "127.0.0.1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16")
 folder = temporary_files.use_private_folder()
-# gradio imports matplotlib, where it is installed, for each event that it begins: that takes a fifth of a second once,
-# but with these it looks for no screen and no fonts, and writes nothing below the home folder.
+# If matplotlib is installed, gradio imports it for each event, which takes 0.2 s once. With these, matplotlib looks for
+# no screen and no fonts, and writes nothing into the home folder.
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
 zero_gpu.prepare()
 
 
 def _file(thing: type, getfile: Callable[[type], str] = inspect.getfile) -> str:
-    """Return the file of a class, as `inspect.getfile` does, but pretend that gradio's classes have none."""
+    """Return the file of a class like `inspect.getfile`, but raise OSError for gradio's classes."""
     if isinstance(thing, type) and thing.__module__.startswith("gradio."):
         raise OSError("no file")
     return getfile(thing)
@@ -35,11 +38,11 @@ def _file(thing: type, getfile: Callable[[type], str] = inspect.getfile) -> str:
 
 @contextmanager
 def unparsed() -> Iterator[None]:
-    """Import gradio in this block.
+    """Import gradio inside this block to make the import faster.
 
-    When gradio is imported, it parses the source of each of its components and writes a stub for editors. That takes
-    half of the time (1.2 of 2.7 s: https://github.com/gradio-app/gradio/issues/7791). It leaves out classes without a
-    file.
+    gradio parses the source of each of its components when it is imported, to write a stub for editors. That takes 1.2
+    of 2.7 s (https://github.com/gradio-app/gradio/issues/7791). It skips classes without a file, so this block hides
+    the files.
     """
     with mock.patch("inspect.getfile", _file):
         yield

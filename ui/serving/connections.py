@@ -1,8 +1,7 @@
-"""The server: uvicorn in a thread, on a socket that listens already. It limits how many connections a client may have,
-and for how long.
+"""Serve HTTP by uvicorn in a thread, and limit the number and duration of connections.
 
-uvicorn 0.54 has a time-out for idle connections only (uvicorn issue #157). When it gets one for the head of a request,
-`HEAD` can go. The gate limits bodies.
+uvicorn 0.54 has a time-out for idle connections only (uvicorn issue #157). `HEAD` can be removed when uvicorn has one
+for the head of a request. The gate limits bodies.
 """
 
 from __future__ import annotations
@@ -22,23 +21,24 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ui.runs.visitors import neighbourhood
 
-HEAD = 10.0  # seconds within which the head of a request must come
-OF_ONE = 256  # most connections from one address; a browser opens six
-MOST = 4096  # most connections in all, if the system allows twice as many open files
-AT_ONCE = 128  # so many connections wait to be accepted, uncounted; uvicorn's default is 2048
-LAST = 0.5  # seconds for the server to end once it breaks off the requests under way
-FILES = 65_536  # the app asks the system for so many open files
-READS, LEAST = 10.0, 50_000  # within these seconds, a client must read so many bytes of an answer that waits for it
+HEAD = 10.0  # seconds within which the head of a request must arrive
+OF_ONE = 256  # maximum number of connections from one address; a browser opens six
+MOST = 4096  # maximum number of connections in all, if the system allows twice as many open files
+# maximum number of connections that wait to be accepted, which no other limit counts; uvicorn's default is 2048
+AT_ONCE = 128
+LAST = 0.5  # seconds for the server to end after it cancelled the current requests
+FILES = 65_536  # number of open files that the app requests from the system
+READS, LEAST = 10.0, 50_000  # READS: seconds within which a client must read at least LEAST bytes of a waiting response
 LOOKS = 1  # seconds between two checks for slow connections
-READ = 4096  # bytes that are read from a connection at once, before others have their turn
-BODY = 1 << 18  # bytes that are read at once of a body of known length, as it needs no parsing
+READ = 4096  # bytes that are read from one connection before others get their turn
+BODY = 1 << 18  # the same for a body of known length, which needs no parsing
 
 log = logging.getLogger(__name__)
 
 
 def raise_file_limit() -> int:
-    """Let this process open as many files as the system allows. Returns how many connections it can have, so that
-    enough files are left for everything else, and for connections that are just being accepted or closed.
+    """Raise this process's limit of open files as far as the system allows. Return how many connections it can have;
+    the other half of the files is for everything else, and for connections that are being accepted or closed.
     """
     try:
         import resource
@@ -50,22 +50,22 @@ def raise_file_limit() -> int:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
-        except (OSError, ValueError):  # macOS allows less than it says
+        except (OSError, ValueError):  # macOS allows less than it reports
             log.info("the limit of open files stays at %s", soft)
     return MOST if soft == resource.RLIM_INFINITY else min(MOST, soft // 2)
 
 
 class Server(uvicorn.Server):
-    """uvicorn in a thread, on a socket that listens already.
+    """uvicorn in a thread, on a socket that already listens.
 
-    host: the host in the address of the page. url: the address of the page on this machine.
+    host: the host in the page's URL. url: the URL of the page on this machine.
     """
 
     def __init__(self, app: ASGIApp, listening: socket.socket, host: str):
         self.connections = Connections(raise_file_limit())
-        # One parser, whatever is installed: httptools would take a head of any length, and a request of two hosts.
-        # Without WebSockets, which the page has none of: uvicorn would give their connections to another protocol, and
-        # they would count for ever. And without warnings: each is about a request that strangers chose.
+        # http: always the same parser, because httptools would accept heads of any length and requests with two hosts.
+        # ws: uvicorn would handle WebSockets by another class, so their connections would be counted for ever; the page
+        # needs none. log_level: no warnings, because each is about a request that a stranger chose.
         config = uvicorn.Config(
             app,
             http=type("Counted", (Connection,), {"all": self.connections}),
@@ -84,25 +84,27 @@ class Server(uvicorn.Server):
         self._guests = AsyncExitStack()
 
     def start(self) -> None:
-        """Serve. Returns when requests are answered."""
+        """Start the thread. Return when requests are answered."""
         self._thread.start()
         while self._thread.is_alive() and not self.started:
             time.sleep(1e-3)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Store the thread's event loop and start."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
 
     def enter(self, guest: AbstractAsyncContextManager[object]) -> None:
-        """Enter a context in the server's loop, and leave it when the server ends."""
+        """Enter a context in the server's event loop, and leave it when the server ends."""
         asyncio.run_coroutine_threadsafe(self._guests.enter_async_context(guest), self._loop).result()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the server and leave the contexts."""
         await super().shutdown(sockets)
         await self._guests.aclose()
 
     def close(self, seconds: float) -> None:
-        """End when the requests under way are answered. After so many seconds break them off, threads or not."""
+        """End after the current requests are answered. After so many seconds cancel them."""
         self.should_exit = True
         self._thread.join(seconds)
         self.force_exit = True
@@ -110,18 +112,19 @@ class Server(uvicorn.Server):
 
 
 class Connections:
-    """The connections of one server. most: how many at once; beyond it, the oldest without a request are closed."""
+    """The connections of one server. most: the limit; beyond it, the oldest connection without a request is closed."""
 
     def __init__(self, most: int):
         self.most = most
-        self.of: Counter[str | None] = Counter()  # by address
-        self.waiting: OrderedDict[Connection, float] = OrderedDict()  # those without a request, and since when
+        self.of: Counter[str | None] = Counter()  # number of connections of each address
+        # connections without a request, and the time since which they wait
+        self.waiting: OrderedDict[Connection, float] = OrderedDict()
         self.unread: dict[
             Connection, tuple[float, int]
-        ] = {}  # at the last check: when it was, and how many bytes waited
+        ] = {}  # at the last check of a connection whose client reads slowly: its time, and the number of waiting bytes
 
     async def close_slow(self) -> None:
-        """Close connections on which no request comes, and those whose client hardly reads its answer."""
+        """Close connections that send no request, and those whose client reads its response too slowly."""
         now = time.monotonic()
         while self.waiting and now - next(iter(self.waiting.values())) > HEAD:
             self.waiting.popitem(last=False)[0].transport.abort()
@@ -134,39 +137,43 @@ class Connections:
 
 
 class Connection(H11Protocol, asyncio.BufferedProtocol):
-    """uvicorn's protocol, which also reads little at once and counts itself among all connections."""
+    """uvicorn's protocol, which also reads in small pieces and counts itself in `Connections`."""
 
     all: ClassVar[Connections]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Count this connection, and close it or the oldest waiting one if there are too many."""
         super().connection_made(transport)
         peer = self.client[0] if self.client else ""
         self._address = neighbourhood(peer)
         self.all.of[self._address] += 1
         self.all.waiting[self] = time.monotonic()
-        proxies = getattr(self.config.loaded_app, "trusted_hosts", ())  # they have connections for many visitors
+        proxies = getattr(self.config.loaded_app, "trusted_hosts", ())  # proxies have connections for many visitors
         if self.all.of[self._address] > OF_ONE and self._address and peer not in proxies:
             transport.abort()
         elif len(self.connections) > self.all.most:
             self.all.waiting.popitem(last=False)[0].transport.abort()
 
     def get_buffer(self, sizehint: int) -> bytearray:
+        """Return a buffer: large for a plain body, else small."""
         headers = dict(self.cycle.scope["headers"]) if self.cycle and self.cycle.more_body else {}
         is_plain = b"content-length" in headers and b"transfer-encoding" not in headers
         self._buffer = bytearray(BODY if is_plain else READ)
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
+        """Pass on the received bytes."""
         self.data_received(bytes(self._buffer[:nbytes]))
         self._wait()
 
     def on_response_complete(self) -> None:
+        """Note that the connection waits again."""
         super().on_response_complete()
         self._wait()
 
     def _wait(self) -> None:
-        """Note that this connection waits for a request from now on, unless it already did, or one is under way. While
-        only a part of a head is here, it keeps waiting.
+        """Note that this connection waits for a request, unless a request is being answered. It also waits while only
+        part of a head has arrived.
         """
         if self.transport.is_closing() or (self.cycle and not self.cycle.response_complete):
             self.all.waiting.pop(self, None)
@@ -174,14 +181,17 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
             self.all.waiting.setdefault(self, time.monotonic())
 
     def pause_writing(self) -> None:
+        """Begin to watch how fast the client reads."""
         super().pause_writing()
         self.all.unread[self] = time.monotonic(), self.transport.get_write_buffer_size()
 
     def resume_writing(self) -> None:
+        """Stop watching how fast the client reads."""
         super().resume_writing()
         self.all.unread.pop(self, None)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Remove this connection from the counts."""
         super().connection_lost(exc)
         self.all.of[self._address] -= 1
         if not self.all.of[self._address]:

@@ -1,7 +1,7 @@
-"""The gate of the server: which requests come in, how large they may be, and which answer a failed one gets.
+"""Check requests: which are accepted, how large they may be, and which response a failed one gets.
 
-gradio has many more routes than the page needs: some fetch addresses of the internet for anybody, run programs on
-uploads or write files. Only the routes listed here get through, and gradio sees a request only when it is complete.
+gradio has many more routes than the page needs. Some fetch URLs for anybody, run programs on uploads or write files. So
+only the routes listed here are accepted, and gradio gets a request only when it is complete.
 """
 
 from __future__ import annotations
@@ -29,23 +29,24 @@ from ui.models.figures import REFS
 from ui.runs.visitors import neighbourhood
 from ui.serving.origins import Foreign, Origins
 
-MAX_REQUEST = 1 << 20  # bytes of a request of the page: two pictures of 256 × 256 have up to 0.53 MB
-MAX_OTHER = 1 << 16  # bytes of any other request: a script's has up to 42 kB
-VALUES = 25_000  # a request has at most so many; 20 drawings have 16,000. Reading them blocks all else for milliseconds
-MAX_PATH = 2000  # characters of the path, and of the query after the ?
-NAME = 100  # characters of the name that a client gives its session; the page's have about 70
-REQUESTS, REQUESTS_OF_ONE = 1024, 128  # most requests at once, in all and from one address; a page has six at most
+MAX_REQUEST = 1 << 20  # bytes of a request of the page; two pictures of 256 × 256 need up to 0.53 MB
+MAX_OTHER = 1 << 16  # bytes of any other request; a script's has up to 42 kB
+VALUES = 25_000  # maximum number of values, as parsing blocks the server for milliseconds; 20 drawings have 16,000
+MAX_PATH = 2000  # maximum number of characters of the path, and of the query after the ?
+NAME = 100  # maximum number of characters of a session's name, which the client chooses; the page's have about 70
+# maximum number of requests at the same time: in all, and from one address; a page sends at most six
+REQUESTS, REQUESTS_OF_ONE = 1024, 128
 CROWDED = "There are too many requests at once ({}): try again in a moment"
-# Most answers of /kept at once, in all and to one address. Each holds the pictures of a run until it is sent, but most
-# of these are kept anyway (`RECORDING_BYTES` of ui/runs/pages.py).
+# Maximum number of responses of /kept at the same time: in all, and to one address. Each holds the pictures of a run
+# until it is sent, but most of these pictures are stored anyway (`RECORDING_BYTES` of ui/runs/pages.py).
 FILES, FILES_OF_ONE = 64, 16
 CROWDED_FILES = "There are too many files at once ({}): try again in a moment"
-PIECE = 10.0  # seconds within which the next piece of a request must come
-SLOWEST = 20e3  # bytes a second at which a whole request must come, at least
-WRONG, WINDOW = 10, 300.0  # an address may enter so many wrong passwords within so many seconds
-REMEMBERED = 4096  # addresses that got one wrong
+PIECE = 10.0  # seconds within which the next piece of a request must arrive
+SLOWEST = 20e3  # bytes per second; a slower request is rejected
+WRONG, WINDOW = 10, 300.0  # an address may enter WRONG wrong passwords within WINDOW seconds
+REMEMBERED = 4096  # number of addresses whose wrong passwords are remembered
 
-_HASH = r"[\w-]{1,64}"  # the name of a session or an event
+_HASH = r"[\w-]{1,64}"  # the name of a session or event
 _API = r"/gradio_api"
 ROUTES = {
     "GET": (
@@ -54,7 +55,8 @@ ROUTES = {
         r"/kept/\w{1,64}",
         rf"/checkpoints/(?:{'|'.join(REFS)})/(?:\w+/)?\w+\.(?:json|safetensors)",
         rf"{_API}/(?:info|startup-events/?)",
-        # A path, on Windows with a drive; none of another machine (//host/share), and no address to fetch (http:).
+        # A path, on Windows with a drive. Not allowed: paths on other machines (//host/share), and URLs to fetch
+        # (http:).
         rf"{_API}/file=(?:(?!\w+:|//)[^\\]+|[A-Za-z]:[\\/](?![\\/])[^:]+)",
         rf"{_API}/queue/data",
         rf"{_API}/heartbeat/{_HASH}",
@@ -70,10 +72,10 @@ ROUTES = {
 }
 _ALLOWED = {method: re.compile("|".join(paths)) for method, paths in ROUTES.items()}
 _ALLOWED["HEAD"] = _ALLOWED["GET"]
-# These are open before the login: the page, which then is the login page, its files, and the address at which gradio
-# itself checks whether the app is up.
+# Paths that need no login: the page (which then is the login page), its files, and the address at which gradio checks
+# whether the app runs.
 _OPEN = re.compile(rf"/|/essay|/figure|/preview\.png|/app\.webmanifest|/web/.*|/login/?|{_API}/startup-events/?")
-# Every answer to a request that comes in has these.
+# Headers of every response to an accepted request.
 HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]
 _GRADIOS = re.compile(rf"(?:{_API}|/login|/config).*")
 
@@ -81,7 +83,7 @@ log = logging.getLogger(__name__)
 
 
 class Rejected(Exception):
-    """A request that does not come in, with the status and the sentence of its answer."""
+    """A request is rejected. Contains the status and the sentence of the response."""
 
     def __init__(self, status: int, sentence: str):
         super().__init__(sentence)
@@ -93,10 +95,10 @@ NOTHING = Rejected(404, "There is nothing at this address")
 
 
 class Gate:
-    """ASGI middleware: answers /health itself, and lets through what ROUTES lists, whole and up to a size.
+    """ASGI middleware that answers /health and passes on the requests that ROUTES lists, complete and limited in size.
 
-    requests: limits how many are answered at once. admits: says whether a visitor with these cookies has entered the
-    password, if there is one.
+    requests: limits how many are handled at the same time. admits: returns whether a visitor with these cookies has
+    entered the password, or none is needed.
     """
 
     def __init__(
@@ -109,10 +111,11 @@ class Gate:
     ):
         self._app, self._events, self._origins, self._requests, self._admits = app, events, origins, requests, admits
         self._files = Places(CROWDED_FILES, FILES, FILES_OF_ONE)
-        self._wrong: dict[str | None, deque[float]] = {}  # when each address entered its last wrong passwords
-        self._login = asyncio.Lock()  # handles one login after another: each wrong password counts before the next
+        self._wrong: dict[str | None, deque[float]] = {}  # for each address, the times of its last wrong passwords
+        self._login = asyncio.Lock()  # one login at a time, so that each wrong password counts before the next
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check a request and pass it on, or send an error response."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send) if scope["type"] == "lifespan" else None
         asked = _Asked(scope)
@@ -123,7 +126,7 @@ class Gate:
                 return await _answer(send, 200, self._events.read())
             self._check(asked)
             is_file = asked.path.startswith("/kept/")
-            with self._requests.one(asked.address), self._files.one(asked.address) if is_file else nullcontext():
+            with self._requests.occupy(asked.address), self._files.occupy(asked.address) if is_file else nullcontext():
                 body = b""
                 if asked.method == "POST":
                     body = await _body(receive, MAX_REQUEST if asked.is_own else MAX_OTHER)
@@ -139,7 +142,7 @@ class Gate:
             await _answer(send, 403 if isinstance(refused, Foreign) else 503, {"detail": str(refused)})
 
     def _check(self, asked: _Asked) -> None:
-        """Raise Rejected or Foreign if the request does not come in, whatever its body is."""
+        """Raise Rejected or Foreign if the request is not allowed, regardless of its body."""
         self._origins.check(asked.headers)
         allowed = _ALLOWED.get(asked.method)
         if not allowed or len(asked.path) > MAX_PATH or "\0" in asked.path or not allowed.fullmatch(asked.path):
@@ -156,26 +159,29 @@ class Gate:
             raise Rejected(429, f"Too many wrong passwords from your address: try again in {left:.0f} s")
 
     def _note_wrong_password(self, address: str | None) -> None:
+        """Count a wrong password of this address."""
         times = self._wrong.pop(address, deque(maxlen=WRONG))
         times.append(time.monotonic())
-        self._wrong[address] = times  # last, as the first one is forgotten first
+        self._wrong[address] = times  # moved to the end, because the first address is forgotten first
         if len(self._wrong) > REMEMBERED:
             del self._wrong[next(iter(self._wrong))]
 
     async def _let_in(self, asked: _Asked, body: bytes, receive: Receive, send: Send) -> None:
-        """Pass the request on with its body, which is here already, and the answer with our headers."""
+        """Pass on the request with its body, and add our headers to the response."""
         started, unread = False, [body]
 
         async def received() -> Message:
+            """Return the body, which was received before, and later messages as they arrive."""
             return {"type": "http.request", "body": unread.pop(), "more_body": False} if unread else await receive()
 
         async def sent(message: Message) -> None:
+            """Send a message of the response, with our headers."""
             nonlocal started
             if message["type"] == "http.response.start":
                 started, headers = True, [*message["headers"], *HEADERS]
                 if asked.path.startswith(f"{_API}/file="):
                     headers += [(b"content-security-policy", b"default-src 'none'; sandbox")]
-                elif not self._origins.any_host:  # a page for strangers may be shown in other sites, as Spaces are
+                elif not self._origins.any_host:  # other sites may embed a page for strangers, as Spaces do
                     ancestors = " ".join(["frame-ancestors 'self'", *self._origins.frames])
                     headers += [(b"content-security-policy", ancestors.encode())]
                 if asked.is_login:
@@ -187,35 +193,36 @@ class Gate:
 
         try:
             await self._app(asked.scope, received, sent)
-        except Exception as error:  # whatever failed, other requests must go on; the answer must not show the trace
+        except Exception as error:  # errors must not stop the server, and the response must not show the traceback
             status, sentence = 500, f"The app failed unexpectedly ({type(error).__name__}): its log says more"
             if temporary_files.is_full(error):
                 status, sentence = 507, temporary_files.FULL
                 log.warning("the disk for temporary files is full: %s %s", asked.method, asked.path)
-            elif _GRADIOS.fullmatch(asked.path):  # gradio fails on odd requests without saying so
+            elif _GRADIOS.fullmatch(asked.path):  # gradio raises errors for malformed requests without saying so
                 status, sentence = 400, UNCLEAR
                 log.info("gradio did not understand: %s %s", asked.method, asked.path, exc_info=True)
             else:
                 log.exception("a request failed: %s %s", asked.method, asked.path)
-            if not started:  # else the connection is closed
+            if not started:  # if the response has begun, the connection is closed instead
                 await _answer(send, status, {"detail": sentence})
 
 
 class _Asked:
-    """A request, without its body."""
+    """A request without its body."""
 
     def __init__(self, scope: Scope):
         self.scope, self.method, self.path = scope, scope["method"], scope["path"]
         root = scope.get("root_path", "").rstrip("/")
-        if root and self.path.startswith(f"{root}/"):  # a proxy may leave the root on the path
+        if root and self.path.startswith(f"{root}/"):  # some proxies leave the root path in the path
             self.path = self.path[len(root) :]
         self.headers: dict[bytes, bytes] = dict(scope.get("headers", ()))
         self.query: str = scope.get("query_string", b"").decode("latin-1")
         self.address = neighbourhood((scope.get("client") or ("",))[0])
         self.is_login = self.path.startswith("/login")
-        self.is_own = self.path in ("/ask", "/run")  # the page asks, not a client of gradio
+        self.is_own = self.path in ("/ask", "/run")  # a request of our page, not of a gradio client
 
     def cookies(self) -> dict[str, str]:
+        """Return the cookies by name; {} if they are malformed."""
         try:
             cookies = SimpleCookie(self.headers.get(b"cookie", b"").decode("latin-1"))
         except CookieError:
@@ -224,7 +231,9 @@ class _Asked:
 
 
 def _cookie(value: bytes) -> bytes:
-    """Mark a cookie of gradio's login so that requests of other sites don't carry it. On a Space they must."""
+    """Return a cookie of gradio's login, changed so that requests of other sites don't carry it. On a Space, which is
+    embedded in another site, leave it unchanged.
+    """
     if "SPACE_ID" in os.environ:
         return value
     kept = [part for part in value.split(b";") if not part.strip().lower().startswith(b"samesite")]
@@ -232,7 +241,7 @@ def _cookie(value: bytes) -> bytes:
 
 
 async def _body(receive: Receive, most: int) -> bytes:
-    """Return the body of a request. Raises Rejected if it is too large, comes too slowly, or takes long to read."""
+    """Return the body of a request. Raises Rejected if it is too large, arrives too slowly, or has too many values."""
     body, size, begun, more = bytearray(), 0, time.monotonic(), True
     while more:
         try:
@@ -248,7 +257,7 @@ async def _body(receive: Receive, most: int) -> bytes:
         size += len(part)
         if size <= most:
             body += part
-        elif size > 2 * most or not more:  # before the client has sent all, it would not read an answer
+        elif size > 2 * most or not more:  # a client does not read the response before it has sent everything
             raise Rejected(413, f"This request is too large: up to {most / 1e6:.2g} MB are taken")
     if sum(map(body.count, (b",", b"[", b"{"))) > VALUES:
         raise Rejected(413, f"This request has too many values: up to {VALUES:,} are taken")
@@ -256,13 +265,14 @@ async def _body(receive: Receive, most: int) -> bytes:
 
 
 def _check_for_gradio(body: bytes) -> None:
-    """Raise Rejected for a body that gradio must not see: gradio keeps the name of a session, however long it is, and
-    looks at the path of every file that a request names, which may lead to another machine.
+    """Raise Rejected for a body that gradio must not get: gradio stores the name of a session of any length, and looks
+    up the path of every file in a request, which may be on another machine.
     """
 
     def check(part: dict[str, object]) -> dict[str, object]:
+        """Raise Rejected if this part of the body names a file."""
         meta = part.get("meta")
-        if isinstance(meta, dict) and "_type" in meta:  # gradio's mark of a file
+        if isinstance(meta, dict) and "_type" in meta:  # gradio marks files like this
             raise Rejected(400, "A request can't name a file")
         return part
 
@@ -271,20 +281,21 @@ def _check_for_gradio(body: bytes) -> None:
     except RecursionError:
         raise Rejected(400, UNCLEAR) from None
     except ValueError:
-        return  # gradio says so
+        return  # gradio itself answers that the body is not JSON
     for name in ("session_hash", "event_id") if isinstance(content, dict) else ():
         if isinstance(content.get(name), str) and len(content[name]) > NAME:
             raise Rejected(400, f"{name} is too long: up to {NAME} characters are taken")
 
 
 async def unclear(_request: Request, error: Exception) -> Response:
-    """Answer a request whose values have wrong types. The answer says what is wrong with the first one."""
+    """Respond to a request whose values have wrong types. The response describes the first mistake."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     return JSONResponse({"detail": f"{UNCLEAR}: {first['msg']} ({'.'.join(map(str, first['loc'][1:]))})"}, 422)
 
 
 async def _answer(send: Send, status: int, content: dict[str, object]) -> None:
+    """Send a response of JSON."""
     body = json.dumps(content).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     headers += [(b"x-content-type-options", b"nosniff")]

@@ -1,8 +1,9 @@
-"""Repairs of gradio 6.31, which an API for strangers needs, and when each can go. Only scripts use gradio's queue.
+"""Work around faults of gradio 6.31 that matter for a public API, and say when each workaround can go. Only scripts use
+gradio's queue.
 
-Two places here touch gradio's internals. A third, in `before_gradio`, makes its import faster, and a fourth, in
-`Api.join`, replaces the server that it would start. `tell_spaces` repairs nothing: ZeroGPU needs it. `ROUTES` of the
-gate keeps out requests to single routes with faults.
+Two functions here change gradio's internals. `before_gradio` makes its import faster, and `Api.join` replaces the
+server that it would start. `tell_spaces` is no workaround: ZeroGPU needs it. The gate's `ROUTES` block requests to
+other faulty routes.
 """
 
 from __future__ import annotations
@@ -23,38 +24,40 @@ from starlette.types import Scope
 from ui.machine import zero_gpu
 from ui.runs.log import GONE
 
-GRACE = 10.0  # seconds at least for which a script can still listen to an event that is over
+GRACE = 10.0  # minimum seconds for which a script can still read an event that is over
 LOOKS = 0.02  # seconds between two checks for new events
 _STREAM = re.compile(r".*/gradio_api/(?:queue/data|call/(?:v2/)?\w+/(?P<event>[^/]+))/?")
 
 
-def calm(queue: Queue) -> None:
-    """Let gradio's queue rest, and survive events whose listener has gone.
+def fix_queue(queue: Queue) -> None:
+    """Reduce the load of gradio's queue, and let it survive events whose client has left.
 
-    A thousand times a second it checks for new events, and a hundred times for progress, which is never there: this
-    takes 4 % of a core, and 1 % with these numbers. And it tells each event that begins to all that wait. If the
-    listener of one of them has gone, the queue ends for everybody and for good. We found no issue about either; the
-    nearest is https://github.com/gradio-app/gradio/issues/2261. The numbers can go when the queue waits for events, and
-    the last line when `launch` takes the `status_update_rate` of `Blocks.queue`.
+    By default it checks for new events 1000 times per second, and 100 times for progress, which we never report. This
+    takes 4 % of a core, and 1 % with these numbers. It also informs all waiting clients about each event that begins;
+    if one of them has left, the queue stops for everybody. We found no issue about either; the nearest is
+    https://github.com/gradio-app/gradio/issues/2261. The numbers can be removed when the queue waits for events instead
+    of polling, and the last line when `launch` accepts the `status_update_rate` of `Blocks.queue`.
     """
     queue.sleep_when_free, queue.progress_update_sleep_when_free = LOOKS, 1.0
     queue.live_updates = False
 
 
 class Events:
-    """The events of gradio's queue.
+    """The events of gradio's queue, and which of them have a connected client.
 
-    The queue never forgets an event whose end nobody has heard (https://github.com/gradio-app/gradio/issues/13154 was
-    about other things that it kept). When it does, `forgetting` can go.
+    gradio's queue keeps events for ever if no client reads their end (https://github.com/gradio-app/gradio/issues/13154
+    is about similar leaks). `forgetting` can be removed when it drops them.
     """
 
     def __init__(self, queue: Callable[[], Queue]):
         self._queue = queue
-        self._heard: Counter[str] = Counter()  # how many streams of each event and session are open
+        self._heard: Counter[str] = Counter()  # number of open streams for each event and session
 
     @contextmanager
     def stream(self, scope: Scope) -> Iterator[None]:
-        """Pass on a request. Raises HTTPException if it asks for a stream of an event or a session that is not here."""
+        """Count a stream while its request is handled. Raises HTTPException if the event or session of the stream does
+        not exist.
+        """
         match = _STREAM.fullmatch(scope["path"]) if scope["method"] in ("GET", "HEAD") else None
         if not match:
             yield
@@ -69,21 +72,22 @@ class Events:
             yield
         finally:
             self._heard[name] -= 1
-            self._heard += Counter()  # drops names without streams
+            self._heard += Counter()  # removes names without open streams
 
     def is_heard(self, session: str | None) -> bool:
-        """Whether somebody listens to an event of this session."""
+        """Return whether a client has a stream of this session, or of one of its events, open."""
         names = (session, *self._queue().pending_event_ids_session.get(session or "", ()))
         return any(self._heard[name] > 0 for name in names if name)
 
     @asynccontextmanager
     async def forgetting(self, _app: object) -> AsyncIterator[None]:
-        """While the server runs, forget events that are over and that nobody listens to."""
+        """While the server runs, drop events that are over and have no client."""
         task = asyncio.create_task(self._forget())
         yield
         task.cancel()
 
     async def _forget(self) -> None:
+        """Drop, every GRACE seconds, the sessions that were over in two checks."""
         over: set[str] = set()
         while True:
             await asyncio.sleep(GRACE)
@@ -99,8 +103,8 @@ class Events:
 
 
 def tell_spaces(request: Request) -> None:
-    """On ZeroGPU, tell the package `spaces` whose quota the run of this request uses. It reads this from the headers of
-    the request that gradio notes for its own events.
+    """Tell the package `spaces` on ZeroGPU whose quota this request's run uses. It reads the headers of the request
+    that gradio stores in its context.
     """
     if zero_gpu.is_here():
         LocalContext.request.set(gradio.Request(request))

@@ -1,8 +1,9 @@
-"""Which web pages may send requests: those that this app serves, and no other website's.
+"""Decide which web pages may send requests: only those that this app serves.
 
-A foreign page can't read what the app answers, but its requests would be carried out (a training started, a folder
-probed). And where its own name leads to this machine (DNS rebinding), it could read, too: to the browser, app and page
-are then one site. Browsers say which page asks (Origin), and under which name (Host). Scripts send no Origin.
+A foreign page can't read the app's responses, but its requests would be executed, for example to start a training or to
+find out whether a folder exists. By DNS rebinding, where the foreign site's name leads to this machine, it could also
+read the responses, because the browser then treats both as one site. Browsers send the page's origin (Origin) and the
+name of the server (Host). Scripts send no Origin.
 """
 
 from __future__ import annotations
@@ -22,26 +23,27 @@ USUAL = {"http": 80, "https": 443}
 
 
 class Foreign(Refused):
-    """The request of another site, or of a page under another name."""
+    """A request of another site, or of a page under an unknown name."""
 
 
 FOREIGN = Foreign("Only the app's own page may ask this, and scripts: this request comes from another site", "origin")
 
 
 class Origins:
-    """The names and addresses of this app. any_host: whether the page may be reached under any name, by strangers.
+    """The names and addresses of this app.
 
-    frames: the sites whose pages may show this page in a frame.
+    any_host: whether any host name is allowed, because strangers may open the page. frames: the sites whose pages may
+    embed this page.
     """
 
     def __init__(self, any_host: bool):
         self.any_host = any_host
         self.frames: list[str] = []
-        self._names: set[str] = {"localhost"}  # the names of this machine
-        self._pages: set[tuple[str, int | None]] = set()  # names and ports of proxies in front
+        self._names: set[str] = {"localhost"}  # names of this machine
+        self._pages: set[tuple[str, int | None]] = set()  # names and ports of proxies in front of the app
 
     def serve(self, *addresses: str | None) -> None:
-        """Add addresses of the page: names of this machine, or whole addresses (https://…). Paths are ignored."""
+        """Allow addresses of the page: names of this machine, or whole URLs (https://…). Paths are ignored."""
         for address in filter(None, addresses):
             if "://" in address:
                 host, port = _split(address)
@@ -51,20 +53,20 @@ class Origins:
                 self._names.add(address.lower().strip("[]"))
 
     def serve_this_machine(self) -> None:
-        """Add the names of this machine, and on a Space those of the Space."""
+        """Allow the names of this machine, and on a Space those of the Space."""
         name = socket.gethostname().lower()
         self.serve(name, name.partition(".")[0] + ".local")
         self.serve(*(f"https://{host.strip()}" for host in os.environ.get("SPACE_HOST", "").split(",") if host))
 
     def allow_frames(self, *sites: str) -> None:
-        """Let pages of these sites show this page in a frame. Raises ValueError for anything but an origin."""
+        """Allow pages of these sites to embed this page. Raises ValueError for anything but an origin."""
         for site in sites:
             if not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?", site):
                 raise ValueError(f"--embed takes an origin such as https://blog.example, not {site!r}")
         self.frames += sites
 
     def check(self, headers: Mapping[bytes, bytes]) -> None:
-        """Raise Foreign if a page of another website sends this request."""
+        """Raise Foreign if a page of another website sent this request."""
         host = headers.get(b"host", b"").decode("latin-1")
         name, port = _split(f"//{host}")
         if not self.any_host and name not in self._names and not self._is_own(name):
@@ -74,21 +76,23 @@ class Origins:
         if origin is None:
             embeds = headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site")
             if embeds and headers.get(b"sec-fetch-mode") != b"navigate" and not self.any_host:
-                raise FOREIGN  # a picture or a script of the app in another site
+                raise FOREIGN  # another site embeds a picture or a script of the app
             return
         page = _split(origin.decode("latin-1"))
-        # A foreign page can't set any of these headers: the browser would first ask this app for permission, and get
-        # none.
+        # A foreign page can't set these headers, because the browser first requests the app's permission, which it does
+        # not get.
         near = {(name, port), *self._pages}
         if forwarded := headers.get(b"x-forwarded-host"):
             near.add(_split(f"//{_first(forwarded.decode('latin-1'))}"))
-        # A browser leaves out the port if it is the usual one.
+        # Browsers leave out the usual port.
         if page[0] and any(page[0] == host and page[1] in ((port,) if port else USUAL.values()) for host, port in near):
             return
         raise FOREIGN
 
     def _is_own(self, name: str) -> bool:
-        """Whether a name belongs to this app. Nobody can redirect a numeric address, or own a name without a dot."""
+        """Return whether a name always belongs to this machine: nobody can redirect a numeric address, or register a
+        name without a dot.
+        """
         if name.endswith(".localhost") or (name and "." not in name):
             return True
         try:
@@ -99,7 +103,9 @@ class Origins:
 
 
 def _split(address: str) -> tuple[str, int | None]:
-    """Return the name of an address, "" if there is none, and its port: the usual one if it names none, or None."""
+    """Return the host of an address ("" if there is none) and its port (the scheme's usual port if it names none; None
+    if unknown).
+    """
     try:
         parts = urlsplit(address)
         return (parts.hostname or "").rstrip("."), parts.port or USUAL.get(parts.scheme)
@@ -108,7 +114,7 @@ def _split(address: str) -> tuple[str, int | None]:
 
 
 def page_address(request: Request, root_path: str) -> str:
-    """Return the address at which the visitor sees the page, without a slash at its end. A proxy says it in headers."""
+    """Return the URL of the page as the visitor sees it, without a slash at the end. Proxies pass it on in headers."""
     if "://" in root_path:
         return root_path.rstrip("/")
     host, scheme = (_first(request.headers.get(f"x-forwarded-{name}", "")) for name in ("host", "proto"))
@@ -117,5 +123,5 @@ def page_address(request: Request, root_path: str) -> str:
 
 
 def _first(header: str) -> str:
-    """Return the value of the first of several proxies."""
+    """Return the first value of a header to which several proxies added values."""
     return header.partition(",")[0].strip()

@@ -1,4 +1,4 @@
-"""The format of answers and messages of runs on their way to the page: JSON with pictures and arrays as bytes."""
+"""Encode answers and messages of runs for the page: JSON, with pictures and arrays as raw bytes."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import numpy as np
 from ui.pictures.encoded import Encoded
 
 
-def packed(content: object) -> list[bytes | memoryview]:
-    """Pack JSON whose leaves may be `Encoded` pictures or arrays of uint8 or float32. Returns the pieces, one behind
-    the other. No leaf is copied, as all together may take 30 MB.
+def pack(content: object) -> list[bytes | memoryview]:
+    """Encode JSON whose leaves may be `Encoded` pictures or arrays of uint8 or float32. Return the pieces in order. No
+    leaf is copied, because together they may take 30 MB.
 
-    The pieces are two lengths (4 bytes each, the last ones first) with the head as JSON, and the bytes of each leaf. In
-    the head, {type, at, size, shape} stands for a leaf: `at` counts from the end of the head, and only an array has a
-    shape. ui/web/messages/packing.js reads it.
+    Format: the length of the head and the total length of the leaves (4 bytes each, little-endian), the head as JSON,
+    then the bytes of each leaf. In the head, {type, at, size, shape} stands for a leaf; `at` is its offset after the
+    head, and only arrays have a shape. ui/web/messages/packing.js decodes it.
     """
     leaves: list[bytes | memoryview] = []
     rest = 0
 
     def in_head(value: object) -> object:
+        """Return a value for the head, and add its leaves to `leaves`."""
         nonlocal rest
         if isinstance(value, dict):
             return {name: in_head(item) for name, item in value.items()}

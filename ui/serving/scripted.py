@@ -1,4 +1,4 @@
-"""Lanes of scripts and links, which name only a few settings. Each other setting has the page's first value."""
+"""Define the lanes of scripts and links, which name only a few settings. The others have the page's first values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ddpm_core.names import SAMPLERS, SPACINGS, VARIANCES
 from ddpm_core.prediction import class_index, few
 from ddpm_core.samplers import DEFAULTS, OPTIONS, SWITCHES
 from ddpm_core.timesteps import suited_spacing
-from ui.forms.emoji import in_words
+from ui.forms.emoji import name_emoji
 from ui.forms.fields import (
     ANY,
     Choice,
@@ -26,7 +26,7 @@ from ui.forms.fields import (
     Switch,
     Whole,
     declare,
-    shown,
+    quote,
 )
 from ui.models.catalogue import EMBEDDED, usual_guidance
 from ui.models.form_options import QUICK, class_names, default_count, samplers, step_limits, variances
@@ -36,13 +36,13 @@ from ui.runs.asked import Checkpoint, LaneAsked
 from ui.runs.log import Values
 from ui.runs.plans import Computation
 
-AUTO = "auto"  # the spacing that suits the sampler: timesteps.suited_spacing
+AUTO = "auto"  # the spacing that fits the sampler: timesteps.suited_spacing
 Requested = TypeVar("Requested", bound=Request)
 STEPS = Whole("Steps", low=1, high=1_000_000, allowed="1 to the model's T (1000 for most)")
 
 
 def _with_switches(request: type[Requested]) -> type[Requested]:
-    """Return the same request with the switches among the options of samplers, behind its other fields."""
+    """Return the request class with additional fields: the switches among the samplers' options."""
     rows = [(name, bool, declare(Switch(name), usual)) for name, usual in SWITCHES.items()]
     return make_dataclass(request.__name__, rows, bases=(request,), frozen=True)
 
@@ -50,9 +50,9 @@ def _with_switches(request: type[Requested]) -> type[Requested]:
 @_with_switches
 @dataclass(frozen=True)
 class Script(Request):
-    """One run. Scripts may pass values without names, in the order of these fields. Image i has seed + i.
+    """One run of a script. Scripts can also pass these fields by position. Image i has the seed `seed` + i.
 
-    None as sampler, steps, clip, count or guidance means the value that suits the model.
+    None as sampler, steps, clip, count or guidance means the model's default.
     """
 
     checkpoint: str = declare(Reference("checkpoint"), defaults.CHECKPOINT)
@@ -75,22 +75,24 @@ class Script(Request):
 
     @classmethod
     def check(cls, values: Mapping[str, object]) -> Self:
+        """Return a script with these values; None counts as left out. Raises ValueError for the first invalid value."""
         return super().check({name: value for name, value in values.items() if value is not None})
 
     def lane(self, model: ModelSpec) -> LaneAsked:
-        """Return the lane of this run. Raises ValueError, with one sentence, if the model can't do what is asked."""
+        """Return the lane of this run. Raises ValueError, with one sentence, if the model can't run it."""
         steps, T = self.steps or step_limits(model)[2], model.schedule.T
         sampler: Any = self.sampler or samplers(model)[0]
         if steps > T:
             raise ValueError(f"Steps must be a whole number from 1 to {T} for this checkpoint, got {steps}")
         spacing = suited_spacing(model, sampler, steps) if self.spacing == AUTO else self.spacing
         own: Values = {name: getattr(self, name) for name in OPTIONS[sampler] if name in self.kinds()}
-        # The page asks for the variance and eta always, and for other options if they differ from their defaults.
+        # like the page, always name variance and eta, but other options only if they differ from their defaults
         options = {name: own[name] for name in own if name in ("variance", "eta") or own[name] != DEFAULTS[name]}
         options |= {"labels": self._class(model), "guidance": self._guidance(model), **self._words(model)}
         return LaneAsked(checkpoint=self.checkpoint, sampler=sampler, steps=steps, spacing=spacing, **options)
 
     def _guidance(self, model: ModelSpec) -> float | None:
+        """Return the guidance scale for this model; None without guidance."""
         has_learned = model.student is not None and model.student.guidance is not None
         is_guided = model.takes_words and (self.prompt or self.negative) and not has_learned
         usual = usual_guidance(self.checkpoint) if is_guided else 1.0
@@ -98,15 +100,17 @@ class Script(Request):
         return None if guidance == 1 else guidance
 
     def _words(self, model: ModelSpec) -> dict[str, str]:
+        """Return the prompts for this model. Raises ValueError if it takes none."""
         if not model.takes_words:
             if self.prompt or self.negative:
                 raise ValueError("This model takes no prompt: leave it empty")
             return {}
-        is_ours = self.checkpoint in EMBEDDED  # our models learned the names of emoji, not the emoji
+        is_ours = self.checkpoint in EMBEDDED  # our models learned the names of emoji, not the characters
         words = {"prompts": self.prompt} | ({"negative": self.negative} if self.negative else {})
-        return {name: in_words(text) if is_ours else text for name, text in words.items()}
+        return {name: name_emoji(text) if is_ours else text for name, text in words.items()}
 
     def _class(self, model: ModelSpec) -> int | None:
+        """Return the index of the class; None for any class. Raises ValueError if the model does not have it."""
         if self.label == ANY:
             return None
         if not model.num_classes:
@@ -115,11 +119,11 @@ class Script(Request):
             return class_index(model, self.label)
         except ValueError:
             names = few(class_names(model))
-            raise ValueError(f"This checkpoint has no class {shown(self.label)}: choose from {ANY}, {names}") from None
+            raise ValueError(f"This checkpoint has no class {quote(self.label)}: choose from {ANY}, {names}") from None
 
 
 class Scripted(Sampling):
-    """The run of one script, or of several side by side. All share the seeds and the clipping of the first."""
+    """The run of one script, or of several as lanes. All lanes have the seeds and the clipping of the first."""
 
     def __init__(self, services: Services, scripts: Sequence[Script]):
         first, *_ = self.scripts = scripts
@@ -128,6 +132,7 @@ class Scripted(Sampling):
         Computation.__init__(self, services, None, checkpoints, self.count * len(scripts))
 
     def plan(self, models: Sequence[ModelSpec]) -> SamplingPlan:
+        """Return the plan of the scripts' lanes."""
         by_ref, (first, *_) = dict(zip(self.refs, models, strict=True)), self.scripts
         lanes = [script.lane(by_ref[script.checkpoint]) for script in self.scripts]
         clip = by_ref[first.checkpoint].clip if first.clip is None else first.clip
@@ -136,17 +141,19 @@ class Scripted(Sampling):
             self.services, SamplingAsked(lanes=lanes, seeds=seeds, clip=clip, attention=False, touch=[])
         ).plan(models)
 
-    def shown(self, frame: Frame) -> object:
-        """Return the frame as it is: scripts get its numbers."""
+    def result_of(self, frame: Frame) -> object:
+        """Return the frame unchanged, because scripts get its numbers."""
         return frame
 
     def log(self, plan: SamplingPlan | None) -> Values:
+        """Return the log entry, also without a plan."""
         return super().log(plan) if plan else Computation.log(self, None)
 
 
 # --- Links
 
-# A link leaves out what its form begins with. These are the values for which a form and a script begin differently.
+# A link leaves out the settings that its form has at first. Here are the settings whose first values differ between a
+# form and a script.
 OF_FORMS: dict[str, Values] = {
     "watch": {"sampler": "ddpm", "steps": 50, "count": 4},
     "compare": {"sampler": "ddpm", "steps": 10, "variance": "beta", "count": 4},
@@ -160,8 +167,8 @@ ROWS: dict[str, list[Values]] = {
 }
 
 
-def of_link(services: Services, part: str, values: Mapping[str, str]) -> Scripted:
-    """Return the run that a link to Watch, Compare or Grid asks for. Raises ValueError if it is impossible."""
+def run_of_link(services: Services, part: str, values: Mapping[str, str]) -> Scripted:
+    """Return the run of a link to Watch, Compare or Grid. Raises ValueError if it is impossible."""
     first = Script.check(OF_FORMS[part] | {"checkpoint": services.first, **_set_by(values)})
     if part == "watch":
         return Scripted(services, [first])
@@ -174,7 +181,9 @@ def of_link(services: Services, part: str, values: Mapping[str, str]) -> Scripte
 
 
 def _set_by(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the values that a link sets, without guidance if there is no condition. "same" sets nothing in lane B."""
+    """Return the settings that a link names, without guidance if there is no condition. "same" means that lane B has
+    the setting of lane A.
+    """
     chosen = {name: value for name, value in values.items() if value not in ("", "same")}
     if chosen.get("label", ANY) == ANY and not {"prompt", "negative", "prompt_b"} & chosen.keys():
         chosen = {name: value for name, value in chosen.items() if name not in ("guidance", "guidance_b")}
@@ -182,7 +191,7 @@ def _set_by(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _cells(values: Mapping[str, str]) -> list[tuple[Values, str]]:
-    """Return the row and the steps of each cell of a grid. Raises ValueError for none or too many."""
+    """Return (row, number of steps) for each cell of a grid. Raises ValueError if there are no cells or too many."""
     columns = values.get("columns", COLUMNS).replace(",", " ").split()
     cells = list(product(ROWS.get(values.get("rows", "variance"), []), columns))
     if not 1 <= len(cells) <= 32:
@@ -191,9 +200,10 @@ def _cells(values: Mapping[str, str]) -> list[tuple[Values, str]]:
 
 
 class _Cells(Scripted):
-    """The run of a grid: it leaves out the cells that the model can't run."""
+    """The run of a grid without the cells that the model can't run."""
 
     def plan(self, models: Sequence[ModelSpec]) -> SamplingPlan:
+        """Return the plan of the cells that the model can run. Raises ValueError if there are none."""
         (model,) = models
         low, high, _ = step_limits(model)
         self.scripts = [
@@ -209,7 +219,7 @@ class _Cells(Scripted):
 
 
 def is_quick(run: Computation) -> bool:
-    """Return whether a run takes little time: nobody else computes, and nothing has to be downloaded for it."""
+    """Return whether a run needs little time. Nobody else may be computing, and nothing may have to be downloaded."""
     services = run.services
     models = [model for ref in run.refs if (model := services.models.known(ref))]
     if len(models) < len(run.refs) or (services.public and len(services.turns)):

@@ -1,8 +1,8 @@
-"""The app: one page of our own, and behind it gradio, whose login, share link and API for scripts it uses.
+"""Serve the app: our own page, and gradio for the login, the share link and the API for scripts.
 
-The page asks through two routes: `ask` for quick questions, and `run` for a computation. The messages of a run are one
-response, which continues until the run ends. A third route, `kept`, has the numbers of a run, of which the page makes
-files. All other requests go to gradio (`api`), and wait until it is imported.
+The page uses three routes: `ask` answers quick questions; `run` starts a computation and sends its messages in one
+response, until the run ends; `kept` sends a run's data, from which the page makes files. All other requests go to
+gradio (`api`). They wait until gradio is imported.
 """
 
 from __future__ import annotations
@@ -56,29 +56,31 @@ from ui.runs.asked import unclear as unclear_request
 from ui.runs.listeners import in_thread
 from ui.runs.log import Gone, Values
 from ui.runs.pages import NotBegun, Runs
-from ui.runs.visitors import asks, visitor
+from ui.runs.visitors import note_visitor, visitor
 from ui.runs.words import page_words
 from ui.serving.connections import Server
 from ui.serving.gate import CROWDED, NAME, REQUESTS, REQUESTS_OF_ONE, Gate, unclear
 from ui.serving.origins import Origins, page_address
-from ui.serving.packing import packed
-from ui.serving.scripted import OF_FORMS, is_quick, of_link
+from ui.serving.packing import pack
+from ui.serving.scripted import OF_FORMS, is_quick, run_of_link
 
 if TYPE_CHECKING:
     from ui.serving.api import Api
 
-MOST_NAMES = 8  # a page may ask for the pace of so many names at once
-LAST = 0.5  # seconds at least for the last answers to leave when the app ends
-QUESTIONS = anyio.CapacityLimiter(80)  # threads for the questions of pages
-QUESTIONS_OF_ONE = 4  # threads for one address; other questions wait. Most take milliseconds: enough for a class
-BYTES = "application/octet-stream"  # the type of everything that `packing` packs
-LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}  # headers of a stream: no proxy may hold messages back
+MOST_NAMES = 8  # maximum number of names in one question about step times
+LAST = 0.5  # minimum seconds for the last responses when the app ends
+QUESTIONS = anyio.CapacityLimiter(80)  # threads for questions of pages
+# threads for questions of one address; more questions wait. Most take milliseconds, so this suffices for a class
+QUESTIONS_OF_ONE = 4
+BYTES = "application/octet-stream"  # media type of the bytes that `pack` returns
+# headers of a stream, so that no proxy delays its messages
+LIVE = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 log = logging.getLogger(__name__)
 
 
 class Question(BaseModel):
-    """A question of a page to one of its parts, or to "engine". page: the name that the page gives itself."""
+    """A question of a page to a part or to "engine". page: the name that the page chose for itself."""
 
     part: str
     what: str
@@ -87,7 +89,9 @@ class Question(BaseModel):
 
 
 class AskedRun(BaseModel):
-    """A page's request for a run of a part, or {resume: run}. load, number: how the page counts its runs."""
+    """A page's request for a run of a part. {resume: id} as values continues an existing run. load, number: how the
+    page counts its runs.
+    """
 
     part: str
     values: Values
@@ -97,10 +101,10 @@ class AskedRun(BaseModel):
 
 
 class App(FastAPI):
-    """The page's server; `ui.build` makes it, `ui.launch` serves it, `ui.close` ends it.
+    """The server of the page. `ui.build` creates it, `ui.launch` serves it, `ui.close` ends it.
 
-    local_url, share_url: where it is served. locked: whether there is a login. api: gradio's app, once it is imported.
-    wanted: set when a request waits for it.
+    local_url, share_url: the URLs of the page. locked: whether there is a login. api: gradio's app, when it is
+    imported. wanted: set if a request waits for gradio.
     """
 
     local_url = ""
@@ -118,7 +122,7 @@ class App(FastAPI):
         parts: list[Part] = [make(services) for make in PARTS]
         self.parts = {name: part for part in parts for name in part.names}
         self.shares: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()
-        """of the threads that answer questions, one for each address"""
+        """for each address, the limit of threads that answer its questions at the same time"""
         self.runs = Runs(services, self.parts)
         self.origins = Origins(any_host=services.public)
         self.add_middleware(
@@ -136,7 +140,7 @@ class App(FastAPI):
         self.mount("", self._to_gradio)
 
     async def _to_gradio(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on to gradio, once it is imported."""
+        """Pass a request on to gradio. Wait until gradio is imported."""
         self.wanted.set()
         api = await asyncio.shield(asyncio.wrap_future(self.api))
         with api.events.stream(scope):
@@ -145,34 +149,34 @@ class App(FastAPI):
     # --- The page
 
     def _page(self, request: Request) -> Response:
-        """Return the page, or the login page if there is a login."""
+        """Return the page, or the login page if a login is needed."""
         if not self._admits(lambda: request.cookies):
             return HTMLResponse(web.text("login.html"))
         root = page_address(request, self.root_path)
         return HTMLResponse(web.page(self.given(), f"{root}/preview.png?{request.url.query}", f"{root}/"))
 
     def _essay(self, request: Request) -> Response:
-        """Return the essay, or the login page if there is a login."""
+        """Return the essay, or the login page if a login is needed."""
         if not self._admits(lambda: request.cookies):
             return HTMLResponse(web.text("login.html"))
         root = page_address(request, self.root_path)
         return HTMLResponse(
-            web.essay(figures.given(figures.here(), self._frame), f"{root}/preview.png", f"{root}/essay")
+            web.essay(figures.start_data(figures.served_models(), self._frame), f"{root}/preview.png", f"{root}/essay")
         )
 
     def _figure(self, request: Request) -> Response:
-        """Return the page of one figure."""
+        """Return the page of one figure, or the login page if a login is needed."""
         if not self._admits(lambda: request.cookies):
             return HTMLResponse(web.text("login.html"))
-        return HTMLResponse(web.figure(figures.given(figures.here()), "essay"))
+        return HTMLResponse(web.figure(figures.start_data(figures.served_models()), "essay"))
 
     @property
     def _frame(self) -> str:
-        """The page of one figure, "" unless other sites may show it."""
+        """The URL of the page of one figure if other sites may embed it, else ""."""
         return "figure" if self.origins.frames or self.origins.any_host else ""
 
     def given(self) -> Values:
-        """Return what the page needs from the beginning: `Given` of web/app.js."""
+        """Return the data that the page needs when it opens: `Given` of web/app.js."""
         return {
             "client": web.CLIENT,
             "first": self.services.first,
@@ -186,17 +190,19 @@ class App(FastAPI):
         }
 
     def _preview(self, request: Request) -> Response:
-        """Return the preview of a link: the result of its run, if that is quick; else the picture of all links."""
+        """Return the preview picture of a link: the result of its run if that is quick, else the picture that all links
+        share.
+        """
         values, picture = dict(request.query_params), None
         part = values.get("tab", "" if "lesson" in values else "watch")
         if values and part in OF_FORMS and not self.locked:
             with suppress(ValueError, CheckpointError):
-                run = of_link(self.services, part, values)
+                run = run_of_link(self.services, part, values)
                 picture = preview(run, self.services) if is_quick(run) else None
         return Response(picture or (web.FILES / "icons/preview.png").read_bytes(), media_type="image/png")
 
     def _weights(self, ref: str, path: str) -> Response:
-        """Return a file of a model that visitors' browsers compute: for figures, and for Train to begin with."""
+        """Return a file of a model that visitors' browsers evaluate: for figures, and as the start of a training."""
         file = figures.files_of(ref).get(path)
         if file is None:
             raise HTTPException(404)
@@ -207,33 +213,34 @@ class App(FastAPI):
         return not self.locked or (self.api.done() and self.api.result().knows(cookies()))
 
     def _device(self) -> Device:
-        """Return what the page says about the machine that computes."""
+        """Return what the page shows about the machine."""
         models = self.services.models
         return {"engine": models.engine, "precision": models.precision}
 
-    # --- What the page asks
+    # --- Questions and runs of the page
 
     async def _asked(self, question: Question, request: Request) -> Response:
         """Answer a question of the page."""
-        who = asks(question.page, request.client and request.client.host)
+        who = note_visitor(question.page, request.client and request.client.host)
         what = question.part, question.what, question.values
         share = self.shares.setdefault(who.address or "", anyio.CapacityLimiter(QUESTIONS_OF_ONE))
         async with share:
             answer = await anyio.to_thread.run_sync(self.ask, *what, limiter=QUESTIONS)
-        return Response(b"".join(packed(answer)), media_type=BYTES)
+        return Response(b"".join(pack(answer)), media_type=BYTES)
 
     def ask(self, part: str, what: str, values: Values) -> object:
-        """Return the answer to a question of the page, or {error}, a sentence that says why there is none."""
+        """Return the answer to a question, or {error} with a sentence."""
         try:
             return self._answer(str(part), str(what), values if isinstance(values, dict) else {})
         except (ValueError, CheckpointError) as error:
             return {"error": sentence(error)}
         except OSError as error:
             full = temporary_files.FULL if temporary_files.is_full(error) else ""
-            # Not str(error): it may name folders of this machine.
+            # str(error) may contain paths of this machine
             return {"error": full or f"The system refused it: {error.strerror or type(error).__name__}"}
 
     def _answer(self, part: str, what: str, values: Values) -> object:
+        """Call the function that answers the question. Raises ValueError if there is none."""
         questions: EngineQuestions = {
             "models": self._models,
             "facts": self._facts,
@@ -255,7 +262,7 @@ class App(FastAPI):
         return asked.questions[what](values)
 
     def _models(self, asked: Asked) -> ModelList:
-        """Return the models to choose from, with what is known of them so far, and the machine that computes."""
+        """Return the list of models, with what is known of them now, and the device."""
         return {
             "models": self.services.models.choices(),
             "device": self._device(),
@@ -263,14 +270,14 @@ class App(FastAPI):
         }
 
     def _facts(self, asked: Asked) -> FactsAnswer:
-        """Return what is known of a checkpoint. If it is not loaded yet, it begins to load."""
+        """Return the facts of a checkpoint, and begin to load it in the background if its files are here."""
         ref = reference(asked.get("ref"))
         facts = answer(self.services, ref, asked.get("pictures") is True)
         self.warmup.look(ref, asked.get("typed") is True)
         return facts
 
     def _pace(self, asked: Asked) -> Pace:
-        """Return how long steps take, as far as that is known."""
+        """Return the step times of checkpoints, as far as they are known."""
         names = asked.get("refs")
         if not isinstance(names, list) or len(names) > MOST_NAMES:
             raise unclear_request("names of what takes time")
@@ -283,37 +290,39 @@ class App(FastAPI):
         }
 
     def _has_run(self, asked: Asked) -> RunHere:
-        return {"closing": self.runs.resumed(asked.get("run")).log.state == "lost"}
+        """Return whether the run ended because the app closed. Raises Gone if its messages are no longer stored."""
+        return {"closing": self.runs.find_readable(asked.get("run")).log.state == "lost"}
 
     def _stop(self, asked: Asked) -> Nothing:
+        """Stop a run. Raises Gone if it is no longer stored."""
         self.runs.find(asked.get("run")).stop()
         return {}
 
     def _kept(self, run: str) -> Response:
-        """Return the numbers of a run of which the page makes files: `Job.kept`, packed."""
+        """Return a run's data for files: `Job.kept`, packed."""
         try:
-            pieces = packed(self.runs.find(run).kept())
+            pieces = pack(self.runs.find(run).kept())
         except ValueError as error:
             raise HTTPException(404, sentence(error)) from None
         headers = {"content-length": str(sum(map(len, pieces))), "cache-control": "no-store"}
         return StreamingResponse(iter(pieces), headers=headers, media_type=BYTES)
 
     def _room(self, asked: Asked) -> Invitation:
-        """Return the address at which others in the room can open the page."""
+        """Return the URL at which other people in the room can open the page."""
         assert self.server is not None
         served = Served(self.server.host, self.server.port, visitor().address is None, self.share_url)
         return invitation(asked.get("page"), served)
 
     async def _run(self, asked: AskedRun, request: Request) -> Response:
-        """Return the messages of a run: of a new one, which replaces the page's run of this part, or with {resume: run}
-        of one that is here. The page listens until it closes the connection.
+        """Return the messages of a run as a stream, until it ends or the page closes the connection. The run is new and
+        replaces the page's run of this part, or, with {resume: id}, it exists already.
         """
-        who = asks(asked.page, request.client and request.client.host)
+        who = note_visitor(asked.page, request.client and request.client.host)
         if asked.part not in self.parts:
             raise HTTPException(404, "There is no such part on this page")
         try:
             run = (
-                self.runs.resumed(asked.values["resume"])
+                self.runs.find_readable(asked.values["resume"])
                 if "resume" in asked.values
                 else self.runs.begin(asked.part, asked.values, asked.page, who.address, (asked.load, asked.number))
             )
@@ -326,7 +335,7 @@ class App(FastAPI):
             from ui.serving.gradio_faults import tell_spaces
 
             tell_spaces(request)
-        content = in_thread(b"".join(packed(message)) for message in messages)
+        content = in_thread(b"".join(pack(message)) for message in messages)
         return StreamingResponse(content, headers=LIVE, media_type=BYTES)
 
 
@@ -341,15 +350,15 @@ def build(
     allow_hub: bool = False,
     samplers: OwnSamplers | None = None,
 ) -> App:
-    """The app, to be served by `launch`.
+    """Create the app, which `launch` serves.
 
-    checkpoint: the one that is chosen at first. device: where models are evaluated, as for `ddpm_core.load`.
-    public: strangers use the page, so it accepts the checkpoints of its list only, and any Hub id with allow_hub.
-    limits: those of a public page, or of one's own, where none are given. samplers: the owner's, which the page offers.
-    Raises CheckpointError or ValueError for a checkpoint or a device that does not exist.
+    checkpoint: the one that is selected at first. device: as for `ddpm_core.load`. public: strangers use the page, so
+    it accepts only the checkpoints of its list, or any Hub id if allow_hub. limits: None for the defaults of a public
+    or private page. samplers: the owner's samplers, which the page offers. Raises CheckpointError or ValueError if the
+    checkpoint or the device does not exist.
     """
     if zero_gpu.is_here():
-        device = "cpu"  # the GPU is in other processes
+        device = "cpu"  # the GPU belongs to other processes
     if device != "auto":
         from ddpm_core.engines.choose import choose_device
 
@@ -370,13 +379,14 @@ def launch(
     opened: Callable[[], None] = lambda: None,
     **options: Any,
 ) -> None:
-    """Serve the app at a socket that listens: the page at once, and gradio behind it. Returns when both are there.
+    """Serve the app on a socket that already listens. Return when both the page and gradio are served.
 
-    Importing gradio takes as long as all that the page needs. So it waits until the first model is warm and nobody
-    computes, or somebody wants it.
-    host: as an address of the page has it. warm: load and time the first model in the background, and ask the Hub what
-    is there. opened: is called when the page can be opened. options: those of gradio's `launch`. Raises OSError where
-    the app can't be served.
+    Importing gradio takes as long as everything that the page needs. So it begins when the first model was loaded and
+    nobody computes, or when a request needs gradio.
+
+    host: the host in the page's URL. warm: whether to load and time the first model and query the Hub in the
+    background. opened: called when the page can be opened. options: options of gradio's `launch`. Raises OSError if the
+    app can't be served.
     """
     app.services.events.closing = None
     app.locked = options.get("auth") is not None
@@ -402,11 +412,10 @@ def launch(
 
 
 def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
-    """End all runs and close the app. Returns whether no run computes any more.
+    """Stop all runs and close the app. Return whether all computing has stopped.
 
-    patience: seconds for runs to finish; new runs are refused. seconds: after that, the time in which everything must
-    stop, one deadline for all. Wait for this before the program ends: Python aborts if one of its threads still
-    computes then.
+    patience: seconds for runs to finish, while new runs are refused. seconds: the time after that within which
+    everything must stop. Call this before the program ends: Python aborts if a thread still computes then.
     """
     services = app.services
     finish = time.monotonic() + patience
@@ -416,7 +425,7 @@ def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
         time.sleep(0.05)
     stopped = services.turns.stop_all(end - time.monotonic())
     stopped = app.warmup.close(end - time.monotonic()) and stopped
-    while services.events.here and time.monotonic() < end:  # its last message is on its way
+    while services.events.here and time.monotonic() < end:  # the last message of a run is being sent
         time.sleep(0.05)
     if app.server is None:
         return stopped

@@ -1,3 +1,3 @@
-"""The page without a server: `python -m ui.static OUT` writes a folder that any web server can send. Nothing here
-serves, or computes a picture.
+"""Write the page as a folder that needs no Python server: `python -m ui.static OUT`. Nothing here serves requests or
+computes pictures.
 """

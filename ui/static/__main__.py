@@ -1,4 +1,4 @@
-"""`python -m ui.static OUT`: write the page as a folder that any web server can send. See docs/online.md."""
+"""Write the page as a folder that any web server can serve: `python -m ui.static OUT`. See docs/online.md."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ui.static.folder import write
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line, write the folder, and print a sentence for each model that it can't contain."""
     parser = Parser(prog="python -m ui.static", description="Write the page without a server.")
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder; an older one is replaced")
     own = [name for name in EMBEDDED if name in embedded()]

@@ -1,4 +1,6 @@
-"""The folder: the page, what Python knows for it, the files of its models, licences, and what makes it an app."""
+"""Write the folder of the static page: the page, the data that Python computes for it, the model files, the licences,
+and the files for installing it as an app.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,13 @@ from ui.serving.server import App, build
 from ui.web.scripts import scripts
 
 ROOT = Path(__file__).resolve().parents[2]
-HUB = "https://huggingface.co"  # not hf.co, which redirects without the headers that let a page of another site read
-STORES = "https://*.huggingface.co https://*.hf.co"  # where the Hub sends a browser for large files
+# not hf.co, whose redirect lacks the headers that allow other sites to read the response
+HUB = "https://huggingface.co"
+STORES = "https://*.huggingface.co https://*.hf.co"  # hosts to which the Hub redirects browsers for large files
 PRECISION = "fp32"
 ENGINE = f"WebAssembly · {PRECISION}"
-COMPUTED = ("UNet2DModel", "UNet2DConditionModel")  # the networks that ui/web/network has
-RECORDED = ["likelihood"]  # the parts that show a recording, and nothing else
+COMPUTED = ("UNet2DModel", "UNet2DConditionModel")  # classes of networks that ui/web/network implements
+RECORDED = ["likelihood"]  # parts that only show a recording
 README = """---
 title: DDPM Lab
 emoji: 🌫️
@@ -54,20 +57,22 @@ Any web server can send this folder, under any path. `python -m ui.static` of DD
 - Pictures of the page: [PICTURES.md](PICTURES.md)
 - The digits that a network learns: [DIGITS.md](DIGITS.md)
 """
-CLIENT = "local/client.js"  # the module of what computes for this page
+CLIENT = "local/client.js"  # module of the client that computes in the browser
 ESSAY, FRAME, MODULE = "essay.html", "figure.html", "figure.js"
 FIGURE = """// <ddpm-figure name="guess" t="560"></ddpm-figure>: figures in a page of another site. See docs/page.md.
 globalThis.ddpmFigures = {{ base: new URL("./", import.meta.url).href, {given} }};
 await import("./web/{version}/figures.js");
 """
-SHARED = 100_000  # bytes from which a file that an earlier model has is not there twice
-FREE = 3_000_000  # bytes: larger models say their size in the list
+SHARED = 100_000  # bytes; a larger file that two models share is written once
+FREE = 3_000_000  # bytes; the size of larger models is shown in the list
 
 
 def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = "") -> list[str]:
-    """Write the folder, which must not be there or be an older one of these. Returns a sentence for each checkpoint
-    that it can't have. hub: whose files the page may fetch. address: where the folder will be. Other sites show a
-    picture beside a link to it only if they know that. Raises CheckpointError for a checkpoint that there is not.
+    """Write the folder. It must not exist, be empty, or be an older folder of this kind. Return a sentence for each
+    checkpoint that it can't contain.
+
+    hub: the Hub whose files the page may fetch. address: the URL of the folder; without it, other sites show no picture
+    beside a link to the page. Raises CheckpointError if a checkpoint does not exist.
     """
     if out.exists() and any(out.iterdir()) and not ((out / "sw.js").is_file() and (out / "knowledge").is_dir()):
         raise CheckpointError(f"{out} has other files in it: give a new folder")
@@ -84,7 +89,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     if not models:
         raise CheckpointError(" ".join(refused))
     shutil.rmtree(out, ignore_errors=True)
-    placed: dict[tuple[str, tuple[int, str]], str] = {}  # what two models share is there once
+    placed: dict[tuple[str, tuple[int, str]], str] = {}  # for each file: the first model that has it
     for ref, (checkpoint, known) in models.items():
         for name, entry in known["files"].items():
             root = placed.setdefault((name, entry), f"checkpoints/{ref}")
@@ -94,11 +99,12 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
                 known["files"][name] = (*entry, root)
     given = _given(app, {ref: known for ref, (_, known) in models.items()})
     first = models[given["first"]][1]
-    if sum(size for size, *_ in first["files"].values()) < FREE:  # it need not be asked for
+    # a small first model is included in the page, to save a request
+    if sum(size for size, *_ in first["files"].values()) < FREE:
         given["known"] = {name: value for name, value in first.items() if name != "examples"}
     given["knowledge"] = _write_knowledge(out, app, given, hub, {ref: known for ref, (_, known) in models.items()})
     here = out / "web" / web.version()
-    for name, file in web.served().items():
+    for name, file in web.list_files().items():
         _copy(file, here / name)
     for name, text in scripts(CLIENT).items():
         _write(here / name, text)
@@ -110,11 +116,11 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
         given |= {"frame": FRAME, "figures": MODULE}
     _write_page(out / "index.html", web.page(given, preview, address, essay), hub, STORES)
     _write(out / "app.webmanifest", web.text("manifest.webmanifest").replace("VERSION", web.version()))
-    _write(out / ".nojekyll", "")  # GitHub Pages serves the files as they are
+    _write(out / ".nojekyll", "")  # GitHub Pages then serves all files unchanged
     _licences(out, {ref: checkpoint.folder for ref, (checkpoint, _) in models.items()})
     files = sorted(file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file())
-    # What every visitor gets after the first visit. The digits are half a megabyte for those who train; the essay is
-    # another page, whose files are kept when they first come.
+    # The files that a visitor's browser stores at the first visit. The digits (half a megabyte) are needed only for
+    # training. The essay is a separate page, whose files are stored when they are first used.
     others = tuple(f"web/{web.version()}/{name}" for name in (web.DIGITS.name, "figures", "essay", "examples/essay"))
     of_page = [name for name in files if name.startswith(("web/", given["knowledge"])) and not name.startswith(others)]
     version = hashlib.sha256(b"".join((out / name).read_bytes() for name in files)).hexdigest()[:12]
@@ -128,16 +134,17 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
 
 
 def _write_page(file: Path, page: str, *connect: str) -> None:
-    """Write a page that says itself what it may load, as no server of ours sends a header."""
+    """Write a page that contains its own Content-Security-Policy, because we can't set headers on other servers."""
     policy = html.escape(web.policy(page.encode(), *connect), quote=False)
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     _write(file, page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n{meta}', 1))
 
 
 def _write_essay(out: Path, models: Mapping[str, Mapping[str, Sequence[int | str]]], preview: str, address: str) -> str:
-    """Write the essay, the page of one figure, and figure.js for pages of others. Return the path of the essay.
+    """Write the essay, the page of one figure, and figure.js for pages of other sites. Return the path of the essay.
 
-    It is "" where the model that it explains is not in the folder. models: of each the files, as `_known` has them.
+    Write nothing and return "" if the folder does not contain the model that the essay explains. models: the files of
+    each model, in the form of `_known`.
     """
     if figures.REFS[0] not in models:
         return ""
@@ -149,7 +156,7 @@ def _write_essay(out: Path, models: Mapping[str, Mapping[str, Sequence[int | str
         for ref in figures.REFS
         if ref in models
     }
-    given = figures.given(own, FRAME)
+    given = figures.start_data(own, FRAME)
     _write_page(out / ESSAY, web.essay(given, preview, address and f"{address}{ESSAY}"))
     _write_page(out / FRAME, web.figure(given, ESSAY))
     _write(out / MODULE, FIGURE.format(given=_compact(given)[1:-1], version=web.version()))
@@ -157,7 +164,7 @@ def _write_essay(out: Path, models: Mapping[str, Mapping[str, Sequence[int | str
 
 
 def _write_knowledge(out: Path, app: App, given: Values, hub: str, models: Mapping[str, Values]) -> str:
-    """Write what Python knows for the page, and return the folder of it, whose name changes with its files."""
+    """Write the data that Python computes for the page. Return its folder, whose name changes with the content."""
     knowledge = {"models": list(models), "answers": _answers(given) | {"hub": hub}, "words": given["words"]}
     made = {
         "knowledge.json": _compact(knowledge),
@@ -176,7 +183,9 @@ def _write_knowledge(out: Path, app: App, given: Values, hub: str, models: Mappi
 
 
 def _name(ref: str) -> str:
-    """What the page calls a checkpoint: a folder's path is none of a stranger's business."""
+    """Return the name of a checkpoint in the page: for a folder, only its last part, because the path may
+    be private.
+    """
     return (
         ref
         if ref in refs.embedded()
@@ -185,7 +194,9 @@ def _name(ref: str) -> str:
 
 
 def _known(app: App, ref: str, name: str) -> tuple[refs.LocalCheckpoint, Values]:
-    """A checkpoint, and what the page learns of it."""
+    """Return a checkpoint, and the data that the page needs about it. name: its name in the page. Raises
+    CheckpointError if a browser can't evaluate it.
+    """
     here = app.services.models.parse(ref)
     model = app.services.models.known(ref)
     if here.folder is None or model is None:
@@ -215,7 +226,7 @@ def _known(app: App, ref: str, name: str) -> tuple[refs.LocalCheckpoint, Values]
     found = answer(app.services, ref, pictures=True)
     assert found["facts"] is not None
     known = {
-        "examples": found.get("examples"),  # larger than all else, and not for the first page
+        "examples": found.get("examples"),  # larger than the rest, and not needed at first
         "set": found.get("set"),
         "spec": spec,
         "home": place,
@@ -228,18 +239,20 @@ def _known(app: App, ref: str, name: str) -> tuple[refs.LocalCheckpoint, Values]
 
 
 def _colours(ref: str, channels: int) -> list[list[float]]:
-    """Return the colours with which a latent is previewed: see ddpm_core/engines/latent.py."""
+    """Return the linear map from latent channels to colours, for previews: see ddpm_core/engines/latent.py."""
     decoder = ddpm_core.load(ref, device="cpu", engine="torch").decoder
     return decoder.colours(channels).tolist()  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
 
 
 def _entry(content: bytes) -> tuple[int, str]:
-    """A file's bytes, and a mark that changes with them: it is part of the address that browsers keep it under."""
+    """Return the size of a file, and a hash that becomes part of its URL, because browsers cache files by URL."""
     return len(content), hashlib.sha256(content).hexdigest()[:12]
 
 
 def _given(app: App, models: dict[str, Values]) -> Values:
-    """What the page is given, with another client."""
+    """Return the data that the page needs when it opens: like that of a server, but with the client that computes in
+    the browser.
+    """
     choices = []
     for ref, known in models.items():
         choice = catalogue.choice(ref, snapshots.Status("embedded"))
@@ -249,14 +262,14 @@ def _given(app: App, models: dict[str, Values]) -> Values:
         choices.append(choice)
     given: Values = app.given() | {"first": next(iter(models))}
     given["words"] |= {"static": True}
-    given["initial"].pop("train", None)  # a page without a server can't follow the folder of a training run
+    given["initial"].pop("train", None)  # without a server, the page can't follow the folder of a training
     given["recordings"] = RECORDED
     given |= {"client": CLIENT, "models": choices, "takesAny": True, "precision": PRECISION}
     return given | {"device": {"engine": ENGINE, "precision": PRECISION}}
 
 
 def _answers(given: Mapping[str, object]) -> dict[str, object]:
-    """Return the answers of Python that every visitor of a static page gets."""
+    """Return the answers to the page's questions that are the same for all visitors."""
     return {
         "models": {"models": given["models"], "device": given["device"]},
         "room": "static",
@@ -264,11 +277,12 @@ def _answers(given: Mapping[str, object]) -> dict[str, object]:
 
 
 def _compact(content: object) -> str:
+    """Return a value as JSON without spaces."""
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
 def _licences(out: Path, folders: Mapping[str, Path]) -> None:
-    """The licences of all that is in the folder, and a README.md whose head a Space reads."""
+    """Copy the licences of everything in the folder, and write a README.md with the header that Spaces read."""
     _copy(ROOT / "LICENSE", out / "LICENSE")
     _copy(SETS / "README.md", out / "PICTURES.md")
     _copy(web.DIGITS.with_name("README.md"), out / "DIGITS.md")
@@ -280,10 +294,12 @@ def _licences(out: Path, folders: Mapping[str, Path]) -> None:
 
 
 def _copy(file: Path, to: Path) -> None:
+    """Copy a file, and create its folder if necessary."""
     to.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, to)
 
 
 def _write(file: Path, text: str) -> None:
+    """Write a text file, and create its folder if necessary."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")

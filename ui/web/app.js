@@ -5,9 +5,9 @@ import { onArrows } from "./drawing/hands.js";
 import { linkTo, readLink } from "./form/link.js";
 import { attempt, TRAINED } from "./messages/client.js";
 import { revived } from "./messages/packing.js";
-import { formsFor, mountOf, partsOf, plansOf } from "./parts/index.js";
+import { figureOf, formsFor, mountOf, partsOf, plansOf } from "./parts/index.js";
 import { Projector } from "./player/projector.js";
-import { without } from "./process/errors.js";
+import { continueWithout } from "./process/errors.js";
 import { Knowledge } from "./run/knowledge.js";
 import { ShareMenu } from "./run/share.js";
 import { isTrainedHere } from "./words/catalogue.js";
@@ -420,7 +420,7 @@ export class Page {
     const early = part === "watch" ? /** @type {any} */ (window).recorded : null;
     const url = new URL(`parts/${part}/example.json`, import.meta.url);
     const asked = early ? answerOf(early) : fetch(url).then((answer) => (answer.ok ? answer.text() : ""));
-    const text = await asked.catch(without("the recorded example", ""));
+    const text = await asked.catch(continueWithout("the recorded example", ""));
     const shown = document.querySelector(".early");
     const uncover = () => shown?.remove();
     const seen = shown && early?.began ? (Date.now() - early.began) / 1000 : 0;
@@ -476,17 +476,19 @@ export class Page {
     return [{ ...link, disabled: SHARE.onlyHere }, model, ...items, ...last, remove];
   }
 
-  /** Return the menu's entry for showing this part on other sites. Its lines of HTML are written while the menu is open. @param {Part} part @returns {Item[]} */
+  /** Return the menu's entries that copy HTML with which other sites show this part. It is written while the menu is open. @param {Part} part @returns {Item[]} */
   #embeds(part) {
-    const { frame = "", figures = "" } = this.given;
-    const item = { title: SHARE.embed, disabled: frame ? SHARE.writing : SHARE.noEmbed };
-    if (!frame) return [item];
-    const values = part.ran?.() ?? part.values?.() ?? {};
-    const make = async () => {
-      const { embeds } = await import("./run/embed.js");
-      return embeds(this.part, values, this.#link(part), { frame, figures });
+    const { frame, figures } = this.given;
+    if (!frame) return [{ title: SHARE.embed, disabled: SHARE.noEmbed }];
+    const shown = figureOf(this.part, part.ran?.() ?? part.values?.() ?? {});
+    const link = this.#link(part);
+    const module = import("./run/embed.js");
+    const entry = (/** @type {string} */ title, /** @type {(_: Awaited<typeof module>) => string} */ write) => {
+      const done = (/** @type {string} */ text) => [{ title, copy: () => text, what: SHARE.theLine }];
+      return { title, written: module.then(write).then(done, () => [{ title, disabled: WORDS.unloaded }]) };
     };
-    return [{ ...item, written: make().catch(() => [{ ...item, disabled: WORDS.unloaded }]) }];
+    const element = shown && figures ? [entry(SHARE.embedFigure, ({ elementOf }) => elementOf(shown, figures))] : [];
+    return [entry(SHARE.embed, ({ frameOf }) => frameOf(shown, link, frame)), ...element];
   }
 
   /** The timer that hides the newest visible sentence. @type {ReturnType<typeof setTimeout> | undefined} */

@@ -1,6 +1,6 @@
-"""Write the types of ui/protocol.py as TypeScript for tsc, by `python ui/web/page_types.py`.
+"""Write the types of ui/protocol.py as TypeScript for tsc: `python ui/web/page_types.py`.
 
-Names and comments are the same in both files. tests/page/test_protocol.py checks that the written file is up to date.
+Both files have the same names and comments. tests/page/test_protocol.py checks that the written file is up to date.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ PLAIN = {"int": "number", "float": "number", "str": "string", "bool": "boolean",
 
 
 class PageTypes:
-    """The types of a Python module in TypeScript, as `text`. Raise ValueError for a type without an equivalent."""
+    """Translates the types of a Python module into TypeScript, in `text`. Raises ValueError for a type without an
+    equivalent.
+    """
 
     def __init__(self, source: str):
         self._lines = source.splitlines()
@@ -32,6 +34,7 @@ class PageTypes:
         self.text = "\n".join([HEAD, *self._declarations(ast.parse(source))])
 
     def _declarations(self, module: ast.Module) -> Iterator[str]:
+        """Yield the TypeScript declaration of each type in the module."""
         for node in module.body:
             match node:
                 case ast.ClassDef(name=name, bases=bases):
@@ -56,6 +59,7 @@ class PageTypes:
             yield f"{_doc(about)}export type {name} = {kind};\n"
 
     def _object(self, fields: Iterable[tuple[str, ast.expr]]) -> str:
+        """Return an object type with these fields, each with its comment."""
         lines = []
         for name, kind in fields:
             lines.append(_doc(self._comment(kind), "  "))
@@ -67,6 +71,7 @@ class PageTypes:
         return f"{{\n{''.join(lines)}}}"
 
     def _type(self, kind: ast.expr) -> str:
+        """Return the TypeScript text of an annotation."""
         match kind:
             case ast.Constant(value=None):
                 return "null"
@@ -90,7 +95,7 @@ class PageTypes:
         raise ValueError(f"{SOURCE.name}, line {kind.lineno}: the page has no type for {ast.unparse(kind)}")
 
     def _comment(self, node: ast.stmt | ast.expr) -> str:
-        """Return the comment at the end of a type's line, or in the lines before it."""
+        """Return the comment at the end of an annotation's line, or in the lines above it."""
         line, first = self._lines[cast(int, node.end_lineno) - 1], node.lineno - 1
         if "  # " in line:
             return line.partition("  # ")[2]
@@ -101,6 +106,7 @@ class PageTypes:
 
 
 def _doc(text: str, indent: str = "") -> str:
+    """Return a text as a JSDoc comment; "" if the text is empty."""
     return f"{indent}/** {' '.join(text.split())} */\n" if text else ""
 
 

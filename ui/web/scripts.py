@@ -1,11 +1,11 @@
-"""Bundle the page's modules into few files, as each request of a browser takes time.
+"""Bundle the page's modules into few files, to save requests.
 
-`page.js` has the modules of the first screen, `local/worker.js` those of the worker, and `common.js` those that both
-import. Every other module is a separate file. `$need` of `common.js` returns the exports of a module, which runs at the
-first call.
+`page.js` contains the modules of the first screen, `local/worker.js` those of the worker, and `common.js` those that
+both import. Every other module remains a file. `$need` of `common.js` returns the exports of a module, and runs the
+module at the first call.
 
-Other sites can show figures, too, so `figures.js` and its worker need none of these files: each has all that its module
-imports. The modules that it imports later lie in a folder of the same name.
+`figures.js` and its worker also work in pages of other sites, so each bundle contains all modules that it imports. The
+modules that they import later are in a folder of the same name.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from pathlib import Path
 FILES = Path(__file__).parent
 PAGE, COMMON, WORKER = "page.js", "common.js", "local/worker.js"
 ENTRY = "app.js"  # the module that runs when the page opens
-FIRST = ("parts/watch/mount.js", "parts/watch/plan.js")  # modules that app.js loads at once
-FIRST_RUN = ("parts/watch/compute.js", "parts/compare/compute.js", "parts/grid/compute.js")  # in the worker's bundle
+FIRST = ("parts/watch/mount.js", "parts/watch/plan.js")  # modules that app.js imports at once
+# modules in the worker's bundle, because most first runs need them
+FIRST_RUN = ("parts/watch/compute.js", "parts/compare/compute.js", "parts/grid/compute.js")
 FIGURES = "figures.js"
-DOOR = "figures/worker.js"  # the file that starts the figures' worker
-ALONE = {FIGURES: "figures/figure.js", "figures/worker/all.js": DOOR}  # bundles for other sites, and the module of each
-PAGES = ("essay/essay.js", "essay/embed.js")  # scripts of pages with figures.js
-FIRST_FIGURES = ("figures/kinds/pad.js", "figures/kinds/noise.js")  # loaded later by the first figures of the essay
+DOOR = "figures/worker.js"  # the module that starts the figures' worker
+# bundles for other sites, each with its entry module
+ALONE = {FIGURES: "figures/figure.js", "figures/worker/all.js": DOOR}
+PAGES = ("essay/essay.js", "essay/embed.js")  # scripts of the pages that use figures.js
+# modules that the first figures of the essay import later
+FIRST_FIGURES = ("figures/kinds/pad.js", "figures/kinds/noise.js")
 OTHER_PAGES = ("figures/", "essay/")  # folders that the lab's page does not use
 IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[^"]+)";$', re.M)
 LATER = re.compile(r'\bimport\((["`])(\.[^"`]+)\1\)')  # matches import("./x.js")
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const) (\w+))", re.M)
-# Comments of JavaScript and CSS, which are a fifth of the first page's bytes and are left out.
+# Matches comments of JavaScript and CSS. They are a fifth of the first page's bytes and are removed.
 REMARK = re.compile(r"""(?<![^\s(])/\*(?:(?!\*/).)*\*/ ?|^ *//[^\n]*\n|(?<=[;{},)\]]) // [^\n'"`]*$""", re.M | re.S)
 RUNTIME = """const held = {};
 const made = {};
@@ -48,8 +51,8 @@ def modules() -> list[str]:
 
 @cache
 def module(name: str) -> str:
-    """Return the text of a module without comments, and without indentation unless a template literal of several lines
-    may need it.
+    """Return the text of a module without comments. Also remove the indentation, unless a template literal of several
+    lines may need it.
     """
     text = re.sub(REMARK, "", (FILES / name).read_text(encoding="utf-8"))
     has_long_text = any(line.count("`") % 2 for line in text.splitlines())
@@ -57,26 +60,29 @@ def module(name: str) -> str:
 
 
 def resolve(name: str, path: str) -> str:
-    """Return the module that the import path means in module `name`."""
+    """Return the path of the module that an import path in module `name` refers to."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
 
 
 def resolve_all(name: str, path: str) -> list[str]:
-    """Return the modules that an import path can mean in module `name`. A folder `${part}` means all folders."""
+    """Return all modules that an import path in module `name` can refer to. `${part}` in the path stands for any
+    folder.
+    """
     path = resolve(name, path)
     pattern = re.sub(r"\\\$\\\{\w+\\\}", "[^/]+", re.escape(path))
     return [path] if "$" not in path else [one for one in modules() if re.fullmatch(pattern, one)]
 
 
-def imported(*names: str, later: bool = False) -> list[str]:
-    """Return these modules and all that they import, directly or not. Each comes after what it imports.
+def imports_of(*names: str, later: bool = False) -> list[str]:
+    """Return these modules and all that they import, directly or indirectly. Each comes after those that it imports.
 
-    later: whether to include what they import with `import()`.
+    later: whether to include modules that they import with `import()`.
     """
     found: dict[str, None] = {}
     begun: set[str] = set()
 
     def visit(name: str) -> None:
+        """Add a module to `found`, after those that it imports."""
         if name in begun:
             return
         begun.add(name)
@@ -92,10 +98,11 @@ def imported(*names: str, later: bool = False) -> list[str]:
 
 @cache
 def scripts(client: str) -> dict[str, str]:
-    """Return the text of each JavaScript file, by its path. client: the module of the page's client."""
-    page, worker = imported(*FIRST, client, ENTRY), imported(*FIRST_RUN, WORKER)
-    # The page and the worker may both load a separate file, so the bundled modules that it needs are in common.js.
-    both = set(imported(*page, later=True)) & set(imported(WORKER, later=True))
+    """Return the text of each JavaScript file of the page, by path. client: the path of the client's module."""
+    page, worker = imports_of(*FIRST, client, ENTRY), imports_of(*FIRST_RUN, WORKER)
+    # Files outside of the bundles may be loaded by both the page and the worker. So bundled modules that both can need
+    # are in common.js.
+    both = set(imports_of(*page, later=True)) & set(imports_of(WORKER, later=True))
     bundles = {
         COMMON: [name for name in dict.fromkeys(page + worker) if name in both],
         PAGE: [name for name in page if name not in both],
@@ -113,62 +120,64 @@ def figures() -> dict[str, str]:
     """Return the text of each file that the essay and other sites need, by its path."""
     files: dict[str, str] = {}
     for file, module in ALONE.items():
-        inside, folder = frozenset(imported(module)), f"{file.removesuffix('.js')}/"
-        text = hold(imported(module), file, inside) + f'$need("{module}");\n'
+        inside, folder = frozenset(imports_of(module)), f"{file.removesuffix('.js')}/"
+        text = hold(imports_of(module), file, inside) + f'$need("{module}");\n'
         files[file] = RUNTIME.replace("FOLDER", posixpath.basename(folder[:-1]) + "/") + text
-        for name in imported(module, later=True):
+        for name in imports_of(module, later=True):
             if name not in inside:
                 files[folder + name] = with_runtime(folder + name, link(name, folder + name, inside), file)
-    # WebKit runs the first module of a worker again if another module imports it, so this module contains no code.
+    # WebKit runs the first module of a worker twice if another module imports it, so this module contains no other
+    # code.
     files[DOOR] = 'import "./worker/all.js";\n'
-    inside = frozenset(imported(ALONE[FIGURES]))
+    inside = frozenset(imports_of(ALONE[FIGURES]))
     return files | {name: with_runtime(name, link(name, name, inside), FIGURES) for name in PAGES}
 
 
 def first_of_essay() -> list[str]:
-    """Return the files that the first figures of the essay need, so that a browser can fetch all of them at once."""
-    inside = imported(ALONE[FIGURES])
-    later = [name for name in imported(*FIRST_FIGURES) if name not in inside]
+    """Return the files that the first figures of the essay need, so that the browser can preload them."""
+    inside = imports_of(ALONE[FIGURES])
+    later = [name for name in imports_of(*FIRST_FIGURES) if name not in inside]
     return [FIGURES, *(f"{FIGURES.removesuffix('.js')}/{name}" for name in later)]
 
 
 def bundle(file: str, names: list[str], inside: frozenset[str]) -> str:
-    """Return modules as one file. The last one runs at once, except in common.js. inside: all bundled modules."""
+    """Return modules as one file. The last module runs at once, except in common.js. inside: all bundled modules."""
     held, entries = (names, []) if file == COMMON else (names[:-1], names[-1:])
     return hold(held, file, inside) + "".join(EXPORT.sub("", link(name, file, inside)) for name in entries)
 
 
 def hold(names: list[str], file: str, inside: frozenset[str]) -> str:
-    """Return a call of `$hold` with the modules as functions, for a file. inside: all bundled modules."""
+    """Return a call of `$hold` that registers modules as functions. file: the bundle. inside: all bundled modules."""
     functions = "".join(f'"{name}"() {{\n{function_body(link(name, file, inside))}}},\n' for name in names)
     return f"$hold({{\n{functions}}});\n"
 
 
 def function_body(text: str) -> str:
-    """Return the body of a function that runs a module and returns its exports. text: of the module."""
+    """Return the body of a function that runs a module with this text and returns its exports."""
     return f"{EXPORT.sub('', text)}return {{ {', '.join(EXPORT.findall(text))} }};\n"
 
 
 def link(name: str, file: str, inside: frozenset[str]) -> str:
-    """Return the text of a module for a file. It imports bundled modules (inside) with $need and $load."""
+    """Return the text of a module for a file. Imports of bundled modules (`inside`) become calls of $need and $load."""
 
-    def taken(found: re.Match[str]) -> str:
+    def replace_import(found: re.Match[str]) -> str:
+        """Replace the import of a bundled module by a call of $need."""
         names, path = found[1].replace(" as ", ": "), resolve(name, found[2])
         return f'const {{{names}}} = $need("{path}");' if path in inside else found[0]
 
     text = LATER.sub(lambda found: f"$load({found[1]}{resolve(name, found[2])}{found[1]})", module(name))
     here = f'new URL("{relative(name, file)}", import.meta.url)'
-    return IMPORT.sub(taken, text if name == file else text.replace("import.meta.url", here))
+    return IMPORT.sub(replace_import, text if name == file else text.replace("import.meta.url", here))
 
 
 def relative(name: str, file: str) -> str:
-    """Return the path of `name` relative to the folder of `file`, as an import needs it."""
+    """Return the path of a module relative to the folder of `file`, in the form of an import."""
     path = posixpath.relpath(name, posixpath.dirname(file) or ".")
     return path if path[0] == "." else f"./{path}"
 
 
 def with_runtime(file: str, text: str, common: str = COMMON) -> str:
-    """Return the text of a file with an import of the functions $hold, $need and $load that it uses.
+    """Return the text of a file, with an import of those functions among $hold, $need and $load that it uses.
 
     common: the file that defines them.
     """

@@ -1,1 +1,1 @@
-"""Which values a run's flags can have, which suit a machine, and the flags of a run that Train on the page starts."""
+"""The limits of a run's flags, the fastest flags for a machine, and the command that the page starts for Train."""

@@ -1,4 +1,4 @@
-"""The checks of a configuration that need no data; all of them come before any work."""
+"""The checks of a configuration that need no data. They come before any work."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ FREE_ON_RESUME = {
     *("tracker", "log_every", "checkpoint_every", "sample_every", "sample_count", "sample_steps"),
     *("sample_seconds", "ema_snapshots"),
 }
-PLACES = ("decoder", "teacher", "text")  # these may name another folder with the same weights; the run compares them
+PLACES = ("decoder", "teacher", "text")  # may change to a folder with the same weights
 
-# The least and the greatest value of each number. The greatest is far beyond what anybody has trained. Beyond it, the
-# machine would compute for hours or run out of memory before it failed. A network has the limits of a checkpoint's.
+# The least and the greatest value of each number. The greatest is far beyond any known training. With a larger value,
+# the machine would compute for hours, or run out of memory, before it failed. A network has the same
+# limits as one in a checkpoint.
 LIMITS = {
     "seed": (0, 2**63 - 1),
     "image_size": fields.LIMITS["sample_size"],
@@ -47,9 +48,9 @@ LIMITS = {
     "sample_count": (1, 2**14),
     "sample_steps": (1, 100_000),
 }
-HEADS = 4  # attention heads of a network that takes words
+HEADS = 4  # number of attention heads of a network that takes words
 WIDEST = fields.LIMITS["block_out_channels"][1]
-MOST_PIXELS = 2**28  # pixels of the images of one round, and of a sample grid
+MOST_PIXELS = 2**28  # largest number of pixels in the images of one round, and in a sample grid
 
 
 def check(config: Config) -> None:
@@ -63,6 +64,7 @@ def check(config: Config) -> None:
 
 
 def _check_numbers(config: Config) -> None:
+    """Raise TrainError for a number outside its limits."""
     for name, value in to_dict(config).items():
         if isinstance(value, float):
             _require(math.isfinite(value), name, config, "must be a finite number")
@@ -83,6 +85,7 @@ def _check_numbers(config: Config) -> None:
 
 
 def _check_device(config: Config) -> None:
+    """Raise TrainError for flags that don't go with --fused."""
     if config.fused and (
         config.compile or not config.channels_last or config.precision not in ("auto", "fp32", "bf16")
     ):
@@ -90,10 +93,11 @@ def _check_device(config: Config) -> None:
 
 
 def _check_network(config: Config) -> None:
+    """Raise TrainError for a U-Net that can't be built."""
     widths = config.widths
     possible = 1 <= len(widths) <= fields.MAX_LEVELS and min(widths) >= 1 and max(widths) <= WIDEST
     _require(possible, "widths", config, f"must be 1 to {fields.MAX_LEVELS} whole numbers between 1 and {WIDEST:,}")
-    if config.decoder is None:  # else the sides are those of latents: see recipe.of_latents
+    if config.decoder is None:  # latents have other sides, which recipe.of_latents checks
         step = 2 ** (len(widths) - 1)
         fits = config.image_size % step == 0
         _require(fits, "image_size", config, f"must be a multiple of {step} for these --widths")
@@ -101,7 +105,7 @@ def _check_network(config: Config) -> None:
         _require(set(config.attention) <= set(sizes), "attention", config, f"must be among the resolutions {sizes}")
     uneven = [width for width in widths if width % config.norm_groups]
     _require(not uneven, "norm_groups", config, "must divide each of --widths")
-    weights = sum(18 * width**2 for width in widths) * (2 * config.blocks + 1)  # two 3×3 convolutions a block
+    weights = sum(18 * width**2 for width in widths) * (2 * config.blocks + 1)  # two 3×3 convolutions in each block
     _require(
         weights <= fields.MAX_PARAMETERS,
         "widths",
@@ -111,6 +115,7 @@ def _check_network(config: Config) -> None:
 
 
 def _check_sizes(config: Config) -> None:
+    """Raise TrainError for a round or a sample grid with too many pixels."""
     _require(config.accumulate <= config.batch, "accumulate", config, f"can't exceed the batch of {config.batch}")
     fits = config.batch // config.accumulate * config.image_size**2 <= MOST_PIXELS
     _require(fits, "batch", config, f"must have at most {MOST_PIXELS:,} pixels a round: add rounds with --accumulate")
@@ -119,6 +124,7 @@ def _check_sizes(config: Config) -> None:
 
 
 def _check_words(config: Config) -> None:
+    """Raise TrainError for flags of latents or captions that exclude each other."""
     if config.decoder is not None:
         if config.flip:
             raise TrainError("--flip mirrors pixels, and latents can't be mirrored: add --no-flip.")
@@ -141,6 +147,7 @@ def _check_words(config: Config) -> None:
 
 
 def _check_objective(config: Config) -> None:
+    """Raise TrainError for a loss, variance, schedule or distribution of t that can't be combined."""
     learned = config.variance in LEARNED
     if learned and config.loss == "simple":
         raise TrainError("L_simple can't train a learned variance: add --loss hybrid (or vlb).")
@@ -164,18 +171,19 @@ def _check_objective(config: Config) -> None:
     except ValueError as error:
         raise TrainError(f"Noise schedule: {error}.") from None
     loss_weights(config, schedule)
-    share = time_distribution(config)  # the share of times up to each t
+    share = time_distribution(config)  # P(t <= n) for n = 1..T
     if share is not None and not math.isfinite(share[-1]):
         raise TrainError("--times lognormal needs a schedule whose σ_t are above 0 and finite: change the β.")
 
 
 def _require(condition: bool, name: str, config: Config, rule: str) -> None:
+    """Raise TrainError unless the condition holds. name: the field; rule: what its value must be."""
     if not condition:
         raise TrainError(f"{flag(name)} {rule}, got {getattr(config, name)}.")
 
 
 def check_resume(stored: Config, config: Config, step: int) -> None:
-    """Raise TrainError when a run, resumed at a step, changes what can't change."""
+    """Raise TrainError if a run that is resumed at this step changes a field that can't change."""
     for name, value in to_dict(stored).items():
         now = getattr(config, name)
         free = name in FREE_ON_RESUME or (name in PLACES and None not in (value, now))

@@ -1,4 +1,4 @@
-"""The choices that make a run quick on its machine: the meaning of "auto", and the flags of Train on the page."""
+"""The fastest settings for a machine: the meaning of "auto", and the flags of a training that the page starts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from train.fit.fused import is_available
 
 Kind = TypeVar("Kind", bound=Config)
 
-THREADS = 4  # at most: the page has other visitors to serve
+THREADS = 4  # at most, because the page has other visitors to serve
 
 
 def quickest_flags(device: str) -> list[str]:
@@ -23,7 +23,7 @@ def quickest_flags(device: str) -> list[str]:
         device: as for `ddpm_core.load`: "auto", "cpu", "cuda", "cuda:1" or "mps".
 
     Returns:
-        Such as ["--device", "cpu", "--threads", "2", …]; an empty list for a GPU, for which `on_device` chooses.
+        A list such as ["--device", "cpu", "--threads", "2", …]; empty for a GPU, for which `on_device` chooses.
 
     Raises:
         ValueError: for a device that does not exist, or that this machine does not have.
@@ -37,9 +37,10 @@ def quickest_flags(device: str) -> list[str]:
 
 
 def on_device(config: Kind, device: torch.device) -> Kind:
-    """The configuration with what --precision auto stands for on a device, and with half precision's layout on CUDA.
+    """Return the configuration with the precision that --precision auto means on this device. On CUDA, half precision
+    also turns on the channels-last layout.
 
-    Raises ValueError for bf16 on a GPU that would emulate it, and for fp64 on one of Apple's, which have none.
+    Raises ValueError for bf16 on a GPU that would emulate it, and for fp64 on Apple's GPUs, which have no float64.
     """
     if device.type == "mps" and config.precision == "fp64":
         raise ValueError("Apple's GPUs have no float64: use --precision fp32, or --device cpu")
@@ -47,5 +48,5 @@ def on_device(config: Kind, device: torch.device) -> Kind:
         return config
     precision = torch_precision(config.precision, device)
     if config.precision == "auto" and precision != "bf16":
-        precision = "fp16"  # the gradients' scale follows overflows
+        precision = "fp16"  # the scale of the loss adapts to overflows
     return replace(config, precision=precision, channels_last=config.channels_last or precision != "fp32")

@@ -1,1 +1,1 @@
-"""The inputs of a run: latents, captions, the other processes of the run, and whether its images are the same."""
+"""The inputs of a run: latents, captions, the weights of --init, other processes, and the identity of its images."""

@@ -1,4 +1,4 @@
-"""The identity of a run's images, which a resumed run must share to get the same images in the same order."""
+"""The identity of a run's images. A resumed run must have the same images in the same order."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ OTHER_DECODER = (
 
 
 def identity(images: Images) -> dict[str, Any]:
-    """Number, classes and digests of a run's images, for its checkpoints.
+    """Return the number, the classes and the digests of a run's images, for its checkpoints.
 
-    Of a stream that can be read again also its claimed length, and "pass": the number of pictures that a pass gave.
+    Of a stream that can be read again, also return the length that it states, and as "pass" the number of pictures that
+    a pass had.
     """
     again = images.stream if images.stream and not images.stream.is_iterator else None
     return {
@@ -30,10 +31,10 @@ def identity(images: Images) -> dict[str, Any]:
 
 
 def check_same(before: Mapping[str, Any], images: Images) -> None:
-    """Raise TrainError for other images than those whose `identity` is in a checkpoint.
+    """Raise TrainError if the images differ from those whose `identity` is in a checkpoint.
 
-    Pixels are compared where both runs have them in memory, otherwise names or sizes of the files. A checkpoint of a
-    version that kept no digests is compared in neither.
+    Pixels are compared if both runs have them in memory, otherwise names or sizes of the files. A checkpoint without
+    digests is not compared.
     """
     now = identity(images)
     if (before["images"], before["classes"]) != (now["images"], now["classes"]):
@@ -69,13 +70,15 @@ def check_same(before: Mapping[str, Any], images: Images) -> None:
 
 
 def _count(data: Mapping[str, Any]) -> str:
+    """Return the number of images for a message."""
     return f"{data['images']} images" if data["images"] else "a stream"
 
 
 def _memory_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether the images were in memory in one of two runs only, as far as is known."""
+    """Return whether only one of two runs had the images in memory. True if the checkpoint does not say."""
     return "pixels" not in before or (before["pixels"] is None) != (now["pixels"] is None)
 
 
 def _differs(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Return whether both identities have this entry, with different values."""
     return None not in (before.get(name), now[name]) and before[name] != now[name]

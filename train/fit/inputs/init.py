@@ -1,6 +1,4 @@
-"""The values that a run takes from the checkpoint of --init: network and process as fields of a configuration, and
-weights.
-"""
+"""The values that a run takes from the checkpoint of --init: weights, and fields of the configuration."""
 
 from __future__ import annotations
 
@@ -29,10 +27,10 @@ from train.fit.recipe import architecture, has_null_label, make_network, make_sc
 SCHEDULES = ("linear", "cosine", "quadratic", "flow")
 
 
-def begun(config: Kind) -> Kind:
-    """A configuration with what the checkpoint of its `init` decides; only `image_size` may be another one.
+def apply_init(config: Kind) -> Kind:
+    """Return a configuration with the fields that the checkpoint of its `init` decides. Only `image_size` may differ.
 
-    image_size 0 stands for the checkpoint's own. Raises TrainError for a checkpoint that can't be trained on.
+    image_size 0 stands for the checkpoint's own. Raises TrainError for a checkpoint that can't be trained.
     """
     model, shape, decoder = _read(config)
     size = config.image_size or model.picture_size
@@ -52,18 +50,21 @@ def begun(config: Kind) -> Kind:
 
 
 def of_network(shape: Mapping[str, Any], size: int) -> dict[str, Any]:
-    """The fields that say what a network is, of its configuration, for images or latents of so many numbers a side."""
+    """Return the fields of a configuration that describe a network. size: the side of its images or latents.
+
+    shape: the network's configuration, as diffusers names the fields.
+    """
     return {
         "widths": tuple(shape["block_out_channels"]),
         "blocks": shape["layers_per_block"],
         "attention": tuple(size >> i for i, kind in enumerate(shape["down_block_types"]) if "Attn" in kind),
-        # diffusers' own rule where the file leaves it open
+        # diffusers' rule if the file has no value
         "norm_groups": shape["norm_num_groups"] or max(1, min(shape["block_out_channels"][0] // 4, 32)),
     }
 
 
 def of_process(model: ModelSpec) -> dict[str, Any]:
-    """The fields that say what a model's process and prediction are, as far as `fit` has flags for them."""
+    """Return the fields of a configuration that describe a model's process and prediction, as far as `fit` has them."""
     schedule, found = model.schedule, {"T": model.schedule.T, "variance": model.variance}
     name = schedule_name(schedule)
     if name in SCHEDULES:
@@ -74,16 +75,19 @@ def of_process(model: ModelSpec) -> dict[str, Any]:
 
 
 def schedule_name(schedule: NoiseSchedule) -> str:
-    """The name of a schedule as --schedule has it. A checkpoint keeps only the β of a flow's."""
+    """Return the name of a schedule, as --schedule takes it. A flow is recognised by its β, which are all that a
+    checkpoint keeps.
+    """
     return "flow" if _same(schedule, NoiseSchedule.flow(schedule.T)) else schedule.name
 
 
 def _same(one: NoiseSchedule, other: NoiseSchedule) -> bool:
+    """Return whether two schedules have the same β."""
     return one.T == other.T and torch.allclose(one.beta, other.beta, rtol=1e-12, atol=0)
 
 
 def check_init(config: Config) -> None:
-    """Raise TrainError, before the images are read, for flags that contradict the checkpoint of --init."""
+    """Raise TrainError, before the images are read, if flags contradict the checkpoint of --init."""
     model, _, _ = _read(config)
     if model.latent != (config.decoder is not None):
         needed = "give its autoencoder with --decoder" if model.latent else "leave out --decoder"
@@ -96,7 +100,7 @@ def check_init(config: Config) -> None:
             own = ": give it as --schedule module:function" if name == "custom" else ""
             raise TrainError(f"{theirs}, which is none of {', '.join(SCHEDULES)}{own}.")
         raise TrainError(f"{theirs}, T = {schedule.T}: leave out --T, --schedule, --beta-start and --beta-end.")
-    checkpoint = begun(config)
+    checkpoint = apply_init(config)
     for name in (*OF_NETWORK, "flow_time"):
         here, there = getattr(config, name), getattr(checkpoint, name)
         if here != there and (name, here) != ("channels", None):
@@ -105,6 +109,7 @@ def check_init(config: Config) -> None:
 
 
 def _has_schedule(config: Config, schedule: NoiseSchedule) -> bool:
+    """Return whether the flags make this schedule."""
     try:
         return _same(make_schedule(config), schedule)
     except ValueError:
@@ -112,11 +117,16 @@ def _has_schedule(config: Config, schedule: NoiseSchedule) -> bool:
 
 
 def _words(value: object) -> str:
+    """Return the value of a flag as the command line has it."""
     return " ".join(map(str, value)) or "(none)" if isinstance(value, tuple) else str(value)
 
 
 def _read(config: Config) -> tuple[ModelSpec, dict[str, Any], str | None]:
-    """The model of --init without its network, the configuration of that, and the folder of its autoencoder."""
+    """Return the model of --init without its network, the network's configuration, and the folder of its autoencoder or
+    None.
+
+    Raises TrainError for a checkpoint that can't be read or trained.
+    """
     ref = config.init
     assert ref is not None
     try:
@@ -136,10 +146,11 @@ def _read(config: Config) -> tuple[ModelSpec, dict[str, Any], str | None]:
 
 
 def warm_start(config: Config, classes: Sequence[str]) -> tuple[UNet2DModel, str]:
-    """The network of --init: its weights, and what no flag decides of its architecture. And a sentence for the user.
+    """Return the network of --init with its weights, and a sentence for the user, which may be "".
 
-    classes: names of those that are trained, none for an unconditional run. Raises TrainError when it can't be loaded,
-    or where flags ask for another network.
+    Flags decide part of the architecture, the checkpoint decides the rest. classes: the names of the classes to train;
+    empty for an unconditional run. Raises TrainError if the network can't be loaded, or if flags ask for another
+    network.
     """
     assert config.init is not None
     try:
@@ -148,20 +159,20 @@ def warm_start(config: Config, classes: Sequence[str]) -> tuple[UNet2DModel, str
         raise TrainError(f"--init: {error}.") from error
     assert isinstance(loaded.network, TorchNetwork)
     null = bool(classes) and has_null_label(config)
-    network, new = relabelled(loaded.network.unet, loaded, classes, null)
+    network, new = relabel(loaded.network.unet, loaded, classes, null)
     counts = f"{config.init} has {loaded.num_classes or 'no'} classes, the images {len(classes)}"
     sentence = f"{counts}: the embeddings of these begin as no class: {few(new)}." if new else ""
-    return continued(network, config, len(classes)), sentence
+    return copy_to_train(network, config, len(classes)), sentence
 
 
-def relabelled(
+def relabel(
     network: networks.Network, model: ModelSpec, classes: Sequence[str], null: bool
 ) -> tuple[UNet2DModel, list[str]]:
-    """A network for these classes, made of that of a model which may have others; and the classes that are new to it.
+    """Return a copy of a model's network for these classes, and the names of the classes that are new to it.
 
-    A class keeps the embedding of its name; that of its number where as many classes have other names. A new one
-    begins with what stands for no class: the null label, else the mean of all classes; without classes, nothing.
-    null: whether it has a null label.
+    A class keeps the embedding of its name. If there are as many classes and all have other names, it keeps the
+    embedding of its number. A new class starts with the embedding for "no class": that of the null label, else the mean
+    of all classes, else 0. null: whether the copy has a null label.
     """
     weights = dict(network.state_dict())
     time = weights["time_embedding.linear_2.bias"]
@@ -177,16 +188,16 @@ def relabelled(
         rows = [table[names.index(name)] if name in names else none for name in classes]
         weights["class_embedding.weight"] = torch.stack([*rows, *[none] * null])
     else:
-        weights["time_embedding.linear_2.bias"] = time + none  # the embedding of every class is added to it
+        weights["time_embedding.linear_2.bias"] = time + none  # `none` replaces the class embedding
     relabelled = UNet2DModel(**{**architecture(network), "num_class_embeds": len(classes) + null or None})
     relabelled.load_state_dict(weights)
     return relabelled, [name for name in classes if name not in names]
 
 
-def continued(network: networks.Network, config: Config, num_classes: int) -> UNet2DModel:
-    """A copy of a network, to be trained on. Raises TrainError where flags ask for another one.
+def copy_to_train(network: networks.Network, config: Config, num_classes: int) -> UNet2DModel:
+    """Return a copy of a network, to continue its training. Raises TrainError if flags ask for another network.
 
-    The shapes of weights are not enough: networks with another time embedding have the same shapes.
+    It is not enough to compare the shapes of the weights: a network with another time embedding has the same shapes.
     """
     theirs = architecture(network)
     copied = make_network(config, num_classes, theirs)

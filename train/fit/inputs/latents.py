@@ -1,4 +1,4 @@
-"""The latents of a run's images, computed once by its autoencoder and kept in its folder."""
+"""The latents of a run's images. Its autoencoder computes them once, and the run's folder keeps them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LATENTS = "latents.safetensors"
 
 
 def latent_shape(config: Config) -> tuple[int, int]:
-    """Channels of a latent of --decoder, and the numbers a side of one. Raises TrainError."""
+    """Return the channels and the side of a latent of --decoder. Raises TrainError if it does not fit."""
     assert config.decoder is not None
     with _naming(config.decoder):
         channels, factor = check_decoder(_files(config.decoder)[0])
@@ -47,7 +47,7 @@ def latent_shape(config: Config) -> tuple[int, int]:
 
 
 def open_decoder(folder: str, device: torch.device) -> LatentDecoder:
-    """The autoencoder of --decoder. Raises TrainError."""
+    """Return the autoencoder of --decoder, on the device. Raises TrainError if it can't be read."""
     config, weights = _files(folder)
     with _naming(folder):
         check_decoder(config)
@@ -55,7 +55,7 @@ def open_decoder(folder: str, device: torch.device) -> LatentDecoder:
 
 
 def _files(folder: str) -> tuple[dict[str, Any], Path]:
-    """The configuration of an autoencoder, and the file of its weights."""
+    """Return the configuration of an autoencoder, and the file of its weights. Raises TrainError if one is missing."""
     path = user_path(folder)
     weights = next((path / name for name in refs.WEIGHT_FILES if (path / name).is_file()), None)
     if weights is None or not (path / "config.json").is_file():
@@ -66,7 +66,7 @@ def _files(folder: str) -> tuple[dict[str, Any], Path]:
 
 @contextmanager
 def _naming(folder: str) -> Iterator[None]:
-    """Raise TrainError for what is wrong with an autoencoder."""
+    """Turn an error of the code inside into a TrainError that names the autoencoder's folder."""
     try:
         yield
     except (ValueError, CheckpointError) as error:
@@ -74,12 +74,12 @@ def _naming(folder: str) -> Iterator[None]:
 
 
 def identity_of(decoder: LatentDecoder) -> dict[str, Any]:
-    """Return what decides the latents of a picture, as JSON."""
+    """Return the values that decide the latents of a picture, as JSON: the autoencoder's digest and scaling."""
     return {"autoencoder": digest_of(decoder.autoencoder), "scaling": [decoder.scale, decoder.shift]}
 
 
 def digest_of(network: nn.Module) -> str:
-    """SHA-256 of a network's weights."""
+    """Return the SHA-256 of a network's weights, in hexadecimal."""
     weights = hashlib.sha256()
     for name, value in network.state_dict().items():
         weights.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
@@ -87,9 +87,9 @@ def digest_of(network: nn.Module) -> str:
 
 
 def encode(images: Images, decoder: LatentDecoder, out: Path, quiet: bool) -> None:
-    """Give images their latents: those in OUT if they are of these pixels, weights and scaling, else computed anew.
+    """Set the latents of images: those in OUT if they are of these pixels, weights and scaling, else computed ones.
 
-    Raises TrainError where OUT has a run that was started with another autoencoder.
+    Raises TrainError if OUT has a run that was started with another autoencoder, or if the images are not in memory.
     """
     if images.pixels is None:
         raise TrainError("Latents need the images in memory: raise --memory.")
@@ -102,7 +102,7 @@ def encode(images: Images, decoder: LatentDecoder, out: Path, quiet: bool) -> No
         latents = kept["latents"] if before == made_of else None
         is_other = any(before.get(name, value) != value for name, value in made_by.items())
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-        pass  # not there yet, or damaged
+        pass  # the file does not exist yet, or is damaged
     if is_other and find_checkpoints(out / "checkpoints"):
         raise TrainError(OTHER_DECODER)
     if latents is None:

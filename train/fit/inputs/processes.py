@@ -1,4 +1,4 @@
-"""Agreements between the processes of a run that share its batches."""
+"""The processes of a run: how they share its batches, and when they stop."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from train.common.machine import on_cpu
 from train.fit.flags.quickest import Kind, on_device
 from train.fit.signals import StopSignals
 
-PATIENCE = timedelta(hours=12)  # others wait while the first draws samples or writes; torchrun notices a dead process
-STOP_CHECK = 10  # steps between two agreements on whether to stop
+PATIENCE = timedelta(hours=12)  # the others wait while the first draws samples; torchrun notices a dead process
+STOP_CHECK = 10  # the processes check every this many steps whether to stop
 
 
-def accelerated(config: Kind, tracker: str | None) -> tuple[Kind, Accelerator]:
-    """The configuration as it is on this process's device, and what shares the work with the others, if there are any.
+def make_accelerator(config: Kind, tracker: str | None) -> tuple[Kind, Accelerator]:
+    """Return the configuration for this process's device, and accelerate's object, which shares the work among
+    processes.
 
-    tracker: accelerate's name of the program that gets curves and grids; None: there is none.
+    tracker: accelerate's name of the program that receives curves and grids, or None.
 
     Raises TrainError for a device that this machine lacks, and for a precision that the device lacks.
     """
@@ -35,17 +36,17 @@ def accelerated(config: Kind, tracker: str | None) -> tuple[Kind, Accelerator]:
         device = PartialState(cpu=cpu, timeout=PATIENCE).device
         assert device is not None
         config = on_device(config, device)
-        AcceleratorState._reset_state()  # an earlier run of this process may have set another precision
+        AcceleratorState._reset_state()  # an earlier run in this process may have set another precision
         half = config.precision if config.precision in ("bf16", "fp16") else "no"
-        sharing = DistributedDataParallelKwargs(gradient_as_bucket_view=True)  # no second copy of the gradients
+        sharing = DistributedDataParallelKwargs(gradient_as_bucket_view=True)  # avoids a second copy of the gradients
         accelerator = Accelerator(
             mixed_precision=half,
             cpu=cpu,
             log_with=tracker,
-            project_dir=str(user_path(config.out)),  # the folder of the tracker's files
+            project_dir=str(user_path(config.out)),  # folder of the tracker's files
             kwargs_handlers=[sharing],
         )
-    except ValueError as error:  # the library or accelerate raised it
+    except ValueError as error:  # raised by ddpm_core or accelerate
         raise TrainError(f"{str(error).removesuffix('.')}.") from None
     if config.precision == "fp32":
         forbid_tf32()
@@ -53,21 +54,21 @@ def accelerated(config: Kind, tracker: str | None) -> tuple[Kind, Accelerator]:
 
 
 def largest(accelerator: Accelerator, value: Tensor) -> Tensor:
-    """The largest of one number from each process."""
+    """Return the largest number of all processes. value: the number of this process."""
     gathered = accelerator.gather(value.reshape(1))
     assert isinstance(gathered, Tensor)
     return gathered.max()
 
 
 def total(accelerator: Accelerator, values: Tensor) -> Tensor:
-    """The sum of the processes' tensors of one shape."""
+    """Return the sum of the processes' tensors, which all have the same shape."""
     reduced = accelerator.reduce(values, "sum")
     assert isinstance(reduced, Tensor)
     return reduced
 
 
 def should_stop(accelerator: Accelerator, step: int, signals: StopSignals) -> bool:
-    """Whether any process was asked to stop: all must leave the loop at the same step."""
+    """Return whether any process was asked to stop. All get the same answer, so they stop at the same step."""
     if accelerator.num_processes == 1:
         return signals.received is not None
     if step % STOP_CHECK:

@@ -1,4 +1,4 @@
-"""Networks that draw prompts: a U-Net and a text encoder that are trained together."""
+"""Networks that take prompts: a U-Net and a text encoder that are trained together."""
 
 from __future__ import annotations
 
@@ -27,13 +27,16 @@ from train.fit.flags.limits import HEADS
 if TYPE_CHECKING:
     from ddpm_core.engines.from_diffusers import UNet2DConditionModel
 
-VOCABULARY = 6000  # tokens at most: single bytes, and pieces that often stand side by side
+VOCABULARY = 6000  # at most this many tokens: single bytes, and pieces of words that occur often
 _START, _END, _STOP = "<|startoftext|>", "<|endoftext|>", "</w>"
 _WORD = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[^\W\d_]+|\d|(?:[^\s\w]|_)+")  # CLIP's tokenizer splits a text like this
 
 
 class PromptedUNet(nn.Module):
-    """unet: a UNet2DConditionModel. text: a CLIPTextModel, whose last hidden states are its condition."""
+    """A U-Net with a text encoder. unet: a UNet2DConditionModel. text: a CLIPTextModel.
+
+    The text encoder's last hidden states are the condition of the U-Net.
+    """
 
     ends = ("unet.conv_in.", "unet.conv_out.")
 
@@ -44,7 +47,9 @@ class PromptedUNet(nn.Module):
     def forward(
         self, x: Tensor, t_index: Tensor, class_labels: Tensor, return_dict: bool = False
     ) -> tuple[Tensor, ...]:
-        """class_labels: tokens, int64 (N, L), or the hidden states of such ones, (N, L, D)."""
+        """Return the U-Net's output, (N, C, H, W), in a tuple. class_labels: tokens, int64 (N, L), or their hidden
+        states, (N, L, D).
+        """
         states = class_labels
         if not states.is_floating_point():
             states = self.text(class_labels, return_dict=False)[0]
@@ -52,12 +57,12 @@ class PromptedUNet(nn.Module):
 
 
 def unet_of(network: nn.Module) -> Any:
-    """The U-Net of a network that is trained."""
+    """Return the U-Net of a network, which may also have a text encoder."""
     return network.unet if isinstance(network, PromptedUNet) else network
 
 
 def open_text(name: str, device: torch.device) -> ClipText:
-    """The text encoder of --text with its tokenizer. Raises TrainError."""
+    """Return the text encoder of --text with its tokenizer. Raises TrainError if it can't be loaded."""
     try:
         checkpoint = snapshots.fetch(refs.parse(name), spec.check)
         config = spec.read(checkpoint).text
@@ -69,7 +74,7 @@ def open_text(name: str, device: torch.device) -> ClipText:
 
 
 def check_same_text(text: ClipText, weights: Mapping[str, Tensor]) -> None:
-    """Raise TrainError where a run was started with another text encoder. weights: those of its `PromptedUNet`."""
+    """Raise TrainError if a run was started with another text encoder. weights: those of the run's `PromptedUNet`."""
     before = {name.removeprefix("text."): value for name, value in weights.items() if name.startswith("text.")}
     now = text.encoder.state_dict()
     if before.keys() != now.keys() or not all(value.equal(now[name].to(value)) for name, value in before.items()):
@@ -77,7 +82,10 @@ def check_same_text(text: ClipText, weights: Mapping[str, Tensor]) -> None:
 
 
 def make_prompted(config: Config, channels: int, side: int, tokenizer: Any, text: Any = None) -> PromptedUNet:
-    """A freshly initialised network for latents of so many channels and numbers a side. text: see --text; or new."""
+    """Return a freshly initialised network for latents with these channels and this side.
+
+    text: the text encoder of --text; None: a new one.
+    """
     text = make_text(config, tokenizer) if text is None else text
     here = [side >> level in config.attention for level in range(len(config.widths))]
     unet: Any = from_diffusers.UNet2DConditionModel(
@@ -100,7 +108,7 @@ def make_prompted(config: Config, channels: int, side: int, tokenizer: Any, text
 
 
 def make_text(config: Config, tokenizer: Any) -> Any:
-    """A freshly initialised text encoder."""
+    """Return a freshly initialised text encoder like CLIP's."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
     text: Any = CLIPTextModel(
@@ -122,11 +130,11 @@ def make_text(config: Config, tokenizer: Any) -> Any:
 
 
 def learn_words(captions: Sequence[str], before: str | None = None) -> str:
-    """Return a vocabulary for captions, byte-pair encoding as CLIP has it, as JSON: {"vocab": ..., "merges": ...}.
+    """Return a vocabulary for captions as JSON, {"vocab": ..., "merges": ...}. It is a byte-pair encoding like CLIP's.
 
-    The same captions give the same one; the trainer of tokenizers numbers its tokens differently each time.
-    before: the vocabulary that it grows from, whose tokens keep their numbers and words their tokens. Raises TrainError
-    without the package tokenizers.
+    The same captions always give the same vocabulary. (The trainer of the package tokenizers numbers tokens differently
+    each time.) before: a vocabulary to extend; its tokens keep their numbers, and its words keep their tokens. Raises
+    TrainError if the package tokenizers is missing.
     """
     try:
         from tokenizers.pre_tokenizers import ByteLevel
@@ -138,10 +146,11 @@ def learn_words(captions: Sequence[str], before: str | None = None) -> str:
     spelled: dict[str, tuple[str, ...]] = {
         word: (*(text := spell(word)[0][0])[:-1], f"{text[-1]}{_STOP}") for word in sorted(times)
     }
-    counts: Counter[tuple[str, str]] = Counter()  # how often two tokens stand side by side
-    users: dict[tuple[str, str], set[str]] = defaultdict(set)  # the words with these two tokens
+    counts: Counter[tuple[str, str]] = Counter()  # how often each pair of tokens stands side by side
+    users: dict[tuple[str, str], set[str]] = defaultdict(set)  # the words that contain each pair
 
     def count(word: str, n: int) -> None:
+        """Add n to the counts of the pairs in a word."""
         for pair in pairwise(spelled[word]):
             counts[pair] += n
             if n > 0:
@@ -153,6 +162,7 @@ def learn_words(captions: Sequence[str], before: str | None = None) -> str:
         count(word, n)
 
     def merge(pair: tuple[str, str]) -> None:
+        """Join a pair to one token in all words."""
         for word in sorted(users.pop(pair, ())):
             count(word, -times[word])
             spelled[word] = _merged(spelled[word], pair)
@@ -171,7 +181,7 @@ def learn_words(captions: Sequence[str], before: str | None = None) -> str:
 
 
 def _merged(tokens: Sequence[str], pair: tuple[str, str]) -> tuple[str, ...]:
-    """Tokens in which a pair, wherever it occurs, is one."""
+    """Return the tokens with every occurrence of a pair joined to one token."""
     found: list[str] = []
     i = 0
     while i < len(tokens):
@@ -186,10 +196,10 @@ def make_tokenizer(words: str, length: int) -> Any:
     from transformers import CLIPTokenizer
 
     found = json.loads(words)
-    merges: Any = [tuple(pair) for pair in found["merges"]]  # what its type says is not what it takes
+    merges: Any = [tuple(pair) for pair in found["merges"]]  # CLIPTokenizer's annotation is wrong
     return CLIPTokenizer(vocab=found["vocab"], merges=merges, model_max_length=length)
 
 
 def text_of(tokenizer: Any, network: PromptedUNet, device: torch.device) -> ClipText:
-    """The text encoder of a network, a copy of its own: it is evaluated in float32, whatever the network is in."""
+    """Return a copy of a network's text encoder. It computes in float32, whatever the network's precision."""
     return ClipText(tokenizer, copy.deepcopy(network.text), device)

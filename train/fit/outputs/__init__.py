@@ -1,1 +1,1 @@
-"""The outputs of a run: its progress, previews, the model and its card."""
+"""The outputs of a run: its progress, previews, the model and the model card."""

@@ -1,4 +1,4 @@
-"""The model card of a run: what was trained, how, and the command that repeats it."""
+"""The model card of a run: what was trained, how, and the command that repeats the run."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ from train.common.config import Config, Kind, OwnData, to_dict
 from train.data.images import Images
 from train.fit.recipe import grid_count
 
-SCORES = "scores.jsonl"  # in OUT, one JSON object a line: measured scores, which the card shows as a table
+SCORES = "scores.jsonl"  # file in OUT with measured scores, one JSON object a line; the card shows a table of them
 
 
 @dataclass(frozen=True)
 class ModelCard:
     """The parts of a model card that differ between tasks."""
 
-    title: str  # the first line
-    summary: str  # the second line
-    caption: str  # says how the samples were drawn
-    facts: Mapping[str, str]  # rows of the table
+    title: str  # the first line of the card
+    summary: str  # the second line of the card
+    caption: str  # how the samples were drawn
+    facts: Mapping[str, str]  # rows of the card's table
 
 
 def command(config: Config) -> str:
-    """The command line that repeats the run, with every flag that differs from the command's defaults. Where the data
-    are a Python object, it is a program.
+    """Return the command line that repeats the run, with every flag that differs from the command's defaults.
+
+    If the data are a Python object, return a line of Python instead.
     """
     first, known = config.origin()
     if isinstance(config.data, OwnData):
@@ -54,7 +55,7 @@ def command(config: Config) -> str:
 
 
 def run_name(ref: str) -> str:
-    """The name of a run or a model, for people: that of its folder, or of the run whose model/ or stage it is."""
+    """Return the name of a run or a model for people: the folder's name, or for model/ and stages the run's."""
     path = user_path(ref)
     parts = Path(os.path.abspath(path)).parts if path.is_dir() else path.parts
     named = [part for part in parts if not re.fullmatch(r"model(-ema2|-0\.\d+)?|.*-steps", part)]
@@ -64,22 +65,22 @@ def run_name(ref: str) -> str:
 _PLACES = ("data", "data_cache", "decoder", "init", "out", "teacher", "text")
 
 
-def public(config: Kind) -> Kind:
-    """The configuration as a card may show it: of an absolute path the end, as the rest is of this machine."""
+def shorten_paths(config: Kind) -> Kind:
+    """Return the configuration as a card may show it: absolute paths lose all that is specific to this machine."""
     texts = {name: getattr(config, name, None) for name in _PLACES}
     paths = {name: user_path(text) for name, text in texts.items() if text and isinstance(text, str)}
     return dataclasses.replace(config, **{name: _end(path) for name, path in paths.items() if path.is_absolute()})
 
 
 def _end(path: Path) -> str:
-    """The name of a file or folder; after that of the run, where it is a run's model or one stage of it."""
+    """Return the name of a file or folder. Before the name of a run's model or stage, put the name of the run."""
     return str(Path(*path.parts[-2:])) if path.name.endswith(("model", "-steps")) else path.name
 
 
 def describe(
     model: Model, out: Path, config: Config, step: int, images: Images, card: ModelCard, grid: bool, decay: float
 ) -> str:
-    """The model card, Markdown. grid: whether there are samples to show; decay: of the moving average."""
+    """Return the model card as Markdown. grid: whether there are samples to show; decay: that of the moving average."""
     assert isinstance(model.network, TorchNetwork)
     parameters = sum(p.numel() for p in model.network.unet.parameters())
     classes = "none"
@@ -110,12 +111,12 @@ def describe(
     lines += ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in facts.items()), ""]
     lines += _scores(out / SCORES)
     what = "program, where ... stands for its own data" if isinstance(config.data, OwnData) else "command"
-    lines += [f"The {what}:", "", "```", command(public(config)), "```", ""]
+    lines += [f"The {what}:", "", "```", command(shorten_paths(config)), "```", ""]
     return "\n".join(lines)
 
 
 def _scores(path: Path) -> list[str]:
-    """The measured scores as a Markdown table with a column for each key. Raises TrainError for a damaged file."""
+    """Return the measured scores as lines of a Markdown table. Raises TrainError for a damaged file."""
     if not path.is_file():
         return []
     try:

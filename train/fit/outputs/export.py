@@ -1,4 +1,4 @@
-"""The result of a run: OUT/model in the Hub's layout with its model card, and sending it to the Hub."""
+"""The result of a run: write OUT/model in the Hub's layout with its model card, and send it to the Hub."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ from train.fit.state import find_checkpoints
 
 
 def check_loadable(model: Model, network: UNet2DModel) -> None:
-    """Raise TrainError, before a run begins, for a model that nobody could load afterwards. network: the model's
-    plain network.
+    """Raise TrainError, before a run begins, if nobody could load the resulting model.
+
+    network: the model's network, without a wrapper.
     """
     try:
         json_contents(model, network)
@@ -35,7 +36,7 @@ def check_loadable(model: Model, network: UNet2DModel) -> None:
 
 
 def check_exportable(out: Path) -> None:
-    """Raise TrainError, before a run begins, where `export` could not write its results."""
+    """Raise TrainError, before a run begins, if `export` could not write its results."""
     try:
         for average in get_args(Average):
             check_replaceable(_folder(out, average))
@@ -44,7 +45,7 @@ def check_exportable(out: Path) -> None:
 
 
 def check_new(config: Config) -> None:
-    """Raise TrainError where a new run would replace another one, or a model such as the one that it starts from."""
+    """Raise TrainError if a new run would replace another run or a model."""
     out = user_path(config.out)
     if find_checkpoints(out / "checkpoints"):
         raise TrainError(f"{out} already holds a run: add --resume to continue it, or choose another --out.")
@@ -57,9 +58,10 @@ def check_new(config: Config) -> None:
 def export(
     model: Model, out: Path, config: Config, step: int, images: Images, card: ModelCard, average: Average = "ema"
 ) -> None:
-    """Write OUT/model, whole, with this step's sample grid and the card in it. A user's own files there stay.
+    """Write OUT/model, with this step's sample grid and the card. A user's own files in it stay.
 
-    average: which moving average the weights are, "ema", or "ema2", which goes to OUT/model-ema2.
+    average: the moving average that the weights are: "ema", or "ema2", which goes to OUT/model-ema2. Raises TrainError
+        if the model can't be written.
     """
     grid = out / "samples" / f"step-{step:09d}-{average}.png"
     text = describe(model, out, config, step, images, card, grid.is_file(), getattr(config, average))
@@ -71,11 +73,12 @@ def export(
 
 
 def _folder(out: Path, average: Average) -> Path:
+    """Return the folder of the model with this moving average."""
     return out / ("model" if average == "ema" else f"model-{average}")
 
 
 def push(out: Path, repo: str, private: bool = False) -> str:
-    """Send OUT/model to the Hub repository `repo`, made if need be. Returns its address.
+    """Send OUT/model to the Hub repository `repo`, which is created if it does not exist. Return its address.
 
     Raises TrainError, in one sentence, when there is no finished model, no permission or no connection.
     """

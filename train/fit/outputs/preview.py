@@ -1,4 +1,4 @@
-"""Samples during training for little time: with the network as it is trained, which is ready at once."""
+"""Fast samples during training: they use the network of the training, which is ready at once."""
 
 from __future__ import annotations
 
@@ -26,43 +26,44 @@ from train.fit.inputs.words import unet_of
 from train.fit.recipe import SHARE
 from train.fit.task import TrainingTask
 
-_PROBE = 4  # purpose of draws, after those of train.data.batches
+_PROBE = 4  # purpose of the probe's draws, for train.data.batches.generator
 
 
 class Preview:
-    """A network for sample grids during a training, which computes in the precision and layout of the training.
+    """A network for sample grids during a training. It computes in the precision and layout of the training.
 
-    Called as `Model.network`: x float (N, C, H, W), t_index = t − 1 int64 (N,), and labels int64 (N,), the states of
-    words (N, L, D) or None; returns float32 like x. Other engines are quicker at an evaluation, but take longer to get
-    ready than a preview takes in all.
+    It is called as `Model.network`: x float (N, C, H, W), t_index = t − 1 int64 (N,), and labels int64 (N,), hidden
+    states of prompts (N, L, D) or None. It returns float32 like x. Other engines evaluate faster, but take longer to
+    start than a preview takes in all.
     """
 
     def __init__(self, network: UNet2DModel, config: Config, device: torch.device):
         """Copy a network.
 
         Arguments:
-            network: neither compiled nor fused.
-            config: its precision, layout and `fused` count.
+            network: must be neither compiled nor fused.
+            config: decides the precision, the layout and `fused`.
             device: where the network computes.
 
         Raises:
-            TrainError: for `fused`, where the compiled code can't be made.
+            TrainError: for `fused`, if the code can't be compiled.
         """
         self.device = device
         self._network = copy.deepcopy(network).eval().requires_grad_(False)
         if config.fused:
             fuse(unet_of(self._network))
         self._layout = torch.channels_last if config.channels_last else torch.contiguous_format
-        cast(Any, self._network).to(memory_format=self._layout)  # diffusers wraps `to` in a way that hides its types
+        cast(Any, self._network).to(memory_format=self._layout)  # diffusers' decorator of `to` hides its types
         self._dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(config.precision)
 
     def model(self, task: TrainingTask) -> Callable[[UNet2DModel, Averaging], Model]:
-        """Return a function that makes a Model of a network of this architecture and the kind of its weights.
+        """Return a function that makes a Model from a network of this architecture and the kind of its weights.
 
-        Only the newest of these models can be used: they share this network, which has the weights of the last one.
+        Only the newest Model can be used: all of them share this network, which holds the weights of the newest.
         """
 
         def load(network: UNet2DModel, weights: Averaging) -> Model:
+            """Load the weights of a network of this architecture, and return it as a Model."""
             self._network.load_state_dict(network.state_dict())
             return replace(task.model(self, weights, finished=False), **task.parts(self._network))
 
@@ -70,14 +71,14 @@ class Preview:
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
         x = x.to(next(self._network.parameters()).dtype).contiguous(memory_format=self._layout)
-        if labels is not None and labels.is_floating_point():  # the states of words
+        if labels is not None and labels.is_floating_point():  # hidden states of prompts
             labels = labels.to(x.dtype)
         with torch.no_grad(), torch.autocast(self.device.type, self._dtype, enabled=self._dtype is not None):
             return self._network(x, t_index, class_labels=labels, return_dict=False)[0].float()
 
 
 class PreviewTimer:
-    """Says when the next preview is due: `seconds` after the last one, or later, so that all take SHARE of the time."""
+    """Decides when the next preview is due: after `seconds`, or later, so that all take at most SHARE of the time."""
 
     def __init__(self, seconds: float):
         self._seconds = seconds
@@ -88,7 +89,7 @@ class PreviewTimer:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Around a preview."""
+        """Measure the time of the preview inside, and set when the next one is due."""
         began = time.perf_counter()
         yield
         now = time.perf_counter()
@@ -97,11 +98,11 @@ class PreviewTimer:
 
 
 class DenoisingProbe:
-    """The error of x̂_0 on the same noised images, to compare runs that are trained for different things.
+    """The error of x̂_0 on the same noised images. It can be compared between runs with different losses.
 
-    A loss of ε is another number than one of v, and a mean over uniform t another one than over other t. This is the
-    root mean square of x̂_0 − x_0, in grey levels, over COUNT images of the data, with σ_t = √((1 − ᾱ_t)/ᾱ_t) spread
-    evenly on a logarithmic axis over SIGMAS: from where details are guessed to where everything is.
+    A loss depends on the prediction (ε or v) and on the distribution of t. This error is the root mean square of x̂_0 −
+    x_0, in grey levels, over COUNT images of the data. Their σ_t = √((1 − ᾱ_t)/ᾱ_t) are spread evenly on a logarithmic
+    axis over SIGMAS: at the low end the network has to guess details, at the high end it has to guess everything.
     """
 
     COUNT = 64
@@ -121,6 +122,6 @@ class DenoisingProbe:
         )
 
     def error(self, model: Model) -> float:
-        """Return the error of a model of the same images and schedule."""
+        """Return the error of a model in grey levels (of 255). The model must have the schedule of the first one."""
         x0_hat = predict(model, self._x_t, self._t, self._labels, clip=True).x0_hat
         return float((x0_hat - self._x_0).square().mean().sqrt() * 127.5)

@@ -1,10 +1,11 @@
 """The progress of a run: its bar, curves, sample grids, and OUT/progress.jsonl for other programs.
 
-progress.jsonl holds one JSON object a line. Each start of the run, the first and every resumed one, begins with
-{"start": steps done, "config": {...}, "images": in the data set, null of a stream without a length, "classes": [...]};
-what earlier starts said of steps beyond that no longer counts. Then {"step", "loss", "lr", "images_per_s"} are points
-of the curves, and {"step", "samples": "ema" or "raw", "error"} say that samples/step-STEP-ema.png or -raw.png is there;
-error: of preview.DenoisingProbe, null for a student, and in latents. All have "seconds", since this start.
+progress.jsonl holds one JSON object a line. Every object has "seconds", the time since this start of the run.
+- {"start", "config", "images", "classes"}: the run was started or resumed after "start" steps. Lines above it about
+  later steps are void. images: the number of images, null for a stream without a length.
+- {"step", "loss", "lr", "images_per_s"}: a point of the curves.
+- {"step", "samples", "error"}: samples/step-STEP-ema.png or -raw.png is there. samples: "ema" or "raw"; error: that of
+  preview.DenoisingProbe, null for a student and in latents.
 """
 
 from __future__ import annotations
@@ -36,19 +37,19 @@ from train.fit.outputs.tracker import Tracker
 from train.fit.recipe import grid_count
 
 QUARTERS = 4
-TOGETHER = 8  # samples drawn at once: a stop waits for one step of them
-GUIDANCE = 3.0  # guidance of samples with prompts
+TOGETHER = 8  # number of samples that are drawn at once; a stop waits for one step of them
+GUIDANCE = 3.0  # guidance scale of samples with prompts
 PROGRESS = "progress.jsonl"
 
 
 @dataclass(frozen=True)
 class Point:
-    """A point of a run's curves, over the steps since the last one: what a callback gets.
+    """A point of a run's curves: values over the steps since the last point. A callback receives it.
 
     Attributes:
         step: the number of steps done.
         loss: the mean loss of the images.
-        losses: the same by quarter of t, 1 (little noise) to 4; quarters without images are left out.
+        losses: the mean loss by quarter of t, 1 (little noise) to 4; quarters without images are left out.
         norm: the mean norm of the gradient before clipping.
         lr: the learning rate of the last step.
         speed: images per second.
@@ -63,7 +64,8 @@ class Point:
 
 
 class Window:
-    """Sums over the steps since the last point of the curves. They stay on the device, so that no step waits for them.
+    """Sums over the steps since the last point of the curves. They stay on the device, so that no step waits for a
+    copy.
 
     bad_step: the first step whose loss or gradient was not finite, or −1.
     """
@@ -77,7 +79,7 @@ class Window:
         """Set all sums to 0."""
         self.loss = torch.zeros(QUARTERS, device=self._device, dtype=torch.float64 if self._is_cpu() else torch.float32)
         self.count = torch.zeros_like(self.loss)
-        # The sum of the finite norms, and their number.
+        # The sum of the finite gradient norms, and their number.
         self.norm = torch.zeros(2, device=self._device, dtype=self.loss.dtype)
         self.steps = 0
         self._started = time.perf_counter()
@@ -86,13 +88,16 @@ class Window:
         return self._device.type == "cpu"
 
     def add(self, loss: Tensor, t: Tensor, T: int) -> None:
-        """loss (N,) of the images at t (N,)."""
+        """Add the losses of images, (N,), by the quarter of their times t, int64 (N,), 1..T."""
         quarter = to_device((t - 1) * QUARTERS // T, self._device)
         self.loss.index_add_(0, quarter, loss.detach().to(self.loss.dtype))
         self.count.index_add_(0, quarter, torch.ones_like(loss, dtype=self.count.dtype))
 
     def finish_step(self, step: int, loss: Tensor, norm: Tensor, overflow_expected: bool) -> None:
-        """Note the gradient's norm, and whether the step went wrong. fp16 skips steps whose gradient overflows."""
+        """Record the gradient's norm, and whether the loss or the gradient was not finite.
+
+        overflow_expected: do not count an infinite gradient as bad, because fp16 skips such steps.
+        """
         finite = torch.isfinite(norm)
         self.norm += torch.stack([norm.where(finite, 0), finite.to(norm)]).to(self.norm)
         self.steps += 1
@@ -100,12 +105,12 @@ class Window:
         self.bad_step = torch.where((self.bad_step < 0) & ~fine, step, self.bad_step)
 
     def seconds(self) -> float:
-        """How long the steps since the last point took."""
+        """Return how long the steps since the last point took, in seconds."""
         return time.perf_counter() - self._started
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Leave the time inside, such as that of writing a checkpoint, out of the steps' time."""
+        """Leave the time of the code inside, such as writing a checkpoint, out of the steps' time."""
         began = time.perf_counter()
         try:
             yield
@@ -113,18 +118,18 @@ class Window:
             self._started += time.perf_counter() - began
 
     def mean_norm(self) -> float:
-        """Mean of the gradient's norm over the steps where it was finite, NaN without any."""
+        """Return the mean of the gradient's norm over the steps where it was finite; NaN if there are none."""
         total, count = self.norm.tolist()
         return total / count if count else math.nan
 
 
 class Progress:
-    """Shows a run, in the main process. Nothing here changes the run."""
+    """Shows the progress of a run, in the main process. Nothing here changes the run."""
 
     def __init__(
         self, config: Config, out: Path, start: int, images: Images | None = None, tracker: Tracker | None = None
     ):
-        """images: those of the run, without which no error is measured. tracker: gets curves and grids, too."""
+        """images: the run's images; without them, no error is measured. tracker: also receives curves and grids."""
         self._config, self._out, self._images, self._tracker = config, out, images, tracker
         self._began = time.perf_counter()
         self._probe: DenoisingProbe | None = None
@@ -134,7 +139,7 @@ class Progress:
         self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=interval, dynamic_ncols=True)
 
     def point(self, point: Point) -> None:
-        """One point of every curve."""
+        """Add one point to every curve."""
         self._note(step=point.step, loss=point.loss, lr=point.lr, images_per_s=point.speed)
         scalars = {"loss": point.loss, "gradient norm": point.norm}
         scalars |= {"learning rate": point.lr, "images per s": point.speed}
@@ -144,17 +149,17 @@ class Progress:
         self.bar.set_postfix_str(f"loss {point.loss:.4f}, {point.speed:.1f} images/s")
 
     def grid(self, model: Model, weights: str, step: int, stopped: Callable[[], bool]) -> None:
-        """Samples of fixed seeds (and, with classes, one class after the other): to samples/ and the tracker, with the
-        error on the probe.
+        """Draw samples of fixed seeds, and write them to samples/ and the tracker, with the error on the probe. Samples
+        of a model with classes take the classes in turn.
 
-        Given up when stopped() becomes true, after a step of a few of them.
+        Returns early, without a grid, when stopped() becomes true. It is checked after each step of a few samples.
         """
         config, count, captions = self._config, grid_count(self._config), None
         if model.takes_words and self._images is not None and self._images.captions:
-            captions = evenly(self._images.captions, count)
+            captions = spread_captions(self._images.captions, count)
         own = {} if model.student else {"steps": config.sample_steps, "sampler": "ddim"}
         before, pictures = self.bar.postfix, []
-        # Engines give each picture alike in any batch, a preview's network does not.
+        # Engines give the same picture in any batch. A preview's network does not, so its grid is one batch.
         together = count if isinstance(model.network, Preview) else TOGETHER
         for first in range(0, count, together):
             seeds, x_0 = range(first, min(first + together, count)), None
@@ -169,7 +174,7 @@ class Progress:
                 self.bar.set_postfix_str(f"samples ({weights}): {done}")
                 if stopped():
                     return
-            assert x_0 is not None  # there is at least one step
+            assert x_0 is not None  # a chain has at least one step
             pictures.append(model.pictures(x_0))
         self.bar.set_postfix_str(before or "")
         columns = model.num_classes if 1 < model.num_classes <= 16 else None
@@ -180,7 +185,8 @@ class Progress:
             self._tracker.picture(f"samples/{weights}", picture, step)
 
     def _error(self, model: Model) -> float | None:
-        # The probe suits neither students, whose x̂_0 belong to their own times, nor latents, which are no grey levels.
+        """Return the model's error on the probe; None for a model that the probe does not suit."""
+        # A student's x̂_0 belong to its own times, and latents are not grey levels.
         if self._images is None or model.student is not None or model.latent:
             return None
         if self._probe is None:
@@ -188,22 +194,22 @@ class Progress:
         return self._probe.error(model)
 
     def _note(self, **what: Any) -> None:
-        """A line of progress.jsonl. A full disk costs the line, not the run."""
+        """Add a line to progress.jsonl. If the disk is full, the line is lost, but the run goes on."""
         line = json.dumps(what | {"seconds": round(time.perf_counter() - self._began, 3)}, ensure_ascii=False)
         with suppress(OSError), open(self._out / PROGRESS, "a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     def say(self, text: str) -> None:
-        """A line above the bar."""
+        """Print a line above the bar."""
         self.bar.write(text, file=sys.stderr)
 
     def close(self) -> None:
-        """Leave the bar on the screen, and end the tracker."""
+        """Leave the bar on the screen, and close the tracker."""
         self.bar.close()
         if self._tracker:
             self._tracker.close()
 
 
-def evenly(captions: Sequence[str], count: int) -> list[str]:
-    """So many captions, spread over all, and no longer than a prompt may be, which no text encoder reads whole."""
+def spread_captions(captions: Sequence[str], count: int) -> list[str]:
+    """Return `count` captions, spread over all, cut to the longest prompt that is allowed."""
     return [captions[int(i)][:MAX_PROMPT] for i in np.linspace(0, len(captions) - 1, count).round()]

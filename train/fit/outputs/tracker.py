@@ -15,12 +15,12 @@ from train import TrainError
 from train.common.config import Config, to_dict
 from train.common.errors import as_train_error
 
-LOGS = "logs"  # TensorBoard's, in OUT
+LOGS = "logs"  # TensorBoard's folder in OUT
 PROJECT = "ddpm-lab"  # the project's name in Weights & Biases, unless WANDB_PROJECT is set
 
 
 def tracker_of(config: Config) -> str | None:
-    """The name of the run's tracker, or None. Raises TrainError where its package is missing."""
+    """Return the name of the run's tracker, or None. Raises TrainError if its package is missing."""
     if config.tracker == "none":
         return None
     name = "tensorboard" if config.tracker == "auto" else config.tracker
@@ -32,13 +32,15 @@ def tracker_of(config: Config) -> str | None:
 
 
 class Tracker:
-    """The tracker of an accelerator that was made with `log_with=tracker_of(config)`, in the main process."""
+    """The tracker of a run, in the main process. The accelerator must have been made with
+    `log_with=tracker_of(config)`.
+    """
 
     def __init__(self, accelerator: Accelerator, config: Config, out: Path, start: int):
-        """start: the steps done. Raises TrainError where the tracker can't begin, for example without a login."""
+        """start: the number of steps done. Raises TrainError if the tracker can't start, such as without a login."""
         self._accelerator, self._name = accelerator, tracker_of(config)
         if self._name == "tensorboard":
-            # After a resume the points past the checkpoint are drawn anew: TensorBoard hides the old ones.
+            # A resumed run draws the points after its checkpoint again, so TensorBoard should hide the old ones.
             options = {"purge_step": start + 1 if start else None}
             accelerator.init_trackers(LOGS, init_kwargs={self._name: options})
         elif self._name is not None:
@@ -53,16 +55,16 @@ class Tracker:
             self._accelerator.log(dict(values), step=step)
 
     def picture(self, name: str, picture: np.ndarray, step: int) -> None:
-        """Add a picture, uint8 (H, W, C)."""
+        """Add a picture, uint8 (H, W, C), to the sample grids."""
         for tracker in self._accelerator.trackers:
-            if self._name == "tensorboard":  # accelerate's TensorBoard tracker takes no grey pictures
+            if self._name == "tensorboard":  # accelerate's TensorBoard tracker can't take grey pictures
                 tracker.tracker.add_image(name, picture, step, dataformats="HWC")
             else:
                 tracker.log_images({name: picture[None]}, step=step)
 
     def close(self) -> None:
-        """Write what is left, and end."""
-        with suppress(OSError):  # a full disk: another message says why the run ends
+        """Write the remaining points, and close the tracker."""
+        with suppress(OSError):  # the disk may be full; another message says why the run ends
             for tracker in self._accelerator.trackers:
                 tracker.finish()
         self._accelerator.trackers = []

@@ -1,6 +1,6 @@
 // The marker on a square of pictures between four texts, and the mixture of pictures at its position.
 
-import { around } from "../process/square.js";
+import { cellsAround } from "../process/square.js";
 import { el } from "./dom.js";
 import { ARROWS, onDrag } from "./hands.js";
 
@@ -55,7 +55,7 @@ export function blend(context, [right, down], side, has, draw) {
   context.save();
   context.globalCompositeOperation = "lighter";
   context.clearRect(0, 0, context.canvas.width, context.canvas.height);
-  for (const [cell, share] of around(right * (side - 1), down * (side - 1), side, has)) {
+  for (const [cell, share] of cellsAround(right * (side - 1), down * (side - 1), side, has)) {
     context.globalAlpha = share;
     draw(cell);
   }

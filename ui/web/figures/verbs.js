@@ -54,11 +54,11 @@ async function* runs(model, { runs }) {
  * @param {Model} model @param {{ run: Run, block: string, label: number }} values @returns {AsyncGenerator<Opened | null>}
  */
 async function* inside(model, { run, block, label }) {
-  const { insideOf, opened } = await import("../network/surgery.js");
+  const { insideOf, openLanes } = await import("../network/surgery.js");
   const readers = await model.readers();
   const names = Object.keys(insideOf(model.config).blocks);
   const { seed, ...own } = { model, ...settingsOf(model, run) };
-  const { lanes, taps } = opened([
+  const { lanes, taps } = openLanes([
     { ...own, label, surgery: { taps: [block] } },
     { ...own, surgery: { taps: names } },
     { ...own, surgery: { taps: names, graft: [{ name: block, lane: 0 }] } },

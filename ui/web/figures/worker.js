@@ -1,7 +1,7 @@
 // The worker of figures: it answers their questions with numbers.
 
 import { load } from "../network/model.js";
-import { UserError, without } from "../process/errors.js";
+import { continueWithout, UserError } from "../process/errors.js";
 import { Turns } from "./turns.js";
 import { VERBS } from "./verbs.js";
 
@@ -31,7 +31,7 @@ const turns = new Turns(
 
 /** Download a file, and report its progress. @param {string} address @param {(bytes: number) => void} more gets the bytes of each piece */
 async function fetched(address, more) {
-  const answer = await fetch(address).catch(without("a file of the model"));
+  const answer = await fetch(address).catch(continueWithout("a file of the model"));
   if (!answer?.ok || !answer.body) throw new UserError(UNREACHABLE);
   const counted = new TransformStream({
     transform(piece, out) {

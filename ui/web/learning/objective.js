@@ -2,7 +2,7 @@
 // ddpm_core/objective.py, process.py and coordinates.py.
 
 import { clamp, combine, minus } from "../process/floats.js";
-import { fitted, qSample, toX0Eps } from "../process/predict.js";
+import { qSample, toX0Eps, withEps } from "../process/predict.js";
 import { flowAt, schedule } from "../process/schedule.js";
 import { FLOW_TIME } from "./recipe.js";
 
@@ -92,6 +92,6 @@ export class Objective {
 
   /** Take a DDIM step without noise: return x_s from x_t and x̂_0. @param {Float32Array} xt @param {Float32Array} x0 @param {number} t @param {number} s */
   ddim(xt, x0, t, s) {
-    return this.noisy(x0, fitted(this.process, x0, xt, t).eps, s);
+    return this.noisy(x0, withEps(this.process, x0, xt, t).eps, s);
   }
 }

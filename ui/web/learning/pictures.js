@@ -5,7 +5,7 @@ import { ofNpy, unzipped } from "../files/unzip.js";
 import { withChannels } from "../pictures/fit.js";
 import { open } from "../pictures/open.js";
 import { resized } from "../pictures/resize.js";
-import { UserError, without } from "../process/errors.js";
+import { continueWithout, UserError } from "../process/errors.js";
 import { PICTURES } from "../words/learning.js";
 
 /** @import { Rest } from "../files/file.d.ts" */
@@ -32,7 +32,7 @@ const DECODED = 256; // pixels of the shorter side: of a larger picture, means o
 
 /** The 3,000 digits that come with the lab. @param {string | URL} url of digits.npz @returns {Promise<Pictures>} */
 export async function digits(url) {
-  const answer = await fetch(url).catch(without("the digits"));
+  const answer = await fetch(url).catch(continueWithout("the digits"));
   if (!answer?.ok) throw new UserError(PICTURES.digits);
   const files = await unzipped(new Uint8Array(await answer.arrayBuffer()));
   const [pixels, labels, classes] = ["images", "labels", "classes"].map((name) =>
@@ -58,7 +58,7 @@ export async function dropped({ items }) {
 async function below(entry) {
   if (entry.isFile) {
     const found = new Promise((resolve, reject) => /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject));
-    return found.then((file) => [{ file, path: entry.fullPath.slice(1) }], without("a file", []));
+    return found.then((file) => [{ file, path: entry.fullPath.slice(1) }], continueWithout("a file", []));
   }
   const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
   const all = [];
@@ -81,7 +81,7 @@ export async function ownPictures(files, rest) {
   const taken = Array.from({ length: count }, (_, k) => shown[Math.floor((k * shown.length) / count)]);
   const [read, unread] = [/** @type {(Read & { path: string[] })[]} */ ([]), /** @type {string[]} */ ([])];
   for (const [i, { file, path }] of taken.entries()) {
-    const found = await squares(file).catch(without(file.name)); // a sentence names it
+    const found = await squares(file).catch(continueWithout(file.name)); // a sentence names it
     if (found) read.push({ ...found, path });
     else unread.push(file.name);
     await rest(i + 1, taken.length);

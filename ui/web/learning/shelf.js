@@ -1,7 +1,7 @@
 // The browser's storage for the current training, in one transaction, and for trained models.
 
 import { attempt, TRAINED } from "../messages/client.js";
-import { UserError, without } from "../process/errors.js";
+import { continueWithout, UserError } from "../process/errors.js";
 import { SHELF } from "../words/learning.js";
 
 /** @import { Files } from "./checkpoint.js" */
@@ -62,7 +62,7 @@ export class Shelf {
   }
 
   /** Read something; what is given instead where the browser keeps nothing. @template T @param {(stores: Record<typeof STORES[number], IDBObjectStore>) => Promise<T>} act @param {T} instead */
-  #read = (act, instead) => this.#with("readonly", act).catch(without("what this browser keeps", instead));
+  #read = (act, instead) => this.#with("readonly", act).catch(continueWithout("what this browser keeps", instead));
 
   // --- The current training
 
@@ -86,7 +86,9 @@ export class Shelf {
 
   /** Delete the stored training. */
   drop = () =>
-    this.#with("readwrite", ({ training }) => answer(training.clear())).catch(without("room for another training"));
+    this.#with("readwrite", ({ training }) => answer(training.clear())).catch(
+      continueWithout("room for another training"),
+    );
 
   // --- Models
 

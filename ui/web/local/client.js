@@ -40,8 +40,8 @@ class BrowserClient {
   #isBroken = false;
   /** @type {Worker | null} */
   #worker = null;
-  /** Checkpoints for which the worker has received the question "near". @type {Set<string>} */
-  #near = new Set();
+  /** Checkpoints for which the worker has received the question "preload". @type {Set<string>} */
+  #preloaded = new Set();
 
   /** @param {Given} given */
   constructor(given) {
@@ -60,11 +60,11 @@ class BrowserClient {
   }
 
   /** Ask the worker to load models before they run. @param {string[]} refs models @param {boolean} fetch also those that the cache lacks */
-  near(refs, fetch = false) {
-    const fresh = fetch ? refs : refs.filter((ref) => !this.#near.has(ref));
+  preload(refs, fetch = false) {
+    const fresh = fetch ? refs : refs.filter((ref) => !this.#preloaded.has(ref));
     if (!fresh.length || /** @type {any} */ (navigator).connection?.saveData) return;
-    this.#send({ verb: "ask", part: "engine", what: "near", values: { refs: fresh, fetch } }, () => {});
-    for (const ref of fresh) this.#near.add(ref);
+    this.#send({ verb: "ask", part: "engine", what: "preload", values: { refs: fresh, fetch } }, () => {});
+    for (const ref of fresh) this.#preloaded.add(ref);
   }
 
   /** Start a run in the worker (see `Client`). @type {Client["run"]} */
@@ -121,7 +121,7 @@ class BrowserClient {
 
   /** Start a worker and send it the message "begin". */
   #start() {
-    this.#near.clear();
+    this.#preloaded.clear();
     const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
     worker.addEventListener("message", ({ data: { id, answer } }) => this.#receive(id, answer));
     worker.addEventListener("error", (event) => {

@@ -58,7 +58,7 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
     return { ...(await checkpoints.answer(ref)), examples: pictures ? await checkpoints.examples(ref) : [] };
   },
   /** Load models of which a run is likely. fetch: also those that must be downloaded, if there is much memory. */
-  async near({ refs, fetch }) {
+  async preload({ refs, fetch }) {
     for (const ref of refs) {
       await checkpoints.learn(ref);
       if (fetch ? isLarge : !(await checkpoints.missing(ref))) checkpoints.warm(ref);

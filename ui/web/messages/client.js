@@ -24,7 +24,7 @@
  * @property {(say: (text: string) => void) => Promise<string>}  [save] makes and downloads a file and reports its
  * progress to `say`; returns a sentence: what was saved, or why that failed
  * @property {string} [disabled] why the entry can't be used at present
- * @property {Promise<Item[]>} [written] entries that will replace this one
+ * @property {Promise<Item[]>} [written] entries that will replace this one, which can't be used until then
  */
 
 /**
@@ -43,7 +43,7 @@
  * @property {Ask} ask
  * @property {(order: Order | Resumed, take: (message: RunMessage<any>) => void, lost: (why: string) => void) => () => void} run
  * starts a run. take: called with each message. lost: called with the reason if the connection breaks or the run is refused. Returns a function that ends the messages
- * @property {(refs: string[], fetch?: boolean) => void} [near] loads checkpoints of which a run is likely. fetch:
+ * @property {(refs: string[], fetch?: boolean) => void} [preload] loads checkpoints that a run will probably need. fetch:
  * also those that must be downloaded, if there is much memory. Undefined for a server, which has them loaded
  * @property {(run: string | null) => Promise<any>} kept returns the data for the files of a run: `Kept` of files/file.d.ts, or a Refusal
  * @property {Item[]} items entries that this client adds to the menu Share

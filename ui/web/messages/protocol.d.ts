@@ -6,72 +6,72 @@ export type Picture = { width: number; height: number; channels: number; data: U
 /** Pictures beside each other: their pixels, or a file. */
 export type Sprite = Picture[] | Blob;
 
-/** The stage of a run; ui/runs/states.py lists which follows which. */
+/** The state of a run. The table in ui/runs/states.py lists the states that can follow each state. */
 export type State = "queued" | "loading" | "running" | "stopping" | "finished" | "stopped" | "error" | "lost";
 
-/** A model is loaded. */
+/** The status of a run while its model is being loaded. */
 export type LoadStatus = {
   kind: "load";
   ref: string;
 };
 
-/** The files of a model are downloaded. */
+/** The status of a run while the files of its model are being downloaded. All sizes are in bytes. */
 export type DownloadStatus = {
   kind: "download";
   ref: string;
-  /** bytes */
+  /** bytes downloaded so far */
   done: number;
   total: number;
-  /** bytes a second */
+  /** bytes per second; null until it was measured */
   speed: number | null;
 };
 
-/** The run waits for its first turn. */
+/** The status of a run that waits for its first turn. */
 export type LineStatus = {
   kind: "line";
-  /** runs that begin before it */
+  /** number of runs that begin before this run */
   before: number;
-  /** whether a model is loading, and so nobody knows when it begins */
+  /** whether a model is being loaded; the waiting time is unknown until then */
   loads: boolean;
-  /** until it begins */
+  /** seconds until this run begins; null if unknown */
   seconds: number | null;
 };
 
-/** The run takes turns with others. */
+/** The status of a run that takes turns with other runs. */
 export type SharedStatus = {
   kind: "shared";
   others: number;
 };
 
-/** The app is about to stop. */
+/** The status of a run while the app is about to stop. */
 export type ClosingStatus = {
   kind: "closing";
-  /** that the run has to finish */
+  /** seconds that the run has to finish */
   seconds: number;
 };
 
-/** previous: it waits for the last step of the run before. first: its first step is under way. closed: the app has stopped. replaced: a newer run of the page has taken its place. unheard: nobody listened. cut: its worker was ended within a step. full: the browser could not keep its model. gone: the state with which it was to begin is not kept any more. */
+/** A status without values. previous: the run waits for the last step of the page's previous run. first: the first step is being computed. closed: the app has stopped. replaced: a newer run of the page replaced this run. unheard: the run was stopped because no client read its messages. cut: the run's worker was terminated during a step. full: the browser had too little memory for the model. gone: the state at which the run should begin is no longer stored. */
 export type PlainStatus = {
   kind: "previous" | "first" | "closed" | "replaced" | "unheard" | "cut" | "full" | "gone";
 };
 
-/** What is said of a run beside its state. The words are the page's: ui/web/words/status.js. */
+/** Details about the state of a run. The page turns them into sentences (ui/web/words/status.js). */
 export type RunStatus = LoadStatus | DownloadStatus | LineStatus | SharedStatus | ClosingStatus | PlainStatus;
 
-/** How a run stands, and what it has computed since the message before. */
+/** A message about a run: its state, and the results that were computed since the previous message. */
 export type RunMessage<R> = {
-  /** its id */
+  /** id of the run */
   run: string;
-  /** 1, 2, … */
+  /** number of this message, from 1 */
   seq: number;
   state: State;
-  /** null for the usual words of the state */
+  /** null if the page's usual sentence for the state suffices */
   status: RunStatus | null;
-  /** the sentence of an error or of a library, said in place of the status; "" for none */
+  /** a sentence of an error or a library, which the page shows instead of the status; "" if there is none */
   text: string;
-  /** 0 to 1 */
+  /** share of the run that is done, 0..1; null if unknown */
   progress: number | null;
-  /** seconds */
+  /** seconds of computing that are left; null if unknown */
   left: number | null;
   results: R[];
 };
@@ -79,104 +79,104 @@ export type RunMessage<R> = {
 /** A block of a U-Net. */
 export type NetworkBlock = {
   name: string;
-  /** channels, rows, columns */
+  /** [channels, rows, columns] of the block's output */
   shape: number[];
-  /** its layers, such as "2 resnets, 1 attention" */
+  /** layers of the block, such as "2 resnets, 1 attention" */
   parts: string;
-  /** how many of these are attention */
+  /** number of attention layers in the block */
   attentions: number;
 };
 
-/** What `python -m benchmarks inside` has measured with parts of a network switched off. */
+/** The measurements of `python -m benchmarks inside`: the effect of switching off parts of a network. */
 export type Figures = {
   seeds: number;
   steps: number;
-  /** What the numbers are: the share of runs that show the right class, or the distance (RMS) from the whole runs. */
+  /** What the numbers below measure. right: the share of runs that show the requested class. rms: the root mean square of the difference from the runs of the unchanged network. */
   unit: "right" | "rms";
-  /** how often the classifier of digits is right, and on how many; null without it */
+  /** accuracy of the digit classifier ("right") and the number of its test digits ("digits"); null for "rms" */
   judge: Record<string, number> | null;
-  /** the number of the whole runs */
+  /** number for the runs of the unchanged network */
   whole: number;
-  /** by part: switched off in all steps, in the first half, in the second */
+  /** number for each part and period: switched off in "all" steps, the "first" half or the "second" half */
   off: Record<string, Record<string, number>>;
-  /** with the class in some steps only */
+  /** number for each range of steps, if the network receives the class only in these steps */
   condition: Record<string, number>;
-  /** with the middle of a run of another class, by its steps */
+  /** numbers for each range of steps, if the middle block's output comes from a run of another class in these steps */
   graft: Record<string, Record<string, number>>;
 };
 
-/** What the engine has read before the first step; the page's own plan adds the rest. */
+/** The first result of a run: what the engine knows before the first step. The page adds the rest of the plan. */
 export type Opening = {
   kind: "plan";
-  /** the prompt of one lane, as the model reads it */
+  /** words of the prompt as the tokenizer splits them; only for runs with one lane */
   words?: string[];
-  /** words that are new to the model */
+  /** words of the prompt that did not occur in the training captions */
   unknown?: string[];
-  /** the paper's numbers for the measured pictures: t, rate, RMSE */
+  /** the paper's Table 4 if it applies to these pictures: rows of [t, rate in bits/dim, RMSE in grey levels] */
   published?: number[][] | null;
-  /** the blocks of an opened network, in the order of the computation */
+  /** blocks of the network in the order of computation */
   blocks?: NetworkBlock[];
-  /** the coarsest first */
+  /** names of the skip connections, from the lowest resolution to the highest */
   skips?: string[];
-  /** How well each block can be read at each step; null where no readers were fitted. */
+  /** For each block, R² of a linear readout of x̂_0 from the block's output at each step; null if no readouts were fitted. */
   r2?: Record<string, number[]> | null;
   figures?: Figures | null;
 };
 
-/** The pictures after step k of a lane. Long runs are thinned: not every k comes. */
+/** The pictures after step k of a lane. If a run has many steps, only some of them get a frame. */
 export type LaneFrame = {
   kind: "frame";
   lane: number;
   k: number;
   sigma: number;
-  /** x_s */
+  /** x_s, the state after the step */
   x: Sprite;
-  /** x̂_0 as seen from x_t */
+  /** x̂_0, predicted from x_t */
   x0: Sprite;
-  /** x of a latent model as it is, a pixel for each latent */
+  /** preview of the latent x_s, one pixel per position; only for latent models */
   z?: Sprite;
-  /** x̂_0 likewise */
+  /** preview of the latent x̂_0, one pixel per position; only for latent models */
   z0?: Sprite;
-  /** whether x and x0 are decoded; else they are previews */
+  /** whether the decoder made x and x0; if false, they are enlarged previews */
   decoded?: boolean;
-  /** How far each picture of a touched lane is from lane A's: the mean of |A − B| in grey levels, and the share of pixels in which they differ. */
+  /** Differences between each picture of an edited lane and the same picture of lane A: the mean of |A − B| in grey levels, and the share of pixels that differ visibly. */
   apart?: [number, number][];
-  /** where each word is looked at: pictures with a row for each word */
+  /** attention of each picture to each word of the prompt, one row of pictures per word */
   attention?: Sprite;
 };
 
-/** Where a place looks in a layer of self-attention. */
+/** The self-attention of one position of the picture, in one layer. */
 export type Look = {
-  /** its name in the network */
+  /** name of the layer in the network */
   layer: string;
-  /** the attention of its heads: white is the largest share */
+  /** one map per attention head; the largest weight is white */
   maps: Sprite;
 };
 
-/** Pictures of the blocks in one evaluation, in the order of the blocks. */
+/** Pictures of the blocks' outputs in one evaluation of the network. Lists are in the order of the blocks. */
 export type BlockPictures = {
-  /** the channels of the chosen block, each from its darkest number to its brightest one */
+  /** one picture per channel of the selected block; the least value is black, the largest is white */
   channels: Sprite;
-  /** the estimate of x̂_0 that a reader makes from each block */
+  /** estimate of x̂_0 that a linear readout makes from each block */
   read?: Sprite[];
-  /** the numbers of each block as colours */
+  /** the values of each block's output as colours */
   colours?: Sprite[];
-  /** where the chosen place looks */
+  /** self-attention of the selected position, for each layer */
   looks?: Look[];
 };
 
-/** What an opened network gives at step k of a lane. */
+/** The result of an opened network for step k of a lane. */
 export type InsideFrame = BlockPictures & {
   kind: "inside";
   lane: number;
   k: number;
   t: number;
-  /** x_s */
+  /** x_s, the state after the step */
   x: Sprite;
   x0: Sprite;
 };
 
-/** A picture from which rows begin, on its way or final. */
+/** A picture from which the rows of pictures begin. It may still be noisy (final = false). */
 export type SourcePicture = {
   kind: "source";
   i: number;
@@ -184,7 +184,7 @@ export type SourcePicture = {
   final: boolean;
 };
 
-/** The pictures beside a row: what it began with, or where its pictures differ. */
+/** Pictures at the head of a row. latent: the noisy pictures at which the row begins. map: a picture that is bright where the row's pictures differ. */
 export type RowHead = {
   kind: "latent" | "map";
   row: number;
@@ -201,7 +201,7 @@ export type RowStep = {
   x?: Sprite;
 };
 
-/** The end of a row, in grey levels. */
+/** Statistics of a finished row, in grey levels. spread: the standard deviation between its pictures. gap: the RMS difference between the measured values of its pictures and the given ones. */
 export type RowEnd = {
   kind: "row";
   row: number;
@@ -209,112 +209,112 @@ export type RowEnd = {
   gap?: number;
 };
 
-/** Pictures beside each other, and their places. */
+/** Finished pictures, and the indices of their cells in the square. */
 export type CellPictures = {
   kind: "cells";
   cells: number[];
   x: Sprite;
 };
 
-/** The receiver's guesses: a row for each picture. */
+/** Progressive decoding: for each measured picture, one row with the guesses x̂_0 at these times. */
 export type Decoding = {
   kind: "decoding";
   times: number[];
   rows: Sprite[];
 };
 
-/** The bits/dim of the first picture, by a short chain. */
+/** The bits/dim of the first picture, computed with a short chain of so many steps. */
 export type Early = {
   kind: "early";
   steps: number;
   bits: number;
 };
 
-/** Curves of a bound at its times, in bits/dim. */
+/** Curves of a variational bound over the times of `MeanBound.times`, in bits/dim. L: the terms L_{t−1}. rate: the bits that are sent until time t. */
 export type BoundCurves = {
   L: number[];
   rate: number[];
 };
 
-/** A bound, as means over pictures. */
+/** A variational bound (Eq. 5 of the DDPM paper), averaged over pictures. */
 export type MeanBound = {
-  /** By variance and steps: bits/dim, its standard error, prior, L_0. */
+  /** For each variance and number of steps: [bits/dim, standard error, prior term L_T, last term L_0]. */
   chains: Record<string, Record<string, [number, number | null, number, number]>>;
-  /** by variance */
+  /** curves for each variance */
   curves: Record<string, BoundCurves>;
-  /** at the times, on the scale 0 to 255 */
+  /** RMSE of x̂_0 at each time, on the scale 0..255 */
   rmse: number[];
-  /** ascending */
+  /** times t of the curves, ascending */
   times: number[];
 };
 
-/** The bound of the pictures so far. */
+/** The bound, averaged over the pictures that are done. */
 export type MeanBits = MeanBound & {
   kind: "bits";
-  /** pictures */
+  /** number of pictures that are done */
   done: number;
 };
 
 export type Result = Opening | LaneFrame | InsideFrame | SourcePicture | RowHead | RowStep | RowEnd | CellPictures | Decoding | Early | MeanBits;
 
-/** The values of a question: they may come from anybody, so each is checked. */
+/** The values of a question. Anybody can send them, so the engine checks each value. */
 export type Asked = Record<string, unknown>;
 
-/** A question or an answer without values. */
+/** A question or answer without values. */
 export type Nothing = {
 };
 
-/** A checkpoint in the list of models. */
+/** A checkpoint in the page's list of models. */
 export type ModelChoice = {
   ref: string;
-  /** the name that a user gave it */
+  /** name that the visitor gave the model, or of the folder with which the app was started */
   label?: string;
-  /** whether it is here, was trained here, or needs the Hub */
+  /** here: on this machine. trained: learned by the visitor, or the app's start folder. hub: must be downloaded. */
   group: "here" | "trained" | "hub";
-  /** the code of the set with which a model of the Hub was trained; "" if that is not known */
+  /** code of the training data if the model is on the Hub; "" if unknown */
   data: string;
-  /** whether it can be chosen */
+  /** whether a visitor can choose it */
   ready: boolean;
   latent: boolean;
-  /** the address of a thumbnail, "" for none */
+  /** URL of a thumbnail; "" if there is none */
   picture: string;
-  /** of its files, if they are not here */
+  /** why its files are not on this machine */
   state?: "download" | "offline" | "missing";
-  /** of its files, if they must come first */
+  /** size of the files that must be downloaded first */
   bytes?: number;
-  /** this and the rest are of a model of the Hub's list: the code of its kind */
+  /** code of the kind of model; this field and those below exist only for models of the Hub list */
   family?: string;
-  /** of a picture, as its authors draw one; 0 if they don't say it */
+  /** number of steps that its authors use; 0 if they name none */
   steps?: number;
-  /** about how much its files take */
+  /** approximate size of its files */
   gigabytes?: number;
-  /** the cost of one evaluation for one picture; 0 if it was not counted */
+  /** TFLOP of one evaluation for one picture; 0 if it was not counted */
   tflop?: number;
 };
 
-/** What computes. */
+/** The hardware and software that evaluate the network. */
 export type Device = {
   engine: string;
-  /** the precision of the network's arithmetic, such as "bf16"; "" before a model was loaded */
+  /** precision of the network's arithmetic, such as "bf16"; "" before a model was loaded */
   precision: string;
 };
 
 export type ModelList = {
   models: ModelChoice[];
   device: Device;
-  /** whether the Hub has been asked for all of them */
+  /** whether the server has queried the Hub for all models of the list */
   known: boolean;
 };
 
 export type ModelAsked = {
   ref: string;
-  /** whether examples are wanted */
+  /** whether the answer should include example pictures */
   pictures?: boolean;
-  /** whether the visitor has chosen it, and no link */
+  /** whether the visitor chose the model; false if a link names it */
   typed?: boolean;
 };
 
-/** Where a checkpoint is from. */
+/** The source of a checkpoint (see `ddpm_core.model.Source`). */
 export type Origin = {
   ref?: string | null;
   name?: string | null;
@@ -324,13 +324,13 @@ export type Origin = {
   fixed?: boolean | null;
 };
 
-/** What a distilled model was made for. */
+/** The properties of a distilled model. */
 export type StudentSpec = {
   method: "consistency" | "progressive";
   times: number[];
-  /** the times of its authors, where they take fewer steps; else empty */
+  /** times for the number of steps that the authors recommend, if these are fewer; else empty */
   usual: number[];
-  /** the scale that it has learned */
+  /** guidance scale that distillation built into the model; null without guidance */
   guidance: number | null;
 };
 
@@ -338,7 +338,7 @@ export type StudentSpec = {
 export type Spec = {
   image_size: number;
   channels: number;
-  /** pixels a side of one number of x: 1 but for a latent model */
+  /** picture pixels per latent position along one side; 1 for models without an autoencoder */
   factor: number;
   prediction: string;
   variance: string;
@@ -347,48 +347,48 @@ export type Spec = {
   class_names: string[] | null;
   clip: boolean;
   source: Origin | null;
-  /** whether Γ was estimated for these weights */
+  /** true if Γ was estimated for these weights; else null */
   gamma: boolean | null;
-  /** times by sampler and number of steps */
+  /** optimised times for each sampler and number of steps */
   optimised: Record<string, Record<string, number[]>> | null;
   student: StudentSpec | null;
   latent: boolean;
   takes_words: boolean;
   leading_offset: number;
-  /** null but for score, EDM and flow models, and on another schedule */
+  /** class name of the coordinates; null for DDPM models on their own schedule */
   coordinates: string | null;
-  /** the least σ of such a model */
+  /** least σ of a model with coordinates */
   floor?: number;
   snr: number | null;
   corrections: number;
-  /** whether readers were fitted */
+  /** whether linear readouts were fitted to the blocks (`python -m train readers`) */
   readers: boolean;
-  /** whether the network takes only whole times; absent for others */
+  /** true if the network takes only whole times; absent if it also takes others */
   whole_times?: boolean;
 };
 
-/** The autoencoder of a latent model: the network knows z · scale, shifted. */
+/** The autoencoder of a latent model. The network works on scale · (z − shift). */
 export type Autoencoder = {
-  /** its folder in the checkpoint */
+  /** folder of the autoencoder in the checkpoint */
   folder: string;
-  /** its class */
+  /** class name in diffusers */
   kind: string;
   scale: number;
   shift: number;
 };
 
-/** Where a checkpoint lies for diffusers. */
+/** The location of a checkpoint, as code for diffusers needs it. */
 export type Home = {
-  /** the arguments of `from_pretrained` that name it, as Python */
+  /** arguments of `from_pretrained` in Python syntax */
   where: string;
-  /** whether its scheduler has its own folder */
+  /** whether the checkpoint has a folder for its scheduler */
   has_scheduler: boolean;
   autoencoder: Autoencoder | null;
   /** whether diffusers lacks the network's class */
   own_class: boolean;
 };
 
-/** A schedule at t = 0..T. */
+/** The values of a noise schedule for t = 0..T. */
 export type ScheduleTable = {
   T: number;
   beta: number[];
@@ -396,96 +396,96 @@ export type ScheduleTable = {
   exploding?: boolean;
 };
 
-/** Γ at some times, ascending. */
+/** Γ at some times. The times ascend. */
 export type KeptGamma = {
   times: number[];
   gamma: number[];
 };
 
 export type KeptTimes = {
-  /** by sampler and number of steps, descending */
+  /** optimised times for each sampler and number of steps, as text, descending */
   times: Record<string, Record<string, string>>;
 };
 
-/** The files beside the weights, as far as they are used; null where there are none. */
+/** The contents of the files beside the weights that sampling uses; null if there is no such file. */
 export type Sidecars = {
   gamma: KeptGamma | null;
   optimised: KeptTimes | null;
 };
 
-/** diffusers' pipeline for a model with coordinates. */
+/** The diffusers pipeline of a model with coordinates. */
 export type Pipeline = {
   name: string;
-  /** σ of the state x_T */
+  /** standard deviation of the initial state x_T */
   sigma: number | null;
 };
 
-/** Everything about a checkpoint except its network, known when its files are here. */
+/** Everything that is known about a checkpoint from its small files, without the weights. */
 export type CheckpointFacts = {
   spec: Spec;
   home: Home;
   scheduler: ScheduleTable;
   sidecars: Sidecars;
   pipeline?: Pipeline | null;
-  /** of the preview of a latent */
+  /** linear map from latent channels to colours, for previews */
   colours?: number[][] | null;
-  /** changes when any of these does */
+  /** hash of all facts, which changes when any of them changes */
   stamp?: string;
 };
 
 /** A set of pictures that comes with the page. */
 export type ShippedSet = {
-  /** its code */
+  /** code of the set */
   name: string;
   count: number;
 };
 
-/** A picture of such a set. */
+/** A picture of a set that comes with the page. */
 export type ExamplePicture = {
-  /** what it shows */
+  /** name of its class */
   name: string;
-  /** the picture, as addresses have it: see ui/web/pictures/text.js */
+  /** the pixels as text (see ui/web/pictures/text.js) */
   text: string;
 };
 
-/** The answer to `facts`: what a page needs to offer a checkpoint. */
+/** The answer to `facts`: what the page needs to offer a checkpoint. */
 export type FactsAnswer = {
   ref: string;
-  /** pictures of a first run */
+  /** default number of pictures */
   count: number;
-  /** bytes, 0 where it is here or nobody knows */
+  /** bytes to download; 0 if the files are here or the size is unknown */
   download: number;
-  /** null as long as its files are not here */
+  /** null until the files are on this machine */
   facts: CheckpointFacts | null;
   set?: ShippedSet | null;
   examples?: ExamplePicture[];
 };
 
 export type PaceAsked = {
-  /** checkpoints, and what else takes time */
+  /** checkpoints, or other code names whose step times the engine measures */
   refs: string[];
 };
 
-/** How long a step takes of one of `PaceAsked.refs`. */
+/** The step time of one entry of `PaceAsked.refs`. */
 export type PaceOf = {
-  /** as measured: (lanes, images, seconds) of a step */
+  /** measured steps: (number of lanes, images per evaluation, seconds per step) */
   seconds: [number, number, number][];
-  /** of an evaluation of one image, null where that is not known */
+  /** FLOP of one evaluation for one image; null if unknown */
   flop: number | null;
-  /** bytes that must come first */
+  /** bytes that must be downloaded first */
   download: number;
 };
 
-/** How long steps take: the answer to `pace`. */
+/** The answer to `pace`: how long a step takes. */
 export type Pace = {
   paces: Record<string, PaceOf>;
-  /** "CPU" or "GPU" */
+  /** kind of device: "CPU" or "GPU" */
   device: string;
-  /** whether others compute on it, on a page for all */
+  /** whether runs of other visitors use a public server now */
   busy: boolean;
-  /** the most that a run may take, null for any */
+  /** limit of a run's cost in TFLOP; null if there is none */
   tflop: number | null;
-  /** of a browser, how many compute at once */
+  /** number of workers that compute at the same time in a browser */
   workers?: number;
 };
 
@@ -493,23 +493,23 @@ export type RunAsked = {
   run: string | null;
 };
 
-/** A run whose messages can still be had. */
+/** The answer to `run` if the messages of the run are still stored. */
 export type RunHere = {
-  /** whether they end with this app */
+  /** whether the run ended because the app stopped */
   closing: boolean;
 };
 
 export type RoomAsked = {
-  /** the address of the page */
+  /** URL of the page */
   page: string;
 };
 
-/** How others can open the page, or why they can't. */
+/** The URL at which others can open the page, or the reason why they can't. */
 export type Invitation = {
   address?: string;
-  /** the address as a QR code, an SVG as data-URI */
+  /** QR code of the URL: an SVG image as data URI */
   code?: string;
-  /** Why they can't: only this machine opens the page, the page has no address, or it computes in the browser alone. */
+  /** alone: only this machine can open the page. nowhere: the page has no usable URL. static: each browser computes on its own. */
   why?: "alone" | "nowhere" | "static";
 };
 
@@ -523,53 +523,53 @@ export type EngineQuestions = {
   room: (asked: RoomAsked) => Invitation;
 };
 
-/** Samples of a step of a training; null where a picture is gone. */
+/** Sample pictures at a step of a training; null if a file is missing. */
 export type TrainingGrid = {
   step: number;
   /** seconds of training until this step */
   seconds: number;
-  /** the error of x̂_0 with the averaged weights, in grey levels */
+  /** error of x̂_0 with the averaged (EMA) weights, in grey levels */
   error: number | null;
-  /** with the moving average */
+  /** samples with the averaged (EMA) weights */
   ema: Sprite | null;
-  /** with the weights themselves */
+  /** samples with the latest weights */
   raw: Sprite | null;
 };
 
-/** How many points and grids the new ones follow. (`from` can't be the name of a field in a class.) */
+/** Numbers of [points, grids] that the page already has. This is not a class because Python reserves the name `from`. */
 export type Continued = {
-  /** How many points and grids the new ones follow. (`from` can't be the name of a field in a class.) */
+  /** Numbers of [points, grids] that the page already has. This is not a class because Python reserves the name `from`. */
   from: [number, number];
 };
 
-/** The state of a training in another terminal, and what the page does not know of it yet. */
+/** The state of a training in another terminal, and its news since the page's last question. */
 export type Followed = Continued & {
-  /** silent: nothing has come from it for a while */
+  /** silent: the training has written nothing for two minutes */
   state: "running" | "finished" | "silent";
   title: string;
   step: number;
-  /** seconds */
+  /** seconds until the end; null if unknown */
   left: number | null;
-  /** the folder of its model, once there is one */
+  /** folder of the saved model; null until it exists */
   model: string | null;
-  /** changes when what the page knew no longer holds */
+  /** changes when the page must discard the points and grids that it has */
   version: number;
-  /** step, loss, images a second, seconds */
+  /** [step, loss, images per second, seconds of training] */
   points: ([number, number | null, number | null, number])[];
   grids: TrainingGrid[];
-  /** grids are left: ask again at once */
+  /** whether more grids are waiting, so the page should ask again at once */
   more: boolean;
-  /** steps */
+  /** number of steps of the whole training */
   total: number;
-  /** images a step */
+  /** images per step */
   batch: number;
   classes: number;
 };
 
 export type FollowAsked = {
-  /** of its folder */
+  /** folder of the training */
   path: string;
-  /** this and the rest: what the page has */
+  /** version, points and grids: those of the last answer that the page received */
   version?: number;
   points?: number;
   grids?: number;
@@ -580,7 +580,7 @@ export type TrainQuestions = {
 };
 
 export type Cards = {
-  /** of its lessons */
+  /** HTML of the course's cards */
   html: string;
 };
 

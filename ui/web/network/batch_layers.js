@@ -26,7 +26,7 @@ function obstacle(config) {
 
 /** A linear map over the channels of planes. */
 class Matrix {
-  /** @param {Tape} tape @param {string} name @param {number} to channels @param {number[]} shape of what each is made from @param {boolean} bias */
+  /** @param {Tape} tape @param {string} name @param {number} to channels @param {number[]} shape of the weights of each output @param {boolean} bias */
   constructor(tape, name, to, shape, bias) {
     this.tape = tape;
     this.to = to;
@@ -63,13 +63,13 @@ class Matrix {
     this.tape.m.run.product(a.at, a.plane, this.from, ...by, out.at, out.plane, this.to, out.plane, 1, 0, 0, 0);
   }
 
-  /** Multiply an image's gradient by the transpose, and write the product to planes. @param {BatchImage} out @param {number} to their place @param {number} plane @param {number} add the place of what is added, or 0 */
+  /** Multiply an image's gradient by the transpose, and write the product to planes. @param {BatchImage} out @param {number} to the place of the planes @param {number} plane @param {number} add the place of values to add, or 0 */
   multiplyBack(out, to, plane, add = 0) {
     const by = [this.transpose, 4, this.transposeGroup, 0, add, to, plane, this.from, out.plane];
     this.tape.m.run.product(out.grad, out.plane, this.to, ...by, 1, 0, 0, 0);
   }
 
-  /** Add to the gradients of the weights. @param {BatchImage} out @param {Planes} a that it was made of */
+  /** Add the gradients of one product to those of the weights. @param {BatchImage} out the product @param {Planes} a its input */
   learn(out, a) {
     const { tape, bias } = this;
     if (bias) tape.totalBias(out, bias.grad);
@@ -79,22 +79,22 @@ class Matrix {
 }
 
 /**
- * `Layers` over n pictures at once. A step:
+ * The layers of `Layers` for n pictures at once. This is a step of training:
  *
  *     const unet = layers.unet(config);                // once
- *     layers.begin();                                  // takes the weights as they are now, sets gradients to 0
+ *     layers.begin();                                  // copies the current weights, sets gradients to 0
  *     for (…) {                                        // n pictures at a time
  *       const out = unet.forward(pictures, times, labels); // Float32Array picture after picture; lists of n numbers
  *       const found = layers.read(out);                // in the order of `pictures`
- *       layers.back(out, gradient);                    // of the loss, in this order; frees all images
+ *       layers.back(out, gradient);                    // gradient of the loss in the same order; frees all images
  *     }
  *     layers.end();                                    // now weights.gradients has the sums over all pictures
  *
- * `unet.network(pictures, times, labels)` evaluates alone, with the weights of the last `begin`. `layers.forget()` ends a
- * `forward` without `back`. Whatever else needs the memory takes its place before the first `begin`.
+ * `unet.network(pictures, times, labels)` evaluates without gradients, with the weights of the last `begin`.
+ * `layers.forget()` ends a `forward` without `back`. Other users of the memory must allocate before the first `begin`.
  */
 export class BatchLayers extends Tape {
-  /** Build a network of these layers. Throws a UserError for one that can't be trained in the browser. @param {Config} config as completeUnet gives it */
+  /** Build a network of these layers. Throws a UserError if it can't be trained in the browser. @param {Config} config the result of completeUnet */
   unet(config) {
     const reason = obstacle(config);
     if (reason) throw new UserError(reason);
@@ -132,7 +132,7 @@ export class BatchLayers extends Tape {
     return x;
   }
 
-  /** The channels of both. @param {BatchImage} a @param {BatchImage} b */
+  /** Return an image with the channels of a, then of b. @param {BatchImage} a @param {BatchImage} b */
   concat(a, b) {
     const out = this.image(a.c + b.c, a.h, a.w);
     const second = a.c * a.plane;
@@ -145,7 +145,7 @@ export class BatchLayers extends Tape {
     return out;
   }
 
-  // --- Number by number
+  // --- Elementwise operations
 
   /** Add another image of the same shape to x. @param {BatchImage} x @param {BatchImage} more */
   add(x, more) {
@@ -154,7 +154,7 @@ export class BatchLayers extends Tape {
     return x;
   }
 
-  /** The activation of the normalised x, or of x. @param {BatchImage} x @param {Normalisation | null} scales @param {string | null} act */
+  /** Return the activation of the normalised x, or of x itself without `scales`. @param {BatchImage} x @param {Normalisation | null} scales @param {string | null} act */
   affine(x, scales, act = null) {
     const out = this.image(x.c, x.h, x.w);
     const count = x.c * x.plane;
@@ -174,7 +174,7 @@ export class BatchLayers extends Tape {
 
   // --- Linear maps and convolutions
 
-  /** Rows of a table, one for each picture. @param {string} name @param {number} rows @param {number} c */
+  /** Build a function that returns a row of a table for each picture. @param {string} name @param {number} rows @param {number} c */
   table(name, rows, c) {
     const { at, grad } = this.weights.take(`${name}.weight`, rows, c);
     const { n } = this;
@@ -191,7 +191,7 @@ export class BatchLayers extends Tape {
     };
   }
 
-  /** A linear map of the channels. @param {string} name @param {number} from channels @param {number} to @param {{ bias?: boolean, square?: number }} options */
+  /** Build a linear map of the channels. @param {string} name @param {number} from channels @param {number} to @param {{ bias?: boolean, square?: number }} options */
   linear(name, from, to, { bias = true, square = 0 } = {}) {
     const matrix = new Matrix(this, name, to, [from, ...(square ? [square, square] : [])], bias);
     /** @param {BatchImage} x @param {{ out?: BatchImage, add?: BatchImage | null }} options */
@@ -209,19 +209,19 @@ export class BatchLayers extends Tape {
     };
   }
 
-  /** A 3 × 3 convolution. @param {string} name @param {number} from @param {number} to */
+  /** Build a 3 × 3 convolution. @param {string} name @param {number} from @param {number} to */
   conv(name, from, to) {
     const winograd = new Winograd(this, name, from, to, false);
     return (/** @type {BatchImage} */ x, /** @type {Around} */ around = {}) => winograd.forward(x, around);
   }
 
-  /** A 3 × 3 convolution of an image with each pixel as four. @param {string} name @param {number} c */
+  /** Build a 3 × 3 convolution of an image whose pixels are repeated to 2 × 2. @param {string} name @param {number} c */
   upsample(name, c) {
     const winograd = new Winograd(this, name, c, c, true);
     return (/** @type {BatchImage} */ x) => winograd.forward(x, {});
   }
 
-  /** A 3 × 3 convolution with a stride of 2. @param {string} name @param {number} c @param {number} before zeros left and above */
+  /** Build a 3 × 3 convolution with a stride of 2. @param {string} name @param {number} c @param {number} before number of zeros to the left and above */
   downsample(name, c, before) {
     const matrix = new Matrix(this, name, c, [c, 3, 3], true);
     const { m, n } = this;
@@ -230,7 +230,7 @@ export class BatchLayers extends Tape {
       const row = (x.w + 2) * n;
       const plane = (x.h + 2) * row;
       const frame = (/** @type {number} */ at) => ({ inner: at + before * (row + n), plane, row });
-      /** The nine taps of each channel as planes. */
+      /** Return nine planes for each channel: the inputs of the nine taps. */
       const taps = () => {
         const a = m.take(c * plane);
         m.run.border(a, plane, row, c, x.h + 2, x.h, x.w, n, before);
@@ -257,7 +257,7 @@ export class BatchLayers extends Tape {
 
   // --- Normalisation and attention
 
-  /** Group normalisation, as `affine` and `conv` take it. @param {string} name @param {number} c @param {number} groups @param {number} eps */
+  /** Build a group normalisation, whose result is the `scales` of `affine` and `conv`. @param {string} name @param {number} c @param {number} groups @param {number} eps */
   groupNorm(name, c, groups, eps) {
     if (c % groups) throw new UserError(`norm_num_groups is ${groups}: ${c} channels can't be parted into so many`);
     const [weight, bias] = ["weight", "bias"].map((part) => this.weights.take(`${name}.${part}`, c));
@@ -265,14 +265,14 @@ export class BatchLayers extends Tape {
       new Normalisation(this, { weight, bias, groups, eps }, x, over);
   }
 
-  /** Attention: each place of q takes a mean of v, weighted by its match with k. The channels are split among the heads. @param {BatchImage} q @param {BatchImage} k @param {BatchImage} v @param {number} heads */
+  /** Return the attention: for each place of q the mean of v, weighted by its match with k. The channels are split among the heads. @param {BatchImage} q @param {BatchImage} k @param {BatchImage} v @param {number} heads */
   attend(q, k, v, heads) {
     const { m, n } = this;
     const out = this.image(q.c, q.h, q.w);
     const [d, queries, keys] = [q.c / heads, q.h * q.w, k.h * k.w];
     const [row, scale] = [keys * n, 1 / Math.sqrt(d)];
     const shares = m.take(heads * queries * row);
-    /** Places of a head. @param {number} head @param {"at" | "grad"} which */
+    /** Return the places of a head in q, k, v and out. @param {number} head @param {"at" | "grad"} which */
     const places = (head, which) => [q, k, v, out].map((x) => x[which] + head * d * x.plane);
     for (let head = 0; head < heads; head++) {
       const p = shares + head * queries * row;
@@ -282,7 +282,7 @@ export class BatchLayers extends Tape {
       m.run.lanes(va, v.plane, n, p, row, n, oa, out.plane, n, d, queries, keys, n, 1);
     }
     this.note(() => {
-      for (const x of [q, k, v]) this.claim(x); // each has no other use, so its gradient is set, and not added to
+      for (const x of [q, k, v]) this.claim(x); // they have no other use, so their gradients are set, not added to
       const { top } = m;
       const dp = m.take(queries * row);
       for (let head = 0; head < heads; head++) {

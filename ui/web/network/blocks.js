@@ -7,11 +7,11 @@
 /**
  * The numbers of an image, with the number of channels, rows and columns.
  * @typedef {{ data: Float32Array, c: number, h: number, w: number }} Numbers
- * @typedef {{ q: Numbers, k: Numbers, heads: number }} Fit of queries and keys
+ * @typedef {{ q: Numbers, k: Numbers, heads: number }} Fit the queries and keys of an attention
  */
 
 /** Return the attention weights of query i over all keys, in one head. @param {Fit} fit @param {number} head @param {number} i */
-function shares({ q, k, heads }, head, i) {
+function attentionWeights({ q, k, heads }, head, i) {
   const [d, places, keys] = [q.c / heads, q.h * q.w, k.h * k.w];
   const fits = Array.from({ length: keys }, (_, j) => {
     let sum = 0;
@@ -28,7 +28,7 @@ function shares({ q, k, heads }, head, i) {
 function mapsOfPlace(fit, place) {
   const { q, heads } = fit;
   const [row, column] = place.map((at, i) => Math.floor(at * (i ? q.w : q.h)));
-  const data = Array.from({ length: heads }, (_, head) => shares(fit, head, row * q.w + column));
+  const data = Array.from({ length: heads }, (_, head) => attentionWeights(fit, head, row * q.w + column));
   return { shape: [heads, q.h, q.w], data: Float32Array.from(data.flat()) };
 }
 
@@ -39,7 +39,7 @@ function mapsOfTokens(fit) {
   const data = new Float32Array(k.w * n);
   for (let i = 0; i < n; i++)
     for (let head = 0; head < heads; head++)
-      for (const [j, share] of shares(fit, head, i).entries()) data[j * n + i] += share / heads;
+      for (const [j, share] of attentionWeights(fit, head, i).entries()) data[j * n + i] += share / heads;
   return { shape: [k.w, q.h, q.w], data };
 }
 
@@ -57,7 +57,7 @@ export class Blocks {
     this.style = style;
   }
 
-  /** Build a residual block. @param {string} name @param {number} from channels @param {number} to @param {number} factor that divides what it gives */
+  /** Build a residual block. @param {string} name @param {number} from channels @param {number} to @param {number} factor divides the output */
   resnet(name, from, to, factor = 1) {
     const { L } = this;
     const { groups, eps, act, wide, scaled } = this.style;
@@ -75,12 +75,12 @@ export class Blocks {
       });
   }
 
-  /** @param {Image} x @param {number} factor */
+  /** Divide an image by a factor. @param {Image} x @param {number} factor */
   #divide(x, factor) {
     if (factor !== 1) this.L.each(x, (value) => value / factor);
   }
 
-  /** Build self-attention. @param {string} name @param {number} c @param {number | null} d channels of a head @param {number | null} groups of its normalisation @param {number} factor that divides what it gives */
+  /** Build self-attention. @param {string} name @param {number} c @param {number | null} d channels of a head @param {number | null} groups of its normalisation @param {number} factor divides the output */
   attention(name, c, d, groups = this.style.groups, factor = 1) {
     const { L } = this;
     const heads = Math.floor(c / (d ?? c));
@@ -116,20 +116,20 @@ export class Blocks {
   /** Record the attention of the position that the probe names. @param {string} name @param {Image} q @param {Image} k @param {number} heads */
   #showPlace(name, q, k, heads) {
     const { look } = this.probe;
-    if (look) look.maps.push({ name, ...mapsOfPlace(this.#fit(q, k, heads), look.place) });
+    if (look) look.maps.push({ name, ...mapsOfPlace(this.#readFit(q, k, heads), look.place) });
   }
 
   /** Record the attention of each position to the tokens, if the probe requests it. @param {string} name @param {Image} q @param {Image} k @param {number} heads */
   #showTokens(name, q, k, heads) {
-    this.probe.words?.push({ name, ...mapsOfTokens(this.#fit(q, k, heads)) });
+    this.probe.words?.push({ name, ...mapsOfTokens(this.#readFit(q, k, heads)) });
   }
 
-  /** @param {Image} q @param {Image} k @param {number} heads @returns {Fit} */
-  #fit(q, k, heads) {
+  /** Return copies of queries and keys. @param {Image} q @param {Image} k @param {number} heads @returns {Fit} */
+  #readFit(q, k, heads) {
     return { q: { ...q, data: this.L.read(q) }, k: { ...k, data: this.L.read(k) }, heads };
   }
 
-  /** Build a transformer of one block. @param {string} name @param {number} c @param {number} heads @param {number} seen channels of the words @param {boolean} flat */
+  /** Build a transformer of one block. @param {string} name @param {number} c @param {number} heads @param {number} seen channels of the tokens @param {boolean} flat whether the file stores its first and last map as linear layers */
   transformer(name, c, heads, seen, flat) {
     const { L } = this;
     const block = `${name}.transformer_blocks.0`;
@@ -138,8 +138,8 @@ export class Blocks {
     const norm = L.groupNorm(`${name}.norm`, c, this.style.groups, 1e-6);
     const enter = L.linear(`${name}.proj_in`, c, inner, { square });
     const leave = L.linear(`${name}.proj_out`, inner, c, { square });
-    const self = this.#reading(block, 1, inner, inner, heads);
-    const cross = this.#reading(block, 2, inner, seen, heads);
+    const self = this.#attentionLayer(block, 1, inner, inner, heads);
+    const cross = this.#attentionLayer(block, 2, inner, seen, heads);
     const forward = this.#feedForward(block, inner);
     return (/** @type {Image} */ x, /** @type {Image} */ states) =>
       L.into(L.image(c, x.h, x.w), (out) => {
@@ -149,7 +149,7 @@ export class Blocks {
   }
 
   /** Build attention `i` of a transformer, with its residual connection. @param {string} block @param {number} i 1: self-attention, 2: attention to the prompt @param {number} c @param {number} seen @param {number} heads */
-  #reading(block, i, c, seen, heads) {
+  #attentionLayer(block, i, c, seen, heads) {
     const { L } = this;
     const name = `${block}.attn${i}`;
     const norm = L.layerNorm(`${block}.norm${i}`, c);
@@ -179,8 +179,8 @@ export class Blocks {
     };
   }
 
-  /** Build the pooled embedding of a whole text. @param {string} name @param {number} c @param {number} heads */
-  pooled(name, c, heads) {
+  /** Build a layer that embeds a whole prompt, pooled over the states of its tokens. @param {string} name @param {number} c @param {number} heads */
+  promptEmbedding(name, c, heads) {
     const { L } = this;
     const [before, after] = [L.layerNorm(`${name}.norm1`, c), L.layerNorm(`${name}.norm2`, this.style.wide)];
     const place = L.weights.take(`${name}.pool.positional_embedding`, 1, c);

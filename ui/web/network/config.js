@@ -4,7 +4,7 @@ import { UserError } from "../process/errors.js";
 
 /** @typedef {{ is: string, fits: (value: any) => boolean }} Kind */
 
-/** Lowest and highest value of every number, as in ddpm_core/checkpoint/config/fields.py. @type {Record<string, [number, number]>} */
+/** Lowest and highest value of each numeric field, as in ddpm_core/checkpoint/config/fields.py. @type {Record<string, [number, number]>} */
 export const LIMITS = {
   ...{ sample_size: [1, 1024], in_channels: [1, 64], out_channels: [1, 128], layers_per_block: [1, 16] },
   ...{ block_out_channels: [1, 8192], encoder_block_out_channels: [1, 8192], decoder_block_out_channels: [1, 8192] },
@@ -23,7 +23,7 @@ export const LIMITS = {
   ...{ beta_start: [0, 1], beta_end: [0, 1], trained_betas: [0, 1], clip_sample_range: [0, Number.POSITIVE_INFINITY] },
 };
 
-const LEVELS = 8; // most resolutions of a U-Net
+const LEVELS = 8; // largest number of resolutions in a U-Net
 const TIMES = LIMITS.num_train_timesteps[1];
 
 /** @type {Kind} */
@@ -32,17 +32,17 @@ const whole = { is: "a whole number", fits: (v) => Number.isInteger(v) };
 const real = { is: "a number", fits: (v) => Number.isFinite(v) };
 /** @type {Kind} */
 const flag = { is: "true or false", fits: (v) => typeof v === "boolean" };
-/** @param {(string | number | boolean | null)[]} values @returns {Kind} */
+/** Return the kind of values that equal one of these. @param {(string | number | boolean | null)[]} values @returns {Kind} */
 const among = (...values) => ({ is: values.map(String).join(" or "), fits: (v) => values.includes(v) });
-/** @param {Kind} one @param {Kind} other @returns {Kind} */
+/** Return the kind of values that fit one of two kinds. @param {Kind} one @param {Kind} other @returns {Kind} */
 const or = (one, other) => ({ is: `${one.is} or ${other.is}`, fits: (v) => one.fits(v) || other.fits(v) });
-/** @param {Kind} each @param {number} [most] @returns {Kind} */
+/** Return the kind of lists with 1 to `most` values of a kind. @param {Kind} each @param {number} [most] @returns {Kind} */
 const list = (each, most = LEVELS) => ({
   is: `a list of 1 to ${most.toLocaleString("en")}, each ${each.is}`,
   fits: (v) => Array.isArray(v) && v.length >= 1 && v.length <= most && v.every(each.fits),
 });
 const maybe = or(whole, among(null));
-/** The field of the blocks' types, one for each level. By diffusers' default, every block has attention except block `at`. @param {string} plain @param {string} attends @param {number} at @returns {[Kind, unknown]} */
+/** Return the kind and the default of a field that names a block for each level: all but block `at` have attention. @param {string} plain @param {string} attends @param {number} at @returns {[Kind, unknown]} */
 const blocks = (plain, attends, at) => [
   list(among(plain, attends)),
   Array.from({ length: 4 }, (_, i) => (i === at ? plain : attends)),
@@ -123,7 +123,8 @@ const FIELDS = {
       clip_sample: [or(flag, among(null)), null],
       clip_sample_range: [real, 1],
     },
-    ...{ rescale_betas_zero_snr: [flag, false], predict_epsilon: [flag, true] }, // predict_epsilon: the name before diffusers 0.8
+    // predict_epsilon is the field for prediction_type before diffusers 0.8
+    ...{ rescale_betas_zero_snr: [flag, false], predict_epsilon: [flag, true] },
     prediction_type: [among(null, "epsilon", "sample", "v_prediction", "mu", "flow"), null],
     variance_type: [
       among(null, ...["fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", "learned", "learned_range"]),
@@ -134,6 +135,7 @@ const FIELDS = {
 /** Configurations whose unknown fields don't change the result. In others, unknown fields must be null or false. */
 const OPEN = ["CLIPTextModel", "scheduler"];
 
+/** Write a limit, a large one with separators: "10,000". */
 const digits = (/** @type {number} */ limit) => (limit < 1 ? `${limit}` : limit.toLocaleString("en"));
 
 /**

@@ -7,7 +7,7 @@ import { UserError } from "../process/errors.js";
 /** @typedef {{ c: number, h: number, w: number }} Shape */
 
 const MOST = 3e11; // multiplications of one evaluation: a network like the paper's at 256 × 256 has 2.5e11
-const LARGEST = 2 ** 26; // most values between two layers: 256 MB
+const LARGEST = 2 ** 26; // most values of an image between two layers (256 MB)
 const ATTENDED = 128 * 128; // most pixels in one attention layer, as in ddpm_core/checkpoint/config/fields.py
 
 /**
@@ -23,7 +23,7 @@ export function cost(evaluate) {
         `one evaluation takes more than the ${MOST / 1e9} billion multiplications that a browser can bear`,
       );
   };
-  /** @param {number} c @param {number} h @param {number} w */
+  /** Return the shape of an image. Throws a UserError if it has too many values. @param {number} c @param {number} h @param {number} w */
   function image(c, h, w) {
     const count = c * h * w;
     if (count > LARGEST)
@@ -31,7 +31,7 @@ export function cost(evaluate) {
     return { c, h, w, plane: h * w };
   }
   const like = (/** @type {Shape} */ { c, h, w }) => image(c, h, w);
-  /** Count a layer whose outputs are sums over `from` channels and `taps` positions. @param {number} from @param {number} to @param {number} taps @param {number} [scale] of the sides */
+  /** Return a layer that counts the products of its outputs, each a sum over `from` channels and `taps` positions. @param {number} from @param {number} to @param {number} taps @param {number} [scale] factor of height and width */
   const sums =
     (from, to, taps, scale = 1) =>
     (/** @type {Shape} */ { h, w }) => {
@@ -70,4 +70,5 @@ export function cost(evaluate) {
   return work;
 }
 
+/** Write a count with separators: "1,000,000". */
 const digits = (/** @type {number} */ count) => count.toLocaleString("en");

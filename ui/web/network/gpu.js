@@ -1,5 +1,5 @@
-// The layers of layers.js on a GPU, by WebGPU: what a UNet2DModel with SiLU needs. All programs of a step are sent at once,
-// over buffers that are made in the first step and kept; only the picture comes back, as a promise.
+// The layers of layers.js on a GPU by WebGPU, as far as a UNet2DModel with SiLU needs them. All programs of a step are sent at
+// once. Their buffers are made in the first step and used again. A step returns a promise of the picture.
 
 import { UNet } from "./unet.js";
 import { Weights } from "./weights.js";
@@ -8,14 +8,14 @@ import { Weights } from "./weights.js";
 /** @import { Probe } from "../process/predict.js" */
 /** @typedef {{ c: number, h: number, w: number, plane: number, buffer: GPUBuffer }} Image without gaps between its planes */
 /** @typedef {(x: Float32Array, t: number, condition: any, probe?: Probe) => any} Network */
-const MOST = 2 ** 29; // bytes of a step's buffers: beyond them a model stays with the kernel
-const CLOSE = 1e-5; // how far from the kernel's numbers, of the largest one
-// GPUBufferUsage and GPUMapMode
+const MOST = 2 ** 29; // most bytes of a step's buffers; the kernel computes larger models
+const CLOSE = 1e-5; // largest difference from the kernel's values, relative to the largest of these
+// Flags of GPUBufferUsage and GPUMapMode
 const [READ, COPY_SRC, COPY_DST, UNIFORM, STORAGE] = [1, 4, 8, 64, 128];
 
-/** Names of the sizes; of the buffers, the last one written; what a thread does at place `i` of row `j`. @type {Record<string, [string, string, string]>} */
+/** The names of a program's sizes; the names of its buffers, of which it writes the last; its code at place `i` of row `j`. @type {Record<string, [string, string, string]>} */
 const PROGRAMS = {
-  // One output of an image, which is seen `up` times as large, behind `pad` zeros.
+  // One output of a convolution. Its input is enlarged `up` times and has a border of `pad` zeros.
   conv: [
     "c h w side stride up pad shifted added",
     "a k bias shift more out",
@@ -24,7 +24,7 @@ const PROGRAMS = {
      var sum = bias[j]; var at = j * s.c * s.side * s.side;
      for (var c = 0u; c < s.c; c++) { for (var t = 0u; t < s.side * s.side; t++) {
        let y = i / row * s.stride + t / s.side - s.pad; let x = i % row * s.stride + t % s.side - s.pad;
-       if (y < high && x < wide) { sum += k[at] * a[(c * s.h + y / s.up) * s.w + x / s.up]; } // −1 is 2³² − 1 there
+       if (y < high && x < wide) { sum += k[at] * a[(c * s.h + y / s.up) * s.w + x / s.up]; } // −1 wraps to 2³² − 1
        at++;
      } }
      if (s.shifted > 0) { sum += shift[j]; }
@@ -41,7 +41,7 @@ const PROGRAMS = {
      if (s.added > 0) { z += more[i]; }
      out[s.first + i] = z;`,
   ],
-  // A group of threads for each of `size` channels.
+  // Each workgroup computes the scales and shifts of one group of `size` channels.
   norm: [
     "size plane eps",
     "a weight bias out",
@@ -113,8 +113,8 @@ export async function gpu(pretended = false) {
   return adapter && (pretended || !adapter.info.isFallbackAdapter) ? adapter.requestDevice().catch(warn) : null;
 }
 
-/** Whether these layers support all that a network needs. @param {Config} config */
-const suits = ({ _class_name: kind, act_fn: act, resnet_time_scale_shift: shift, mid_block_scale_factor: factor }) =>
+/** Whether these layers can compute a network. @param {Config} config */
+const supports = ({ _class_name: kind, act_fn: act, resnet_time_scale_shift: shift, mid_block_scale_factor: factor }) =>
   kind === "UNet2DModel" && ["silu", "swish"].includes(act) && shift === "default" && factor === 1;
 
 /** Whether two outputs agree within the tolerance CLOSE. @param {Float32Array} found @param {Float32Array} expected */
@@ -124,8 +124,8 @@ function agree(found, expected) {
 }
 
 /** Build the network on a device. Return null if its output differs from the kernel's. @param {GPUDevice} device @param {ArrayBuffer} file @param {Config} config @param {Network} kernel */
-async function matching(device, file, config, kernel) {
-  /** @type {any} its layers give promises */
+async function buildMatching(device, file, config, kernel) {
+  /** @type {any} its layers return promises */
   const unet = new UNet(/** @type {any} */ (new GpuLayers(device, new Weights(file, ""))), config);
   const x = Float32Array.from({ length: config.in_channels * config.sample_size ** 2 }, (_, i) => Math.sin(i));
   return agree(await unet.network(x, 1, 0), await kernel(x, 1, 0)) ? unet : null;
@@ -138,8 +138,8 @@ async function matching(device, file, config, kernel) {
  * @returns {Promise<Network | null>}
  */
 export async function onGpu(device, file, config, kernel) {
-  if (!suits(config)) return null;
-  const unet = await matching(device, file, config, kernel).catch(warn);
+  if (!supports(config)) return null;
+  const unet = await buildMatching(device, file, config, kernel).catch(warn);
   if (!unet) return null;
   let works = true;
   const network = (/** @type {Parameters<Network>} */ ...evaluation) =>
@@ -153,8 +153,9 @@ export async function onGpu(device, file, config, kernel) {
   };
 }
 
-/** A command that a layer has noted for the device: a program, or a copy between two buffers. @typedef {{ name: string, group: GPUBindGroup, size: number[] } | { from: GPUBuffer, to: GPUBuffer, at: number, bytes: number }} Command */
+/** A recorded command for the device: a program, or a copy between two buffers. @typedef {{ name: string, group: GPUBindGroup, size: number[] } | { from: GPUBuffer, to: GPUBuffer, at: number, bytes: number }} Command */
 
+/** Layers on a GPU. The methods of `Layers` have the same meaning here; they record commands that `read` sends. */
 class GpuLayers {
   /** @type {Record<string, GPUComputePipeline>} */
   #pipelines = {};
@@ -180,27 +181,27 @@ class GpuLayers {
     this.nothing = this.#buffer(16);
   }
 
-  /** @param {number} numbers */
+  /** Allocate a buffer. Throws if the model is too large. @param {number} numbers of float32 values */
   #buffer(numbers, usage = STORAGE | COPY_SRC | COPY_DST) {
     this.#bytes += 4 * numbers;
     if (this.#bytes > MOST) throw new Error("the model is too large for the GPU");
     return this.device.createBuffer({ size: Math.max(64, 4 * numbers), usage });
   }
 
-  /** @param {any} values */
+  /** Allocate a buffer with these values. @param {any} values */
   #put(values, usage = STORAGE | COPY_DST) {
     const made = this.#buffer(values.length, usage);
     this.device.queue.writeBuffer(made, 0, values);
     return made;
   }
 
-  /** Return the object that the first step made at this point. @param {() => any} make */
+  /** Return make() in the first step, and the same object again in later steps. @param {() => any} make */
   #once(make) {
     if (this.#next === this.#kept.length) this.#kept.push(make());
     return this.#kept[this.#next++];
   }
 
-  /** @param {string} name @param {number[]} sizes @param {GPUBuffer[]} buffers @param {number} places @param {number} rows */
+  /** Record a run of a program. @param {string} name @param {number[]} sizes @param {GPUBuffer[]} buffers @param {number} places @param {number} rows */
   #compute(name, sizes, buffers, places, rows = 1) {
     const group = this.#once(() => {
       const all = [this.#put(Uint32Array.from(sizes), UNIFORM | COPY_DST), ...buffers];
@@ -210,14 +211,14 @@ class GpuLayers {
     this.#commands.push({ name, group, size: [Math.ceil(places / 64), rows] });
   }
 
-  // --- The methods of `Layers`
+  // --- The methods of `Layers`, which layers.js describes
 
-  /** @param {number} c @param {number} h @param {number} w @returns {Image} */
+  /** Return an uninitialised image. @param {number} c @param {number} h @param {number} w @returns {Image} */
   image(c, h, w) {
     return this.#once(() => ({ c, h, w, plane: h * w, buffer: this.#buffer(c * h * w) }));
   }
 
-  /** @param {Float32Array<ArrayBuffer>} numbers @param {number} c @param {number} h @param {number} w */
+  /** Return an image with these values. @param {Float32Array<ArrayBuffer>} numbers @param {number} c @param {number} h @param {number} w */
   imageOf(numbers, c, h, w) {
     const made = this.image(c, h, w);
     this.device.queue.writeBuffer(made.buffer, 0, numbers);
@@ -248,7 +249,8 @@ class GpuLayers {
     for (const { x, at, end } of all) encoder.copyBufferToBuffer(x.buffer, 0, out, at, end - at);
     this.device.queue.submit([encoder.finish()]);
     this.#next = 0;
-    for (const buffer of this.#passing.splice(0)) buffer.destroy(); // the device frees the buffer after the sent commands have read it
+    // The device frees these buffers after the sent commands have read them
+    for (const buffer of this.#passing.splice(0)) buffer.destroy();
     await out.mapAsync(READ);
     const read = out.getMappedRange();
     const numbers = all.map(({ at, end }) => new Float32Array(read.slice(at, end)));
@@ -273,50 +275,50 @@ class GpuLayers {
     pass.end();
   }
 
-  /** @param {Image} x @param {(numbers: Float32Array) => void} keep */
+  /** Call `keep` with the values of an image after the next `read`. @param {Image} x @param {(numbers: Float32Array) => void} keep */
   show(x, keep) {
     this.#shown.push({ x, keep });
   }
 
-  /** @template T @param {() => T} compute */
+  /** Return what `compute` returns. @template T @param {() => T} compute */
   evaluate(compute) {
     return compute();
   }
 
-  /** @param {Image} out @param {(out: Image) => void} fill */
+  /** Fill an image. @param {Image} out @param {(out: Image) => void} fill */
   into(out, fill) {
     fill(out);
     return out;
   }
 
-  /** @param {Image} x */
+  /** Return the image unmoved, because buffers are not freed. @param {Image} x */
   compact(x) {
     return x;
   }
 
-  /** @param {Image} x @param {Image} out */
+  /** Copy an image into another of the same shape. @param {Image} x @param {Image} out */
   copy(x, out) {
     this.#commands.push({ from: x.buffer, to: out.buffer, at: 0, bytes: 4 * x.c * x.plane });
   }
 
-  /** @param {Image} a @param {Image} b */
+  /** Return an image with the channels of a, then of b. @param {Image} a @param {Image} b */
   concat(a, b) {
     const out = this.image(a.c + b.c, a.h, a.w);
     this.#spread(a, { out });
     return this.#spread(b, { out, first: a.c * a.plane });
   }
 
-  /** @param {Image} x @param {Image} more */
+  /** Return the sum of two images. @param {Image} x @param {Image} more */
   add(x, more) {
     return this.#spread(x, { add: more });
   }
 
-  /** @param {Image} x @param {GPUBuffer | null} scales @param {string | null} act */
+  /** Return act(scale · x + shift). @param {Image} x @param {GPUBuffer | null} scales @param {string | null} act */
   affine(x, scales, act = null) {
     return this.#spread(x, { scales, act });
   }
 
-  /** @param {Image} x @param {{ scales?: GPUBuffer | null, act?: string | null, add?: Image | null, out?: Image, first?: number }} how */
+  /** Record act(scale · x + shift) + add, written into `out` from index `first` on. @param {Image} x @param {{ scales?: GPUBuffer | null, act?: string | null, add?: Image | null, out?: Image, first?: number }} how */
   #spread(x, { scales = null, act = null, add = null, out = this.image(x.c, x.h, x.w), first = 0 }) {
     const count = x.c * x.plane;
     const sizes = [count, x.plane, first, Number(!!scales), Number(!!act), Number(!!add)];
@@ -324,33 +326,33 @@ class GpuLayers {
     return out;
   }
 
-  /** @param {string} name @param {number} rows @param {number} c */
+  /** Build a function that returns a row of a table as an image of one pixel. @param {string} name @param {number} rows @param {number} c */
   table(name, rows, c) {
     const all = /** @type {Float32Array<ArrayBuffer>} */ (this.weights.take(`${name}.weight`, rows, c));
     return (/** @type {number} */ row) => this.imageOf(all.subarray(Number(row) * c, (Number(row) + 1) * c), c, 1, 1);
   }
 
-  /** @param {string} name @param {number} from @param {number} to */
+  /** Build a linear map of the channels. @param {string} name @param {number} from @param {number} to */
   linear(name, from, to, { bias = true, square = 0 } = {}) {
     return this.#filter(name, to, bias, square ? [from, square, square] : [from], [1, 1, 1, 0]);
   }
 
-  /** @param {string} name @param {number} from @param {number} to */
+  /** Build a 3 × 3 convolution. @param {string} name @param {number} from @param {number} to */
   conv(name, from, to) {
     return this.#filter(name, to, true, [from, 3, 3], [3, 1, 1, 1]);
   }
 
-  /** @param {string} name @param {number} c @param {number} pad */
+  /** Build a 3 × 3 convolution with a stride of 2. @param {string} name @param {number} c @param {number} pad */
   downsample(name, c, pad) {
     return this.#filter(name, c, true, [c, 3, 3], [3, 2, 1, pad]);
   }
 
-  /** @param {string} name @param {number} c */
+  /** Build a 3 × 3 convolution of an image whose pixels are repeated to 2 × 2. @param {string} name @param {number} c */
   upsample(name, c) {
     return this.#filter(name, c, true, [c, 3, 3], [3, 1, 2, 1]);
   }
 
-  /** @param {string} name @param {number} to @param {boolean} bias @param {number[]} shape @param {number[]} how side, stride, up, pad */
+  /** Build a convolution. @param {string} name @param {number} to @param {boolean} bias @param {number[]} shape @param {number[]} how side, stride, up, pad */
   #filter(name, to, bias, shape, how) {
     const k = this.#put(this.weights.take(`${name}.weight`, to, ...shape));
     const b = this.#put(bias ? this.weights.take(`${name}.bias`, to) : new Float32Array(to));
@@ -366,7 +368,7 @@ class GpuLayers {
     };
   }
 
-  /** @param {string} name @param {number} c @param {number} groups @param {number} eps */
+  /** Build a group normalisation, whose result is the `scales` of `affine` and `conv`. @param {string} name @param {number} c @param {number} groups @param {number} eps */
   groupNorm(name, c, groups, eps) {
     const own = ["weight", "bias"].map((part) => this.#put(this.weights.take(`${name}.${part}`, c)));
     return (/** @type {Image} */ x) => {
@@ -376,7 +378,7 @@ class GpuLayers {
     };
   }
 
-  /** @param {Image} q @param {Image} k @param {Image} v @param {number} heads */
+  /** Return the attention of q to k and v. @param {Image} q @param {Image} k @param {Image} v @param {number} heads */
   attend(q, k, v, heads) {
     const sizes = [q.c / heads, q.plane, k.plane];
     const [p, out] = [this.#once(() => this.#buffer(heads * q.plane * k.plane)), this.image(q.c, q.h, q.w)];

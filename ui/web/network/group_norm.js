@@ -1,4 +1,4 @@
-// Group normalisation of a batch, forward and back.
+// Group normalisation of a batch, with its forward and backward pass.
 
 /** @import { Parameter } from "./parameters.js" */
 /** @import { BatchImage, Frame, Tape } from "./tape.js" */
@@ -33,12 +33,12 @@ export class Normalisation {
       }
   }
 
-  /** The factor of `over` for channel c of picture j. @param {number} c @param {number} j */
+  /** Return the factor of `over` for channel c of picture j. @param {number} c @param {number} j */
   #more(c, j) {
     return this.#over ? 1 + this.#tape.m.f[this.#over.at + c * this.#tape.n + j] : 1;
   }
 
-  /** For each group: its first channel, and the places of its numbers, statistics and gains. */
+  /** Yield each group: its first channel, its number of channels, and the places of its values, statistics and gains. */
   *#groups() {
     const { n } = this.#tape;
     const { x } = this;
@@ -63,7 +63,7 @@ export class Normalisation {
     return this.#tape.claim(this.x);
   }
 
-  /** Backpropagate the gradient in a frame. This overwrites the frame. @param {boolean} act @param {Frame} frame of the gradient @param {boolean} more what `claim` returned */
+  /** Backpropagate the gradient in a frame. This overwrites the frame. @param {boolean} act @param {Frame} frame of the gradient @param {boolean} more the result of `claim` */
   back(act, frame, more) {
     const { m, n } = this.#tape;
     const { c: channels, h, w, plane, at: first, grad } = this.x;
@@ -78,7 +78,7 @@ export class Normalisation {
     m.top = top;
   }
 
-  /** Add to the gradients of weights, and to that of `over`. @param {number} sums of d, and of d x̂ */
+  /** Add to the gradients of weight, bias and `over`. @param {number} sums place of the sums of d and of d x̂, where d is the gradient */
   #learn(sums) {
     const { n } = this.#tape;
     const { f } = this.#tape.m;

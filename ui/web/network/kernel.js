@@ -1,4 +1,4 @@
-// A model's memory and the inner loops over it. kernel.wasm, compiled from kernel.wasm.ts, evaluates; batch.wasm trains.
+// A model's memory, and the compiled inner loops over it: kernel.wasm evaluates networks, and batch.wasm trains them.
 
 import { UserError } from "../process/errors.js";
 
@@ -39,7 +39,7 @@ export function pageKernel(name) {
   return module;
 }
 
-/** A stack of float32 values: `f` from 0 to `top`. A place is an index into `f`. @template [K=Kernel] its functions */
+/** A model's memory: a stack of float32 values, which are used from 0 to `top`. A place is an index into `f`. @template [K=Kernel] its functions */
 export class Memory {
   top = 8; // the first 8 values stay 0: the place 0 means "none" to the kernel
   f = new Float32Array();
@@ -65,7 +65,7 @@ export class Memory {
     return at;
   }
 
-  /** @param {number} pages of 64 KiB */
+  /** Add pages of 64 KiB to the memory. @param {number} pages */
   #grow(pages) {
     try {
       this.#memory.grow(pages);

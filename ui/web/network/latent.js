@@ -1,30 +1,30 @@
-// What a model of latents has beside its U-Net: a decoder, and for words CLIP's tokenizer and text encoder.
+// The parts of a latent model beside its U-Net: a decoder, and for prompts CLIP's tokenizer and text encoder.
 import { UserError } from "../process/errors.js";
 
 /** @import { Image, Layers } from "./layers.js" */
 /** @import { Config } from "./unet.js" */
-/** @typedef {[string, number[]]} Word of a prompt, and the places of its tokens */
+/** @typedef {[string, number[]]} Word a word of a prompt, and the indices of its tokens */
 
 const [START, END] = ["<|startoftext|>", "<|endoftext|>"];
 const WORDS = /'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\p{White_Space}\p{L}\p{N}]+/gu;
 
-/** The characters that stand for bytes in the vocabulary: those that can be seen for themselves, others from 256 on. */
+/** The character for each byte in the vocabulary: a visible one stands for itself, and all others get codes from 256 on. */
 const BYTES = (() => {
   const seen = (/** @type {number} */ b) => (b > 32 && b < 127) || (b > 160 && b !== 173);
   let hidden = 256;
   return Array.from({ length: 256 }, (_, b) => String.fromCodePoint(seen(b) ? b : hidden++));
 })();
 
-/** @param {unknown} value */
+/** Whether a value is a string. @param {unknown} value */
 const isText = (value) => typeof value === "string";
-/** @param {unknown} pair */
+/** Whether a value is a merge: "a b", or a list of tokens. @param {unknown} pair */
 const isPair = (pair) => isText(pair) || (Array.isArray(pair) && pair.every(isText));
 
-/** CLIP's tokenizer, as the files in tokenizer/ have it. */
+/** CLIP's tokenizer, with the vocabulary and the merges of a checkpoint. */
 export class Tokenizer {
   /**
    * @param {Record<string, number>} vocabulary @param {(string | string[])[]} merges in their order
-   * @param {string} pad the token behind a prompt @param {number} length of a prompt in tokens
+   * @param {string} pad the token that fills up a short prompt @param {number} length of each prompt in tokens
    */
   constructor(vocabulary, merges, pad, length) {
     this.vocabulary = vocabulary;
@@ -34,9 +34,9 @@ export class Tokenizer {
   }
 
   /**
-   * Read the files of a checkpoint, which may say anything.
+   * Read the tokenizer of a checkpoint. Throws a UserError if its files are not a tokenizer of CLIP.
    * @param {{ json: (path: string) => Promise<any>, small: (path: string) => Promise<ArrayBuffer | null> }} folder
-   * @param {Config} text of the text encoder
+   * @param {Config} text config of the text encoder
    */
   static async read(folder, { vocab_size: size, max_position_embeddings: most }) {
     const [whole, options, vocab] = await Promise.all(
@@ -60,7 +60,7 @@ export class Tokenizer {
     return new Tokenizer(vocabulary, merges, pad, Math.min(longest, most));
   }
 
-  /** The numbers of a prompt's tokens: padded, or cut off where there are more. @param {string} prompt */
+  /** Return the numbers of a prompt's tokens, padded or cut off to `length`. @param {string} prompt */
   encode(prompt) {
     const { vocabulary, length } = this;
     const pieces = this.#split(prompt).flatMap(([, found]) => found);
@@ -69,7 +69,7 @@ export class Tokenizer {
     return [...all, ...Array.from({ length: length - all.length }, () => vocabulary[this.pad])];
   }
 
-  /** The words of a prompt, each with the places of its tokens. @param {string} prompt */
+  /** Return the words of a prompt, each with the indices of its tokens. @param {string} prompt */
   words(prompt) {
     let at = 1;
     const all = this.#split(prompt).map(([word, { length: n }]) => {
@@ -79,20 +79,20 @@ export class Tokenizer {
     return all.filter(([, places]) => places.length);
   }
 
-  /** The words of a prompt, each with its pieces. @param {string} prompt @returns {[string, string[]][]} */
+  /** Split a prompt into words, each with the texts of its tokens. @param {string} prompt @returns {[string, string[]][]} */
   #split(prompt) {
     return prompt.split(/(<\|startoftext\|>|<\|endoftext\|>)/).flatMap((piece) => {
       if (piece === START || piece === END) return [[piece, [piece]]];
       const lower = Array.from(piece.normalize("NFC"), (character) => character.toLowerCase()).join("");
       return Array.from(lower.matchAll(WORDS), ({ 0: word, index }) => {
         const typed = lower.length === piece.length ? piece.slice(index, index + word.length) : word;
-        return /** @type {[string, string[]]} */ ([typed, this.#pieces(word)]);
+        return /** @type {[string, string[]]} */ ([typed, this.#encodeWord(word)]);
       });
     });
   }
 
-  /** @param {string} word */
-  #pieces(word) {
+  /** Return the texts of a word's tokens, joined by the merges. @param {string} word */
+  #encodeWord(word) {
     const found = Array.from(new TextEncoder().encode(word), (byte) => BYTES[byte]);
     found[found.length - 1] += "</w>";
     for (;;) {
@@ -105,7 +105,7 @@ export class Tokenizer {
   }
 }
 
-/** encode(tokens): the last states, one after the other. @param {Layers} L @param {Config} config */
+/** Build a function from token numbers to the states of CLIP's last layer, one after the other. @param {Layers} L @param {Config} config */
 export function textEncoder(L, config) {
   const { hidden_size: c, intermediate_size: wide, num_attention_heads: heads, layer_norm_eps: eps } = config;
   const words = L.weights.take("embeddings.token_embedding.weight", config.vocab_size, c);
@@ -136,12 +136,13 @@ export function textEncoder(L, config) {
   };
 }
 
-/** decode(x, side): the picture of a state, by AutoencoderTiny. @param {Layers} L @param {Config} config */
+/** Build the decoder of AutoencoderTiny: a function from a latent and its side length to a picture in about [−1, 1]. @param {Layers} L @param {Config} config */
 export function decoder(L, config) {
   const { decoder_block_out_channels: widths, num_decoder_blocks: counts, act_fn: act } = config;
   const { latent_channels: latent, scaling_factor: scale, shift_factor: shift } = config;
   const last = widths.length - 1;
-  let index = 2; // 0 is a convolution, 1 its activation
+  let index = 2; // layer 0 is a convolution, and layer 1 its activation
+  /** Return the name of the next layer. */
   const name = () => `decoder.layers.${index++}`;
   const entry = L.conv("decoder.layers.0", latent, widths[0]);
   /** @type {((x: Image) => Image)[]} */
@@ -152,7 +153,7 @@ export function decoder(L, config) {
       const [a, b, d] = [0, 2, 4].map((k) => L.conv(`${block}.conv.${k}`, c, c));
       steps.push((x) => L.activate(d(b(a(x), { act }), { act, add: x }), "relu"));
     }
-    if (i < last) index++; // the enlargement
+    if (i < last) index++; // the enlargement is a layer without weights
     steps.push(i < last ? L.upsample(name(), c, false) : L.conv(name(), c, 3));
   }
   L.weights.finish((unused) => unused.startsWith("encoder."));

@@ -24,28 +24,28 @@ import { Weights } from "./weights.js";
  * @typedef {object} Model
  * @property {number} T
  * @property {Float64Array} beta length T + 1 @property {Float64Array} alphaBar the same, with alphaBar[0] = 1
- * @property {boolean} [exploding] as a Schedule has it
+ * @property {boolean} [exploding] as in Schedule
  * @property {"epsilon" | "x0" | "v" | "mu" | "flow"} prediction
  * @property {string} variance the variance σ² that the checkpoint names
- * @property {Float64Array | null} times t − 1 of the training at each t, on another schedule than the training's
+ * @property {Float64Array | null} times the training's t − 1 at each t, if the schedule is not the training's
  * @property {boolean} wholeTimes whether the network takes only whole times
  * @property {boolean} clip
  * @property {number} offset number that the spacing "leading" adds to each time
- * @property {number} channels of the state, and numbers a side @property {number} size
- * @property {number} pictureChannels of what is shown, and pixels a side @property {number} pictureSize
+ * @property {number} channels of the state @property {number} size values a side of the state
+ * @property {number} pictureChannels channels of a decoded picture @property {number} pictureSize its pixels a side
  * @property {number} classes @property {string[]} classNames @property {number | null} nullLabel
- * @property {Json | null} student as ddpm_core.json has it
- * @property {any} gamma as analytic_variance.json has it @property {any} optimised as optimised_steps.json has it
- * @property {number} parameters of the network
- * @property {(x: Float32Array, tIndex: number, condition: Condition, probe?: Probe) => Float32Array} network of one image,
- *   tIndex = t − 1; with a GPU it gives promises
+ * @property {Json | null} student from ddpm_core.json
+ * @property {any} gamma from analytic_variance.json @property {any} optimised from optimised_steps.json
+ * @property {number} parameters number of the network's weights
+ * @property {(x: Float32Array, tIndex: number, condition: Condition, probe?: Probe) => Float32Array} network evaluates one
+ *   image at tIndex = t − 1; on a GPU, it returns a promise
  * @property {Config} config of the network
- * @property {() => Promise<Readers | null>} readers of its blocks, null where none were fitted for these weights
+ * @property {() => Promise<Readers | null>} readers loads the readers of its blocks; null if none were fitted for these weights
  * @property {string} engine "WebGPU" or "WebAssembly", as the page shows it
  * @property {number | null} seconds estimated seconds of one evaluation; null on a GPU
- * @property {((z: Float32Array) => Float32Array) | null} decode a state into a picture, about in [−1, 1]; null for pixels
+ * @property {((z: Float32Array) => Float32Array) | null} decode decodes a latent into a picture, about in [−1, 1]; null for a model of pixels
  * @property {Words | null} words
- * @property {((x: Float32Array, tIndex: number, states: Float32Array) => Float32Array) | null} attention to each token, a map of the state's size
+ * @property {((x: Float32Array, tIndex: number, states: Float32Array) => Float32Array) | null} attention returns a map of attention to each token, of the state's size
  */
 /**
  * A function from a prompt to its condition. `found` lists the prompt's words; `unknown` those in no training caption.
@@ -58,9 +58,9 @@ const LARGE = 2e6; // number of weights above which starting a GPU saves time
 const [LONGEST_JSON, LONGEST] = [500_000, 16_000_000];
 const READERS = "readers.safetensors";
 const SENTENCE = 300; // most characters of an error message, because names in a file can have any length
-const PACE = 5e9; // multiplications per second, roughly
+const PACE = 5e9; // approximate multiplications per second in WebAssembly
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
-/** @type {Record<string, Model["prediction"]>} by diffusers' names */
+/** @type {Record<string, Model["prediction"]>} the predictions by diffusers' names */
 const PREDICTIONS = { epsilon: "epsilon", sample: "x0", v_prediction: "v", mu: "mu", flow: "flow" };
 /** @type {Record<string, string>} */
 const VARIANCES = { fixed_small: "beta_tilde", fixed_large: "beta" };
@@ -81,7 +81,7 @@ class Folder {
     return bytes;
   }
 
-  /** The object in a JSON file; null where there is no such file. @param {string} path */
+  /** Return the object in a JSON file, or null if there is no such file. @param {string} path */
   async json(path) {
     const bytes = await this.small(path);
     const content = bytes && jsonObject(new Uint8Array(bytes));
@@ -89,7 +89,7 @@ class Folder {
     return content;
   }
 
-  /** @param {string} path */
+  /** Return the weights in a file. Throws a UserError if there is no such file. @param {string} path */
   async weights(path) {
     const file = await this.read(path);
     if (file) return new Weights(file, path);
@@ -101,7 +101,7 @@ class Folder {
 
 /**
  * Load the model of a checkpoint. Throws a UserError for a checkpoint that the browser can't compute.
- * @param {Read} read @param {string} name for sentences
+ * @param {Read} read @param {string} name the checkpoint's name, for messages
  * @param {WebAssembly.Module} [code] the compiled kernel.wasm; without it, the page's file is fetched
  * @param {GPUDevice | null} [device] the GPU to use; without one, a GPU is requested only for a large model
  * @returns {Promise<Model>}
@@ -109,7 +109,7 @@ class Folder {
 export async function load(read, name, code, device = null) {
   const memory = new Memory(code ?? (await pageKernel("kernel")));
   try {
-    return await open(new Folder(read), memory, device);
+    return await buildModel(new Folder(read), memory, device);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const { message } = error;
@@ -118,20 +118,20 @@ export async function load(read, name, code, device = null) {
   }
 }
 
-/** @param {Folder} folder @param {Memory} memory @param {GPUDevice | null} device @returns {Promise<Model>} */
-async function open(folder, memory, device) {
-  const about = describe(await configsOf(folder));
+/** Build the model from a checkpoint's files. @param {Folder} folder @param {Memory} memory @param {GPUDevice | null} device @returns {Promise<Model>} */
+async function buildModel(folder, memory, device) {
+  const about = describeModel(await readConfigs(folder));
   const { net, latent, text, process, flow, classes, student } = about;
   const { sample_size: size, in_channels: channels } = net;
   const condition = text ? { length: text.hidden_size * text.max_position_embeddings } : 0;
   const work = cost((layers) => new UNet(layers, net).network(new Float32Array(), 0, /** @type {any} */ (condition)));
   const decode =
-    latent && (await decoderOf(latent, size, memory, () => folder.weights(`${about.autoencoder}/${WEIGHTS}`)));
-  const words = text && (await wordsOf(text, folder, memory));
+    latent && (await buildDecoder(latent, size, memory, () => folder.weights(`${about.autoencoder}/${WEIGHTS}`)));
+  const words = text && (await buildWords(text, folder, memory));
   const tensors = await folder.weights(about.root + WEIGHTS);
   const hash = sha256(tensors.file);
-  const beside = await besideOf(folder, hash, process);
-  const { unet, network, isQuick } = await networkOf(memory, tensors, net, device);
+  const beside = await readSidecars(folder, hash, process);
+  const { unet, network, isQuick } = await buildNetwork(memory, tensors, net, device);
   const factor = latent ? 2 ** (latent.decoder_block_out_channels.length - 1) : 1;
   return {
     ...{ ...process, ...classes, student, ...beside, words, config: net, channels, size },
@@ -140,15 +140,15 @@ async function open(folder, memory, device) {
     ...{ seconds: isQuick ? null : work / PACE, engine: isQuick ? "WebGPU" : "WebAssembly" },
     attention: text && ((x, tIndex, states) => unet.attention(x, tIndex, states)),
     decode: decode && ((z) => decode(z, size)),
-    readers: () => readersOf(folder, hash, net, process),
-    network: cuttable(seeing(network, process, flow), process.T, words, classes.nullLabel),
+    readers: () => loadReaders(folder, hash, net, process),
+    network: allowCuts(convertTimes(network, process, flow), process.T, words, classes.nullLabel),
   };
 }
 
-/** @typedef {Awaited<ReturnType<typeof configsOf>>} Configs */
+/** @typedef {Awaited<ReturnType<typeof readConfigs>>} Configs */
 
 /** Read all configurations of a checkpoint. @param {Folder} folder */
-async function configsOf(folder) {
+async function readConfigs(folder) {
   const json = (/** @type {string} */ path) => folder.json(path);
   const [inFolder, atRoot] = await Promise.all([json("unet/config.json"), json("config.json")]);
   const [root, unet] = inFolder ? ["unet/", inFolder] : ["", atRoot];
@@ -163,35 +163,38 @@ async function configsOf(folder) {
 }
 
 /** Check the configurations of a checkpoint and describe its model. @param {Configs} configs */
-function describe({ root, unet, scheduler, index, own, vae, vqvae, text: encoder }) {
+function describeModel({ root, unet, scheduler, index, own, vae, vqvae, text: encoder }) {
   const autoencoder = vae ?? vqvae;
   checkKinds(unet, index, autoencoder, autoencoder && encoder);
   const net = completeUnet(unet, unet._class_name);
   const latent = autoencoder && complete(autoencoder, "AutoencoderTiny");
   const text = latent && encoder && complete(encoder, "CLIPTextModel");
-  const trained = processOf(scheduler, own, !latent);
-  const flow = trained.prediction === "flow" ? flowTimes(own.coordinates) : null;
-  const classes = classesOf(net.num_class_embeds ?? 0, own);
-  const student = studentOf(own.student ?? null, trained.T);
+  const trained = readProcess(scheduler, own, !latent);
+  const flow = trained.prediction === "flow" ? readFlowFactor(own.coordinates) : null;
+  const classes = readClasses(net.num_class_embeds ?? 0, own);
+  const student = readStudent(own.student ?? null, trained.T);
   checkFit(net, trained, latent, text);
   const learned = net.time_embedding_type === "learned";
   const process = own.schedule
-    ? onAnother(trained, own.schedule, student !== null, learned)
+    ? changeSchedule(trained, own.schedule, student !== null, learned)
     : { ...trained, times: null, trained };
   return { root, autoencoder: vae ? "vae" : "vqvae", net, latent, text, process, flow, classes, student };
 }
 
 /** Read the files beside the weights: Γ and optimised steps. @param {Folder} folder @param {Promise<string | null>} hash @param {Schedule} schedule */
-async function besideOf(folder, hash, schedule) {
+async function readSidecars(folder, hash, schedule) {
   const contents = await Promise.all(
     ["analytic_variance.json", "optimised_steps.json"].map((path) => folder.json(path)),
   );
-  const [gamma, optimised] = await Promise.all(contents.map((content) => ofWeights(content, hash, schedule)));
-  return { gamma: gamma && gammaOf(gamma, schedule.T), optimised: optimised && chainsOf(optimised, schedule.T) };
+  const [gamma, optimised] = await Promise.all(contents.map((content) => acceptSidecar(content, hash, schedule)));
+  return {
+    gamma: gamma && readGamma(gamma, schedule.T),
+    optimised: optimised && readOptimisedSteps(optimised, schedule.T),
+  };
 }
 
 /** Build the network, on a GPU if there is one and the network is large. @param {Memory} memory @param {Weights} tensors @param {Config} net @param {GPUDevice | null} device */
-async function networkOf(memory, tensors, net, device) {
+async function buildNetwork(memory, tensors, net, device) {
   const { file } = tensors;
   const unet = new UNet(new Layers(memory, tensors), net);
   /** @type {import("./gpu.js").Network} */
@@ -203,20 +206,20 @@ async function networkOf(memory, tensors, net, device) {
 }
 
 /** Load the readers of the blocks, or return null if none were fitted for these weights. @param {Folder} folder @param {Promise<string | null>} hash @param {Config} net @param {Schedule} schedule */
-async function readersOf(folder, hash, net, schedule) {
+async function loadReaders(folder, hash, net, schedule) {
   const file = await folder.small(READERS);
   if (!file) return null;
   const { Readers } = await import("./readers.js"); // loaded only on demand: few runs show the blocks
   const readers = new Readers(file);
-  if (!(await ofWeights(readers.about, hash, schedule))) return null;
+  if (!(await acceptSidecar(readers.about, hash, schedule))) return null;
   readers.check(net);
   return readers;
 }
 
 /** Return a network that converts the time, and for a flow also x_t, to the convention of its training. @param {import("./gpu.js").Network} network @param {Schedule & { times: Float64Array | null, trained: Schedule }} process @param {number | null} flow the factor of τ @returns {import("./gpu.js").Network} */
-function seeing(network, process, flow) {
+function convertTimes(network, process, flow) {
   const { times, trained } = process;
-  if (flow) return seeingFlow(network, process, flow);
+  if (flow) return convertForFlow(network, process, flow);
   // Below t = 1, the network receives the smallest time of its training, as in ddpm_core.
   if (!times) return (x, tIndex, condition, probe) => network(x, Math.max(tIndex, 0), condition, probe);
   const timeAt = (/** @type {number} */ t) =>
@@ -226,8 +229,8 @@ function seeing(network, process, flow) {
   return (x, tIndex, condition, probe) => network(x, Math.fround(timeAt(tIndex + 1)), condition, probe);
 }
 
-/** Return a network that passes on τ · `times`, and x_t scaled as in a flow. @param {import("./gpu.js").Network} network @param {Schedule} schedule @param {number} times @returns {import("./gpu.js").Network} */
-function seeingFlow(network, schedule, times) {
+/** Return a network that evaluates a flow's network at τ · `times` and at x_t in the flow's scale. @param {import("./gpu.js").Network} network @param {Schedule} schedule @param {number} times @returns {import("./gpu.js").Network} */
+function convertForFlow(network, schedule, times) {
   return (x, tIndex, condition, probe) => {
     const { tau, scale } = flowAt(schedule, tIndex + 1);
     return network(
@@ -240,7 +243,7 @@ function seeingFlow(network, schedule, times) {
 }
 
 /** Return a network whose time and condition a probe can replace by neutral ones. @param {import("./gpu.js").Network} network @param {number} T @param {Words | null} words @param {number | null} nullLabel @returns {Model["network"]} */
-function cuttable(network, T, words, nullLabel) {
+function allowCuts(network, T, words, nullLabel) {
   /** The empty condition that replaces a cut one, created at first use. @type {Condition | undefined} */
   let none;
   return (x, tIndex, condition, probe) => {
@@ -251,7 +254,7 @@ function cuttable(network, T, words, nullLabel) {
   };
 }
 
-/** @param {Json} config @param {Json} index @param {Json | null} autoencoder @param {Json | null} text */
+/** Throw a UserError for a kind of network or autoencoder that can't be loaded, or for a pipeline with further parts. @param {Json} config @param {Json} index content of model_index.json @param {Json | null} autoencoder @param {Json | null} text */
 function checkKinds({ _class_name: kind = "model without a class name" }, index, autoencoder, text) {
   const expected = text ? "UNet2DConditionModel" : "UNet2DModel";
   if (kind !== expected)
@@ -269,7 +272,7 @@ function checkKinds({ _class_name: kind = "model without a class name" }, index,
   if (others.length) throw new UserError(`the pipeline also needs ${others.join(", ")}: only one U-Net can be loaded`);
 }
 
-/** @param {Json} net @param {Json} process @param {Json | null} latent @param {Json | null} text */
+/** Throw a UserError if the sizes of network, schedule, autoencoder and text encoder don't fit each other. @param {Json} net @param {Json} process @param {Json | null} latent @param {Json | null} text */
 function checkFit(net, { T, variance }, latent, text) {
   const { in_channels: channels, out_channels: given, num_train_timesteps: rows, cross_attention_dim: read } = net;
   if (given !== channels * (variance.startsWith("learned") ? 2 : 1))
@@ -287,12 +290,12 @@ function checkFit(net, { T, variance }, latent, text) {
 }
 
 /**
- * The same on another schedule than that of the training, which ddpm_core.json names: see `ModelSpec.with_schedule`.
+ * Return the process with the schedule of ddpm_core.json instead of the training's: see `ModelSpec.with_schedule`.
  * @template {Schedule & { prediction: string, variance: string }} Process
- * @param {Process} trained @param {Json} config @param {boolean} isStudent @param {boolean} learned whether its times are a table
+ * @param {Process} trained @param {Json} config @param {boolean} isStudent @param {boolean} learned whether times are embedded by a table
  */
-function onAnother(trained, config, isStudent, learned) {
-  checkNamed(config);
+function changeSchedule(trained, config, isStudent, learned) {
+  checkHasSchedule(config);
   complete(config, "scheduler");
   const { prediction, variance } = trained;
   if (isStudent || prediction === "mu" || variance === "learned" || learned)
@@ -302,17 +305,17 @@ function onAnother(trained, config, isStudent, learned) {
   return { ...trained, ...other, exploding, offset: 0, times, trained };
 }
 
-/** @param {Json} config of a scheduler */
-function checkNamed(config) {
+/** Throw a UserError if a scheduler's config names no schedule. @param {Json} config */
+function checkHasSchedule(config) {
   if (config.beta_schedule === undefined && !config.trained_betas)
     throw new UserError(
       `${config._class_name ?? "the scheduler"} is not a DDPM or DDIM scheduler: scheduler_config.json has no beta_schedule`,
     );
 }
 
-/** Schedule, prediction, variance and clip. @param {Json} config @param {Json} own @param {boolean} pixels */
-function processOf(config, own, pixels) {
-  checkNamed(config);
+/** Return schedule, prediction, variance and clip of a scheduler's config. @param {Json} config @param {Json} own content of ddpm_core.json @param {boolean} pixels whether the model has no autoencoder */
+function readProcess(config, own, pixels) {
+  checkHasSchedule(config);
   const found = complete(config, "scheduler");
   const { clip_sample_range: reach, clip_sample: clip = null, steps_offset: offset } = found;
   if ((clip ?? pixels) && reach !== 1)
@@ -328,16 +331,16 @@ function processOf(config, own, pixels) {
   return { ...schedule(config), prediction, variance: VARIANCES[variance] ?? variance, ...rest };
 }
 
-/** The factor of τ with which a flow's network gets it. @param {Json | undefined} coordinates of ddpm_core.json @returns {number} */
-function flowTimes(coordinates) {
+/** Return the factor of τ in the time that a flow's network receives. @param {Json | undefined} coordinates from ddpm_core.json @returns {number} */
+function readFlowFactor(coordinates) {
   const { kind, times = 1 } = coordinates ?? {};
   if (kind !== "RectifiedFlow" || !Number.isFinite(times))
     throw new UserError(`a flow needs the coordinates RectifiedFlow, got ${JSON.stringify(coordinates ?? null)}`);
   return times;
 }
 
-/** @param {number} embeddings @param {Json} own */
-function classesOf(embeddings, { null_label: nullLabel = null, class_names: names = null }) {
+/** Return the number of classes, the null label and the class names. @param {number} embeddings number of class embeddings @param {Json} own content of ddpm_core.json */
+function readClasses(embeddings, { null_label: nullLabel = null, class_names: names = null }) {
   const classes = embeddings - (nullLabel === null ? 0 : 1);
   if (nullLabel !== null && (nullLabel !== classes || classes < 1))
     throw new UserError(
@@ -349,69 +352,71 @@ function classesOf(embeddings, { null_label: nullLabel = null, class_names: name
   return { classes, nullLabel, classNames: /** @type {string[]} */ (names ?? []) };
 }
 
-/** Whether these are times that descend, from T at most. @param {unknown} times @param {number} T */
-const descend = (times, T) =>
+/** Whether a value is a list of descending whole times from T at most to 1 at least. @param {unknown} times @param {number} T */
+const areDescending = (times, T) =>
   Array.isArray(times) &&
   times.length > 0 &&
   times.every((t, i) => Number.isInteger(t) && t > 0 && t < (times[i - 1] ?? T + 1));
 
-/** @param {Json | null} student @param {number} T */
-function studentOf(student, T) {
+/** Check a student's entry in ddpm_core.json, and return it. @param {Json | null} student @param {number} T */
+function readStudent(student, T) {
   if (student && !["consistency", "progressive"].includes(student.method))
     throw new UserError(`unknown method ${JSON.stringify(student.method)} of a student`);
-  if (student && !(descend(student.times, T) && student.times[0] === T))
+  if (student && !(areDescending(student.times, T) && student.times[0] === T))
     throw new UserError(`a student's times descend from ${T} to 1 or later, got ${JSON.stringify(student.times)}`);
   return student;
 }
 
-/** In hexadecimal; null without https, where a browser has no digest. @param {ArrayBuffer} file */
+/** Return the SHA-256 in hexadecimal, or null without https, where browsers offer no digest. @param {ArrayBuffer} file */
 async function sha256(file) {
   const digest = await globalThis.crypto?.subtle?.digest("SHA-256", file);
   return digest ? Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("") : null;
 }
 
 /** Return the content of a sidecar file if it was made for these weights and this schedule. Without a hash, the weights are not compared. @param {Json | null} content @param {Promise<string | null>} hash @param {Schedule} schedule */
-async function ofWeights(content, hash, schedule) {
+async function acceptSidecar(content, hash, schedule) {
   const own = content && (await hash);
-  return (!own || content.weights_sha256 === own) && content && holdsFor(content.schedule, schedule) ? content : null;
+  return (!own || content.weights_sha256 === own) && content && fitsSchedule(content.schedule, schedule)
+    ? content
+    : null;
 }
 
-/** Whether a file holds for a schedule, as far as it says for which: see `Sidecar.fits`. @param {Json | undefined} said @param {Schedule} schedule */
-function holdsFor(said, { T, alphaBar }) {
+/** Whether a sidecar file fits a schedule. A file that names no schedule fits all: see `Sidecar.fits`. @param {Json | undefined} said the file's schedule @param {Schedule} schedule */
+function fitsSchedule(said, { T, alphaBar }) {
   const near = (/** @type {[string, any]} */ [t, at]) =>
     Math.abs(at - alphaBar[Number(t)]) <= 1e-8 * alphaBar[Number(t)];
   return !said || (said.T === T && Object.entries(said.alpha_bar ?? {}).every(near));
 }
 
-/** What is used of a table of Γ. Throws for others. @param {Json} content @param {number} T */
-function gammaOf({ times, gamma }, T) {
+/** Read the table of Γ in a sidecar file. Throws a UserError for content that does not fit. @param {Json} content @param {number} T */
+function readGamma({ times, gamma }, T) {
   const lists = Array.isArray(times) && Array.isArray(gamma) && gamma.length === times.length;
-  if (lists && descend([...times].reverse(), T) && gamma.every((g) => Number.isFinite(g) && g >= 0))
+  if (lists && areDescending([...times].reverse(), T) && gamma.every((g) => Number.isFinite(g) && g >= 0))
     return { times, gamma };
   throw new UserError("analytic_variance.json is not a table of Γ_t");
 }
 
-/** Read the optimised steps of a sidecar file. Throws for content that does not fit. @param {Json} content @param {number} T */
-function chainsOf({ times }, T) {
+/** Read the optimised steps in a sidecar file. Throws a UserError for content that does not fit. @param {Json} content @param {number} T */
+function readOptimisedSteps({ times }, T) {
   const isChain = (/** @type {[string, unknown]} */ [n, text]) => {
     const chain = typeof text === "string" ? text.split(" ").map(Number) : [];
-    return chain.length === Number(n) && descend(chain, T);
+    return chain.length === Number(n) && areDescending(chain, T);
   };
   const fit = (/** @type {unknown} */ of) => of instanceof Object && Object.entries(of).every(isChain);
   if (times instanceof Object && Object.values(times).every(fit)) return { times };
   throw new UserError("optimised_steps.json is not a list of optimised steps");
 }
 
-/** @param {Json} config @param {number} size of a latent @param {Memory} memory @param {() => Promise<Weights>} weights */
-async function decoderOf(config, size, memory, weights) {
+/** Build the decoder of a latent model. @param {Json} config @param {number} size values a side of a latent @param {Memory} memory @param {() => Promise<Weights>} weights */
+async function buildDecoder(config, size, memory, weights) {
   const { decoder } = await import("./latent.js");
   cost((layers) => decoder(layers, config)(new Float32Array(), size));
   return decoder(new Layers(memory, await weights()), config);
 }
 
-/** @param {Config} text @param {Folder} folder @param {Memory} memory @returns {Promise<Words>} */
-async function wordsOf(text, folder, memory) {
-  const { textEncoder, Tokenizer } = await import("./latent.js"); // what few models need is loaded with them
+/** Build the function that encodes prompts. @param {Config} text @param {Folder} folder @param {Memory} memory @returns {Promise<Words>} */
+async function buildWords(text, folder, memory) {
+  const { textEncoder, Tokenizer } = await import("./latent.js"); // loaded only on demand: few models take prompts
   const tokenizer = await Tokenizer.read(folder, text);
   const encode = textEncoder(new Layers(memory, await folder.weights("text_encoder/model.safetensors")), text);
   const own = Object.keys(tokenizer.vocabulary).length < CLIP;

@@ -40,7 +40,7 @@ export class Parameters {
     return this.m.f.subarray(this.grad, this.grad + this.size);
   }
 
-  /** Return the tensor of a layer, and check its shape. @param {string} name @param {number[]} shape it must have */
+  /** Return the tensor of a layer, and check its shape. @param {string} name @param {number[]} shape the expected shape */
   take(name, ...shape) {
     const found = this.all.get(name);
     if (`${found?.shape}` !== `${shape}`) throw new Error(`${name} has shape ${found?.shape}, not ${shape}`);
@@ -54,7 +54,7 @@ export class Parameters {
     if (name) throw new Error(`no layer has ${name}`);
   }
 
-  /** Set weights. @param {Iterable<[string, ArrayLike<number>]>} tensors by name */
+  /** Set the values of tensors. @param {Iterable<[string, ArrayLike<number>]>} tensors by name */
   put(tensors) {
     for (const [name, numbers] of tensors) {
       const { at, length } = /** @type {Parameter} */ (this.all.get(name));

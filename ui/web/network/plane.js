@@ -1,5 +1,5 @@
-// The small network of the plane and its training: the twin of ddpm_core/plane/plane_network.py, with the same random
-// numbers. Numbers of a layer lie as rows, and each point is a column.
+// The small network of the plane and its training, with the same random numbers as ddpm_core/plane/plane_network.py. The
+// values of a layer form a matrix with a row for each unit and a column for each point.
 
 import { Mixture } from "../process/mixture.js";
 import { Random } from "../process/noise.js";
@@ -8,57 +8,57 @@ import { Memory } from "./kernel.js";
 /** @import { Data } from "../process/mixture.js" */
 /** @import { Schedule } from "../process/schedule.js" */
 
-const STREAM = 2n ** 63n; // of the noise of a training: no step of a run has it
-const POINTS = 512; // points that one batch, or one evaluation, holds
-const ROW = POINTS + 16; // rows that are read at once must not share a set of a cache
+const STREAM = 2n ** 63n; // the random stream of a training, which no step of a run uses
+const POINTS = 512; // number of points in a batch or in one evaluation
+const ROW = POINTS + 16; // distance between two rows, so that rows read at once don't share a cache set
 const LEARNING_RATE = 4e-3;
 const [FIRST, SECOND, TINY] = [0.9, 0.999, 1e-8]; // β₁, β₂ and ε of Adam
-const FREQUENCIES = 16; // in the embedding of t
-const WAVES = [1, 2, 4].map((n) => f32(n * Math.PI)); // frequencies for x
+const FREQUENCIES = 16; // number of frequencies in the embedding of t
+const WAVES = [1, 2, 4].map((n) => f32(n * Math.PI)); // frequencies in the embedding of x
 const [FEATURES, HIDDEN] = [2 + 2 * (FREQUENCIES + 2 * WAVES.length), 128];
-/** Rows of each layer. The kernel makes four at once: so 2 of the features are 0 for ever, and 2 of the outputs. */
+/** Number of rows of each layer, a multiple of 4 for the kernel: 2 rows of the features and 2 of the outputs stay 0. */
 const SIZES = [FEATURES + 2, HIDDEN, HIDDEN, HIDDEN, 4];
 
-/** @param {number} value */
+/** Round to float32. @param {number} value */
 function f32(value) {
   return Math.fround(value);
 }
 
-/** A linear layer of the network, with what its training needs. */
+/** A linear layer of the network, with the memory for its training. */
 class Layer {
   /** @param {Memory} m @param {number} inputs @param {number} outputs */
   constructor(m, inputs, outputs) {
     this.m = m;
     this.inputs = inputs;
     this.outputs = outputs;
-    /** Weights by outputs, then biases; their gradient, and Adam's two averages of it. */
+    /** Return an array for the weights of each output, then all biases. */
     const numbers = () => new Float32Array(outputs * inputs + outputs);
     this.weights = numbers();
     this.gradient = numbers();
     this.averages = [numbers(), numbers()];
     this.packed = m.take(outputs * inputs);
     this.bias = m.take(outputs);
-    this.turned = m.take(outputs * inputs); // for the way back
+    this.transposed = m.take(outputs * inputs); // the transposed weights, for backpropagation
     this.z = m.take(outputs * ROW);
     this.h = m.take(outputs * ROW); // SiLU of z
-    this.back = m.take(outputs * ROW); // the derivatives of the loss by z
+    this.back = m.take(outputs * ROW); // the derivatives of the loss with respect to z
     this.scales = m.take(2 * outputs);
     for (let i = 0; i < outputs; i++) m.f[this.scales + 2 * i] = 1;
   }
 
-  /** The kernel computes with other weights from now on. */
-  changed() {
+  /** Copy the weights into the kernel's order. Call this whenever they have changed. */
+  pack() {
     const { m, inputs, outputs, weights } = this;
     m.f.set(weights.subarray(outputs * inputs), this.bias);
     for (let o = 0; o < outputs; o++)
       for (let i = 0; i < inputs; i++) {
         const weight = weights[o * inputs + i];
         m.f[this.packed + (o >> 2) * 4 * inputs + 4 * i + (o & 3)] = weight;
-        m.f[this.turned + (i >> 2) * 4 * outputs + 4 * o + (i & 3)] = weight;
+        m.f[this.transposed + (i >> 2) * 4 * outputs + 4 * o + (i & 3)] = weight;
       }
   }
 
-  /** @param {number} from where the rows of the layer before lie */
+  /** Compute z and its SiLU, and return the SiLU's place. @param {number} from the place of the previous layer's rows */
   forward(from) {
     const { m, inputs, outputs } = this;
     m.run.product(
@@ -69,13 +69,13 @@ class Layer {
     return this.h;
   }
 
-  /** The gradient of its weights. @param {number} from as `forward` @param {{ turned: number, packed: number, found: number }} room */
-  learn(from, { turned, packed, found }) {
+  /** Compute the gradient of the weights. @param {number} from as in `forward` @param {{ transposed: number, packed: number, found: number }} room */
+  learn(from, { transposed, packed, found }) {
     const { m, inputs, outputs, gradient } = this;
     const { f } = m;
     const wide = inputs + 16;
     for (let i = 0; i < inputs; i++)
-      for (let n = 0, at = from + i * ROW; n < POINTS; n++) f[turned + n * wide + i] = f[at + n];
+      for (let n = 0, at = from + i * ROW; n < POINTS; n++) f[transposed + n * wide + i] = f[at + n];
     for (let o = 0; o < outputs; o++) {
       const to = packed + (o >> 2) * 4 * POINTS + (o & 3);
       let sum = 0;
@@ -85,16 +85,16 @@ class Layer {
       }
       gradient[outputs * inputs + o] = sum;
     }
-    m.run.product(turned, wide, POINTS, packed, 4, 4 * POINTS, 0, 0, found, wide, outputs, inputs, 1, 0, 0, 0);
+    m.run.product(transposed, wide, POINTS, packed, 4, 4 * POINTS, 0, 0, found, wide, outputs, inputs, 1, 0, 0, 0);
     for (let o = 0; o < outputs; o++) gradient.set(f.subarray(found + o * wide, found + o * wide + inputs), o * inputs);
   }
 
-  /** The derivatives by z of the layer before. @param {Layer} before */
+  /** Compute the derivatives of the loss with respect to z of the previous layer. @param {Layer} before */
   backward({ z, h, back }) {
     const { m, inputs, outputs } = this;
     const { f } = m;
     m.run.product(
-      ...[this.back, ROW, outputs, this.turned, 4, 4 * outputs, 0, 0],
+      ...[this.back, ROW, outputs, this.transposed, 4, 4 * outputs, 0, 0],
       ...[back, ROW, inputs, POINTS, 1, 0, 0, 0],
     );
     for (let i = 0; i < inputs; i++)
@@ -105,7 +105,7 @@ class Layer {
       }
   }
 
-  /** A step of Adam. @param {number} rate @param {number} count of steps, this one among them */
+  /** Change the weights by one step of Adam. @param {number} rate the learning rate @param {number} count number of the step, from 1 */
   step(rate, count) {
     const { weights, gradient } = this;
     const [mean, square] = this.averages;
@@ -117,15 +117,15 @@ class Layer {
       square[i] = SECOND * square[i] + (1 - SECOND) * slope * slope;
       weights[i] -= (size * mean[i]) / (Math.sqrt(square[i]) / root + TINY);
     }
-    this.changed();
+    this.pack();
   }
 }
 
-/** ε_θ(x_t, t) of points: three hidden layers on x_t and sinusoidal features of x_t and t. */
+/** The network ε_θ(x_t, t) of points: three hidden layers on x_t and sinusoidal features of x_t and t. */
 export class PlaneNetwork {
   #rates = Array.from({ length: FREQUENCIES }, (_, i) => f32(1e4 ** (-i / FREQUENCIES)));
 
-  /** @param {WebAssembly.Module} kernel as `compile` gave it @param {Random} generator */
+  /** @param {WebAssembly.Module} kernel the result of `compile` @param {Random} generator draws the first weights */
   constructor(kernel, generator) {
     const m = new Memory(kernel);
     this.m = m;
@@ -138,11 +138,11 @@ export class PlaneNetwork {
       const drawn = generator.normal(rows * columns);
       for (const [i, value] of drawn.entries())
         layer.weights[Math.floor(i / columns) * layer.inputs + (i % columns)] = scale * value;
-      layer.changed();
+      layer.pack();
     }
   }
 
-  /** ε_θ of up to POINTS points, as rows of the last layer. @param {Float32Array} x x₁ and x₂ of each in turn @param {(point: number) => number} tIndex t − 1 */
+  /** Evaluate up to POINTS points, and return the place of ε_θ, one row for each coordinate. @param {Float32Array} x x₁ and x₂ of each in turn @param {(point: number) => number} tIndex t − 1 */
   #forward(x, tIndex) {
     const { f } = this.m;
     for (let n = 0; 2 * n < x.length; n++) {
@@ -164,7 +164,7 @@ export class PlaneNetwork {
     return /** @type {Layer} */ (this.layers.at(-1)).z;
   }
 
-  /** ε_θ of points at one time. @param {Float32Array} x @param {number} tIndex t − 1 */
+  /** Return ε_θ of points that all have the same time. @param {Float32Array} x @param {number} tIndex t − 1 */
   evaluate(x, tIndex) {
     const eps = new Float32Array(x.length);
     for (let first = 0; first < x.length; first += 2 * POINTS) {
@@ -175,7 +175,7 @@ export class PlaneNetwork {
     return eps;
   }
 
-  /** The gradient of L_simple of a batch, which is returned. @param {Float32Array} x x_t @param {number[]} t @param {Float32Array} eps @param {Parameters<Layer["learn"]>[1]} room */
+  /** Compute the gradient of L_simple on a batch, and return L_simple. @param {Float32Array} x x_t @param {number[]} t @param {Float32Array} eps @param {Parameters<Layer["learn"]>[1]} room */
   learn(x, t, eps, room) {
     const z = this.#forward(x, (n) => t[n] - 1);
     const { layers, m } = this;
@@ -196,8 +196,8 @@ export class PlaneNetwork {
 }
 
 /**
- * Train a network, and give it before the first step and after each, with the loss of this step.
- * @param {WebAssembly.Module} kernel as `compile` gave it @param {Data} data @param {Schedule} schedule @param {number} steps
+ * Train a network. Yield it before the first step, with the loss NaN, and then after each step, with the loss of the step.
+ * @param {WebAssembly.Module} kernel the result of `compile` @param {Data} data @param {Schedule} schedule @param {number} steps
  * @returns {Generator<{ step: number, loss: number, network: PlaneNetwork }, any>}
  */
 export function* training(kernel, data, { alphaBar }, steps) {
@@ -205,7 +205,7 @@ export function* training(kernel, data, { alphaBar }, steps) {
   const network = new PlaneNetwork(kernel, generator);
   const { m, layers } = network;
   const room = {
-    turned: m.take(POINTS * (HIDDEN + 16)),
+    transposed: m.take(POINTS * (HIDDEN + 16)),
     packed: m.take(HIDDEN * POINTS),
     found: m.take(HIDDEN * (HIDDEN + 16)),
   };
@@ -216,27 +216,27 @@ export function* training(kernel, data, { alphaBar }, steps) {
     const x0 = mixture.draw(POINTS, generator);
     const t = generator.integers(alphaBar.length - 1, POINTS).map((index) => index + 1);
     const eps = generator.normal(2 * POINTS);
-    const loss = network.learn(noised(alphaBar, x0, t, eps), t, eps, room);
+    const loss = network.learn(noisePoints(alphaBar, x0, t, eps), t, eps, room);
     for (const layer of layers) layer.step(rate, step);
     yield { step, loss, network };
   }
 }
 
-/** x_t of points at times t, each with its own. @param {Float64Array} alphaBar @param {Float32Array} x0 @param {number[]} t @param {Float32Array} eps */
-const noised = (alphaBar, x0, t, eps) =>
+/** Return x_t of points, each at its own time. @param {Float64Array} alphaBar @param {Float32Array} x0 @param {number[]} t @param {Float32Array} eps */
+const noisePoints = (alphaBar, x0, t, eps) =>
   x0.map((value, i) => {
     const at = alphaBar[t[i >> 1]];
     return f32(f32(Math.sqrt(at)) * value) + f32(f32(Math.sqrt(1 - at)) * eps[i]);
   });
 
-/** L_simple of the exact ε, by this many draws, equally many of each t: no network can be below it. @param {Data} data @param {Schedule} schedule */
+/** Estimate L_simple of the exact ε, the lower limit for any network, from points that are drawn evenly over all t. @param {Data} data @param {Schedule} schedule */
 export function leastLoss(data, { alphaBar }, draws = 20_000) {
   const mixture = new Mixture(data);
   const generator = new Random(0n, STREAM);
   const x0 = mixture.draw(draws, generator);
   const t = Array.from({ length: draws }, (_, i) => (i % (alphaBar.length - 1)) + 1);
   const eps = generator.normal(2 * draws);
-  const x = noised(alphaBar, x0, t, eps);
+  const x = noisePoints(alphaBar, x0, t, eps);
   let sum = 0;
   for (let i = 0; i < x.length; i += 2) {
     const exact = mixture.epsilon(x[i], x[i + 1], alphaBar[t[i >> 1]]);

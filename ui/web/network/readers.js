@@ -1,4 +1,4 @@
-// Readers estimate x̂_0 from a block's activity and choose colours for it. ddpm_core/checkpoint/sidecars/readers_file.py
+// Readers estimate x̂_0 from a block's output, and choose colours for the output. ddpm_core/checkpoint/sidecars/readers_file.py
 // describes their file, readers.safetensors. ddpm_core/engines/readers.py has the same class in Python.
 import { jsonObject } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";
@@ -8,7 +8,7 @@ import { Weights } from "./weights.js";
 /** @import { Config } from "./unet.js" */
 /** @import { Tap } from "../process/predict.js" */
 /** @typedef {{ rank: number, side: number, features: Float32Array, offset: Float32Array, patches: Float32Array, basis: Float32Array, centre: Float32Array, spread: Float32Array }} Block */
-/** seeds: how many runs the readers were fitted to, and on how many others R² was measured. figures: of `python -m benchmarks inside`. @typedef {{ weights_sha256: string, times: number[], clip: boolean, measured: number[], r2: Record<string, number[]>, seeds: [number, number], figures: Record<string, any> }} About */
+/** The metadata of the file. seeds: number of runs for the fit, and of other runs for R². figures: results of `python -m benchmarks inside`. @typedef {{ weights_sha256: string, times: number[], clip: boolean, measured: number[], r2: Record<string, number[]>, seeds: [number, number], figures: Record<string, any> }} About */
 
 const FILE = "readers.safetensors";
 const OTHER = `${FILE} is not a file of readers: delete it, or make it again`;
@@ -19,13 +19,13 @@ const SRGB = [
   [-0.9689, 1.8758, 0.0415],
   [0.0557, -0.204, 1.057],
 ];
-const WHITE = [0.9505, 1, 1.089]; // D65
+const WHITE = [0.9505, 1, 1.089]; // the white point D65 in CIE XYZ
 /** Whether the values are a list of ascending times. @param {unknown} values */
-const ascend = (values) =>
+const areAscending = (values) =>
   Array.isArray(values) && values.length > 0 && values.every((t, i) => Number.isInteger(t) && t > (values[i - 1] ?? 0));
 
 /** Return the index of the last time before t, and the fraction of the interval from there to t. @param {number[]} times @param {number} t @returns {[number, number]} */
-function placeOf(times, t) {
+function findInterval(times, t) {
   if (times.length === 1) return [0, 0];
   const j = Math.max(
     0,
@@ -37,6 +37,7 @@ function placeOf(times, t) {
   return [j, Math.max(0, Math.min((t - times[j]) / (times[j + 1] - times[j]), 1))];
 }
 
+/** Whether a value is an object of finite numbers. */
 const isRow = (/** @type {unknown} */ row) => row instanceof Object && Object.values(row).every(Number.isFinite);
 
 /** Whether `figures` has the fields that the page reads from `python -m benchmarks inside`. @param {Record<string, any>} figures */
@@ -53,14 +54,20 @@ function areFigures(figures) {
   );
 }
 
-/** Return the metadata of a file of readers, checked. @param {unknown} text @returns {About} */
-function aboutOf(text) {
+/** Check the metadata of a file of readers, and return it. @param {unknown} text @returns {About} */
+function checkAbout(text) {
   const about = typeof text === "string" && text.length <= LONGEST ? jsonObject(text) : null;
   const { times, measured, r2, figures } = about ?? {};
   const isShares = (/** @type {unknown} */ shares) =>
     Array.isArray(shares) && shares.length === measured.length && shares.every(Number.isFinite);
   const hasBlocks = r2 instanceof Object && Object.keys(r2).length > 0;
-  if (ascend(times) && ascend(measured) && hasBlocks && Object.values(r2).every(isShares) && areFigures(figures))
+  if (
+    areAscending(times) &&
+    areAscending(measured) &&
+    hasBlocks &&
+    Object.values(r2).every(isShares) &&
+    areFigures(figures)
+  )
     return /** @type {About} */ (about);
   throw new UserError("no readers");
 }
@@ -78,15 +85,15 @@ export class Readers {
   constructor(file) {
     try {
       const weights = new Weights(file, FILE);
-      this.about = aboutOf(weights.metadata.ddpm_core);
-      this.#open(weights, this.about);
+      this.about = checkAbout(weights.metadata.ddpm_core);
+      this.#readBlocks(weights, this.about);
     } catch (error) {
       throw error instanceof UserError ? new UserError(OTHER, { cause: error }) : error;
     }
   }
 
-  /** @param {Weights} weights @param {About} about */
-  #open(weights, { times, r2 }) {
+  /** Read the readers of all blocks. @param {Weights} weights @param {About} about */
+  #readBlocks(weights, { times, r2 }) {
     const K = times.length;
     [, this.#channels, this.size] = weights.shape("mean");
     this.#mean = weights.take("mean", K, this.#channels, this.size, this.size);
@@ -107,7 +114,7 @@ export class Readers {
     weights.finish();
   }
 
-  /** Throws a UserError where a block of the network has no readers. @param {Config} config of the network */
+  /** Throw a UserError if a block of the network has no readers of its size. @param {Config} config of the network */
   check(config) {
     for (const [name, { shape }] of Object.entries(insideOf(config).blocks)) {
       const [c, , given] = shape;
@@ -123,19 +130,19 @@ export class Readers {
   read(name, tap, t) {
     const { rank, side, features, offset, patches } = this.#blocks[name];
     const [c, , given] = tap.shape;
-    const a = pooled(tap, given / side);
+    const a = poolMeans(tap, given / side);
     const { size } = this;
     const [s, n, pixels] = [size / side, side * side, this.#channels * (size / side) ** 2];
     const out = new Float32Array(this.#channels * size * size);
-    const [j, u] = placeOf(this.about.times, t);
+    const [j, u] = findInterval(this.about.times, t);
     for (const [i, share] of [
       [j, 1 - u],
       [j + 1, u],
     ]) {
       if (!share) continue;
-      const found = product(features.subarray(i * rank * c), rank, c, a, n);
+      const found = multiply(features.subarray(i * rank * c), rank, c, a, n);
       for (let k = 0; k < rank * n; k++) found[k] += offset[i * rank * n + k];
-      const read = product(patches.subarray(i * pixels * rank), pixels, rank, found, n);
+      const read = multiply(patches.subarray(i * pixels * rank), pixels, rank, found, n);
       for (let k = 0; k < pixels * n; k++) {
         const [pixel, place] = [Math.floor(k / n), k % n];
         const [d, dy, dx] = [Math.floor(pixel / (s * s)), Math.floor(pixel / s) % s, pixel % s];
@@ -146,47 +153,48 @@ export class Readers {
     return this.about.clip ? out.map((value) => Math.max(-1, Math.min(value, 1))) : out;
   }
 
-  /** R² of what is read, on runs that the readers were not fitted to. @param {string} name @param {number} t */
+  /** Return R² of a block's estimates, measured on runs that the readers were not fitted to. @param {string} name @param {number} t */
   r2(name, t) {
     const { measured, r2 } = this.about;
-    const [j, u] = placeOf(measured, t);
+    const [j, u] = findInterval(measured, t);
     return (1 - u) * r2[name][j] + (u && u * r2[name][j + 1]);
   }
 
   /**
-   * A picture of what a block gave: three directions in its numbers as lightness and two colours; sRGB, the colours innermost.
+   * Return a picture of a block's output in sRGB, with the colours innermost. Three directions in the output's channels set
+   * the lightness and the two colour axes of CIELAB.
    * @param {string} name of the block @param {Tap} tap the output of the block @param {number} t
    */
   colours(name, { shape: [c, h, w], data }, t) {
     const { basis, centre, spread } = this.#blocks[name];
     const n = h * w;
-    const [j, u] = placeOf(this.about.times, t);
+    const [j, u] = findInterval(this.about.times, t);
     const along = (/** @type {Float32Array} */ rows, /** @type {number} */ k) =>
       (1 - u) * rows[3 * j + k] + (u && u * rows[3 * j + 3 + k]);
-    const q = product(basis, 3, c, data, n);
+    const q = multiply(basis, 3, c, data, n);
     for (let k = 0; k < 3; k++) {
       const [middle, deviation] = [along(centre, k), along(spread, k)];
       for (let i = k * n; i < k * n + n; i++) q[i] = 1.6 * Math.tanh((q[i] - middle) / deviation / 1.6);
     }
     const out = new Uint8Array(3 * n);
-    for (let i = 0; i < n; i++) out.set(srgb(56 + 22 * q[i], 30 * q[n + i], 30 * q[2 * n + i]), 3 * i);
+    for (let i = 0; i < n; i++) out.set(toSrgb(56 + 22 * q[i], 30 * q[n + i], 30 * q[2 * n + i]), 3 * i);
     return out;
   }
 }
 
-/** Means over squares of so many places a side. @param {Tap} tap @param {number} step @returns {ArrayLike<number>} */
-function pooled({ shape: [c, h, w], data }, step) {
+/** Return the means over squares of step × step places. @param {Tap} tap @param {number} step @returns {ArrayLike<number>} */
+function poolMeans({ shape: [c, h, w], data }, step) {
   if (step <= 1) return data;
   const out = new Float64Array((c * h * w) / step ** 2);
   for (let i = 0; i < data.length; i++) {
-    const [row, column] = [Math.floor(i / w), i % w]; // of all channels
+    const [row, column] = [Math.floor(i / w), i % w]; // rows are numbered through all channels
     out[Math.floor(row / step) * (w / step) + Math.floor(column / step)] += data[i] / step ** 2;
   }
   return out;
 }
 
-/** a (rows × middle) · b (middle × columns). @param {ArrayLike<number>} a @param {number} rows @param {number} middle @param {ArrayLike<number>} b @param {number} columns */
-function product(a, rows, middle, b, columns) {
+/** Return the matrix product of a (rows × middle) and b (middle × columns). @param {ArrayLike<number>} a @param {number} rows @param {number} middle @param {ArrayLike<number>} b @param {number} columns */
+function multiply(a, rows, middle, b, columns) {
   const out = new Float64Array(rows * columns);
   for (let r = 0; r < rows; r++)
     for (let m = 0; m < middle; m++) {
@@ -196,8 +204,8 @@ function product(a, rows, middle, b, columns) {
   return out;
 }
 
-/** CIELAB as sRGB of 8 bits. @param {number} L @param {number} a @param {number} b */
-function srgb(L, a, b) {
+/** Convert a colour from CIELAB to sRGB with 8 bits. @param {number} L @param {number} a @param {number} b */
+function toSrgb(L, a, b) {
   const y = (L + 16) / 116;
   const xyz = [y + a / 500, y, y - b / 200].map((f, i) => WHITE[i] * (f > LOW ? f ** 3 : 3 * LOW ** 2 * (f - 4 / 29)));
   return SRGB.map((row) => {

@@ -1,5 +1,5 @@
-// What a network can be opened at, and lanes of a run whose networks are opened: what each step shows of them, what is cut,
-// what is grafted from another lane.
+// Surgery on the network of a lane: record outputs of its blocks in each step, cut parts of it, and replace a block's output
+// by that of another lane.
 
 import { UserError } from "../process/errors.js";
 import { chain } from "../process/runs.js";
@@ -13,13 +13,12 @@ import { chain } from "../process/runs.js";
 /** @typedef {Omit<NetworkBlock, "name">} Block */
 
 /**
- * What a lane shows of its network, and what is changed there: JSON, the same for every engine. Names are those of `Inside`
- * in ddpm_core/engines/blocks.py: of blocks ("down 1", …, "middle", "up 1", …); what is cut may also be skips ("skips 7"),
- * "attention", "condition" or "time". steps: the first one, counted from 0, and the one before which it ends; all without it.
- * A change holds at the times of these steps: between the t before the first and the s of the last, both left out.
- * look: a place, from 0 to below 1 of each side, of which is shown where it looks. lane: an earlier one with the same times,
- * whose block at the same step and time takes the place of this one's. Of a block that is both cut and grafted in a step, nothing is
- * left.
+ * The records and changes in a lane's network: JSON, the same for every engine. Names are those of `Inside` in
+ * ddpm_core/engines/blocks.py. taps: blocks to record ("down 1", …, "middle", "up 1", …). look: a place, from 0 to below 1 of
+ * each side, whose self-attention is recorded. cut: blocks, skips ("skips 7"), "attention", "condition" or "time" to switch
+ * off. graft: a block whose output comes from an earlier lane with the same times, at the same step and time. steps: a change
+ * begins with step `from`, counted from 0, and ends before step `to`; by default, it holds in all steps. It holds at all
+ * times above the last step's s and below the t of the step before the first. A block that is cut and grafted becomes 0.
  * @typedef {{
  *   taps?: string[],
  *   look?: [down: number, right: number] | null,
@@ -38,7 +37,7 @@ export function insideOf(config) {
   const { block_out_channels: widths, layers_per_block: count, _class_name: kind } = config;
   const deepest = widths.length - 1;
   const side = (/** @type {number} */ level) => config.sample_size / 2 ** level;
-  /** @param {number} level @param {number} resnets @param {number} attentions @returns {Block} */
+  /** Describe a block. @param {number} level 0 is the finest @param {number} resnets number of residual blocks @param {number} attentions number of attention layers @returns {Block} */
   function block(level, resnets, attentions) {
     const counts = Object.entries({ resnet: resnets, attention: attentions }).filter(([, n]) => n);
     const parts = counts.map(([layer, n]) => `${n} ${layer}${n > 1 ? "s" : ""}`);
@@ -58,21 +57,22 @@ export function insideOf(config) {
 }
 
 /**
- * The lanes for `sideBySide`, each with its surgery; taps(lane, seed): what its newest step has shown, by the names of
- * blocks, with the condition; with guidance then without it. looks(lane, seed): where the place looked in it, with the
- * condition. time(lane, seed): the t of what is shown. Throws a UserError for what can't be opened.
- * With guidance, both evaluations take from those of the other lane, or from its only one. Where a step evaluates more
- * than once, as with corrections, the last evaluation is shown. A graft takes the last one at its time.
+ * Prepare the surgery of lanes, and return the lanes for `sideBySide` and functions that read their newest records.
+ * taps(lane, seed): outputs of blocks by name, with the condition; with guidance, then also without it. looks(lane, seed):
+ * the attention of the place `look`, with the condition. time(lane, seed): the t of these records. Throws a UserError for a
+ * surgery that does not fit its lane. If a step evaluates more than once, as with corrections, its last evaluation is
+ * recorded, and a graft takes the last evaluation at its time. With guidance, each of both evaluations takes its graft from
+ * the same evaluation of the other lane, or from the only one.
  * @template {Lane} L @param {L[]} lanes
  */
-export function opened(lanes) {
-  for (const [number, { surgery }] of lanes.entries()) if (surgery) check(lanes, number, surgery);
+export function openLanes(lanes) {
+  for (const [number, { surgery }] of lanes.entries()) if (surgery) checkSurgery(lanes, number, surgery);
   /**
    * The probes of each lane's newest step, by seed and by the time of the evaluation. last: the newest of these times.
    * @type {Map<Seed, { index: number, last: number, at: Map<number, Probe[]> }>[]}
    */
   const newest = lanes.map(() => new Map());
-  /** What the newest evaluation shows. @param {number} lane @param {Seed} seed @returns {Probe[]} */
+  /** Return the probes of the newest evaluation. @param {number} lane @param {Seed} seed @returns {Probe[]} */
   const shownOf = (lane, seed) => {
     const seen = newest[lane].get(seed);
     return seen?.at.get(seen.last) ?? [];
@@ -84,7 +84,7 @@ export function opened(lanes) {
     if (!look && ![...shown, ...cut, ...graft].length) return lane;
     const { pairs } = chain(lane.model, lane);
     const probes = (/** @type {number} */ index, /** @type {Seed} */ seed, /** @type {number} */ t) => {
-      /** @type {(one: { steps?: [number, number] }) => boolean} */
+      /** Whether a change holds at t. @type {(one: { steps?: [number, number] }) => boolean} */
       const isOn = ({ steps: [from, to] = [0, pairs.length] }) =>
         t > pairs[to - 1][1] && t < (pairs[from - 1]?.[0] ?? Number.POSITIVE_INFINITY);
       const given = (/** @type {number} */ lane) => newest[lane].get(seed)?.at.get(t) ?? shownOf(lane, seed);
@@ -103,26 +103,26 @@ export function opened(lanes) {
   });
   return {
     lanes: operated,
-    /** @param {number} lane @param {Seed} seed @returns {Map<string, Tap>[]} */
+    /** Return the outputs of blocks, a map for each evaluation. @param {number} lane @param {Seed} seed @returns {Map<string, Tap>[]} */
     taps(lane, seed) {
       const found = shownOf(lane, seed).map(({ taps }) => /** @type {Map<string, Tap>} */ (taps));
       return found.filter((taps) => taps.size && [...taps.values()].every(Boolean));
     },
-    /** @param {number} lane @param {Seed} seed */
+    /** Return the attention of the place `look`. @param {number} lane @param {Seed} seed */
     looks: (lane, seed) => shownOf(lane, seed)[0]?.look?.maps ?? [],
-    /** @param {number} lane @param {Seed} seed */
+    /** Return the time of the newest evaluation. @param {number} lane @param {Seed} seed */
     time: (lane, seed) => newest[lane].get(seed)?.last ?? 0,
   };
 }
 
-/** The values of a block in evaluation `which` of a step, or in the first evaluation if there is only one. @param {Probe[] | undefined} probes @param {number} which @param {string} name */
+/** Return the values of a block in evaluation `which` of a step, or in the first evaluation if there is only one. @param {Probe[] | undefined} probes @param {number} which @param {string} name */
 function blockOf(probes, which, name) {
   const tap = probes?.[which].taps?.get(name) ?? probes?.[0].taps?.get(name);
   return /** @type {Tap} */ (tap).data;
 }
 
-/** @param {Lane[]} lanes @param {number} number of the lane @param {Surgery} surgery */
-function check(lanes, number, { taps = [], look = null, cut = [], graft = [] }) {
+/** Throw a UserError if a surgery does not fit its lane. @param {Lane[]} lanes @param {number} number of the lane @param {Surgery} surgery */
+function checkSurgery(lanes, number, { taps = [], look = null, cut = [], graft = [] }) {
   const { model, touch } = lanes[number];
   const at = (/** @type {number} */ lane) => {
     const { config } = lanes[lane].model;

@@ -15,7 +15,7 @@
  * @typedef {{ at: number, c: number, h: number, w: number, plane: number, grad: number, constant: boolean }} BatchImage
  */
 
-/** @param {number} n @param {number} step */
+/** Round n up to a multiple of `step`. @param {number} n @param {number} step */
 export const up = (n, step) => Math.ceil(n / step) * step;
 
 export class Tape {
@@ -42,7 +42,7 @@ export class Tape {
     for (const map of this.#maps) map.pack();
   }
 
-  /** Backpropagate an image's gradient, and add to the gradients of the weights. This frees all images. @param {BatchImage} out @param {Float32Array} gradient as `read` orders it */
+  /** Backpropagate an image's gradient, and add to the gradients of the weights. This frees all images. @param {BatchImage} out @param {Float32Array} gradient in the order of `read` */
   back(out, gradient) {
     this.claim(out);
     this.fill(gradient, out.grad, out);
@@ -120,8 +120,8 @@ export class Tape {
   }
 
   /**
-   * Add a gradient to that of an image. If it is the first, the image takes its place over: nobody reads a gradient after the
-   * turn of the layer that it came to, so a sum hands it on without a copy.
+   * Add the gradient at a place to that of an image. An image without a gradient takes over the place without a copy, because
+   * no layer reads the gradient of its output again after its backward function.
    * @param {BatchImage} x @param {number} at
    */
   pass(x, at) {
@@ -130,7 +130,7 @@ export class Tape {
     else x.grad = at;
   }
 
-  /** Sum over the pictures, and add the sums to gradients of weights. @param {number} grad the first of them @param {number} from the first number @param {number} step to those of the next weight @param {number} count of weights */
+  /** Sum values over the pictures, and add the sums to gradients of weights. @param {number} grad place of the first gradient @param {number} from place of the first value @param {number} step distance between two weights' values @param {number} count number of weights */
   total(grad, from, step, count) {
     const { f } = this.m;
     for (let i = 0, at = from; i < count; i++, at += step) {
@@ -169,4 +169,4 @@ export class Tape {
   }
 }
 
-/** Planes with a border around an image. `inner` is the place of the image's first value. @typedef {{ inner: number, plane: number, row: number }} Frame */
+/** A frame: planes with a border around an image. `inner` is the place of the image's first value. @typedef {{ inner: number, plane: number, row: number }} Frame */

@@ -3,16 +3,16 @@ import { UserError } from "../process/errors.js";
 import { Blocks } from "./blocks.js";
 
 /** @import { Image, Layers } from "./layers.js" */
-/** @typedef {Record<string, any>} Config of config.json, checked, with diffusers' defaults for what it lacks */
-/** @typedef {number | number[] | Float32Array | null} Condition a label, one for each picture, or the states of words, one after the other */
-/** @typedef {number | number[]} Time any number from 0 on, or one for each picture where layers take several */
+/** @typedef {Record<string, any>} Config the checked config.json, with diffusers' defaults for missing fields */
+/** @typedef {number | number[] | Float32Array | null} Condition a label, a label for each picture, or the states of tokens, one after the other */
+/** @typedef {number | number[]} Time a number of at least 0, or a number for each picture of a batch */
 /** @typedef {(x: Image, time: Image, states: Image | null) => Image} Layer */
 /** @import { Probe } from "../process/predict.js" */
 
 const f32 = Math.fround;
 
 /** Return the sinusoidal embedding of times, rounded as PyTorch rounds it. @param {Config} config @param {number} size @param {number[]} times */
-function waves(config, size, times) {
+function embedTimes(config, size, times) {
   const half = Math.floor(size / 2);
   const out = new Float32Array(size * times.length);
   for (const [j, t] of times.entries())
@@ -25,7 +25,7 @@ function waves(config, size, times) {
 }
 
 export class UNet {
-  /** @param {Layers} layers made of all its weights @param {Config} config */
+  /** @param {Layers} layers builds layers from the network's weights @param {Config} config */
   constructor(layers, config) {
     const { block_out_channels: widths, act_fn: act } = config;
     const [first] = widths;
@@ -55,7 +55,7 @@ export class UNet {
     return this.L.evaluate(() => this.L.read(this.forward(picture, t, condition, probe)));
   }
 
-  /** Return the attention of each position to each token of a prompt: the mean over heads and layers. @param {Float32Array} picture @param {number} t @param {Float32Array} states of words */
+  /** Return the attention of each position to each token of a prompt: the mean over heads and layers. @param {Float32Array} picture @param {number} t @param {Float32Array} states of tokens */
   attention(picture, t, states) {
     /** @type {Probe["words"] & {}} */
     const maps = [];
@@ -70,7 +70,7 @@ export class UNet {
     });
   }
 
-  /** Return the network's output as an image of its layers. @param {Float32Array} picture @param {Time} t @param {Condition} condition @param {Probe} probe */
+  /** Return the network's output as an image. @param {Float32Array} picture @param {Time} t @param {Condition} condition @param {Probe} probe */
   forward(picture, t, condition, probe = {}) {
     const { L, config } = this;
     const { in_channels: inputs, sample_size: side } = config;
@@ -87,25 +87,25 @@ export class UNet {
         x = layer(x, time, states);
         skips.push(x);
       }
-      this.#open(`down ${i + 1}`, x);
+      this.#probeBlock(`down ${i + 1}`, x);
       if (!shrink) continue;
       x = shrink(x);
       skips.push(x);
     }
-    if (this.middle) x = this.#open("middle", this.middle(x, time, states));
+    if (this.middle) x = this.#probeBlock("middle", this.middle(x, time, states));
     for (const [i, { layers, enlarge }] of this.up.entries()) {
       for (const layer of layers) {
         const skip = /** @type {Image} */ (skips.pop());
         x = L.compact(layer(this.#concat(x, skip), time, states), skip);
       }
-      this.#open(`up ${i + 1}`, x);
+      this.#probeBlock(`up ${i + 1}`, x);
       if (enlarge) x = L.compact(enlarge(x), x);
     }
     return this.exit(x, { scales: this.norm(x), act: this.isWorded ? config.act_fn : "silu" });
   }
 
   /** Record or replace the output of a block, as the probe requests. @param {string} name @param {Image} x */
-  #open(name, x) {
+  #probeBlock(name, x) {
     const { L } = this;
     const { cut, graft, taps } = this.blocks.probe;
     const numbers = cut?.has(name) ? new Float32Array(x.c * x.h * x.w) : graft?.get(name);
@@ -122,7 +122,7 @@ export class UNet {
     return both;
   }
 
-  // --- How the parts are made
+  // --- Builders of the parts
 
   /** Return a function for the embedding of time and condition, which all residual blocks receive. */
   #embedding() {
@@ -136,12 +136,12 @@ export class UNet {
     ];
     const labels = config.num_class_embeds ? L.table("class_embedding", config.num_class_embeds, wide) : null;
     const pooled = config.addition_embed_type
-      ? this.blocks.pooled("add_embedding", config.cross_attention_dim, config.addition_embed_type_num_heads)
+      ? this.blocks.promptEmbedding("add_embedding", config.cross_attention_dim, config.addition_embed_type_num_heads)
       : null;
     /** @param {Time} t @param {Condition} condition @param {Image | null} states */
     return (t, condition, states) => {
       if (labels && condition === null) throw new UserError("this model needs a class label");
-      const wave = rows ? rows(t) : L.imageOf(waves(config, first, [t].flat()), first, 1, 1);
+      const wave = rows ? rows(t) : L.imageOf(embedTimes(config, first, [t].flat()), first, 1, 1);
       const z = leave(L.affine(enter(wave), null, "silu"));
       const more = labels ? labels(/** @type {Time} */ (condition)) : pooled && states && pooled(states);
       return L.affine(more ? L.add(z, more) : z, null, config.act_fn);
@@ -165,7 +165,7 @@ export class UNet {
     });
   }
 
-  /** @returns {Layer} */
+  /** Build the middle block. @returns {Layer} */
   #middle() {
     const { config, blocks } = this;
     const { mid_block_scale_factor: factor, attention_head_dim: d, norm_num_groups } = config;
@@ -182,7 +182,7 @@ export class UNet {
     return (x, time, states) => two(between(one(x, time), /** @type {Image} */ (states)), time);
   }
 
-  /** Build the up blocks. @param {number[]} skips channels of the skips; each layer removes the last */
+  /** Build the up blocks. @param {number[]} skips channels of the skips; each layer removes the last number */
   #up(skips) {
     const { block_out_channels: widths, layers_per_block: count, up_block_types: types } = this.config;
     const deepest = widths.length - 1;
@@ -211,7 +211,7 @@ export class UNet {
     return (x, time) => look(resnet(x, time));
   }
 
-  /** @param {string} name @param {number} level */
+  /** Build a transformer with attention to the prompt. @param {string} name @param {number} level */
   #transformer(name, level) {
     const { config } = this;
     const heads = config.num_attention_heads ?? config.attention_head_dim;

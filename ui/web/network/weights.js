@@ -1,19 +1,19 @@
-// The weights of a network: a .safetensors file, of which every tensor must be asked for by its name and shape.
+// The weights of a network in a .safetensors file. The network's layers take each tensor once, by its name and shape.
 import { jsonObject } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";
 
-const HEADER = 16 << 20; // bytes
-const LARGEST = 1e8; // far beyond any that was trained, as MAX_WEIGHT in ddpm_core/checkpoint/config/fields.py
+const HEADER = 16 << 20; // most bytes of the header
+const LARGEST = 1e8; // limit far above any trained weight, as MAX_WEIGHT in ddpm_core/checkpoint/config/fields.py
 
-/** Attention weights as diffusers named them before 0.12. */
+/** Names of attention weights before diffusers 0.12, with their later names. */
 const LEGACY = { ".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0." };
 
-const SCALE = ".scale"; // ends the name of the scales of an int8 tensor, one a row, as in ddpm_core/checkpoint/weights.py
+const SCALE = ".scale"; // suffix of an int8 tensor's scales, one for each row, as in ddpm_core/checkpoint/weights.py
 
-/** @type {Float32Array | undefined} of all 2¹⁶ float16 */
+/** @type {Float32Array | undefined} the values of all 2¹⁶ float16 */
 let halves;
 
-/** The number that 16 bits mean as float16. @param {number} bits */
+/** Return the value of 16 bits as float16, NaN for an infinity. @param {number} bits */
 function half(bits) {
   const exponent = (bits >> 10) & 31;
   const fraction = (bits & 1023) / 1024;
@@ -23,7 +23,7 @@ function half(bits) {
 
 /** @type {Record<string, { bytes: number, read: (bytes: ArrayBuffer) => Float32Array }>} */
 const KINDS = {
-  I8: { bytes: 1, read: (bytes) => Float32Array.from(new Int8Array(bytes)) }, // of which SCALE is the other half
+  I8: { bytes: 1, read: (bytes) => Float32Array.from(new Int8Array(bytes)) }, // `take` multiplies them by the scales
   F32: { bytes: 4, read: (bytes) => new Float32Array(bytes) },
   BF16: {
     bytes: 2,
@@ -41,16 +41,16 @@ const KINDS = {
   },
 };
 
-/** @param {unknown} value */
+/** Whether a value is a whole number of at least 0. @param {unknown} value */
 const isCount = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
 
 export class Weights {
-  /** @type {Map<string, { shape: number[], kind: string, from: number, to: number }>} */
+  /** The tensors that were not taken yet. @type {Map<string, { shape: number[], kind: string, from: number, to: number }>} */
   #left = new Map();
-  count = 0; // numbers that were taken
+  count = 0; // number of weights that were taken
   #where;
 
-  /** @param {ArrayBuffer} file @param {string} where it lies, for sentences */
+  /** @param {ArrayBuffer} file @param {string} where the file's path, for messages */
   constructor(file, where) {
     const broken = new UserError(`${where} is damaged or cut off: load it again`);
     this.file = file;
@@ -59,11 +59,12 @@ export class Weights {
     if (!(start <= Math.min(file.byteLength, HEADER))) throw broken;
     const header = jsonObject(new Uint8Array(file, 8, start - 8));
     if (!header) throw broken;
-    /** What the file says besides tensors. @type {Record<string, string>} */
+    /** The file's metadata. @type {Record<string, string>} */
     this.metadata = header.__metadata__ ?? {};
-    let left = file.byteLength - start; // of tensors that share no bytes
+    let left = file.byteLength - start; // bytes that no tensor has used
     for (const [name, entry] of Object.entries(header)) {
-      if (name === "__metadata__" || name.endsWith(".position_ids")) continue; // numbers of places, of older text encoders
+      // Older text encoders store the numbers of positions, which are no weights
+      if (name === "__metadata__" || name.endsWith(".position_ids")) continue;
       const { dtype, shape, data_offsets: place } = entry ?? {};
       if (!Object.hasOwn(KINDS, dtype) || (dtype === "I8" && !(name + SCALE in header)))
         throw new UserError(`${where} holds ${name} as ${dtype}: F32, F16, BF16, and I8 with scales are supported`);
@@ -78,10 +79,10 @@ export class Weights {
     }
   }
 
-  /** Whether there is a tensor that was not taken yet. @param {string} name */
+  /** Whether a tensor exists and was not taken yet. @param {string} name */
   has = (name) => this.#left.has(name);
 
-  /** The numbers of a tensor, in PyTorch's order. @param {string} name @param {number[]} shape it must have */
+  /** Return the values of a tensor in PyTorch's order. Throws a UserError for a wrong shape or damaged values. @param {string} name @param {number[]} shape the expected shape */
   take(name, ...shape) {
     const found = this.#left.get(name);
     if (!found) throw new UserError(`${this.#where} does not fit config.json: it lacks ${name}`);
@@ -101,13 +102,13 @@ export class Weights {
     return numbers;
   }
 
-  /** Return the shape of a tensor that nobody has taken yet, [] if there is none. @param {string} name @returns {number[]} */
+  /** Return the shape of a tensor that was not taken yet, [] if there is none. @param {string} name @returns {number[]} */
   shape = (name) => this.#left.get(name)?.shape ?? [];
 
-  /** To be called when all was taken; a sentence where something was not. @param {(name: string) => boolean} [ignored] */
+  /** Throw a UserError if a tensor was not taken, and release the file. @param {(name: string) => boolean} [ignored] whether a tensor may remain */
   finish(ignored = () => false) {
     const [name] = [...this.#left.keys()].filter((key) => !ignored(key));
     if (name) throw new UserError(`${this.#where} does not fit config.json: it has also ${name}`);
-    this.file = new ArrayBuffer(0); // the memory has it all
+    this.file = new ArrayBuffer(0); // its values were copied when they were taken
   }
 }

@@ -1,4 +1,4 @@
-// 3 × 3 convolutions of a batch by Winograd's products, forward and back. The gradients of the transforms are their transposes,
+// 3 × 3 convolutions of a batch by Winograd's products, with forward and backward pass. The gradients of the transforms are their transposes,
 // so both gradients take 16 products a channel for four outputs, as the convolution does: the weights' is
 // Gᵀ [Σ (A d Aᵀ) ⊙ (Bᵀ a B)] G, and the data's is B [U ⊙ (A d Aᵀ)] Bᵀ. For U, A, B and G see kernel.wasm.ts.
 
@@ -7,11 +7,11 @@ import { up } from "./tape.js";
 /** @import { Normalisation } from "./group_norm.js" */
 /** @import { BatchImage, Frame, Tape } from "./tape.js" */
 /** @typedef {ReturnType<typeof sizesOf>} Sizes */
-/** @typedef {{ scales?: Normalisation | null, act?: string | null, shift?: BatchImage | null, add?: BatchImage | null, out?: BatchImage }} Around as in layers.js; an activation comes only behind scales */
+/** @typedef {{ scales?: Normalisation | null, act?: string | null, shift?: BatchImage | null, add?: BatchImage | null, out?: BatchImage }} Around as in layers.js; `act` needs `scales` */
 
 const APART = 16; // values between two matrices that are used at once, so that they don't share a cache set
 const BAND = 65536; // values of the tiles that are transformed at once: 256 kB
-/** Runs of nonzero products: index of the first, and their number. In an enlarged image, every third of four products is 0. */
+/** Runs of nonzero products: index of the first, and their number. In an enlarged image, the third row and column of the 4 × 4 products are 0. */
 const RUNS = {
   all: [[0, 16]],
   enlarged: [
@@ -25,10 +25,10 @@ const RUNS = {
 
 /** Compute the sizes of the buffers for c channels and o outputs of h × w pixels of n pictures. @param {number} c @param {number} o @param {number} h @param {number} w @param {number} n */
 function sizesOf(c, o, h, w, n) {
-  const [high, wide] = [(h + 1) >> 1, (w + 1) >> 1]; // tiles
+  const [high, wide] = [(h + 1) >> 1, (w + 1) >> 1]; // rows and columns of tiles
   const rows = Math.min(high, Math.max(1, Math.floor(BAND / (16 * (c + o) * wide * n)))); // rows of tiles in a band
   const [row, tiles] = [(2 * wide + 2) * n, rows * wide * n];
-  const plane = (2 * high + 2) * row; // the numbers of one channel, with its border
+  const plane = (2 * high + 2) * row; // number of values of one channel with its border
   return { h, w, high, wide, rows, row, plane, tiles, nextA: c * tiles + APART, nextM: o * tiles + APART };
 }
 
@@ -95,6 +95,7 @@ export class Winograd {
     return out;
   }
 
+  /** The runs of products that this convolution computes. */
   get #runs() {
     return this.isEnlarged ? RUNS.enlarged : RUNS.all;
   }
@@ -124,8 +125,8 @@ export class Winograd {
   }
 
   /**
-   * Go back to the gradients of x, weights, shift and what was added. x gets its border anew: to keep all of them since `forward`
-   * would take a fifth of the memory more, and to make them again takes three hundredths of the time.
+   * Compute the gradients of x, weights, shift and the added image. This pads x again, which takes 3 % of the time: keeping all
+   * padded images since `forward` would take a fifth more memory.
    * @param {BatchImage} x @param {BatchImage} out @param {Around} around @param {Sizes} sizes
    */
   backward(x, out, around, sizes) {
@@ -144,7 +145,7 @@ export class Winograd {
     if (grad) {
       const frame = { inner: grad + row + n, plane, row };
       if (scales) scales.back(Boolean(act), frame, more);
-      else this.#leave(x, frame, more);
+      else this.#addGradient(x, frame, more);
     }
     m.top = top;
     if (add) tape.pass(add, out.grad);
@@ -173,8 +174,8 @@ export class Winograd {
     }
   }
 
-  /** Add the gradient in a frame to that of x, which was copied or enlarged into the frame. @param {BatchImage} x @param {Frame} frame @param {boolean} more whether it had a gradient */
-  #leave(x, frame, more) {
+  /** Add the gradient in a frame to that of x, which was copied or enlarged into the frame. @param {BatchImage} x @param {Frame} frame @param {boolean} more whether x had a gradient */
+  #addGradient(x, frame, more) {
     const { m, n } = this.tape;
     if (!more) m.f.fill(0, x.grad, x.grad + x.c * x.plane);
     if (this.isEnlarged) m.run.enlargeBack(x.grad, x.plane, x.c, x.h, x.w, n, frame.inner, frame.plane, frame.row);

@@ -1,5 +1,5 @@
-// The parts of the page, in its order. A part is its folder, a line here and, where a server computes it, one in `PARTS` of
-// ui/parts/__init__.py.
+// The list of the page's parts, in their order on the page. To add a part, add a folder here and a line to `ALL`. If a server
+// computes the part, also add a line to `PARTS` of ui/parts/__init__.py.
 
 import { MODEL } from "../plans/forms.js";
 import { between } from "./between/index.js";
@@ -18,48 +18,57 @@ import { watch } from "./watch/index.js";
 
 /** @import { Page, Part } from "../app.js" */
 /** @import { FieldForm } from "../form/form.js" */
+/** @import { Values } from "../messages/client.js" */
 /** @import { Plans } from "../run/knowledge.js" */
 
 /**
- * What the page knows of a part from the beginning.
+ * The data of a part that the page needs before it loads the part's other modules.
  * @typedef {object} PagePart
- * @property {string} [place] of the page's bar, one of PLACES of words/page.js; none: visitors do not open it
- * @property {string} [title] beside the other parts of its place
- * @property {FieldForm[]} [fields] of its form
+ * @property {string} [place] a key of PLACES in words/page.js: the entry of the page's bar that contains the part. Missing if
+ * visitors can't open the part
+ * @property {string} [title] the part's name in the menu of its place
+ * @property {FieldForm[]} [fields] the fields of its form
+ * @property {(values: Values) => ShownFigure} [figure] returns the figure with the same content, which other sites can show
  */
-/** The module of a part's folder that draws it. @typedef {{ mount(page: Page, part: string): Part | Promise<Part> }} Mount */
+/** The attributes of a figure: its name, and the time t for some figures. @typedef {{ name: string, t?: string }} ShownFigure */
+/** The module mount.js of a part's folder, which draws the part. @typedef {{ mount(page: Page, part: string): Part | Promise<Part> }} Mount */
 
-/** By their names, which addresses and folders have, too. @type {Record<string, PagePart>} */
+/** All parts by name. A part's name is also the name of its folder and its name in addresses. @type {Record<string, PagePart>} */
 const ALL = {
   ...{ watch, compare, grid, plane, between },
   ...{ network, forward, latents, repair, likelihood },
   ...{ train, course, sketch },
 };
 
-/** The names of the parts of a place, with their titles. @param {string} place */
+/** Return the titles of a place's parts, by the parts' names. @param {string} place */
 export const partsOf = (place) =>
   Object.fromEntries(
     Object.entries(ALL).flatMap(([name, part]) => (part.place === place ? [[name, part.title ?? ""]] : [])),
   );
 
-// The other modules of a folder come when they are needed, so that the page opens sooner. Its compute.js is the worker's alone.
+/** Return the figure that shows a part with these values, undefined if there is none. @param {string} part @param {Values} values */
+export const figureOf = (part, values) => ALL[part].figure?.(values);
 
-/** @param {string} part @returns {Promise<Mount>} */
+// The page imports a part's other modules only when it needs them, so that it opens sooner. Only the worker imports compute.js.
+
+/** Import the module that draws a part. @param {string} part @returns {Promise<Mount>} */
 export const mountOf = (part) => import(`./${part}/mount.js`);
 
-/** @param {string} part @returns {Promise<Plans>} */
+/** Import the module that plans a part's runs. @param {string} part @returns {Promise<Plans>} */
 export const plansOf = (part) => import(`./${part}/plan.js`);
 
 /**
- * The forms of all parts. A form that takes any model begins with `first`; so does one whose model the page does not have.
- * @param {string} first @param {string[]} refs the models of the page @returns {Record<string, FieldForm[]>}
+ * Return the form of each part. Its default model becomes `first` if the form allows any model, or if the page lacks its model.
+ * @param {string} first the page's first model @param {string[]} refs the models of the page @returns {Record<string, FieldForm[]>}
  */
 export function formsFor(first, refs) {
-  const takesFirst = (/** @type {FieldForm} */ { name, default: usual }) =>
+  /** Return whether a field chooses a model, and its default must become `first`. */
+  const needsFirst = (/** @type {FieldForm} */ { name, default: usual }) =>
     name === "checkpoint" && (usual === MODEL || !refs.includes(usual));
-  const ofPage = (/** @type {FieldForm[]} */ fields) =>
-    fields.map((each) => (takesFirst(each) ? { ...each, default: first } : each));
+  /** Return the fields, with `first` as the default where it is needed. */
+  const withFirst = (/** @type {FieldForm[]} */ fields) =>
+    fields.map((each) => (needsFirst(each) ? { ...each, default: first } : each));
   return Object.fromEntries(
-    Object.entries(ALL).flatMap(([name, { fields }]) => (fields ? [[name, ofPage(fields)]] : [])),
+    Object.entries(ALL).flatMap(([name, { fields }]) => (fields ? [[name, withFirst(fields)]] : [])),
   );
 }

@@ -2,7 +2,7 @@
 // ui/pictures/as_text.py does the same.
 
 import { base64, bytes, packed, unpacking } from "../messages/bytes.js";
-import { UserError, without } from "../process/errors.js";
+import { continueWithout, UserError } from "../process/errors.js";
 import { anotherSize } from "../words/pictures.js";
 
 /** @import { Picture } from "./resize.js" */
@@ -15,7 +15,7 @@ const known = new Map();
 /** Unpack a text before `fromText` needs its pixels, as `fromText` can't wait. @param {unknown} text */
 export async function unpack(text) {
   if (!text || known.has(String(text))) return;
-  const data = await unpackedUpTo(String(text), MOST).catch(without("a picture that is damaged")); // then fromText throws
+  const data = await unpackedUpTo(String(text), MOST).catch(continueWithout("a picture that is damaged")); // then fromText throws
   known.set(String(text), data ?? new Uint8Array());
 }
 

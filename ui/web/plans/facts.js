@@ -1,7 +1,7 @@
 // The facts of a checkpoint, and the choices that a form offers for it.
 
 import { NAMES } from "../process/samplers.js";
-import { tabled } from "../process/schedule.js";
+import { scheduleOfTable } from "../process/schedule.js";
 import { quarters, samplerOf, stepsOf } from "../process/times.js";
 import { note, OF_SCORES, PROMPTS } from "../words/checkpoints.js";
 import { ANY, megabytes } from "../words/units.js";
@@ -24,7 +24,7 @@ const VARIANCES = /** @type {const} */ (["beta", "beta_tilde", "analytic", "lear
  */
 export function factsOf(ref, { spec, home, scheduler, sidecars, pipeline = null, colours = null, stamp = "" }) {
   const { prediction, variance, clip, channels, student, source, floor, whole_times: wholeTimes } = spec;
-  const table = tabled(scheduler);
+  const table = scheduleOfTable(scheduler);
   const process = {
     ...{
       ...table,

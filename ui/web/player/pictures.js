@@ -4,7 +4,7 @@ import { context2d } from "../drawing/canvas.js";
 import { el } from "../drawing/dom.js";
 import { agreement, difference } from "../pictures/measures.js";
 import { drawable } from "../pictures/sprite.js";
-import { without } from "../process/errors.js";
+import { continueWithout } from "../process/errors.js";
 import { lastAdded } from "./recording.js";
 
 /** @import { Held, RecordedLane } from "./recording.js" */
@@ -171,7 +171,7 @@ export class Pictures {
   async #decode(picture) {
     const known = this.#decoded.get(picture);
     if (known !== undefined) return known;
-    const image = await drawable(picture).catch(without("a picture"));
+    const image = await drawable(picture).catch(continueWithout("a picture"));
     this.#decoded.set(picture, image);
     const [oldest] = this.#decoded.keys();
     if (this.#decoded.size > REMEMBERED) this.#decoded.delete(oldest);

@@ -5,7 +5,7 @@ const f32 = Math.fround;
 /** @typedef {[weight: number, array: Float32Array]} Term */
 
 /**
- * The sum of coefficients × arrays, from the left. Coefficients are float64, and rounded once.
+ * Return the sum of coefficients × arrays, added from the left. The coefficients are float64, and are rounded to float32 once.
  * @param {Term} term @param {Term[]} rest
  */
 export function combine(term, ...rest) {
@@ -18,26 +18,26 @@ export function combine(term, ...rest) {
   return sum;
 }
 
-/** @param {Float32Array} a @param {Float32Array} b */
+/** Return a − b. @param {Float32Array} a @param {Float32Array} b */
 export const minus = (a, b) => a.map((value, i) => value - b[i]);
 
-/** @param {Float32Array} a @param {number} divisor */
+/** Return a / divisor. @param {Float32Array} a @param {number} divisor is rounded to float32 */
 export function over(a, divisor) {
   const rounded = f32(divisor);
   return a.map((value) => value / rounded);
 }
 
-/** @param {Float32Array} a */
+/** Limit each value to [−1, 1]. @param {Float32Array} a */
 export const clamp = (a) => a.map((value) => Math.min(Math.max(value, -1), 1));
 
-/** Round to the nearest whole number, and to the even one of two equally near. @param {number} value */
+/** Round to the nearest whole number, and halves to the even neighbour. @param {number} value */
 export function round(value) {
   const near = Math.floor(value + 0.5);
   return near - value === 0.5 && near % 2 ? near - 1 : near;
 }
 
 /**
- * Levels 0 to 255, row by row with the channels innermost, of an image in [−1, 1] with the channels outermost.
+ * Convert an image in [−1, 1] with the channels outermost to levels 0 to 255 with the channels innermost.
  * @param {Float32Array} x @param {number} channels
  */
 export function toUint8(x, channels) {
@@ -46,7 +46,7 @@ export function toUint8(x, channels) {
   return Uint8Array.from(levels, (_, i) => levels[(i % channels) * pixels + Math.floor(i / channels)]);
 }
 
-/** The inverse of `toUint8`. @param {Uint8Array} levels @param {number} channels */
+/** Convert levels to an image, the inverse of `toUint8`. @param {Uint8Array} levels @param {number} channels */
 export function fromUint8(levels, channels) {
   const pixels = levels.length / channels;
   return Float32Array.from(levels, (_, i) => f32(levels[(i % pixels) * channels + Math.floor(i / pixels)] / 127.5) - 1);

@@ -1,4 +1,4 @@
-// A picture noised by t small steps (Eq. 2) and by one jump (Eq. 4), with the noise that was added: see
+// Noise a picture by t small steps (Eq. 2) and by one jump (Eq. 4), and compare the added noise: see
 // ddpm_core/plane/forward.py.
 
 import { UserError } from "./errors.js";
@@ -19,7 +19,7 @@ export const SCHEDULES = {
 };
 
 /**
- * x_t of a picture, Eq. 4; at T the noise itself, which is the x_T of the seed's run.
+ * Return x_t of a picture (Eq. 4). At T this is the noise alone, which is x_T of a run with this seed.
  * @param {Schedule} schedule @param {Float32Array} x0 @param {number} t @param {Seed} seed
  */
 export function encode(schedule, x0, t, seed) {
@@ -27,15 +27,16 @@ export function encode(schedule, x0, t, seed) {
   return t === schedule.T ? noise : qSample(schedule, x0, t, noise);
 }
 
-/** @param {Float32Array} x @param {Float32Array} other @param {number} weight of the other one, 0 to 1 */
+/** Return a linear blend of two pictures. @param {Float32Array} x @param {Float32Array} other @param {number} weight of `other`, 0 to 1 */
 export const mix = (x, other, weight) => combine([1 - weight, x], [weight, other]);
 
 const BINS = 48; // bins of a histogram that covers ±4 σ
 
 /**
- * walk, jump: x_t. The rest is that of `Comparison` in ddpm_core/plane/forward.py.
+ * Noise a picture up to t both ways, and compare the added noise. `walk` is x_t after small steps, and `jump` x_t after one
+ * jump. `Comparison` in ddpm_core/plane/forward.py describes the other values.
  * @param {Schedule} schedule @param {Float32Array} x0 @param {number} t @param {Seed} seed
- * @param {(steps: number) => void} [taken] is called after each small step
+ * @param {(steps: number) => void} [taken] called with the number of each small step after it
  */
 export function compare(schedule, x0, t, seed, taken) {
   if (!Number.isInteger(t) || t < 0 || t > schedule.T)
@@ -64,7 +65,7 @@ export function compare(schedule, x0, t, seed, taken) {
   };
 }
 
-/** @param {Float32Array} values @param {(value: number) => number} of */
+/** Return the mean of `of` over the values. @param {Float32Array} values @param {(value: number) => number} of */
 const average = (values, of) => values.reduce((sum, value) => sum + of(value), 0) / values.length;
 
 /** Return the histogram of noise/σ, or zeros if there is no noise. @param {Float32Array} noise @param {number} sigma */
@@ -78,7 +79,7 @@ function density(noise, sigma) {
 }
 
 /**
- * The Kolmogorov–Smirnov statistic of two sorted samples of equal size.
+ * Return the Kolmogorov–Smirnov statistic of two sorted samples of equal size.
  * @param {Float32Array} a
  * @param {Float32Array} b
  */

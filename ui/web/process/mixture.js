@@ -1,11 +1,10 @@
-// The data of the plane and their marginals q(x_t), in closed form. ddpm_core/plane/mixtures.py has the same with
-// derivations.
+// The data of the plane and their marginals q(x_t), in closed form. ddpm_core/plane/mixtures.py has the derivations.
 
 /** @import { Random } from "./noise.js" */
-/** The coordinates x₁ and x₂ of each centre in turn. @typedef {{ centres: number[], width: number }} Data */
+/** A mixture of Gaussians. centres: x₁ and x₂ of each component in turn. width: σ of each component. @typedef {{ centres: number[], width: number }} Data */
 
 export class Mixture {
-  /** @type {Float64Array} of the distances of a point from the centres */
+  /** @type {Float64Array} squared distances of a point from the centres */
   #squares;
 
   /** @param {Data} data */
@@ -13,10 +12,11 @@ export class Mixture {
     this.x = centres.filter((_, i) => i % 2 === 0);
     this.y = centres.filter((_, i) => i % 2 === 1);
     this.width = width;
-    // The array is reused, because arrows are computed for thousands of points
+    // This array is reused, because arrows are computed for thousands of points
     this.#squares = new Float64Array(this.x.length);
   }
 
+  /** The number of components. */
   get parts() {
     return this.x.length;
   }
@@ -27,7 +27,7 @@ export class Mixture {
   }
 
   /**
-   * Mean of q(x_t), and the trace of its covariance.
+   * Return the mean of q(x_t) and the trace of its covariance.
    * @param {number} alphaBar
    * @returns {{ mean: [number, number], trace: number }}
    */
@@ -42,7 +42,7 @@ export class Mixture {
   }
 
   /**
-   * exp(−(x − √ᾱ c)²/2V) of every part at every x, part by part.
+   * Return exp(−(x − √ᾱ c)²/2V) for every centre c and every x, one centre after the other.
    * @param {number[]} centres @param {number[]} at @param {number} alphaBar
    */
   #bells(centres, at, alphaBar) {
@@ -58,7 +58,8 @@ export class Mixture {
   }
 
   /**
-   * q(x_t) on the grid of xs and ys, row by row. Each part is a product of two bells, so few of them are computed.
+   * Return q(x_t) on the grid of xs and ys, row by row. Each component is a product of two bells, one of x and one of y, so
+   * a bell is computed once for each row or column.
    * @param {number[]} xs @param {number[]} ys @param {number} alphaBar
    */
   density(xs, ys, alphaBar) {
@@ -76,7 +77,7 @@ export class Mixture {
   }
 
   /**
-   * The density of one coordinate of x_t.
+   * Return the density of one coordinate of x_t.
    * @param {0 | 1} axis @param {number[]} at @param {number} alphaBar
    */
   marginal(axis, at, alphaBar) {
@@ -90,7 +91,7 @@ export class Mixture {
   }
 
   /**
-   * ∇ log q(x_t) in units of 1/√V at a point.
+   * Return ∇ log q(x_t) at a point, in units of 1/√V.
    * @param {number} x @param {number} y @param {number} alphaBar
    * @returns {[number, number]}
    */
@@ -117,14 +118,14 @@ export class Mixture {
     return [right / weight / unit, up / weight / unit];
   }
 
-  /** E[ε | x_t] at a point. @param {number} x @param {number} y @param {number} alphaBar @returns {[number, number]} */
+  /** Return E[ε | x_t] at a point. @param {number} x @param {number} y @param {number} alphaBar @returns {[number, number]} */
   epsilon(x, y, alphaBar) {
     const scale = -Math.sqrt((1 - alphaBar) / this.variance(alphaBar));
     const [right, up] = this.arrow(x, y, alphaBar);
     return [scale * right, scale * up];
   }
 
-  /** n points of the data, x₁ and x₂ of each in turn. @param {number} n @param {Random} generator */
+  /** Draw n points of the data: x₁ and x₂ of each in turn. @param {number} n @param {Random} generator */
   draw(n, generator) {
     const which = generator.integers(this.parts, n);
     const width = Math.fround(this.width);
@@ -134,7 +135,7 @@ export class Mixture {
 }
 
 /**
- * n values evenly spaced inside ±reach, each the middle of its cell.
+ * Return the middles of n equal cells that fill −reach to reach.
  * @param {number} n @param {number} reach
  */
-export const cells = (n, reach) => Array.from({ length: n }, (_, i) => reach * ((2 * i + 1) / n - 1));
+export const cellMiddles = (n, reach) => Array.from({ length: n }, (_, i) => reach * ((2 * i + 1) / n - 1));

@@ -3,7 +3,7 @@
 
 import { UserError } from "./errors.js";
 
-/** @typedef {bigint | string} Seed 0 to 2^63 − 1, which a number can't hold */
+/** @typedef {bigint | string} Seed a whole number from 0 to 2^63 − 1, too large for a number */
 
 const MAX_SEED = 2n ** 63n - 1n;
 const f32 = Math.fround;
@@ -25,12 +25,12 @@ function checkSeed(seed) {
 }
 
 /**
- * n standard normal numbers.
+ * Return n standard normal numbers.
  * @param {Seed} seed @param {number} stream @param {number} n
  */
 export const gaussian = (seed, stream, n) => new Random(checkSeed(seed), BigInt(stream)).normal(n);
 
-/** NumPy's Generator(Philox(key=[seed, stream])). */
+/** A generator whose numbers equal those of NumPy's Generator(Philox(key=[seed, stream])). */
 export class Random {
   #bits;
 
@@ -39,10 +39,12 @@ export class Random {
     this.#bits = philox(seed, stream);
   }
 
+  /** Draw a uniform number in [0, 1). */
   #uniform = () => (this.#bits() >>> 8) / 2 ** 24;
+  /** Draw a number with the standard exponential distribution. */
   #exponential = () => -f32(Math.log1p(-this.#uniform()));
 
-  /** `standard_normal(n, dtype=float32)`. @param {number} n */
+  /** Draw n standard normal numbers, as NumPy's `standard_normal(n, dtype=float32)` does. @param {number} n */
   normal(n) {
     const drawn = new Float32Array(n);
     for (let i = 0; i < n; ) {
@@ -65,13 +67,13 @@ export class Random {
   }
 
   /**
-   * `integers(limit, size=n)`: uniform whole numbers below the limit.
+   * Draw n uniform whole numbers below the limit, as NumPy's `integers(limit, size=n)` does.
    * @param {number} limit below 2^32
    * @param {number} n
    */
   integers(limit, n) {
     if (limit === 1) return new Array(n).fill(0); // NumPy consumes no random bits here
-    // Products whose lower half is below this are rejected, because they would make some numbers more likely
+    // Products whose lower half is below `rest` are rejected, because they would make some numbers more likely
     const rest = TWO32 % limit;
     const next = () => {
       let bits = this.#bits();
@@ -83,8 +85,8 @@ export class Random {
 }
 
 /**
- * Compute Marsaglia and Tsang's tables. For each layer: the size below which a number needs no test, the width in
- * units of 2^−23, and the height.
+ * Compute the tables of Marsaglia and Tsang's ziggurat. For each layer: the size below which a number needs no test, the
+ * width in units of 2^−23, and the height.
  */
 function ziggurat() {
   const density = (/** @type {number} */ x) => Math.exp(-0.5 * x * x);
@@ -103,7 +105,7 @@ function ziggurat() {
 const high = (a, b) => Math.floor((a * (b >>> 16) + Math.floor((a * (b & 65535)) / 65536)) / 65536);
 
 /**
- * Four words of the product of 64 bits each, the lowest first, into `words`.
+ * Multiply two numbers of 64 bits, and write the four 32-bit words of the product into `words`, the lowest first.
  * @param {number} aLow @param {number} aHigh @param {number} bLow @param {number} bHigh @param {Uint32Array} words
  */
 function multiply(aLow, aHigh, bLow, bHigh, words) {
@@ -116,7 +118,7 @@ function multiply(aLow, aHigh, bLow, bHigh, words) {
 }
 
 /**
- * Philox 4×64: a function that gives the next 32 bits.
+ * Return a function that computes the next 32 random bits of Philox 4×64.
  * @param {bigint} seed @param {bigint} stream
  */
 function philox(seed, stream) {
@@ -146,7 +148,7 @@ function philox(seed, stream) {
 }
 
 /**
- * n numbers from 0 up to 1, all as likely, in steps of 2^−24: NumPy's `random(n, dtype=float32)`.
+ * Draw n uniform numbers in [0, 1), in steps of 2^−24, as NumPy's `random(n, dtype=float32)` does.
  * @param {Seed} seed @param {number} stream @param {number} n
  */
 export function uniform(seed, stream, n) {

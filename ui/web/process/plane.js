@@ -1,6 +1,5 @@
-// Data in the plane, for which the best possible network is known in closed form: see ddpm_core/plane/mixtures.py. A
-// whole cloud of points counts as one image of the pairs x₁, x₂, so that a run of `exactModel` has the same noise as
-// the library's `cloud`.
+// Data in the plane, whose E[ε | x_t] is known in closed form: see ddpm_core/plane/mixtures.py. A cloud of points is one
+// image that holds x₁ and x₂ of each point, so a run of `exactModel` has the same noise as the library's `cloud`.
 
 import { UserError } from "./errors.js";
 import { Mixture } from "./mixture.js";
@@ -10,36 +9,36 @@ import { schedule } from "./schedule.js";
 /** @import { Process } from "./predict.js" */
 
 export const UNIT = 6 / 32767; // the unit of the coordinates, which are sent as int16
-export const ARROWS = 15; // arrows on each side of a field
+export const ARROWS = 15; // number of arrows along each side of the field
 export const ARROW_UNIT = 4 / 127; // the unit of the arrows' lengths, which are sent as int8
 const CENTRES = 120;
-const share = (/** @type {number} */ i, n = CENTRES) => i / (n - 1);
+/** Return i / (n − 1): 0 for the first of n, and 1 for the last. */
+const fractionOf = (/** @type {number} */ i, n = CENTRES) => i / (n - 1);
 
 /** @type {Record<string, () => number[]>} x and y of each centre, inside [−1, 1]² */
 const SHAPES = {
-  ring: () => centres(CENTRES, (i) => [0.75, (i * 2 * Math.PI) / CENTRES]),
+  ring: () => placeCentres(CENTRES, (i) => [0.75, (i * 2 * Math.PI) / CENTRES]),
   moons() {
-    const upper = Array.from({ length: CENTRES / 2 }, (_, i) => share(i, CENTRES / 2) * Math.PI).flatMap((angle) => [
-      0.55 * (Math.cos(angle) - 0.5),
-      0.55 * (Math.sin(angle) - 0.25),
-    ]);
+    const upper = Array.from({ length: CENTRES / 2 }, (_, i) => fractionOf(i, CENTRES / 2) * Math.PI).flatMap(
+      (angle) => [0.55 * (Math.cos(angle) - 0.5), 0.55 * (Math.sin(angle) - 0.25)],
+    );
     return [...upper, ...upper.map((value) => -value)];
   },
   spiral() {
-    const turned = (/** @type {number} */ i) => Math.sqrt(0.02 + 0.98 * share(i));
-    return centres(CENTRES, (i) => [0.85 * turned(i), 4 * Math.PI * turned(i)]);
+    const turned = (/** @type {number} */ i) => Math.sqrt(0.02 + 0.98 * fractionOf(i));
+    return placeCentres(CENTRES, (i) => [0.85 * turned(i), 4 * Math.PI * turned(i)]);
   },
   gaussian: () => [0.25, 0.1],
 };
 
-/** @param {number} n @param {(i: number) => [radius: number, angle: number]} at */
-const centres = (n, at) =>
+/** Return x and y of n centres. @param {number} n @param {(i: number) => [radius: number, angle: number]} at returns their polar coordinates */
+const placeCentres = (n, at) =>
   Array.from({ length: n }, (_, i) => at(i)).flatMap(([radius, angle]) => [
     radius * Math.cos(angle),
     radius * Math.sin(angle),
   ]);
 
-/** Return the mixture that has this name. @param {string} name @param {number} width @returns {Data} */
+/** Return the mixture with the named shape. @param {string} name @param {number} width σ of each component @returns {Data} */
 export function shape(name, width) {
   if (!Object.hasOwn(SHAPES, name))
     throw new UserError(`unknown shape ${name}: choose from ${Object.keys(SHAPES).join(", ")}`);
@@ -47,7 +46,7 @@ export function shape(name, width) {
 }
 
 /**
- * The model of n points that a network makes, with the paper's schedule. x̂_0 is not clipped.
+ * Return a model of n points with this network and the paper's schedule. It does not clip x̂_0.
  * @param {number} points @param {Process["network"]} network
  * @returns {Process}
  */

@@ -1,5 +1,5 @@
-// One evaluation of the network with guidance, and x̂_0 and ε computed from its prediction: see ddpm_core/prediction.py
-// and process.py.
+// Evaluate the network with guidance, and compute x̂_0 and ε from its prediction: see ddpm_core/prediction.py and
+// process.py.
 
 import { UserError } from "./errors.js";
 import { clamp, combine, minus, over } from "./floats.js";
@@ -7,26 +7,27 @@ import { alphaBarAt, step } from "./schedule.js";
 
 /** @import { Schedule } from "./schedule.js" */
 /** @import { Student } from "./times.js" */
-/** Numbers inside the network. shape: channels, rows, columns; or heads or tokens, rows, columns. @typedef {{ shape: number[], data: Float32Array }} Tap */
+/** Values inside the network. shape: the number of channels, heads or tokens; then rows and columns. @typedef {{ shape: number[], data: Float32Array }} Tap */
 /**
- * What one evaluation shows, and what is changed in it, with the names and the meaning of `Inside` in
- * ddpm_core/engines/blocks.py. A block is shown after it was changed, and before its sides are halved or doubled.
+ * What one evaluation records and changes inside the network, with the names of `Inside` in ddpm_core/engines/blocks.py.
+ * A block's output is recorded after it was changed, and before its sides are halved or doubled.
  * @typedef {object} Probe
- * @property {Map<string, Tap | null>} [taps] by the names of the blocks that are to be shown; the evaluation fills it
- * @property {Set<string>} [cut] blocks, skips, "attention", "condition" and "time": what is off; it goes before a graft
- * @property {Map<string, Float32Array>} [graft] by the names of blocks: what they give instead
+ * @property {Map<string, Tap | null>} [taps] outputs of the blocks to record, by name; the evaluation sets them
+ * @property {Set<string>} [cut] what is switched off: blocks, skips, "attention", "condition" or "time"; it has
+ *   priority over `graft`
+ * @property {Map<string, Float32Array>} [graft] values that replace the outputs of blocks, by name
  * @property {{ place: [down: number, right: number], maps: (Tap & { name: string })[] }} [look] a place, from 0 to below 1
- *   of each side; the evaluation adds, for each layer of self-attention, what this place takes from each place, by head
- * @property {(Tap & { name: string })[]} [words] the evaluation adds, for each layer that reads words, what each place
- *   takes from each token, the mean over heads
+ *   of each side; for each layer of self-attention the evaluation adds this place's attention to all places, by head
+ * @property {(Tap & { name: string })[]} [words] for each layer with attention to the prompt, the evaluation adds the
+ *   attention of each place to each token: the mean over heads
  */
 /** @typedef {Schedule & { prediction: string }} Predicted */
-/** @typedef {any} Condition what the network receives beside x_t: a label, null, or what a text encoder gives */
+/** @typedef {any} Condition what the network receives beside x_t: a label, null, or the states of a text encoder */
 
 /**
- * A model without its network: all that says which steps a run takes. source: what it was loaded by, and whether that
- * means the same files everywhere. floor: σ that a consistency model leaves in x̂_0. wholeTimes: whether the network has a table
- * of whole times, and can't be evaluated between two.
+ * A model without its network: the values that determine the steps of a run. source: the reference that the model was loaded
+ * by, and whether this reference means the same files everywhere. floor: σ of the noise that a consistency model leaves in
+ * x̂_0. wholeTimes: whether the network can be evaluated only at whole times, because it embeds them by a table.
  * @typedef {Schedule & {
  *   prediction: string, variance: string, clip: boolean, channels: number, size: number,
  *   classes: number, nullLabel: number | null, student: Student | null, offset?: number, floor?: number, wholeTimes?: boolean,
@@ -37,7 +38,8 @@ import { alphaBarAt, step } from "./schedule.js";
  */
 
 /**
- * What a run needs of a model: one image's network, too, channels outermost, with tIndex = t − 1, which may be no whole number.
+ * A model with its network. The network takes one image, with the channels outermost, and tIndex = t − 1, which may be any
+ * real number.
  * @typedef {ModelSpec & {
  *   network: (x: Float32Array, tIndex: number, condition: Condition, probe?: Probe) => Float32Array | Promise<Float32Array>,
  *   config?: Record<string, any>,
@@ -46,8 +48,8 @@ import { alphaBarAt, step } from "./schedule.js";
  */
 
 /**
- * x0 and eps are consistent with each other and with x_t; x0Hat is x0, clipped when clip is on; v is the second half of a
- * learned variance's output.
+ * x0 and eps are consistent with each other and with x_t; x0Hat is x0, clipped when clip is on; v is the network's output
+ * for a learned variance, and null for any other.
  * @typedef {object} Denoised
  * @property {Float32Array} x0
  * @property {Float32Array} eps
@@ -56,7 +58,8 @@ import { alphaBarAt, step } from "./schedule.js";
  */
 
 /**
- * The condition of a run, and the one that guidance leads away from.
+ * Return the condition of a run, and the condition that guidance leads away from. Throws a UserError for a label or guidance
+ * that the model does not allow.
  * @param {Process} model
  * @param {{ label?: Condition, negative?: Condition, guidance?: number | null }} asked
  * @returns {[Condition, Condition]}
@@ -79,7 +82,8 @@ export function conditions({ classes, nullLabel, words }, { label = null, negati
 }
 
 /**
- * One evaluation, at any real t. A promise, as a GPU's answer is one. probes: of the evaluation with the condition, and of guidance's other one.
+ * Evaluate the network at any real t, twice with guidance, and return x̂_0 and ε. both: the result of `conditions`.
+ * probes: the probe for each of its two conditions.
  * @param {Process} model @param {Float32Array} x @param {number} t
  * @param {{ both?: [Condition, Condition], guidance?: number | null, clip?: boolean | null, probes?: Probe[] }} [options]
  * @returns {Promise<Denoised>}
@@ -101,22 +105,22 @@ export async function predict(model, x, t, { both = [null, null], guidance = nul
   const rest = { v: learned ? v : null };
   if (!(clip ?? model.clip)) return { x0, eps, x0Hat: x0, ...rest };
   const x0Hat = clamp(x0); // with μ̃-prediction, the mean is not recomputed from the clipped x̂_0
-  return model.prediction === "mu" ? { x0, eps, x0Hat, ...rest } : { ...fitted(model, x0Hat, x, t), ...rest };
+  return model.prediction === "mu" ? { x0, eps, x0Hat, ...rest } : { ...withEps(model, x0Hat, x, t), ...rest };
 }
 
 /**
- * An x̂_0 with the ε that belongs to it.
+ * Return x̂_0 with the ε for which x_t = √ᾱ_t x̂_0 + √(1 − ᾱ_t) ε.
  * @param {Schedule} schedule @param {Float32Array} x0 @param {Float32Array} x @param {number} t
  * @returns {Denoised}
  */
-export function fitted(schedule, x0, x, t) {
+export function withEps(schedule, x0, x, t) {
   const alphaBar = alphaBarAt(schedule, t);
   const eps = over(combine([1, x], [-Math.sqrt(alphaBar), x0]), Math.sqrt(1 - alphaBar));
   return { x0, eps, x0Hat: x0, v: null };
 }
 
 /**
- * Throw where x_t is pure noise and the network predicts just that noise: x̂_0 is then unknown.
+ * Throw a UserError if x_t is pure noise and the network predicts ε: this prediction does not determine x̂_0.
  * @param {Predicted} model
  * @param {number} t
  */
@@ -126,7 +130,7 @@ export function checkSignal({ prediction, alphaBar }, t) {
 }
 
 /**
- * x̂_0 and ε of what the network predicts.
+ * Compute x̂_0 and ε from the network's output.
  * @param {Predicted} model @param {Float32Array} output @param {Float32Array} x @param {number} t
  * @returns {[x0: Float32Array, eps: Float32Array]}
  */
@@ -136,7 +140,7 @@ export function toX0Eps(model, output, x, t) {
   checkSignal(model, t);
   if (model.prediction === "epsilon") return [over(combine([1, x], [-sigma, output]), signal), output];
   if (model.prediction === "flow") {
-    const all = signal + sigma; // the network predicts ε − x_0
+    const all = signal + sigma; // a flow's network predicts ε − x_0
     return [over(combine([1, x], [-sigma, output]), all), over(combine([1, x], [signal, output]), all)];
   }
   if (model.prediction === "v") return [combine([signal, x], [-sigma, output]), combine([sigma, x], [signal, output])];
@@ -144,11 +148,11 @@ export function toX0Eps(model, output, x, t) {
     throw new UserError(`unknown prediction ${model.prediction}: choose from epsilon, x0, v, mu, flow`);
   const { ofX0, ofXt } = step(model, t, t - 1);
   const x0 = model.prediction === "x0" ? output : over(combine([1, output], [-ofXt, x]), ofX0);
-  return [x0, fitted(model, x0, x, t).eps];
+  return [x0, withEps(model, x0, x, t).eps];
 }
 
 /**
- * x_t of x_0 and noise, Eq. 4; or up from x_s, where s is given.
+ * Return x_t, made of x_0 and noise (Eq. 4). If s is given, x is x_s instead of x_0.
  * @param {Schedule} schedule @param {Float32Array} x @param {number} t @param {Float32Array} noise
  */
 export function qSample(schedule, x, t, noise, s = 0) {

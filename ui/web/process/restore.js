@@ -1,8 +1,8 @@
-// Pictures restored from a part of them, y = A x_0: replacement, RePaint and DDNM of ddpm_core/restore.py.
+// Restore a picture x_0 from a measurement y = A x_0 by replacement, RePaint or DDNM: see ddpm_core/restore.py.
 
 import { UserError } from "./errors.js";
 import { combine, minus } from "./floats.js";
-import { fitted, qSample } from "./predict.js";
+import { qSample, withEps } from "./predict.js";
 import { begin, chain, walk } from "./runs.js";
 
 /** @import { Term } from "./floats.js" */
@@ -10,19 +10,19 @@ import { begin, chain, walk } from "./runs.js";
 /** @import { Settings, Step } from "./runs.js" */
 /** @import { Advance } from "./samplers.js" */
 /** @typedef {(x: Float32Array) => Float32Array} Linear */
-/** @typedef {{ forward: Linear, pseudoinverse: Linear }} Measurement A, of one image, and A⁺ */
+/** @typedef {{ forward: Linear, pseudoinverse: Linear }} Measurement the linear map A of an image, and its pseudoinverse A⁺ */
 
 const f32 = Math.fround;
 const EXTRA = 2 ** 20; // the offset for additional noise: number j of step i has index i + j · 2^20
 const LEAST = 0.01; // singular values of a blur below this share of the largest count as 0
-/** @type {Record<string, { jump: number, rounds: number } | null>} of RePaint; null for DDNM */
+/** @type {Record<string, { jump: number, rounds: number } | null>} RePaint's steps in a block, and runs of each block; null for DDNM */
 const METHODS = { ddnm: null, replacement: { jump: 1, rounds: 1 }, repaint: { jump: 10, rounds: 10 } };
 
 // --- Measurements
 
 /**
- * A measurement that knows only some pixels.
- * @param {ArrayLike<number | boolean>} known of each pixel
+ * Return the measurement that keeps the known pixels, and sets all others to 0.
+ * @param {ArrayLike<number | boolean>} known whether each pixel is known
  * @returns {Measurement}
  */
 export function mask(known) {
@@ -31,7 +31,7 @@ export function mask(known) {
 }
 
 /**
- * A measurement that averages every block of factor × factor pixels.
+ * Return the measurement that averages every block of factor × factor pixels.
  * @param {number} factor
  * @param {number} size
  * @returns {Measurement}
@@ -57,7 +57,7 @@ export function downsample(factor, size) {
   };
 }
 
-/** A measurement that averages the channels. @param {number} channels @returns {Measurement} */
+/** Return the measurement that averages the channels. @param {number} channels @returns {Measurement} */
 export function grey(channels) {
   return {
     forward(x) {
@@ -73,8 +73,8 @@ export function grey(channels) {
 }
 
 /**
- * A Gaussian blur, cut off at three deviations, of size × size pixels with a mirrored edge: cosines are its eigenvectors.
- * Eigenvalues below 1 % are 0 in A itself, as what they carry would be lost in 8 bits.
+ * Return the measurement that blurs size × size pixels with a Gaussian, cut off at three deviations, and mirrors the edges.
+ * Its eigenvectors are cosines. Eigenvalues below 1 % of the largest are set to 0, as 8 bits could not keep their part.
  * @param {number} deviation in pixels @param {number} size
  * @returns {Measurement}
  */
@@ -89,23 +89,25 @@ export function blur(deviation, size) {
   const waves = side.map((k) => side.map((j) => Math.sqrt((k ? 2 : 1) / size) * cosine(k, j + 0.5)));
   const back = side.map((j) => side.map((k) => waves[k][j]));
   const values = side.map((k) => weights.reduce((sum, weight, i) => sum + (weight / total) * cosine(k, i - radius), 0));
-  /** Return the function x -> Wᵀ (M ∘ W x Wᵀ) W. @param {(value: number) => number} of @returns {Linear} */
-  const by = (of) => (x) => {
+  /** Return the function x -> Wᵀ (M ∘ W x Wᵀ) W. @param {(value: number) => number} of computes M from the eigenvalues @returns {Linear} */
+  const applyMatrix = (of) => (x) => {
     const restored = new Float32Array(x.length);
     for (let first = 0; first < x.length; first += size * size) {
       const rows = side.map((i) => Array.from(x.subarray(first + i * size, first + (i + 1) * size)));
-      const seen = both(rows, waves).map((row, k) => row.map((value, l) => value * of(values[k] * values[l])));
-      restored.set(both(seen, back).flat(), first);
+      const seen = multiplyBothSides(rows, waves).map((row, k) =>
+        row.map((value, l) => value * of(values[k] * values[l])),
+      );
+      restored.set(multiplyBothSides(seen, back).flat(), first);
     }
     return restored;
   };
   const most = Math.max(...values) ** 2;
   const kept = (/** @type {number} */ value) => Math.abs(value) >= LEAST * most;
-  return { forward: by((v) => (kept(v) ? v : 0)), pseudoinverse: by((v) => (kept(v) ? 1 / v : 0)) };
+  return { forward: applyMatrix((v) => (kept(v) ? v : 0)), pseudoinverse: applyMatrix((v) => (kept(v) ? 1 / v : 0)) };
 }
 
 /** Compute M x Mᵀ. @param {number[][]} x @param {number[][]} matrix */
-function both(x, matrix) {
+function multiplyBothSides(x, matrix) {
   const dot = (/** @type {number[]} */ a, /** @type {number[]} */ b) =>
     a.reduce((sum, value, i) => sum + value * b[i], 0);
   const right = x.map((row) => matrix.map((weights) => dot(row, weights)));
@@ -116,7 +118,8 @@ function both(x, matrix) {
 // --- Methods
 
 /**
- * The steps of a run whose picture was measured as y; null between two of them for an evaluation that is not shown.
+ * Yield the steps of a run that restores the picture whose measurement is y. RePaint and replacement also yield null after
+ * each evaluation, because their steps come only when a block is done.
  * @param {Process} model @param {Float32Array} y @param {Measurement} measurement @param {string} method
  * @param {Settings} settings
  * @returns {AsyncGenerator<Step | null>}
@@ -128,6 +131,7 @@ export function restore(model, y, measurement, method, settings) {
   const way = chain(model, settings);
   const { x, evaluate, noise } = begin(model, settings);
   const { forward, pseudoinverse } = measurement;
+  /** Return x, changed so that its measurement is `wanted`. */
   const toFit = (/** @type {Float32Array} */ x, /** @type {Float32Array} */ wanted) =>
     combine([1, x], [1, pseudoinverse(minus(wanted, forward(x)))]);
   if (repeats) {
@@ -135,13 +139,14 @@ export function restore(model, y, measurement, method, settings) {
     if (way.memory) throw new UserError(`${way.name} remembers earlier steps: use ddpm, ddim or consistency`);
     return repaint(repeats, way.advance());
   }
+  /** Return x̂_0, changed so that it fits y, and its ε. */
   const guess = async (/** @type {Float32Array} */ x, /** @type {number} */ t, /** @type {number} */ index) => {
     const found = await evaluate(x, t, index);
-    return { ...fitted(model, toFit(found.x0Hat, y), x, t), v: found.v };
+    return { ...withEps(model, toFit(found.x0Hat, y), x, t), v: found.v };
   };
   return walk(way, guess, x, noise);
 
-  /** @param {{ jump: number, rounds: number }} repeats @param {Advance} advance @returns {AsyncGenerator<Step | null>} */
+  /** Take each block of `jump` steps `rounds` times, with the measured part replaced after each step. @param {{ jump: number, rounds: number }} repeats @param {Advance} advance @returns {AsyncGenerator<Step | null>} */
   async function* repaint({ jump, rounds }, advance) {
     const { pairs } = way;
     let state = x;

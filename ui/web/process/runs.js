@@ -1,9 +1,9 @@
-// Runs of the reverse chain: the steps of a run, which are computed one by one on demand. See ddpm_core/runs.py.
+// Runs of the reverse process. Each step is computed when the caller asks for it: see ddpm_core/runs.py.
 
 import { UserError } from "./errors.js";
 import { gaussian } from "./noise.js";
 import { checkSignal, conditions, predict } from "./predict.js";
-import { checkStart, checkTimesOf, named, optionsOf, SAMPLERS } from "./samplers.js";
+import { checkStart, checkTimesOf, listSamplers, optionsOf, SAMPLERS } from "./samplers.js";
 import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
 
 /** @import { Seed } from "./noise.js" */
@@ -11,36 +11,37 @@ import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
 /** @import { Advance, Evaluate, Sigma, Sigmas, Take } from "./samplers.js" */
 /** @import { Pair } from "./times.js" */
 /**
- * A reverse step t → s with ᾱ_t and σ. σ is null if only the network knows it.
+ * A reverse step t → s with ᾱ_t and σ. σ is null if the network computes it.
  * @typedef {[t: number, s: number, alphaBar: number, sigma: number | null]} Row
  */
 
 /**
- * steps, sampler, spacing: null is the model's own. The sampler's options stand beside them, by their names. start: the t of xT, where a chain begins below T.
- * label, negative: the condition, and the one that guidance leads away from. xT: instead of the seed's. probes: of the
- * evaluations of step `index` at time t, as `predict` takes them: see network/surgery.js.
+ * The settings of a run, and the sampler's options by their names. steps, sampler, spacing: null means the model's own.
+ * start: the time of xT, if the chain begins below T. label: the condition. negative: the condition that guidance leads
+ * away from. xT: the first state, in place of the seed's noise. probes: returns the probes of step `index` at time t for
+ * `predict`; see network/surgery.js.
  * @typedef {{
  *   seed: Seed, steps?: number | null, sampler?: string | null, spacing?: string | null, start?: number | null, clip?: boolean | null, label?: Condition, negative?: Condition,
  *   guidance?: number | null, xT?: Float32Array, probes?: (index: number, seed: Seed, t: number) => Probe[],
  * } & Record<string, any>} Settings
- * @typedef {{ shared: number, onStep: (step: Step, seed: Seed) => Float32Array }} Touch of a lane that has so many steps of
- *   the first one, and goes on from what onStep makes of x
- * @typedef {{ from: number, x: Float32Array[] }} After the state of each image before step `from`, at which a lane begins
+ * @typedef {{ shared: number, onStep: (step: Step, seed: Seed) => Float32Array }} Touch the first `shared` steps
+ *   of the lane are the first lane's; from the last of them on, each step goes on from the x that onStep returns
+ * @typedef {{ from: number, x: Float32Array[] }} After the step at which a lane begins, and each image's state before it
  */
 
 /**
- * One step, from x_t to x = x_s. x0: x̂_0 as seen from x_t, to be shown. sigma: of the noise that was added.
+ * One step from x_t to x = x_s. x0: the estimate x̂_0 at x_t. sigma: standard deviation of the noise that the step added.
  * @typedef {{ index: number, t: number, s: number, x: Float32Array, x0: Float32Array, sigma: Sigma }} Step
  */
 
 /**
- * What a run does: begin() gives the function that takes its steps, one after the other; advance() the one for steps that need
- * one evaluation at their own state, null for a sampler that evaluates the network by itself.
+ * The plan of a run. begin() returns the function that takes the steps in turn. advance() returns the function that computes
+ * a step from one evaluation; it is null for a sampler that evaluates the network itself.
  * @typedef {{ name: string, pairs: Pair[], sigmas: Sigmas, memory: boolean, begin: () => Take, advance: (() => Advance) | null }} Chain
  */
 
 /**
- * The chain that settings are for a model. Throws a UserError for what the model does not allow.
+ * Return the chain of a run with these settings. Throws a UserError for settings that the model does not allow.
  * @param {ModelSpec} model @param {Omit<Settings, "seed">} settings
  * @returns {Chain}
  */
@@ -64,35 +65,35 @@ export function chain(model, { steps, sampler, spacing, start, guidance, ...give
   const { advance, take } = chosen;
   const ofState = advance ? () => advance(model, sigmas, options) : null;
   const begin = () =>
-    ofState ? evaluated(ofState()) : /** @type {NonNullable<typeof take>} */ (take)(model, pairs, sigmas, options);
+    ofState ? evaluateThen(ofState()) : /** @type {NonNullable<typeof take>} */ (take)(model, pairs, sigmas, options);
   return { ...{ name, pairs, sigmas, memory: chosen.memory ?? false }, ...{ begin, advance: ofState } };
 }
 
 /**
- * Make steps that begin with an evaluation of the network at the current state.
+ * Return the function that evaluates the network at the current state, and takes a step with `advance`.
  * @param {Advance} advance
  * @returns {Take}
  */
-const evaluated = (advance) => async (evaluate, k, t, s, x, noise) => {
+const evaluateThen = (advance) => async (evaluate, k, t, s, x, noise) => {
   const found = await evaluate(x, t);
   return [...advance(found, k, t, s, x, noise), found.x0Hat];
 };
 
 /**
- * Throw where the run can't be taken up at any of its states.
+ * Throw a UserError if the sampler has memory: such a run can't be continued or changed at a later state.
  * @param {{ name: string, memory: boolean }} chain
  */
 export function checkNoMemory({ name, memory }) {
   if (memory)
     throw new UserError(
       `the sampler '${name}' remembers earlier steps, so its chain can't be continued or changed on the way: ` +
-        `use ${named((other) => !SAMPLERS[other].memory)}`,
+        `use ${listSamplers((other) => !SAMPLERS[other].memory)}`,
     );
 }
 
 /**
- * The steps of a run of one image.
- * @param {Process} model @param {Settings} settings @param {Chain} [made] the chain of these settings, where it was made before
+ * Yield the steps of a run of one image.
+ * @param {Process} model @param {Settings} settings @param {Chain} [made] the chain of these settings, if there is one already
  * @returns {AsyncGenerator<Step>}
  */
 export function trajectory(model, settings, made = chain(model, settings)) {
@@ -101,7 +102,7 @@ export function trajectory(model, settings, made = chain(model, settings)) {
 }
 
 /**
- * The state that a run begins with, its evaluations, and the noise of step `index`.
+ * Return the first state of a run, the function that evaluates the network, and the function that returns a step's noise.
  * @param {Process} model @param {Settings} settings
  */
 export function begin(model, { seed, xT, clip, probes, ...asked }) {
@@ -121,9 +122,10 @@ export function begin(model, { seed, xT, clip, probes, ...asked }) {
 }
 
 /**
+ * Yield the steps of a chain that starts from x.
  * @param {Chain} chain @param {(x: Float32Array, t: number, index: number) => Promise<Denoised>} evaluate @param {Float32Array} x
  * @param {(index: number) => Float32Array} noise
- * @param {(step: Step) => Float32Array} [onStep] what is gone on from @param {number} [first] the number of the first step
+ * @param {(step: Step) => Float32Array} [onStep] returns the state for the next step @param {number} [first] index of the first step
  * @returns {AsyncGenerator<Step>}
  */
 export async function* walk({ pairs, begin }, evaluate, x, noise, onStep = (step) => step.x, first = 0) {
@@ -141,18 +143,18 @@ export async function* walk({ pairs, begin }, evaluate, x, noise, onStep = (step
 }
 
 /**
- * Several runs of the same seeds, all lanes in order of falling t: of each of a lane's steps the images one by one.
+ * Run several lanes with the same seeds, and yield their steps in order of falling t: each step once for every image.
  * @param {Seed[]} seeds @param {(Omit<Settings, "seed"> & { model: Process, chain?: Chain, touch?: Touch, after?: After | null })[]} lanes
- *   chain: that of the lane, where it was made before
+ *   chain: the chain of the lane, if there is one already
  */
 export function sideBySide(seeds, lanes) {
   const [{ model: first }] = lanes;
   if (lanes.some(({ model }) => model.channels !== first.channels || model.size !== first.size))
     throw new UserError("two models side by side must make images of the same size and number of channels");
   const chains = lanes.map((lane) => lane.chain ?? chain(lane.model, lane));
-  /** @type {Step[]} of the first lane, of each image */
+  /** @type {Step[]} the newest step of each image in the first lane */
   const newest = [];
-  /** @param {number} number @param {Seed} seed @param {number} image @returns {AsyncGenerator<Step>} */
+  /** Yield the steps of one image in one lane. @param {number} number of the lane @param {Seed} seed @param {number} image @returns {AsyncGenerator<Step>} */
   async function* steps(number, seed, image) {
     const { touch, after, ...settings } = lanes[number];
     const xT = after?.x[image] ?? settings.xT;
@@ -178,9 +180,9 @@ export function sideBySide(seeds, lanes) {
 }
 
 /**
- * The steps of lanes in order of falling t, and of each of a lane's steps the images one by one.
+ * Yield the steps of lanes in order of falling t: each step once for every image.
  * @template {{ s: number }} S @param {number[]} starts t at which each lane begins @param {number} images
- * @param {(lane: number, image: number) => Promise<S>} next step of a lane's image
+ * @param {(lane: number, image: number) => Promise<S>} next computes the next step of a lane's image
  */
 export async function* inOrder(starts, images, next) {
   const at = [...starts];

@@ -5,32 +5,33 @@ import { UserError } from "./errors.js";
 import { combine, minus, over } from "./floats.js";
 import { qSample } from "./predict.js";
 import { alphaBarAt, gammaTable, step, timeAt } from "./schedule.js";
-import { quoted } from "./times.js";
+import { quoteForShell } from "./times.js";
 
 /** @import { Term } from "./floats.js" */
 /** @import { Denoised, ModelSpec } from "./predict.js" */
 /** @import { Pair } from "./times.js" */
-/** @typedef {number | Float32Array} Sigma of the noise that was added */
-/** @typedef {(k: number) => Float32Array} Noise of step k */
-/** @typedef {(found: Denoised, k: number, t: number, s: number, x: Float32Array, noise: Noise) => [Float32Array, Sigma]} Advance */
-/** @typedef {(x: Float32Array, t: number) => Promise<Denoised>} Evaluate the network, at any x and real t */
-/** @typedef {(evaluate: Evaluate, k: number, t: number, s: number, x: Float32Array, noise: Noise) => Promise<[x: Float32Array, sigma: Sigma, x0: Float32Array]>} Take one step; x0 is x̂_0 to be shown */
-/** @typedef {(number | null)[]} Sigmas of every step, null where only the network knows it */
-/** @typedef {Record<string, any>} Options by the names of the fields in Python */
+/** @typedef {number | Float32Array} Sigma standard deviation of the noise that a step added */
+/** @typedef {(k: number) => Float32Array} Noise returns the standard normal noise of step k */
+/** @typedef {(found: Denoised, k: number, t: number, s: number, x: Float32Array, noise: Noise) => [Float32Array, Sigma]} Advance computes x_s and σ from one evaluation at x_t */
+/** @typedef {(x: Float32Array, t: number) => Promise<Denoised>} Evaluate evaluates the network at any x and real t */
+/** @typedef {(evaluate: Evaluate, k: number, t: number, s: number, x: Float32Array, noise: Noise) => Promise<[x: Float32Array, sigma: Sigma, x0: Float32Array]>} Take takes one step; x0 is the x̂_0 to show */
+/** @typedef {(number | null)[]} Sigmas σ of every step, null if the network computes it */
+/** @typedef {Record<string, any>} Options values by the names of the sampler's fields in Python */
 
 /**
- * memory: whether a step depends on earlier ones. sigmas, advance: of a chain.
+ * A sampler. If each step needs one evaluation of the network, it has `advance`; otherwise it has `take`.
  * @typedef {object} Sampler
- * @property {Options} [options] its own, with their defaults
- * @property {(options: Options) => void} [check] throws for options outside their limits
- * @property {(model: ModelSpec, options: Options, pairs: Pair[], guidance: number) => Options} [bind] its options, with
- *   what the model says where one is null; throws for what the model does not allow
- * @property {boolean} [memory]
- * @property {(model: ModelSpec, pairs: Pair[], options: Options) => Sigmas} sigmas
- * @property {(model: ModelSpec, sigmas: Sigmas, options: Options) => Advance} [advance] its steps, each with one evaluation
- * @property {(model: ModelSpec, pairs: Pair[], sigmas: Sigmas, options: Options) => Take} [take] its steps, if it evaluates the
- *   network by itself
- * @property {(model: { corrections: number }) => number} [evaluations] of the network in a step, 1 unless it says more
+ * @property {Options} [options] the defaults of its options
+ * @property {(options: Options) => void} [check] throws a UserError for options outside their limits
+ * @property {(model: ModelSpec, options: Options, pairs: Pair[], guidance: number) => Options} [bind] returns its
+ *   options, with the model's value in place of null; throws a UserError for options that the model does not allow
+ * @property {boolean} [memory] whether a step depends on earlier steps
+ * @property {(model: ModelSpec, pairs: Pair[], options: Options) => Sigmas} sigmas returns σ of each step of a chain
+ * @property {(model: ModelSpec, sigmas: Sigmas, options: Options) => Advance} [advance] returns the
+ *   function that computes a step from one evaluation
+ * @property {(model: ModelSpec, pairs: Pair[], sigmas: Sigmas, options: Options) => Take} [take] returns the
+ *   function that takes a step and evaluates the network itself
+ * @property {(model: { corrections: number }) => number} [evaluations] number of evaluations in a step; 1 if absent
  */
 
 // The upper limit for σ in the last noisy step, as in Analytic-DPM's code
@@ -38,7 +39,7 @@ const MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * Math.sqrt(Math.PI / 2);
 
 export const VARIANCES = ["beta", "beta_tilde", "analytic", "learned", "learned_range"];
 
-/** @satisfies {Sampler} */
+/** Ancestral sampling (Ho et al. 2020, Algorithm 2). @satisfies {Sampler} */
 const ddpm = {
   options: { variance: null },
   /** @param {ModelSpec} model @param {Options} options @param {Pair[]} pairs @param {number} guidance @returns {Options} */
@@ -58,7 +59,7 @@ const ddpm = {
     if (variance === "analytic" && !model.gamma)
       throw new UserError(
         "the analytic variance was not estimated for these weights: " +
-          `run \`python -m train gamma ${model.source ? quoted(model.source.ref) : "CHECKPOINT"} --data DATA\` ` +
+          `run \`python -m train gamma ${model.source ? quoteForShell(model.source.ref) : "CHECKPOINT"} --data DATA\` ` +
           "with the training data, or use another variance",
       );
     if (variance === "analytic" && guidance !== 1)
@@ -69,7 +70,7 @@ const ddpm = {
   sigmas(model, pairs, { variance }) {
     if (variance.startsWith("learned")) return pairs.map(([, s]) => (s ? null : 0));
     const gamma = variance === "analytic" && model.gamma ? gammaTable(model, model.gamma) : null;
-    const sigmas = pairs.map(([t, s]) => (s ? Math.sqrt(known(model, t, s, variance, gamma)) : 0));
+    const sigmas = pairs.map(([t, s]) => (s ? Math.sqrt(fixedVariance(model, t, s, variance, gamma)) : 0));
     const last = sigmas.length - 2;
     if (gamma && last >= 0) sigmas[last] = Math.min(sigmas[last], MAX_ANALYTIC_SIGMA);
     return sigmas;
@@ -90,12 +91,12 @@ const ddpm = {
 };
 
 const SNR = 0.16;
-const CORRECTIONS = 2 ** 33;
+const CORRECTIONS = 2 ** 33; // offset for the noise of corrections: correction i of step k has index k + i · 2^33
 
-/** @param {Float32Array} x */
+/** Return the Euclidean norm. @param {Float32Array} x */
 const norm = (x) => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0));
 
-/** @type {Sampler} */
+/** DDPM with steps of Langevin dynamics before each step (Song et al. 2021, Algorithm 4). @type {Sampler} */
 const langevin = {
   ...ddpm,
   options: { ...ddpm.options, snr: null, corrections: null },
@@ -123,12 +124,12 @@ const langevin = {
 };
 
 /**
- * Return t̂ of each step: churn adds noise up to this time.
+ * Return t̂ of each step, the time up to which churn adds noise (Karras et al. 2022, Algorithm 2).
  * @param {ModelSpec} model
  * @param {Pair[]} pairs
  * @param {Options} options
  */
-function churned(model, pairs, { S_churn, S_min, S_max }) {
+function churnTimes(model, pairs, { S_churn, S_min, S_max }) {
   const gamma = Math.min(S_churn / pairs.length, Math.SQRT2 - 1);
   return pairs.map(([t]) => {
     const sigma = Math.sqrt(1 / alphaBarAt(model, t) - 1);
@@ -146,17 +147,17 @@ const heun = {
   },
   bind(model, options, pairs) {
     checkStart("heun", model, pairs);
-    checkTimesOf(model, churned(model, pairs, options));
+    checkTimesOf(model, churnTimes(model, pairs, options));
     return options;
   },
   evaluations: () => 2,
   sigmas: (model, pairs, options) =>
-    churned(model, pairs, options).map((up, k) => {
+    churnTimes(model, pairs, options).map((up, k) => {
       const kept = alphaBarAt(model, up) / alphaBarAt(model, pairs[k][0]);
       return options.S_noise * Math.sqrt(1 - kept);
     }),
   take(model, pairs, sigmas, options) {
-    const times = churned(model, pairs, options);
+    const times = churnTimes(model, pairs, options);
     return async (evaluate, k, t, s, x, noise) => {
       const up = times[k];
       const high = up > t ? qSample(model, x, up, combine([options.S_noise, noise(k)]), t) : x;
@@ -174,7 +175,7 @@ const heun = {
   },
 };
 
-/** Throw if the network can't be evaluated at these real times. @param {ModelSpec} model @param {number[]} times */
+/** Throw a UserError if the network can't be evaluated at these real times. @param {ModelSpec} model @param {number[]} times */
 export function checkTimesOf({ prediction, wholeTimes }, times) {
   const real = times.find((t) => !Number.isInteger(t));
   if (real === undefined || !(wholeTimes || prediction === "mu")) return;
@@ -183,7 +184,7 @@ export function checkTimesOf({ prediction, wholeTimes }, times) {
 }
 
 /**
- * Throw if ᾱ is 0 at the first time, because these samplers divide by it.
+ * Throw a UserError if ᾱ is 0 at the first time: these samplers divide by ᾱ.
  * @param {string} name
  * @param {ModelSpec} model
  * @param {Pair[]} pairs
@@ -194,17 +195,17 @@ export function checkStart(name, model, pairs) {
 }
 
 /**
- * σ² of a step, for a variance that is not learned: see `reverse_variance` in ddpm_core/process.py.
+ * Return σ² of a step whose variance is not learned: see `reverse_variance` in ddpm_core/process.py.
  * @param {ModelSpec} model @param {number} t @param {number} s @param {string} variance
  * @param {Float64Array | null} gamma
  */
-function known(model, t, s, variance, gamma) {
+function fixedVariance(model, t, s, variance, gamma) {
   const { at, as, beta, betaTilde } = step(model, t, s);
   if (variance === "beta") return model.exploding ? beta / (at / as) : beta;
   if (!gamma) return betaTilde;
   const time = at > 0 ? t : t - 1; // where x_t is pure noise, Γ_t carries no information
   const signal = alphaBarAt(model, time);
-  const spread = ((1 - signal) / signal) * (1 - (1 - signal) * gammaAt(gamma, time)); // this is Var[x_0 | x_t]
+  const spread = ((1 - signal) / signal) * (1 - (1 - signal) * gammaAt(gamma, time)); // Var[x_0 | x_t]
   return betaTilde + as * (beta / (1 - at)) ** 2 * Math.min(Math.max(spread, 0), 1);
 }
 
@@ -219,7 +220,10 @@ function gammaAt(gamma, time) {
   return share ? gamma[low] + share * (gamma[low + 1] - gamma[low]) : gamma[low];
 }
 
-/** @param {ModelSpec} model @param {number} t @param {number} s @param {string} variance @param {Float32Array} v */
+/**
+ * Return the learned σ of each value in a step, from the network's second output v.
+ * @param {ModelSpec} model @param {number} t @param {number} s @param {string} variance @param {Float32Array} v
+ */
 function learnedSigma(model, t, s, variance, v) {
   const f32 = Math.fround;
   if (variance === "learned") return v.map((value) => Math.sqrt(f32(Math.exp(value))));
@@ -231,7 +235,7 @@ function learnedSigma(model, t, s, variance, v) {
   });
 }
 
-/** @type {Sampler} */
+/** DDIM (Song et al. 2021, Eq. 12). @type {Sampler} */
 const ddim = {
   options: { eta: 0 },
   check({ eta }) {
@@ -248,7 +252,7 @@ const ddim = {
     },
 };
 
-/** @type {Sampler} */
+/** Sampling from a consistency model: each step adds fresh noise to x̂_0. @type {Sampler} */
 const consistency = {
   sigmas: ({ alphaBar, floor = 0 }, pairs) =>
     pairs.map(([, s]) => Math.sqrt(Math.max(1 - alphaBar[s] - alphaBar[s] * floor ** 2, 0))),
@@ -261,28 +265,28 @@ const consistency = {
     },
 };
 
-// --- diffusers' solvers of order two; the first step and the one to s = 0 are of order one
+// --- diffusers' second-order solvers. The first step and the step to s = 0 have order one.
 
 /** Return α, σ and λ = log α/σ at a time. @param {ModelSpec} model @param {number} t */
-function point(model, t) {
+function solverPoint(model, t) {
   const alphaBar = alphaBarAt(model, t);
   const ratio = Math.sqrt((1 - alphaBar) / alphaBar);
   const alpha = 1 / Math.sqrt(ratio * ratio + 1);
   return { alpha, sigma: ratio * alpha, lambda: Math.log(alpha) - Math.log(ratio * alpha) };
 }
 
-/** @param {ModelSpec} _ @param {Pair[]} pairs */
-const none = (_, pairs) => pairs.map(() => 0);
+/** Return σ = 0 for every step, as these solvers add no noise. @param {ModelSpec} _ @param {Pair[]} pairs */
+const noSigmas = (_, pairs) => pairs.map(() => 0);
 
-/** @type {Sampler} */
+/** DPM-Solver++ with data prediction. @type {Sampler} */
 const dpm = {
   memory: true,
-  sigmas: none,
+  sigmas: noSigmas,
   advance(model) {
     /** @type {{ x0: Float32Array, lambda: number } | null} */
     let before = null;
     return ({ x0 }, _k, t, s, x) => {
-      const [from, to] = [point(model, t), point(model, s)];
+      const [from, to] = [solverPoint(model, t), solverPoint(model, s)];
       const h = to.lambda - from.lambda;
       const c = to.alpha * (Math.exp(-h) - 1);
       /** @type {[Term, ...Term[]]} */
@@ -300,21 +304,21 @@ const dpm = {
   },
 };
 
-/** @type {Sampler} */
+/** UniPC: each evaluation first corrects the current state, and then predicts the next one. @type {Sampler} */
 const unipc = {
   memory: true,
-  sigmas: none,
+  sigmas: noSigmas,
   advance(model, sigmas) {
     /** @typedef {{ x0: Float32Array, alpha: number, sigma: number, lambda: number }} Seen */
-    /** @type {Seen[]} the last two, the newest first */
+    /** @type {Seen[]} the last two evaluations, the newest first */
     let seen = [];
     /** @type {Float32Array} */
-    let last = new Float32Array(); // the state before the last step
+    let last = new Float32Array(); // the state from which the last step started
     let order = 0; // the order of the solver in the last step
     const slope = (/** @type {Seen} */ other, /** @type {Seen} */ from, /** @type {number} */ ratio) =>
       over(minus(other.x0, from.x0), ratio);
     return ({ x0 }, k, t, s, x) => {
-      const here = { x0, ...point(model, t) };
+      const here = { x0, ...solverPoint(model, t) };
       let corrected = x;
       if (k) {
         const [from, older] = seen;
@@ -335,7 +339,7 @@ const unipc = {
       }
       order = Math.min(2, sigmas.length - k, k + 1);
       last = corrected;
-      const to = point(model, s);
+      const to = solverPoint(model, s);
       const h = to.lambda - here.lambda;
       const c = to.alpha * Math.expm1(-h);
       let next = combine([to.sigma / here.sigma, corrected], [-c, x0]);
@@ -355,12 +359,12 @@ export const SAMPLERS = { ddpm, ddim, "dpm++": dpm, unipc, langevin, consistency
 /** The names of all samplers that can be chosen. @type {string[]} */
 export const NAMES = Object.keys(SAMPLERS);
 
-/** Whether this is a sampler that the page's owner has added. Only a server computes it. @param {string} name */
+/** Whether the page's owner added this sampler. Only a server can compute it. @param {string} name */
 export const isOwn = (name) => name.includes(":");
 
 /**
  * Add the samplers of the page's owner to the choice.
- * @param {string[]} names as `app.py --sampler` got them: "module:sampler"
+ * @param {string[]} names the values of `app.py --sampler`, such as "module:sampler"
  */
 export function offerOwn(names) {
   for (const name of names) {
@@ -376,15 +380,16 @@ export function offerOwn(names) {
 /** The default of each option of all samplers. @type {Options} */
 export const DEFAULTS = Object.assign({}, ...Object.values(SAMPLERS).map(({ options }) => options));
 
-/** List the titles of samplers in a sentence. @param {(name: string) => boolean} has @param {string} [between] */
-export const named = (has, between = ", ") =>
+/** List the names of samplers for a sentence. @param {(name: string) => boolean} has whether a name belongs in it @param {string} [between] */
+export const listSamplers = (has, between = ", ") =>
   Object.keys(SAMPLERS)
     .filter(has)
     .map((name) => `'${name}'`)
     .join(between);
 
 /**
- * A sampler's options with what is given: null, or the default, leaves an option as it is. Throws for what it lacks.
+ * Return a sampler's options, with the default for each that is null or absent in `given`. Throws a UserError for another
+ * sampler's option, unless it has its default value.
  * @param {string} name @param {Record<string, any>} given may have other keys
  * @returns {Options}
  */
@@ -395,7 +400,7 @@ export function optionsOf(name, given) {
       const value = given[option] ?? usual;
       if (option in options) options[option] = value;
       else if (value !== usual) {
-        const owners = named((other) => option in (SAMPLERS[other].options ?? {}), " and ");
+        const owners = listSamplers((other) => option in (SAMPLERS[other].options ?? {}), " and ");
         throw new UserError(`${option} belongs to the sampler ${owners}, and this run has '${name}': leave it out`);
       }
     }

@@ -1,5 +1,5 @@
-// The noise schedule of a scheduler_config.json, with the values that Eqs. 2, 4 and 7 need, in float64. Between two
-// whole times, ᾱ_t follows the schedule's formula, or ln σ_t is linear in t: see `NoiseSchedule` in
+// The noise schedule of a scheduler_config.json, with the values that Eqs. 2, 4 and 7 need, in float64. Between
+// whole times, ᾱ_t follows the schedule's formula; without a formula, ln σ_t is linear in t: see `NoiseSchedule` in
 // ddpm_core/schedule.py.
 
 import { UserError } from "./errors.js";
@@ -10,32 +10,33 @@ import { UserError } from "./errors.js";
  * @property {number} T
  * @property {Float64Array} beta
  * @property {Float64Array} alphaBar
- * @property {boolean} [exploding] whether "beta" is the variance of a process that leaves x_0 as it is
- * @property {(u: number) => number} [formula] ᾱ as a function of t/T, where the schedule has one
+ * @property {boolean} [exploding] whether the variance "beta" is that of a variance-exploding process, x_0 + σ ε
+ * @property {(u: number) => number} [formula] ᾱ as a function of t/T, if the schedule has a formula
  */
 /** The result of `tables`. @typedef {ReturnType<typeof tables>} Weights */
 
 const MAX_BETA = 0.999;
-const SMALLEST = 2 ** -1022;
+const SMALLEST = 2 ** -1022; // least normal float64
 
-/** @param {number} T @param {number} first @param {number} last */
-const even = (T, first, last) =>
+/** Return T evenly spaced numbers. @param {number} T @param {number} first @param {number} last */
+const spaceEvenly = (T, first, last) =>
   Array.from({ length: T }, (_, i) => {
     const step = (last - first) / (T - 1);
     return T === 1 || i < Math.floor(T / 2) ? first + (i && step * i) : last - step * (T - 1 - i);
   });
 
-/** @param {(u: number) => number} alphaBar of u = t/T */
-const follow = (alphaBar) => (/** @type {number} */ T) =>
+/** Return the function that computes β_1..β_T from T for this ᾱ. @param {(u: number) => number} alphaBar of u = t/T */
+const betasOf = (alphaBar) => (/** @type {number} */ T) =>
   Array.from({ length: T }, (_, i) => Math.min(1 - alphaBar((i + 1) / T) / alphaBar(i / T), MAX_BETA));
 
-/** diffusers' "laplace": √(SNR/(1 + SNR)) with a Laplace-distributed log-SNR. @param {number} u */
+/** Return √(SNR/(1 + SNR)) with a Laplace-distributed log-SNR: diffusers' ᾱ for "laplace". @param {number} u t/T */
 function laplace(u) {
   const side = u > 0.5 ? -1 : 1;
   const ratio = Math.exp(-0.5 * side * Math.log(1 - 2 * Math.abs(0.5 - u) + 1e-6));
   return Math.sqrt(ratio / (1 + ratio));
 }
 
+/** Return ᾱ of the cosine schedule, before it is divided by its value at 0. */
 const cosine = (/** @type {number} */ u) => Math.cos((((u + 0.008) / 1.008) * Math.PI) / 2) ** 2;
 
 /** @type {Record<string, (u: number) => number>} ᾱ by diffusers' names */
@@ -46,15 +47,15 @@ const FORMULAS = {
 
 /** @type {Record<string, (T: number, first: number, last: number) => number[]>} β_1..β_T by diffusers' names */
 const BETAS = {
-  linear: even,
-  scaled_linear: (T, first, last) => even(T, Math.sqrt(first), Math.sqrt(last)).map((root) => root * root),
-  squaredcos_cap_v2: follow(cosine),
-  sigmoid: (T, first, last) => even(T, -6, 6).map((x) => (1 / (1 + Math.exp(-x))) * (last - first) + first),
-  laplace: follow(laplace),
+  linear: spaceEvenly,
+  scaled_linear: (T, first, last) => spaceEvenly(T, Math.sqrt(first), Math.sqrt(last)).map((root) => root * root),
+  squaredcos_cap_v2: betasOf(cosine),
+  sigmoid: (T, first, last) => spaceEvenly(T, -6, 6).map((x) => (1 / (1 + Math.exp(-x))) * (last - first) + first),
+  laplace: betasOf(laplace),
 };
 
 /**
- * The schedule that the fields of a scheduler_config.json describe; absent ones have diffusers' defaults.
+ * Return the schedule of a scheduler_config.json. Absent fields have diffusers' defaults.
  * @param {Record<string, any>} config
  * @returns {Schedule}
  */
@@ -64,24 +65,24 @@ export function schedule(config) {
     throw new UserError(`unknown beta_schedule ${JSON.stringify(name)}: choose from ${Object.keys(BETAS).join(", ")}`);
   if (!Number.isInteger(T) || T < 1) throw new UserError(`T must be a whole number of at least 1, got ${T}`);
   const { beta_start: first = 1e-4, beta_end: last = 0.02 } = config;
-  const found = tabulated(config.trained_betas ?? BETAS[name](T, first, last));
+  const found = scheduleOfBetas(config.trained_betas ?? BETAS[name](T, first, last));
   if (config.trained_betas && config.variance_exploding) found.exploding = true;
   if (!config.trained_betas && name in FORMULAS && !config.rescale_betas_zero_snr) found.formula = FORMULAS[name];
-  return config.rescale_betas_zero_snr ? tabulated(zeroTerminalSnr(found.alphaBar)) : found;
+  return config.rescale_betas_zero_snr ? scheduleOfBetas(zeroTerminalSnr(found.alphaBar)) : found;
 }
 
 /**
- * Make a schedule from tables of numbers.
+ * Return the schedule with these tables of β and ᾱ.
  * @param {{ T: number, beta: Iterable<number>, alphaBar: Iterable<number>, exploding?: boolean }} table
  * @returns {Schedule}
  */
-export const tabled = ({ T, beta, alphaBar, exploding }) => ({
+export const scheduleOfTable = ({ T, beta, alphaBar, exploding }) => ({
   ...{ T, beta: Float64Array.from(beta), alphaBar: Float64Array.from(alphaBar) },
   ...(exploding && { exploding }),
 });
 
-/** @param {number[]} betas β_1..β_T @returns {Schedule} */
-function tabulated(betas) {
+/** Return the schedule with these β. Throws a UserError if it can't be computed with. @param {number[]} betas β_1..β_T @returns {Schedule} */
+function scheduleOfBetas(betas) {
   const T = betas.length;
   const beta = Float64Array.from([0, ...betas]);
   if (!betas.every((b, i) => b > 0 && (b < 1 || (b === 1 && i === T - 1))))
@@ -101,7 +102,7 @@ function tabulated(betas) {
 const sigmaOf = (alphaBar) => Math.sqrt((1 - alphaBar) / alphaBar);
 
 /**
- * Whether the formula is valid at ᾱ_k and ᾱ_{k+1}. It is not where β is capped.
+ * Whether the formula gives the table's ᾱ_k and ᾱ_{k+1}. It does not where β was capped at MAX_BETA.
  * @param {Schedule} schedule
  * @param {number} k
  */
@@ -160,13 +161,13 @@ function zeroTerminalSnr(alphaBar) {
 }
 
 /**
- * ᾱ_t, ᾱ_s, α_{t|s}, β_{t|s} and β̃ of a step, and the weights of x_0 and x_t in the posterior mean.
+ * Return ᾱ_t, ᾱ_s, β_{t|s} and β̃ of a step t → s, and the weights of x_0 and x_t in the posterior mean.
  * @param {Schedule} schedule @param {number} t @param {number} s
  */
 export function step(schedule, t, s) {
   const [at, as] = [alphaBarAt(schedule, t), alphaBarAt(schedule, s)];
   const alpha = at / as;
-  // Computing it as 1 − α would lose digits where β is small
+  // The table's β is exact, but 1 − α loses digits where β is small
   const ofStep = t - s === 1 && Number.isInteger(t) ? schedule.beta[t] : 1 - alpha;
   return {
     at,
@@ -179,8 +180,8 @@ export function step(schedule, t, s) {
 }
 
 /**
- * How the network of a rectified flow sees a time: x_t times `scale` is (1 − τ) x_0 + τ ε. See `RectifiedFlow` in
- * ddpm_core/coordinates.py.
+ * Return the time τ and the factor of x_t for the network of a rectified flow: scale · x_t = (1 − τ) x_0 + τ ε. See
+ * `RectifiedFlow` in ddpm_core/coordinates.py.
  * @param {Schedule} schedule @param {number} t
  */
 export function flowAt(schedule, t) {
@@ -190,8 +191,8 @@ export function flowAt(schedule, t) {
 }
 
 /**
- * t − 1 of a network's training, a fraction, at each t = 0..T of another schedule: where σ is the same, linear in ln σ
- * between two. See `TrainedOn` in ddpm_core/coordinates.py.
+ * Return, for each t = 0..T of another schedule, the index t − 1 at which the training had the same σ. It is interpolated
+ * linearly in ln σ. See `TrainedOn` in ddpm_core/coordinates.py.
  * @param {Schedule} trained @param {{ alphaBar: Float64Array }} schedule
  */
 export function timesOfTraining(trained, { alphaBar }) {
@@ -209,7 +210,7 @@ export function timesOfTraining(trained, { alphaBar }) {
 }
 
 /**
- * What Eqs. 2, 4 and 7 need at each t = 0..T: see `tables` in ddpm_core/plane/forward.py.
+ * Return the coefficients of Eqs. 2, 4 and 7 at each t = 0..T: see `tables` in ddpm_core/plane/forward.py.
  * @param {Schedule} of
  */
 export function tables(of) {
@@ -225,7 +226,7 @@ export function tables(of) {
 }
 
 /**
- * Γ_t for t = 0..T of an analytic_variance.json: see `table` in ddpm_core/analytic.py.
+ * Return Γ_t for t = 0..T, interpolated from an analytic_variance.json: see `table` in ddpm_core/analytic.py.
  * @param {Schedule} schedule @param {{ times: number[], gamma: number[] }} estimate
  */
 export function gammaTable({ T, alphaBar }, { times, gamma }) {

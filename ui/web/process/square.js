@@ -7,6 +7,7 @@ export const SIDE = 7; // cells on each side
 export const STAGES = stages();
 export const CELLS = STAGES.flat();
 
+/** Return the cells of each stage, without those of earlier stages. */
 function stages() {
   const places = Array.from({ length: SIDE }, (_, i) => i);
   const crossed = (/** @type {number[]} */ at) => at.flatMap((row) => at.map((column) => SIDE * row + column));
@@ -18,10 +19,10 @@ function stages() {
   return all.map((stage, i) => stage.filter((cell) => !all.slice(0, i).flat().includes(cell)));
 }
 
-/** The place of a cell. @param {number} cell @returns {[right: number, down: number]} */
+/** Return the place of a cell. @param {number} cell @returns {[right: number, down: number]} */
 export const placeOf = (cell) => [(cell % SIDE) / (SIDE - 1), Math.floor(cell / SIDE) / (SIDE - 1)];
 
-/** The weights of the four corners at a place. @param {number} right @param {number} down */
+/** Return the bilinear weights of the four corners at a place. @param {number} right @param {number} down */
 export const sharesAt = (right, down) => [
   (1 - right) * (1 - down),
   right * (1 - down),
@@ -30,11 +31,12 @@ export const sharesAt = (right, down) => [
 ];
 
 /**
- * The cells around a place and their shares, of the finest lattice whose four cells are there; [] where there is none.
- * @param {number} x in cells @param {number} y @param {number} side @param {(cell: number) => boolean} has
+ * Return the four cells around a place and their bilinear weights. They belong to the finest lattice in which all four are
+ * available; without such a lattice, the list is empty.
+ * @param {number} x in cells @param {number} y @param {number} side @param {(cell: number) => boolean} has whether a cell is available
  * @returns {[cell: number, share: number][]}
  */
-export function around(x, y, side, has) {
+export function cellsAround(x, y, side, has) {
   for (let stride = 1; stride < side; stride++) {
     if ((side - 1) % stride) continue;
     const [left, top] = [x, y].map((at) => Math.min(stride * Math.floor(at / stride), side - 1 - stride));
@@ -48,7 +50,8 @@ export function around(x, y, side, has) {
 }
 
 /**
- * The condition at a place, each operation rounded as float32: `word_square` of ddpm_core.
+ * Return the condition at a place: the bilinear blend of the corners, with each operation rounded to float32 as in
+ * `word_square` of ddpm_core.
  * @param {Float32Array[]} states of the corners @param {number} right @param {number} down
  */
 export function mixture(states, right, down) {

@@ -1,4 +1,4 @@
-// The times that a chain visits, as pairs [t, s] from T down to 0: see ddpm_core/timesteps.py and student.py.
+// Choose the times of a chain, as pairs [t, s] from T down to 0: see ddpm_core/timesteps.py and student.py.
 
 import { UserError } from "./errors.js";
 import { round } from "./floats.js";
@@ -6,29 +6,29 @@ import { round } from "./floats.js";
 /** @import { ModelSpec } from "./predict.js" */
 /** @typedef {[t: number, s: number]} Pair */
 
-const OPTIMISED_FOR = ["ddim", "dpm++", "unipc"]; // the other samplers use the steps that were optimised for ddim
+const OPTIMISED_FOR = ["ddim", "dpm++", "unipc"]; // all other samplers use the optimised steps of ddim
 /** The sampler for each kind of student (a distilled model). */
 const OF_STUDENT = { consistency: "consistency", progressive: "ddim" };
 
-/** @param {number} n @param {(k: number) => number} time */
+/** Return time(k) for each k below n. @param {number} n @param {(k: number) => number} time */
 const each = (n, time) => Array.from({ length: n }, (_, k) => time(k));
 
-/** @param {number} T @param {number[]} times */
-function distinct(T, times) {
+/** Raise or lower ascending times within 1..T so that no two are equal. @param {number} T @param {number[]} times */
+function makeDistinct(T, times) {
   for (let k = 1; k < times.length; k++) times[k] = Math.max(times[k], times[k - 1] + 1);
   return times.map((t, k) => Math.min(t, T - (times.length - 1 - k)));
 }
 
-/** @type {Record<string, (T: number, n: number) => number[]>} the n > 1 times of each spacing, ascending */
+/** @type {Record<string, (T: number, n: number) => number[]>} returns the n > 1 times of each spacing, ascending */
 const TIMES = {
   linspace: (T, n) => each(n, (k) => 1 + round(k === n - 1 ? T - 1 : k * ((T - 1) / (n - 1)))),
   quadratic: (T, n) =>
-    distinct(
+    makeDistinct(
       T,
       each(n, (k) => 1 + Math.floor(((k * Math.sqrt(0.8 * T)) / (n - 1)) ** 2)),
     ),
   quadratic_T: (T, n) =>
-    distinct(
+    makeDistinct(
       T,
       each(n, (k) => 1 + round((T - 1) * (k / (n - 1)) * (k / (n - 1)))),
     ),
@@ -36,13 +36,13 @@ const TIMES = {
   trailing: (T, n) => each(n, (k) => round(T - ((n - 1 - k) * T) / n)),
 };
 
-/** @param {readonly number[]} descending @returns {Pair[]} */
+/** Return the pairs [t, s] of descending times. The last s is 0. @param {readonly number[]} descending @returns {Pair[]} */
 const pairs = (descending) => descending.map((t, i) => [t, descending[i + 1] ?? 0]);
 
 export const SPACINGS = [...Object.keys(TIMES), "optimised"];
 
 /**
- * The n steps of a chain from `start`, a real time, down to 0. The times after it are whole.
+ * Return the n steps of a chain from `start` down to 0. `start` may be any real time, but all later times are whole.
  * @param {number} T @param {number} n @param {string} [spacing] @param {number | null} [start]
  * @returns {Pair[]}
  */
@@ -60,7 +60,7 @@ function timestepPairs(T, n, spacing = "linspace", start = T) {
 }
 
 /**
- * `timestepPairs`, and what depends on the model: its optimised steps, and a student's own, which no spacing means.
+ * Return n steps as `timestepPairs` does, or the model's optimised steps. For a student, spacing null means its own steps.
  * @param {ModelSpec} model @param {number} n @param {string | null} spacing @param {string} sampler
  * @param {number | null} [start]
  * @returns {Pair[]}
@@ -79,12 +79,12 @@ export function modelPairs(model, n, spacing, sampler, start = null) {
   return pairs(optimisedTimes(model, n, OPTIMISED_FOR.includes(sampler) ? sampler : "ddim"));
 }
 
-/** @param {ModelSpec} model @param {number} n @param {string} sampler @returns {number[]} */
+/** Return the optimised times for n steps. Throws a UserError if there are none. @param {ModelSpec} model @param {number} n @param {string} sampler @returns {number[]} */
 function optimisedTimes({ optimised, source }, n, sampler) {
   const found = optimised?.times[sampler] ?? {};
   if (found[n]) return found[n].split(" ").map(Number);
-  const folder = !source || source.fixed ? "FOLDER" : quoted(source.ref);
-  const copy = source?.fixed ? `\`python -m ddpm_core export ${quoted(source.ref)} FOLDER\` and ` : "";
+  const folder = !source || source.fixed ? "FOLDER" : quoteForShell(source.ref);
+  const copy = source?.fixed ? `\`python -m ddpm_core export ${quoteForShell(source.ref)} FOLDER\` and ` : "";
   const search = `run ${copy}\`python -m train schedule ${folder}`;
   if (!optimised)
     throw new UserError(`these weights have no optimised steps yet: ${search}\`, or choose another spacing`);
@@ -106,9 +106,9 @@ function ranges(numbers) {
 }
 
 /** Quote a text so that a shell reads it as one word. @param {string} text */
-export const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
+export const quoteForShell = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 
-const FEW = 20; // up to this number of steps, SUITED applies
+const FEW = 20; // SUITED applies up to this number of steps
 /**
  * With few steps, these solvers are more accurate if the steps at small t are small: see ddpm_core/timesteps.py.
  * @type {Record<string, string>}
@@ -116,7 +116,7 @@ const FEW = 20; // up to this number of steps, SUITED applies
 const SUITED = { "dpm++": "quadratic", unipc: "quadratic", heun: "quadratic" };
 
 /**
- * The spacing for a sampler at so many steps of this model where nobody has chosen one; null is a student's own.
+ * Return the default spacing for a sampler with this number of steps; null, a student's own steps, for a student.
  * @param {ModelSpec} model @param {string} sampler @param {number} steps
  */
 export function suitedSpacing({ T, student, source, optimised }, sampler, steps) {
@@ -136,8 +136,8 @@ export const chainLength = ({ student }, t, steps) =>
   Math.min(steps, student ? student.times.filter((own) => own <= t).length : Math.ceil(t));
 
 /**
- * The quarters of T, each time once; for a student those of its own times that are nearest to them.
- * @param {ModelSpec} model @param {number[]} [which]
+ * Return quarters of T, each time once. For a student, return the nearest of the times that it has learned.
+ * @param {ModelSpec} model @param {number[]} [which] quarters, 1 to 4
  */
 export function quarters({ T, student }, which = [4, 3, 2, 1]) {
   const times = which.map((quarter) => Math.floor((T * quarter) / 4));
@@ -149,15 +149,15 @@ export function quarters({ T, student }, which = [4, 3, 2, 1]) {
 // --- Students
 
 /**
- * What a distilled model was made for, as its ddpm_core.json has it. usual: the times of its usual run, where they are not
- * spread evenly.
+ * The entry of a distilled model in ddpm_core.json. times: the times that it has learned, descending. usual: the times of
+ * its usual run, if they are not spread evenly over `times`.
  * @typedef {object} Student
  * @property {"consistency" | "progressive"} method
  * @property {number[]} times
  * @property {number[]} [usual]
  */
 
-/** The sampler that a student was made for. @param {Student} student */
+/** Return the sampler that a student was trained for. @param {Student} student */
 export const samplerOf = ({ method }) => OF_STUDENT[method];
 
 /** Return the usual number of steps of a student. @param {Student} student */
@@ -166,38 +166,39 @@ export function stepsOf({ method, times, usual }) {
   return method === "progressive" ? times.length : Math.min(2, times.length);
 }
 
-/** List all times, or only the first and the last ones of a long list. @param {number[]} times */
-const listed = (times) => (times.length > 10 ? [...times.slice(0, 3), "…", times[times.length - 1]] : times).join(", ");
+/** List all times, or the first three and the last of more than ten. @param {number[]} times */
+const listTimes = (times) =>
+  (times.length > 10 ? [...times.slice(0, 3), "…", times[times.length - 1]] : times).join(", ");
 
 /**
- * Throw if a run would visit times at which the student was not trained.
+ * Throw a UserError if a run would visit times at which the student was not trained.
  * @param {Student} student
  * @param {number[]} visited
- * @param {string} [instead] advice
+ * @param {string} [instead] advice that ends the message
  */
 export function checkTimes({ times }, visited, instead = "use its own steps, or its teacher") {
   const learned = new Set(times);
   const foreign = visited.find((t) => !learned.has(t));
   if (foreign !== undefined)
     throw new UserError(
-      `this model is a student that has not learned t = ${foreign}, only ${listed(times)}: ${instead}`,
+      `this model is a student that has not learned t = ${foreign}, only ${listTimes(times)}: ${instead}`,
     );
 }
 
-/** @param {Student} student @param {number} start */
+/** Return a student's times from `start` on. Throws a UserError if it has not learned `start`. @param {Student} student @param {number} start */
 function timesFrom(student, start) {
   checkTimes(student, [start]);
   return student.times.slice(student.times.indexOf(start));
 }
 
-/** @param {Student} student @param {number} steps @param {number[]} from its times from the start on */
+/** Return the error for a wrong number of steps. @param {Student} student @param {number} steps @param {number[]} from the student's times from the start on */
 function wrongNumber({ times }, steps, from) {
-  const madeFor = `${times.length} step${times.length > 1 ? "s" : ""} at t = ${listed(times)}`;
+  const madeFor = `${times.length} step${times.length > 1 ? "s" : ""} at t = ${listTimes(times)}`;
   const there = from.length === times.length ? "" : `, ${from.length} of them from t = ${from[0]}`;
   return new UserError(`this student was made for ${madeFor}${there}: it can't take ${steps}`);
 }
 
-/** @param {Student} student @param {number} steps @param {number} start */
+/** Return the steps of a student's chain from `start` down to 0. @param {Student} student @param {number} steps @param {number} start */
 function studentPairs(student, steps, start) {
   const times = timesFrom(student, start);
   const most = times.length;
@@ -212,7 +213,7 @@ function studentPairs(student, steps, start) {
 }
 
 /**
- * Throw for a run that the student was not made for.
+ * Throw a UserError for a run that the student was not trained for.
  * @param {Student} student @param {string} sampler @param {Pair[]} visited @param {number} eta
  */
 export function checkStudent(student, sampler, visited, eta) {

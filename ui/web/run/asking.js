@@ -71,5 +71,5 @@ export class Asking {
   }
 
   /** Let the engine load the models before the visitor presses Run. */
-  loadAhead = () => this.panel.page.client.near?.(this.panel.form.refs.flatMap((ref) => ref ?? []));
+  loadAhead = () => this.panel.page.client.preload?.(this.panel.form.refs.flatMap((ref) => ref ?? []));
 }

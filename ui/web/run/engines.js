@@ -75,8 +75,9 @@ export class Engines {
   }
 
   /** Load models before a run, if the browser computes all of them. @param {string[]} refs */
-  near(refs, fetch = false) {
-    if (refs.length && refs.every(isHere)) this.#inBrowser().then((browser) => browser.near?.(refs, fetch), unloaded);
+  preload(refs, fetch = false) {
+    if (refs.length && refs.every(isHere))
+      this.#inBrowser().then((browser) => browser.preload?.(refs, fetch), unloaded);
   }
 
   /** Whether the browser computes an order. @param {Order | Resumed} order */

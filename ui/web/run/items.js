@@ -72,7 +72,7 @@ function scriptsOf({ page, part, description }) {
     console.error(error);
     return [script(SHARE.python, "", WORDS.unloaded)];
   });
-  return [{ ...script(SHARE.python, "", SHARE.writing), written }];
+  return [{ title: SHARE.python, written }];
 }
 
 /** Make an entry that copies a script. @param {string} title @param {string} [text] the script, or "" @param {string} [why] the reason if there is no script @returns {Item} */

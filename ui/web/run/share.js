@@ -82,7 +82,7 @@ export class ShareMenu {
     };
     const why = item.disabled ? [el("small", null, item.disabled)] : [];
     const entry = button({ class: item.apart ? "apart" : "" }, take, item.title, ...why);
-    entry.disabled = Boolean(item.disabled);
+    entry.disabled = Boolean(item.disabled || item.written); // without a text, which would move the entries below
     item.written?.then((items) => entry.replaceWith(...items.map((one) => this.#entry(one))));
     return entry;
   }

@@ -50,7 +50,7 @@ export class Starters {
     const seconds = description?.seconds ?? null;
     this.#timed = { models: form.refs.join(), values: JSON.stringify(form.values), seconds };
     const { models, values } = this.#timed;
-    if (models !== before.models || (values === before.values && seconds !== before.seconds)) this.time();
+    if (models !== before.models || (values === before.values && seconds !== before.seconds)) this.showTimes();
   }
 
   /** Set the form and begin the run, or call the button's own function. @param {Starter} starter */
@@ -78,7 +78,7 @@ export class Starters {
   }
 
   /** Show the time on the button of each long run. */
-  time() {
+  showTimes() {
     const { page, part: own, form } = this.panel;
     return Promise.all(
       this.#all.map(async ({ starter: { values, part = own, act }, time }) => {

@@ -5,8 +5,8 @@ import { clockByHand } from "./clock.mjs";
 
 const CELLS = { kind: "cells", cells: [0], x: [] };
 
-/** What stands around the sketches, with a clock that `wait` moves. known: what is said of the student's run, one after another. near: of a client without a server. */
-function around({ known = [{ auto: true, seconds: 2 }], near = undefined } = {}) {
+/** What stands around the sketches, with a clock that `wait` moves. known: what is said of the student's run, one after another. preload: of a client without a server. */
+function around({ known = [{ auto: true, seconds: 2 }], preload = undefined } = {}) {
   const log = [];
   const { clock, wait } = clockByHand(100);
   const values = { checkpoint: "emoji", a: "fox", steps: 20, guidance: "" };
@@ -30,7 +30,7 @@ function around({ known = [{ auto: true, seconds: 2 }], near = undefined } = {})
       order: async (part, values) => ({ part, plan: { values }, shown: (result) => ({ ...result, words: true }) }),
     },
     client: {
-      near: near && ((refs) => near.push(...refs)),
+      preload: preload && ((refs) => preload.push(...refs)),
       ask: (_, what, { run }) => log.push(`${what} ${run}`),
       run({ part, plan: { values } }, take) {
         asked.push({ part, values, take });
@@ -89,23 +89,23 @@ function type({ values, panel }) {
 }
 
 test("in a browser alone the student is fetched for words by hand, and not waited for for ever", async () => {
-  const near = [];
+  const preload = [];
   const missing = { auto: false, seconds: null };
-  const one = around({ near, known: [missing, missing, { auto: false, seconds: 5 }] });
+  const one = around({ preload, known: [missing, missing, { auto: false, seconds: 5 }] });
   one.sketches.describe();
   await one.wait(3000);
-  assert.deepEqual([near, one.asked.length], [[], 0], "not because of a link");
+  assert.deepEqual([preload, one.asked.length], [[], 0], "not because of a link");
   type(one);
   one.sketches.describe();
   await one.wait(3000);
-  assert.deepEqual([near, one.asked.length], [["student"], 1]);
+  assert.deepEqual([preload, one.asked.length], [["student"], 1]);
   const never = [];
-  const other = around({ near: never, known: [missing] });
+  const other = around({ preload: never, known: [missing] });
   type(other);
   other.sketches.describe();
   await other.wait(120_000);
   assert.ok(never.length < 32 && !other.asked.length);
-  const slow = around({ near: never, known: [{ auto: false, seconds: 9 }] });
+  const slow = around({ preload: never, known: [{ auto: false, seconds: 9 }] });
   slow.sketches.describe();
   await slow.wait(3000);
   assert.deepEqual(slow.asked, []);

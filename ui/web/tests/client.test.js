@@ -25,22 +25,22 @@ function connected() {
     return { heard, leave, say, run: `run ${id}` };
   };
   const stopped = () => asked.filter(({ what }) => what === "stop").map(({ values }) => values.run);
-  const near = () => asked.flatMap(({ what, values }) => (what === "near" ? [values] : []));
-  return { client, run, stopped, near };
+  const preload = () => asked.flatMap(({ what, values }) => (what === "preload" ? [values] : []));
+  return { client, run, stopped, preload };
 }
 
 test("a model is got ready once, fetched as often as that is asked, and neither under Save-Data", () => {
-  const { client, near } = connected();
-  for (const fetch of [false, false, true, true]) client.near(["ours"], fetch);
+  const { client, preload } = connected();
+  for (const fetch of [false, false, true, true]) client.preload(["ours"], fetch);
   assert.deepEqual(
-    near().map(({ fetch }) => fetch),
+    preload().map(({ fetch }) => fetch),
     [false, true, true],
   );
   const { connection } = navigator;
   Object.defineProperty(navigator, "connection", { value: { saveData: true }, configurable: true });
-  client.near(["ours"], true);
+  client.preload(["ours"], true);
   Object.defineProperty(navigator, "connection", { value: connection, configurable: true });
-  assert.equal(near().length, 3);
+  assert.equal(preload().length, 3);
 });
 
 test("a sketch that is left ends, a run goes on", () => {

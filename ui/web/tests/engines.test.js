@@ -17,7 +17,7 @@ function client(name) {
       return () => asked.push(["left"]);
     },
     kept: async (run) => ({ run, by: name }),
-    near: (refs) => asked.push(["near", refs]),
+    preload: (refs) => asked.push(["preload", refs]),
   };
 }
 

@@ -16,7 +16,7 @@ import { VERBS } from "../figures/verbs.js";
 import { drawn, SHEET } from "../learning/drawings.js";
 import { compile } from "../network/kernel.js";
 import { load } from "../network/model.js";
-import { around, CELLS, placeOf, SIDE, sharesAt } from "../process/square.js";
+import { CELLS, cellsAround, placeOf, SIDE, sharesAt } from "../process/square.js";
 
 /** A few turns of the loop of messages. */
 const later = () => new Promise((resolve) => setTimeout(resolve, 5));
@@ -206,17 +206,17 @@ test("the square has each cell once, from coarse to fine, and shares that add up
   assert.deepEqual(CELLS.slice(0, 4), [0, 6, 42, 48]);
   for (const cell of CELLS) {
     const [x, y] = placeOf(cell).map((at) => at * (SIDE - 1));
-    const shares = around(x, y, SIDE, () => true).filter(([, share]) => share > 1e-12);
+    const shares = cellsAround(x, y, SIDE, () => true).filter(([, share]) => share > 1e-12);
     assert.deepEqual([shares.length, shares[0][0]], [1, cell]);
   }
-  const corners = around(3, 3, SIDE, (cell) => CELLS.slice(0, 4).includes(cell));
+  const corners = cellsAround(3, 3, SIDE, (cell) => CELLS.slice(0, 4).includes(cell));
   assert.deepEqual(
     corners,
     [0, 6, 42, 48].map((cell) => [cell, 0.25]),
   );
   assert.deepEqual(
-    around(3, 3, SIDE, (cell) => cell > 0),
-    around(3, 3, SIDE, () => true),
+    cellsAround(3, 3, SIDE, (cell) => cell > 0),
+    cellsAround(3, 3, SIDE, () => true),
   );
   assert.deepEqual(sharesAt(1, 0), [0, 1, 0, 0]);
   const sum = sharesAt(0.3, 0.8).reduce((a, b) => a + b);

@@ -6,14 +6,14 @@ import { Checkpoints } from "../local/checkpoints.js";
 import { Run } from "../local/jobs.js";
 import { Pool } from "../local/pool.js";
 import { formsFor } from "../parts/index.js";
-import { extended, fromText, toText } from "../parts/plane/board.js";
+import { addLine, fromText, toText } from "../parts/plane/board.js";
 import { verdict } from "../parts/plane/charts.js";
 import { frame, frameAt, histogram, moments, union } from "../parts/plane/cloud.js";
 import { computation, timed } from "../parts/plane/compute.js";
 import { planner } from "../parts/plane/plan.js";
 import { check } from "../plans/fields.js";
 import { estimate } from "../plans/pace.js";
-import { cells, Mixture } from "../process/mixture.js";
+import { cellMiddles, Mixture } from "../process/mixture.js";
 import { ARROW_UNIT, UNIT } from "../process/plane.js";
 import { Catalogue } from "../words/catalogue.js";
 
@@ -28,7 +28,7 @@ const two = new Mixture({ centres: [0.5, 0.25, -0.5, -0.75], width: 0.3 });
 test("the density is one in all, and its moments and marginals are those of the mixture", () => {
   for (const alphaBar of [1, 0.3]) {
     const reach = 6;
-    const at = cells(240, reach);
+    const at = cellMiddles(240, reach);
     const cell = (at[1] - at[0]) ** 2;
     const density = two.density(at, at, alphaBar);
     close(sum(density) * cell, 1, 1e-6);
@@ -107,17 +107,17 @@ test("each lane shows the cloud that it has at t", () => {
 });
 
 test("a drawing is a line of points, which a text brings back", () => {
-  const one = extended([], null, [300, -7], 9);
+  const one = addLine([], null, [300, -7], 9);
   assert.deepEqual(one, [[100, -7]]);
-  assert.equal(extended(one, [100, -7], [99, -7], 9), one); // too near
-  const line = extended([], null, [0, 0], 5);
-  assert.deepEqual(extended(line, [0, 0], [12, 0], 5), [
+  assert.equal(addLine(one, [100, -7], [99, -7], 9), one); // too near
+  const line = addLine([], null, [0, 0], 5);
+  assert.deepEqual(addLine(line, [0, 0], [12, 0], 5), [
     [0, 0],
     [4, 0],
     [8, 0],
     [12, 0],
   ]);
-  assert.equal(extended(line, [0, 0], [90, 0], 5).length, 5);
+  assert.equal(addLine(line, [0, 0], [90, 0], 5).length, 5);
   assert.deepEqual(
     fromText(
       toText([

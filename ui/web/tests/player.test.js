@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { added, colour, disc, sheet, undone } from "../parts/watch/strokes.js";
+import { addStroke, colour, disc, removeStroke, sheet } from "../parts/watch/strokes.js";
 import { agreement, cleanShare, difference, noise, pictureShare } from "../pictures/measures.js";
 import { Pictures } from "../player/pictures.js";
 import { Recording } from "../player/recording.js";
@@ -294,10 +294,10 @@ test("strokes as text: discs of cells, one more, one less, colours", () => {
   assert.deepEqual(sheet(28), { numbers: 28, cell: 2, side: 14 });
   assert.deepEqual(sheet(8), { numbers: 8, cell: 1, side: 8 });
   assert.deepEqual(disc([0, 0], 1, 14), ["0.0", "1.0", "0.1"]);
-  const text = added(added("", 490, "noise", 100, ["7.7", "8.7"]), 200, colour("#ff0080"), 50, ["1.1"]);
+  const text = addStroke(addStroke("", 490, "noise", 100, ["7.7", "8.7"]), 200, colour("#ff0080"), 50, ["1.1"]);
   assert.equal(text, "490-noise-100-7.7-8.7_200-255.0.128-50-1.1");
-  assert.equal(undone(text), "490-noise-100-7.7-8.7");
-  assert.equal(undone(undone(text)), "");
+  assert.equal(removeStroke(text), "490-noise-100-7.7-8.7");
+  assert.equal(removeStroke(removeStroke(text)), "");
 });
 
 test("the weight of the guess at the arrow is the one that the samplers give it", () => {

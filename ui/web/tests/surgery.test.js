@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { opened } from "../network/surgery.js";
+import { openLanes } from "../network/surgery.js";
 import { sideBySide } from "../process/runs.js";
 import { schedule } from "../process/schedule.js";
 
@@ -27,14 +27,14 @@ function noting(change = {}) {
 async function probesOf(...surgeries) {
   const { got, model } = noting();
   const lanes = surgeries.map(({ settings, ...surgery }) => ({ model, label: 1, steps: 3, surgery, ...settings }));
-  const { lanes: ready } = opened(lanes);
+  const { lanes: ready } = openLanes(lanes);
   for await (const _ of sideBySide(["1"], ready));
   return got;
 }
 
 test("a lane that asks for nothing stays as it is", async () => {
   const lane = { model: noting().model, steps: 3 };
-  assert.equal(opened([lane]).lanes[0], lane);
+  assert.equal(openLanes([lane]).lanes[0], lane);
   assert.deepEqual(await probesOf({}), [undefined, undefined, undefined]);
 });
 
@@ -107,5 +107,5 @@ test("what can't be opened gets a sentence", () => {
       "'middle' can come only from a network that has this block with the same shape",
     ],
   ];
-  for (const [asked, message] of said) assert.throws(() => opened(asked), { message });
+  for (const [asked, message] of said) assert.throws(() => openLanes(asked), { message });
 });

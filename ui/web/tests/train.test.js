@@ -6,7 +6,7 @@ import { asLaneA, questions, recipesOf, titlesOf } from "../parts/train/choices.
 import { duration } from "../parts/train/machine.js";
 import { Session } from "../parts/train/session.js";
 import { NEXT, SHOWS } from "../parts/train/standing.js";
-import { smoothed, ToldTrack } from "../parts/train/track.js";
+import { smooth, ToldTrack } from "../parts/train/track.js";
 import { ACTIONS, copies, expected, facts, sentence, status, when } from "../parts/train/words.js";
 import { PretendTraining } from "./pretend_training.mjs";
 
@@ -318,7 +318,7 @@ test("another version of the folder replaces what was known", () => {
 
 test("the smoothed curve starts at the first value and follows", () => {
   const points = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0].map((y, x) => [x, y]);
-  const curve = smoothed(points, 0.8);
+  const curve = smooth(points, 0.8);
   assert.ok(Math.abs(curve[0][1] - 1) < 1e-12 && Math.abs(curve[1][1] - 1) < 1e-12);
   assert.ok(curve[9][1] < 0.2 && curve[9][1] > 0);
 });

@@ -8,9 +8,9 @@ const OWN = { checkpoint: "student", steps: 3, sampler: "ddim" };
 
 /**
  * What stands around the typing, with a clock that `wait` moves; `log` has what happens. described: the model's sketches.
- * student: what is said of those of its student, where there is one. near: of a client that fetches models.
+ * student: what is said of those of its student, where there is one. preload: of a client that fetches models.
  */
-function typing(described = { auto: true, seconds: 0.2 }, { student = undefined, near = undefined } = {}) {
+function typing(described = { auto: true, seconds: 0.2 }, { student = undefined, preload = undefined } = {}) {
   const log = [];
   const { clock, wait } = clockByHand(10);
   const form = {
@@ -51,7 +51,7 @@ function typing(described = { auto: true, seconds: 0.2 }, { student = undefined,
       order: async (part, values) => ({ part, plan: { values }, shown: (result) => result }),
     },
     client: {
-      near,
+      preload,
       run({ part, plan: { values } }, take, lost) {
         const one = { part, values, take, lost, left: false };
         asked.push(one);
@@ -287,8 +287,8 @@ test("a student draws the sketches, of words alone, and its model the whole run"
 test("in a browser alone a student is fetched while its model draws the sketches, until it is here", async () => {
   const student = { auto: false, seconds: null };
   const fetched = [];
-  const near = (...question) => fetched.push(question);
-  const { type, wait, asked } = typing({ auto: true }, { student, near });
+  const preload = (...question) => fetched.push(question);
+  const { type, wait, asked } = typing({ auto: true }, { student, preload });
   const models = [];
   for (const [text, auto] of [
     ["r", false],
@@ -307,9 +307,9 @@ test("in a browser alone a student is fetched while its model draws the sketches
 
 test("no student is fetched before its model is here", async () => {
   const fetched = [];
-  const near = (...question) => fetched.push(question);
+  const preload = (...question) => fetched.push(question);
   const unknown = { auto: null, seconds: null };
-  const { type, wait, asked } = typing(unknown, { student: { auto: false, seconds: null }, near });
+  const { type, wait, asked } = typing(unknown, { student: { auto: false, seconds: null }, preload });
   type("red");
   await wait(160);
   assert.deepEqual([asked[0].values.checkpoint, fetched], ["emoji", []]);

@@ -118,7 +118,6 @@ export const SHARE = {
   precision: (/** @type {string} */ precision) =>
     `# The page computes in ${precision}, and this script in fp32: the pictures differ a little.`,
   script: "The script:",
-  writing: "Writing the script…",
   impossible: "Not for these settings",
   unknown: "Not known yet",
   first: "Run first",

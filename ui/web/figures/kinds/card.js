@@ -1,7 +1,7 @@
 // A card to save or share: the reader's picture, the same with noise, and the picture that the network makes of that.
 
 import { button, el, write } from "../../drawing/dom.js";
-import { without } from "../../process/errors.js";
+import { continueWithout } from "../../process/errors.js";
 import { CARD } from "../../words/figures.js";
 import { buttons, note, Slider } from "../elements.js";
 import { drawInto } from "../paint.js";
@@ -120,7 +120,10 @@ function sharing(card) {
   async function share() {
     const files = [await card.file()];
     const content = { title: CARD.title, text: CARD.first(picture.whose), url: await link() };
-    await navigator.share(navigator.canShare?.({ files }) ? { ...content, files } : content).catch(without("sharing")); // the visitor may cancel it
+    // The visitor may cancel it
+    await navigator
+      .share(navigator.canShare?.({ files }) ? { ...content, files } : content)
+      .catch(continueWithout("sharing"));
   }
 
   const first = [button({ class: "main" }, save, CARD.save), button(null, copy, CARD.copy)];

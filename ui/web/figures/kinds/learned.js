@@ -2,7 +2,7 @@
 
 import { button, el, svg, write } from "../../drawing/dom.js";
 import { bytes } from "../../messages/bytes.js";
-import { without } from "../../process/errors.js";
+import { continueWithout } from "../../process/errors.js";
 import { flat, fromUint8, toUint8 } from "../../process/floats.js";
 import { LEARNED } from "../../words/figures.js";
 import { failure } from "../../words/units.js";
@@ -32,7 +32,7 @@ function samplesOf(image) {
 
 /** Load the moments of the recorded training; null if that fails. @returns {Promise<Moment[] | null>} */
 async function recorded() {
-  const answer = await fetch(RECORDED).catch(without("the recorded training"));
+  const answer = await fetch(RECORDED).catch(continueWithout("the recorded training"));
   if (!answer?.ok) return null;
   const [{ grids, points, batch }] = (await answer.json()).results;
   const lossAt = (/** @type {number} */ step) =>

@@ -3,7 +3,7 @@
 import { button, el, write } from "../../drawing/dom.js";
 import { blend, Finger } from "../../drawing/square.js";
 import { bytes } from "../../messages/bytes.js";
-import { without } from "../../process/errors.js";
+import { continueWithout } from "../../process/errors.js";
 import { CELLS, placeOf, SIDE, sharesAt } from "../../process/square.js";
 import { BETWEEN } from "../../words/figures.js";
 import { mixed } from "../../words/square.js";
@@ -104,7 +104,7 @@ class Square {
 
 /** Put the recorded pictures on a square. @param {Square} square @param {() => boolean} isWanted returns whether they are still wanted @returns {Promise<boolean>} whether they could be loaded */
 async function openRecorded(square, isWanted) {
-  const answer = await fetch(RECORDED).catch(without("the recorded pictures"));
+  const answer = await fetch(RECORDED).catch(continueWithout("the recorded pictures"));
   if (!answer?.ok) return false;
   const { results } = await answer.json();
   for (const { kind, cells, x } of results) {

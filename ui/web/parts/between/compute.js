@@ -1,4 +1,4 @@
-// Between words, as ui/parts/between.py computes it.
+// Computes the part "Between words" in the browser. ui/parts/between.py does the same on a server.
 
 import { chainOf, kept } from "../../computing/rows.js";
 import { seenOf } from "../../computing/sampling.js";
@@ -13,12 +13,12 @@ import { kindOf } from "./plan.js";
 /** @type {Computation} */
 export const computation = { ...kept, chains, compute };
 
-/** @param {BetweenPlan} plan @param {Model[]} models @returns {Chains} */
+/** Return a function that yields the steps of a picture by its number: number 0 is the first cell of CELLS. @param {BetweenPlan} plan @param {Model[]} models @returns {Chains} */
 function chains(plan, [model]) {
   const words = /** @type {NonNullable<Model["words"]>} */ (model.words);
   const states = plan.corners.map((text) => words(text));
   const chain = { ...chainOf(plan, model), seed: BigInt(plan.request.seed), negative: words("") };
-  /** @param {number} cell @returns {AsyncGenerator<Seen>} */
+  /** Yield the steps of a cell's picture. @param {number} cell @returns {AsyncGenerator<Seen>} */
   async function* steps(cell) {
     const label = mixture(states, ...placeOf(cell));
     for await (const step of trajectory(model, { ...chain, label })) yield seenOf(model, step, step.s === 0);
@@ -26,7 +26,7 @@ function chains(plan, [model]) {
   return (number) => steps(CELLS[number]);
 }
 
-/** @param {BetweenPlan} plan @param {Model[]} models @param {Work} work */
+/** Compute the pictures of all cells, stage by stage, and send each stage to the page. @param {BetweenPlan} plan @param {Model[]} models @param {Work} work */
 async function compute(plan, [{ words }], work) {
   const unknown = [...new Set(plan.corners.flatMap((text) => words?.unknown(text) ?? []))];
   work.give({ kind: "plan", unknown });

@@ -1,10 +1,11 @@
-// Between words: a square of pictures between four prompts.
+// The part "Between words": a square of pictures that blend four prompts, one at each corner.
 
 import { checkpoint, field, guidance, LETTERS, MORE, sampler, seed, steps } from "../../plans/forms.js";
 import { FIELDS as BETWEEN, TITLE } from "./form_words.js";
 
 /** @import { PagePart } from "../index.js" */
 
+/** Return the field for the prompt of a corner. */
 const corner = (/** @type {"a" | "b" | "c" | "d"} */ name, /** @type {string} */ usual) =>
   field(name, "prompt", BETWEEN[name], usual, LETTERS);
 const fields = [
@@ -24,4 +25,5 @@ export const between = {
   place: "compare",
   title: TITLE,
   fields,
+  figure: () => ({ name: "words" }),
 };

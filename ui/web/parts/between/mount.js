@@ -1,4 +1,4 @@
-// Between words: a square of pictures between four texts, and a finger that moves through it.
+// Draws the part "Between words": a square of pictures that blend four texts, and a marker that the visitor moves through it.
 import { context2d } from "../../drawing/canvas.js";
 import { el, write } from "../../drawing/dom.js";
 import { NOISE, soon } from "../../drawing/motion.js";
@@ -17,32 +17,33 @@ import { WORDS } from "./words.js";
 /** @import { CellPictures } from "../../messages/protocol.d.ts" */
 
 /**
+ * The first result of a run, before its pictures.
  * @typedef {object} Plan
  * @property {"plan"} kind
- * @property {number} side pictures
- * @property {number} size of one, in pixels
- * @property {string[]} corners top left, top right, bottom left, bottom right
+ * @property {number} side the number of pictures on each side of the square
+ * @property {number} size the side of a picture, in pixels
+ * @property {string[]} corners the texts at the top left, top right, bottom left and bottom right
  * @property {string[]} unknown words that are new to the model
  */
-/** @typedef {{ image: ImageBitmap | null, at: number }} Tile a picture, and where it stands in its row */
-/** of: the form's values for which it was made. @typedef {{ plan: Plan, of: string, tiles: Map<number, Tile> }} Board the pictures of a run, or sketches */
+/** The picture of a cell. image: a row of pictures, null until it is decoded. at: the index of the cell's picture in this row. @typedef {{ image: ImageBitmap | null, at: number }} Tile */
+/** The pictures or the sketches of one run. of: the form's values of this run, as JSON. tiles: the picture of each cell. @typedef {{ plan: Plan, of: string, tiles: Map<number, Tile> }} Board */
 
-const FRAMES = 60; // of a film of a walk, at most
-const STEP = 0.25; // the part of a cell that one press of an arrow key moves
+const FRAMES = 60; // the largest number of frames in a film
+const STEP = 0.25; // how far an arrow key moves the marker, in cells
 
-/** @param {Page} page @param {string} part @returns {Part} */
+/** Build the part. @param {Page} page @param {string} part @returns {Part} */
 export const mount = (page, part) => new Between(page, part).mounted();
 
-/** Its element has data-cells and data-sketches: how many pictures are there, and how many sketches. */
+/** The part's view. Its element counts the shown pictures in data-cells and the sketches in data-sketches. */
 class Between {
   /** The pictures of the newest run. @type {Board | null} */
   #whole = null;
-  /** @type {Board | null} */
+  /** The sketches that are shown. @type {Board | null} */
   #sketched = null;
-  /** Sketches that have no picture yet. @type {Board | null} */
+  /** The newest sketches, until their first picture arrives. @type {Board | null} */
   #coming = null;
-  #covered = false; // the run's pictures, by sketches of other words
-  /** Where the finger has been since it was put down. @type {[right: number, down: number][]} */
+  #covered = false; // whether sketches of other texts replace the run's pictures on the screen
+  /** The marker's places since the pointer was last pressed. @type {[right: number, down: number][]} */
   #walk = [];
   #picture = el("canvas", { class: "between-picture", role: "img" });
   #board = el("canvas", { tabindex: 0, role: "application" });
@@ -73,44 +74,48 @@ class Between {
     stage.append(el("p", { class: "lead" }, WORDS.lead), this.#warning, origin, box, this.#still);
   }
 
+  /** Return the functions through which the page uses this part. */
   mounted() {
     const made = this.panel.mounted(
       ["png"],
       () => this.#count > 0 && this.#count === (this.#whole?.plan.side ?? 0) ** 2,
     );
-    const film = { title: WORDS.film, save: (/** @type {(text: string) => void} */ say) => this.#film(say) };
+    const film = { title: WORDS.film, save: (/** @type {(text: string) => void} */ say) => this.#saveFilm(say) };
     const items = () => [...(made.items?.() ?? []), { ...film, disabled: this.#count > 3 ? "" : SHARE.first }];
     return { ...made, items };
   }
 
-  // --- What the panel asks of a part
+  // --- Functions that the panel calls
 
-  /** @param {Plan | CellPictures} result */
+  /** Draw a result of the newest run. @param {Plan | CellPictures} result */
   take(result) {
     if (result.kind === "plan") this.#begin(result);
     else if (this.#whole) this.#show(this.#whole, result);
   }
 
+  /** Stop the sketches, because a run begins. */
   renew() {
     this.sketches.cancel();
   }
 
+  /** Begin sketches of the form's values, after the page has estimated the run. */
   describe() {
     this.sketches.describe();
   }
 
+  /** Write the numbers of pictures and sketches into the element's attributes. */
   render() {
     Object.assign(this.panel.element.dataset, { cells: this.#count, sketches: this.#sketched?.tiles.size ?? 0 });
   }
 
   // --- The pictures
 
-  /** @param {Plan} plan @param {Values} values of its run @returns {Board} */
+  /** Return a board without pictures. @param {Plan} plan @param {Values} values the form's values of its run @returns {Board} */
   #boardOf(plan, values) {
     return { plan, of: JSON.stringify(this.page.whole(this.part, values)), tiles: new Map() };
   }
 
-  /** A run begins: sketches of its words stay until its pictures are there. @param {Plan} plan */
+  /** Begin to show a run. Sketches of the same values stay visible until the run's pictures replace them. @param {Plan} plan */
   #begin(plan) {
     this.#whole = this.#boardOf(plan, this.panel.ran);
     if (this.#sketched?.of !== this.#whole.of) this.#sketched = null;
@@ -118,7 +123,7 @@ class Between {
     this.#build();
   }
 
-  /** Take a result of sketches; null where no sketch is of what is chosen. @param {Plan | CellPictures | null} result */
+  /** Draw a result of the sketches. @param {Plan | CellPictures | null} result null removes the sketches, because none have the form's values */
   #takeSketch(result) {
     if (result?.kind === "plan") {
       this.#coming = this.#boardOf(result, this.panel.form.pinned);
@@ -135,21 +140,22 @@ class Between {
     if (result && this.#sketched) this.#show(this.#sketched, result);
   }
 
-  /** How many pictures of the run are seen. */
+  /** The number of the run's pictures on the screen. */
   get #count() {
     return this.#covered ? 0 : (this.#whole?.tiles.size ?? 0);
   }
 
-  /** The shown boards: the run's pictures, over sketches where the run has none yet. @returns {Board[]} */
+  /** The boards on the screen, best first: sketches fill the cells for which the run has no picture yet. @returns {Board[]} */
   get #boards() {
     return (this.#covered ? [this.#sketched] : [this.#whole, this.#sketched]).flatMap((board) => board ?? []);
   }
 
+  /** The plan of the first board on the screen. */
   get #plan() {
     return this.#boards[0]?.plan;
   }
 
-  /** @param {Board} board @param {CellPictures} result */
+  /** Add pictures to a board, and draw them once they are decoded. @param {Board} board @param {CellPictures} result */
   async #show(board, { cells, x }) {
     const tiles = cells.map((_, at) => /** @type {Tile} */ ({ image: null, at }));
     for (const [i, cell] of cells.entries()) board.tiles.set(cell, tiles[i]);
@@ -158,7 +164,7 @@ class Between {
     this.#drawSoon();
   }
 
-  /** Other pictures are shown. */
+  /** Adapt the corners' texts, the canvases and the warning to the boards on the screen, and draw. */
   #build() {
     const plan = this.#plan;
     if (!plan) return;
@@ -172,7 +178,7 @@ class Between {
 
   // --- Drawing
 
-  /** Draw what lies at a place. @param {[right: number, down: number]} at @param {Board[]} boards whose pictures */
+  /** Draw the blend of the pictures around a place on the large canvas. @param {[right: number, down: number]} at @param {Board[]} boards the boards that have the pictures */
   #blend(at, boards) {
     const plan = this.#plan;
     if (!plan) return;
@@ -186,6 +192,7 @@ class Between {
     });
   }
 
+  /** Draw the square and the blend at the marker. */
   #draw() {
     const plan = this.#plan;
     if (!plan) return;
@@ -200,11 +207,11 @@ class Between {
     }
     const isMixed = this.#sketched && !this.#covered && this.#count < side * side;
     write(this.#still, isMixed ? WORDS.still : "");
-    this.#look();
+    this.#showPlace();
   }
 
-  /** Show what lies under the finger. */
-  #look() {
+  /** Show the marker, the blend at its place, and the caption with the share of each text. */
+  #showPlace() {
     const plan = this.#plan;
     if (!plan) return;
     const [right, down] = this.#finger.at;
@@ -214,17 +221,17 @@ class Between {
     this.#picture.ariaLabel = WORDS.picture(this.#caption.textContent);
   }
 
-  // --- The finger
+  // --- The walk of the marker
 
-  /** The finger has moved. @param {boolean} first it was put down */
+  /** Add the marker's place to the walk, and show this place. @param {boolean} first whether the pointer was just pressed, which begins a new walk */
   #walkOn(first) {
     if (first) this.#walk = [];
     this.#walk.push(this.#finger.at);
-    this.#look();
+    this.#showPlace();
   }
 
-  /** A film of the last walk, or of one around the square where nobody has walked. @param {(text: string) => void} say */
-  async #film(say) {
+  /** Save a GIF of the last walk; if the visitor has not walked, of a walk around the square. @param {(text: string) => void} say shows the progress */
+  async #saveFilm(say) {
     const [{ ANIMATED }, { enlargement }, { scaled }, { give, pauses }] = await Promise.all([
       import("../../files/animations.js"),
       import("../../files/labels.js"),
@@ -243,16 +250,16 @@ class Between {
       for (let at = 0; at < width * height; at++) rgb.set(data.subarray(4 * at, 4 * at + 3), 3 * at);
       return scaled({ width, height, channels: 3, data: rgb }, enlargement("gif", picture, count));
     });
-    this.#look();
+    this.#showPlace();
     const settings = JSON.stringify(this.panel.ran);
     return give("between-words.gif", await ANIMATED.gif(shots, count, settings, pauses(say)));
   }
 }
 
-/** The picture of a cell, of the first of some boards that has it. @param {number} cell @param {Board[]} boards */
+/** Return the picture of a cell from the first board that has it, or undefined. @param {number} cell @param {Board[]} boards */
 const tileOf = (cell, boards) => boards.flatMap(({ tiles }) => tiles.get(cell) ?? []).find(({ image }) => image);
 
-/** A walk along the sides of the square. @type {[x: number, y: number][]} */
+/** The places of a walk along the four sides of the square. @type {[x: number, y: number][]} */
 const AROUND = Array.from({ length: FRAMES }, (_, i) => {
   const at = (4 * i) / FRAMES;
   const along = at % 1;

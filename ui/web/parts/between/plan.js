@@ -1,5 +1,5 @@
-// The planner of Between words: a square of pictures between four texts, all from one noise. It is computed from coarse to
-// fine, so that there is soon something to see.
+// The planner of "Between words": a square of pictures that blend four texts, all from the same noise. The corners are computed
+// first, then the cells half-way between them, then the others, so that the visitor soon sees the whole range.
 
 import { pictureSize } from "../../plans/facts.js";
 import { byKind, stepKind } from "../../plans/plan.js";
@@ -14,11 +14,11 @@ import { PART } from "../../words/wrong.js";
 /** @import { Facts, Planner, Request, StepKind } from "../../plans/plan.js" */
 /** @import { Options, RowsPlan } from "../../plans/rows.js" */
 
-/** corners: the texts, with words in place of emoji. @typedef {RowsPlan & { corners: string[] }} BetweenPlan */
+/** The plan of a square. corners: the texts of the corners, with each emoji replaced by its word. @typedef {RowsPlan & { corners: string[] }} BetweenPlan */
 
-const WHAT = "between-words"; // names the part in the names of files
+const WHAT = "between-words"; // the part's name in the names of files
 
-/** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {BetweenPlan} */
+/** Make the plan. Throws a UserError if the model takes no text. @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {BetweenPlan} */
 function plan(request, [model], catalogue) {
   if (!model.takes_words) throw new UserError(PART.between);
   const { a, b, c, d, checkpoint } = request;
@@ -37,7 +37,7 @@ function plan(request, [model], catalogue) {
   };
 }
 
-/** The kind of the steps that compute these cells at once. @param {{ request: Request, options: Omit<Options, "prompts"> }} plan @param {number[]} cells */
+/** Return the kind of a step that computes these cells at once: guidance doubles the number of images. @param {{ request: Request, options: Omit<Options, "prompts"> }} plan @param {number[]} cells */
 export const kindOf = ({ request: { checkpoint }, options: { guidance } }, { length }) =>
   stepKind(checkpoint, length * (guidance === null ? 1 : 2));
 
@@ -52,7 +52,7 @@ export const planner = {
   asked: (plan) => ({ ...laneAsked(plan), corners: plan.corners, seed: plan.request.seed }),
 };
 
-/** A script that repeats the square with ddpm_core. @param {BetweenPlan} plan */
+/** Return a Python script that computes the same square with ddpm_core. @param {BetweenPlan} plan */
 function script({ request: { checkpoint, seed }, model, options, corners }) {
   return lines(
     ...rowsHead(checkpoint, model, options),
@@ -63,4 +63,5 @@ function script({ request: { checkpoint, seed }, model, options, corners }) {
   );
 }
 
+/** Import the module that writes the run's files. */
 export const files = () => import("../../files/rows.js");

@@ -1,4 +1,5 @@
-// The square of quick sketches that a student draws as soon as the words are chosen, before Run draws the pictures.
+// Quick sketches of the square: a student (a distilled model) draws them as soon as the visitor has chosen the texts. A run
+// replaces them by the model's own pictures.
 
 import { CLOCK, student } from "../../run/sketching.js";
 import { WORDS } from "./words.js";
@@ -8,20 +9,20 @@ import { WORDS } from "./words.js";
 /** @import { Clock } from "../../run/sketching.js" */
 /** @import { Panel } from "../../run/panel.js" */
 
-const PAUSE = 150; // ms after the last description until the student is asked
-const AGAIN = 2000; // ms between two looks whether the student is here
-const PATIENCE = 60_000; // ms for which it is waited for: its 9 MB take 45 s at 1.6 Mbit/s
-const LONGEST = 6; // s that a square may take on the visitor's machine, where nobody else waits for it
+const PAUSE = 150; // ms to wait after the form has changed, so that quick typing begins no sketches
+const AGAIN = 2000; // ms between two checks whether the student has been downloaded
+const PATIENCE = 60_000; // ms to wait for the download: the student's 9 MB take 45 s at 1.6 Mbit/s
+const LONGEST = 6; // seconds that the sketches may take at most in the visitor's browser
 
-/** Asks for sketches and hands on their results, which are those of a run. */
+/** Begins runs of the student and passes their results on. */
 export class Sketches {
   #timer = 0;
   #newest = 0;
-  #leave = () => {}; // stops the newest sketch
-  #of = ""; // the values of the newest sketch
-  #byHand = false; // the visitor has changed something, so a student may be fetched: a link is no reason for a download
+  #leave = () => {}; // stops the newest sketches
+  #of = ""; // the form's values for the newest sketches, as JSON
+  #byHand = false; // whether the visitor has changed the form: only then may the page download the student
 
-  /** @param {Page} page @param {Panel<any>} panel @param {(result: any | null) => void} take null: no sketch is of what is chosen @param {Clock} [clock] */
+  /** @param {Page} page @param {Panel<any>} panel @param {(result: any | null) => void} take draws a result; null removes the sketches @param {Clock} [clock] */
   constructor(page, panel, take, clock = CLOCK) {
     this.page = page;
     this.panel = panel;
@@ -32,7 +33,7 @@ export class Sketches {
     });
   }
 
-  /** Stop the sketch under way: the settings have changed, or a run begins. */
+  /** Stop the current sketches, because the settings have changed or a run begins. */
   cancel() {
     this.clock.clear(this.#timer);
     this.#newest += 1;
@@ -41,7 +42,7 @@ export class Sketches {
     this.#leave = () => {};
   }
 
-  /** Ask for a sketch of the chosen values, once the engine has described them. */
+  /** Begin sketches of the form's values after a pause, unless a run of these values exists or will start by itself. */
   describe() {
     const { panel, clock } = this;
     const isOver = panel.sketch === "over";
@@ -52,14 +53,14 @@ export class Sketches {
     if (isOver) panel.showSketch("", false);
     if (isOver && panel.isRun) return this.take(null);
     const wanted = isOver || panel.difference;
-    if (!wanted || panel.description?.auto !== false) return; // a quick run begins by itself
+    if (!wanted || panel.description?.auto !== false) return; // if auto is true, the run is quick and starts by itself
     this.#of = of;
     const until = clock.now() + PATIENCE;
-    this.#timer = clock.set(() => this.#ask(until), PAUSE);
+    this.#timer = clock.set(() => this.#tryToDraw(until), PAUSE);
   }
 
-  /** @param {number} until when the student is waited for */
-  async #ask(until) {
+  /** Run the student if it is fast enough on this machine. If its files are missing, download them and try again later. @param {number} until the time at which to give up, in ms */
+  async #tryToDraw(until) {
     const { page, panel, clock } = this;
     const names = panel.form.fields.map(({ name }) => name);
     const found = Object.entries(student(page, panel.form.values) ?? {}).filter(([name]) => names.includes(name));
@@ -67,15 +68,15 @@ export class Sketches {
     const [values, sketch] = [Object.fromEntries(found), this.#newest];
     const { auto, seconds, error } = /** @type {any} */ (await page.knowledge.describe(panel.part, values));
     if (sketch !== this.#newest) return;
-    const { near } = page.client;
-    const isQuick = near ? seconds !== null && seconds < LONGEST : auto !== false; // a server loads it at once
+    const { preload } = page.client;
+    const isQuick = preload ? seconds !== null && seconds < LONGEST : auto !== false; // a server loads the student without a download
     if (isQuick) return this.#draw(values, sketch);
-    if (!near || !this.#byHand || error !== undefined || seconds !== null || clock.now() > until) return;
-    near([String(values.checkpoint)], true);
-    this.#timer = clock.set(() => this.#ask(until), AGAIN);
+    if (!preload || !this.#byHand || error !== undefined || seconds !== null || clock.now() > until) return;
+    preload([String(values.checkpoint)], true);
+    this.#timer = clock.set(() => this.#tryToDraw(until), AGAIN);
   }
 
-  /** @param {Values} values @param {number} sketch its number */
+  /** Run the student and pass on its results, until newer sketches begin. @param {Values} values @param {number} sketch the number of these sketches */
   async #draw(values, sketch) {
     const { page, panel } = this;
     const order = await page.knowledge.order(panel.part, values);

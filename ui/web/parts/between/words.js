@@ -1,4 +1,4 @@
-// What stands beside the square of pictures between four texts.
+// The texts around the square of "Between words".
 
 import { countOfSteps } from "../../words/units.js";
 

@@ -1,3 +1,3 @@
-// What the form calls things: the title of the part.
+// The title of the part that compares two lanes.
 
 export const TITLE = "A and B";

@@ -1,4 +1,4 @@
-// A and B: two runs from one noise.
+// The part "A and B": two lanes (runs with their own settings) that begin with the same noise.
 
 import { lanes, OF_LANE_B, run, steps, variance } from "../../plans/forms.js";
 import { TITLE } from "./form_words.js";
@@ -12,4 +12,5 @@ export const compare = {
   place: "compare",
   title: TITLE,
   fields,
+  figure: () => ({ name: "step" }),
 };

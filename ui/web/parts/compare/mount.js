@@ -1,4 +1,5 @@
-// Compare: two lanes from one x_T, as two equal cards of the same controls, and their pictures over one scrubber.
+// Draws the part "A and B": two cards with the same controls, one for each lane, and the pictures of both lanes above one
+// scrubber. Both lanes begin with the same x_T.
 
 import { swatch } from "../../drawing/chart.js";
 import { button, el, find } from "../../drawing/dom.js";
@@ -15,7 +16,7 @@ import { FAMILIES, WORDS } from "./words.js";
 /** @import { Values } from "../../messages/client.js" */
 /** @import { Result } from "../../player/recording.js" */
 
-/** @param {Page} page @param {string} part @returns {Part} */
+/** Build the part. @param {Page} page @param {string} part @returns {Part} */
 export const mount = (page, part) => new Compare(page, part).mounted();
 
 class Compare {
@@ -36,18 +37,19 @@ class Compare {
     const send = () => page.open("likelihood", { checkpoint: form.value("checkpoint") }, { push: true });
     find(player.root, ".caption").after(button({ class: "term send" }, send, WORDS.send));
     find(player.root, ".chart").toggleAttribute("open", innerHeight > 850);
-    stage.append(this.presets.element, origin, player.root, this.past.element, families(page, this.panel));
+    stage.append(this.presets.element, origin, player.root, this.past.element, familiesBox(page, this.panel));
   }
 
+  /** Return the functions through which the page uses this part. */
   mounted() {
     const { panel, player } = this;
     const kinds = ["png", "gif", "webp", "strip", "csv", "zip"];
     return panel.mounted(kinds, () => player.view.coming.count > 0, player.part);
   }
 
-  // --- What the panel asks of a part
+  // --- Functions that the panel calls
 
-  /** @param {Form} form */
+  /** Lay out the form's fields: a card for each lane, then the fields that both lanes share. @param {Form} form */
   layout = (form) => {
     const cards = ["A", "B"].map((title, i) =>
       el(
@@ -63,40 +65,48 @@ class Compare {
 
   take = this.player.take;
 
+  /** Clear the pictures, because another run begins. */
   renew() {
     this.player.start();
   }
 
+  /** Set whether the player shows an active run. */
   render() {
     this.player.active = this.panel.stream.active;
   }
 
-  /** @param {Values} values */
+  /** Add the finished run to the list of past runs, and return its outcome in a sentence. @param {Values} values */
   finish(values) {
     this.past.add(this.part, values);
-    this.presets.time();
+    this.presets.showTimes();
     return this.player.outcome();
   }
 
-  /** @param {About} about the model */
+  /** Offer the presets that suit the model. @param {About} about the facts of the model */
   offer({ prompts }) {
     this.presets.offer(starters(prompts.length ? OF_WORDS : this.usual));
   }
 
+  /** Update the presets after the page has described the settings. */
   describe() {
     this.presets.describe();
   }
 
+  /** Return the elements to scroll to after a press. */
   sight() {
     return this.player.sight;
   }
 }
 
-/** @param {Record<string, Values>} presets by their names */
+/** Return the buttons' titles and values for presets. @param {Record<string, Values>} presets by name */
 const starters = (presets) => Object.entries(presets).map(([name, values]) => ({ title: COMPARISONS[name], values }));
 
-/** Fill in the example of four families from one noise, and the checkpoints of the Hub that are on this machine. @param {Page} page @param {Panel<Result>} panel */
-function families(page, panel) {
+/**
+ * Return a box that folds. It shows a recorded picture of four model families, which all begin with the same noise. Its buttons
+ * compare those families whose models are on this machine.
+ * @param {Page} page @param {Panel<Result>} panel
+ */
+function familiesBox(page, panel) {
   const src = new URL("../../examples/course/families.webp", import.meta.url).href;
   const rows = FAMILIES.rows.map(([name, how]) => el("li", null, el("b", null, name), el("small", null, how)));
   const picture = el("img", { src, alt: FAMILIES.picture, loading: "lazy" });

@@ -1,4 +1,4 @@
-// A run of A and B: two lanes.
+// The planner of "A and B": a run with two lanes.
 
 import { NAMES_IN_B } from "../../plans/forms.js";
 import { hasOwn, ofLanes } from "../../plans/sampling.js";
@@ -7,7 +7,7 @@ import { laneOf, plain } from "../../plans/settings.js";
 /** @import { Request } from "../../plans/plan.js" */
 /** @import { Lane } from "../../plans/settings.js" */
 
-/** @param {Request} request @returns {Lane[]} */
+/** Return lanes A and B. Lane B has lane A's settings, except those that the request sets for B. @param {Request} request @returns {Lane[]} */
 function lanesOf(request) {
   const lane = laneOf(request);
   const ofB = NAMES_IN_B.filter((name) => hasOwn(request, name)).map((name) => [name, request[`${name}_b`]]);
@@ -16,4 +16,5 @@ function lanesOf(request) {
 
 export const planner = ofLanes(lanesOf);
 
+/** Import the module that writes the run's files. */
 export const files = () => import("../../files/save.js");

@@ -1,11 +1,11 @@
-// The words beside A and B.
+// The texts of the part "A and B".
 
 export const WORDS = {
   lane: (/** @type {string} */ name) => `Lane ${name}`,
   send: "What does each noise cost in bits?",
 };
 
-/** The words of the recorded picture of four families. */
+/** The texts around the recorded picture of four model families. */
 export const FAMILIES = {
   title: "One noise, four families",
   picture: "Four rows of pictures, from the same noise to four digits 5",

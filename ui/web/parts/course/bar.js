@@ -1,4 +1,5 @@
-// The bar of a lesson: a goal, a thing to do, a question. It stays above the place while the visitor does it.
+// The bar of a lesson, or of a screen of the tour: it shows the goal, a task and a question. The bar stays above the part while
+// the visitor works on the task.
 import { Chart, ceiling, halves, key, path, scale } from "../../drawing/chart.js";
 import { all, button, el, find, isShown } from "../../drawing/dom.js";
 import { readLink } from "../../form/link.js";
@@ -11,38 +12,39 @@ import { BAR, TOUR, WORDS } from "./words.js";
 /** @import { Values } from "../../messages/client.js" */
 
 /**
- * A lesson as ui/parts/course.py has it.
+ * A lesson, or a screen of the tour: see `Lesson` in ui/parts/course.py.
  * @typedef {object} Lesson
- * @property {string} name in an address
+ * @property {string} name the lesson's name in addresses
  * @property {string} title
- * @property {number} minutes
- * @property {string} part
- * @property {Values} values
- * @property {string[]} guesses
- * @property {{ seeds: number, curves: { side: number, points: [t: number, share: number][] }[] } | null} curves
+ * @property {number} minutes how long the lesson takes
+ * @property {string} part the part that the lesson opens
+ * @property {Values} values the values that the lesson sets in the part's form
+ * @property {string[]} guesses answers from which the visitor chooses one before reading the right answer
+ * @property {{ seeds: number, curves: { side: number, points: [t: number, share: number][] }[] } | null} curves the data of
+ * `touchChart`
  * @property {string} goal
- * @property {string} todo
- * @property {string} button
+ * @property {string} todo the text of the first task
+ * @property {string} button the label of the button that starts the task
  * @property {string} question
  * @property {string} answer
- * @property {number} step at which its run comes to rest, from 1; 0 for the last one
- * @property {Task[]} then
- * @property {number} screen of the tour, from 1; 0 for a lesson
- * @property {Values} sets what its button sets beside the values
+ * @property {number} step the step, from 1, at which the lesson's run stops playing; 0 for the last step
+ * @property {Task[]} then the further tasks
+ * @property {number} screen the number of the tour's screen, from 1; 0 for a lesson
+ * @property {Values} sets the values that only the button sets, in addition to `values`
  */
-/** A thing to do after the lesson's first one. values: beside the lesson's own; without any, it goes on with what is there. @typedef {Pick<Lesson, "values" | "todo" | "button" | "question" | "answer"> & Partial<Lesson>} Task */
+/** A task of a lesson. values: the values that the task adds to the lesson's. A further task without values continues with the form as it is. @typedef {Pick<Lesson, "values" | "todo" | "button" | "question" | "answer"> & Partial<Lesson>} Task */
 
-/** Of lessons that have one, by their names: what draws it. @type {Record<string, () => Promise<HTMLElement>>} */
+/** For each lesson with a figure, the function that draws it. @type {Record<string, () => Promise<HTMLElement>>} */
 const FIGURES = { "one-path": async () => (await import("./path.js")).path() };
 
-/** Begin a lesson. @param {Page} page @param {Lesson} lesson @param {import("../../run/panel.js").Cause} [cause] */
+/** Open a lesson's part with its values, and show its bar. @param {Page} page @param {Lesson} lesson @param {import("../../run/panel.js").Cause} [cause] */
 export async function begin(page, { name, part, values, step }, cause = "lesson") {
   const changes = page.lesson !== name;
   await page.open(part, page.whole(part, values), { push: true, lesson: name, cause, step });
-  if (changes) find(document, "#course-bar h2").focus(); // Tab goes on here, and screen readers read it
+  if (changes) find(document, "#course-bar h2").focus(); // then screen readers read the title, and Tab continues from there
 }
 
-/** Which thing to do a link shows: the last one whose values it has. @param {Page} page @param {Lesson} lesson */
+/** Return the index of the task that the page's address belongs to: the last task whose values the address has, else 0. @param {Page} page @param {Lesson} lesson */
 function linkedTask(page, { part, then }) {
   const { part: shown, values } = readLink(location.href);
   if (shown !== part) return 0;
@@ -52,14 +54,14 @@ function linkedTask(page, { part, then }) {
   return then.findLastIndex((task) => has(Object.entries(task.values))) + 1;
 }
 
-/** A button of the bar. @param {string} text @param {string} label that a screen reader says, where the text does not do @param {() => unknown} act */
-const action = (text, label, act) => button({ class: "button", ...(label && { "aria-label": label }) }, act, text);
+/** Make a button of the bar. @param {string} text @param {string} label the text for screen readers; "" if the visible text is enough @param {() => unknown} act */
+const barButton = (text, label, act) => button({ class: "button", ...(label && { "aria-label": label }) }, act, text);
 
-/** Its element has data-lesson: the name of the lesson that it shows. */
+/** The bar. Its element has the name of the shown lesson in data-lesson. */
 export class Bar {
-  /** @type {Lesson | null} that it shows */
+  /** The lesson that the bar shows. @type {Lesson | null} */
   #lesson = null;
-  #more = action("", BAR.lesson, () => this.#fold(!this.element.classList.contains("folded")));
+  #more = barButton("", BAR.lesson, () => this.#fold(!this.element.classList.contains("folded")));
 
   /** @param {Page} page @param {HTMLElement} element */
   constructor(page, element) {
@@ -72,10 +74,11 @@ export class Bar {
     const foldTour = () => {
       if (this.#lesson?.screen && page.part === this.#lesson.part) this.#fold(true);
     };
-    find(document, "#place").addEventListener("click", foldTour, true); // before what is pressed comes into sight
+    // Listen in the capture phase, because the bar must be folded before the pressed element scrolls into view
+    find(document, "#place").addEventListener("click", foldTour, true);
   }
 
-  /** Show a lesson, if it is not the one that is shown: the thing to do that the link has. @param {string} name */
+  /** Show a lesson unless the bar already shows it, with the task that belongs to the page's address. @param {string} name */
   show(name) {
     const lesson = this.all.find((one) => one.name === name);
     if (!lesson || lesson === this.#lesson) return;
@@ -83,25 +86,25 @@ export class Bar {
     this.#draw(lesson, linkedTask(this.page, lesson));
   }
 
-  /** Forget the lesson, so that it begins anew. */
+  /** Forget the shown lesson, so that `show` starts it from its beginning. */
   clear() {
     this.#lesson = null;
     delete this.element.dataset.lesson;
   }
 
-  /** Leave the question alone, once the rest has been read. @param {boolean} folded */
+  /** Fold the bar until only its question is visible, or unfold it. @param {boolean} folded */
   #fold(folded) {
     this.element.classList.toggle("folded", folded);
     this.#more.textContent = folded ? "▾" : "▴";
     this.#more.setAttribute("aria-expanded", String(!folded));
   }
 
-  /** End the course. @param {string} part that is shown then */
+  /** End the course and open a part. @param {string} part */
   #leave(part) {
     this.page.open(part, null, { push: true, lesson: null });
   }
 
-  /** @param {Lesson} lesson @param {number} which thing to do */
+  /** Draw the bar for one task of a lesson. @param {Lesson} lesson @param {number} which the index of the task */
   #draw(lesson, which) {
     const { element, page } = this;
     const { name } = lesson;
@@ -111,13 +114,14 @@ export class Bar {
     element.dataset.lesson = name;
     element.classList.toggle("tour", lesson.screen > 0);
     this.#fold(false);
-    const doing = this.#doing(lesson, task);
-    const answer = this.#answer(lesson, tasks, which);
-    const asked = lesson.screen ? [this.#next()] : [answer, ...(page.only ? [] : [teacher(page, tasks)])];
-    answer.addEventListener("toggle", () => doing.classList.toggle("primary", !answer.open)); // then the next step leads
+    const doing = this.#taskButton(lesson, task);
+    const answer = this.#answerBox(lesson, tasks, which);
+    const asked = lesson.screen ? [this.#nextButton()] : [answer, ...(page.only ? [] : [teacherBox(page, tasks)])];
+    // While the answer is open, the button of the next task is the primary one
+    answer.addEventListener("toggle", () => doing.classList.toggle("primary", !answer.open));
     const { guesses = [] } = task;
     element.replaceChildren(
-      this.#away(lesson),
+      this.#awayNote(lesson),
       this.#header(lesson, tasks, which),
       el(
         "div",
@@ -130,45 +134,45 @@ export class Bar {
         "div",
         { class: "ask" },
         el("p", { class: "question" }, task.question),
-        ...(guesses.length ? [guessing(guesses, answer)] : []),
+        ...(guesses.length ? [guessButtons(guesses, answer)] : []),
         ...asked,
       ),
     );
     FIGURES[name]?.().then((figure) => this.#lesson === lesson && element.append(figure), console.error);
   }
 
-  /** Return the note that replaces a lesson while another part is shown. @param {Lesson} lesson */
-  #away({ part, title, screen }) {
+  /** Return the note that replaces the lesson's bar while another part is shown. @param {Lesson} lesson */
+  #awayNote({ part, title, screen }) {
     const { page } = this;
     const lead = el("p", null, el("b", null, screen ? TOUR.title(title) : BAR.title(this.#number, title)));
-    const again = action(BAR.again, "", () => page.open(part, null, { push: true }));
+    const again = barButton(BAR.again, "", () => page.open(part, null, { push: true }));
     return el(
       "div",
       { class: "away row" },
       lead,
       again,
-      action("×", screen ? TOUR.end : BAR.end, () => this.#leave(page.part)),
+      barButton("×", screen ? TOUR.end : BAR.end, () => this.#leave(page.part)),
     );
   }
 
-  /** The lessons, or the screens of the tour: the row that the visitor goes along. */
+  /** The sequence that contains the shown lesson: all lessons, or all screens of the tour. */
   get lessons() {
     return this.all.filter(({ screen }) => Boolean(screen) === Boolean(this.#lesson?.screen));
   }
 
-  /** The place of the lesson in its row, from 1. */
+  /** The position of the shown lesson in its sequence, from 1. */
   get #number() {
     return this.lessons.findIndex(({ name }) => name === this.#lesson?.name) + 1;
   }
 
-  /** @param {Lesson} lesson @param {Task[]} tasks @param {number} which */
+  /** Return the bar's header: the title, the position in the sequence, and the buttons that go back, fold and close. @param {Lesson} lesson @param {Task[]} tasks @param {number} which the index of the task */
   #header({ title, minutes, screen }, { length }, which) {
     const number = this.#number;
     const { previous, place, all, end } = screen ? TOUR : BAR;
-    const back = action("◂", previous, () => begin(this.page, this.lessons[number - 2]));
+    const back = barButton("◂", previous, () => begin(this.page, this.lessons[number - 2]));
     back.disabled = number === 1;
     const at = el("span", null, place(number, this.lessons.length));
-    const over = action("×", end, () => this.#leave(this.page.part));
+    const over = barButton("×", end, () => this.#leave(this.page.part));
     return el(
       "header",
       null,
@@ -180,11 +184,12 @@ export class Bar {
     );
   }
 
-  /** The button of a task. @param {Lesson} lesson @param {Task} task */
-  #doing(lesson, task) {
-    const doing = action(task.button, "", () => {
-      this.#fold(lesson.part !== "forward"); // there more is to be done after what plays
-      if (!isShown(doing)) this.#more.focus({ preventScroll: true }); // the button that unfolds the focused element takes the focus
+  /** Return the button that starts a task. @param {Lesson} lesson @param {Task} task */
+  #taskButton(lesson, task) {
+    const doing = barButton(task.button, "", () => {
+      this.#fold(lesson.part !== "forward"); // in "forward", the task continues after the animation, so the bar stays open
+      // If folding has hidden this button, the button that unfolds the bar gets the focus
+      if (!isShown(doing)) this.#more.focus({ preventScroll: true });
       begin(
         this.page,
         { ...lesson, values: { ...lesson.values, ...task.values, ...lesson.sets }, step: task.step ?? 0 },
@@ -195,50 +200,50 @@ export class Bar {
     return doing;
   }
 
-  /** Return what leads from a screen of the tour to the next one, and at last to the card at the end of the essay. */
-  #next() {
+  /** Return a button for the next screen of the tour; on the last screen, a link to the card at the end of the essay. */
+  #nextButton() {
     const next = this.lessons[this.#number];
     if (next)
       return el(
         "div",
         { class: "next" },
-        action(TOUR.next, "", () => begin(this.page, next, next.button ? "lesson" : "inside")),
+        barButton(TOUR.next, "", () => begin(this.page, next, next.button ? "lesson" : "inside")),
       );
     const href = essayAt("card");
     return el("div", { class: "next" }, ...(href ? [el("a", { class: "button", href }, TOUR.card)] : []));
   }
 
-  /** The answer of a task, and what follows. @param {Lesson} lesson @param {Task[]} tasks @param {number} which */
-  #answer(lesson, tasks, which) {
+  /** Return the folded answer of a task, with buttons for the next task and the next lesson. @param {Lesson} lesson @param {Task[]} tasks @param {number} which the index of the task */
+  #answerBox(lesson, tasks, which) {
     const { page, lessons } = this;
     const number = this.#number;
     const { answer, curves = null } = tasks[which];
     const [further, next] = [tasks[which + 1], lessons[number]];
     const following = [];
     if (further)
-      following.push(action(BAR.further(which + 2, tasks.length), "", () => this.#proceed(lesson, which + 1)));
-    if (next) following.push(action(further ? BAR.skip(number + 1) : BAR.on, "", () => begin(page, next)));
-    else following.push(action(BAR.deeper, "", () => this.#leave("course")));
+      following.push(barButton(BAR.further(which + 2, tasks.length), "", () => this.#proceed(lesson, which + 1)));
+    if (next) following.push(barButton(further ? BAR.skip(number + 1) : BAR.on, "", () => begin(page, next)));
+    else following.push(barButton(BAR.deeper, "", () => this.#leave("course")));
     following[0].classList.add("primary");
     return el(
       "details",
       null,
       el("summary", null, BAR.answer),
       el("p", null, answer),
-      ...(curves ? touches(curves) : []),
+      ...(curves ? touchChart(curves) : []),
       el("div", { class: "row" }, ...following),
     );
   }
 
-  /** Go on to another thing to do. @param {Lesson} lesson @param {number} which */
+  /** Show another task of the lesson. @param {Lesson} lesson @param {number} which the index of the task */
   #proceed(lesson, which) {
     this.#draw(lesson, which);
-    find(this.element, "h2").focus(); // what was pressed is gone
+    find(this.element, "h2").focus(); // the pressed button no longer exists, so the focus needs another place
   }
 }
 
-/** Answers to choose from; a choice opens the answer. @param {string[]} texts @param {HTMLDetailsElement} answer */
-function guessing(texts, answer) {
+/** Return buttons with possible answers. A press on one opens the right answer. @param {string[]} texts @param {HTMLDetailsElement} answer */
+function guessButtons(texts, answer) {
   const guesses = texts.map((text, i) => {
     const guess = () => {
       for (const [other, node] of guesses.entries()) node.setAttribute("aria-pressed", String(other === i));
@@ -249,8 +254,8 @@ function guessing(texts, answer) {
   return el("div", { class: "row guesses", role: "group", "aria-label": BAR.guess }, ...guesses);
 }
 
-/** How often a touch made another digit, by its t. @param {NonNullable<Lesson["curves"]>} given */
-function touches({ seeds, curves }) {
+/** Return a chart of how often a change of x_t by hand led to another digit, over the t of the change. @param {NonNullable<Lesson["curves"]>} given */
+function touchChart({ seeds, curves }) {
   const first = Math.max(...curves.flatMap(({ points }) => points.map(([t]) => t)));
   const high = ceiling(Math.max(0.1, ...curves.flatMap(({ points }) => points.map(([, share]) => share))));
   const y = scale(0, high);
@@ -270,13 +275,13 @@ function touches({ seeds, curves }) {
 }
 
 /**
- * What makes a link of a teacher's own: this lesson with the settings as they are now, and only some of the controls. Those
- * that the lesson sets are ticked; the others are behind one line.
+ * Return the box in which a teacher makes a link to this lesson with the current settings. Checkboxes choose the controls that
+ * the students get. The controls that the lesson sets are ticked; all others are in a folded list.
  * @param {Page} page @param {Pick<Task, "values">[]} tasks of the lesson
  */
-function teacher(page, tasks) {
+function teacherBox(page, tasks) {
   const set = tasks.flatMap(({ values }) => Object.keys(values));
-  const names = new Set(set.filter((name) => !name.startsWith("checkpoint"))); // another model is another lesson
+  const names = new Set(set.filter((name) => !name.startsWith("checkpoint"))); // a lesson is written for one model, so the choice of the model is not ticked
   const box = el("div", { class: "controls" });
   const said = el("span", { class: "info", role: "status" });
   const copyLink = async () => {

@@ -1,4 +1,4 @@
-// Course: lessons, and cards that go deeper.
+// The part "Course": lessons, and cards with further ideas. It has no form.
 
 /** @import { PagePart } from "../index.js" */
 

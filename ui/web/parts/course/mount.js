@@ -1,4 +1,4 @@
-// Course: the lessons to begin, and cards that go deeper.
+// Draws the part "Course": the list of lessons, notes for teachers, and cards with further ideas.
 import { all, button, el, find, markup } from "../../drawing/dom.js";
 import { readLink } from "../../form/link.js";
 import { begin } from "./bar.js";
@@ -9,10 +9,10 @@ import { BAR, PICTURES, TEACHERS, WORDS } from "./words.js";
 /** @import { Row } from "./words.js" */
 /** @import { Lesson } from "./bar.js" */
 
-/** @param {Page} page @param {string} part @returns {Part} */
+/** Build the part. @param {Page} page @param {string} part @returns {Part} */
 export const mount = (page, part) => new Course(page, part);
 
-/** Its element has data-cards: how many there are. */
+/** The part's view. Its element has the number of loaded cards in data-cards. */
 class Course {
   element = el("section", { class: "course", "data-cards": 0 });
 
@@ -32,12 +32,12 @@ class Course {
 <div class="cards"></div>`,
     );
     this.cards = find(this.element, ".cards");
-    find(this.element, ".info").after(this.#list(), ...(page.only ? [] : [this.#teachers()]));
+    find(this.element, ".info").after(this.#lessonList(), ...(page.only ? [] : [this.#teacherCard()]));
   }
 
-  // --- What the page asks of a part
+  // --- Functions that the page calls
 
-  /** Open the card that the address names, or what says now what it said. */
+  /** Open the card that the page's address names. If an older version had this card, open what replaces it. */
   set() {
     const { card = "" } = readLink(location.href).values;
     const moved = Object.hasOwn(MOVED, card) ? MOVED[card] : {};
@@ -50,7 +50,7 @@ class Course {
     named.scrollIntoView();
   }
 
-  /** Fetch the cards. */
+  /** Load the cards from the engine, once. */
   async show() {
     const { cards, page } = this;
     if (cards.children.length) return;
@@ -58,16 +58,16 @@ class Course {
     if (got.error !== undefined) return page.say(got.error, true);
     if (cards.children.length) return;
     const body = el("div", null);
-    markup(body, got.html); // our own file, ui/parts/course.html
+    markup(body, got.html); // safe: this HTML is the project's own file ui/parts/course.html
     cards.append(...all(body, "article").map((article) => this.#card(article)));
     this.element.dataset.cards = String(cards.children.length);
     this.set();
   }
 
-  // --- Its elements
+  // --- Elements
 
-  /** The lessons to begin. */
-  #list() {
+  /** Return the list of the lessons. A press on a lesson begins it. */
+  #lessonList() {
     const lessons = this.lessons.map((lesson) => {
       const src = pictureOf(`lesson-${lesson.name}`);
       const picture = el("img", { src, alt: PICTURES[lesson.name], loading: "lazy" });
@@ -82,18 +82,18 @@ class Course {
     return el("ol", { class: "lessons" }, ...lessons);
   }
 
-  /** What teachers want to know. */
-  #teachers() {
+  /** Return a folded card with the notes for teachers. */
+  #teacherCard() {
     const entries = TEACHERS.flatMap(([name, about]) => {
-      const said = typeof about === "string" ? about : el("table", null, ...about.map((row) => this.#planned(row)));
+      const said = typeof about === "string" ? about : el("table", null, ...about.map((row) => this.#planRow(row)));
       return [el("dt", null, name), el("dd", null, said)];
     });
     const summary = el("summary", null, el("h3", null, WORDS.teachers));
     return el("details", { class: "card teachers" }, summary, el("dl", null, ...entries));
   }
 
-  /** A row of a plan, with links to its lessons. @param {Row} row */
-  #planned([time, who, names, text]) {
+  /** Return a row of the lesson plan, with links to its lessons. @param {Row} row */
+  #planRow([time, who, names, text]) {
     const links = this.lessons.filter(({ name }) => names.includes(name));
     const what = links.flatMap(({ name, title }) => [el("a", { href: `?lesson=${name}` }, title), ", "]);
     return el(
@@ -105,7 +105,7 @@ class Course {
     );
   }
 
-  /** Make a card that folds: until it is opened, it shows only its picture and its title. @param {HTMLElement} article */
+  /** Make a card that folds: while it is closed, it shows only its picture and its title. @param {HTMLElement} article */
   #card(article) {
     const { page } = this;
     const { name = "", part: opened = "", values = "{}" } = article.dataset;
@@ -122,8 +122,8 @@ class Course {
   }
 }
 
-/** The address of a picture of the course. @param {string} name */
+/** Return the address of a picture of the course. @param {string} name */
 const pictureOf = (name) => new URL(`../../examples/course/${name}.webp`, import.meta.url).href;
 
-/** Of a card in the page, and in its address. @param {string} name */
+/** Return the id of a card's element, which is also the end of the card's address. @param {string} name */
 const idOf = (name) => `card=${name}`;

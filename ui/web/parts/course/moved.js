@@ -1,6 +1,6 @@
-// Where the essay is, and where visitors find what cards of earlier versions said: people have their addresses.
+// The essay's address, and what replaces the cards of earlier versions. Old addresses of these cards must still work.
 
-/** Of cards that are gone: the essay's section, the card or the lesson that says it. @type {Record<string, { section?: string, card?: string, lesson?: string }>} */
+/** For each removed card, the section of the essay, the card or the lesson with the same content. @type {Record<string, { section?: string, card?: string, lesson?: string }>} */
 export const MOVED = {
   why: { section: "draw" },
   forward: { section: "destroy" },
@@ -15,7 +15,7 @@ export const MOVED = {
   words: { section: "words" },
 };
 
-/** The address of a section of the essay, which index.html links; "" where there is no essay. @param {string} section */
+/** Return the address of a section of the essay; "" if index.html has no link to the essay. @param {string} section */
 export function essayAt(section) {
   const link = document.querySelector("#essay");
   return link instanceof HTMLAnchorElement ? `${link.href}#${section}` : "";

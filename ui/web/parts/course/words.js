@@ -1,4 +1,4 @@
-// The Course's words: its lessons' bar, the figure of one of them, and what teachers read.
+// The texts of the part "Course": the list of lessons, the bars, the figure of the lesson "One path", and the notes for teachers.
 
 export const WORDS = {
   lessons: (/** @type {number} */ count, /** @type {number} */ minutes) => `${count} lessons, ${minutes} minutes`,
@@ -9,7 +9,7 @@ export const WORDS = {
   link: "Link to this idea",
 };
 
-/** What the picture of a lesson shows, by the lesson's name. @type {Record<string, string>} */
+/** For each lesson, a description of its picture for screen readers. @type {Record<string, string>} */
 export const PICTURES = {
   "noise-to-picture": "Noise becomes a 0, in five pictures.",
   noising: "A lighthouse disappears in noise.",
@@ -22,7 +22,7 @@ export const PICTURES = {
   "one-path": "Noise becomes a 9; below it the guesses, first a blur.",
 };
 
-/** The words of the bar of a lesson. */
+/** The texts of a lesson's bar. */
 export const BAR = {
   previous: "Previous lesson",
   on: "Next lesson ▸",
@@ -49,7 +49,7 @@ export const BAR = {
   copy: "Copy the link for my class",
 };
 
-/** The words of the bar of the tour. */
+/** The texts of the bar of the tour. */
 export const TOUR = {
   previous: "Previous screen",
   next: "Next ▸",
@@ -60,9 +60,9 @@ export const TOUR = {
   end: "End the tour",
 };
 
-/** The words of the figure of "One path". */
+/** The texts of the figure of the lesson "One path". */
 export const PATH = {
-  /** A row of the recorded picture each. */
+  /** The title and the explanation of each row of the recorded picture. */
   rows: [
     ["DDIM", "x of its steps"],
     ["Flow", "x of its straight steps"],
@@ -79,7 +79,7 @@ export const PATH = {
   note: "Of seed 13. DDIM’s x, and the flow’s x in DDIM’s units: at most one grey level of 255 apart. What is no picture is scaled to be seen.",
 };
 
-/** A part of a plan. lessons: by their names. @typedef {[minutes: string, who: string, lessons: string[], text: string]} Row */
+/** A row of the lesson plan. lessons: the names of its lessons. @typedef {[minutes: string, who: string, lessons: string[], text: string]} Row */
 
 /** @type {Row[]} */
 const PLAN = [
@@ -92,7 +92,7 @@ const PLAN = [
   ["later", "at home", ["inside", "two-steps", "one-path"], "and notebook 1"],
 ];
 
-/** Texts of the Course for teachers: a title, and its text or rows. @type {[name: string, about: string | Row[]][]} */
+/** The notes for teachers: for each note its title, then its text or the rows of its table. @type {[name: string, about: string | Row[]][]} */
 export const TEACHERS = [
   ["A plan for 45 minutes", PLAN],
   [

@@ -1,4 +1,5 @@
-// The models are loaded, and nothing is computed: before their files are here, the page has no facts to plan a run with.
+// A run that only downloads and loads its models. The page needs it because it can't plan any other run without the facts in
+// the models' files.
 
 /** @type {import("../../computing/computation.d.ts").Computation} */
 export const computation = { record: () => null, compute: async () => {} };

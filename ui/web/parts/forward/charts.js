@@ -1,4 +1,4 @@
-// The charts of the Forward tab: the schedules over t, and two histograms.
+// The charts of the part "What noise destroys": the schedules over t, and the histograms of the added noise.
 import { Chart, halves, path, scale, stairs } from "../../drawing/chart.js";
 import { fraction, power } from "../../words/numbers.js";
 import { WORDS } from "./words.js";
@@ -6,16 +6,16 @@ import { WORDS } from "./words.js";
 /** @import { Line, Point } from "../../drawing/chart.js" */
 /** @import { Weights } from "../../process/schedule.js" */
 
-const FINE = 40; // up to this t every step is drawn, then every fourth
-const HIGHEST = 0.5; // of a density
+const FINE = 40; // up to this t a curve has a point at every step, then at every fourth
+const HIGHEST = 0.5; // the largest density on the axis
 
-/** One quantity of all schedules over t; that of the chosen one has a dot. */
+/** A chart of one quantity over t, with a curve for each schedule. A dot marks the chosen t on the curve of the chosen schedule. */
 export class Plot extends Chart {
   /**
-   * @param {string} title @param {Record<string, Weights>} tables by schedule
-   * @param {(table: Weights, t: number) => number} value
-   * @param {{ low: number, high: number, ticks: number[] }} [log] powers of ten, where the axis is logarithmic; else it
-   * goes from 0 to 1. What leaves it is cut off.
+   * @param {string} title @param {Record<string, Weights>} tables the weights of each schedule
+   * @param {(table: Weights, t: number) => number} value returns the quantity
+   * @param {{ low: number, high: number, ticks: number[] }} [log] the ends and ticks of a logarithmic axis, as powers of ten;
+   * without it, the axis is linear from 0 to 1. Curves are cut off at the ends of the axis.
    */
   constructor(title, tables, value, log) {
     super(title);
@@ -25,8 +25,8 @@ export class Plot extends Chart {
     const curves = Object.keys(tables).map((name) => {
       /** @type {Point[]} */
       const points = [];
-      for (let t = 1; t < this.T; t += t < FINE ? 1 : 4) points.push(this.#at(name, t));
-      return path(name, [...points, this.#at(name, this.T)]);
+      for (let t = 1; t < this.T; t += t < FINE ? 1 : 4) points.push(this.#pointAt(name, t));
+      return path(name, [...points, this.#pointAt(name, this.T)]);
     });
     const lines = log?.ticks.map((tick) => /** @type {Line} */ ([this.y(10 ** tick), power(tick)])) ?? halves(1);
     this.draw(lines, curves, [
@@ -35,14 +35,14 @@ export class Plot extends Chart {
     ]);
   }
 
-  /** @param {string} name @param {number} t @returns {[x: number, y: number]} */
-  #at(name, t) {
+  /** Return the point of a schedule's curve at t, in percent of the chart's area. @param {string} name the schedule @param {number} t @returns {[x: number, y: number]} */
+  #pointAt(name, t) {
     return [(100 * t) / this.T, this.y(this.value(name, t))];
   }
 
-  /** @param {number} t @param {string} chosen schedule */
+  /** Mark t on the curve of the chosen schedule, and highlight this curve. @param {number} t @param {string} chosen schedule */
   point(t, chosen) {
-    const [x, y] = this.#at(chosen, t);
+    const [x, y] = this.#pointAt(chosen, t);
     this.mark(x, [[chosen, x, t ? y : null]], fraction(this.value(chosen, t)));
     for (const curve of this.area.querySelectorAll("path"))
       curve.classList.toggle("chosen", curve.classList.contains(chosen));
@@ -50,14 +50,14 @@ export class Plot extends Chart {
 }
 
 /**
- * Two histograms over the same edges, and the density they should have.
- * @param {number[]} edges
- * @param {[number[], number[]]} densities
+ * Return a chart of two histograms with the same bins, and of the density N(0, 1) that both should have.
+ * @param {number[]} edges the edges of the bins
+ * @param {[number[], number[]]} densities the density in each bin, for each histogram
  */
 export function histogram(edges, densities) {
   const [left, right] = [edges[0], edges[edges.length - 1]];
   const y = scale(0, HIGHEST);
-  /** @param {number} v */
+  /** Convert a value to a position on the axis, in percent. @param {number} v */
   const x = (v) => (100 * (v - left)) / (right - left);
   const [first, second] = densities.map((density) => stairs(edges.map(x), density.map(y)));
   const normal = Array.from({ length: 121 }, (_, i) => {

@@ -1,11 +1,11 @@
-// What noise destroys: the way from a picture to noise. It needs no model.
+// The part "What noise destroys": the forward process, which turns a picture into noise. It needs no model.
 
 import { capitals, field, seed } from "../../plans/forms.js";
 import { FIELDS as FORWARD, TITLE } from "./form_words.js";
 
 /** @import { PagePart } from "../index.js" */
 
-const DRAWINGS = ["lighthouse", "cat", "balloon", "flower"]; // in examples/drawings
+const DRAWINGS = ["lighthouse", "cat", "balloon", "flower"]; // names of files in examples/drawings
 const SCHEDULES = ["linear", "cosine", "quadratic"];
 const fields = [
   field("picture", "choice", FORWARD.picture, "lighthouse", { names: DRAWINGS }),
@@ -22,4 +22,5 @@ export const forward = {
   place: "inside",
   title: TITLE,
   fields,
+  figure: ({ t }) => ({ name: "noise", t: String(t) }),
 };

@@ -1,4 +1,4 @@
-// The elements of the part.
+// The HTML of the part "What noise destroys".
 import { WORDS } from "./words.js";
 
 export const MARKUP = `

@@ -1,30 +1,30 @@
-// Eqs. 4 and 7 on pixels. Pictures are arrays of grey levels − 127.5, red, green and blue in turn, so that 0 is the 0 of
-// [−1, 1]; ε is in units of its deviation.
+// Eqs. 4 and 7 of the paper for pixels. A picture is an array with the red, green and blue of each pixel in turn, each a grey
+// level 0..255 minus 127.5. So 0 means the same as on the paper's scale −1..1. ε has standard deviation 1.
 
 import { gaussian } from "../../process/noise.js";
 
 const MIDDLE = 127.5;
 const GAINS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
-const SEEN = 60; // grey levels of deviation that are well seen
+const SEEN = 60; // a standard deviation, in grey levels, that is easy to see
 
-/** ε for a picture of this size: x_T of the seed's run. @param {number} seed @param {number} size pixels a side */
+/** Return ε for a picture of this size. It is the noise x_T with which a run of this seed begins. @param {number} seed @param {number} size the picture's side in pixels */
 export function noiseOf(seed, size) {
   const pixels = size ** 2;
-  const drawn = gaussian(BigInt(seed), 0, 3 * pixels); // channels outermost
+  const drawn = gaussian(BigInt(seed), 0, 3 * pixels); // all red values first, then green, then blue
   return drawn.map((_, i) => drawn[(i % 3) * pixels + Math.floor(i / 3)]);
 }
 
 /**
- * x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε in grey levels, where ε of one standard deviation is MIDDLE levels
+ * Return x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε (Eq. 4) in grey levels. One standard deviation of ε is MIDDLE grey levels.
  * @param {Float32Array} x0
  * @param {Float32Array} epsilon
- * @param {number} signal
- * @param {number} noise
+ * @param {number} signal √ᾱ_t
+ * @param {number} noise √(1 − ᾱ_t)
  */
 export const noised = (x0, epsilon, signal, noise) => x0.map((v, i) => signal * v + noise * MIDDLE * epsilon[i]);
 
 /**
- * a·x + b·y
+ * Return a·x + b·y.
  * @param {number} a
  * @param {Float32Array} x
  * @param {number} b
@@ -32,24 +32,24 @@ export const noised = (x0, epsilon, signal, noise) => x0.map((v, i) => signal * 
  */
 export const sum = (a, x, b, y) => x.map((v, i) => a * v + b * y[i]);
 
-/** @param {Float32Array} values */
+/** Return the root mean square. @param {Float32Array} values */
 export const rms = (values) => Math.sqrt(values.reduce((total, v) => total + v * v, 0) / values.length);
 
-/** The variance of a picture, with its values in −1 to 1. @param {Float32Array} x0 */
+/** Return the variance of a picture on the scale −1..1. @param {Float32Array} x0 */
 export function variance(x0) {
   const mean = x0.reduce((total, v) => total + v, 0) / x0.length;
   return Math.max(0, rms(x0) ** 2 - mean ** 2) / MIDDLE ** 2;
 }
 
 /**
- * How many times a picture of this deviation is enlarged to be seen.
+ * Return the factor by which values of this standard deviation are multiplied to make them visible.
  * @param {number} deviation in grey levels
  */
 export const visibleGain = (deviation) => GAINS.findLast((gain) => gain * deviation <= SEEN) ?? 1;
 
 /**
- * Write a picture, times a gain, as the red, green, blue and opacity of a canvas, which clamps and rounds.
- * @param {Uint8ClampedArray} pixels
+ * Multiply a picture by a gain, and write it as the red, green, blue and alpha values of a canvas.
+ * @param {Uint8ClampedArray} pixels the values of the canvas; this type of array clamps and rounds
  * @param {Float32Array} values
  * @param {number} [gain]
  */

@@ -1,4 +1,4 @@
-// Forward: how noise destroys a picture. The page computes it in both editions.
+// Draws the part "What noise destroys". The browser computes this part, even if the page has a server.
 
 import { key } from "../../drawing/chart.js";
 import { button, el, find, markup, write } from "../../drawing/dom.js";
@@ -24,20 +24,20 @@ import { deviations, mean, readouts, remark, sentence, snr, WORDS } from "./word
 /** @import { Values } from "../../messages/client.js" */
 /** @import { Cause } from "../../run/panel.js" */
 
-const PLAYED = 10; // seconds from t = 0 to T
-const PAUSE = 400; // ms after the last change until the address has it
+const PLAYED = 10; // seconds that the animation takes from t = 0 to T
+const PAUSE = 400; // ms to wait after the last change before the page's address is updated
 
-/** @param {Page} page @param {string} part @returns {Promise<Part>} */
+/** Build the part. @param {Page} page @param {string} part @returns {Promise<Part>} */
 export async function mount(page, part) {
   return new Forward(page, part);
 }
 
-/** Its element has data-t, data-schedule, data-picture, data-seed, and data-ready: whether nothing is on its way. */
+/** The part's view. Its element has the settings in data-t, data-schedule, data-picture and data-seed. data-ready says whether the picture and the noise are loaded. */
 class Forward {
-  #due = false; // all is drawn in the next frame
-  #timer = 0; // until the address has it
-  #pause = () => {}; // stops t, which plays
-  /** The weights of each schedule. */
+  #due = false; // whether the next frame draws the part again
+  #timer = 0; // the timer that updates the page's address
+  #pause = () => {}; // stops the animation
+  /** The weights of each schedule, for every t. */
   #tables = Object.fromEntries(Object.entries(SCHEDULES).map(([name, make]) => [name, tables(make())]));
   #plots = [
     new Plot(WORDS.beta, this.#tables, ({ beta }, t) => beta[t], { low: -5, high: 0, ticks: [-4, -2, 0] }),
@@ -78,7 +78,7 @@ class Forward {
     find(this.element, ".facts").append(meanings("ᾱ", "SNR", "βₜ", "β̃ₜ", "q( )", "μ̃ₜ"));
     find(this.element, ".equation").after(this.form.place("t"));
     find(this.element, ".thumbs").after(ownPicture(this.element, (file) => this.scene.load({ file })));
-    for (const plot of this.#plots) plot.onScrub((share) => this.#go(share));
+    for (const plot of this.#plots) plot.onScrub((share) => this.#setTime(share));
     const plotted = find(this.element, ".plots");
     plotted.append(...this.#plots.map(({ node }) => node));
     plotted.after(key(...Object.keys(SCHEDULES).map((name) => /** @type {const} */ ([name, name]))));
@@ -86,14 +86,14 @@ class Forward {
     this.#renderSource();
   }
 
-  /** @param {string} name @returns {FieldForm} */
+  /** Return a field of the form. @param {string} name @returns {FieldForm} */
   #field(name) {
     return /** @type {FieldForm} */ (this.form.fields.find((field) => field.name === name));
   }
 
-  // --- What the page asks of a part
+  // --- Functions that the page calls
 
-  /** @param {Values} values @param {Cause} cause */
+  /** Set values from a link, a lesson or a preset. A press at t = 0 starts the animation. @param {Values} values @param {Cause} cause */
   set(values, cause) {
     this.#pause();
     this.form.set(values);
@@ -102,15 +102,18 @@ class Forward {
     if (cause && cause !== "lesson") this.form.place("t").scrollIntoView({ block: "nearest" });
   }
 
+  /** Stop the animation, because the part leaves the screen. */
   hide() {
     this.#pause();
   }
 
+  /** Return the entries of the menu Share. */
   items() {
     const make = () => this.#slide();
     return this.scene.size ? [slideItem(this.page, make, () => new URL(location.href))] : [];
   }
 
+  /** Return x_0, ε and x_t as a slide. */
   #slide() {
     const { t, schedule, variance } = this.scene;
     const table = this.#tables[schedule];
@@ -128,7 +131,7 @@ class Forward {
 
   // --- Drawing
 
-  /** Show that a picture is on its way, or what is wrong with it. */
+  /** Show which drawing is chosen, whether it is loaded, and what is wrong with the picture. */
   #renderSource() {
     const { element, scene } = this;
     element.dataset.ready = String(scene.ready);
@@ -139,6 +142,7 @@ class Forward {
     this.#renderSoon();
   }
 
+  /** Draw the part again in the next frame, then update the page's address. */
   #renderSoon() {
     if (this.#due) return;
     this.#due = true;
@@ -152,11 +156,13 @@ class Forward {
     });
   }
 
+  /** Write the settings into the page's address. */
   #remember() {
     const { t, schedule, seed, picture } = this.scene;
     this.page.remember(this.part, { t, schedule, seed, picture: picture ?? undefined });
   }
 
+  /** Show the numbers, sentences and charts of the current t and schedule. */
   #renderSetting() {
     const { element } = this;
     const { t, schedule, seed, picture, variance } = this.scene;
@@ -179,7 +185,7 @@ class Forward {
 
   // --- Input
 
-  /** The value of a field as it is computed with, or the one before where it is wrong, which is marked. @template Value @param {string} name @param {Value} before @returns {Value} */
+  /** Return the value of a field. If this value is invalid, mark the field and return `before`. @template Value @param {string} name @param {Value} before the last valid value @returns {Value} */
   #checked(name, before) {
     try {
       const value = checked(this.#field(name), this.form.value(name));
@@ -191,7 +197,7 @@ class Forward {
     }
   }
 
-  /** Show what the form says. */
+  /** Take the settings from the form, and draw them. */
   #apply() {
     const { scene } = this;
     scene.t = this.#checked("t", scene.t);
@@ -201,14 +207,14 @@ class Forward {
     this.#renderSoon();
   }
 
-  /** Go to a time. @param {number} share of T */
-  #go(share) {
+  /** Set t. @param {number} share t/T, from 0 to 1 */
+  #setTime(share) {
     this.#pause();
     this.form.set({ t: Math.min(this.T, Math.max(0, Math.round(this.T * share))) });
     this.#apply();
   }
 
-  /** Let t go from 0 to T. */
+  /** Start the animation, in which t grows from 0 to T. */
   #play() {
     let t = 0;
     this.#pause = play((seconds) => {

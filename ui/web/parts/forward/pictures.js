@@ -1,4 +1,5 @@
-// The pictures of the Forward tab: x_0, ε, x_t, the mean of the step back, and what that takes away.
+// The pictures of the part "What noise destroys": x_0, ε, x_t, the mean of the step back, and the difference between x_t and this
+// mean.
 import { context2d } from "../../drawing/canvas.js";
 import { find, write } from "../../drawing/dom.js";
 import { attribute } from "../../words/symbols.js";
@@ -8,6 +9,7 @@ import { WORDS } from "./words.js";
 /** @import { Weights } from "../../process/schedule.js" */
 /** @import { Scene } from "./scene.js" */
 
+/** The canvases of the part. */
 export class Pictures {
   /** @param {HTMLElement} root */
   constructor(root) {
@@ -20,10 +22,10 @@ export class Pictures {
     this.gain = find(root, ".change .at");
   }
 
-  /** @param {Scene} scene @param {Weights} table of its schedule */
+  /** Draw all pictures. @param {Scene} scene @param {Weights} table the weights of the scene's schedule */
   render({ t, x0, epsilon, picture }, table) {
     const xt = noised(x0, epsilon, table.signal[t], table.noise[t]);
-    // At t = 0 there is no step back: the picture itself stands there.
+    // At t = 0 there is no step back, so the picture itself is shown
     const back = t ? sum(table.of_x_0[t], x0, table.of_x_t[t], xt) : x0;
     const change = sum(1, xt, -1, back);
     const gain = t ? visibleGain(rms(change)) : 1;
@@ -39,7 +41,7 @@ export class Pictures {
   }
 }
 
-/** @param {HTMLCanvasElement} canvas @param {Float32Array} values of a square @param {number} [gain] */
+/** Draw a square picture. @param {HTMLCanvasElement} canvas @param {Float32Array} values in the format of mix.js @param {number} [gain] multiplies the values */
 function paint(canvas, values, gain) {
   const size = Math.sqrt(values.length / 3);
   if (canvas.width !== size || canvas.height !== size) canvas.width = canvas.height = size;

@@ -1,97 +1,98 @@
-// What the Forward tab shows, and how a picture and noise for it come.
+// The state of the part "What noise destroys": the settings, the picture and the noise, and the functions that load these.
 import { middleOf, SIZE } from "../../pictures/fit.js";
 import { open } from "../../pictures/open.js";
 import { ofPng } from "../../pictures/png.js";
-import { UserError, without } from "../../process/errors.js";
+import { continueWithout, UserError } from "../../process/errors.js";
 import { NO_ANSWER } from "../../words/page.js";
 import { problem } from "../../words/units.js";
 import { noiseOf, variance } from "./mix.js";
 
 /** @import { Picture } from "../../pictures/resize.js" */
-/** @typedef {{ name: string } | { file: File }} Source a drawn picture or one of the visitor's */
-/** @typedef {{ source: Source, seed: number }} Wanted */
+/** Where a picture comes from: a drawing of the project, or a file of the visitor. @typedef {{ name: string } | { file: File }} Source */
+/** A request for a picture and the seed of the noise. @typedef {{ source: Source, seed: number }} Wanted */
 
-/** Where a drawn picture is. @param {string} name */
+/** Return the address of a drawing. @param {string} name */
 export const drawing = (name) => new URL(`../../examples/drawings/${name}.png`, import.meta.url).href;
 
-/** @param {string} name of a drawn picture @returns {Promise<Picture>} */
-async function drawn(name) {
-  const answer = await fetch(drawing(name)).catch(without("a drawn picture"));
+/** Load a drawing. Throws a UserError if the page can't load it. @param {string} name @returns {Promise<Picture>} */
+async function loadDrawing(name) {
+  const answer = await fetch(drawing(name)).catch(continueWithout("a drawn picture"));
   if (!answer?.ok) throw new UserError(NO_ANSWER);
   return ofPng(new Uint8Array(await answer.arrayBuffer()));
 }
 
+/** The settings of the part, with the picture and the noise that they need. */
 export class Scene {
   t = 250;
   schedule = "linear";
   seed = 0;
-  size = 0; // pixels a side; 0 before the first picture
-  /** @type {Uint8Array} of the picture */
+  size = 0; // the picture's side in pixels; 0 before the first picture
+  /** The grey levels of the picture, 0..255. @type {Uint8Array} */
   pixels = new Uint8Array();
-  x0 = new Float32Array();
+  x0 = new Float32Array(); // the picture in the format of mix.js
   epsilon = new Float32Array();
-  variance = 0; // of the picture, its values in −1 to 1
-  loaded = 0; // how many pictures have been
-  ready = false; // nothing is on its way
-  problem = ""; // a sentence for the user
-  changed = () => {}; // called with every change
-  /** @type {Source | null} of the picture on screen */
+  variance = 0; // the picture's variance on the scale −1..1
+  loaded = 0; // the number of pictures that have been loaded
+  ready = false; // whether the picture and the noise of the newest request are loaded
+  problem = ""; // a sentence for the visitor if the picture could not be loaded
+  changed = () => {}; // called after every change
+  /** The source of the picture on screen. @type {Source | null} */
   #source = null;
-  /** @type {Wanted} by the newest request; older ones are dropped */
+  /** The newest request; the results of older requests are ignored. @type {Wanted} */
   wanted;
 
-  /** @param {Source} source the first picture @param {number} seed @param {(name: string) => Promise<Picture>} [read] how a drawn picture comes */
-  constructor(source, seed, read = drawn) {
+  /** @param {Source} source the first picture @param {number} seed @param {(name: string) => Promise<Picture>} [read] loads a drawing */
+  constructor(source, seed, read = loadDrawing) {
     this.seed = seed;
     this.read = read;
     this.wanted = { source, seed };
-    this.#bring(this.wanted);
+    this.#request(this.wanted);
   }
 
-  /** The name of a drawn picture, or null. */
+  /** The name of the drawing on screen; null for a picture of the visitor. */
   get picture() {
     const source = this.#source ?? this.wanted.source;
     return "name" in source ? source.name : null;
   }
 
-  /** Whether this drawn picture is shown, or on its way. @param {string} name */
+  /** Return whether the newest request is for this drawing. @param {string} name */
   wants(name) {
     const { source } = this.wanted;
     return "name" in source && source.name === name;
   }
 
-  /** @param {Source} source */
+  /** Load another picture, with the same noise seed. @param {Source} source */
   load(source) {
-    return this.#bring({ ...this.wanted, source });
+    return this.#request({ ...this.wanted, source });
   }
 
-  /** Other noise. @param {number} seed */
+  /** Change the noise to that of another seed. @param {number} seed */
   renew(seed) {
-    return this.#bring({ ...this.wanted, seed });
+    return this.#request({ ...this.wanted, seed });
   }
 
   /**
-   * One request holds all that is wanted, so that new noise leaves the picture that is on its way.
+   * Load what a request wants. A request names both picture and seed, so new noise does not cancel the loading of a picture.
    * @param {Wanted} wanted
-   * @param {string} [before] what has been wrong on the way here
+   * @param {string} [before] the error of the request that this request replaces
    * @returns {Promise<void>}
    */
-  async #bring(wanted, before = "") {
+  async #request(wanted, before = "") {
     this.wanted = wanted;
     this.ready = false;
     this.changed();
-    const wrong = await this.#fetch(wanted).then(() => "", problem);
+    const wrong = await this.#fulfil(wanted).then(() => "", problem);
     if (this.wanted !== wanted) return;
-    // A picture that cannot be had leaves the one before, and new noise is still wanted for that.
+    // If the picture can't be loaded, keep the picture on screen, and compute the requested noise for it
     if (wrong && this.#source && this.#source !== wanted.source)
-      return this.#bring({ ...wanted, source: this.#source }, wrong);
+      return this.#request({ ...wanted, source: this.#source }, wrong);
     this.ready = true;
     this.problem = wrong || before;
     this.changed();
   }
 
-  /** Take over what a request wants, if it is still the newest. Throws a UserError for a picture that can't be had. @param {Wanted} wanted */
-  async #fetch(wanted) {
+  /** Load the picture and compute the noise, unless a newer request exists by then. Throws a UserError if the picture can't be loaded. @param {Wanted} wanted */
+  async #fulfil(wanted) {
     const { source, seed } = wanted;
     const picture = source === this.#source ? null : await this.#read(source);
     if (this.wanted !== wanted) return;
@@ -107,7 +108,7 @@ export class Scene {
     this.loaded += 1;
   }
 
-  /** @param {Source} source */
+  /** Read a picture. A file is cropped to its central square. @param {Source} source */
   async #read(source) {
     if ("name" in source) return this.read(source.name);
     const most = (/** @type {number} */ long, /** @type {number} */ short) => Math.floor((4 * SIZE * long) / short);

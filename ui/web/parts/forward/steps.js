@@ -1,9 +1,10 @@
-// t small steps take seconds, so they have a worker of their own: the page still answers meanwhile. The worker says how far it is.
+// The worker that computes t small steps of noise. They take seconds, and in a worker they don't block the page. The worker sends
+// its progress.
 
 import { fromUint8, toUint8 } from "../../process/floats.js";
 import { compare, SCHEDULES } from "../../process/forward.js";
 
-const EVERY = 200; // ms between two such messages
+const EVERY = 200; // the least time between two progress messages, in ms
 
 addEventListener("message", ({ data: { size, pixels, schedule, t, seed } }) => {
   const began = performance.now();

@@ -1,4 +1,4 @@
-// t small steps against one jump: a worker computes them, as they take noise of every step.
+// Compares t small steps of noise with one jump to t. A worker computes both, because the small steps take seconds.
 import { all, find } from "../../drawing/dom.js";
 import { table } from "../../drawing/table.js";
 import { show } from "../../pictures/sprite.js";
@@ -13,15 +13,15 @@ import { press, verdict, WORDS, walked } from "./words.js";
 /** @import { Sprite } from "../../messages/protocol.d.ts" */
 /** @import { Comparison } from "../../process/forward.js" */
 /** @import { Scene } from "./scene.js" */
-/** walk, jump: x_t. @typedef {Omit<Comparison, "walk" | "jump"> & { walk: Sprite, jump: Sprite }} Found */
+/** The result of a comparison. walk, jump: the pictures x_t after the small steps and after the jump. @typedef {Omit<Comparison, "walk" | "jump"> & { walk: Sprite, jump: Sprite }} Found */
 
 /**
- * The comparison of a setting; null where the browser can't start what computes it.
- * @param {Pick<Scene, "t" | "schedule" | "seed" | "size" | "pixels">} asked
- * @param {(progress: number, left: number) => void} say is called now and then; left: seconds
+ * Compute a comparison in a worker. Returns null if the browser can't start the worker.
+ * @param {Pick<Scene, "t" | "schedule" | "seed" | "size" | "pixels">} asked the settings
+ * @param {(progress: number, left: number) => void} say is called during the steps. progress: 0..1. left: remaining seconds
  * @returns {Promise<Found | null>}
  */
-async function compared(asked, say) {
+async function compareInWorker(asked, say) {
   const worker = new Worker(new URL("steps.js", import.meta.url), { type: "module" });
   const answer = new Promise((resolve) => {
     worker.addEventListener("message", ({ data }) => (data.walk ? resolve(data) : say(data.progress, data.left)));
@@ -31,15 +31,16 @@ async function compared(asked, say) {
   return answer.finally(() => worker.terminate());
 }
 
+/** The view of the comparison. */
 export class Walk {
-  /** @type {{ of: string, t: number, schedule: string } | null} the comparison on screen */
+  /** The settings of the comparison on screen. of: all of them, as `#setting`. @type {{ of: string, t: number, schedule: string } | null} */
   #shown = null;
-  #status = new Status(RUN.progress); // of the steps, if they take long
+  #status = new Status(RUN.progress); // shows the progress of the steps if they take long
 
   /**
    * @param {HTMLElement} root
    * @param {Scene} scene
-   * @param {() => void} changed
+   * @param {() => void} changed is called after a comparison
    */
   constructor(root, scene, changed) {
     this.root = root;
@@ -52,13 +53,13 @@ export class Walk {
     this.button.addEventListener("click", () => this.compare());
   }
 
-  /** The settings on which a comparison depends, as one text. */
+  /** All settings on which a comparison depends, as one text. */
   get #setting() {
     const { t, schedule, seed, loaded } = this.scene;
     return `${t} ${schedule} ${seed} ${loaded}`;
   }
 
-  /** Write what belongs to the settings of the form. The comparison on screen may have earlier ones. */
+  /** Update the button and the note for the form's settings. If the comparison on screen has other settings, name them. */
   render() {
     const { t } = this.scene;
     const shown = this.#shown;
@@ -70,13 +71,14 @@ export class Walk {
     this.note.textContent = stale ? WORDS.shown(shown.t, shown.schedule) : "";
   }
 
+  /** Compute and show the comparison for the form's settings. */
   async compare() {
     const { t, schedule, seed, size, pixels } = this.scene;
     const of = this.#setting;
     if (!size) return;
     this.button.disabled = true;
     this.note.textContent = WORDS.walking;
-    const got = await compared({ t, schedule, seed, size, pixels }, (progress, left) => {
+    const got = await compareInWorker({ t, schedule, seed, size, pixels }, (progress, left) => {
       this.#status.show("", RUN.left(duration(Math.max(1, left))), false, progress);
       this.#status.element.hidden = false;
     });
@@ -89,7 +91,7 @@ export class Walk {
     this.changed();
   }
 
-  /** @param {Found} got @param {number} t @param {number} pixels */
+  /** Show a comparison: the pictures, the histograms, the table and the verdict. @param {Found} got @param {number} t @param {number} pixels the number of values in a picture */
   #show(got, t, pixels) {
     const [walk, jump] = all(this.root, ".walk img", HTMLImageElement);
     attribute(show(walk, got.walk), "alt", walked(t));

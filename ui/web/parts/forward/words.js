@@ -1,4 +1,4 @@
-// The Forward tab's words.
+// The texts of the part "What noise destroys".
 import { MEANINGS } from "../../words/meanings.js";
 import { fixed, fraction, number } from "../../words/numbers.js";
 import { countOf, countOfSteps } from "../../words/units.js";
@@ -9,19 +9,19 @@ import { countOf, countOfSteps } from "../../words/units.js";
 /** Return the signal-to-noise ratio of x_t for a picture of variance 1. @param {Weights} table @param {number} t */
 export const snr = (table, t) => (table.signal[t] / table.noise[t]) ** 2;
 
-/** The same of this picture, if there is one. @param {number} ratio @param {number} variance */
-function ownRatio(ratio, variance) {
+/** Return the readout of the signal-to-noise ratio of this picture; [] before there is a picture. @param {number} ratio @param {number} variance the picture's variance */
+function ratioOfPicture(ratio, variance) {
   if (!variance) return [];
   const about = `variance of this picture in xₜ over that of the noise: its own variance, ${number(variance)}, times SNR. Below 1 the noise is stronger`;
   return [[`this picture ${number(ratio)}`, about]];
 }
 
 /**
- * What is said of x_t: [text, explanation] each.
+ * Return the numbers of x_t, each as [text, explanation].
  * @param {Weights} table
  * @param {number} t
  * @param {number} T
- * @param {number} variance of the picture, its values in −1 to 1; 0 before there is one
+ * @param {number} variance the picture's variance on the scale −1..1; 0 before there is a picture
  */
 export function readouts(table, t, T, variance) {
   return [
@@ -29,7 +29,7 @@ export function readouts(table, t, T, variance) {
     [`β ${t ? number(table.beta[t]) : "0"}`, MEANINGS.βₜ],
     [`ᾱ ${fraction(table.signal[t] ** 2)}`, MEANINGS.ᾱ],
     [`SNR ${t ? number(snr(table, t)) : "∞"}`, MEANINGS.SNR],
-    ...ownRatio(variance * snr(table, t), variance),
+    ...ratioOfPicture(variance * snr(table, t), variance),
     [
       `noise ${number(table.noise[t] * 127.5)} grey levels`,
       "standard deviation √(1 − ᾱ) of the noise in xₜ, on the scale 0 to 255",
@@ -37,7 +37,7 @@ export function readouts(table, t, T, variance) {
   ];
 }
 
-/** How much of the picture can still be seen. @param {number} t @param {number} alphaBar @param {number} variance of the picture */
+/** Return a sentence that says how much of the picture can still be seen in x_t. @param {number} t @param {number} alphaBar @param {number} variance the picture's variance */
 export function sentence(t, alphaBar, variance) {
   if (t === 0) return "The picture as it is.";
   if (alphaBar > 0.97) return "A little grain: nothing is lost yet.";
@@ -48,30 +48,30 @@ export function sentence(t, alphaBar, variance) {
   return "Almost pure noise: the same N(0, I) whatever the picture was.";
 }
 
-/** @param {number} v */
-const weight = (v) => (v < 0.0005 ? number(v) : fixed(v));
+/** Format a weight; small weights keep their leading digits. @param {number} v */
+const formatWeight = (v) => (v < 0.0005 ? number(v) : fixed(v));
 
-/** The posterior mean as a sum. @param {number} t @param {number} ofX0 @param {number} ofXt */
+/** Return the formula of the posterior mean with its weights as numbers. @param {number} t @param {number} ofX0 the weight of x_0 @param {number} ofXt the weight of x_t */
 export const mean = (t, ofX0, ofXt) =>
-  t ? `μ̃ = ${weight(ofX0)} x₀ + ${weight(ofXt)} xₜ` : "At t = 0 there is no step back.";
+  t ? `μ̃ = ${formatWeight(ofX0)} x₀ + ${formatWeight(ofXt)} xₜ` : "At t = 0 there is no step back.";
 
-/** @param {number} sigma */
-const levels = (sigma) => `${number(sigma)} (${number(sigma * 127.5)} grey levels)`;
+/** Format a standard deviation, with its value in grey levels. @param {number} sigma */
+const formatSigma = (sigma) => `${number(sigma)} (${number(sigma * 127.5)} grey levels)`;
 
 /**
- * The two deviations of the step back: [name, value, explanation] each.
+ * Return the two possible standard deviations of the step back, each as [name, value, explanation]; [] at t = 0.
  * @param {Weights} table
  * @param {number} t
  */
 export function deviations(table, t) {
   if (!t) return [];
   return [
-    ["√β̃ₜ", levels(Math.sqrt(table.beta_tilde[t])), "with x₀ known"],
-    ["√βₜ", levels(Math.sqrt(table.beta[t])), "with x₀ ~ N(0, I)"],
+    ["√β̃ₜ", formatSigma(Math.sqrt(table.beta_tilde[t])), "with x₀ known"],
+    ["√βₜ", formatSigma(Math.sqrt(table.beta[t])), "with x₀ ~ N(0, I)"],
   ];
 }
 
-/** How far the two are apart. @param {Weights} table @param {number} t */
+/** Return a sentence that compares √β̃ₜ with √βₜ. @param {Weights} table @param {number} t */
 export function remark(table, t) {
   if (!t) return "";
   if (t === 1) return "At t = 1 the posterior is certain: β̃ is 0 and the mean is x₀.";
@@ -80,10 +80,10 @@ export function remark(table, t) {
   return `√β̃ is ${percent.toFixed(2)} % of √β here: over one small step the two are nearly the same.`;
 }
 
-/** @param {number} share */
+/** Format a share as a percentage. @param {number} share */
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-/** What a comparison found. @param {number} t @param {Pick<Comparison, "gap" | "chance">} found */
+/** Return a sentence with the result of a comparison of the small steps with the jump. @param {number} t @param {Pick<Comparison, "gap" | "chance">} found */
 export function verdict(t, { gap, chance }) {
   if (t === 0) return "At t = 0 nothing is added.";
   if (gap <= chance)
@@ -91,10 +91,10 @@ export function verdict(t, { gap, chance }) {
   return `Their distributions are ${percent(gap)} apart. Two draws of one distribution go beyond ${percent(chance)} one time in 20, and this was one: try new noise.`;
 }
 
-/** What a press does. @param {number} t */
+/** Return the label of the button that computes t small steps. @param {number} t */
 export const press = (t) => `Take ${countOfSteps(t)}`;
 
-/** The title of the picture at the end of the small steps. @param {number} t */
+/** Return the description of the picture after t small steps. @param {number} t */
 export const walked = (t) => `x_t after ${countOf(t, "small step")}`;
 
 export const WORDS = {

@@ -1,4 +1,4 @@
-// What the form calls things: the title of the part, and the words of its own fields.
+// The texts of the form of "Grid": the part's title, and the labels of its fields.
 
 /** @import { FieldWords } from "../../words/forms.js" */
 

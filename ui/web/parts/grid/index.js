@@ -1,4 +1,4 @@
-// Grid: a run for each number of steps, and for each way to choose the noise or to step.
+// The part "Grid": a run for each combination of a number of steps with a variance, or with a sampler.
 
 import { count, field, NEVER, options, run, sampler, steps, variance } from "../../plans/forms.js";
 import { FIELDS as GRID, TITLE } from "./form_words.js";

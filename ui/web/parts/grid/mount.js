@@ -1,4 +1,5 @@
-// Grid: steps × variance, or × sampler, from one seed. Each cell opens in Watch.
+// Draws the part "Grid": a table of pictures from the same seed. Columns are numbers of steps; rows are variances or samplers.
+// A press on a cell opens its run in the part "Watch".
 import { button, el } from "../../drawing/dom.js";
 import { meanings } from "../../drawing/meanings.js";
 import { NOISE, soon } from "../../drawing/motion.js";
@@ -14,18 +15,18 @@ import { WORDS } from "./words.js";
 /** @import { Plan, Result } from "../../player/recording.js" */
 /** @import { Sprite } from "../../pictures/sprite.js" */
 
-/** @param {Page} page @param {string} part @returns {Part} */
+/** Build the part. @param {Page} page @param {string} part @returns {Part} */
 export const mount = (page, part) => new Grid(page, part).mounted();
 
-/** Its element has data-cells: how many have a picture. */
+/** The part's view. Its element has the number of cells with a picture in data-cells. */
 class Grid {
   /** @type {Plan | null} */
   #plan = null;
   /** The image of each cell. @type {HTMLImageElement[]} */
   #images = [];
-  /** The newest step of each cell. @type {number[]} */
+  /** The newest step k of each cell; -1 before the first one. @type {number[]} */
   #steps = [];
-  /** The pictures of these steps. @type {(Sprite | null)[]} */
+  /** The pictures of each cell after its newest step. @type {(Sprite | null)[]} */
   #pictures = [];
   #box = el("div", { class: "cells-of-grid" });
   #drawSoon = soon(() => {
@@ -40,6 +41,7 @@ class Grid {
     this.panel.stage.append(el("p", null, WORDS.lead), meanings(...WAYS), this.panel.origin, this.#box);
   }
 
+  /** Return the functions through which the page uses this part. */
   mounted() {
     return this.panel.mounted(["png", "csv", "zip"], () => this.#isBegun, {
       title: () => this.#title,
@@ -47,9 +49,9 @@ class Grid {
     });
   }
 
-  // --- What the panel asks of a part
+  // --- Functions that the panel calls
 
-  /** @param {Result} result */
+  /** Draw a result of the newest run. @param {Result} result */
   take(result) {
     if (result.kind === "plan") return this.#build(result);
     const { lane, k, x } = result;
@@ -60,21 +62,24 @@ class Grid {
     else show(this.#images[lane], x);
   }
 
+  /** Write the number of cells with a picture into the element's attribute. */
   render() {
     this.panel.element.dataset.cells = String(this.#pictures.filter(Boolean).length);
   }
 
-  // --- What it shows
+  // --- The table
 
+  /** Whether a cell has a picture. */
   get #isBegun() {
     return this.#pictures.some(Boolean);
   }
 
+  /** The run's title of a few words; "" before the first run. */
   get #title() {
     return this.#plan?.heading ?? "";
   }
 
-  /** @param {Plan} plan */
+  /** Build an empty table for a run. @param {Plan} plan */
   #build(plan) {
     const { lanes } = plan;
     this.#plan = plan;
@@ -100,11 +105,12 @@ class Grid {
     this.#box.replaceChildren(table("", ["", ...columns.map(countOfSteps)], rows));
   }
 
-  /** Open a cell in Watch. @param {Values} values */
+  /** Open the part "Watch" with the values of a cell, and run it there. @param {Values} values */
   #watch(values) {
     return this.page.open("watch", this.page.whole("watch", values), { push: true, cause: "press" });
   }
 
+  /** Return the table as a slide. */
   async #slide() {
     const { title: settings = "", lanes = [] } = this.#plan ?? {};
     const columns = new Set(lanes.map((lane) => lane.settings.steps)).size;

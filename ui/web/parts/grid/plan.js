@@ -1,4 +1,4 @@
-// A run of Grid: a lane for each cell that its model can run.
+// The planner of "Grid": a run with a lane for each cell that its model can run.
 
 import { samplers, stepLimits, variances } from "../../plans/facts.js";
 import { ofLanes } from "../../plans/sampling.js";
@@ -11,7 +11,7 @@ import { SAMPLERS_OF_ROWS } from "./index.js";
 /** @import { Facts, Request } from "../../plans/plan.js" */
 /** @import { Lane } from "../../plans/settings.js" */
 
-/** Steps × variance, or steps × sampler. @param {Request} request @returns {Lane[]} */
+/** Return a lane for each cell, row by row: a row for each variance or sampler, a column for each number of steps. @param {Request} request @returns {Lane[]} */
 function lanesOf(request) {
   const ways =
     request.rows === "variance"
@@ -22,19 +22,19 @@ function lanesOf(request) {
 }
 
 /**
- * The cells of a grid that their models can run. Throws if there is none.
+ * Return the lanes that their models can run. Throws a UserError if there are none.
  * @param {Lane[]} lanes @param {(lane: Lane) => Facts} modelOf @param {Facts[]} models
  */
-function possible(lanes, modelOf, models) {
+function runnable(lanes, modelOf, models) {
   const cells = lanes.filter((lane) => canRun(modelOf(lane), lane));
   if (cells.length) return cells;
   const student = models.find((model) => model.student);
-  const [only] = student ? samplers(student) : []; // a student has one sampler
+  const [only] = student ? samplers(student) : []; // a student works with one sampler only
   if (only && !lanes.some(({ sampler }) => sampler === only)) throw new UserError(RUN.student(SAMPLER[only]));
   throw new UserError(RUN.cell);
 }
 
-/** Whether a model can run a cell of a grid. @param {Facts} model @param {Lane} lane */
+/** Return whether a model supports the sampler, variance and number of steps of a lane. @param {Facts} model @param {Lane} lane */
 function canRun(model, { sampler, variance, steps }) {
   const [low, high] = stepLimits(model);
   const noisy = sampler === "ddpm" || sampler === "langevin";
@@ -46,6 +46,7 @@ function canRun(model, { sampler, variance, steps }) {
   );
 }
 
-export const planner = ofLanes(lanesOf, possible);
+export const planner = ofLanes(lanesOf, runnable);
 
+/** Import the module that writes the run's files. */
 export const files = () => import("../../files/save.js");

@@ -1,4 +1,4 @@
-// The words beside a grid.
+// The texts of the part "Grid".
 
 export const WORDS = {
   lead: "One seed, one start of noise: each cell is a whole run with its own steps. Press a cell to watch it.",

@@ -1,4 +1,4 @@
-// How much a noisy picture still knows, as ui/parts/latents.py computes it.
+// Computes the part "How much a noisy picture still knows" in the browser. ui/parts/latents.py does the same on a server.
 
 import { chainOf, column, kept, sampled, seen, source, spread, take } from "../../computing/rows.js";
 import { seedsOfColumns } from "../../plans/rows.js";
@@ -10,12 +10,12 @@ import { mixes, weights } from "./plan.js";
 /** @import { LatentsPlan } from "./plan.js" */
 /** @import { Chains, Computation, Loaded as Model, Strands, Work } from "../../computing/computation.d.ts" */
 
-const SAMPLES = 4; // every so many steps of a sample's way are shown
+const SAMPLES = 4; // while the model draws a starting picture, the page shows every 4th step
 
 /** @type {Computation} */
 export const computation = { ...kept, chains, compute };
 
-/** @param {LatentsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array[]} images to begin with @returns {Chains} */
+/** Return a function that yields the steps of a picture by its number. Phase 0 draws the starting pictures, phase 1 the rows. @param {LatentsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array[]} images the starting pictures @returns {Chains} */
 function chains(plan, [model], phase, images) {
   const { request, times, lengths, columns } = plan;
   if (!phase) return (number) => sampled(plan, model, plan.sources[number], SAMPLES);
@@ -29,15 +29,15 @@ function chains(plan, [model], phase, images) {
   };
 }
 
-/** The latents of the pictures at each time. @param {LatentsPlan} plan @param {Model} model @param {Float32Array[]} images */
+/** Return the latents for each time of the plan: the starting pictures, noised up to this time. @param {LatentsPlan} plan @param {Model} model @param {Float32Array[]} images */
 const statesOf = ({ sources, times }, model, images) =>
   times.map((t) => sources.map(({ seed }, i) => encode(model, images[i], t, BigInt(seed))));
 
-/** Where the chains of a row begin. @param {LatentsPlan} plan @param {Float32Array[]} states of the pictures */
+/** Return the state from which the chain of each column begins: the noised picture, or a mixture of two. @param {LatentsPlan} plan @param {Float32Array[]} states the noised starting pictures */
 const startsOf = ({ request }, [x, other]) =>
   weights(request).map((weight) => (mixes(request) ? mix(x, other, weight) : x));
 
-/** @param {LatentsPlan} plan @param {Model[]} models @param {Work} work */
+/** Compute the starting pictures and then all rows, and send the results to the page. @param {LatentsPlan} plan @param {Model[]} models @param {Work} work */
 async function compute(plan, [model], work) {
   work.give({ kind: "plan" });
   const drawn = work.share(0);
@@ -50,11 +50,11 @@ async function compute(plan, [model], work) {
   const states = statesOf(plan, model, images);
   for (const [row, x] of states.entries()) work.give({ kind: "latent", row, x: x.map((one) => [seen(model, one)]) });
   const rows = work.share(1, images);
-  for (const row of states.keys()) await rowOf(plan, model, row, states[row], work, rows);
+  for (const row of states.keys()) await computeRow(plan, model, row, states[row], work, rows);
 }
 
-/** @param {LatentsPlan} plan @param {Model} model @param {number} row @param {Float32Array[]} states of the pictures @param {Work} work @param {Strands} strands */
-async function rowOf(plan, model, row, states, work, strands) {
+/** Compute the pictures of a row. A row at t = 0 needs no steps. @param {LatentsPlan} plan @param {Model} model @param {number} row @param {Float32Array[]} states the noised starting pictures @param {Work} work @param {Strands} strands */
+async function computeRow(plan, model, row, states, work, strands) {
   const n = plan.lengths[row];
   if (n) await take(plan, row, strands, n, work);
   else {

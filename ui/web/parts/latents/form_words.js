@@ -1,4 +1,4 @@
-// What the form calls things: the title of the part, and the words of its own fields.
+// The texts of the form of "How much a noisy picture still knows": the part's title, and the labels and hints of its fields.
 
 import { RUN } from "../../words/forms.js";
 

@@ -1,4 +1,4 @@
-// How much a noisy picture still knows.
+// The part "How much a noisy picture still knows": the model decodes noised pictures again.
 
 import {
   checkpoint,
@@ -19,7 +19,7 @@ import { FIELDS as LATENTS, TITLE } from "./form_words.js";
 
 /** @import { PagePart } from "../index.js" */
 
-const OF_LATENTS = ["ddpm", "ddim", "consistency"]; // "consistency" is for distilled models
+const OF_LATENTS = ["ddpm", "ddim", "consistency"]; // only distilled models offer "consistency"
 const IF_TWO = [{ mode: "interpolate" }];
 const fields = [
   field("mode", "choice", LATENTS.mode, "reconstruct", { names: ["reconstruct", "interpolate"] }),
@@ -42,4 +42,6 @@ export const latents = {
   place: "inside",
   title: TITLE,
   fields,
+  // Without the attribute t, the figure uses its default time
+  figure: ({ times }) => ({ name: "guess", ...(times ? { t: String(times).split(/[\s,;]+/)[0] } : {}) }),
 };

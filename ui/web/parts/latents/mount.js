@@ -1,4 +1,5 @@
-// How much a noisy picture still knows: rows of pictures, decoded from latents that are shared or mixed.
+// Draws the part "How much a noisy picture still knows". Each row shows pictures that the model decodes from the same latent with
+// several seeds, or from mixtures of two latents.
 import { find, write } from "../../drawing/dom.js";
 import { Source } from "../../form/source.js";
 import { Rows } from "../../player/rows.js";
@@ -8,9 +9,9 @@ import { LEAD, WORDS } from "../../words/rows.js";
 /** @import { Page, Part } from "../../app.js" */
 /** @import { Result } from "../../player/rows.js" */
 
-/** @typedef {import("../../plans/rows.js").Shown & { mode: keyof typeof LEAD }} Plan */
+/** The first result of a run, before its pictures. @typedef {import("../../plans/rows.js").Shown & { mode: keyof typeof LEAD }} Plan */
 
-/** Its element has data-mode, and data-rows: how many are finished. @param {Page} page @param {string} part @returns {Part} */
+/** Build the part. Its element has the form's mode in data-mode and the number of finished rows in data-rows. @param {Page} page @param {string} part @returns {Part} */
 export function mount(page, part) {
   const rows = new Rows("latents");
   /** @type {Panel<Result>} */
@@ -26,16 +27,17 @@ export function mount(page, part) {
   find(rows.root, ".rows").before(panel.origin);
   panel.stage.append(rows.root);
 
-  /** @param {Result} result */
+  /** Draw a result of the newest run. @param {Result} result */
   function take(result) {
     if (result.kind === "plan") {
       const { mode } = /** @type {Plan} */ (result);
       rows.saysApart = mode !== "interpolate";
-      rows.root.dataset.mode = mode; // for CSS
+      rows.root.dataset.mode = mode; // used by the style sheet
     }
     rows.take(result);
   }
 
+  /** Draw the rows again, after the run's state or the form has changed. */
   function render() {
     rows.render();
     panel.element.dataset.mode = mode();

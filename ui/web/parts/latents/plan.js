@@ -1,5 +1,5 @@
-// The planner of "How much a noisy picture still knows". A row for each time t shows one latent decoded with several seeds, or
-// mixtures of two latents.
+// The planner of "How much a noisy picture still knows". It plans a row for each time t: the same latent decoded with several
+// seeds, or mixtures of two latents.
 
 import { fromText } from "../../pictures/text.js";
 import { Wrong } from "../../plans/fields.js";
@@ -27,22 +27,22 @@ import { PART } from "../../words/wrong.js";
 /** @import { Facts, Planner, Request } from "../../plans/plan.js" */
 /** @import { Options, RowsPlan, Source } from "../../plans/rows.js" */
 
-/** times: the t of each row. lengths: the steps of each row. @typedef {RowsPlan & { times: number[], lengths: number[], sources: Source[] }} LatentsPlan */
+/** The plan of the rows. times: the t of each row. lengths: the number of steps of each row. sources: the starting pictures. @typedef {RowsPlan & { times: number[], lengths: number[], sources: Source[] }} LatentsPlan */
 
-/** Whether two latents are mixed. @param {Request} request */
+/** Return whether a request mixes two latents. @param {Request} request */
 export const mixes = ({ mode }) => mode === "interpolate";
 
-/** The picture that the run begins with, or both if two are mixed. @param {Request} request @returns {Source[]} */
+/** Return the pictures with which a run starts: two if the request mixes latents, else one. @param {Request} request @returns {Source[]} */
 function sourcesOf(request) {
   const first = { seed: request.seed, own: request.picture };
   return mixes(request) ? [first, { seed: request.seed_b, own: request.picture_b }] : [first];
 }
 
-/** The weight λ of the second picture in each column. @param {Request} request @returns {number[]} */
+/** Return the weight λ of the second picture in each column, from 0 to 1. @param {Request} request @returns {number[]} */
 export const weights = ({ count }) =>
   Array.from({ length: count }, (_, i) => (i === count - 1 ? 1 : i * (1 / (count - 1))));
 
-/** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {LatentsPlan} */
+/** Make the plan. Throws a UserError if the model, a picture or a time does not allow it. @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {LatentsPlan} */
 function plan(request, [model], catalogue) {
   checkPixels(model, PART.latents);
   const sources = sourcesOf(request);
@@ -68,11 +68,11 @@ function plan(request, [model], catalogue) {
   };
 }
 
-/** A time of a request: t, or the t of a noise level, which is T beyond the schedule's largest. @param {Facts} model @param {number | string} one */
+/** Return the t of a requested time, which is a number t or a noise level such as "σ 10". A level above the schedule's largest means T. @param {Facts} model @param {number | string} one */
 const timeOf = ({ process }, one) => (typeof one === "string" ? timeAt(process, Number(one.slice(2))) : one);
 
-/** The titles beside the rows and above the columns. @param {Request} request @param {number[]} times of the rows */
-function wordsOf(request, times) {
+/** Return the titles of the rows and columns. @param {Request} request @param {number[]} times the t of each row */
+function titlesOf(request, times) {
   const titles = times.map((t, row) => (typeof request.times[row] === "string" ? request.times[row] : ofTime(t)));
   return mixes(request)
     ? { titles, ...BETWEEN, columns: weights(request).map(ofWeight) }
@@ -80,7 +80,7 @@ function wordsOf(request, times) {
 }
 
 /**
- * Throw if no chain with these options starts at t. A chain from t = 0 has no steps, so the shortest chain is checked for it.
+ * Throw a UserError if no chain with these options can start at t. For t = 0, which needs no steps, check the shortest chain.
  * @param {Facts} model @param {number} t @param {Options} options
  */
 function checkChain(model, t, options) {
@@ -94,7 +94,7 @@ export const planner = {
   plan,
   scripts: (plan) => ({ python: copied(() => script(plan)) }),
   shown: ({ request, model, times, lengths }) => ({
-    ...shownRows(model, { ...wordsOf(request, times), steps: lengths }),
+    ...shownRows(model, { ...titlesOf(request, times), steps: lengths }),
     mode: request.mode,
   }),
   asked: (plan) => ({
@@ -104,7 +104,7 @@ export const planner = {
   }),
 };
 
-/** A script that repeats the rows with ddpm_core. @param {LatentsPlan} plan */
+/** Return a Python script that computes the same rows with ddpm_core. @param {LatentsPlan} plan */
 function script({ request, model, options, sources, times }) {
   const { seed, seed_b, count, mode } = request;
   const shape = [1, model.image_size, model.image_size, model.channels];
@@ -131,4 +131,5 @@ function script({ request, model, options, sources, times }) {
   );
 }
 
+/** Import the module that writes the run's files. */
 export const files = () => import("../../files/rows.js");

@@ -1,21 +1,21 @@
-// The charts of a bound: L_t over t, and the distortion over the rate.
+// The charts of a measured bound (the bits that a picture needs): L_t over t, and the distortion over the rate.
 import { Chart, decades, halves, key, path, powers, scale } from "../../drawing/chart.js";
 import { WORDS } from "./words.js";
 
 /** @import { Bits, Plan } from "./tables.js" */
 
-/** What each curve is. @param {Plan} plan @returns {[name: string, label: string][]} */
-const named = ({ variances }) => variances.map(([label, name]) => [name, label]);
+/** Return the legend of the curves: a curve for each variance. @param {Plan} plan @returns {[name: string, label: string][]} */
+const legendOf = ({ variances }) => variances.map(([label, name]) => [name, label]);
 
 /**
- * L_t of every variance, both axes logarithmic.
+ * Return the chart of L_t over t, with a curve for each variance. Both axes are logarithmic.
  * @param {Plan} plan
  * @param {Bits} bits
  */
 export function terms(plan, { curves, times }) {
   const [low, high] = decades(Object.values(curves).flatMap(({ L }) => L));
   const y = scale(low, high, true);
-  /** @param {number} t */
+  /** Convert t to a position on the axis, in percent. @param {number} t */
   const x = (t) => (100 * Math.log10(t)) / Math.max(1e-9, Math.log10(plan.T));
   const drawn = plan.variances.map(([, name]) => {
     const { L } = curves[name];
@@ -31,12 +31,12 @@ export function terms(plan, { curves, times }) {
     [x(half), `${half}`],
     [100, `${plan.T}`],
   ]);
-  chart.node.append(key(...named(plan)));
+  chart.node.append(key(...legendOf(plan)));
   return chart.node;
 }
 
 /**
- * What an error of x̂_0 costs in bits: the paper's Fig. 5, right.
+ * Return the chart of the error of x̂_0 over the bits sent: the right half of the paper's Fig. 5.
  * @param {Plan} plan
  * @param {Bits} bits
  */
@@ -46,7 +46,7 @@ export function rateDistortion(plan, { curves, rmse }) {
   const right = Math.max(0.1, Math.ceil(10 * Math.max(...rates)) / 10);
   const top = Math.max(10, Math.ceil(Math.max(...rmse, ...published.map(([, , error]) => error)) / 20) * 20);
   const y = scale(0, top);
-  /** @param {number} rate */
+  /** Convert bits/dim to a position on the axis, in percent. @param {number} rate */
   const x = (rate) => (100 * rate) / right;
   const drawn = plan.variances.map(([, name]) =>
     path(
@@ -64,6 +64,8 @@ export function rateDistortion(plan, { curves, rmse }) {
     null,
     published.map(([, rate, error]) => ["paper", x(rate), y(error)]),
   );
-  chart.node.append(key(...named(plan), ...(published.length ? [/** @type {const} */ (["paper", WORDS.paper])] : [])));
+  chart.node.append(
+    key(...legendOf(plan), ...(published.length ? [/** @type {const} */ (["paper", WORDS.paper])] : [])),
+  );
   return chart.node;
 }

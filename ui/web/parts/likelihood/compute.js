@@ -1,3 +1,3 @@
-// Only a server computes the bound.
+// The browser can't compute this part: only a server measures the bound.
 
 export const computation = null;

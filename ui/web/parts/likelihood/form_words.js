@@ -1,4 +1,4 @@
-// What the form calls things: the title of the part, and the words of its own fields.
+// The texts of the form of "How many bits does a picture need?": the part's title, and the labels and hints of its fields.
 
 /** @import { FieldWords } from "../../words/forms.js" */
 

@@ -1,4 +1,4 @@
-// What a picture costs in bits, measured live.
+// Draws the part "How many bits does a picture need?". Tables and charts are updated while a server measures the pictures.
 import { all, el, find, markup, write } from "../../drawing/dom.js";
 import { meanings } from "../../drawing/meanings.js";
 import { Source } from "../../form/source.js";
@@ -13,7 +13,7 @@ import { WORDS } from "./words.js";
 /** @import { Decoding, Early } from "../../messages/protocol.d.ts" */
 /** @import { Bits, Plan, Result } from "./tables.js" */
 
-const ON_SLIDE = 4; // pictures
+const ON_SLIDE = 4; // the largest number of pictures on a slide
 const STAGE = `
 <p>${WORDS.lead}</p>
 <div class="found" hidden>
@@ -29,18 +29,18 @@ const STAGE = `
 </div>
 `;
 
-/** @param {Page} page @param {string} part @returns {Part} */
+/** Build the part. @param {Page} page @param {string} part @returns {Part} */
 export const mount = (page, part) => new Likelihood(page, part).mounted();
 
-/** Its element has data-done: how many pictures are measured. */
+/** The part's view. Its element has the number of measured pictures in data-done. */
 class Likelihood {
   /** @type {Plan | null} */
   #plan = null;
-  /** @type {Bits | null} */
+  /** The newest measured numbers. @type {Bits | null} */
   #bits = null;
-  /** @type {Early[]} */
+  /** The bits of the first picture by short chains, which are measured first. @type {Early[]} */
   #early = [];
-  #decoded = /** @type {number[]} */ ([]); // times
+  #decoded = /** @type {number[]} */ ([]); // the times t of the columns of decoded pictures
   #body = el("div", { class: "likelihood" });
 
   /** @param {Page} page @param {string} part */
@@ -58,19 +58,21 @@ class Likelihood {
     stage.append(this.#body);
   }
 
+  /** Return the functions through which the page uses this part. */
   mounted() {
     return this.panel.mounted(["csv"], () => this.#bits !== null, { slide: () => this.#slide() });
   }
 
-  // --- What the panel asks of a part
+  // --- Functions that the panel calls
 
+  /** Forget the numbers, because another run begins. */
   renew() {
     this.#plan = this.#bits = null;
     this.#early = [];
     this.panel.element.dataset.done = "0";
   }
 
-  /** @param {Result} result */
+  /** Draw a result of the newest run. @param {Result} result */
   take(result) {
     if (result.kind === "plan") this.#begin(result);
     else if (result.kind === "decoding") this.#showDecoding(result);
@@ -78,28 +80,29 @@ class Likelihood {
     else this.#showBits(result);
   }
 
+  /** Return the outcome of a finished run, as a sentence for screen readers. */
   finish() {
     return `${this.#textOf(".big")}.`;
   }
 
-  /** @param {About} about the model */
+  /** If no test set suits the model, select the visitor's own picture instead. @param {About} about the facts of the model */
   offer({ set }) {
     if (!set) this.source.prefer();
   }
 
-  // --- What a measurement sends
+  // --- Results of a measurement
 
-  /** @param {string} selector @param {...(Node | string)} nodes */
+  /** Replace the content of an element of this part. @param {string} selector @param {...(Node | string)} nodes */
   #fill(selector, ...nodes) {
     find(this.#body, selector).replaceChildren(...nodes);
   }
 
-  /** @param {string} selector */
+  /** Return the text of an element of this part. @param {string} selector */
   #textOf(selector) {
     return find(this.#body, selector).textContent ?? "";
   }
 
-  /** @param {Plan} plan */
+  /** Clear the tables and charts for a new measurement. @param {Plan} plan */
   #begin(plan) {
     this.#plan = plan;
     this.#body.classList.toggle("pixelated", plan.pixelated);
@@ -109,7 +112,7 @@ class Likelihood {
     for (const place of [".looks", ".totals", ".charts", ".rates"]) this.#fill(place);
   }
 
-  /** @param {Decoding} decoding */
+  /** Show the progressive decoding: a row for each picture, with the receiver's guess x̂_0 at each time. @param {Decoding} decoding */
   #showDecoding({ times, rows }) {
     this.#decoded = times;
     this.#fill(".times", ...[...times.map(String), "x₀"].map((text) => el("span", null, text)));
@@ -121,13 +124,13 @@ class Likelihood {
     find(this.#body, ".decoding").hidden = false;
   }
 
-  /** @param {Early} result */
+  /** Show the bits of the first picture by short chains, until its full chain is measured. @param {Early} result */
   #showEarly(result) {
     this.#early = [...this.#early, result];
     if (this.#plan && !this.#bits) this.#fill(".totals", early(this.#plan, this.#early));
   }
 
-  /** @param {Bits} bits */
+  /** Show the newest measured numbers in the heading, tables and charts. @param {Bits} bits */
   #showBits(bits) {
     const plan = this.#plan;
     if (!plan) return;
@@ -142,7 +145,7 @@ class Likelihood {
     this.panel.element.dataset.done = String(bits.done);
   }
 
-  /** Some of the pictures as they are decoded, and what was measured. */
+  /** Return a slide with the decoding of the first pictures and the measured numbers. */
   async #slide() {
     const rows = all(this.#body, ".guesses img", HTMLImageElement).slice(0, ON_SLIDE);
     const label = WORDS.slide(this.#decoded);

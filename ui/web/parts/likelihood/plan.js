@@ -1,4 +1,4 @@
-// The planner of What it costs in bits: which pictures are measured, and with which chains.
+// The planner of "How many bits does a picture need?": it chooses the pictures and the chains to measure.
 
 import { fromText, unpack } from "../../pictures/text.js";
 import { HARD } from "../../plans/captions.js";
@@ -20,28 +20,28 @@ import { looksBetter, summary } from "./words.js";
 /** @import { Catalogue, PictureSet } from "../../words/catalogue.js" */
 /** @import { Facts, Plan, Planner, Request } from "../../plans/plan.js" */
 
-/** The pictures that are measured. shape: (N, H, W, C). labels: one for each, or null. set: where they are from, null for the visitor's own picture. @typedef {{ shape: number[], labels: number[] | null, set: PictureSet | null }} Measured */
+/** The pictures to measure. shape: (N, H, W, C). labels: the class of each picture, or null. set: the test set that contains them; null for the visitor's own picture. @typedef {{ shape: number[], labels: number[] | null, set: PictureSet | null }} Measured */
 
-const BATCH = 32; // the network evaluates so many pairs of a picture and a time at once
-const STEPS = [10, 20, 50, 100]; // the lengths of the short chains that are measured beside the full one
-const DECODED = 6; // for so many pictures the decoding is shown
+const BATCH = 32; // number of pairs (picture, t) that the network evaluates at once
+const STEPS = [10, 20, 50, 100]; // numbers of steps of the short chains that are measured in addition to the full chain
+const DECODED = 6; // largest number of pictures whose decoding is shown
 const EIGHTHS = [8, 7, 6, 5, 4, 3, 2, 1, 0]; // the decoding is shown at these eighths of T
-const EARLY = 3; // so many short chains are measured first, so that numbers appear soon
+const EARLY = 3; // number of short chains that are measured first, so that the page soon shows numbers
 
-/** The variances whose bounds are measured. The first is the one for which the network is evaluated. @param {Facts} model */
+/** Return the variances whose bounds are measured. The network is evaluated for the first; all other bounds follow from these evaluations. @param {Facts} model */
 export function variances({ variance, prediction, gamma }) {
-  // For these models, another variance would need the network to be evaluated again.
+  // With learned variances or a prediction of μ, each further variance would need new evaluations of the network
   if (variance.startsWith("learned") || prediction === "mu") return [variance];
   return ["beta_tilde", "beta", ...(gamma ? ["analytic"] : [])];
 }
 
-/** The lengths of the short chains, whose bounds follow from the evaluations of the full one. @param {Facts} model */
+/** Return the numbers of steps of the short chains. Their bounds follow from the full chain's evaluations; [] if the model does not allow this. @param {Facts} model */
 export const lengths = (model) =>
   variances(model).length > 1 ? STEPS.filter((steps) => steps < model.schedule.T) : [];
 
 /**
- * A sentence that says why the variance that costs more bits in a short chain makes the cleaner pictures; "" if it does not.
- * The noise of the last step that adds any stays visible: the final step can't remove far more noise than it was trained on.
+ * Return a sentence that explains why, in the shortest chain, β̃ₜ costs more bits than βₜ but makes cleaner pictures; "" if this is
+ * not the case. The last added noise stays visible if the final step must remove far more noise than it was trained on.
  * @param {Facts} model @param {MeanBits["chains"]} chains
  */
 export function looks(model, chains) {
@@ -51,18 +51,20 @@ export function looks(model, chains) {
   const [more, less] = both.map((name) => chains[name][steps][0]);
   const [clean, noisy] = both.map((variance) => {
     const { sigmas } = chain(model.process, { steps, sampler: "ddpm", variance, spacing: "linspace" });
-    return /** @type {number} */ (sigmas.at(-2)); // the network does not change these variances
+    return /** @type {number} */ (sigmas.at(-2)); // the last noise that is added, because the final step has σ = 0
   });
-  const expected = Math.sqrt(1 - model.schedule.alphaBar[1]); // the final step of a linspace chain begins at t = 1
-  if (more <= less || noisy <= HARD * expected) return ""; // β̃ₜ never leaves more noise than expected, so only β is compared
+  // The final step of a linspace chain begins at t = 1 and is trained on the noise of x_1. β̃ₜ never leaves more noise than
+  // that, so only the noise that βₜ leaves is checked.
+  const expected = Math.sqrt(1 - model.schedule.alphaBar[1]);
+  if (more <= less || noisy <= HARD * expected) return "";
   return looksBetter(steps, [clean, noisy], [more, less]);
 }
 
-/** At how many times the decoding is shown. @param {number} T */
-const decodings = (T) => new Set(EIGHTHS.map((eighth) => Math.max(1, round((T * eighth) / 8)))).size;
+/** Return the number of times t at which the decoding is shown. @param {number} T */
+const countDecodings = (T) => new Set(EIGHTHS.map((eighth) => Math.max(1, round((T * eighth) / 8)))).size;
 
-/** @param {Request} request @param {Facts} model @param {Catalogue} catalogue @returns {Measured} */
-function measured(request, model, catalogue) {
+/** Return the pictures to measure. Throws a UserError if no test set has pictures of the model's size. @param {Request} request @param {Facts} model @param {Catalogue} catalogue @returns {Measured} */
+function choosePictures(request, model, catalogue) {
   const { image_size: size, channels, num_classes, class_names } = model;
   const label = classOf(request, model);
   if (request.picture) {
@@ -82,7 +84,7 @@ function measured(request, model, catalogue) {
   };
 }
 
-/** Throw if the model's bound can't be measured. @param {Facts} model @param {Measured} pictures */
+/** Throw a UserError if the bound of this model can't be measured. @param {Facts} model @param {Measured} pictures */
 function checkBound({ num_classes, null_label, schedule: { T }, student }, { labels }) {
   if (num_classes && null_label === null && !labels) throw new UserError(PART.needsClass(num_classes - 1));
   if (!student) return;
@@ -91,23 +93,23 @@ function checkBound({ num_classes, null_label, schedule: { T }, student }, { lab
   if (student.method === "consistency") throw new UserError(PART.consistency);
 }
 
-/** @typedef {Plan & { model: Facts, pictures: Measured }} BoundPlan */
+/** The plan of a measurement. @typedef {Plan & { model: Facts, pictures: Measured }} BoundPlan */
 
-/** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {BoundPlan} */
+/** Make the plan. Throws a UserError if the request is impossible. @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {BoundPlan} */
 function plan(request, [model], catalogue) {
   checkPixels(model, PART.likelihood);
-  const pictures = measured(request, model, catalogue);
+  const pictures = choosePictures(request, model, catalogue);
   checkBound(model, pictures);
   const { T } = model.schedule;
   const [count] = pictures.shape;
-  const others = (Math.min(count, DECODED) - 1) * decodings(T);
+  const others = (Math.min(count, DECODED) - 1) * countDecodings(T);
   const early = lengths(model)
     .slice(0, EARLY)
     .reduce((sum, steps) => sum + steps, 0);
   const [alone, together] = [1, BATCH].map((batch) => stepKind(request.checkpoint, batch));
   return {
     ...{ request, refs: [request.checkpoint], images: BATCH, model, pictures },
-    steps: byKind([alone, decodings(T)], [together, (count * T + others + early) / BATCH]),
+    steps: byKind([alone, countDecodings(T)], [together, (count * T + others + early) / BATCH]),
   };
 }
 
@@ -136,7 +138,7 @@ export const planner = {
   }),
 };
 
-/** A script that measures the same with ddpm_core. @param {Request} request @param {Facts} model @param {Measured} pictures */
+/** Return a Python script that measures the same bounds with ddpm_core. @param {Request} request @param {Facts} model @param {Measured} pictures */
 function script(request, model, { shape, labels, set }) {
   const { T } = model.schedule;
   const [first, ...others] = variances(model);
@@ -174,4 +176,5 @@ function script(request, model, { shape, labels, set }) {
   );
 }
 
+/** Import the module that writes the run's files. */
 export const files = () => import("./files.js");

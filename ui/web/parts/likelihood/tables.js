@@ -1,4 +1,4 @@
-// What a measurement sends, as tables.
+// The tables of a measurement, and the types of its results.
 import { table } from "../../drawing/table.js";
 import { number } from "../../words/numbers.js";
 import { indexed } from "../../words/symbols.js";
@@ -8,33 +8,35 @@ import { measured, WORDS } from "./words.js";
 /** @import { Decoding, Early, MeanBits as Measured } from "../../messages/protocol.d.ts" */
 
 /**
+ * The first result of a measurement, before its numbers.
  * @typedef {object} Plan
  * @property {"plan"} kind
- * @property {number} T
- * @property {number} count pictures
- * @property {boolean} pixelated
- * @property {[label: string, name: string][]} variances
- * @property {number[]} lengths steps of the chains, the full one last
- * @property {[t: number, rate: number, rmse: number][] | null} published the paper's Table 4
+ * @property {number} T the number of steps of the full chain
+ * @property {number} count the number of pictures to measure
+ * @property {boolean} pixelated whether the page shows single pixels as squares
+ * @property {[label: string, name: string][]} variances the variances whose bounds are measured
+ * @property {number[]} lengths the numbers of steps of the chains, the full chain last
+ * @property {[t: number, rate: number, rmse: number][] | null} published the rows of the paper's Table 4, if the
+ * pictures are those of CIFAR-10; else null
  */
 
-/** @typedef {Measured & { looks: string }} Bits looks: why what costs more bits looks better, where it does */
-/** @typedef {Plan | Bits | Decoding | Early} Result of ui/parts/likelihood.py */
+/** The measured numbers. looks: the sentence of `looks` in plan.js. @typedef {Measured & { looks: string }} Bits */
+/** A result that ui/parts/likelihood.py sends. @typedef {Plan | Bits | Decoding | Early} Result */
 
-/** @param {number} value @param {number | null} error */
+/** Format a number with its standard error, if there is one. @param {number} value @param {number | null} error */
 export function plusMinus(value, error) {
   const digits = value < 10 ? 3 : 2;
   return error === null ? value.toFixed(digits) : `${value.toFixed(digits)} ± ${error.toFixed(digits)}`;
 }
 
-/** The table for the first picture alone, while its full chain is measured. @param {Plan} plan @param {Early[]} found */
+/** Return a table with the bits of the first picture by short chains. It is shown until the picture's full chain is measured. @param {Plan} plan @param {Early[]} found */
 export function early({ variances: [[label]] }, found) {
   const heads = ["bits/dim", ...found.map(({ steps }) => countOfSteps(steps))];
   const row = [label, ...found.map(({ bits }) => plusMinus(bits, null))];
   return table(WORDS.early, heads, [row]);
 }
 
-/** Bits/dim by variance and steps. @param {Plan} plan @param {Bits} bits */
+/** Return the table of bits/dim: a row for each variance, a column for each number of steps. @param {Plan} plan @param {Bits} bits */
 export function totals({ variances, lengths, T, count }, { chains, done }) {
   const rows = variances.map(([label, name]) => {
     const [, , prior, L0] = chains[name][T];
@@ -54,7 +56,7 @@ export function totals({ variances, lengths, T, count }, { chains, done }) {
   return table(measured(done, count), heads, rows);
 }
 
-/** Rate and distortion at the times of the paper's Table 4, beside it where it applies. @param {Plan} plan @param {Bits} bits */
+/** Return the table of rate and distortion at the times of the paper's Table 4. For CIFAR-10, add the columns of this table. @param {Plan} plan @param {Bits} bits */
 export function rates({ variances, T, published }, { curves, rmse, times }) {
   const wanted = Array.from({ length: 10 }, (_, i) => Math.min(T, 1 + Math.round((T * i) / 10)));
   const rows = [...new Set(wanted)].flatMap((t) => {

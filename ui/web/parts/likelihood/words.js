@@ -1,11 +1,12 @@
-// What is said of a bound that was measured.
+// The texts of the part "How many bits does a picture need?".
 
 import { general } from "../../words/floats.js";
 import { countOf, countOfSteps, grey } from "../../words/units.js";
 
 /**
- * Explain why, in a chain of so many steps, the variance that costs more bits makes the cleaner pictures.
- * @param {number} steps @param {[betaTilde: number, beta: number]} noise the last that each adds @param {[betaTilde: number, beta: number]} bits
+ * Return a sentence that explains why β̃ₜ costs more bits than βₜ in a short chain, but makes cleaner pictures.
+ * @param {number} steps of the chain @param {[betaTilde: number, beta: number]} noise the σ of the last noise that each variance
+ * adds @param {[betaTilde: number, beta: number]} bits the bits/dim of each variance
  */
 export const looksBetter = (steps, [clean, noisy], [more, less]) =>
   `At ${countOfSteps(steps)} β̃ₜ looks better but costs more bits. Its last noise is ${grey(clean)} grey levels, ` +
@@ -32,7 +33,7 @@ export const WORDS = {
   early: "The first picture by shorter chains, which cost more",
   all: (/** @type {number} */ steps) => `all ${steps} steps`,
   last: "of which L₀",
-  /** Of a file. @param {string} variance */
+  /** Return the headings of a variance's two columns in the CSV file. @param {string} variance */
   columns: (variance) => [`L ${variance}`, `rate ${variance}`],
   rate: (/** @type {string} */ variance) => `rate, ${variance}`,
   published: ["rate, paper", "RMSE, paper"],
@@ -41,7 +42,7 @@ export const WORDS = {
     "Rate: bits/dim sent until the receiver has xₜ. RMSE of its x̂₀, of 255. Beside it Ho, Jain & Abbeel 2020, Table 4: the paper’s network, all test pictures",
 };
 
-/** Says which pictures the numbers are about. @param {number} done pictures @param {number} count of all */
+/** Return the caption of a table: how many pictures its numbers include. @param {number} done the number of measured pictures @param {number} count the number of all pictures */
 export function measured(done, count) {
   if (count === 1) return "1 picture; linspace steps";
   if (done === count) return `${count} pictures, ± standard error over them; linspace steps`;
@@ -49,7 +50,7 @@ export function measured(done, count) {
   return `${done} of ${count} pictures so far, ± standard error over them; linspace steps`;
 }
 
-/** A measurement in one line. @param {string} model @param {number | null} count pictures; null for one's own */
+/** Return the settings of a measurement in one line. @param {string} model @param {number | null} count the number of pictures; null for the visitor's own picture */
 export function summary(model, count) {
   if (count === null) return `${model} · own picture`;
   return `${model} · ${countOf(count, "picture")}`;

@@ -1,4 +1,4 @@
-// The controls of the second run: what it switches off, whose block it takes, and in which steps.
+// The controls of the second run: which parts are switched off, from which run a block is taken, and in which steps this happens.
 import { button, el, find, markup, write } from "../../drawing/dom.js";
 import { measured, titleOf, WORDS } from "./words.js";
 
@@ -14,8 +14,9 @@ const MARKUP = `
 <p class="measured" aria-live="polite"></p>
 `;
 
+/** The controls of the second run of The network. */
 export class Apart {
-  #made = ""; // the model and its blocks that the switches were made for
+  #made = ""; // the model and its blocks, as JSON, for which the switches were made
   /** @type {{ name: string, node: HTMLButtonElement }[]} */
   #switches = [];
   #when = [0, 1, 2].map((i) => button({ class: "preset", "data-part": `span ${i}` }, () => this.#choose(i)));
@@ -27,16 +28,17 @@ export class Apart {
     this.root = el("div", { class: "apart" });
     markup(this.root, MARKUP);
     find(this.root, ".when").append(el("span", { class: "name" }, WORDS.in), ...this.#when);
-    panel.form.adopt("graft", this.#donor());
+    panel.form.adopt("graft", this.#makeDonor());
   }
 
-  /** The parts that the form switches off. */
+  /** The names of the parts that are switched off. */
   get off() {
     return new Set(String(this.panel.form.value("off")).split(", ").filter(Boolean));
   }
 
-  /** A button that switches a part off, or on again. @param {string} name @param {boolean} [short] skips by their size alone */
+  /** Make a button that switches a part off or on. @param {string} name @param {boolean} [short] whether to name skips only by their size */
   chip(name, short = false) {
+    /** Switch the part off, or on if it is off. */
     const flip = () => {
       const { off } = this;
       if (!off.delete(name)) off.add(name);
@@ -47,7 +49,7 @@ export class Apart {
     return button(attributes, flip, short ? title.replace("skips ", "") : title);
   }
 
-  /** @param {NetworkBlock[]} blocks @param {Figures | null | undefined} figures @param {About | null} about the model */
+  /** Update the controls for a model. figures: the measured effects of its parts, if there are any. @param {NetworkBlock[]} blocks @param {Figures | null | undefined} figures @param {About | null} about the model */
   render(blocks, figures, about) {
     const { form } = this.panel;
     const made = JSON.stringify([about?.ref, blocks]);
@@ -65,7 +67,7 @@ export class Apart {
     }
   }
 
-  /** A switch for each thing that the model has. @param {NetworkBlock[]} blocks @param {About | null} about */
+  /** Make a switch for each part that the model has. @param {NetworkBlock[]} blocks @param {About | null} about */
   #makeSwitches(blocks, about) {
     this.takesWords = Boolean(about?.prompts.length);
     const has = {
@@ -80,21 +82,23 @@ export class Apart {
     find(this.root, ".switches").replaceChildren(title, ...this.#switches.map(({ node }) => node));
   }
 
-  /** The control of the run that a block is taken from: one of the model's classes, or words. @returns {Control} */
-  #donor() {
+  /** Make the control that chooses the run from which a block is taken: a class of the model, or a prompt. @returns {Control} */
+  #makeDonor() {
     const element = find(this.root, ".graft");
     const label = el("label", null, el("span", { class: "name" }));
     element.append(label);
-    let value = ""; // may be of a model that is not known yet
-    /** @type {string[]} of the model */
+    let value = ""; // the choice, perhaps a class of a model that is still loading
+    /** The classes of the last model. @type {string[]} */
     let known = [];
+    /** Return the control inside the label; null before a model is known. */
     const choice = () => /** @type {HTMLSelectElement | null} */ (label.querySelector("[data-part]"));
+    /** Show a choice without reporting it. */
     const set = (/** @type {string} */ graft) => {
       value = graft;
       const shown = choice();
       if (shown) shown.value = graft;
     };
-    /** Offer what a model has; a choice that it does not have goes. @param {About} about */
+    /** Show the choices of a model. Drop the current choice if the model does not have it. @param {About} about */
     const offer = ({ classes, prompts }) => {
       const can = classes.length ? classes.includes(value) : prompts.length > 0 && !known.includes(value);
       known = classes;
@@ -110,7 +114,7 @@ export class Apart {
     return { element, input: null, get: () => value, set, offer };
   }
 
-  /** The steps in which the second run may differ; to: 0 for the last one of all. */
+  /** The spans of steps in which the second run may differ. to is 0 for the last step of the run. */
   get #spans() {
     const steps = Number(this.panel.form.value("steps"));
     const half = Math.ceil(steps / 2);
@@ -121,7 +125,7 @@ export class Apart {
     ];
   }
 
-  /** @param {number} i which span */
+  /** Let the second run differ in a span of steps. @param {number} i the number of the span */
   #choose(i) {
     const { from, to } = this.#spans[i];
     this.panel.set({ first: from, last: to }, "inside");

@@ -1,4 +1,4 @@
-// Where a place of the picture looks: maps of self-attention, as light on the picture.
+// Draws self-attention: how strongly a marked place attends to each part of the picture, as light on the picture.
 import { context2d } from "../../drawing/canvas.js";
 import { el } from "../../drawing/dom.js";
 import { drawable } from "../../pictures/sprite.js";
@@ -8,27 +8,27 @@ import { drawable } from "../../pictures/sprite.js";
 
 const LIGHT = "rgb(255 150 50)";
 const SHADE = "rgb(0 0 0 / 70%)";
-const NEEDED = { right: 0.02, rms: 0.1 }; // how much worse pictures are without attention, where its maps mean something
+const NEEDED = { right: 0.02, rms: 0.1 }; // maps are offered if the quality without attention is worse by at least this much, in the unit of the figures
 
-/** Whether maps mean something: pictures need attention, as far as that was measured. @param {NetworkBlock[]} blocks @param {Figures | null | undefined} figures */
+/** Return whether attention maps are offered: the model has attention, unless a measurement shows that its pictures hardly need it. @param {NetworkBlock[]} blocks @param {Figures | null | undefined} figures */
 export function offersPlaces(blocks, figures) {
   const off = figures?.off.attention?.all;
   if (!blocks.some(({ attentions }) => attentions)) return false;
   return !figures || off === undefined || Math.abs(figures.whole - off) >= NEEDED[figures.unit];
 }
 
-/** The block that a layer is in. @param {string} layer its name in the network, as down_blocks.2.attentions.0 */
+/** Return the name of the block that contains a layer. @param {string} layer its name in diffusers, such as down_blocks.2.attentions.0 */
 export function blockOf(layer) {
   const [, side, number] = layer.match(/^(down|mid|up)_blocks?(?:\.(\d+))?/) ?? [];
   return side === "mid" ? "middle" : `${side} ${Number(number) + 1}`;
 }
 
 /**
- * The mean of maps as light on a picture, into a square of a canvas.
- * @param {CanvasRenderingContext2D} context @param {Drawable} picture @param {Drawable[]} maps each a row of heads
+ * Draw a picture in a square of a canvas, lit by the mean of attention maps.
+ * @param {CanvasRenderingContext2D} context @param {Drawable} picture @param {Drawable[]} maps each has its heads side by side
  * @param {{ x: number, y: number, side: number }} square
  */
-function shine(context, picture, maps, { x, y, side }) {
+function drawLight(context, picture, maps, { x, y, side }) {
   const squares = maps.flatMap((map) => Array.from({ length: map.width / map.height }, (_, head) => ({ map, head })));
   const light = context2d(el("canvas", { width: side, height: side }));
   light.imageSmoothingEnabled = context.imageSmoothingEnabled = false;
@@ -50,19 +50,19 @@ function shine(context, picture, maps, { x, y, side }) {
   context.globalCompositeOperation = "source-over";
 }
 
-/** The maps of a block in one. @param {Sprite} picture @param {Sprite[]} maps @returns {Promise<HTMLCanvasElement>} */
-export async function seen(picture, maps) {
+/** Draw a picture, lit by the mean of all attention maps of a block. @param {Sprite} picture @param {Sprite[]} maps @returns {Promise<HTMLCanvasElement>} */
+export async function drawMaps(picture, maps) {
   const [under, ...found] = await Promise.all([picture, ...maps].map(drawable));
   const context = context2d(el("canvas", { width: under.width, height: under.height }));
-  if (found.length) shine(context, under, found, { x: 0, y: 0, side: under.width });
+  if (found.length) drawLight(context, under, found, { x: 0, y: 0, side: under.width });
   return context.canvas;
 }
 
 /**
- * Each layer a row, each head a square of it.
- * @param {Sprite} picture @param {Look[]} looks @param {number} wide pixels that they may take @returns {Promise<HTMLCanvasElement>}
+ * Draw the attention maps of a block: a row for each layer, a square for each head.
+ * @param {Sprite} picture @param {Look[]} looks @param {number} wide the available width in pixels @returns {Promise<HTMLCanvasElement>}
  */
-export async function layers(picture, looks, wide) {
+export async function drawLayers(picture, looks, wide) {
   const [under, ...found] = await Promise.all([picture, ...looks.map(({ maps }) => maps)].map(drawable));
   const heads = Math.max(...found.map(({ width, height }) => width / height));
   const side =
@@ -72,7 +72,7 @@ export async function layers(picture, looks, wide) {
     for (let head = 0; head < map.width / map.height; head++) {
       const one = context2d(el("canvas", { width: map.height, height: map.height }));
       one.drawImage(map, -head * map.height, 0);
-      shine(context, under, [one.canvas], { x: head * (side + 4), y: row * (side + 4), side });
+      drawLight(context, under, [one.canvas], { x: head * (side + 4), y: row * (side + 4), side });
     }
   return context.canvas;
 }

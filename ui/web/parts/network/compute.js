@@ -1,8 +1,8 @@
-// The network, as ui/parts/network.py computes it.
+// Computes The network in the browser, with the same results as ui/parts/network.py.
 
 import { kept } from "../../computing/rows.js";
 import { conditioned, shown } from "../../computing/sampling.js";
-import { insideOf, opened } from "../../network/surgery.js";
+import { insideOf, openLanes } from "../../network/surgery.js";
 import { fitting } from "../../plans/kept.js";
 import { UserError } from "../../process/errors.js";
 import { sideBySide } from "../../process/runs.js";
@@ -17,7 +17,7 @@ import { NETWORK } from "../../words/wrong.js";
 /** @type {Computation} */
 export const computation = { ...kept, compute };
 
-/** @param {NetworkPlan} plan @param {Model[]} models @param {Work} work */
+/** Compute the runs of a plan. Send the pictures of all blocks after each step. @param {NetworkPlan} plan @param {Model[]} models @param {Work} work */
 async function compute(plan, [model], work) {
   const { request, options, grafted, cut, changed, times, kind } = plan;
   const { blocks, skips } = insideOf(model.config);
@@ -40,7 +40,7 @@ async function compute(plan, [model], work) {
     taps,
     looks: maps,
     time,
-  } = opened([...donor, whole, ...(changed.size ? [{ ...own, surgery: other }] : [])]);
+  } = openLanes([...donor, whole, ...(changed.size ? [{ ...own, surgery: other }] : [])]);
   const r2 = readers && Object.fromEntries(names.map((name) => [name, times.map((t) => rounded(readers.r2(name, t)))]));
   const figures = readers && Object.keys(readers.about.figures).length ? readers.about.figures : null;
   work.give({ kind: "plan", blocks: names.map((name) => ({ name, ...blocks[name] })), skips, r2, figures });
@@ -54,7 +54,7 @@ async function compute(plan, [model], work) {
       const [found] = taps(lane, seed);
       const seen = maps(lane, seed).map(({ name, ...map }) => ({ layer: name, maps: mapsOf(map) }));
       const looked = {
-        ...looks(model, readers, found, time(lane, seed), request.block),
+        ...blockPictures(model, readers, found, time(lane, seed), request.block),
         ...(seen.length ? { looks: seen } : {}),
       };
       work.give({ kind: "inside", lane: number, k, t, ...pictures, ...looked });
@@ -66,10 +66,11 @@ async function compute(plan, [model], work) {
 }
 
 /**
- * What is seen of an evaluation: of each block what can be read of it and its colours; all channels of one.
+ * Return the pictures of one evaluation: for each block the estimate of x̂_0 by a reader (if the model has readers) and its numbers as
+ * colours, and for one block all channels.
  * @param {Model} model @param {Readers | null} readers @param {Map<string, Tap>} taps @param {number} t @param {string} block
  */
-function looks(model, readers, taps, t, block) {
+function blockPictures(model, readers, taps, t, block) {
   const channels = channelsOf(/** @type {Tap} */ (taps.get(block)));
   const all = [...taps];
   if (!readers) return { channels, colours: all.map(([, tap]) => channelsOf(meanOf(tap))) };
@@ -83,27 +84,27 @@ function looks(model, readers, taps, t, block) {
   };
 }
 
-/** @param {Model} model @param {Readers} readers @param {string} name @param {Tap} tap @param {number} t @returns {Picture} */
+/** Return the picture that a reader estimates from a block's numbers. @param {Model} model @param {Readers} readers @param {string} name @param {Tap} tap @param {number} t @returns {Picture} */
 function readPicture(model, readers, name, tap, t) {
   const found = readers.read(name, tap, t);
   return model.decode ? shown(model, found) : shown({ ...model, size: readers.size }, found);
 }
 
-/** The bytes of all pictures in a result. @param {any} result @returns {number} */
+/** Return how many bytes the pictures in a result take. @param {any} result @returns {number} */
 const sizeOf = (result) =>
   result.data?.length ??
   (result instanceof Object
     ? Object.values(result).reduce((/** @type {number} */ sum, one) => sum + sizeOf(one), 0)
     : 0);
 
-/** The mean size of a block's numbers at each place. @param {Tap} tap @returns {Tap} */
+/** Return the mean absolute value of all channels at each position. @param {Tap} tap @returns {Tap} */
 function meanOf({ shape: [c, h, w], data }) {
   const mean = new Float32Array(h * w);
   for (const [i, value] of data.entries()) mean[i % mean.length] += Math.abs(value) / c;
   return { shape: [1, h, w], data: mean };
 }
 
-/** Channels, each from its darkest number to its brightest one. @param {Tap} tap @returns {Picture[]} */
+/** Return each channel as a grey picture, from black for its lowest number to white for its highest. @param {Tap} tap @returns {Picture[]} */
 function channelsOf({ shape: [c, height, width], data }) {
   const n = height * width;
   return Array.from({ length: c }, (_, i) => {
@@ -119,7 +120,7 @@ function channelsOf({ shape: [c, height, width], data }) {
   });
 }
 
-/** Where a place looks, head by head: the largest share is 255. @param {Tap} map @returns {Picture[]} */
+/** Return the attention map of each head as a grey picture. The largest share of all heads is white. @param {Tap} map @returns {Picture[]} */
 function mapsOf({ shape: [heads, height, width], data }) {
   const n = height * width;
   const most = data.reduce((a, b) => Math.max(a, b));
@@ -130,5 +131,5 @@ function mapsOf({ shape: [heads, height, width], data }) {
   }));
 }
 
-/** @param {number} share */
+/** Round a number to three decimals. @param {number} share */
 const rounded = (share) => Math.round(1000 * share) / 1000;

@@ -1,4 +1,4 @@
-// What the form calls things: the title of the part, and the words of its own fields.
+// The title of the part, and the titles of its own form fields.
 
 /** @import { FieldWords } from "../../words/forms.js" */
 

@@ -1,4 +1,4 @@
-// The network: what its blocks do in a step.
+// The form of The network, which shows what each block of a U-Net computes in each step.
 
 import { count, field, IF_CLASSES, IF_WORDS, NEVER, run, sampler, steps } from "../../plans/forms.js";
 import { RUN } from "../../words/forms.js";
@@ -23,4 +23,5 @@ export const network = {
   place: "inside",
   title: TITLE,
   fields,
+  figure: () => ({ name: "inside" }),
 };

@@ -1,10 +1,10 @@
-// One U: its tiles and lines, and what they show at a step.
+// Draws one run as a U-shaped diagram: a tile for each block, with its picture at a step, and lines between the tiles.
 import { context2d } from "../../drawing/canvas.js";
 import { button, el, find, svg } from "../../drawing/dom.js";
 import { ARROWS } from "../../drawing/hands.js";
 import { drawable } from "../../pictures/sprite.js";
 import { indexed } from "../../words/symbols.js";
-import { blockOf, seen } from "./attention.js";
+import { blockOf, drawMaps } from "./attention.js";
 import { shape } from "./shape.js";
 import { MARK, WORDS } from "./words.js";
 
@@ -12,16 +12,16 @@ import { MARK, WORDS } from "./words.js";
 
 /** @import { Drawable } from "../../pictures/sprite.js" */
 /** @typedef {{ canvas: HTMLCanvasElement, name: HTMLElement, tile: HTMLElement }} Tile */
-/** what is shown of each block @typedef {"read" | "colours" | "where"} View */
+/** What the tiles show: the estimates of readers, the numbers as colours, or the places to which the marked place attends. @typedef {"read" | "colours" | "where"} View */
 
-const WIDE = 480; // pixels of a U
-const LONG = 140; // pixels of a line that has room for a whole name
-const STEP = 0.12; // an arrow key moves by this part of the picture: whole per cent, like a place
+const WIDE = 480; // width of the diagram, in pixels, from which labels show more than names
+const LONG = 140; // length of a skip line, in pixels, from which its button shows the whole name
+const STEP = 0.12; // an arrow key moves the mark by this share of the picture; whole per cent, because the form keeps places in per cent
 
-/** The newest pictures for each canvas. @type {WeakMap<HTMLCanvasElement, object>} */
+/** The pictures that each canvas shows or waits for. @type {WeakMap<HTMLCanvasElement, object>} */
 const newest = new WeakMap();
 
-/** Draw pictures in their own pixels, unless the canvas is to show others by then. @param {HTMLCanvasElement} canvas @param {Promise<Drawable>} pictures */
+/** Draw pictures on a canvas of their size, unless the canvas gets other pictures while these load. @param {HTMLCanvasElement} canvas @param {Promise<Drawable>} pictures */
 export async function paint(canvas, pictures) {
   newest.set(canvas, pictures);
   const picture = await pictures;
@@ -31,14 +31,15 @@ export async function paint(canvas, pictures) {
   context2d(canvas).drawImage(picture, 0, 0);
 }
 
+/** The U-shaped diagram of one run. */
 export class Lane {
   /** @type {Record<string, Tile>} */
   #tiles = {};
-  #wide = false; // it has room for more than names
+  #wide = false; // whether labels have room for more than names
   /** @type {[number, number] | null} */
   #place = null;
 
-  /** @param {(block: string) => void} choose @param {(down: number, right: number) => void} mark a place, from 0 to below 1 */
+  /** @param {(block: string) => void} choose is called with a pressed block @param {(down: number, right: number) => void} mark is called with a marked place, from 0 to below 1 */
   constructor(choose, mark) {
     this.choose = choose;
     this.mark = mark;
@@ -46,9 +47,9 @@ export class Lane {
   }
 
   /**
-   * Make the tiles and lines. off: the parts that are switched off. chip: makes the button on a line of skips, null for none.
+   * Make the tiles and lines. off: the parts that are switched off. chip: makes the button on a skip line; null for no buttons.
    * @param {{ blocks: NetworkBlock[], asked: string }} plan @param {{ width: number, high: number }} size
-   * @param {Set<string>} off @param {string} grafted the block of another run, "" for none @param {((skip: string, short: boolean) => Node) | null} chip
+   * @param {Set<string>} off @param {string} grafted the block that comes from another run; "" for none @param {((skip: string, short: boolean) => Node) | null} chip
    */
   build({ blocks, asked }, { width, high }, off, grafted, chip) {
     const { places, order, ways, skips, height } = shape(blocks, width, high);
@@ -75,7 +76,7 @@ export class Lane {
       const isBlock = name !== "x" && name !== "x0";
       const tile = isBlock
         ? button({ class: "tile", "data-part": name }, () => this.choose(name), canvas, label)
-        : this.#markable(canvas, label, name);
+        : this.#makeMarkable(canvas, label, name);
       const at = name === "middle" ? "below" : x < width / 2 ? "left" : "right";
       tile.classList.add(at);
       tile.classList.toggle("dead", off.has(name));
@@ -104,34 +105,35 @@ export class Lane {
     this.root.replaceChildren(lines, ...tiles, ...chips, into);
   }
 
-  /** A picture in which a place can be marked. @param {HTMLCanvasElement} canvas @param {HTMLElement} label @param {string} name */
-  #markable(canvas, label, name) {
+  /** Make the tile of x_t or x̂_0, in which a place can be marked. @param {HTMLCanvasElement} canvas @param {HTMLElement} label @param {string} name */
+  #makeMarkable(canvas, label, name) {
     const tile = button({ class: "tile", "data-part": `mark ${name}` }, () => {}, canvas, label);
     tile.title = MARK;
     tile.addEventListener("click", ({ clientX, clientY, detail }) => {
       const { left, top, width, height } = canvas.getBoundingClientRect();
-      if (detail) this.#put((clientY - top) / height, (clientX - left) / width); // or Enter was pressed
+      if (detail) this.#markInside((clientY - top) / height, (clientX - left) / width); // detail is 0 if Enter was pressed, which has no position
     });
     tile.addEventListener("keydown", (event) => {
       const by = ARROWS[event.key];
       if (!by || !this.#place) return;
       event.preventDefault();
-      event.stopPropagation(); // arrows go through the steps elsewhere
+      event.stopPropagation(); // otherwise the arrow key would also change the step
       const [right, down] = by;
-      this.#put(this.#place[0] + STEP * down, this.#place[1] + STEP * right);
+      this.#markInside(this.#place[0] + STEP * down, this.#place[1] + STEP * right);
     });
     return tile;
   }
 
-  /** @param {number} down @param {number} right */
-  #put(down, right) {
+  /** Mark a place. A place outside the picture is moved to its edge. @param {number} down @param {number} right */
+  #markInside(down, right) {
     const inside = (/** @type {number} */ at) => Math.max(0, Math.min(at, 0.99));
     this.mark(inside(down), inside(right));
   }
 
   /**
-   * Show a step. shares: R² of each block, by its name, null where there is none. whole: nothing is different in this step.
-   * @param {InsideFrame} frame @param {NetworkBlock[]} blocks @param {View} view @param {string} chosen block
+   * Draw a step. chosen: the name of the chosen block. shares: R² of each block by its name; null if the model has no readers. whole:
+   * whether the network has no changes in this step.
+   * @param {InsideFrame} frame @param {NetworkBlock[]} blocks @param {View} view @param {string} chosen
    * @param {Record<string, number> | null} shares @param {[number, number] | null} place @param {boolean} whole
    */
   render(frame, blocks, view, chosen, shares, place, whole) {
@@ -153,7 +155,7 @@ export class Lane {
       const { canvas, name: label, tile } = this.#tiles[name];
       const looks = (frame.looks ?? []).filter(({ layer }) => blockOf(layer) === name).map(({ maps }) => maps);
       const pictures = where ? null : frame[view]?.[i];
-      if (where) paint(canvas, seen(frame.x0, looks));
+      if (where) paint(canvas, drawMaps(frame.x0, looks));
       else if (pictures) paint(canvas, drawable(pictures));
       tile.classList.toggle("blind", where && !looks.length);
       const donated = tile.classList.contains("grafted") && !whole ? WORDS.donated : "";

@@ -1,4 +1,4 @@
-// The network: what each block of a U-Net says while it denoises; parts switched off, and blocks of another run.
+// The network: shows what each block of a U-Net computes in each step, with the whole network and with changes to it.
 import { context2d } from "../../drawing/canvas.js";
 import { all, button, el, find, isShown, markup, within, write } from "../../drawing/dom.js";
 import { meanings } from "../../drawing/meanings.js";
@@ -7,7 +7,7 @@ import { Scrubber } from "../../drawing/transport.js";
 import { drawable } from "../../pictures/sprite.js";
 import { Panel } from "../../run/panel.js";
 import { Apart } from "./apart.js";
-import { blockOf, layers, offersPlaces } from "./attention.js";
+import { blockOf, drawLayers, offersPlaces } from "./attention.js";
 import { Lane, paint } from "./lane.js";
 import { ACTIVITY, blockTitle, LAYERS, LEAD, NO_ATTENTION, NO_READERS, WHERE, WORDS } from "./words.js";
 
@@ -17,7 +17,7 @@ import { ACTIVITY, blockTitle, LAYERS, LEAD, NO_ATTENTION, NO_READERS, WHERE, WO
 /** @import { View } from "./lane.js" */
 /** @import { InsideFrame, NetworkBlock, Opening } from "../../messages/protocol.d.ts" */
 
-/** What the network consists of; block: whose channels come; place: which place is marked, down and right of 1; asked: what the network is asked for; second: what is different in the second run; grafted: its block that is another run's, "" for none; span: its first and its last step that differ. @typedef {Opening & Required<Pick<Opening, "blocks" | "skips">> & { checkpoint: string, steps: number, block: string, place: [number, number] | null, asked: string, second: string, grafted: string, span: [number, number] }} Plan */
+/** The plan of a run. block: the block whose channels are sent. place: the marked place, down and right, from 0 to 1. asked: the condition, in words. second: the changes of the second run, in words. grafted: the block that comes from another run; "" for none. span: the first and the last step with changes. @typedef {Opening & Required<Pick<Opening, "blocks" | "skips">> & { checkpoint: string, steps: number, block: string, place: [number, number] | null, asked: string, second: string, grafted: string, span: [number, number] }} Plan */
 
 const MARKUP = `
 <p class="lead"></p>
@@ -29,14 +29,14 @@ const MARKUP = `
 <aside class="detail" hidden><h3></h3><p class="info"></p><canvas class="maps" role="img"></canvas></aside>
 `;
 const GAP = 4; // pixels between channels
-const [HIGH, AROUND] = [560, 340]; // pixels: of a U at least, and of the window around it
-const [BESIDE, BROAD] = [560, 760]; // pixels from which two U, and from which the switches, have room beside the U
-const [THUMB, LANES] = [40, 24]; // pixels: the guess on a button of a run, the gap between two U
+const [HIGH, AROUND] = [560, 340]; // pixels: the least height of a diagram, and the height of the window that it leaves to other content
+const [BESIDE, BROAD] = [560, 760]; // least widths in pixels: for two diagrams side by side, and for the switches beside the diagram
+const [THUMB, LANES] = [40, 24]; // pixels: the side of the picture on a run's button, and the gap between two diagrams
 
-/** The channels of a block, row by row. @param {Sprite} channels @param {NetworkBlock} block @param {number} wide pixels that they may take */
-async function tiled(channels, { shape: [count, height, width] }, wide) {
+/** Draw the channels of a block in rows. @param {Sprite} channels @param {NetworkBlock} block @param {number} wide the available width in pixels */
+async function drawChannels(channels, { shape: [count, height, width] }, wide) {
   const row = await drawable(channels);
-  const columns = wide < BESIDE ? Math.min(8, power(Math.sqrt(count))) : power(Math.sqrt(2 * count));
+  const columns = wide < BESIDE ? Math.min(8, nearestPower(Math.sqrt(count))) : nearestPower(Math.sqrt(2 * count));
   const side = width * Math.max(1, Math.floor(((wide + GAP) / columns - GAP) / width));
   const down = Math.ceil(count / columns);
   const context = context2d(el("canvas", { width: columns * (side + GAP) - GAP, height: down * (side + GAP) - GAP }));
@@ -48,11 +48,11 @@ async function tiled(channels, { shape: [count, height, width] }, wide) {
   return context.canvas;
 }
 
-/** The nearest power of 2. @param {number} number */
-const power = (number) => 2 ** Math.round(Math.log2(number));
+/** Return the nearest power of 2. @param {number} number */
+const nearestPower = (number) => 2 ** Math.round(Math.log2(number));
 
-/** Make controls anew; the one that was pressed keeps the focus, and its place on the screen. @param {HTMLElement} root @param {() => void} make */
-function keeping(root, make) {
+/** Replace controls, but keep the focus and the screen position of the pressed one. @param {HTMLElement} root @param {() => void} make replaces the controls */
+function keepFocus(root, make) {
   const pressed = document.activeElement;
   const part = pressed instanceof HTMLElement && root.contains(pressed) && pressed.dataset.part;
   if (!part) return make();
@@ -63,35 +63,35 @@ function keeping(root, make) {
   if (again && top >= 0 && top < innerHeight) scrollBy(0, again.getBoundingClientRect().top - top);
 }
 
-/** @param {Page} page @param {string} part @returns {Part} */
+/** Make the part. @param {Page} page @param {string} part @returns {Part} */
 export const mount = (page, part) => new Network(page, part).mounted();
 
-/** Its element has data-frames: how many steps of the first lane are there. */
+/** The part. Its element has data-frames: how many steps of the first lane have arrived. */
 class Network {
   /** @type {Plan | null} */
   #plan = null;
   /** The frames of each lane, by step. @type {InsideFrame[][]} */
   #frames = [];
-  /** The view that was pressed. @type {View | null} */
+  /** The view that the visitor has chosen, or null. @type {View | null} */
   #pressed = null;
-  #lane = 0; // the run that was chosen
-  #built = 0; // lanes that are drawn
-  #rest = 0; // the step to go to once the run has finished, from 1; 0: it stays at the last one
-  #width = 0; // pixels, for which it is drawn
+  #lane = 0; // the number of the chosen run
+  #built = 0; // the number of lanes that are drawn; 0 if they must be drawn again
+  #rest = 0; // the step to show after the run, from 1; 0 for the last step
+  #width = 0; // the width for which the lanes were drawn, in pixels
   #drawSoon = soon(() => this.#render());
   #body = el("div", { class: "network" });
   #lanes = [0, 1].map(
     (i) =>
       new Lane(
-        (block) => this.#choose(block, i),
+        (block) => this.#chooseBlock(block, i),
         (...place) => this.#mark(...place),
       ),
   );
   #titles = this.#lanes.map((_, i) => {
     const guess = el("canvas", { width: THUMB, height: THUMB, "aria-hidden": "true" });
-    return button({ class: "which", hidden: true }, () => this.#show(i), guess, el("span", null));
+    return button({ class: "which", hidden: true }, () => this.#chooseRun(i), guess, el("span", null));
   });
-  #looks = WORDS.views.map(([name, title]) => button({ class: "preset" }, () => this.#look(name), title));
+  #looks = WORDS.views.map(([name, title]) => button({ class: "preset" }, () => this.#chooseView(name), title));
 
   /** @param {Page} page @param {string} part */
   constructor(page, part) {
@@ -101,7 +101,7 @@ class Network {
       "click",
       (event) => {
         const pressed = within(event, "[data-part]");
-        if (pressed instanceof HTMLElement) pressed.focus({ preventScroll: true }); // WebKit does not do it
+        if (pressed instanceof HTMLElement) pressed.focus({ preventScroll: true }); // WebKit does not focus a pressed button
       },
       true,
     );
@@ -119,6 +119,7 @@ class Network {
     this.panel.stage.append(body);
   }
 
+  /** Return the element of the part, and the functions that the page calls. */
   mounted() {
     return this.panel.mounted(["png"], () => this.#frames.length > 0, {
       key: (event) => this.scrubber.key(event),
@@ -128,14 +129,15 @@ class Network {
     });
   }
 
-  // --- What the panel asks of a part
+  // --- Functions that the panel calls
 
-  /** @param {Form} form */
+  /** Lay out the form without the field graft, whose control stands beside the diagram. @param {Form} form */
   layout = (form) => form.layout(({ name }) => name !== "graft");
 
+  /** Return the elements to scroll to after a press. */
   sight = () => [find(this.#body, ".transport")];
 
-  /** @param {Plan | InsideFrame} result */
+  /** Draw a result of the newest run. @param {Plan | InsideFrame} result */
   take(result) {
     if (result.kind === "plan") return this.#begin(result);
     const { scrubber } = this;
@@ -146,12 +148,14 @@ class Network {
     this.#drawSoon();
   }
 
+  /** Go to the step that a link or a lesson asks for. */
   finish() {
     if (this.#rest) this.scrubber.go(this.#rest - 1);
     this.#rest = 0;
     return "";
   }
 
+  /** Draw the part again after the run's state or a field has changed. */
   render() {
     const { panel, scrubber, page } = this;
     const { active } = panel.stream;
@@ -164,9 +168,9 @@ class Network {
     this.apart.render(plan.blocks, measured, page.model);
   }
 
-  // --- What is chosen
+  // --- Choices
 
-  /** @param {Plan} plan */
+  /** Prepare for the frames of a new run. @param {Plan} plan */
   #begin(plan) {
     this.#plan = plan;
     this.#frames = [];
@@ -175,39 +179,40 @@ class Network {
     this.scrubber.renew(plan.steps - 1, 0);
   }
 
-  /** The run that was chosen, where there is one. */
+  /** The number of the run that is shown: the chosen one if it exists. */
   get #shown() {
     return Math.min(this.#lane, Math.max(0, this.#built - 1));
   }
 
-  /** Choose a run: its channels are shown, and on a phone its U. @param {number} lane */
-  #show(lane) {
+  /** Choose a run. The page shows its channels, and on a phone its diagram. @param {number} lane */
+  #chooseRun(lane) {
     this.#lane = lane;
-    this.#built = 0; // a U that was hidden has to be drawn
+    this.#built = 0; // the diagram may have been hidden, so it must be drawn
     this.#render();
   }
 
-  /** Show the channels of a block. @param {string} block @param {number} lane */
-  #choose(block, lane) {
+  /** Show the channels of a block of a run. @param {string} block @param {number} lane */
+  #chooseBlock(block, lane) {
     this.#lane = lane;
     if (this.panel.form.value("block") !== block) this.panel.set({ block }, "inside");
     else this.#render();
   }
 
-  /** @param {View} view */
-  #look(view) {
+  /** Choose a view. The view of attention needs a marked place: mark the middle if there is none. @param {View} view */
+  #chooseView(view) {
     this.#pressed = view;
     if (view === "where" && !this.panel.form.value("place")) this.#mark(0.5, 0.5);
     else this.#render();
   }
 
-  /** Mark a place of the picture. @param {number} down @param {number} right */
+  /** Mark a place of the picture, from 0 to below 1. @param {number} down @param {number} right */
   #mark(down, right) {
     this.panel.set({ place: `${Math.round(100 * down)} ${Math.round(100 * right)}` }, "inside");
   }
 
   // --- Drawing
 
+  /** Draw everything again if the width has changed. */
   #resize() {
     const { clientWidth } = this.#body;
     if (clientWidth === this.#width) return;
@@ -217,11 +222,12 @@ class Network {
     this.#render();
   }
 
+  /** Draw, and keep the focus on the pressed control. */
   #render() {
-    keeping(this.#body, () => this.#draw());
+    keepFocus(this.#body, () => this.#draw());
   }
 
-  /** @param {Plan} plan */
+  /** Make the lanes for the current width, and the buttons that choose a run. @param {Plan} plan */
   #build(plan) {
     this.#built = this.#frames.length;
     const [two, { clientWidth }] = [this.#built > 1, find(this.#body, ".lanes")];
@@ -244,18 +250,19 @@ class Network {
     if (two) this.#lanes[1].build(plan, size, apart.off, plan.grafted, chip);
   }
 
-  /** The frame of a lane at the scrubber, or the last one before it: a long run does not keep all. @param {number} lane */
+  /** Return the frame of a lane at the scrubber's step. Long runs do not keep all frames: then it is the last one before. @param {number} lane */
   #frameOf(lane) {
     return this.#frames[lane].findLast((frame, k) => frame && k <= this.scrubber.at);
   }
 
+  /** Draw all lanes at the scrubber's step. */
   #draw() {
     const plan = this.#plan;
     if (!plan || !this.#frames[0]?.length) return;
     const isNew = this.#built !== this.#frames.length;
     if (isNew) this.#build(plan);
     const { blocks, r2, block: chosen } = plan;
-    const view = this.#renderLooks(plan);
+    const view = this.#renderViews(plan);
     const at = this.#frameOf(0)?.k ?? this.scrubber.at;
     const step = at + 1;
     const whole = step < plan.span[0] || step > plan.span[1];
@@ -269,7 +276,7 @@ class Network {
     else this.#describe(plan, view, step);
   }
 
-  /** Write what is said of a step, and draw the chosen block, once its pictures are on screen. @param {Plan} plan @param {View} view @param {number} step from 1 */
+  /** Write the texts about a step, and draw the channels of the chosen block. @param {Plan} plan @param {View} view @param {number} step from 1 */
   #describe(plan, view, step) {
     if (plan !== this.#plan || !this.#built) return; // another run has begun
     const { blocks, r2, block: chosen } = plan;
@@ -284,8 +291,8 @@ class Network {
     this.scrubber.render(WORDS.at(step, steps, now), WORDS.at(steps, steps, first));
   }
 
-  /** Offer the views that a model has. Return the one that is shown. @param {Plan} plan @returns {View} */
-  #renderLooks({ blocks, r2, figures, place }) {
+  /** Offer the views that the model supports. Return the view that is shown. @param {Plan} plan @returns {View} */
+  #renderViews({ blocks, r2, figures, place }) {
     const offered = { read: Boolean(r2), colours: true, where: offersPlaces(blocks, figures) };
     const wanted = this.#pressed ?? (place ? "where" : "read");
     const view = offered[wanted] ? wanted : "colours";
@@ -309,6 +316,7 @@ class Network {
     find(detail, ".info").textContent = where ? (own.length ? LAYERS : NO_ATTENTION) : blockTitle(block);
     maps.hidden = where && !own.length;
     maps.ariaLabel = where ? LAYERS : WORDS.channels(block.shape[0], block.name);
-    if (!maps.hidden) paint(maps, where ? layers(x0, own, this.#width) : tiled(channels, block, this.#width));
+    if (!maps.hidden)
+      paint(maps, where ? drawLayers(x0, own, this.#width) : drawChannels(channels, block, this.#width));
   }
 }

@@ -1,5 +1,5 @@
-// The planner of The network: a run, and beside it one with parts of the network switched off, or with a block that a third
-// run computes.
+// Plans a run of The network: one lane with the whole network, and a second lane if parts are switched off or if a block comes from
+// a third run.
 
 import { classNames } from "../../plans/facts.js";
 import { shown } from "../../plans/fields.js";
@@ -18,18 +18,18 @@ import { askedFor, secondTitle } from "./words.js";
 /** @import { Options, RowsPlan } from "../../plans/rows.js" */
 
 /**
- * cut: the parts that are switched off. grafted: the options of the third run, null if there is none. times: the t of each
- * step. place: where the visitor points in the picture, down and right, from 0 to below 1; null for no place. kind: the kind of
- * an evaluation. changed: the times at which the second run differs; empty if there is no second run.
+ * cut: the parts that are switched off. grafted: the options of the third run; null if there is none. times: the t of each step.
+ * place: the marked place in the picture, down and right, from 0 to below 1; null for none. kind: the kind of step, for which
+ * durations are measured. changed: the times at which the second run differs; empty if there is no second run.
  * @typedef {RowsPlan & { cut: string[], grafted: Options | null, times: number[], changed: Set<number>, kind: StepKind, place: [number, number] | null }} NetworkPlan
  */
 
-const OPENED = 4; // in the installed lab, looking into an evaluation takes so many plain ones: ui/parts/network.py
+const OPENED = 4; // cost of an evaluation with pictures of all blocks on a server, in usual evaluations: see ui/parts/network.py
 const PART = /^(middle|attention|condition|time|skips \d{1,4}|(down|up) \d)$/;
 const BLOCK = /^(middle|(down|up) \d)$/;
 const PLACE = /^(\d{1,2}) (\d{1,2})$/;
 
-/** The names of the parts that are switched off. Throws if one is no such name. @param {string} off */
+/** Return the names of the parts that are switched off. Throws if a name is invalid. @param {string} off names between commas */
 function cutOf(off) {
   const names = off
     .split(",")
@@ -40,7 +40,7 @@ function cutOf(off) {
   return [...new Set(names)];
 }
 
-/** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {NetworkPlan} */
+/** Check a request, and plan its runs. @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {NetworkPlan} */
 function plan(request, [model], catalogue) {
   const { graft, graft_block, first, last, block, checkpoint } = request;
   if ([...graft].length > 300) throw new UserError(NETWORK.prompt([...graft].length));
@@ -54,6 +54,7 @@ function plan(request, [model], catalogue) {
   const place = down ? /** @type {[number, number]} */ ([Number(down) / 100, Number(right) / 100]) : null;
   const chain = resolved(plain(laneOf(request)), model, catalogue);
   const other = graft ? plain({ ...chain, ...(model.takes_words ? { prompt: graft } : { label: graft }) }) : null;
+  /** Return the options of a lane without its seeds. */
   const optionsOf = (/** @type {typeof chain} */ lane) => {
     const { seeds: _, ...options } = args(lane, model);
     return options;
@@ -86,10 +87,10 @@ function plan(request, [model], catalogue) {
   };
 }
 
-/** What the page gets before the first picture. @type {Planner<NetworkPlan>["shown"]} */
+/** Return what the page receives before the first picture. @type {Planner<NetworkPlan>["shown"]} */
 function shownOf({ request, model, cut, times, place, grafted }, { blocks, skips, r2, figures }) {
   const { checkpoint, graft, graft_block, first, last, block } = request;
-  // A class may be asked for by its number: it is called by its name.
+  // A request may contain the number of a class. The page shows its name.
   const label = grafted?.labels ?? null;
   const donor = label === null ? graft : classNames(model)[label];
   return {
@@ -107,6 +108,7 @@ export const planner = {
   prepare: async () => {},
   scripts: (plan) => ({ python: copied(() => script(plan)) }),
   shown: shownOf,
+  /** Return the request to a server. */
   asked({ request, grafted, ...plan }) {
     const { seed, block, graft_block, first, last } = request;
     return {
@@ -117,13 +119,14 @@ export const planner = {
   },
 };
 
-/** A script that repeats the run with ddpm_core, and draws x̂_0 and what can be read. @param {NetworkPlan} plan */
+/** Return a Python script that repeats the run with ddpm_core. It saves x̂_0 of each step, with the readers' estimates if there are any. @param {NetworkPlan} plan */
 function script({ request, model, options, cut, times, changed, grafted, place }) {
   const { checkpoint, seed, graft_block: block } = request;
   const every = changed.size === times.length;
-  const named = /** @type {(options: Options) => string} */ (given) =>
+  /** Write the options that are set as Python keyword arguments. */
+  const keywordsOf = /** @type {(options: Options) => string} */ (given) =>
     keywords(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null)));
-  // Heun evaluates the network at other times, too: after churn, and at the end of a step.
+  // Heun also evaluates the network at times between those of the steps: after churn, and at the end of a step.
   const isHeun = options.sampler === "heun";
   const low = times.find((t) => t < Math.min(...changed)) ?? 0;
   const high = times.findLast((t) => t > Math.max(...changed));
@@ -135,8 +138,8 @@ function script({ request, model, options, cut, times, changed, grafted, place }
     "donor = ddpm_core.inside(model)",
     ...(isHeun ? kept : []),
     `opened.change(${literal(block)}, lambda found, t: ${taken}${every ? "" : ` if ${inside} else found`})`,
-    `steps = zip(ddpm_core.trajectory(donor.model, [${seed}], ${named(grafted ?? options)}),`,
-    `            ddpm_core.trajectory(opened.model, [${seed}], ${named(options)}))`,
+    `steps = zip(ddpm_core.trajectory(donor.model, [${seed}], ${keywordsOf(grafted ?? options)}),`,
+    `            ddpm_core.trajectory(opened.model, [${seed}], ${keywordsOf(options)}))`,
     "for _, step in steps:",
   ];
   const seen = [
@@ -160,7 +163,7 @@ function script({ request, model, options, cut, times, changed, grafted, place }
     ...(changed.size && !every && !isHeun ? [`times = ${literal([...changed])}`] : []),
     ...(place ? [`opened.look(${place.join(", ")})`] : []),
     ...(cut.length ? [`opened.cut(${cut.map((name) => literal(name)).join(", ")}${when})`] : []),
-    ...(grafted ? graft : [`for step in ddpm_core.trajectory(opened.model, [${seed}], ${named(options)}):`]),
+    ...(grafted ? graft : [`for step in ddpm_core.trajectory(opened.model, [${seed}], ${keywordsOf(options)}):`]),
     "    x_0 = model.pictures(step.x0_hat)[0]",
     ...(model.readers ? read : []),
     '    Image.fromarray(x_0.squeeze()).save(f"step-{step.index + 1}.png")',
@@ -168,4 +171,5 @@ function script({ request, model, options, cut, times, changed, grafted, place }
   );
 }
 
+/** Load the module that saves results. */
 export const files = () => import("../../files/rows.js");

@@ -1,22 +1,23 @@
-// Where the blocks of a U-Net stand: down on the left, up on the right, each level a row below x_t and x̂_0.
+// Places the blocks of a U-Net: the way down on the left, the way up on the right, each level one row below x_t and x̂_0.
 
 /** @import { NetworkBlock } from "../../messages/protocol.d.ts" */
-/** A tile: the middle of its top edge, and its side. @typedef {{ x: number, y: number, side: number }} Place */
-/** An arrow from a tile to the next one of the computation: paths of its line and of its tip. @typedef {{ from: string, to: string, line: string, tip: string }} Way */
-/** ways: in the order of the computation. skips: from the way down to the way up, at what height. @typedef {{ places: Record<string, Place>, order: string[], ways: Way[], skips: { name: string, from: string, to: string, y: number }[], height: number }} Shape */
+/** The place of a square tile, in pixels: x of its middle, y of its top edge, and its side. @typedef {{ x: number, y: number, side: number }} Place */
+/** An arrow from a tile to the next tile of the computation. line, tip: SVG paths. @typedef {{ from: string, to: string, line: string, tip: string }} Way */
+/** The layout of a U-shaped diagram. ways: arrows in the order of the computation. skips: horizontal lines from the way down to the way up, at height y. @typedef {{ places: Record<string, Place>, order: string[], ways: Way[], skips: { name: string, from: string, to: string, y: number }[], height: number }} Shape */
 
-const ROW = 24; // pixels between two rows, which an arrow crosses
-const INNER = 120; // between the two tiles of the last level: room for their names
-const BELOW = 24; // the middle's name
-const [SMALLEST, LARGEST] = [44, 136]; // sides of a tile
-const TURN = 8; // radius of the corner where an arrow turns
+const ROW = 24; // pixels between two rows, for an arrow
+const INNER = 120; // pixels between the two tiles of the last level, for their names
+const BELOW = 24; // pixels below the last row, for the name of the middle block
+const [SMALLEST, LARGEST] = [44, 136]; // limits for the side of a tile, in pixels
+const TURN = 8; // radius of an arrow's corner, in pixels
 const NEAR = 6; // pixels between a tile and an arrow
-const TIP = 6; // length of a tip
-const LINE = 0.72; // of a tile, from its top: where its skips leave it, below the names
+const TIP = 6; // length of an arrow's tip, in pixels
+const LINE = 0.72; // the share of a tile's height at which its skip line begins: below the names
 
 /**
- * @param {NetworkBlock[]} blocks in the order of the computation @param {number} width of the drawing
- * @param {number} high about how high it may be
+ * Place the blocks of a network.
+ * @param {NetworkBlock[]} blocks in the order of the computation @param {number} width of the drawing in pixels
+ * @param {number} high the approximate limit of the height in pixels
  * @returns {Shape}
  */
 export function shape(blocks, width, high) {
@@ -46,25 +47,25 @@ export function shape(blocks, width, high) {
   return { places, order, ways, skips, height: rows * pitch - ROW + BELOW };
 }
 
-/** An arrow: its line, and its tip. @param {Place} from @param {Place} to @returns {{ line: string, tip: string }} */
+/** Return the SVG paths of an arrow between two tiles. @param {Place} from @param {Place} to @returns {{ line: string, tip: string }} */
 function arrow(from, to) {
   const { side } = from;
   const [half, right, down] = [side / 2, Math.sign(to.x - from.x), to.y > from.y];
-  const [top, bottom] = [to.y - NEAR, to.y + side + NEAR]; // where an arrow into a tile ends
+  const [top, bottom] = [to.y - NEAR, to.y + side + NEAR]; // the heights at which an arrow reaches the tile from above and from below
   const leaves = down ? from.y + side + NEAR : from.y - NEAR;
   const overlap = Math.abs(to.x - from.x) < side - 2 * TURN;
   if (overlap) {
     const x = (from.x + to.x) / 2;
     return {
       line: `M${x},${leaves}V${down ? top - TIP : bottom + TIP}`,
-      tip: down ? pointing(x, top, 1) : pointing(x, bottom, -1),
+      tip: down ? tipPath(x, top, 1) : tipPath(x, bottom, -1),
     };
   }
   if (from.y === to.y) {
     const below = from.y + side + NEAR;
-    return { line: `M${from.x},${below}v${2 * TURN}H${to.x}V${below + TIP}`, tip: pointing(to.x, below, -1) };
+    return { line: `M${from.x},${below}v${2 * TURN}H${to.x}V${below + TIP}`, tip: tipPath(to.x, below, -1) };
   }
-  // It turns beside the lower one, at half its height.
+  // The arrow turns beside the lower tile, at half the tile's height.
   const y = Math.max(from.y, to.y) + half;
   const turn = right * TURN;
   if (down) {
@@ -73,8 +74,8 @@ function arrow(from, to) {
     return { line: `M${from.x},${leaves}V${y - TURN}q0,${TURN} ${turn},${TURN}H${x - right * TIP}`, tip };
   }
   const line = `M${from.x + right * (half + NEAR)},${y}H${to.x - turn}q${turn},0 ${turn},${-TURN}V${bottom + TIP}`;
-  return { line, tip: pointing(to.x, bottom, -1) };
+  return { line, tip: tipPath(to.x, bottom, -1) };
 }
 
-/** A tip that points down (1) or up (−1). @param {number} x @param {number} y @param {number} sign */
-const pointing = (x, y, sign) => `M${x},${y}l-4,${-sign * TIP}h8z`;
+/** Return the SVG path of a tip that points down (sign 1) or up (sign −1). @param {number} x @param {number} y @param {number} sign */
+const tipPath = (x, y, sign) => `M${x},${y}l-4,${-sign * TIP}h8z`;

@@ -1,4 +1,4 @@
-// What is said of the inside of a network: its blocks, what is switched off, and what was measured without it.
+// The texts about the inside of a network: its blocks, its parts that are switched off, and measured effects.
 
 import { SAMPLERS } from "../../process/samplers.js";
 import { ANY, countOf } from "../../words/units.js";
@@ -18,31 +18,31 @@ export const MARK = "Press to mark a place, or move the mark by arrow keys";
 export const NO_ATTENTION = "This block has no self-attention: it looks only at neighbours.";
 export const LAYERS = "Where the marked place looks: a row for each layer of this block, a picture for each head.";
 
-/** A part of the network as buttons say it. @param {string} name @param {boolean} words whether the model takes words */
+/** Return the title of a part of the network, for buttons. @param {string} name @param {boolean} words whether the model takes prompts */
 export function titleOf(name, words) {
   if (name === "condition") return words ? "words" : "class";
   const [, side] = name.match(/^skips (\d+)$/) ?? [];
   return side ? `skips ${side}×${side}` : name;
 }
 
-/** Return the condition that the network receives, in words; "" where it takes none. @param {Record<string, any>} request @param {{ takes_words: boolean, num_classes: number }} model */
+/** Return the condition that the network receives, in words; "" if it takes none. @param {Record<string, any>} request @param {{ takes_words: boolean, num_classes: number }} model */
 export function askedFor({ label, prompt }, model) {
   if (model.takes_words) return prompt ? `“${prompt}”` : "no words";
   if (!model.num_classes) return "";
   return label === ANY ? "no class" : `class ${label}`;
 }
 
-/** What a block consists of. @param {NetworkBlock} block */
+/** Describe a block: its channels, their size, and its layers. @param {NetworkBlock} block */
 export const blockTitle = ({ shape: [c, h, w], parts }) =>
   `${countOf(c, "channel")} of ${h} × ${w} numbers, from ${parts}`;
 
-/** When a run is not whole. @param {number[]} times of all steps @param {Record<string, any>} request */
+/** Say in which steps the second run differs. @param {number[]} times of all steps @param {Record<string, any>} request */
 function when({ length }, { first, last }) {
   const end = last || length;
   return first === 1 && end >= length ? "in all steps" : `in steps ${first} to ${Math.min(end, length)}`;
 }
 
-/** Return the change in the second run, "" where there is no second run. @param {Record<string, any>} request @param {string[]} cut @param {string} donor the class or the words of the run that a block is taken from, "" for none @param {number[]} times @param {{ takes_words: boolean }} model */
+/** Describe the changes of the second run; "" if there is no second run. @param {Record<string, any>} request @param {string[]} cut @param {string} donor the class or the prompt of the run that gives a block; "" for none @param {number[]} times @param {{ takes_words: boolean }} model */
 export function secondTitle(request, cut, donor, times, model) {
   if (!cut.length && !donor) return "";
   const of = donor === ANY ? "no class" : `“${donor}”`;
@@ -53,12 +53,13 @@ export function secondTitle(request, cut, donor, times, model) {
   return `Without ${names.join(", ")}, ${when(times, request)}`;
 }
 
-/** How a count compares with that of whole runs. @param {number} found @param {number} whole */
-const than = (found, whole) =>
+/** Compare a number of runs with that of the whole network. @param {number} found @param {number} whole */
+const comparison = (found, whole) =>
   found === whole ? "as many as with nothing switched off" : `${whole} with nothing switched off`;
 
 /**
- * What was measured of such a change, "" where nothing was: the runs of the figures are DDIM's, without guidance.
+ * Describe the measured effect of the form's changes; "" if these settings were not measured. All measurements use DDIM without
+ * guidance.
  * @param {Record<string, any>} values of the form @param {Figures | null | undefined} figures
  */
 export function measured({ off, graft, graft_block: block, first, last, ...run }, figures) {
@@ -69,6 +70,7 @@ export function measured({ off, graft, graft_block: block, first, last, ...run }
   const half = Math.ceil(figures.steps / 2);
   const span = { "1 0": "all", [`1 ${half}`]: "first", [`${half + 1} 0`]: "second" }[`${first} ${last}`];
   const { seeds, unit } = figures;
+  /** Return the number of runs in a share of them. */
   const runs = (/** @type {number} */ share) => Math.round(share * seeds);
   if (graft && graft !== ANY && !off && block === "middle" && unit === "right" && span) {
     const steps = { all: "all", first: `1-${half}`, second: `${half + 1}-${figures.steps}` }[span];
@@ -79,7 +81,7 @@ export function measured({ off, graft, graft_block: block, first, last, ...run }
   const found = !graft && span && figures.off[off]?.[/** @type {"all"} */ (span)];
   if (typeof found !== "number") return "";
   if (unit === "right")
-    return `${runs(found)} of ${seeds} runs still show what was asked for, ${than(runs(found), runs(figures.whole))}.`;
+    return `${runs(found)} of ${seeds} runs still show what was asked for, ${comparison(runs(found), runs(figures.whole))}.`;
   return `In ${seeds} runs a pixel changes by about ${Math.round(50 * found)} % of the way from black to white (RMS ${found.toFixed(2)}, of pixels in −1 to 1).`;
 }
 

@@ -1,4 +1,4 @@
-// One's own data: points drawn with a pointer or the keyboard, kept in hundredths.
+// The board on which visitors draw their own data: points, by pointer or keyboard, with coordinates in hundredths.
 import { el, find } from "../../drawing/dom.js";
 import { ARROWS, onDrag } from "../../drawing/hands.js";
 import { BOARD } from "./words.js";
@@ -6,17 +6,17 @@ import { BOARD } from "./words.js";
 /** @typedef {[x: number, y: number]} Point in hundredths, −100 to 100 */
 
 const APART = 4; // hundredths between the points of a line
-const STEP = 5; // of the cross, with Shift 1
+const STEP = 5; // hundredths by which an arrow key moves the cross; 1 with Shift
 
-/** @param {number} v */
+/** Round a coordinate, and limit it to −100..100. @param {number} v */
 const inside = (v) => Math.max(-100, Math.min(100, Math.round(v)));
 
 /**
- * The points with those of a line from the last one, or from nowhere, to a new one; at most `most` in all.
+ * Return the points and one point more, or all points of a line from `from` to `to`; at most `most` in all.
  * @param {Point[]} points @param {Point | null} from @param {Point} to @param {number} most
  * @returns {Point[]}
  */
-export function extended(points, from, to, most) {
+export function addLine(points, from, to, most) {
   const long = from ? Math.hypot(to[0] - from[0], to[1] - from[1]) : 0;
   if (from && long < APART) return points;
   const parts = from ? Math.floor(long / APART) : 1;
@@ -28,10 +28,10 @@ export function extended(points, from, to, most) {
   return [...points, ...added].slice(0, most);
 }
 
-/** "12,-30 4,5" @param {Point[]} points */
+/** Write points as text, such as "12,-30 4,5". @param {Point[]} points */
 export const toText = (points) => points.map(([x, y]) => `${x},${y}`).join(" ");
 
-/** The points of a text; none where it is not one. @param {string} text @param {number} most @returns {Point[]} */
+/** Read at most `most` points from a text. Return none if the text is invalid. @param {string} text @param {number} most @returns {Point[]} */
 export function fromText(text, most) {
   const parts = text.trim().split(/\s+/).slice(0, most);
   if (!parts.every((part) => /^-?\d{1,3},-?\d{1,3}$/.test(part))) return [];
@@ -41,9 +41,10 @@ export function fromText(text, most) {
   });
 }
 
-/** @param {string} name @param {Point} at */
+/** Make a marker on the board. name: its CSS class. @param {string} name @param {Point} at */
 const mark = (name, [x, y]) => el("i", { class: name, style: `left:${(x + 110) / 2.2}%;top:${(110 - y) / 2.2}%` });
 
+/** A board with its buttons. Its points are the data. */
 export class Board {
   /** @type {Point[]} */
   points = [];
@@ -54,7 +55,7 @@ export class Board {
   /**
    * @param {HTMLElement} root
    * @param {number} most points
-   * @param {() => void} changed
+   * @param {() => void} changed called when the points have changed
    */
   constructor(root, most, changed) {
     this.root = root;
@@ -63,11 +64,11 @@ export class Board {
     this.board = find(root, ".board");
     /** @type {Point} the end of the line that is being drawn */
     let last = [0, 0];
-    /** @param {number} x @param {number} y @param {boolean} first */
+    /** Add points up to the pointer. x, y: from 0 to 1. @param {number} x @param {number} y @param {boolean} first whether the pointer was just pressed */
     const draw = (x, y, first) => {
       /** @type {Point} */
       const at = [inside(220 * x - 110), inside(110 - 220 * y)];
-      const more = extended(this.points, first ? null : last, at, this.most);
+      const more = addLine(this.points, first ? null : last, at, this.most);
       if (more === this.points) return;
       last = first ? at : (more.at(-1) ?? at);
       this.set(more);
@@ -82,18 +83,19 @@ export class Board {
     find(root, ".empty-board").addEventListener("click", () => this.set([]));
   }
 
+  /** The points as text. */
   get text() {
     return toText(this.points);
   }
 
-  /** @param {Point[]} points */
+  /** Replace the points, and report the change. @param {Point[]} points */
   set(points) {
     this.points = points;
     this.render();
     this.changed();
   }
 
-  /** @param {KeyboardEvent} event */
+  /** Handle a key: move the cross, set a point, or remove the last point. @param {KeyboardEvent} event */
   #key(event) {
     const by = ARROWS[event.key];
     const sets = event.key === " " || event.key === "Enter";
@@ -104,9 +106,10 @@ export class Board {
     if (by) {
       this.#cross = [inside(this.#cross[0] + step * by[0]), inside(this.#cross[1] - step * by[1])];
       this.render();
-    } else this.set(sets ? extended(this.points, null, this.#cross, this.most) : this.points.slice(0, -1));
+    } else this.set(sets ? addLine(this.points, null, this.#cross, this.most) : this.points.slice(0, -1));
   }
 
+  /** Show the points, the cross and their number. */
   render() {
     const { points, most } = this;
     const marks = points.map((point) => mark("point", point));

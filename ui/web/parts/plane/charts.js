@@ -2,7 +2,7 @@
 import { Chart, ceiling, halves, key, path, scale, stairs, swatch } from "../../drawing/chart.js";
 import { el } from "../../drawing/dom.js";
 import { table } from "../../drawing/table.js";
-import { cells } from "../../process/mixture.js";
+import { cellMiddles } from "../../process/mixture.js";
 import { signed } from "../../words/numbers.js";
 import { histogram, moments } from "./cloud.js";
 import { CHARTS, verdict as spread, three } from "./words.js";
@@ -12,24 +12,24 @@ import { CHARTS, verdict as spread, three } from "./words.js";
 /** @import { Training } from "./plan.js" */
 /** @import { Frame } from "./cloud.js" */
 
-const BINS = 48;
-const ERRORS = 3; // standard errors that are still called chance
+const BINS = 48; // number of bins in a histogram
+const ERRORS = 3; // a difference of at most this many standard errors counts as chance
 export const LANES = /** @type {const} */ (["a", "b"]);
 const TITLES = ["x₁", "x₂"];
 
-/** The frames at different times, each once: what is true at them differs. @param {Frame[]} frames */
-const different = (frames) => frames.filter(({ s }, i) => frames.findIndex((other) => other.s === s) === i);
+/** Return one frame for each time. Two frames of one time have the same true distribution. @param {Frame[]} frames */
+const distinctTimes = (frames) => frames.filter(({ s }, i) => frames.findIndex((other) => other.s === s) === i);
 
 /**
- * The density of each coordinate in both clouds, and the true one.
+ * Draw the density of each coordinate, as measured in both clouds and as it should be.
  * @param {Mixture} mixture @param {Frame[]} frames of the lanes @param {number} reach
  */
 export function marginals(mixture, frames, reach) {
-  const fine = cells(4 * BINS, reach);
+  const fine = cellMiddles(4 * BINS, reach);
   const edges = Array.from({ length: BINS + 1 }, (_, k) => (100 * k) / BINS);
   const plots = TITLES.map((title, i) => {
     const axis = /** @type {0 | 1} */ (i);
-    const truths = different(frames).map(({ alphaBar }) => mixture.marginal(axis, fine, alphaBar));
+    const truths = distinctTimes(frames).map(({ alphaBar }) => mixture.marginal(axis, fine, alphaBar));
     const measured = frames.map(({ points }) => histogram(points, axis, BINS, reach));
     const y = scale(0, 1.08 * Math.max(...[...truths, ...measured].flat()));
     const curves = [
@@ -48,7 +48,7 @@ export function marginals(mixture, frames, reach) {
 }
 
 /**
- * A cloud's spread beside the true one, in words.
+ * Compare the spread of a cloud with the true spread, in words.
  * @param {Mixture} mixture @param {Frame} frame
  */
 export function verdict(mixture, { points, alphaBar }) {
@@ -58,13 +58,13 @@ export function verdict(mixture, { points, alphaBar }) {
 }
 
 /**
- * The moments of both clouds and the true ones.
+ * Make a table of the moments of both clouds, and of the true moments.
  * @param {Mixture} mixture @param {Frame[]} frames of the lanes
  */
 export function numbers(mixture, frames) {
-  /** @param {string} name @param {string} title */
+  /** Make the heading of a row. @param {string} name of its colour @param {string} title */
   const head = (name, title) => el("span", null, swatch(name), title);
-  /** @param {number} v @param {number} error @param {number} truth */
+  /** Make a cell with a value; bold if its difference from the true value is more than chance. @param {number} v @param {number} error its standard error @param {number} truth */
   const cell = (v, error, truth) => {
     const off = Math.abs(v - truth) > ERRORS * error;
     return el(off ? "b" : "span", null, three(v), el("small", null, ` ± ${three(error)}`));
@@ -78,7 +78,7 @@ export function numbers(mixture, frames) {
       cell(found.trace, found.traceError, truth.trace),
     ];
   });
-  const truths = different(frames).map(({ alphaBar, s }) => {
+  const truths = distinctTimes(frames).map(({ alphaBar, s }) => {
     const { mean, trace } = mixture.moments(alphaBar);
     return [head("truth", CHARTS.truth(s)), ...[...mean, trace].map(three)];
   });
@@ -86,7 +86,7 @@ export function numbers(mixture, frames) {
 }
 
 /**
- * The loss of a training, and the least possible one.
+ * Draw the loss of a training, and the least possible loss.
  * @param {Training} training
  */
 export function loss({ curve, steps, least }) {

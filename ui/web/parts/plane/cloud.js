@@ -1,4 +1,4 @@
-// Clouds of points: what a run gives, and what is measured of them.
+// Clouds of points, as a run sends them, and their statistics.
 
 import { ARROW_UNIT, UNIT } from "../../process/plane.js";
 
@@ -6,33 +6,34 @@ import { ARROW_UNIT, UNIT } from "../../process/plane.js";
 /** @import { Data } from "../../process/mixture.js" */
 
 /**
+ * What a run sends first.
  * @typedef {object} Plan
  * @property {"plan"} kind
  * @property {number} T
  * @property {number} count
  * @property {Data} data
- * @property {{ name: string, denoiser: string, times: number[] }[]} lanes times: s of the frames that are to come, from T down to 0
+ * @property {{ name: string, denoiser: string, times: number[] }[]} lanes times: the s of each frame that the run sends, from T down to 0
  */
 
 /** @typedef {Plan | Training | Cloud} Result */
 
 /**
- * A cloud at time s. points: x₁, x₂ of each in turn. field: arrows of the network, right and up of each in turn, rows
- * from the top; null for the exact score.
+ * A cloud at time s. reach: the visible distance from the origin. points: x₁ and x₂ of each point in turn. field: the network's
+ * score as arrows, right and up of each in turn, in rows from the top; null for the exact score.
  * @typedef {{ s: number, alphaBar: number, reach: number, points: Float32Array, field: Float32Array | null }} Frame
  */
 
-/** @param {Int16Array} x */
+/** Return coordinates from their whole numbers of UNIT. @param {Int16Array} x */
 export const pointsOf = (x) => Float32Array.from(x, (v) => v * UNIT);
 
-/** @param {Cloud} result @returns {Frame} */
+/** Return a frame from the numbers that a run sends. @param {Cloud} result @returns {Frame} */
 export function frame({ s, alpha_bar, reach, x, field }) {
   const arrows = field && Float32Array.from(field, (v) => v * ARROW_UNIT);
   return { s, alphaBar: alpha_bar, reach, points: pointsOf(x), field: arrows };
 }
 
 /**
- * Means of both coordinates and the trace of the covariance, each with its standard error.
+ * Return the means of both coordinates and the trace of the covariance, each with its standard error.
  * @param {Float32Array} points
  * @returns {{ mean: [number, number], meanError: [number, number], trace: number, traceError: number }}
  */
@@ -45,7 +46,7 @@ export function moments(points) {
   });
   /** @type {[number, number]} */
   const variance = [0, 0];
-  const squares = new Float64Array(n); // distances from the mean
+  const squares = new Float64Array(n); // the squared distance of each point from the mean
   points.forEach((v, i) => {
     const square = (v - mean[i % 2]) ** 2;
     variance[i % 2] += square / (n - 1);
@@ -62,7 +63,7 @@ export function moments(points) {
 }
 
 /**
- * The density of one coordinate in n bins inside ±reach; what lies outside counts, but is not shown.
+ * Return the density of one coordinate in n bins from −reach to reach. Points outside count in the total, but have no bin.
  * @param {Float32Array} points @param {0 | 1} axis @param {number} n @param {number} reach
  */
 export function histogram(points, axis, n, reach) {
@@ -77,14 +78,14 @@ export function histogram(points, axis, n, reach) {
 }
 
 /**
- * The frame of a lane at time t: the last one that is not below t.
- * @param {Frame[]} frames by falling s
+ * Return the frame that a lane shows at time t: the last one whose s is at least t.
+ * @param {Frame[]} frames in the order of falling s
  * @param {number} t
  */
 export const frameAt = (frames, t) => frames.findLast(({ s }) => s >= t) ?? frames[0];
 
 /**
- * Every time at which some lane has a frame, falling.
+ * Return every time at which a lane has a frame, in falling order.
  * @param {number[][]} times of each lane
  */
 export const union = (times) => [...new Set(times.flat())].sort((a, b) => b - a);

@@ -1,4 +1,4 @@
-// In the plane: two clouds of points move from noise to data. If one of them needs a network, it is trained before.
+// Computes In the plane: two clouds of points move from noise to data. If a lane needs a network, the network is trained first.
 
 import { pageKernel } from "../../network/kernel.js";
 import { leastLoss, training } from "../../network/plane.js";
@@ -13,39 +13,41 @@ import { networkOf, TRAINING } from "./plan.js";
 /** @import { Process } from "../../process/predict.js" */
 /** @import { PlaneNetwork } from "../../network/plane.js" */
 /** @import { Computation, Work } from "../../computing/computation.d.ts" */
-/** curve: some steps of the training, each with the loss since the one before. @typedef {{ network: PlaneNetwork, curve: [step: number, loss: number][] }} Trained */
+/** A trained network. curve: some training steps, each with the mean loss since the previous one. @typedef {{ network: PlaneNetwork, curve: [step: number, loss: number][] }} Trained */
 
-const [NEAR, FAR] = [1.2, 2.4]; // what is seen of the plane at t = 0 and at T: up to so far from 0
-const EVERY = 25; // steps of a training for a point of its curve
-const [PREVIEW, SKETCH] = [300, { steps: 20, sampler: "ddim" }]; // points and run that show a network in training
-const PAUSE = 400; // ms between two previews
-const LIMIT = 4; // networks that are kept; each takes 4 MB
-const [TIMED, TRIES] = [512, 6]; // points of an evaluation that is timed, and how often it or a step of a training is
+const [NEAR, FAR] = [1.2, 2.4]; // visible distance from the origin at t = 0 and at t = T
+const EVERY = 25; // training steps between two points of the loss curve
+const [PREVIEW, SKETCH] = [300, { steps: 20, sampler: "ddim" }]; // points and settings of a run that previews a network during its training
+const PAUSE = 400; // least ms between two previews
+const LIMIT = 4; // most networks that are kept; each takes 4 MB
+const [TIMED, TRIES] = [512, 6]; // points of a timed evaluation, and how often each timing is repeated
 
-/** The networks that were trained last, by `networkOf`. @type {Map<string, Trained>} */
+/** The networks that were trained last, by the key that `networkOf` returns. @type {Map<string, Trained>} */
 const networks = new Map();
 
-/** @param {PlaneNetwork} network @param {number} points */
+/** Return a network as a model of clouds with this many points. @param {PlaneNetwork} network @param {number} points */
 const trainedModel = (network, points) => planeModel(points, (x, tIndex) => network.evaluate(x, tIndex));
 
-/** The pace of a kind of step, so that the first visitor, too, is told how long a run takes. @param {string} name @returns {Promise<[seconds: number, images: number]>} */
+/** Measure how long a step takes, so that even the first visitor sees how long a run takes. @param {string} name of the kind of step @returns {Promise<[seconds: number, images: number]>} */
 export async function timed(name) {
   const data = shape("ring", 0.06);
   const exact = exactModel(data, TIMED);
-  if (name === "plane-exact") return evaluation(exact);
+  if (name === "plane-exact") return timeEvaluation(exact);
   const steps = training(await pageKernel("kernel"), data, exact, TRIES);
   const { network } = steps.next().value;
-  return name === TRAINING.ref ? [least(() => steps.next()), TRAINING.batch] : evaluation(trainedModel(network, TIMED));
+  return name === TRAINING.ref
+    ? [leastTime(() => steps.next()), TRAINING.batch]
+    : timeEvaluation(trainedModel(network, TIMED));
 }
 
-/** @param {Process} model @returns {[seconds: number, images: number]} */
-function evaluation(model) {
+/** Measure an evaluation of a model. @param {Process} model @returns {[seconds: number, images: number]} */
+function timeEvaluation(model) {
   const x = new Float32Array(2 * TIMED);
-  return [least(() => model.network(x, 500, null)), TIMED];
+  return [leastTime(() => model.network(x, 500, null)), TIMED];
 }
 
-/** The least seconds of some tries: the first is slower, and so is one that another program interrupts. @param {() => unknown} act */
-function least(act) {
+/** Return the least seconds of some repetitions, because the first one is slower, and other programs may interrupt one. @param {() => unknown} act */
+function leastTime(act) {
   const tries = Array.from({ length: TRIES }, () => {
     const began = performance.now();
     act();
@@ -54,39 +56,40 @@ function least(act) {
   return Math.min(...tries);
 }
 
-/** Whole numbers of a unit, as many as the type has. @template {Int8Array | Int16Array} A @param {A} to @param {ArrayLike<number>} values @param {number} unit @returns {A} */
-function packed(to, values, unit) {
+/** Write values as whole numbers of a unit into an array, within the range of its type. @template {Int8Array | Int16Array} A @param {A} to @param {ArrayLike<number>} values @param {number} unit @returns {A} */
+function pack(to, values, unit) {
   const most = 2 ** (8 * to.BYTES_PER_ELEMENT - 1) - 1;
   for (let i = 0; i < to.length; i++)
     to[i] = Math.max(-most, Math.min(most, round(Math.fround(values[i] / Math.fround(unit))) || 0));
   return to;
 }
-/** @param {Float32Array} x */
-const points = (x) => packed(new Int16Array(x.length), x, UNIT);
+/** Return coordinates as whole numbers of UNIT. @param {Float32Array} x */
+const points = (x) => pack(new Int16Array(x.length), x, UNIT);
 
 /**
- * The network's score on a square of ARROWS × ARROWS points up to `reach` from 0, rows from the top. Its unit is 1/√V, where V
- * is the variance of a part of q(x_t): so the arrows are about equally long at every t.
+ * Return the network's score on a square grid of ARROWS × ARROWS points up to `reach` from 0, in rows from the top. Its unit is
+ * 1/√V, so that arrows are about equally long at every t; V is the variance of one component of q(x_t).
  * @param {PlaneNetwork} network @param {Mixture} mixture @param {number} t @param {number} alphaBar of t @param {number} reach
  */
 function arrows(network, mixture, t, alphaBar, reach) {
+  /** Return the coordinate of column i. */
   const tick = (/** @type {number} */ i) => reach * (1 - 1 / ARROWS) * ((2 * i) / (ARROWS - 1) - 1);
   const at = Float32Array.from({ length: 2 * ARROWS ** 2 }, (_, i) =>
     i % 2 ? -tick(Math.floor(i / 2 / ARROWS)) : tick((i / 2) % ARROWS),
   );
   const scale = -Math.sqrt(mixture.variance(alphaBar) / (1 - alphaBar));
   const score = network.evaluate(at, t - 1).map((eps) => scale * eps);
-  return packed(new Int8Array(score.length), score, ARROW_UNIT);
+  return pack(new Int8Array(score.length), score, ARROW_UNIT);
 }
 
-/** Give the network of a plan, which may have to be trained. @param {CloudsPlan} plan @param {Process} exact @param {Work<Training | Cloud>} work */
-async function trained({ request, data }, exact, work) {
+/** Return the network of a plan. Train it unless it was kept. @param {CloudsPlan} plan @param {Process} exact @param {Work<Training | Cloud>} work */
+async function networkFor({ request, data }, exact, work) {
   const key = networkOf(request);
   const steps = request.training;
   const lowest = leastLoss(data, exact);
-  /** @param {Trained["curve"]} curve @param {Int16Array | null} x */
+  /** Send the state of the training. @param {Trained["curve"]} curve @param {Int16Array | null} x a small cloud of the network */
   const report = (curve, x) => work.give({ kind: "training", steps, curve: [...curve], least: lowest, x });
-  /** @param {PlaneNetwork} network */
+  /** Return a small cloud of a network. @param {PlaneNetwork} network */
   const preview = async (network) => {
     let last = null;
     for await (last of trajectory(trainedModel(network, PREVIEW), { ...SKETCH, seed: BigInt(request.seed) }));
@@ -94,12 +97,12 @@ async function trained({ request, data }, exact, work) {
   };
   const found = networks.get(key) ?? (await train());
   networks.delete(key);
-  networks.set(key, found); // now it is the newest
+  networks.set(key, found); // moves it to the end of the map, because the first network there is dropped
   if (networks.size > LIMIT) networks.delete([...networks.keys()][0]);
   report(found.curve, null);
   return found.network;
 
-  /** @returns {Promise<Trained>} */
+  /** Train the network, and send its loss and previews. @returns {Promise<Trained>} */
   async function train() {
     const all = training(await pageKernel("kernel"), data, exact, steps);
     const { network } = all.next().value;
@@ -121,20 +124,20 @@ async function trained({ request, data }, exact, work) {
   }
 }
 
-/** @param {CloudsPlan} plan @param {unknown} _ @param {Work<Training | Cloud>} work */
+/** Compute both clouds of a plan, and send their frames in the order of falling time. @param {CloudsPlan} plan @param {unknown} _ @param {Work<Training | Cloud>} work */
 async function compute(plan, _, work) {
   const { request, data, lanes } = plan;
   work.give({ kind: "plan" });
   const mixture = new Mixture(data);
   const exact = exactModel(data, request.cloud);
-  const network = lanes.some(({ denoiser }) => denoiser === "trained") ? await trained(plan, exact, work) : null;
+  const network = lanes.some(({ denoiser }) => denoiser === "trained") ? await networkFor(plan, exact, work) : null;
   const own = network && trainedModel(network, request.cloud);
   const seed = BigInt(request.seed);
-  /** @param {number} lane @param {number} s @param {Float32Array} x */
+  /** Send the cloud of a lane at time s. @param {number} lane @param {number} s @param {Float32Array} x */
   const frame = (lane, s, x) => {
     const alphaBar = exact.alphaBar[s];
     const reach = Math.sqrt(alphaBar * NEAR ** 2 + (1 - alphaBar) * FAR ** 2);
-    const t = Math.max(s, 1); // the network knows no time 0
+    const t = Math.max(s, 1); // the network has no time 0
     const field =
       network && lanes[lane].denoiser === "trained" ? arrows(network, mixture, t, exact.alphaBar[t], reach) : null;
     work.give({ kind: "frame", lane, s, alpha_bar: alphaBar, reach, x: points(x), field });

@@ -1,4 +1,4 @@
-// The points of both clouds as CSV.
+// Saves the points of both clouds as a CSV file.
 
 import { UserError } from "../../process/errors.js";
 import { asFloat } from "../../words/literal.js";
@@ -8,10 +8,10 @@ import { NOTHING } from "../../words/wrong.js";
 /** @import { Request } from "../../plans/plan.js" */
 
 /**
- * The points of clouds in the plane at t = 0.
- * @param {string} _ "csv"
+ * Return a CSV file with the points at t = 0 of the lanes that have finished.
+ * @param {string} _ the format, which is "csv"
  * @param {{ plan: { request: Request }, clouds: Iterable<[lane: number, points: Float32Array]> }} run points: x₁ and x₂ of
- * each, of the lanes that are done
+ * each point in turn
  * @returns {File}
  */
 export function save(_, { plan, clouds }) {

@@ -1,4 +1,4 @@
-// What the form calls things: the title of the part, and the words of its own fields.
+// The title of the part, and the titles of its own form fields.
 
 import { RUN, VARIANCES } from "../../words/forms.js";
 
@@ -6,7 +6,7 @@ import { RUN, VARIANCES } from "../../words/forms.js";
 
 export const TITLE = "In the plane";
 
-/** A field of one lane, which a sentence names. @param {string} title @param {string} lane */
+/** Return the title of a lane's field, as messages name it. @param {string} title @param {string} lane */
 export const ofLane = (title, lane) => `${title} of lane ${lane.toUpperCase()}`;
 
 /** @satisfies {Record<string, FieldWords>} */

@@ -1,4 +1,4 @@
-// In the plane: two clouds of points, from noise to data. It needs no model.
+// The form of In the plane, which shows two clouds of points on their way from noise to data. It needs no model.
 
 import { AUTO, capitals, field, IN_B, ifHas, laneB, lanes, MORE, seed, spacing } from "../../plans/forms.js";
 import { VARIANCES } from "../../process/samplers.js";
@@ -12,8 +12,8 @@ import { ofLane, FIELDS as PLANE, TITLE } from "./form_words.js";
 const DRAWING = "drawing"; // the shape that visitors draw themselves
 const SHAPES = ["ring", "moons", "spiral", "gaussian"];
 const OF_PLANE = ["ddpm", "ddim", "dpm++", "unipc"];
-/** The fields of a lane of the plane. @param {"a" | "b"} lane @param {string} noise its variance at first @returns {FieldForm[]} */
-function cloud(lane, noise) {
+/** Return the fields of a lane. @param {"a" | "b"} lane @param {string} noise the default of its variance @returns {FieldForm[]} */
+function cloudFields(lane, noise) {
   const of = lane === "b" ? IN_B : "sampler";
   const presets = { low: 1, high: 1000, presets: [10, 50, 1000], slider: true };
   const fields = [
@@ -32,8 +32,8 @@ const fields = lanes([
     titles: { ...capitals(SHAPES), ...PLANE.shape.titles },
   }),
   field("drawing", "picture", PLANE.drawing, "", { holds: "points", shown_if: [{ shape: DRAWING }] }),
-  ...cloud("a", "beta"),
-  ...cloud("b", "beta_tilde"),
+  ...cloudFields("a", "beta"),
+  ...cloudFields("b", "beta_tilde"),
   field("cloud", "whole", PLANE.cloud, 1000, { low: 10, high: 2000, ...MORE }),
   seed(MORE, PLANE.seed),
   field("width", "number", PLANE.width, 0.06, { low: 0.02, high: 0.6, step: 0.01, ...MORE }),

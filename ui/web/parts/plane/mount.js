@@ -1,4 +1,4 @@
-// In the plane: two clouds of points from one x_T, beside the true marginals, which are known exactly.
+// In the plane: draws two clouds of points that start from the same x_T, beside the true distribution, which is known exactly.
 import { swatch } from "../../drawing/chart.js";
 import { el, find, markup } from "../../drawing/dom.js";
 import { meanings } from "../../drawing/meanings.js";
@@ -42,12 +42,12 @@ const STAGE = `
 <div class="numbers" hidden></div>
 `;
 
-/** @param {Page} page @param {string} part @returns {Promise<Part>} */
+/** Make the part. @param {Page} page @param {string} part @returns {Promise<Part>} */
 export const mount = async (page, part) => new Plane(page, part).mounted();
 
 /**
- * Its element has data-shape, and of the clouds data-t, data-frames (of both lanes), data-training (a network is), and
- * data-last: whether the end of a run is shown.
+ * The part. Its element has data-shape, data-t, data-frames (the number of frames of both lanes), data-training (whether a network
+ * is being trained) and data-last (whether the end of a run is shown).
  */
 class Plane {
   #body = el("div", { class: "plane" });
@@ -66,31 +66,33 @@ class Plane {
     const { form } = this.panel;
     form.place("shape").after(this.#draw, ...LANES.map((lane) => laneOf(form, lane)));
     form.place("shape").addEventListener("change", () => {
-      if (this.#shape === "drawing") form.set({ steps_b: 200 }); // in few steps none is to be recognised
+      if (this.#shape === "drawing") form.set({ steps_b: 200 }); // after few steps a drawing can't be recognised
     });
     find(body, ".panes").before(this.panel.origin);
     this.panel.stage.append(body);
-    // Its colours are drawn, so it is drawn anew where the page becomes light or dark.
+    // A canvas keeps its colours, so draw it again when the page becomes light or dark.
     const theme = new MutationObserver(() => this.stage.render());
     theme.observe(document.documentElement, { attributeFilter: ["class"] });
   }
 
+  /** Return the element of the part, and the functions that the page calls. */
   mounted() {
     const { stage } = this;
     const title = () => WORDS.title(this.#shape);
     return this.panel.mounted(["csv"], () => stage.ended, {
-      show: () => stage.soon(), // a canvas that is not seen has no size
+      show: () => stage.soon(), // a hidden canvas has no size, so draw it when it is shown
       key: (event) => stage.scrubber.key(event),
       title,
       slide: async () => stage.slide(title()),
     });
   }
 
+  /** The chosen shape of the data. */
   get #shape() {
     return this.panel.form.value("shape");
   }
 
-  /** The board is the control of the field `drawing`. */
+  /** Make the board the control of the form's field `drawing`. */
   #offerDrawing() {
     const { panel } = this;
     const element = this.#draw;
@@ -107,46 +109,49 @@ class Plane {
     });
   }
 
-  // --- What the panel asks of a part
+  // --- Functions that the panel calls
 
-  /** @param {Form} form */
+  /** Lay out the fields that both lanes share. @param {Form} form */
   layout = (form) => form.layout(({ lane }) => !lane);
 
-  /** @param {Result} result */
+  /** Draw a result of the newest run. @param {Result} result */
   take(result) {
     this.stage.take(result);
   }
 
+  /** Remove the clouds when another run begins. */
   renew() {
     this.stage.clear();
   }
 
+  /** Draw the part again after the run's state or a field has changed. */
   render() {
     const { panel, stage } = this;
     panel.element.dataset.shape = this.#shape;
-    if (panel.form.missing) stage.offer(null, []); // there is nothing to show any more
+    if (panel.form.missing) stage.offer(null, []); // an empty drawing has no data to show
     stage.scrubber.active = panel.stream.active;
     stage.soon();
   }
 
-  /** @param {unknown} _ @param {Plan | null} plan */
+  /** Note that the network of a finished run is trained. Return the outcome in words. @param {unknown} _ @param {Plan | null} plan */
   finish(_, plan) {
     if (plan) this.panel.page.knowledge.catalogue.trained.add(networkOf(plan.request));
     return this.stage.summary;
   }
 
-  /** @param {Description} description */
+  /** Show the data and the lanes of the form before the run. @param {Description} description */
   describe(description) {
     const { data, lanes } = /** @type {Description & { data: Data, lanes: string[] }} */ (description);
     this.stage.offer(data, lanes);
   }
 
+  /** Return the elements to scroll to after a press. */
   sight() {
     return [find(this.#body, ".transport")];
   }
 }
 
-/** The fields of a lane. @param {Form} form @param {string} lane */
+/** Make a group with the fields of a lane. @param {Form} form @param {string} lane */
 function laneOf(form, lane) {
   const fields = form.fields.filter((field) => field.lane === lane).map(({ name }) => form.place(name));
   const title = el("legend", null, swatch(lane), lane.toUpperCase());

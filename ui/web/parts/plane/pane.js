@@ -1,31 +1,32 @@
-// One lane's cloud on its canvas: where the points belong, the score, the points and their paths.
+// Draws one lane on its canvas: the true density, the score, the points and their paths.
 import { context2d } from "../../drawing/canvas.js";
-import { cells } from "../../process/mixture.js";
+import { cellMiddles } from "../../process/mixture.js";
 
 /** @import { Frame } from "./cloud.js" */
 /** @import { Mixture } from "../../process/mixture.js" */
 
 /**
+ * What a canvas shows.
  * @typedef {object} Scene
  * @property {Mixture | null} mixture
- * @property {number} alphaBar of the marginal and the score
- * @property {number} reach how far the plane is seen
+ * @property {number} alphaBar ᾱ of the time that is shown
+ * @property {number} reach the visible distance from the origin
  * @property {Frame | null} frame
- * @property {Float32Array | null} points drawn: the frame's, or others
- * @property {Frame[]} trail the lane's frames up to this one
- * @property {number} arrows a side of the field
+ * @property {Float32Array | null} points the points to draw: those of the frame, or a preview's
+ * @property {Frame[]} trail the lane's frames up to `frame`
+ * @property {number} arrows the number of arrows on each side of the field
  */
 
-const SHADES = 96; // cells of the density, a side
-const DARKEST = 120; // alpha of the highest density, of 255
-const CROWDED = 16; // pixels of the page between arrows, below which every other one is left out
-const TRAILS = 8; // points whose paths are drawn
+const SHADES = 96; // number of cells of the density on each side
+const DARKEST = 120; // alpha of the highest density, 0..255
+const CROWDED = 16; // distance between arrows, in pixels of the page, below which every other arrow is left out
+const TRAILS = 8; // number of points whose paths are drawn
 const ROUND = 2 * Math.PI;
 
 /**
  * Draw a scene.
  * @param {HTMLCanvasElement} canvas @param {Scene} scene
- * @param {Set<string>} shown density, arrows, paths
+ * @param {Set<string>} shown any of "density", "arrows" and "paths"
  */
 export function paint(canvas, scene, shown) {
   const drawing = new Drawing(canvas, scene);
@@ -37,7 +38,7 @@ export function paint(canvas, scene, shown) {
   if (points) drawing.dots(points);
 }
 
-/** An empty canvas for a scene. The colours are those of the canvas's style: color, --lane, --line. */
+/** Draws a scene on an emptied canvas, in the colours of the canvas's CSS: color, --lane, --line. */
 class Drawing {
   /** @param {HTMLCanvasElement} canvas @param {Scene} scene */
   constructor(canvas, scene) {
@@ -48,24 +49,24 @@ class Drawing {
     this.lane = style.getPropertyValue("--lane") || style.color;
     this.line = style.getPropertyValue("--line");
     this.side = canvas.width;
-    this.px = this.side / (canvas.clientWidth || this.side / 2); // one pixel of the page; the canvas may be in a tab that is not seen
+    this.px = this.side / (canvas.clientWidth || this.side / 2); // canvas pixels per pixel of the page; 2 if the canvas has no width, as in a hidden tab
     this.context.clearRect(0, 0, this.side, this.side);
   }
 
-  /** @param {number} x */
+  /** Return the canvas pixel of x, from the left. @param {number} x */
   #across(x) {
     return (this.side * (1 + x / this.scene.reach)) / 2;
   }
 
-  /** @param {number} y */
+  /** Return the canvas pixel of y, from the top. @param {number} y */
   #down(y) {
     return (this.side * (1 - y / this.scene.reach)) / 2;
   }
 
-  /** Where the points belong. @param {Mixture} mixture */
+  /** Draw the true density of the points as shades. @param {Mixture} mixture */
   shade(mixture) {
     const { context, scene, side } = this;
-    const at = cells(SHADES, scene.reach);
+    const at = cellMiddles(SHADES, scene.reach);
     const values = mixture.density(at, at.toReversed(), scene.alphaBar);
     const highest = values.reduce((most, v) => Math.max(most, v), 0);
     const small = new OffscreenCanvas(SHADES, SHADES);
@@ -79,6 +80,7 @@ class Drawing {
     context.drawImage(small, 0, 0, side, side);
   }
 
+  /** Draw the lines and labels of the whole coordinates. */
   grid() {
     const { context, scene, side, px } = this;
     context.fillStyle = this.ink;
@@ -99,16 +101,16 @@ class Drawing {
     }
   }
 
-  /** Draw the field of scores as arrows: the exact score, and that of the lane's network. @param {Mixture} mixture */
+  /** Draw the score as arrows: the exact score, and the score of the lane's network. @param {Mixture} mixture */
   field(mixture) {
     const { scene, side, px } = this;
     const learned = scene.frame?.field; // null if the lane has no network
-    const at = cells(scene.arrows, scene.frame?.reach ?? scene.reach);
+    const at = cellMiddles(scene.arrows, scene.frame?.reach ?? scene.reach);
     const every = side / scene.arrows / px < CROWDED ? 2 : 1;
     const cell = (every * side) / scene.arrows;
     for (let j = every - 1; j < at.length; j += every)
       for (let i = every - 1; i < at.length; i += every) {
-        const [x, y] = [at[i], -at[j]]; // rows from the top
+        const [x, y] = [at[i], -at[j]]; // the first row is the highest
         this.#arrow(x, y, mixture.arrow(x, y, scene.alphaBar), cell, this.ink, learned ? 0.3 : 0.55);
         const index = 2 * (j * scene.arrows + i);
         if (learned) this.#arrow(x, y, [learned[index], learned[index + 1]], cell, this.lane, 0.9);
@@ -116,6 +118,7 @@ class Drawing {
   }
 
   /**
+   * Draw an arrow around the point x, y. cell: the most that it may take, in canvas pixels.
    * @param {number} x @param {number} y @param {[number, number]} by @param {number} cell @param {string} colour
    * @param {number} alpha
    */
@@ -123,7 +126,7 @@ class Drawing {
     const { context } = this;
     const length = Math.hypot(right, up);
     if (length < 0.02) return;
-    const drawn = (0.9 * cell * length) / (1 + length); // grows with the score, and stays in its cell
+    const drawn = (0.9 * cell * length) / (1 + length); // a longer vector gives a longer arrow, but none leaves its cell
     const [dx, dy] = [(drawn * right) / length, (-drawn * up) / length];
     const [left, top] = [this.#across(x) - dx / 2, this.#down(y) - dy / 2];
     context.globalAlpha = alpha;
@@ -140,7 +143,7 @@ class Drawing {
     context.globalAlpha = 1;
   }
 
-  /** The ways of the first points. */
+  /** Draw the paths of the first TRAILS points. */
   paths() {
     const { context, scene } = this;
     context.strokeStyle = this.ink;
@@ -154,7 +157,7 @@ class Drawing {
     }
   }
 
-  /** @param {Float32Array} points x and y in turn */
+  /** Draw the points. @param {Float32Array} points x and y of each in turn */
   dots(points) {
     const { context } = this;
     context.fillStyle = this.lane;

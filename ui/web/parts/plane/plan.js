@@ -1,4 +1,4 @@
-// The planner of In the plane: two lanes move the same cloud of points from noise to data.
+// Plans In the plane: two lanes move the same cloud of points from noise to data.
 
 import { thin } from "../../plans/kept.js";
 import { byKind, stepKind } from "../../plans/plan.js";
@@ -17,31 +17,31 @@ import { against } from "./words.js";
 /** @import { Plan, Request, StepKind } from "../../plans/plan.js" */
 
 /** The arguments of `ddpm_core.plane.cloud` after the number of points. @typedef {{ steps: number, sampler: string, spacing: string, variance?: string }} Options */
-/** times: when the cloud of the lane is shown, from T down to 0. @typedef {{ name: string, denoiser: string, options: Options, times: number[], kind: StepKind }} Lane */
-/** T: the steps of the full chain. @typedef {Plan & { data: Data, T: number, lanes: Lane[] }} CloudsPlan */
-/** How a training goes. curve: its steps with their loss. least: the loss of the exact ε. x: a small cloud of the network as it is, in UNIT of process/plane.js; null when it is trained. @typedef {{ kind: "training", steps: number, curve: [step: number, loss: number][], least: number, x: Int16Array | null }} Training */
-/** A cloud of a lane at s. reach: how far the plane is seen. x: in UNIT. field: the network's score, in ARROW_UNIT; null for the exact one. @typedef {{ kind: "frame", lane: number, s: number, alpha_bar: number, reach: number, x: Int16Array, field: Int8Array | null }} Cloud */
+/** One lane. times: the s at which its cloud is shown, from T down to 0. @typedef {{ name: string, denoiser: string, options: Options, times: number[], kind: StepKind }} Lane */
+/** The plan of both lanes. T: the number of steps of the full chain. @typedef {Plan & { data: Data, T: number, lanes: Lane[] }} CloudsPlan */
+/** The state of a training. curve: some steps with their loss. least: the loss of the exact ε. x: a small cloud of the network, in UNIT of process/plane.js; null after the training. @typedef {{ kind: "training", steps: number, curve: [step: number, loss: number][], least: number, x: Int16Array | null }} Training */
+/** The cloud of a lane at time s. reach: the visible distance from the origin. x: points in UNIT. field: the network's score in ARROW_UNIT; null for the exact score. @typedef {{ kind: "frame", lane: number, s: number, alpha_bar: number, reach: number, x: Int16Array, field: Int8Array | null }} Cloud */
 
 const DRAWING = "drawing"; // the shape that visitors draw themselves
-const FRAMES = 60; // at most so many clouds of a lane are shown
-export const TRAINING = stepKind("plane-training", 3 * 512); // a training step goes forward and back: it counts as three evaluations
-const USUAL = "linspace"; // names of lanes leave this spacing out
+const FRAMES = 60; // most clouds of a lane that are shown
+export const TRAINING = stepKind("plane-training", 3 * 512); // a training step goes forward and back, so it counts as three evaluations
+const USUAL = "linspace"; // the usual spacing, which names of lanes leave out
 
-/** The centres and the width of the data. Throws for an empty drawing. @param {Request} request @returns {Data} */
+/** Return the centres and the width of the data. Throws if the drawing is empty. @param {Request} request @returns {Data} */
 function mixture({ shape: name, drawing, width }) {
   if (name !== DRAWING) return shape(name, width);
   if (!drawing.length) throw new UserError(PART.empty);
   return { centres: drawing.flat(), width };
 }
 
-/** A key for trained networks: everything that the training depends on. @param {Request} request */
+/** Return the key of a trained network: all values on which its training depends. @param {Request} request */
 export const networkOf = ({ shape: name, drawing, width, training }) =>
   JSON.stringify([name, name === DRAWING ? drawing : "", width, training]);
 
-/** @param {Request} request @param {Process} exact @returns {Lane[]} */
+/** Return both lanes of a request. @param {Request} request @param {Process} exact @returns {Lane[]} */
 function lanesOf(request, exact) {
   const { denoiser, variance, sampler, steps, denoiser_b, variance_b, sampler_b, steps_b, spacing, cloud } = request;
-  /** @param {string} denoiser @param {string} variance @param {string} sampler @param {number} steps */
+  /** Return one lane. @param {string} denoiser @param {string} variance @param {string} sampler @param {number} steps */
   const lane = (denoiser, variance, sampler, steps) => {
     const spaced = spacing === "auto" ? suitedSpacing(exact, sampler, steps) : spacing;
     const options = { steps, sampler, spacing: spaced, ...(sampler === "ddpm" && { variance }) };
@@ -52,17 +52,17 @@ function lanesOf(request, exact) {
   return [lane(denoiser, variance, sampler, steps), lane(denoiser_b, variance_b, sampler_b, steps_b)];
 }
 
-/** The name of a lane, in a few words. @param {string} denoiser @param {Options} options */
+/** Return the name of a lane: its denoiser, its sampler and its steps. @param {string} denoiser @param {Options} options */
 function nameOf(denoiser, { sampler, variance, steps, spacing }) {
   const way = variance ? `${SAMPLER[sampler]} ${VARIANCE[variance]}` : SAMPLER[sampler];
   const name = `${denoiser} ε · ${way} · ${countOfSteps(steps)}`;
   return spacing === USUAL ? name : `${name} · ${spacing}`;
 }
 
-/** Whether a lane needs a trained network. @param {Request} request */
+/** Return whether a lane needs a trained network. @param {Request} request */
 const trains = ({ denoiser, denoiser_b }) => [denoiser, denoiser_b].includes("trained");
 
-/** @param {Request} request @param {unknown} _models @param {Catalogue} catalogue @returns {CloudsPlan} */
+/** Check a request, and plan its lanes. A network that is trained already costs nothing. @param {Request} request @param {unknown} _models @param {Catalogue} catalogue @returns {CloudsPlan} */
 function plan(request, _models, { trained }) {
   const data = mixture(request);
   const isTrained = trains(request);
@@ -82,21 +82,25 @@ export const planner = {
   refs: () => [],
   summary: () => "",
   plan,
+  /** Return what the page shows before the run. */
   about({ data, lanes }) {
     const [a, b] = lanes.map(({ name }) => name);
-    return { summary: against([a, b]), data: drawn(data), lanes: [a, b] };
+    return { summary: against([a, b]), data: rounded(data), lanes: [a, b] };
   },
   scripts: ({ request, lanes }) => ({ python: copied(() => script(request, lanes)) }),
   shown: ({ request, data, T, lanes }) => ({
-    ...{ kind: "plan", T, count: request.cloud, data: drawn(data) },
+    ...{ kind: "plan", T, count: request.cloud, data: rounded(data) },
     lanes: lanes.map(({ name, denoiser, times }) => ({ name, denoiser, times })),
   }),
 };
 
-/** The mixture as the page draws it. @param {Data} data @returns {Data} */
-const drawn = ({ centres, width }) => ({ centres: centres.map((coordinate) => Number(coordinate.toFixed(4))), width });
+/** Return a mixture with rounded centres, which are exact enough for drawing. @param {Data} data @returns {Data} */
+const rounded = ({ centres, width }) => ({
+  centres: centres.map((coordinate) => Number(coordinate.toFixed(4))),
+  width,
+});
 
-/** A script that repeats both clouds with ddpm_core, prints their moments and saves their points. @param {Request} request @param {Lane[]} lanes */
+/** Return a Python script that repeats both clouds with ddpm_core, prints their moments and saves their points. @param {Request} request @param {Lane[]} lanes */
 function script(request, lanes) {
   const { width, cloud, seed, training } = request;
   const data =
@@ -123,4 +127,5 @@ for name, (model, options) in lanes.items():
 `;
 }
 
+/** Load the module that saves results. */
 export const files = () => import("./files.js");

@@ -1,4 +1,4 @@
-// What a run has sent, at which time it is shown, and drawing it.
+// Keeps the results of a run, and draws them at the time that the scrubber shows.
 import { all, find, write } from "../../drawing/dom.js";
 import { calm, SMOOTH, soon } from "../../drawing/motion.js";
 import { Scrubber } from "../../drawing/transport.js";
@@ -14,43 +14,44 @@ import { against, WORDS } from "./words.js";
 /** @import { Frame, Plan, Result } from "./cloud.js" */
 /** @import { Data } from "../../process/mixture.js" */
 
-const START = { alphaBar: 1, reach: 1.2 }; // what is seen before the first run: the data
+const START = { alphaBar: 1, reach: 1.2 }; // the scene before the first run: the data at t = 0
 
+/** The clouds, charts and player of a run. */
 export class Stage {
   /** @type {Plan | null} */
   plan = null;
   /** @type {Mixture | null} */
   mixture = null;
-  /** @type {Frame[][]} of each lane */
+  /** The frames of each lane. @type {Frame[][]} */
   frames = [[], []];
   /** @type {Training | null} */
   training = null;
-  /** @type {string[]} of the lanes that Run would start */
+  /** The names of the lanes. @type {string[]} */
   #names = [];
-  /** @type {number[]} times at which something is shown */
+  /** The times at which a lane has a frame, in falling order. @type {number[]} */
   #times = [];
-  /** Draw soon. */
+  /** Draw soon, and only once for several calls. */
   soon = soon(() => this.render());
 
-  /** @param {HTMLElement} root @param {HTMLElement} part which says what is shown */
+  /** @param {HTMLElement} root @param {HTMLElement} part its data attributes say what is shown */
   constructor(root, part) {
     this.root = root;
     this.part = part;
     this.scrubber = new Scrubber(find(root, ".transport"), WORDS.time, () => this.render());
-    this.scrubber.every = SMOOTH; // points that move do not flash
-    addEventListener("beforeprint", () => this.scrubber.playing && this.scrubber.go(this.scrubber.reached)); // paper shows the end
+    this.scrubber.every = SMOOTH; // moving points do not flash, so they may change more often than pictures
+    addEventListener("beforeprint", () => this.scrubber.playing && this.scrubber.go(this.scrubber.reached)); // print the newest frame of a run that is playing
     this.panes = all(root, ".pane");
     for (const box of all(root, ".shown input", HTMLInputElement)) box.addEventListener("change", () => this.render());
   }
 
-  /** The last position of the scrubber that all lanes have come to. */
+  /** The last position of the scrubber that all lanes have reached. */
   get #reached() {
     const slowest = Math.max(...this.frames.map((frames) => frames.at(-1)?.s ?? this.plan?.T ?? 0));
     return Math.max(0, this.#times.lastIndexOf(slowest));
   }
 
   /**
-   * What Run would start. It is shown until it does, and other data in the place of an older run.
+   * Show the data and the lanes of the form. A run with the same data stays on screen.
    * @param {Data | null} data null for an empty drawing @param {string[]} names
    */
   offer(data, names) {
@@ -62,6 +63,7 @@ export class Stage {
     this.render();
   }
 
+  /** Remove the run. */
   clear() {
     this.plan = this.training = null;
     this.frames = [[], []];
@@ -69,7 +71,7 @@ export class Stage {
     this.scrubber.renew(0, 0);
   }
 
-  /** @param {Result} result */
+  /** Store a result of the run, and draw it. @param {Result} result */
   take(result) {
     if (result.kind === "plan") {
       this.clear();
@@ -84,17 +86,17 @@ export class Stage {
       this.frames[result.lane].push(frame(result));
       this.scrubber.reached = this.#reached;
       if (calm()) this.scrubber.at = this.#reached;
-      else if (this.frames.every((frames) => frames.length === 1)) this.scrubber.play(); // both have x_T
+      else if (this.frames.every((frames) => frames.length === 1)) this.scrubber.play(); // play as soon as both lanes have x_T
     }
     this.soon();
   }
 
-  /** Whether both clouds have come to their end. */
+  /** Whether both clouds have reached t = 0. */
   get ended() {
     return this.frames.every((frames) => frames.at(-1)?.s === 0);
   }
 
-  /** What each lane's cloud has for a spread, in words; for screen readers when a run is done. */
+  /** The spread of each lane's newest cloud, in words for screen readers. */
   get summary() {
     const { mixture } = this;
     if (!mixture || this.frames.some((frames) => !frames.length)) return "";
@@ -104,7 +106,7 @@ export class Stage {
     return `${last.join(". ")}.`;
   }
 
-  /** For a slide: the clouds as they are shown. @param {string} title */
+  /** Return a slide with the clouds that are shown. @param {string} title */
   slide(title) {
     const tiles = this.panes.map((pane, lane) => {
       return {
@@ -116,6 +118,7 @@ export class Stage {
     return { title, tiles, columns: 2, said: this.summary, settings };
   }
 
+  /** Draw both lanes and the charts at the scrubber's time. */
   render() {
     const { root, part, mixture, plan } = this;
     find(root, ".panes").classList.toggle("large", find(root, ".large", HTMLInputElement).checked);
@@ -123,9 +126,9 @@ export class Stage {
     const shown = this.frames.map((frames) => (frames.length ? frameAt(frames, t) : null));
     const both = shown.filter((frame) => frame !== null);
     const reach = Math.max(START.reach, ...both.map((frame) => frame.reach));
-    for (const lane of this.panes.keys()) this.#pane(lane, shown[lane], reach, mixture);
+    for (const lane of this.panes.keys()) this.#renderPane(lane, shown[lane], reach, mixture);
     this.scrubber.render(plan ? `t = ${t}` : "");
-    this.#below(mixture, both, reach);
+    this.#renderBelow(mixture, both, reach);
     Object.assign(part.dataset, {
       at: this.scrubber.at,
       t,
@@ -135,8 +138,8 @@ export class Stage {
     part.dataset.last = String(Boolean(plan) && this.scrubber.at === this.scrubber.last);
   }
 
-  /** @param {number} lane @param {Frame | null} shown @param {number} reach @param {Mixture | null} mixture */
-  #pane(lane, shown, reach, mixture) {
+  /** Draw a lane with its texts. @param {number} lane @param {Frame | null} shown @param {number} reach @param {Mixture | null} mixture */
+  #renderPane(lane, shown, reach, mixture) {
     const pane = this.panes[lane];
     const letter = LANES[lane].toUpperCase();
     const learning = !shown && this.plan?.lanes[lane].denoiser === "trained" ? (this.training?.x ?? null) : null;
@@ -156,8 +159,8 @@ export class Stage {
     paint(canvas, { mixture, alphaBar, reach, frame: shown, points, trail, arrows: ARROWS }, new Set(drawn));
   }
 
-  /** @param {Mixture | null} mixture @param {Frame[]} shown of the lanes @param {number} reach */
-  #below(mixture, shown, reach) {
+  /** Draw the charts and the table below the clouds. @param {Mixture | null} mixture @param {Frame[]} shown of the lanes @param {number} reach */
+  #renderBelow(mixture, shown, reach) {
     const { root, training } = this;
     const places = ["marginals", "numbers", "loss"].map((name) => find(root, `.${name}`));
     const [sides, table, learning] = places;

@@ -1,4 +1,4 @@
-// The plane's words.
+// The texts of In the plane.
 import { fixed, number } from "../../words/numbers.js";
 import { countOf, countOfSteps } from "../../words/units.js";
 
@@ -22,7 +22,7 @@ export const WORDS = {
     `${countOf(count, "point")} at t = ${t}. ${said}`,
 };
 
-/** The words of the board on which visitors draw data. */
+/** The texts of the board on which visitors draw data. */
 export const BOARD = {
   help: "Draw with a finger or the mouse. On a keyboard: arrow keys move the cross, Space sets a point, Backspace takes the last one away.",
   board: "Drawing board",
@@ -34,7 +34,7 @@ export const BOARD = {
     `${said} · cross at ${x}, ${y}`,
 };
 
-/** The words of charts and numbers. */
+/** The texts of charts and tables. */
 export const CHARTS = {
   marginal: (/** @type {string} */ coordinate) => `Marginal of ${coordinate}`,
   lane: (/** @type {string} */ lane, /** @type {number} */ t) => `${lane} at t = ${t}`,
@@ -49,12 +49,13 @@ export const CHARTS = {
   least: (/** @type {number} */ loss) => `Dashed: ${three(loss)}, the loss of the exact ε. No network comes below it.`,
 };
 
-/** @param {number} v with three digits */
+/** Write a number with three decimals. @param {number} v */
 export const three = (v) => (v > -0.0005 ? fixed(Math.abs(v), 3) : `−${fixed(-v, 3)}`);
 
 /**
- * A cloud's spread beside the true one.
- * @param {number} trace @param {number} error of it @param {number} truth @param {number} errors that are still called chance
+ * Compare the spread of a cloud with the true spread.
+ * @param {number} trace the spread @param {number} error its standard error @param {number} truth the true spread
+ * @param {number} errors a difference of at most this many standard errors counts as chance
  */
 export function verdict(trace, error, truth, errors) {
   const [found, wanted] = [`${three(trace)} ± ${three(error)}`, three(truth)];
@@ -66,5 +67,5 @@ export function verdict(trace, error, truth, errors) {
     : `Spread ${found}: ${percent} % below what it should be (${wanted})`;
 }
 
-/** Both lanes in a line. @param {string[]} names */
+/** Return a title with the names of both lanes. @param {string[]} names */
 export const against = (names) => names.join(" against ");

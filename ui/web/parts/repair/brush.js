@@ -1,13 +1,14 @@
-// What is erased of a picture: a grid of cells that a pointer or the keyboard paints over it.
+// The brush with which the visitor erases parts of a picture. A pointer or the keyboard paints cells of a grid over the picture;
+// the model must fill in these hidden cells.
 import { context2d } from "../../drawing/canvas.js";
 import { el } from "../../drawing/dom.js";
 import { ARROWS, onDrag } from "../../drawing/hands.js";
 import { REPAIR } from "../../words/rows.js";
 
-const GRID = 32; // as in ui/parts/repair.py
+const GRID = 32; // cells on each side of the grid, as in ui/parts/repair.py
 const RADIUS = 2.3; // the radius of the brush, in cells
 
-/** Whether each of `REPAIR.presets` hides a cell. @type {Record<string, (x: number, y: number) => boolean>} */
+/** For each name in `REPAIR.presets`, a function that returns whether the preset hides the cell at (x, y). @type {Record<string, (x: number, y: number) => boolean>} */
 export const PRESETS = {
   right: (x) => x >= GRID / 2,
   left: (x) => x < GRID / 2,
@@ -18,15 +19,15 @@ export const PRESETS = {
   nothing: () => false,
 };
 
-/** The cells of a text, row by row; none are hidden where it is no such text. @param {string} text */
+/** Decode the text that `toText` has made. Returns for each cell, row by row, whether it is hidden; no cell is hidden if the text is invalid. @param {string} text */
 export function fromText(text) {
   const code = text.replace(/=+$/, "");
-  const isOurs = /^[\w-]*$/.test(code) && code.length % 4 !== 1; // `atob` throws for others
+  const isOurs = /^[\w-]*$/.test(code) && code.length % 4 !== 1; // for other texts, `atob` would throw an error
   const bytes = isOurs ? atob(code.replaceAll("-", "+").replaceAll("_", "/")) : "";
   return Array.from({ length: GRID ** 2 }, (_, i) => ((bytes.charCodeAt(i >> 3) >> (7 - (i & 7))) & 1) === 1);
 }
 
-/** A bit for each cell, base64url; "" where none is hidden. @param {boolean[]} cells */
+/** Encode the cells as base64url, with a bit for each cell; "" if no cell is hidden. @param {boolean[]} cells whether each cell is hidden, row by row */
 export function toText(cells) {
   if (!cells.includes(true)) return "";
   const bytes = Array.from({ length: cells.length / 8 }, (_, i) =>
@@ -37,16 +38,16 @@ export function toText(cells) {
     .replaceAll("/", "_");
 }
 
-/** A control of a form. */
+/** The form's control for the hidden cells: a canvas over the picture. */
 export class Brush {
-  /** @type {boolean[]} */
+  /** Whether each cell is hidden, row by row. @type {boolean[]} */
   cells = [];
-  /** Whether it hides; else it brings back. */
+  /** Whether the brush hides cells; if false, it brings hidden cells back. */
   hides = true;
   input = null;
-  #at = [GRID / 2, GRID / 2];
+  #at = [GRID / 2, GRID / 2]; // the cell that the arrow keys move and the space bar paints
 
-  /** @param {string} text what is hidden @param {() => void} changed by a whole stroke, or a key */
+  /** @param {string} text the hidden cells: see `toText` @param {() => void} changed is called after a stroke or a painting key */
   constructor(text, changed) {
     this.changed = changed;
     this.element = el("canvas", {
@@ -57,9 +58,9 @@ export class Brush {
       "aria-label": REPAIR.brush,
     });
     const canvas = this.element;
-    /** @type {number[]} where the stroke is */
+    /** The last cell of the stroke. @type {number[]} */
     let last = [];
-    /** @param {number} x @param {number} y @param {boolean} first */
+    /** Continue the stroke to a place, in shares of the canvas. @param {number} x @param {number} y @param {boolean} first whether a new stroke begins here */
     const paint = (x, y, first) => {
       const to = [x * GRID - 0.5, y * GRID - 0.5];
       if (first) last = to;
@@ -84,24 +85,25 @@ export class Brush {
     this.set(text);
   }
 
+  /** Return the hidden cells as text. */
   get() {
     return toText(this.cells);
   }
 
-  /** @param {string} text what is hidden */
+  /** Hide the cells of a text. @param {string} text see `toText` */
   set(text) {
     this.cells = fromText(text);
     this.render();
   }
 
-  /** @param {string} name of PRESETS */
+  /** Hide the cells of a preset. @param {string} name a key of `PRESETS` */
   preset(name) {
     this.cells = this.cells.map((_, i) => PRESETS[name](i % GRID, Math.floor(i / GRID)));
     this.render();
     this.changed();
   }
 
-  /** @param {number[]} centre */
+  /** Hide the cells under the brush, or bring them back. @param {number[]} centre of the brush, in cells */
   #paint([x, y]) {
     this.cells = this.cells.map((hidden, i) =>
       Math.hypot((i % GRID) - x, Math.floor(i / GRID) - y) <= RADIUS ? this.hides : hidden,
@@ -109,7 +111,7 @@ export class Brush {
     this.render();
   }
 
-  /** @param {boolean} [byKeys] where the next key paints is shown, too */
+  /** Draw the hidden cells. @param {boolean} [byKeys] whether to outline the place where the space bar paints */
   render(byKeys = false) {
     const context = context2d(this.element);
     context.clearRect(0, 0, GRID, GRID);

@@ -1,4 +1,5 @@
-// Fill in what was erased, as ui/parts/repair.py computes it: by replacement, RePaint and DDNM.
+// Computes the part "Fill in what was erased" in the browser, by replacement, RePaint or DDNM. ui/parts/repair.py does the same
+// on a server, which also has methods that need gradients.
 
 import { chainOf, column, kept, sampled, seen, source, spread, take, variances } from "../../computing/rows.js";
 import { seedsOfColumns } from "../../plans/rows.js";
@@ -15,14 +16,14 @@ import { BLUR, known, methods, SHRUNK, sourceOf } from "./plan.js";
 /** @type {Computation} */
 export const computation = { ...kept, chains, compute };
 
-/** @param {Request} request @param {number} size @param {number} channels @returns {Measurement} */
+/** Return the operator A that leaves a part of a picture: y = A x. @param {Request} request @param {number} size @param {number} channels @returns {Measurement} */
 function measurementOf(request, size, channels) {
   if (request.task === "mask") return mask(known(request, size));
   if (request.task === "grey") return grey(channels);
   return request.task === "downsample" ? downsample(SHRUNK, size) : blur(BLUR, size);
 }
 
-/** @param {RowsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array} y what was measured @returns {Chains} */
+/** Return a function that yields the steps of a picture by its number. Phase 0 draws the whole picture, phase 1 the completions. @param {RowsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array} y what is left of the picture @returns {Chains} */
 function chains(plan, [model], phase, y) {
   const { request, columns } = plan;
   if (!phase) return () => sampled(plan, model, sourceOf(request), 0);
@@ -35,7 +36,7 @@ function chains(plan, [model], phase, y) {
   };
 }
 
-/** @param {RowsPlan} plan @param {Model[]} models @param {Work} work */
+/** Compute the picture, the part that is left of it, and the completions by each method; send all to the page. @param {RowsPlan} plan @param {Model[]} models @param {Work} work */
 async function compute(plan, [model], work) {
   const { request } = plan;
   work.give({ kind: "plan" });
@@ -44,16 +45,16 @@ async function compute(plan, [model], work) {
   const y = measurement.forward(fromUint8(data, model.channels));
   work.give({ kind: "source", i: 1, x: [seen(model, measurement.pseudoinverse(y))], final: true });
   const rows = work.share(1, y);
-  for (const row of methods(request).keys()) await rowOf(plan, row, y, measurement, work, rows);
+  for (const row of methods(request).keys()) await computeRow(plan, row, y, measurement, work, rows);
 }
 
-/** @param {RowsPlan} plan @param {number} row @param {Float32Array} y @param {Measurement} measurement @param {Work} work @param {Strands} strands */
-async function rowOf(plan, row, y, measurement, work, strands) {
+/** Compute the completions by one method, how much they differ, and how well they fit y. @param {RowsPlan} plan @param {number} row the index of the method @param {Float32Array} y what is left of the picture @param {Measurement} measurement @param {Work} work @param {Strands} strands */
+async function computeRow(plan, row, y, measurement, work, strands) {
   const { request } = plan;
   const how = { repeats: methods(request)[row] !== "ddnm", withX: true };
   const last = await take(plan, row, strands, request.steps, work, how);
   const pictures = work.recording.rows.get(row);
-  work.give({ kind: "map", row, x: [[differing(pictures)]] });
+  work.give({ kind: "map", row, x: [[differences(pictures)]] });
   let gaps = 0;
   for (const { state } of last) {
     const measured = measurement.forward(/** @type {Float32Array} */ (state));
@@ -63,8 +64,8 @@ async function rowOf(plan, row, y, measurement, work, strands) {
   work.give({ kind: "row", row, spread: spread(pictures), gap });
 }
 
-/** Where pictures differ, brighter for more. @param {Picture[]} pictures @returns {Picture} */
-function differing(pictures) {
+/** Return a grey picture that shows where pictures differ: the larger their standard deviation, the brighter the pixel. @param {Picture[]} pictures @returns {Picture} */
+function differences(pictures) {
   const [{ width, height, channels }] = pictures;
   const found = variances(pictures);
   const data = Uint8Array.from({ length: width * height }, (_, pixel) => {

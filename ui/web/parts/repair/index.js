@@ -1,4 +1,4 @@
-// Fill in what was erased.
+// The part "Fill in what was erased": the model completes a picture of which only a part is left.
 
 import {
   ALL,
@@ -18,7 +18,7 @@ import { FIELDS as REPAIR, TITLE } from "./form_words.js";
 /** @import { PagePart } from "../index.js" */
 
 const METHODS = ["ddnm", "replacement", "repaint", "pigdm", "dps"];
-/** The cells of the right half of a picture, encoded as `cells` of fields.js reads them. */
+/** The cells in the right half of a picture, as text: see `toText` in brush.js. */
 const RIGHT_HALF = `${"AAD__wAA__8AAP__".repeat(10)}AAD__wAA__8=`;
 const fields = [
   checkpoint(),

@@ -1,4 +1,4 @@
-// What the model knows: a part of a picture is erased, and it is completed in several ways.
+// Draws the part "Fill in what was erased". The visitor erases a part of a picture; each row shows completions by one method.
 import { button, el, find, markup } from "../../drawing/dom.js";
 import { Source } from "../../form/source.js";
 import { Rows } from "../../player/rows.js";
@@ -17,7 +17,7 @@ const TOOLS = `
 `;
 const STATE = `<label class="row"><input type="checkbox" class="state"><span>${REPAIR.state}</span></label>`;
 
-/** Its element has data-task, and data-rows: how many are finished. @param {Page} page @param {string} part @returns {Part} */
+/** Build the part. Its element has the form's task in data-task and the number of finished rows in data-rows. @param {Page} page @param {string} part @returns {Part} */
 export function mount(page, part) {
   const rows = new Rows("repair");
   const body = rows.root;
@@ -50,12 +50,13 @@ export function mount(page, part) {
   find(body, ".rows").before(panel.origin);
   panel.stage.append(body);
 
-  /** @param {Result} result */
+  /** Draw a result of the newest run. @param {Result} result */
   function take(result) {
     rows.take(result);
     if (result.kind === "plan") find(body, ".sources figure").append(brush.element);
   }
 
+  /** Draw the rows and the brush again, after the run's state or the form has changed. */
   function render() {
     rows.render();
     const erased = form.value("task") === "mask";

@@ -1,4 +1,4 @@
-// The planner of "What the model knows": only a part of a picture is left, and each row completes it by one method.
+// The planner of "Fill in what was erased": only a part of a picture is left, and each row completes it by one method.
 
 import { asText, fromText, urlSafe } from "../../pictures/text.js";
 import { byKind, stepKind } from "../../plans/plan.js";
@@ -27,13 +27,13 @@ import { PART } from "../../words/wrong.js";
 /** @import { Facts, Planner, Request } from "../../plans/plan.js" */
 /** @import { RowsPlan, Source } from "../../plans/rows.js" */
 
-const GRID = 32; // the brush erases in a grid of so many cells on a side, whatever the model's size
-export const SHRUNK = 4; // by which factor "downsample" makes pictures smaller
-export const BLUR = 2; // the standard deviation of "blur", in pixels
+const GRID = 32; // cells on each side of the grid in which the brush erases, for every size of the model's pictures
+export const SHRUNK = 4; // the factor by which the task "downsample" shrinks pictures
+export const BLUR = 2; // the standard deviation of the Gaussian of the task "blur", in pixels
 
 /**
- * takes: one step costs as many plain evaluations. alters: whether the method changes the state on its way, or repeats parts of
- * the chain. Samplers that remember earlier steps don't allow this.
+ * The methods. takes: the cost of one step, in plain evaluations of the network. alters: whether the method changes the state
+ * between steps or repeats parts of the chain. Samplers that remember earlier steps don't allow this.
  * @type {Record<string, { takes: number, alters: boolean }>}
  */
 const METHODS = {
@@ -44,11 +44,12 @@ const METHODS = {
   dps: { takes: GRADIENT, alters: true },
 };
 
-/** @param {Request} request @returns {string[]} */
+/** Return the one or two methods of a request. @param {Request} request @returns {string[]} */
 export const methods = ({ method, method_b }) => (method_b === "none" ? [method] : [method, method_b]);
 
-/** A 1 for each pixel that is left, a 0 for each whose cell is erased. @param {Request} request @param {number} size */
+/** Return 1 for each pixel that is left, and 0 for each erased pixel. Throws a UserError if all pixels or none are erased. @param {Request} request @param {number} size */
 export function known({ hidden }, size) {
+  /** Return the row or column of cells that contains the row or column i of pixels. */
   const at = (/** @type {number} */ i) => Math.floor(((i + 0.5) * GRID) / size);
   const left = Uint8Array.from({ length: size * size }, (_, i) => {
     const cell = at(Math.floor(i / size)) * GRID + at(i % size);
@@ -58,7 +59,7 @@ export function known({ hidden }, size) {
   throw new UserError(PART.erased);
 }
 
-/** Throw if the task is impossible with the model's pictures. @param {Request} request @param {Facts} model */
+/** Throw a UserError if the task is impossible with the model's pictures. @param {Request} request @param {Facts} model */
 function checkTask(request, { image_size: size, channels }) {
   const { task } = request;
   if (task === "grey" && channels < 3) throw new UserError(PART.grey);
@@ -66,10 +67,10 @@ function checkTask(request, { image_size: size, channels }) {
   if (task === "mask") known(request, size);
 }
 
-/** Where the picture comes from: it is the visitor's own, or the sample of a seed. @param {Request} request @returns {Source} */
+/** Return the source of the whole picture: the visitor's own picture, or the seed from which the model draws one. @param {Request} request @returns {Source} */
 export const sourceOf = ({ picture, seed }) => ({ own: picture, seed });
 
-/** @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {RowsPlan} */
+/** Make the plan. Throws a UserError if the request is impossible. @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {RowsPlan} */
 function plan(request, [model], catalogue) {
   checkPixels(model, PART.repair);
   if (request.picture) fromText(request.picture, model);
@@ -80,7 +81,8 @@ function plan(request, [model], catalogue) {
   checkTask(request, model);
   for (const method of methods(request)) checkMethod(method, way, catalogue);
   const { checkpoint, count, task } = request;
-  const evaluations = methods(request).map((method) => steps * each * METHODS[method].takes); // the evaluations of one picture, for each row
+  // The number of evaluations that one picture needs, for each row
+  const evaluations = methods(request).map((method) => steps * each * METHODS[method].takes);
   const all = evaluations.reduce((sum, row) => sum + row);
   return {
     ...{ request, refs: [checkpoint], images: count, model, options, columns: count },
@@ -91,7 +93,8 @@ function plan(request, [model], catalogue) {
 }
 
 /**
- * Throw if the method can't take the sampler's steps one by one, or if it needs gradients that this edition does not have.
+ * Throw a UserError if the method needs the sampler's steps one by one and the sampler does not allow it, or if the method needs
+ * gradients, which the browser edition can't compute.
  * @param {string} method @param {Chain} way @param {Catalogue} catalogue
  */
 function checkMethod(method, way, { words }) {
@@ -119,7 +122,7 @@ export const planner = {
   }),
 };
 
-/** A script that repeats the rows with ddpm_core. @param {RowsPlan} plan */
+/** Return a Python script that computes the same rows with ddpm_core. @param {RowsPlan} plan */
 function script({ request, model, options }) {
   const { seed, count, task, checkpoint } = request;
   const { image_size: size, channels } = model;
@@ -149,4 +152,5 @@ function script({ request, model, options }) {
   );
 }
 
+/** Import the module that writes the run's files. */
 export const files = () => import("../../files/rows.js");

@@ -1,4 +1,4 @@
-// A sketch, as Sketching in ui/parts/sampling.py computes it.
+// Computes a sketch in the browser. `Sketching` in ui/parts/sampling.py does the same on a server.
 
 import { conditioned, picturesOf, seenOf } from "../../computing/sampling.js";
 import { trajectory } from "../../process/runs.js";
@@ -9,7 +9,7 @@ import { trajectory } from "../../process/runs.js";
 /** @type {Computation} */
 export const computation = { record: () => null, compute };
 
-/** @param {SamplingPlan} plan @param {Model[]} models @param {Work} work */
+/** Draw one picture, and send the known and unknown words of the prompt and the finished picture to the page. @param {SamplingPlan} plan @param {Model[]} models @param {Work} work */
 async function compute({ lanes: [{ prompt }], args: [{ seeds, ...args }], kinds: [kind] }, [model], work) {
   const { words } = model;
   const found = (words?.found(prompt) ?? []).map(([word]) => word);

@@ -1,4 +1,5 @@
-// A sketch: a picture of a few steps, while a visitor types. It has no place in the page: Watch and Between words draw it.
+// The part "sketch": a quick picture in a few steps, drawn while the visitor types. It has no view of its own: the part "Watch"
+// shows it.
 
 import { pictures, run, sampler, spacing, steps } from "../../plans/forms.js";
 

@@ -1,4 +1,4 @@
-// A sketch: one lane.
+// The planner of a sketch: a run with one lane.
 
 import { ofLanes } from "../../plans/sampling.js";
 import { laneOf, plain } from "../../plans/settings.js";

@@ -1,24 +1,25 @@
-// The curves of a training: over the images that were seen, and the errors over t.
+// Charts of a training: errors and losses over the images seen, and the error at each t.
 import { Chart, ceiling, decades, halves, path, powers, scale } from "../../drawing/chart.js";
 import { TIMES } from "../../learning/recipe.js";
 import { SHOWN } from "./words.js";
 
-/** @typedef {{ name: string, points: [images: number, value: number][] }} Curve name: of its class in CSS */
+/** @typedef {{ name: string, points: [images: number, value: number][] }} Curve name: the curve's CSS class */
 
-/** @param {number} n */
+/** Write a number in short, such as 1.2k for 1234. @param {number} n */
 const thousands = (n) => (n >= 1000 ? `${Math.round(n / 100) / 10}k` : String(n));
 
-/** A chart that is drawn again with other curves. */
+/** A chart over images or steps, whose curves can be replaced. */
 export class Curves extends Chart {
-  /** @param {string} title @param {boolean} log */
+  /** log: whether the vertical axis is logarithmic. @param {string} title @param {boolean} log */
   constructor(title, log) {
     super(title);
     this.log = log;
   }
 
   /**
-   * @param {Curve[]} curves the last on top
-   * @param {number} images at the right end @param {boolean} isOfSteps whether they are steps
+   * Draw these curves in place of the earlier ones.
+   * @param {Curve[]} curves the last one is drawn on top
+   * @param {number} images the right end of the axis @param {boolean} isOfSteps whether the axis counts steps instead of images
    */
   show(curves, images, isOfSteps) {
     const { log } = this;
@@ -39,13 +40,13 @@ export class Curves extends Chart {
   }
 }
 
-/** The error of x̂_0 for each of TIMES: from noise on the left to the picture on the right, as a run goes. */
+/** A chart of the error of x̂_0 at each of TIMES, from noise on the left to the picture on the right. */
 export class Errors extends Chart {
   constructor() {
     super(SHOWN.byTime);
   }
 
-  /** @param {{ name: string, errors: number[] }[]} curves the last on top @param {number} highest of all moments */
+  /** Draw these curves. @param {{ name: string, errors: number[] }[]} curves the last one is drawn on top @param {number} highest the highest error of the whole training */
   show(curves, highest) {
     const high = ceiling(highest || 1);
     const y = scale(0, high);

@@ -1,4 +1,5 @@
-// What the form of Train means: the recipe of each lane, its title, and questions that one press sets up.
+// Translates the values of Train's form into the recipe and the title of each lane. Defines the questions, each of which sets up
+// two lanes with one press.
 
 import { CHOICE } from "./words.js";
 
@@ -7,30 +8,31 @@ import { CHOICE } from "./words.js";
 /** @import { Pictures } from "../../learning/pictures.js" */
 /** @import { Recipe } from "../../learning/recipe.js" */
 
-const AVERAGE = 0.999; // the decay of the moving average, at most
-const DROPOUT = 0.1; // of labels
-const USUAL = [16, 32, 64]; // the widths of mnist-tiny, and its sides
-const [SIDE, LINES] = [28, "drawings"];
+const AVERAGE = 0.999; // upper limit for the decay of the moving average of the weights
+const DROPOUT = 0.1; // the share of labels that are left out
+const USUAL = [16, 32, 64]; // the channels of each level of mnist-tiny
+const [SIDE, LINES] = [28, "drawings"]; // the pictures that may start from mnist-tiny's weights: side in pixels, and kind
 
-/** The names of the fields of a lane, without the end that lane B's have. @param {FieldForm[]} form */
-export const ofLane = (form) => form.filter(({ lane }) => lane === "a").map(({ name }) => name);
+/** Return the names of the fields of lane A. Lane B's names end with "_b". @param {FieldForm[]} form */
+export const namesOfLaneA = (form) => form.filter(({ lane }) => lane === "a").map(({ name }) => name);
 
-/** How the lanes of a form learn these pictures. @param {Values} values @param {Pictures} pictures @returns {Recipe[]} */
+/** Return the recipe of each lane of the form. @param {Values} values @param {Pictures} pictures @returns {Recipe[]} */
 export function recipesOf(values, pictures) {
   const ends = values.two === true ? ["", "_b"] : [""];
   return ends.map((end) => {
-    const of = (/** @type {string} */ name) => values[`${name}${end}`];
-    const prediction = /** @type {Recipe["prediction"]} */ (of("prediction"));
-    const schedule = prediction === "flow" ? "flow" : /** @type {Recipe["schedule"]} */ (of("schedule"));
-    const widths = String(of("width")).split(" ").map(Number);
+    /** Return the lane's value of a field. */
+    const laneValue = (/** @type {string} */ name) => values[`${name}${end}`];
+    const prediction = /** @type {Recipe["prediction"]} */ (laneValue("prediction"));
+    const schedule = prediction === "flow" ? "flow" : /** @type {Recipe["schedule"]} */ (laneValue("schedule"));
+    const widths = String(laneValue("width")).split(" ").map(Number);
     const isAsDigits = pictures.side === SIDE && pictures.channels === 1 && `${widths}` === `${USUAL}`;
     return {
       ...{ prediction, schedule, widths },
-      times: of("objective") === "lognormal" ? "lognormal" : "uniform",
-      weight: of("objective") === "min_snr" ? "min_snr" : "",
-      lr: Number(of("rate")),
-      batch: Number(of("batch")),
-      average: of("average") === true ? AVERAGE : 0,
+      times: laneValue("objective") === "lognormal" ? "lognormal" : "uniform",
+      weight: laneValue("objective") === "min_snr" ? "min_snr" : "",
+      lr: Number(laneValue("rate")),
+      batch: Number(laneValue("batch")),
+      average: laneValue("average") === true ? AVERAGE : 0,
       dropout: pictures.labels ? DROPOUT : 0,
       images: Number(values.length),
       seed: Number(values.seed),
@@ -39,10 +41,10 @@ export function recipesOf(values, pictures) {
   });
 }
 
-/** What each lane of a form is called: by what differs between two of them. @param {Values} values @param {FieldForm[]} form @returns {string[]} */
+/** Return the title of each lane: its values in the fields that differ between the lanes. @param {Values} values @param {FieldForm[]} form @returns {string[]} */
 export function titlesOf(values, form) {
   if (values.two !== true) return [""];
-  const names = ofLane(form).filter((name) => String(values[name]) !== String(values[`${name}_b`]));
+  const names = namesOfLaneA(form).filter((name) => String(values[name]) !== String(values[`${name}_b`]));
   const shown = names.filter(
     (name) => name !== "schedule" || !["", "_b"].some((end) => values[`prediction${end}`] === "flow"),
   );
@@ -57,19 +59,22 @@ export function titlesOf(values, form) {
   );
 }
 
-/** The values of lane A for lane B. @param {Values} values @param {FieldForm[]} form @returns {Values} */
-export const asLaneA = (values, form) => Object.fromEntries(ofLane(form).map((name) => [`${name}_b`, values[name]]));
+/** Return the values that give lane B the settings of lane A. @param {Values} values @param {FieldForm[]} form @returns {Values} */
+export const asLaneA = (values, form) =>
+  Object.fromEntries(namesOfLaneA(form).map((name) => [`${name}_b`, values[name]]));
 
-/** What differs in each question. @type {Record<string, Values>} */
-const ASKED = {
+/** The values of each question that differ from the defaults. @type {Record<string, Values>} */
+const CHANGES = {
   prediction: { prediction: "epsilon", prediction_b: "v" },
   average: { average_b: false },
   rate: { rate: "0.003", rate_b: "0.012" },
   width: { width_b: "8 16 32" },
 };
 
-/** The values of each question, by its name: two lanes, one thing different. @param {FieldForm[]} form @returns {Record<string, Values>} */
+/** Return the values of each question, by its name: two lanes that differ in one setting. @param {FieldForm[]} form @returns {Record<string, Values>} */
 export function questions(form) {
   const usual = Object.fromEntries(form.filter(({ lane }) => lane).map(({ name, default: value }) => [name, value]));
-  return Object.fromEntries(Object.entries(ASKED).map(([name, values]) => [name, { ...usual, two: true, ...values }]));
+  return Object.fromEntries(
+    Object.entries(CHANGES).map(([name, values]) => [name, { ...usual, two: true, ...values }]),
+  );
 }

@@ -1,4 +1,4 @@
-// Is it a copy? Each sample beside the picture that is most like it, of those that the network learns from.
+// Shows whether the network copies: finds the training picture that is most similar to each sample.
 
 import { Likeness } from "../../learning/likeness.js";
 import { blank, grid, put } from "../../pictures/compose.js";
@@ -8,24 +8,24 @@ import { picturesOf } from "./track.js";
 /** @import { Pictures } from "../../learning/pictures.js" */
 /** @import { Sprite } from "../../pictures/sprite.js" */
 /** @import { Shown } from "./track.js" */
-/** Pairs of a sample and the picture that is most like it, and how far all are from these. @typedef {{ sprite: Sprite, number: number }} Copies */
+/** sprite: pairs of a sample and its most similar training picture. number: the distance of all samples from the training pictures, 0 for copies. @typedef {{ sprite: Sprite, number: number }} Copies */
 
-const PAIRS = 4; // of a row
+const PAIRS = 4; // pairs in each row
 
 export class Comparison {
-  /** What was found; null while it is looked for. @type {WeakMap<Shown, Copies | null>} */
+  /** The result for each set of samples; null while it is being computed. @type {WeakMap<Shown, Copies | null>} */
   #found = new WeakMap();
-  /** The likeness of the pictures that were compared last. @type {{ pictures: Pictures, likeness: Likeness } | null} */
-  #of = null;
-  #turn = Promise.resolve(); // one comparison after the other
+  /** The training pictures of the last comparison, prepared for the next one. @type {{ pictures: Pictures, likeness: Likeness } | null} */
+  #last = null;
+  #turn = Promise.resolve(); // the last comparison; the next one waits for it
 
-  /** @param {() => void} changed something was found */
+  /** @param {() => void} changed called when a result is ready */
   constructor(changed) {
     this.changed = changed;
   }
 
-  /** What is known of samples; null while it is looked for. @param {Pictures} pictures @param {Shown} shown */
-  of(pictures, shown) {
+  /** Return the result for samples; null until it is ready. The first call starts the comparison. @param {Pictures} pictures @param {Shown} shown */
+  copiesIn(pictures, shown) {
     const found = this.#found.get(shown);
     if (found === undefined && shown.pixels) {
       this.#found.set(shown, null);
@@ -34,12 +34,12 @@ export class Comparison {
     return found ?? null;
   }
 
-  /** @param {Pictures} pictures @param {Shown} shown */
+  /** Compare samples with the training pictures, and store the result. @param {Pictures} pictures @param {Shown} shown */
   async #compare(pictures, shown) {
-    if (this.#of?.pictures !== pictures) this.#of = { pictures, likeness: new Likeness(pictures) };
+    if (this.#last?.pictures !== pictures) this.#last = { pictures, likeness: new Likeness(pictures) };
     const { side, channels, originals } = pictures;
     const pixels = /** @type {Uint8Array} */ (shown.pixels);
-    const { nearest, likeness } = await this.#of.likeness.compare(
+    const { nearest, likeness } = await this.#last.likeness.compare(
       pixels,
       pauses(() => {}),
     );

@@ -1,4 +1,4 @@
-// The words of the fields of Train.
+// The titles, labels and explanations of Train's form fields.
 
 import { RUN } from "../../words/forms.js";
 

@@ -1,4 +1,4 @@
-// Train: networks that learn in this browser.
+// The form of Train, where networks learn in the browser.
 
 import { field, laneB, lanes, MORE, NEVER, seed } from "../../plans/forms.js";
 import { FIELDS as TRAIN } from "./form_words.js";
@@ -7,7 +7,7 @@ import { FIELDS as TRAIN } from "./form_words.js";
 /** @import { PagePart } from "../index.js" */
 
 const PREDICTIONS = ["v", "epsilon", "x0", "flow"];
-/** The fields of a network that learns. */
+/** The fields of one network. Each lane has them. */
 const LEARNER = [
   field("prediction", "choice", TRAIN.prediction, "v", { names: PREDICTIONS }),
   field("objective", "choice", TRAIN.objective, "lognormal", { names: ["lognormal", "uniform", "min_snr"] }),
@@ -17,15 +17,15 @@ const LEARNER = [
   field("schedule", "choice", TRAIN.schedule, "linear", { names: ["linear", "cosine"], ...MORE }),
   field("average", "switch", TRAIN.average, true, MORE),
 ];
-const NO_FLOW = PREDICTIONS.slice(0, -1); // a flow has its own schedule
-/** The condition of a field of a network that learns. @param {FieldForm} field @param {string} [end] of the names of its lane's fields @param {Condition} [also] */
-const learns = ({ name }, end = "", also = undefined) =>
+const NO_FLOW = PREDICTIONS.slice(0, -1); // the predictions that need a schedule; a flow has its own
+/** Return the conditions under which a lane shows a field; undefined if it always does. @param {FieldForm} field @param {string} [end] the ending of the lane's field names @param {Condition} [also] a condition for all fields of the lane */
+const conditionsOf = ({ name }, end = "", also = undefined) =>
   name === "schedule" ? NO_FLOW.map((prediction) => ({ [`prediction${end}`]: prediction, ...also })) : also && [also];
 const fields = lanes([
   field("data", "choice", TRAIN.data, "digits", { names: ["digits", "drawings", "own"] }),
-  ...LEARNER.map((each) => ({ ...each, shown_if: learns(each) ?? null })),
+  ...LEARNER.map((each) => ({ ...each, shown_if: conditionsOf(each) ?? null })),
   field("two", "switch", TRAIN.two, false, { shown_if: NEVER }),
-  ...LEARNER.map((each) => laneB(each, { shown_if: learns(each, "_b", { two: true }) })),
+  ...LEARNER.map((each) => laneB(each, { shown_if: conditionsOf(each, "_b", { two: true }) })),
   field("length", "choice", TRAIN.length, "25600", { names: ["12800", "25600", "64000"] }),
   seed({}, TRAIN.seed, 0),
 ]);
@@ -34,4 +34,5 @@ const fields = lanes([
 export const train = {
   place: "train",
   fields,
+  figure: () => ({ name: "learned" }),
 };

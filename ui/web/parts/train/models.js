@@ -1,12 +1,11 @@
-// What becomes of a training: the model that it has learned is used, kept as a file, or opened again; and what is asked of the
-// rooms that only a training needs.
+// Makes trainings, and handles trained models: saves them as ZIP files, opens such files, and uses them in Watch.
 
 import { cardRows, filesOf, openZip, toZip } from "../../learning/checkpoint.js";
 import { configOf } from "../../learning/recipe.js";
 import { shapesOf } from "../../learning/shapes.js";
 import { Shelf } from "../../learning/shelf.js";
 import { measureRate, Training, workersFor } from "../../learning/training.js";
-import { UserError, without } from "../../process/errors.js";
+import { continueWithout, UserError } from "../../process/errors.js";
 import { give } from "../../run/saving.js";
 import { ANY } from "../../words/units.js";
 import { costOf, machineOf } from "./machine.js";
@@ -19,8 +18,8 @@ import { MODELS, NO_WEIGHTS } from "./words.js";
 /** @import { Asked, Kept, Session } from "./session.js" */
 
 const CONFIG = "config.json";
-const MODEL = "mnist-tiny"; // a training may start from its weights, which know lines
-const NO_LABEL = 10; // the label that this model takes where a drawing has none
+const MODEL = "mnist-tiny"; // drawings start from this model's weights, because it has already learned lines
+const NO_LABEL = 10; // this model's label for a picture without a class
 const WEIGHTS = `checkpoints/${MODEL}/diffusion_pytorch_model.safetensors`;
 
 export class Models {
@@ -31,66 +30,66 @@ export class Models {
     this.page = page;
   }
 
-  /** What the session of the page is made of. */
+  /** The functions that a session needs: `make` makes a training, `keep` stores one in the browser. */
   get means() {
     return {
       make: (/** @type {Asked} */ asked, /** @type {Snapshot | undefined} */ snapshot) => this.#make(asked, snapshot),
-      keep: (/** @type {Kept} */ kept) => this.#shelf.keep(apart(kept)),
+      keep: (/** @type {Kept} */ kept) => this.#shelf.keep(splitTensors(kept)),
     };
   }
 
-  /** @param {Asked} asked @param {Snapshot} [snapshot] */
+  /** Make a training; with a snapshot it continues from there. @param {Asked} asked @param {Snapshot} [snapshot] */
   async #make({ pictures, recipes }, snapshot) {
     const counts = recipes.map((recipe) => workersFor(recipe, pictures, machineOf(navigator)));
     const weights = snapshot ? [] : await Promise.all(recipes.map((recipe) => this.#weights(recipe)));
     return new Training(pictures, recipes, { workers: Math.min(...counts), snapshot, weights });
   }
 
-  /** The weights with which a lane begins; null where it has learned nothing before. @param {Recipe} recipe */
+  /** Load the published weights with which a lane begins; null for random weights. @param {Recipe} recipe */
   async #weights(recipe) {
     if (!recipe.starts) return null;
     const answer = await fetch(new URL(WEIGHTS, document.baseURI)).catch(
-      without("the weights that a training begins with"),
+      continueWithout("the weights that a training begins with"),
     );
     if (!answer?.ok) throw new UserError(NO_WEIGHTS);
     return { file: await answer.arrayBuffer(), name: MODEL, nullLabel: NO_LABEL };
   }
 
-  /** The training of before the page was loaded again. @returns {Promise<Kept | null>} */
+  /** Return the training that the browser stored before the page was reloaded; null if there is none. @returns {Promise<Kept | null>} */
   async kept() {
     const record = await this.#shelf.restore();
-    return record && whole(record);
+    return record && joinTensors(record);
   }
 
-  /** Images of the usual network that this computer learns a second, by some steps of a recipe; 0 where it can't. @param {Recipe} recipe */
+  /** Measure this computer's speed by some training steps. Return images per second with the usual network; 0 if it can't train. @param {Recipe} recipe */
   async rate(recipe) {
     const workers = workersFor(recipe, { side: 28 }, machineOf(navigator));
     return (await measureRate(recipe, workers)) * costOf([recipe], 28);
   }
 
-  // --- The model that was learned
+  // --- Trained models
 
-  /** Save a lane's model as a ZIP. Returns a sentence that says so. @param {Session} session @param {number} lane */
+  /** Save a lane's model as a ZIP file. Return a sentence that confirms it. @param {Session} session @param {number} lane */
   async keep(session, lane) {
-    const { title, files } = await learned(session, lane);
+    const { title, files } = await modelOf(session, lane);
     session.safe = session.track?.step ?? -1;
     return give(`${title}.zip`, toZip(title, files));
   }
 
-  /** Put a lane's model into the list of models, and watch it. @param {Session} session @param {number} lane */
+  /** Add a lane's model to the list of models, and open Watch with it. @param {Session} session @param {number} lane */
   async use(session, lane) {
-    const model = await learned(session, lane);
+    const model = await modelOf(session, lane);
     await this.#offer(model);
     session.safe = session.track?.step ?? -1;
   }
 
-  /** Open a model that was kept as a ZIP, here or by `train fit`. @param {File} file */
+  /** Open a model from a ZIP file that this page or `python -m train fit` has saved. @param {File} file */
   async open(file) {
     const files = await openZip(new Uint8Array(await file.arrayBuffer()));
     await this.#offer({ title: file.name.replace(/\.zip$/i, ""), facts: {}, files });
   }
 
-  /** @param {{ title: string, facts: Record<string, string>, files: Files }} model */
+  /** Add a model to the list of models, and open Watch with it. @param {{ title: string, facts: Record<string, string>, files: Files }} model */
   async #offer(model) {
     const ref = await this.#shelf.put(model);
     await this.page.refresh();
@@ -98,14 +97,14 @@ export class Models {
   }
 }
 
-/** Split a kept training, so that the tensors of each lane are separate entries. Each entry is copied in its own task. @param {Kept} kept */
-function apart({ snapshot: { lanes, ...snapshot }, ...rest }) {
+/** Split a training for storage, so that the tensors of each lane are separate entries. Each entry is copied in its own task, which keeps the page responsive. @param {Kept} kept */
+function splitTensors({ snapshot: { lanes, ...snapshot }, ...rest }) {
   const tensors = lanes.flatMap((lane, i) => Object.entries(lane).map(([what, all]) => [`${i} ${what}`, all]));
   return { ...rest, snapshot, ...Object.fromEntries(tensors) };
 }
 
-/** The same as it was. @param {any} record @returns {Kept} */
-function whole({ snapshot, ...rest }) {
+/** Undo `splitTensors`: put the tensors back into the snapshot of the training. @param {any} record @returns {Kept} */
+function joinTensors({ snapshot, ...rest }) {
   const lanes = snapshot.recipes.map(() => ({}));
   for (const name of Object.keys(rest).filter((one) => /^\d /.test(one))) {
     const [lane, what] = name.split(" ");
@@ -115,8 +114,8 @@ function whole({ snapshot, ...rest }) {
   return { ...rest, snapshot: { ...snapshot, lanes } };
 }
 
-/** A lane's model as it is kept: what it is called, the rows of its card, and its files. @param {Session} session @param {number} lane */
-async function learned(session, lane) {
+/** Return a lane's model: its title, the rows of its model card, and its files. @param {Session} session @param {number} lane */
+async function modelOf(session, lane) {
   const { asked, track } = session;
   if (!asked || !track) throw new Error("there is no training");
   const { pictures } = asked;

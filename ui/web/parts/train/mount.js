@@ -1,11 +1,11 @@
-// Train: a network learns in the visitor's browser, alone or beside another one. The form, the buttons, and what they do.
+// Train: one or two networks learn in the visitor's browser. This module connects the form, the buttons, the training and its view.
 
 import { swatch } from "../../drawing/chart.js";
 import { button, el, isShown, sheet, write } from "../../drawing/dom.js";
 import { soon } from "../../drawing/motion.js";
 import { Form } from "../../form/form.js";
 import { alone } from "../../learning/alone.js";
-import { without } from "../../process/errors.js";
+import { continueWithout } from "../../process/errors.js";
 import { slideItem } from "../../run/items.js";
 import { Status } from "../../run/status.js";
 import { ANY, problem } from "../../words/units.js";
@@ -27,15 +27,15 @@ import { ACTIONS, ANEW, expected, FOLLOWED, facts, MACHINE, QUESTIONS, SHOWN, st
 /** @import { Action } from "./words.js" */
 /** @import { Shown, Track } from "./track.js" */
 
-const DRAWS = 250; // ms between two times that a training is drawn
-const LOOKS = 1000; // ms on this part after which a visitor does not only pass by
-const SEEN = 1000; // images after which the rate of a training is known
-/** How many images are enough, by the kind of pictures. @type {Record<string, string>} */
+const DRAWS = 250; // least ms between two redraws during a training
+const LOOKS = 1000; // ms after which the speed is measured, if the visitor is still on this part
+const SEEN = 1000; // images after which the speed of a training counts as measured
+/** The usual length of a training, in images, for each kind of pictures. @type {Record<string, string>} */
 const LENGTHS = { digits: "25600", drawings: "12800", own: "25600" };
-/** The buttons, in their order. @type {Action[]} */
+/** The buttons in the order of the page. @type {Action[]} */
 const BUTTONS = ["resume", "pause", "start", "stop"];
 
-/** @param {Page} page @param {string} part @returns {Part} */
+/** Make the part. @param {Page} page @param {string} part @returns {Part} */
 export const mount = (page, part) => new Train(page, part).mounted();
 
 class Train {
@@ -48,16 +48,16 @@ class Train {
   #compare = button({ class: "button" }, () => this.#toggleLane(), WORDS.compare);
   #welcome = el("p", { class: "welcome" }, WORDS.welcome);
   #comparison = new Comparison(() => this.render());
-  /** @type {ToldTrack | null} a recorded training */
+  /** The recorded training, which is shown before the visitor trains. @type {ToldTrack | null} */
   #example = null;
   #rate = knownRate();
-  /** Sentences about this computer: its battery, and whether the browser saves data. @type {string[]} */
+  /** Notes about this computer: a low battery, or an active data saver. @type {string[]} */
   #notes = [];
-  #said = ""; // the state that a screen reader was told last
+  #announced = ""; // the last state that screen readers were told
   #lack = lack();
-  /** The search for a training that this browser has kept. */
+  /** Resolves once the browser's storage was searched for a training. */
   #search = Promise.resolve();
-  #isAsked = false; // whether a link, a lesson or a question has set the form
+  #isFilled = false; // whether a link, a lesson or a question has filled in the form
 
   /** @param {Page} page @param {string} part */
   constructor(page, part) {
@@ -83,17 +83,17 @@ class Train {
       () => this.render(),
       (sentence) => this.#complain(sentence),
     );
-    this.buttons = Object.fromEntries(BUTTONS.map((name) => [name, this.#action(name)]));
+    this.buttons = Object.fromEntries(BUTTONS.map((name) => [name, this.#makeButton(name)]));
     const head = el("div", { class: "head" }, this.status.element);
     const stage = el("div", { class: "stage" }, this.#presets, head, this.#note, this.view.element, this.#welcome);
     const attributes = { class: "part train", "aria-label": WORDS.title, "data-state": "idle" };
-    this.element = el("section", attributes, this.#side(), stage);
-    this.#offer();
+    this.element = el("section", attributes, this.#makeSide(), stage);
+    this.#offerQuestions();
     document.addEventListener("visibilitychange", () => document.hidden && this.session.keep());
   }
 
-  /** @param {Action} name */
-  #action(name) {
+  /** Make the button for an action. @param {Action} name */
+  #makeButton(name) {
     const acts = {
       start: () => this.start(),
       pause: () => this.session.pause(),
@@ -105,7 +105,8 @@ class Train {
 
   // --- The form
 
-  #side() {
+  /** Make the column with the buttons and the form. */
+  #makeSide() {
     const bar = el("div", { class: "bar" }, ...BUTTONS.map((name) => this.buttons[name]));
     const cards = ["a", "b"].map((lane, i) => {
       const title = lane.toUpperCase();
@@ -120,13 +121,13 @@ class Train {
     choices.append(this.source.element, this.#lanes, this.#compare, shared, el("p", { class: "info" }, WORDS.private));
     choices.addEventListener("submit", (event) => event.preventDefault());
     const more = this.page.given.initial[this.part]?.follows ? [this.follow.element] : [];
-    const side = el("div", { class: "side" }, bar, this.#wrong, this.#estimate, choices, this.#opener(), ...more);
+    const side = el("div", { class: "side" }, bar, this.#wrong, this.#estimate, choices, this.#makeOpener(), ...more);
     if (this.#lack) side.replaceChildren(el("p", { class: "recorded" }, this.#lack));
     return side;
   }
 
-  /** What opens a model that was kept as a ZIP. */
-  #opener() {
+  /** Make the button that opens a model from a ZIP file. */
+  #makeOpener() {
     const input = el("input", { type: "file", accept: ".zip", "aria-label": WORDS.open });
     input.addEventListener("change", () => {
       const [file] = input.files ?? [];
@@ -136,21 +137,23 @@ class Train {
     return el("label", { class: "button upload" }, input, el("span", null, WORDS.open));
   }
 
-  /** Offer questions that one press sets up and begins. */
-  #offer() {
+  /** Show a button for each question. A press fills in the form and starts the training. */
+  #offerQuestions() {
     const all = Object.entries(questions(this.fields));
+    /** Fill in the form, and start the training. */
     const press = (/** @type {Values} */ values) => this.set(values, "press");
     const buttons = all.map(([name, values]) => button({ class: "button" }, () => press(values), QUESTIONS[name]));
     if (!this.#lack) this.#presets.replaceChildren(...buttons);
   }
 
+  /** Add the second network to the form, or remove it. */
   #toggleLane() {
     const { values } = this.form;
     this.form.set(values.two ? { two: false } : { two: true, ...asLaneA(values, this.fields) });
     this.#changed();
   }
 
-  /** Something was chosen. @param {string} [name] of a field, where it is one */
+  /** Update the page after a choice. Another kind of pictures sets its usual length of training. @param {string} [name] the changed field, if it is one field */
   #changed(name) {
     const { form, fields } = this;
     if (name === fields[0].name && !form.isChosen("length"))
@@ -159,10 +162,10 @@ class Train {
     this.render();
   }
 
-  /** Values from a link, a lesson or a question. @param {Values} values @param {Cause} [cause] */
+  /** Fill in the form from a link, a lesson or a question. A press also starts the training. @param {Values} values @param {Cause} [cause] */
   async set(values, cause = "") {
     this.form.set(values);
-    this.#isAsked ||= Object.keys(values).length > 0;
+    this.#isFilled ||= Object.keys(values).length > 0;
     if (cause === "link" || cause === "press") this.form.unfold(values);
     this.#changed();
     if (cause === "press" && !this.#lack && Object.keys(values).length) await this.start();
@@ -170,17 +173,18 @@ class Train {
 
   // --- What the buttons do
 
-  /** Begin a training, if its pictures are here and the one before may go. */
+  /** Start a training, if its pictures are complete and the visitor agrees to delete the current one. */
   async start() {
     const { form, session, source } = this;
-    await this.#search; // what it finds is deleted only if the visitor agrees
+    await this.#search; // a stored training that is still loading must not be replaced without asking
     const { values } = form;
     const lacks = source.lacks;
     this.#complain(lacks);
     if (lacks || !(await this.#mayDrop(ANEW))) return;
     this.page.remember(this.part, values);
+    /** Read the pictures, and return the request for the training. */
     const read = async () => {
-      this.view.follow(); // not earlier: until the session prepares, the recorded training may begin to play
+      this.view.follow(); // not earlier, because the recorded training may start to play until the session is preparing
       const pictures = await source.read();
       const titles = titlesOf(values, this.fields);
       return { values, titles, pictures, recipes: recipesOf(values, pictures) };
@@ -189,12 +193,13 @@ class Train {
   }
 
   /**
-   * Whether the training on screen may be deleted: the visitor is asked where it is not kept.
-   * @param {string} instead what is done in its place
+   * Return whether the training on screen may be deleted. Ask the visitor if it is not saved.
+   * @param {string} instead the title of the action that deletes it
    */
   async #mayDrop(instead) {
     const { session } = this;
     if (!session.isUnsaved) return true;
+    /** Make a button that closes the dialog. */
     const choice = (/** @type {string} */ value, /** @type {string} */ text) =>
       button({ class: "button", value }, () => dialog.close(value), text);
     const row = el("div", { class: "row" }, choice("keep", WORDS.keepThen(instead)), choice("drop", instead));
@@ -209,21 +214,21 @@ class Train {
     return !session.isUnsaved;
   }
 
-  /** Whether samples are copies: undefined while it is looked for, null where nobody asks. @param {Shown} shown */
+  /** Return the comparison of samples with the visitor's pictures; undefined while it is being computed, null for digits. @param {Shown} shown */
   #copied(shown) {
     const pictures = this.session.asked?.pictures;
     if (!pictures || pictures.kind === "digits" || !shown.pixels) return null;
-    return this.#comparison.of(pictures, shown) ?? undefined;
+    return this.#comparison.copiesIn(pictures, shown) ?? undefined;
   }
 
-  /** Use the model of a lane, or that of the training that is followed. @param {number} lane */
+  /** Open Watch with a lane's model, or with the model of the training that is followed. @param {number} lane */
   #use(lane) {
     const ref = this.follow.answer?.model;
     if (ref) this.page.open("watch", { checkpoint: ref, label: ANY }, { push: true, cause: "press" });
     else this.#try(() => this.models.use(this.session, lane));
   }
 
-  /** Do something whose end is a sentence. @param {() => Promise<string | void>} act */
+  /** Do an action, and show the sentence that it returns or its error. @param {() => Promise<string | void>} act */
   async #try(act) {
     try {
       const said = await act();
@@ -233,15 +238,15 @@ class Train {
     }
   }
 
-  /** Say what is wrong, or that nothing is. @param {string} [sentence] */
+  /** Show an error; without one, remove the last error. @param {string} [sentence] */
   #complain(sentence = "") {
     write(this.#wrong, sentence);
     this.#wrong.hidden = !sentence;
   }
 
-  // --- What is shown
+  // --- Drawing the page
 
-  /** The training has something new. */
+  /** Update the page after news of the training. */
   #news() {
     const { session } = this;
     const { works } = SHOWS[session.state];
@@ -251,18 +256,19 @@ class Train {
       rememberRate(track.rate, asked.recipes, asked.pictures.side);
       this.#rate = knownRate();
     }
-    if (session.state === this.#said) return this.draw();
-    this.#said = session.state;
+    if (session.state === this.#announced) return this.draw();
+    this.#announced = session.state;
     this.page.say(status(session.state, session.error));
     return this.render();
   }
 
-  /** The drawn track: the followed training, the visitor's own, or the recorded one. @returns {Track | null} */
+  /** The training that is drawn: the followed one, the visitor's own, or the recorded one. @returns {Track | null} */
   get track() {
     const own = this.session.state === "idle" ? null : this.session.track;
     return this.follow.track ?? own ?? this.#example;
   }
 
+  /** Draw the part after any change. */
   render() {
     const { session, track, element, view, follow } = this;
     const isExample = track !== null && track === this.#example;
@@ -284,7 +290,7 @@ class Train {
     element.dataset.kept = String(session.kept === session.track?.step);
   }
 
-  /** @param {Track | null} track @param {boolean} isExample */
+  /** Show the state and the progress of a training, and notes about the computer. @param {Track | null} track @param {boolean} isExample */
   #showStatus(track, isExample) {
     const { session, follow } = this;
     const { answer } = follow;
@@ -299,6 +305,7 @@ class Train {
     write(this.#note, notes.filter(Boolean).join(" "));
   }
 
+  /** Show the fields that the form's values need, and how long their training would take. */
   #showForm() {
     const { form, source, session } = this;
     const { values } = form;
@@ -314,19 +321,19 @@ class Train {
     write(this.#estimate, works ? "" : time);
   }
 
-  /** Take the training that this browser has kept, if there is one. */
-  async #find() {
-    const record = await this.models.kept().catch(without("the training of before"));
+  /** Restore the training that this browser has stored, if there is one. */
+  async #restore() {
+    const record = await this.models.kept().catch(continueWithout("the earlier training"));
     if (!record) return;
-    if (!this.#isAsked) this.form.set(record.values);
+    if (!this.#isFilled) this.form.set(record.values);
     this.source.choose(record.pictures.kind);
     this.session.find(record);
   }
 
-  /** Find out what this computer lacks, how fast it is, and which training it has kept. */
+  /** Check the battery, restore a stored training, play the recorded one if there is none, and measure the speed. */
   async #begin() {
     const saves = savesData(navigator);
-    this.#search = this.#find();
+    this.#search = this.#restore();
     this.#notes = [await battery(navigator), saves ? MACHINE.saves : ""];
     await this.#search;
     if (this.session.state === "idle" && !saves) await this.#showExample();
@@ -334,7 +341,7 @@ class Train {
     this.render();
   }
 
-  /** Find out how quick this computer is, if the visitor looks at this part and trains nothing yet. */
+  /** Measure the speed of this computer, if the visitor looks at this part and has no training. */
   async #measure() {
     if (!isShown(this.element) || this.session.state !== "idle") return;
     const [recipe] = recipesOf(this.form.values, this.source.about);
@@ -343,17 +350,17 @@ class Train {
     this.render();
   }
 
-  /** A recorded training plays until there is one of the visitor's. */
+  /** Load the recorded training, and play it until the visitor trains. */
   async #showExample() {
     const example = new ToldTrack();
     for (const result of (await this.page.example(this.part))?.results ?? []) example.take(result);
     if (!example.moments.length) return;
     this.#example = example;
     this.render();
-    if (this.track === example && this.session.state === "idle") this.view.scrubber.toggle(); // the visitor may have begun a training meanwhile
+    if (this.track === example && this.session.state === "idle") this.view.scrubber.toggle(); // else the visitor has begun a training meanwhile
   }
 
-  /** @returns {Part} */
+  /** Start the part. Return its element and the functions that the page calls. @returns {Part} */
   mounted() {
     const { page, part, form, view } = this;
     this.render();

@@ -1,4 +1,4 @@
-// Pictures of one's own: files and folders that are chosen or dropped. They are read here and go nowhere.
+// Reads the visitor's own pictures from files and folders, which are chosen or dropped. The pictures stay in the browser.
 
 import { el, write } from "../../drawing/dom.js";
 import { chosen, dropped, ownPictures } from "../../learning/pictures.js";
@@ -8,12 +8,13 @@ import { OWN } from "./words.js";
 
 /** @import { Chosen, Pictures } from "../../learning/pictures.js" */
 
+/** The control with which visitors choose their own pictures. */
 export class Own {
   /** @type {Pictures | null} */
   pictures = null;
-  #asks = 0; // only the newest files count
+  #asks = 0; // the number of choices so far; only the newest choice of files is used
 
-  /** @param {() => void} changed other pictures are here, or being read */
+  /** @param {() => void} changed called when reading begins and ends */
   constructor(changed) {
     this.changed = changed;
     this.said = el("p", { class: "info", role: "status" }, OWN.how);
@@ -30,7 +31,7 @@ export class Own {
     });
   }
 
-  /** @param {string} title @param {Record<string, string | boolean>} how */
+  /** Make a button that chooses files. @param {string} title @param {Record<string, string | boolean>} how attributes of its input */
   #chooser(title, how) {
     const input = el("input", { type: "file", "aria-label": title, ...how });
     input.addEventListener("change", () => {
@@ -40,14 +41,14 @@ export class Own {
     return el("label", { class: "button upload" }, input, el("span", null, title));
   }
 
-  /** @param {Promise<Chosen[]>} files */
+  /** Read pictures from files. A newer choice stops it. @param {Promise<Chosen[]>} files */
   async #take(files) {
     const ask = ++this.#asks;
     this.pictures = null;
     this.#say("", OWN.reading(0));
     try {
       const { pictures, said } = await ownPictures(await files, async (done) => {
-        if (ask !== this.#asks) throw new UserError(OWN.none); // others were chosen meanwhile
+        if (ask !== this.#asks) throw new UserError(OWN.none); // stop reading: other files were chosen meanwhile
         write(this.said, OWN.reading(done));
       });
       if (ask !== this.#asks) return;
@@ -58,7 +59,7 @@ export class Own {
     }
   }
 
-  /** @param {string} wrong @param {string} said */
+  /** Show an error and a note, either of which may be "". @param {string} wrong @param {string} said */
   #say(wrong, said) {
     write(this.wrong, wrong);
     this.wrong.hidden = !wrong;

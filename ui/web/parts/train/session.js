@@ -1,4 +1,5 @@
-// The training of this page. There is one at a time; it goes on in other parts and other tabs, and is kept while it goes on.
+// The training of the page. There is one at a time. It continues while the visitor is elsewhere in the page or in another tab, and is
+// stored in the browser from time to time.
 
 import { UserError } from "../../process/errors.js";
 import { failure } from "../../words/units.js";
@@ -13,13 +14,14 @@ import { LiveTrack } from "./track.js";
 /** @import { Action, Standing } from "./words.js" */
 
 /**
- * What is asked for. values: of the form.
+ * The request for a training. values: those of the form. titles, recipes: one for each lane.
  * @typedef {{ values: Values, titles: string[], pictures: Pictures, recipes: Recipe[] }} Asked
  */
-/** A training as the browser keeps it. isOver: whether it has finished. @typedef {Asked & { snapshot: Snapshot, isOver: boolean }} Kept */
+/** A training as the browser stores it. isOver: whether it has finished. @typedef {Asked & { snapshot: Snapshot, isOver: boolean }} Kept */
 /**
- * What a session is made of, so that node can test it. make: a training of these lanes. keep: puts a record on the shelf; a sentence where that is not possible, else "". alone:
- * gets the right to train, and what gives it back; throws where another window has it. now: milliseconds.
+ * The functions that a session calls; tests in node replace them. make: makes a training. keep: stores a training; returns "", or
+ * a sentence that says why it can't. alone: gets the right to train; returns a function that gives the right back; throws if another
+ * window trains. now: returns the time in ms.
  * @typedef {object} Means
  * @property {(asked: Asked, snapshot?: Snapshot) => Promise<Training>} make
  * @property {(record: Kept) => Promise<string>} keep
@@ -27,28 +29,29 @@ import { LiveTrack } from "./track.js";
  * @property {() => number} now
  */
 
-const EVERY = 10_000; // ms between two times that a training is kept
+const EVERY = 10_000; // least ms between two times that a training is stored
 
+/** The state of the training, and the actions that change it. */
 export class Session {
   /** @type {Standing} */
   state = "idle";
-  error = ""; // why it has failed, in a sentence
-  unkept = ""; // why the browser can't keep it, in a sentence
-  kept = -1; // the step of what it has kept
+  error = ""; // a sentence that says why the training failed
+  unkept = ""; // a sentence that says why the browser can't store the training
+  kept = -1; // the step of the stored training; −1 for none
   /** @type {Asked | null} */
   asked = null;
   /** @type {LiveTrack | null} */
   track = null;
-  /** The step whose weights the visitor has kept or used; −1 for none. */
+  /** The step whose weights the visitor has saved or used; −1 for none. */
   safe = -1;
   /** @type {Training | null} */
   #training = null;
   /** @type {Snapshot | null} */
   #snapshot = null;
-  #begun = 0; // trainings of this visit
-  #keptAt = 0;
-  #keeping = false;
-  /** Gives the right to train back. @type {(() => void) | null} */
+  #begun = 0; // the number of trainings that this page has begun
+  #keptAt = 0; // the time of the last storing, in ms
+  #keeping = false; // whether the training is being stored
+  /** Gives back the right to train, so that another window may train; null without the right. @type {(() => void) | null} */
   #release = null;
 
   /** @param {Means} means @param {() => void} changed */
@@ -57,24 +60,24 @@ export class Session {
     this.changed = changed;
   }
 
-  /** Move on to the state that follows this event. @param {string} event */
+  /** Change to the state that follows an event, and give back the right to train if the training has ended. @param {string} event */
   on(event) {
     this.state = NEXT[this.state][event] ?? this.state;
     if (!SHOWS[this.state].works && this.state !== "paused") this.#free();
     this.changed();
   }
 
-  /** The buttons of now. @returns {Action[]} */
+  /** The buttons in the current state. @returns {Action[]} */
   get buttons() {
     return SHOWS[this.state].buttons.filter((name) => name !== "resume" || this.#training || this.#snapshot);
   }
 
-  /** Whether it has learned something that is neither kept nor used. */
+  /** Whether the network has learned something that the visitor has neither saved nor used. */
   get isUnsaved() {
     return SHOWS[this.state].model && (this.track?.step ?? 0) > 0 && this.safe !== this.track?.step;
   }
 
-  /** Begin a training, in the place of the one before. Throws where another window trains. @param {() => Promise<Asked>} read gets what is asked for */
+  /** Begin a training in place of the current one. Throws if another window trains. @param {() => Promise<Asked>} read reads the request and its pictures */
   async begin(read) {
     await this.#hold();
     this.#end();
@@ -84,7 +87,7 @@ export class Session {
     this.#snapshot = null;
     try {
       const asked = await read();
-      if (this.state !== "preparing" || number !== this.#begun) return; // stopped meanwhile, or replaced
+      if (this.state !== "preparing" || number !== this.#begun) return; // the visitor has stopped or replaced the training meanwhile
       this.asked = asked;
       await this.#learn();
     } catch (error) {
@@ -92,9 +95,10 @@ export class Session {
     }
   }
 
+  /** Pause the training. */
   pause = () => this.#training?.pause();
 
-  /** Go on with a training that was paused, stopped, or kept when the page was left. Throws where another window trains. */
+  /** Continue a training that was paused, stopped, or stored when the page was left. Throws if another window trains. */
   async resume() {
     await this.#hold();
     try {
@@ -108,29 +112,30 @@ export class Session {
     }
   }
 
+  /** Stop the training. The visitor may continue it later. */
   stop() {
     if (this.#training) return this.#training.stop();
     return this.on("stop");
   }
 
-  /** The page was loaded again: take the training of before. @param {Kept} record */
+  /** Take over a training that was stored before the page was reloaded. @param {Kept} record */
   find({ snapshot, isOver, ...asked }) {
     if (!NEXT[this.state].find) return;
     this.asked = asked;
     this.#snapshot = snapshot;
-    this.#show(snapshot.history);
+    this.#setTrack(snapshot.history);
     if (this.track) this.track.learn({ ...snapshot, rate: 0 });
     this.on(isOver ? "open" : "find");
   }
 
-  /** What a lane has learned: the average of its weights, by the names of its tensors. @param {number} lane @returns {Promise<Tensors>} */
+  /** Return the averaged weights of a lane, by the names of the tensors. @param {number} lane @returns {Promise<Tensors>} */
   async weights(lane) {
     const snapshot = (await this.#training?.snapshot()) ?? this.#snapshot;
     if (!snapshot) throw new Error("there is no training");
     return snapshot.lanes[lane].averages;
   }
 
-  /** Put the training on the shelf, unless that is under way. */
+  /** Store the training in the browser, unless that is under way. */
   async keep() {
     const { asked } = this;
     const training = this.#training;
@@ -139,7 +144,7 @@ export class Session {
     this.#keptAt = this.means.now();
     try {
       const snapshot = await training.snapshot();
-      if (training !== this.#training) return; // another one has begun
+      if (training !== this.#training) return; // another training has begun
       this.#snapshot = snapshot;
       this.unkept = await this.means.keep({ ...asked, snapshot, isOver: this.state === "finished" });
       if (!this.unkept) this.kept = snapshot.step;
@@ -151,9 +156,9 @@ export class Session {
     }
   }
 
-  // --- Its training
+  // --- Running the training
 
-  /** @param {Snapshot} [snapshot] to go on with */
+  /** Run the requested training from its start, or from a snapshot. @param {Snapshot} [snapshot] */
   async #learn(snapshot) {
     const { asked } = this;
     if (!asked) return;
@@ -161,20 +166,20 @@ export class Session {
     const training = await this.means.make(asked, snapshot);
     if (this.asked !== asked || this.state !== "starting") return;
     this.#training = training;
-    this.#show(training.history);
+    this.#setTrack(training.history);
     this.#keptAt = this.means.now();
-    training.onNews = (news) => training === this.#training && this.#hear(training, news);
+    training.onNews = (news) => training === this.#training && this.#onNews(training, news);
     await training.start();
   }
 
-  /** @param {History} history */
-  #show(history) {
+  /** Make the track that the view draws from a training's history. @param {History} history */
+  #setTrack(history) {
     const { asked } = this;
     this.track = asked && new LiveTrack(asked.titles, asked.recipes, asked.pictures, history);
   }
 
-  /** @param {Training} training @param {News} news */
-  #hear(training, news) {
+  /** React to news of the training. Store the training every EVERY ms, and when it pauses or ends. @param {Training} training @param {News} news */
+  #onNews(training, news) {
     if (news.kind === "wrong") return this.#fail(new UserError(news.error));
     if (news.kind === "step") this.track?.learn(news);
     if (news.kind === "state") this.on(training.state);
@@ -184,23 +189,25 @@ export class Session {
     return undefined;
   }
 
-  /** @param {unknown} error */
+  /** End the training because of an error. @param {unknown} error */
   #fail(error) {
     this.#end();
     this.error = failure(error);
     this.on("fail");
   }
 
+  /** Stop the training and drop it. */
   #end() {
     this.#training?.stop();
     this.#training = null;
   }
 
-  /** Get the right to train; throws where another window has it. */
+  /** Get the right to train. Throws if another window has it. */
   async #hold() {
     this.#release ??= await this.means.alone();
   }
 
+  /** Give back the right to train. */
   #free() {
     this.#release?.();
     this.#release = null;

@@ -1,4 +1,4 @@
-// Where the pictures of a training come from: the digits of the lab, the drawing pad, or files of one's own.
+// The source of the training pictures: the digits of this site, the drawing pad, or the visitor's own files.
 
 import { el } from "../../drawing/dom.js";
 import { drawnPictures, SHEET } from "../../learning/drawings.js";
@@ -10,7 +10,7 @@ import { OWN, PAD, WORDS } from "./words.js";
 /** @import { Pictures } from "../../learning/pictures.js" */
 
 const DIGITS = new URL("../../digits.npz", import.meta.url);
-/** The pictures of a source that is not loaded yet. @type {Pictures} */
+/** Stands for pictures that are not loaded yet. @type {Pictures} */
 const NONE = {
   kind: "digits",
   images: new Uint8Array(),
@@ -22,19 +22,20 @@ const NONE = {
   originals: new Uint8Array(),
 };
 
+/** The controls for the training pictures. */
 export class Source {
   /** @type {Pictures["kind"]} */
   kind = "digits";
   note = el("p", { class: "info" }, WORDS.noLink);
 
-  /** @param {() => void} changed other pictures are here */
+  /** @param {() => void} changed called when the pictures have changed */
   constructor(changed) {
     this.pad = new Pad(changed);
     this.own = new Own(changed);
     this.element = el("div", { class: "fields source-of" }, this.pad.element, this.own.element, this.note);
   }
 
-  /** @param {string} kind */
+  /** Show the controls for a kind of pictures, and hide the others. @param {string} kind */
   choose(kind) {
     this.kind = /** @type {Pictures["kind"]} */ (kind);
     this.pad.element.hidden = kind !== "drawings";
@@ -43,29 +44,30 @@ export class Source {
     this.element.hidden = this.isDigits;
   }
 
+  /** Whether the digits of this site are chosen. */
   get isDigits() {
     return this.kind === "digits";
   }
 
-  /** What is known of the pictures now. @returns {Pictures} */
+  /** The pictures if they are loaded; else only their kind and usual size. @returns {Pictures} */
   get about() {
     return this.kind === "own" && this.own.pictures ? this.own.pictures : { ...NONE, kind: this.kind };
   }
 
-  /** What is missing, in a sentence, or "". */
+  /** A sentence that says which pictures are missing; "" if none are. */
   get lacks() {
     const { length } = this.pad.drawings;
     if (this.kind === "drawings" && length < SHEET.fewest) return PAD.drawn(length, SHEET.fewest, SHEET.most);
     return this.kind === "own" && !this.own.pictures ? OWN.none : "";
   }
 
-  /** Get the pictures. @returns {Promise<Pictures>} */
+  /** Load the pictures of the chosen kind. @returns {Promise<Pictures>} */
   async read() {
-    if (this.kind === "drawings") return drawnPictures(this.pad.drawings, breath);
+    if (this.kind === "drawings") return drawnPictures(this.pad.drawings, nextTask);
     if (this.kind === "own" && this.own.pictures) return this.own.pictures;
     return digits(DIGITS);
   }
 }
 
-/** Give the page a turn. */
-const breath = () => new Promise((resolve) => setTimeout(resolve));
+/** Wait until the browser has handled other events, so that the page stays responsive. */
+const nextTask = () => new Promise((resolve) => setTimeout(resolve));

@@ -1,4 +1,4 @@
-// What is known of a training: samples as it learns, errors and losses. It happens here, was recorded, or is followed.
+// The course of a training: samples, errors and losses. The training runs in this browser, was recorded, or is followed.
 
 import { stepsOf } from "../../learning/recipe.js";
 import { grid } from "../../pictures/compose.js";
@@ -11,22 +11,21 @@ import { grid } from "../../pictures/compose.js";
 /** @import { Picture } from "../../pictures/resize.js" */
 
 /**
- * What a lane draws at a moment. pixels: the samples as bytes, of a training that happens here. errors: of x̂_0 in grey levels,
- * for each of TIMES; empty where only their mean is known.
+ * The results of one lane at a moment.
  * @typedef {object} Shown
- * @property {Sprite | null} averaged
- * @property {Sprite | null} latest drawn with the latest weights
- * @property {Uint8Array | null} pixels
- * @property {number[]} errors
- * @property {number | null} error their mean
+ * @property {Sprite | null} averaged samples of the averaged weights
+ * @property {Sprite | null} latest samples of the latest weights
+ * @property {Uint8Array | null} pixels the bytes of the averaged samples; null unless the training runs in this browser
+ * @property {number[]} errors of x̂_0 at each of TIMES, in grey levels; empty if only their mean is known
+ * @property {number | null} error the mean of the errors
  */
 /** @typedef {{ step: number, images: number, seconds: number, lanes: Shown[] }} Moment */
-/** A loss for each lane, after so many images. @typedef {[images: number, losses: (number | null)[]]} Losses */
+/** The loss of each lane after a number of images. @typedef {[images: number, losses: (number | null)[]]} Losses */
 
-/** Samples of a row: of digits two rows have all classes. */
+/** Samples in each row, by the kind of pictures. Two rows of digits show all ten classes. */
 const COLUMNS = { digits: 5, drawings: 6, own: 6 };
 
-/** Pictures of these bytes, channels last. @param {Uint8Array} bytes @param {number} side @param {number} channels @returns {Picture[]} */
+/** Split bytes into square pictures with channels last. @param {Uint8Array} bytes @param {number} side @param {number} channels @returns {Picture[]} */
 export function picturesOf(bytes, side, channels) {
   const size = side * side * channels;
   return Array.from({ length: bytes.length / size }, (_, i) => {
@@ -34,17 +33,17 @@ export function picturesOf(bytes, side, channels) {
   });
 }
 
-/** The mean of numbers; null of none. @param {number[]} values */
+/** Return the mean of numbers; null if there are none. @param {number[]} values */
 const mean = (values) => (values.length ? values.reduce((a, b) => a + b) / values.length : null);
 
-/** The base of all tracks. */
+/** A training as the view draws it: the base class of all tracks. */
 export class Track {
   step = 0;
   images = 0; // pictures that the first network has seen
-  total = 0; // in all
-  seconds = 0; // of learning
-  rate = 0; // images a second; 0 where it is not known
-  isOfSteps = false; // whether all these count steps: the lanes see pictures at another pace
+  total = 0; // pictures that the first network will see in all
+  seconds = 0; // how long the training has run
+  rate = 0; // images per second; 0 if unknown
+  isOfSteps = false; // whether images, total and rate count steps instead, because the lanes have batches of different sizes
 
   /** @param {string[]} titles of the lanes @param {Pictures["kind"]} kind */
   constructor(titles, kind) {
@@ -52,22 +51,22 @@ export class Track {
     this.kind = kind;
   }
 
-  /** @returns {Moment[]} */
+  /** The moments at which samples were drawn. @returns {Moment[]} */
   get moments() {
     return [];
   }
 
-  /** @returns {Losses[]} */
+  /** The losses of all steps so far. @returns {Losses[]} */
   get losses() {
     return [];
   }
 
-  /** Seconds until the end; null where that is not known. */
+  /** Seconds until the end; null if unknown. */
   get left() {
     return this.rate ? (this.total - this.images) / this.rate : null;
   }
 
-  /** The newest moment after at most so many images. @param {number} images */
+  /** Return the index of the last moment at which at most this many images were seen. @param {number} images */
   at(images) {
     return Math.max(
       0,
@@ -76,44 +75,46 @@ export class Track {
   }
 }
 
-/** A training that happens here. */
+/** A training that runs in this browser. */
 export class LiveTrack extends Track {
-  /** The moment that the player draws for each grid, made once. @type {WeakMap<Grid, Moment>} */
-  #drawn = new WeakMap();
+  /** The moment of each grid, so that it is made only once. @type {WeakMap<Grid, Moment>} */
+  #made = new WeakMap();
 
-  /** @param {string[]} titles @param {Recipe[]} recipes @param {Pictures} pictures @param {History} history that the training goes on writing */
+  /** @param {string[]} titles @param {Recipe[]} recipes @param {Pictures} pictures @param {History} history the training appends to it */
   constructor(titles, recipes, pictures, history) {
     super(titles, pictures.kind);
     const [first, second = first] = recipes;
     this.isOfSteps = first.batch !== second.batch;
     this.batch = first.batch;
-    this.total = this.#seen(stepsOf(first));
+    this.total = this.#position(stepsOf(first));
     this.pictures = pictures;
     this.history = history;
     this.learn({ step: history.losses[0].length, seconds: history.grids.at(-1)?.seconds ?? 0, rate: 0 });
   }
 
-  /** Where a step stands on the axis. @param {number} step */
-  #seen = (step) => (this.isOfSteps ? step : step * this.batch);
+  /** Return the position of a step on the axis, in images or in steps. @param {number} step */
+  #position = (step) => (this.isOfSteps ? step : step * this.batch);
 
   get moments() {
     return this.history.grids.map((one) => {
-      const drawn = this.#drawn.get(one) ?? this.#draw(one);
-      this.#drawn.set(one, drawn);
+      const drawn = this.#made.get(one) ?? this.#momentOf(one);
+      this.#made.set(one, drawn);
       return drawn;
     });
   }
 
   get losses() {
     const [first] = this.history.losses;
-    return first.map((_, i) => /** @type {Losses} */ ([this.#seen(i + 1), this.history.losses.map((lane) => lane[i])]));
+    return first.map(
+      (_, i) => /** @type {Losses} */ ([this.#position(i + 1), this.history.losses.map((lane) => lane[i])]),
+    );
   }
 
-  /** @param {Grid} found @returns {Moment} */
-  #draw({ step, seconds, lanes }) {
+  /** Make the moment of a grid: join the samples of each lane to one picture. @param {Grid} found @returns {Moment} */
+  #momentOf({ step, seconds, lanes }) {
     const { side, channels } = this.pictures;
     const columns = COLUMNS[this.kind];
-    /** @param {Uint8Array | null} bytes @returns {Sprite | null} */
+    /** Join pictures in full rows; null without a full row. @param {Uint8Array | null} bytes @returns {Sprite | null} */
     const sheet = (bytes) => {
       const pictures = bytes ? picturesOf(bytes, side, channels) : [];
       const whole = pictures.length - (pictures.length % columns);
@@ -122,17 +123,17 @@ export class LiveTrack extends Track {
     const shown = lanes.map(({ averaged, latest, errors }) => {
       return { averaged: sheet(averaged), latest: sheet(latest), pixels: averaged, errors, error: mean(errors) };
     });
-    return { step, images: this.#seen(step), seconds, lanes: shown };
+    return { step, images: this.#position(step), seconds, lanes: shown };
   }
 
-  /** A step has been taken. @param {{ step: number, seconds: number, rate: number }} news */
+  /** Update the progress after a step. rate: in images per second. @param {{ step: number, seconds: number, rate: number }} news */
   learn({ step, seconds, rate }) {
-    Object.assign(this, { step, images: this.#seen(step), seconds });
+    Object.assign(this, { step, images: this.#position(step), seconds });
     this.rate = this.isOfSteps ? rate / this.batch : rate;
   }
 }
 
-/** The training of a folder of this computer, or a recorded one, as far as it has been told. */
+/** A followed or recorded training, as far as its data have arrived. */
 export class ToldTrack extends Track {
   version = -1;
   /** @type {Moment[]} */
@@ -153,19 +154,19 @@ export class ToldTrack extends Track {
     return this.#losses;
   }
 
-  /** What the page has already, so that it asks only for the rest. */
+  /** How much has arrived, so that the next request gets only the rest. */
   get asked() {
     return { version: Math.max(0, this.version), points: this.#points, grids: this.moments.length };
   }
 
-  /** @param {Followed} answer */
+  /** Add the data of an answer. If the run has a new version, drop the old data. @param {Followed} answer */
   take({ version, from, points, grids, total, batch, step = 0, left, title }) {
     if (version !== this.version) {
       this.version = version;
       [this.#moments, this.#losses, this.#points] = [[], [], 0];
     }
     this.titles = [title];
-    // An answer to an older question repeats what is known by now.
+    // The answer to an earlier request may repeat data that have arrived meanwhile.
     if (from[0] === this.#points) {
       this.#points += points.length;
       for (const [at, loss] of points) if (loss !== null) this.#losses.push([at * batch, [loss]]);
@@ -181,10 +182,10 @@ export class ToldTrack extends Track {
 }
 
 /**
- * A curve smoothed with a moving average whose first values count fully.
+ * Smooth a curve with an exponential moving average, corrected for its start at zero.
  * @param {[number, number][]} points @param {number} decay @returns {[number, number][]}
  */
-export function smoothed(points, decay = 0.9) {
+export function smooth(points, decay = 0.9) {
   let sum = 0;
   let weight = 0;
   return points.map(([x, y]) => {

@@ -1,4 +1,4 @@
-// Shows a training: samples of each lane at the time that is chosen, errors and losses. Its elements are made once.
+// Draws a training: the samples of each lane at a chosen moment, the errors and the losses.
 import { swatch } from "../../drawing/chart.js";
 import { button, el, write } from "../../drawing/dom.js";
 import { meanings } from "../../drawing/meanings.js";
@@ -6,7 +6,7 @@ import { Scrubber } from "../../drawing/transport.js";
 import { show } from "../../pictures/sprite.js";
 import { attribute } from "../../words/symbols.js";
 import { Curves, Errors } from "./charts.js";
-import { smoothed } from "./track.js";
+import { smooth } from "./track.js";
 import { copies, SHOWN, sentence, WORDS, when } from "./words.js";
 
 /** @import { Sprite } from "../../pictures/sprite.js" */
@@ -14,9 +14,9 @@ import { copies, SHOWN, sentence, WORDS, when } from "./words.js";
 /** @import { Copies } from "./copies.js" */
 /** @import { Moment, Shown, Track } from "./track.js" */
 
-const PLAY = 0.25; // seconds a picture, at least
-const WHOLE = 6; // of all pictures, at least
-const POINTS = 400; // of a curve, at most
+const PLAY = 0.25; // least seconds for which each moment is shown
+const WHOLE = 6; // least seconds that playing all moments takes
+const POINTS = 400; // most points of a curve
 const LANES = ["A", "B"];
 
 /** A picture with its caption. */
@@ -25,13 +25,13 @@ class Figure {
   #at = el("span", { class: "at" });
   image = el("img", { class: "samples", alt: "" });
 
-  /** @param {string} kind its class of CSS @param {...Node} before its title */
+  /** @param {string} kind its CSS class @param {...Node} before nodes in front of its title */
   constructor(kind, ...before) {
     const title = el("span", null, ...before, this.#title);
     this.node = el("figure", { class: kind }, el("figcaption", null, title, this.#at), this.image);
   }
 
-  /** @param {Sprite | null} sprite @param {string} title @param {string} alt @param {string} [at] */
+  /** Show a picture with its caption, or hide the figure if there is no picture. @param {Sprite | null} sprite @param {string} title @param {string} alt @param {string} [at] the time */
   show(sprite, title, alt, at = "") {
     this.node.hidden = !sprite;
     show(this.image, sprite);
@@ -41,13 +41,13 @@ class Figure {
   }
 }
 
-/** What one lane shows. */
+/** The samples of one lane, the buttons for its model, and a comparison with the training pictures. */
 class LaneView {
   /** @param {number} lane @param {(lane: number) => void} use @param {(lane: number) => void} keep */
   constructor(lane, use, keep) {
     this.samples = new Figure("averaged", swatch(`lane-${lane}`));
     this.pairs = new Figure("pairs");
-    this.pairs.node.hidden = true; // until there are some
+    this.pairs.node.hidden = true; // until the first pairs are found
     this.said = el("p", { class: "likeness" });
     this.use = button({ class: "button use" }, () => use(lane), WORDS.use);
     this.keep = button({ class: "button keep" }, () => keep(lane), WORDS.keep);
@@ -58,7 +58,8 @@ class LaneView {
   }
 
   /**
-   * @param {Shown | undefined} shown @param {string} title @param {string} at when it was drawn @param {Copies | null | undefined} copied undefined while it is looked for: what was found before stays
+   * Show the lane at a moment, or hide it if there is no such lane.
+   * @param {Shown | undefined} shown @param {string} title @param {string} at the time of the moment @param {Copies | null | undefined} copied the comparison; undefined (keep the earlier one) while it is being computed
    * @param {boolean} isModel whether its model can be used @param {number} step
    */
   show(shown, title, at, copied, isModel, step) {
@@ -76,8 +77,9 @@ class LaneView {
   }
 }
 
+/** The samples, curves and player of a training. */
 export class View {
-  live = true;
+  live = true; // whether the newest moment is shown
   #errors = new Curves(SHOWN.error, false);
   #byTime = new Errors();
   #losses = new Curves(SHOWN.loss, true);
@@ -88,7 +90,7 @@ export class View {
 
   /**
    * @param {{ use: (lane: number) => void, keep: (lane: number) => void, copied: (lane: number, moment: Moment) => Copies | null | undefined, say: (text: string) => void }} part
-   * @param {() => void} changed another moment is to be shown
+   * @param {() => void} changed called when another moment was chosen
    */
   constructor(part, changed) {
     this.part = part;
@@ -110,28 +112,29 @@ export class View {
     this.element = el("div", { class: "shown" }, lanes, transport, this.#sentence, plots, meanings(...words));
   }
 
-  /** Show the newest samples from now on. */
+  /** Show the newest moment, and each newer one as it arrives. */
   follow() {
     this.scrubber.pause();
     this.live = true;
     this.changed();
   }
 
-  /** What is shown now. */
+  /** The moment that is shown. */
   get moment() {
     return this.track?.moments[this.scrubber.at];
   }
 
+  /** The time of the moment, in words; "" if none is shown. */
   get where() {
     return this.moment ? SHOWN.samples(when(this.moment)) : "";
   }
 
-  /** Images at the right end of the curves. */
+  /** The right end of the curves' axis, in images. */
   get #right() {
     return Math.max(this.track?.total ?? 0, this.track?.images ?? 0);
   }
 
-  /** @param {Track | null} track @param {boolean} isModel whether models can be used @param {boolean} grows whether more is to come */
+  /** Draw a training at the chosen moment. @param {Track | null} track @param {boolean} isModel whether its models can be used @param {boolean} grows whether more moments will follow */
   render(track, isModel, grows) {
     this.track = track;
     const { scrubber } = this;
@@ -143,12 +146,12 @@ export class View {
     attribute(this.button, "aria-pressed", String(this.live));
     this.element.hidden = !this.moment;
     if (!track || !this.moment) return;
-    this.#samples(track, this.moment, isModel);
-    this.#curves(track, this.moment);
+    this.#renderSamples(track, this.moment, isModel);
+    this.#renderCurves(track, this.moment);
   }
 
-  /** @param {Track} track @param {Moment} moment @param {boolean} isModel */
-  #samples(track, moment, isModel) {
+  /** Draw the samples of all lanes. @param {Track} track @param {Moment} moment @param {boolean} isModel */
+  #renderSamples(track, moment, isModel) {
     const at = when(moment);
     const isTwo = moment.lanes.length > 1;
     this.element.classList.toggle("two", isTwo);
@@ -163,17 +166,17 @@ export class View {
     write(this.#sentence, said);
   }
 
-  /** @param {Track} track @param {Moment} moment */
-  #curves(track, moment) {
+  /** Draw the errors and losses of all lanes. @param {Track} track @param {Moment} moment */
+  #renderCurves(track, moment) {
     const right = this.#right;
     const all = moment.lanes.map((_, lane) => lane);
-    /** @param {number} lane @returns {[number, number][]} */
+    /** Return the points of a lane's error. @param {number} lane @returns {[number, number][]} */
     const errors = (lane) => track.moments.flatMap(({ images, lanes }) => point(images, lanes[lane]?.error));
     const every = Math.ceil(track.losses.length / POINTS);
-    /** @param {number} lane @returns {[number, number][]} */
+    /** Return the points of a lane's loss, smoothed and thinned to POINTS. @param {number} lane @returns {[number, number][]} */
     const losses = (lane) =>
-      smoothed(track.losses.flatMap(([images, each]) => point(images, each[lane]))).filter((_, i) => i % every === 0);
-    /** @param {(lane: number) => [number, number][]} points @returns {Curve[]} */
+      smooth(track.losses.flatMap(([images, each]) => point(images, each[lane]))).filter((_, i) => i % every === 0);
+    /** Return a curve for each lane. @param {(lane: number) => [number, number][]} points @returns {Curve[]} */
     const curves = (points) => all.map((lane) => ({ name: `lane-${lane}`, points: points(lane) }));
     const x = (100 * moment.images) / right;
     this.#errors.show(curves(errors), right, track.isOfSteps);
@@ -187,7 +190,7 @@ export class View {
     this.#byTime.show([{ name: "first", errors: first }, ...now], highest);
   }
 
-  /** What is shown, for a slide. @returns {import("../../run/slide.js").Slide} */
+  /** Return a slide with the samples that are shown. @returns {import("../../run/slide.js").Slide} */
   slide() {
     const { moment, track } = this;
     if (!moment || !track) throw new Error("nothing is shown");
@@ -203,10 +206,10 @@ export class View {
   }
 }
 
-/** A point of a curve, where there is one. @param {number} x @param {number | null | undefined} y @returns {[number, number][]} */
+/** Return a list with one point; an empty list if y is missing. @param {number} x @param {number | null | undefined} y @returns {[number, number][]} */
 const point = (x, y) => (y === null || y === undefined ? [] : [[x, y]]);
 
-/** The errors of all lanes, in words. @param {Moment} moment */
+/** Return the mean errors of all lanes as text; "" if none are known. @param {Moment} moment */
 function levels({ lanes }) {
   const errors = lanes.flatMap(({ error }) => (error === null ? [] : [error]));
   return errors.length ? SHOWN.levels(errors) : "";

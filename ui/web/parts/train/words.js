@@ -1,11 +1,11 @@
-// Train's words.
+// The texts of Train.
 import { duration } from "../../words/units.js";
 
 /** @import { Followed } from "../../messages/protocol.d.ts" */
-/** How a training stands: see parts/train/standing.js. @typedef {"idle" | "kept" | "preparing" | "starting" | "running" | "paused" | "stopped" | "finished" | "failed"} Standing */
-/** A button of the part. @typedef {"start" | "pause" | "resume" | "stop"} Action */
+/** The state of a training: see standing.js. @typedef {"idle" | "kept" | "preparing" | "starting" | "running" | "paused" | "stopped" | "finished" | "failed"} Standing */
+/** An action that has a button. @typedef {"start" | "pause" | "resume" | "stop"} Action */
 
-/** @param {number} n */
+/** Write a number as a whole number with commas, such as 25,600. @param {number} n */
 export const whole = (n) => Math.round(n).toLocaleString("en");
 
 export const WORDS = {
@@ -28,11 +28,11 @@ export const WORDS = {
   example: "A recorded training",
 };
 
-/** The buttons. @type {Record<Action, string>} */
+/** The titles of the buttons. @type {Record<Action, string>} */
 export const ACTIONS = { start: "Train", pause: "Pause", resume: "Go on", stop: "Stop" };
 export const ANEW = "Train anew";
 
-/** How a training stands. @type {Record<Standing, string>} */
+/** The title of each state. @type {Record<Standing, string>} */
 const STATES = {
   idle: "Ready",
   kept: "Your training was kept",
@@ -45,7 +45,7 @@ const STATES = {
   failed: "Failed",
 };
 
-/** How a training that is followed stands. @type {Record<Followed["state"], string>} */
+/** The title of each state of a followed training. @type {Record<Followed["state"], string>} */
 export const FOLLOWED = {
   running: "Following",
   finished: "The other training has finished",
@@ -55,9 +55,9 @@ export const FOLLOWED = {
 /** Describe in one line what the training does now. @param {Standing} state @param {string} error why it has failed */
 export const status = (state, error) => (state === "failed" && error ? `${STATES.failed}: ${error}` : STATES[state]);
 
-/** The numbers of a training. @typedef {{ images: number, total: number, rate: number, left: number | null }} Numbers */
+/** The progress of a training: images seen and in all, images per second (rate), seconds left (null if unknown). @typedef {{ images: number, total: number, rate: number, left: number | null }} Numbers */
 
-/** How far it is: images, images a second, time left. @param {Numbers} numbers @param {boolean} runs whether it goes on now */
+/** Describe the progress: images, images per second, time left. @param {Numbers} numbers @param {boolean} runs whether the training is running */
 export function facts({ images, total, rate, left }, runs) {
   if (!total) return "";
   const items = [images ? `${whole(images)} of ${whole(total)} images` : `${whole(total)} images`];
@@ -66,14 +66,14 @@ export function facts({ images, total, rate, left }, runs) {
   return items.join(" · ");
 }
 
-/** How long a training takes. @param {{ all: number, first: number } | null} seconds null where that is not known @param {boolean} digits whether it learns them */
+/** Describe how long a training takes. @param {{ all: number, first: number } | null} seconds in all, and until its first samples can be recognised; null if unknown @param {boolean} digits whether its pictures are digits */
 export function expected(seconds, digits) {
   if (!seconds) return "The first seconds will show how long it takes.";
   const what = digits ? "First digits" : "First shapes";
   return `About ${duration(seconds.all)} on this computer. ${what} after about ${duration(seconds.first)}.`;
 }
 
-/** What this computer is short of. */
+/** Warnings about the visitor's computer. */
 export const MACHINE = {
   noSimd: "This browser can't train: it has no WebAssembly SIMD. This is a recorded training.",
   noMemory: "This browser has too little memory to train. This is a recorded training.",
@@ -81,16 +81,16 @@ export const MACHINE = {
   saves: "You save data: pictures are loaded when you press Train.",
 };
 
-/** What a learned model is called. */
+/** The names of trained models. */
 export const MODELS = {
-  /** @param {"digits" | "drawings" | "own"} kind of pictures @param {number} images seen @param {number | null} lane of several */
+  /** Return a name such as digits-25600-a. @param {"digits" | "drawings" | "own"} kind of pictures @param {number} images seen @param {number | null} lane null if there is only one lane */
   title: (kind, images, lane) =>
     `${kind === "own" ? "pictures" : kind}-${images}${lane === null ? "" : `-${"ab"[lane]}`}`,
 };
 
 export const NO_WEIGHTS = "The weights of the digits could not be loaded: try again.";
 
-/** How a title names a choice of a lane. @type {Record<string, (title: string) => string>} */
+/** Return, for each field, the words with which a lane's title names a value. @type {Record<string, (title: string) => string>} */
 export const CHOICE = {
   prediction: (title) => `predicts ${title}`,
   objective: (title) => `sees ${title}`,
@@ -101,7 +101,7 @@ export const CHOICE = {
   average: (title) => (title === "true" ? "averaged" : "not averaged"),
 };
 
-/** The questions that one press sets up. @type {Record<string, string>} */
+/** The questions about training, as their buttons show them. @type {Record<string, string>} */
 export const QUESTIONS = {
   prediction: "Does it matter what the network predicts?",
   average: "What does averaging do?",
@@ -109,7 +109,7 @@ export const QUESTIONS = {
   width: "Half the network?",
 };
 
-/** The words of one's own pictures. */
+/** The texts about the visitor's own pictures. */
 export const OWN = {
   drop: "Drop pictures or folders here",
   files: "Choose pictures",
@@ -121,7 +121,7 @@ export const OWN = {
   how: "Each is cropped to a square and made small. Subfolders become classes.",
 };
 
-/** The words of the drawing pad. */
+/** The texts of the drawing pad. */
 export const PAD = {
   sheet:
     "Sheet: draw here. Keys: arrows move the pen, Space puts it down and lifts it, N begins the next drawing, Z undoes",
@@ -139,7 +139,7 @@ export const PAD = {
   drawing: (/** @type {number} */ number) => `Drawing ${number}`,
 };
 
-/** The words of following another training. */
+/** The texts about following another training. */
 export const FOLLOW = {
   title: "Follow a training of this computer",
   folder: "The folder that “python -m train fit” writes to",
@@ -148,7 +148,7 @@ export const FOLLOW = {
   leave: "Follow no more",
 };
 
-/** What there is to see in digits while the error is above such a share of their spread. @type {[least: number, seen: string][]} */
+/** The sentence about samples of digits while the error divided by SPREAD is above a limit. @type {[least: number, seen: string][]} */
 const FALLS = [
   [1, "It knows nothing yet: its guess is worse than a plain grey."],
   [0.74, "It learns how bright a picture is, and where: spots."],
@@ -156,15 +156,15 @@ const FALLS = [
   [0.585, "Strokes find their places: some digits can be read."],
   [0, "It knows what digits are made of. From here on it refines."],
 ];
-const SPREAD = 66; // of digits around their mean, in grey levels: the error of a guess that knows nothing else
+const SPREAD = 66; // in grey levels: the error of a network that always guesses the mean of all digits
 
-/** What there is to see in samples of digits. @param {number} step @param {number | null} error */
+/** Describe what samples of digits show. @param {number} step @param {number | null} error in grey levels */
 export function sentence(step, error) {
   if (step === 0) return "Random weights: noise goes in, noise comes out.";
   return (error && FALLS.find(([least]) => error / SPREAD > least)?.[1]) || "";
 }
 
-/** Whether samples are copies, by how far they are from the pictures. @param {number} step @param {number} likeness */
+/** Describe whether samples are copies. @param {number} step @param {number} likeness their distance from the training pictures, 0 for copies */
 export function copies(step, likeness) {
   if (step === 0) return "It has not seen your pictures yet.";
   const what =
@@ -178,14 +178,14 @@ export function copies(step, likeness) {
   return `${what}: ${likeness.toFixed(2)} (0 is a copy, 1 is as varied as yours).`;
 }
 
-/** @param {{ step: number, images: number, seconds: number }} moment */
+/** Describe the time of a moment by the images seen and the duration. @param {{ step: number, images: number, seconds: number }} moment */
 export const when = ({ step, images, seconds }) => {
   if (!step) return "before the first step";
   const seen = `after ${whole(images)} images`;
   return seconds ? `${seen}, ${duration(Math.max(1, seconds))}` : seen;
 };
 
-/** The words about what a training shows. */
+/** The texts of samples and curves. */
 export const SHOWN = {
   progress: "Images seen",
   time: "Time of the training",

@@ -1,4 +1,4 @@
-// Watch: a picture on its way from noise.
+// The form of Watch, which shows how a picture develops from noise.
 
 import { field, IF_WORDS, MORE, run } from "../../plans/forms.js";
 import { RUN } from "../../words/forms.js";
@@ -12,4 +12,5 @@ const fields = [...run(), SHARED, field("touch", "picture", RUN.touch, "", { hol
 export const watch = {
   place: "watch",
   fields,
+  figure: () => ({ name: "jump" }),
 };

@@ -1,10 +1,10 @@
-// Watch: one run of the reverse chain. What opens is a recorded one, already playing.
+// Watch: plays one run of the reverse chain. At first it plays a recorded run.
 
 import { button, el, find, write } from "../../drawing/dom.js";
 import { choosePicture, drawPicture } from "../../form/chooser.js";
 import { PRESETS, TYPED, TYPES } from "../../form/presets.js";
 import { Player } from "../../player/player.js";
-import { without } from "../../process/errors.js";
+import { continueWithout } from "../../process/errors.js";
 import { Panel } from "../../run/panel.js";
 import { Past } from "../../run/past.js";
 import { Starters } from "../../run/starters.js";
@@ -20,12 +20,12 @@ import { WORDS } from "./words.js";
 /** @import { Typing } from "./typing.js" */
 /** @import { Lesson } from "../course/bar.js" */
 
-/** The recorded example of Compare, in which the grain is seen: a latent has none. */
+/** The settings of Compare's recorded example of grain. They name a model of pixels, because pictures from latents have no grain. */
 const GRAIN = { ...PRESETS.grain, checkpoint: "mnist-tiny", seed: 13, count: 4 };
-const ONE = { checkpoint: TYPES, ...TYPED, count: 1 }; // picture of what is typed
+const ONE = { checkpoint: TYPES, ...TYPED, count: 1 }; // draws one picture of the typed words
 
 /**
- * What there is to try. @param {Page} page @param {Panel<Result>} panel @param {HTMLElement} square the picture of that between four words @returns {Starter[]}
+ * Return the buttons with suggestions. @param {Page} page @param {Panel<Result>} panel @param {HTMLElement} square the canvas for the mixture of four words @returns {Starter[]}
  */
 function starters(page, panel, square) {
   const [tour] = /** @type {Lesson[]} */ (page.given.initial.course.lessons);
@@ -42,20 +42,20 @@ function starters(page, panel, square) {
   ];
 }
 
-/** @param {Page} page @param {Lesson} lesson */
+/** Load the course, and begin a lesson. @param {Page} page @param {Lesson} lesson */
 async function beginLesson(page, lesson) {
   const { begin } = await import("../course/bar.js");
   return begin(page, lesson);
 }
 
-/** A model of words, and the caret where they are typed. @param {Panel<Result>} panel */
+/** Choose the text-to-image model, and move the focus to the prompt. @param {Panel<Result>} panel */
 async function typeWords(panel) {
   panel.form.reset();
   await panel.set(ONE, "");
   find(panel.form.place("prompt"), "input").focus();
 }
 
-/** Show a picture of one's own where any can be taken. @param {Page} page @param {File} file */
+/** Open the part that adds noise to pictures, with a visitor's own picture. @param {Page} page @param {File} file */
 async function showOwn(page, file) {
   await page.open("forward", null, { push: true });
   const input = find(document, ".forward .upload input", HTMLInputElement);
@@ -66,9 +66,9 @@ async function showOwn(page, file) {
   find(document, ".forward .equation").scrollIntoView({ block: "nearest" });
 }
 
-const IDLE = 2000; // ms after which the recorded square is fetched
+const IDLE = 2000; // ms until the recorded square is loaded
 
-/** @param {Page} page @param {string} part @returns {Part} */
+/** Make the part. @param {Page} page @param {string} part @returns {Part} */
 export const mount = (page, part) => new Watch(page, part).mounted();
 
 class Watch {
@@ -78,7 +78,7 @@ class Watch {
   );
   #lead = el("p", { class: "lead" });
   #words = el("div", { class: "try words", hidden: true });
-  /** What draws sketches of a prompt; only models that take words need it. @type {Typing | null} */
+  /** Draws sketches of a prompt; null until a model takes prompts. @type {Typing | null} */
   #typing = null;
 
   /** @param {Page} page @param {string} part */
@@ -98,7 +98,7 @@ class Watch {
     player.render();
     const square = el("canvas", { class: "four", "aria-hidden": "true" });
     this.tries = new Starters(this.panel, starters(page, this.panel, square));
-    this.#enliven(square);
+    this.#loadSquare(square);
     const { first, models } = page.given;
     write(
       this.#lead,
@@ -107,20 +107,21 @@ class Watch {
         models.some((model) => model.ref === first && model.latent),
       ),
     );
-    this.#sayHow();
+    this.#showSettings();
     element.prepend(this.#lead, this.tries.element);
-    stage.append(this.#asked(), origin, player.root, this.past.element);
+    stage.append(this.#makePrompt(), origin, player.root, this.past.element);
   }
 
-  /** The square between four words is live once the pointer is near, or the browser has time. @param {HTMLCanvasElement} square */
-  #enliven(square) {
+  /** Load the recorded square when its button gets the pointer or the focus; else after IDLE ms, unless the data saver is on. @param {HTMLCanvasElement} square */
+  #loadSquare(square) {
     const starter = square.closest("button");
     if (!starter) return;
     let isAsked = false;
+    /** Load the square once. */
     const load = async () => {
       if (isAsked) return;
       isAsked = true;
-      const module = await import("./square.js").catch(without("the square between four words"));
+      const module = await import("./square.js").catch(continueWithout("the square between four words"));
       await module?.enliven(this.page, starter, square);
     };
     for (const sign of ["pointerenter", "focus"]) starter.addEventListener(sign, load);
@@ -128,63 +129,68 @@ class Watch {
     if (!saves) setTimeout(load, IDLE);
   }
 
+  /** Load the module that draws sketches, if it is not loaded yet. Return null if that fails. */
   async #loadTyping() {
-    const module = await import("./typing.js").catch(without("sketches of the words"));
+    const module = await import("./typing.js").catch(continueWithout("sketches of the words"));
     if (module) this.#typing ??= new module.Typing(this.page, this.panel, this.player);
     return this.#typing;
   }
 
+  /** Return the element of the part, and the functions that the page calls. */
   mounted() {
     const { panel, player } = this;
     const kinds = ["png", "gif", "webp", "strip", "csv", "zip"];
     return panel.mounted(kinds, () => player.view.coming.count > 0, player.part);
   }
 
-  /** The words of a prompt, and what stands with them. */
-  #asked() {
-    const { caption } = this.player.screen; // of one run: words that its model does not know
+  /** Make the field of the prompt, with its caption and suggested prompts. */
+  #makePrompt() {
+    const { caption } = this.player.screen; // names the words of the prompt that the run's model does not know
     const asked = el("div", { class: "asked" }, this.panel.form.place("prompt"), caption, this.#words);
     asked.addEventListener("focusin", ({ target }) => {
-      const keyboard = matchMedia("(max-width: 700px), (max-height: 500px)").matches; // the pictures stay in sight above it
+      const keyboard = matchMedia("(max-width: 700px), (max-height: 500px)").matches; // small screens: scroll, so that the pictures stay visible above the keyboard
       if (keyboard && target instanceof HTMLInputElement) asked.scrollIntoView({ block: "start" });
     });
     return asked;
   }
 
-  // --- What the panel asks of a part
+  // --- Functions that the panel calls
 
-  /** @param {Form} form */
+  /** Lay out the form without the prompt. The model and the class stay visible; the other fields fold. @param {Form} form */
   layout = (form) =>
     form.layout(
       ({ name }) => name !== "prompt",
       ({ kind }) => kind === "reference" || kind === "classname",
     );
 
+  /** Draw a result of the newest run. */
   take = this.player.take;
 
+  /** Clear the player when another run begins. */
   renew() {
     this.#typing?.renew();
     this.player.start();
   }
 
-  /** @param {number} seconds */
+  /** Start the recorded run at this second. Resolves once its picture is on screen. @param {number} seconds */
   skip(seconds) {
     return this.player.skip(seconds);
   }
 
+  /** Draw the part again after the run's state or a field has changed. */
   render() {
     this.player.active = this.panel.stream.active;
     this.#typing?.render();
   }
 
-  /** @param {Values} values */
+  /** Remember a finished run. Return its outcome in words. @param {Values} values */
   finish(values) {
     this.past.add(this.part, values);
-    this.tries.time();
+    this.tries.showTimes();
     return this.player.outcome();
   }
 
-  /** @param {About} about the model */
+  /** Show the prompts and the sentence that suit a model. @param {About} about the model */
   offer({ ref, latent, prompts }) {
     this.#typing?.leave();
     if (prompts.length) this.#loadTyping();
@@ -195,23 +201,26 @@ class Watch {
     );
   }
 
+  /** Show the durations of the suggestions and the settings of the sampler. */
   describe() {
-    this.#sayHow();
+    this.#showSettings();
     this.tries.describe();
   }
 
+  /** Return the elements to scroll to after a press. */
   sight() {
     return this.player.sight;
   }
 
-  // --- What is around the player
+  // --- Around the player
 
-  #sayHow() {
+  /** Show the settings of the sampler in the heading of their folded fields. */
+  #showSettings() {
     const { fields, form } = this.panel;
     write(find(fields, ".how > summary .values"), how(form.values));
   }
 
-  /** Open the network of the run that is shown, with its settings. */
+  /** Open The network with the settings of the run that is shown. */
   #lookInside() {
     const { page } = this;
     const names = page.given.forms.network.map(({ name }) => name).filter((name) => name !== "count");

@@ -1,4 +1,4 @@
-// A run of Watch: one lane, and a second one if the visitor changes the picture halfway.
+// Plans a run of Watch: one lane, and a second one if the visitor changes the picture halfway.
 
 import { ofLanes } from "../../plans/sampling.js";
 import { laneOf, plain } from "../../plans/settings.js";
@@ -6,7 +6,7 @@ import { laneOf, plain } from "../../plans/settings.js";
 /** @import { Request } from "../../plans/plan.js" */
 /** @import { Lane } from "../../plans/settings.js" */
 
-/** @param {Request} request @returns {Lane[]} */
+/** Return the lane of a request. If the visitor has changed the picture, return a second lane with the changes, too. @param {Request} request @returns {Lane[]} */
 function lanesOf(request) {
   const lane = plain(laneOf(request));
   return request.touch.length ? [lane, { ...lane, touch: request.touch }] : [lane];
@@ -14,4 +14,5 @@ function lanesOf(request) {
 
 export const planner = ofLanes(lanesOf);
 
+/** Load the module that saves results. */
 export const files = () => import("../../files/save.js");

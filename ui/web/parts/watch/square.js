@@ -1,4 +1,4 @@
-// The square between four words as a starter. A pointer that moves over the button moves through the recorded square.
+// The button of the square between four words. Moving the pointer over it moves through the recorded square of pictures.
 
 import { context2d } from "../../drawing/canvas.js";
 import { el } from "../../drawing/dom.js";
@@ -10,14 +10,14 @@ import { mixed } from "../../words/square.js";
 /** @import { Page } from "../../app.js" */
 
 /**
- * Make a starter live. Its data-live says so.
- * @param {Page} page @param {HTMLElement} starter @param {HTMLCanvasElement} small its still picture
+ * Load the recorded square, and let the pointer on its button choose the picture. Then the button has data-live.
+ * @param {Page} page @param {HTMLElement} starter the button @param {HTMLCanvasElement} small the canvas in the button
  */
 export async function enliven(page, starter, small) {
   const example = await page.example("between");
   if (!example) return;
   const [{ side, size, corners }, ...rows] = example.results;
-  /** Where each cell's picture is. @type {Map<number, [image: ImageBitmap, at: number]>} */
+  /** The picture of each cell: a row of pictures, and its position there. @type {Map<number, [image: ImageBitmap, at: number]>} */
   const tiles = new Map();
   for (const { cells, x } of rows) {
     const image = await drawable(x);
@@ -28,9 +28,10 @@ export async function enliven(page, starter, small) {
   const said = el("small", null);
   starter.append(el("span", { class: "blend", "aria-hidden": true }, large, said));
 
-  /** Show the picture of a place. @param {number} right 0 to 1 @param {number} down */
+  /** Show the picture at a position in the square. @param {number} right 0 to 1 @param {number} down 0 to 1 */
   function show(right, down) {
     const context = context2d(small);
+    /** Return whether a cell has a picture. */
     const has = (/** @type {number} */ cell) => tiles.has(cell);
     blend(context, [right, down], side, has, (cell) => {
       const [image, at] = /** @type {[ImageBitmap, number]} */ (tiles.get(cell));

@@ -1,4 +1,5 @@
-// The hand in Watch: a brush over x_t. What it changes makes a second run, which goes on from there beside the first.
+// The brush with which visitors change x_t in Watch. A changed picture starts a second run, which continues from there beside the
+// first run.
 
 import { context2d } from "../../drawing/canvas.js";
 import { Chart, ceiling, halves, path, scale } from "../../drawing/chart.js";
@@ -6,29 +7,29 @@ import { button, el, write } from "../../drawing/dom.js";
 import { ARROWS } from "../../drawing/hands.js";
 import { common, fits } from "../../plans/touch.js";
 import { number } from "../../words/numbers.js";
-import { added, colour, disc, sheet, undone } from "./strokes.js";
+import { addStroke, colour, disc, removeStroke, sheet } from "./strokes.js";
 import { TOUCH } from "./words.js";
 
 /** @import { Player } from "../../player/player.js" */
 /** @import { Panel } from "../../run/panel.js" */
 
-const LARGEST = 4; // cells of the brush's radius
-const SPREAD = 60; // pixels that two fingers move for a cell more
+const LARGEST = 4; // the largest radius of the brush, in cells
+const SPREAD = 60; // pixels that two fingers must spread to add one cell to the radius
 
-/** A control of the form, for the field `touch`. */
+/** The control of the form's field `touch`. Its value is the strokes as text. */
 export class Touch {
   input = null;
   element = el("div", { class: "touch" });
-  #text = "";
-  #tool = "";
-  /** @type {Set<string>} of the stroke under way */
+  #text = ""; // the strokes as text
+  #tool = ""; // the chosen brush; "" for none
+  /** The cells of the stroke that is being painted. @type {Set<string>} */
   #cells = new Set();
-  #at = [7, 7]; // where keys paint
-  #byKeys = false;
+  #at = [7, 7]; // the cell where keys paint, as column and row
+  #byKeys = false; // whether keys move the brush
   #rubbed = false; // whether the visitor has used the chosen tool
-  /** @type {Map<number, PointerEvent>} */
+  /** The last event of each pressed pointer, by its id. @type {Map<number, PointerEvent>} */
   #held = new Map();
-  #drawn = ""; // what the curve shows
+  #drawn = ""; // a key for what the curve shows, so that it is drawn only after a change
   #chart = new Chart(TOUCH.apart);
 
   /** @param {Panel<any>} panel @param {Player} player */
@@ -52,8 +53,8 @@ export class Touch {
     this.colour.addEventListener("input", () => this.#choose("colour", false, true));
     this.size = el("input", { type: "range", min: 0, max: LARGEST, step: 0.5, value: 1 });
     this.strength = el("input", { type: "range", min: 10, max: 100, step: 10, value: 100 });
-    this.undo = button({ class: "preset undo" }, () => this.#change(undone(this.#text)), TOUCH.undo);
-    this.undo.addEventListener("click", (event) => event.stopPropagation()); // it makes no lane large
+    this.undo = button({ class: "preset undo" }, () => this.#change(removeStroke(this.#text)), TOUCH.undo);
+    this.undo.addEventListener("click", (event) => event.stopPropagation()); // otherwise the click would enlarge the lane
     this.why = el("p", { class: "info", role: "status" });
     this.hint = el("p", { class: "rub", hidden: true }, TOUCH.hint);
     const group = el("div", { class: "tools", role: "group", "aria-label": TOUCH.spoken });
@@ -62,21 +63,22 @@ export class Touch {
     sizes.append(el("label", null, TOUCH.size, this.size), el("label", null, TOUCH.strength, this.strength));
     this.sizes = sizes;
     this.element.append(group, sizes, this.why, this.#chart.node);
-    this.#listen();
+    this.#addListeners();
   }
 
+  /** Return the strokes as text. */
   get() {
     return this.#text;
   }
 
-  /** @param {string} text */
+  /** Replace the strokes without starting a run. @param {string} text */
   set(text) {
-    if (!text) this.#tool = ""; // as where a lesson begins
+    if (!text) this.#tool = ""; // put the brush away, for example when a lesson begins
     this.#text = text;
     this.render();
   }
 
-  /** Start the run that the strokes make. It begins at a state of the newest run, if that has the other strokes. @param {string} text */
+  /** Start a run with these strokes. If the newest run shares a state with it, the run continues from there. @param {string} text */
   #change(text) {
     const [run, { lanes }] = [this.panel.runOfForm, this.player.view.coming];
     const s = text && lanes.length ? common(this.#text, text, lanes) : 0;
@@ -87,20 +89,20 @@ export class Touch {
     this.render();
   }
 
-  /** Take a tool, or put it away. @param {string} what @param {boolean} byKeys who chose it goes on with keys @param {boolean} [stays] a colour is still being chosen */
+  /** Choose a brush, or put it away if it is chosen already. @param {string} what @param {boolean} byKeys whether a key chose it @param {boolean} [stays] whether a chosen brush stays chosen, because only its colour changes */
   #choose(what, byKeys, stays = false) {
     this.#tool = this.#tool === what && !stays ? "" : what;
     this.#rubbed = false;
     if (this.#tool) this.#pause();
     else this.player.render();
-    this.#look();
+    this.#scrollToBrush();
     if (!byKeys || this.sheet.hidden) return;
     this.#byKeys = true;
-    this.sheet.focus(); // in sight
+    this.sheet.focus();
     this.#draw();
   }
 
-  /** Pause at a picture that can be touched: where a finished run was touched, or else where a touch changes most. */
+  /** Pause at a picture that can be changed. A final picture can't: then show the picture that was changed, or the middle of the run. */
   #pause() {
     const { view } = this.player;
     const { shown, tick } = view;
@@ -111,35 +113,39 @@ export class Touch {
     this.player.render();
   }
 
-  /** Bring the tools and the picture that is touched into sight. */
-  #look() {
+  /** Scroll the brushes and the picture into view. */
+  #scrollToBrush() {
     if (this.sheet.hidden) return;
     this.sizes.scrollIntoView({ block: "nearest" });
     this.sheet.closest(".lane")?.scrollIntoView({ block: "nearest" });
   }
 
-  /** The step whose x_s is shown. */
+  /** The step of the picture x_s that is shown. */
   get #step() {
     return this.player.view.frames.at(-1)?.step;
   }
 
+  /** The cells of the picture that is shown. */
   get #sheet() {
     const { plan } = this.player.view.shown;
     return sheet(plan?.latent || plan?.size || 1);
   }
 
-  // --- Hands
+  // --- Pointers and keys
 
-  #listen() {
+  /** Handle pointers, the wheel and keys on the picture. */
+  #addListeners() {
     const { sheet: canvas } = this;
-    /** @type {number[]} where the stroke is */
+    /** The last position of the stroke, in cells. @type {number[]} */
     let last = [];
+    /** Return the position of a pointer, in cells. */
     const place = (/** @type {PointerEvent} */ { clientX, clientY }) => {
       const { left, top, width, height } = canvas.getBoundingClientRect();
       const { numbers, cell } = this.#sheet;
       return [(clientX - left) / width, (clientY - top) / height].map((share) => (share * numbers) / cell - 0.5);
     };
-    const apart = () => {
+    /** Return the distance between two fingers, in pixels. */
+    const distance = () => {
       const [one, other] = [...this.#held.values()];
       return Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
     };
@@ -150,7 +156,7 @@ export class Touch {
       this.#byKeys = false;
       this.#cells.clear();
       this.#pause();
-      if (this.#held.size > 1) spread = apart();
+      if (this.#held.size > 1) spread = distance();
       else {
         last = place(event);
         this.#paint(last);
@@ -160,8 +166,8 @@ export class Touch {
       if (!this.#held.has(event.pointerId)) return;
       this.#held.set(event.pointerId, event);
       if (this.#held.size > 1) {
-        this.#resize((apart() - spread) / SPREAD);
-        spread = apart();
+        this.#resize((distance() - spread) / SPREAD);
+        spread = distance();
       } else if (this.#cells.size) {
         const to = place(event);
         const parts = Math.ceil(Math.hypot(to[0] - last[0], to[1] - last[1])) || 1;
@@ -175,7 +181,7 @@ export class Touch {
         if (end === "pointerup") this.#finish();
         this.#cells.clear();
       });
-    canvas.addEventListener("click", (event) => event.stopPropagation()); // it makes no lane large
+    canvas.addEventListener("click", (event) => event.stopPropagation()); // otherwise the click would enlarge the lane
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
       this.#resize(event.deltaY < 0 ? 0.5 : -0.5);
@@ -184,7 +190,7 @@ export class Touch {
     canvas.addEventListener("blur", () => this.#draw());
   }
 
-  /** @param {KeyboardEvent} event */
+  /** Handle a key: move the brush, change its size, paint, or undo. @param {KeyboardEvent} event */
   #key(event) {
     const by = ARROWS[event.key];
     const more = { "+": 0.5, "=": 0.5, "-": -0.5 }[event.key];
@@ -200,18 +206,18 @@ export class Touch {
       this.#pause();
       this.#paint(this.#at);
       this.#finish();
-      this.#cells.clear(); // the panes of a run may stay for the next one
+      this.#cells.clear(); // the canvas may stay for the next run, so remove the painted cells
     }
     this.#draw();
   }
 
-  /** @param {number} by */
+  /** Change the radius of the brush by some cells. @param {number} by */
   #resize(by) {
     this.size.valueAsNumber = this.size.valueAsNumber + by;
     this.#draw();
   }
 
-  /** @param {number[]} centre */
+  /** Add the cells under the brush to the stroke. @param {number[]} centre */
   #paint(centre) {
     const { side } = this.#sheet;
     const radius = this.size.valueAsNumber;
@@ -220,19 +226,19 @@ export class Touch {
     this.#draw();
   }
 
-  /** The stroke has ended: start the run that it makes. */
+  /** End the stroke, and start the run that contains it. */
   #finish() {
     const [, s] = this.#step ?? [];
     if (!s || !this.#cells.size || !this.panel.canRun) return;
     const what = this.#tool === "colour" ? colour(this.colour.value) : this.#tool;
-    const text = added(this.#text, s, what, this.strength.valueAsNumber, this.#cells);
+    const text = addStroke(this.#text, s, what, this.strength.valueAsNumber, this.#cells);
     if (fits(text)) this.#change(text);
     else write(this.why, TOUCH.full);
   }
 
-  // --- What is seen
+  // --- Drawing
 
-  /** Called whenever the player has changed. */
+  /** Update the brushes, the canvas and the curve after a change of the player. */
   render() {
     const { view, screen } = this.player;
     const { plan } = view.shown;
@@ -255,19 +261,21 @@ export class Touch {
       this.#cells.clear();
       frame.append(this.sheet, this.hint, this.undo);
       if (active && this.#byKeys) this.sheet.focus({ preventScroll: true });
-      this.#look();
+      this.#scrollToBrush();
     }
     this.hint.hidden = !active || this.#rubbed;
     if (active) this.#draw();
     this.#renderCurve();
   }
 
+  /** Draw the painted cells, and the brush if keys move it. */
   #draw() {
     const { numbers, cell } = this.#sheet;
     const canvas = this.sheet;
     if (canvas.width !== numbers) Object.assign(canvas, { width: numbers, height: numbers });
     const context = context2d(canvas);
     context.clearRect(0, 0, numbers, numbers);
+    /** Fill a cell with a colour. */
     const fill = (/** @type {string} */ place, /** @type {string} */ style) => {
       const [column, row] = place.split(".").map(Number);
       context.fillStyle = style;
@@ -280,6 +288,7 @@ export class Touch {
       for (const place of disc(this.#at, this.size.valueAsNumber, this.#sheet.side)) fill(place, "#f80a");
   }
 
+  /** Draw the difference between both runs over the time t. */
   #renderCurve() {
     const { shown, image, tick, frames } = this.player.view;
     const split = shown.plan?.split ?? null;
@@ -290,6 +299,7 @@ export class Touch {
       .filter(({ k }) => k >= split)
       .map(({ step, apart }) => [step[1], apart?.[image]?.[0] ?? 0]);
     const [start, last] = [shown.tickOf.get(lane.steps[split][1]) ?? 0, shown.ticks.length - 1];
+    /** Return the position of a tick on the axis, in per cent. */
     const x = (/** @type {number} */ at) => (100 * (at - start)) / Math.max(1, last - start);
     const high = ceiling(Math.max(1, ...gaps.map(([, gap]) => gap)));
     const y = scale(0, high);

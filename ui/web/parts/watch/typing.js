@@ -1,4 +1,4 @@
-// Draws while words are typed: a quick sketch at every letter, and the whole run when the typing stops.
+// Draws while a prompt is typed: a quick sketch after each letter, and the whole run when the typing stops.
 
 import { NOISE } from "../../drawing/motion.js";
 import { CLOCK, student } from "../../run/sketching.js";
@@ -12,31 +12,31 @@ import { TYPING } from "./words.js";
 /** @import { Clock } from "../../run/sketching.js" */
 /** @import { Panel } from "../../run/panel.js" */
 
-const PAUSE = 150; // ms after the last key until a sketch replaces the one that computes, or is tried for the first time
-const SEEN = 850; // ms for which it is seen before the whole run begins
-const SHORT = 24; // letters of a word that is named beside Run; the caption names all
-const HOW = ["steps", "sampler", "spacing", "count"]; // fields of which a sketch has its own
+const PAUSE = 150; // ms without a key until a sketch replaces the one that is being computed, or until a model's first sketch
+const SEEN = 850; // ms for which a sketch is shown before the whole run begins
+const SHORT = 24; // the longest unknown word, in letters, that the line beside Run names; the caption names all unknown words
+const HOW = ["steps", "sampler", "spacing", "count"]; // fields that a sketch does not take from the form
 
 /**
- * The prompt of Watch as it is typed. A quick sketch begins at once, or as soon as the one before was seen; a pause in the
- * typing replaces one that computes. A run that typing has begun gives way to the next key. Any other run goes on, and
- * what was typed meanwhile is drawn after it.
+ * Draws sketches of Watch's prompt. A sketch begins at once, or when the sketch before it was visible long enough. A sketch that is
+ * still being computed is replaced after a pause in the typing. A run that typing has begun stops at the next key. Any other run
+ * continues, and the words that were typed meanwhile are drawn after it.
  */
 export class Typing {
   #timer = 0;
   #newest = 0; // the number of the newest sketch
-  #draws = 0; // the sketch that is computed, if it is still the newest
-  #seen = Number.NEGATIVE_INFINITY; // when the last sketch was shown
-  #leave = () => {}; // stops listening to it
-  #begins = false; // whether a run is being started here
+  #draws = 0; // the number of the sketch that is being computed; 0 for none
+  #seen = Number.NEGATIVE_INFINITY; // when the last sketch was shown, in ms
+  #unsubscribe = () => {}; // ends the messages about the newest sketch
+  #begins = false; // whether this object is starting a run
   #own = false; // whether typing has begun the newest run
   #loads = false; // whether the newest sketch loads a model
-  #label = ""; // of the newest sketch
+  #label = ""; // the title of the newest sketch
   #waits = false; // whether words wait for the end of a run
-  /** The run for which a sentence said that words wait. @type {string | null} */
+  /** The id of the run for which the page has said that words wait. @type {string | null} */
   #warned = null;
-  #of = ""; // the settings of the sketch, but for the words
-  /** Models whose sketches are quick. @type {Set<unknown>} */
+  #sketched = ""; // the settings of the newest sketch, without its prompt
+  /** The models whose sketches are quick. @type {Set<unknown>} */
   #quick = new Set();
 
   /** @param {Page} page @param {Panel<any>} panel @param {Player} player @param {Clock} [clock] */
@@ -49,72 +49,73 @@ export class Typing {
     this.#label = TYPING.sketch(this.steps);
   }
 
-  /** Another run begins. */
+  /** Cancel the sketch, because another run begins. */
   renew() {
     this.#own = this.#begins;
     this.#waits = false;
     this.#cancel();
   }
 
-  /** Go on after the newest run has changed. */
+  /** Drop a sketch if the form has other settings. Draw words that waited for the end of a run. */
   render() {
-    if (this.panel.sketch !== "none" && !this.#loads && this.#of !== this.#settings) this.leave();
-    if (this.#waits && !this.#isHeld) this.typed();
+    if (this.panel.sketch !== "none" && !this.#loads && this.#sketched !== this.#settings) this.leave();
+    if (this.#waits && !this.#mustWait) this.typed();
   }
 
-  /** Drop the sketch, as the form now has other settings. */
+  /** Drop the sketch and its title. */
   leave() {
     this.#cancel();
     this.panel.showSketch("", false);
   }
 
+  /** Stop the sketch and the timer. */
   #cancel() {
     this.clock.clear(this.#timer);
     this.#newest += 1;
     this.#loads = false;
-    this.#leave();
-    this.#leave = () => {};
+    this.#unsubscribe();
+    this.#unsubscribe = () => {};
   }
 
-  /** Whether a run goes on that typing does not stop. */
-  get #isHeld() {
+  /** Whether typed words must wait, because a run is active that typing did not begin. */
+  get #mustWait() {
     const { active } = this.panel.stream;
     return active && !this.#own;
   }
 
-  /** A key has changed the words. */
+  /** Draw a sketch after a key has changed the prompt, unless it must wait. */
   typed() {
     const { panel, player, page } = this;
     const { active, run } = panel.stream;
-    this.#waits = this.#isHeld && !panel.isRun;
+    this.#waits = this.#mustWait && !panel.isRun;
     if (panel.isRun) {
-      this.leave(); // what was typed is deleted again
+      this.leave(); // the run on screen already has this prompt
       player.back();
     } else if (!this.#waits) {
       const values = this.#values;
       const isQuick = [values, this.#student(values)].some((one) => this.#quick.has(one?.checkpoint));
-      if (isQuick) this.#say();
+      if (isQuick) this.#showTitle();
       if (active) panel.stop();
-      if (isQuick && this.#draws !== this.#newest) this.#soon();
-      else this.#later(() => this.#sketch(), PAUSE);
+      if (isQuick && this.#draws !== this.#newest) this.#sketchSoon();
+      else this.#schedule(() => this.#sketch(), PAUSE);
     } else if (this.#warned !== run) {
       page.say(TYPING.waits, true);
       this.#warned = run;
     }
   }
 
-  /** @param {() => void} act @param {number} ms */
-  #later(act, ms) {
+  /** Do an action after some ms, in place of the one that is scheduled. @param {() => void} act @param {number} ms */
+  #schedule(act, ms) {
     this.clock.clear(this.#timer);
     this.#timer = this.clock.set(act, ms);
   }
 
-  /** Draw a sketch, but no sooner than pictures may follow each other. */
-  #soon() {
-    this.#later(() => this.#sketch(), Math.max(0, this.#seen + NOISE - this.clock.now()));
+  /** Draw a sketch, but not before the last one was visible for NOISE ms, so that pictures do not flash. */
+  #sketchSoon() {
+    this.#schedule(() => this.#sketch(), Math.max(0, this.#seen + NOISE - this.clock.now()));
   }
 
-  /** Begin the whole run, where it is quick. */
+  /** Begin the whole run, if it is quick enough to begin by itself. */
   #run() {
     const { panel } = this;
     if (!panel.description?.auto || panel.stream.active || !panel.isOnScreen) return;
@@ -123,46 +124,47 @@ export class Typing {
     this.#begins = false;
   }
 
-  /** The values of a sketch: those of the form, with the seed of the picture on screen. @returns {Values} */
+  /** The values of a sketch: those of the form, with the seed of the picture that is shown. @returns {Values} */
   get #values() {
     const { form } = this.panel;
     const asked = Object.entries(form.values).filter(([name]) => !HOW.includes(name));
     return { ...Object.fromEntries(asked), seed: Number(form.value("seed")) + this.player.view.chosen };
   }
 
+  /** The values of a sketch without the prompt, as text. */
   get #settings() {
     return JSON.stringify({ ...this.#values, prompt: "" });
   }
 
-  /** The values of a sketch by a student, null where there is none. @param {Values} values */
+  /** Return the values of a sketch by a student (a distilled model); null if there is no student. @param {Values} values */
   #student = (values) => (values.prompt ? student(this.page, values) : null);
 
-  /** Say that what is shown is a sketch, or is going to be one. @param {string} [odd] a word that the model does not know */
-  #say(odd = "") {
+  /** Show the title that says that the picture is a sketch, or will be one. @param {string} [odd] a word that the model does not know */
+  #showTitle(odd = "") {
     const label = this.#label;
-    this.#of = this.#settings;
+    this.#sketched = this.#settings;
     this.panel.showSketch(odd && odd.length <= SHORT ? `${label}. ${unknown([odd])}` : label, true);
   }
 
-  /** Draw a sketch of the words as they are now. */
+  /** Draw a sketch of the current prompt. */
   async #sketch() {
-    if (this.#loads) return; // what is typed by then is drawn once the model is here
+    if (this.#loads) return; // the newest prompt is drawn when the model is loaded
     const values = this.#values;
     const sketch = ++this.#newest;
     this.#draws = sketch;
-    const drawn = await this.#drawn(values);
+    const drawn = await this.#sketchValues(values);
     if (!this.#isWanted(sketch)) return;
-    if (!drawn) return this.#rest(values);
-    this.#leave();
+    if (!drawn) return this.#runAfterSketch(values);
+    this.#unsubscribe();
     this.#label = TYPING.sketch(drawn.steps ?? this.steps);
-    this.#say();
+    this.#showTitle();
     const order = await this.page.knowledge.order("sketch", drawn);
     if (!this.#isWanted(sketch)) return;
-    if (!order) return this.#rest(values); // its model is not here
-    this.#listen(order, values, sketch);
+    if (!order) return this.#runAfterSketch(values); // the model of the sketch is not available
+    this.#start(order, values, sketch);
   }
 
-  /** Whether a sketch is still the newest, and somebody sees it. Where another place of the page is open it is left, unless it loads a model. @param {number} sketch its number */
+  /** Return whether a sketch is still the newest, and this part is on screen. If another part is open, drop the sketch unless it loads a model. @param {number} sketch its number */
   #isWanted(sketch) {
     const isNewest = sketch === this.#newest;
     const isSeen = this.panel.isOnScreen;
@@ -170,25 +172,27 @@ export class Typing {
     return isNewest && isSeen;
   }
 
-  /** The sketch is over: begin the whole run after a while, if its words are still those of the form. @param {Values} values of the sketch */
-  #rest(values) {
+  /** Begin the whole run SEEN ms after a sketch, if the prompt is still the same. @param {Values} values of the sketch */
+  #runAfterSketch(values) {
     this.#draws = 0;
-    if (values.prompt === this.panel.form.value("prompt")) this.#later(() => this.#run(), SEEN); // else a sketch is to begin
+    if (values.prompt === this.panel.form.value("prompt")) this.#schedule(() => this.#run(), SEEN); // else a newer sketch begins
   }
 
-  /** Listen to a sketch that an engine draws. @param {Order} order @param {Values} values @param {number} sketch its number */
-  #listen(order, values, sketch) {
+  /** Start a sketch, and show it when it is finished. @param {Order} order @param {Values} values @param {number} sketch its number */
+  #start(order, values, sketch) {
     const { page, panel } = this;
+    /** Return the name of a model. */
     const nameOf = (/** @type {string} */ ref) => page.knowledge.catalogue.name(ref);
     /** @type {any[]} */
     const results = [];
+    /** End the sketch, and show why. */
     const end = (/** @type {string} */ why) => {
       if (sketch !== this.#newest) return;
       this.#loads = false;
       panel.showSketch(why, false);
-      this.#rest(values);
+      this.#runAfterSketch(values);
     };
-    this.#leave = page.client.run(
+    this.#unsubscribe = page.client.run(
       order,
       ({ state, status, text, results: more }) => {
         results.push(...more);
@@ -198,7 +202,7 @@ export class Typing {
         if (state === "loading") panel.showSketch(said({ status, text }, nameOf), false);
         if (!this.#isWanted(sketch)) return;
         if (before && !this.#loads) {
-          panel.changed("", false); // how long a run takes is known now
+          panel.changed("", false); // the page can estimate the duration of a run once its model is loaded
           this.typed();
         }
         if (state === "error") end(text);
@@ -208,41 +212,41 @@ export class Typing {
     );
   }
 
-  /** Show a sketch that is finished. @param {Order} order @param {any[]} results @param {Values} values */
+  /** Show a finished sketch. @param {Order} order @param {any[]} results @param {Values} values */
   #show(order, [opening, ...frames], values) {
-    this.#say(opening.unknown[0]);
-    this.player.sketch([{ ...order.shown(opening), untouchable: "" }, ...frames]); // which is of no interest here
+    this.#showTitle(opening.unknown[0]);
+    this.player.sketch([{ ...order.shown(opening), untouchable: "" }, ...frames]); // untouchable says why a run can't be changed by hand; a sketch needs no reason
     this.#seen = this.clock.now();
-    this.#rest(values);
-    if (values.prompt !== this.panel.form.value("prompt")) this.#soon();
+    this.#runAfterSketch(values);
+    if (values.prompt !== this.panel.form.value("prompt")) this.#sketchSoon();
   }
 
   /**
-   * The values of the sketch that begins by itself, null where none does. A server loads the student at once; in a browser
-   * alone, the model's own sketches serve until the student is here.
+   * Return the values of the sketch that begins by itself; null if none does. A server loads the student at once. A browser without a
+   * server draws sketches with the model itself until the student is loaded.
    * @param {Values} values @returns {Promise<Values | null>}
    */
-  async #drawn(values) {
-    const { near } = this.page.client;
+  async #sketchValues(values) {
+    const { preload } = this.page.client;
     const student = this.#student(values);
-    if (student && (!near || this.#quick.has(values.checkpoint))) {
-      const { auto } = await this.#described(student);
-      if (auto || (auto === null && !near)) return student;
+    if (student && (!preload || this.#quick.has(values.checkpoint))) {
+      const { auto } = await this.#describe(student);
+      if (auto || (auto === null && !preload)) return student;
     }
-    if (!(await this.#may(values))) return null;
-    if (student && this.#quick.has(values.checkpoint)) near?.([student.checkpoint], true);
+    if (!(await this.#beginsByItself(values))) return null;
+    if (student && this.#quick.has(values.checkpoint)) preload?.([student.checkpoint], true);
     return values;
   }
 
-  /** Whether a sketch begins by itself: a quick one, and of a model that comes with the page the first one. @param {Values} values */
-  async #may(values) {
-    const { auto, seconds } = await this.#described(values);
-    const saves = auto === false && /** @type {any} */ (globalThis).navigator?.connection?.saveData; // then a download waits for Run
+  /** Return whether a sketch begins by itself: if it is quick, or if it is the first one of a model that comes with the page. @param {Values} values */
+  async #beginsByItself(values) {
+    const { auto, seconds } = await this.#describe(values);
+    const saves = auto === false && /** @type {any} */ (globalThis).navigator?.connection?.saveData; // with an active data saver, only Run starts a download
     return auto || (seconds === null && !saves && this.page.knowledge.catalogue.isOwn(String(values.checkpoint)));
   }
 
-  /** What is known of a sketch before it begins; nothing where it is refused. @param {Values} values @returns {Promise<{ auto?: boolean | null, seconds?: number | null }>} */
-  async #described(values) {
+  /** Return what is known about a sketch before it begins; {} if it is refused. @param {Values} values @returns {Promise<{ auto?: boolean | null, seconds?: number | null }>} */
+  async #describe(values) {
     const { checkpoint } = values;
     if (this.#quick.has(checkpoint)) return { auto: true };
     const said = /** @type {any} */ (await this.page.knowledge.describe("sketch", values));

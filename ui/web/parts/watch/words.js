@@ -1,4 +1,4 @@
-// Watch's words: what there is to try, the hand that changes a picture halfway, and what typing draws.
+// The texts of Watch: suggestions, changes by hand, and sketches of typed words.
 
 import { countOfSteps } from "../../words/units.js";
 
@@ -12,9 +12,9 @@ export const WORDS = {
   grain: "Why grainy?",
 };
 
-/** The words for changing a picture by hand. */
+/** The texts for changing a picture by hand. */
 export const TOUCH = {
-  /** What the brush does; the colour of "colour" is chosen. */
+  /** The titles of the brushes, by the change that they make. The visitor chooses the colour of "colour". */
   tools: {
     noise: "Add noise",
     clean: "Take noise away",
@@ -35,7 +35,7 @@ export const TOUCH = {
   start: (/** @type {number} */ t) => `t ${t}, touched`,
 };
 
-/** The words about prompts that are being typed. */
+/** The texts about sketches of a prompt. */
 export const TYPING = {
   waits: "This run goes on. Your words are drawn after it.",
   sketch: (/** @type {unknown} */ steps) => `Quick sketch in ${countOfSteps(Number(steps))}`,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { LIMITS } from "../../network/config.js";
 import { compile } from "../../network/kernel.js";
 import { load } from "../../network/model.js";
-import { insideOf, opened } from "../../network/surgery.js";
+import { insideOf, openLanes } from "../../network/surgery.js";
 import { sideBySide } from "../../process/runs.js";
 import { numbers, packed, probed, text } from "./probes.mjs";
 
@@ -18,7 +18,7 @@ const reader = (folder) => async (/** @type {string} */ path) => {
 
 /** The steps of lanes with their surgery, and what each has shown. */
 async function run(model, { seeds, lanes }) {
-  const { lanes: ready, taps } = opened(lanes.map((lane) => ({ ...lane, model })));
+  const { lanes: ready, taps } = openLanes(lanes.map((lane) => ({ ...lane, model })));
   const steps = [];
   for await (const { lane, image, step } of sideBySide(seeds, ready))
     steps.push({ lane, image, x: text(step.x), taps: taps(lane, seeds[image]).map(packed) });
