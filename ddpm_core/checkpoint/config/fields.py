@@ -204,7 +204,7 @@ def names(config: dict, key: str, allowed: Container[str] | None = None) -> list
 
 
 def _within(config: dict, key: str, default: Any, optional: bool, kind: str, fits: Callable[[Any], bool]) -> Any:
-    """Return config[key], a value within LIMITS[key] for which `fits` is true. kind: what the message says that it must be."""
+    """Return config[key], a value within LIMITS[key] for which `fits` is true. kind: its kind for the message."""
     value = config.get(key, default)
     low, high = LIMITS[key]
     if (optional and value is None) or (fits(value) and low <= value <= high):
