@@ -1,6 +1,6 @@
 """Denoising diffusion probabilistic models (Ho, Jain & Abbeel, NeurIPS 2020): the process, samplers and checkpoints."""
 
-from __future__ import annotations  # so that older versions of Python can import this and reach python_versions
+from __future__ import annotations  # so that older versions of Python can import this module and then refuse to run
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -81,7 +81,7 @@ _HOME = {
     "trajectory": "runs",
     "word_square": "prediction",
 }
-_ROOMS = ("data",)  # public modules
+_ROOMS = ("data",)  # public submodules, imported when they are first used
 __all__ = [*_HOME, *_ROOMS]  # pyright: ignore[reportUnsupportedDunderAll]
 
 

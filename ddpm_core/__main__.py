@@ -24,7 +24,7 @@ from ddpm_core.commands.restore import Restore
 from ddpm_core.commands.sample import Sample
 from ddpm_core.errors import UserError
 
-# torch takes seconds to import. So the commands import modules that need it only when they run, and --help is fast.
+# Importing torch takes seconds. So each command imports torch only when it runs, and --help is fast.
 
 
 @dataclass

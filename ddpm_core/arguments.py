@@ -16,7 +16,7 @@ from ddpm_core.samplers import AnySampler, Step
 OnStep = Callable[[Step], "Tensor | None"]
 
 
-# `sample` and other functions pass some arguments on to `trajectory`. Its docstring says what each argument is.
+# `sample` and other functions pass these arguments on to `trajectory`, whose docstring explains each of them.
 
 
 class ConditionOptions(TypedDict, total=False):
@@ -70,7 +70,7 @@ UNCHOSEN = {"eta": 0.0, "attention": False}  # defaults of `trajectory`; every o
 
 
 def completes(options: type) -> Callable[[Function], Function]:
-    """Return a decorator that lists a function's **options by name in its signature, so that editors complete them.
+    """Return a decorator that lists the names of **options in a function's signature, so that editors complete them.
 
     options: the TypedDict with which **options is annotated.
     """

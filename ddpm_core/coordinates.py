@@ -171,7 +171,7 @@ def inner(coordinates: Coordinates | None) -> Coordinates | None:
     return coordinates.inner if isinstance(coordinates, TrainedOn) else coordinates
 
 
-def seen(coordinates: Coordinates, schedule: NoiseSchedule, x_t: Tensor, t: Time) -> tuple[Tensor, Tensor]:
+def network_input(coordinates: Coordinates, schedule: NoiseSchedule, x_t: Tensor, t: Time) -> tuple[Tensor, Tensor]:
     """Return the network's input: scale · x_t + shift, like x_t, and its time (N,), float64 if x_t is, else float32."""
     at = _at(coordinates, schedule, x_t, t)
     return _of(at.scale, x_t) * x_t + _of(at.shift, x_t), network_times(at.time, x_t)

@@ -35,7 +35,7 @@ from ddpm_core.schedule import NoiseSchedule, find
 from ddpm_core.student import Student
 
 Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-OptimisedTimes = Mapping[Sampler, Mapping[int, tuple[int, ...]]]  # for each sampler and number of steps, descending t
+OptimisedTimes = Mapping[Sampler, Mapping[int, tuple[int, ...]]]  # {sampler: {number of steps: times t, descending}}
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class ModelSpec:
         if isinstance(schedule, str):
             schedule = find(schedule, self.schedule.T)
         its = self.coordinates
-        # Coordinates that already work on any schedule: those of a flow do, because τ between 0 and 1 covers every σ.
+        # The coordinates of a flow work on any schedule, because τ between 0 and 1 covers every σ.
         everywhere = isinstance(its, (TrainedOn, RectifiedFlow))
         coordinates = its if everywhere else TrainedOn(self.schedule, its)
         more: dict[str, Any] = {"gamma": None, "optimised": None, "leading_offset": 0}
@@ -263,11 +263,13 @@ def word_reader(model: Model) -> WordReader:
 
 
 class _Itself:
-    """The default of `Model._before`. The class attribute is None, so a new model gets None. For a model it is the
-    model itself, so `dataclasses.replace` passes the old model to the new one's `__post_init__`.
+    """A descriptor: `Model._before` is None, and `model._before` is the model itself.
+
+    So `__post_init__` gets None for a new model, and the old model from `dataclasses.replace`.
     """
 
     def __get__(self, model: Model | None, kind: type) -> Model | None:
+        """Return the model, or None for the class."""
         return model
 
 
@@ -391,7 +393,7 @@ def check_real_times(model: Model, why: str) -> None:
         raise ValueError(f"{why}, but this network predicts the mean of x_{{t−1}}, which belongs to whole times")
     if (
         unet is not None
-        and getattr(network, "moves_inputs", False)  # only engines' networks have this attribute
+        and getattr(network, "moves_inputs", False)  # only the networks of engines have the attribute moves_inputs
         and (getattr(unet, "known_times", None) or unet.config.get("time_embedding_type") == "learned")
     ):
         raise ValueError(f"{why}, but this network knows only whole ones")
@@ -418,12 +420,12 @@ def check_fractions(model: Model, why: str) -> None:
     try:
         with torch.no_grad():
             network(x, torch.full((1,), 0.5, dtype=torch.float32, device=x.device), labels)
-    except (LookupError, RuntimeError, TypeError, ValueError) as error:  # other errors are left for the run to report
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:  # a run reports other errors itself
         if takes_whole_times(error):
             raise ValueError(f"{why}, but this network knows only whole ones") from error
 
 
-# The messages of torch and NumPy about an index that is not a whole number.
+# Matches the messages of torch and NumPy about an index that is not a whole number.
 _OF_WHOLE = re.compile("indices|integer|scalar types: Long")
 
 
@@ -433,9 +435,10 @@ def takes_whole_times(error: Exception) -> bool:
 
 
 def check_langevin(snr: float | None, corrections: int | None) -> None:
-    """Raise ValueError unless these can be options of the sampler "langevin".
+    """Raise ValueError for wrong options of the sampler "langevin".
 
-    None stands for a default, and is allowed.
+    snr may be any finite number of at least 0, and corrections any whole number of at least 0. Either may be None,
+    which stands for its default.
     """
     if snr is not None and not is_number(snr, 0):
         raise ValueError(f"snr must be a number of at least 0, got {snr!r}")
@@ -453,7 +456,7 @@ def is_number(value: Any, least: float, most: float = math.inf) -> bool:
     """Return whether the value is a finite number from least to most. For text and NaN the result is False."""
     try:
         return bool(least <= value <= most and abs(value) < math.inf)
-    except (TypeError, ValueError, RuntimeError):  # such as for text, or a tensor of several numbers
+    except (TypeError, ValueError, RuntimeError):  # value is text, or a tensor of several numbers
         return False
 
 

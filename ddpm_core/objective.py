@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ddpm_core.coordinates import predicted, seen
+from ddpm_core.coordinates import network_input, predicted
 from ddpm_core.likelihood import bound, bound_variance
 from ddpm_core.model import Model, check_state
 from ddpm_core.names import LEARNED, LOSSES, Loss, Prediction
@@ -169,7 +169,7 @@ class _Evaluated:
         schedule, coordinates = model.schedule, model.coordinates
         x_t = q_sample(schedule, x_0, t, eps)
         plain = coordinates is None
-        inputs = (x_t, to_device(t.long() - 1, x_t.device)) if plain else seen(coordinates, schedule, x_t, t)
+        inputs = (x_t, to_device(t.long() - 1, x_t.device)) if plain else network_input(coordinates, schedule, x_t, t)
         result: Any = _trained(model.network)(*inputs, labels)
         output, v = getattr(result, "sample", result).to(x_0.dtype), None  # networks of diffusers return it in `sample`
         if model.variance in LEARNED:

@@ -194,7 +194,7 @@ def network_inputs(model: ModelSpec, x: Tensor, t: Time) -> tuple[Tensor, Tensor
     the CPU, so is t − 1: there, an engine can check it without waiting for a GPU.
     """
     if model.coordinates is not None:
-        return coordinates.seen(model.coordinates, model.schedule, x, t)
+        return coordinates.network_input(model.coordinates, model.schedule, x, t)
     if not is_whole_time(t):
         return x, coordinates.network_times((torch.as_tensor(t, dtype=torch.float64) - 1).clamp(min=0), x)
     if isinstance(t, Tensor) and t.ndim:

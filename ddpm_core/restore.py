@@ -33,11 +33,11 @@ from ddpm_core.timesteps import Pairs, Steps
 MethodName = Literal["replacement", "repaint", "ddnm", "pigdm", "dps"]
 Linear = Callable[[Tensor], Tensor]
 
-# Further noise for step i: number j = 1, 2, … has the index i + j · 2^20. No run has 2^20 steps.
+# Step i needs several draws of noise. Draw j = 0, 1, 2, … has the index i + j · 2^20. No run has 2^20 steps.
 _EXTRA = 2**20
-_OBSERVED = 2**62  # the noise stream of `Measurement.observe`, which no run uses
+_OBSERVED = 2**62  # noise stream of `Measurement.observe`; runs use other streams
 _SOLVED = 1e-6  # relative error at which conjugate gradients stop
-# Smaller singular values of a blur, relative to the largest, count as 0: rounding y to 8 bits hides their part.
+# Singular values of a blur below this fraction of the largest are set to 0: rounding y to 8 bits hides their part.
 _LEAST_BLUR = 0.01
 
 
@@ -45,7 +45,7 @@ _LEAST_BLUR = 0.01
 
 
 def _unknown(y: Tensor) -> Tensor:
-    """Raise ValueError: this function is the default of a missing pseudo-inverse."""
+    """Raise ValueError. This function is the default of `Measurement.pseudoinverse`: the pseudo-inverse is not known."""
     raise ValueError("this measurement has no pseudo-inverse: give it to Measurement as pseudoinverse")
 
 
@@ -116,7 +116,7 @@ class Measurement:
             raise ValueError(f"a measurement with noise needs a seed for each of the {len(x_0)} pictures")
         noise = gaussian_batch(each, _OBSERVED, y.shape[1:]).to(y)
         if self.has_inverse:
-            noise = self.forward(self.pseudoinverse(noise))  # no noise where y is always 0, such as at masked pixels
+            noise = self.forward(self.pseudoinverse(noise))  # so that y stays 0 at masked pixels
         return y + self.sigma * noise
 
     def solve(self, y: Tensor, of_gram: float, of_identity: float, like: Tensor) -> Tensor:
@@ -126,7 +126,7 @@ class Measurement:
         """
         if self.gram is not None:
             return self.gram(lambda values: (of_gram * values + of_identity).reciprocal(), y)
-        # Each image alone, so that its number of iterations does not depend on the batch.
+        # Each image is solved alone, so that its number of iterations does not depend on the batch.
         rows = zip(y.split(1), like.split(1), strict=True)
         return torch.cat([self._conjugate_gradients(one, of_gram, of_identity, its) for one, its in rows])
 
@@ -333,7 +333,7 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Task:
-    """What a method has to solve: the measurement, y (N, ...), the chain, and whether x̂_0 is clipped."""
+    """A restoration task: the measurement, y (N, ...), the chain, and whether x̂_0 is clipped."""
 
     measurement: Measurement
     y: Tensor
@@ -341,7 +341,7 @@ class Task:
     clip: bool
 
     def fitted(self, schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: float, v: Tensor | None) -> Denoised:
-        """Return a changed x̂_0, clipped if `clip` is on, together with its ε: all (N, C, H, W)."""
+        """Return x_0, clipped if `clip` is on, and the ε that follows from it and x_t, as `Denoised`. v is passed on."""
         x_0 = x_0.clamp(-1, 1) if self.clip else x_0
         x_0, eps = to_x0_eps(schedule, "x0", x_0, x_t, t)
         return Denoised(x_0, eps, x_0, v)
@@ -424,29 +424,33 @@ class RePaint:
     def steps(
         self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
     ) -> Iterator[Step]:
-        """Yield the steps of the last round of each block."""
+        """Run each block of steps `rounds` times, and yield the steps of its last round."""
         A, y, step = task.measurement, task.y, task.chain.sampler.start(schedule, pairs)
 
-        def once(block: range, x: Tensor, number: int) -> Iterator[Step]:
-            """Yield the steps of a block. They use the noise of this number, and the replacements that of the next."""
+        def run_block(block: range, x: Tensor, draw: int) -> Iterator[Step]:
+            """Run the steps of a block once from x, and replace the known part after each. Yield the steps.
+
+            block: the indices of the steps. draw: selects the noise, so that each round has new noise: the steps use
+            draw number `draw` of their noise, and the replacements draw number draw + 1.
+            """
             for k in block:
                 t, s = pairs[k]
                 found = predict(x, t)
-                x, sigma = step(found, k, t, s, x, lambda k, x: noise(k + number * _EXTRA, x))
+                x, sigma = step(found, k, t, s, x, lambda k, x: noise(k + draw * _EXTRA, x))
                 alpha_bar = schedule.alpha_bar_at(s)
                 known = math.sqrt(alpha_bar) * y
                 if s > 0:
-                    known = known + math.sqrt(1 - alpha_bar) * A(noise(k + (number + 1) * _EXTRA, x))
+                    known = known + math.sqrt(1 - alpha_bar) * A(noise(k + (draw + 1) * _EXTRA, x))
                 x = x + A.pseudoinverse(known - A(x))
                 yield Step(k, t, s, x, found.x0_hat, sigma)
 
         for first in range(0, len(pairs), self.jump):
             block = range(first, min(first + self.jump, len(pairs)))
             for again in range(self.rounds - 1):
-                *_, last = once(block, x, 3 * again)
+                *_, last = run_block(block, x, 3 * again)
                 z = noise(first + (3 * again + 2) * _EXTRA, x)
                 x = q_sample(schedule, last.x, pairs[first][0], z, last.s)
-            for last in once(block, x, 3 * (self.rounds - 1)):
+            for last in run_block(block, x, 3 * (self.rounds - 1)):
                 yield last
                 x = last.x
 
@@ -512,7 +516,7 @@ def _lambda(values: Tensor, a: float, sigma: float, sigma_y: float) -> Tensor:
 
 
 def _share(values: Tensor, **step: float) -> Tensor:
-    """Return λ/ς² of `DDNM` for each eigenvalue ς² of A Aᵀ."""
+    """Return λ/ς² of `DDNM` for each eigenvalue ς² of A Aᵀ. step: the arguments of `_lambda`."""
     return _lambda(values, **step) / values
 
 
@@ -557,7 +561,7 @@ class PiGDM:
                 # detach() makes the weights constant, so that the gradient is that of log p(y | x_t).
                 lambda x_0: _dot(A.solve(task.y - A(x_0.detach()), 1 - alpha_bar, A.sigma**2, x), A(x_0) - task.y),
             )
-            if alpha_bar > 0:  # at ᾱ = 0, x_t is noise alone and can't improve x̂_0
+            if alpha_bar > 0:  # at ᾱ = 0, x_t is pure noise, so the gradient can't improve x̂_0
                 found = found._replace(x0=found.x0 + (1 - alpha_bar) / math.sqrt(alpha_bar) * gradient)
             found = task.fitted(schedule, found.x0, x, t, found.v)
             return Denoised(*(None if part is None else part.to(dtype) for part in found))  # pyright: ignore[reportArgumentType]

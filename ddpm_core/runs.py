@@ -72,13 +72,13 @@ class Condition:
 
     def check(self, model: ModelSpec, n: int | None = None) -> None:
         """Raise ValueError for a condition that the model does not have. n: the number of images, None if not known."""
-        check_labels(model, self._asked(model), n, self.guidance, self.negative)
+        check_labels(model, self._labels_or_prompts(model), n, self.guidance, self.negative)
 
     def label_ids(self, model: ModelSpec, n: int) -> Tensor | None:
         """Return the condition of n images as the network takes it. `label_tensor` has the shapes and errors."""
-        return label_tensor(model, self._asked(model), n, self.guidance, self.negative)
+        return label_tensor(model, self._labels_or_prompts(model), n, self.guidance, self.negative)
 
-    def _asked(self, model: ModelSpec) -> Labels:
+    def _labels_or_prompts(self, model: ModelSpec) -> Labels:
         """Return the labels or the prompts, whichever are given.
 
         Raise ValueError for both together, and for prompts if the model takes none.

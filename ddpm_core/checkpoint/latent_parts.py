@@ -84,7 +84,7 @@ def _decoder_part(decoder: LatentDecoder, folder: str) -> Part:
 def _text_part(text: ClipText) -> Part:
     """Return a text encoder as a part to save."""
     own: Any = text.encoder
-    # Without this dtype, transformers would load weights that are stored in half precision in half precision.
+    # Otherwise, transformers would keep half-precision weights in half precision.
     config = json.loads(own.config.to_json_string(use_diff=False)) | {"dtype": "float32"}
     config |= {"architectures": ["CLIPTextModel"], "model_type": "clip_text_model"}
 

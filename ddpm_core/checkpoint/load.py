@@ -78,14 +78,14 @@ def load(
     if network is None:
         weights = f"{checkpoint.ref}: {layout.weights}"
         T = found.spec.trained_on.T
-        told_numbers = inner(found.spec.coordinates) is not None  # engines.common.told_numbers explains this
-        build = partial(build_network, found.unet, checkpoint.weights, weights, None if told_numbers else T)
+        takes_sigma = inner(found.spec.coordinates) is not None  # see engines.common.takes_sigma
+        build = partial(build_network, found.unet, checkpoint.weights, weights, None if takes_sigma else T)
         unet: Any = build()
-        unet.told_numbers = told_numbers
+        unet.takes_sigma = takes_sigma
         check_evaluation(unet, found.spec.image_size, T, weights)
         source = replace(source, parameters=sum(p.numel() for p in unet.parameters()))
         network = engine_network = wrap(unet, device, precision, engine, owned=True, exact=build, batched=batched)
-    else:  # the facts about the checkpoint's weights do not apply to other weights
+    else:  # a user's network: drop the facts about the checkpoint's weights
         source = other_weights(source)
     home = network_device(network) or torch.device("cpu")
     parts: dict[str, Any] = {}

@@ -16,12 +16,13 @@ from ddpm_core.checkpoint.config.fields import read_json
 from ddpm_core.disk import files
 from ddpm_core.errors import UserError
 
-WEIGHT_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")  # in order of preference
-FACTS = "ddpm_core.json"  # facts about the model for which the Hub's layout has no field
-ANALYTIC = "analytic_variance.json"  # Γ_t of the analytic variance, see gamma_file
-OPTIMISED = "optimised_steps.json"  # optimised times, see optimised_file
-SHARED = "shared_parts"  # a field of FACTS: the embedded checkpoint from which the decoder and text encoder are taken
-READERS = "readers.safetensors"  # readers of blocks, see readers_file; the model does not depend on this file
+# Files of weights; the first one that exists is loaded.
+WEIGHT_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+FACTS = "ddpm_core.json"  # file with facts about the model for which the Hub's layout has no field
+ANALYTIC = "analytic_variance.json"  # file with Γ_t of the analytic variance, see gamma_file
+OPTIMISED = "optimised_steps.json"  # file with optimised times, see optimised_file
+SHARED = "shared_parts"  # field of FACTS: name of the embedded checkpoint whose decoder and text encoder are used
+READERS = "readers.safetensors"  # file with linear probes of blocks, see readers_file; the model works without it
 EXTRA = ("model_index.json", FACTS, ANALYTIC, OPTIMISED)
 DECODERS = ("vae/", "vqvae/")
 TEXT, TOKENIZER = "text_encoder/", "tokenizer/"
@@ -157,7 +158,7 @@ def typed(text: str) -> str:
 
 
 def shipped(ref: Ref) -> str | None:
-    """Return the name of the embedded checkpoint that a reference means by its name or folder; None for all others."""
+    """Return the name of the embedded checkpoint that a reference names by its name or its folder, else None."""
     if ref.folder is None:
         return None
     real = os.path.realpath(ref.folder)
@@ -182,7 +183,7 @@ def parse(ref: str | Path | Ref, revision: str | None = None, local: bool = True
         return _unversioned(Ref("embedded", text, inside[text]), revision)
     if local:
         files.restore(folder)
-    if local and text and os.path.isdir(folder):  # unlike Path.is_dir, this accepts every text
+    if local and text and os.path.isdir(folder):  # Path.is_dir can raise OSError, such as for a long text
         return _unversioned(Ref("folder", text, folder), revision)
     if local and folder.suffix in (".pt", ".pth") and os.path.isfile(folder):
         raise CheckpointError(
@@ -213,7 +214,7 @@ def _shown(text: str) -> str:
 
 
 def _unversioned(ref: Ref, revision: str | None) -> Ref:
-    """Return the reference. Raise CheckpointError if a revision was given, because it is not on the Hub."""
+    """Return a reference that is not on the Hub. Raise CheckpointError if a revision was given."""
     if revision is not None:
         raise CheckpointError(f"{_shown(ref.name)} has no revisions: only Hub checkpoints (owner/name) do")
     return ref

@@ -28,7 +28,8 @@ from ddpm_core.engines.networks import NETWORKS, Network
 from ddpm_core.model import Model, ModelSpec
 
 WEIGHTS = refs.WEIGHT_FILES[0]
-IN_FOLDERS = tuple(name for name in refs.FILES if "/" in name and not name.endswith(".bin"))  # files of a latent model
+# Files of a checkpoint with a folder for each network, such as a latent model's.
+IN_FOLDERS = tuple(name for name in refs.FILES if "/" in name and not name.endswith(".bin"))
 SAVED = (
     "config.json",
     "scheduler_config.json",
@@ -83,7 +84,7 @@ def save(
         raise CheckpointError(f"give the name of a folder to save to, got {str(folder)!r}")
     try:
         folder = Path(os.path.realpath(Path(folder).expanduser()))
-    except RuntimeError:  # expanduser raises it for "~name" of an unknown user
+    except RuntimeError:  # "~name" with an unknown user
         raise CheckpointError(f"there is no folder {str(folder)!r}: this user has no home folder here") from None
     if unet is None:
         return _save_own(model, folder, half or int8, extra or {})
@@ -104,7 +105,7 @@ def write(
         CheckpointError, ValueError: as `save`.
     """
     contents = json_contents(model, unet)
-    parts = latent_parts.files_of(model, unet)  # a latent model has other networks, and each network is in a folder
+    parts = latent_parts.files_of(model, unet)  # of a latent model, which has a folder for each network
     home = ("transformer/" if isinstance(unet, DiTTransformer2DModel) else "unet/") if parts else ""
     check_replaceable(folder)
     half = half or int8
@@ -131,7 +132,7 @@ def write(
         if unchanged:
             readers_file.copy(model, new, file, half)
         for written in new.rglob("*.safetensors"):
-            shutil.copymode(file.with_name("config.json"), written)  # safetensors lets only the owner read its files
+            shutil.copymode(file.with_name("config.json"), written)  # safetensors allows only the owner to read
 
 
 def _save_own(model: Model, folder: Path, half: bool, extra: Mapping[str, bytes | None]) -> None:
@@ -166,9 +167,9 @@ def _sidecars(model: ModelSpec, weights: Path | None, half: bool) -> dict[str, d
     """
     found = {}
     if model.gamma is not None:
-        found[refs.ANALYTIC] = gamma_file.beside(model, weights, half)
+        found[refs.ANALYTIC] = gamma_file.content_for_copy(model, weights, half)
     if model.optimised is not None:
-        found[refs.OPTIMISED] = optimised_file.beside(model, weights, half)
+        found[refs.OPTIMISED] = optimised_file.content_for_copy(model, weights, half)
     return found
 
 
@@ -204,7 +205,7 @@ def json_contents(model: ModelSpec, unet: Network) -> dict[str, dict[str, Any]]:
     begins, so that it fails early.
     """
     try:
-        count_parameters(unet)  # raises ValueError for too many
+        count_parameters(unet)  # raises ValueError if there are too many
         decoder, text = (part and part.config for part in latent_parts.both(model, unet))
         return spec.json_files(model, json.loads(unet.to_json_string()), decoder, text)
     except ValueError as error:
@@ -257,7 +258,7 @@ def _unrounded(model: ModelSpec, unet: Network) -> tuple[dict[str, Tensor], bool
     """
     weights, source = unet.state_dict(), model.source
     exact = all(weight.dtype == torch.float32 for weight in weights.values())
-    measured = model.gamma is not None or model.optimised is not None or readers_file.there(source)
+    measured = model.gamma is not None or model.optimised is not None or readers_file.exists(source)
     if exact and not (measured and source and source.weights_path):
         return weights, True
     stored = stored_weights(unet, source)

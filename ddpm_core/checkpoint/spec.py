@@ -43,15 +43,15 @@ from ddpm_core.names import (
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.student import Student
 
-# Google's repositories whose weights are not the moving average. Their names do not tell this.
+# Google's repositories whose weights are not the moving average, although their names don't say so.
 NOT_EMA = ("google/ddpm-cifar10-32", "google/ddpm-cat-256", "google/ddpm-bedroom-256", "google/ddpm-church-256")
 
-OWN = "own_network"  # a field of ddpm_core.json: it describes a user's network, which `save` can't write
+OWN = "own_network"  # field of ddpm_core.json that describes a user's own network, which `save` can't write
 
-# Our names for diffusers' names of predictions.
+# {diffusers' name of a prediction: our name}.
 _PREDICTIONS: dict[str, Prediction] = {
     **{"epsilon": "epsilon", "sample": "x0", "v_prediction": "v"},
-    **{"mu": "mu", "flow": "flow"},  # diffusers refuses these two names, so that it can't misread such a file
+    **{"mu": "mu", "flow": "flow"},  # diffusers has no such predictions, and refuses a file with these names
 }
 _VARIANCES: dict[str, OwnVariance] = {
     "fixed_small": "beta_tilde",
@@ -183,7 +183,7 @@ def _from_contents(
     unet = transformer_config.normal(unet) if transformer else unet
     _check_kind(unet, index, decoder is not None, text is not None)
     checked = transformer_config if transformer else unet_config if text is None else latent_config
-    family = families.of(scheduler)
+    family = families.family_of(scheduler)
     if family is None:
         size, channels = checked.check(unet)
         fields = _from_scheduler(scheduler, clip=decoder is None)
@@ -240,7 +240,7 @@ def json_files(
     ValueError for a model that `read` would refuse, or that these files can't describe.
     """
     asked, model = model, _as_trained(model)
-    family = families.of(model.schedule.config)
+    family = families.family_of(model.schedule.config)
     usual = RectifiedFlow if model.prediction == "flow" else type(None)
     if not isinstance(model.coordinates, usual if family is None else family.coordinates):
         raise ValueError("the Hub's layout has no place for a network in these coordinates with this schedule")
@@ -257,14 +257,14 @@ def json_files(
     }
     transformer = transformer_config.is_transformer(unet)
     if decoder is None:
-        if unet["_class_name"] == "OpenAIUNet":  # diffusers refuses this entry, so that it can't compute something else
+        if unet["_class_name"] == "OpenAIUNet":  # diffusers then refuses to load, and builds no UNet2DModel
             index["unet"] = ["ddpm_core", "OpenAIUNet"]
         _check_kept(asked, _from_contents(unet, scheduler, index, own)[0].spec, f"a {index['_class_name']}")
         return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
     scheduler |= {"_class_name": "DDIMScheduler", "timestep_spacing": "trailing"}
     scheduler["steps_offset"] = plain(model.leading_offset)
     if model.variance in ("beta_tilde", "learned_range" if transformer else ""):
-        del scheduler["variance_type"]  # DDIMScheduler has no such field, and `read` has these variances as defaults
+        del scheduler["variance_type"]  # DDIMScheduler has no such field; `read` has this variance as default
     del index["unet"]
     home = "transformer" if transformer else "unet"
     index |= {"scheduler": ["diffusers", "DDIMScheduler"], home: ["diffusers", unet["_class_name"]]}
@@ -289,7 +289,7 @@ def own_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
     Raise ValueError for a model that these files can't describe.
     """
     asked, model = model, _as_trained(model)
-    if families.of(model.schedule.config):  # replace a family's configuration, which says more than the schedule
+    if families.family_of(model.schedule.config):  # drop what it says about the network
         same = NoiseSchedule.from_betas(model.schedule.beta[1:])
         model = replace(model, schedule=NoiseSchedule(same.beta, {**same.config, "variance_exploding": True}))
     scheduler, own = _scheduler_and_facts(model)
@@ -331,7 +331,7 @@ def _on_its_schedule(model: ModelSpec, own: dict, whole_times: bool = False) -> 
         raise ValueError(f"schedule must be a JSON object, got {shown(found)}")
     if whole_times:
         raise ValueError("on another schedule, a network gets fractions of t, but this network knows only whole ones")
-    family = families.of(found)
+    family = families.family_of(found)
     return model.with_schedule(_schedule(found) if family is None else family.read(found)["schedule"])
 
 
@@ -369,7 +369,7 @@ def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, An
         "_diffusers_version": from_diffusers.__version__,
         **model.schedule.config,
     }
-    family = families.of(scheduler)
+    family = families.family_of(scheduler)
     if family is None:
         theirs = {ours: name for name, ours in _PREDICTIONS.items()}
         scheduler |= {
@@ -426,7 +426,7 @@ def _check_kind(unet: dict, index: dict, decoder: bool, text: bool) -> None:
 
 
 def _named(value: Any, otherwise: str) -> str:
-    """Return a value if it is a short text, else `otherwise`. Both are for messages."""
+    """Return a value for a message if it is a short text, else the text `otherwise`."""
     return value if isinstance(value, str) and 0 < len(value) < 100 else otherwise
 
 
@@ -438,7 +438,7 @@ def _from_scheduler(scheduler: dict, clip: bool) -> dict[str, Any]:
     return {
         "schedule": schedule,
         "prediction": _PREDICTIONS[choice(scheduler, "prediction_type", _PREDICTIONS, default)],
-        # DPMSolver and SASolver write null for networks without a variance of their own.
+        # DPMSolver and SASolver write null if the network has no learned variance.
         "variance": _VARIANCES[choice(scheduler, "variance_type", (*_VARIANCES, None)) or "fixed_small"],
         "clip": _clip(scheduler, clip),
     }

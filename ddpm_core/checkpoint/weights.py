@@ -28,8 +28,8 @@ from ddpm_core.engines.torch import ExactNetwork
 from ddpm_core.errors import UNCHECKED, first_line
 from ddpm_core.model import Model, Source
 
-SCALE = ".scale"  # the ending of the name of scales, (C, 1, ...); a weight is the int8 tensor times its scales
-# Parts of the names of attention weights in diffusers before 0.12, and the present ones.
+SCALE = ".scale"  # NAME.scale, (C, 1, ...), is the factor of the int8 weight NAME
+# Renamed parts of the names of attention weights: {before diffusers 0.12: since 0.12}.
 LEGACY_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
 # The errors that torch, pickle, zipfile and safetensors raise for a damaged file.
@@ -65,7 +65,7 @@ def build(kind: str, make: Callable[[], Any], path: Path, where: str) -> Any:
     except UNCHECKED as error:
         raise CheckpointError(f"{where}: {kind} can't be built from config.json ({first_line(error)})") from None
     try:
-        count_parameters(unet)  # raises ValueError for too many
+        count_parameters(unet)  # raises ValueError if there are too many
     except ValueError as error:
         raise CheckpointError(f"{where}: {error}") from None
     expected = unet.state_dict()
@@ -100,7 +100,7 @@ def check_values(key: str, value: Tensor, where: str) -> None:
     """Raise CheckpointError for numbers that are too large for a trained weight, NaN or infinite. key: their name."""
     largest = (
         torch.stack(torch.aminmax(value.float())).abs().amax()
-    )  # NaN if any is NaN; isfinite takes 3 times as long
+    )  # aminmax gives NaN if any number is NaN; isfinite would take 3 times as long
     if MAX_WEIGHT < largest < torch.inf:
         raise CheckpointError(
             f"{where} is damaged: it holds the value {largest:.2g} in {key}, too large for a trained weight"
@@ -130,7 +130,7 @@ def make_buffers(unet: nn.Module, where: str) -> None:
     for name, module in unet.named_modules():
         if isinstance(module, (KDownsample2D, KUpsample2D)):
             module.kernel = type(module)(module.pad_mode).kernel.float()
-        elif module._non_persistent_buffers_set == {"position_ids"}:  # this is a layer of a text encoder
+        elif module._non_persistent_buffers_set == {"position_ids"}:  # the embedding layer of a text encoder
             positions = module.get_buffer("position_ids")
             module.position_ids = torch.arange(positions.shape[-1]).expand(1, -1)
         elif isinstance(module, PatchEmbed):
@@ -163,7 +163,7 @@ def check_evaluation(unet: Network, size: int, T: int, where: str) -> None:
 def network_of(model: Model) -> Network | None:
     """Return the torch module with a model's weights; None if its network is a user's function or class."""
     exact = getattr(model.network, "with_gradients", None)
-    if isinstance(exact, ExactNetwork):  # an engine evaluates the network, and its own weights may be rounded
+    if isinstance(exact, ExactNetwork):  # the network of an engine, whose own weights may be rounded
         return exact.kept
     network = getattr(model.network, "unet", model.network)
     return network if is_network(network) else None
@@ -196,7 +196,7 @@ def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
     """
     try:
         if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt", backend="pread") as file:  # "pread" lets each tensor be freed alone
+            with safe_open(path, framework="pt", backend="pread") as file:  # "pread" lets the memory of each tensor be freed alone
                 weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no dict)
         else:
             _check_unpacked_size(path)
@@ -212,7 +212,7 @@ def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
         raise CheckpointError(f"{where} is damaged or cut off: delete {file} and load or copy it again") from None
     if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
         raise CheckpointError(f"{where} does not map names to weights")
-    # Older text encoders store the numbers of places among their weights.
+    # Older text encoders also store the positions 0, 1, … as a weight.
     weights = {key: value for key, value in weights.items() if not key.endswith(".position_ids")}
     for key in [key for key, value in weights.items() if _is_scaled(value) and key + SCALE in weights]:
         weights[key] = weights[key] * weights.pop(key + SCALE)

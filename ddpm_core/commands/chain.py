@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ddpm_core.model import ModelSpec
     from ddpm_core.runs import Condition
 
-# torch takes seconds to import. So the commands import modules that need it only when they run, and --help is fast.
+# Importing torch takes seconds. So each command imports torch only when it runs, and --help is fast.
 
 
 @dataclass

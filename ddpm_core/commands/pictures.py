@@ -21,9 +21,10 @@ from ddpm_core.imaging.image_files import open_picture
 if TYPE_CHECKING:
     from ddpm_core.commands.chain import Where
 
-ABOUT = "sample.json"  # the file beside the pictures with everything that determines them
-_ONE_FILE = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".npy", ".zip")  # endings that a folder's name can't have
-_PAUSE = 0.1  # seconds between two checks for the pictures of other processes
+ABOUT = "sample.json"  # name of the file with the settings of the run, in the folder of the pictures
+# --out refuses a folder with one of these endings, because it is probably meant as a single file.
+_ONE_FILE = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".npy", ".zip")
+_PAUSE = 0.1  # seconds between two checks whether other processes have finished their pictures
 _END = b"\0\0\0\0IEND\xaeB`\x82"  # the last bytes of every PNG
 
 
@@ -64,8 +65,8 @@ class Pictures:
         about: everything that determines the pictures. Raise ValueError if the folder has pictures of another run.
         """
         about = about if self._npz is None else about | {"seeds": self.seeds}
-        self._about = json.loads(json.dumps(about, default=repr))  # the values as they are read from the file
-        before = self._before()
+        self._about = json.loads(json.dumps(about, default=repr))  # as the file gives them back, for comparison
+        before = self._stored_settings()
         if before is None:
             files.write_json(self._folder / ABOUT, self._about)
             return
@@ -74,11 +75,14 @@ class Pictures:
             place = self._npz or self._folder
             raise ValueError(f"{place} holds pictures with other {', '.join(other)}: choose another --out")
 
-    def _before(self) -> dict[str, Any] | None:
-        """Return the settings of the existing pictures; None if there are none."""
+    def _stored_settings(self) -> dict[str, Any] | None:
+        """Return the settings that a previous run stored with its pictures; None if there are no pictures.
+
+        Raise ValueError if the existing files are not those of `sample`.
+        """
         path = self._folder / ABOUT
         try:
-            if self._is_whole():
+            if self._npz_exists():
                 assert self._npz is not None
                 with np.load(self._npz) as kept:
                     return json.loads(str(kept["about"]))
@@ -92,7 +96,7 @@ class Pictures:
             )
         return None
 
-    def _is_whole(self) -> bool:
+    def _npz_exists(self) -> bool:
         """Return whether the .npz file exists."""
         return self._npz is not None and self._npz.exists()
 
@@ -102,7 +106,7 @@ class Pictures:
 
     def missing(self, seeds: Sequence[int]) -> list[int]:
         """Return the seeds whose pictures are missing, or incomplete because of a power cut."""
-        if self._is_whole():
+        if self._npz_exists():
             return []
         there = {entry.name for entry in os.scandir(self._folder)}
         return [seed for seed in seeds if (name := f"{seed}.png") not in there or not _has_end(self._folder / name)]
@@ -123,7 +127,7 @@ class Pictures:
             time.sleep(_PAUSE)
         if self._npz is None:
             return
-        if not self._is_whole():
+        if not self._npz_exists():
             images = np.stack([self._read(seed) for seed in self.seeds])
             with files.replacing(self._npz) as file:
                 about = np.array(json.dumps(self._about))

@@ -31,7 +31,7 @@ class CrossAttention:
         self._weights: list[Tensor] = []  # attention weights of each layer in the current evaluation, (N, h w, L)
         for module in self._twin.modules():
             if isinstance(module, Attention) and module.is_cross_attention:
-                module.register_forward_pre_hook(self._note, with_kwargs=True)
+                module.register_forward_pre_hook(self._store_weights, with_kwargs=True)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class CrossAttention:
             ]
         return torch.stack(maps).mean(0)
 
-    def _note(self, layer: nn.Module, arguments: tuple, keywords: dict[str, Any]) -> None:
+    def _store_weights(self, layer: nn.Module, arguments: tuple, keywords: dict[str, Any]) -> None:
         """Store the attention weights of a layer, averaged over its heads. This is a forward pre-hook."""
         attention: Any = layer
         query = attention.head_to_batch_dim(attention.to_q(arguments[0]))

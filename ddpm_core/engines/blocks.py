@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ddpm_core.coordinates import TrainedOn
 from ddpm_core.engines.attention import sides
-from ddpm_core.engines.common import Inputs, example_inputs, told_numbers
+from ddpm_core.engines.common import Inputs, example_inputs, takes_sigma
 from ddpm_core.engines.from_diffusers import Attention, UNet2DModel, takes_words
 from ddpm_core.engines.torch import layout
 from ddpm_core.model import Model
@@ -82,7 +82,7 @@ class Inside:
     def __init__(self, model: Model):
         unet = module(model)
         its = model.coordinates
-        other_numbers = told_numbers(unet) or not (its is None or (isinstance(its, TrainedOn) and its.inner is None))
+        other_numbers = takes_sigma(unet) or not (its is None or (isinstance(its, TrainedOn) and its.inner is None))
         if not (isinstance(unet, UNet2DModel) or takes_words(unet)) or other_numbers:
             raise ValueError(f"only U-Nets of diffusers that take t − 1 can be opened, got {type(unet).__name__}")
         self._source, self._inputs = model, Inputs(unet)
@@ -100,7 +100,7 @@ class Inside:
         self.looks: dict[str, Tensor] = {}
         self._layers: dict[str, dict[str, int]] = {}  # number of layers of each kind, by the block's name
         self._skips: list[list[str]] = []  # names of the skips of each "up" block
-        self._open()
+        self._register_hooks()
         x, time, *condition = (part.to(unet.device) for part in example_inputs(unet))
         self._sides = x.shape[2:]
         with torch.no_grad():
@@ -142,7 +142,7 @@ class Inside:
             ValueError: for a name that does not exist.
         """
         for name in names:
-            self.change(name, partial(self._nothing, name, when))
+            self.change(name, partial(self._switched_off, name, when))
 
     def restore(self) -> None:
         """Undo all changes of `change` and `cut`."""
@@ -166,7 +166,7 @@ class Inside:
             raise ValueError("this network has no self-attention: choose another model, or leave out the place")
         self._place = down, right
 
-    def _nothing(self, name: str, when: When | None, found: Tensor, t: float) -> Tensor:
+    def _switched_off(self, name: str, when: When | None, found: Tensor, t: float) -> Tensor:
         """Return what replaces the output of a part that is switched off, or `found` if it isn't at this t."""
         if when is not None and not when(t):
             return found
@@ -180,37 +180,38 @@ class Inside:
 
     # --- Hooks
 
-    def _open(self) -> None:
+    def _register_hooks(self) -> None:
         """Register the hooks that read and change the outputs of all parts."""
         unet = self._unet
         for name, layer in unet.named_modules():
             if _is_self_attention(layer):
-                layer.to_k.register_forward_hook(partial(self._see, name, layer))
+                layer.to_k.register_forward_hook(partial(self._store_attention, name, layer))
             if isinstance(layer, Attention):
-                layer.register_forward_hook(self._attend)  # before `_note`, because this layer may be a block's last
+                # Registered before `_store_output`, so that it runs first if this is the last layer of a block.
+                layer.register_forward_hook(self._change_attention)
         for i, block in enumerate(unet.down_blocks, 1):
-            self._tap(f"down {i}", block, _last(block))
+            self._hook_block(f"down {i}", block, _last(block))
         if unet.mid_block is not None:
-            self._tap("middle", unet.mid_block, unet.mid_block)
+            self._hook_block("middle", unet.mid_block, unet.mid_block)
         for i, block in enumerate(unet.up_blocks, 1):
-            self._tap(f"up {i}", block, _last(block))
+            self._hook_block(f"up {i}", block, _last(block))
             self._skips.append([])
-            block.register_forward_pre_hook(partial(self._skip, self._skips[-1]), with_kwargs=True)
+            block.register_forward_pre_hook(partial(self._change_skips, self._skips[-1]), with_kwargs=True)
 
-    def _tap(self, name: str, block: Any, last: nn.Module) -> None:
+    def _hook_block(self, name: str, block: Any, last: nn.Module) -> None:
         """Count the layers of a block, and register the hook on its last layer."""
         layers = {kind: getattr(block, f"{kind}s", None) or () for kind in ("resnet", "attention")}
         self._layers[name] = {kind: sum(layer is not None for layer in found) for kind, found in layers.items()}
-        last.register_forward_hook(partial(self._note, name))
+        last.register_forward_hook(partial(self._store_output, name))
 
-    def _note(self, name: str, layer: nn.Module, arguments: tuple, output: Any) -> Any:
+    def _store_output(self, name: str, layer: nn.Module, arguments: tuple, output: Any) -> Any:
         """Store the output of a block, and return it, changed if it should be. A forward hook."""
         found = output[0] if isinstance(output, tuple) else output
         changed = self._changed(name, found)
         self.taps[name] = changed.detach()
         return (changed, *output[1:]) if isinstance(output, tuple) else changed
 
-    def _skip(
+    def _change_skips(
         self, names: list[str], block: nn.Module, arguments: tuple, keywords: dict[str, Any]
     ) -> tuple[tuple, dict[str, Any]]:
         """Change the skips that an "up" block takes. On the first call, name them. A forward pre-hook."""
@@ -221,12 +222,12 @@ class Inside:
             return arguments, keywords | {"res_hidden_states_tuple": skips}
         return (arguments[0], skips, *arguments[2:]), keywords
 
-    def _attend(self, layer: Any, arguments: tuple, output: Tensor) -> Tensor:
+    def _change_attention(self, layer: Any, arguments: tuple, output: Tensor) -> Tensor:
         """Change what an attention layer adds to its input. A forward hook."""
         given = arguments[0] / layer.rescale_output_factor if layer.residual_connection else torch.zeros_like(output)
         return given + self._changed("attention", output - given) if "attention" in self._changes else output
 
-    def _see(self, name: str, layer: Any, to_k: nn.Module, arguments: tuple, k: Tensor) -> None:
+    def _store_attention(self, name: str, layer: Any, to_k: nn.Module, arguments: tuple, k: Tensor) -> None:
         """Store the attention of the chosen place to all places, from the keys k of a layer. A forward hook of to_k."""
         if self._place is None:
             return

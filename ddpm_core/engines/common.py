@@ -92,12 +92,12 @@ def weight_bytes(unet: nn.Module) -> int:
     return sum(weight.nbytes for weight in (*unet.parameters(), *unet.buffers()))
 
 
-def told_numbers(network: nn.Module) -> bool:
+def takes_sigma(network: nn.Module) -> bool:
     """Return whether a network takes a number such as σ as its time, float (N,), instead of a whole t − 1, int64 (N,).
 
-    `load` sets the attribute `told_numbers` of the network. Without this attribute, the network takes t − 1.
+    `load` sets the attribute `takes_sigma` of the network. Without this attribute, the network takes t − 1.
     """
-    return getattr(network, "told_numbers", False)
+    return getattr(network, "takes_sigma", False)
 
 
 def single(time: Tensor) -> Tensor:
@@ -163,7 +163,7 @@ def example_inputs(unet: Network, n: int = 1, side: int | None = None) -> tuple[
     Labels are int64 (n,) for classes, and float32 (n, L, D) for words; otherwise the result has none. side: the height
     and width of x; None for the network's own size.
     """
-    time = torch.ones(n, dtype=torch.float32) if told_numbers(unet) else torch.zeros(n, dtype=torch.int64)
+    time = torch.ones(n, dtype=torch.float32) if takes_sigma(unet) else torch.zeros(n, dtype=torch.int64)
     size = side or unet.config["sample_size"]
     height, width = (size, size) if isinstance(size, int) else size
     labels: tuple[Tensor, ...] = (torch.zeros(n, dtype=torch.int64),) if takes_labels(unet) else ()

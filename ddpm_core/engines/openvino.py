@@ -106,7 +106,7 @@ class _Converted(common.CompiledHere):
                 self._model, kept = _converted(module, self._entry)
             try:
                 self._rewrite()
-                _fill(self._model, weights())
+                _replace_inputs_by_weights(self._model, weights())
                 self._request(shapes)
                 return
             except (LookupError, OSError, RuntimeError, TypeError, ValueError):  # such as for a damaged file
@@ -192,9 +192,9 @@ class OpenVINONetwork(_Converted):
         x, time, *labels = common.example_inputs(unet)
         time_proj: Any = getattr(unet, "time_proj", None)
         rounds_times = self.precision != "fp32" and isinstance(time_proj, from_diffusers.Timesteps)
-        self._tells_features = common.told_numbers(unet) or rounds_times
+        self._takes_features = common.takes_sigma(unet) or rounds_times
         self._features = lru_cache(1000)(lambda number, dtype: time_proj(torch.tensor([number], dtype=dtype)))
-        converted = _told_features(unet) if self._tells_features else unet
+        converted = _taking_features(unet) if self._takes_features else unet
         inputs = [self._image(x), self._time(time), *labels]
         super().__init__(converted, converted.config, self.precision, self._weights, inputs)
         # Rounding comes last: if anything before it fails, another engine needs the exact weights.
@@ -237,7 +237,7 @@ class OpenVINONetwork(_Converted):
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the output for x (N, C, H, W), with its dtype and on its device: see `EngineNetwork`."""
         t_index, labels = self._inputs.checked(x, t_index, labels)
-        if t_index.is_floating_point() and not self._tells_features:  # the converted network takes only whole numbers
+        if t_index.is_floating_point() and not self._takes_features:  # the converted network takes only whole numbers
             with torch.no_grad():
                 return self.with_gradients(x, t_index, labels)
         given = [x, t_index] if labels is None else [x, t_index, labels]
@@ -270,18 +270,18 @@ class OpenVINONetwork(_Converted):
         shapes = tuple(tuple(part.shape) for part in given)
         with self._finding:
             if shapes not in self._found:
-                kept = self._entry / f"batch-{self._about(shapes)}"
+                kept = self._entry / f"batch-{self._trial_key(shapes)}"
                 try:
                     self._found[shapes] = json.loads(kept.read_text())
                 except (OSError, ValueError):
-                    self._found[shapes] = self._tried(x, time, *labels)
+                    self._found[shapes] = self._try_batch(x, time, *labels)
                     with suppress(OSError):
                         kept.write_text(json.dumps(self._found[shapes]))
                 if self._found[shapes] is None and len(x) == 2:
                     log.warning(_ALONE, self.precision)
         return self._found[shapes]
 
-    def _tried(self, x: Tensor, time: Tensor, *labels: Tensor) -> bool | None:
+    def _try_batch(self, x: Tensor, time: Tensor, *labels: Tensor) -> bool | None:
         """Evaluate single images and batches of this size, and return the result of `_apart`."""
         n = len(x)
         generator = torch.Generator().manual_seed(0)
@@ -302,7 +302,7 @@ class OpenVINONetwork(_Converted):
                 self._requests.pop((tuple(part.shape for part in trials[0]), apart), None)
         return None
 
-    def _about(self, shapes: Shapes) -> str:
+    def _trial_key(self, shapes: Shapes) -> str:
         """Return a hash of everything that the result of `_apart` depends on, besides the converted network."""
         with self._lock:
             compiled = next(iter(self._requests.values())).get_compiled_model()
@@ -321,7 +321,7 @@ class OpenVINONetwork(_Converted):
     @torch.no_grad()
     def _time(self, time: Tensor) -> Tensor:
         """Return the time as the converted network takes it: t_index, or its sines and cosines (N, D)."""
-        if not self._tells_features:
+        if not self._takes_features:
             return time
         time = common.single(time)
         # Each time is computed alone, because torch computes the last numbers of a batch in another way than the
@@ -346,7 +346,7 @@ class _Features(nn.Module):
         return features.T
 
 
-def _told_features(unet: Network) -> Network:
+def _taking_features(unet: Network) -> Network:
     """Return a network with the same weights that takes the sines and cosines of the time instead of the time.
 
     In bf16, OpenVINO would round the times and the angles, which are hundreds of radians. For networks that take σ, the
@@ -430,7 +430,7 @@ def _converted(module: nn.Module, entry: Path) -> tuple[openvino.Model, bool]:
         if (entry / _CHECKSUMS).read_text() != _checksums(entry):
             raise OSError("damaged")
         model = CORE.read_model(entry / _FILES[0])
-        if _weights(model).keys() != module.state_dict().keys():
+        if _weight_inputs(model).keys() != module.state_dict().keys():
             raise KeyError("another network's")
         os.utime(entry)  # the time of the latest use, for `_evict`
         return model, True
@@ -438,7 +438,7 @@ def _converted(module: nn.Module, entry: Path) -> tuple[openvino.Model, bool]:
         shutil.rmtree(entry, ignore_errors=True)  # the entry is missing or damaged
     model = convert(module)
     try:
-        _empty(model, module)
+        _replace_weights_by_inputs(model, module)
         _store(model, entry)
         _evict(entry.parent)
     except (RuntimeError, OSError, KeyError) as error:
@@ -446,7 +446,7 @@ def _converted(module: nn.Module, entry: Path) -> tuple[openvino.Model, bool]:
     return model, False
 
 
-def _empty(model: openvino.Model, module: nn.Module) -> None:
+def _replace_weights_by_inputs(model: openvino.Model, module: nn.Module) -> None:
     """Replace the weights in the graph by inputs with the same names. Raise KeyError for a weight that it lacks."""
     constants = {node.get_friendly_name(): node for node in model.get_ops() if node.get_type_name() == "Constant"}
     weights = {name: constants[name] for name in (PREFIX + name for name in module.state_dict())}
@@ -458,15 +458,15 @@ def _empty(model: openvino.Model, module: nn.Module) -> None:
         model.add_parameters([parameter])
 
 
-def _weights(model: openvino.Model) -> dict[str, openvino.op.Parameter]:
+def _weight_inputs(model: openvino.Model) -> dict[str, openvino.op.Parameter]:
     """Return the inputs that replaced weights, by the weights' names in torch."""
     names = {parameter.get_friendly_name(): parameter for parameter in model.get_parameters()}
     return {name.removeprefix(PREFIX): node for name, node in names.items() if name.startswith(PREFIX)}
 
 
-def _fill(model: openvino.Model, weights: Mapping[str, Tensor]) -> None:
+def _replace_inputs_by_weights(model: openvino.Model, weights: Mapping[str, Tensor]) -> None:
     """Replace the inputs that stand for weights by the weights, which share torch's memory."""
-    for name, parameter in _weights(model).items():
+    for name, parameter in _weight_inputs(model).items():
         constant = _constant(weights[name])
         for target in parameter.output(0).get_target_inputs():
             target.replace_source_output(constant.output(0))

@@ -26,26 +26,29 @@ from ddpm_core.engines.blocks import inside
 from ddpm_core.model import Model
 from ddpm_core.runs import make_chain, trajectory
 
-RANK = 6  # the largest rank of a reader's weights
-LARGEST = 64  # the largest height and width of a reading; larger pictures are averaged over squares
-STEPS = 20  # R² is measured at the times of a run with so many steps of DDIM
-TIMES, FEWEST_TIMES = 8, 4  # most and fewest times with their own readers; between them, readings are interpolated
-BYTES = 275_000  # the size of a file that is allowed with more than FEWEST_TIMES times
-BATCH = 10  # number of runs that are sampled together
-RIDGE = 1e-3  # the ridge penalty, relative to the mean square of a block's numbers
-_D65 = (0.9505, 1.0, 1.089)  # the white point D65 in XYZ
+RANK = 6  # maximum rank of a reader's weights
+LARGEST = 64  # maximum height and width of a reading; x̂_0 of larger pictures is averaged over squares
+STEPS = 20  # number of DDIM steps in the runs that fit the readers and measure R²
+# Maximum and minimum number of times t for which readers are fitted. At other t, readings are interpolated. There may be
+# fewer times if a run has fewer steps.
+TIMES, FEWEST_TIMES = 8, 4
+BYTES = 275_000  # maximum bytes of a file of readers, exceeded only if FEWEST_TIMES times need more
+BATCH = 10  # number of pictures sampled in one batch
+RIDGE = 1e-3  # ridge penalty of the least-squares fit, relative to the mean variance of a block's channels
+_D65 = (0.9505, 1.0, 1.089)  # XYZ coordinates of the white point D65
 _SRGB = ((3.2406, -1.5372, -0.4986), (-0.9689, 1.8758, 0.0415), (0.0557, -0.2040, 1.0570))  # from XYZ to linear sRGB
 
 
 class BlockReaders(NamedTuple):
-    """The readers and colours of one block with C channels and h × h places, float16, for each of K times.
+    """The linear probes (readers) of one block and its PCA colours, float16, for each of K times.
 
-    A reading has S × S pixels, so a place has P numbers: the channels of x times s · s pixels, with s = S/h.
+    The block has C channels and h × h places. A reading, the predicted x̂_0, has S × S pixels. So each place predicts P
+    numbers: s · s pixels with all channels of x, where s = S/h.
 
     Attributes:
         features: the weights from channels to features, (K, R, C) with R = min(6, P, C).
         offset: the constant of each feature at each place, (K, R, h, h).
-        patches: the weights from features to the numbers of a place, (K, P, R).
+        patches: the weights from features to the P numbers that a place predicts, (K, P, R).
         basis: three directions for lightness, green to red, and blue to yellow, (3, C).
         centre: the mean of the coordinates in this basis, (K, 3).
         spread: the standard deviation of the coordinates in this basis, (K, 3).
@@ -61,7 +64,7 @@ class BlockReaders(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Readers:
-    """The readers and the colours of a model, as `python -m train readers` stores them.
+    """The linear probes (readers) of a model's blocks and their PCA colours, as `python -m train readers` stores them.
 
     Attributes:
         times: the K times t that have readers, ascending. Between them, readings are interpolated linearly.
@@ -98,7 +101,7 @@ class Readers:
         Raises:
             ValueError: for another name, or a tensor of another shape than this block's output.
         """
-        block, (j, weight) = self._block(name, found), _place(self.times, t)
+        block, (j, weight) = self._block(name, found), _interpolation(self.times, t)
         a, pictures = _pooled(found.float().cpu(), self.mean.shape[-1]), 0.0
         for i, share in ((j, 1 - weight), (min(j + 1, len(self.times) - 1), weight)):
             features = torch.einsum("rc,nchw->nrhw", block.features[i].float(), a) + block.offset[i].float()
@@ -137,7 +140,7 @@ class Readers:
         Raises:
             ValueError: as `read` does.
         """
-        block, (j, weight) = self._block(name, found), _place(self.times, t)
+        block, (j, weight) = self._block(name, found), _interpolation(self.times, t)
         after = min(j + 1, len(self.times) - 1)
         centre, spread = (
             torch.lerp(row[j].float(), row[after].float(), weight) for row in (block.centre, block.spread)
@@ -146,7 +149,7 @@ class Readers:
         return _srgb(1.6 * torch.tanh(p / 1.6) * torch.tensor([22.0, 30.0, 30.0]) + torch.tensor([56.0, 0.0, 0.0]))
 
     def _block(self, name: str, found: Tensor | None = None) -> BlockReaders:
-        """Return the readers of a block. Raise ValueError for an unknown name, and for an output of another shape."""
+        """Return the readers of a block. Raise ValueError for an unknown name, and if the output `found` has a wrong shape."""
         if name not in self.blocks:
             raise ValueError(f"there is no block {name!r} with a reader: choose from {', '.join(self.blocks)}")
         block = self.blocks[name]
@@ -184,12 +187,12 @@ def fit_readers(
     if prompts is not None and (not model.takes_words or not prompts):
         raise ValueError("prompts must be one text or more, and only for a model that takes words")
     opened, size = inside(model), _side(model.image_size, LARGEST)
-    measured = sorted(int(t) for t, _ in make_chain(model, **_way(model)).pairs)
+    measured = sorted(int(t) for t, _ in make_chain(model, **_run_options(model)).pairs)
     sums = {name: _Sums(block.shape, model.channels, size) for name, block in opened.blocks.items()}
     # Chebyshev points are denser towards both ends, where linear interpolation is worst.
-    angles = np.linspace(0, np.pi, _count(sums, len(measured)))
+    angles = np.linspace(0, np.pi, _number_of_times(sums, len(measured)))
     chosen = ((1 - np.cos(angles)) / 2 * (len(measured) - 1)).round().astype(int)
-    times = [measured[i] for i in np.unique(chosen)]  # if there are few times, some may be chosen twice
+    times = [measured[i] for i in np.unique(chosen)]  # rounding can choose a time twice
     gathered = {t: copy.deepcopy(sums) for t in times}
     means = {t: torch.zeros(model.channels, size, size, dtype=torch.float64) for t in measured}
     done = 0
@@ -202,7 +205,7 @@ def fit_readers(
             condition: dict[str, Any] = {"labels": [i % model.num_classes for i in batch]} if model.num_classes else {}
             if prompts:
                 condition = {"prompts": [prompts[i % len(prompts)] for i in batch]}
-            for step in trajectory(opened.model, batch, **_way(model), **condition):
+            for step in trajectory(opened.model, batch, **_run_options(model), **condition):
                 yield int(step.t), _pooled(step.x0_hat.cpu().float(), size), opened.taps
             done += len(batch)
             if progress:
@@ -232,38 +235,38 @@ def fit_readers(
     return replace(fitted, shares=shares)
 
 
-def _way(model: Model) -> dict[str, Any]:
-    """Return the steps and the sampler of the runs, as arguments of `trajectory`; a student has its own."""
+def _run_options(model: Model) -> dict[str, Any]:
+    """Return the steps and the sampler of the runs as arguments of `trajectory`; {} for a student, which has defaults."""
     return {} if model.student else {"steps": min(STEPS, model.schedule.T), "sampler": "ddim"}
 
 
 def _side(side: int, most: int) -> int:
-    """Return a side, halved until it is at most `most`."""
+    """Return a side length in pixels, halved until it is at most `most`."""
     while side > most:
         side //= 2
     return side
 
 
 def _pooled(found: Tensor, size: int) -> Tensor:
-    """Return means of (N, C, H, H) over squares, so that the result has at most size × size places."""
+    """Return a tensor (N, C, H, H) averaged over squares, so that it has at most size × size places."""
     side = _side(found.shape[-1], size)
     return found if side == found.shape[-1] else F.avg_pool2d(found, found.shape[-1] // side)
 
 
 class _Sums:
-    """Sums over all runs for the least-squares fit of one block at one time: products of its numbers and of x̂_0."""
+    """Sums over all runs for the least-squares fit from one block's output to x̂_0 at one time."""
 
     def __init__(self, shape: tuple[int, int, int], channels: int, size: int):
         self.side, self.n = _side(shape[-1], size), 0
         self.s = size // self.side
         c, pixels, places = shape[0], channels * self.s**2, self.side**2
         self.rank = min(RANK, c, pixels)
-        self.bytes = 2 * (self.rank * (c + pixels + places))  # size of a reader in float16
+        self.bytes = 2 * (self.rank * (c + pixels + places))  # bytes of a reader in float16
         self.a, self.x0 = (torch.zeros(places, n, dtype=torch.float64) for n in (c, pixels))
         self.aa, self.ax0 = (torch.zeros(c, n, dtype=torch.float64) for n in (c, pixels))
 
     def add(self, found: Tensor, x0: Tensor) -> None:
-        """Add N runs. found: the block's output, (N, C, h, h); x0: x̂_0, (N, channels, S, S)."""
+        """Add N pictures to the sums. found: the block's output, (N, C, h, h); x0: x̂_0, (N, channels, S, S)."""
         a = _pooled(found.cpu().float(), self.side).flatten(2).transpose(1, 2).double()  # (N, places, C)
         pixels = F.pixel_unshuffle(x0, self.s).flatten(2).transpose(1, 2).double()  # (N, places, P)
         self.n += len(a)
@@ -284,24 +287,24 @@ class _Sums:
         return features, -(features @ a.T).unflatten(1, (self.side, self.side)), patches
 
     def moments(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the mean (C,) and covariance (C, C) of the block's numbers, and their covariance (C,) with lightness.
+        """Return the mean (C,) and covariance (C, C) of the block's channels, and their covariance (C,) with lightness.
 
-        They are over all runs and places. Lightness is the mean of the numbers of x̂_0 at a place.
+        They are computed over all pictures and places. The lightness of a place is the mean of its numbers in x̂_0.
         """
         count, mean = self.n * len(self.a), self.a.mean(0) / self.n
         light = self.ax0.mean(1) / count - mean * self.x0.mean() / self.n
         return mean, self.aa / count - torch.outer(mean, mean), light
 
 
-def _count(sums: dict[str, _Sums], most: int) -> int:
-    """Return the number of times that get readers, at most `most`, so that the file stays small."""
+def _number_of_times(sums: dict[str, _Sums], most: int) -> int:
+    """Return for how many times readers are fitted, at most `most`, so that the file has at most BYTES bytes if possible."""
     first = next(iter(sums.values()))
     each = sum(one.bytes for one in sums.values()) + 2 * first.x0.numel()
     return min(most, max(FEWEST_TIMES, min(TIMES, BYTES // each)))
 
 
 def _fitted(sums: list[_Sums]) -> BlockReaders:
-    """Return a block's readers and colours from its sums at each time."""
+    """Return a block's readers and colours, computed from its sums at each time."""
     readers = zip(*(one.reader() for one in sums), strict=True)
     features, offset, patches = (torch.stack(parts).half() for parts in readers)
     means, covariances, lights = (torch.stack(parts) for parts in zip(*(one.moments() for one in sums), strict=True))
@@ -316,10 +319,10 @@ def _fitted(sums: list[_Sums]) -> BlockReaders:
     return BlockReaders(features, offset, patches, *colours)
 
 
-def _place(times: Sequence[int], t: float) -> tuple[int, float]:
-    """Return (j, u) with t = (1 − u) times[j] + u times[j + 1].
+def _interpolation(times: Sequence[int], t: float) -> tuple[int, float]:
+    """Return the position of t among ascending times: (j, u) with t = (1 − u) times[j] + u times[j + 1].
 
-    A t beyond the first or last time counts as that time.
+    If t is below the first time or above the last one, return the position of that time.
     """
     if len(times) == 1:
         return 0, 0.0

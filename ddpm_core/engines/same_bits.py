@@ -21,17 +21,17 @@ _LARGE = 256  # the least pixels of an image for which `_large_norm` is used
 _VECTORS = 64  # the most rows of a matrix for which `_vectors` is used
 
 
-def _seen_by_modes(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _interceptable(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Return the function in a form that `SameBits` intercepts, as it does torch's own functions."""
 
     @wraps(function)
-    def seen(x: Tensor, *args: Any) -> Tensor:
-        return handle_torch_function(seen, (x,), x, *args) if has_torch_function_unary(x) else function(x, *args)
+    def intercepted(x: Tensor, *args: Any) -> Tensor:
+        return handle_torch_function(intercepted, (x,), x, *args) if has_torch_function_unary(x) else function(x, *args)
 
-    return seen
+    return intercepted
 
 
-@_seen_by_modes
+@_interceptable
 def _vectors(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Return F.linear of a vector for each image, each computed alone.
 
@@ -44,7 +44,7 @@ def _vectors(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return torch.cat([F.linear(row, weight, bias) for row in x.split(1)])
 
 
-@_seen_by_modes
+@_interceptable
 def _large_norm(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """Return F.group_norm for large images in channels-last layout, for which torch takes up to eight times as long.
 

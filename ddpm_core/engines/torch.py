@@ -24,7 +24,7 @@ from ddpm_core.engines.common import (
     forbid_tf32,
     in_two_parts,
     single,
-    told_numbers,
+    takes_sigma,
     weight_bytes,
 )
 from ddpm_core.engines.from_diffusers import Attention, UNet2DModel
@@ -360,7 +360,7 @@ def stays_finite(unet: Network, device: torch.device) -> bool:
     A copy is tried at several t, with inputs that have twice the standard deviation of x_t. If the network takes other
     times than t − 1, it is not tried, and the result is False.
     """
-    if told_numbers(unet):
+    if takes_sigma(unet):
         return False
     network = TorchNetwork(copy.deepcopy(unet), device, "fp16")
     x, _, *labels = example_inputs(unet, len(_TRIED))

@@ -25,7 +25,7 @@ from ddpm_core.checkpoint.cost import network_cost
 from ddpm_core.checkpoint.hub.snapshots import fetch
 from ddpm_core.checkpoint.refs import parse
 from ddpm_core.checkpoint.spec import check, read
-from ddpm_core.coordinates import RectifiedFlow, seen
+from ddpm_core.coordinates import RectifiedFlow, network_input
 from ddpm_core.engines.choose import wrap
 
 WEB = Path(__file__).parents[2] / "ui/web"
@@ -261,7 +261,7 @@ def flow(folder):
     save(Model(network=wrapped, schedule=schedule, image_size=8, prediction="flow", coordinates=coordinates), folder)
     question, x = Question(folder), pictures(1, 3, 8)
     for t in (1, 500, 1000):
-        inputs, time = seen(coordinates, schedule, x.double(), t)
+        inputs, time = network_input(coordinates, schedule, x.double(), t)
         question.outputs.append(network.double()(inputs, time, return_dict=False)[0].detach())
         question.case["evaluations"].append({"x": packed(x), "t": t - 1})
     return question
@@ -279,7 +279,7 @@ def on_another_schedule(folder):
     write_json(folder / "optimised_steps.json", steps | {"schedule": {"T": 5, "alpha_bar": {"5": 1e-6, "2": 0.8}}})
     question, x = Question(folder), pictures(1, 3, 8)
     for t in (1, 2, 3, 5):
-        inputs, time = seen(model.coordinates, own, x, t)
+        inputs, time = network_input(model.coordinates, own, x, t)
         question.outputs.append(network.double()(inputs.double(), time.double(), return_dict=False)[0].detach())
         question.case["evaluations"].append({"x": packed(x), "t": t - 1})
     return question

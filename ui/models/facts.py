@@ -116,7 +116,7 @@ def spec(model: ModelSpec) -> Spec:
         "floor": getattr(inner(model.coordinates), "sigma_min", 0.0),
         "snr": model.snr,
         "corrections": model.corrections,
-        "readers": readers_file.there(source),
+        "readers": readers_file.exists(source),
     }
 
 

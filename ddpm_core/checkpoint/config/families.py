@@ -23,7 +23,7 @@ class Family:
     Attributes:
         pipeline: the class of the pipeline.
         times: how its networks embed σ: `time_embedding_type` of their config.json.
-        coordinates: the class of the coordinates.
+        coordinates: the class of their coordinates.
         read: returns fields of ModelSpec from a scheduler's configuration.
         write: returns fields of the scheduler's configuration from a model, without those of the model's schedule.
     """
@@ -35,8 +35,8 @@ class Family:
     write: Callable[[ModelSpec], dict[str, Any]]
 
 
-def of(scheduler: Mapping[str, Any]) -> Family | None:
-    """Return the family of a scheduler's configuration; None for a scheduler in our coordinates, such as DDPM's."""
+def family_of(scheduler: Mapping[str, Any]) -> Family | None:
+    """Return the family of models that use this scheduler; None for a scheduler in our coordinates, such as DDPM's."""
     kind = scheduler.get("_class_name")
     return FAMILIES.get(kind) if isinstance(kind, str) else None
 
@@ -124,7 +124,7 @@ FAMILIES: dict[str, Family] = {
 }
 
 KINDS: dict[str, Any] = {kind.__name__: kind for kind in (VarianceExploding, EDM, RectifiedFlow)}
-# Names of these classes in folders that were saved before December 2026, and their present names.
+# Older names of the classes, in folders that were saved before December 2026: {older name: present name}.
 BEFORE = {"Exploding": "VarianceExploding", "Preconditioned": "EDM", "Straight": "RectifiedFlow"}
 
 
@@ -150,7 +150,7 @@ def read_coordinates(found: Any) -> Coordinates:
     return kind(**{field.name: number(found, field.name) for field in fields(kind) if field.name in found})
 
 
-# For each repository: the second time of a run with two steps in the authors' scripts, counted down from the first.
+# In the authors' scripts, a run has two steps. For each repository: the first time minus the second time.
 _SECOND = {
     "cd_bedroom256_l2": 18,
     "cd_bedroom256_lpips": 17,

@@ -15,9 +15,9 @@ from typing import Any
 
 from ddpm_core.errors import first_line
 
-# The lowest and the highest value allowed for each number. Those of all public checkpoints are far inside these limits.
+# Minimum and maximum of each number in a checkpoint's JSON files. All public checkpoints are far inside these limits.
 LIMITS: dict[str, tuple[float, float]] = {
-    # config.json
+    # fields of a U-Net's config.json
     "sample_size": (1, 1024),
     "in_channels": (1, 64),
     "out_channels": (1, 128),
@@ -33,11 +33,11 @@ LIMITS: dict[str, tuple[float, float]] = {
     "mid_block_scale_factor": (1e-6, 1e6),
     "norm_eps": (0, 1),
     "dropout": (0, 1),
-    # the fields of OpenAI's U-Nets
+    # fields that only OpenAI's U-Nets have
     "num_heads": (1, 1024),
     "time_width": (2, 8192),
     "time_scale": (1e-6, 1000),
-    # the fields of latent models
+    # fields of latent models
     "cross_attention_dim": (1, 8192),
     "addition_embed_type_num_heads": (1, 1024),
     "num_attention_heads": (1, 1024),
@@ -57,11 +57,11 @@ LIMITS: dict[str, tuple[float, float]] = {
     "eos_token_id": (0, 2**20),
     "pad_token_id": (0, 2**20),
     "layer_norm_eps": (0, 1),
-    # the fields of a DiT
+    # fields of a DiT
     "num_layers": (1, 128),
     "patch_size": (1, 64),
     "num_embeds_ada_norm": (1, 100_000),
-    # scheduler_config.json
+    # fields of scheduler_config.json
     "num_train_timesteps": (1, 10_000),
     "steps_offset": (0, 1),
     "beta_start": (0, 1),
@@ -79,7 +79,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "corrections": (0, 100),
     "low": (-1e3, 0.999),
     "early": (0, 0.1),
-    # ddpm_core.json
+    # fields of ddpm_core.json
     "image_size": (1, 1024),
     "channels": (1, 64),
     "num_classes": (0, 100_000),
@@ -91,13 +91,13 @@ LIMITS: dict[str, tuple[float, float]] = {
 # The most resolutions of a U-Net, two more than in the paper. Loading tries a network on an image of 2^levels pixels a
 # side. With 10 levels, this image has 1024 pixels a side, and a file of 70 MB could cause 27 TFLOP.
 MAX_LEVELS = 8
-MAX_PARAMETERS = 10**9  # twice as many as in the largest diffusion networks of pixels
-MAX_WEIGHT = 1e8  # far above any trained weight; squares of sums of larger numbers overflow
-MAX_ACTIVATION = 2**28  # the most numbers between two layers, for one image
-MAX_ATTENDED = 128 * 128  # the most pixels that attend to each other
-MAX_TABLE = 2**25  # the most numbers in a table of embedded times; OpenAI's networks have at most 0.8 million
-MAX_JSON = 500_000  # the most bytes of a JSON file; with a β for each of 10,000 times, it has 300,000
-MAX_FILE = 16_000_000  # the most bytes of a file of readers or of a tokenizer; the files of CLIP have up to 2.2 MB
+MAX_PARAMETERS = 10**9  # of a network; the largest diffusion networks of pixels have half as many
+MAX_WEIGHT = 1e8  # maximum magnitude of a weight, far above any trained one; larger weights could overflow
+MAX_ACTIVATION = 2**28  # maximum number of values between two layers, for one image
+MAX_ATTENDED = 128 * 128  # maximum number of pixels in an attention layer
+MAX_TABLE = 2**25  # maximum number of values in a table of embedded times; OpenAI's networks need 0.8 million
+MAX_JSON = 500_000  # maximum bytes of a JSON file; one with a β for each of 10,000 times has 300,000
+MAX_FILE = 16_000_000  # maximum bytes of a file of readers or of a tokenizer; those of CLIP have up to 2.2 MB
 
 
 def read_json(path: Path) -> dict[str, Any]:

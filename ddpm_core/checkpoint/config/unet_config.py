@@ -31,7 +31,7 @@ BLOCKS = {
     f"{side}_block_types": {prefix + kind.format(side.title()) for kind in _KINDS for prefix in ("", "UNetRes")}
     for side in ("down", "up")
 }
-# The defaults of diffusers for missing fields.
+# diffusers' defaults for fields that config.json lacks.
 _WIDTHS = [224, 448, 672, 896]
 _TYPES = {
     "down_block_types": ["DownBlock2D", *["AttnDownBlock2D"] * 3],
@@ -90,7 +90,7 @@ def _groups_by_width(config: dict) -> bool:
 
 
 def _check_levels(config: dict) -> int:
-    """Check the lists with an entry for each resolution, and the sizes of layers. Return the image's side in pixels."""
+    """Return the image's side in pixels. Raise ValueError if the lists of levels or the layers' sizes are wrong."""
     widths = numbers({"block_out_channels": _WIDTHS, **config}, "block_out_channels", MAX_LEVELS, only_whole=True)
     types = {key: names({key: _TYPES[key], **config}, key, BLOCKS[key]) for key in BLOCKS}
     for key, listed in types.items():

@@ -9,7 +9,7 @@ from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
-    HTTPError,  # the base class of the errors of the client's HTTP library
+    HTTPError,  # base class of all errors of the HTTP library that the client uses
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,

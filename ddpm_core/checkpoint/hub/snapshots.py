@@ -27,17 +27,17 @@ from ddpm_core.checkpoint.refs import (
 )
 from ddpm_core.disk.files import free_bytes
 
-Progress = Callable[[int, int], None]  # (bytes done, bytes in all); an exception that it raises cancels the download
-Check = Callable[[LocalCheckpoint], object]  # checks the small files before the weights are downloaded
-Allow = Callable[[int, Path], object]  # (bytes to download, the cache's folder); it raises an exception to refuse this
+Progress = Callable[[int, int], None]  # (bytes done, total bytes) -> None, or an exception to cancel the download
+Check = Callable[[LocalCheckpoint], object]  # raises an exception to refuse a checkpoint, before its weights load
+Allow = Callable[[int, Path], object]  # (bytes to download, cache folder); raises an exception to refuse it
 
-_open: set[str] = set()  # repositories whose files the Hub has listed without a token in this process
+_public: set[str] = set()  # repositories that the Hub listed without a token in this process
 LISTING_TIMEOUT = 5.0  # seconds to wait for the Hub before the cache is used
 
 
 @dataclass(frozen=True)
 class Status:
-    """What has to be done to load a checkpoint.
+    """Whether a checkpoint can be loaded, and what has to be downloaded first.
 
     Attributes:
         state: "embedded", "local", "cached" or "download"; "offline" if the Hub is needed and cannot be reached;
@@ -71,7 +71,7 @@ def fetch(ref: Ref, check: Check, progress: Progress | None = None, allow: Allow
     if ref.folder is not None:
         return replace(in_folder(ref.folder, ref.name), ref=ref)
     cached = _cached(ref)
-    if cached and cached.commit == ref.revision and not cached.layout.unknown:  # a commit never changes
+    if cached and cached.commit == ref.revision and not cached.layout.unknown:  # the files of a commit never change
         return cached
     from ddpm_core.checkpoint.hub.errors import OF_REQUESTS, explained, is_unreachable
 
@@ -144,8 +144,8 @@ def _cache() -> str:
     return _client().constants.HF_HUB_CACHE
 
 
-def _kept(ref: Ref, name: str, revision: str | None) -> Any:
-    """Return the path of a file in the cache, None if nothing is known of it, or a marker if the commit lacks it."""
+def _cached_file(ref: Ref, name: str, revision: str | None) -> Any:
+    """Return the path of a file in the cache; a marker if the commit has no such file; None if neither is known."""
     return _client().try_to_load_from_cache(ref.name, name, cache_dir=_cache(), revision=revision)
 
 
@@ -153,10 +153,10 @@ def _listing(ref: Ref, timeout: float = LISTING_TIMEOUT) -> tuple[str, dict[str,
     """Ask the Hub for a revision. Return its commit hash and {file name: bytes}."""
     options: Any = {"revision": ref.revision, "files_metadata": True, "timeout": timeout, "token": _token(ref)}
     info = _client().HfApi().model_info(ref.name, **options)
-    if ref.open and info.gated:  # the Hub lists such files to everybody, but not everybody may download them
+    if ref.open and info.gated:  # the Hub lists the files of a gated repository to everybody, but refuses downloads
         raise CheckpointError(f"{ref.name} is not open to everybody: choose another one")
     if ref.open:
-        _open.add(ref.name)
+        _public.add(ref.name)
     return str(info.sha), {file.rfilename: file.size for file in info.siblings or ()}
 
 
@@ -173,14 +173,14 @@ def _in_cache(cached: LocalCheckpoint) -> Status:
 def _cached(ref: Ref) -> LocalCheckpoint | None:
     """Return the checkpoint in huggingface_hub's cache, or None if it can't be loaded from there.
 
-    The cache has a file, or notes that the Hub does not have it. layout.unknown has the files for which neither is
-    true.
+    The cache contains files, and notes that the Hub lacks a file. layout.unknown has the names of files for which the
+    cache has neither.
     """
-    if ref.open and ref.name not in _open:
+    if ref.open and ref.name not in _public:
         return None
     found, unknown = {}, []
     for name in FILES:
-        path = _kept(ref, name, ref.revision)
+        path = _cached_file(ref, name, ref.revision)
         if isinstance(path, str):
             found[name] = Path(path)
         elif path is None:
@@ -197,7 +197,7 @@ def _cached(ref: Ref) -> LocalCheckpoint | None:
 
 def _not_cached(ref: Ref, commit: str, chosen: Layout) -> list[str]:
     """Return the files of a commit that are not in the cache."""
-    return [name for name in chosen.files if not isinstance(_kept(ref, name, commit), str)]
+    return [name for name in chosen.files if not isinstance(_cached_file(ref, name, commit), str)]
 
 
 @dataclass
@@ -211,10 +211,10 @@ class _Arrived:
     cancelled: bool = False
     """whether the download should end"""
 
-    def bar(self) -> Any:
-        """Return a class for the progress bars of hf_hub_download.
+    def bar_class(self) -> Any:
+        """Return a class for hf_hub_download's argument tqdm_class.
 
-        They count bytes here, and end a cancelled download.
+        Its progress bars add their bytes to `done`, and end a cancelled download by ConnectionAbortedError.
         """
         arrived = self
 
@@ -228,7 +228,7 @@ class _Arrived:
             def __exit__(self, *_: object):
                 pass
 
-            def update(self, n: int = 1) -> None:  # n is below 0 if the client starts a file again
+            def update(self, n: int = 1) -> None:  # n < 0 if the client restarts a file
                 arrived.done += n
                 if arrived.cancelled or arrived.done > arrived.total:
                     raise ConnectionAbortedError
@@ -256,7 +256,7 @@ def _download(
 
     def get(name: str, revision: str | None = commit) -> Path:
         """Download a file unless the cache has it, check it, and return the checkpoint's folder."""
-        options: Any = {"cache_dir": _cache(), "tqdm_class": arrived.bar(), "token": _token(ref)}
+        options: Any = {"cache_dir": _cache(), "tqdm_class": arrived.bar_class(), "token": _token(ref)}
         path = _client().hf_hub_download(ref.name, name, revision=revision, **options)
         if name in wanted:
             check_hash(Path(path), str(ref))
@@ -264,7 +264,7 @@ def _download(
 
     def note_absence(name: str) -> None:
         """Request a file that the commit does not have. The client notes this in the cache, for use without the Hub."""
-        if _kept(ref, name, commit) is None:
+        if _cached_file(ref, name, commit) is None:
             with suppress(_client().errors.EntryNotFoundError):
                 get(name)
 
@@ -278,12 +278,12 @@ def _download(
                 get(name)
             for name in chosen.optional - set(chosen.small):
                 note_absence(name)
-            if ref.revision != commit:  # with this request, the client notes the revision's commit for use offline
+            if ref.revision != commit:  # so the client stores the revision's commit, for use offline
                 get(chosen.config, ref.revision)
         return checkpoint
 
     def report() -> None:
-        """Report the bytes that have arrived."""
+        """Call progress(bytes that have arrived, total bytes)."""
         if progress and wanted:
             progress(min(arrived.done, total), total)
 
@@ -294,7 +294,7 @@ def _download(
 
 
 def _size(ref: Ref, wanted: list[str], sizes: dict[str, int | None]) -> int:
-    """Return the bytes of the files that are to be downloaded.
+    """Return the total bytes of the wanted files.
 
     Raise CheckpointError if one is too large, or unknown.
     """

@@ -54,7 +54,7 @@ def check_hash(path: Path, where: str) -> None:
     """
     blob = path.resolve()
     if blob == path.absolute() or not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", blob.name):
-        return  # the system has no links, or the server gives no hashes
+        return  # no blob: the system has no links, or the server sends no hashes
     actual = files.sha256(blob) if len(blob.name) == 64 else _git_hash(blob)
     if actual != blob.name:
         path.unlink(missing_ok=True)
@@ -69,7 +69,7 @@ def _git_hash(path: Path) -> str:
 
 
 _users_of_plain_http = 0
-_previous: dict[str, object] = {}  # the values of the constants outside `plain_http`
+_previous: dict[str, object] = {}  # the client's constants before the first `plain_http`, by name
 _lock = threading.Lock()
 
 

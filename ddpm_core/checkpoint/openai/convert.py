@@ -56,7 +56,7 @@ def convert(path: Path, folder: Path, like: str | None = None) -> ModelSpec:
     weights.clear()
     network.load_state_dict(renamed, assign=True)
     spec = _spec(flags, PRESETS[chosen], path.stem)
-    network.told_numbers = spec.coordinates is not None  # engines.common.told_numbers explains this
+    network.takes_sigma = spec.coordinates is not None  # see engines.common.takes_sigma
     check_evaluation(network, spec.image_size, spec.schedule.T, path.name)
     write(spec, network, folder)
     return spec
@@ -126,7 +126,7 @@ def _expected(flags: Flags, expected: Mapping[str, Tensor]) -> Iterator[tuple[st
             if parts[0] not in expected:
                 continue
             shape = (*expected[parts[0]].shape,)
-            # In their networks, the matrices of attention are convolutions with a kernel of size 1.
+            # In OpenAI's networks, the matrices of attention are convolutions with a kernel of size 1.
             if ".attentions." in ours and last in ("qkv", "0") and kind == "weight":
                 shape = (len(parts) * shape[0], *shape[1:], *(1, 1)[: 1 + flags.flat])
             elif last == "qkv":
@@ -148,7 +148,7 @@ def _spec(flags: Flags, preset: Preset, stem: str) -> ModelSpec:
     fields: dict[str, Any]
     if preset.schedule in SIGMAS:
         scheduler = {"_class_name": SIGMAS[preset.schedule], "num_train_timesteps": preset.T, "clip_denoised": True}
-        family = families.of(scheduler)
+        family = families.family_of(scheduler)
         assert family is not None
         fields = family.read(scheduler)
         fields["student"] = families.with_published_times(fields.get("student"), stem)

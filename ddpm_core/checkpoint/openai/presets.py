@@ -7,7 +7,7 @@ from typing import Literal
 
 from ddpm_core.checkpoint.openai.shapes import Flags
 
-# For the schedules that are defined by noise levels: the class of diffusers' scheduler.
+# diffusers' scheduler class for each schedule that is defined by its noise levels.
 SIGMAS = {"edm": "EDMEulerScheduler", "consistency": "CMStochasticIterativeScheduler"}
 
 
@@ -33,13 +33,13 @@ class Preset:
 
 
 PRESETS = {
-    "improved-diffusion": Preset("cosine", 4000, heads=4, time_scale=1000 / 4000),  # their option rescale_timesteps
+    "improved-diffusion": Preset("cosine", 4000, heads=4, time_scale=1000 / 4000),  # as with its flag rescale_timesteps
     "improved-diffusion-classes": Preset("cosine", 4000, heads=4),
     "improved-diffusion-lsun": Preset("linear", heads=1),
     "guided-diffusion": Preset("linear", head_width=64),
     "guided-diffusion-64": Preset("cosine", head_width=64, new_order=True),
     "guided-diffusion-128": Preset("linear", heads=4),
-    "edm": Preset("edm", head_width=64, new_order=True, time_scale=1000),  # diffusers' EDM networks get ln σ/4
+    "edm": Preset("edm", head_width=64, new_order=True, time_scale=1000),  # OpenAI embeds 1000 ln σ/4, not ln σ/4
     "consistency-distillation": Preset("consistency", 40, head_width=64, new_order=True),
     "consistency-training": Preset("consistency", 151, head_width=64, new_order=True),
     "consistency-training-64": Preset("consistency", 201, head_width=64, new_order=True),
@@ -65,7 +65,7 @@ def _published(flags: Flags, stem: str) -> str | None:
 
     Only the files of consistency_models have the same flags with different presets. Their names tell which one it is.
     """
-    if flags.flat:  # a file of consistency_models, where a teacher and its students have the same flags
+    if flags.flat:  # in consistency_models, a teacher and its students have the same flags
         trained = "consistency-training" + ("-64" if flags.side == 64 else "")
         known = {"edm": "edm", "cd": "consistency-distillation", "ct": trained}
         return known.get(stem.lower().partition("_")[0])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Shapes = Mapping[str, tuple[int, ...]]
-# The image sizes for the channel multipliers of all levels, the finest first, as in their function `create_model`.
+# {channel multiplier of each level, finest first: image side in pixels}, as in OpenAI's function `create_model`.
 SIDES: dict[tuple[float, ...], int] = {
     (1, 2, 2, 2): 32,
     (1, 2, 3, 4): 64,
@@ -96,12 +96,12 @@ def read_flags(shapes: Shapes) -> Flags:
         if any(f"output_blocks.{i}.{k}.{part}.weight" in shapes for k in (1, 2) for part in ("conv", "in_layers.0"))
     ]
     blocks = ends[0] if ends else outputs - 1
-    each = blocks + 1  # number of output blocks of a level
+    each = blocks + 1  # number of output blocks in each level
     if blocks < 1 or outputs != each * (len(ends) + 1) or ends != [each * k - 1 for k in range(1, len(ends) + 1)]:
         raise ValueError(
             f"output_blocks.{outputs}.0.out_layers.3.weight is missing, or levels have different numbers of blocks"
         )
-    levels = [each * k for k in reversed(range(len(ends) + 1))]  # the first output block of each level
+    levels = [each * k for k in reversed(range(len(ends) + 1))]  # index of the first output block of each level
     attention = [f"output_blocks.{i}.1.qkv.weight" in shapes for i in levels]
     qkv = shapes.get("middle_block.1.qkv.weight", ())
     embedded = _shape(shapes, "input_blocks.1.0.emb_layers.1.weight", 2)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ddpm_core.analytic import Gamma
 from ddpm_core.checkpoint.config.fields import is_whole
 from ddpm_core.checkpoint.refs import ANALYTIC
-from ddpm_core.checkpoint.sidecars.sidecar import Sidecar, copied
+from ddpm_core.checkpoint.sidecars.sidecar import Sidecar, weights_entries
 from ddpm_core.model import Model, ModelSpec, Source
 from ddpm_core.process import gamma_time
 from ddpm_core.schedule import NoiseSchedule
@@ -39,12 +39,13 @@ def write(model: Model, estimate: Gamma, **about: str | int) -> Path:
     return _sidecar(model.schedule).write(model.source, content)
 
 
-def beside(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
-    """Return the content of the file for a copy of a model's weights.
+def content_for_copy(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
+    """Return the content of the Γ file that `save` writes beside a copy of a model's weights.
 
-    weights: the file of the copy, None if there is none. rounded: whether the copy is rounded to float16. This changes
-    ε_θ by about 1e-4, and so Γ by less than can be measured. Raise ValueError for a model without Γ, and if Γ is no
-    table for the model's schedule.
+    It is the content of the file from which the model's Γ was read, or else the model's table of Γ. weights: the file
+    of the copied weights, None if there is none. rounded: whether they are rounded to float16. This changes ε_θ by
+    about 1e-4, and so Γ by less than can be measured. Raise ValueError for a model without Γ, and for a table of Γ that
+    does not fit the model's schedule.
     """
     gamma, kept = model.gamma, _sidecar(model.schedule)
     if gamma is None:
@@ -64,9 +65,10 @@ def beside(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
         table = found.table(model.schedule)
         return gamma.shape == table.shape and torch.allclose(table[used], gamma[used], rtol=1e-9, atol=0)
 
-    return kept.beside(model.source, lambda found: gamma.equal(found.table(model.schedule)), weights, rounded) or (
-        copied(weights, rounded) | kept.given(content, same)
+    stored = kept.content_for_copy(
+        model.source, lambda found: gamma.equal(found.table(model.schedule)), weights, rounded
     )
+    return stored or weights_entries(weights, rounded) | kept.checked_content(content, same)
 
 
 def read(source: Source, schedule: NoiseSchedule) -> Tensor | None:
@@ -84,7 +86,7 @@ def estimate(source: Source, schedule: NoiseSchedule) -> Gamma | None:
 
 
 def _sidecar(schedule: NoiseSchedule) -> Sidecar[Gamma]:
-    """Return the description of the file for a schedule."""
+    """Return the `Sidecar` that reads and writes the Γ file of models with this schedule."""
 
     def checked(content: dict[str, Any]) -> Gamma:
         """Return the estimate in the file's content. Raise an error if it has wrong values."""

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddpm_core.checkpoint.refs import OPTIMISED
-from ddpm_core.checkpoint.sidecars.sidecar import Sidecar, copied
+from ddpm_core.checkpoint.sidecars.sidecar import Sidecar, weights_entries
 from ddpm_core.model import Model, ModelSpec, OptimisedTimes, Source
 from ddpm_core.names import OPTIMISED_FOR
 from ddpm_core.schedule import NoiseSchedule
 
-if TYPE_CHECKING:  # not at run time, because this module needs diffusers, which reading a checkpoint does not
+if TYPE_CHECKING:  # only for annotations: it imports diffusers, which reading a checkpoint doesn't need
     from ddpm_core.few_steps.optimised import OptimisedSteps
 
 
@@ -22,7 +22,8 @@ def place(model: Model) -> Path:
 
 
 def write(model: Model, found: OptimisedSteps, **about: Any) -> Path:
-    """Store optimised steps beside the weights, and return the file's path. Steps of other numbers in the file stay.
+    """Store optimised steps beside the weights, and return the file's path. The file keeps its chains of other
+    numbers of steps.
 
     Use this for a checkpoint in a folder. A file beside an embedded checkpoint, or in the Hub's cache, would be missing
     on other machines. If two processes write at the same time, the results of one are lost. about: further information
@@ -43,12 +44,12 @@ def write(model: Model, found: OptimisedSteps, **about: Any) -> Path:
 
 
 def rounded_to_3(values: Mapping[int, float]) -> dict[str, float]:
-    """Return values with three significant digits, with the numbers of steps as text, for JSON."""
+    """Return {n: value} for JSON: n as text, each value rounded to three significant digits."""
     return {str(n): float(f"{value:.3g}") for n, value in values.items()}
 
 
 def _merged(old: OptimisedTimes, new: OptimisedTimes) -> OptimisedTimes:
-    """Return the new times, and the old times of all other numbers of steps."""
+    """Return the union of old and new optimised times. Where both have a chain of n steps, the new one counts."""
     return {
         sampler: {**old.get(sampler, {}), **new.get(sampler, {})}
         for sampler in OPTIMISED_FOR
@@ -56,11 +57,12 @@ def _merged(old: OptimisedTimes, new: OptimisedTimes) -> OptimisedTimes:
     }
 
 
-def beside(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
-    """Return the content of the file for a copy of a model's weights.
+def content_for_copy(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
+    """Return the content of the file of optimised steps that `save` writes beside a copy of a model's weights.
 
-    weights: the file of the copy, None if there is none. rounded: whether the copy is rounded to float16; this does not
-    change the best times. Raise ValueError for a model without optimised steps, and if they do not fit its schedule.
+    It is the content of the file from which the steps were read, or else the model's own steps. weights: the file of
+    the copied weights, None if there is none. rounded: whether they are rounded to float16; this does not change the
+    best times. Raise ValueError for a model without optimised steps, and if they do not fit its schedule.
     """
     times, kept = model.optimised, _sidecar(model.schedule)
     if times is None:
@@ -70,8 +72,9 @@ def beside(model: ModelSpec, weights: Path | None, rounded: bool) -> dict:
         "images": None,
         "times": as_json(times),
     }
-    return kept.beside(model.source, lambda found: found == times, weights, rounded) or (
-        copied(weights, rounded) | kept.given(content, lambda found: as_json(found) == content["times"])
+    stored = kept.content_for_copy(model.source, lambda found: found == times, weights, rounded)
+    return stored or weights_entries(weights, rounded) | kept.checked_content(
+        content, lambda found: as_json(found) == content["times"]
     )
 
 
@@ -92,7 +95,7 @@ def as_json(times: OptimisedTimes) -> dict[str, dict[str, str]]:
 
 
 def _sidecar(schedule: NoiseSchedule) -> Sidecar[OptimisedTimes]:
-    """Return the description of the file for a schedule."""
+    """Return the `Sidecar` that reads and writes the optimised steps of models with this schedule."""
 
     def times(content: dict[str, Any]) -> OptimisedTimes:
         """Return the times in the file's content. Raise an error if they are no chains of this schedule."""

@@ -64,7 +64,7 @@ from ddpm_core.engines.readers import BlockReaders, Readers
 from ddpm_core.errors import first_line
 from ddpm_core.model import Model, ModelSpec, Source
 
-_KEY = "ddpm_core"  # the key of the JSON object in the metadata
+_KEY = "ddpm_core"  # key of the JSON object in the metadata of the safetensors file
 
 
 def readers(model: Model) -> Readers:
@@ -119,13 +119,13 @@ def write(model: Model, found: Readers) -> Path:
     return _sidecar(model).write(model.source, content)
 
 
-def there(source: Source | None) -> bool:
-    """Return whether a checkpoint has a file of readers, for these or other weights."""
-    return _SIDECAR.there(source)
+def exists(source: Source | None) -> bool:
+    """Return whether a checkpoint has a file of readers, even if they were fitted to other weights."""
+    return _SIDECAR.exists(source)
 
 
 def copy(model: ModelSpec, folder: Path, weights: Path, rounded: bool) -> None:
-    """Write the readers of a model's checkpoint, if it has some that fit the model, beside a copy of its weights.
+    """Copy the readers of a model's checkpoint to a copy of its weights. Do nothing if no readers fit the model.
 
     folder: the folder of the copy. weights: the file of the copy, which must be of the same weights. rounded: whether
     the copy is rounded to float16. This changes the output of a block by far less than the error of its reader.
@@ -134,7 +134,7 @@ def copy(model: ModelSpec, folder: Path, weights: Path, rounded: bool) -> None:
     with suppress(CheckpointError):  # a damaged file counts as missing
         kept = _sidecar(model)
         if source and kept.read(source) and _same_process(model):
-            content = kept.beside(source, lambda _: True, weights, rounded)
+            content = kept.content_for_copy(source, lambda _: True, weights, rounded)
             _write(folder / READERS, content or {})
 
 
@@ -158,7 +158,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_FILE:
             raise ValueError(f"it is larger than {MAX_FILE // 1000:,} kB")
-        with safe_open(path, framework="pt", backend="pread") as file:  # "pread" does not keep the file mapped
+        with safe_open(path, framework="pt", backend="pread") as file:  # "pread" does not map the file into memory
             about = (file.metadata() or {})[_KEY]
             if len(about) > MAX_JSON:
                 raise ValueError(f"its metadata is longer than {MAX_JSON:,} characters")
@@ -169,7 +169,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    """Write a content as `_read` returns it."""
+    """Write a file of readers. content: its JSON object, with the tensors under "tensors", as `_read` returns it."""
     tensors = {name: value.contiguous() for name, value in content["tensors"].items()}
     about = {name: value for name, value in content.items() if name != "tensors"}
     files.write_bytes(path, save(tensors, {_KEY: json.dumps(about, ensure_ascii=False)}))
@@ -216,5 +216,5 @@ _SIDECAR = Sidecar(READERS, "a file of readers", _parse, None, in_cache=True, lo
 
 
 def _sidecar(model: ModelSpec) -> Sidecar[Readers]:
-    """Return the description of the file for a model's schedule."""
+    """Return the `Sidecar` that reads and writes the readers of models with this model's schedule."""
     return replace(_SIDECAR, schedule=model.schedule)

@@ -23,7 +23,7 @@ from ddpm_core.model import Source
 from ddpm_core.schedule import NoiseSchedule
 
 Value = TypeVar("Value")
-SHOWN = 9  # number of times whose ᾱ is written to a file
+SHOWN = 9  # number of times t at which a sidecar stores ᾱ_t to identify the schedule
 _WRONG = (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError, ArithmeticError)
 
 
@@ -68,30 +68,31 @@ class Sidecar(Generic[Value]):
         """Write a content, and return the file's path. Raise the errors of `place`, also if the writing fails."""
         path = self.place(source)
         try:
-            self.dump(path, {"weights_sha256": _weights_sha256(source), **self._holds_for(), **content})
+            self.dump(path, {"weights_sha256": _weights_sha256(source), **self._schedule_entry(), **content})
         except OSError as error:
             raise CheckpointError(f"cannot write {path}: {error.strerror}") from None
         return path
 
-    def beside(
+    def content_for_copy(
         self, source: Source | None, is_it: Callable[[Value], bool], weights: Path | None, rounded: bool
     ) -> dict | None:
-        """Return the content for a copy of the weights, from the first file whose value `is_it` accepts, or None.
+        """Return the content of the model's stored sidecar with the hash of a copy of the weights, or None.
 
-        weights: the file of the copy, None if there is none. rounded: whether the copy is rounded to float16, which
-        changes the network's output by about 1e-4.
+        The stored sidecar is the first file whose value `is_it` accepts. weights: the file of the copied weights, None
+        if there is none. rounded: whether they are rounded to float16, which changes the network's output by about
+        1e-4.
         """
         for path in filter(Path.is_file, self._places(source)):
-            with suppress(OSError, *_WRONG):  # for an error, this is not the file that was loaded
+            with suppress(OSError, *_WRONG):  # a file with an error is not the one from which the model was loaded
                 content = self.load(path)
                 if self.fits(content) and is_it(self.parse(content)):
-                    return content | copied(weights, rounded) | self._holds_for()
+                    return content | weights_entries(weights, rounded) | self._schedule_entry()
         return None
 
-    def given(self, content: dict, is_it: Callable[[Value], bool]) -> dict:
-        """Return the content for a value that a user gave to a model.
+    def checked_content(self, content: dict, is_it: Callable[[Value], bool]) -> dict:
+        """Return a content with its schedule, after a check that reading it gives the model's value again.
 
-        is_it: tells whether a value read from the content is the given one. Raise ValueError if it is not.
+        is_it: returns whether a value that was read is the model's. Raise ValueError if it is not.
         """
         try:
             same = is_it(self.parse(content))
@@ -99,10 +100,10 @@ class Sidecar(Generic[Value]):
             same = False
         if not same:
             raise ValueError(f"`load` would not give this model back: its schedule does not fit {self.title}")
-        return content | self._holds_for()
+        return content | self._schedule_entry()
 
     def fits(self, content: dict[str, Any]) -> bool:
-        """Return whether a content is for this schedule. If it contains no schedule, the result is True."""
+        """Return whether a sidecar's content was made for `self.schedule`; True if the content has no schedule."""
         there = content.get("schedule")
         if there is None or self.schedule is None:
             return True
@@ -130,21 +131,21 @@ class Sidecar(Generic[Value]):
                 raise CheckpointError(sentence) from None
         return None
 
-    def there(self, source: Source | None) -> bool:
-        """Return whether a checkpoint has such a file, for these or other weights."""
+    def exists(self, source: Source | None) -> bool:
+        """Return whether a checkpoint has a sidecar of this kind, even if it was made for other weights."""
         return any(map(Path.is_file, self._places(source)))
 
-    def _holds_for(self) -> dict[str, Any]:
-        """Return the entry of the content that describes the schedule."""
+    def _schedule_entry(self) -> dict[str, Any]:
+        """Return the entry "schedule" of a sidecar: T, and ᾱ at SHOWN times; {} if any schedule fits."""
         if self.schedule is None:
             return {}
         T, alpha_bar = self.schedule.T, self.schedule.alpha_bar
         times = sorted({1 + round(k * (T - 1) / (SHOWN - 1)) for k in range(SHOWN)})
-        # ᾱ has ten digits, because only later digits differ between processors.
+        # ᾱ is stored with ten digits, because processors differ only in later digits.
         return {"schedule": {"T": T, "alpha_bar": {str(t): float(f"{alpha_bar[t]:.10g}") for t in times}}}
 
     def _places(self, source: Source | None) -> list[Path]:
-        """Return the paths where the file may be. The last one is that to which it is written.
+        """Return the paths where the file may be. `write` writes to the last one.
 
         The list is empty for a model that was not loaded.
         """
@@ -162,13 +163,13 @@ def places(source: Source, file: str) -> list[Path]:
     beside = source.folder / file
     if source.revision is not None:
         return [beside, files.cache_folder(source.name.replace("/", "--"), source.revision, file)]
-    if source.folder == refs.embedded().get(source.ref):  # only an administrator may be able to write there
+    if source.folder == refs.embedded().get(source.ref):  # users may lack the permission to write to this folder
         return [beside, files.cache_folder("embedded", source.ref, file)]
     return [beside]
 
 
-def copied(weights: Path | None, rounded: bool) -> dict[str, str | None]:
-    """Return the entries of a content that describe the weights beside it. weights: None for a user's network."""
+def weights_entries(weights: Path | None, rounded: bool) -> dict[str, str | None]:
+    """Return the entries of a sidecar that describe its weights: their SHA-256, None without a file, and rounding."""
     found = {"weights_sha256": weights and sha256(weights)}
     return found | ({"weights": "rounded to float16 afterwards"} if rounded else {})
 
