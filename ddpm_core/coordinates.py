@@ -71,10 +71,11 @@ class VarianceExploding:
         return "epsilon"
 
     def translation(self, schedule: NoiseSchedule | Levels) -> Translation:
-        half = (1 - self.low) / 2  # half the width of [low, 1], which is 1 for data in [−1, 1]
+        half = (1 - self.low) / 2  # half the width of the data's range [low, 1]
         sigma, whole = half * schedule.sigma, schedule.schedule
         ends = half * whole.sigma[[1, -1]]
-        later = self.early * torch.linspace(1, 0, whole.T, dtype=torch.float64)  # how much later, for each of t = 1..T
+        # At t = 1..T, the network gets the σ that is later by these fractions of the whole time.
+        later = self.early * torch.linspace(1, 0, whole.T, dtype=torch.float64)
         if schedule is not whole:
             later = torch.from_numpy(np.interp(schedule.t.numpy(), whole.t[1:].numpy(), later.numpy()))
         else:

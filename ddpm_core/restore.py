@@ -45,7 +45,7 @@ _LEAST_BLUR = 0.01
 
 
 def _unknown(y: Tensor) -> Tensor:
-    """Raise ValueError. This function is the default of `Measurement.pseudoinverse`: the pseudo-inverse is not known."""
+    """Raise ValueError: the default of `Measurement.pseudoinverse`, for a measurement without one."""
     raise ValueError("this measurement has no pseudo-inverse: give it to Measurement as pseudoinverse")
 
 
@@ -341,7 +341,7 @@ class Task:
     clip: bool
 
     def fitted(self, schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: float, v: Tensor | None) -> Denoised:
-        """Return x_0, clipped if `clip` is on, and the ε that follows from it and x_t, as `Denoised`. v is passed on."""
+        """Return a changed x̂_0, clipped if `clip` is on, with the ε that follows from it and x_t. v stays as it is."""
         x_0 = x_0.clamp(-1, 1) if self.clip else x_0
         x_0, eps = to_x0_eps(schedule, "x0", x_0, x_t, t)
         return Denoised(x_0, eps, x_0, v)

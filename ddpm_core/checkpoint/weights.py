@@ -196,7 +196,7 @@ def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
     """
     try:
         if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt", backend="pread") as file:  # "pread" lets the memory of each tensor be freed alone
+            with safe_open(path, framework="pt", backend="pread") as file:  # "pread" does not map the file into memory
                 weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no dict)
         else:
             _check_unpacked_size(path)

@@ -161,7 +161,7 @@ def parse_seeds(text: str) -> list[int]:
         first, dash, last = part.strip().partition("-")
         if not (first.isdecimal() and (last.isdecimal() or not dash)):
             raise ValueError(f"seeds are whole numbers and ranges like 7, 0-15 or 1,5,9-12, got {text!r}")
-        if max(len(first), len(last)) > 19:  # int() refuses texts with thousands of digits
+        if max(len(first), len(last)) > 19:  # no seed is longer, and int() refuses thousands of digits
             raise ValueError(f"a seed is a whole number from 0 to 2^63 − 1, got {part.strip()!r}")
         ranges.append((check_seed(int(first)), check_seed(int(last or first))))
     count = sum(max(last - first + 1, 0) for first, last in ranges)
@@ -184,7 +184,7 @@ def read_picture(path: Path, size: int, channels: int) -> np.ndarray:
             return square(to_8_bits(image, channels), size)[None]
     except Image.DecompressionBombError:
         raise ValueError(f"{path} is too large to be read as a picture") from None
-    except SyntaxError:  # Pillow raises it for a damaged PNG
+    except SyntaxError:  # Pillow raises SyntaxError for a damaged PNG
         raise ValueError(f"{path} is damaged: it cannot be read as a picture") from None
 
 
@@ -205,7 +205,7 @@ def check_output(option: str, path: Path, suffix: str) -> None:
         else:
             tempfile.TemporaryFile(dir=folder).close()
             with suppress(FileNotFoundError):
-                path.lstat()  # raises OSError for a name that is too long
+                path.lstat()  # raises OSError if the name is too long
     except OSError as error:
         raise ValueError(f"cannot write {path}: {error.strerror}") from None
 

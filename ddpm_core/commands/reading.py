@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 HELP = {"-h", "--help"}
 
-# The type of an optional flag. Without the hint, tyro would add "(default: None)" to its help.
+# The type of an optional flag: this hint keeps tyro from adding "(default: None)" to its help.
 Unset = Annotated[
     T | None, tyro.conf.arg(help_behavior_hint=lambda default: "" if default == "None" else f"(default: {default})")
 ]
@@ -98,8 +98,8 @@ def _parse(kind: type[T], words: list[str], prog: str, **options: Any) -> Any:
     except SystemExit as stop:
         if stop.code != 2:
             raise
-        plain = re.sub(r"\x1b\[[\d;]*m", "", box.getvalue())  # without the colours that tyro writes on a terminal
-        lines = [line.strip("│| ") for line in plain.splitlines()[1:]]  # without the first line, the title of the box
+        plain = re.sub(r"\x1b\[[\d;]*m", "", box.getvalue())  # removes the codes for colours
+        lines = [line.strip("│| ") for line in plain.splitlines()[1:]]  # the first line is the title of the box
         said = " ".join(next(part for has_words, part in groupby(lines, _has_words) if has_words))
         end(said if said.endswith((".", ")")) else f"{said}.", prog)
 

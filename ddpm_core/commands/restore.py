@@ -67,7 +67,7 @@ class Restore(ChainFlags):
         last = None
         for step in tqdm(steps, unit="step"):
             last = step
-        assert last is not None  # there is at least one step
+        assert last is not None  # every run has at least one step
         known = to_uint8(measurement.pseudoinverse(y))
         files.write_bytes(self.grid, imaging.png(imaging.grid(np.concatenate([picture, known, to_uint8(last.x)]))))
         print(f"the picture, what is known of it, and {len(seeds)} completions: {self.grid}")

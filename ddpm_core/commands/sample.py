@@ -108,10 +108,11 @@ class Sample(ChainFlags):
             for first in range(0, len(todo), batch):
                 now, x = todo[first : first + batch], None
                 for step in trajectory(model, now, **options):
-                    drawn = first + len(now) * (step.index + 1) // steps  # half of the images after half of the steps
+                    # The bar counts half of a batch's images after half of its steps.
+                    drawn = first + len(now) * (step.index + 1) // steps
                     bar.update(len(share) - len(todo) + drawn - bar.n)
                     x = step.x
-                assert x is not None  # there is at least one step
+                assert x is not None  # every run has at least one step
                 pictures.add(now, model.pictures(x))
         if rank == 0:
             pictures.finish()
@@ -147,7 +148,8 @@ def _files(source: Source) -> dict[str, str]:
 
     assert source.folder is not None
     checkpoint = refs.in_folder(source.folder, source.ref)
-    beside = (refs.ANALYTIC, refs.OPTIMISED, refs.READERS)  # left out: `_about` has what a run uses of these files
+    # These files are left out: `_about` has the values that a run uses from them.
+    beside = (refs.ANALYTIC, refs.OPTIMISED, refs.READERS)
     return {name: sha256(checkpoint.file(name)) for name in checkpoint.layout.files if name not in beside}
 
 

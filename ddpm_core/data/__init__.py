@@ -11,7 +11,7 @@ import numpy as np
 from ddpm_core.imaging.image_files import open_picture
 
 _FOLDER = Path(__file__).parent
-_SIZE, _COLUMNS = 64, 24  # height and width of an emoji in pixels, and number of emoji in a row of the file
+_SIZE, _COLUMNS = 64, 24  # side of an emoji in pixels; number of emoji in each row of the picture file
 
 
 class Pictures(NamedTuple):

@@ -24,9 +24,10 @@ from typing import Any, BinaryIO
 
 from ddpm_core.disk import in_use
 
-# Hidden names. The ending "tmp" means: being written or deleted. "old" means: a complete folder that is being replaced.
+# Matches hidden names. The ending "tmp" marks what is being written or deleted, and "old" a complete folder that is
+# being replaced.
 _HIDDEN = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.(tmp|old)", re.DOTALL)
-PATIENCE = 1.0  # seconds that `restore` waits for another process, which needs microseconds between its two renamings
+PATIENCE = 1.0  # seconds that `restore` waits for another process between its two renamings of a folder
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
         _flush_folder(real.parent)
     except BaseException as error:
         with suppress(OSError):
-            temporary.unlink()  # a full disk needs its space
+            temporary.unlink()  # deleted at once, because the disk may be full
         if isinstance(error, OSError) and error.filename in (None, str(temporary)):
             error.filename, error.filename2 = str(path), None
         raise
@@ -154,13 +155,13 @@ def new_folder(folder: Path) -> Iterator[Path]:
         try:
             os.rename(new, folder)
         except OSError:
-            if not folder.is_dir():  # no error if another process has made the same folder in the meantime
+            if not folder.is_dir():  # no error if another process has made this folder by now
                 raise
 
 
 def restore(folder: str | Path) -> None:
     """Give a folder its name back if a process was killed while replacing it. Do nothing if the folder exists."""
-    with suppress(OSError, ValueError):  # for a text that is no path, or a folder without permission
+    with suppress(OSError, ValueError):  # ignores a text that is no path, and a folder that can't be read
         folder = Path(os.path.realpath(folder))
         end = time.monotonic() + PATIENCE
         while not os.path.lexists(folder):
@@ -173,7 +174,7 @@ def restore(folder: str | Path) -> None:
                     os.rename(latest, folder)
                     log.warning("restored %s: a process was stopped while replacing it", folder)
                     return
-            time.sleep(0.02)  # a running process is about to rename the new folder
+            time.sleep(0.02)  # waits, because a running process is about to rename the new folder
 
 
 @contextmanager
@@ -208,7 +209,7 @@ def _swap(new: Path, folder: Path) -> None:
         raise
     finally:
         in_use.release(hold)
-    if os.path.exists(old):  # unlike Path.exists, this accepts names that are too long
+    if os.path.exists(old):  # Path.exists would raise OSError for a long name
         with suppress(OSError):
             _discard(old)
 
@@ -253,7 +254,7 @@ def _link(path: str | Path, other: str | Path) -> None:
 
 def hidden(path: Path, kind: str) -> Path:
     """Return a new hidden name beside a path. kind: "tmp" or "old"."""
-    # Names have at most 255 bytes, so they are shortened; only an "old" folder must be able to get its whole name back.
+    # A name has at most 255 bytes, so a "tmp" name is shortened. An "old" name is not: the folder may get its name back.
     name = path.name if kind == "old" else path.name[:32]
     return path.with_name(f".{name}.{secrets.token_hex(8)}.{kind}")
 
@@ -296,7 +297,7 @@ def _flush_to_disk(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):  # these mean: no fsync in this file system
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):  # the file system has no fsync
             raise
 
 

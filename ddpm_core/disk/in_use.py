@@ -14,10 +14,10 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows does not have this module
+except ImportError:  # Windows has no fcntl
     fcntl = None
 
-DAY = 24 * 3600  # seconds; if the system has no locks, files that are older than this count as unused
+DAY = 24 * 3600  # seconds; on a system without locks, older files count as unused
 
 
 def make(path: Path, create: Callable[[], object]) -> int | None:
@@ -27,7 +27,7 @@ def make(path: Path, create: Callable[[], object]) -> int | None:
     """
     while True:
         create()
-        with suppress(FileNotFoundError):  # another process deleted it before it had a lock: try again
+        with suppress(FileNotFoundError):  # another process deleted it before the lock: try again
             return hold(path)
 
 

@@ -28,7 +28,7 @@ class CrossAttention:
         shared = {id(weight): weight for weight in (*unet.parameters(), *unet.buffers())}
         self._twin: Any = copy.deepcopy(unet, shared)
         self._lock = threading.Lock()
-        self._weights: list[Tensor] = []  # attention weights of each layer in the current evaluation, (N, h w, L)
+        self._weights: list[Tensor] = []  # attention weights of each layer in this evaluation, (N, h · w, L)
         for module in self._twin.modules():
             if isinstance(module, Attention) and module.is_cross_attention:
                 module.register_forward_pre_hook(self._store_weights, with_kwargs=True)
@@ -53,7 +53,7 @@ class CrossAttention:
         attention: Any = layer
         query = attention.head_to_batch_dim(attention.to_q(arguments[0]))
         key = attention.head_to_batch_dim(attention.to_k(keywords["encoder_hidden_states"]))
-        weights = attention.get_attention_scores(query, key)  # (N heads, h w, L)
+        weights = attention.get_attention_scores(query, key)  # (N · heads, h · w, L)
         self._weights.append(weights.unflatten(0, (-1, attention.heads)).mean(1))
 
 

@@ -23,7 +23,7 @@ from ddpm_core.model import Model
 # a block, skip or attention layer, or for "condition" the network's labels, or for "time" t − 1, int64. t is a time of
 # the model's schedule, even if its network was trained on another one.
 Change = Callable[[Tensor, float], Tensor]
-When = Callable[[float], bool]  # when(t) tells whether a part is switched off at this t
+When = Callable[[float], bool]  # when(t) returns whether a part is switched off at time t
 
 
 class Block(NamedTuple):
@@ -52,7 +52,7 @@ def module(model: Model) -> nn.Module:
     Raises:
         ValueError: if the network is your own function; and if the weights were rounded and no file has the exact ones.
     """
-    owner: Any = getattr(model.network, "__self__", model.network)  # if the network is a method, its object
+    owner: Any = getattr(model.network, "__self__", model.network)  # a bound method's object, or the network itself
     if isinstance(owner, nn.Module):
         return owner
     network: Any = model.network
@@ -86,7 +86,7 @@ class Inside:
         if not (isinstance(unet, UNet2DModel) or takes_words(unet)) or other_numbers:
             raise ValueError(f"only U-Nets of diffusers that take t − 1 can be opened, got {type(unet).__name__}")
         self._source, self._inputs = model, Inputs(unet)
-        # `self.model` evaluates at t − 1 of its schedule. This table gives the time of the training for each t − 1.
+        # For each t − 1 of the model's schedule, this table has the time at which the network was trained.
         self._times = None if its is None else its.translation(model.schedule).time[1:].numpy()
         self._alone = getattr(model.network, "each_alone", True)
         shared = {id(weight): weight for weight in (*unet.parameters(), *unet.buffers())}
@@ -167,7 +167,7 @@ class Inside:
         self._place = down, right
 
     def _switched_off(self, name: str, when: When | None, found: Tensor, t: float) -> Tensor:
-        """Return what replaces the output of a part that is switched off, or `found` if it isn't at this t."""
+        """Return the replacement for the output of a switched-off part, or `found` if the part is on at this t."""
         if when is not None and not when(t):
             return found
         if name == "time":
@@ -205,7 +205,7 @@ class Inside:
         last.register_forward_hook(partial(self._store_output, name))
 
     def _store_output(self, name: str, layer: nn.Module, arguments: tuple, output: Any) -> Any:
-        """Store the output of a block, and return it, changed if it should be. A forward hook."""
+        """Change the output of a block if `change` was called for it, store it, and return it. A forward hook."""
         found = output[0] if isinstance(output, tuple) else output
         changed = self._changed(name, found)
         self.taps[name] = changed.detach()
@@ -214,16 +214,16 @@ class Inside:
     def _change_skips(
         self, names: list[str], block: nn.Module, arguments: tuple, keywords: dict[str, Any]
     ) -> tuple[tuple, dict[str, Any]]:
-        """Change the skips that an "up" block takes. On the first call, name them. A forward pre-hook."""
+        """Return an "up" block's inputs with changed skips. The first call also fills `names`. A forward pre-hook."""
         given = keywords["res_hidden_states_tuple"] if "res_hidden_states_tuple" in keywords else arguments[1]
-        names += [] if names else [f"skips {skip.shape[-1]}" for skip in given]  # the width of a skip is in its name
+        names += [] if names else [f"skips {skip.shape[-1]}" for skip in given]  # named by their width
         skips = tuple(map(self._changed, names, given))
         if "res_hidden_states_tuple" in keywords:
             return arguments, keywords | {"res_hidden_states_tuple": skips}
         return (arguments[0], skips, *arguments[2:]), keywords
 
     def _change_attention(self, layer: Any, arguments: tuple, output: Tensor) -> Tensor:
-        """Change what an attention layer adds to its input. A forward hook."""
+        """Return an attention layer's output after changing the part that it adds to its input. A forward hook."""
         given = arguments[0] / layer.rescale_output_factor if layer.residual_connection else torch.zeros_like(output)
         return given + self._changed("attention", output - given) if "attention" in self._changes else output
 
@@ -238,7 +238,7 @@ class Inside:
         self.looks[name] = (layer.scale * q @ k.transpose(2, 3)).softmax(-1).unflatten(3, (rows, columns))[:, :, 0]
 
     def _changed(self, name: str, found: Tensor) -> Tensor:
-        """Return the change of a part's output, or `found` if there is none. Raise ValueError for another shape."""
+        """Return a part's output `found` after its change, if it has one. Raise ValueError if the shape changes."""
         change = self._changes.get(name)
         if change is None:
             return found
@@ -289,6 +289,7 @@ class _Network:
         self._evaluate, self.device = evaluate, device
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return the output of `Inside._evaluate`."""
         return self._evaluate(x, t_index, labels)
 
 

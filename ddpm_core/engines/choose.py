@@ -52,10 +52,10 @@ def wrap(
         raise ValueError(f"unknown engine {engine!r}: choose from {', '.join(ENGINES)}")
     chosen = choose_device("cpu" if engine == "openvino" and device == "auto" else device)
     why = ""
-    if chosen.type == "cuda":  # here, fp16 is as fast as bf16, and has 3 more bits
+    if chosen.type == "cuda":  # on CUDA, fp16 is as fast as bf16 and has 3 more significant bits
         finite = precision == "auto" and stays_finite(unet, chosen)
         precision = "fp16" if finite else precision
-    # With torch on a CPU, bf16 is not faster for small networks, and it is less exact: docs/performance.md.
+    # With torch on a CPU, bf16 is less exact, and not faster for small networks: docs/performance.md.
     in_torch = "fp32" if (precision, chosen.type) == ("auto", "cpu") else torch_precision(precision, chosen)
     if engine == "auto" and chosen.type == "cpu":
         engine, why = ("openvino", "") if find_spec("openvino") else ("torch", "OpenVINO is not installed")
@@ -70,7 +70,7 @@ def wrap(
             if chosen.type != "cuda":
                 raise RuntimeError(f"CUDA graphs are for CUDA, not for {chosen.type}")
             return GraphNetwork(unet, chosen, in_torch, exact)
-    except Exception as error:  # a compiler may raise any error; torch can evaluate any network
+    except Exception as error:  # a compiler may raise any error: torch then evaluates the network
         why = f"{engine} did not work: {first_line(error)}"
         warnings.warn(f"using torch instead: {why}", stacklevel=2)
     network = TorchNetwork(unet, chosen, in_torch, exact, batched and chosen.type == "cpu")
@@ -92,7 +92,7 @@ def wrap_decoder(decoder: LatentDecoder, network: WithUNet, image_size: int) -> 
     example = torch.zeros(1, autoencoder.config["latent_channels"], image_size, image_size, dtype=torch.float32)
     try:
         decoder.decode_by(OpenVINODecoder(autoencoder.decoder, autoencoder.config, network.precision, example))
-    except Exception as error:  # a compiler may raise any error; torch can evaluate any decoder
+    except Exception as error:  # a compiler may raise any error: torch then evaluates the decoder
         warnings.warn(f"the decoder is evaluated by torch: OpenVINO did not work: {first_line(error)}", stacklevel=2)
 
 
@@ -126,7 +126,7 @@ def torch_precision(precision: Precision, device: torch.device) -> Arithmetic:
         return precision
     if device.type == "cuda":
         return "fp32" if old else "bf16"
-    # Torch has only private functions that tell what a CPU can do, and some versions lack them.
+    # Only private functions of torch return what instructions a CPU has, and some versions lack them.
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     native = device.type == "cpu" and any(getattr(torch.cpu, probe, bool)() for probe in probes)
     return "bf16" if native and bf16_is_fast() else "fp32"
@@ -143,8 +143,8 @@ def choose_device(device: str = "auto") -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.zeros(1, device=chosen).item()  # this also fails on "meta", whose tensors have no numbers
-    except (AssertionError, AttributeError, ImportError, RuntimeError, TypeError, ValueError):  # depends on the backend
+        torch.zeros(1, device=chosen).item()  # fails on a missing device, and on "meta", whose tensors have no values
+    except (AssertionError, AttributeError, ImportError, RuntimeError, TypeError, ValueError):  # backends differ
         raise ValueError(
             f"device {device!r} is not available here: use cpu or auto, or cuda on a CUDA machine"
         ) from None

@@ -24,11 +24,11 @@ log = logging.getLogger(__name__)
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-PATIENCE = 2  # seconds after which a preparation is reported to the user
+PATIENCE = 2  # seconds after which the user is told that a network is still being prepared
 _SIDE = 512  # side of the matrices that `bf16_is_fast` multiplies; a product takes about a millisecond
-_TRIALS = 20  # number of products in each number format
+_TRIALS = 20  # number of matrix products that `bf16_is_fast` measures in each number format
 _TOKENS = 77  # number of tokens in a prompt, as in CLIP
-# bf16 counts as faster only below this share of float32's time, so that two processes almost never disagree.
+# bf16 counts as faster if it takes less than this share of float32's time. Two processes then almost always agree.
 _CLEARLY = 0.8
 
 
@@ -93,9 +93,9 @@ def weight_bytes(unet: nn.Module) -> int:
 
 
 def takes_sigma(network: nn.Module) -> bool:
-    """Return whether a network takes a number such as σ as its time, float (N,), instead of a whole t − 1, int64 (N,).
+    """Return whether a network's time is σ or a function of σ, float (N,), instead of a whole t − 1, int64 (N,).
 
-    `load` sets the attribute `takes_sigma` of the network. Without this attribute, the network takes t − 1.
+    This is the attribute `takes_sigma`, which `load` sets. A network without this attribute takes t − 1.
     """
     return getattr(network, "takes_sigma", False)
 

@@ -24,8 +24,9 @@ ROOMS = (
     "models.autoencoders",
     "models.transformers",
     "models.unets",
-)  # packages that import all their modules
-# The first two support adapters, so they import transformers and peft if these are installed.
+)  # packages of diffusers whose __init__ imports all their modules
+# Classes that are imported when they are first used. The first two support adapters, so importing them also imports
+# transformers and peft if these are installed.
 LATER = ("AutoencoderKL", "UNet2DConditionModel", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler")
 _running = RLock()  # one lock for all packages, because they may import one another
 
@@ -41,7 +42,7 @@ def _skip_compiler() -> None:
     sys.modules["torch._dynamo"] = None  # pyright: ignore[reportArgumentType]  # None makes an import of it fail
     try:
         import_module("diffusers.utils.torch_utils")
-    except ImportError:  # a helper can't do without it: then the imports below import it
+    except ImportError:  # a helper needs torch._dynamo: later imports then load it
         pass
     finally:
         del sys.modules["torch._dynamo"]
@@ -63,10 +64,10 @@ def postpone(room: str) -> None:
     def get(name: str) -> Any:
         """Run the package's __init__ if it has not run, and return the name from the package."""
         nonlocal runs
-        if name.startswith("__"):  # the import system reads such names from any module
+        if name.startswith("__"):  # the import system looks up such names in every module
             raise AttributeError(name)
         with _running:
-            if runs:  # the name is read by the __init__ itself, or by a module that it imports
+            if runs:  # __init__ itself, or a module that it imports, reads the name
                 raise AttributeError(f"module {package!r} has no attribute {name!r} yet")
             if "__getattr__" in vars(module):
                 runs = True

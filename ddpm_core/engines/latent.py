@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Autoencoder: TypeAlias = "AutoencoderKL | AutoencoderTiny | VQModel"
 _CLIP = 49_408  # number of tokens in CLIP's vocabulary
-_PROBES, _SIDE = 64, 4  # the least number, and the height and width, of the latents to which the preview is fitted
+_PROBES, _SIDE = 64, 4  # minimum number and side of the latents to which the preview is fitted
 
 
 class _Evaluated(nn.Module):
@@ -29,6 +29,7 @@ class _Evaluated(nn.Module):
         self._engine = engine
 
     def forward(self, z: Tensor, *_: None) -> Tensor:
+        """Return engine(z)."""
         return self._engine(z)
 
 
@@ -46,7 +47,7 @@ class LatentDecoder:
         self.autoencoder = self._decoding = autoencoder.eval().requires_grad_(False)
         self.device, self.scale, self.shift = device, scale, shift
         self._engine: Callable[[Tensor], Tensor] | None = None
-        self._colours: Tensor | None = None  # the result of `colours`, once it was computed
+        self._colours: Tensor | None = None  # the stored result of `colours`
 
     @property
     def memory(self) -> int:
@@ -135,7 +136,7 @@ class ClipText:
         found = self._encoded(prompt)
         numbers: dict[int, list[int]] = {}
         for token, word in enumerate(found.word_ids()):
-            if word is not None:  # the tokens of start and end belong to no word
+            if word is not None:  # the start and end tokens belong to no word
                 numbers.setdefault(word, []).append(token)
         return [(prompt[slice(*found.word_to_chars(word))], tuple(tokens)) for word, tokens in numbers.items()]
 

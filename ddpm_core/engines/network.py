@@ -8,7 +8,7 @@ from torch import nn
 
 from ddpm_core.engines.from_diffusers import Attention, ResnetBlock2D, UNet2DModel
 
-# These are the values of Google's checkpoints on the Hub. The defaults of diffusers differ.
+# Fields of config.json as in Google's checkpoints on the Hub; diffusers has other defaults.
 _PAPER = {
     "in_channels": 3,
     "out_channels": 3,
@@ -16,7 +16,7 @@ _PAPER = {
     "act_fn": "silu",
     "attention_head_dim": None,  # one attention head
     "center_input_sample": False,
-    "downsample_padding": 0,  # diffusers then pads only at the right and below, as TensorFlow's "same" does
+    "downsample_padding": 0,  # with 0, diffusers pads only at the right and below, like TensorFlow's "same"
     "flip_sin_to_cos": False,
     "freq_shift": 1,
     "mid_block_scale_factor": 1,

@@ -19,8 +19,8 @@ from ddpm_core.engines.latent import ClipText, LatentDecoder
 from ddpm_core.engines.networks import is_network
 from ddpm_core.model import Model
 
-OPSET = 17  # the first opset with layer normalisation; onnxruntime supports it since 1.12
-MOST = 2**31 - 2**24  # the most bytes of weights, because a protobuf file can have at most 2 GB
+OPSET = 17  # version of ONNX's operators: the first with layer normalisation, in onnxruntime since 1.12
+MOST = 2**31 - 2**24  # maximum bytes of weights, because a protobuf file can have at most 2 GB
 
 
 class _Prediction(nn.Module):
@@ -155,7 +155,7 @@ def _write(file: Path, network: nn.Module, inputs: dict[str, Tensor], output: st
         axes["states"][1] = "L"
     traced: Any = io.BytesIO()
     with torch.no_grad(), warnings.catch_warnings():
-        # Torch warns about its other exporter, and about tracing, whose results the tests compare.
+        # Torch recommends its other exporter, and warns about tracing; tests check the traced networks.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network.eval(),

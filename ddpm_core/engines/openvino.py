@@ -43,22 +43,22 @@ from ddpm_core.engines.torch import ExactNetwork
 from ddpm_core.names import Arithmetic, Precision
 
 _HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
-CACHE_BYTES = 128 * 1024**2  # the most bytes of all converted networks on disk
+CACHE_BYTES = 128 * 1024**2  # maximum bytes of all converted networks on disk
 _ALONE = (
     "on this processor, OpenVINO in %s gives a picture other last bits in a batch than alone: "
     "this network draws one picture after the other"
 )
-_FILES = ("model.xml", "model.bin")  # the files of a converted network; OpenVINO chooses their names
-_CHECKSUMS = "sha256"  # the file with the checksums of these two files
-PREFIX = "self.module."  # in a converted network, the names of weights begin with this
-_LARGEST_CHUNK = 16  # the most images of a chunk for a small network and small images
-_SMALL_IMAGE = 64 * 64  # the most pixels of a small image
-_SMALL_NETWORK = 200e6  # the most parameters of a small network
-_GRAPH = 3  # increase this number when openvino_graph or the stored files change: then networks are converted again
-KEPT_SHAPES = 5  # the most shapes of inputs for which a compiled network stays in memory
-_TRIED_IMAGES = 4  # the least number of images that are tried to compare a batch with single images
-# The memory of a compiled network, as a multiple of its weights. It has a copy of the weights in the layout of its
-# kernels, and the activations. Measured at 32×32 in fp32: 1.4 for one image, 2 for 16.
+_FILES = ("model.xml", "model.bin")  # files of a converted network, as OpenVINO names them
+_CHECKSUMS = "sha256"  # name of the file with the checksums of _FILES
+PREFIX = "self.module."  # prefix of the names of weights in a converted network
+_LARGEST_CHUNK = 16  # maximum number of images evaluated together, for small networks and images
+_SMALL_IMAGE = 64 * 64  # an image with at most so many pixels is small
+_SMALL_NETWORK = 200e6  # a network with at most so many parameters is small
+_GRAPH = 3  # version of the stored files: increase it when openvino_graph changes, so that networks are converted again
+KEPT_SHAPES = 5  # maximum number of input shapes whose compiled networks stay in memory
+_TRIED_IMAGES = 4  # minimum number of images that `_try_batch` evaluates, in batches and singly
+# Approximate memory of a compiled network, divided by that of its weights. It contains the weights in another layout,
+# and the activations. Measured at 32×32 in fp32: 1.4 for one image, 2 for 16.
 _SHAPE_WEIGHTS = 1.5
 
 # The process has one Core, which is never deleted. Each Core installs an alternate signal stack in the thread that made
@@ -109,7 +109,7 @@ class _Converted(common.CompiledHere):
                 _replace_inputs_by_weights(self._model, weights())
                 self._request(shapes)
                 return
-            except (LookupError, OSError, RuntimeError, TypeError, ValueError):  # such as for a damaged file
+            except (LookupError, OSError, RuntimeError, TypeError, ValueError):  # for example, a damaged file
                 shutil.rmtree(self._entry, ignore_errors=True)
                 self._restore()
                 if anew or not kept:
@@ -124,7 +124,7 @@ class _Converted(common.CompiledHere):
     def _infer(self, arrays: Sequence[np.ndarray], parts: Sequence[Part]) -> np.ndarray:
         """Return the output for a batch, evaluated in these parts."""
         outputs, start = [], 0
-        # Only one request at a time, because a single one uses all cores.
+        # Requests run one after the other, because each uses all cores.
         with self._lock:
             for size, apart in parts:
                 chunk = [array[start : start + size] for array in arrays]
@@ -140,7 +140,7 @@ class _Converted(common.CompiledHere):
             model = self._model.clone()
             model.reshape(dict(zip(model.inputs, shapes, strict=True)))
             unite_attention(model)
-            if self._precision != "fp32":  # not in fp32, where another order of sums would change the last bits
+            if self._precision != "fp32":  # in fp32, the other order of sums would change the last bits
                 upsample_in_one(model, common.DTYPES[self._precision], apart)
             self._requests[key] = CORE.compile_model(model, "CPU", self._config).create_infer_request()
             while len(self._requests) > KEPT_SHAPES:
@@ -176,13 +176,13 @@ class OpenVINONetwork(_Converted):
         owned: bool = False,
         exact: Callable[[], Network] | None = None,
     ):
-        nn.Module.to(unet, self.device, torch.float32)  # this changes the module in place
+        nn.Module.to(unet, self.device, torch.float32)  # changes the module in place
         self.unet = unet.eval().requires_grad_(False)
         chosen, why = _precision(precision)
         self.precision: Arithmetic = chosen
         self.with_gradients = ExactNetwork(unet, self.device, exact, compiled=True)
         self._inputs = common.Inputs(unet)
-        self._found: dict[Shapes, bool | None] = {}  # results of `_apart`, by the shapes of a batch
+        self._found: dict[Shapes, bool | None] = {}  # stored results of `_apart`, by the shapes of the inputs
         self._finding = threading.Lock()
         self._parameters = sum(weight.numel() for weight in unet.parameters())
         self.description = f"OpenVINO · cpu · {self.precision}{why}"
@@ -237,7 +237,7 @@ class OpenVINONetwork(_Converted):
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the output for x (N, C, H, W), with its dtype and on its device: see `EngineNetwork`."""
         t_index, labels = self._inputs.checked(x, t_index, labels)
-        if t_index.is_floating_point() and not self._takes_features:  # the converted network takes only whole numbers
+        if t_index.is_floating_point() and not self._takes_features:  # the graph takes only whole t − 1
             with torch.no_grad():
                 return self.with_gradients(x, t_index, labels)
         given = [x, t_index] if labels is None else [x, t_index, labels]
@@ -259,10 +259,10 @@ class OpenVINONetwork(_Converted):
         return [part.detach().cpu().contiguous().numpy() for part in inputs]
 
     def _apart(self, given: Sequence[Tensor]) -> bool | None:
-        """Return the argument `apart` of `upsample_in_one` with which a batch doesn't change the bits of an image.
+        """Return the argument `apart` of `upsample_in_one` with which images have the same bits in a batch and alone.
 
-        The result is None if a batch changes them with both values. given: inputs for a batch of this size. Their
-        shapes and labels matter; x and the times are replaced by others for the trial.
+        The result is None if neither value does this. given: inputs for a batch of this size. Only their shapes and
+        labels are used; the trial has other x and times.
         """
         x, time, *labels = given
         if len(x) == 1:
@@ -282,7 +282,7 @@ class OpenVINONetwork(_Converted):
         return self._found[shapes]
 
     def _try_batch(self, x: Tensor, time: Tensor, *labels: Tensor) -> bool | None:
-        """Evaluate single images and batches of this size, and return the result of `_apart`."""
+        """Evaluate images singly and in batches of this size, compare the bits, and return the result of `_apart`."""
         n = len(x)
         generator = torch.Generator().manual_seed(0)
         trials = []
@@ -298,7 +298,7 @@ class OpenVINONetwork(_Converted):
             )
             if same:
                 return apart
-            with self._lock:  # remove the compiled network, which is not used
+            with self._lock:  # removes the compiled network that failed the trial
                 self._requests.pop((tuple(part.shape for part in trials[0]), apart), None)
         return None
 
@@ -347,7 +347,7 @@ class _Features(nn.Module):
 
 
 def _taking_features(unet: Network) -> Network:
-    """Return a network with the same weights that takes the sines and cosines of the time instead of the time.
+    """Return a copy of a network, with the same weights, that takes the sines and cosines of the time as its time.
 
     In bf16, OpenVINO would round the times and the angles, which are hundreds of radians. For networks that take σ, the
     copy leaves out the last division by σ, too: `__call__` does it.
@@ -432,7 +432,7 @@ def _converted(module: nn.Module, entry: Path) -> tuple[openvino.Model, bool]:
         model = CORE.read_model(entry / _FILES[0])
         if _weight_inputs(model).keys() != module.state_dict().keys():
             raise KeyError("another network's")
-        os.utime(entry)  # the time of the latest use, for `_evict`
+        os.utime(entry)  # stores the time of the latest use, for `_evict`
         return model, True
     except (RuntimeError, OSError, KeyError, ValueError):
         shutil.rmtree(entry, ignore_errors=True)  # the entry is missing or damaged
@@ -477,10 +477,10 @@ def _constant(weight: Tensor) -> Node:
     """Return a float32 constant of the graph that shares the tensor's memory."""
     if weight.dtype == torch.float32:
         return openvino.op.Constant(np.ascontiguousarray(weight.numpy()), shared_memory=True)
-    bits = weight.contiguous().view(torch.int16).numpy()  # as int16, because NumPy has no bfloat16
+    bits = weight.contiguous().view(torch.int16).numpy()  # the bits as int16, because NumPy has no bfloat16
     stored = openvino.op.Constant(openvino.Tensor(bits, weight.shape, openvino.Type.bf16), shared_memory=True)
     constant = opset.convert(stored, "f32")
-    constant.get_rt_info()["decompression_0"] = ""  # makes OpenVINO convert it to float32 only when that is needed
+    constant.get_rt_info()["decompression_0"] = ""  # OpenVINO then converts it to float32 only when needed
     return constant
 
 
@@ -495,9 +495,8 @@ def convert(module: nn.Module) -> openvino.Model:
         def forward(self, x: Tensor, *others: Tensor) -> Tensor:
             if not others:
                 return self.module(x)
-            time, *labels = (
-                others  # features of the time are (N, D), and (D, N) broadcasts against a network's ones (N,)
-            )
+            time, *labels = others
+            # Features of the time are (N, D). As (D, N), they broadcast against the ones (N,) of a network.
             return self.module(x, time.T if time.ndim == 2 else time, *labels, return_dict=False)[0]
 
     # openvino.convert_model would do the same, but it turns off all logging during the conversion, and sends usage
@@ -554,7 +553,7 @@ def _cache() -> Path:
 def _store(model: openvino.Model, entry: Path) -> None:
     """Write a converted network to disk, so that other processes see either all of it or nothing."""
     with files.new_folder(entry) as new:
-        # By default, OpenVINO would round all numbers to fp16.
+        # By default, OpenVINO would round all stored numbers to fp16.
         openvino.save_model(model, new / _FILES[0], compress_to_fp16=False)
         (new / _CHECKSUMS).write_text(_checksums(new))
 

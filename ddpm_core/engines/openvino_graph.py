@@ -24,7 +24,7 @@ def keep_channels_together(model: Model) -> None:
     model.validate_nodes_and_infer_types()
 
 
-# For each of the 4 rows of the transposed kernel of `upsample_in_one`: which of the 3 rows of the original are added.
+# Row i of the 4×4 kernel in `upsample_in_one` is the sum of these rows of the 3×3 kernel.
 _TAPS = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
 
 
@@ -133,7 +133,8 @@ def take_two_parts(model: Model, kernel_name: str) -> None:
     others = [target for target in seen.get_target_inputs() if target.get_node().get_type_name() != "Convolution"]
     image.set_partial_shape(PartialShape([-1, 2 * _channels(kernel), -1, -1]))
     image.validate_and_infer_types()
-    if any(target.get_node().get_type_name() != "ShapeOf" for target in others):  # a Skip block also uses the image
+    # A Skip block also uses the image.
+    if any(target.get_node().get_type_name() != "ShapeOf" for target in others):
         parts = op.split(image, op.constant(np.int64(1)), 2)
         whole = op.add(parts.output(0), parts.output(1))
         for target in others:
@@ -169,9 +170,9 @@ def _group_norm(node: Node) -> Node:
 
     x, embedding = _split_embedding(x)
     shift = by_group(embedding) if embedding else op.constant(np.zeros((1, *per_group), np.float32))
-    # The norm is of x + shift. Here, mu is the mean of x + shift minus shift, so that (x + shift) − mean is x − mu.
+    # The norm of x + shift needs (x + shift) − mean. This is x − mu, where mu is mean − shift.
     mu = by_channel(op.subtract(mean(op.add(by_group(op.reduce_mean(x, pixels)), shift)), shift))
-    # squared_difference computes x − mu again. Sharing it with the last line would keep it in memory for both.
+    # squared_difference computes x − mu a second time, because sharing it with the last line would keep it in memory.
     variance = mean(by_group(op.reduce_mean(op.squared_difference(x, mu), pixels)))
     gamma, beta = (op.reshape(y, _ints(1, *per_group), False) for y in (gamma, beta))
     scale = op.divide(gamma, op.sqrt(op.add(variance, op.constant(np.float32(epsilon)))))
@@ -192,7 +193,7 @@ def _split_embedding(x: Output) -> tuple[Output, Output | None]:
 
 def _flatten_after_norm(model: Model) -> None:
     """Rewrite norm(flatten(x)) as flatten(norm(x)), where x is (N, C, H, W) and flatten(x) is (N, C, HW)."""
-    for node in _all(model, "Transpose"):  # remove the two transpositions before the norm of an attention layer
+    for node in _all(model, "Transpose"):  # removes both transpositions before an attention layer's norm
         once = _transposed(node)
         twice = once and _transposed(once.get_node())
         if twice:

@@ -29,8 +29,8 @@ from ddpm_core.runs import make_chain, trajectory
 RANK = 6  # maximum rank of a reader's weights
 LARGEST = 64  # maximum height and width of a reading; x̂_0 of larger pictures is averaged over squares
 STEPS = 20  # number of DDIM steps in the runs that fit the readers and measure R²
-# Maximum and minimum number of times t for which readers are fitted. At other t, readings are interpolated. There may be
-# fewer times if a run has fewer steps.
+# Maximum and minimum number of times t for which readers are fitted; at other t, readings are interpolated. A run with
+# fewer steps has fewer times.
 TIMES, FEWEST_TIMES = 8, 4
 BYTES = 275_000  # maximum bytes of a file of readers, exceeded only if FEWEST_TIMES times need more
 BATCH = 10  # number of pictures sampled in one batch
@@ -149,7 +149,7 @@ class Readers:
         return _srgb(1.6 * torch.tanh(p / 1.6) * torch.tensor([22.0, 30.0, 30.0]) + torch.tensor([56.0, 0.0, 0.0]))
 
     def _block(self, name: str, found: Tensor | None = None) -> BlockReaders:
-        """Return the readers of a block. Raise ValueError for an unknown name, and if the output `found` has a wrong shape."""
+        """Return the readers of a block. Raise ValueError for an unknown name or an output of another shape."""
         if name not in self.blocks:
             raise ValueError(f"there is no block {name!r} with a reader: choose from {', '.join(self.blocks)}")
         block = self.blocks[name]
@@ -236,7 +236,7 @@ def fit_readers(
 
 
 def _run_options(model: Model) -> dict[str, Any]:
-    """Return the steps and the sampler of the runs as arguments of `trajectory`; {} for a student, which has defaults."""
+    """Return the steps and the sampler of the runs as arguments of `trajectory`; {} for a student's own."""
     return {} if model.student else {"steps": min(STEPS, model.schedule.T), "sampler": "ddim"}
 
 
@@ -297,7 +297,7 @@ class _Sums:
 
 
 def _number_of_times(sums: dict[str, _Sums], most: int) -> int:
-    """Return for how many times readers are fitted, at most `most`, so that the file has at most BYTES bytes if possible."""
+    """Return for how many times readers are fitted: at most `most`, and fewer if the file would exceed BYTES."""
     first = next(iter(sums.values()))
     each = sum(one.bytes for one in sums.values()) + 2 * first.x0.numel()
     return min(most, max(FEWEST_TIMES, min(TIMES, BYTES // each)))

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function_unary
 
-_LARGE = 256  # the least pixels of an image for which `_large_norm` is used
-_VECTORS = 64  # the most rows of a matrix for which `_vectors` is used
+_LARGE = 256  # minimum number of pixels of an image for `_large_norm`
+_VECTORS = 64  # maximum number of rows of a matrix for `_vectors`
 
 
 def _interceptable(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -116,11 +116,11 @@ def prepare(network: nn.Module) -> None:
         layer.__class__ = forms.get(type(layer), type(layer))
 
 
-# The functions whose results for an image may depend on its batch, and how many of their first arguments have a row for
-# each image. For convolutions and matrix products, torch chooses kernels by the size of the batch. For norms of large
-# images, it divides sums among threads. For functions of each number, it computes the last few numbers of each thread
-# without vector instructions, which gives other last bits. Sums, products and quotients of two numbers always have the
-# same bits, so they are not listed.
+# BY_BATCH has the functions whose results for an image may depend on its batch, and for each the number of its first
+# arguments that have a row for each image. For convolutions and matrix products, torch chooses kernels by the size of
+# the batch. For norms of large images, it divides sums among threads. For functions of each number, it computes the last
+# few numbers of each thread without vector instructions, which gives other last bits. Sums, products and quotients of
+# two numbers always have the same bits, so they are not listed.
 _OF_EACH_NUMBER: tuple[Callable[..., Tensor], ...] = (F.silu, F.gelu, F.mish, torch.sin, torch.cos, torch.log)
 _NORMS = (F.group_norm, torch.group_norm, F.layer_norm)
 BY_BATCH: dict[Callable[..., Tensor], int] = {
@@ -144,11 +144,12 @@ class SameBits(TorchFunctionMode):
         self._n, self.alone = n, False
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        """Compute func(*args, **kwargs), for each image alone if a batch would change its bits."""
         batched, n, others = BY_BATCH.get(func, 0), self._n, kwargs or {}
         if not batched or not args[0].ndim or len(args[0]) % n:
             return func(*args, **others)
-        # Only float32 is tried: in bf16, a trial with random numbers may not show a difference. A tensor that is a
-        # keyword argument isn't tried either, because it may be a weight or have a row for each image.
+        # Trials are only for float32, because random numbers may not show a difference in bf16. Calls with a tensor as
+        # keyword argument are not tried, because it may be a weight or have a row for each image.
         named = func not in _NORMS and any(isinstance(value, Tensor) for value in others.values())
         if args[0].dtype == torch.float32 and not named:
             named_shapes = ((key, _shape_and_stride(others[key])) for key in others)
@@ -161,7 +162,7 @@ class SameBits(TorchFunctionMode):
         return _each_alone(func, n, args[:batched], args[batched:], others)
 
 
-_SAME_BITS: dict[Any, bool] = {}  # results of trials, by function, n, number of threads, shapes and strides
+_SAME_BITS: dict[Any, bool] = {}  # results of `_has_same_bits`, by function, n, number of threads, shapes, strides
 
 
 def _shape_and_stride(value: Any) -> Any:
@@ -191,7 +192,7 @@ def _has_same_bits(func: Any, n: int, batched: int, args: tuple, kwargs: dict) -
         numbers = torch.randn(like.shape, generator=generator, dtype=like.dtype)
         if sensitive is not None:
             numbers = sensitive[torch.randint(len(sensitive), like.shape, generator=generator)]
-        return torch.empty_like(like).copy_(numbers)  # with the strides of `like`
+        return torch.empty_like(like).copy_(numbers)  # copies into the strides of `like`
 
     numbers = [drawn(each) for each in args]
     together = func(*(each.clone() for each in numbers[:batched]), *numbers[batched:], **kwargs)
@@ -200,7 +201,7 @@ def _has_same_bits(func: Any, n: int, batched: int, args: tuple, kwargs: dict) -
 
 @lru_cache
 def _sensitive_numbers(func: Any, *options: tuple[str, Any]) -> Tensor | None:
-    """Return numbers for which a function gives other bits with vector instructions than without, else None."""
+    """Return numbers whose results have other bits with vector instructions than without; None if there are none."""
     numbers = torch.randn(2048, generator=torch.Generator().manual_seed(0), dtype=torch.float32).abs()
     alone = torch.cat([func(number, **dict(options)) for number in numbers.clone().split(1)])
     found = numbers[func(numbers.clone(), **dict(options)) != alone]

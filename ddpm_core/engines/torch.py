@@ -33,14 +33,14 @@ from ddpm_core.engines.networks.times import known_times
 from ddpm_core.names import Arithmetic
 from ddpm_core.process import to_device
 
-# Torch chooses convolution kernels by the size of the batch, and the last bits of their sums differ. Still, an image
-# must be the same in any batch. `same_bits` ensures this on a CPU. On a GPU, a batch is evaluated in chunks of these
-# sizes, the last one padded, because a GPU computes many small images in the time of one.
+# An image must have the same bits in any batch. But torch chooses kernels by the size of the batch, and their sums
+# differ in the last bits. On a CPU, `same_bits` solves this. On a GPU, a batch is evaluated in chunks of these sizes,
+# and the last chunk is padded, because a GPU computes many small images in the time of one.
 _CHUNKS = (256, 64, 8, 1)
-_PIXELS = 256 * 32 * 32 * 2  # the most pixels of a chunk on a GPU
-_CPU_CHUNK = 64  # the most images of a chunk on a CPU
-_CPU_PIXELS = 16 * 64 * 64  # the most pixels of a chunk on a CPU
-_TRIED = (0, 10, 100, 999)  # values of t_index with which `stays_finite` tries a network
+_PIXELS = 256 * 32 * 32 * 2  # maximum number of pixels in a chunk on a GPU
+_CPU_CHUNK = 64  # maximum number of images in a chunk on a CPU
+_CPU_PIXELS = 16 * 64 * 64  # maximum number of pixels in a chunk on a CPU
+_TRIED = (0, 10, 100, 999)  # values of t_index at which `stays_finite` evaluates a network
 
 
 class _InputConv(nn.Module):
@@ -166,10 +166,11 @@ class _PlainAttention(Attention):
         attention_mask: Tensor | None = None,
         **others: Any,
     ) -> Tensor:
+        """Return the processor's output."""
         return self.processor(self, hidden_states, encoder_hidden_states, attention_mask, **others)
 
 
-# What these classes leave out is Python code that takes much of the time of a small network.
+# These classes leave out Python code that takes much of a small network's time.
 _QUICKER: dict[type, type] = {UNet2DModel: _KnownDtype, Attention: _PlainAttention}
 
 
@@ -300,7 +301,7 @@ class TorchNetwork:
         self.unet = unet.eval().requires_grad_(False)
         self.device = device
         self._inputs = Inputs(unet)
-        # Shapes and strides of inputs for which every function gives the same bits in a batch as for each image alone.
+        # Shapes and strides of inputs for which no function needs to be computed for each image alone.
         self._same_together: set[Any] = set()
         self.with_gradients = ExactNetwork(unet, device, exact)
         self.description = f"{self.name} · {device.type} · {precision}" + (" · batched" if batched else "")
@@ -336,7 +337,7 @@ class TorchNetwork:
         """Return the attention of each place to each token of the prompt, (N, L, H, W): see `EngineNetwork`."""
         return self.with_gradients.attention(x, t_index, states)
 
-    @torch.inference_mode()  # faster than no_grad; `_in_chunks` copies the output, and the copy may have gradients
+    @torch.inference_mode()  # faster than no_grad; `_in_chunks` returns a copy, which may get gradients
     def _forward(self, *inputs: Tensor) -> Tensor:
         """Evaluate one chunk. On a CPU, each image gets the bits that it has alone, unless `batched` is on."""
         key = torch.get_num_threads(), *((part.shape, part.stride(), part.dtype) for part in inputs)
@@ -344,7 +345,7 @@ class TorchNetwork:
             return _output(self.unet, *inputs)
         with same_bits.SameBits(len(inputs[0])) as mode:
             output = _output(self.unet, *inputs)
-        if not mode.alone:  # leave out `SameBits` from now on, because it takes time
+        if not mode.alone:  # from now on, these shapes run without `SameBits`, which takes time
             self._same_together.add(key)
         return output
 
@@ -388,7 +389,7 @@ class CompiledNetwork(CompiledHere, TorchNetwork):
         """Evaluate one chunk on the thread of the compiled networks."""
         return _COMPILED.submit(self._replay, *inputs).result()
 
-    @torch.no_grad()  # the caller's no_grad holds only in the caller's thread
+    @torch.no_grad()  # this runs in another thread, where the caller's no_grad is not active
     def _replay(self, *inputs: Tensor) -> Tensor:
         """Return a copy of the compiled function's output, because the next replay of a CUDA graph overwrites it."""
         return self._compiled(*inputs).clone()
@@ -408,14 +409,14 @@ class GraphNetwork(CompiledHere, TorchNetwork):
     def _prepare(self) -> None:
         """Record the graph for one image."""
         self._recorded: dict[Any, tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor]] = {}
-        self._lock = threading.Lock()  # a graph always reads its inputs and writes its output at the same addresses
+        self._lock = threading.Lock()  # one evaluation at a time, because a graph reads and writes fixed addresses
         self(*example_inputs(self.unet))
 
-    @torch.inference_mode()  # the graph is recorded in this mode, too
+    @torch.inference_mode()  # the graph is also recorded in inference mode
     def _forward(self, *inputs: Tensor) -> Tensor:
         """Evaluate one chunk by the graph for its shape. Record the graph first if there is none."""
         shapes = tuple((part.shape, part.dtype) for part in inputs)
-        with self._lock, torch.cuda.device(self.device):  # only kernels on the current device are recorded
+        with self._lock, torch.cuda.device(self.device):  # a graph records only the current device
             if shapes not in self._recorded:
                 self._recorded[shapes] = self._record(inputs)
             graph, places, output = self._recorded[shapes]
@@ -429,7 +430,7 @@ class GraphNetwork(CompiledHere, TorchNetwork):
         places = [part.clone() for part in inputs]
         aside = torch.cuda.Stream(self.device)
         aside.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.stream(aside):  # two evaluations before the recording choose kernels and load libraries
+        with torch.cuda.stream(aside):  # two evaluations choose kernels and load libraries before the recording
             for _ in range(2):
                 super()._forward(*places)
         torch.cuda.current_stream(self.device).wait_stream(aside)

@@ -28,7 +28,7 @@ class OpenAIUNet(UNet2DModel):
             for module in self.modules():
                 if isinstance(module, Attention):
                     module.heads, module.scale = num_heads, (module.inner_dim // num_heads) ** -0.5
-        scale: Any = time_scale  # Any, because diffusers declares an int
+        scale: Any = time_scale  # annotated as Any, because diffusers annotates this argument as int
         width = time_width or self.config["block_out_channels"][0]
         shift = self.config["freq_shift"]
         self.time_proj = Timesteps(width, self.config["flip_sin_to_cos"], shift, scale)
