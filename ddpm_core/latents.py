@@ -176,7 +176,7 @@ def mix(x_t: Latent, other: Latent, weights: Sequence[float], how: Mixing = "lin
     if how == "slerp":
         a, b = (x.cpu().double().flatten() for x in (x_t, other))  # Apple's GPUs have no float64
         angle = math.acos(max(-1.0, min(1.0, (a @ b / (a.norm() * b.norm())).item())))
-        if math.sin(angle) > 1e-6:  # else both are (almost) parallel, and the linear mixture is used
+        if math.sin(angle) > 1e-6:  # if the latents are nearly parallel, the linear mixture is used
             parts = [tuple(math.sin(part * angle) / math.sin(angle) for part in pair) for pair in parts]
     return torch.cat([mine * x_t + its * other for mine, its in parts])
 

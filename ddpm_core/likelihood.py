@@ -19,10 +19,10 @@ from ddpm_core.process import decoder_variance, gamma_at, posterior, q_sample, r
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, Steps, timestep_pairs, whole_pairs
 
-BATCH = 32  # size of a batch on a CPU; each combination of an image and a time counts
-_ON_GPU, _PIXELS = 256, 2**19  # size of a batch on a GPU, and the most pixels of one
+BATCH = 32  # number of evaluations (image, time) in a batch on a CPU
+_ON_GPU, _PIXELS = 256, 2**19  # maximum number of evaluations and of pixels in a batch on a GPU
 HALF_BIN = 1 / 255  # half the distance of two neighbouring grey levels in [−1, 1]
-FLOOR = 1e-12  # the least probability of a pixel, as in the paper's code; the logarithm stays finite
+FLOOR = 1e-12  # minimum probability of a pixel, as in the paper's code, so that its logarithm is finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +155,7 @@ def progressive_decoding(
 
 def checked_times(times: Iterable[int], T: int) -> list[int]:
     """Return the times as a list. Raise ValueError if there are none, or one is not a whole number from 1 to T."""
-    values = getattr(times, "tolist", lambda: times)()  # times may be an array or a tensor
+    values = getattr(times, "tolist", lambda: times)()  # for an array or a tensor
     each = list(values) if isinstance(values, Iterable) else []
     if not each or not all(is_whole(t, 1, T) for t in each):
         raise ValueError(f"times are a list of whole numbers from 1 to {T}, got {times!r}")
@@ -223,7 +223,7 @@ def bound(
         decoder = -discretized_log_likelihood(x_0, mean, variance, cdf)
     if bool((s > 0).any()):
         true_mean, true_variance = posterior(schedule, x_0, x_t, t, s)
-        # At s = 0, where β̃ is 0, the divergence is not used; another variance keeps it and its gradient finite.
+        # At s = 0, β̃ is 0 and the divergence is not used. Another variance keeps it and its gradient finite.
         true_variance = torch.where(last, variance.detach(), true_variance)
         divergence = gaussian_kl(true_mean, true_variance, mean, variance)
     return torch.where(last, decoder, divergence)

@@ -20,7 +20,7 @@ from ddpm_core.model import tensor_text
 from ddpm_core.process import to_device
 
 MAX_SEED = 2**63 - 1
-Seeds = Sequence[SupportsIndex] | np.ndarray  # whole numbers, one for each image
+Seeds = Sequence[SupportsIndex] | np.ndarray  # one whole number, 0..2^63 − 1, for each image
 Noise = Callable[[int, Tensor], Tensor]  # (index of the step, x) -> a tensor like x
 
 
@@ -71,7 +71,7 @@ def seeded_noise(seeds: Seeds, first: int = 1) -> Noise:
     """
     seeds = check_seeds(seeds)
     ahead: dict[tuple, Future[Tensor]] = {}
-    threads: list[ThreadPoolExecutor] = []  # empty until a GPU needs noise, then one thread
+    threads: list[ThreadPoolExecutor] = []  # has one thread as soon as a GPU needs noise
 
     def draw(index: int, x: Tensor) -> Tensor:
         """Return the noise of step `index` in the memory of the CPU."""

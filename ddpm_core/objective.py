@@ -31,7 +31,7 @@ from ddpm_core.process import (
 )
 from ddpm_core.schedule import NoiseSchedule
 
-HYBRID_WEIGHT = 0.001  # λ of Nichol & Dhariwal 2021, Eq. 16
+HYBRID_WEIGHT = 0.001  # weight λ of L_vlb in L_hybrid, Nichol & Dhariwal 2021, Eq. 16
 
 
 def loss(
@@ -148,7 +148,7 @@ def _condition(model: Model, labels: Labels, x_0: Tensor) -> Tensor | None:
         return labels
     found = label_tensor(model, labels, len(x_0), None)
     if found is not None and model.takes_words:
-        found = found[:, 0].to(x_0.dtype)  # without the negative prompts, which only guidance needs
+        found = found[:, 0].to(x_0.dtype)  # drops the negative prompts, which only guidance needs
     return None if found is None else to_device(found, x_0.device)
 
 
@@ -171,7 +171,7 @@ class _Evaluated:
         plain = coordinates is None
         inputs = (x_t, to_device(t.long() - 1, x_t.device)) if plain else network_input(coordinates, schedule, x_t, t)
         result: Any = _trained(model.network)(*inputs, labels)
-        output, v = getattr(result, "sample", result).to(x_0.dtype), None  # networks of diffusers return it in `sample`
+        output, v = getattr(result, "sample", result).to(x_0.dtype), None  # diffusers' networks return an object
         if model.variance in LEARNED:
             output, v = output.chunk(2, dim=1)
         self.model, self.x_0, self.t, self.eps, self.x_t, self.v = model, x_0, t, eps, x_t, v

@@ -31,8 +31,8 @@ from ddpm_core.prediction import Labels, check_gradients, evaluation, label_tens
 from ddpm_core.schedule import NoiseSchedule
 
 LEVEL = 2 / 255  # the distance of two neighbouring grey levels in [−1, 1]
-HUNDREDTHS = 100  # the units of progress for one picture
-_UNIFORM, _SIGNS = 2**40, 2**40 + 1  # noise streams that no run uses
+HUNDREDTHS = 100  # progress counts so many units for one picture
+_UNIFORM, _SIGNS = 2**40, 2**40 + 1  # noise streams of the uniform noise and of the signs; runs use other streams
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +125,7 @@ def ode_log_prob(
         """Report progress. before: pictures that are done; part: how far the next n pictures are, 0..1."""
         nonlocal told
         now = int(HUNDREDTHS * (before + part * n))
-        if progress and now > told:  # not if the solver goes back to repeat a step that was too large
+        if progress and now > told:  # false if the solver repeats a step that was too large
             told = now
             progress(now, HUNDREDTHS * len(x))
 

@@ -31,11 +31,11 @@ from ddpm_core.model import (
 from ddpm_core.names import LEARNED
 from ddpm_core.process import Time, check_time, is_whole_time, to_device, to_x0_eps
 
-Prompt = str | Mapping[str, float]  # a mapping is a mixture of texts; it gives each text its weight
+Prompt = str | Mapping[str, float]  # a text, or a mixture of texts: {text: weight}
 Prompts = Prompt | Sequence[Prompt]
 Label = int | np.integer | str
 Labels = Label | Sequence[Label | None] | npt.NDArray[Any] | Tensor | Prompts | None
-MAX_PROMPT = 1000  # the most characters of a prompt, far more than any text encoder reads
+MAX_PROMPT = 1000  # maximum characters of a prompt, far more than any text encoder reads
 
 
 class Denoised(NamedTuple):
@@ -207,7 +207,7 @@ def network_device(network: Network | nn.Module) -> torch.device | None:
 
     Return None for a network without both, such as a function.
     """
-    owner = getattr(network, "__self__", network)  # if network is a method, such as a module's forward, its object
+    owner = getattr(network, "__self__", network)  # a bound method's object, or the network itself
     device = getattr(owner, "device", None)
     if device is None and isinstance(owner, nn.Module):
         device = next((tensor.device for tensor in chain(owner.parameters(), owner.buffers())), None)
@@ -220,7 +220,7 @@ def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -
     A user's network gets copies of the inputs, because it may change them. Its output is copied, because the network
     may keep it and change it later.
     """
-    if getattr(network, "moves_inputs", False):  # an engine's network, which moves its inputs itself
+    if getattr(network, "moves_inputs", False):  # networks of engines move their inputs themselves
         return network(x, t_index, labels)
     device = network_device(network) or x.device
     single = device.type == "mps" or _weight_dtype(network) == torch.float32  # Apple's GPUs have no float64
@@ -247,7 +247,7 @@ def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -
             f"the network does not compute in {dtype_text(dtype)}: cast x in it, or ask for "
             f"{dtype_text(own or torch.float32)} (dtype of bits_per_dim, x_T of a run; {found})"
         ) from error
-    output = getattr(output, "sample", output)  # networks of diffusers return it in `sample`
+    output = getattr(output, "sample", output)  # diffusers' networks return an object with the attribute sample
     if not isinstance(output, Tensor) or not output.is_floating_point():
         found = tensor_text(output) if isinstance(output, Tensor) else f"a {type(output).__name__}"
         raise ValueError(f"the network must return a float tensor like x, got {found}")
@@ -487,7 +487,7 @@ def _class_ids(
     each = list(given) if hasattr(given, "__len__") and not _is_prompt(given) else [given] * (n or 1)
     if n not in (None, len(each)):
         raise ValueError(f"give one label, or one per image: {n} images, {len(each)} labels")
-    raw = isinstance(labels, Tensor)  # a tensor has the network's own numbers, and these include the null label
+    raw = isinstance(labels, Tensor)  # a tensor may contain the null label's number
     ids = [_class_id(model, label, raw) for label in each]
     if guided and model.null_label in ids:
         raise ValueError("guidance needs a class label to guide towards")

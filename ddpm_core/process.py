@@ -18,7 +18,7 @@ from torch import Tensor
 from ddpm_core.names import LEARNED, PREDICTIONS, VARIANCES, Prediction, Variance
 from ddpm_core.schedule import NoiseSchedule
 
-Time = float | Tensor  # float includes int here, as always in type annotations
+Time = float | Tensor  # in type annotations, float includes int
 
 
 def check_tensors(**states: object) -> None:
@@ -274,7 +274,7 @@ def _pair(schedule: NoiseSchedule, t: Time, s: Time | None, x: Tensor) -> tuple[
         raise ValueError(f"a step goes down in time: s must be below t, got t = {t} and s = {s}")
     alpha_bar_t, alpha_bar_s = (as_column(schedule.at(time).alpha_bar, x) for time in (t, s))
     alpha_ts = alpha_bar_t / alpha_bar_s
-    if is_whole_time(t):  # for s = t − 1, use β from the table: 1 − ᾱ_t/ᾱ_s loses digits if β is small
+    if is_whole_time(t):  # for s = t − 1, take β from the table, because 1 − ᾱ_t/ᾱ_s loses digits
         single = torch.as_tensor(t - s == 1).reshape(alpha_ts.shape)
         row: Any = t.cpu() if isinstance(t, Tensor) else t
         return alpha_bar_t, alpha_bar_s, alpha_ts, torch.where(single, as_column(schedule.beta[row], x), 1 - alpha_ts)

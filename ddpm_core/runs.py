@@ -316,7 +316,7 @@ def _steps(runs: Sequence[_Run], attention: bool) -> Iterator[tuple[int, Step]]:
     while under_way := [run for run in runs if run.t]:
         run = max(under_way, key=lambda run: run.t)
         lane, k, (t, s), x = run.lane, run.k, run.chain.pairs[run.k], run.x
-        found = None  # stays None for a sampler that evaluates the network itself
+        found = None  # None for a sampler that evaluates the network itself
         if run.shares:
             if run.found is None and len(under_way) > 1:
                 _evaluate_together(run, under_way)
@@ -341,7 +341,7 @@ def _evaluate_together(run: _Run, under_way: Sequence[_Run]) -> None:
     """
     model, now = run.lane.model, (run.t, run.guidance)
     together = [one for one in under_way if one.shares and one.lane.model is model and (one.t, one.guidance) == now]
-    lanes = {one.state(): one for one in reversed(together)}  # for each state, the first run that has it
+    lanes = {one.state(): one for one in reversed(together)}  # {state: first run with this state}
     distinct = [one for one in together if lanes[one.state()] is one]
     labels = [one.labels for one in distinct if one.labels is not None]
     x, ids = torch.cat([one.x for one in distinct]), torch.cat(labels) if labels else None
@@ -350,7 +350,7 @@ def _evaluate_together(run: _Run, under_way: Sequence[_Run]) -> None:
     found = dict(zip(distinct, map(Denoised._make, zip(*split, strict=True)), strict=True))
     for one in together:
         first = lanes[one.state()]
-        one.found = found[first] if one is first else found[first].clone()  # because a user's sampler may change it
+        one.found = found[first] if one is first else found[first].clone()  # a user's sampler may change it
 
 
 class _Run:
@@ -508,11 +508,12 @@ def sample(
         ValueError: as `trajectory`.
     """
     check_options("sample", options, arguments(sample))
-    (last,) = deque(trajectory(model, seeds, steps, **options), maxlen=1)  # the last step
+    (last,) = deque(trajectory(model, seeds, steps, **options), maxlen=1)  # keeps only the last step
     return model.pictures(last.x)
 
 
-ARGUMENTS = [*dict.fromkeys([*arguments(trajectory), *DEFAULTS])][2:]  # of `trajectory`, without model, seeds and steps
+# The names of `trajectory`'s arguments without model, seeds and steps.
+ARGUMENTS = [*dict.fromkeys([*arguments(trajectory), *DEFAULTS])][2:]
 OF_CHAIN = [name for name in ("steps", *ARGUMENTS) if name in ("steps", "sampler", "spacing", "start", *DEFAULTS)]
 
 

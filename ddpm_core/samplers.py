@@ -72,7 +72,7 @@ class Step:
         return f"Step({self.index}: t = {self.t:.6g} → s = {self.s:.6g}, x {tensor_text(self.x)}, sigma {sigma})"
 
     def _repr_html_(self) -> str | None:
-        if self.x.shape[1] > 4:  # these are latents and no pictures, so a notebook shows the text
+        if self.x.shape[1] > 4:  # latents are no pictures, so a notebook shows the text
             return None
         from ddpm_core.imaging.show import show  # imported here, because only notebooks need it
 
@@ -183,8 +183,8 @@ class DDPM(StepSampler):
         return step
 
 
-SNR = 0.16  # default r of `Langevin` for a model without its own: the value of the authors' CIFAR-10 models
-# Correction j = 1, 2, … of step k uses the noise with the index j · CORRECTIONS + k, which no step itself has.
+SNR = 0.16  # default signal-to-noise ratio r of `Langevin`, from the authors' CIFAR-10 models
+# Correction j = 1, 2, … of step k uses the noise with index j · CORRECTIONS + k. The step itself has index k.
 CORRECTIONS = 2**33
 
 
@@ -368,7 +368,7 @@ class Consistency(StepSampler):
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Consistency:
         """Return this sampler with the smallest σ of the model's training."""
-        # A network on another schedule has its own coordinates inside those of `TrainedOn`.
+        # For a model on another schedule, the EDM coordinates are inside those of `TrainedOn`.
         its = getattr(model.coordinates, "inner", model.coordinates)
         return Consistency(getattr(its, "sigma_min", 0.0))
 
@@ -425,7 +425,7 @@ class FunctionSampler(StepSampler):
                 yield step
         except (ValueError, GeneratorExit):
             raise
-        except Exception as error:  # the user's code may raise anything; the message says that it was this code
+        except Exception as error:  # the user's code may raise any error
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise ValueError(f"the sampler {name!r} failed in step {done} ({reason})") from error
         if done < len(pairs):
@@ -506,8 +506,8 @@ def _norm(x: Tensor) -> Tensor:
     return torch.linalg.vector_norm(x.flatten(1), dim=1, dtype=dtype).reshape(-1, 1, 1, 1)
 
 
-# The last step adds no noise, so the noise of the step before it stays visible. The analytic variance limits its σ
-# there so that E|σz| is at most 2 of 255 grey levels, in the units of [−1, 1], as in the code of Analytic-DPM.
+# Maximum σ of the analytic variance in the second-last step, whose noise stays visible because the last step adds none.
+# E|σz| is then at most 2 of 255 grey levels, in the units of [−1, 1], as in the code of Analytic-DPM.
 MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * math.sqrt(math.pi / 2)
 
 
@@ -533,7 +533,8 @@ NAMED: dict[Sampler, StepSampler] = {
     "heun": Heun(),
 }
 AnySampler = Sampler | StepSampler | SamplerFunction
-OPTIONS: dict[Sampler, dict[str, Any]] = {name: its.options for name, its in NAMED.items()}  # {option: default} of each
+# {sampler: {option: default}}.
+OPTIONS: dict[Sampler, dict[str, Any]] = {name: its.options for name, its in NAMED.items()}
 DEFAULTS: dict[str, Any] = {option: usual for own in OPTIONS.values() for option, usual in own.items()}
 
 SWITCHES: dict[str, bool] = {option: usual for option, usual in DEFAULTS.items() if isinstance(usual, bool)}

@@ -23,9 +23,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Schedules that are defined by ᾱ, such as the cosine schedule, limit β to this (Nichol & Dhariwal 2021, section 3.2).
+# Maximum β of schedules that are defined by ᾱ, such as the cosine schedule (Nichol & Dhariwal 2021, section 3.2).
 MAX_BETA = 0.999
-SMALLEST = torch.finfo(torch.float64).tiny  # ᾱ below this has fewer digits, and 1/ᾱ can be infinite
+SMALLEST = torch.finfo(torch.float64).tiny  # minimum ᾱ above 0; smaller float64 numbers have fewer digits
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -574,14 +574,14 @@ def _zero_terminal_snr(alpha_bar: Tensor) -> Tensor:
     return 1 - squared[1:] / squared[:-1]
 
 
-# Functions that make a schedule of T steps, by the names that command lines take.
+# {name on the command line: function that makes a schedule of T steps}.
 NAMED: dict[str, Callable[..., NoiseSchedule]] = {
     "linear": NoiseSchedule.linear,
     "cosine": NoiseSchedule.cosine,
     "quadratic": NoiseSchedule.quadratic,
     "flow": NoiseSchedule.flow,
 }
-# For each name of a table in a file: the constructor, and the table's value at t = 0, with which a file may begin.
+# {name of a table in a file: (constructor, the table's value at t = 0)}. The table may begin at t = 0 or t = 1.
 _TABLES = {
     **dict.fromkeys(("beta", "betas", "trained_betas"), (NoiseSchedule.from_betas, 0.0)),
     **dict.fromkeys(("alpha_bar", "alphas_cumprod"), (NoiseSchedule.from_alpha_bar, 1.0)),
@@ -615,11 +615,11 @@ def find(text: str, T: int) -> NoiseSchedule:
     try:
         function = getattr(import_module(module), attribute)
         found = function(T)
-    except Exception as error:  # the user's module may raise anything
+    except Exception as error:  # the user's code may raise any error
         raise ValueError(f"the schedule {text!r} can't be made: {error}") from error
     if not isinstance(found, NoiseSchedule):
         raise ValueError(f"{text}({T}) must return a NoiseSchedule, got a {type(found).__name__}")
-    # The user may change this function later. So a checkpoint stores its numbers, and its name only as information.
+    # A checkpoint stores the numbers, because the user may change this function later. Its name is only information.
     table = NoiseSchedule.from_betas(found.beta[1:])
     exploding = {"variance_exploding": True} if found.exploding else {}
     return replace(found, config={**table.config, **exploding, "_function": text})

@@ -56,7 +56,7 @@ def _text(kind: Any, names: dict[str, Any]) -> str:
         return _text(kind.__forward_arg__, names)
     if origin is Annotated:
         return inner[0]
-    if getattr(origin, "__name__", "") == "ndarray":  # without its shape and dtype, which are Any
+    if getattr(origin, "__name__", "") == "ndarray":  # leaves out the shape and dtype, which are Any
         return "ndarray"
     if origin in (Union, types.UnionType):
         return " | ".join(dict.fromkeys(inner))
@@ -69,7 +69,7 @@ def _text(kind: Any, names: dict[str, Any]) -> str:
         return f"{origin.__name__}[{', '.join(inner)}]"
     if kind in (None, type(None)):
         return "None"
-    # np.integer is found by its name, because NumPy takes time to import.
+    # np.integer is compared by its name, because importing NumPy takes time.
     if kind is SupportsIndex or getattr(kind, "__name__", "") == "integer":
         return "int"
     return "..." if kind is Ellipsis else getattr(kind, "__name__", repr(kind))

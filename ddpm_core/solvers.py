@@ -14,7 +14,7 @@ from ddpm_core.names import Sampler
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs
 
-# The class of diffusers for each sampler.
+# {sampler: name of diffusers' class}.
 SOLVERS: dict[Sampler, str] = {
     "dpm++": "DPMSolverMultistepScheduler",
     "unipc": "UniPCMultistepScheduler",
@@ -35,14 +35,14 @@ def solver(name: Sampler, schedule: NoiseSchedule, pairs: Pairs) -> Advance:
     """
     from ddpm_core.engines import (
         from_diffusers,
-    )  # imported here, because this takes seconds and other samplers need none
+    )  # imported only here, because it takes seconds
 
     check_start(name, schedule, pairs)
     kind = getattr(from_diffusers, SOLVERS[name])
-    # diffusers' defaults: second order, and first order for the last step, to s = 0.
+    # By default, diffusers' solvers take steps of second order, and a last step of first order to s = 0.
     scheduler = kind(num_train_timesteps=schedule.T, prediction_type="sample", final_sigmas_type="zero")
     scheduler.set_timesteps(len(pairs))
-    # Replace the scheduler's times and σ by ours, σ = √((1 − ᾱ)/ᾱ) in float64. It computes everything else from them.
+    # Replace the scheduler's times and σ by ours, σ = √((1 − ᾱ)/ᾱ) in float64. All its other values follow from these.
     times = [t for t, _ in pairs]
     scheduler.timesteps = torch.tensor(times, dtype=None if all(isinstance(t, int) for t in times) else torch.float64)
     scheduler.sigmas = schedule.at(torch.tensor([*times, 0], dtype=torch.float64)).sigma

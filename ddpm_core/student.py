@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from ddpm_core.names import DISTILLATIONS, Distillation, Sampler, count_of
 
-SAMPLERS: dict[Distillation, Sampler] = {"consistency": "consistency", "progressive": "ddim"}  # the sampler of each
+# {method of distillation: sampler of its students}.
+SAMPLERS: dict[Distillation, Sampler] = {"consistency": "consistency", "progressive": "ddim"}
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,14 @@ import numpy as np
 
 from ddpm_core.names import OPTIMISED_FOR, Sampler, Spacing
 
-if TYPE_CHECKING:  # not at run time, because ddpm_core.model imports torch, which takes seconds
+if TYPE_CHECKING:  # only for annotations, because ddpm_core.model imports torch, which takes seconds
     from ddpm_core.model import ModelSpec
 
-Pairs = Sequence[tuple[float, float]]  # (t, s) of each step, descending; whole times are ints
-Steps = SupportsIndex | Sequence[SupportsIndex | float] | np.ndarray  # number of steps, or their descending times
+Pairs = Sequence[tuple[float, float]]  # (t, s) of each step, with descending t; whole times are ints
+Steps = SupportsIndex | Sequence[SupportsIndex | float] | np.ndarray  # a number of steps, or their times, descending
 
 
-# The functions of the spacings: each returns n ascending times within 1..T. `timestep_pairs` documents their formulas.
+# Each of these functions returns the n ascending times of a spacing, within 1..T; `timestep_pairs` has the formulas.
 
 
 def _linspace(T: int, n: int) -> list[int]:
@@ -71,7 +71,7 @@ _TIMES: dict[Spacing, Callable[[int, int], list[int]]] = {
     "leading": _leading,
     "trailing": _trailing,
 }
-FORMULAS = tuple(_TIMES)  # spacings with a formula; the times of "optimised" depend on the model
+FORMULAS = tuple(_TIMES)  # all spacings except "optimised", whose times depend on the model
 
 
 @overload
@@ -111,7 +111,7 @@ def timestep_pairs(T: int, n: Steps, spacing: Spacing = "linspace", start: float
     if start is not None and start != T:
         (_, s), *rest = timestep_pairs(math.ceil(start), n, spacing)
         return [(start, s), *rest]
-    if spacing not in FORMULAS:  # a tuple, because `in` of a dict fails for values without a hash, such as lists
+    if spacing not in FORMULAS:  # FORMULAS is a tuple, because `in` of a dict raises TypeError for a list
         raise ValueError(f"unknown spacing {spacing!r}: choose from {', '.join(FORMULAS)}, or optimised")
     if not 1 <= (n := _whole(n, T)) <= T:
         raise _wrong_number(n, T)
@@ -132,7 +132,7 @@ def whole_pairs(pairs: Pairs, what: str) -> list[tuple[int, int]]:
 
 def own_times(steps: object) -> list[float] | None:
     """Return the times if `steps` is a list of times; return None if it is a number of steps."""
-    times = getattr(steps, "tolist", lambda: steps)()  # steps may be an array or a tensor
+    times = getattr(steps, "tolist", lambda: steps)()  # for an array or a tensor
     return list(times) if isinstance(times, Sequence) and not isinstance(times, str) else None
 
 
@@ -247,10 +247,10 @@ def _pairs(descending: Sequence[float]) -> list[tuple[float, float]]:
     return list(zip(descending, [*descending[1:], 0], strict=True))
 
 
-# If there are few steps and all are equally long in t, too many of them are where x_t is almost pure noise. Solvers do
-# better with small steps at small t (docs/performance.md). DDPM and DDIM keep "linspace", so that links to the page
-# still give the same pictures.
-_FEW = 20  # the largest number of steps that counts as few
+# With few steps of equal length in t, too many steps are where x_t is almost pure noise. Solvers do better with small
+# steps at small t (docs/performance.md). So up to _FEW steps, the page uses the spacings in _SUITED for the solvers.
+# DDPM and DDIM keep "linspace", so that old links to the page give the same pictures.
+_FEW = 20
 _SUITED: dict[Sampler, Spacing] = {"dpm++": "quadratic", "unipc": "quadratic", "heun": "quadratic"}
 
 

@@ -254,7 +254,7 @@ def _link(path: str | Path, other: str | Path) -> None:
 
 def hidden(path: Path, kind: str) -> Path:
     """Return a new hidden name beside a path. kind: "tmp" or "old"."""
-    # A name has at most 255 bytes, so a "tmp" name is shortened. An "old" name is not: the folder may get its name back.
+    # A name has at most 255 bytes, so a "tmp" name is shortened. An "old" name isn't: the folder may get its name back.
     name = path.name if kind == "old" else path.name[:32]
     return path.with_name(f".{name}.{secrets.token_hex(8)}.{kind}")
 

@@ -19,9 +19,9 @@ from ddpm_core.engines.from_diffusers import Attention, UNet2DModel, takes_words
 from ddpm_core.engines.torch import layout
 from ddpm_core.model import Model
 
-# change(found, t) returns a tensor of the shape of `found`, which replaces it in the network. `found` is the output of
-# a block, skip or attention layer, or for "condition" the network's labels, or for "time" t − 1, int64. t is a time of
-# the model's schedule, even if its network was trained on another one.
+# change(found, t) returns a tensor like `found`, which replaces it in the network. `found` is the output of a block,
+# skip or attention layer; for "condition" the network's labels; for "time" t − 1, int64. t is a time of the model's
+# schedule, even if its network was trained on another schedule.
 Change = Callable[[Tensor, float], Tensor]
 When = Callable[[float], bool]  # when(t) returns whether a part is switched off at time t
 

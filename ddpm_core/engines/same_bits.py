@@ -118,9 +118,9 @@ def prepare(network: nn.Module) -> None:
 
 # BY_BATCH has the functions whose results for an image may depend on its batch, and for each the number of its first
 # arguments that have a row for each image. For convolutions and matrix products, torch chooses kernels by the size of
-# the batch. For norms of large images, it divides sums among threads. For functions of each number, it computes the last
-# few numbers of each thread without vector instructions, which gives other last bits. Sums, products and quotients of
-# two numbers always have the same bits, so they are not listed.
+# the batch. For norms of large images, it divides sums among threads. For functions of each number, it computes the
+# last few numbers of each thread without vector instructions, which gives other last bits. Sums, products and quotients
+# of two numbers always have the same bits, so they are not listed.
 _OF_EACH_NUMBER: tuple[Callable[..., Tensor], ...] = (F.silu, F.gelu, F.mish, torch.sin, torch.cos, torch.log)
 _NORMS = (F.group_norm, torch.group_norm, F.layer_norm)
 BY_BATCH: dict[Callable[..., Tensor], int] = {

@@ -27,20 +27,21 @@ from ddpm_core.samplers import NAMED
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import timestep_pairs
 
-STEPS = (4, 5, 6, 8, 10, 15, 20)  # default numbers of steps
-SEEDS = range(16)  # default seeds
-POINTS = 60  # default number of the teacher's steps; its error is far below that of 20 steps
-# The most steps of a chain that is refined. The work grows with the square of this number, and the gain falls.
+STEPS = (4, 5, 6, 8, 10, 15, 20)  # default numbers of steps for which times are searched
+SEEDS = range(16)  # default seeds of the images on which chains are compared
+POINTS = 60  # default number of steps of the teacher chain; its error is far below that of 20 steps
+# Maximum number of steps of a chain that is refined, because the work grows with the square of this number, and the
+# gain falls.
 REFINED = 10
-# The factors `growth` of step_search.best_chains that are tried. The paper has 1.15 for distances; here they are
-# squared.
+# Values of `growth` that are tried in step_search.best_chains. The paper has 1.15 for distances; here, errors are
+# squared distances.
 GROWTHS = (1.0, 1.15**2)
-TRIED: tuple[Spacing, ...] = ("quadratic", "trailing")  # the spacings that are tried, too
-REACH = 1 / 3  # how far a time is moved, relative to the distance to its neighbour
-CURVE = 1.3  # the teacher's times t are proportional to k^1.3, so they are denser at small t
+TRIED: tuple[Spacing, ...] = ("quadratic", "trailing")  # spacings that are compared with the searched chains
+REACH = 1 / 3  # refinement moves a time by this fraction of the distance to its neighbour
+CURVE = 1.3  # exponent of the teacher's times t ∝ k^1.3, which are denser at small t
 BATCH = 32  # number of images evaluated at once
-MOST_DETAIL = 2  # the largest value of `detail`
-MEMORY = 2**28  # the most bytes that the teacher's states of a batch may take
+MOST_DETAIL = 2  # maximum of the argument `detail`
+MEMORY = 2**28  # maximum bytes of the teacher's states of a batch
 
 Times = tuple[int, ...]  # the times t of a chain, descending
 
@@ -100,10 +101,10 @@ def optimise_timesteps(
     wanted = _checked([n for n in STEPS if n <= len(times)] or [1] if steps is None else steps, len(times))
     if labels is None and model.num_classes:
         labels = [seed % model.num_classes for seed in seeds]
-    total = len(times) + len(searched) * sum(map(_evaluations, wanted))  # evaluations for one image
+    total = len(times) + len(searched) * sum(map(_evaluations, wanted))  # evaluations of the network for one image
 
     def report(done: int) -> None:
-        """Report the evaluations so far. done: for one image."""
+        """Call progress with the evaluations for all images. done: the evaluations so far for one image."""
         if progress:
             progress(done * len(seeds), total * len(seeds))
 
@@ -189,7 +190,7 @@ def _evaluations(n: int) -> int:
 
 
 class _Trial:
-    """Tries chains on some images. report(n) is called with the number of evaluations so far, for one image."""
+    """Measures the errors of chains on some images. report(n) gets the number of evaluations so far for one image."""
 
     def __init__(
         self,
@@ -205,10 +206,10 @@ class _Trial:
         self._x_T = x_T.to(network_device(model.network) or x_T.device)
         self._labels = labels
         self._report, self._done = report, 0.0
-        self._exact = torch.empty(0)  # the teacher's x_0
+        self._exact = torch.empty(0)  # x_0 of the teacher for each image, set by `teach`
 
     def teach(self, times: Sequence[int]) -> np.ndarray:
-        """Run the teacher, and return `products` of step_search: the mean inner products of its states."""
+        """Run the teacher, store its x_0, and return the mean inner products of its states, for step_search."""
         images, states = len(self._x_T), 2 * len(times) + 1
         values = self._x_T[0].numel()
         products, exact = torch.zeros(states, states, dtype=torch.float64), []
@@ -257,7 +258,7 @@ class _Trial:
         x = self._x_T[rows.to(self._x_T.device)]
         for k, (t, s) in enumerate(pairs):
             prediction = known[k] if k < len(known) else self._predict(x, t, rows)
-            x, _ = step(prediction, k, t, s, x, lambda _, x: x)  # these samplers never use the noise, the last argument
+            x, _ = step(prediction, k, t, s, x, lambda _, x: x)  # these samplers never use noise, the last argument
             yield x, prediction
 
     def _predict(self, x: Tensor, t: int, rows: Tensor) -> Denoised:

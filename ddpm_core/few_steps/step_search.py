@@ -99,7 +99,7 @@ def best_chains(
         growth: the factor by which an error grows in each step after it.
     """
     n = len(start)
-    cost = growth * start[:, None] + first  # the cost of the best chain whose last step goes from i to j
+    cost = growth * start[:, None] + first  # cost[i, j]: the error of the best chain whose last step goes from i to j
     chains, choices = {1: [int(cost[:, n].argmin())]}, []
     for steps in range(2, most + 1):
         total = growth * cost[:, :n, None] + jump

@@ -10,8 +10,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# The only formats that are opened, by Pillow's names, with their suffixes. Pillow supports fifty more, but for EPS it
-# runs another program (Ghostscript), and few people check the decoders of the others for security.
+# {Pillow's name of a format: its suffixes}, for the formats that are opened. Pillow supports fifty more. But for EPS it
+# runs another program (Ghostscript), and few people check the other decoders for security.
 FORMATS = {
     "PNG": (".png",),
     "JPEG": (".jpg", ".jpeg"),
@@ -22,11 +22,11 @@ FORMATS = {
     "PPM": (".ppm", ".pgm"),
 }
 SUFFIXES = {suffix for suffixes in FORMATS.values() for suffix in suffixes}
-KINDS = " or ".join([", ".join([*FORMATS][:-1]), [*FORMATS][-1]])  # the formats as text for a message
+KINDS = " or ".join([", ".join([*FORMATS][:-1]), [*FORMATS][-1]])  # the names of the formats as text, for messages
 
-MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # Pillow's name of the mode for each number of channels
-WITH_ALPHA = (2, 4)  # the numbers of channels for which the last channel is alpha
-BACKGROUND = 128  # the grey level that replaces transparency in pictures without an alpha channel
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # {number of channels: Pillow's mode}
+WITH_ALPHA = (2, 4)  # numbers of channels with alpha as the last channel
+BACKGROUND = 128  # grey level, 0..255, behind transparent parts
 
 
 def open_picture(file: str | Path | BinaryIO) -> Image.Image:
@@ -56,7 +56,7 @@ def to_8_bits(image: Image.Image, channels: int = 3) -> Image.Image:
     """
     whites = _whites(image)
     image.load()  # raises an error for damaged pixels
-    with suppress(Exception), warnings.catch_warnings():  # damaged EXIF data are ignored
+    with suppress(Exception), warnings.catch_warnings():  # ignores damaged EXIF data
         warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
         image = ImageOps.exif_transpose(image)
     if whites:
@@ -66,7 +66,7 @@ def to_8_bits(image: Image.Image, channels: int = 3) -> Image.Image:
         if channels not in WITH_ALPHA:
             image = opaque(image)
     elif not is_grey(image):
-        image = image.convert("RGB")  # some modes can be converted to others only through RGB
+        image = image.convert("RGB")  # Pillow converts some modes only to RGB
     return image.convert(MODES[channels])
 
 
@@ -114,6 +114,6 @@ def _shallow(image: Image.Image, whites: tuple[int, ...]) -> Image.Image:
     white = next((white for white in whites if highest <= white), highest)
     clear = image.info.get("transparency")
     alpha = np.where(values == clear, 0, 255).astype(np.uint8) if isinstance(clear, int) else None
-    values *= 255 / white  # in place, because pictures may be large
+    values *= 255 / white  # in place, to save memory
     levels = np.rint(values, out=values).clip(0, 255, out=values).astype(np.uint8)
     return Image.fromarray(levels if alpha is None else np.stack([levels, alpha], -1))

@@ -35,10 +35,10 @@ def to_uint8(x: Tensor) -> np.ndarray:
     """
     if not isinstance(x, Tensor) or not x.is_floating_point():
         raise ValueError(f"x must be a tensor of a float dtype, got {getattr(x, 'dtype', type(x).__name__)}")
-    if x.device.type != "cpu":  # convert on the device, so that one byte for each number is copied and not four
+    if x.device.type != "cpu":  # convert on the device, so that one byte per number is copied instead of four
         levels = x.detach().float().clamp(-1, 1).add(1).mul(127.5).round()
         return levels.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    # NumPy, because these pictures are usually small, and torch takes twice as long to start an operation.
+    # NumPy is used because pictures are usually small, and torch takes twice as long to start an operation.
     levels = x.detach().float().numpy().clip(-1, 1)
     levels += 1
     levels *= 127.5
@@ -58,7 +58,7 @@ def from_uint8(images: np.ndarray | Tensor, dtype: torch.dtype = torch.float32) 
     Raises:
         ValueError: for images that are not uint8 or do not have four axes.
     """
-    # contiguous, because torch refuses arrays with negative strides
+    # torch refuses arrays with negative strides
     images = torch.as_tensor(np.ascontiguousarray(images) if isinstance(images, np.ndarray) else images)
     if images.dtype != torch.uint8 or images.ndim != 4:
         raise ValueError(f"expected uint8 (N, H, W, C), got {images.dtype} {tuple(images.shape)}")
@@ -143,7 +143,7 @@ def save_webp(
     pictures, options = _animation(frames, seconds, hold, scale)
     exif = Image.Exif()
     if about:
-        exif[ExifTags.Base.ImageDescription] = about.encode()  # as bytes, because of a str Pillow stores only ASCII
+        exif[ExifTags.Base.ImageDescription] = about.encode()  # bytes, because Pillow stores a str as ASCII
     _save(path, [picture.convert("RGB") for picture in pictures], "WEBP", lossless=True, exif=exif, **options)
 
 

@@ -1,4 +1,4 @@
-// The player of a run in a notebook. It replaces the still picture of each run that has no player.
+// The player of runs in a notebook. This script replaces the still picture of each run by a player.
 for (const place of document.querySelectorAll(".ddpm-show:not([data-plays])")) {
   place.dataset.plays = "";
   const { titles, width, height, columns, scale } = JSON.parse(place.dataset.about);

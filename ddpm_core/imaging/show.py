@@ -19,11 +19,11 @@ from ddpm_core.imaging.image_files import MODES
 from ddpm_core.imaging.pixels import grid, png, thin, to_uint8
 
 PLAYER = Path(__file__).with_name("player.js")
-FRAMES = 60  # the most steps of a run in the player
-PIXELS = 6_000_000  # the most pixels of all pictures in one display
-LOSSLESS = 600_000  # bytes; a larger sprite is compressed with a small loss
+FRAMES = 60  # maximum number of steps in the player
+PIXELS = 6_000_000  # maximum number of pixels in one display, over all its pictures
+LOSSLESS = 600_000  # maximum bytes of a lossless sprite; a larger sprite is stored with a small loss
 STILLS = 8  # number of steps in the still picture of a run
-SIDE = 96  # the approximate height of a small picture on the screen, in pixels
+SIDE = 96  # approximate height in pixels to which small pictures are enlarged
 
 
 class Step(Protocol):
@@ -200,7 +200,7 @@ def _run(steps: Iterable[Step], columns: int, pictures: Callable[[Tensor], np.nd
     kept = [(step.s, *_levels_of_step(step, pictures)) for step in steps]
     count, side, _, _ = kept[0][1].shape
     shown = thin(range(len(kept)), min(FRAMES, PIXELS // (2 * kept[0][1][..., 0].size)))
-    # A frame is a grid of x_s with a grid of x̂_0 below. The sprite is one picture with all frames.
+    # Each frame is a grid of x_s with a grid of x̂_0 below it. The sprite is one large picture of all frames.
     halves = [[grid(levels, columns) for levels in kept[k][1:]] for k in shown]
     height, width, _ = halves[0][0].shape
     sprite = grid(np.stack([np.concatenate(half) for half in halves]), gap=0)
@@ -213,7 +213,7 @@ def _run(steps: Iterable[Step], columns: int, pictures: Callable[[Tensor], np.nd
         "scale": scale,
     }
     stills = [kept[k][1] for k in thin(range(len(kept)), STILLS)]
-    sheet = grid(np.concatenate([*np.stack(stills, axis=1)]), columns=len(stills))  # a row for each picture
+    sheet = grid(np.concatenate([*np.stack(stills, axis=1)]), columns=len(stills))  # one row per picture
     words = f"Noise becomes {count} picture{'s' if count > 1 else ''} in {len(kept)} steps, from left to right"
     still = _image(sheet, words, max(scale // 2, 1))
     data = f'data-sprite="{_webp(sprite)}" data-about="{html.escape(json.dumps(about))}"'

@@ -22,7 +22,7 @@ SCHEDULES = {
     "cosine": NoiseSchedule.cosine,
     "quadratic": NoiseSchedule.quadratic,
 }
-JUMP = 0  # the noise stream of the jump; the small step to time t has stream t
+JUMP = 0  # noise stream of the jump; the small step to time t uses stream t
 
 
 def tables(schedule: NoiseSchedule) -> dict[str, np.ndarray]:

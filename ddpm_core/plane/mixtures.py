@@ -25,9 +25,9 @@ from ddpm_core.runs import trajectory
 from ddpm_core.samplers import Step
 from ddpm_core.schedule import NoiseSchedule
 
-STREAM = 2**63  # the noise stream for training examples; no step of a run uses it
-WIDTH = 0.06  # the standard deviation around a centre
-CENTRES = 120  # the number of centres of a shape; with so many, the gaps between them are smaller than WIDTH
+STREAM = 2**63  # noise stream of training examples; runs use other streams
+WIDTH = 0.06  # standard deviation of each Gaussian
+CENTRES = 120  # number of Gaussians in a shape, so many that their distances are below WIDTH
 
 
 @dataclass(frozen=True, eq=False)

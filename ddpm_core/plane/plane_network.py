@@ -24,7 +24,7 @@ BATCH = 512
 LEARNING_RATE = 4e-3
 HIDDEN = 128  # width of a hidden layer
 FREQUENCIES = 16  # number of frequencies in the embedding of t
-WAVES = (math.pi, 2 * math.pi, 4 * math.pi)  # frequencies of the features of x_t, for learning fine structure sooner
+WAVES = (math.pi, 2 * math.pi, 4 * math.pi)  # frequencies in the features of x_t, for learning fine structure sooner
 
 
 @dataclass(frozen=True)
