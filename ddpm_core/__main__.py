@@ -15,7 +15,7 @@ from typing import Annotated, Protocol
 
 import tyro
 
-from ddpm_core.commands import allow_any_text, defaults, said
+from ddpm_core.commands import allow_any_text, defaults, one_line
 from ddpm_core.commands.chain import Where, check_output, open_checkpoint
 from ddpm_core.commands.convert import Convert
 from ddpm_core.commands.latents import Interpolate, Reconstruct
@@ -109,14 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = read(commands[name], words[1:], f"{prog} {name}")
     try:
         command.run()
-    except (
-        ValueError,
-        UserError,
-        OSError,
-        RuntimeError,
-        MemoryError,
-    ) as error:  # torch raises RuntimeError if memory is full
-        sys.exit(f"error: {said(error)}")
+    # Torch raises RuntimeError if memory is full.
+    except (ValueError, UserError, OSError, RuntimeError, MemoryError) as error:
+        sys.exit(f"error: {one_line(error)}")
     except KeyboardInterrupt:
         sys.exit("stopped")
 

@@ -21,7 +21,7 @@ from ddpm_core.schedule import NoiseSchedule
 
 @dataclass(frozen=True, eq=False)
 class Gamma:
-    """Γ at some times.
+    """An estimate of Γ_t = E‖ε_θ(x_t, t)‖²/(d (1 − ᾱ_t)) at some times, for the analytic variance.
 
     Attributes:
         times: the K times, ascending.

@@ -38,7 +38,7 @@ class ChainOptions(TypedDict, total=False):
 
 
 class DecodingOptions(ChainOptions, ConditionOptions, OtherOptions, total=False):
-    """The options that `reconstruct` and `interpolate` pass on. They set the start of the chain themselves."""
+    """The options that `reconstruct` and `interpolate` pass on to `trajectory`. They set `start` themselves."""
 
     clip: bool | None
     noise: Noise | None
@@ -48,7 +48,7 @@ class DecodingOptions(ChainOptions, ConditionOptions, OtherOptions, total=False)
 
 
 class RunOptions(DecodingOptions, total=False):
-    """The options that `sample` passes on."""
+    """The options that `sample` passes on to `trajectory`."""
 
     x_T: Tensor | None
     start: float | None
@@ -56,7 +56,7 @@ class RunOptions(DecodingOptions, total=False):
 
 
 class RestoreOptions(OtherOptions, total=False):
-    """The options that `restore` passes on."""
+    """The options of a run that `restore` takes besides its own arguments."""
 
     labels: Labels
     guidance: float | None

@@ -68,9 +68,11 @@ class VarianceExploding:
 
     @property
     def gives(self) -> Prediction:
+        """The prediction, "epsilon"."""
         return "epsilon"
 
     def translation(self, schedule: NoiseSchedule | Levels) -> Translation:
+        """Return the translation between x_t and these networks: see `Coordinates`."""
         half = (1 - self.low) / 2  # half the width of the data's range [low, 1]
         sigma, whole = half * schedule.sigma, schedule.schedule
         ends = half * whole.sigma[[1, -1]]
@@ -98,9 +100,11 @@ class EDM:
 
     @property
     def gives(self) -> Prediction:
+        """The prediction, "x0"."""
         return "x0"
 
     def translation(self, schedule: NoiseSchedule | Levels) -> Translation:
+        """Return the translation between x_t and these networks: see `Coordinates`."""
         sigma, signal, of_data = schedule.sigma, schedule.alpha_bar.sqrt(), self.sigma_data**2
         above = sigma - self.sigma_min
         c_in = 1 / (sigma**2 + of_data).sqrt()
@@ -121,9 +125,11 @@ class RectifiedFlow:
 
     @property
     def gives(self) -> Prediction:
+        """The prediction, "flow"."""
         return "flow"
 
     def translation(self, schedule: NoiseSchedule | Levels) -> Translation:
+        """Return the translation between x_t and these networks: see `Coordinates`."""
         signal, noise = schedule.alpha_bar.sqrt(), (1 - schedule.alpha_bar).sqrt()
         return Translation(self.times * noise / (signal + noise), 1 / (signal + noise))
 
@@ -143,9 +149,11 @@ class TrainedOn:
 
     @property
     def gives(self) -> Prediction | None:
+        """The prediction of `inner`; None without inner coordinates."""
         return None if self.inner is None else self.inner.gives
 
     def translation(self, schedule: NoiseSchedule | Levels) -> Translation:
+        """Return the translation that gives the network the noise level of its training: see `Coordinates`."""
         if self.inner is not None:
             return self._within(self.inner, schedule)
         known, wanted = self.trained.sigma[1:].log().numpy(), schedule.sigma.log().numpy()
@@ -159,7 +167,7 @@ class TrainedOn:
         below, above = schedule.sigma < self.trained.sigma[1], schedule.sigma > self.trained.sigma[-1]
 
         def within(wanted: Any, known: Any) -> Any:
-            """Return a part of the translation, with the training's values where σ is outside its range."""
+            """Return one part of the translation: `wanted`, or an end of `known` where σ is outside its range."""
             if not isinstance(wanted, Tensor):
                 return wanted
             return torch.where(below, known[1], torch.where(above, known[-1], wanted))

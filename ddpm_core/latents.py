@@ -54,7 +54,7 @@ def encode(model: Model, images: np.ndarray | Tensor, t: float, seeds: Seeds) ->
 
 
 def _time(model: ModelSpec, t: Any) -> float:
-    """Return t, as an int if it is whole. Raise ValueError unless it is one number from 0 to T."""
+    """Return a time as an int if it is whole, else as a float. Raise ValueError unless it is a number from 0 to T."""
     if isinstance(t, (bool, np.bool_)) or getattr(t, "ndim", 0) or not is_number(t, 0, model.schedule.T):
         raise ValueError(f"t must be a number in 0..{model.schedule.T}, got {t}")
     return as_time(float(t))

@@ -171,7 +171,7 @@ class _Evaluated:
         plain = coordinates is None
         inputs = (x_t, to_device(t.long() - 1, x_t.device)) if plain else network_input(coordinates, schedule, x_t, t)
         result: Any = _trained(model.network)(*inputs, labels)
-        output, v = getattr(result, "sample", result).to(x_0.dtype), None  # diffusers' networks return an object
+        output, v = getattr(result, "sample", result).to(x_0.dtype), None  # diffusers returns an object with .sample
         if model.variance in LEARNED:
             output, v = output.chunk(2, dim=1)
         self.model, self.x_0, self.t, self.eps, self.x_t, self.v = model, x_0, t, eps, x_t, v

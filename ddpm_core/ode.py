@@ -121,8 +121,8 @@ def ode_log_prob(
     ids = label_tensor(model, labels, len(x), None)
     flow, found, evaluations, told = _Flow(model, dtype), [], 0, 0
 
-    def tell(before: int, n: int, part: float) -> None:
-        """Report progress. before: pictures that are done; part: how far the next n pictures are, 0..1."""
+    def report(before: int, n: int, part: float) -> None:
+        """Report progress. before: number of finished pictures; part: finished share of the next n pictures, 0..1."""
         nonlocal told
         now = int(HUNDREDTHS * (before + part * n))
         if progress and now > told:  # false if the solver repeats a step that was too large
@@ -134,7 +134,7 @@ def ode_log_prob(
         if trace == "hutchinson":
             each = [[_signs(seeds[row], k, x.shape[1:]) for row in rows.tolist()] for k in range(vectors)]
             signs = torch.stack([torch.stack(one) for one in each])
-        part_labels, part_told = None if ids is None else ids[rows], partial(tell, int(rows[0]), len(rows))
+        part_labels, part_told = None if ids is None else ids[rows], partial(report, int(rows[0]), len(rows))
         log_prob, count = flow.log_prob(x[rows], part_labels, signs, tolerance, part_told)
         found.append(log_prob)
         evaluations += count * len(rows)

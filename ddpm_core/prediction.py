@@ -254,8 +254,8 @@ def _call(network: Network, x: Tensor, t_index: Tensor, labels: Tensor | None) -
     return output.to(x, copy=True)
 
 
-# Torch's messages match the first pattern if an input has another dtype than the weights. They also match the second if
-# that input is a whole number, so t or labels and not x.
+# Torch's error message matches the first pattern if an input has another dtype than the weights. It also matches the
+# second pattern if this input has whole numbers: then it is t or the labels, and not x.
 _OF_DTYPES = re.compile("dtype|datatype|scalar type|Input type|not implemented for '(Half|BFloat16|Double)'")
 _OF_WHOLE_NUMBERS = re.compile(r"Long|Int\b")
 
@@ -288,7 +288,7 @@ def _evaluate(
 
 
 def _with_null(model: Model, labels: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-    """Return two inputs: the condition, and what guidance leads away from, the null label or the negative prompt."""
+    """Return the condition, and what guidance leads away from: the null label or the negative prompt."""
     if labels is None:
         return None, None
     if model.text is not None:

@@ -259,6 +259,7 @@ def blur(kernel: Sequence[float], size: int, sigma: float = 0.0) -> Measurement:
         """Return the linear map x → L (M ∘ Rᵀ x R) Lᵀ."""
 
         def apply(x: Tensor) -> Tensor:
+            """Return L (M ∘ Rᵀ x R) Lᵀ."""
             L, M, R = (to_device(matrix, x.device, x.dtype) for matrix in (left, middle, right))
             return L @ (M * (R.mT @ x @ R)) @ L.mT
 
@@ -382,6 +383,7 @@ class _Restoring(StepSampler):
     def steps(
         self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
     ) -> Iterator[Step]:
+        """Yield the method's steps from x."""
         return self.method.steps(self.task, predict, schedule, pairs, x, noise)
 
 

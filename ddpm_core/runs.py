@@ -518,5 +518,5 @@ OF_CHAIN = [name for name in ("steps", *ARGUMENTS) if name in ("steps", "sampler
 
 
 def of_chain(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of a run's arguments that `make_chain` takes, without the condition."""
+    """Select the arguments of `make_chain` from a run's arguments, without the condition."""
     return {name: given[name] for name in OF_CHAIN if name in given}

@@ -64,7 +64,7 @@ class Step:
         return self._each(Tensor.cpu)
 
     def _each(self, copied: Callable[[Tensor], Tensor]) -> Step:
-        """Return the same step with this function of each of its tensors."""
+        """Return the same step with copied(tensor) for each of its tensors."""
         return replace(self, **{name: copied(x) for name, x in vars(self).items() if isinstance(x, Tensor)})
 
     def __repr__(self) -> str:

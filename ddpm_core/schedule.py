@@ -500,6 +500,7 @@ class _Share:
     curve: Callable[[float], float]
 
     def __call__(self, u: float) -> float:
+        """Return ᾱ(u)."""
         return self.curve(u) / self.curve(0)
 
 
@@ -510,6 +511,7 @@ class _Flow:
     T: int
 
     def __call__(self, u: float) -> float:
+        """Return ᾱ(u)."""
         tau = u - 0.5 / self.T
         return (1 - tau) ** 2 / ((1 - tau) ** 2 + tau**2)
 
@@ -524,6 +526,7 @@ class _Karras:
     rho: float
 
     def __call__(self, u: float) -> float:
+        """Return ᾱ(u)."""
         share = (u * self.num_train_timesteps - 1) / max(self.num_train_timesteps - 1, 1)
         low, high = self.sigma_min ** (1 / self.rho), self.sigma_max ** (1 / self.rho)
         return 1 / (1 + (low + share * (high - low)) ** (2 * self.rho))
@@ -554,8 +557,8 @@ def _karras(
     return _linspace(num_train_timesteps, sigma_min ** (1 / rho), sigma_max ** (1 / rho)) ** rho
 
 
-# For each class of diffusers' schedulers that add noise without shrinking x_0: the function that returns σ_1..σ_T.
-# Its arguments are fields of the scheduler's configuration.
+# {class of diffusers' scheduler: function that returns σ_1..σ_T}, for schedulers that add noise without shrinking x_0.
+# The function's arguments are fields of the scheduler's configuration.
 _SIGMAS: dict[str | None, Callable[..., Tensor]] = {
     "ScoreSdeVeScheduler": _geometric,
     "CMStochasticIterativeScheduler": _karras,

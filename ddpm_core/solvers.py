@@ -33,9 +33,8 @@ def solver(name: Sampler, schedule: NoiseSchedule, pairs: Pairs) -> Advance:
 
     name: one of SOLVERS. Raise ValueError if ᾱ is 0 at the first time.
     """
-    from ddpm_core.engines import (
-        from_diffusers,
-    )  # imported only here, because it takes seconds
+    # Imported only here, because it takes seconds.
+    from ddpm_core.engines import from_diffusers
 
     check_start(name, schedule, pairs)
     kind = getattr(from_diffusers, SOLVERS[name])

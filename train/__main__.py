@@ -12,7 +12,7 @@ from typing import Annotated
 
 import tyro
 
-from ddpm_core.commands import allow_any_text, said
+from ddpm_core.commands import allow_any_text, one_line
 from ddpm_core.commands.reading import HELP, find, read
 from ddpm_core.errors import UserError
 from train.common.command_line import user_path
@@ -143,7 +143,7 @@ def main(arguments: list[str]) -> int:
     try:
         return commands[find(commands, arguments, "python -m train")](arguments[1:])
     except (UserError, ValueError, OSError) as error:
-        print(f"error: {said(error)}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         print(f"error: {error.name} is missing: pip install -r requirements-dev.txt", file=sys.stderr)

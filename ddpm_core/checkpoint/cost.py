@@ -96,6 +96,7 @@ class _Count(TorchDispatchMode):
         self.flop = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Return func(*args, **kwargs), and add its operations to `flop`."""
         result = func(*args, **(kwargs or {}))
         formula = flop_registry.get(func._overloadpacket)
         if formula is not None:

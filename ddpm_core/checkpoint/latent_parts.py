@@ -50,7 +50,7 @@ class Part:
     save_config: Callable[[Path], object]
 
 
-def both(model: ModelSpec, network: Network) -> tuple[Part | None, Part | None]:
+def decoder_and_text(model: ModelSpec, network: Network) -> tuple[Part | None, Part | None]:
     """Return a model's decoder and text encoder, None for each that it lacks.
 
     Raise ValueError for parts that were not loaded from a checkpoint, because they can't be saved.
@@ -64,7 +64,7 @@ def both(model: ModelSpec, network: Network) -> tuple[Part | None, Part | None]:
 
 def files_of(model: ModelSpec, network: Network) -> list[Part]:
     """Return the decoder and the text encoder that a model has, as a list."""
-    return [part for part in both(model, network) if part]
+    return [part for part in decoder_and_text(model, network) if part]
 
 
 def _decoder_part(decoder: LatentDecoder, folder: str) -> Part:
@@ -156,9 +156,7 @@ def read_text(config: dict[str, Any], checkpoint: LocalCheckpoint, device: torch
         fits = tokens.shape == (2, text.length) and int(tokens.max()) < config.get("vocab_size", 49408)
     except (KeyboardInterrupt, SystemExit):
         raise
-    except (
-        BaseException
-    ) as error:  # for a damaged file, transformers may raise any error, even a panic of its Rust code
+    except BaseException as error:  # a damaged file may cause any error, even a panic of transformers' Rust code
         raise CheckpointError(
             f"{ref}: the files in {TOKENIZER} are not a tokenizer of CLIP ({first_line(error)})"
         ) from None

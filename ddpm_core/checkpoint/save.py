@@ -206,7 +206,7 @@ def json_contents(model: ModelSpec, unet: Network) -> dict[str, dict[str, Any]]:
     """
     try:
         count_parameters(unet)  # raises ValueError if there are too many
-        decoder, text = (part and part.config for part in latent_parts.both(model, unet))
+        decoder, text = (part and part.config for part in latent_parts.decoder_and_text(model, unet))
         return spec.json_files(model, json.loads(unet.to_json_string()), decoder, text)
     except ValueError as error:
         raise ValueError(f"`load` would not give this model back: {error}") from None

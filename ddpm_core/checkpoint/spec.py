@@ -82,7 +82,7 @@ class CheckpointConfig:
 
 
 def check(checkpoint: LocalCheckpoint) -> CheckpointConfig:
-    """Read the JSON files of a checkpoint. The specification has no source, Γ or optimised steps.
+    """Return the content of a checkpoint's JSON files. Its specification has no source, Γ or optimised steps.
 
     No weights are needed. Raise CheckpointError if the files don't describe a model that can be loaded.
     """
@@ -90,7 +90,7 @@ def check(checkpoint: LocalCheckpoint) -> CheckpointConfig:
 
 
 def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
-    """Read the specification of a checkpoint's model, with its source, Γ and optimised steps.
+    """Return the content of a checkpoint's JSON files. Its specification has the source, Γ and optimised steps.
 
     Raise CheckpointError, whose text is one sentence for the user, if the files don't describe a model.
     """
@@ -136,7 +136,7 @@ def _own_from_contents(scheduler: dict, own: dict) -> ModelSpec:
     if not isinstance(network, dict):
         raise ValueError(f"{OWN} must be a JSON object, got {shown(network)}")
     size, channels, classes = (whole(network, key) for key in ("image_size", "channels", "num_classes"))
-    fields = _from_scheduler(scheduler, clip=True) | _named_in(own, classes)
+    fields = _from_scheduler(scheduler, clip=True) | _from_facts(own, classes)
     if "coordinates" in network:
         fields["coordinates"] = families.read_coordinates(network["coordinates"])
     null = whole(own, "null_label", optional=True)
@@ -200,7 +200,7 @@ def _from_contents(
     _check_channels(unet, channels, fields["variance"])
     _check_times(unet, fields["schedule"].T)
     fields |= _transformer_classes(unet) if transformer else _classes(unet, own)
-    fields |= _named_in(own, fields["num_classes"])
+    fields |= _from_facts(own, fields["num_classes"])
     if fields.get("prediction") == "flow" and "coordinates" in own:
         fields["coordinates"] = families.read_coordinates(own["coordinates"])
     if transformer:
@@ -212,7 +212,7 @@ def _from_contents(
 
 
 def _latents(unet: dict, channels: int, decoder: dict, text: dict | None) -> dict[str, Any]:
-    """Return the fields of ModelSpec for a latent model's other networks. Raise ValueError if they don't fit."""
+    """Return a latent model's other fields of ModelSpec. Raise ValueError if its decoder or text encoder doesn't fit."""
     theirs, factor = latent_config.check_decoder(decoder)
     if theirs != channels:
         raise ValueError(f"the network draws {channels} channels, and the autoencoder's latents have {theirs}")
@@ -360,9 +360,8 @@ def comparable(value: Any) -> Any:
 
 def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the contents of scheduler_config.json and ddpm_core.json."""
-    from ddpm_core.engines import (
-        from_diffusers,
-    )  # imported here, because it takes seconds, and reading does not need it
+    # Imported here, because it takes seconds and reading a checkpoint does not need it.
+    from ddpm_core.engines import from_diffusers
 
     scheduler = {
         "_class_name": "DDPMScheduler",
@@ -504,7 +503,7 @@ def _classes(unet: dict, own: dict) -> dict[str, Any]:
     return {"num_classes": classes, "null_label": null}
 
 
-def _named_in(own: dict, classes: int) -> dict[str, Any]:
+def _from_facts(own: dict, classes: int) -> dict[str, Any]:
     """Return class names, student, prediction, snr and corrections of ddpm_core.json as fields of ModelSpec."""
     named = own.get("class_names")
     if named is not None:

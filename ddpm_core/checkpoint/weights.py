@@ -90,6 +90,7 @@ class _Uninitialised(TorchFunctionMode):
     """A context without torch's initialisation of parameters, which would take as long as everything else together."""
 
     def __torch_function__(self, function: Any, types: Any, inputs: Any = (), named: Any = None) -> Any:
+        """Return function(*inputs, **named), or the unchanged tensor for a function of torch.nn.init."""
         named = named or {}
         if getattr(function, "__module__", None) == nn.init.__name__:
             return named["tensor"] if "tensor" in named else inputs[0]
@@ -98,9 +99,8 @@ class _Uninitialised(TorchFunctionMode):
 
 def check_values(key: str, value: Tensor, where: str) -> None:
     """Raise CheckpointError for numbers that are too large for a trained weight, NaN or infinite. key: their name."""
-    largest = (
-        torch.stack(torch.aminmax(value.float())).abs().amax()
-    )  # aminmax gives NaN if any number is NaN; isfinite would take 3 times as long
+    # The result of aminmax is NaN if any number is NaN. Calling isfinite for all numbers would take 3 times as long.
+    largest = torch.stack(torch.aminmax(value.float())).abs().amax()
     if MAX_WEIGHT < largest < torch.inf:
         raise CheckpointError(
             f"{where} is damaged: it holds the value {largest:.2g} in {key}, too large for a trained weight"

@@ -6,8 +6,8 @@ import sys
 from ddpm_core.errors import first_line
 
 
-def said(error: Exception) -> str:
-    """Return an error as one line for the user."""
+def one_line(error: Exception) -> str:
+    """Return an error's text as one line for the user."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return first_line(error)

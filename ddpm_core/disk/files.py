@@ -260,7 +260,7 @@ def hidden(path: Path, kind: str) -> Path:
 
 
 def _all_hidden(folder: Path) -> Iterator[tuple[Path, str, str]]:
-    """Yield (path, name that it stands for, kind) for each hidden name of this module in a folder."""
+    """Yield (path, its name without the hidden parts, "tmp" or "old") for each hidden name in a folder."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries]
     for match in filter(None, map(_HIDDEN.fullmatch, names)):

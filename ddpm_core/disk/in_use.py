@@ -65,13 +65,16 @@ def unused(path: Path) -> Iterator[bool]:
     """
     tried = _open(path)
     try:
-        yield _is_free(path, tried)
+        yield _try_lock(path, tried)
     finally:
         release(tried)
 
 
-def _is_free(path: Path, tried: int | None) -> bool:
-    """Try to lock a file for this process alone, and return whether that worked. tried: the open file, or None."""
+def _try_lock(path: Path, tried: int | None) -> bool:
+    """Try to lock a file for this process alone. Return whether no other process uses the file.
+
+    tried: the descriptor of the open file; None without locks, when a file that is older than a day counts as unused.
+    """
     if fcntl is not None and tried is not None:
         try:
             fcntl.flock(tried, fcntl.LOCK_EX | fcntl.LOCK_NB)

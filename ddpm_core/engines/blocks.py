@@ -90,9 +90,8 @@ class Inside:
         self._times = None if its is None else its.translation(model.schedule).time[1:].numpy()
         self._alone = getattr(model.network, "each_alone", True)
         shared = {id(weight): weight for weight in (*unet.parameters(), *unet.buffers())}
-        self._unet: Any = copy.deepcopy(
-            unet, shared
-        )  # a copy that shares the weights, so that hooks don't change model
+        # A copy that shares the weights, so that hooks don't change the model's network.
+        self._unet: Any = copy.deepcopy(unet, shared)
         self._changes: dict[str, Change] = {}
         self.t: float = 0
         self._place: tuple[float, float] | None = None

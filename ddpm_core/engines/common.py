@@ -101,7 +101,7 @@ def takes_sigma(network: nn.Module) -> bool:
 
 
 def single(time: Tensor) -> Tensor:
-    """Return a floating-point time in float32, and a whole one unchanged."""
+    """Return a floating-point time as float32, and a whole-number time unchanged."""
     return time.float() if time.is_floating_point() else time
 
 

@@ -19,12 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ddpm_core.imports import collector_off
 
-ROOMS = (
-    "hooks",
-    "models.autoencoders",
-    "models.transformers",
-    "models.unets",
-)  # packages of diffusers whose __init__ imports all their modules
+# Packages of diffusers whose __init__ imports all their modules.
+ROOMS = ("hooks", "models.autoencoders", "models.transformers", "models.unets")
 # Classes that are imported when they are first used. The first two support adapters, so importing them also imports
 # transformers and peft if these are installed.
 LATER = ("AutoencoderKL", "UNet2DConditionModel", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler")

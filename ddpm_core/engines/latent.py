@@ -151,6 +151,7 @@ class ClipText:
 
     @torch.no_grad()
     def __call__(self, prompts: Sequence[str]) -> Tensor:
+        """Return the last hidden states of the prompts, float32 (N, L, D)."""
         once = list(dict.fromkeys(prompts))
         tokens = to_device(self.tokens(once), self.device)
         states = torch.cat([self.encoder(one, return_dict=False)[0] for one in tokens.split(1)])

@@ -390,7 +390,10 @@ def largest_chunk(pixels: int, parameters: int) -> int:
 
 
 def _parts(n: int, largest: int, apart: Callable[[int], bool | None]) -> list[Part]:
-    """Return the parts of a batch of n images. Their sizes are powers of two for which `apart(size)` is not None."""
+    """Divide a batch of n images into parts of at most `largest`.
+
+    Their sizes are powers of two for which `apart(size)` is not None.
+    """
     parts = []
     while n:
         size = min(largest, 1 << (n.bit_length() - 1))
@@ -488,6 +491,8 @@ def convert(module: nn.Module) -> openvino.Model:
     """Return a network or a decoder as a graph of OpenVINO, with its weights as constants."""
 
     class Forward(nn.Module):
+        """The module as a function of tensors only, which the tracer needs."""
+
         def __init__(self):
             super().__init__()
             self.module = module

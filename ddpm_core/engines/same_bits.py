@@ -22,10 +22,11 @@ _VECTORS = 64  # maximum number of rows of a matrix for `_vectors`
 
 
 def _interceptable(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Return the function in a form that `SameBits` intercepts, as it does torch's own functions."""
+    """Wrap a function so that `SameBits` intercepts its calls, as it intercepts those of torch's own functions."""
 
     @wraps(function)
     def intercepted(x: Tensor, *args: Any) -> Tensor:
+        """Return function(x, *args), through an active `SameBits` if there is one."""
         return handle_torch_function(intercepted, (x,), x, *args) if has_torch_function_unary(x) else function(x, *args)
 
     return intercepted

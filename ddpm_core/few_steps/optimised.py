@@ -168,15 +168,15 @@ def _checked(steps: Sequence[int], most: int) -> list[int]:
 
 
 def named_chains(schedule: NoiseSchedule, n: int) -> list[Times]:
-    """Return the chains of n steps of the spacings TRIED, without those that start at ᾱ = 0, where no solver can."""
+    """Return the chains of n steps with the spacings TRIED. A chain that starts at ᾱ = 0 is left out: solvers can't."""
     chains = [tuple(int(t) for t, _ in timestep_pairs(schedule.T, n, spacing)) for spacing in TRIED]
     return [chain for chain in chains if schedule.alpha_bar[chain[0]] > 0]
 
 
 def moves(schedule: NoiseSchedule, chain: Times, i: int, reach: float) -> list[Times]:
-    """Return the chain with its time i moved towards the time before it, and with it moved towards the time after it.
+    """Return up to two chains: one with time i moved towards the time before, one with it moved towards the next.
 
-    reach: how far it is moved, relative to the distance to that time.
+    reach: the distance of the move, as a fraction of the distance to that time. Impossible chains are left out.
     """
     t, earlier, later = chain[i], chain[i - 1] if i else schedule.T + 1, [*chain, 0][i + 1]
     times = t + round(reach * (earlier - t)), t - round(reach * (t - later))

@@ -88,7 +88,7 @@ def show(
     if not isinstance(columns, int) or columns < 1:
         raise ValueError(f"columns must be a whole number from 1, got {columns!r}")
     if isinstance(what, Mapping):
-        return Shown("".join(_row(str(name), tensor, columns) for name, tensor in what.items()) or _nothing())
+        return Shown("".join(_row(str(name), tensor, columns) for name, tensor in what.items()) or _raise_empty())
     if _is_step(what):
         return Shown(_step(what, columns, pictures))
     if isinstance(what, (Tensor, np.ndarray)):
@@ -98,7 +98,7 @@ def show(
     items: Iterator[Any] = iter(what)
     first = next(items, None)
     if first is None:
-        _nothing()
+        _raise_empty()
     if _is_step(first):
         return Shown(_run(chain([first], items), columns, pictures))
     return Shown(_pictures([picture for item in (first, *items) for picture in _levels(item)], titles, columns))
@@ -109,7 +109,7 @@ def _is_step(what: object) -> TypeGuard[Step]:
     return hasattr(what, "x0_hat") and hasattr(what, "s")
 
 
-def _nothing() -> NoReturn:
+def _raise_empty() -> NoReturn:
     """Raise the error for an empty input."""
     raise ValueError("there is nothing to show: no steps and no pictures")
 

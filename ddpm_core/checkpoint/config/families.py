@@ -18,7 +18,7 @@ from ddpm_core.student import Student
 
 @dataclass(frozen=True)
 class Family:
-    """A pipeline of diffusers whose networks have other coordinates.
+    """A pipeline of diffusers whose networks have other coordinates than ours.
 
     Attributes:
         pipeline: the class of the pipeline.

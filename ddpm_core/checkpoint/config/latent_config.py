@@ -36,7 +36,7 @@ _WIDTHS = [320, 640, 1280, 1280]
 def check(config: dict[str, Any]) -> tuple[int, int]:
     """Return the side and the channels of the latents of a UNet2DConditionModel.
 
-    Raise ValueError if it can't be used.
+    Raise ValueError for a network that can't be used.
     """
     from ddpm_core.engines.from_diffusers import UNet2DConditionModel
 

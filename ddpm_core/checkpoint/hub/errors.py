@@ -25,9 +25,8 @@ def is_unreachable(error: Exception) -> bool:
     """Return whether an error means that the Hub gave no usable answer. A refusal is a usable answer."""
     if isinstance(error, HfHubHTTPError):
         return error.response.status_code in (408, 429) or error.response.status_code >= 500
-    return isinstance(
-        error, (HTTPError, ConnectionError, TimeoutError, ValueError)
-    )  # ValueError: the answer isn't JSON
+    # ValueError means that the answer isn't JSON.
+    return isinstance(error, (HTTPError, ConnectionError, TimeoutError, ValueError))
 
 
 def explained(error: Exception, ref: Ref, downloading: bool = False) -> Exception:

@@ -97,7 +97,8 @@ def _renamed(
 ) -> dict[str, Tensor]:
     """Return the weights with our names, as float32.
 
-    Raise ValueError, with the name, for a tensor that does not fit.
+    expected: our names and shapes. where: the file's name for messages. Raise ValueError, which names the tensor, for
+    one that is missing, has another shape or is not expected.
     """
     found: dict[str, Tensor] = {}
     taken: set[str] = set()

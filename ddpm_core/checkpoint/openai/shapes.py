@@ -158,17 +158,17 @@ def names(flags: Flags) -> Iterator[tuple[str, str]]:
     """
 
     def parts(theirs: str, ours: str, of: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        """Yield the names of the layers in a module."""
+        """Yield the names of a module's layers. theirs, ours: the module's names. of: {their layer: our layer}."""
         yield from ((f"{theirs}.{name}", f"{ours}.{other}") for name, other in of.items())
 
     def block(theirs: str, ours: str, i: int, attends: bool) -> Iterator[tuple[str, str]]:
-        """Yield the names of the layers in a residual block and its attention."""
+        """Yield the names of the layers in residual block i of a level, and in its attention if it has one."""
         yield from parts(f"{theirs}.0", f"{ours}.resnets.{i}", _RES)
         if attends:
             yield from parts(f"{theirs}.1", f"{ours}.attentions.{i}", _ATTENTION)
 
     def sampler(theirs: str, ours: str, conv: str) -> Iterator[tuple[str, str]]:
-        """Yield the names of the layers that halve or double the resolution."""
+        """Yield the names of the layers that halve or double the resolution. conv: their name of the convolution."""
         yield from parts(theirs, ours, _RES if flags.updown else {conv: "conv"})
 
     yield from _ENDS.items()
