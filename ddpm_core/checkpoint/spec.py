@@ -212,7 +212,7 @@ def _from_contents(
 
 
 def _latents(unet: dict, channels: int, decoder: dict, text: dict | None) -> dict[str, Any]:
-    """Return a latent model's other fields of ModelSpec. Raise ValueError if its decoder or text encoder doesn't fit."""
+    """Return the remaining fields of a latent model. Raise ValueError if its decoder or text encoder does not fit."""
     theirs, factor = latent_config.check_decoder(decoder)
     if theirs != channels:
         raise ValueError(f"the network draws {channels} channels, and the autoencoder's latents have {theirs}")
