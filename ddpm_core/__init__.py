@@ -1,6 +1,6 @@
 """Denoising diffusion probabilistic models (Ho, Jain & Abbeel, NeurIPS 2020): the process, samplers and checkpoints."""
 
-from __future__ import annotations  # so that older versions of Python can import this module and then refuse to run
+from __future__ import annotations  # lets old versions of Python import this module, which then refuses them
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

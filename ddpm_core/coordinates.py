@@ -76,7 +76,7 @@ class VarianceExploding:
         half = (1 - self.low) / 2  # half the width of the data's range [low, 1]
         sigma, whole = half * schedule.sigma, schedule.schedule
         ends = half * whole.sigma[[1, -1]]
-        # At t = 1..T, the network gets the σ that is later by these fractions of the whole time.
+        # At t = 1..T, the network gets the σ of a time that is later by these fractions of the whole time.
         later = self.early * torch.linspace(1, 0, whole.T, dtype=torch.float64)
         if schedule is not whole:
             later = torch.from_numpy(np.interp(schedule.t.numpy(), whole.t[1:].numpy(), later.numpy()))
@@ -187,7 +187,7 @@ def network_input(coordinates: Coordinates, schedule: NoiseSchedule, x_t: Tensor
 
 
 def network_times(times: Tensor, x: Tensor) -> Tensor:
-    """Return real times as a network gets them: (N,), one for each image of x, float64 if x is, else float32."""
+    """Return real times as a network takes them: (N,), one for each image of x, float64 if x is, else float32."""
     wide = torch.float64 if x.dtype == torch.float64 else torch.float32
     return to_device(times.flatten().expand(len(x)), x.device, wide)
 

@@ -19,8 +19,8 @@ from ddpm_core.process import decoder_variance, gamma_at, posterior, q_sample, r
 from ddpm_core.schedule import NoiseSchedule
 from ddpm_core.timesteps import Pairs, Steps, timestep_pairs, whole_pairs
 
-BATCH = 32  # number of evaluations (image, time) in a batch on a CPU
-_ON_GPU, _PIXELS = 256, 2**19  # maximum number of evaluations and of pixels in a batch on a GPU
+BATCH = 32  # number of pairs of an image and a time in a batch on a CPU
+_ON_GPU, _PIXELS = 256, 2**19  # maximum number of such pairs, and of pixels, in a batch on a GPU
 HALF_BIN = 1 / 255  # half the distance of two neighbouring grey levels in [−1, 1]
 FLOOR = 1e-12  # minimum probability of a pixel, as in the paper's code, so that its logarithm is finite
 
@@ -155,7 +155,7 @@ def progressive_decoding(
 
 def checked_times(times: Iterable[int], T: int) -> list[int]:
     """Return the times as a list. Raise ValueError if there are none, or one is not a whole number from 1 to T."""
-    values = getattr(times, "tolist", lambda: times)()  # for an array or a tensor
+    values = getattr(times, "tolist", lambda: times)()  # converts an array or a tensor to a list
     each = list(values) if isinstance(values, Iterable) else []
     if not each or not all(is_whole(t, 1, T) for t in each):
         raise ValueError(f"times are a list of whole numbers from 1 to {T}, got {times!r}")

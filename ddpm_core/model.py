@@ -408,7 +408,7 @@ def check_fractions(model: Model, why: str) -> None:
     check_real_times(model, why)
     if getattr(network, "moves_inputs", False):
         return
-    owner = getattr(network, "__self__", network)  # a bound method's object, or the network itself
+    owner = getattr(network, "__self__", network)  # the object if network is a bound method
     weights = owner.parameters() if isinstance(owner, torch.nn.Module) else ()
     like = next((weight for weight in weights if weight.is_floating_point()), torch.zeros(0, dtype=torch.float32))
     x = like.new_zeros(1, model.channels, model.image_size, model.image_size)

@@ -23,11 +23,11 @@ Averaging = Literal["EMA", "not EMA", "unknown"]  # whether weights are an expon
 
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 VARIANCES: tuple[Variance, ...] = get_args(Variance)
-OWN_VARIANCES: tuple[OwnVariance, ...] = get_args(OwnVariance)  # variances that can be a checkpoint's default
-LEARNED: tuple[Variance, ...] = ("learned", "learned_range")  # for these, the network's second half of channels is v
+OWN_VARIANCES: tuple[OwnVariance, ...] = get_args(OwnVariance)  # variances that can be a checkpoint's own
+LEARNED: tuple[Variance, ...] = ("learned", "learned_range")  # half of the network's channels are v
 SPACINGS: tuple[Spacing, ...] = get_args(Spacing)
 MIXINGS: tuple[Mixing, ...] = get_args(Mixing)
-OPTIMISED_FOR: tuple[Sampler, ...] = ("ddim", "dpm++", "unipc")  # samplers of `optimise_timesteps`
+OPTIMISED_FOR: tuple[Sampler, ...] = ("ddim", "dpm++", "unipc")  # for which times can be searched
 PREDICTIONS: tuple[Prediction, ...] = get_args(Prediction)
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 ENGINES: tuple[Engine, ...] = get_args(Engine)

@@ -31,7 +31,7 @@ from ddpm_core.prediction import Labels, check_gradients, evaluation, label_tens
 from ddpm_core.schedule import NoiseSchedule
 
 LEVEL = 2 / 255  # the distance of two neighbouring grey levels in [−1, 1]
-HUNDREDTHS = 100  # progress counts so many units for one picture
+HUNDREDTHS = 100  # number of units by which progress counts one picture
 _UNIFORM, _SIGNS = 2**40, 2**40 + 1  # noise streams of the uniform noise and of the signs; runs use other streams
 
 
@@ -125,7 +125,7 @@ def ode_log_prob(
         """Report progress. before: number of finished pictures; part: finished share of the next n pictures, 0..1."""
         nonlocal told
         now = int(HUNDREDTHS * (before + part * n))
-        if progress and now > told:  # false if the solver repeats a step that was too large
+        if progress and now > told:  # not while the solver repeats a step that was too large
             told = now
             progress(now, HUNDREDTHS * len(x))
 

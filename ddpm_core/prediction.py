@@ -207,7 +207,7 @@ def network_device(network: Network | nn.Module) -> torch.device | None:
 
     Return None for a network without both, such as a function.
     """
-    owner = getattr(network, "__self__", network)  # a bound method's object, or the network itself
+    owner = getattr(network, "__self__", network)  # the object if network is a bound method
     device = getattr(owner, "device", None)
     if device is None and isinstance(owner, nn.Module):
         device = next((tensor.device for tensor in chain(owner.parameters(), owner.buffers())), None)

@@ -116,7 +116,7 @@ class Measurement:
             raise ValueError(f"a measurement with noise needs a seed for each of the {len(x_0)} pictures")
         noise = gaussian_batch(each, _OBSERVED, y.shape[1:]).to(y)
         if self.has_inverse:
-            noise = self.forward(self.pseudoinverse(noise))  # so that y stays 0 at masked pixels
+            noise = self.forward(self.pseudoinverse(noise))  # removes noise where y must be 0, as at masked pixels
         return y + self.sigma * noise
 
     def solve(self, y: Tensor, of_gram: float, of_identity: float, like: Tensor) -> Tensor:

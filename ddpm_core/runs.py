@@ -350,7 +350,7 @@ def _evaluate_together(run: _Run, under_way: Sequence[_Run]) -> None:
     found = dict(zip(distinct, map(Denoised._make, zip(*split, strict=True)), strict=True))
     for one in together:
         first = lanes[one.state()]
-        one.found = found[first] if one is first else found[first].clone()  # a user's sampler may change it
+        one.found = found[first] if one is first else found[first].clone()  # a sampler may change it
 
 
 class _Run:

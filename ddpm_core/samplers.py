@@ -72,7 +72,7 @@ class Step:
         return f"Step({self.index}: t = {self.t:.6g} → s = {self.s:.6g}, x {tensor_text(self.x)}, sigma {sigma})"
 
     def _repr_html_(self) -> str | None:
-        if self.x.shape[1] > 4:  # latents are no pictures, so a notebook shows the text
+        if self.x.shape[1] > 4:  # these are latents, not pictures: a notebook then shows the text
             return None
         from ddpm_core.imaging.show import show  # imported here, because only notebooks need it
 

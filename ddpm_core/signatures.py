@@ -62,7 +62,7 @@ def _text(kind: Any, names: dict[str, Any]) -> str:
         return " | ".join(dict.fromkeys(inner))
     if origin is Literal:
         return f"Literal[{', '.join(map(repr, get_args(kind)))}]"
-    if origin is not None and get_args(kind) and isinstance(get_args(kind)[0], list):  # a Callable's list of arguments
+    if origin is not None and get_args(kind) and isinstance(get_args(kind)[0], list):  # Callable[[…], …]
         arguments = ", ".join(_text(one, names) for one in get_args(kind)[0])
         return f"{origin.__name__}[[{arguments}], {inner[1]}]"
     if origin is not None:

@@ -111,7 +111,7 @@ def timestep_pairs(T: int, n: Steps, spacing: Spacing = "linspace", start: float
     if start is not None and start != T:
         (_, s), *rest = timestep_pairs(math.ceil(start), n, spacing)
         return [(start, s), *rest]
-    if spacing not in FORMULAS:  # FORMULAS is a tuple, because `in` of a dict raises TypeError for a list
+    if spacing not in FORMULAS:  # not `in _TIMES`, because a dict raises TypeError if spacing is a list
         raise ValueError(f"unknown spacing {spacing!r}: choose from {', '.join(FORMULAS)}, or optimised")
     if not 1 <= (n := _whole(n, T)) <= T:
         raise _wrong_number(n, T)
@@ -132,7 +132,7 @@ def whole_pairs(pairs: Pairs, what: str) -> list[tuple[int, int]]:
 
 def own_times(steps: object) -> list[float] | None:
     """Return the times if `steps` is a list of times; return None if it is a number of steps."""
-    times = getattr(steps, "tolist", lambda: steps)()  # for an array or a tensor
+    times = getattr(steps, "tolist", lambda: steps)()  # converts an array or a tensor to a list
     return list(times) if isinstance(times, Sequence) and not isinstance(times, str) else None
 
 

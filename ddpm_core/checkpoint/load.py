@@ -78,7 +78,7 @@ def load(
     if network is None:
         weights = f"{checkpoint.ref}: {layout.weights}"
         T = found.spec.trained_on.T
-        takes_sigma = inner(found.spec.coordinates) is not None  # see engines.common.takes_sigma
+        takes_sigma = inner(found.spec.coordinates) is not None  # explained at engines.common.takes_sigma
         build = partial(build_network, found.unet, checkpoint.weights, weights, None if takes_sigma else T)
         unet: Any = build()
         unet.takes_sigma = takes_sigma

@@ -84,7 +84,7 @@ def save(
         raise CheckpointError(f"give the name of a folder to save to, got {str(folder)!r}")
     try:
         folder = Path(os.path.realpath(Path(folder).expanduser()))
-    except RuntimeError:  # "~name" with an unknown user
+    except RuntimeError:  # the path begins with "~name", and there is no such user
         raise CheckpointError(f"there is no folder {str(folder)!r}: this user has no home folder here") from None
     if unet is None:
         return _save_own(model, folder, half or int8, extra or {})
@@ -132,7 +132,7 @@ def write(
         if unchanged:
             readers_file.copy(model, new, file, half)
         for written in new.rglob("*.safetensors"):
-            shutil.copymode(file.with_name("config.json"), written)  # safetensors allows only the owner to read
+            shutil.copymode(file.with_name("config.json"), written)  # safetensors lets only the owner read the file
 
 
 def _save_own(model: Model, folder: Path, half: bool, extra: Mapping[str, bytes | None]) -> None:

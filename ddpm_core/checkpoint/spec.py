@@ -257,7 +257,7 @@ def json_files(
     }
     transformer = transformer_config.is_transformer(unet)
     if decoder is None:
-        if unet["_class_name"] == "OpenAIUNet":  # diffusers then refuses to load, and builds no UNet2DModel
+        if unet["_class_name"] == "OpenAIUNet":  # makes diffusers refuse instead of building a UNet2DModel
             index["unet"] = ["ddpm_core", "OpenAIUNet"]
         _check_kept(asked, _from_contents(unet, scheduler, index, own)[0].spec, f"a {index['_class_name']}")
         return {"scheduler_config.json": scheduler, "model_index.json": index, "ddpm_core.json": own}
@@ -289,7 +289,7 @@ def own_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
     Raise ValueError for a model that these files can't describe.
     """
     asked, model = model, _as_trained(model)
-    if families.family_of(model.schedule.config):  # drop what it says about the network
+    if families.family_of(model.schedule.config):  # it also describes the network, so replace it
         same = NoiseSchedule.from_betas(model.schedule.beta[1:])
         model = replace(model, schedule=NoiseSchedule(same.beta, {**same.config, "variance_exploding": True}))
     scheduler, own = _scheduler_and_facts(model)

@@ -28,7 +28,7 @@ from ddpm_core.engines.torch import ExactNetwork
 from ddpm_core.errors import UNCHECKED, first_line
 from ddpm_core.model import Model, Source
 
-SCALE = ".scale"  # NAME.scale, (C, 1, ...), is the factor of the int8 weight NAME
+SCALE = ".scale"  # tensor "NAME.scale", (C, 1, ...), is the factor of the int8 tensor "NAME"
 # Renamed parts of the names of attention weights: {before diffusers 0.12: since 0.12}.
 LEGACY_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 

@@ -161,7 +161,7 @@ def parse_seeds(text: str) -> list[int]:
         first, dash, last = part.strip().partition("-")
         if not (first.isdecimal() and (last.isdecimal() or not dash)):
             raise ValueError(f"seeds are whole numbers and ranges like 7, 0-15 or 1,5,9-12, got {text!r}")
-        if max(len(first), len(last)) > 19:  # no seed is longer, and int() refuses thousands of digits
+        if max(len(first), len(last)) > 19:  # a seed has at most 19 digits; int() refuses thousands
             raise ValueError(f"a seed is a whole number from 0 to 2^63 − 1, got {part.strip()!r}")
         ranges.append((check_seed(int(first)), check_seed(int(last or first))))
     count = sum(max(last - first + 1, 0) for first, last in ranges)

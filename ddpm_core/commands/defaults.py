@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 CHECKPOINT = "mnist-tiny"
-SEED = 13  # with the other defaults, the seeds 13 to 16 give four clear digits
+SEED = 13  # the page's first seed: with the other defaults, seeds 13 to 16 give four clear digits

@@ -65,7 +65,8 @@ class Pictures:
         about: everything that determines the pictures. Raise ValueError if the folder has pictures of another run.
         """
         about = about if self._npz is None else about | {"seeds": self.seeds}
-        self._about = json.loads(json.dumps(about, default=repr))  # as the file gives them back, for comparison
+        # The settings are compared with those of a file, so tuples become lists, as in JSON.
+        self._about = json.loads(json.dumps(about, default=repr))
         before = self._stored_settings()
         if before is None:
             files.write_json(self._folder / ABOUT, self._about)

@@ -98,7 +98,7 @@ def _parse(kind: type[T], words: list[str], prog: str, **options: Any) -> Any:
     except SystemExit as stop:
         if stop.code != 2:
             raise
-        plain = re.sub(r"\x1b\[[\d;]*m", "", box.getvalue())  # removes the codes for colours
+        plain = re.sub(r"\x1b\[[\d;]*m", "", box.getvalue())  # removes the escape codes for colours
         lines = [line.strip("│| ") for line in plain.splitlines()[1:]]  # the first line is the title of the box
         said = " ".join(next(part for has_words, part in groupby(lines, _has_words) if has_words))
         end(said if said.endswith((".", ")")) else f"{said}.", prog)

@@ -148,7 +148,7 @@ def _files(source: Source) -> dict[str, str]:
 
     assert source.folder is not None
     checkpoint = refs.in_folder(source.folder, source.ref)
-    # These files are left out: `_about` has the values that a run uses from them.
+    # These files are left out, because `_about` already has the values that a run takes from them.
     beside = (refs.ANALYTIC, refs.OPTIMISED, refs.READERS)
     return {name: sha256(checkpoint.file(name)) for name in checkpoint.layout.files if name not in beside}
 

@@ -52,7 +52,7 @@ def module(model: Model) -> nn.Module:
     Raises:
         ValueError: if the network is your own function; and if the weights were rounded and no file has the exact ones.
     """
-    owner: Any = getattr(model.network, "__self__", model.network)  # a bound method's object, or the network itself
+    owner: Any = getattr(model.network, "__self__", model.network)  # the object if network is a bound method
     if isinstance(owner, nn.Module):
         return owner
     network: Any = model.network
@@ -215,7 +215,7 @@ class Inside:
     ) -> tuple[tuple, dict[str, Any]]:
         """Return an "up" block's inputs with changed skips. The first call also fills `names`. A forward pre-hook."""
         given = keywords["res_hidden_states_tuple"] if "res_hidden_states_tuple" in keywords else arguments[1]
-        names += [] if names else [f"skips {skip.shape[-1]}" for skip in given]  # named by their width
+        names += [] if names else [f"skips {skip.shape[-1]}" for skip in given]  # the number is the width of a skip
         skips = tuple(map(self._changed, names, given))
         if "res_hidden_states_tuple" in keywords:
             return arguments, keywords | {"res_hidden_states_tuple": skips}

@@ -144,7 +144,8 @@ def choose_device(device: str = "auto") -> torch.device:
     try:
         chosen = torch.device(device)
         torch.zeros(1, device=chosen).item()  # fails on a missing device, and on "meta", whose tensors have no values
-    except (AssertionError, AttributeError, ImportError, RuntimeError, TypeError, ValueError):  # backends differ
+    # Each backend raises another error for a missing device.
+    except (AssertionError, AttributeError, ImportError, RuntimeError, TypeError, ValueError):
         raise ValueError(
             f"device {device!r} is not available here: use cpu or auto, or cuda on a CUDA machine"
         ) from None

@@ -38,7 +38,7 @@ def _skip_compiler() -> None:
     sys.modules["torch._dynamo"] = None  # pyright: ignore[reportArgumentType]  # None makes an import of it fail
     try:
         import_module("diffusers.utils.torch_utils")
-    except ImportError:  # a helper needs torch._dynamo: later imports then load it
+    except ImportError:  # one of the helpers needs torch._dynamo: leave the import to later code
         pass
     finally:
         del sys.modules["torch._dynamo"]

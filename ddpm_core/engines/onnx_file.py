@@ -155,7 +155,7 @@ def _write(file: Path, network: nn.Module, inputs: dict[str, Tensor], output: st
         axes["states"][1] = "L"
     traced: Any = io.BytesIO()
     with torch.no_grad(), warnings.catch_warnings():
-        # Torch recommends its other exporter, and warns about tracing; tests check the traced networks.
+        # Torch warns that this exporter is old and that tracing may be wrong; tests compare the results.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network.eval(),

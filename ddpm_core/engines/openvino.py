@@ -52,8 +52,8 @@ _FILES = ("model.xml", "model.bin")  # files of a converted network, as OpenVINO
 _CHECKSUMS = "sha256"  # name of the file with the checksums of _FILES
 PREFIX = "self.module."  # prefix of the names of weights in a converted network
 _LARGEST_CHUNK = 16  # maximum number of images evaluated together, for small networks and images
-_SMALL_IMAGE = 64 * 64  # an image with at most so many pixels is small
-_SMALL_NETWORK = 200e6  # a network with at most so many parameters is small
+_SMALL_IMAGE = 64 * 64  # maximum number of pixels of a small image
+_SMALL_NETWORK = 200e6  # maximum number of parameters of a small network
 _GRAPH = 3  # version of the stored files: increase it when openvino_graph changes, so that networks are converted again
 KEPT_SHAPES = 5  # maximum number of input shapes whose compiled networks stay in memory
 _TRIED_IMAGES = 4  # minimum number of images that `_try_batch` evaluates, in batches and singly
@@ -109,7 +109,7 @@ class _Converted(common.CompiledHere):
                 _replace_inputs_by_weights(self._model, weights())
                 self._request(shapes)
                 return
-            except (LookupError, OSError, RuntimeError, TypeError, ValueError):  # for example, a damaged file
+            except (LookupError, OSError, RuntimeError, TypeError, ValueError):  # a damaged file may raise any of these
                 shutil.rmtree(self._entry, ignore_errors=True)
                 self._restore()
                 if anew or not kept:
@@ -140,7 +140,7 @@ class _Converted(common.CompiledHere):
             model = self._model.clone()
             model.reshape(dict(zip(model.inputs, shapes, strict=True)))
             unite_attention(model)
-            if self._precision != "fp32":  # in fp32, the other order of sums would change the last bits
+            if self._precision != "fp32":  # in fp32, it would change the last bits
                 upsample_in_one(model, common.DTYPES[self._precision], apart)
             self._requests[key] = CORE.compile_model(model, "CPU", self._config).create_infer_request()
             while len(self._requests) > KEPT_SHAPES:
@@ -237,7 +237,7 @@ class OpenVINONetwork(_Converted):
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the output for x (N, C, H, W), with its dtype and on its device: see `EngineNetwork`."""
         t_index, labels = self._inputs.checked(x, t_index, labels)
-        if t_index.is_floating_point() and not self._takes_features:  # the graph takes only whole t − 1
+        if t_index.is_floating_point() and not self._takes_features:  # this graph takes only whole t
             with torch.no_grad():
                 return self.with_gradients(x, t_index, labels)
         given = [x, t_index] if labels is None else [x, t_index, labels]
@@ -324,8 +324,8 @@ class OpenVINONetwork(_Converted):
         if not self._takes_features:
             return time
         time = common.single(time)
-        # Each time is computed alone, because torch computes the last numbers of a batch in another way than the
-        # others.
+        # Each time is computed alone, because torch computes the last few numbers of a batch without vector
+        # instructions, which gives other last bits.
         return torch.cat([self._features(number, time.dtype) for number in time.tolist()])
 
     def _image(self, x: Tensor) -> Tensor:

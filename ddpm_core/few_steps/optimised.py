@@ -30,8 +30,8 @@ from ddpm_core.timesteps import timestep_pairs
 STEPS = (4, 5, 6, 8, 10, 15, 20)  # default numbers of steps for which times are searched
 SEEDS = range(16)  # default seeds of the images on which chains are compared
 POINTS = 60  # default number of steps of the teacher chain; its error is far below that of 20 steps
-# Maximum number of steps of a chain that is refined, because the work grows with the square of this number, and the
-# gain falls.
+# Chains with more steps than this are not refined, because the work grows with the square of the number of steps and
+# the gain falls.
 REFINED = 10
 # Values of `growth` that are tried in step_search.best_chains. The paper has 1.15 for distances; here, errors are
 # squared distances.

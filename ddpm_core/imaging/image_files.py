@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# {Pillow's name of a format: its suffixes}, for the formats that are opened. Pillow supports fifty more. But for EPS it
+# Only these formats are opened: {Pillow's name of a format: its suffixes}. Pillow supports fifty more. But for EPS it
 # runs another program (Ghostscript), and few people check the other decoders for security.
 FORMATS = {
     "PNG": (".png",),
@@ -66,7 +66,7 @@ def to_8_bits(image: Image.Image, channels: int = 3) -> Image.Image:
         if channels not in WITH_ALPHA:
             image = opaque(image)
     elif not is_grey(image):
-        image = image.convert("RGB")  # Pillow converts some modes only to RGB
+        image = image.convert("RGB")  # Pillow can convert some modes only to RGB
     return image.convert(MODES[channels])
 
 

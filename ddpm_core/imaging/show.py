@@ -213,7 +213,7 @@ def _run(steps: Iterable[Step], columns: int, pictures: Callable[[Tensor], np.nd
         "scale": scale,
     }
     stills = [kept[k][1] for k in thin(range(len(kept)), STILLS)]
-    sheet = grid(np.concatenate([*np.stack(stills, axis=1)]), columns=len(stills))  # one row per picture
+    sheet = grid(np.concatenate([*np.stack(stills, axis=1)]), columns=len(stills))  # one row for each image
     words = f"Noise becomes {count} picture{'s' if count > 1 else ''} in {len(kept)} steps, from left to right"
     still = _image(sheet, words, max(scale // 2, 1))
     data = f'data-sprite="{_webp(sprite)}" data-about="{html.escape(json.dumps(about))}"'

@@ -150,7 +150,7 @@ def read_coordinates(found: Any) -> Coordinates:
     return kind(**{field.name: number(found, field.name) for field in fields(kind) if field.name in found})
 
 
-# In the authors' scripts, a run has two steps. For each repository: the first time minus the second time.
+# In the authors' scripts, a run has two steps. {repository: time of the first step minus time of the second}.
 _SECOND = {
     "cd_bedroom256_l2": 18,
     "cd_bedroom256_lpips": 17,

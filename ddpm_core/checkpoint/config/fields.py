@@ -91,9 +91,9 @@ LIMITS: dict[str, tuple[float, float]] = {
 # The most resolutions of a U-Net, two more than in the paper. Loading tries a network on an image of 2^levels pixels a
 # side. With 10 levels, this image has 1024 pixels a side, and a file of 70 MB could cause 27 TFLOP.
 MAX_LEVELS = 8
-MAX_PARAMETERS = 10**9  # of a network; the largest diffusion networks of pixels have half as many
+MAX_PARAMETERS = 10**9  # maximum number of a network's parameters, twice that of the largest networks for pixels
 MAX_WEIGHT = 1e8  # maximum magnitude of a weight, far above any trained one; larger weights could overflow
-MAX_ACTIVATION = 2**28  # maximum number of values between two layers, for one image
+MAX_ACTIVATION = 2**28  # maximum number of values that one layer passes to the next, for one image
 MAX_ATTENDED = 128 * 128  # maximum number of pixels in an attention layer
 MAX_TABLE = 2**25  # maximum number of values in a table of embedded times; OpenAI's networks need 0.8 million
 MAX_JSON = 500_000  # maximum bytes of a JSON file; one with a β for each of 10,000 times has 300,000

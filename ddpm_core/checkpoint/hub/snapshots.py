@@ -27,9 +27,9 @@ from ddpm_core.checkpoint.refs import (
 )
 from ddpm_core.disk.files import free_bytes
 
-Progress = Callable[[int, int], None]  # (bytes done, total bytes) -> None, or an exception to cancel the download
-Check = Callable[[LocalCheckpoint], object]  # raises an exception to refuse a checkpoint, before its weights load
-Allow = Callable[[int, Path], object]  # (bytes to download, cache folder); raises an exception to refuse it
+Progress = Callable[[int, int], None]  # progress(bytes done, total bytes); an exception cancels the download
+Check = Callable[[LocalCheckpoint], object]  # an exception refuses the checkpoint before its weights arrive
+Allow = Callable[[int, Path], object]  # allow(bytes to download, cache folder); an exception refuses it
 
 _public: set[str] = set()  # repositories that the Hub listed without a token in this process
 LISTING_TIMEOUT = 5.0  # seconds to wait for the Hub before the cache is used
@@ -228,7 +228,7 @@ class _Arrived:
             def __exit__(self, *_: object):
                 pass
 
-            def update(self, n: int = 1) -> None:  # n < 0 if the client restarts a file
+            def update(self, n: int = 1) -> None:  # n: bytes, negative if the client restarts a file
                 arrived.done += n
                 if arrived.cancelled or arrived.done > arrived.total:
                     raise ConnectionAbortedError

@@ -69,7 +69,7 @@ def _git_hash(path: Path) -> str:
 
 
 _users_of_plain_http = 0
-_previous: dict[str, object] = {}  # the client's constants before the first `plain_http`, by name
+_previous: dict[str, object] = {}  # {name: value} of the client's constants before `plain_http`
 _lock = threading.Lock()
 
 

@@ -56,7 +56,7 @@ def convert(path: Path, folder: Path, like: str | None = None) -> ModelSpec:
     weights.clear()
     network.load_state_dict(renamed, assign=True)
     spec = _spec(flags, PRESETS[chosen], path.stem)
-    network.takes_sigma = spec.coordinates is not None  # see engines.common.takes_sigma
+    network.takes_sigma = spec.coordinates is not None  # explained at engines.common.takes_sigma
     check_evaluation(network, spec.image_size, spec.schedule.T, path.name)
     write(spec, network, folder)
     return spec

@@ -33,13 +33,15 @@ class Preset:
 
 
 PRESETS = {
-    "improved-diffusion": Preset("cosine", 4000, heads=4, time_scale=1000 / 4000),  # as with its flag rescale_timesteps
+    # The scripts of improved-diffusion set the flag rescale_timesteps, which multiplies times by 1000/4000.
+    "improved-diffusion": Preset("cosine", 4000, heads=4, time_scale=1000 / 4000),
     "improved-diffusion-classes": Preset("cosine", 4000, heads=4),
     "improved-diffusion-lsun": Preset("linear", heads=1),
     "guided-diffusion": Preset("linear", head_width=64),
     "guided-diffusion-64": Preset("cosine", head_width=64, new_order=True),
     "guided-diffusion-128": Preset("linear", heads=4),
-    "edm": Preset("edm", head_width=64, new_order=True, time_scale=1000),  # OpenAI embeds 1000 ln σ/4, not ln σ/4
+    # OpenAI's EDM networks embed 1000 ln σ/4. Here, an EDM network gets ln σ/4 as its time.
+    "edm": Preset("edm", head_width=64, new_order=True, time_scale=1000),
     "consistency-distillation": Preset("consistency", 40, head_width=64, new_order=True),
     "consistency-training": Preset("consistency", 151, head_width=64, new_order=True),
     "consistency-training-64": Preset("consistency", 201, head_width=64, new_order=True),

@@ -12,7 +12,7 @@ from ddpm_core.model import Model, ModelSpec, OptimisedTimes, Source
 from ddpm_core.names import OPTIMISED_FOR
 from ddpm_core.schedule import NoiseSchedule
 
-if TYPE_CHECKING:  # only for annotations: it imports diffusers, which reading a checkpoint doesn't need
+if TYPE_CHECKING:  # few_steps.optimised imports diffusers, and is needed only for annotations
     from ddpm_core.few_steps.optimised import OptimisedSteps
 
 
