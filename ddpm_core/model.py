@@ -172,10 +172,14 @@ class EngineNetwork(Protocol):
     description: str
 
     @property
-    def moves_inputs(self) -> bool: ...
+    def moves_inputs(self) -> bool:
+        """True: the network moves its inputs to its device."""
+        ...
 
     @property
-    def memory(self) -> int: ...
+    def memory(self) -> int:
+        """The bytes that the network takes, approximately."""
+        ...
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the network's output for x, (N, C, H, W) of any float dtype; the output has the same dtype.

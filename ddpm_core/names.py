@@ -54,5 +54,5 @@ class OtherOptions(TypedDict, total=False):
 
 
 def count_of(n: int, thing: str) -> str:
-    """Return a number with a noun, such as "1 step" or "10 steps"."""
+    """Return a number with its noun: "1 step" for (1, "step"), "10 steps" for (10, "step")."""
     return f"{n} {thing}" if n == 1 else f"{n} {thing}s"

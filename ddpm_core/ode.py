@@ -230,5 +230,5 @@ def _uniform(seed: int, shape: Sequence[int]) -> Tensor:
 
 
 def _signs(seed: int, number: int, shape: Sequence[int]) -> Tensor:
-    """Return random signs ±1, float64. number: of the vector."""
+    """Return the random signs ±1 of Hutchinson vector `number`, float64."""
     return torch.from_numpy(2.0 * generator(seed, _SIGNS + number).integers(0, 2, tuple(shape)) - 1)

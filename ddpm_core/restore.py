@@ -378,6 +378,7 @@ class _Restoring(StepSampler):
 
     @property
     def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The sampler's name."""
         return self.task.chain.name
 
     def steps(
@@ -478,7 +479,7 @@ class DDNM:
     def steps(
         self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
     ) -> Iterator[Step]:
-        """Yield the sampler's steps from the changed x̂_0."""
+        """Yield the sampler's steps, computed from an x̂_0 that agrees with y."""
         A, y = task.measurement, task.y
 
         def fitted(x: Tensor, t: float, **options: Any) -> Denoised:
@@ -550,7 +551,7 @@ class PiGDM:
     def steps(
         self, task: Task, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, noise: Noise
     ) -> Iterator[Step]:
-        """Yield the sampler's steps from the changed x̂_0."""
+        """Yield the sampler's steps, computed from an x̂_0 that the gradient moved towards y."""
         A = task.measurement
 
         def guided(x: Tensor, t: float, **_: Any) -> Denoised:

@@ -72,6 +72,7 @@ class Step:
         return f"Step({self.index}: t = {self.t:.6g} → s = {self.s:.6g}, x {tensor_text(self.x)}, sigma {sigma})"
 
     def _repr_html_(self) -> str | None:
+        """Return the pictures of x_s and x̂_0 for a notebook; None for latents."""
         if self.x.shape[1] > 4:  # these are latents, not pictures: a notebook then shows the text
             return None
         from ddpm_core.imaging.show import show  # imported here, because only notebooks need it
@@ -90,7 +91,9 @@ class SamplerFunction(Protocol):
 
     def __call__(
         self, predict: Predict, schedule: NoiseSchedule, pairs: Pairs, x: Tensor, *, noise: Noise
-    ) -> Iterator[Step]: ...
+    ) -> Iterator[Step]:
+        """Yield one `Step` for each pair (t, s)."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -346,7 +349,7 @@ class Solver(StepSampler):
         return self
 
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
-        """Return 0 for each step."""
+        """Return 0 for each step, because a solver adds no noise."""
         return [0.0] * len(pairs)
 
     def start(self, schedule: NoiseSchedule, pairs: Pairs) -> TakeStep:
@@ -456,7 +459,7 @@ def as_step(sampler: StepSampler, predict: Predict, schedule: NoiseSchedule, pai
     first, own = 0, None
 
     def step(found: Denoised | None, k: int, t: float, s: float, x: Tensor, noise: Noise) -> Step:
-        """Return the step k from the state x."""
+        """Return step k from the state x: the next step of the generator, or the first one of a new generator."""
         nonlocal steps, first, own
         if x is not own:
             first = k

@@ -47,7 +47,7 @@ def solver(name: Sampler, schedule: NoiseSchedule, pairs: Pairs) -> Advance:
     scheduler.sigmas = schedule.at(torch.tensor([*times, 0], dtype=torch.float64)).sigma
 
     def advance(x_0: Tensor, t: float, x: Tensor) -> Tensor:
-        """Return x_s."""
+        """Return x_s for x̂_0 and x_t."""
         if x.device.type == "mps":  # Apple's GPUs have no float64
             return advance(x_0.cpu(), t, x.cpu()).to(x.device)
         return scheduler.step(x_0, t, x, return_dict=False)[0]

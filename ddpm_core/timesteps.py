@@ -26,17 +26,17 @@ Steps = SupportsIndex | Sequence[SupportsIndex | float] | np.ndarray  # a number
 
 
 def _linspace(T: int, n: int) -> list[int]:
-    """Return the times of the spacing "linspace"."""
+    """Return the n times of the spacing "linspace", ascending: see `timestep_pairs`."""
     return (1 + np.linspace(0, T - 1, n).round().astype(int)).tolist()
 
 
 def _leading(T: int, n: int) -> list[int]:
-    """Return the times of the spacing "leading"."""
+    """Return the n times of the spacing "leading", ascending: see `timestep_pairs`."""
     return [1 + k * (T // n) for k in range(n)]
 
 
 def _trailing(T: int, n: int) -> list[int]:
-    """Return the times of the spacing "trailing"."""
+    """Return the n times of the spacing "trailing", ascending: see `timestep_pairs`."""
     return [int(np.round(T - k * T / n)) for k in reversed(range(n))]
 
 
@@ -243,7 +243,7 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def _pairs(descending: Sequence[float]) -> list[tuple[float, float]]:
-    """Return each time with the next one, and the last with 0."""
+    """Return the pairs (t, s) of a chain: each time with the next one, and the last time with 0."""
     return list(zip(descending, [*descending[1:], 0], strict=True))
 
 

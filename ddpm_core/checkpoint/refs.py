@@ -272,7 +272,10 @@ def layout(names: Iterable[str], where: str) -> Layout:
 
 
 def _weights(names: set[str], folder: str, allowed: tuple[str, ...], where: str) -> str:
-    """Return the name of the first allowed file of weights in a folder. Raise CheckpointError if there is none."""
+    """Return the first name of `allowed` that a folder has. Raise CheckpointError if it has none.
+
+    where: the checkpoint's name for the message.
+    """
     weights = next((folder + name for name in allowed if folder + name in names), None)
     if weights is None:
         stem = allowed[0].partition(".")[0]

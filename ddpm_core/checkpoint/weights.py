@@ -98,7 +98,10 @@ class _Uninitialised(TorchFunctionMode):
 
 
 def check_values(key: str, value: Tensor, where: str) -> None:
-    """Raise CheckpointError for numbers that are too large for a trained weight, NaN or infinite. key: their name."""
+    """Raise CheckpointError if a weight has numbers that are NaN, infinite or too large for a trained network.
+
+    key, where: the names of the weight and of its file, for the message.
+    """
     # The result of aminmax is NaN if any number is NaN. Calling isfinite for all numbers would take 3 times as long.
     largest = torch.stack(torch.aminmax(value.float())).abs().amax()
     if MAX_WEIGHT < largest < torch.inf:
@@ -123,7 +126,7 @@ def _as_named(weights: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dic
 
 
 def make_buffers(unet: nn.Module, where: str) -> None:
-    """Compute the buffers of a network that are in no file: kernels of K-blocks, and embeddings of places.
+    """Compute the buffers of a network that its file lacks: kernels of K-blocks, and embeddings of positions.
 
     The network was built without memory, so they are missing. Raise CheckpointError for layers with unknown buffers.
     """

@@ -94,7 +94,7 @@ class ChainFlags:
         return open_checkpoint(self.checkpoint, self.where, check or self.check, schedule=self.schedule)
 
     def chain(self) -> dict[str, Any]:
-        """Return the arguments of `ddpm_core.runs.make_chain`."""
+        """Return the flags as arguments of `ddpm_core.runs.make_chain`, without the condition."""
         from ddpm_core.runs import of_chain
         from ddpm_core.samplers import find
 

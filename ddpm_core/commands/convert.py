@@ -24,7 +24,7 @@ class Convert:
     improved-diffusion, guided-diffusion, …; default: the published file with the same shapes"""
 
     def run(self) -> None:
-        """Convert the file."""
+        """Write the folder, and print a line about its model."""
         from ddpm_core.checkpoint.openai.convert import convert
 
         print(f"{self.folder}: {convert(self.file, self.folder, self.like)}")

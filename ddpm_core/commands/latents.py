@@ -45,7 +45,10 @@ class LatentFlags(ChainFlags):
         return model, self._checked_times(model, which), self.options(model)
 
     def _check_rows(self, model: ModelSpec, which: tuple[int, ...], drawn: bool) -> None:
-        """Raise ValueError for a row that the model can't have. drawn: whether the model draws the first pictures."""
+        """Raise ValueError for times or options that the model can't have.
+
+        which: as for `open`. drawn: whether the model draws the first pictures.
+        """
         from ddpm_core.latents import check_chains
 
         times = self._checked_times(model, which)
@@ -56,7 +59,7 @@ class LatentFlags(ChainFlags):
         check_chains(model, times, **self.options(model))
 
     def _checked_times(self, model: ModelSpec, which: tuple[int, ...]) -> list[float]:
-        """Return the chosen times, or the default ones. Raise ValueError for times outside 0..T."""
+        """Return the chosen times, or the default times `which`, in quarters of T. Raise ValueError outside 0..T."""
         from ddpm_core.timesteps import quarters
 
         T = model.schedule.T

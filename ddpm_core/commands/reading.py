@@ -46,7 +46,7 @@ def read(kind: type[T], arguments: Sequence[str] | None, prog: str, **options: A
 
 
 def read_known(kind: type[T], arguments: Sequence[str], prog: str) -> T:
-    """Return the same as `read`, but ignore flags that the dataclass does not have, and --help."""
+    """Return the same as `read`, but ignore --help and flags that the dataclass `kind` does not have."""
     return _parse(kind, [word for word in arguments if word not in HELP], prog, return_unknown_args=True)[0]
 
 
@@ -89,7 +89,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _parse(kind: type[T], words: list[str], prog: str, **options: Any) -> Any:
-    """Return the result of `tyro.cli`. If tyro finds a mistake, end the program with its message as one sentence."""
+    """Return the result of `tyro.cli`: an instance of `kind`. For a mistake, end the program with one sentence."""
     _check(kind, words, prog)
     box = io.StringIO()
     try:

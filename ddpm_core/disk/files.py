@@ -243,7 +243,7 @@ def _carry_over(old: Path, new: Path, ours: Collection[str], place: str = "") ->
 
 
 def _link(path: str | Path, other: str | Path) -> None:
-    """Make a hard link to a file, or a copy if the system has no hard links."""
+    """Make `other` a hard link to the file `path`, or a copy of it if the system has no hard links."""
     try:
         if os.path.islink(path):
             raise OSError

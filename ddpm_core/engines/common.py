@@ -64,6 +64,7 @@ class CompiledHere:
     """A base class of networks that were compiled for this process, and so can't be copied or pickled."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
+        """Raise TypeError."""
         raise TypeError(
             "a model whose network was compiled can't be copied or pickled: load it with engine='torch', or again"
         )
@@ -139,7 +140,7 @@ class Inputs:
 
 
 def _check_rows(name: str, values: Tensor, n: int) -> None:
-    """Raise ValueError unless values are (n,)."""
+    """Raise ValueError unless the shape of the values is (n,). name: what they are, for the message."""
     if values.shape != (n,):
         raise ValueError(f"{name} must have one number for each of {n} images, got {tensor_text(values)}")
 

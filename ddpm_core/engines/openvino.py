@@ -498,6 +498,7 @@ def convert(module: nn.Module) -> openvino.Model:
             self.module = module
 
         def forward(self, x: Tensor, *others: Tensor) -> Tensor:
+            """Return the module's output. others: the time and the condition of a network."""
             if not others:
                 return self.module(x)
             time, *labels = others

@@ -251,7 +251,7 @@ def _channels(y: Output) -> int:
 
 
 def _all(model: Model, kind: str) -> list[Node]:
-    """Return all nodes of this type."""
+    """Return all nodes of a type, such as "Transpose"."""
     return [node for node in model.get_ordered_ops() if node.get_type_name() == kind]
 
 

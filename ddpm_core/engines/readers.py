@@ -198,7 +198,7 @@ def fit_readers(
     done = 0
 
     def runs(first: int, count: int) -> Iterator[tuple[int, Tensor, dict[str, Tensor]]]:
-        """Yield (t, x̂_0, taps) for each step of `count` runs, in batches."""
+        """Yield (t, x̂_0, taps) for each step of runs with the seeds first..first + count − 1, in batches."""
         nonlocal done
         for start in range(first, first + count, BATCH):
             batch = range(start, min(start + BATCH, first + count))

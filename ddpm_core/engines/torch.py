@@ -228,6 +228,7 @@ class ExactNetwork:
         return vars(self) | {"_lock": None, "_attention": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore what `__getstate__` returned."""
         vars(self).update(state | {"_lock": threading.RLock()})
 
     @property

@@ -73,7 +73,7 @@ def to_8_bits(image: Image.Image, channels: int = 3) -> Image.Image:
 def square(image: Image.Image, size: int, how: Image.Resampling = Image.Resampling.BICUBIC) -> np.ndarray:
     """Return a picture resized so that its shorter side is `size`, and cropped to the centre: uint8 (size, size, C).
 
-    image: a result of `to_8_bits`.
+    image: a result of `to_8_bits`. how: the interpolation.
     """
     if image.size != (size, size):
         image = ImageOps.fit(image, (size, size), how)

@@ -53,6 +53,7 @@ class Shown:
         self.html = html
 
     def _repr_html_(self) -> str:
+        """Return the display for a notebook."""
         return self.html
 
     def __repr__(self) -> str:
@@ -137,7 +138,7 @@ def _levels(pictures: Any) -> np.ndarray:
 
 
 def _address(content: bytes, kind: str) -> str:
-    """Return a data address (data:image/…) that contains the bytes of a picture file."""
+    """Return a data address (data:image/…) that contains a picture file. kind: its format, such as "png"."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 

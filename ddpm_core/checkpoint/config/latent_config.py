@@ -171,7 +171,7 @@ TEXT_FIELDS = (
 
 
 def _widths(config: dict[str, Any], key: str, default: list[int]) -> list[int]:
-    """Return the list of 1 to 6 widths in an autoencoder's configuration. Raise ValueError for anything else."""
+    """Return config[key], a list of 1 to 6 layer widths of an autoencoder. Raise ValueError for anything else."""
     low, high = LIMITS["block_out_channels"]
     widths = config.get(key, default)
     if not isinstance(widths, list) or not 1 <= len(widths) <= 6:

@@ -219,6 +219,8 @@ class _Arrived:
         arrived = self
 
         class Bar:
+            """A progress bar that shows nothing and adds its bytes to `done`."""
+
             def __init__(self, *_: Any, **__: Any):
                 pass
 
@@ -228,7 +230,8 @@ class _Arrived:
             def __exit__(self, *_: object):
                 pass
 
-            def update(self, n: int = 1) -> None:  # n: bytes, negative if the client restarts a file
+            def update(self, n: int = 1) -> None:
+                """Add n bytes, below 0 if the client restarts a file. End a cancelled or too long download."""
                 arrived.done += n
                 if arrived.cancelled or arrived.done > arrived.total:
                     raise ConnectionAbortedError

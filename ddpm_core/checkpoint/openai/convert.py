@@ -63,7 +63,10 @@ def convert(path: Path, folder: Path, like: str | None = None) -> ModelSpec:
 
 
 def _config(flags: Flags, preset: Preset, like: str) -> dict[str, Any]:
-    """Return the content of config.json, for UNet2DModel if that computes the same, else for OpenAIUNet."""
+    """Return the content of config.json, for UNet2DModel if that computes the same, else for OpenAIUNet.
+
+    like: the preset's name, for messages.
+    """
     widths = {flags.widths[-1], *(width for width, here in zip(flags.widths, flags.attention, strict=True) if here)}
     for width in sorted(widths):
         if width % (preset.head_width or preset.heads or 1):
