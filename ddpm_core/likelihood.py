@@ -319,7 +319,7 @@ def evaluations(
     """Evaluate the network for all steps and images. Yield (Denoised, x_0, x_t, t, s) for one batch after the other.
 
     The order is: all images of the first pair, then all images of the second pair, and so on. A batch may contain
-    several pairs, but the last pair has batches of its own. t and s are int64 (batch,) on the CPU.
+    several pairs, but the last pair never shares a batch with others. t and s are int64 (batch,) on the CPU.
 
     x_0: a result of `image_state`, (N, C, H, W). noise, labels, clip, progress: as for `bits_per_dim`.
     """

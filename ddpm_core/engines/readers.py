@@ -167,7 +167,7 @@ def fit_readers(
     prompts: Sequence[str] | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Readers:
-    """Return readers and colours that are fitted to runs of the model itself. This needs no data.
+    """Fit linear probes (readers) and colours of all blocks to runs of the model itself. This needs no data.
 
     The runs take 20 steps of DDIM, or a student's own steps, without guidance. They use all classes in turn, or all
     prompts if the model takes words.

@@ -85,7 +85,7 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, backgroun
 
 
 def check_channels(channels: int) -> None:
-    """Raise ValueError unless pictures with so many channels can be saved: a file can have 1 to 4."""
+    """Raise ValueError unless the number of channels is 1 to 4, as a picture file can have."""
     if channels not in MODES:
         raise ValueError(f"an image of {channels} channels can't be saved as a picture: it needs 1 to 4")
 

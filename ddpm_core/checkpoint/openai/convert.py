@@ -122,7 +122,7 @@ def _renamed(
 
 
 def _expected(flags: Flags, expected: Mapping[str, Tensor]) -> Iterator[tuple[str, list[str], tuple[int, ...]]]:
-    """Yield (their name, our names, their shape) for each tensor. One of theirs may have several of our names."""
+    """Yield (OpenAI's name, our names, OpenAI's shape) for each tensor. OpenAI's "qkv" has three of our names."""
     for theirs, ours in shapes.names(flags):
         module, _, last = ours.rpartition(".")
         for kind in ("weight", "bias"):
@@ -139,7 +139,7 @@ def _expected(flags: Flags, expected: Mapping[str, Tensor]) -> Iterator[tuple[st
 
 
 def _split(qkv: Tensor, preset: Preset) -> list[Tensor]:
-    """Return query, key and value from a weight or bias of theirs, which has the rows of all three."""
+    """Split OpenAI's weight or bias "qkv" into those of query, key and value."""
     if preset.new_order:
         return [part.clone() for part in qkv.chunk(3)]
     channels = len(qkv) // 3

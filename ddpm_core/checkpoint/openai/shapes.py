@@ -152,13 +152,13 @@ def config_of(flags: Flags) -> dict[str, Any]:
 
 
 def names(flags: Flags) -> Iterator[tuple[str, str]]:
-    """Yield (their name, diffusers' name) of each layer that may have weights.
+    """Yield (OpenAI's name, diffusers' name) of each layer that may have weights.
 
-    Their layer "qkv" of an attention is three layers of diffusers. A network need not have all of these layers.
+    OpenAI's layer "qkv" of an attention is three layers of diffusers. A network need not have all of these layers.
     """
 
     def parts(theirs: str, ours: str, of: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        """Yield the names of a module's layers. theirs, ours: the module's names. of: {their layer: our layer}."""
+        """Yield (OpenAI's name, diffusers' name) of a module's layers. of: {OpenAI's layer: diffusers' layer}."""
         yield from ((f"{theirs}.{name}", f"{ours}.{other}") for name, other in of.items())
 
     def block(theirs: str, ours: str, i: int, attends: bool) -> Iterator[tuple[str, str]]:
@@ -168,7 +168,7 @@ def names(flags: Flags) -> Iterator[tuple[str, str]]:
             yield from parts(f"{theirs}.1", f"{ours}.attentions.{i}", _ATTENTION)
 
     def sampler(theirs: str, ours: str, conv: str) -> Iterator[tuple[str, str]]:
-        """Yield the names of the layers that halve or double the resolution. conv: their name of the convolution."""
+        """Yield the names of the layers that halve or double the resolution. conv: OpenAI's name of the convolution."""
         yield from parts(theirs, ours, _RES if flags.updown else {conv: "conv"})
 
     yield from _ENDS.items()

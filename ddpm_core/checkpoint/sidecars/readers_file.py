@@ -68,7 +68,7 @@ _KEY = "ddpm_core"  # key of the JSON object in the metadata of the safetensors 
 
 
 def readers(model: Model) -> Readers:
-    """Return the readers and colours that are stored beside a model's weights.
+    """Return the linear probes (readers) and colours of blocks that are stored beside a model's weights.
 
     Arguments:
         model: a model that was loaded from a checkpoint.
