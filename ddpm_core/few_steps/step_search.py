@@ -24,7 +24,7 @@ from ddpm_core.schedule import NoiseSchedule
 
 
 def start_errors(products: np.ndarray) -> np.ndarray:
-    """Return the squared error of using x_T as x_t, at each of the teacher's N times: (N,). products: see the module."""
+    """Return the squared error of using x_T as x_t, at each of the teacher's N times: (N,). products: see module."""
     n = len(products) // 2
     squares = products.diagonal()[:n]
     return squares[0] - 2 * products[0, :n] + squares
