@@ -42,7 +42,7 @@ QUICK = "mnist-tiny"  # the model of --quick: grey digits of 28×28 pixels
 
 @dataclass(frozen=True)
 class Day:
-    """The device, and the amount of work."""
+    """The settings of all parts: device, folder, and whether tiny networks are used (`quick`)."""
 
     device: torch.device
     folder: Path  # a temporary folder for trainings and evaluations
@@ -54,7 +54,7 @@ class Day:
 
     @property
     def name(self) -> str:
-        """The name of an embedded model: that of CIFAR-10, or that of --quick."""
+        """Return the name of the embedded model that is checked: one of CIFAR-10, or QUICK with --quick."""
         return QUICK if self.quick else "cifar10-tiny"
 
     def config(self, **changes: Any) -> Config:

@@ -18,7 +18,7 @@ import ddpm_core
 from ddpm_core.runs import make_chain
 
 DIFFUSERS = {"ddim": 50, "dpm++": 20, "ddpm": 1000}  # number of steps of each diffusers sampler
-TIMED = 50  # number of steps that are timed in a longer run; the rest is assumed to be as fast
+TIMED = 50  # number of steps that are timed of a longer run; the other steps should take as long
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class Entry:
     checkpoint: str
     sampler: str
     steps: int
-    spacing: str = ""  # "" for a student's own times, or diffusers' default
+    spacing: str = ""  # "" means a student's own times, or the default of diffusers
 
     @property
     def name(self) -> str:
-        """The name of the entry in files."""
+        """Return the name of the entry in files."""
         parts = (self.library, self.checkpoint.strip("/").replace("/", "_"), self.sampler, self.spacing)
         return "-".join([*filter(None, parts), f"{self.steps}steps"])
 
     @property
     def timed(self) -> Entry:
-        """The same entry without its spacing, which does not affect the time."""
+        """Return the same entry without its spacing, which does not affect the time."""
         return Entry(self.library, self.checkpoint, self.sampler, self.steps)
 
 
@@ -163,7 +163,7 @@ class Elsewhere:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(library, checkpoint, theirs), daemon=True)
         self._process.start()
-        theirs.close()  # so that recv() fails, instead of waiting for ever, if the contender fails
+        theirs.close()  # otherwise recv() would wait for ever after a failure of the contender
 
     def about(self) -> dict[str, int]:
         """Ask the process for `Contender.about`."""
@@ -204,7 +204,7 @@ def _serve(library: str, checkpoint: str, pipe: Any) -> None:
         contender: Contender | Exception = LIBRARIES[library](checkpoint)
     except (ddpm_core.CheckpointError, ValueError) as error:
         contender = error
-    with suppress(EOFError, KeyboardInterrupt):  # raised when the benchmark has ended
+    with suppress(EOFError, KeyboardInterrupt):  # the end of the benchmark raises these errors
         while True:
             what, arguments = pipe.recv()
             pipe.send(contender if isinstance(contender, Exception) else getattr(contender, what)(*arguments))

@@ -105,7 +105,7 @@ def observe_attention(model: Model, prompts: Sequence[str]) -> Callable[[Tensor]
 
 
 def teach(model: Model, meant: Mapping[str, str], names: Sequence[str], options: Options) -> Model:
-    """Return the model with trained embeddings. meant: the name that each word should mean."""
+    """Return the model with trained embeddings of new words. meant: {word: the name that it should mean}."""
     assert isinstance(model.text, ClipText)
     rng = random.Random(options.seed)
     effect = observe_attention(model, rng.sample(list(names), min(8, len(names))))
@@ -117,7 +117,7 @@ def teach(model: Model, meant: Mapping[str, str], names: Sequence[str], options:
         (row,), own = (text.tokenizer(one, add_special_tokens=False)["input_ids"] for one in (word, name))
         with torch.no_grad():
             weight[row] = weight[own].mean(0)
-        if len(own) > 1:  # with a name of one token, the word already has its embedding
+        if len(own) > 1:  # if a name is one token, the word keeps the copy of its embedding
             taught[row] = 1
             learning.append(word)
     weight.requires_grad_()
@@ -154,7 +154,7 @@ def main(arguments: list[str]) -> int:
             raise TrainError(f"{options.model} takes no words: give a model that was trained with --captions.")
         concepts = read_concepts(options.node_modules)
         names = [concept.name for concept in concepts]
-        own = {word for name in names for word in re.split("[ ']", name)}  # split as by the tokenizer
+        own = {word for name in names for word in re.split("[ ']", name)}  # splits names as the tokenizer does
         meant = {word: best for word, (best, *_) in meanings(concepts).items() if word not in own}
         save(teach(model, meant, names, options), options.out)
     except (UserError, OSError) as error:

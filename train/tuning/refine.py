@@ -20,7 +20,7 @@ from train.evaluate.features import Extractor, Reference, score
 from train.evaluate.metrics import ScoreName
 
 REACHES = (1 / 3, 1 / 6)  # a time moves by these shares of the way to its neighbour, the larger share first
-SEEDS_FROM = 10**6  # scores use smaller seeds
+SEEDS_FROM = 10**6  # first seed of the pictures; evaluations use smaller seeds, and so other pictures
 BATCH = 100
 
 

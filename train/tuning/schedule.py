@@ -148,5 +148,5 @@ def _refine(
             times[sampler][n], distances[sampler][n] = refine(judge, schedule, sampler, chains)
             before += most[sampler, n]
             bar.update(before - bar.n)
-    refined = replace(found, times=times, errors={})  # the errors are those of the times before the refinement
+    refined = replace(found, times=times, errors={})  # the errors of `found` belong to the times before the refinement
     return refined, {sampler: rounded_to_3(values) for sampler, values in distances.items()}
