@@ -37,7 +37,7 @@ if TYPE_CHECKING:  # playwright is optional: without it, the page is not measure
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 # {name of a run: (number of images, number of steps)}
 RUNS = {"1 image": (1, 50), "4 images": (4, 50), "4 images, 500 steps": (4, 500)}
-SEED, VARIANCE = defaults.SEED, "beta_tilde"  # the seed and the variance with which the page opens
+SEED, VARIANCE = defaults.SEED, "beta_tilde"  # the page's default seed and variance
 
 # JavaScript that the browser evaluates in the page. It presses Run, and returns the times from then to the run's
 # first and last frame, in milliseconds.

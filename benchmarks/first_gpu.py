@@ -263,7 +263,7 @@ def main(arguments: list[str]) -> None:
                 rows.append(row)
                 print(row, flush=True)
                 told = [*page, *title, *table(rows), "", f"{time.monotonic() - began:.0f} s after the start.", ""]
-                # written after each row, so that the page exists even if the process ends early
+                # The page is written after each row, so that it exists even if the process ends early.
                 options.out.write_text("\n".join(told), encoding="utf-8")
             page = told
 

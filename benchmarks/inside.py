@@ -54,7 +54,7 @@ class Runs:
         self.halfway: list[Tensor] = []  # x_t of the unchanged runs at the start of their second half
 
     def condition(self, seeds: range, turn: int = 0) -> dict[str, Any]:
-        """Return the prompts or labels of the runs with these seeds. turn: number to add to the index of each label or prompt."""
+        """Return the prompts or labels of the runs with these seeds. turn: number to add to their indices."""
         if self.prompts:
             return {"prompts": [self.prompts[(i + turn) % len(self.prompts)] for i in seeds]}
         return {"labels": [(i + turn) % self.model.num_classes for i in seeds]} if self.model.num_classes else {}
@@ -106,7 +106,7 @@ class Runs:
         return torch.cat(ends)
 
     def _choose_output(self, given: Mapping[float, Tensor], first: int, last: int, found: Tensor, t: float) -> Tensor:
-        """Return the middle block's output of the other run in the steps first..last, else the block's own."""
+        """Return the middle block's output at time t: `given[t]` in the steps first..last, else the own output `found`."""
         return given[t] if first <= self.number(t) <= last else found
 
     def _finish_runs(self, later: bool = False) -> Tensor:

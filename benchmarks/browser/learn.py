@@ -55,7 +55,7 @@ MODULE = "/benchmarks/browser/learn.js"
 DRAWINGS = ROOT / "tests/page/drawings.json"  # twenty drawings of each kind; a drawing is one stroke
 BATCHES, TURN = (8, 32), 64  # BATCHES: the timed batch sizes; TURN: number of images in one timing
 EVERY, ASKED = 1280, 200  # EVERY: number of images between two tests; ASKED: number of digits in a test
-WAY = digits.Way("ddim:10:trailing")  # the settings with which the page draws its samples
+WAY = digits.Way("ddim:10:trailing")  # the page draws its samples with these settings
 ENOUGH = 0.9  # the training stops when this share of the digits is right
 COLUMNS, LARGER = 6, 4  # COLUMNS: number of a sheet's columns; LARGER: factor that enlarges its pictures
 # Matches the paths of files that only a training needs.

@@ -210,8 +210,8 @@ def run(options: argparse.Namespace) -> None:
         sample = ImageSample(options.data, options.split, size, options.references, channels)
 
         @cache
-        def real() -> Any:  # computed only if a cell has no score yet
-            """Return the reference of the real pictures."""
+        def real() -> Any:
+            """Return the reference of the real pictures. This is slow, and needed only for cells without a score."""
             return reference(extractor, sample)
 
         here = describe(torch.device("cpu"))

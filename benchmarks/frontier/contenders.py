@@ -166,19 +166,19 @@ class Elsewhere:
         theirs.close()  # otherwise recv() would wait for ever after a failure of the contender
 
     def about(self) -> dict[str, int]:
-        """Ask the process for `Contender.about`."""
+        """Return the result of `Contender.about` in the process."""
         return self._ask("about")
 
     def refusal(self, cell: Entry) -> str:
-        """Ask the process for `Contender.refusal`."""
+        """Return the result of `Contender.refusal` in the process."""
         return self._ask("refusal", cell)
 
     def sample(self, cell: Entry, first: int, count: int) -> np.ndarray:
-        """Ask the process for `Contender.sample`."""
+        """Return the result of `Contender.sample` in the process."""
         return self._ask("sample", cell, first, count)
 
     def seconds(self, cell: Entry, images: int) -> float:
-        """Ask the process for `Contender.seconds`."""
+        """Return the result of `Contender.seconds` in the process."""
         return self._ask("seconds", cell, images)
 
     def close(self) -> None:

@@ -97,7 +97,7 @@ class TrainingExamples(Dataset):
         self._draws = Draws(config, times, (noises * channels, height, width))
 
     def __getitem__(self, n: int) -> Example:
-        """Return example n, which depends only on the seed and n."""
+        """Return the dict of example n. If examples repeat, its "n" is the number of the repeated one."""
         config, images = self._config, self._images
         if self._examples:
             n = image_of(config.seed, n, self._examples)

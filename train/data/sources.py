@@ -210,7 +210,7 @@ class TorchvisionDataset(ImageSource):
         if split not in ("train", "test"):
             raise TrainError(f"{self._title} has no split {split!r}: choose train or test.")
         try:
-            with in_turn(cache):  # a second process would read torchvision's unfinished file
+            with in_turn(cache):  # otherwise a second process would read torchvision's unfinished file
                 found = kind(str(cache), train=split == "train", download=True)
         except (OSError, RuntimeError) as error:
             raise TrainError(f"{self._title} can't be downloaded to {cache} ({first_line(error)}).") from error

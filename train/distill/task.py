@@ -61,7 +61,7 @@ class Distilling(TrainingTask):
                 "in another --out."
             )
         chain = chain_of(first, config)
-        # Whether the teacher is the user's, not the student of the last stage. Stage 0 means that the run has no stages.
+        # Whether the teacher is the user's, not the last stage's student. Stage 0 means that the run has no stages.
         self._is_first = 2 * config.stage in (0, config.teacher_steps)
         if config.stage:
             steps = config.stage

@@ -4,7 +4,7 @@ A classifier, which is trained here on the emoji themselves, should recognise th
 of the 100 keywords it should see one of the emoji to which Unicode gives the keyword. The colours and compositions were
 never in the data, and a person judges them: a sheet also shows the nearest pictures of the data, so that one sees
 whether the model only remembers. In squares between four texts, the sharp pictures are counted. A picture is sharp if
-the classifier is surer of some class for it than for the least certain 5 % of the emoji themselves.
+its `certainty` is above the lowest 5 % of the certainties of the emoji themselves.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SQUARES = {
     "between things": ("red apple", "green frog", "yellow sun", "blue whale"),  # the page shows this square first
     "between colours": ("red heart", "blue heart", "yellow star", "green circle"),
 }
-# A picture is sharp if its `certainty` is at least this quantile of the certainties of the emoji.
+# A picture is sharp if its `certainty` is at least the 5 % quantile of the certainties of the emoji.
 SURE = 0.05
 
 

@@ -58,7 +58,10 @@ class Options:
 
 
 def caption(name: str, names: Sequence[str], rng: random.Random) -> str:
-    """Return a caption of an emoji, with "%s" in the place of its name. Half of the captions are the name alone."""
+    """Return a caption of an emoji, with "%s" in the place of its name. Half of the captions are the name alone.
+
+    names: the other emoji that a caption may also show.
+    """
     colour, other, style = rng.choice(list(COLOURS)), rng.choice(names), rng.choice(list(STYLES))
     more = (f"{colour} %s", f"{style} %s", f"%s on a {colour} background", f"%s and {other}", f"{other} with %s")
     return rng.choice(["%s", rng.choice([*more, f"{name} %s"])])
@@ -72,7 +75,7 @@ def extend_vocabulary(text: ClipText, words: Sequence[str]) -> ClipText:
     tokenizer = make_tokenizer(more, text.length)
     encoder: Any = copy.deepcopy(text.encoder)
     encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    encoder.get_input_embeddings().weight[len(text.tokenizer) :] = 0  # all new tokens start at 0, also pieces of words
+    encoder.get_input_embeddings().weight[len(text.tokenizer) :] = 0  # new tokens start at 0, also pieces of words
     return ClipText(tokenizer, encoder, text.device)
 
 

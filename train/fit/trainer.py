@@ -250,8 +250,8 @@ class Trainer:
 
     def end(self) -> None:
         """Leave the group of processes. The trainer can't be used afterwards."""
-        # The wrapped network must not be the last object that refers to the group. Otherwise it would wait, while it
-        # holds the GIL, for a thread of gloo that needs the GIL.
+        # The wrapped network must not be the last object that refers to the group. Otherwise its deletion
+        # would hold the GIL and wait for a thread of gloo, which needs the GIL.
         del self.model
         self.accelerator.free_memory()
         self.accelerator.end_training()
@@ -337,7 +337,7 @@ class Trainer:
             if checkpoint or last:
                 self._save()
                 if not last or config.sample_every or config.sample_seconds:
-                    self._export()  # the samples can take minutes; `run` exports again after the last ones
+                    self._export()  # before the samples, which can take minutes; `run` exports again after them
             if progress and (sample or (last and config.sample_every)):
                 self._sample(progress, signals)
                 if not last and signals.received is None:

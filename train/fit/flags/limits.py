@@ -13,7 +13,7 @@ from train.common.command_line import flag
 from train.common.config import Config, to_dict
 from train.fit.recipe import loss_weights, make_schedule, time_distribution
 
-# A resumed run may change these fields. All others stay, so that the checkpoint describes the whole run.
+# A resumed run may change only these fields, so that its checkpoint describes the whole run.
 FREE_ON_RESUME = {
     *("data", "data_cache", "out", "resume", "memory", "workers", "steps", "accumulate", "device", "precision"),
     *("channels_last", "compile", "fused", "threads", "lr", "lr_decay", "weight_decay", "clip", "ema", "ema2"),

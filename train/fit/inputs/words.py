@@ -196,7 +196,7 @@ def make_tokenizer(words: str, length: int) -> Any:
     from transformers import CLIPTokenizer
 
     found = json.loads(words)
-    merges: Any = [tuple(pair) for pair in found["merges"]]  # CLIPTokenizer's annotation is wrong
+    merges: Any = [tuple(pair) for pair in found["merges"]]  # Any, because CLIPTokenizer's annotation is wrong
     return CLIPTokenizer(vocab=found["vocab"], merges=merges, model_max_length=length)
 
 
