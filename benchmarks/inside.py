@@ -106,7 +106,7 @@ class Runs:
         return torch.cat(ends)
 
     def _choose_output(self, given: Mapping[float, Tensor], first: int, last: int, found: Tensor, t: float) -> Tensor:
-        """Return the middle block's output at time t: `given[t]` in the steps first..last, else the own output `found`."""
+        """Return the middle block's output at time t: `given[t]` in the steps first..last, else its own, `found`."""
         return given[t] if first <= self.number(t) <= last else found
 
     def _finish_runs(self, later: bool = False) -> Tensor:

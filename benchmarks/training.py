@@ -92,6 +92,7 @@ def diffusers_loop(config: Config, folder: Path, tuned: bool) -> Step:
             return len(paths)
 
         def __getitem__(self, i: int) -> torch.Tensor:
+            """Return picture i."""
             return transform(Image.open(paths[i]).convert("RGB"))
 
     accelerator = Accelerator(mixed_precision=precision_name(config) if tuned else "no", cpu=config.device == "cpu")

@@ -18,7 +18,7 @@ import ddpm_core
 from ddpm_core.runs import make_chain
 
 DIFFUSERS = {"ddim": 50, "dpm++": 20, "ddpm": 1000}  # number of steps of each diffusers sampler
-TIMED = 50  # number of steps that are timed of a longer run; the other steps should take as long
+TIMED = 50  # at most this many steps of a run are timed; the other steps should take as long
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ class Autoencoding(TrainingTask):
         if rng.integers(_WHOLE):
             y, x = 4 * rng.integers((config.image_size - config.crop) // 4 + 1, size=2)
             return torch.arange(len(n), device=x_0.device), x_0[:, :, y : y + config.crop, x : x + config.crop], 1.0
-        whole = max(1, config.batch * config.crop**2 // config.image_size**2)  # number of whole pictures
+        whole = max(1, config.batch * config.crop**2 // config.image_size**2)  # number of whole pictures in a step
         rows, weight = torch.nonzero(n % config.batch * whole % config.batch < whole)[:, 0], config.batch / whole
         if len(rows) == 0:  # every process must evaluate the network, so here a picture of weight 0
             rows, weight = torch.tensor([0]), 0.0

@@ -202,7 +202,8 @@ def grain(teacher: Model, x_0: Tensor, wanted: Tensor, condition: Tensor | None)
         with torch.no_grad():
             clean = evaluation(teacher, pictures, torch.ones(len(pictures), dtype=torch.int64), condition).x0
         taken = (pictures - clean).flatten(1)
-        return torch.linalg.vector_norm(taken, dim=1) / taken.shape[1] ** 0.5  # vector_norm has gradient 0 at 0
+        # vector_norm has gradient 0 for a picture without grain, where a square root would have none.
+        return torch.linalg.vector_norm(taken, dim=1) / taken.shape[1] ** 0.5
 
     return (grain_of(x_0) - grain_of(wanted)).square()
 

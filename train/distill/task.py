@@ -179,7 +179,7 @@ class Distilling(TrainingTask):
     def _student_x0(self, network: Network, condition: Tensor | None, x: Tensor, t: Tensor) -> Tensor:
         """Return the student's x̂_0, like x. condition: that of `_condition`."""
         if condition is not None and self._captions is not None:
-            condition = condition[:, 0]  # without the second one, for no words, which only guidance needs
+            condition = condition[:, 0]  # the second condition, for no words, is only for guidance
         output = network(x, to_device(t - 1, x.device), condition).to(x.dtype)
         return to_x0_eps(self.schedule, "v", output, x, t)[0]
 

@@ -251,7 +251,8 @@ def _check_times(teacher: Model, config: DistillConfig) -> None:
     times, n, T = teacher_times(teacher, config), config.teacher_steps, teacher.schedule.T
     if teacher.student is not None and times != list(teacher.student.times):
         raise TrainError("--teacher-times is for a teacher that is no student: this one has its own times.")
-    begin = range(1, T + 1) if config.student_times else [T]  # by default, the student has the same times
+    # Without --student-times, the student takes the teacher's times, so these must fall from T.
+    begin = range(1, T + 1) if config.student_times else [T]
     other = ", or give --student-times" if config.method == "end-to-end" and not config.student_times else ""
     if len(times) != n or not _fall(times, begin):
         raise TrainError(

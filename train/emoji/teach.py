@@ -75,7 +75,8 @@ def extend_vocabulary(text: ClipText, words: Sequence[str]) -> ClipText:
     tokenizer = make_tokenizer(more, text.length)
     encoder: Any = copy.deepcopy(text.encoder)
     encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    encoder.get_input_embeddings().weight[len(text.tokenizer) :] = 0  # new tokens start at 0, also pieces of words
+    # The embeddings of new tokens start at 0, also those of pieces of words.
+    encoder.get_input_embeddings().weight[len(text.tokenizer) :] = 0
     return ClipText(tokenizer, encoder, text.device)
 
 

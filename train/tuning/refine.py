@@ -70,8 +70,8 @@ def refine(
 ) -> tuple[Times, float]:
     """Return the best chain that was found, and its distance.
 
-    The search begins with the best of `chains`, all of n steps. It moves one time after another, and keeps a move if the
-    distance falls.
+    The search begins with the best of `chains`, which all have n steps. It moves one time after another, and keeps a
+    move if the distance falls.
     """
     least, best = min((distance(sampler, chain), chain) for chain in chains)
     for reach in REACHES:

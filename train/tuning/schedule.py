@@ -110,6 +110,7 @@ def _search(model: Model, steps: list[int] | None, samplers: list[Sampler], opti
     with tqdm(unit="evaluation", smoothing=0) as bar:
 
         def progress(done: int, total: int) -> None:
+            """Show the number of evaluations done, of `total`, in the bar."""
             bar.total = total
             bar.update(done - bar.n)
 

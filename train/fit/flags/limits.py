@@ -13,7 +13,7 @@ from train.common.command_line import flag
 from train.common.config import Config, to_dict
 from train.fit.recipe import loss_weights, make_schedule, time_distribution
 
-# A resumed run may change only these fields, so that its checkpoint describes the whole run.
+# A resumed run may change only these fields and PLACES, so that its checkpoint describes the whole run.
 FREE_ON_RESUME = {
     *("data", "data_cache", "out", "resume", "memory", "workers", "steps", "accumulate", "device", "precision"),
     *("channels_last", "compile", "fused", "threads", "lr", "lr_decay", "weight_decay", "clip", "ema", "ema2"),
@@ -105,7 +105,7 @@ def _check_network(config: Config) -> None:
         _require(set(config.attention) <= set(sizes), "attention", config, f"must be among the resolutions {sizes}")
     uneven = [width for width in widths if width % config.norm_groups]
     _require(not uneven, "norm_groups", config, "must divide each of --widths")
-    weights = sum(18 * width**2 for width in widths) * (2 * config.blocks + 1)  # two 3×3 convolutions in each block
+    weights = sum(18 * width**2 for width in widths) * (2 * config.blocks + 1)  # 18: two 3×3 convolutions in each block
     _require(
         weights <= fields.MAX_PARAMETERS,
         "widths",
