@@ -37,7 +37,7 @@ def installed(contenders: Iterable[str]) -> list[str]:
 def describe(device: torch.device) -> dict[str, Any]:
     """Return the processor, its cores, the versions of packages, the load and the date."""
     here = machine(device)
-    amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()  # torch has no public name for it
+    amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()  # private, because torch has no public test for AMX
     return {
         "processor": here["gpu"] or here["processor"],
         "cores": here["cores"],

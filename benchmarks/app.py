@@ -31,15 +31,16 @@ from ui.parts.sampling import Sampling, SamplingAsked
 from ui.runs.asked import LaneAsked
 from ui.runs.jobs import Job
 
-if TYPE_CHECKING:  # optional: without it, the page is not measured
+if TYPE_CHECKING:  # playwright is optional: without it, the page is not measured
     from playwright.sync_api import Browser
 
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-# for each name: (number of images, number of steps)
+# {name of a run: (number of images, number of steps)}
 RUNS = {"1 image": (1, 50), "4 images": (4, 50), "4 images, 500 steps": (4, 500)}
-SEED, VARIANCE = defaults.SEED, "beta_tilde"  # the seed and the variance with which the page opens
+SEED, VARIANCE = defaults.SEED, "beta_tilde"  # the page's default seed and variance
 
-# Runs in the page: press Run, and return the milliseconds until the first and the last frame.
+# JavaScript that the browser evaluates in the page. It presses Run, and returns the times from then to the run's
+# first and last frame, in milliseconds.
 CLICK = """() => new Promise((done) => {
   const part = document.querySelector(".part-watch"), before = part.dataset.run, start = performance.now();
   const player = part.querySelector(".ddpm-player"), old = player.dataset.frames;
@@ -113,7 +114,7 @@ def serve_app() -> Iterator[tuple[str, float]]:
 
 def measure_start(chromium: Browser) -> Iterator[dict]:
     """Yield the time from starting the app until its page can be used."""
-    for _ in range(2):  # the second start finds the files in the system's cache
+    for _ in range(2):  # only the second start counts, because the system's cache then has the files
         started = time.perf_counter()
         with serve_app() as (url, address):
             page = chromium.new_page(viewport={"width": 1280, "height": 720})
@@ -173,7 +174,7 @@ def main(arguments: list[str]) -> None:
     report = {"machine": describe(torch.device("cpu")), "results": []}
     print(json.dumps(report["machine"], indent=1))
 
-    def note(results: Iterator[dict]) -> None:
+    def print_and_save(results: Iterator[dict]) -> None:
         """Print the results as a table while they arrive, and add them to the report."""
 
         def rows() -> Iterator[Row]:
@@ -186,7 +187,7 @@ def main(arguments: list[str]) -> None:
 
         table(rows())
 
-    note(measure_job(options.rounds))
+    print_and_save(measure_job(options.rounds))
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -194,6 +195,6 @@ def main(arguments: list[str]) -> None:
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=found, args=ARGS)
-        note(measure_start(chromium))
-        note(measure_runs(chromium, options.rounds))
+        print_and_save(measure_start(chromium))
+        print_and_save(measure_runs(chromium, options.rounds))
         chromium.close()

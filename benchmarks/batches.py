@@ -46,7 +46,7 @@ def sample_theirs(name: str, count: int, steps: int, out: Path, tuned: bool = Fa
     folder, device = embedded()[name], choose_device()
     dtype = DTYPES[torch_precision("auto", device)] if tuned else torch.float32
     unet: Any = UNet2DModel.from_pretrained(folder)
-    to: Any = nn.Module.to  # diffusers' own method would print a warning
+    to: Any = nn.Module.to  # the method `to` of diffusers would print a warning
     to(unet, device, dtype, memory_format=torch.channels_last if tuned else torch.contiguous_format)
     unet.eval()
     scheduler: Any = DDPMScheduler.from_pretrained(folder, variance_type="fixed_large")

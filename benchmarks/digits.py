@@ -146,7 +146,7 @@ class Way:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The arguments of `ddpm_core.sample`. Raises ValueError if the text has another form."""
+        """Return the arguments of `ddpm_core.sample`. Raises ValueError if the text has another form."""
         sampler, *rest = self.name.split(":")
         if not 1 <= len(rest) <= 3 or not rest[0].isdecimal():
             raise ValueError(f"a way is SAMPLER:STEPS[:SPACING[:VARIANCE]], got {self.name!r}")
@@ -169,7 +169,7 @@ def samples(model: ddpm_core.Model, way: Way, count: int) -> tuple[np.ndarray, n
 
 
 def measure(model: ddpm_core.Model, ways: list[Way], count: int, real: Reference) -> Iterator[dict[str, Any]]:
-    """For each setting yield the share of samples that show the requested digit, its standard error, and the Fréchet
+    """Yield for each of `ways` the share of samples that show the requested digit, its standard error, and the Fréchet
     distance.
     """
     for way in ways:

@@ -42,7 +42,7 @@ QUICK = "mnist-tiny"  # the model of --quick: grey digits of 28×28 pixels
 
 @dataclass(frozen=True)
 class Day:
-    """The device, and the amount of work."""
+    """The settings of all parts: device, folder, and whether tiny networks are used (`quick`)."""
 
     device: torch.device
     folder: Path  # a temporary folder for trainings and evaluations
@@ -54,7 +54,7 @@ class Day:
 
     @property
     def name(self) -> str:
-        """The name of an embedded model: that of CIFAR-10, or that of --quick."""
+        """Return the name of the embedded model that is checked: one of CIFAR-10, or QUICK with --quick."""
         return QUICK if self.quick else "cifar10-tiny"
 
     def config(self, **changes: Any) -> Config:
@@ -263,7 +263,7 @@ def main(arguments: list[str]) -> None:
                 rows.append(row)
                 print(row, flush=True)
                 told = [*page, *title, *table(rows), "", f"{time.monotonic() - began:.0f} s after the start.", ""]
-                # written after each row, so that the page exists even if the process ends early
+                # The page is written after each row, so that it exists even if the process ends early.
                 options.out.write_text("\n".join(told), encoding="utf-8")
             page = told
 

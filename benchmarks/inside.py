@@ -34,7 +34,7 @@ from train.data.sample import ImageSample
 
 STEPS = 20
 BATCH = 50
-TURN = 3  # the class of the other run of a graft is TURN classes further on
+TURN = 3  # in a graft, the other run's class is (class + TURN) modulo the number of classes
 HALVES = {"all": "all steps", "first": "first half", "second": "second half"}
 GRAFTED = {"all": (1, 20), "1-10": (1, 10), "6-15": (6, 15), "11-20": (11, 20)}  # first and last step of each graft
 
@@ -54,7 +54,7 @@ class Runs:
         self.halfway: list[Tensor] = []  # x_t of the unchanged runs at the start of their second half
 
     def condition(self, seeds: range, turn: int = 0) -> dict[str, Any]:
-        """Return the prompts or labels of the runs with these seeds. turn: how many conditions further on."""
+        """Return the prompts or labels of the runs with these seeds. turn: number to add to their indices."""
         if self.prompts:
             return {"prompts": [self.prompts[(i + turn) % len(self.prompts)] for i in seeds]}
         return {"labels": [(i + turn) % self.model.num_classes for i in seeds]} if self.model.num_classes else {}
@@ -83,13 +83,13 @@ class Runs:
         """Return x_0 of runs with parts switched off. If only the second half changes, begin at the stored states."""
         self.opened.restore()
         self.opened.cut(*names, when=lambda t: half in ("all", self.half(t)))
-        return self._ends(later=half == "second" and len(self.halfway) == len(self.batches))
+        return self._finish_runs(later=half == "second" and len(self.halfway) == len(self.batches))
 
     def conditioned(self, during: Callable[[int], bool]) -> Tensor:
         """Return x_0 of runs that get the condition only in steps n where during(n) is true."""
         self.opened.restore()
         self.opened.cut("condition", when=lambda t: not during(self.number(t)))
-        return self._ends()
+        return self._finish_runs()
 
     def grafted(self, first: int, last: int) -> Tensor:
         """Return x_0 of runs whose middle block's output comes from another run in the steps first..last. The other run
@@ -100,17 +100,17 @@ class Runs:
             self.opened.restore()
             other = ddpm_core.trajectory(self.opened.model, seeds, **self.way, **self.condition(seeds, TURN))
             given = {step.t: self.opened.taps["middle"] for step in other}
-            self.opened.change("middle", partial(self._given, given, first, last))
+            self.opened.change("middle", partial(self._choose_output, given, first, last))
             *_, end = ddpm_core.trajectory(self.opened.model, seeds, **self.way, **self.condition(seeds))
             ends.append(end.x)
         return torch.cat(ends)
 
-    def _given(self, given: Mapping[float, Tensor], first: int, last: int, found: Tensor, t: float) -> Tensor:
-        """Return the middle block's output of the other run in the steps first..last, else the block's own."""
+    def _choose_output(self, given: Mapping[float, Tensor], first: int, last: int, found: Tensor, t: float) -> Tensor:
+        """Return the middle block's output at time t: `given[t]` in the steps first..last, else its own, `found`."""
         return given[t] if first <= self.number(t) <= last else found
 
-    def _ends(self, later: bool = False) -> Tensor:
-        """Return x_0 of the runs. later: begin at the stored states halfway."""
+    def _finish_runs(self, later: bool = False) -> Tensor:
+        """Return x_0 of the runs. later: begin at the states that `whole` has stored halfway."""
         ends = []
         for i, seeds in enumerate(self.batches):
             after = (self.times[len(self.times) // 2], self.halfway[i]) if later else None
@@ -182,10 +182,15 @@ def distance(pictures: np.ndarray, whole: np.ndarray) -> float:
 def figures(runs: Runs, pictures: Mapping[str, np.ndarray], judged: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the numbers that are saved and shown.
 
-    seeds, steps: of the runs. unit: "right" (share of runs that show the requested digit) or "rms" (distance from the
-    unchanged runs). judge: {right, digits}, the classifier's accuracy on test digits; None for "rms". whole: number of
-    the unchanged runs. off: {part: {all, first, second}}. condition: {steps with the condition: number}. graft: {steps:
-    {own, other}}; "rms" has no other.
+    Its keys are:
+    seeds, steps: the number of runs, and of the steps of each.
+    unit: what the following numbers measure: "right", the share of runs that show the requested digit, or "rms", the
+        distance from the unchanged runs.
+    judge: {right, digits}, the classifier's accuracy on test digits; None for "rms".
+    whole: the number for the unchanged runs.
+    off: {part: {all, first, second}}, the numbers with a part switched off in all steps or in a half of them.
+    condition: {steps that get the condition: number}.
+    graft: {grafted steps: {own, other}}, the shares of the requested digit and of the other run's; "rms" has no other.
     """
     unit = "rms" if judged is None else "right"
 

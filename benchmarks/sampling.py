@@ -49,7 +49,7 @@ CONFIGURATIONS = {
     "cifar10-16": ("cifar10", 16),
     "256-1": ("256", 1),
 }
-RUN_SECONDS = 0.5  # a run has as many steps as take about this long, and at least two
+RUN_SECONDS = 0.5  # seconds that a run should take, which decide its number of steps (at least two)
 
 Run = Callable[[int], object]  # a function that takes the number of steps and returns images
 
@@ -189,7 +189,7 @@ def measure(
         pipes[who], theirs = context.Pipe()
         arguments = (name, batch, who, str(device), options.cpu_time, theirs)
         context.Process(target=_contender, args=arguments, daemon=True).start()
-        theirs.close()  # so that recv() fails, instead of waiting for ever, if the contender fails
+        theirs.close()  # otherwise recv() would wait for ever after a failure of the contender
         pipes[who].recv()
     times: dict[str, list[float]] = {who: [] for who in pipes}
     end = time.perf_counter() + options.seconds

@@ -27,7 +27,7 @@ RUN = json.dumps({"part": "watch", "values": {"checkpoint": "mnist-tiny", "count
 ASKED = {"page": ("GET", "/", None), "picture": ("POST", "/run", RUN), "API": ("GET", "/gradio_api/info", None)}
 
 
-def processor(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """Return the CPU seconds of a process, on Linux."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -53,7 +53,7 @@ def start(folder: Path) -> dict[str, float]:
             answer.read(1 if name == "page" else None)
             if answer.status != 200:
                 sys.exit(f"{path}: {answer.status}")
-            found |= {f"{name}, processor": processor(app.pid), f"{name}, passed": time.perf_counter() - began}
+            found |= {f"{name}, processor": cpu_seconds(app.pid), f"{name}, passed": time.perf_counter() - began}
             connection.close()
         return found
     finally:

@@ -92,6 +92,7 @@ def diffusers_loop(config: Config, folder: Path, tuned: bool) -> Step:
             return len(paths)
 
         def __getitem__(self, i: int) -> torch.Tensor:
+            """Return picture i."""
             return transform(Image.open(paths[i]).convert("RGB"))
 
     accelerator = Accelerator(mixed_precision=precision_name(config) if tuned else "no", cpu=config.device == "cpu")
@@ -219,7 +220,7 @@ def compete(names: list[str], config: Config, folder: Path, rounds: int, n: int)
             # A daemon could not start the processes with which lucidrains' Trainer reads images.
             processes.append(context.Process(target=run_contender, args=(name, config, folder, n, theirs)))
             processes[-1].start()
-            theirs.close()  # so that recv() fails, instead of waiting for ever, if the contender fails
+            theirs.close()  # otherwise recv() would wait for ever after a failure of the contender
             pipes[name].recv()
             print(f"{name:18} ready", file=sys.stderr)
         times: dict[str, list[float]] = {name: [] for name in names}

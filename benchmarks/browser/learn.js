@@ -1,4 +1,4 @@
-// Functions of the page's modules for `python -m benchmarks browser learn`: a training like that of Train, without its form.
+// Training as in the part Train, but without its form, for `python -m benchmarks browser learn`.
 
 import { filesOf } from "../../ui/web/learning/checkpoint.js";
 import { drawnPictures } from "../../ui/web/learning/drawings.js";
@@ -12,11 +12,11 @@ import { recipesOf } from "../../ui/web/parts/train/choices.js";
 import { Models } from "../../ui/web/parts/train/models.js";
 import { formsFor } from "../../ui/web/parts/index.js";
 
-const N = 8; // pictures in a batch of the kernel
+const N = 8; // number of pictures that the kernel computes at once
 /** Let the page handle other events. */
 const breath = () => new Promise((done) => setTimeout(done));
 
-/** Return the digits, or these drawings as pictures, and the recipes of the form's first settings. */
+/** Return the pictures to learn, which are the digits or `drawings`, and the recipes of the form's default settings. */
 async function read(drawings) {
   const pictures = await (drawings ? drawnPictures(drawings, breath) : digits("/ddpm_core/data/digits.npz"));
   const fields = formsFor("mnist-tiny", ["mnist-tiny"]).train;
@@ -24,7 +24,7 @@ async function read(drawings) {
   return { pictures, recipes: recipesOf(values, pictures) };
 }
 
-/** Return functions that time a network in the page's own thread. */
+/** Make a network in the page's main thread. Return its `config`, and functions that measure its time and memory. */
 export async function network() {
   const { pictures, recipes } = await read();
   const [recipe] = recipes;
@@ -50,7 +50,7 @@ export async function network() {
       }
       return (performance.now() - began) / 1000;
     },
-    /** Return the memory of one of two workers after a step and a grid, in bytes. */
+    /** Do a step and a grid as one of two workers does. Return the bytes of the kernel's memory after that. */
     memory() {
       learner.gradient({ step: 0 });
       learner.sum({ parts: [] });
@@ -61,7 +61,7 @@ export async function network() {
   };
 }
 
-/** Return functions that control a training like that of Train. */
+/** Prepare a training like that of Train. Return functions that run it, and functions that read its results. */
 export async function training(drawings) {
   const asked = await read(drawings);
   const { pictures } = asked;
@@ -69,7 +69,7 @@ export async function training(drawings) {
   const likeness = drawings && new Likeness(pictures);
   return {
     originals: drawings && pictures.originals.toBase64(),
-    /** Learn until this many images were seen, then pause after the next event `next`, "step" or "grid". */
+    /** Learn from `images` images or more, and pause when a "step" or "grid" ends, as `next` says. Return the progress. */
     until(images, next) {
       return new Promise((done, fail) => {
         made.onNews = ({ kind, error }) => {

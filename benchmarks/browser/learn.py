@@ -52,13 +52,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, CDPSession, Page
 
 MODULE = "/benchmarks/browser/learn.js"
-DRAWINGS = ROOT / "tests/page/drawings.json"  # twenty drawings of each kind, each of one stroke
-BATCHES, TURN = (8, 32), 64  # BATCHES: images at once; TURN: images in each turn
-EVERY, ASKED = 1280, 200  # EVERY: images between two tests; ASKED: digits in a test
-WAY = digits.Way("ddim:10:trailing")  # the settings with which the page draws its samples
-ENOUGH = 0.9  # share of right digits at which the training stops
-COLUMNS, LARGER = 6, 4  # COLUMNS: of a sheet; LARGER: factor by which its pictures are enlarged
-# Matches the files that only a training needs, by their paths.
+DRAWINGS = ROOT / "tests/page/drawings.json"  # twenty drawings of each kind; a drawing is one stroke
+BATCHES, TURN = (8, 32), 64  # BATCHES: the timed batch sizes; TURN: number of images in one timing
+EVERY, ASKED = 1280, 200  # EVERY: number of images between two tests; ASKED: number of digits in a test
+WAY = digits.Way("ddim:10:trailing")  # the page draws its samples with these settings
+ENOUGH = 0.9  # the training stops when this share of the digits is right
+COLUMNS, LARGER = 6, 4  # COLUMNS: number of a sheet's columns; LARGER: factor that enlarges its pictures
+# Matches the paths of files that only a training needs.
 TRAINING = re.compile(
     r"(^|/)(learning/|parts/train/|words/learning|network/(batch|group_norm|parameters|tape|winograd)|digits\.npz)"
 )
@@ -101,16 +101,16 @@ def pytorch_timer(config: Row, batch: int) -> Callable[[], tuple[float, float]]:
 def page_timer(page: Page, devtools: CDPSession, batch: int) -> Callable[[], tuple[float, float]]:
     """Return a function like that of `pytorch_timer`, but for the page's code in the page's own thread."""
 
-    def processor() -> float:
+    def cpu_seconds() -> float:
         """Return the CPU seconds of the page's thread."""
         metrics = devtools.send("Performance.getMetrics")["metrics"]
         return next(one["value"] for one in metrics if one["name"] == "TaskDuration")
 
     def gradients() -> tuple[float, float]:
         """Compute the gradients and return the seconds."""
-        before = processor()
+        before = cpu_seconds()
         seconds = page.evaluate(f"network.learn({TURN // batch}, {batch})")
-        return seconds, processor() - before
+        return seconds, cpu_seconds() - before
 
     return gradients
 
@@ -154,22 +154,23 @@ class Training:
         call_module(page, "training", drawings)
         self._seconds = 0.0
 
-    def _processor(self) -> float:
+    def _cpu_seconds(self) -> float:
         """Return the CPU seconds of all pages of this browser."""
         found = self._browser.send("SystemInfo.getProcessInfo")["processInfo"]
         return sum(one["cpuTime"] for one in found if one["type"] == "renderer")
 
     def until(self, images: int, after: str) -> Row:
-        """Learn until this many images were seen. Then continue until the next event `after`, "step" or "grid", and
-        pause.
+        """Learn from at least `images` images, until the next event `after` ("step" or "grid"), and pause.
+
+        Return the numbers of images and seconds, and whether the training is over.
         """
-        before = self._processor()
+        before = self._cpu_seconds()
         found = self._page.evaluate(f"training.until({images}, '{after}')")
-        self._seconds += self._processor() - before
+        self._seconds += self._cpu_seconds() - before
         return found | {"processor": self._seconds}
 
     def sheet(self) -> Row:
-        """Return the newest samples, and their distance from the drawings."""
+        """Return the pixels of the newest samples, and their distance from the drawings."""
         return self._page.evaluate("training.sheet()")
 
     def save(self, folder: Path) -> None:
@@ -257,7 +258,7 @@ def measure_downloads(browser: Browser, page: Page) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as temporary:
         write(Path(temporary, "lab"), ["mnist-tiny"])
         with serve_folder(Path(temporary)) as (address, _):
-            # blocked, because the service worker would download files for offline use
+            # The service worker is blocked, because it would download files for offline use.
             context = browser.new_context(service_workers="block")
             asked: set[str] = set()
             context.on("request", lambda request: asked.add(request.url.removeprefix(address).split("?")[0]))

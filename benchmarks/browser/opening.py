@@ -38,17 +38,18 @@ if TYPE_CHECKING:
 
 MODELS = ["mnist-tiny", "cifar10-tiny", "emoji-tiny"]  # models in the folder; the page starts with the first one
 RUN = ".part-watch[data-described] .run:enabled"
-# Runs in the page: return the milliseconds until an element exists. (The page's policy forbids wait_for_function.)
+# JavaScript that the browser evaluates in the page, whose policy forbids playwright's wait_for_function. It returns the
+# milliseconds until an element exists.
 THERE = """(selector) => new Promise((done) => {
   const look = () => (document.querySelector(selector) ? done(performance.now()) : requestAnimationFrame(look));
   look();
 })"""
-LONG = 50  # milliseconds; longer tasks of the main thread are counted
-PLAYED = 6000  # milliseconds after the end of a run, within which it is played
+LONG = 50  # milliseconds: the benchmark counts longer tasks of the main thread
+PLAYED = 6000  # milliseconds: the page plays a run within this time after its end
 DRAWN = ".early[data-drawn], .ddpm-player[data-k]:not([data-k='0'])"
 # conditions of --slow: LATENCY in seconds, BANDWIDTH in bytes per second, SLOWDOWN as a factor, PIECE in bytes
 LATENCY, BANDWIDTH, SLOWDOWN, PIECE = 0.15, 200e3, 4, 4096
-LATER = "sw.js"  # the service worker; files that are sent after it are for offline use and don't count
+LATER = "sw.js"  # the service worker's file; later files are for offline use and don't count
 
 
 @functools.cache
@@ -61,8 +62,8 @@ class Compressed(http.server.SimpleHTTPRequestHandler):
     """Serves all files compressed. With `slow`, it simulates a slow line."""
 
     protocol_version = "HTTP/1.1"
-    sent: list[tuple[str, int]]  # names of files, and their compressed bytes
-    slow: threading.Lock | None  # held by a response while it uses the slow line
+    sent: list[tuple[str, int]]  # the name and the compressed bytes of each file that was sent
+    slow: threading.Lock | None  # a response holds this lock while it uses the slow line; None for a fast line
 
     def do_GET(self) -> None:
         """Send a file."""

@@ -28,7 +28,7 @@ from ddpm_core.commands.reading import Parser
 from ddpm_core.prediction import label_tensor, predict
 
 ROOT = Path(__file__).parents[2]
-WARM = 3  # uncounted steps before the first timed one
+WARM = 3  # number of steps before the first timed step
 MODELS = """async ([ref, root]) => {
     const web = (path) => `${location.origin}${root}ui/web/${path}`;
     const [{ compile }, { load }, { conditions, predict }] = await Promise.all(

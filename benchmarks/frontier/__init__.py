@@ -34,10 +34,10 @@ from train import TrainError
 from train.data.sample import ImageSample
 from train.evaluate.features import INCEPTION, open_extractor, reference, score
 
-Score = Callable[[np.ndarray], float]  # takes images, uint8 (N, H, W, C); a lower score is better
+Score = Callable[[np.ndarray], float]  # function of images, uint8 (N, H, W, C); a lower score is better
 Contenders = Mapping[tuple[str, str], Contender]  # the contender for each (library, checkpoint)
 
-BATCH = 50  # images that are sampled at once for a score
+BATCH = 50  # number of images that are sampled at once for a score
 
 
 def plan(
@@ -119,10 +119,10 @@ class Frontier:
                     self._save()
 
     def rows(self, cells: Sequence[Entry]) -> list[dict[str, Any]]:
-        """Return for each cell: its score, its milliseconds per picture and, if diffusers' DDIM was timed, how many
-        times faster it is.
+        """Return the results as one dict for each cell.
 
-        best: whether no cell of at most the same time has a better score.
+        The keys are "cell"; "score"; "ms", the milliseconds per picture; "best", whether no cell of at most the same
+        time has a better score; and "quicker", the speed relative to diffusers' DDIM, if both were timed.
         """
         rounds = self._data["rounds"]
         peer = next((cell.name for cell in cells if (cell.library, cell.sampler) == ("diffusers", "ddim")), None)
@@ -210,8 +210,8 @@ def run(options: argparse.Namespace) -> None:
         sample = ImageSample(options.data, options.split, size, options.references, channels)
 
         @cache
-        def real() -> Any:  # computed only if a cell has no score yet
-            """Return the reference of the real pictures."""
+        def real() -> Any:
+            """Return the reference of the real pictures. This is slow, and needed only for cells without a score."""
             return reference(extractor, sample)
 
         here = describe(torch.device("cpu"))

@@ -18,7 +18,7 @@ import ddpm_core
 from ddpm_core.runs import make_chain
 
 DIFFUSERS = {"ddim": 50, "dpm++": 20, "ddpm": 1000}  # number of steps of each diffusers sampler
-TIMED = 50  # number of steps that are timed in a longer run; the rest is assumed to be as fast
+TIMED = 50  # at most this many steps of a run are timed; the other steps should take as long
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class Entry:
     checkpoint: str
     sampler: str
     steps: int
-    spacing: str = ""  # "" for a student's own times, or diffusers' default
+    spacing: str = ""  # "" means a student's own times, or the default of diffusers
 
     @property
     def name(self) -> str:
-        """The name of the entry in files."""
+        """Return the name of the entry in files."""
         parts = (self.library, self.checkpoint.strip("/").replace("/", "_"), self.sampler, self.spacing)
         return "-".join([*filter(None, parts), f"{self.steps}steps"])
 
     @property
     def timed(self) -> Entry:
-        """The same entry without its spacing, which does not affect the time."""
+        """Return the same entry without its spacing, which does not affect the time."""
         return Entry(self.library, self.checkpoint, self.sampler, self.steps)
 
 
@@ -163,22 +163,22 @@ class Elsewhere:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(library, checkpoint, theirs), daemon=True)
         self._process.start()
-        theirs.close()  # so that recv() fails, instead of waiting for ever, if the contender fails
+        theirs.close()  # otherwise recv() would wait for ever after a failure of the contender
 
     def about(self) -> dict[str, int]:
-        """Ask the process for `Contender.about`."""
+        """Return the result of `Contender.about` in the process."""
         return self._ask("about")
 
     def refusal(self, cell: Entry) -> str:
-        """Ask the process for `Contender.refusal`."""
+        """Return the result of `Contender.refusal` in the process."""
         return self._ask("refusal", cell)
 
     def sample(self, cell: Entry, first: int, count: int) -> np.ndarray:
-        """Ask the process for `Contender.sample`."""
+        """Return the result of `Contender.sample` in the process."""
         return self._ask("sample", cell, first, count)
 
     def seconds(self, cell: Entry, images: int) -> float:
-        """Ask the process for `Contender.seconds`."""
+        """Return the result of `Contender.seconds` in the process."""
         return self._ask("seconds", cell, images)
 
     def close(self) -> None:
@@ -204,7 +204,7 @@ def _serve(library: str, checkpoint: str, pipe: Any) -> None:
         contender: Contender | Exception = LIBRARIES[library](checkpoint)
     except (ddpm_core.CheckpointError, ValueError) as error:
         contender = error
-    with suppress(EOFError, KeyboardInterrupt):  # raised when the benchmark has ended
+    with suppress(EOFError, KeyboardInterrupt):  # the end of the benchmark raises these errors
         while True:
             what, arguments = pipe.recv()
             pipe.send(contender if isinstance(contender, Exception) else getattr(contender, what)(*arguments))

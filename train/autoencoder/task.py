@@ -31,12 +31,13 @@ from train.fit.task import TrainingTask
 FACTOR = 8  # the side of a picture divided by that of its latent
 LIMITS = {
     "latent_channels": fields.LIMITS["latent_channels"],
-    "width": (1, 1024),  # with 44 convolutions of 3×3, the network stays below fields.MAX_PARAMETERS
+    "width": (1, 1024),  # the network has 44 convolutions of 3×3, and must stay below fields.MAX_PARAMETERS
     "latent_noise": (0, 1000),
 }
 _WHOLE = 3  # one step in three, on average, trains on whole pictures
-_SQUARED, _GRADIENT, _UNIT = 0.5, 0.5, 2e-3  # weights of the other terms of the loss; the L1 error has weight 1
-_SEEN = 16  # number of pictures that determine the scale of the initial weights
+# Weights in the loss, where the L1 error has weight 1: squared error, L1 error of differences, penalty of the latents.
+_SQUARED, _GRADIENT, _UNIT = 0.5, 0.5, 2e-3
+_SEEN = 16  # number of pictures from which the scale of the initial weights is computed
 
 
 class Reconstruction(nn.Module):
@@ -51,7 +52,7 @@ class Reconstruction(nn.Module):
         super().__init__()
         self.autoencoder, self.noise = autoencoder, noise
         last = len(autoencoder.decoder.layers) - 1
-        # The first and the last layer, which work on pixels, by the start of their parameters' names.
+        # Prefixes of the parameter names of the first and the last layer, which work on pixels.
         self.ends = ("autoencoder.encoder.layers.0.", f"autoencoder.decoder.layers.{last}.")
 
     def forward(
@@ -63,7 +64,7 @@ class Reconstruction(nn.Module):
         """
         z = self.latents(x)
         own = moments(z)
-        # The value comes from the whole step, the gradient only from the latents of this process.
+        # The moments have the values of the whole step. Their gradients come only from the latents of this process.
         mean, square = own if class_labels is None else own + (class_labels - own).detach()
         deviation = (square.mean() - mean.mean().square()).detach().clamp(min=0).sqrt()
         error = self.autoencoder.decoder(z + self.noise * deviation * eps).to(x.dtype) - x
@@ -138,7 +139,9 @@ class Autoencoding(TrainingTask):
         return found.new_zeros(len(x_0)).index_add(0, rows, weight * found)
 
     def choose_part(self, x_0: Tensor, n: Tensor) -> tuple[Tensor, Tensor, float]:
-        """Return what the step of the examples n trains on: (rows of x_0, their pixels, the weight of each).
+        """Return the part of a batch that a step trains on: (rows of x_0, their pixels, the weight of each).
+
+        n: the example numbers of the batch.
 
         A step trains on a square of every picture, cut out at the same place, or on a few whole pictures with as many
         pixels in all. The seed and the number of the step decide which.
@@ -148,9 +151,9 @@ class Autoencoding(TrainingTask):
         if rng.integers(_WHOLE):
             y, x = 4 * rng.integers((config.image_size - config.crop) // 4 + 1, size=2)
             return torch.arange(len(n), device=x_0.device), x_0[:, :, y : y + config.crop, x : x + config.crop], 1.0
-        whole = max(1, config.batch * config.crop**2 // config.image_size**2)  # whole pictures, evenly spread
+        whole = max(1, config.batch * config.crop**2 // config.image_size**2)  # number of whole pictures in a step
         rows, weight = torch.nonzero(n % config.batch * whole % config.batch < whole)[:, 0], config.batch / whole
-        if len(rows) == 0:  # every process must evaluate the network; weight 0 cancels the result
+        if len(rows) == 0:  # every process must evaluate the network, so here a picture of weight 0
             rows, weight = torch.tensor([0]), 0.0
         rows = to_device(rows, x_0.device)
         return rows, x_0[rows], weight
@@ -172,7 +175,7 @@ class Autoencoding(TrainingTask):
 
 @torch.no_grad()
 def _scale_weights(autoencoder: AutoencoderTiny, x: Tensor) -> None:
-    """Set the initial weights: for ReLU, for latents of standard deviation 1, and for pictures of low contrast."""
+    """Scale the initial weights for ReLU, so that latents have standard deviation 1 and pictures a low contrast."""
     for module in autoencoder.modules():
         if isinstance(module, nn.Conv2d) and min(module.weight.shape[:2]) > 4:
             nn.init.kaiming_normal_(module.weight, a=0.5)

@@ -14,7 +14,8 @@ from typing import Any, Literal, Protocol, TypedDict
 class Indexable(Protocol):
     """A data set whose items have numbers, such as PyTorch's."""
 
-    def __getitem__(self, index: Any, /) -> Any: ...
+    def __getitem__(self, index: Any, /) -> Any:
+        """Return an item."""
 
 
 Data = str | PathLike[str] | Iterable[Any] | Indexable

@@ -290,6 +290,7 @@ class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run)
     """DDIM steps of a sample grid."""
 
     def __post_init__(self) -> None:
+        """Convert each value to its field's type."""
         for name, value in convert_fields(type(self), vars(self)).items():
             object.__setattr__(self, name, value)
 

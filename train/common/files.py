@@ -33,6 +33,7 @@ def _safe(write: Callable[Concatenate[Path, Rest], None]) -> Callable[Concatenat
 
     @wraps(write)
     def written(path: Path, *rest: Rest.args, **options: Rest.kwargs) -> None:
+        """Call `write`. Raises TrainError if the file can't be written."""
         try:
             write(path, *rest, **options)
         except OSError as error:

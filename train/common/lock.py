@@ -44,7 +44,7 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # the folder was removed, or is not empty
+        with suppress(OSError):  # raised if the folder was removed or is not empty
             if made and [path.name for path in folder.iterdir()] == [NAME]:
                 (folder / NAME).unlink()
                 for path in made:

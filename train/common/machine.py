@@ -12,7 +12,12 @@ from typing import TypedDict
 import torch
 from accelerate.utils import get_int_from_env, is_xpu_available
 
-_RANK = ["RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK"]  # one variable for each launcher
+_RANK = [
+    "RANK",
+    "PMI_RANK",
+    "OMPI_COMM_WORLD_RANK",
+    "MV2_COMM_WORLD_RANK",
+]  # variables with a process's number, one for each launcher
 _SIZE = ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"]
 
 

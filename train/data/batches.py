@@ -24,7 +24,7 @@ _ORDER, _EXAMPLE, _STEP, CUT = 1, 2, 3, 4
 
 
 def generator(seed: int, number: int, purpose: int) -> np.random.Generator:
-    """Return the counter-based generator for one epoch, example or step of this number, and one purpose."""
+    """Return a counter-based generator. number: that of an epoch, an example or a step; purpose: see `_ORDER`."""
     return np.random.Generator(np.random.Philox(key=[seed, number], counter=[0, 0, 0, purpose]))
 
 
@@ -76,7 +76,8 @@ class Draws:
 class TrainingExamples(Dataset):
     """The examples of a run, as dicts: n, image (its index), t, eps, mirror, skipped, and label if there are labels.
 
-    If the pixels are not all in memory, an example also has its own pixels, after `skipped` broken images.
+    If the pixels are not in memory, an example also has "pixels": those of the first image that can be read, after
+    `skipped` broken ones.
 
     times: P(t <= n) for n = 1..T, or None where every t is equally likely.
     noises: how many ε an example has, side by side as channels.
@@ -96,6 +97,7 @@ class TrainingExamples(Dataset):
         self._draws = Draws(config, times, (noises * channels, height, width))
 
     def __getitem__(self, n: int) -> Example:
+        """Return the dict of example n. If examples repeat, its "n" is the number of the repeated one."""
         config, images = self._config, self._images
         if self._examples:
             n = image_of(config.seed, n, self._examples)
@@ -126,6 +128,7 @@ class StreamedExamples(IterableDataset):
         self._draws = Draws(config, times, images.shape)
 
     def __iter__(self) -> Iterator[Example]:
+        """Yield the examples of this process up to the last step."""
         config, images = self._config, self._images
         assert images.stream is not None
         share = config.batch // (config.accumulate * self._processes)
@@ -150,9 +153,11 @@ class _Rounds(Sampler[list[int]]):
         self._config, self._start, self._process, self._processes = config, start, process, processes
 
     def __len__(self) -> int:
+        """Return the number of rounds."""
         return (self._config.steps - self._start) * self._config.accumulate
 
     def __iter__(self) -> Iterator[list[int]]:
+        """Yield the example numbers of one round after another."""
         config = self._config
         share = config.batch // (config.accumulate * self._processes)
         for step in range(self._start, config.steps):

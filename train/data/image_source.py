@@ -17,7 +17,7 @@ from train.common.errors import as_train_error
 class ImageSource(ABC):
     """A numbered set of images."""
 
-    description: str  # names the images and their split in messages
+    description: str  # text for messages that names the images and their split
     split: str | None = None  # the split's name; None if the source has no splits
     classes: tuple[str, ...] | None = None  # class names in the order of the labels; None if the images have no labels
     labels: Sequence[int] | None = None  # index of each image's class, −1 if it has none; None if `classes` is None
@@ -25,7 +25,8 @@ class ImageSource(ABC):
     is_all: bool = True  # False if `open_source` stopped before it had found all images
 
     @abstractmethod
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        """Return the number of images."""
 
     @abstractmethod
     def picture(self, i: int) -> Image.Image:

@@ -52,6 +52,7 @@ def _channels_of(stream: PictureStream) -> int:
 
 
 def _is_inside(path: Path, folder: Path) -> bool:
+    """Return whether a path is a folder, or lies in it."""
     return path.resolve().is_relative_to(folder.resolve())
 
 
@@ -80,7 +81,7 @@ class Images:
         self.pixels: Tensor | None = None  # uint8 (N, H, W, channels); None if they are not kept in memory
         self.labels: Tensor | None = None
         self.captions: list[str] | None = None
-        self.latents: Tensor | None = None  # set by `encode`
+        self.latents: Tensor | None = None  # float32 (N, C, H, W); None before `encode`
         self.encoder: str | None = None
         if isinstance(source, PictureStream):
             self._take_stream(source, config)
@@ -108,25 +109,26 @@ class Images:
         names = source.classes if config.conditional else None
         self.classes = tuple(classes) if names and sorted(classes) == sorted(names) else names
         if config.conditional and not self.classes:
-            raise TrainError(f"{self._called(config)} has no class labels: add --no-conditional.")
+            raise TrainError(f"{self._name_data(config)} has no class labels: add --no-conditional.")
         count = len(source)
-        self.index = np.arange(count)  # the images that can be read; `_decode` removes broken ones
+        self.index = np.arange(count)  # indices of the readable images; `_decode` removes those of broken ones
         if count * self._size**2 * self.channels <= config.memory * 1e9:
             self._decode(count, quiet)
         self.labels = torch.tensor(self._labels(names, self.classes)) if names and self.classes else None
         found = source.captions if config.captions else None
         if config.captions and found is None:
-            where = self._called(config)
+            where = self._name_data(config)
             raise TrainError(f"{where} has no captions: give them in a column text, or leave out --captions.")
         self.captions = None if found is None else [found[int(i)] for i in self.index]
         if self.labels is not None and int(self.labels.min()) < 0:
-            raise TrainError(f"{self._called(config)} has images without a label: add --no-conditional.")
+            raise TrainError(f"{self._name_data(config)} has images without a label: add --no-conditional.")
 
-    def _called(self, config: Config) -> str:
+    def _name_data(self, config: Config) -> str:
         """Return the name of the data for messages."""
         return config.data if isinstance(config.data, str) else f"The data ({self.description})"
 
     def __len__(self) -> int:
+        """Return the number of images that can be read, 0 for a stream."""
         return len(self.index)
 
     @property
@@ -239,7 +241,7 @@ class Images:
         """Return the label of every image, −1 for none. names, classes: the classes in the order of the source and of
         the run.
         """
-        number = [classes.index(name) for name in names] + [-1]  # number[−1] is −1, which means no label
+        number = [classes.index(name) for name in names] + [-1]  # label −1 means none, and number[−1] is −1
         return [number[self._source.label(i)] for i in self.index.tolist()]
 
     def _read(self, i: int) -> np.ndarray:

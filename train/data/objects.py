@@ -22,7 +22,7 @@ from train import TrainError
 from train.common.errors import as_train_error
 from train.data.image_source import ImageSource, number_labels
 
-# Names of columns and of keys, in order of preference.
+# Names that a data set's columns or keys may have, the preferred ones first.
 IMAGES = ("image", "img", "picture", "pixel_values", "images")
 LABELS = ("label", "labels", "class", "fine_label", "category")
 CAPTIONS = ("text", "caption", "prompt")
@@ -32,7 +32,7 @@ HEAD = 64  # number of a stream's pictures that are read before training starts
 class Example(NamedTuple):
     """The parts of one item of a data set."""
 
-    picture: Any  # in any form that `as_picture` takes
+    picture: Any  # a picture in any form that `as_picture` takes
     label: int | str | None = None
     caption: str | None = None
 
@@ -69,7 +69,7 @@ def _are_arrays(data: tuple[Any, ...]) -> bool:
 
 
 def _is_rows(data: Any) -> bool:
-    """Return whether this is a `datasets.Dataset` whose items are its rows. A user's transform changes the items."""
+    """Return whether `data` is a `datasets.Dataset` whose items are its rows. A user's transform changes the items."""
     if not type(data).__module__.startswith("datasets."):
         return False
     import datasets
@@ -176,7 +176,7 @@ def _check_form(item: Any, where: str) -> None:
         as_picture(as_example(item).picture)
     except TrainError as error:
         raise TrainError(f"{where}: {error}") from None
-    except Exception:  # Pillow's error for a broken file; `ImageSource.pixels` reports the file later
+    except Exception:  # Pillow can't read the file, which `ImageSource.pixels` reports later
         return
 
 
@@ -343,7 +343,7 @@ class Columns(NamedTuple):
 
     image: str
     label: str | None
-    classes: tuple[str, ...] | None  # class names; None if the labels are numbers or names without a list
+    classes: tuple[str, ...] | None  # class names; None if the data set does not list them
     caption: str | None
 
     @classmethod
@@ -386,9 +386,9 @@ class PictureStream:
         self.classes: tuple[str, ...] | None = tuple(map(str, getattr(items, "classes", ()))) or None
         self.length: int | None = None
         self.news: list[str] = []
-        self._passes: set[int] = set()  # how many pictures the complete passes had
+        self._passes: set[int] = set()  # numbers of pictures that complete passes had
         is_huggingface = type(items).__module__.startswith("datasets.")
-        self._items = self._undecoded(items) if is_huggingface else items
+        self._items = self._without_decoding(items) if is_huggingface else items
         with suppress(Exception):  # `len` may raise any error if the object does not know its length
             self.length = (_stated_length(items) if is_huggingface else operator.length_hint(items)) or None
         with self._reading(0):
@@ -401,9 +401,9 @@ class PictureStream:
         for item in self.head:
             _check_form(item, self.description)
 
-    def _undecoded(self, rows: Any) -> Any:
-        """Return a Hugging Face stream that does not decode its pictures. We do, so that a broken one does not end
-        it.
+    def _without_decoding(self, rows: Any) -> Any:
+        """Return a Hugging Face stream that gives files, not decoded pictures: a broken picture would end the stream
+        if the stream decoded it.
         """
         import datasets
 
@@ -487,7 +487,7 @@ class PictureStream:
             while self._left:
                 yield self._left.popleft()
         else:
-            self._iterator = self._begin(epoch)
+            self._iterator = self._start_pass(epoch)
         while True:
             with self._reading(n):
                 try:
@@ -497,9 +497,9 @@ class PictureStream:
             yield item
             n += 1
 
-    def _begin(self, epoch: int) -> Iterator[Any]:
-        """Return the iterator of a new pass."""
-        if hasattr(self._items, "set_epoch"):  # Hugging Face's data sets shuffle in another order for each epoch
+    def _start_pass(self, epoch: int) -> Iterator[Any]:
+        """Start a new pass, and return its iterator."""
+        if hasattr(self._items, "set_epoch"):  # so that Hugging Face shuffles each epoch differently
             self._items.set_epoch(epoch)
         return iter(self._items)
 

@@ -189,7 +189,7 @@ def _hub_dataset(data: str, split: str) -> Rows:
     import datasets
 
     is_file = data.endswith(".parquet")
-    # The library has a type of error for each cause, such as offline, gated, or an unknown split.
+    # `datasets` has many types of errors, for example if the network, the permission or the split is missing.
     with as_train_error(lambda reason: f"The data set {data} can't be read: {reason}"):
         if is_file:
             rows = datasets.load_dataset("parquet", data_files=data, split="train")
@@ -210,7 +210,7 @@ class TorchvisionDataset(ImageSource):
         if split not in ("train", "test"):
             raise TrainError(f"{self._title} has no split {split!r}: choose train or test.")
         try:
-            with in_turn(cache):  # a second process would read torchvision's unfinished file
+            with in_turn(cache):  # otherwise a second process would read torchvision's unfinished file
                 found = kind(str(cache), train=split == "train", download=True)
         except (OSError, RuntimeError) as error:
             raise TrainError(f"{self._title} can't be downloaded to {cache} ({first_line(error)}).") from error
@@ -263,14 +263,14 @@ class LSUNDatabase(ImageSource):
         if find_spec("lmdb") is None:
             raise TrainError("Reading an LSUN database needs one more package: pip install lmdb.")
         readable = as_train_error(lambda reason: f"The LSUN database {root} can't be read ({reason}).")
-        with readable, self._begin() as transaction:
+        with readable, self._transaction() as transaction:
             self._keys = list(transaction.cursor().iternext(values=False))
         if not self._keys:
             raise TrainError(f"The LSUN database {root} is empty.")
         self.description = f"LSUN {root.resolve().name}"
 
     @contextmanager
-    def _begin(self) -> Iterator[Any]:
+    def _transaction(self) -> Iterator[Any]:
         """Open the database for one transaction, and close it again. No handle may be open when workers start."""
         import lmdb
 
@@ -284,7 +284,7 @@ class LSUNDatabase(ImageSource):
         return len(self._keys)
 
     def picture(self, i: int) -> Image.Image:
-        with self._begin() as transaction:
+        with self._transaction() as transaction:
             return open_picture(io.BytesIO(transaction.get(self._keys[i]) or b""))
 
     def name(self, i: int) -> str:

@@ -80,7 +80,7 @@ class DistillConfig(DistillFlags, Config):
     checkpoint_every: int = 250
     sample_every: int = 0
 
-    stage: int = 0  # number of steps of this run's student, for progressive distillation
+    stage: int = 0  # number of steps of this run's student; 0 unless the distillation is progressive
     teacher_digest: str = ""  # SHA-256 of the teacher's weights
     prediction: Prediction = "v"
     dropout: float = 0.0
@@ -98,7 +98,7 @@ class DistillConfig(DistillFlags, Config):
             words += ["--out", str(Path(out).parent)]
         flags = {field.name for field in fields(DistillFlags)}
         defaults: dict[str, Any] = {field.name: field.default for field in fields(self) if field.name in flags}
-        if self.student is not None:  # the default is the student's guidance
+        if self.student is not None:  # the default of --guidance is then that of --student
             defaults |= {"guidance": self.guidance}
         own = {"teacher": self.teacher} | ({"out": out} if self.stage else {})
         return words, to_dict(self) | defaults | own

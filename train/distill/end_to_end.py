@@ -37,9 +37,9 @@ from train.distill.teacher import open_student, teacher_times, unet_of
 from train.fit.inputs.words import unet_of as unet_in
 from train.fit.outputs.card import ModelCard, shorten_paths
 
-TIMES = 20, 100  # times of T = 1000 to which pictures are noised for the encoder
-GRAIN = 300  # weight of the loss at t = 1; it makes this loss's gradient 0.6 to 1.1 times that of the rest
-EARLIER = 0.25  # weight of the x̂_0 of all earlier steps together; the last step has weight 1
+TIMES = 20, 100  # times, if T is 1000, to which pictures are noised before the encoder compares them
+GRAIN = 300  # weight of `grain` in the loss; its gradient is then 0.6 to 1.1 times that of `difference`
+EARLIER = 0.25  # weight of the mean error of the earlier x̂_0 in `squared_loss`; the last x̂_0 has weight 1
 
 
 class EndToEnd(Distilling):
@@ -69,7 +69,11 @@ class EndToEnd(Distilling):
         return network
 
     def losses(self, network: Network, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
-        """Return the loss of each image, (N,): how the student's x_0 from x_T differs from the teacher's."""
+        """Return the loss of each image, (N,): how the student's x_0 from x_T differs from the teacher's.
+
+        n: the example numbers, int64 (N,). With --pairs, examples repeat, and the teacher draws each only once. x_0 is
+        ignored, and eps holds x_T and the noise for the encoder.
+        """
         x_T, *noise = eps.chunk(self.noises, dim=1)
         x, condition, found = x_T, self._condition(labels, x_T), []
         for s, following in pairwise(torch.full_like(t, time) for time in (*self._student.times, 0)):
@@ -84,8 +88,9 @@ class EndToEnd(Distilling):
         return difference(self._encoder(x, noise), wanted) + GRAIN * grain(self._teacher, x, drawn, condition)
 
     def _draw_once(self, x_T: Tensor, labels: Tensor | None, n: Tensor) -> Tensor:
-        """Return the pictures of `_draw`, drawn once for each example n of this process. A resumed run draws them
-        again.
+        """Return the pictures of `_draw`, which are drawn only once for each example number in n, (N,).
+
+        A resumed run draws them again.
         """
         new = torch.tensor([number not in self._pictures for number in n.tolist()])
         if new.any():
@@ -192,14 +197,15 @@ def grain(teacher: Model, x_0: Tensor, wanted: Tensor, condition: Tensor | None)
         condition: the condition of both, as `evaluation` takes it.
     """
 
-    def away(pictures: Tensor) -> Tensor:
+    def grain_of(pictures: Tensor) -> Tensor:
         """Return the grain of pictures, (N,)."""
         with torch.no_grad():
             clean = evaluation(teacher, pictures, torch.ones(len(pictures), dtype=torch.int64), condition).x0
         taken = (pictures - clean).flatten(1)
-        return torch.linalg.vector_norm(taken, dim=1) / taken.shape[1] ** 0.5  # has the gradient 0 at 0
+        # vector_norm has gradient 0 for a picture without grain, where a square root would have none.
+        return torch.linalg.vector_norm(taken, dim=1) / taken.shape[1] ** 0.5
 
-    return (away(x_0) - away(wanted)).square()
+    return (grain_of(x_0) - grain_of(wanted)).square()
 
 
 def squared_loss(found: Sequence[Tensor], wanted: Tensor) -> Tensor:

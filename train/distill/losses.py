@@ -59,7 +59,7 @@ def progressive_target(
     first = teacher(x_t, t)
     second = teacher(ddim_step(schedule, x_t, first, t, between), between)
     at_t, at_between, at_s = ((schedule.alpha_bar[time] / (1 - schedule.alpha_bar[time])).sqrt() for time in path)
-    share = (at_between - at_t) / (at_s - at_t)  # 0 at s = 0, where λ_s is infinite
+    share = (at_between - at_t) / (at_s - at_t)  # 0 for s = 0, where λ_s is infinite
     if order == 2:
         r = (at_between / at_t).log() / (at_s / at_t).log()
         share = torch.where((at_t > 0) & at_s.isfinite(), 1 - 1 / (2 * r), share)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from train.fit.trainer import Trainer
 
 PROGRAM = "python -m train distill"
-STAGE = "-steps"  # suffix of the folder of a stage
+STAGE = "-steps"  # end of the name of a stage's folder, such as 4-steps
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def parse_distill(arguments: list[str]) -> DistillConfig:
     start = _parse_start(arguments)
     folder, default = user_path(start.out), DistillConfig()
     if not HELP & set(arguments):
-        begun = _begun(folder)
+        begun = _stage_folders(folder)
         if begun and not start.resume:
             raise TrainError(f"{folder} already holds a run: add --resume to continue it, or choose another --out.")
         if start.resume:
@@ -69,7 +69,7 @@ def parse_distill(arguments: list[str]) -> DistillConfig:
     if config.resume:
         from train.fit.flags.limits import check_resume
 
-        check_resume(default, config, step=0)  # refuses flags that would start different stages
+        check_resume(default, config, step=0)  # raises TrainError for flags that would change the stages
     return config
 
 
@@ -92,12 +92,12 @@ def _run(config: DistillConfig, out: Path) -> tuple[Trainer, int | None]:
     from train.fit.outputs.export import check_exportable, check_new
     from train.fit.trainer import Trainer
 
-    begun = _begun(out)
+    begun = _stage_folders(out)
     task = EndToEnd if config.method == "end-to-end" else Distilling
     todo = list(stages(config if config.resume else complete(config)))
     if config.resume:
-        todo = [stage for stage in todo if stage.stage <= config.stage]  # the stages before are finished
-    for stage in todo:  # check all stages before the hours of work on the first
+        todo = [stage for stage in todo if stage.stage <= config.stage]  # earlier stages, of more steps, are finished
+    for stage in todo:  # check all stages first, because the first one trains for hours
         check_exportable(user_path(stage.out))
         if user_path(stage.out) not in begun:
             check_new(stage)
@@ -119,7 +119,7 @@ def _run(config: DistillConfig, out: Path) -> tuple[Trainer, int | None]:
     return trainer, stopped
 
 
-def _begun(out: Path) -> list[Path]:
+def _stage_folders(out: Path) -> list[Path]:
     """Return the folders in which a distillation has checkpoints, that of the newest stage first."""
     from train.fit.state import find_checkpoints
 

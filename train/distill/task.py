@@ -61,7 +61,8 @@ class Distilling(TrainingTask):
                 "in another --out."
             )
         chain = chain_of(first, config)
-        self._is_first = 2 * config.stage in (0, config.teacher_steps)  # the first stage learns from the user's teacher
+        # Whether the teacher is the user's, not the last stage's student. Stage 0 means that the run has no stages.
+        self._is_first = 2 * config.stage in (0, config.teacher_steps)
         if config.stage:
             steps = config.stage
             chain = chain[:: config.teacher_steps // (2 * steps)]
@@ -122,7 +123,7 @@ class Distilling(TrainingTask):
                 module.p = 0.0
         dtype = torch.float64 if config.precision == "fp64" else torch.float32
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
-        moved: Any = nn.Module.to  # diffusers' own `to` warns of casts
+        moved: Any = nn.Module.to  # the method `to` of diffusers would print a warning
         frozen = moved(unet, self._accelerator.device, dtype, memory_format=layout)
         if config.fused:
             fuse(frozen)
@@ -140,6 +141,7 @@ class Distilling(TrainingTask):
         """
 
         def network(x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
+            """Return the U-Net's output."""
             if self._config.channels_last:
                 x = x.contiguous(memory_format=torch.channels_last)
             with torch.no_grad(), self._accelerator.autocast():
@@ -177,7 +179,7 @@ class Distilling(TrainingTask):
     def _student_x0(self, network: Network, condition: Tensor | None, x: Tensor, t: Tensor) -> Tensor:
         """Return the student's x̂_0, like x. condition: that of `_condition`."""
         if condition is not None and self._captions is not None:
-            condition = condition[:, 0]  # leave out the condition for no words, which only guidance needs
+            condition = condition[:, 0]  # the second condition, for no words, is only for guidance
         output = network(x, to_device(t - 1, x.device), condition).to(x.dtype)
         return to_x0_eps(self.schedule, "v", output, x, t)[0]
 

@@ -30,7 +30,7 @@ from train.fit.inputs.latents import digest_of, identity_of
 from train.fit.outputs.card import command
 from train.fit.recipe import architecture, of_latents
 
-CONSISTENCY_TIMES = 8  # default number of times that a consistency student learns
+CONSISTENCY_TIMES = 8  # default number of times t that a consistency student learns
 LIMITS = {"teacher_steps": (1, 1024), "student_steps": (1, 1024), "pairs": (0, 10**7)}
 
 
@@ -98,7 +98,7 @@ def complete(config: DistillConfig) -> DistillConfig:
         config = dataclasses.replace(config, student_steps=steps)
     _check(teacher, config)
     _check_times(teacher, config)
-    if config.method == "end-to-end":  # a later search may find other times, but a run must keep its times
+    if config.method == "end-to-end":  # the run keeps these times, even if a later search finds others
         config = dataclasses.replace(config, teacher_times=tuple(teacher_times(teacher, config)))
     return config
 
@@ -251,7 +251,8 @@ def _check_times(teacher: Model, config: DistillConfig) -> None:
     times, n, T = teacher_times(teacher, config), config.teacher_steps, teacher.schedule.T
     if teacher.student is not None and times != list(teacher.student.times):
         raise TrainError("--teacher-times is for a teacher that is no student: this one has its own times.")
-    begin = range(1, T + 1) if config.student_times else [T]  # without --student-times, the student takes the teacher's
+    # Without --student-times, the student takes the teacher's times, so these must fall from T.
+    begin = range(1, T + 1) if config.student_times else [T]
     other = ", or give --student-times" if config.method == "end-to-end" and not config.student_times else ""
     if len(times) != n or not _fall(times, begin):
         raise TrainError(

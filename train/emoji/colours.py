@@ -15,7 +15,7 @@ COLOURS = {
     "pink": (332, 0.65, 1.15),
     "brown": (22, 0.75, 0.62),
 }
-# For each name: how many degrees to both sides of its hue still have this name.
+# For each name: hues that differ from the name's hue by less than this, in degrees, have the name.
 _OWN = {"red": 14, "orange": 12, "yellow": 14, "green": 40, "blue": 35, "purple": 28, "pink": 16}
 _LEAST = 0.3  # smallest share of the visible pixels that a main colour covers
 _WIDTH = 28  # degrees to both sides of a hue that count as the same colour
@@ -36,7 +36,7 @@ def _rgb(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarr
     return value[..., None] * (1 - saturation[..., None] * np.clip(np.minimum(k, 4 - k), 0, 1))
 
 
-def _away(hue: np.ndarray | float, other: float) -> np.ndarray:
+def _hue_difference(hue: np.ndarray | float, other: float) -> np.ndarray:
     """Return the difference hue − other, from −180 to 180 degrees."""
     return (np.asarray(hue) - other + 180) % 360 - 180
 
@@ -50,20 +50,20 @@ def main_hue(rgba: np.ndarray) -> float | None:
         return None
     counts = np.histogram(hue[vivid], 36, (0, 360))[0]
     main = float((counts + np.roll(counts, 1) + np.roll(counts, -1)).argmax() * 10 + 5)
-    near = (vivid & (np.abs(_away(hue, main)) < _WIDTH)).sum()
+    near = (vivid & (np.abs(_hue_difference(hue, main)) < _WIDTH)).sum()
     return main if near > _LEAST * visible.sum() and near > 0.75 * vivid.sum() else None
 
 
 def name_of(hue: float) -> str | None:
     """Return the name of the colour of a hue, in degrees; None if it lies between two colours."""
-    return next((name for name, reach in _OWN.items() if abs(_away(hue, COLOURS[name][0])) <= reach), None)
+    return next((name for name, reach in _OWN.items() if abs(_hue_difference(hue, COLOURS[name][0])) <= reach), None)
 
 
 def recolour(rgba: np.ndarray, main: float, colour: str) -> np.ndarray:
     """Return a picture, uint8 (H, W, 4), with its main hue, in degrees, changed to one of COLOURS. Other hues stay."""
     target, more_saturation, more_value = COLOURS[colour]
     hue, saturation, value = _hue(rgba[..., :3] / 255)
-    away = _away(hue, main)
+    away = _hue_difference(hue, main)
     share = (np.clip((40 - np.abs(away)) / 12, 0, 1) * np.clip(saturation / 0.15, 0, 1))[..., None]
     changed = _rgb(
         (target + 0.6 * away) % 360, np.clip(saturation * more_saturation, 0, 1), np.clip(value * more_value, 0, 1)

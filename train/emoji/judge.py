@@ -2,9 +2,9 @@
 
 A classifier, which is trained here on the emoji themselves, should recognise the 100 names of held_out.json. For each
 of the 100 keywords it should see one of the emoji to which Unicode gives the keyword. The colours and compositions were
-never in the data, and a person judges them: the nearest pictures of the data are beside each, to show whether the model
-only remembers. In squares between four texts, the sharp pictures are counted. A picture is sharp if the classifier is
-as sure of its class, whichever it is, as of 95 % of the emoji themselves.
+never in the data, and a person judges them: a sheet also shows the nearest pictures of the data, so that one sees
+whether the model only remembers. In squares between four texts, the sharp pictures are counted. A picture is sharp if
+its `certainty` is above the lowest 5 % of the certainties of the emoji themselves.
 """
 
 from __future__ import annotations
@@ -39,10 +39,11 @@ from train.emoji.sets import SIZE, Concept, read_concepts
 
 _BATCH = 96
 SQUARES = {
-    "between things": ("red apple", "green frog", "yellow sun", "blue whale"),  # the first square on the page
+    "between things": ("red apple", "green frog", "yellow sun", "blue whale"),  # the page shows this square first
     "between colours": ("red heart", "blue heart", "yellow star", "green circle"),
 }
-SURE = 0.05  # the classifier is as sure of a sharp picture as of all emoji but this share
+# A picture is sharp if its `certainty` is at least the 5 % quantile of the certainties of the emoji.
+SURE = 0.05
 
 
 @dataclass
@@ -144,12 +145,13 @@ def nearest(pictures: np.ndarray, data: np.ndarray, count: int = 3) -> np.ndarra
     return torch.cdist(x, known).topk(count, largest=False).indices.numpy()
 
 
-def _sheet(prompts: Sequence[str], pictures: np.ndarray, beside: np.ndarray, columns: int = 4) -> Image.Image:
-    """Return a sheet with each prompt over its picture and, smaller, the nearest pictures of the data,
-    (N, K, H, W, C).
+def _sheet(prompts: Sequence[str], pictures: np.ndarray, neighbours: np.ndarray, columns: int = 4) -> Image.Image:
+    """Return a sheet of all prompts. Below each are its picture and, smaller, the nearest pictures of the data.
+
+    pictures: uint8 (N, H, W, C). neighbours: uint8 (N, K, H, W, C).
     """
     small, gap, line = SIZE // 2, 6, 14
-    width = SIZE + beside.shape[1] * small + 4 * gap
+    width = SIZE + neighbours.shape[1] * small + 4 * gap
     rows = -(-len(prompts) // columns)
     sheet = Image.new("RGB", (columns * width, rows * (SIZE + line + gap)), "white")
     draw = ImageDraw.Draw(sheet)
@@ -157,7 +159,7 @@ def _sheet(prompts: Sequence[str], pictures: np.ndarray, beside: np.ndarray, col
         x, y = i % columns * width, i // columns * (SIZE + line + gap)
         draw.text((x + 2, y + 1), prompt, "black")
         sheet.paste(Image.fromarray(pictures[i]), (x, y + line))
-        for k, other in enumerate(beside[i]):
+        for k, other in enumerate(neighbours[i]):
             here = (x + SIZE + gap + k * small, y + line + SIZE - small)
             sheet.paste(Image.fromarray(other).resize((small, small), Image.Resampling.LANCZOS), here)
     return sheet

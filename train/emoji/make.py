@@ -22,8 +22,8 @@ from train.emoji.sets import SIZE, STYLES, Concept
 HELD_OUT = Path(__file__).with_name("held_out.json")
 METADATA = "metadata.jsonl"
 _PAIRED = {"animal-mammal", "animal-bird", "cat-face", "heart", "food-fruit", "food-sweet", "plant-flower", "clothing"}
-_CAPTIONS = 6  # number of captions of a single picture; each is a line of the metadata
-_RECOLOURED, _ON_GROUNDS, _TOGETHER = 3, 1, 6  # number of pictures of each kind, for each concept and style
+_CAPTIONS = 6  # number of captions of a picture of one emoji; each caption is a line of the metadata
+_RECOLOURED, _ON_GROUNDS, _TOGETHER = 3, 1, 6  # pictures for each concept and style: recoloured, on grounds, pairs
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class HeldOut:
     """The lists on which a trained model is judged."""
 
     names: tuple[str, ...]  # names that a classifier should recognise
-    colours: frozenset[tuple[str, str]]  # pairs (colour, name)
-    pairs: frozenset[frozenset[str]]  # pairs of names, in either order
-    moods: tuple[str, ...]  # texts "mood name"
-    # Words that are not names. Each has a list of names; the classifier should recognise one of them.
+    colours: frozenset[tuple[str, str]]  # (colour, name); no picture of the data shows this pair
+    pairs: frozenset[frozenset[str]]  # two names; no picture of the data shows both
+    moods: tuple[str, ...]  # prompts that consist of a mood and a name
+    # Keywords that are not names, each with the names of its emoji. The classifier should recognise one of these names.
     keywords: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -70,13 +70,13 @@ def examples(concepts: Sequence[Concept], held_out: HeldOut, seed: int = 0) -> I
             for ground in rng.sample(list(COLOURS), _ON_GROUNDS):
                 caption = f"{concept.name} on a {ground} background"
                 yield Example(
-                    _file(style, caption), on_ground(picture, _ground(ground)), [_styled(caption, style, rng)]
+                    _file(style, caption), on_ground(picture, _light_shade(ground)), [_styled(caption, style, rng)]
                 )
     for concept in paired:
         for style in STYLES:
             others = [c for c in paired if c is not concept and frozenset((c.name, concept.name)) not in held_out.pairs]
             for number, other in enumerate(rng.sample(others, min(_TOGETHER, len(others)))):
-                yield _together(concept, other, style, beside=number % 2 == 0, rng=rng)
+                yield _pair(concept, other, style, beside=number % 2 == 0, rng=rng)
 
 
 def write(concepts: Sequence[Concept], held_out: HeldOut, folder: Path, seed: int = 0) -> int:
@@ -133,8 +133,8 @@ def _hues(concept: Concept) -> dict[str, float]:
     return {} if None in found.values() else {style: hue for style, hue in found.items() if hue is not None}
 
 
-def _together(first: Concept, second: Concept, style: str, beside: bool, rng: random.Random) -> Example:
-    """Return a picture of two emoji, beside each other, or the second small in front of the first."""
+def _pair(first: Concept, second: Concept, style: str, beside: bool, rng: random.Random) -> Example:
+    """Return a picture of two emoji: side by side if `beside`, else the second one small in front of the first."""
     large, small = first.pictures[style], second.pictures[style]
     canvas = Image.new("RGBA", (SIZE, SIZE))
     if beside:
@@ -148,7 +148,7 @@ def _together(first: Concept, second: Concept, style: str, beside: bool, rng: ra
     return Example(_file(style, caption), on_ground(canvas), [_styled(caption, style, rng)])
 
 
-def _ground(colour: str) -> tuple[int, int, int]:
+def _light_shade(colour: str) -> tuple[int, int, int]:
     """Return a light shade of a colour, RGB from 0 to 255."""
     pure = recolour(np.full((1, 1, 4), (255, 0, 0, 255), np.uint8), 0.0, colour)[0, 0, :3]
     r, g, b = (int(value) for value in 255 - (255 - pure.astype(float)) * 0.6)

@@ -43,7 +43,7 @@ class Concept:
     name: str
     words: tuple[str, ...]  # other names and keywords
     kind: str
-    pictures: dict[str, Image.Image]  # by style: RGBA, SIZE pixels a side
+    pictures: dict[str, Image.Image]  # for each style, an RGBA picture of SIZE×SIZE pixels
     keywords: tuple[str, ...] = ()  # single words that Unicode's CLDR lists for the emoji
 
 

@@ -58,7 +58,10 @@ class Options:
 
 
 def caption(name: str, names: Sequence[str], rng: random.Random) -> str:
-    """Return a caption of an emoji, with "%s" in the place of its name. Half of the captions are the name alone."""
+    """Return a caption of an emoji, with "%s" in the place of its name. Half of the captions are the name alone.
+
+    names: the other emoji that a caption may also show.
+    """
     colour, other, style = rng.choice(list(COLOURS)), rng.choice(names), rng.choice(list(STYLES))
     more = (f"{colour} %s", f"{style} %s", f"%s on a {colour} background", f"%s and {other}", f"{other} with %s")
     return rng.choice(["%s", rng.choice([*more, f"{name} %s"])])
@@ -72,7 +75,8 @@ def extend_vocabulary(text: ClipText, words: Sequence[str]) -> ClipText:
     tokenizer = make_tokenizer(more, text.length)
     encoder: Any = copy.deepcopy(text.encoder)
     encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    encoder.get_input_embeddings().weight[len(text.tokenizer) :] = 0  # all new tokens start at 0, also pieces of words
+    # The embeddings of new tokens start at 0, also those of pieces of words.
+    encoder.get_input_embeddings().weight[len(text.tokenizer) :] = 0
     return ClipText(tokenizer, encoder, text.device)
 
 
@@ -105,7 +109,7 @@ def observe_attention(model: Model, prompts: Sequence[str]) -> Callable[[Tensor]
 
 
 def teach(model: Model, meant: Mapping[str, str], names: Sequence[str], options: Options) -> Model:
-    """Return the model with trained embeddings. meant: the name that each word should mean."""
+    """Return the model with trained embeddings of new words. meant: {word: the name that it should mean}."""
     assert isinstance(model.text, ClipText)
     rng = random.Random(options.seed)
     effect = observe_attention(model, rng.sample(list(names), min(8, len(names))))
@@ -117,7 +121,7 @@ def teach(model: Model, meant: Mapping[str, str], names: Sequence[str], options:
         (row,), own = (text.tokenizer(one, add_special_tokens=False)["input_ids"] for one in (word, name))
         with torch.no_grad():
             weight[row] = weight[own].mean(0)
-        if len(own) > 1:  # with a name of one token, the word already has its embedding
+        if len(own) > 1:  # if a name is one token, the word keeps the copy of its embedding
             taught[row] = 1
             learning.append(word)
     weight.requires_grad_()
@@ -154,7 +158,7 @@ def main(arguments: list[str]) -> int:
             raise TrainError(f"{options.model} takes no words: give a model that was trained with --captions.")
         concepts = read_concepts(options.node_modules)
         names = [concept.name for concept in concepts]
-        own = {word for name in names for word in re.split("[ ']", name)}  # split as by the tokenizer
+        own = {word for name in names for word in re.split("[ ']", name)}  # splits names as the tokenizer does
         meant = {word: best for word, (best, *_) in meanings(concepts).items() if word not in own}
         save(teach(model, meant, names, options), options.out)
     except (UserError, OSError) as error:

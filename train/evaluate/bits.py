@@ -100,7 +100,7 @@ class Bits:
     def evaluations(self) -> int:
         """Return the number of evaluations of the network that this process still has to make."""
         decoding = 0
-        if self._study.process.is_main_process and self._to_decode():
+        if self._study.process.is_main_process and self._must_decode():
             decoding = len(self._times) * len(self._images[:DECODED])
         flow = self._study.share(self._files("flow")) if self._flow else ()
         return (
@@ -125,15 +125,15 @@ class Bits:
         if self._flow:
             self._study.bar.set_description(FLOW_BITS.title)
             for file, rows in self._study.missing(self._files("flow")):
-                self._follow(file, rows)
+                self._evaluate_flow(file, rows)
         if self._study.process.is_main_process:
-            file, T, to_decode = self._study.out / "bits.json", self._model.schedule.T, self._to_decode()
+            file, T, to_decode = self._study.out / "bits.json", self._model.schedule.T, self._must_decode()
             decoding = {"decoding_times": self._times} if to_decode or self._is_decoded() else {}
-            chains = {_chain(row): row for row in self._before().get("chains", ())}
+            chains = {_chain(row): row for row in self._read_earlier().get("chains", ())}
             for chain in self._chains:
                 chains[chain] = _summary(chain, self._result(chain), full=chain.steps == T)
             seconds = sum(float(read_arrays(part, "seconds")["seconds"]) for part in self._folder.glob("[!.]*.npz"))
-            flow = self._flow_result() if self._flow else self._before().get("flow")
+            flow = self._flow_result() if self._flow else self._read_earlier().get("flow")
             content = {**self._about, "evaluation_seconds": seconds, "chains": list(chains.values()), "flow": flow}
             if to_decode:
                 write_json(file, content)  # decoding_times is added when the picture is complete
@@ -141,16 +141,16 @@ class Bits:
                 self._draw_decoding()
             write_json(file, {**content, **decoding})
 
-    def _before(self) -> dict[str, Any]:
-        """Return bits.json of an earlier run with the same images; empty if there is none."""
+    def _read_earlier(self) -> dict[str, Any]:
+        """Return the content of bits.json from an earlier run with the same images; empty if there is none."""
         before: dict[str, Any] = {**(read_bits(self._study.out) or {})}
         return before if all(before.get(key) == value for key, value in self._about.items()) else {}
 
     def _is_decoded(self) -> bool:
         """Return whether an earlier run has drawn the progressive decoding of these images."""
-        return "decoding_times" in self._before() and (self._study.out / "decoding.png").is_file()
+        return "decoding_times" in self._read_earlier() and (self._study.out / "decoding.png").is_file()
 
-    def _to_decode(self) -> bool:
+    def _must_decode(self) -> bool:
         """Return whether this run has to draw the progressive decoding."""
         return "rate-distortion" in self._study.options.metric_list() and not self._is_decoded()
 
@@ -170,8 +170,8 @@ class Bits:
         starts = range(0, n, BATCH)
         return [(self._folder / f"{name}-{i:06d}.npz", range(i, min(i + BATCH, n))) for i in starts]
 
-    def _follow(self, file: Path, rows: range) -> None:
-        """Write the bits/dim of some images by the flow. The seed of an image is its index."""
+    def _evaluate_flow(self, file: Path, rows: range) -> None:
+        """Compute the bits/dim of some images by the flow, and write them to `file`. An image's seed is its index."""
         started, shown = time.monotonic(), self._progress()
         found = ode_log_prob(
             self._model,
@@ -210,6 +210,7 @@ class Bits:
         done = 0
 
         def progress(evaluated: int, _: int) -> None:
+            """Move the bar by the evaluations since the last call."""
             nonlocal done
             self._study.bar.update(evaluated - done)
             done = evaluated

@@ -33,8 +33,8 @@ class Cell:
     """The settings of one set of samples."""
 
     sampler: str
-    variance: Variance | None  # None if the sampler has no such option
-    eta: float | None  # None if the sampler has no such option
+    variance: Variance | None  # None if the sampler takes no variance
+    eta: float | None  # None if the sampler takes no η
     spacing: CellSpacing
     steps: int
     samples: int
@@ -47,8 +47,9 @@ class Cell:
         return "-".join([*filter(None, parts), f"{self.steps}steps", f"{self.samples}images"])
 
     def lane(self, study: Study, seeds: Iterable[int]) -> Lane:
-        """Return the run of some seeds. Raises ValueError for an unknown sampler, and for options that the model can't
-        have.
+        """Return the run that draws the images of some seeds with the settings of this cell.
+
+        Raises ValueError for an unknown sampler, and for options that the model can't have.
 
         The class of an image is its seed modulo the number of classes, whatever batch it is in.
         """

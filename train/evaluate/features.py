@@ -38,9 +38,9 @@ from train.evaluate.results import read_arrays
 
 INCEPTION = "inception-v3-compat"
 BATCH = 100  # number of images in one call of an extractor
-IS_SPLITS = 10  # number of parts of the images whose scores are averaged
+IS_SPLITS = 10  # number of parts into which images are split; their mean score is the IS
 KID_REFERENCES = 10_000  # number of reference features that are kept for KID, which draws subsets of them
-PROBE_ERROR = 0.01  # largest difference between the probes of two machines, relative to the largest number
+PROBE_ERROR = 0.01  # largest difference between the probes of two machines, as a share of the largest number
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ METRICS: tuple[ScoreName | BoundName, ...] = (*SCORES, *get_args(BoundName))
 class Metric:
     """A metric as tables and plots show it."""
 
-    title: str  # title for Inception's features
-    other_title: str = ""  # title for other features; "" if the metric needs Inception's
+    title: str  # title if the features are Inception's
+    other_title: str = ""  # title if the features are others; "" if the metric needs Inception's
     error_meaning: str = ""  # meaning of the number after ±; "" if there is none
     biased: bool = False  # whether the value depends on the number of images, so that only equal numbers compare
 

@@ -86,8 +86,8 @@ class Options:
         """Raise TrainError for a number outside its limits."""
         check_range(self, LIMITS)
 
-    # Each of these methods reads one flag. It raises TrainError, in one sentence, if the text holds something else.
-    # `for_model` sets the defaults of steps, sampler and spacing first.
+    # Each of the following methods reads the text of one flag, and raises TrainError if the text is wrong. `for_model`
+    # must be called first, because it sets the defaults of steps, sampler and spacing.
 
     def metric_list(self) -> list[ScoreName | BoundName]:
         """Return the metrics of --metrics."""

@@ -21,11 +21,11 @@ from train.common.files import write_bytes
 from train.evaluate import published
 from train.evaluate.published import PublishedTable
 from train.evaluate.results import Bound, StoredCell
-from train.evaluate.tables import ScoreTable, method, published_beside, symbol
+from train.evaluate.tables import ScoreTable, method, published_of, symbol
 
 COLORS = {"DDPM β": "C3", "DDPM β̃": "C0", "DDPM analytic": "C2", "DDIM η=0": "C1", "DPM++": "C4", "UNIPC": "C5"}
 OTHERS = ("C6", "C8", "C9", "C7")
-STYLES = ("-", "--", ":")  # line styles, because the curves of full chains lie on each other
+STYLES = ("-", "--", ":")  # different line styles, because the curves of full chains lie on each other
 DPI = 120
 PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 
@@ -44,17 +44,17 @@ def draw_plots(
     tables: list[ScoreTable],
     cells: list[StoredCell],
     full: list[Bound],
-    beside: tuple[PublishedTable, ...],
+    papers: tuple[PublishedTable, ...],
 ) -> None:
-    """Write the PNGs that the results allow. full: the full chains; beside: the published tables of the data set."""
+    """Write the PNGs that the results allow. full: the full chains; papers: the published tables for the data set."""
     for table in tables:
-        panels = [_our_panel(table), *map(_published_panel, published_beside(table.metric, beside))]
+        panels = [_our_panel(table), *map(_published_panel, published_of(table.metric, papers))]
         _scores(out / f"{_slug(f'{table.title} {table.spacing}')}.png", panels)
     for spacing in dict.fromkeys(cell["spacing"] for cell in cells):
         _samples(out / f"samples-{spacing}.png", out, [cell for cell in cells if cell["spacing"] == spacing])
     if full:
         _terms(out / "terms.png", full)
-        _rate_distortion(out / "rate-distortion.png", full, with_published=bool(beside))
+        _rate_distortion(out / "rate-distortion.png", full, with_published=bool(papers))
 
 
 def _our_panel(table: ScoreTable) -> Panel:

@@ -64,7 +64,7 @@ TABLES = (
     ),
 )
 
-# {t: (rate in bits/dim, RMSE of 255)}. The paper's reverse step T − t + 1 starts from x_t.
+# {t: (rate in bits/dim, RMSE in grey levels of 255)}, measured at x_t, where the paper's reverse step T − t + 1 starts.
 RATE_DISTORTION = {
     1: (1.77581, 0.95136),
     101: (0.11994, 12.02),

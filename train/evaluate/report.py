@@ -20,7 +20,7 @@ from train.evaluate.tables import (
     ScoreTable,
     full_chains,
     in_order,
-    published_beside,
+    published_of,
     published_tables,
     score_tables,
     symbol,
@@ -35,15 +35,15 @@ def write_report(out: Path) -> None:
     if study is None:
         raise TrainError(f"{out} holds no study.")
     in_order(cells, bits)
-    beside = published_tables(study)
+    papers = published_tables(study)
     tables = score_tables(cells, bits)
     write_json(
         out / "results.json",
-        {**study, "cells": cells, "bits": bits, "published": [table.to_json() for table in beside]},
+        {**study, "cells": cells, "bits": bits, "published": [table.to_json() for table in papers]},
     )
     write_text(out / "results.csv", to_csv(tables, bits))
-    write_text(out / "table.md", to_markdown(study, tables, bits, beside))
-    draw_plots(out, tables, cells, full_chains(bits), beside)
+    write_text(out / "table.md", to_markdown(study, tables, bits, papers))
+    draw_plots(out, tables, cells, full_chains(bits), papers)
 
 
 def to_csv(tables: list[ScoreTable], bits: BitsFile | None) -> str:
@@ -61,9 +61,9 @@ def to_csv(tables: list[ScoreTable], bits: BitsFile | None) -> str:
 
 
 def to_markdown(
-    study: StudyFile, tables: list[ScoreTable], bits: BitsFile | None, beside: tuple[PublishedTable, ...]
+    study: StudyFile, tables: list[ScoreTable], bits: BitsFile | None, papers: tuple[PublishedTable, ...]
 ) -> str:
-    """Return Markdown tables like DDIM's Table 1, each followed by the published tables of its metric."""
+    """Return Markdown tables like DDIM's Table 1, each followed by the published tables of its metric (`papers`)."""
     lines = [f"# {study['identity']['checkpoint']}", "", *_about(study, bits)]
     for table in tables:
         most = max(table.image_counts)
@@ -74,7 +74,7 @@ def to_markdown(
             lines += ["", f"(n = …): from fewer images{caution}"]
         if table.metric.error_meaning:
             lines += ["", f"±: {table.metric.error_meaning}."]
-        for theirs in published_beside(table.metric, beside):
+        for theirs in published_of(table.metric, papers):
             source = f"Published {theirs.metric.title}: {theirs.source}; {theirs.setting}."
             lines += ["", f"{source}{_caution(table)}", ""]
             lines += _by_steps({f"{name} (published)": row for name, row in theirs.rows.items()}, "{:.2f}".format)
@@ -83,7 +83,7 @@ def to_markdown(
         lines += ["", f"## {FLOW_BITS.title}, {bits['images']:,} images", ""]
         lines += [f"{flow['bits_per_dim']:.3f}{error}, from {flow['evaluations']:.0f} evaluations for each image."]
         lines += ["", f"±: {FLOW_BITS.error_meaning}."] if error else []
-    lines += _rates(bits, with_published=bool(beside))
+    lines += _rates(bits, with_published=bool(papers))
     return "\n".join(lines) + "\n"
 
 

@@ -18,7 +18,7 @@ from ddpm_core.names import Spacing, Variance
 from train import TrainError
 from train.evaluate.metrics import ScoreName
 
-CellSpacing = Literal[Spacing, "own"]  # own: the times that a student has learned
+CellSpacing = Literal[Spacing, "own"]  # "own": the times that a student has learned
 CELL_SPACINGS: tuple[CellSpacing, ...] = get_args(CellSpacing)
 
 

@@ -61,7 +61,7 @@ def run(options: Options) -> None:
         read_bits(study.out)
         bits = [Bits(study, chains)] if chains or "flow-bpd" in metrics else []
         scored = [Cells(study, cells)] if cells else []
-        _begin(study, [*scored, *bits], before)
+        _write_study(study, [*scored, *bits], before)
         measure(study, [*scored, *bits])
 
 
@@ -82,7 +82,7 @@ def measure(study: Study, parts: list[Cells | Bits]) -> None:
             write_report(study.out)
 
 
-def _begin(study: Study, parts: list[Cells | Bits], before: StudyFile | None) -> None:
+def _write_study(study: Study, parts: list[Cells | Bits], before: StudyFile | None) -> None:
     """Write study.json. Raises TrainError if `before`, the study in the folder, is a different one."""
     old: dict[str, Any] = dict(before["identity"]) if before else {}
     new = study.identity()
@@ -101,5 +101,5 @@ def _begin(study: Study, parts: list[Cells | Bits], before: StudyFile | None) ->
 
 
 def _agree(name: str, old: Any, new: Any) -> bool:
-    """Return whether two studies have the same value of an entry of their identity."""
+    """Return whether two studies agree in the entry `name` of their identities. old, new: its two values."""
     return same_probe(old, new) if name == "extractor_outputs" else old == new

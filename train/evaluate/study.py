@@ -76,7 +76,7 @@ class Study:
     def share(self, batches: Sequence[Batch], turn: int = 0) -> Iterator[Batch]:
         """Yield the batches that this process has to make. A batch is the same in every process.
 
-        turn: the index of this list of batches. It spreads several lists evenly over the processes.
+        turn: the index of this list among several lists. It decides which process begins, so that all get equal shares.
         """
         n = self.process.num_processes
         return _lacking(batches[(self.process.process_index + turn) % n :: n])

@@ -118,8 +118,8 @@ def published_tables(study: StudyFile) -> tuple[PublishedTable, ...]:
     return published.TABLES if is_cifar10(study) else ()
 
 
-def published_beside(metric: Metric, tables: tuple[PublishedTable, ...]) -> list[PublishedTable]:
-    """Return the published tables of a metric. Every Fréchet distance has those of FID."""
+def published_of(metric: Metric, tables: tuple[PublishedTable, ...]) -> list[PublishedTable]:
+    """Return those of the published tables that show this metric. For any Fréchet distance, return those of FID."""
     return [table for table in tables if table.metric is metric]
 
 

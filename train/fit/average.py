@@ -20,7 +20,8 @@ from train.fit.power import Profile, combine, exponent
 if TYPE_CHECKING:
     from ddpm_core import Model
 
-FAR = 0.05  # print a warning if a larger share of the average comes from unwanted steps
+# Print a warning if a larger share of the average comes from other steps than wanted (the distance of power.combine).
+FAR = 0.05
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def average(out: str | Path, length: float) -> Model:
     """
     model, distance, _ = _make_average(user_path(out), length)
     if distance > FAR:
-        print(_far(length, distance), file=sys.stderr)
+        print(_warning(length, distance), file=sys.stderr)
     return model
 
 
@@ -77,7 +78,7 @@ def main(arguments: list[str]) -> int:
             save(model, folder, extra={"README.md": _card(out / "model" / "README.md", about), "samples.png": None})
             print(f"{folder}: {distance:.2%} of the average belong to other steps than wanted")
             if distance > FAR:
-                print(_far(length, distance), file=sys.stderr)
+                print(_warning(length, distance), file=sys.stderr)
     return 0
 
 
@@ -127,7 +128,7 @@ def _card(path: Path, about: str) -> bytes:
     return re.sub(r"^\| Weights \|.*$", f"| Weights | {about} |", text, flags=re.MULTILINE).encode()
 
 
-def _far(length: float, distance: float) -> str:
+def _warning(length: float, distance: float) -> str:
     """Return the warning that the snapshots approximate this length poorly."""
     return (
         f"The snapshots can't give length {length:g} well: {distance:.0%} of the average belong to other steps than "

@@ -145,6 +145,7 @@ def _norm_silu(norm: nn.GroupNorm, x: Tensor, shift: Tensor | None = None) -> Te
 
 
 def _channels_last(x: Tensor) -> Tensor:
+    """Return x in the channels-last layout."""
     return x.contiguous(memory_format=torch.channels_last)
 
 
@@ -169,8 +170,8 @@ def is_available() -> bool:
         return False
 
 
-def _place() -> tuple[list[str], Path]:
-    """Return the compiler's arguments, and the folder in which the code for this kind of machine is kept."""
+def _arguments_and_folder() -> tuple[list[str], Path]:
+    """Return the compiler's arguments, and the folder for the compiled code of this kind of machine."""
     vectors = _VECTORS.get(torch.backends.cpu.get_cpu_capability(), [])
     openmp = ["-fopenmp"] if sys.platform == "linux" else []
     fast = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
@@ -186,7 +187,7 @@ def library() -> ctypes.CDLL:
 
     Raises TrainError without a C++ compiler that works.
     """
-    words, kept = _place()
+    words, kept = _arguments_and_folder()
     if kept.exists():
         with suppress(OSError):
             return ctypes.CDLL(str(kept / _LIBRARY))
@@ -203,5 +204,5 @@ def library() -> ctypes.CDLL:
             if done.returncode:
                 raise OSError(done.stderr.strip() or f"{command[0]} has failed")
         return ctypes.CDLL(str(kept / _LIBRARY))
-    except OSError as error:  # there is no compiler, or it does not know a flag
+    except OSError as error:  # there is no compiler, or the compiler does not know a flag
         raise TrainError(f"--fused needs a C++ compiler: {first_line(error)}") from error

@@ -61,9 +61,9 @@ def combine(snapshots: Sequence[Profile], wanted: Profile) -> tuple[np.ndarray, 
     distance.
 
     "Nearest" means least squares over the weights of all steps (Karras et al. 2024, section 3.2). The factors sum to 1,
-    so that a value on which all snapshots agree is kept exactly. The distance is the share of the average that belongs
-    to unwanted steps, ½ Σ_k |weight − wanted weight|: 0 is exact, 1 is the worst. Many steps are processed in parts by
-    QR, which is more accurate than the normal equations.
+    so that a value on which all snapshots agree is kept exactly. The distance is the share of the average that comes
+    from other steps than wanted, ½ Σ_k |weight − wanted weight|: 0 is exact, 1 is the worst. Many steps are processed
+    in parts by QR, which is more accurate than the normal equations.
 
     Arguments:
         snapshots: the profiles of the averages that were kept, at least one.

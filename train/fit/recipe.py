@@ -138,7 +138,7 @@ def of_latents(config: Config, channels: int, side: int) -> Config:
 
 def architecture(network: networks.Network) -> dict[str, Any]:
     """Return the fields of a network's configuration, as JSON values. Raises TrainError for another class."""
-    if type(network).__name__ != UNet2DModel.__name__:  # by name: an engine may have replaced the class
+    if type(network).__name__ != UNet2DModel.__name__:  # compares names, because an engine may have replaced the class
         raise TrainError(f"Only networks of the class UNet2DModel can be trained, not {type(network).__name__}.")
     plain = json.loads(network.to_json_string().replace('"UNetRes', '"'))  # diffusers has renamed these blocks
     return {name: plain[name] for name in inspect.signature(UNet2DModel).parameters}

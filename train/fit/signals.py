@@ -15,12 +15,14 @@ class StopSignals:
     received: int | None = None
 
     def __enter__(self) -> StopSignals:
+        """Replace the handlers of SIGINT and SIGTERM."""
         is_main = threading.current_thread() is threading.main_thread()
         numbers = (signal.SIGINT, signal.SIGTERM) if is_main else ()
         self._before = {number: signal.signal(number, self._note) for number in numbers}
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Restore the handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

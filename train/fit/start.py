@@ -44,6 +44,7 @@ def _with_parameters(changes: type) -> Callable[[Function], Function]:
     """Return a decorator that adds the fields of `changes` to a function's signature, for completion in IPython."""
 
     def listed(function: Function) -> Function:
+        """Set the signature of a function, and return the function."""
         signature, kind = inspect.signature(function), inspect.Parameter.KEYWORD_ONLY
         first, *_ = signature.parameters.values()
         names = [inspect.Parameter(name, kind, annotation=hint) for name, hint in get_type_hints(changes).items()]
@@ -72,7 +73,7 @@ def preset(name: PresetName, **changes: Unpack[PresetChanges]) -> Config:
         end = f"did you mean {meant}?" if meant else f"choose from {', '.join(PRESETS)}."
         raise TrainError(f"There is no preset {name!r}: {end}")
     plain = convert_fields(Config, changes)
-    return replace(begin(PRESETS[name], plain.get("init"), plain.get("image_size")), **plain)
+    return replace(apply_checkpoint(PRESETS[name], plain.get("init"), plain.get("image_size")), **plain)
 
 
 @_with_parameters(Changes)
@@ -92,8 +93,8 @@ def resume(out: str | Path, **changes: Unpack[Changes]) -> Trainer:
     return Trainer(replace(config, **convert_fields(Config, changes)), state)
 
 
-def begin(config: Config, init: str | None, image_size: int | None) -> Config:
-    """Return a preset with the fields that the checkpoint of --init decides. image_size: None for the checkpoint's."""
+def apply_checkpoint(config: Config, init: str | None, image_size: int | None) -> Config:
+    """Return a preset with the fields that the checkpoint `init` decides. image_size: None for the checkpoint's."""
     if init is None:
         return config
     from train.fit.inputs.init import apply_init
@@ -154,7 +155,7 @@ def parse_fit(arguments: list[str]) -> tuple[Config, dict[str, Any] | None]:
     start = _parse_start(arguments)
     default = PRESETS[start.config]
     if not start.resume and not HELP & set(arguments):
-        default = begin(default, start.init, start.image_size)
+        default = apply_checkpoint(default, start.init, start.image_size)
     description = "Train a model. The defaults shown are those of --config; with --resume, those of the run in --out."
     return parse_run(arguments, default, start.folder, start.resume, PROGRAM, description)
 

@@ -25,7 +25,7 @@ from train.common.errors import as_train_error
 from train.fit.flags.limits import PLACES
 
 KEPT = 2
-# The parts that every checkpoint has. "ema2" and "scaler" may be missing or None.
+# The types of the parts that every checkpoint has. The parts "ema2" and "scaler" are optional.
 _PARTS = {
     "config": dict,
     "step": int,
@@ -60,7 +60,9 @@ def save_checkpoint(state: dict[str, Any], folder: Path, step: int) -> Path:
         with files.replacing(path) as file:
             torch.save(state, file)
     except (OSError, RuntimeError) as error:  # torch turns some errors of the disk into RuntimeError
-        raise TrainError(f"{_why(error)}: the checkpoint of step {step} was not written. {_kept(folder)}") from error
+        raise TrainError(
+            f"{_reason_of(error)}: the checkpoint of step {step} was not written. {_name_last_good(folder)}"
+        ) from error
     _drop_old(folder, step)
     return path
 
@@ -77,7 +79,7 @@ def copy_to_cpu(value: Any) -> Any:
 class Writer:
     """Runs one write after the other. With a GPU, a thread runs them during training; a CPU has none free."""
 
-    MOST = 2  # largest number of writes that wait; each holds a copy of its data in memory
+    MOST = 2  # largest number of waiting writes; each keeps a copy of its data in memory
 
     def __init__(self, device: torch.device):
         self._thread = None if device.type == "cpu" else ThreadPoolExecutor(1, "train-writer")
@@ -173,7 +175,7 @@ def restore_config(state: Mapping[str, Any], kind: type[Kind]) -> Kind:
     return replace(config, **moved)
 
 
-def _why(error: Exception) -> str:
+def _reason_of(error: Exception) -> str:
     """Return the reason of a failed write, as the start of a sentence."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OSError):
@@ -185,7 +187,7 @@ def _why(error: Exception) -> str:
     return f"Writing failed ({cause.strerror})"
 
 
-def _kept(folder: Path) -> str:
+def _name_last_good(folder: Path) -> str:
     """Return a sentence that names the last good checkpoint."""
     last = last_good_checkpoint(folder)
     return f"The last good one is {last}." if last else "There is no earlier one."

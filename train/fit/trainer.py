@@ -126,7 +126,9 @@ class Trainer:
             )
         classes = state["data"]["classes"] if state is not None else ()
         self.images = Images(config, quiet=not self.accelerator.is_main_process, classes=classes)
-        self.config = config = replace(config, channels=self.images.channels)  # the images decide the default
+        self.config = config = replace(
+            config, channels=self.images.channels
+        )  # the images decide, if --channels does not
         for name in self.images.broken[:10]:
             self._say(f"Skipped, can't be read: {name}")
         if self.images.broken:
@@ -156,7 +158,9 @@ class Trainer:
         if config.fused:
             if self.device.type != "cpu":
                 raise TrainError(f"--fused is for a CPU, this run is on {self.device.type}: leave it out.")
-            with self.accelerator.local_main_process_first():  # the other processes find the compiled code
+            with (
+                self.accelerator.local_main_process_first()
+            ):  # the first process compiles the code, and the others find it
                 fuse(unet_of(self.unet))
         if config.compile:
             self.unet.compile()
@@ -206,14 +210,14 @@ class Trainer:
         if self.averages.powers and self.accelerator.is_main_process:
             drop_later(self.out, self.step)
         if self.step == 0:
-            self._save()  # a run always has something to resume, and a bad --out shows at once
+            self._save()  # so that every run can be resumed, and a bad --out fails at once
             self._write.wait()
         accelerator, progress = self.accelerator, None
         if accelerator.is_main_process:
             tracker = Tracker(accelerator, self.config, self.out, self.step)
             progress = Progress(self.config, self.out, self.step, self.images, tracker)
             self._say = progress.say
-        rounds, window = self.rounds(), Window(self.device)  # the window comes last because its time starts here
+        rounds, window = self.rounds(), Window(self.device)  # the window is made last, because its time starts then
         try:
             with StopSignals() as signals:
                 self._preview(window, progress, signals)
@@ -246,8 +250,8 @@ class Trainer:
 
     def end(self) -> None:
         """Leave the group of processes. The trainer can't be used afterwards."""
-        # The wrapped network must not be the last object that refers to the group. Otherwise it would wait, while it
-        # holds the GIL, for a thread of gloo that needs the GIL.
+        # The wrapped network must not be the last object that refers to the group. Otherwise its deletion
+        # would hold the GIL and wait for a thread of gloo, which needs the GIL.
         del self.model
         self.accelerator.free_memory()
         self.accelerator.end_training()
@@ -333,7 +337,7 @@ class Trainer:
             if checkpoint or last:
                 self._save()
                 if not last or config.sample_every or config.sample_seconds:
-                    self._export()  # the samples can take minutes; `run` exports again after the last ones
+                    self._export()  # before the samples, which can take minutes; `run` exports again after them
             if progress and (sample or (last and config.sample_every)):
                 self._sample(progress, signals)
                 if not last and signals.received is None:
@@ -437,7 +441,7 @@ class Trainer:
         last = self.step == self.config.steps and self.config.sample_seconds > 0
         if progress is None or signals.received is not None or not (self._timer.is_due() or last):
             return
-        with window.paused(), self._timer.taken():
+        with window.paused(), self._timer.measure():
             self._sample(progress, signals, quick=True)
             if signals.received is None and self.step < self.config.steps:
                 self._export()

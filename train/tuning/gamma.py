@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
 
     ref = refs.parse(options.checkpoint)
     name = refs.shipped(ref)
-    if name and ref.folder and (ref.folder / refs.ANALYTIC).is_file():  # its Γ_t come from more images
+    if name and ref.folder and (ref.folder / refs.ANALYTIC).is_file():  # an embedded model's Γ_t come from more images
         raise TrainError(
             f"{name} comes with its own table of Γ_t, which stays as it is: copy the checkpoint with "
             f"`python -m ddpm_core export {name} FOLDER` and give that folder."
@@ -62,6 +62,7 @@ def main(arguments: list[str]) -> int:
     with tqdm(unit="evaluation", smoothing=0) as bar:
 
         def progress(done: int, total: int) -> None:
+            """Show the number of evaluations done, of `total`, in the bar."""
             bar.total = total
             bar.update(done - bar.n)
 

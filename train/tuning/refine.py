@@ -20,7 +20,7 @@ from train.evaluate.features import Extractor, Reference, score
 from train.evaluate.metrics import ScoreName
 
 REACHES = (1 / 3, 1 / 6)  # a time moves by these shares of the way to its neighbour, the larger share first
-SEEDS_FROM = 10**6  # scores use smaller seeds
+SEEDS_FROM = 10**6  # first seed of the pictures; evaluations use smaller seeds, and so other pictures
 BATCH = 100
 
 
@@ -48,7 +48,7 @@ class Judge:
         self._known: dict[tuple[Sampler, Times], float] = {}
 
     def __call__(self, sampler: Sampler, chain: Times) -> float:
-        """Return the distance of a chain. It is computed once."""
+        """Return the distance of a chain, which is computed only at the first call."""
         if (sampler, chain) not in self._known:
             self._known[sampler, chain] = self._distance(sampler, chain)
         return self._known[sampler, chain]
@@ -68,7 +68,11 @@ class Judge:
 def refine(
     distance: Callable[[Sampler, Times], float], schedule: NoiseSchedule, sampler: Sampler, chains: Sequence[Times]
 ) -> tuple[Times, float]:
-    """Return the best of several chains of n steps, with its times moved while the distance falls, and its distance."""
+    """Return the best chain that was found, and its distance.
+
+    The search begins with the best of `chains`, which all have n steps. It moves one time after another, and keeps a
+    move if the distance falls.
+    """
     least, best = min((distance(sampler, chain), chain) for chain in chains)
     for reach in REACHES:
         for i in range(len(best)):

@@ -110,6 +110,7 @@ def _search(model: Model, steps: list[int] | None, samplers: list[Sampler], opti
     with tqdm(unit="evaluation", smoothing=0) as bar:
 
         def progress(done: int, total: int) -> None:
+            """Show the number of evaluations done, of `total`, in the bar."""
             bar.total = total
             bar.update(done - bar.n)
 
@@ -148,5 +149,5 @@ def _refine(
             times[sampler][n], distances[sampler][n] = refine(judge, schedule, sampler, chains)
             before += most[sampler, n]
             bar.update(before - bar.n)
-    refined = replace(found, times=times, errors={})  # the errors are those of the times before the refinement
+    refined = replace(found, times=times, errors={})  # the errors of `found` belong to the times before the refinement
     return refined, {sampler: rounded_to_3(values) for sampler, values in distances.items()}

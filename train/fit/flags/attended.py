@@ -17,12 +17,12 @@ from pathlib import Path
 
 from train.__main__ import main
 
-GRACE = 60.0  # seconds that the run has to save and stop
+GRACE = 60.0  # seconds within which the run must save and stop
 
 
 def _stop_at_the_end_of_input() -> None:
     """Wait until the standard input ends, then stop the run. After GRACE seconds, end the process."""
-    while os.read(0, 4096):  # sys.stdin has a lock, which a thread must not hold when Python exits
+    while os.read(0, 4096):  # not sys.stdin, whose lock no thread may hold when Python exits
         pass
     _thread.interrupt_main()
     time.sleep(GRACE)

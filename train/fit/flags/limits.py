@@ -13,18 +13,18 @@ from train.common.command_line import flag
 from train.common.config import Config, to_dict
 from train.fit.recipe import loss_weights, make_schedule, time_distribution
 
-# A resumed run may change these fields. All others stay, so that the checkpoint describes the whole run.
+# A resumed run may change only these fields and PLACES, so that its checkpoint describes the whole run.
 FREE_ON_RESUME = {
     *("data", "data_cache", "out", "resume", "memory", "workers", "steps", "accumulate", "device", "precision"),
     *("channels_last", "compile", "fused", "threads", "lr", "lr_decay", "weight_decay", "clip", "ema", "ema2"),
     *("tracker", "log_every", "checkpoint_every", "sample_every", "sample_count", "sample_steps"),
     *("sample_seconds", "ema_snapshots"),
 }
-PLACES = ("decoder", "teacher", "text")  # may change to a folder with the same weights
+PLACES = ("decoder", "teacher", "text")  # these fields may change to a folder with the same weights
 
 # The least and the greatest value of each number. The greatest is far beyond any known training. With a larger value,
-# the machine would compute for hours, or run out of memory, before it failed. A network has the same
-# limits as one in a checkpoint.
+# the machine would compute for hours, or run out of memory, before it failed. The limits
+# of a network are those of a network in a checkpoint.
 LIMITS = {
     "seed": (0, 2**63 - 1),
     "image_size": fields.LIMITS["sample_size"],
@@ -97,7 +97,7 @@ def _check_network(config: Config) -> None:
     widths = config.widths
     possible = 1 <= len(widths) <= fields.MAX_LEVELS and min(widths) >= 1 and max(widths) <= WIDEST
     _require(possible, "widths", config, f"must be 1 to {fields.MAX_LEVELS} whole numbers between 1 and {WIDEST:,}")
-    if config.decoder is None:  # latents have other sides, which recipe.of_latents checks
+    if config.decoder is None:  # recipe.of_latents checks the sides of latents
         step = 2 ** (len(widths) - 1)
         fits = config.image_size % step == 0
         _require(fits, "image_size", config, f"must be a multiple of {step} for these --widths")
@@ -105,7 +105,7 @@ def _check_network(config: Config) -> None:
         _require(set(config.attention) <= set(sizes), "attention", config, f"must be among the resolutions {sizes}")
     uneven = [width for width in widths if width % config.norm_groups]
     _require(not uneven, "norm_groups", config, "must divide each of --widths")
-    weights = sum(18 * width**2 for width in widths) * (2 * config.blocks + 1)  # two 3×3 convolutions in each block
+    weights = sum(18 * width**2 for width in widths) * (2 * config.blocks + 1)  # 18: two 3×3 convolutions in each block
     _require(
         weights <= fields.MAX_PARAMETERS,
         "widths",

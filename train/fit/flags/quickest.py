@@ -13,7 +13,7 @@ from train.fit.fused import is_available
 
 Kind = TypeVar("Kind", bound=Config)
 
-THREADS = 4  # at most, because the page has other visitors to serve
+THREADS = 4  # largest number of threads, because the page has other visitors to serve
 
 
 def quickest_flags(device: str) -> list[str]:
@@ -48,5 +48,5 @@ def on_device(config: Kind, device: torch.device) -> Kind:
         return config
     precision = torch_precision(config.precision, device)
     if config.precision == "auto" and precision != "bf16":
-        precision = "fp16"  # the scale of the loss adapts to overflows
+        precision = "fp16"  # overflows do no harm, because the scale of the loss adapts to them
     return replace(config, precision=precision, channels_last=config.channels_last or precision != "fp32")

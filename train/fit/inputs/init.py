@@ -58,7 +58,7 @@ def of_network(shape: Mapping[str, Any], size: int) -> dict[str, Any]:
         "widths": tuple(shape["block_out_channels"]),
         "blocks": shape["layers_per_block"],
         "attention": tuple(size >> i for i, kind in enumerate(shape["down_block_types"]) if "Attn" in kind),
-        # diffusers' rule if the file has no value
+        # if the file has no value, diffusers' rule
         "norm_groups": shape["norm_num_groups"] or max(1, min(shape["block_out_channels"][0] // 4, 32)),
     }
 
@@ -104,8 +104,8 @@ def check_init(config: Config) -> None:
     for name in (*OF_NETWORK, "flow_time"):
         here, there = getattr(config, name), getattr(checkpoint, name)
         if here != there and (name, here) != ("channels", None):
-            found = f"--init {config.init} has {flag(name)} {_words(there)}"
-            raise TrainError(f"{found}, and can't be continued with {_words(here)}: leave this flag out.")
+            found = f"--init {config.init} has {flag(name)} {_as_flag_value(there)}"
+            raise TrainError(f"{found}, and can't be continued with {_as_flag_value(here)}: leave this flag out.")
 
 
 def _has_schedule(config: Config, schedule: NoiseSchedule) -> bool:
@@ -116,7 +116,7 @@ def _has_schedule(config: Config, schedule: NoiseSchedule) -> bool:
         return False
 
 
-def _words(value: object) -> str:
+def _as_flag_value(value: object) -> str:
     """Return the value of a flag as the command line has it."""
     return " ".join(map(str, value)) or "(none)" if isinstance(value, tuple) else str(value)
 

@@ -17,7 +17,9 @@ from train.common.machine import on_cpu
 from train.fit.flags.quickest import Kind, on_device
 from train.fit.signals import StopSignals
 
-PATIENCE = timedelta(hours=12)  # the others wait while the first draws samples; torchrun notices a dead process
+PATIENCE = timedelta(
+    hours=12
+)  # longest time that processes wait for the first one to draw samples; torchrun notices dead ones
 STOP_CHECK = 10  # the processes check every this many steps whether to stop
 
 

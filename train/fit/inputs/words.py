@@ -27,9 +27,9 @@ from train.fit.flags.limits import HEADS
 if TYPE_CHECKING:
     from ddpm_core.engines.from_diffusers import UNet2DConditionModel
 
-VOCABULARY = 6000  # at most this many tokens: single bytes, and pieces of words that occur often
+VOCABULARY = 6000  # largest number of tokens, which are single bytes and frequent pieces of words
 _START, _END, _STOP = "<|startoftext|>", "<|endoftext|>", "</w>"
-_WORD = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[^\W\d_]+|\d|(?:[^\s\w]|_)+")  # CLIP's tokenizer splits a text like this
+_WORD = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[^\W\d_]+|\d|(?:[^\s\w]|_)+")  # CLIP's rule to split a text
 
 
 class PromptedUNet(nn.Module):
@@ -146,7 +146,7 @@ def learn_words(captions: Sequence[str], before: str | None = None) -> str:
     spelled: dict[str, tuple[str, ...]] = {
         word: (*(text := spell(word)[0][0])[:-1], f"{text[-1]}{_STOP}") for word in sorted(times)
     }
-    counts: Counter[tuple[str, str]] = Counter()  # how often each pair of tokens stands side by side
+    counts: Counter[tuple[str, str]] = Counter()  # how often each two tokens are neighbours in the captions
     users: dict[tuple[str, str], set[str]] = defaultdict(set)  # the words that contain each pair
 
     def count(word: str, n: int) -> None:
@@ -196,7 +196,7 @@ def make_tokenizer(words: str, length: int) -> Any:
     from transformers import CLIPTokenizer
 
     found = json.loads(words)
-    merges: Any = [tuple(pair) for pair in found["merges"]]  # CLIPTokenizer's annotation is wrong
+    merges: Any = [tuple(pair) for pair in found["merges"]]  # Any, because CLIPTokenizer's annotation is wrong
     return CLIPTokenizer(vocab=found["vocab"], merges=merges, model_max_length=length)
 
 

@@ -69,11 +69,13 @@ def shorten_paths(config: Kind) -> Kind:
     """Return the configuration as a card may show it: absolute paths lose all that is specific to this machine."""
     texts = {name: getattr(config, name, None) for name in _PLACES}
     paths = {name: user_path(text) for name, text in texts.items() if text and isinstance(text, str)}
-    return dataclasses.replace(config, **{name: _end(path) for name, path in paths.items() if path.is_absolute()})
+    return dataclasses.replace(
+        config, **{name: _short_name(path) for name, path in paths.items() if path.is_absolute()}
+    )
 
 
-def _end(path: Path) -> str:
-    """Return the name of a file or folder. Before the name of a run's model or stage, put the name of the run."""
+def _short_name(path: Path) -> str:
+    """Return the last part of a path; for a run's model or stage the last two parts, such as run/model."""
     return str(Path(*path.parts[-2:])) if path.name.endswith(("model", "-steps")) else path.name
 
 

@@ -26,7 +26,7 @@ from train.fit.inputs.words import unet_of
 from train.fit.recipe import SHARE
 from train.fit.task import TrainingTask
 
-_PROBE = 4  # purpose of the probe's draws, for train.data.batches.generator
+_PROBE = 4  # the `purpose` of the probe's noise, for train.data.batches.generator
 
 
 class Preview:
@@ -70,6 +70,7 @@ class Preview:
         return load
 
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:
+        """Evaluate the network, see the class."""
         x = x.to(next(self._network.parameters()).dtype).contiguous(memory_format=self._layout)
         if labels is not None and labels.is_floating_point():  # hidden states of prompts
             labels = labels.to(x.dtype)
@@ -85,11 +86,12 @@ class PreviewTimer:
         self._due = 0.0 if seconds else float("inf")
 
     def is_due(self) -> bool:
+        """Return whether it is time for a preview."""
         return time.perf_counter() >= self._due
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Measure the time of the preview inside, and set when the next one is due."""
+    def measure(self) -> Iterator[None]:
+        """Measure how long the block takes to draw a preview, and set when the next preview is due."""
         began = time.perf_counter()
         yield
         now = time.perf_counter()

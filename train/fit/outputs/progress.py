@@ -37,7 +37,7 @@ from train.fit.outputs.tracker import Tracker
 from train.fit.recipe import grid_count
 
 QUARTERS = 4
-TOGETHER = 8  # number of samples that are drawn at once; a stop waits for one step of them
+TOGETHER = 8  # number of samples that are drawn at once; a request to stop waits for one step of these
 GUIDANCE = 3.0  # guidance scale of samples with prompts
 PROGRESS = "progress.jsonl"
 
@@ -85,6 +85,7 @@ class Window:
         self._started = time.perf_counter()
 
     def _is_cpu(self) -> bool:
+        """Return whether the sums are in the CPU's memory."""
         return self._device.type == "cpu"
 
     def add(self, loss: Tensor, t: Tensor, T: int) -> None:
@@ -139,7 +140,7 @@ class Progress:
         self.bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=interval, dynamic_ncols=True)
 
     def point(self, point: Point) -> None:
-        """Add one point to every curve."""
+        """Write a point of the curves to progress.jsonl and the tracker, and show it in the bar."""
         self._note(step=point.step, loss=point.loss, lr=point.lr, images_per_s=point.speed)
         scalars = {"loss": point.loss, "gradient norm": point.norm}
         scalars |= {"learning rate": point.lr, "images per s": point.speed}
@@ -150,7 +151,7 @@ class Progress:
 
     def grid(self, model: Model, weights: str, step: int, stopped: Callable[[], bool]) -> None:
         """Draw samples of fixed seeds, and write them to samples/ and the tracker, with the error on the probe. Samples
-        of a model with classes take the classes in turn.
+        of a model with classes take the classes in turn. weights: "ema" or "raw".
 
         Returns early, without a grid, when stopped() becomes true. It is checked after each step of a few samples.
         """
@@ -159,7 +160,8 @@ class Progress:
             captions = spread_captions(self._images.captions, count)
         own = {} if model.student else {"steps": config.sample_steps, "sampler": "ddim"}
         before, pictures = self.bar.postfix, []
-        # Engines give the same picture in any batch. A preview's network does not, so its grid is one batch.
+        # The pictures of a Preview's network depend slightly on the batch, so its whole grid is one batch. Those of an
+        # engine do not.
         together = count if isinstance(model.network, Preview) else TOGETHER
         for first in range(0, count, together):
             seeds, x_0 = range(first, min(first + together, count)), None
@@ -186,7 +188,8 @@ class Progress:
 
     def _error(self, model: Model) -> float | None:
         """Return the model's error on the probe; None for a model that the probe does not suit."""
-        # A student's x̂_0 belong to its own times, and latents are not grey levels.
+        # A student predicts x̂_0 only at its own times, which the probe does not use. For latents, there would be no
+        # error in grey levels.
         if self._images is None or model.student is not None or model.latent:
             return None
         if self._probe is None:
