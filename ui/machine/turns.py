@@ -13,7 +13,7 @@ from typing import Protocol
 
 from ui.machine.limits import Refused
 
-SLICE = 0.5  # seconds of a turn while others wait; a turn ends after a complete step
+SLICE = 0.5  # seconds after which a turn ends if others wait, once the current step is complete
 ACTIVE = 8  # default number of runs that take turns
 QUEUE = 44  # default number of runs that wait to take turns
 SHORT = 10.0  # seconds of computing; a quarter of the places is reserved for runs that need no more than this
@@ -36,8 +36,8 @@ class Outlook:
     """The forecast for a run, assuming that no run is added or stopped.
 
     begun: whether the run has had a turn. before: the number of runs that begin before it. sharers: the number of other
-    runs that have had a turn. start: seconds until its first turn. end: seconds until it ends, if it has begun. Both
-    are None if unknown. holder: the member that computes now.
+    runs that have had a turn. start: seconds until its first turn; None if unknown. end: seconds until it
+    ends; None if it has not begun, or if unknown. holder: the member that computes now; None if there is none.
     """
 
     begun: bool
@@ -73,7 +73,7 @@ class Seat:
         """seconds of all its turns until `charged`"""
         self._line = line
         self._news = threading.Event()
-        self.wake = self._news.set  # `wake()` lets `wait_for_turn` call check() at once
+        self.wake = self._news.set  # a function: `wake()` lets `wait_for_turn` call check() at once
 
     def wait_for_turn(self, check: Callable[[], None] = lambda: None) -> None:
         """End the current turn and wait for the next one. check() is called at least every REFRESH seconds and may
@@ -132,7 +132,7 @@ class Seat:
 
     @property
     def turn_seconds(self) -> float:
-        """The seconds of a turn, which ends after a complete step; infinite if the pace is unknown."""
+        """The expected seconds of one turn, which ends after a complete step; infinite if unknown."""
         if not math.isfinite(self.work + self.step):
             return math.inf
         steps = math.ceil(self.slice / self.step) if self.step else 0
@@ -193,7 +193,7 @@ class Turns:
 
     @contextmanager
     def turn(self, who: Member) -> Iterator[None]:
-        """Take a turn that does not give way, for work of the app itself."""
+        """Hold the network for the block, without giving way to others: for work of the app itself."""
         with self.join(who, ours=True) as seat:
             seat.wait_for_turn()
             yield
@@ -244,8 +244,8 @@ class Turns:
         seat.used, seat.charged = seat.used + now - seat.charged, now
 
     def give_turn(self) -> None:
-        """Choose who computes next. A holder that waits again, or has left, ends its turn. Waiting seats begin to take
-        turns while places are free. The ready seat that has used least gets the turn.
+        """Choose which seat computes next. A holder that waits again, or has left, ends its turn. Waiting seats begin
+        to take turns while places are free. The ready seat that has used least gets the turn.
         """
         if self.holder and (self.holder.ready or self.holder not in self.seats):
             self.charge(self.holder)
@@ -293,7 +293,8 @@ class Turns:
             turns = sum(one.turn_seconds for one in before)
             if self.holder:
                 late = self.clock() - self.holder.since - (turn := self.holder.turn_seconds)
-                # infinite, because the holder's steps have become slower than measured
+                # infinite if the holder takes more than twice the expected time, because its steps are slower than
+                # measured
                 turns += math.inf if late > turn else max(0.0, -late)
             return turns
         seconds, works = 0.0, [one.work for one in (*begun, *before)]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ddpm_core.latents import Latent
 
 Time = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-SAMPLES = 4  # while a picture is sampled, the page gets every fourth step
+SAMPLES = 4  # the page gets every fourth step while a picture is sampled
 
 
 class Latents(ColumnsAsked):
@@ -70,7 +70,7 @@ class LatentsRun(Rows):
         """Make the pictures at which the rows begin, their latents, and then the rows."""
         (lent,), request, times = models, self.request, self.request.times
         model = self.counted(lent, work)
-        work.give({"kind": "plan"})
+        work.send({"kind": "plan"})
         sources = [self._source(plan, model, i, work) for i in range(len(request.sources))]
         latents = []
         for row, t in enumerate(times):
@@ -79,18 +79,18 @@ class LatentsRun(Rows):
                 for picture, source in zip(sources, request.sources, strict=True)
             ]
             latents.append(x_t)
-            work.give({"kind": "latent", "row": row, "x": [encode_frames(imaging.to_uint8(latent)) for latent in x_t]})
+            work.send({"kind": "latent", "row": row, "x": [encode_frames(imaging.to_uint8(latent)) for latent in x_t]})
         for row, t in enumerate(times):
-            self._row(plan, model, row, t, latents[row], work)
+            self._compute_row(plan, model, row, t, latents[row], work)
 
     def _source(self, plan: RowsPlan, model: Model, i: int, work: Job) -> np.ndarray:
-        """Return the i-th picture at which the rows begin, uint8 (1, H, W, C): the visitor's own, or one that is
-        sampled now.
+        """Return the i-th picture at which the rows begin, uint8 (1, H, W, C), and send it to the page. It is the
+        visitor's own picture, or a sample.
         """
         source = self.request.sources[i]
         if source.own:
             picture = as_text.from_text(source.own, model)
-            work.give({"kind": "source", "i": i, "x": encode_frames(picture), "final": True})
+            work.send({"kind": "source", "i": i, "x": encode_frames(picture), "final": True})
             return picture
         x = None
         for step in ddpm_core.trajectory(model, [source.seed], **plan.options):
@@ -98,12 +98,14 @@ class LatentsRun(Rows):
             x = imaging.to_uint8(step.x)
             if final or step.index % SAMPLES == 0:
                 shown = x if final else imaging.to_uint8(step.x0_hat)
-                work.give({"kind": "source", "i": i, "x": encode_frames(shown), "final": final})
+                work.send({"kind": "source", "i": i, "x": encode_frames(shown), "final": final})
         assert x is not None
         return x
 
-    def _row(self, plan: RowsPlan, model: Model, row: int, t: int, x_t: list[Latent], work: Job) -> None:
-        """Compute one row: decode the latent of time t, or interpolations of two latents."""
+    def _compute_row(self, plan: RowsPlan, model: Model, row: int, t: int, x_t: list[Latent], work: Job) -> None:
+        """Compute the pictures of one row, and send its steps and its statistics to the page. The row begins at the
+        latent of time t, or at interpolations of two latents.
+        """
         request, seeds = self.request, self.request.seeds
         if request.mixes:
             start, seeds = mix(x_t[0], x_t[1], request.weights), seeds[:1] * len(seeds)
@@ -113,11 +115,11 @@ class LatentsRun(Rows):
         if n:
             options: Values = plan.options | {"steps": n}
             steps = ddpm_core.trajectory(model, seeds, x_T=start, start=t, **options)
-            self.follow(model, row, steps, n, len(request.times), work)
+            self.take_steps(model, row, steps, n, len(request.times), work)
         else:
             work.recording.rows[row] = x = imaging.to_uint8(start)
-            work.give({"kind": "step", "row": row, "k": 0, "s": 0, "x0": encode_frames(x)})
-        work.give({"kind": "row", "row": row, "spread": spread(work.recording.rows[row])})
+            work.send({"kind": "step", "row": row, "k": 0, "s": 0, "x0": encode_frames(x)})
+        work.send({"kind": "row", "row": row, "spread": spread(work.recording.rows[row])})
 
 
 class LatentsPart(Part):

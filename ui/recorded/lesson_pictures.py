@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FOLDER = FILES / "examples" / "course"
 COLUMNS = 5
 GAP = 1  # pixels between two pictures
-LINE = tuple((4, row) for row in range(3, 11))  # cells of a white line at the left side of the 3
+LINE = tuple((4, row) for row in range(3, 11))  # the cells of a white line, drawn at the left side of the digit 3
 
 Pictures = np.ndarray  # uint8 (N, height, width, channels)
 
