@@ -16,7 +16,7 @@ from ui.machine.limits import Refused
 SLICE = 0.5  # seconds after which a turn ends if others wait, once the current step is complete
 ACTIVE = 8  # default number of runs that take turns
 QUEUE = 44  # default number of runs that wait to take turns
-SHORT = 10.0  # seconds of computing; a quarter of the places is reserved for runs that need no more than this
+SHORT = 10.0  # maximum seconds of computing of a short run; a quarter of the places is reserved for short runs
 REFRESH = 0.5  # seconds between two checks whether a waiting run was stopped
 
 
@@ -54,7 +54,7 @@ class Seat:
     def __init__(self, line: Turns, who: Member | None, visitor: Hashable, address: Hashable):
         self.who, self.visitor = who, visitor
         self.share: Hashable = ("visitor", visitor) if address is None else address
-        """key of its share of the time: runs with the same key share one part"""
+        """key of its share of the computing time; seats with the same key have one share together"""
         self.work = math.inf
         """seconds of computing that are left; infinite if unknown"""
         self.step = 0.0
@@ -64,9 +64,9 @@ class Seat:
         self.ready = False
         """whether it waits for a turn"""
         self.ticket = 0
-        """number that orders the seats by when they began to wait"""
+        """number that grows with the time at which the seat began to wait"""
         self.since = self.charged = 0.0
-        """when its turn began, and until when its time was counted"""
+        """when its turn began, and the time until which `used` counts its seconds"""
         self.slice = SLICE
         """seconds of its turn"""
         self.used = 0.0
@@ -165,7 +165,7 @@ class Turns:
         self.seats: list[Seat] = []  # all seats in the order of arrival
         self.sharing: list[Seat] = []  # the seats that take turns now
         self.used: dict[Hashable, float] = {}
-        """seconds used by each share, for those that take turns and those that have used more than them"""
+        """seconds that each share has used; only for shares that have used at least as much as those that take turns"""
 
     @contextmanager
     def join(

@@ -73,7 +73,7 @@ def _steps(
 
 _MODELS: dict[str, Model] = {}  # models of the newest run in the process with the GPU, which may serve several runs
 on_gpu: Callable[..., Iterator[tuple[int, ddpm_core.Step]]] | None = None
-"""`_steps`, to be run on the GPU; None without ZeroGPU"""
+"""`_steps`, decorated to run on the GPU; None without ZeroGPU"""
 # The package `spaces` reports every error of the GPU process as a "ZeroGPU worker error", whose text is the error's
 # class. It also reports this when it kills the process because its time is over.
 _REFUSALS = ("quota", "credits", "queue", "duration")  # words in the titles of errors that refuse GPU time

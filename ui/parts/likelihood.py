@@ -126,7 +126,7 @@ class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
         pictures, labels = self.request.pictures(model), self.request.labels
         T, n = model.schedule.T, len(pictures)
         label_tensor(model, labels, n, None)
-        chain(model, variances(model)[0], T, "linspace")  # raises ValueError for most distilled models
+        chain(model, variances(model)[0], T, "linspace")  # this raises ValueError for most distilled models
         alone, together = (StepKind(self.request.checkpoint, batch) for batch in (1, BATCH))
         others = min(n, DECODED) - 1
         evaluations = n * T + others * len(times_of(T)) + sum(lengths(model)[:EARLY])

@@ -1,4 +1,4 @@
-"""Share code among Latents, Repair, Between and Network: they compute rows of pictures and keep them for files."""
+"""Provide the code that Latents, Repair, Between and Network share: they compute rows of pictures and store them."""
 
 from __future__ import annotations
 

@@ -184,9 +184,9 @@ class KeptStates:
         self._of: dict[Hashable, States] = {}  # for each visitor, the states of the newest run; the oldest first
         self._lock = threading.Lock()
 
-    def begin(self, plan: SamplingPlan, model: Model, work: Job, steps: int) -> States | None:
-        """Return an object for the states of a new run; None if the lanes can't be edited or would take too much
-        memory. steps: the number of kept steps in all lanes.
+    def add_run(self, plan: SamplingPlan, model: Model, work: Job, steps: int) -> States | None:
+        """Store and return an empty `States` for a new run, in place of those of the visitor's previous run; None if the
+        lanes can't be edited or would take too much memory. steps: the number of kept steps in all lanes.
         """
         request, images = plan.request, steps * len(plan.request.seeds)
         numbers = 4 * images * model.channels * model.image_size**2
@@ -295,7 +295,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         earlier = kept_states.find(start, plan.begin - 1, request) if start and kept_states else None
         if earlier and earlier.files != weights_id(loaded[0]):
             raise ValueError(f"The files of {self.refs[0]} have changed: press Run again")
-        states = kept_states.begin(plan, loaded[0], work, sum(map(len, kept))) if kept_states else None
+        states = kept_states.add_run(plan, loaded[0], work, sum(map(len, kept))) if kept_states else None
 
         def keep(frame: Frame, x: Tensor) -> Frame:
             """Store a frame and its state, and return the frame with its difference from lane A."""

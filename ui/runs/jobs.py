@@ -108,7 +108,7 @@ class Job:
         if self._seat:
             self._seat.wake()
         if self._asked and self.log.ended:
-            self._count("gone" if self._gone else "stopped")
+            self._log_end("gone" if self._gone else "stopped")
 
     def leave(self) -> None:
         """Stop, because the client has left."""
@@ -247,11 +247,13 @@ class Job:
             log.exception("a run failed")
             end = Message("error", unforeseen(error, self.computation.images))
             outcome, why = "failed", {"error": type(error).__name__}
-        self._count(outcome or ("gone" if self._gone else end.state), **why)
+        self._log_end(outcome or ("gone" if self._gone else end.state), **why)
         self.log.set_state(end)
 
-    def _count(self, outcome: str, **why: str) -> None:
-        """Count and log the end, only once: if a run is stopped at once, its thread may end seconds later."""
+    def _log_end(self, outcome: str, **why: str) -> None:
+        """Count and log the end, only once: if a run is stopped at once, its thread may end seconds later. why: more
+        data for the log.
+        """
         if not self._counted.acquire(blocking=False):
             return
         waited = (self._began or time.monotonic()) - self._asked
