@@ -26,7 +26,7 @@ from typing import Protocol
 
 from ddpm_core.disk import in_use
 
-AGE = 3600.0  # seconds for which a file is kept
+AGE = 3600.0  # seconds after which a file is deleted
 EVERY = 30.0  # seconds between two clean-ups of the folder
 BLOCK = 4096  # size of a disk block in bytes: even the smallest file takes one
 _NAME = re.compile(r"ddpm-lab-tmp-(\w+-)?[0-9a-f]{16}")

@@ -204,7 +204,7 @@ class Turns:
             return sum(seat.visitor not in (visitor, self) for seat in self.seats)
 
     def stop_all(self, seconds: float) -> bool:
-        """Stop all members, also new ones. Return whether the line was empty within so many seconds."""
+        """Stop all members, also new ones. Return whether the line was empty within `seconds`."""
         end = time.monotonic() + seconds
         while self.seats and time.monotonic() < end:
             for seat in list(self.seats):

@@ -54,8 +54,8 @@ class Repair(ColumnsAsked):
         return known
 
     def measurement(self, model: ModelSpec) -> Measurement:
-        """Return the function that measures a picture, such as a mask or a blur. Raises ValueError if it is impossible for
-        the model's pictures.
+        """Return the function that measures a picture, such as a mask or a blur. Raises ValueError if it is impossible
+        for the model's pictures.
         """
         size, channels = model.image_size, model.channels
         if self.task == "mask":

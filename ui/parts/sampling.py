@@ -185,8 +185,8 @@ class KeptStates:
         self._lock = threading.Lock()
 
     def add_run(self, plan: SamplingPlan, model: Model, work: Job, steps: int) -> States | None:
-        """Store and return an empty `States` for a new run, in place of those of the visitor's previous run; None if the
-        lanes can't be edited or would take too much memory. steps: the number of kept steps in all lanes.
+        """Store and return an empty `States` for a new run, in place of those of the visitor's previous run; None if
+        the lanes can't be edited or would take too much memory. steps: the number of kept steps in all lanes.
         """
         request, images = plan.request, steps * len(plan.request.seeds)
         numbers = 4 * images * model.channels * model.image_size**2

@@ -35,7 +35,7 @@ TRAINING = (  # losses and times as in the page; batch and learning rate as in t
     *("--log-sigma-mean", "0.4", "--log-sigma-std", "1.1", "--steps", "1000", "--batch", "64", "--warmup", "50"),
     *("--log-every", "2", "--sample-count", "20", "--sample-steps", "10", "--sample-seconds", "4"),
 )
-TRAIN_GRIDS = 12  # number of grids that are kept of the recorded training; the early ones are closer together
+TRAIN_GRIDS = 12  # number of sample grids in the recording of the training; the early ones are closer together
 TRAIN_POINTS = 120  # number of points in the curve of the recorded training
 TRAIN_QUALITY = 75  # WebP quality of the training's pictures, because lossless files of noise would be large
 WORDED = ("plan", "bits")  # kinds of results for which ui/web/plans/plan.js writes the texts
