@@ -81,7 +81,7 @@ class ClassName(Field):
     def check(self, value: object) -> str:
         """Return the class as text, ANY for an empty value. Raises ValueError if it is longer than 200 characters."""
         text = str(value if value not in (None, "") else ANY).strip()
-        if len(text) > 200:  # the longest name of an ImageNet class has 121
+        if len(text) > 200:  # the longest name of an ImageNet class has 121 characters
             raise ValueError(f"{self.title} has at most 200 characters, got {len(text):,}")
         return text
 

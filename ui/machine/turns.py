@@ -92,8 +92,8 @@ class Seat:
             self._line.give_turn()
 
     def extend_turn(self) -> None:
-        """Extend the turn after loading a model, by the time that loading took. So half of the turn is left for
-        computing.
+        """Start the slice of the turn again after loading a model, and make it at least as long as loading took. So at
+        least half of the turn is computing.
         """
         now = self._line.clock()
         self.slice, self.since = max(SLICE, now - self.since), now

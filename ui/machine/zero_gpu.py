@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import ddpm_core
 
-if TYPE_CHECKING:  # imports torch, which must be imported after `prepare`
+if TYPE_CHECKING:  # this imports torch, which must be imported after `prepare`
     from ddpm_core.model import Model
     from ddpm_core.runs import Lane
 
@@ -130,7 +130,7 @@ def side_by_side(
             refused = any(word in title for word in _REFUSALS)
             why = "There is no GPU time left for you today" if refused else f"The GPU failed ({text})"
         notify(f"{why}: this run goes on without one")
-    from ddpm_core.runs import follow  # imports torch, which must be imported after `prepare`
+    from ddpm_core.runs import follow  # this imports torch, which must be imported after `prepare`
 
     yield from follow(lanes, **shared)
 

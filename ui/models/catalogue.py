@@ -55,7 +55,7 @@ LATENT = {  # models that draw latents of an autoencoder
     *("CompVis/ldm-celebahq-256", "stabilityai/sd-turbo", "stable-diffusion-v1-5/stable-diffusion-v1-5"),
     *("facebook/DiT-XL-2-256", "emoji-tiny", "emoji-tiny-3-steps"),
 }
-# default scales, from the model cards
+# default guidance scales, from the model cards
 GUIDANCE = {"stabilityai/sd-turbo": 1.0, "stable-diffusion-v1-5/stable-diffusion-v1-5": 7.5}
 # For each model whose prompts get a sketch while the visitor types: the distilled student that draws the sketch, and
 # its settings.

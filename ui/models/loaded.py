@@ -187,7 +187,7 @@ class Models:
         turns: Turns | None = None,
         pace: StepTimes | None = None,
     ):
-        # not `turns or Turns()`, because an object without members is false
+        # not `turns or Turns()`, because a `Turns` without members counts as false
         self._turns = Turns() if turns is None else turns
         self._pace = pace or StepTimes()
         self.device = device
@@ -376,7 +376,8 @@ class Models:
         if found is None:
             return None
         source = Source(str(found.ref), found.ref.name, found.commit, folder=found.folder)
-        beside = filter(Path.is_file, places(source, refs.ANALYTIC))  # files beside the weights, or in the user's cache
+        # the file of Γ_t, in the checkpoint or in the user's cache
+        beside = filter(Path.is_file, places(source, refs.ANALYTIC))
         version = _versions([*(found.file(name) for name in found.layout.files), *beside])
         key = what, found.ref, found.folder
         with self._lock:

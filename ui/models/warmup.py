@@ -91,7 +91,7 @@ class Warmup:
             OSError,
             RuntimeError,
             ValueError,
-        ) as error:  # not reported here: a run with this model reports it to its visitor
+        ) as error:  # no visitor waits for this work; a run with this model reports the error
             log.info("warming up: %s", error)
         finally:
             done.set()
@@ -109,7 +109,7 @@ class Warmup:
             if model is None or self._is_timed(ref):  # the model was replaced meanwhile, or another thread has timed it
                 return
             for _ in ddpm_core.trajectory(model, range(images), steps=model.student.steps if model.student else STEPS):
-                if len(turns) > 1 or self._stop.is_set():  # a run waits for its turn
+                if len(turns) > 1 or self._stop.is_set():  # a run waits for its turn, or the app ends
                     return
                 seconds.append(time.perf_counter())
         if len(seconds) > 1:

@@ -64,7 +64,7 @@ class RunFolder:
 
     def _forget(self) -> None:
         """Drop everything that was read."""
-        self.points: list[tuple[int, float | None, float | None, float]] = []  # step, loss, images/s, seconds
+        self.points: list[tuple[int, float | None, float | None, float]] = []  # step, loss, images per second, seconds
         self.grids: list[SampleGrid] = []
         self.about: Values = {}
         self._offset = 0

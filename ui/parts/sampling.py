@@ -397,7 +397,7 @@ def _maps(step: Step, words: Sequence[tuple[str, tuple[int, ...]]]) -> np.ndarra
     """Return `Frame.attention` of a step. words: the words of the prompt, each with the indices of its tokens."""
     assert step.attention is not None  # set because the run requested attention
     maps = np.stack([step.attention[:, list(tokens)].sum(1).cpu().numpy() for _, tokens in words], 1)
-    maps /= maps.max((2, 3), keepdims=True)  # (N, words, h, w)
+    maps /= maps.max((2, 3), keepdims=True)  # shape: (N, words, h, w)
     return (maps.reshape(len(maps), -1, maps.shape[-1], 1) * 255).round().astype(np.uint8)
 
 

@@ -30,7 +30,9 @@ from ui.web import FILES
 FOLDER = FILES / "parts"
 # WebP quality of the recordings of these parts, whose pictures are smooth or many; other parts are lossless
 QUALITY = {"between": 80, "network": 80}
-TRAINING = (  # losses and times as in the page; batch and learning rate as in the preset's longer trainings
+# Flags of the recorded training. Loss and times t are as in the page; batch size and learning rate are as in longer
+# trainings of the preset.
+TRAINING = (
     *("--config", "mnist-tiny", "--data", "digits", "--prediction", "v", "--loss", "simple", "--times", "lognormal"),
     *("--log-sigma-mean", "0.4", "--log-sigma-std", "1.1", "--steps", "1000", "--batch", "64", "--warmup", "50"),
     *("--log-every", "2", "--sample-count", "20", "--sample-steps", "10", "--sample-seconds", "4"),

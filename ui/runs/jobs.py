@@ -325,7 +325,7 @@ class Job:
         finally:
             self._give_back()
         for ref in self.computation.refs:
-            with suppress(Refused):  # this run is finished; the next run with this model reports the error
+            with suppress(Refused):  # no error of this run, which is finished: the next run with this model reports it
                 held.make_room(ref)
 
     def _give_back(self) -> None:

@@ -42,7 +42,7 @@ def raise_file_limit() -> int:
     """
     try:
         import resource
-    except ImportError:  # Windows has no such limit
+    except ImportError:  # Windows has no limit of open files
         return MOST
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
@@ -50,7 +50,7 @@ def raise_file_limit() -> int:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
-        except (OSError, ValueError):  # macOS allows less than it reports
+        except (OSError, ValueError):  # macOS allows fewer files than it reports
             log.info("the limit of open files stays at %s", soft)
     return MOST if soft == resource.RLIM_INFINITY else min(MOST, soft // 2)
 

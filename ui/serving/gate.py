@@ -215,7 +215,7 @@ class _Asked:
     def __init__(self, scope: Scope):
         self.scope, self.method, self.path = scope, scope["method"], scope["path"]
         root = scope.get("root_path", "").rstrip("/")
-        if root and self.path.startswith(f"{root}/"):  # some proxies leave the root path in the path
+        if root and self.path.startswith(f"{root}/"):  # some proxies don't remove the root path from the path
             self.path = self.path[len(root) :]
         self.headers: dict[bytes, bytes] = dict(scope.get("headers", ()))
         self.query: str = scope.get("query_string", b"").decode("latin-1")
@@ -274,7 +274,7 @@ def _check_for_gradio(body: bytes) -> None:
     def check(part: dict[str, object]) -> dict[str, object]:
         """Raise Rejected if this part of the body names a file."""
         meta = part.get("meta")
-        if isinstance(meta, dict) and "_type" in meta:  # gradio marks files like this
+        if isinstance(meta, dict) and "_type" in meta:  # the mark of a file in gradio
             raise Rejected(400, "A request can't name a file")
         return part
 
