@@ -40,7 +40,7 @@ class LineStatus(TypedDict):
 
     kind: Literal["line"]
     before: int  # number of runs that begin before this run
-    loads: bool  # whether a model is being loaded; the waiting time is unknown until then
+    loads: bool  # whether a model is being loaded now; the waiting time is then unknown
     seconds: float | None  # seconds until this run begins; null if unknown
 
 
@@ -371,7 +371,8 @@ class Spec(TypedDict):
     latent: bool
     takes_words: bool
     leading_offset: int
-    coordinates: str | None  # class name of the coordinates; null for DDPM models on their own schedule
+    # class name of the coordinates (ddpm_core.coordinates); null for DDPM models on their own schedule
+    coordinates: str | None
     floor: NotRequired[float]  # minimum σ of a model with coordinates
     snr: float | None
     corrections: int

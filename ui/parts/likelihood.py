@@ -136,7 +136,7 @@ class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
     def compute(self, plan: LikelihoodPlan, models: Sequence[Model], work: Job) -> None:
         """Decode the first picture, measure its short chains, decode the others, then measure the bounds."""
         (model,), images = models, plan.pictures
-        work.send({"kind": "plan", "published": _published() if self.request.is_cifar10(model) else None})
+        work.give({"kind": "plan", "published": _published() if self.request.is_cifar10(model) else None})
         rows = _decode(plan, model, range(1), 1, work)
         _measure_early(plan, model, work)
         others = range(1, min(len(images), DECODED))
@@ -166,7 +166,7 @@ def _decode(
     columns = [imaging.to_uint8(guess) for guess in guesses] + [images]
     # shape: (pictures, times and x_0, H, W, C)
     rows = [*before, *(encode_frames(row) for row in np.stack(columns, 1))]
-    work.send({"kind": "decoding", "times": times, "rows": rows})
+    work.give({"kind": "decoding", "times": times, "rows": rows})
     return rows
 
 
@@ -188,7 +188,7 @@ def _measure_early(plan: LikelihoodPlan, model: Model, work: Job) -> None:
             noise=lambda index, x: noise(T - int(pairs[index][0]), x),  # noqa: B023
             progress=work.counter(plan.together),
         )
-        work.send({"kind": "early", "steps": steps, "bits": bound.total.item()})
+        work.give({"kind": "early", "steps": steps, "bits": bound.total.item()})
 
 
 def _measure(plan: LikelihoodPlan, model: Model, i: int, work: Job) -> None:
@@ -199,7 +199,7 @@ def _measure(plan: LikelihoodPlan, model: Model, i: int, work: Job) -> None:
         model, image, variances(model)[0], labels=labels, noise=_noise(which), progress=work.counter(plan.together)
     )
     found: MeanBound = work.recording.add(one, model, plan.pictures[: i + 1])
-    work.send({"kind": "bits", "done": i + 1, **found})
+    work.give({"kind": "bits", "done": i + 1, **found})
 
 
 def variances(model: ModelSpec) -> list[Variance]:

@@ -137,7 +137,7 @@ class NetworkRun(Rows):
         if request.place:
             for lane in lanes:
                 lane.look(*request.place)
-        work.send(_opening(plan, lanes[0], readers))
+        work.give(_opening(plan, lanes[0], readers))
         opened = [(lane, plan.options) for lane in lanes]
         if donor and plan.grafted:
             opened.insert(0, (donor, plan.grafted))
@@ -159,7 +159,7 @@ class NetworkRun(Rows):
                     "x0": encode_frames(x0),
                     **_block_pictures(model, one, readers, request.block),
                 }
-                work.send(frame)
+                work.give(frame)
                 if not step.index and not lane:
                     kept = choose_steps(len(plan.times), len(lanes) * size_of(frame))
                 work.recording.rows[lane] = x

@@ -132,7 +132,7 @@ class Rows(Computation):
                 at: RowStep = {"kind": "step", "row": row, "k": step.index, "s": int(step.s), "x0": encode_frames(x_0)}
                 if self.shows_x:
                     at["x"] = encode_frames(x)
-                work.send(at)
+                work.give(at)
         assert step is not None  # a chain has at least one step
         work.recording.rows[row] = imaging.to_uint8(step.x)
         return step

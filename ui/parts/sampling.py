@@ -325,7 +325,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
                     newest = frame, step.x.cpu()
                 given.append(self.result_of(keep(*newest)))
             if given and (i or not plan.touches):  # both lanes of an edited run are sent together
-                work.send(*given)
+                work.give(*given)
                 given = []
             if step.s == 0:
                 work.recording.x_0[i] = step.x.float().cpu().numpy()
@@ -445,11 +445,11 @@ class Sketching(Sampling):
         """Draw the sketch, and send its last frame to the page."""
         (model,), (lane,), request = models, plan.lanes, plan.request
         opening, _ = _opening(plan, [model])
-        work.send(opening)
+        work.give(opening)
         for _, step in runs.follow([runs.Lane(model, lane.chain)], request.seeds, request.clip):
             work.count(lane.kind)
             if step.s == 0:
-                work.send(self.result_of(Frame(0, step.index, 0.0, *_pictures(model, step))))
+                work.give(self.result_of(Frame(0, step.index, 0.0, *_pictures(model, step))))
 
 
 class SketchPart(Part):

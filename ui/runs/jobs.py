@@ -52,7 +52,7 @@ class Job:
         self.computation = computation
         self.visitor, self.address = visitor, address
         self.log = RunLog(self.complete, patience)
-        self.send = self.log.add_results  # `send(*results)` sends results to the client
+        self.give = self.log.add_results  # `give(*results)` sends results to the client
         self.loaded = False  # whether this job had to load a model
         self.plan: Plan | None = None  # None until its models are known
         # `Any`, because each computation uses its own subclass of `Recording`

@@ -31,7 +31,7 @@ export type LineStatus = {
   kind: "line";
   /** number of runs that begin before this run */
   before: number;
-  /** whether a model is being loaded; the waiting time is unknown until then */
+  /** whether a model is being loaded now; the waiting time is then unknown */
   loads: boolean;
   /** seconds until this run begins; null if unknown */
   seconds: number | null;
@@ -355,7 +355,7 @@ export type Spec = {
   latent: boolean;
   takes_words: boolean;
   leading_offset: number;
-  /** class name of the coordinates; null for DDPM models on their own schedule */
+  /** class name of the coordinates (ddpm_core.coordinates); null for DDPM models on their own schedule */
   coordinates: string | null;
   /** minimum σ of a model with coordinates */
   floor?: number;
