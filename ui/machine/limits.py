@@ -98,7 +98,7 @@ class ServerLimits:
             )
 
     def check_download(self, name: str, size: int, folder: Path) -> None:
-        """Raise Refused if a download is too large. size: its bytes. name: the repository. folder: where the files go."""
+        """Raise Refused if a download is too large. size: its bytes. name: the repository. folder: its destination."""
         if size > self.repository_mb * 1e6:
             self._refuse("repository_mb", f"{name} is {_amount(size / 1e6)} MB", "choose a smaller one")
         free = free_bytes(folder)
