@@ -92,7 +92,7 @@ def serve(flags: Flags) -> None:
     host, listening = _listen(flags.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1", flags.port)
     space = "SPACE_ID" in os.environ
 
-    # These imports take seconds, so they come after --help and the checks of flags.
+    # These imports take seconds, so they come after the flags were checked.
     with collector_off():
         import ui
         from ddpm_core.checkpoint.refs import CheckpointError

@@ -40,7 +40,7 @@ class LineStatus(TypedDict):
 
     kind: Literal["line"]
     before: int  # number of runs that begin before this run
-    loads: bool  # whether a model is being loaded; the waiting time is unknown until then
+    loads: bool  # whether a model is being loaded now; the waiting time is then unknown
     seconds: float | None  # seconds until this run begins; null if unknown
 
 
@@ -79,7 +79,7 @@ class RunMessage(TypedDict, Generic[R]):
     seq: int  # number of this message, from 1
     state: State
     status: RunStatus | None  # null if the page's usual sentence for the state suffices
-    text: str  # a sentence of an error or a library, which the page shows instead of the status; "" if there is none
+    text: str  # sentence that the page shows instead of the status: an error or a notice; "" if there is none
     progress: float | None  # share of the run that is done, 0..1; null if unknown
     left: float | None  # seconds of computing that are left; null if unknown
     results: list[R]
@@ -104,11 +104,14 @@ class Figures(TypedDict):
     unit: Literal["right", "rms"]
     # accuracy of the digit classifier ("right") and the number of its test digits ("digits"); null for "rms"
     judge: dict[str, float] | None
-    whole: float  # number for the runs of the unchanged network
-    # number for each part and period: switched off in "all" steps, the "first" half or the "second" half
+    whole: float  # the measurement for the unchanged network
+    # for each part of the network: the measurement if it is switched off in "all" steps, or in the "first" or "second"
+    # half
     off: dict[str, dict[str, float]]
-    condition: dict[str, float]  # number for each range of steps, if the network receives the class only in these steps
-    # numbers for each range of steps, if the middle block's output comes from a run of another class in these steps
+    # for each range of steps: the measurement if the network receives the class only in these steps
+    condition: dict[str, float]
+    # for each range of steps: measurements if the middle block's output in these steps comes from a run of another
+    # class
     graft: dict[str, dict[str, float]]
 
 
@@ -231,7 +234,7 @@ class Decoding(TypedDict):
 
 
 class Early(TypedDict):
-    """The bits/dim of the first picture, computed with a short chain of so many steps."""
+    """The bits/dim of the first picture, computed with a short chain. steps: the length of this chain."""
 
     kind: Literal["early"]
     steps: int
@@ -293,15 +296,16 @@ class ModelChoice(TypedDict):
     """A checkpoint in the page's list of models."""
 
     ref: str
-    label: NotRequired[str]  # name that the visitor gave the model, or of the folder with which the app was started
-    # here: on this machine. trained: learned by the visitor, or the app's start folder. hub: must be downloaded.
+    label: NotRequired[str]  # name of the app's start folder, or the name that the visitor gave to a trained model
+    # here: on this machine. trained: a model that the visitor trained, or the app's start folder. hub: must be
+    # downloaded.
     group: Literal["here", "trained", "hub"]
     data: str  # code of the training data if the model is on the Hub; "" if unknown
     ready: bool  # whether a visitor can choose it
     latent: bool
     picture: str  # URL of a thumbnail; "" if there is none
     state: NotRequired[Literal["download", "offline", "missing"]]  # why its files are not on this machine
-    bytes: NotRequired[int]  # size of the files that must be downloaded first
+    bytes: NotRequired[int]  # bytes that must be downloaded first
     # code of the kind of model; this field and those below exist only for models of the Hub list
     family: NotRequired[str]
     steps: NotRequired[int]  # number of steps that its authors use; 0 if they name none
@@ -344,7 +348,7 @@ class StudentSpec(TypedDict):
 
     method: Literal["consistency", "progressive"]
     times: list[int]
-    usual: list[int]  # times for the number of steps that the authors recommend, if these are fewer; else empty
+    usual: list[int]  # times of the recommended number of steps; empty if all `times` are recommended
     guidance: float | None  # guidance scale that distillation built into the model; null without guidance
 
 
@@ -367,12 +371,13 @@ class Spec(TypedDict):
     latent: bool
     takes_words: bool
     leading_offset: int
-    coordinates: str | None  # class name of the coordinates; null for DDPM models on their own schedule
-    floor: NotRequired[float]  # least σ of a model with coordinates
+    # class name of the coordinates (ddpm_core.coordinates); null for DDPM models on their own schedule
+    coordinates: str | None
+    floor: NotRequired[float]  # minimum σ of a model with coordinates
     snr: float | None
     corrections: int
     readers: bool  # whether linear readouts were fitted to the blocks (`python -m train readers`)
-    whole_times: NotRequired[bool]  # true if the network takes only whole times; absent if it also takes others
+    whole_times: NotRequired[bool]  # true if the network takes only integer times t; else absent
 
 
 class Autoencoder(TypedDict):
@@ -465,7 +470,7 @@ class FactsAnswer(TypedDict):
 
 
 class PaceAsked(TypedDict):
-    refs: list[str]  # checkpoints, or other code names whose step times the engine measures
+    refs: list[str]  # checkpoints, or other names under which the engine stores step times
 
 
 class PaceOf(TypedDict):
@@ -481,7 +486,7 @@ class Pace(TypedDict):
 
     paces: dict[str, PaceOf]
     device: str  # kind of device: "CPU" or "GPU"
-    busy: bool  # whether runs of other visitors use a public server now
+    busy: bool  # whether the server is public and computes for other visitors now
     tflop: float | None  # limit of a run's cost in TFLOP; null if there is none
     workers: NotRequired[int]  # number of workers that compute at the same time in a browser
 
@@ -530,7 +535,8 @@ class TrainingGrid(TypedDict):
     raw: Sprite | None  # samples with the latest weights
 
 
-# Numbers of [points, grids] that the page already has. This is not a class because Python reserves the name `from`.
+# from: numbers of [points, grids] that the page already has. This is not a class because Python reserves the name
+# `from`.
 Continued = TypedDict("Continued", {"from": tuple[int, int]})
 
 
@@ -542,7 +548,7 @@ class Followed(Continued):
     step: int
     left: float | None  # seconds until the end; null if unknown
     model: str | None  # folder of the saved model; null until it exists
-    version: int  # changes when the page must discard the points and grids that it has
+    version: int  # number that changes when the page must discard its points and grids
     points: list[tuple[int, float | None, float | None, float]]  # [step, loss, images per second, seconds of training]
     grids: list[TrainingGrid]
     more: bool  # whether more grids are waiting, so the page should ask again at once
@@ -553,9 +559,9 @@ class Followed(Continued):
 
 class FollowAsked(TypedDict):
     path: str  # folder of the training
-    version: NotRequired[int]  # version, points and grids: those of the last answer that the page received
-    points: NotRequired[int]
-    grids: NotRequired[int]
+    version: NotRequired[int]  # `version` of the latest answer
+    points: NotRequired[int]  # number of points that the page has
+    grids: NotRequired[int]  # number of grids that the page has
 
 
 class TrainQuestions(TypedDict):

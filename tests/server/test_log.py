@@ -117,9 +117,9 @@ def test_what_can_not_follow_a_state_is_not_said(state):
     for other in NEXT:
         log = RunLog()
         for before in [state] if state in NEXT["queued"] else ["running", state]:
-            log.say(Message(before))
+            log.set_state(Message(before))
         assert log.state == state and log.ended == (state in ENDED)
-        log.say(Message(other))
+        log.set_state(Message(other))
         assert log.state == (other if other in NEXT[state] else state)
 
 
@@ -129,13 +129,13 @@ def test_messages_come_at_once_but_those_after_results_are_gathered():
     messages = log.read()
     said = [next(messages)]
     for step in range(4):
-        log.give(step)
+        log.add_results(step)
         now[0] += INTERVAL / 2 + 0.001  # two make more than an interval
-    log.say(Message("running"))
+    log.set_state(Message("running"))
     said += [next(messages) for _ in range(3)]
     now[0] += HEARTBEAT
     said += [next(messages)]  # that it goes on
-    log.say(Message("finished"))
+    log.set_state(Message("finished"))
     said += messages
     assert [(one.state, one.results) for one in said] == [
         *(("queued", results) for results in ((), (0,), (1, 2))),
@@ -144,8 +144,8 @@ def test_messages_come_at_once_but_those_after_results_are_gathered():
     ]
     assert list(log.read()) == said and list(log.read(after=4)) == said[4:]
     assert [one.seq for one in said] == list(range(1, 7))
-    log.give("late")
-    log.say(Message("error"))
+    log.add_results("late")
+    log.set_state(Message("error"))
     assert list(log.read()) == said
 
 

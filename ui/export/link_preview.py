@@ -15,7 +15,7 @@ from ui.runs.jobs import Job
 from ui.runs.plans import Computation
 from ui.runs.states import ENDED
 
-SIZE = 1200, 630  # pixels, the usual size of such previews
+SIZE = 1200, 630  # width and height in pixels, as usual for link previews
 PAPER = "#141417"  # background colour of the dark page
 PATIENCE = 10.0  # seconds; other sites don't wait longer for a preview
 

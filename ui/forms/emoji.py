@@ -13,7 +13,7 @@ NAMES = {
     for code in range(low, high)
     if unicodedata.category(chr(code)) == "So"
 }
-# Joiners, variation selectors and skin tones have no name of their own.
+# Joiners, variation selectors and skin tones get the name "", which removes them.
 NAMES |= dict.fromkeys("\ufe0e\ufe0f\u200d\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff", "")
 
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from ddpm_core.checkpoint.refs import typed
 
-ANY = "any"  # the label that lets the model choose the class
+ANY = "any"  # value of the class field that lets the model choose
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class ClassName(Field):
     def check(self, value: object) -> str:
         """Return the class as text, ANY for an empty value. Raises ValueError if it is longer than 200 characters."""
         text = str(value if value not in (None, "") else ANY).strip()
-        if len(text) > 200:  # the longest of ImageNet's has 121
+        if len(text) > 200:  # the longest name of an ImageNet class has 121 characters
             raise ValueError(f"{self.title} has at most 200 characters, got {len(text):,}")
         return text
 
@@ -207,5 +207,5 @@ def sentence(error: Exception) -> str:
     """Return an error's text as a sentence: with a capital, without a full stop."""
     text = str(error).rstrip(".")
     first = text.split(" ", 1)[0]
-    is_word = first.isascii() and first.isalpha()  # names, ids and symbols keep their case
+    is_word = first.isascii() and first.isalpha()  # a name, an id or a symbol keeps its case
     return text[:1].upper() + text[1:] if is_word else text

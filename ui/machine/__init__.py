@@ -1,1 +1,1 @@
-"""What this machine gives, and to whom: turns, limits, times of steps, temporary files, the log. Nothing of models."""
+"""Share this machine among runs: turns, limits, step times, temporary files, the log. ui.models is not imported."""

@@ -18,8 +18,8 @@ from ui.machine.limits import Refused
 
 log = logging.getLogger("ddpm_lab")
 
-# How a run can end. stopped: by its visitor. gone: nobody read its messages. refused: it exceeded a limit. wrong: its
-# settings or checkpoint are invalid. failed: an unforeseen error.
+# How a run can end. stopped: its visitor stopped it. gone: nobody read its messages. refused: it exceeded a limit.
+# wrong: its settings or checkpoint are invalid. failed: an unforeseen error.
 OUTCOMES = ("finished", "stopped", "gone", "refused", "wrong", "failed")
 
 
@@ -46,21 +46,21 @@ class EventLog:
         self.closing = patience
 
     def read(self) -> dict[str, object]:
-        """Return the counts, as /health sends them."""
+        """Return the numbers of current and ended runs, as /health sends them."""
         with self._lock:
             ended = {outcome: self._ended[outcome] for outcome in OUTCOMES}
             status = "ok" if self.closing is None else "stopping"
             return {"status": status, "seconds": round(time.monotonic() - self._started), "here": self._here, **ended}
 
     def begin(self) -> None:
-        """Count a new run. Raises Refused if the app is about to stop."""
+        """Add a run to the number of current runs. Raises Refused if the app is about to stop."""
         with self._lock:
             if self.closing is not None:
                 raise Refused("The app is about to stop: try again in a minute", "shutdown_seconds")
             self._here += 1
 
     def leave(self) -> None:
-        """Count that a run is over."""
+        """Subtract a run from the number of current runs."""
         with self._lock:
             self._here -= 1
 

@@ -82,21 +82,23 @@ class ServerLimits:
     # --- Checks: each raises Refused if a limit is exceeded
 
     def check_run(self, steps: float, images: float, flop: float) -> None:
-        """Check the cost of a run. images: the number per step. flop: the FLOP of one evaluation for one image."""
+        """Raise Refused if a run costs too much. images: the number per step. flop: the FLOP of one evaluation for one
+        image.
+        """
         total = steps * images * flop / 1e12
         if total > self.run_tflop:
             parts = f"{steps:,.0f} steps × {images:,.3g} images × {flop / 1e9:,.3g} GFLOP"
             self._refuse("run_tflop", f"This run needs {_amount(total)} TFLOP ({parts})", "take fewer steps or images")
 
     def check_time(self, seconds: float) -> None:
-        """Check how long a run has computed. seconds: the duration of its turns so far."""
+        """Raise Refused if a run has computed too long. seconds: the duration of its turns so far."""
         if seconds > self.run_seconds:
             self._refuse(
                 "run_seconds", f"The run was stopped after {seconds:,.0f} s of computing", "take fewer steps or images"
             )
 
     def check_download(self, name: str, size: int, folder: Path) -> None:
-        """Check a download. size: its bytes. name: the repository. folder: where the files go."""
+        """Raise Refused if a download is too large. size: its bytes. name: the repository. folder: its destination."""
         if size > self.repository_mb * 1e6:
             self._refuse("repository_mb", f"{name} is {_amount(size / 1e6)} MB", "choose a smaller one")
         free = free_bytes(folder)
@@ -105,7 +107,7 @@ class ServerLimits:
             self._refuse("free_disk_mb", after, "so much has to stay free")
 
     def check_model(self, name: str, size: int) -> None:
-        """Check the memory that a model needs. size: its bytes."""
+        """Raise Refused if a model needs too much memory. size: its bytes."""
         if size > self.model_memory_mb * 1e6:
             needs = f"{name} takes {_amount(size / 1e6)} MB of memory"
             self._refuse("model_memory_mb", needs, "choose a smaller one")

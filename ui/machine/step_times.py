@@ -6,7 +6,7 @@ import math
 import threading
 from typing import NamedTuple
 
-RECENT = 3.0  # seconds; older measurements of a run count less by a factor of e
+RECENT = 3.0  # seconds after which a measurement of a run counts less by a factor of e
 
 
 class StepKind(NamedTuple):
@@ -84,7 +84,7 @@ class Stopwatch:
         self._calls, self._steps, self._seconds = 0, 0.0, 0.0
 
     def note(self, seconds: float, steps: float = 1) -> None:
-        """Add a measurement: these steps, of any lanes, took so many seconds."""
+        """Add a measurement. seconds: the time that the steps took together. steps: their number, of any lanes."""
         self._calls += 1
         if self._calls > self._kind.lanes:
             kept = math.exp(-seconds / RECENT)

@@ -26,7 +26,7 @@ from typing import Protocol
 
 from ddpm_core.disk import in_use
 
-AGE = 3600.0  # seconds for which a file is kept
+AGE = 3600.0  # seconds after which a file is deleted
 EVERY = 30.0  # seconds between two clean-ups of the folder
 BLOCK = 4096  # size of a disk block in bytes: even the smallest file takes one
 _NAME = re.compile(r"ddpm-lab-tmp-(\w+-)?[0-9a-f]{16}")
@@ -35,9 +35,9 @@ FULL = "The disk for temporary files is full: try again in a few minutes"
 
 log = logging.getLogger(__name__)
 
-# part of the hash that names a file, so that nobody who knows its content can guess its path
+# part of the hash that names a file, so that nobody can guess the path of a file from its content
 _SECRET = secrets.token_bytes(16)
-_own: dict[str, int | None] = {}  # the lock of each folder that this process made, by the folder's name
+_own: dict[str, int | None] = {}  # for each folder that this process made: its name and its lock
 
 
 def use_private_folder() -> Path:
@@ -46,7 +46,7 @@ def use_private_folder() -> Path:
     """
     base = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
     base.mkdir(parents=True, exist_ok=True)
-    if _NAME.fullmatch(base.name):  # an earlier call made it, in this process or in its parent
+    if _NAME.fullmatch(base.name):  # an earlier call made this folder, in this process or in its parent
         return base
     _remove_left_behind(base)
     folder = _make(base, "")
@@ -55,7 +55,7 @@ def use_private_folder() -> Path:
 
 
 def make_folder(purpose: str) -> Path:
-    """Create another private folder, whose files no `Sweeper` deletes. It is deleted at the end of the process, too."""
+    """Create a private folder whose files no `Sweeper` deletes. The process deletes the folder at its end."""
     return _make(Path(os.environ["GRADIO_TEMP_DIR"]).parent, f"{purpose}-")
 
 
@@ -87,7 +87,7 @@ def _remove_left_behind(base: Path) -> None:
 def _restore(folder: Path) -> None:
     """Create and lock the folder again if another program has deleted it."""
     hold = _own.get(folder.name)
-    gone = hold is not None and os.fstat(hold).st_nlink == 0  # also true if another folder with this name exists now
+    gone = hold is not None and os.fstat(hold).st_nlink == 0  # true even if a new folder has the same name
     if folder.is_dir() and not gone:
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -172,7 +172,8 @@ class Sweeper:
         """
         _restore(self._folder)
         base = self._folder.parent
-        for name in _own:  # Where folders can't be locked, other processes see by this time stamp that they are in use.
+        # Where folders can't be locked, a recent time stamp shows other processes that a folder is in use.
+        for name in _own:
             with suppress(OSError):
                 os.utime(base / name)
         # A thread of a killed process may have written into its folder after this process started.
@@ -194,7 +195,7 @@ class Sweeper:
                     # another thread may be about to write into a newer folder
                     if now - os.stat(folder).st_mtime > EVERY:
                         os.rmdir(folder)
-        # gradio remembers all names to delete the files at its end; this process deletes them itself
+        # gradio remembers the names of all files to delete them at its end, but this method deletes the files
         for files in self._demo.temp_file_sets:
             files.clear()
         return size

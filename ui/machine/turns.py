@@ -13,10 +13,10 @@ from typing import Protocol
 
 from ui.machine.limits import Refused
 
-SLICE = 0.5  # seconds of a turn while others wait; a turn ends after a complete step
+SLICE = 0.5  # seconds after which a turn ends if others wait, once the current step is complete
 ACTIVE = 8  # default number of runs that take turns
 QUEUE = 44  # default number of runs that wait to take turns
-SHORT = 10.0  # seconds of computing; a quarter of the places is reserved for runs that need no more than this
+SHORT = 10.0  # maximum seconds of computing of a short run; a quarter of the places is reserved for short runs
 REFRESH = 0.5  # seconds between two checks whether a waiting run was stopped
 
 
@@ -36,8 +36,8 @@ class Outlook:
     """The forecast for a run, assuming that no run is added or stopped.
 
     begun: whether the run has had a turn. before: the number of runs that begin before it. sharers: the number of other
-    runs that have had a turn. start: seconds until its first turn. end: seconds until it ends, if it has begun. Both
-    are None if unknown. holder: the member that computes now.
+    runs that have had a turn. start: seconds until its first turn; None if unknown. end: seconds until it
+    ends; None if it has not begun, or if unknown. holder: the member that computes now; None if there is none.
     """
 
     begun: bool
@@ -54,7 +54,7 @@ class Seat:
     def __init__(self, line: Turns, who: Member | None, visitor: Hashable, address: Hashable):
         self.who, self.visitor = who, visitor
         self.share: Hashable = ("visitor", visitor) if address is None else address
-        """key of its share of the time: runs with the same key share one part"""
+        """key of its share of the computing time; seats with the same key have one share together"""
         self.work = math.inf
         """seconds of computing that are left; infinite if unknown"""
         self.step = 0.0
@@ -64,16 +64,16 @@ class Seat:
         self.ready = False
         """whether it waits for a turn"""
         self.ticket = 0
-        """number that orders the seats by when they began to wait"""
+        """number that grows with the time at which the seat began to wait"""
         self.since = self.charged = 0.0
-        """when its turn began, and until when its time was counted"""
+        """when its turn began, and the time until which `used` counts its seconds"""
         self.slice = SLICE
         """seconds of its turn"""
         self.used = 0.0
         """seconds of all its turns until `charged`"""
         self._line = line
         self._news = threading.Event()
-        self.wake = self._news.set  # `wake()` lets `wait_for_turn` call check() at once
+        self.wake = self._news.set  # a function: `wake()` lets `wait_for_turn` call check() at once
 
     def wait_for_turn(self, check: Callable[[], None] = lambda: None) -> None:
         """End the current turn and wait for the next one. check() is called at least every REFRESH seconds and may
@@ -92,8 +92,8 @@ class Seat:
             self._line.give_turn()
 
     def extend_turn(self) -> None:
-        """Extend the turn after loading a model, by the time that loading took. So half of the turn is left for
-        computing.
+        """Start the slice of the turn again after loading a model, and make it at least as long as loading took. So at
+        least half of the turn is computing.
         """
         now = self._line.clock()
         self.slice, self.since = max(SLICE, now - self.since), now
@@ -132,7 +132,7 @@ class Seat:
 
     @property
     def turn_seconds(self) -> float:
-        """The seconds of a turn, which ends after a complete step; infinite if the pace is unknown."""
+        """The expected seconds of one turn, which ends after a complete step; infinite if unknown."""
         if not math.isfinite(self.work + self.step):
             return math.inf
         steps = math.ceil(self.slice / self.step) if self.step else 0
@@ -165,7 +165,7 @@ class Turns:
         self.seats: list[Seat] = []  # all seats in the order of arrival
         self.sharing: list[Seat] = []  # the seats that take turns now
         self.used: dict[Hashable, float] = {}
-        """seconds used by each share, for those that take turns and those that have used more than them"""
+        """seconds that each share has used; only for shares that have used at least as much as those that take turns"""
 
     @contextmanager
     def join(
@@ -193,7 +193,7 @@ class Turns:
 
     @contextmanager
     def turn(self, who: Member) -> Iterator[None]:
-        """Take a turn that does not give way, for work of the app itself."""
+        """Hold the network for the block, without giving way to others: for work of the app itself."""
         with self.join(who, ours=True) as seat:
             seat.wait_for_turn()
             yield
@@ -204,7 +204,7 @@ class Turns:
             return sum(seat.visitor not in (visitor, self) for seat in self.seats)
 
     def stop_all(self, seconds: float) -> bool:
-        """Stop all members, also new ones. Return whether the line was empty within so many seconds."""
+        """Stop all members, also new ones. Return whether the line was empty within `seconds`."""
         end = time.monotonic() + seconds
         while self.seats and time.monotonic() < end:
             for seat in list(self.seats):
@@ -244,8 +244,8 @@ class Turns:
         seat.used, seat.charged = seat.used + now - seat.charged, now
 
     def give_turn(self) -> None:
-        """Choose who computes next. A holder that waits again, or has left, ends its turn. Waiting seats begin to take
-        turns while places are free. The ready seat that has used least gets the turn.
+        """Choose which seat computes next. A holder that waits again, or has left, ends its turn. Waiting seats begin
+        to take turns while places are free. The ready seat that has used least gets the turn.
         """
         if self.holder and (self.holder.ready or self.holder not in self.seats):
             self.charge(self.holder)
@@ -293,7 +293,8 @@ class Turns:
             turns = sum(one.turn_seconds for one in before)
             if self.holder:
                 late = self.clock() - self.holder.since - (turn := self.holder.turn_seconds)
-                # infinite, because the holder's steps have become slower than measured
+                # infinite if the holder takes more than twice the expected time, because its steps are slower than
+                # measured
                 turns += math.inf if late > turn else max(0.0, -late)
             return turns
         seconds, works = 0.0, [one.work for one in (*begun, *before)]

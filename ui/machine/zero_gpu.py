@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import ddpm_core
 
-if TYPE_CHECKING:  # imports torch, which must be imported after `prepare`
+if TYPE_CHECKING:  # this imports torch, which must be imported after `prepare`
     from ddpm_core.model import Model
     from ddpm_core.runs import Lane
 
-# seconds; a visitor without an account has 120 s a day, and ZeroGPU charges 1.5 times the time of a Blackwell GPU
+# maximum seconds that a run may request: a visitor without an account has 120 s a day, and ZeroGPU charges 1.5 times
+# the time of a Blackwell GPU
 MOST = 80
 START = 15.0  # seconds until a process has the GPU and its weights
 STEP = 0.03  # minimum seconds of one evaluation
-SPEED = 5e12  # FLOP/s that a U-Net reaches at least on the GPU; a guess, as it was never measured on ZeroGPU
+SPEED = 5e12  # a lower estimate of a U-Net's FLOP/s on the GPU; it was never measured on ZeroGPU
 
 Arguments = dict[str, Any]  # arguments of `ddpm_core.trajectory`, which checks them
 
@@ -40,8 +41,8 @@ class Interrupted(ValueError):
 
 
 def seconds(refs: Sequence[str], lanes: Sequence[Arguments], shared: Arguments, flop: float) -> int:
-    """Estimate how long a run needs the GPU, from its steps, its images and the FLOP of its larger network. At most
-    MOST.
+    """Return an estimate of the seconds that a run needs the GPU, at most MOST. flop: FLOP of one evaluation of its
+    larger network for one image.
     """
     images = len(shared["seeds"])
     batches = [images * (1 if lane.get("guidance") is None else 2) for lane in lanes]
@@ -70,9 +71,9 @@ def _steps(
         yield lane, step.cpu()
 
 
-_MODELS: dict[str, Model] = {}  # models of the newest run, in the process with the GPU; it may serve several runs
+_MODELS: dict[str, Model] = {}  # models of the newest run in the process with the GPU, which may serve several runs
 on_gpu: Callable[..., Iterator[tuple[int, ddpm_core.Step]]] | None = None
-"""`_steps`, to be run on the GPU; None without ZeroGPU"""
+"""`_steps`, decorated to run on the GPU; None without ZeroGPU"""
 # The package `spaces` reports every error of the GPU process as a "ZeroGPU worker error", whose text is the error's
 # class. It also reports this when it kills the process because its time is over.
 _REFUSALS = ("quota", "credits", "queue", "duration")  # words in the titles of errors that refuse GPU time
@@ -129,7 +130,7 @@ def side_by_side(
             refused = any(word in title for word in _REFUSALS)
             why = "There is no GPU time left for you today" if refused else f"The GPU failed ({text})"
         notify(f"{why}: this run goes on without one")
-    from ddpm_core.runs import follow  # imports torch, which must be imported after `prepare`
+    from ddpm_core.runs import follow  # this imports torch, which must be imported after `prepare`
 
     yield from follow(lanes, **shared)
 

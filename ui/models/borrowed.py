@@ -44,7 +44,7 @@ class BorrowedNetwork:
         self.device, self.description, self.moves_inputs = network.device, network.description, network.moves_inputs
         self._models = models
         self._ref = ref
-        self.files = weights_id(model)  # identifies the files of the weights; changes with them
+        self.files = weights_id(model)  # a value that changes with the files of the weights
         self._model = weakref.ref(model)
         self.held: Model | None = model
         """the model during a run's turn; else None"""

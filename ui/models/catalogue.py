@@ -55,9 +55,10 @@ LATENT = {  # models that draw latents of an autoencoder
     *("CompVis/ldm-celebahq-256", "stabilityai/sd-turbo", "stable-diffusion-v1-5/stable-diffusion-v1-5"),
     *("facebook/DiT-XL-2-256", "emoji-tiny", "emoji-tiny-3-steps"),
 }
-# default scales, from the model cards
+# default guidance scales, from the model cards
 GUIDANCE = {"stabilityai/sd-turbo": 1.0, "stable-diffusion-v1-5/stable-diffusion-v1-5": 7.5}
-# How sketches are drawn while the visitor types a prompt: with a distilled student of the model, in its own steps.
+# For each model whose prompts get a sketch while the visitor types: the distilled student that draws the sketch, and
+# its settings.
 SKETCHES = {
     "emoji-tiny": {"checkpoint": "emoji-tiny-3-steps", "steps": 3, "sampler": "ddim", "spacing": "auto", "eta": 0.0},
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 from ddpm_core.checkpoint import refs
 
 REFS = ("mnist-tiny", "mnist-tiny-2-steps", "emoji-tiny-3-steps")
-Files = Mapping[str, tuple[str, int]]  # for each file of a model: [URL, size in bytes]
+Files = Mapping[str, tuple[str, int]]  # the files of a model: {path: [URL, size in bytes]}
 
 
 def files_of(ref: str) -> dict[str, Path]:
@@ -20,8 +20,10 @@ def files_of(ref: str) -> dict[str, Path]:
     return {path: found.file(path) for path in found.layout.files}
 
 
-def served_models() -> dict[str, Files]:
-    """Return the files of all these models, with the URLs at which this app serves them."""
+def served_files() -> dict[str, Files]:
+    """Return the files of all models that figures use, by model: the URLs at which this app serves them, and their
+    sizes.
+    """
     return {
         ref: {path: (f"checkpoints/{ref}/{path}", file.stat().st_size) for path, file in files.items()}
         for ref in REFS

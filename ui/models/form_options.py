@@ -12,7 +12,7 @@ from ddpm_core.names import SAMPLERS, VARIANCES
 from ui.machine.step_times import StepKind, StepTimes
 
 COUNT, STEPS = 4, 50  # number of pictures and steps of a new page's run
-QUICK = 3.0  # seconds; a shorter run starts without a press on Run
+QUICK = 3.0  # seconds; a run that takes less time starts without a press on Run
 PATIENCE = 5.0  # seconds that a new page's run of COUNT pictures may take
 EXAMPLES = 10  # number of pictures of a shipped set that the page offers
 

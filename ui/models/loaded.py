@@ -29,9 +29,9 @@ from ui.protocol import ModelChoice
 Stamp = tuple | None
 T = TypeVar("T")
 
-READ = 64  # how many results of reading checkpoint files are remembered
-STATES = 64  # for how many checkpoints that users typed the status is remembered
-FOLDER = "folder-1"  # name that a public page shows for the folder with which it was started, to hide the path
+READ = 64  # maximum number of remembered results of `Models.read`
+STATES = 64  # maximum number of user-typed checkpoints whose status is remembered
+FOLDER = "folder-1"  # name that a public page shows for the app's start folder, to hide its path
 
 
 def _is_hub_id(text: str) -> bool:
@@ -100,7 +100,7 @@ def _watched(source: Source, folder: Path) -> list[Path]:
 
 
 def _spec(checkpoint: refs.LocalCheckpoint) -> ModelSpec:
-    """Read the model specification of a checkpoint."""
+    """Return the model specification of a checkpoint from its files."""
     return spec.read(checkpoint).spec
 
 
@@ -157,12 +157,12 @@ class Loaded:
     states: Stamp = None
 
     def watch(self) -> None:
-        """Record the current state of the files to notice later changes, and forget what was read from them."""
+        """Store the current state of the files to notice later changes, and drop the results in `known`."""
         self.known, source = {}, self.model.source
         if self.where.folder is not None and source is not None:
             self.watched = _watched(source, self.where.folder)
             self.states = _states(self.watched)
-        # the files changed between loading and this call
+        # the files have changed since the model was loaded
         if self.stamp is not None and _stamp(self.where) != self.stamp:
             self.states = None
 
@@ -187,7 +187,7 @@ class Models:
         turns: Turns | None = None,
         pace: StepTimes | None = None,
     ):
-        # not `turns or Turns()`, because an object without members is false
+        # not `turns or Turns()`, because a `Turns` without members counts as false
         self._turns = Turns() if turns is None else turns
         self._pace = pace or StepTimes()
         self.device = device
@@ -195,7 +195,7 @@ class Models:
         self.limits = limits or (ServerLimits.public() if public else ServerLimits())
         self.takes_any = not public or allow_hub  # whether any Hub id is accepted
         folder = refs.parse(first).folder if public and first not in refs.embedded() and first else None
-        self._folder = folder and folder.resolve()  # the folder with which a public page starts
+        self._folder = folder and folder.resolve()  # the app's start folder if the page is public
         hub_id = [first] if _is_hub_id(first) and folder is None else []
         shipped = refs.embedded()
         first_ones = [ref for ref in EMBEDDED if ref in shipped]
@@ -315,7 +315,7 @@ class Models:
         """
         most = self.limits.model_memory_mb * 1e6
         with self._lock:
-            newest = self._loaded.get(ref)  # None if its files have just changed
+            newest = self._loaded.get(ref)  # None if the model's files have just changed
             try:
                 self.limits.check_model(self._name(ref), _memory(newest.model) if newest else 0)
             except ValueError:
@@ -376,7 +376,8 @@ class Models:
         if found is None:
             return None
         source = Source(str(found.ref), found.ref.name, found.commit, folder=found.folder)
-        beside = filter(Path.is_file, places(source, refs.ANALYTIC))  # files beside the weights, or in the user's cache
+        # the file of Γ_t, in the checkpoint or in the user's cache
+        beside = filter(Path.is_file, places(source, refs.ANALYTIC))
         version = _versions([*(found.file(name) for name in found.layout.files), *beside])
         key = what, found.ref, found.folder
         with self._lock:
@@ -429,7 +430,7 @@ class Models:
             self._note(dict(zip(self.offered, states, strict=True)))
 
     def _note(self, states: dict[str, snapshots.Status]) -> None:
-        """Remember the status of all offered checkpoints, and of the last STATES that users typed."""
+        """Store the status of checkpoints: of all that are offered, and of the last STATES that users typed."""
         with self._lock:
             for ref, status in states.items():
                 self._status[ref] = status

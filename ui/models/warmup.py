@@ -15,7 +15,7 @@ from ui.machine.step_times import StepKind
 from ui.models.form_options import default_count
 from ui.models.services import Services
 
-STEPS = 5  # number of timed steps
+STEPS = 5  # number of steps that are timed
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Warmup:
     def start(self) -> None:
         """Start to load and time the first model, and to look up the offered checkpoints."""
         self._warm(self._services.first, self.ready)
-        self._begin(self._services.models.refresh, self.known)
+        self._start_thread(self._services.models.refresh, self.known)
 
     def look(self, ref: str, typed: bool = False) -> None:
         """Look up a checkpoint that a visitor chose. If its files are here, load it and time its steps in the
@@ -73,9 +73,9 @@ class Warmup:
         if self._stop.is_set():
             return
         alive = [thread for thread in self._computing if thread.is_alive()]
-        self._computing = [*alive, self._begin(partial(self._measure, ref), done)]
+        self._computing = [*alive, self._start_thread(partial(self._measure, ref), done)]
 
-    def _begin(self, work: Callable[[], None], done: threading.Event) -> threading.Thread:
+    def _start_thread(self, work: Callable[[], None], done: threading.Event) -> threading.Thread:
         """Start a thread for this work. done: set at its end."""
         thread = threading.Thread(target=self._run, args=(work, done), daemon=True, name="warm-up")
         thread.start()
@@ -91,7 +91,7 @@ class Warmup:
             OSError,
             RuntimeError,
             ValueError,
-        ) as error:  # not reported here: a run with this model reports it to its visitor
+        ) as error:  # no visitor waits for this work; a run with this model reports the error
             log.info("warming up: %s", error)
         finally:
             done.set()
@@ -102,14 +102,14 @@ class Warmup:
         if models.peek(ref) is None:
             return
         models.preload(ref)
-        # the number of a first run, because engines compile for each batch size
+        # as many images as in a first run, because engines compile for each batch size
         images, seconds = default_count(ref, self._services.step_times), []
         with turns.turn(self):
             model = models.loaded(ref)
             if model is None or self._is_timed(ref):  # the model was replaced meanwhile, or another thread has timed it
                 return
             for _ in ddpm_core.trajectory(model, range(images), steps=model.student.steps if model.student else STEPS):
-                if len(turns) > 1 or self._stop.is_set():  # stops, because a run waits for its turn
+                if len(turns) > 1 or self._stop.is_set():  # a run waits for its turn, or the app ends
                     return
                 seconds.append(time.perf_counter())
         if len(seconds) > 1:

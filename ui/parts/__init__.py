@@ -1,6 +1,6 @@
-"""Compute the parts of the page on the server. Each part has a file here; the others contain what several parts share.
+"""Compute the parts of the page on the server. Each part has a module here; other modules have code that parts share.
 
-No part imports another; `PARTS` lists all of them. Parts without a model have no file here, because the browser
+No part imports another; `PARTS` lists all of them. Parts without a model have no module here, because the browser
 computes them.
 """
 

@@ -24,7 +24,8 @@ from ui.runs.log import Values
 from ui.web import FILES
 
 CARDS = Path(__file__).with_name("course.html")
-# Measured once (docs/evaluating.md). {seeds, curves: [{side: side of the white square in cells, points: [(t, share)]}]}
+# Measurements of docs/evaluating.md: {seeds, curves: [{side, points: [(t, share)]}]}. side: cells along one side of the
+# white square that a visitor draws.
 TOUCHES = json.loads(Path(__file__).with_name("touch_curves.json").read_text("utf-8"))
 CARD = re.compile(r"<article data-name=\"([\w-]+)\" data-part=\"(\w+)\" data-values='(.*)'>")
 LATENT = "emoji-tiny"
@@ -76,7 +77,9 @@ class Lesson:
 
 
 def _lesson(curves: bool = False, then: Iterable[Mapping[str, Any]] = (), **fields: Any) -> Lesson:
-    """Return a lesson from its entry in lessons.json. curves: whether it shows TOUCHES."""
+    """Return a lesson. curves: whether it shows TOUCHES. then: the fields of its further tasks. fields: its other
+    fields.
+    """
     of_it = {name: TOUCHES[name] for name in ("seeds", "curves")} if curves else None
     return Lesson(**fields, curves=of_it, then=[Task(**task) for task in then])
 
@@ -110,7 +113,7 @@ class CoursePart(Part):
     def __init__(self, services: Services):
         super().__init__(services)
         answers: CourseQuestions = {"cards": self._cards}
-        self.answer(answers)
+        self.set_answers(answers)
 
     def initial(self) -> Values:
         """Return the tour and the lessons for the page."""

@@ -29,13 +29,13 @@ from ui.protocol import Asked, Followed, TrainQuestions
 from ui.runs.log import Values
 
 PROGRESS = "progress.jsonl"
-MOST_POINTS = 4000  # maximum number of points; of a longer curve every second point is dropped, repeatedly
-MOST_GRIDS = 240
+MOST_POINTS = 4000  # maximum number of points; each time a curve exceeds it, every second point is dropped
+MOST_GRIDS = 240  # maximum number of grids; each time there are more, every second one is dropped
 GRIDS_AT_ONCE = 12  # maximum number of grids in one answer
 LARGEST = 200_000  # bytes; larger pictures are shrunk before they are sent
 LARGEST_SIDE = 640  # pixels of the longer side of shrunk pictures
-FRESH = 120.0  # seconds; a training that wrote something within this time is still running
-FOLLOWED = 8  # number of folders whose content the server remembers
+FRESH = 120.0  # seconds without a new entry after which a training counts as silent
+FOLLOWED = 8  # maximum number of folders whose content the server remembers
 _LARGEST_NUMBER = sys.float_info.max  # JSON can contain larger whole numbers, which float() can't convert
 
 
@@ -64,12 +64,12 @@ class RunFolder:
 
     def _forget(self) -> None:
         """Drop everything that was read."""
-        self.points: list[tuple[int, float | None, float | None, float]] = []  # step, loss, images/s, seconds
+        self.points: list[tuple[int, float | None, float | None, float]] = []  # step, loss, images per second, seconds
         self.grids: list[SampleGrid] = []
         self.about: Values = {}
         self._offset = 0
         self._before = 0.0  # seconds of training before the last resumption
-        # the line about the averaged weights' samples, until the line about the latest weights' samples is read
+        # the entry for samples with the averaged weights, until the entry for samples with the latest weights is read
         self._half: Values | None = None
         self.version += 1
 
@@ -120,7 +120,7 @@ class RunFolder:
             return None
 
     def read(self) -> None:
-        """Read the lines that were added since the last call."""
+        """Update points and grids from the lines that the training has written since the last call."""
         with self._lock:
             self._read()
 
@@ -139,50 +139,53 @@ class RunFolder:
         self._offset += len(whole) + len(newline)
         for line in whole.splitlines():
             try:
-                said = json.loads(line)
-            except ValueError:  # a line that is incomplete because the disk was full
+                entry = json.loads(line)
+            except ValueError:  # the line is incomplete, because the disk was full
                 continue
-            if isinstance(said, dict):
-                self._take(said)
+            if isinstance(entry, dict):
+                self._add_entry(entry)
 
-    def _take(self, said: Values) -> None:
-        """Add one line of the progress file to the points and grids."""
-        if "start" in said:
-            self._begin(said)
-        elif "loss" in said:
-            seconds = self._before + (_number(said.get("seconds")) or 0.0)
+    def _add_entry(self, entry: Values) -> None:
+        """Add one entry of the progress file to the points or grids."""
+        if "start" in entry:
+            self._note_start(entry)
+        elif "loss" in entry:
+            seconds = self._before + (_number(entry.get("seconds")) or 0.0)
             self.points.append(
-                (whole(said.get("step")), _number(said.get("loss")), _number(said.get("images_per_s")), seconds)
+                (whole(entry.get("step")), _number(entry.get("loss")), _number(entry.get("images_per_s")), seconds)
             )
             if len(self.points) > MOST_POINTS:
                 self.points = self.points[::2]
                 self.version += 1
-        elif said.get("samples") == "ema":
-            self._half = said
-        elif said.get("samples") == "raw" and self._half and self._half.get("step") == said.get("step"):
-            seconds = self._before + (_number(said.get("seconds")) or 0.0)
-            step = whole(said.get("step"))
-            if not self.grids or self.grids[-1].step < step:  # a resumed training samples its first step a second time
+        elif entry.get("samples") == "ema":
+            self._half = entry
+        elif entry.get("samples") == "raw" and self._half and self._half.get("step") == entry.get("step"):
+            seconds = self._before + (_number(entry.get("seconds")) or 0.0)
+            step = whole(entry.get("step"))
+            # a resumed training draws the samples of its first step again
+            if not self.grids or self.grids[-1].step < step:
                 self.grids.append(SampleGrid(step, seconds, _number(self._half.get("error"))))
             if len(self.grids) > MOST_GRIDS:
                 self.grids = self.grids[::2]
                 self.version += 1
 
-    def _begin(self, said: Values) -> None:
-        """Handle the first line of a start or resumption: drop points and grids after the step from which the training
-        continues.
+    def _note_start(self, entry: Values) -> None:
+        """Store the entry that a training writes at its start or resumption, and drop all points and grids after the
+        step from which it continues.
         """
-        start = whole(said.get("start"))
+        start = whole(entry.get("start"))
         points = [point for point in self.points if point[0] <= start]
         grids = [grid for grid in self.grids if grid.step <= start]
         if (len(points), len(grids)) != (len(self.points), len(self.grids)):
             self.points, self.grids = points, grids
             self.version += 1
         last = [point[3] for point in points[-1:]] + [grid.seconds for grid in grids[-1:]]
-        self.about, self._before, self._half = said, max(last, default=0.0), None
+        self.about, self._before, self._half = entry, max(last, default=0.0), None
 
     def news(self, version: object, points: object, grids: object) -> Values:
-        """Return the news for a page that already has so many points and grids of this version."""
+        """Return the points and grids that a page lacks, and facts about the training. version, points, grids: the
+        version that the page has, and how many points and grids of it.
+        """
         known_points, known_grids = (whole(n) for n in (points, grids)) if version == self.version else (0, 0)
         new = self.grids[known_grids:][:GRIDS_AT_ONCE]
         return {
@@ -255,7 +258,7 @@ class FollowPart(Part):
         self.runs: OrderedDict[Path, RunFolder] = OrderedDict()  # ordered by use: the most recently used folder is last
         self._lock = threading.Lock()
         answers: TrainQuestions = {"follow": self._follow}
-        self.answer(answers)
+        self.set_answers(answers)
 
     def initial(self) -> Values:
         """Return whether this page can follow trainings."""

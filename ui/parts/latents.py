@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ddpm_core.latents import Latent
 
 Time = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-SAMPLES = 4  # while a picture is sampled, the page gets every fourth step
+SAMPLES = 4  # the page gets every fourth step while a picture is sampled
 
 
 class Latents(ColumnsAsked):
@@ -81,11 +81,11 @@ class LatentsRun(Rows):
             latents.append(x_t)
             work.give({"kind": "latent", "row": row, "x": [encode_frames(imaging.to_uint8(latent)) for latent in x_t]})
         for row, t in enumerate(times):
-            self._row(plan, model, row, t, latents[row], work)
+            self._compute_row(plan, model, row, t, latents[row], work)
 
     def _source(self, plan: RowsPlan, model: Model, i: int, work: Job) -> np.ndarray:
-        """Return the i-th picture at which the rows begin, uint8 (1, H, W, C): the visitor's own, or one that is
-        sampled now.
+        """Return the i-th picture at which the rows begin, uint8 (1, H, W, C), and send it to the page. It is the
+        visitor's own picture, or a sample.
         """
         source = self.request.sources[i]
         if source.own:
@@ -102,8 +102,10 @@ class LatentsRun(Rows):
         assert x is not None
         return x
 
-    def _row(self, plan: RowsPlan, model: Model, row: int, t: int, x_t: list[Latent], work: Job) -> None:
-        """Compute one row: decode the latent of time t, or interpolations of two latents."""
+    def _compute_row(self, plan: RowsPlan, model: Model, row: int, t: int, x_t: list[Latent], work: Job) -> None:
+        """Compute the pictures of one row, and send its steps and its statistics to the page. The row begins at the
+        latent of time t, or at interpolations of two latents.
+        """
         request, seeds = self.request, self.request.seeds
         if request.mixes:
             start, seeds = mix(x_t[0], x_t[1], request.weights), seeds[:1] * len(seeds)
@@ -113,7 +115,7 @@ class LatentsRun(Rows):
         if n:
             options: Values = plan.options | {"steps": n}
             steps = ddpm_core.trajectory(model, seeds, x_T=start, start=t, **options)
-            self.follow(model, row, steps, n, len(request.times), work)
+            self.take_steps(model, row, steps, n, len(request.times), work)
         else:
             work.recording.rows[row] = x = imaging.to_uint8(start)
             work.give({"kind": "step", "row": row, "k": 0, "s": 0, "x0": encode_frames(x)})

@@ -33,9 +33,10 @@ from ui.runs.jobs import Job
 from ui.runs.log import Values
 from ui.runs.plans import Computation, Plan, Recording, by_kind
 
-STEPS = (10, 20, 50, 100)  # lengths of the short chains whose bounds are shown beside that of the full chain
+# numbers of steps of the short chains, whose bounds are shown beside the bound of the full chain
+STEPS = (10, 20, 50, 100)
 DECODED = 6  # number of pictures whose progressive decoding is shown
-EIGHTHS = range(8, -1, -1)  # the decoding is shown at these eighths of T
+EIGHTHS = range(8, -1, -1)  # the decoding is shown at the times t that are these eighths of T
 POINTS = 160  # approximate number of points in a curve over t
 EARLY = 3  # number of short chains that are measured first, to show numbers soon
 
@@ -52,9 +53,9 @@ class Likelihood(Checkpoint):
 
     def pictures(self, model: ModelSpec) -> np.ndarray:
         """Return the pictures, uint8 (N, H, W, C). Raises ValueError if there are none of the model's size."""
-        return as_text.from_text(self.picture, model) if self.picture else self.set(model).images[: self.count]
+        return as_text.from_text(self.picture, model) if self.picture else self.shipped_set(model).images[: self.count]
 
-    def set(self, model: ModelSpec) -> PictureSet:
+    def shipped_set(self, model: ModelSpec) -> PictureSet:
         """Return the shipped set whose pictures have the model's size. Raises ValueError if there is none."""
         found = set_for(model)
         if found is None:
@@ -63,7 +64,7 @@ class Likelihood(Checkpoint):
 
     def is_cifar10(self, model: ModelSpec) -> bool:
         """Return whether the paper's numbers for CIFAR-10 are comparable with this run."""
-        return not self.picture and self.set(model).name == "cifar10" and model.schedule.T == 1000
+        return not self.picture and self.shipped_set(model).name == "cifar10" and model.schedule.T == 1000
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,15 @@ class LikelihoodPlan(Plan):
     alone: StepKind
     together: StepKind
 
-    def some(self, which: range) -> tuple[np.ndarray, list[int] | None]:
+    def select(self, which: range) -> tuple[np.ndarray, list[int] | None]:
         """Return the pictures with these indices, and their labels."""
         labels = None if self.labels is None else self.labels[which.start : which.stop]
         return self.pictures[which.start : which.stop], labels
 
 
 class LikelihoodRecording(Recording[LikelihoodPlan]):
-    """Keeps the results. bound: the bound of all finished pictures, with the first variance of `variances`. found: its
-    `summary`.
+    """Stores the results. bound: the bound of all finished pictures, with the first variance of `variances`. found:
+    the `summary` of this bound.
     """
 
     bound: BitsPerDim | None = None
@@ -99,7 +100,9 @@ class LikelihoodRecording(Recording[LikelihoodPlan]):
         return self.found
 
     def kept(self) -> Values:
-        """Return {found, T} for files."""
+        """Return the data for files. found: the `summary` of all finished pictures. T: the number of steps of the full
+        chain.
+        """
         return {"found": self.found or {}, "T": self.plan.model.schedule.T}
 
 
@@ -123,7 +126,7 @@ class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
         pictures, labels = self.request.pictures(model), self.request.labels
         T, n = model.schedule.T, len(pictures)
         label_tensor(model, labels, n, None)
-        chain(model, variances(model)[0], T, "linspace")  # raises ValueError for most distilled models
+        chain(model, variances(model)[0], T, "linspace")  # this raises ValueError for most distilled models
         alone, together = (StepKind(self.request.checkpoint, batch) for batch in (1, BATCH))
         others = min(n, DECODED) - 1
         evaluations = n * T + others * len(times_of(T)) + sum(lengths(model)[:EARLY])
@@ -150,7 +153,7 @@ def _decode(
     batch. Send the page one row per picture, after the rows in `before`, and return all rows.
     """
     times, noise, guesses = times_of(model.schedule.T), _noise(which), []
-    images, labels = plan.some(which)
+    images, labels = plan.select(which)
     for first in range(0, len(times), together):
         guesses += progressive_decoding(
             model,
@@ -172,7 +175,7 @@ def _measure_early(plan: LikelihoodPlan, model: Model, work: Job) -> None:
     the same.
     """
     T, noise = model.schedule.T, _noise(range(1))
-    images, labels = plan.some(range(1))
+    images, labels = plan.select(range(1))
     for steps in lengths(model)[:EARLY]:
         pairs = timestep_pairs(T, steps, "linspace")
         bound = ddpm_core.bits_per_dim(
@@ -191,7 +194,7 @@ def _measure_early(plan: LikelihoodPlan, model: Model, work: Job) -> None:
 def _measure(plan: LikelihoodPlan, model: Model, i: int, work: Job) -> None:
     """Measure the bound of picture i, and send the page the summary of all pictures so far."""
     which = range(i, i + 1)
-    image, labels = plan.some(which)
+    image, labels = plan.select(which)
     one = ddpm_core.bits_per_dim(
         model, image, variances(model)[0], labels=labels, noise=_noise(which), progress=work.counter(plan.together)
     )

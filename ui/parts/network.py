@@ -132,8 +132,8 @@ class NetworkRun(Rows):
         if plan.grafted is not None:
             donor = ddpm_core.inside(model)
             block = request.graft.block
-            donor.change(block, partial(_keep, taken))
-            lanes[1].change(block, partial(_take, taken, plan.is_changed))
+            donor.change(block, partial(_store_output, taken))
+            lanes[1].change(block, partial(_graft_output, taken, plan.is_changed))
         if request.place:
             for lane in lanes:
                 lane.look(*request.place)
@@ -144,7 +144,7 @@ class NetworkRun(Rows):
         runs = [ddpm_core.trajectory(one.model, [request.seed], **options) for one, options in opened]
         kind = next(iter(plan.steps))
         kept: Container[int] = range(len(plan.times))
-        # the runs alternate, so that a graft has the output that its source has just computed
+        # The runs take each step one after another, the third run first, so that the second can use its output.
         for steps in zip(*runs, strict=True):
             for lane, (one, step) in enumerate(zip(lanes, steps[-len(lanes) :], strict=True)):
                 if step.index not in kept:
@@ -157,7 +157,7 @@ class NetworkRun(Rows):
                     "t": step.t,
                     "x": encode_frames(x),
                     "x0": encode_frames(x0),
-                    **_looks(model, one, readers, request.block),
+                    **_block_pictures(model, one, readers, request.block),
                 }
                 work.give(frame)
                 if not step.index and not lane:
@@ -194,21 +194,21 @@ def _opening(plan: NetworkPlan, opened: Inside, readers: Readers | None) -> Open
     return opening
 
 
-def _keep(taken: dict[float, Tensor], found: Tensor, t: float) -> Tensor:
+def _store_output(taken: dict[float, Tensor], found: Tensor, t: float) -> Tensor:
     """Store a block's output in `taken` under its time, and return it unchanged."""
     taken[t] = found
     return found
 
 
-def _take(taken: dict[float, Tensor], is_changed: Callable[[float], bool], found: Tensor, t: float) -> Tensor:
-    """Return the output that the third run had at the same time if the second run is changed at t, else the block's own
-    output.
+def _graft_output(taken: dict[float, Tensor], is_changed: Callable[[float], bool], found: Tensor, t: float) -> Tensor:
+    """Return the third run's output at the same time, from `taken`, if the second run is changed at t; else the block's
+    own output, `found`.
     """
     return taken[t] if is_changed(t) else found
 
 
-def _looks(model: Model, opened: Inside, readers: Readers | None, shows: str) -> BlockPictures:
-    """Return the pictures of the newest evaluation. For each block: the readout of x̂_0 and its colours, or without
+def _block_pictures(model: Model, opened: Inside, readers: Readers | None, shows: str) -> BlockPictures:
+    """Return the pictures of the latest evaluation. For each block: the readout of x̂_0 and its colours, or without
     readouts the size of its numbers. Also all channels of the block `shows`, and the self-attention of the selected
     position.
     """

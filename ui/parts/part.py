@@ -43,8 +43,10 @@ class Part:
             raise unclear(error) from None
         return self.computation(self.services, asked)
 
-    def answer(self, questions: Mapping[str, object]) -> None:
-        """Set the functions that answer questions: one of the tables of `ui.protocol`."""
+    def set_answers(self, questions: Mapping[str, object]) -> None:
+        """Set the functions that answer the part's questions. questions: these functions by name, in a type of
+        `ui.protocol` such as `TrainQuestions`.
+        """
         self.questions = cast("dict[str, Callable[[Asked], object]]", {**questions})
 
     def initial(self) -> Values:

@@ -1,4 +1,4 @@
-"""Share code among Latents, Repair, Between and Network: they compute rows of pictures and keep them for files."""
+"""Provide the code that Latents, Repair, Between and Network share: they compute rows of pictures and store them."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ class RowsRecording(Recording):
         self.rows, self.frames = {}, {}
 
     def kept(self) -> Values:
-        """Return {rows, frames} for files: [row, pictures] of finished rows; [row, [[k, x̂_0] of its kept steps]]."""
+        """Return the data for files. rows: for each finished row, [row, its final pictures]. frames: for each row,
+        [row, [[k, x̂_0] for each kept step k]].
+        """
         frames = [(row, sorted(dict(found).items())) for row, found in sorted(dict(self.frames).items())]
         return {"rows": sorted(dict(self.rows).items()), "frames": frames}
 
@@ -86,7 +88,7 @@ class Rows(Computation):
     """A computation of rows of pictures. images: the number of columns."""
 
     recording = RowsRecording
-    shows_x = False  # whether the page also gets x of each step
+    shows_x = False  # whether the page also gets x_s after each step
 
     def __init__(self, services: Services, request: ColumnsAsked):
         super().__init__(services, request, [request.lane], len(request.seeds))
@@ -104,8 +106,8 @@ class Rows(Computation):
         return self.request.lane.arguments(self.services.samplers) | {"clip": self.request.clip}
 
     def cost(self, model: ModelSpec, *work: tuple[int, float]) -> dict[StepKind, float]:
-        """Return the cost of work, (images per batch, steps) each, in the unit of `Counted`. Guidance doubles the
-        images, and each correction of "langevin" costs one more evaluation.
+        """Return the number of steps of each kind that `Counted` will count for work: (images per batch, steps) each.
+        Guidance doubles the images, and each correction of "langevin" costs one more evaluation.
         """
         chain = self.request.lane.chain(model, self.images, self.services.samplers)
         guided, each = 1 + chain.condition.is_guided, chain.sampler.evaluations or 1
@@ -115,9 +117,9 @@ class Rows(Computation):
         """Return the model with a network that counts its evaluations as steps."""
         return model.evaluated_by(Counted(self.refs[0], model, work))
 
-    def follow(self, model: Model, row: int, steps: Iterator[Step], n: int, rows: int, work: Job) -> Step:
-        """Compute the n steps of one row, out of `rows` rows, and send the kept steps to the page. Return the last
-        step.
+    def take_steps(self, model: Model, row: int, steps: Iterator[Step], n: int, rows: int, work: Job) -> Step:
+        """Take the n steps of one row, store and send those that the page shows, and return the last step. rows: the
+        number of all rows.
         """
         frames: dict[int, np.ndarray] = {}
         work.recording.frames[row], step = frames, None

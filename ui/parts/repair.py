@@ -54,8 +54,8 @@ class Repair(ColumnsAsked):
         return known
 
     def measurement(self, model: ModelSpec) -> Measurement:
-        """Return the measurement that leaves a part of a picture. Raises ValueError if it is impossible for the model's
-        pictures.
+        """Return the function that measures a picture, such as a mask or a blur. Raises ValueError if it is impossible
+        for the model's pictures.
         """
         size, channels = model.image_size, model.channels
         if self.task == "mask":
@@ -108,9 +108,9 @@ class RepairRun(Rows):
         y = measurement(ddpm_core.from_uint8(picture))
         work.give({"kind": "source", "i": 1, "x": encode_frames(_whole(imaging.to_uint8(y), model)), "final": True})
         for row, method in enumerate(request.methods):
-            self._row(plan, model, row, method, y, measurement, work)
+            self._restore(plan, model, row, method, y, measurement, work)
 
-    def _row(
+    def _restore(
         self,
         plan: RowsPlan,
         model: Model,
@@ -125,7 +125,7 @@ class RepairRun(Rows):
         """
         request = self.request
         steps = restore.restore(model, y, measurement, method, request.seeds, **plan.options)
-        last = self.follow(model, row, steps, request.lane.steps, len(request.methods), work)
+        last = self.take_steps(model, row, steps, request.lane.steps, len(request.methods), work)
         images = work.recording.rows[row]
         differ = (2 * images.astype(float).std(0).mean(-1)).clip(0, 255).astype(np.uint8)
         work.give({"kind": "map", "row": row, "x": [encode_sprite(differ[None, ..., None], "png")]})

@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 # Decoding a picture of 64 pixels takes as long as about one evaluation of emoji-trial's network (20 and 30 ms on one
 # core). Decoding one of 512 pixels takes as long as several steps of Stable Diffusion.
 DECODED = 128  # pixels per side; larger pictures are decoded only at the end, with previews until then
-MOMENTS = 25  # maximum number of steps that are shown in a run of a latent model
+MOMENTS = 25  # maximum number of steps whose pictures are shown in a run of a latent model
 MODELS = 2  # maximum number of models in a run, because all of them are in memory at the same time
-STATES = 8e6  # bytes; if the states of a run take more, none are kept
-ALL_STATES = 100e6  # bytes; limit for the kept states of all visitors, with their pictures
-VISITORS = 64  # maximum number of visitors with kept states, because even a run without pictures takes memory
-SEEN = 16  # grey levels; a larger difference of a pixel is visible
+STATES = 8e6  # bytes; if the states x_s of a run would take more, none of them are stored
+ALL_STATES = 100e6  # maximum bytes of the stored states of all visitors, with their pictures
+VISITORS = 64  # maximum number of visitors whose states are stored, because even a run without pictures takes memory
+VISIBLE = 16  # grey levels; a pixel whose difference is larger counts as visibly changed
 
 
 class StateAsked(Asked):
@@ -77,7 +77,7 @@ class Frame:
     latents: previews of both latents, one pixel per position; None for models without an autoencoder. decoded: whether
     the decoder made the pictures; if false, they are previews. attention: a map for each word of the prompt, uint8 (N,
     words · h, w, 1), each scaled to its maximum; None if not requested. apart: for each picture of an edited lane, its
-    difference from lane A (see `_apart`).
+    difference from lane A (see `_differences`).
     """
 
     lane: int
@@ -141,7 +141,9 @@ class SamplingRecording(Recording[SamplingPlan]):
         self.frames, self.x_0 = [{} for _ in self.plan.lanes], {}
 
     def kept(self) -> Values:
-        """Return {frames, x0} for files: for each lane, [k, x] of its kept steps; [lane, x_0] of each finished lane."""
+        """Return the data for files. frames: for each lane, [k, x] of each kept step k. x0: [lane, x_0] of each
+        finished lane.
+        """
         frames = [
             sorted(dict(lane).items()) for lane in self.frames
         ]  # copies, as the run may add or drop steps at the same time
@@ -179,12 +181,12 @@ class KeptStates:
     """
 
     def __init__(self):
-        self._of: dict[Hashable, States] = {}  # the states of each visitor, the oldest first
+        self._of: dict[Hashable, States] = {}  # for each visitor, the states of the newest run; the oldest first
         self._lock = threading.Lock()
 
-    def begin(self, plan: SamplingPlan, model: Model, work: Job, steps: int) -> States | None:
-        """Return an object for the states of a new run; None if the lanes can't be edited or would take too much
-        memory. steps: the number of kept steps in all lanes.
+    def add_run(self, plan: SamplingPlan, model: Model, work: Job, steps: int) -> States | None:
+        """Store and return an empty `States` for a new run, in place of those of the visitor's previous run; None if
+        the lanes can't be edited or would take too much memory. steps: the number of kept steps in all lanes.
         """
         request, images = plan.request, steps * len(plan.request.seeds)
         numbers = 4 * images * model.channels * model.image_size**2
@@ -207,12 +209,12 @@ class KeptStates:
         found = self._of.get(visitor().name)
         if found is None or found.run != start.run or any(step not in lane for lane in found.lanes):
             raise Gone
-        if _until(start.s, found.request) != _until(start.s, request):
+        if _settings_until(start.s, found.request) != _settings_until(start.s, request):
             raise unclear("a state of another run")
         return found
 
 
-def _until(s: int, request: SamplingAsked) -> object:
+def _settings_until(s: int, request: SamplingAsked) -> object:
     """Return all settings that determine the states of a run from x_T to x_s."""
     strokes = [stroke for stroke in request.touch if stroke.t >= s]
     return request.lanes[0], request.lanes[-1], request.seeds, request.clip, strokes
@@ -286,20 +288,20 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
         size, channels = loaded[0].picture_size, loaded[0].picture_channels
         most = {"most": MOMENTS} if loaded[0].latent else {}
         kept = [kept_steps(len(lane.chain.pairs), size, self.images, channels, **most) for lane in lanes]
-        # also keeps the first edited step
+        # the first edited step is always shown
         kept = [steps | {plan.shared - 1} for steps in kept] if plan.touches else kept
         opening, words = _opening(plan, loaded)
         start, kept_states = request.start, self.kept_states
         earlier = kept_states.find(start, plan.begin - 1, request) if start and kept_states else None
         if earlier and earlier.files != weights_id(loaded[0]):
             raise ValueError(f"The files of {self.refs[0]} have changed: press Run again")
-        states = kept_states.begin(plan, loaded[0], work, sum(map(len, kept))) if kept_states else None
+        states = kept_states.add_run(plan, loaded[0], work, sum(map(len, kept))) if kept_states else None
 
         def keep(frame: Frame, x: Tensor) -> Frame:
             """Store a frame and its state, and return the frame with its difference from lane A."""
             lane, k = frame.lane, frame.k
             if plan.touches and lane:
-                frame = replace(frame, apart=_apart(work.recording.frames[0][k], frame.x))
+                frame = replace(frame, apart=_differences(work.recording.frames[0][k], frame.x))
             work.recording.frames[lane][k] = frame.x
             if states:
                 states.lanes[lane][k] = frame, x
@@ -383,27 +385,24 @@ def _opening(plan: SamplingPlan, models: Sequence[Model]) -> tuple[protocol.Open
     return {"kind": "plan", "words": [word for word, _ in words], "unknown": list(new)}, words
 
 
-def _apart(a: np.ndarray, b: np.ndarray) -> list[tuple[float, float]]:
-    """Return the differences of pairs of pictures, uint8 (N, H, W, C). For each pair: the mean of
-
-    A − B
-
-    in grey levels, and the share of pixels that differ by more than SEEN.
+def _differences(a: np.ndarray, b: np.ndarray) -> list[tuple[float, float]]:
+    """Return the differences of pairs of pictures, uint8 (N, H, W, C). For each pair: the mean of |A − B| in
+    grey levels, and the share of pixels that differ by more than VISIBLE.
     """
     gaps = [np.abs(of_a.astype(int) - of_b) for of_a, of_b in zip(a, b, strict=True)]
-    return [(round(float(gap.mean()), 3), round(float((gap.max(-1) > SEEN).mean()), 4)) for gap in gaps]
+    return [(round(float(gap.mean()), 3), round(float((gap.max(-1) > VISIBLE).mean()), 4)) for gap in gaps]
 
 
 def _maps(step: Step, words: Sequence[tuple[str, tuple[int, ...]]]) -> np.ndarray:
     """Return `Frame.attention` of a step. words: the words of the prompt, each with the indices of its tokens."""
     assert step.attention is not None  # set because the run requested attention
     maps = np.stack([step.attention[:, list(tokens)].sum(1).cpu().numpy() for _, tokens in words], 1)
-    maps /= maps.max((2, 3), keepdims=True)  # (N, words, h, w)
+    maps /= maps.max((2, 3), keepdims=True)  # shape: (N, words, h, w)
     return (maps.reshape(len(maps), -1, maps.shape[-1], 1) * 255).round().astype(np.uint8)
 
 
 def _pictures(model: Model, step: Step) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | None, bool]:
-    """Return x, x0_hat, latents and decoded of a `Frame`."""
+    """Return the fields x, x0_hat, latents and decoded of the `Frame` of a step."""
     if model.decoder is None:
         return to_uint8(step.x), to_uint8(step.x0_hat), None, True
     z, z0 = (to_uint8(model.decoder.preview(x)) for x in (step.x, step.x0_hat))

@@ -14,7 +14,7 @@ from ui.web import FILES
 
 QUALITY = 80  # quality of JPEG files, 1..100
 LOSSLESS = 64  # pixels per side; smaller pictures are sent without loss, because single pixels are visible
-FRAME_BYTES = 18e6  # limit for all frames of a run that are sent to the page
+FRAME_BYTES = 18e6  # maximum bytes of all frames of a run that are sent to the page
 SETS = Path(__file__).parent / "test_sets"
 DRAWINGS = FILES / "examples/drawings"
 
@@ -71,8 +71,8 @@ def frame_format(size: int, channels: int) -> str:
 
 
 def kept_steps(steps: int, size: int, count: int, channels: int = 3, most: int = 1_000_000) -> set[int]:
-    """Return the step indices whose frames are kept: all, or as many as fit into FRAME_BYTES, at most `most`. They are
-    evenly spaced and include the first and the last step.
+    """Return the indices of the steps whose frames are sent and stored: all, or as many as fit into FRAME_BYTES, at
+    most `most`. They are evenly spaced and include the first and the last step.
 
     count: pictures per frame, with those of other lanes. Estimated bytes per pixel: 3 as raw pixels; 0.9 for noise as
     JPEG of quality 80 (measured: 0.82); 1.05 per channel as PNG (measured: 1.00).
@@ -82,5 +82,7 @@ def kept_steps(steps: int, size: int, count: int, channels: int = 3, most: int =
 
 
 def choose_steps(steps: int, frame: float, most: int = 1_000_000) -> set[int]:
-    """Return the step indices whose frames are kept, spaced as in `kept_steps`. frame: bytes of one step."""
+    """Return the indices of the steps whose frames are sent and stored, spaced as in `kept_steps`. frame: bytes of one
+    step. most: maximum number of indices.
+    """
     return set(imaging.thin(range(steps), max(2, min(most, int(FRAME_BYTES / frame)))))

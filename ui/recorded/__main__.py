@@ -28,18 +28,20 @@ from ui.serving.server import App, build
 from ui.web import FILES
 
 FOLDER = FILES / "parts"
-# WebP quality of the parts whose pictures are smooth or many; other parts are lossless
+# WebP quality of the recordings of these parts, whose pictures are smooth or many; other parts are lossless
 QUALITY = {"between": 80, "network": 80}
-TRAINING = (  # losses and times as in the page; batch and learning rate as in the preset's longer trainings
+# Flags of the recorded training. Loss and times t are as in the page; batch size and learning rate are as in longer
+# trainings of the preset.
+TRAINING = (
     *("--config", "mnist-tiny", "--data", "digits", "--prediction", "v", "--loss", "simple", "--times", "lognormal"),
     *("--log-sigma-mean", "0.4", "--log-sigma-std", "1.1", "--steps", "1000", "--batch", "64", "--warmup", "50"),
     *("--log-every", "2", "--sample-count", "20", "--sample-steps", "10", "--sample-seconds", "4"),
 )
-TRAIN_GRIDS = 12  # number of grids that are kept of the recorded training; the early ones are closer together
+TRAIN_GRIDS = 12  # number of sample grids in the recording of the training; the early ones are closer together
 TRAIN_POINTS = 120  # number of points in the curve of the recorded training
 TRAIN_QUALITY = 75  # WebP quality of the training's pictures, because lossless files of noise would be large
-WORDED = ("plan", "bits")  # results that the page's plan describes in words: ui/web/plans/plan.js
-GREYS = 16  # number of grey levels in Watch's noisy pictures; in noise the loss is invisible, and it halves the bytes
+WORDED = ("plan", "bits")  # kinds of results for which ui/web/plans/plan.js writes the texts
+GREYS = 16  # number of grey levels of Watch's noisy pictures: few levels halve the bytes, and noise hides the loss
 
 
 def record(parts: list[str]) -> None:
@@ -61,7 +63,7 @@ def record(parts: list[str]) -> None:
             results = _keep_last_frames(results)
         if part == "watch":
             results = _thin_frames(results)
-        if part == "repair":  # its x_t are noise, which can't be compressed
+        if part == "repair":  # the recording has x_t of each step: noise, which can't be compressed
             results = [one for one in results if one["kind"] != "step" or one["k"] % 7 == 0]
         _write(part, {"values": values, "results": _make_light(results, QUALITY.get(part))})
 
@@ -85,7 +87,7 @@ def _compute(app: App, part: str, values: Values) -> list[Values]:
     """Compute a run of a part and return its results in the form that the page shows."""
 
     def plan_run(**more: object) -> Values:
-        """Return the answer of the page's modules for these values."""
+        """Return the page's plan for these values. more: as in `page.plan_run`."""
         return page.plan_run(part, values, lambda ref: facts(app.services.models.get(ref)), **more)
 
     if part not in app.parts:  # the browser computes this part, without the server

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 FOLDER = FILES / "examples" / "course"
 COLUMNS = 5
 GAP = 1  # pixels between two pictures
-LINE = tuple((4, row) for row in range(3, 11))  # cells of a white line at the left side of the 3
+LINE = tuple((4, row) for row in range(3, 11))  # the cells of a white line, drawn at the left side of the digit 3
 
 Pictures = np.ndarray  # uint8 (N, height, width, channels)
 
 
 def of_step(model: Model, steps: Sequence[Step], at: Sequence[int]) -> Pictures:
-    """Return the first picture of the batch after each of these steps; step 0 is pure noise."""
+    """Return the first picture of the batch after some steps. at: numbers of these steps; 0 is pure noise."""
     return np.concatenate(
         [model.pictures(steps[k - 1].x[:1] if k else gaussian(13, 0, shape_of(model))[None]) for k in at]
     )

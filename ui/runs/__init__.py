@@ -1,1 +1,1 @@
-"""Who computes what when, and what is said of it: jobs, their messages, settings in words. No sampler."""
+"""Manage runs: their requests and plans, their jobs in background threads, and the messages for clients."""

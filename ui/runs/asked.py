@@ -25,7 +25,7 @@ UNCLEAR = "This request could not be understood: load the page again"
 log = logging.getLogger(__name__)
 
 Name = Annotated[str, Field(max_length=100)]
-# The page accepts 300 characters, then replaces each emoji by its name between two spaces.
+# The page accepts prompts of 300 characters, then replaces each emoji by its name between two spaces.
 Words = Annotated[str, Field(max_length=300 * (max(map(len, emoji.NAMES.values())) + 2))]
 Whole = Annotated[int, Field(gt=-(2**63), lt=2**63)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]

@@ -52,17 +52,18 @@ class Job:
         self.computation = computation
         self.visitor, self.address = visitor, address
         self.log = RunLog(self.complete, patience)
-        self.give = self.log.give  # The computation calls this to send results.
+        self.give = self.log.add_results  # `give(*results)` sends results to the client
         self.loaded = False  # whether this job had to load a model
         self.plan: Plan | None = None  # None until its models are known
-        # The computation determines the class. Only the computation uses more than `Recording` declares.
+        # `Any`, because each computation uses its own subclass of `Recording`
         self.recording: Any = Recording(None)
         self.about: list[dict[str, str | None]] = []  # for each checkpoint: the revision of its weights, and its engine
         self.notice = ""  # a sentence for the visitor during the run
         self.done: defaultdict[StepKind, float] = defaultdict(float)  # number of finished steps of each kind
-        self.since: float | None = None  # start of the current step by `Turns.clock`; None before the first
+        # when the current step began, in seconds of `Turns.clock`; None before the first step
+        self.since: float | None = None
         self._services = services
-        self._seat: Seat | None = None  # its place in the line
+        self._seat: Seat | None = None  # its place in the line; None before it joins
         self._networks: list[BorrowedNetwork] = []
         self._holds = False  # whether it holds the networks now, during its turn
         self._watches: dict[StepKind, Stopwatch] = {}
@@ -82,7 +83,7 @@ class Job:
             self._services.events.begin()
         except Refused as refused:
             self._services.events.end("refused", **self.computation.log(self.plan), limit=refused.name)
-            return self.log.say(Message("error", str(refused)))
+            return self.log.set_state(Message("error", str(refused)))
         self._asked = time.monotonic()
         # copies the request's context, from which ZeroGPU learns whose quota the run uses
         threading.Thread(target=copy_context().run, args=(self._run,), daemon=True, name="run").start()
@@ -107,7 +108,7 @@ class Job:
         if self._seat:
             self._seat.wake()
         if self._asked and self.log.ended:
-            self._count("gone" if self._gone else "stopped")
+            self._log_end("gone" if self._gone else "stopped")
 
     def leave(self) -> None:
         """Stop, because the client has left."""
@@ -115,7 +116,9 @@ class Job:
         self.stop()
 
     def kept(self) -> Values:
-        """Return the data for files: `about`, and `Recording.kept`. Raises ValueError if there is none yet."""
+        """Return the data from which the page makes files: `about`, and that of `Recording.kept`. Raises ValueError if
+        there is none yet.
+        """
         return {"about": self.about, **self.recording.kept()}
 
     @property
@@ -189,7 +192,7 @@ class Job:
     # --- Messages
 
     def complete(self, said: Message) -> Message:
-        """Return the latest state as a message, with the current progress, waiting time and status."""
+        """Return a message with the run's current progress, waiting time and status added. said: the latest state."""
         services, outlook = self._services, self._seat.outlook() if self._seat else None
         if said.state == "queued" and outlook and not outlook.begun:
             return waiting(outlook)
@@ -199,7 +202,7 @@ class Job:
         if left is not None and self.since is not None:
             one = left / max(1, sum(self.plan.rest(self.done).values()))
             left -= min(services.turns.clock() - self.since, one)
-            left = left if left > 1e-6 else None  # unknown while a step takes longer than expected
+            left = left if left > 1e-6 else None  # None (unknown) if the step takes longer than expected
         text = self.notice
         status: RunStatus | None = None if self.done else {"kind": "first"}
         if outlook and outlook.sharers:
@@ -244,11 +247,13 @@ class Job:
             log.exception("a run failed")
             end = Message("error", unforeseen(error, self.computation.images))
             outcome, why = "failed", {"error": type(error).__name__}
-        self._count(outcome or ("gone" if self._gone else end.state), **why)
-        self.log.say(end)
+        self._log_end(outcome or ("gone" if self._gone else end.state), **why)
+        self.log.set_state(end)
 
-    def _count(self, outcome: str, **why: str) -> None:
-        """Count and log the end, only once: if a run is stopped at once, its thread may end seconds later."""
+    def _log_end(self, outcome: str, **why: str) -> None:
+        """Count and log the end, only once: if a run is stopped at once, its thread may end seconds later. why: more
+        data for the log.
+        """
         if not self._counted.acquire(blocking=False):
             return
         waited = (self._began or time.monotonic()) - self._asked
@@ -271,13 +276,13 @@ class Job:
             self._note_work(seat)
             if any(models.loaded(ref) is None for ref in refs):
                 seat.step = math.inf  # the first turn must load a model
-            self.log.say(Message("queued"))
+            self.log.set_state(Message("queued"))
             seat.wait_for_turn(self.log.check)
             self._compute(plan)
 
     def _fetch(self, ref: str) -> None:
         """Download a checkpoint's missing files, while others compute."""
-        self.log.say(loading(ref))
+        self.log.set_state(loading(ref))
         reports: deque[tuple[float, int]] = deque(maxlen=30)  # (time, bytes) of about the last three seconds
 
         def progress(done: int, total: int) -> None:
@@ -289,10 +294,10 @@ class Job:
             seconds = now - since
             speed = (done - before) / seconds if seconds > 0.5 else None
             if done >= total:
-                return self.log.say(loading(ref))
+                return self.log.set_state(loading(ref))
             status: RunStatus = {"kind": "download", "ref": ref, "done": done, "total": total, "speed": speed}
             left = (total - done) / speed if speed else None
-            self.log.say(Message("loading", status=status, progress=done / total, left=left))
+            self.log.set_state(Message("loading", status=status, progress=done / total, left=left))
 
         self._services.models.fetch(ref, progress)
 
@@ -306,7 +311,7 @@ class Job:
             for ref in self.computation.refs:
                 self.log.check()
                 if held.loaded(ref) is None:
-                    self.log.say(loading(ref))
+                    self.log.set_state(loading(ref))
                     self.loaded = True
                 model, network = held.lend(ref)
                 models.append(model)
@@ -314,13 +319,13 @@ class Job:
                 self.about.append({"revision": model.source and model.source.revision, "engine": network.description})
             self.log.check()
             self._began = time.monotonic()
-            self.log.say(Message("running"))
+            self.log.set_state(Message("running"))
             self.since = self._services.turns.clock()
             self.computation.compute(plan, models, self)
         finally:
             self._give_back()
         for ref in self.computation.refs:
-            with suppress(Refused):  # this run is finished; the next run with this model reports the error
+            with suppress(Refused):  # no error of this run, which is finished: the next run with this model reports it
                 held.make_room(ref)
 
     def _give_back(self) -> None:

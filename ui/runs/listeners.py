@@ -22,8 +22,8 @@ UNHEARD, UNHEARD_OF_ONE = 128, 64
 NOBODY = "Too many runs have nobody listening ({}): wait a moment and try again"
 clock = time.monotonic
 
-# Waiting runs must not use up anyio's threads, which serve files and other requests. So runs have their own limiter
-# without a limit: there are only as many as `Turns` admits, and a few that it is about to refuse.
+# Threads of runs don't count against anyio's limit, so that waiting runs leave threads for files and other requests.
+# They need no limit, because `Turns` limits the number of runs.
 _THREADS = anyio.CapacityLimiter(math.inf)
 
 Item = TypeVar("Item")
@@ -38,7 +38,7 @@ class NobodyListens(Exception):
 
 
 async def in_thread(items: Iterator[Item]) -> AsyncGenerator[Item, None]:
-    """Iterate in background threads. Cancellation waits for the next item."""
+    """Yield the items. A background thread waits for each item. Cancellation waits for the current item."""
     while (item := await anyio.to_thread.run_sync(next, items, None, limiter=_THREADS)) is not None:
         yield item
 
@@ -65,7 +65,7 @@ class Listener:
             await asyncio.sleep(0.02)
 
     async def follow(self, items: Iterator[Item], stop: Callable[[], None]) -> AsyncGenerator[Item, None]:
-        """Iterate in background threads while the client is connected. At the end, for any reason, call stop().
+        """Yield the items, as `in_thread` does, while the client is connected. At the end, for any reason, call stop().
 
         Raises NobodyListens if no client was connected for PATIENCE seconds.
         """

@@ -87,15 +87,15 @@ class RunLog:
         """
         self._updated, self._patience, self._clock = updated, patience, clock
         self._messages: list[Message] = []
-        # _said: the latest state; _written: the latest state that a message contains
+        # _said: the latest state. _written: the state of the latest message.
         self._said = self._written = Message("queued")
         self.state: State = "queued"
         self.ended = False
         self.stopping = False  # whether the job must stop: it was stopped, or has ended
         self._results: list[object] = []  # results that were not sent yet
         self.bytes = 0  # approximate memory of the results in the messages
-        self._at = -math.inf  # time of the last message
-        self._heard = math.inf  # time of the last read; infinite before the first
+        self._at = -math.inf  # time of the latest message
+        self._heard = math.inf  # time of the latest read; infinite before the first
         self._news = threading.Condition()
 
     @property
@@ -105,15 +105,15 @@ class RunLog:
 
     # --- For the job
 
-    def say(self, said: Message) -> None:
-        """Set a new state. Ignore a state that can't follow the current one: any after the end, and all but an end
-        while stopping.
+    def set_state(self, new: Message) -> None:
+        """Set a new state, which becomes the next message. Ignore a state that can't follow the current one: any after
+        the end, and all but an end while stopping.
         """
         with self._news:
-            if said.state not in NEXT[self.state]:
+            if new.state not in NEXT[self.state]:
                 return
-            if replace(said, left=None) != replace(self._said, left=None):
-                self._said, self.state, self.ended = said, said.state, said.state in ENDED
+            if replace(new, left=None) != replace(self._said, left=None):
+                self._said, self.state, self.ended = new, new.state, new.state in ENDED
                 self.stopping = self.ended or self.state == "stopping"
                 self._write()
                 self._news.notify_all()
@@ -122,11 +122,11 @@ class RunLog:
         """Stop the run: after the current step if one is being computed, else at once with the message `end`."""
         with self._news:
             if self.state == "running":
-                self.say(Message("stopping"))
+                self.set_state(Message("stopping"))
             elif not self.stopping:
-                self.say(end)
+                self.set_state(end)
 
-    def give(self, *results: object) -> None:
+    def add_results(self, *results: object) -> None:
         """Add results to the next message."""
         with self._news:
             if results and not self.ended:
@@ -135,8 +135,8 @@ class RunLog:
                 self._news.notify_all()
 
     def check(self) -> None:
-        """Raise Stopped if the job must stop. Raise NobodyListens if the log was read before, but not within the
-        patience.
+        """Raise Stopped if the job must stop. Raise NobodyListens if clients have read the log before, but none did
+        for `patience` seconds.
         """
         if self.stopping:
             raise Stopped
@@ -147,7 +147,7 @@ class RunLog:
 
     def read(self, after: int = 0) -> Iterator[Message]:
         """Yield all messages after number `after`, and wait for new ones, until the last one."""
-        messages = self._messages  # `forget` replaces the list, so this reader keeps the old one
+        messages = self._messages  # `forget` replaces the list, but this reader continues with the old list
         while True:
             with self._news:
                 self._heard = self._clock()

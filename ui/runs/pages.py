@@ -15,11 +15,11 @@ from ui.runs.jobs import Job
 from ui.runs.log import Gone, Message, Values
 from ui.runs.plans import Computation
 
-KEPT = 64  # number of ended runs whose results are stored
-LOG_BYTES = 200e6  # bytes for the messages of ended runs, which a reloaded page reads again
-# bytes for the pictures of ended runs, which visitors can save; one run has at most about 40 MB
+KEPT = 64  # maximum number of ended runs whose results are stored
+LOG_BYTES = 200e6  # maximum bytes of the messages of ended runs, which a reloaded page reads again
+# maximum bytes of the pictures of ended runs, which visitors can save; one run has at most about 40 MB
 RECORDING_BYTES = 500e6
-PAGES = 4096  # number of pairs of page and part whose newest run is remembered
+PAGES = 4096  # maximum number of pairs (page, part) whose newest run is remembered
 
 Number = tuple[str, int]  # a page's numbering of its runs: (id that changes when the page is reloaded, count)
 

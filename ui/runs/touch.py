@@ -36,8 +36,9 @@ class StrokeAsked(Asked):
     """[column, row] of each edited cell"""
 
 
-# For the s of each edited state x_s: √ᾱ_s, and the strokes in the form that `touched` takes.
+# one stroke, as `touched` takes it: (what, strength, cells)
 Stroke = tuple[str | list[float], float, list[tuple[int, ...]]]
+# for each time s of an edited state x_s: √ᾱ_s and the strokes
 Touches = Mapping[int, tuple[float, list[Stroke]]]
 
 

@@ -34,8 +34,8 @@ def visitor() -> Visitor:
 
 def neighbourhood(host: str) -> str | None:
     """Return the address under which a host counts. For IPv6 this is the first half, because a household usually has a
-    whole block. None for addresses of this machine: its user has them, or a proxy that does not pass on the visitor's
-    address.
+    whole block. None for an address of this machine: the client is then its own user, or a proxy that does not pass on
+    the visitor's address.
     """
     try:
         ip = ipaddress.ip_address(host)

@@ -94,7 +94,7 @@ class Api(gr.Server):
             self.sweeper.start()
             server.enter(app.router.lifespan_context(app))
             here(self)
-            return server.host, server.port, server.url, None  # None in place of the server, which gradio would close
+            return server.host, server.port, server.url, None  # the last value would be gradio's own server
 
         # ssr_mode: on Spaces gradio would start a server that renders pages in advance, which passes on only gradio's
         # own addresses. max_threads: events without a free place would wait without a message, so there is one for
@@ -223,7 +223,7 @@ def _with_parameters(
     endpoint: Callable[[Values], AsyncGenerator[object, None]], first: str, result: object
 ) -> Callable[..., AsyncGenerator[object, None]]:
     """Return the endpoint as a function whose signature has a parameter for each field of `Script`, because gradio
-    reads the signature.
+    reads the signature. first: the default checkpoint. result: the type of the items that the endpoint yields.
     """
     defaults: Values = Script.defaults() | {"checkpoint": first}
 

@@ -12,18 +12,18 @@ from unittest import mock
 
 from ui.machine import temporary_files, zero_gpu
 
-# Without this, gradio sends usage statistics even when it is imported.
+# Without this variable, gradio sends usage statistics even when it is imported.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-# Without these, gradio summarizes its last 10,000 events after each event, for an address that the gate closes
-# (/monitoring).
+# Without these variables, gradio summarizes its last 10,000 events after each event, for an address that the gate
+# closes (/monitoring).
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(1 << 62))
 if "SPACE_ID" in os.environ:
     # Only the proxies of its own network can reach a Space, and they pass on the visitor's address.
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "127.0.0.1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16")
 folder = temporary_files.use_private_folder()
-# If matplotlib is installed, gradio imports it for each event, which takes 0.2 s once. With these, matplotlib looks for
-# no screen and no fonts, and writes nothing into the home folder.
+# If matplotlib is installed, gradio imports it for each event, which takes 0.2 s once. With these variables, matplotlib
+# looks for no screen and no fonts, and writes nothing into the home folder.
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
 zero_gpu.prepare()

@@ -23,15 +23,15 @@ from ui.runs.visitors import neighbourhood
 
 HEAD = 10.0  # seconds within which the head of a request must arrive
 OF_ONE = 256  # maximum number of connections from one address; a browser opens six
-MOST = 4096  # maximum number of connections in all, if the system allows twice as many open files
+MOST = 4096  # maximum number of connections in all; fewer if the system allows fewer than twice as many open files
 # maximum number of connections that wait to be accepted, which no other limit counts; uvicorn's default is 2048
 AT_ONCE = 128
-LAST = 0.5  # seconds for the server to end after it cancelled the current requests
+LAST = 0.5  # seconds that the server has to end after it cancelled the current requests
 FILES = 65_536  # number of open files that the app requests from the system
-READS, LEAST = 10.0, 50_000  # READS: seconds within which a client must read at least LEAST bytes of a waiting response
+READS, LEAST = 10.0, 50_000  # in READS seconds, a client must read at least LEAST bytes of a waiting response
 LOOKS = 1  # seconds between two checks for slow connections
 READ = 4096  # bytes that are read from one connection before others get their turn
-BODY = 1 << 18  # the same for a body of known length, which needs no parsing
+BODY = 1 << 18  # bytes that are read in one go of a body of known length, which needs no parsing
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def raise_file_limit() -> int:
     """
     try:
         import resource
-    except ImportError:  # Windows has no such limit
+    except ImportError:  # Windows has no limit of open files
         return MOST
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
@@ -50,7 +50,7 @@ def raise_file_limit() -> int:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
-        except (OSError, ValueError):  # macOS allows less than it reports
+        except (OSError, ValueError):  # macOS allows fewer files than it reports
             log.info("the limit of open files stays at %s", soft)
     return MOST if soft == resource.RLIM_INFINITY else min(MOST, soft // 2)
 
@@ -95,7 +95,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
 
     def enter(self, guest: AbstractAsyncContextManager[object]) -> None:
-        """Enter a context in the server's event loop, and leave it when the server ends."""
+        """Enter the context manager `guest` in the server's event loop. It is left when the server ends."""
         asyncio.run_coroutine_threadsafe(self._guests.enter_async_context(guest), self._loop).result()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -104,7 +104,7 @@ class Server(uvicorn.Server):
         await self._guests.aclose()
 
     def close(self, seconds: float) -> None:
-        """End after the current requests are answered. After so many seconds cancel them."""
+        """End after the current requests are answered. Cancel those that take longer than `seconds`."""
         self.should_exit = True
         self._thread.join(seconds)
         self.force_exit = True
@@ -119,9 +119,8 @@ class Connections:
         self.of: Counter[str | None] = Counter()  # number of connections of each address
         # connections without a request, and the time since which they wait
         self.waiting: OrderedDict[Connection, float] = OrderedDict()
-        self.unread: dict[
-            Connection, tuple[float, int]
-        ] = {}  # at the last check of a connection whose client reads slowly: its time, and the number of waiting bytes
+        # for each connection whose client reads slowly: the time of the last check, and the number of bytes that waited
+        self.unread: dict[Connection, tuple[float, int]] = {}
 
     async def close_slow(self) -> None:
         """Close connections that send no request, and those whose client reads its response too slowly."""
@@ -155,7 +154,7 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
             self.all.waiting.popitem(last=False)[0].transport.abort()
 
     def get_buffer(self, sizehint: int) -> bytearray:
-        """Return a buffer: large for a plain body, else small."""
+        """Return the buffer for the next bytes: of size BODY for a body of known length, else of size READ."""
         headers = dict(self.cycle.scope["headers"]) if self.cycle and self.cycle.more_body else {}
         is_plain = b"content-length" in headers and b"transfer-encoding" not in headers
         self._buffer = bytearray(BODY if is_plain else READ)
@@ -167,7 +166,7 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
         self._wait()
 
     def on_response_complete(self) -> None:
-        """Note that the connection waits again."""
+        """Note that the connection waits for its next request."""
         super().on_response_complete()
         self._wait()
 

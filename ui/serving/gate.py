@@ -29,11 +29,13 @@ from ui.models.figures import REFS
 from ui.runs.visitors import neighbourhood
 from ui.serving.origins import Foreign, Origins
 
-MAX_REQUEST = 1 << 20  # bytes of a request of the page; two pictures of 256 × 256 need up to 0.53 MB
-MAX_OTHER = 1 << 16  # bytes of any other request; a script's has up to 42 kB
-VALUES = 25_000  # maximum number of values, as parsing blocks the server for milliseconds; 20 drawings have 16,000
+MAX_REQUEST = 1 << 20  # maximum bytes of a request of the page; two pictures of 256 × 256 need up to 0.53 MB
+MAX_OTHER = 1 << 16  # maximum bytes of any other request; requests of scripts have up to 42 kB
+# maximum number of values in a request, because parsing blocks the server for milliseconds; 20 drawings have 16,000
+VALUES = 25_000
 MAX_PATH = 2000  # maximum number of characters of the path, and of the query after the ?
-NAME = 100  # maximum number of characters of a session's name, which the client chooses; the page's have about 70
+# maximum length of the name of a session, which the client chooses; names of the page have about 70 characters
+NAME = 100
 # maximum number of requests at the same time: in all, and from one address; a page sends at most six
 REQUESTS, REQUESTS_OF_ONE = 1024, 128
 CROWDED = "There are too many requests at once ({}): try again in a moment"
@@ -42,9 +44,9 @@ CROWDED = "There are too many requests at once ({}): try again in a moment"
 FILES, FILES_OF_ONE = 64, 16
 CROWDED_FILES = "There are too many files at once ({}): try again in a moment"
 PIECE = 10.0  # seconds within which the next piece of a request must arrive
-SLOWEST = 20e3  # bytes per second; a slower request is rejected
+SLOWEST = 20e3  # bytes per second; a request that arrives more slowly is rejected
 WRONG, WINDOW = 10, 300.0  # an address may enter WRONG wrong passwords within WINDOW seconds
-REMEMBERED = 4096  # number of addresses whose wrong passwords are remembered
+REMEMBERED = 4096  # maximum number of addresses whose wrong passwords are remembered
 
 _HASH = r"[\w-]{1,64}"  # the name of a session or event
 _API = r"/gradio_api"
@@ -123,7 +125,7 @@ class Gate:
             if b"transfer-encoding" in asked.headers:
                 raise Rejected(411, "A request has to say how long it is (Content-Length)")
             if asked.path == "/health" and asked.method in ("GET", "HEAD"):
-                return await _answer(send, 200, self._events.read())
+                return await _send_json(send, 200, self._events.read())
             self._check(asked)
             is_file = asked.path.startswith("/kept/")
             with self._requests.occupy(asked.address), self._files.occupy(asked.address) if is_file else nullcontext():
@@ -137,9 +139,9 @@ class Gate:
                         self._check_passwords(asked.address)
                     await self._let_in(asked, body, receive, send)
         except Rejected as rejected:
-            await _answer(send, rejected.status, {"detail": str(rejected)})
+            await _send_json(send, rejected.status, {"detail": str(rejected)})
         except Refused as refused:
-            await _answer(send, 403 if isinstance(refused, Foreign) else 503, {"detail": str(refused)})
+            await _send_json(send, 403 if isinstance(refused, Foreign) else 503, {"detail": str(refused)})
 
     def _check(self, asked: _Asked) -> None:
         """Raise Rejected or Foreign if the request is not allowed, regardless of its body."""
@@ -162,7 +164,7 @@ class Gate:
         """Count a wrong password of this address."""
         times = self._wrong.pop(address, deque(maxlen=WRONG))
         times.append(time.monotonic())
-        self._wrong[address] = times  # moved to the end, because the first address is forgotten first
+        self._wrong[address] = times  # moves the address to the end, because the first one is forgotten first
         if len(self._wrong) > REMEMBERED:
             del self._wrong[next(iter(self._wrong))]
 
@@ -181,7 +183,7 @@ class Gate:
                 started, headers = True, [*message["headers"], *HEADERS]
                 if asked.path.startswith(f"{_API}/file="):
                     headers += [(b"content-security-policy", b"default-src 'none'; sandbox")]
-                elif not self._origins.any_host:  # other sites may embed a page for strangers, as Spaces do
+                elif not self._origins.any_host:  # if any host is allowed, other sites may embed the page, as Spaces do
                     ancestors = " ".join(["frame-ancestors 'self'", *self._origins.frames])
                     headers += [(b"content-security-policy", ancestors.encode())]
                 if asked.is_login:
@@ -198,13 +200,13 @@ class Gate:
             if temporary_files.is_full(error):
                 status, sentence = 507, temporary_files.FULL
                 log.warning("the disk for temporary files is full: %s %s", asked.method, asked.path)
-            elif _GRADIOS.fullmatch(asked.path):  # gradio raises errors for malformed requests without saying so
+            elif _GRADIOS.fullmatch(asked.path):  # an error of gradio usually means that the request was malformed
                 status, sentence = 400, UNCLEAR
                 log.info("gradio did not understand: %s %s", asked.method, asked.path, exc_info=True)
             else:
                 log.exception("a request failed: %s %s", asked.method, asked.path)
             if not started:  # if the response has begun, the connection is closed instead
-                await _answer(send, status, {"detail": sentence})
+                await _send_json(send, status, {"detail": sentence})
 
 
 class _Asked:
@@ -213,7 +215,7 @@ class _Asked:
     def __init__(self, scope: Scope):
         self.scope, self.method, self.path = scope, scope["method"], scope["path"]
         root = scope.get("root_path", "").rstrip("/")
-        if root and self.path.startswith(f"{root}/"):  # some proxies leave the root path in the path
+        if root and self.path.startswith(f"{root}/"):  # some proxies don't remove the root path from the path
             self.path = self.path[len(root) :]
         self.headers: dict[bytes, bytes] = dict(scope.get("headers", ()))
         self.query: str = scope.get("query_string", b"").decode("latin-1")
@@ -257,7 +259,7 @@ async def _body(receive: Receive, most: int) -> bytes:
         size += len(part)
         if size <= most:
             body += part
-        elif size > 2 * most or not more:  # a client does not read the response before it has sent everything
+        elif size > 2 * most or not more:  # a client reads the response only after it has sent the whole body
             raise Rejected(413, f"This request is too large: up to {most / 1e6:.2g} MB are taken")
     if sum(map(body.count, (b",", b"[", b"{"))) > VALUES:
         raise Rejected(413, f"This request has too many values: up to {VALUES:,} are taken")
@@ -272,7 +274,7 @@ def _check_for_gradio(body: bytes) -> None:
     def check(part: dict[str, object]) -> dict[str, object]:
         """Raise Rejected if this part of the body names a file."""
         meta = part.get("meta")
-        if isinstance(meta, dict) and "_type" in meta:  # gradio marks files like this
+        if isinstance(meta, dict) and "_type" in meta:  # the mark of a file in gradio
             raise Rejected(400, "A request can't name a file")
         return part
 
@@ -294,7 +296,7 @@ async def unclear(_request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": f"{UNCLEAR}: {first['msg']} ({'.'.join(map(str, first['loc'][1:]))})"}, 422)
 
 
-async def _answer(send: Send, status: int, content: dict[str, object]) -> None:
+async def _send_json(send: Send, status: int, content: dict[str, object]) -> None:
     """Send a response of JSON."""
     body = json.dumps(content).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]

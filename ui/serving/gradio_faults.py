@@ -24,7 +24,7 @@ from starlette.types import Scope
 from ui.machine import zero_gpu
 from ui.runs.log import GONE
 
-GRACE = 10.0  # minimum seconds for which a script can still read an event that is over
+GRACE = 10.0  # minimum seconds for which a script can still read an event after its end
 LOOKS = 0.02  # seconds between two checks for new events
 _STREAM = re.compile(r".*/gradio_api/(?:queue/data|call/(?:v2/)?\w+/(?P<event>[^/]+))/?")
 
@@ -55,8 +55,8 @@ class Events:
 
     @contextmanager
     def stream(self, scope: Scope) -> Iterator[None]:
-        """Count a stream while its request is handled. Raises HTTPException if the event or session of the stream does
-        not exist.
+        """Count the stream that a request opens, if it opens one, while the request is handled. Raises HTTPException if
+        the event or session of the stream does not exist.
         """
         match = _STREAM.fullmatch(scope["path"]) if scope["method"] in ("GET", "HEAD") else None
         if not match:

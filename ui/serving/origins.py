@@ -76,15 +76,15 @@ class Origins:
         if origin is None:
             embeds = headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site")
             if embeds and headers.get(b"sec-fetch-mode") != b"navigate" and not self.any_host:
-                raise FOREIGN  # another site embeds a picture or a script of the app
+                raise FOREIGN  # the page of another site embeds a file of the app
             return
         page = _split(origin.decode("latin-1"))
-        # A foreign page can't set these headers, because the browser first requests the app's permission, which it does
-        # not get.
+        # A foreign page can't set X-Forwarded-Host: the browser would first request the app's permission, which it
+        # would not get.
         near = {(name, port), *self._pages}
         if forwarded := headers.get(b"x-forwarded-host"):
             near.add(_split(f"//{_first(forwarded.decode('latin-1'))}"))
-        # Browsers leave out the usual port.
+        # A browser leaves out the scheme's usual port.
         if page[0] and any(page[0] == host and page[1] in ((port,) if port else USUAL.values()) for host, port in near):
             return
         raise FOREIGN

@@ -36,7 +36,7 @@ from ui.runs.asked import Checkpoint, LaneAsked
 from ui.runs.log import Values
 from ui.runs.plans import Computation
 
-AUTO = "auto"  # the spacing that fits the sampler: timesteps.suited_spacing
+AUTO = "auto"  # lets `suited_spacing` choose the spacing of the times for the sampler
 Requested = TypeVar("Requested", bound=Request)
 STEPS = Whole("Steps", low=1, high=1_000_000, allowed="1 to the model's T (1000 for most)")
 
@@ -86,7 +86,7 @@ class Script(Request):
             raise ValueError(f"Steps must be a whole number from 1 to {T} for this checkpoint, got {steps}")
         spacing = suited_spacing(model, sampler, steps) if self.spacing == AUTO else self.spacing
         own: Values = {name: getattr(self, name) for name in OPTIONS[sampler] if name in self.kinds()}
-        # like the page, always name variance and eta, but other options only if they differ from their defaults
+        # as in the page, variance and eta are always set, but other options only if they differ from their defaults
         options = {name: own[name] for name in own if name in ("variance", "eta") or own[name] != DEFAULTS[name]}
         options |= {"labels": self._class(model), "guidance": self._guidance(model), **self._words(model)}
         return LaneAsked(checkpoint=self.checkpoint, sampler=sampler, steps=steps, spacing=spacing, **options)
@@ -152,8 +152,8 @@ class Scripted(Sampling):
 
 # --- Links
 
-# A link leaves out the settings that its form has at first. Here are the settings whose first values differ between a
-# form and a script.
+# A link leaves out the settings that have their form's first values. These are the first values that differ from the
+# defaults of a script.
 OF_FORMS: dict[str, Values] = {
     "watch": {"sampler": "ddpm", "steps": 50, "count": 4},
     "compare": {"sampler": "ddpm", "steps": 10, "variance": "beta", "count": 4},
@@ -169,20 +169,20 @@ ROWS: dict[str, list[Values]] = {
 
 def run_of_link(services: Services, part: str, values: Mapping[str, str]) -> Scripted:
     """Return the run of a link to Watch, Compare or Grid. Raises ValueError if it is impossible."""
-    first = Script.check(OF_FORMS[part] | {"checkpoint": services.first, **_set_by(values)})
+    first = Script.check(OF_FORMS[part] | {"checkpoint": services.first, **_settings_of(values)})
     if part == "watch":
         return Scripted(services, [first])
     if part == "compare":
-        own = {name.removesuffix("_b"): value for name, value in _set_by(values).items() if name.endswith("_b")}
+        own = {name.removesuffix("_b"): value for name, value in _settings_of(values).items() if name.endswith("_b")}
         other = Script.check(OF_LANE_B | own)
         names = [name for name in (*OF_LANE_B, *own) if name in Script.kinds()]
         return Scripted(services, [first, replace(first, **{name: getattr(other, name) for name in names})])
     return _Cells(services, [replace(first, **row, steps=STEPS.check(n)) for row, n in _cells(values)])
 
 
-def _set_by(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings that a link names, without guidance if there is no condition. "same" means that lane B has
-    the setting of lane A.
+def _settings_of(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that a link names, by name. "same", for a setting that lane B shares with lane A, is left
+    out, and so is guidance without a condition.
     """
     chosen = {name: value for name, value in values.items() if value not in ("", "same")}
     if chosen.get("label", ANY) == ANY and not {"prompt", "negative", "prompt_b"} & chosen.keys():
@@ -219,7 +219,9 @@ class _Cells(Scripted):
 
 
 def is_quick(run: Computation) -> bool:
-    """Return whether a run needs little time. Nobody else may be computing, and nothing may have to be downloaded."""
+    """Return whether a run takes less than QUICK seconds. This is false if its time is unknown, a model must be
+    downloaded, or other visitors compute.
+    """
     services = run.services
     models = [model for ref in run.refs if (model := services.models.known(ref))]
     if len(models) < len(run.refs) or (services.public and len(services.turns)):

@@ -68,9 +68,10 @@ if TYPE_CHECKING:
     from ui.serving.api import Api
 
 MOST_NAMES = 8  # maximum number of names in one question about step times
-LAST = 0.5  # minimum seconds for the last responses when the app ends
-QUESTIONS = anyio.CapacityLimiter(80)  # threads for questions of pages
-# threads for questions of one address; more questions wait. Most take milliseconds, so this suffices for a class
+LAST = 0.5  # minimum seconds for sending the last responses when the app ends
+QUESTIONS = anyio.CapacityLimiter(80)  # maximum number of threads that answer questions of pages
+# maximum number of these threads for one address; more questions wait. Most take milliseconds, so this suffices even if
+# a whole class has the same address
 QUESTIONS_OF_ONE = 4
 BYTES = "application/octet-stream"  # media type of the bytes that `pack` returns
 # headers of a stream, so that no proxy delays its messages
@@ -161,14 +162,14 @@ class App(FastAPI):
             return HTMLResponse(web.text("login.html"))
         root = page_address(request, self.root_path)
         return HTMLResponse(
-            web.essay(figures.start_data(figures.served_models(), self._frame), f"{root}/preview.png", f"{root}/essay")
+            web.essay(figures.start_data(figures.served_files(), self._frame), f"{root}/preview.png", f"{root}/essay")
         )
 
     def _figure(self, request: Request) -> Response:
         """Return the page of one figure, or the login page if a login is needed."""
         if not self._admits(lambda: request.cookies):
             return HTMLResponse(web.text("login.html"))
-        return HTMLResponse(web.figure(figures.start_data(figures.served_models()), "essay"))
+        return HTMLResponse(web.figure(figures.start_data(figures.served_files()), "essay"))
 
     @property
     def _frame(self) -> str:
@@ -213,14 +214,14 @@ class App(FastAPI):
         return not self.locked or (self.api.done() and self.api.result().knows(cookies()))
 
     def _device(self) -> Device:
-        """Return what the page shows about the machine."""
+        """Return the description of the engine and its precision, for the page."""
         models = self.services.models
         return {"engine": models.engine, "precision": models.precision}
 
     # --- Questions and runs of the page
 
     async def _asked(self, question: Question, request: Request) -> Response:
-        """Answer a question of the page."""
+        """Return the response to a question of the page, which a background thread computes."""
         who = note_visitor(question.page, request.client and request.client.host)
         what = question.part, question.what, question.values
         share = self.shares.setdefault(who.address or "", anyio.CapacityLimiter(QUESTIONS_OF_ONE))
@@ -240,7 +241,9 @@ class App(FastAPI):
             return {"error": full or f"The system refused it: {error.strerror or type(error).__name__}"}
 
     def _answer(self, part: str, what: str, values: Values) -> object:
-        """Call the function that answers the question. Raises ValueError if there is none."""
+        """Return the answer to the question `what` of a part or of "engine". Raises ValueError if there is no such
+        question.
+        """
         questions: EngineQuestions = {
             "models": self._models,
             "facts": self._facts,
@@ -262,7 +265,7 @@ class App(FastAPI):
         return asked.questions[what](values)
 
     def _models(self, asked: Asked) -> ModelList:
-        """Return the list of models, with what is known of them now, and the device."""
+        """Return the list of models with their current status, and the device."""
         return {
             "models": self.services.models.choices(),
             "device": self._device(),
@@ -358,7 +361,7 @@ def build(
     checkpoint or the device does not exist.
     """
     if zero_gpu.is_here():
-        device = "cpu"  # the GPU belongs to other processes
+        device = "cpu"  # only forked processes have a GPU on ZeroGPU
     if device != "auto":
         from ddpm_core.engines.choose import choose_device
 

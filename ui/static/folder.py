@@ -29,7 +29,7 @@ from ui.serving.server import App, build
 from ui.web.scripts import scripts
 
 ROOT = Path(__file__).resolve().parents[2]
-# not hf.co, whose redirect lacks the headers that allow other sites to read the response
+# The address is not hf.co, because its redirect lacks the headers that allow other sites to read the response.
 HUB = "https://huggingface.co"
 STORES = "https://*.huggingface.co https://*.hf.co"  # hosts to which the Hub redirects browsers for large files
 PRECISION = "fp32"
@@ -83,7 +83,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
             name = _name(ref)
             if name in models:
                 raise CheckpointError(f"two checkpoints are called {name}: rename the folder of one")
-            models[name] = _known(app, ref, name)
+            models[name] = _data_of(app, ref, name)
         except CheckpointError as error:
             refused.append(sentence(error))
     if not models:
@@ -116,7 +116,7 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
         given |= {"frame": FRAME, "figures": MODULE}
     _write_page(out / "index.html", web.page(given, preview, address, essay), hub, STORES)
     _write(out / "app.webmanifest", web.text("manifest.webmanifest").replace("VERSION", web.version()))
-    _write(out / ".nojekyll", "")  # GitHub Pages then serves all files unchanged
+    _write(out / ".nojekyll", "")  # with this file, GitHub Pages serves all files unchanged
     _licences(out, {ref: checkpoint.folder for ref, (checkpoint, _) in models.items()})
     files = sorted(file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file())
     # The files that a visitor's browser stores at the first visit. The digits (half a megabyte) are needed only for
@@ -144,7 +144,7 @@ def _write_essay(out: Path, models: Mapping[str, Mapping[str, Sequence[int | str
     """Write the essay, the page of one figure, and figure.js for pages of other sites. Return the path of the essay.
 
     Write nothing and return "" if the folder does not contain the model that the essay explains. models: the files of
-    each model, in the form of `_known`.
+    each model, in the form of `_data_of`.
     """
     if figures.REFS[0] not in models:
         return ""
@@ -193,7 +193,7 @@ def _name(ref: str) -> str:
     )
 
 
-def _known(app: App, ref: str, name: str) -> tuple[refs.LocalCheckpoint, Values]:
+def _data_of(app: App, ref: str, name: str) -> tuple[refs.LocalCheckpoint, Values]:
     """Return a checkpoint, and the data that the page needs about it. name: its name in the page. Raises
     CheckpointError if a browser can't evaluate it.
     """
@@ -226,14 +226,14 @@ def _known(app: App, ref: str, name: str) -> tuple[refs.LocalCheckpoint, Values]
     found = answer(app.services, ref, pictures=True)
     assert found["facts"] is not None
     known = {
-        "examples": found.get("examples"),  # larger than the rest, and not needed at first
+        "examples": found.get("examples"),  # the examples are larger than the rest, and not needed at first
         "set": found.get("set"),
         "spec": spec,
         "home": place,
         "colours": _colours(ref, model.channels) if model.latent else None,
         "scheduler": read[layout.scheduler] if model.trained_on is model.schedule else dict(model.schedule.config),
         "sidecars": found["facts"]["sidecars"],
-        "files": {name: _entry(checkpoint.file(name).read_bytes()) for name in layout.files},
+        "files": {name: _size_and_hash(checkpoint.file(name).read_bytes()) for name in layout.files},
     }
     return checkpoint, known
 
@@ -244,14 +244,14 @@ def _colours(ref: str, channels: int) -> list[list[float]]:
     return decoder.colours(channels).tolist()  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
 
 
-def _entry(content: bytes) -> tuple[int, str]:
+def _size_and_hash(content: bytes) -> tuple[int, str]:
     """Return the size of a file, and a hash that becomes part of its URL, because browsers cache files by URL."""
     return len(content), hashlib.sha256(content).hexdigest()[:12]
 
 
 def _given(app: App, models: dict[str, Values]) -> Values:
-    """Return the data that the page needs when it opens: like that of a server, but with the client that computes in
-    the browser.
+    """Return the data that the page needs when it opens: the data that a server sends, but with the client that
+    computes in the browser.
     """
     choices = []
     for ref, known in models.items():

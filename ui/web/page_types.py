@@ -40,7 +40,7 @@ class PageTypes:
                 case ast.ClassDef(name=name, bases=bases):
                     self._names[name] = name
                     for base in bases:
-                        if isinstance(base, ast.Subscript):  # the base class Generic[R]
+                        if isinstance(base, ast.Subscript):  # the base class is Generic[R]
                             parameter = ast.unparse(base.slice)
                             self._names[parameter] = parameter
                             name = f"{name}<{parameter}>"

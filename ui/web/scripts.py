@@ -141,13 +141,17 @@ def first_of_essay() -> list[str]:
 
 
 def bundle(file: str, names: list[str], inside: frozenset[str]) -> str:
-    """Return modules as one file. The last module runs at once, except in common.js. inside: all bundled modules."""
+    """Return the text of a bundle: the modules `names` in one file. The last one runs at once, except in common.js.
+    inside: the modules of all bundles.
+    """
     held, entries = (names, []) if file == COMMON else (names[:-1], names[-1:])
     return hold(held, file, inside) + "".join(EXPORT.sub("", link(name, file, inside)) for name in entries)
 
 
 def hold(names: list[str], file: str, inside: frozenset[str]) -> str:
-    """Return a call of `$hold` that registers modules as functions. file: the bundle. inside: all bundled modules."""
+    """Return a call of `$hold` that registers modules as functions. file: the bundle. inside: the modules of all
+    bundles.
+    """
     functions = "".join(f'"{name}"() {{\n{function_body(link(name, file, inside))}}},\n' for name in names)
     return f"$hold({{\n{functions}}});\n"
 
@@ -158,7 +162,9 @@ def function_body(text: str) -> str:
 
 
 def link(name: str, file: str, inside: frozenset[str]) -> str:
-    """Return the text of a module for a file. Imports of bundled modules (`inside`) become calls of $need and $load."""
+    """Return the text of the module `name` as a part of `file`. Imports of bundled modules (`inside`) become calls of
+    $need and $load.
+    """
 
     def replace_import(found: re.Match[str]) -> str:
         """Replace the import of a bundled module by a call of $need."""

@@ -31,7 +31,7 @@ export type LineStatus = {
   kind: "line";
   /** number of runs that begin before this run */
   before: number;
-  /** whether a model is being loaded; the waiting time is unknown until then */
+  /** whether a model is being loaded now; the waiting time is then unknown */
   loads: boolean;
   /** seconds until this run begins; null if unknown */
   seconds: number | null;
@@ -67,7 +67,7 @@ export type RunMessage<R> = {
   state: State;
   /** null if the page's usual sentence for the state suffices */
   status: RunStatus | null;
-  /** a sentence of an error or a library, which the page shows instead of the status; "" if there is none */
+  /** sentence that the page shows instead of the status: an error or a notice; "" if there is none */
   text: string;
   /** share of the run that is done, 0..1; null if unknown */
   progress: number | null;
@@ -95,13 +95,13 @@ export type Figures = {
   unit: "right" | "rms";
   /** accuracy of the digit classifier ("right") and the number of its test digits ("digits"); null for "rms" */
   judge: Record<string, number> | null;
-  /** number for the runs of the unchanged network */
+  /** the measurement for the unchanged network */
   whole: number;
-  /** number for each part and period: switched off in "all" steps, the "first" half or the "second" half */
+  /** for each part of the network: the measurement if it is switched off in "all" steps, or in the "first" or "second" half */
   off: Record<string, Record<string, number>>;
-  /** number for each range of steps, if the network receives the class only in these steps */
+  /** for each range of steps: the measurement if the network receives the class only in these steps */
   condition: Record<string, number>;
-  /** numbers for each range of steps, if the middle block's output comes from a run of another class in these steps */
+  /** for each range of steps: measurements if the middle block's output in these steps comes from a run of another class */
   graft: Record<string, Record<string, number>>;
 };
 
@@ -223,7 +223,7 @@ export type Decoding = {
   rows: Sprite[];
 };
 
-/** The bits/dim of the first picture, computed with a short chain of so many steps. */
+/** The bits/dim of the first picture, computed with a short chain. steps: the length of this chain. */
 export type Early = {
   kind: "early";
   steps: number;
@@ -267,9 +267,9 @@ export type Nothing = {
 /** A checkpoint in the page's list of models. */
 export type ModelChoice = {
   ref: string;
-  /** name that the visitor gave the model, or of the folder with which the app was started */
+  /** name of the app's start folder, or the name that the visitor gave to a trained model */
   label?: string;
-  /** here: on this machine. trained: learned by the visitor, or the app's start folder. hub: must be downloaded. */
+  /** here: on this machine. trained: a model that the visitor trained, or the app's start folder. hub: must be downloaded. */
   group: "here" | "trained" | "hub";
   /** code of the training data if the model is on the Hub; "" if unknown */
   data: string;
@@ -280,7 +280,7 @@ export type ModelChoice = {
   picture: string;
   /** why its files are not on this machine */
   state?: "download" | "offline" | "missing";
-  /** size of the files that must be downloaded first */
+  /** bytes that must be downloaded first */
   bytes?: number;
   /** code of the kind of model; this field and those below exist only for models of the Hub list */
   family?: string;
@@ -328,7 +328,7 @@ export type Origin = {
 export type StudentSpec = {
   method: "consistency" | "progressive";
   times: number[];
-  /** times for the number of steps that the authors recommend, if these are fewer; else empty */
+  /** times of the recommended number of steps; empty if all `times` are recommended */
   usual: number[];
   /** guidance scale that distillation built into the model; null without guidance */
   guidance: number | null;
@@ -355,15 +355,15 @@ export type Spec = {
   latent: boolean;
   takes_words: boolean;
   leading_offset: number;
-  /** class name of the coordinates; null for DDPM models on their own schedule */
+  /** class name of the coordinates (ddpm_core.coordinates); null for DDPM models on their own schedule */
   coordinates: string | null;
-  /** least σ of a model with coordinates */
+  /** minimum σ of a model with coordinates */
   floor?: number;
   snr: number | null;
   corrections: number;
   /** whether linear readouts were fitted to the blocks (`python -m train readers`) */
   readers: boolean;
-  /** true if the network takes only whole times; absent if it also takes others */
+  /** true if the network takes only integer times t; else absent */
   whole_times?: boolean;
 };
 
@@ -462,7 +462,7 @@ export type FactsAnswer = {
 };
 
 export type PaceAsked = {
-  /** checkpoints, or other code names whose step times the engine measures */
+  /** checkpoints, or other names under which the engine stores step times */
   refs: string[];
 };
 
@@ -481,7 +481,7 @@ export type Pace = {
   paces: Record<string, PaceOf>;
   /** kind of device: "CPU" or "GPU" */
   device: string;
-  /** whether runs of other visitors use a public server now */
+  /** whether the server is public and computes for other visitors now */
   busy: boolean;
   /** limit of a run's cost in TFLOP; null if there is none */
   tflop: number | null;
@@ -536,9 +536,9 @@ export type TrainingGrid = {
   raw: Sprite | null;
 };
 
-/** Numbers of [points, grids] that the page already has. This is not a class because Python reserves the name `from`. */
+/** from: numbers of [points, grids] that the page already has. This is not a class because Python reserves the name `from`. */
 export type Continued = {
-  /** Numbers of [points, grids] that the page already has. This is not a class because Python reserves the name `from`. */
+  /** from: numbers of [points, grids] that the page already has. This is not a class because Python reserves the name `from`. */
   from: [number, number];
 };
 
@@ -552,7 +552,7 @@ export type Followed = Continued & {
   left: number | null;
   /** folder of the saved model; null until it exists */
   model: string | null;
-  /** changes when the page must discard the points and grids that it has */
+  /** number that changes when the page must discard its points and grids */
   version: number;
   /** [step, loss, images per second, seconds of training] */
   points: ([number, number | null, number | null, number])[];
@@ -569,9 +569,11 @@ export type Followed = Continued & {
 export type FollowAsked = {
   /** folder of the training */
   path: string;
-  /** version, points and grids: those of the last answer that the page received */
+  /** `version` of the latest answer */
   version?: number;
+  /** number of points that the page has */
   points?: number;
+  /** number of grids that the page has */
   grids?: number;
 };
 
