@@ -4,11 +4,11 @@ import { WORDS } from "../words/page.js";
 import { el } from "./dom.js";
 
 /**
- * A table whose first column is of headings.
+ * Create a table whose first column contains headings.
  * @param {string} caption
  * @param {(string | Node)[]} heads
  * @param {(string | Node)[][]} rows
- * @param {number} [ours] how many columns are ours; those after it are published
+ * @param {number} [ours] the number of columns with our own numbers; the columns after them have published numbers
  */
 export function table(caption, heads, rows, ours = heads.length) {
   const whose = (/** @type {number} */ i) => (i < ours ? "" : "theirs");

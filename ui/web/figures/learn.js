@@ -11,7 +11,7 @@ import { Training, workersFor } from "../learning/training.js";
 /** @import { News } from "../learning/training.js" */
 
 const DIGITS = new URL("../digits.npz", import.meta.url);
-const IMAGES = 12_800; // pictures that a training sees: each digit about four times
+const IMAGES = 12_800; // number of pictures in a training, in which each digit is seen about four times
 
 /** The default recipe of the lab's part Train. @type {Recipe} */
 const RECIPE = {

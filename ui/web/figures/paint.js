@@ -7,7 +7,7 @@ import { attribute } from "../words/symbols.js";
 /** @typedef {"light" | "dark"} Theme */
 /** @typedef {[red: number, green: number, blue: number]} Colour */
 
-/** The colours of −1 and of 1. @type {Record<Theme, Record<Ink, [Colour, Colour]>>} */
+/** For each theme and ink: the colours of −1 and of 1. @type {Record<Theme, Record<Ink, [Colour, Colour]>>} */
 const INKS = {
   light: {
     ink: [

@@ -1,5 +1,5 @@
-// The address of the page: a part and the unusual values of its form. Short values stand in the query. Long ones, such as
-// pictures, stand after the #, which no server gets.
+// The address of the page: a part and the unusual values of its form. Short values stand in the query. Long values, such as
+// pictures, stand after the #, which browsers send to no server.
 
 /** @import { Values } from "../messages/client.js" */
 /** @import { FieldForm } from "./form.js" */

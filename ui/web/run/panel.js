@@ -113,7 +113,7 @@ export class Panel {
 
   // --- What the visitor chooses
 
-  /** Set values from a link, a lesson or a preset. @param {Values} values @param {Cause} cause */
+  /** Put values into the form, and do what their cause requires: begin a run, show the recorded run, or resume the run of a reloaded page. @param {Values} values @param {Cause} cause see the type */
   async set(values, cause) {
     const { standing, form, page } = this;
     form.set(values);
@@ -134,7 +134,7 @@ export class Panel {
     if (impossible.length) page.say(RUN.impossible(impossible), true);
   }
 
-  /** Update the form after a change, and ask about it again. @param {string} name the changed field, "" if something else has changed @param {boolean} done false while a slider moves */
+  /** Update the form after a change, and ask the engine how long its run would take. @param {string} name the changed field, "" if something else has changed @param {boolean} done false while a slider moves */
   changed(name, done) {
     const { standing, form } = this;
     if (name) standing.on("edit");
@@ -186,7 +186,7 @@ export class Panel {
     if (this.description) display.describe?.(this.description);
     this.element.dataset.described = String(number);
     this.#render();
-    if (!this.description?.auto) this.#sayOrigin(); // a quick run begins at once and replaces the pictures, so the line would only flash
+    if (!this.description?.auto) this.#sayOrigin(); // a quick run begins at once and replaces the pictures, so the line of settings would only flash
     return !problem && this.isOnScreen; // a visitor who has gone to another part wants no run here
   }
 

@@ -48,7 +48,7 @@ function draw({ title, tiles, columns, said, settings }, address) {
    */
   const whole = (really) => {
     let y = EDGE;
-    /** @param {string} text @param {number} size @param {string} [weight] */
+    /** Write a text at y in as many lines as it needs, and move y below it. @param {string} text @param {number} size @param {string} [weight] */
     const write = (text, size, weight = "") => {
       context.font = `${weight} ${size}px system-ui, sans-serif`;
       for (const line of lines(context, text, WIDTH - 2 * EDGE)) {

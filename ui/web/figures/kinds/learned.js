@@ -13,7 +13,7 @@ import { buttons, label, note, row, Slider } from "../elements.js";
 /** The samples and the recent loss after a number of training pictures. @typedef {{ images: number, samples: Float32Array[], loss: number }} Moment */
 
 const RECORDED = new URL("../../parts/train/example.json", import.meta.url);
-const [COUNT, COLUMNS, SIDE] = [20, 10, 28]; // number of samples, samples in a row, pixels a side
+const [COUNT, COLUMNS, SIDE] = [20, 10, 28]; // number of samples, samples in a row, and a sample's side in pixels
 const PITCH = SIDE + 2; // pixels from one sample to the next in the recorded picture
 
 /** Cut the samples out of a recorded picture. @param {ImageBitmap} image */
@@ -192,7 +192,7 @@ function comparison(figure, moments) {
   return { compare, found };
 }
 
-/** Fill the figure. @param {Figure} figure */
+/** Fill a figure with the training: its samples, its losses, a slider and buttons. Returns what the type Kind describes. @param {Figure} figure */
 export function learned(figure) {
   let isOpen = false;
   const moments = new Moments(figure, () => {

@@ -86,7 +86,7 @@ class Square {
     this.#large.setAttribute("aria-label", text);
   }
 
-  /** Make the control of the finger's place on one axis, which links can set. @param {0 | 1} axis */
+  /** Make the control with which links set the finger's position on one axis. @param {0 | 1} axis */
   control(axis) {
     const { element, finger } = this;
     return {
@@ -117,7 +117,7 @@ async function openRecorded(square, isWanted) {
   return true;
 }
 
-/** Make the functions with which a network draws the square, and a progress bar. @param {Figure} figure @param {Square} square */
+/** Return the functions with which a network draws the square, and a progress bar. @param {Figure} figure @param {Square} square */
 function live(figure, square) {
   const bar = el("progress", { max: 1, value: 0, hidden: true, "aria-label": BETWEEN.filling });
   const drawn = newestOnly(() =>
@@ -133,7 +133,7 @@ function live(figure, square) {
     ),
   );
 
-  /** Draw all cells for these words, after the picture at the finger. */
+  /** Draw the pictures of all cells for the current words. The picture at the finger comes first. */
   function fill() {
     square.clear();
     Object.assign(bar, { hidden: false, value: 0 });
@@ -152,7 +152,7 @@ function live(figure, square) {
   return { bar, draw: drawn, fill };
 }
 
-/** Fill the figure. @param {Figure} figure */
+/** Fill a figure with the square, its four words, and the button that loads the network. Returns what the type Kind describes. @param {Figure} figure */
 export function words(figure) {
   let isLive = false;
   let isOpen = false;

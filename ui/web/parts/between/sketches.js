@@ -76,7 +76,7 @@ export class Sketches {
     this.#timer = clock.set(() => this.#tryToDraw(until), AGAIN);
   }
 
-  /** Run the student and pass on its results, until newer sketches begin. @param {Values} values @param {number} sketch the number of these sketches */
+  /** Run the student and pass on its results, until newer sketches begin. @param {Values} values @param {number} sketch their number: newer sketches have a higher one */
   async #draw(values, sketch) {
     const { page, panel } = this;
     const order = await page.knowledge.order(panel.part, values);

@@ -69,7 +69,7 @@ class Grid {
 
   // --- The table
 
-  /** Whether a cell has a picture. */
+  /** Whether at least one cell has a picture. */
   get #isBegun() {
     return this.#pictures.some(Boolean);
   }

@@ -12,10 +12,10 @@ import { MARK, WORDS } from "./words.js";
 
 /** @import { Drawable } from "../../pictures/sprite.js" */
 /** @typedef {{ canvas: HTMLCanvasElement, name: HTMLElement, tile: HTMLElement }} Tile */
-/** What the tiles show: the estimates of readers, the numbers as colours, or the places to which the marked place attends. @typedef {"read" | "colours" | "where"} View */
+/** What the tiles show: the estimates of readers (linear probes), the numbers as colours, or the places to which the marked place attends. @typedef {"read" | "colours" | "where"} View */
 
-const WIDE = 480; // width of the diagram, in pixels, from which labels show more than names
-const LONG = 140; // length of a skip line, in pixels, from which its button shows the whole name
+const WIDE = 480; // smallest width of a diagram whose labels show more than names, in pixels
+const LONG = 140; // smallest length of a skip line whose button shows the whole name, in pixels
 const STEP = 0.12; // an arrow key moves the mark by this share of the picture; whole per cent, because the form keeps places in per cent
 
 /** The pictures that each canvas shows or waits for. @type {WeakMap<HTMLCanvasElement, object>} */

@@ -6,13 +6,13 @@ import { ARROW_UNIT, UNIT } from "../../process/plane.js";
 /** @import { Data } from "../../process/mixture.js" */
 
 /**
- * What a run sends first.
+ * The first result of a run, before its clouds.
  * @typedef {object} Plan
  * @property {"plan"} kind
  * @property {number} T
  * @property {number} count
  * @property {Data} data
- * @property {{ name: string, denoiser: string, times: number[] }[]} lanes times: the s of each frame that the run sends, from T down to 0
+ * @property {{ name: string, denoiser: string, times: number[] }[]} lanes times: the time s of each frame that the run sends, from T down to 0
  */
 
 /** @typedef {Plan | Training | Cloud} Result */
@@ -23,7 +23,7 @@ import { ARROW_UNIT, UNIT } from "../../process/plane.js";
  * @typedef {{ s: number, alphaBar: number, reach: number, points: Float32Array, field: Float32Array | null }} Frame
  */
 
-/** Return coordinates from their whole numbers of UNIT. @param {Int16Array} x */
+/** Convert whole numbers of UNIT to coordinates. @param {Int16Array} x */
 export const pointsOf = (x) => Float32Array.from(x, (v) => v * UNIT);
 
 /** Return a frame from the numbers that a run sends. @param {Cloud} result @returns {Frame} */

@@ -9,7 +9,7 @@ import { CHOICE } from "./words.js";
 /** @import { Recipe } from "../../learning/recipe.js" */
 
 const AVERAGE = 0.999; // upper limit for the decay of the moving average of the weights
-const DROPOUT = 0.1; // the share of labels that are left out
+const DROPOUT = 0.1; // the share of labels that the training leaves out, as guidance requires
 const USUAL = [16, 32, 64]; // the channels of each level of mnist-tiny
 const [SIDE, LINES] = [28, "drawings"]; // the pictures that may start from mnist-tiny's weights: side in pixels, and kind
 

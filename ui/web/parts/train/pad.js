@@ -13,7 +13,7 @@ const { fewest: FEWEST, most: MOST, points: LONGEST } = SHEET;
 /** Read drawings from stored text. Return one empty drawing if the text is invalid. @param {string} text @param {number} most @returns {Drawing[]} */
 export function drawingsIn(text, most) {
   const all = attempt(() => JSON.parse(text));
-  /** Return whether a value is a list of isListOfLists. */
+  /** Return whether a value is a list of lists. */
   const isListOfLists = (/** @type {unknown} */ found) => Array.isArray(found) && found.every(Array.isArray);
   const are = isListOfLists(all) && all.length > 0 && all.length <= most && all.every(isListOfLists);
   return are && all.flat(2).every(Number.isInteger) && all.flat(2).length <= 2 * LONGEST * most ? all : [[]];

@@ -12,8 +12,8 @@ import { TYPING } from "./words.js";
 /** @import { Clock } from "../../run/sketching.js" */
 /** @import { Panel } from "../../run/panel.js" */
 
-const PAUSE = 150; // ms without a key until a sketch replaces the one that is being computed, or until a model's first sketch
-const SEEN = 850; // ms for which a sketch is shown before the whole run begins
+const PAUSE = 150; // ms after the last key, when a sketch replaces an unfinished one, or when a model's first sketch begins
+const SEEN = 850; // ms between the sketch on screen and the start of the whole run
 const SHORT = 24; // the longest unknown word, in letters, that the line beside Run names; the caption names all unknown words
 const HOW = ["steps", "sampler", "spacing", "count"]; // fields that a sketch does not take from the form
 
