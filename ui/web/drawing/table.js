@@ -11,7 +11,9 @@ import { el } from "./dom.js";
  * @param {number} [ours] the number of columns with our own numbers; the columns after them have published numbers
  */
 export function table(caption, heads, rows, ours = heads.length) {
+  /** Return the CSS class of a column. */
   const whose = (/** @type {number} */ i) => (i < ours ? "" : "theirs");
+  /** Create the heading of column i; an empty cell without a text. */
   const headed = (/** @type {string | Node} */ text, /** @type {number} */ i) =>
     text ? el("th", { scope: "col", class: whose(i) }, text) : el("td", null);
   const head = el("tr", null, ...heads.map(headed));

@@ -71,6 +71,7 @@ export class Figure extends HTMLElement {
   /** Draws the figure again when the reader's picture has changed. */
   #update = () => {};
 
+  /** Called by the browser when the element enters a page: watch its visibility, the theme, printing and the reader's picture. */
   connectedCallback() {
     if (!this.shadowRoot) {
       const root = this.attachShadow({ mode: "open" });
@@ -102,6 +103,7 @@ export class Figure extends HTMLElement {
     ];
   }
 
+  /** Called by the browser when the element leaves the page: stop watching. */
   disconnectedCallback() {
     for (const stop of this.#stops) stop();
   }
@@ -194,6 +196,7 @@ export class Figure extends HTMLElement {
     this.#waits.set(slot, ref);
     const question = {};
     this.#newest.set(slot, question);
+    /** Remove the progress text when the first piece of the answer has arrived. */
     const arrive = () => {
       if (this.#waits.delete(slot)) this.say("");
     };

@@ -57,7 +57,7 @@ export async function train(take) {
   return training;
 }
 
-/** Find the most similar training digit for each sample. @param {Uint8Array} samples one after the other in one array @returns {Promise<Uint8Array[]>} */
+/** Find the most similar training digit for each sample. @param {Uint8Array} samples the samples' pixels, one sample after the other @returns {Promise<Uint8Array[]>} */
 export async function mostSimilar(samples) {
   const pictures = await learnedDigits();
   const size = pictures.side ** 2;

@@ -208,6 +208,7 @@ function choice({ name, kind, default: usual, names, titles = {}, sentences = {}
   const all = names ?? [String(usual)];
   /** @type {Record<string, string>} */
   let own = {}; // the chosen model's own titles of names, which replace the usual ones
+  /** Return the title of a name. */
   const titled = (/** @type {string} */ name) => [own, titles].find((all) => Object.hasOwn(all, name))?.[name] ?? name;
   const few = kind === "choice" && all.length <= FEW && all.map(titled).join("").length <= SHORT;
   const box = el(few ? "div" : "select", few ? { class: "choice" } : null);
@@ -279,6 +280,7 @@ function className(field, form) {
   // The event "input" also comes after each letter, when the typed text may not be a class yet
   typed.addEventListener("change", () => form.changed(field.name, true));
   typed.addEventListener("input", () => known.includes(typed.value) && form.changed(field.name, true));
+  /** Return the class that is chosen or typed; the default for an empty text box. */
   const get = () => (found.hidden ? listed.get() : typed.value.trim() || String(field.default));
   /** Choose a class in the list, the tiles and the text box. @param {unknown} value */
   const set = (value) => {

@@ -314,6 +314,7 @@ export class Form {
   shows(field) {
     /** @type {Record<string, any>} */
     const model = this.#known.get(this.#modelOf(field)?.name) ?? UNKNOWN;
+    /** Return whether a condition is met. */
     const holds = (/** @type {[string, string | boolean]} */ [name, wanted]) =>
       name === "model"
         ? model[String(wanted)].length > 0

@@ -92,6 +92,7 @@ export class Connection {
     };
     /** @type {Promise<unknown>} */
     let before = Promise.resolve(); // planning takes a while, and this chain keeps the messages in their order
+    /** Run `act` after all earlier acts have ended, unless the page has stopped following the run. */
     const inOrder = (/** @type {() => unknown} */ act) => {
       before = before.then(() => (isLeft ? undefined : act())).catch((error) => stream.lose(failure(error)));
     };

@@ -202,6 +202,7 @@ export class Panel {
     this.page.remember(this.part, standing.values);
   }
 
+  /** Stop the run. */
   stop = () => this.connection.stop();
 
   /** Return the order of a run. It was already made with the form's description if that has the same values. @param {Values} values */

@@ -63,6 +63,7 @@ export class Stream {
     return left > 0 ? left : null;
   }
 
+  /** Set the seconds left, counted from now. */
   set left(left) {
     this.#left = left;
     this.#leftAt = this.clock();

@@ -30,8 +30,10 @@ export function few(figure) {
   /** Compute and draw all rows. @param {number} from the seed of the first column */
   function begin(from = first) {
     first = from;
+    /** Return the runs of a row, one for each label, with these further settings. */
     const runs = (/** @type {object} */ more) =>
       LABELS.map((label, i) => ({ from: { seed: from + i }, label, sampler: "ddim", ...more }));
+    /** Compute a row with these further settings of its runs, and draw its last pictures. */
     const compute = (/** @type {number} */ row, /** @type {object} */ more, /** @type {string} */ model) => {
       const { tiles } = rows[row];
       const take = (/** @type {any} */ { i, s, x }) => s || tiles[i].paint(x);

@@ -35,6 +35,7 @@ async function recorded() {
   const answer = await fetch(RECORDED).catch(continueWithout("the recorded training"));
   if (!answer?.ok) return null;
   const [{ grids, points, batch }] = (await answer.json()).results;
+  /** Return the loss of the last recorded point up to a step. */
   const lossAt = (/** @type {number} */ step) =>
     points.findLast((/** @type {[number, number]} */ [at]) => at <= step)?.[1] ?? points[0][1];
   /** @type {Moment[]} */

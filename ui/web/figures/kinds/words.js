@@ -102,7 +102,7 @@ class Square {
   }
 }
 
-/** Put the recorded pictures on a square. @param {Square} square @param {() => boolean} isWanted returns whether they are still wanted @returns {Promise<boolean>} whether they could be loaded */
+/** Put the recorded pictures on a square. @param {Square} square @param {() => boolean} isWanted returns whether these pictures must still be shown @returns {Promise<boolean>} whether they could be loaded */
 async function openRecorded(square, isWanted) {
   const answer = await fetch(RECORDED).catch(continueWithout("the recorded pictures"));
   if (!answer?.ok) return false;

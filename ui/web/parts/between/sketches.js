@@ -12,7 +12,7 @@ import { WORDS } from "./words.js";
 const PAUSE = 150; // ms to wait after the form has changed, so that quick typing begins no sketches
 const AGAIN = 2000; // ms between two checks whether the student has been downloaded
 const PATIENCE = 60_000; // ms to wait for the download: the student's 9 MB take 45 s at 1.6 Mbit/s
-const LONGEST = 6; // seconds that the sketches may take at most in the visitor's browser
+const LONGEST = 6; // longest time that the sketches may take in the visitor's browser, in seconds
 
 /** Begins runs of the student and passes their results on. */
 export class Sketches {

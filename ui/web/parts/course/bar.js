@@ -245,6 +245,7 @@ export class Bar {
 /** Return buttons with possible answers. A press on one opens the right answer. @param {string[]} texts @param {HTMLDetailsElement} answer */
 function guessButtons(texts, answer) {
   const guesses = texts.map((text, i) => {
+    /** Mark the pressed answer, and open the right answer. */
     const guess = () => {
       for (const [other, node] of guesses.entries()) node.setAttribute("aria-pressed", String(other === i));
       answer.open = true;

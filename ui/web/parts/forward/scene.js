@@ -111,6 +111,7 @@ export class Scene {
   /** Read a picture. A file is cropped to its central square. @param {Source} source */
   async #read(source) {
     if ("name" in source) return this.read(source.name);
+    /** Return the largest length in pixels at which the picture is read. */
     const most = (/** @type {number} */ long, /** @type {number} */ short) => Math.floor((4 * SIZE * long) / short);
     return middleOf(await open(source.file, most));
   }

@@ -4,7 +4,7 @@
 import { fromUint8, toUint8 } from "../../process/floats.js";
 import { compare, SCHEDULES } from "../../process/forward.js";
 
-const EVERY = 200; // the least time between two progress messages, in ms
+const EVERY = 200; // shortest time between two progress messages, in ms
 
 addEventListener("message", ({ data: { size, pixels, schedule, t, seed } }) => {
   const began = performance.now();

@@ -13,7 +13,7 @@ import { CHARTS, verdict as spread, three } from "./words.js";
 /** @import { Frame } from "./cloud.js" */
 
 const BINS = 48; // number of bins in a histogram
-const ERRORS = 3; // a difference of at most this many standard errors counts as chance
+const ERRORS = 3; // number of standard errors up to which a difference counts as chance
 export const LANES = /** @type {const} */ (["a", "b"]);
 const TITLES = ["x₁", "x₂"];
 

@@ -138,7 +138,7 @@ export class Stage {
     part.dataset.last = String(Boolean(plan) && this.scrubber.at === this.scrubber.last);
   }
 
-  /** Draw a lane with its texts. @param {number} lane @param {Frame | null} shown @param {number} reach @param {Mixture | null} mixture */
+  /** Draw a lane with its texts. @param {number} lane @param {Frame | null} shown its frame @param {number} reach the visible distance from the origin @param {Mixture | null} mixture */
   #renderPane(lane, shown, reach, mixture) {
     const pane = this.panes[lane];
     const letter = LANES[lane].toUpperCase();

@@ -10,7 +10,7 @@ import { PAD } from "./words.js";
 
 const { fewest: FEWEST, most: MOST, points: LONGEST } = SHEET;
 
-/** Read drawings from stored text. Return one empty drawing if the text is invalid. @param {string} text @param {number} most @returns {Drawing[]} */
+/** Read drawings from stored text. Return one empty drawing if the text is invalid. @param {string} text @param {number} most the largest number of drawings @returns {Drawing[]} */
 export function drawingsIn(text, most) {
   const all = attempt(() => JSON.parse(text));
   /** Return whether a value is a list of lists. */

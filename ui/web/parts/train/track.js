@@ -66,7 +66,7 @@ export class Track {
     return this.rate ? (this.total - this.images) / this.rate : null;
   }
 
-  /** Return the index of the last moment at which at most this many images were seen. @param {number} images */
+  /** Return the index of the last moment up to a number of images. @param {number} images */
   at(images) {
     return Math.max(
       0,

@@ -175,7 +175,7 @@ export class Typing {
   /** Begin the whole run SEEN ms after a sketch, if the prompt is still the same. @param {Values} values of the sketch */
   #runAfterSketch(values) {
     this.#draws = 0;
-    if (values.prompt === this.panel.form.value("prompt")) this.#schedule(() => this.#run(), SEEN); // else a newer sketch begins
+    if (values.prompt === this.panel.form.value("prompt")) this.#schedule(() => this.#run(), SEEN); // if the prompt has changed, a newer sketch begins instead
   }
 
   /** Start a sketch, and show it when it is finished. @param {Order} order @param {Values} values @param {number} sketch its number */
