@@ -48,7 +48,7 @@ export function option(text, value) {
   return node;
 }
 
-/** Fill an element with our own HTML, whose symbols get names. @param {Element} node @param {string} html */
+/** Fill an element with HTML of the project, never of users, and name its symbols for screen readers. @param {Element} node @param {string} html */
 export function markup(node, html) {
   node.innerHTML = html;
   nameSymbols(node);

@@ -58,7 +58,7 @@ export class Slider {
   }
 }
 
-/** Put a text under a picture. @param {HTMLElement} picture @param {string} text @param {string} [kind] */
+/** Put a text under a picture. @param {HTMLElement} picture @param {string} text @param {string} [kind] the CSS class of the text */
 export const titled = (picture, text, kind = "") =>
   el("div", { class: `titled ${kind}` }, picture, el("div", { class: "title" }, text));
 

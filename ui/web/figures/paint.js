@@ -110,7 +110,7 @@ export class Tile {
 
 /**
  * Draw numbers into a larger picture; each number becomes a square.
- * @param {CanvasRenderingContext2D} context @param {ArrayLike<number>} x @param {[left: number, top: number, size: number]} where @param {Ink} ink @param {Theme} theme
+ * @param {CanvasRenderingContext2D} context @param {ArrayLike<number>} x @param {[left: number, top: number, size: number]} where in pixels @param {Ink} ink @param {Theme} theme
  */
 export function drawInto(context, x, [left, top, size], ink, theme) {
   const side = Math.sqrt(x.length);

@@ -40,7 +40,7 @@ const ALL = {
   ...{ train, course, sketch },
 };
 
-/** Return the titles of a place's parts, by the parts' names. @param {string} place */
+/** Return the titles of a place's parts, by the parts' names. @param {string} place a key of PLACES in words/page.js */
 export const partsOf = (place) =>
   Object.fromEntries(
     Object.entries(ALL).flatMap(([name, part]) => (part.place === place ? [[name, part.title ?? ""]] : [])),

@@ -67,7 +67,7 @@ export class Panel {
     this.page = page;
     this.part = part;
     this.display = display;
-    this.recorded = page.given.recorded?.[part] ?? ""; // the reason why this part only has a recording; "" if it can compute
+    this.recorded = page.given.recorded?.[part] ?? ""; // why this part can only show a recording; "" if it can compute runs
     this.form = new Form(page.given.forms[part], page.given, (name, done) => this.changed(name, done));
     const [first] = this.form.references;
     if (first && page.model && this.form.takes(page.model)) this.form.set({ [first.name]: page.model.ref });
@@ -113,7 +113,7 @@ export class Panel {
 
   // --- What the visitor chooses
 
-  /** Put values into the form, and do what their cause requires: begin a run, show the recorded run, or resume the run of a reloaded page. @param {Values} values @param {Cause} cause see the type */
+  /** Put values into the form, and do what their cause requires: begin a run, show the recorded run, or resume the run of a reloaded page. @param {Values} values @param {Cause} cause why they are set */
   async set(values, cause) {
     const { standing, form, page } = this;
     form.set(values);

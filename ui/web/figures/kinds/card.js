@@ -131,7 +131,7 @@ function sharing(card) {
   return { first, last, said };
 }
 
-/** Fill a figure with the card, a slider for t, and buttons. Returns what the type Kind describes. @param {Figure} figure */
+/** Fill a figure with the card, a slider for t, and buttons. Returns its controls and the function that draws it. @param {Figure} figure */
 export function card(figure) {
   let seed = 1;
   /** @type {Step[]} */

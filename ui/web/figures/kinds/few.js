@@ -10,7 +10,7 @@ const [MANY, TWO, GUIDANCE] = [50, 2, 1.5]; // numbers of steps; the guidance th
 const STUDENT = "mnist-tiny-2-steps";
 const LABELS = [0, 1, 2, 3, 4];
 
-/** Fill a figure with the three rows of pictures. Returns what the type Kind describes. @param {Figure} figure */
+/** Fill a figure with the three rows of pictures. Returns its controls and the function that draws it. @param {Figure} figure */
 export function few(figure) {
   let first = 1; // the seed of the first column
   const rows = [FEW.many(MANY), FEW.two(TWO), FEW.student(TWO)].map((name) => ({

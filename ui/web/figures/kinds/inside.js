@@ -94,7 +94,7 @@ class Graft {
   }
 }
 
-/** Fill a figure with the drawing of the U-Net, a slider for the step, and the button for the graft. Returns what the type Kind describes. @param {Figure} figure */
+/** Fill a figure with the drawing of the U-Net, a slider for the step, and the button for the graft. Returns its controls and the function that draws it. @param {Figure} figure */
 export function inside(figure) {
   /** The steps of the run without the graft, and with it. @type {[Opened[], Opened[]]} */
   let lanes = [[], []];

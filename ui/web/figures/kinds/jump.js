@@ -51,7 +51,7 @@ function lengthSlider(changed) {
   return new Slider({ name: JUMP.n, min: 0, max: LENGTHS.length - 1, value: 5, ends, say }, changed);
 }
 
-/** Fill a figure with both ways, and a slider for the number of steps. Returns what the type Kind describes. @param {Figure} figure */
+/** Fill a figure with both ways, and a slider for the number of steps. Returns its controls and the function that draws it. @param {Figure} figure */
 export function jump(figure) {
   let seed = 1;
   /** The steps of each run, by its length. @type {Map<number, Step[]>} */

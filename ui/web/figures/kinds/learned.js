@@ -193,7 +193,7 @@ function comparison(figure, moments) {
   return { compare, found };
 }
 
-/** Fill a figure with the training: its samples, its losses, a slider and buttons. Returns what the type Kind describes. @param {Figure} figure */
+/** Fill a figure with the training: its samples, its losses, a slider and buttons. Returns its controls and the function that draws it. @param {Figure} figure */
 export function learned(figure) {
   let isOpen = false;
   const moments = new Moments(figure, () => {

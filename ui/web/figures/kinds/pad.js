@@ -105,7 +105,7 @@ class Pad {
   }
 }
 
-/** Fill a figure with the sheet, its buttons, and the ten digits. Returns what the type Kind describes. @param {Figure} figure */
+/** Fill a figure with the sheet, its buttons, and the ten digits. Returns its controls and the function that draws it. @param {Figure} figure */
 export function pad(figure) {
   const sheet = new Pad(figure);
   const said = note();

@@ -152,7 +152,7 @@ function live(figure, square) {
   return { bar, draw: drawn, fill };
 }
 
-/** Fill a figure with the square, its four words, and the button that loads the network. Returns what the type Kind describes. @param {Figure} figure */
+/** Fill a figure with the square, its four words, and the button that loads the network. Returns its controls and the function that draws it. @param {Figure} figure */
 export function words(figure) {
   let isLive = false;
   let isOpen = false;

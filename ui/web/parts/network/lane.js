@@ -111,7 +111,7 @@ export class Lane {
     tile.title = MARK;
     tile.addEventListener("click", ({ clientX, clientY, detail }) => {
       const { left, top, width, height } = canvas.getBoundingClientRect();
-      if (detail) this.#markInside((clientY - top) / height, (clientX - left) / width); // detail is 0 if Enter was pressed, which has no position
+      if (detail) this.#markInside((clientY - top) / height, (clientX - left) / width); // `detail` is 0 for a press by the key Enter, which has no position
     });
     tile.addEventListener("keydown", (event) => {
       const by = ARROWS[event.key];

@@ -22,7 +22,7 @@ const distinctTimes = (frames) => frames.filter(({ s }, i) => frames.findIndex((
 
 /**
  * Draw the density of each coordinate, as measured in both clouds and as it should be.
- * @param {Mixture} mixture @param {Frame[]} frames of the lanes @param {number} reach
+ * @param {Mixture} mixture @param {Frame[]} frames of the lanes @param {number} reach the visible distance from the origin
  */
 export function marginals(mixture, frames, reach) {
   const fine = cellMiddles(4 * BINS, reach);

@@ -119,7 +119,7 @@ class Drawing {
 
   /**
    * Draw an arrow around the point x, y. cell: the largest length of the arrow, in canvas pixels.
-   * @param {number} x @param {number} y @param {[number, number]} by @param {number} cell @param {string} colour
+   * @param {number} x @param {number} y @param {[number, number]} by the vector that it shows, right and up @param {number} cell @param {string} colour
    * @param {number} alpha
    */
   #arrow(x, y, [right, up], cell, colour, alpha) {

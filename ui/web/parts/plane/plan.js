@@ -23,7 +23,7 @@ import { against } from "./words.js";
 /** The cloud of a lane at time s. reach: the visible distance from the origin. x: points in UNIT. field: the network's score in ARROW_UNIT; null for the exact score. @typedef {{ kind: "frame", lane: number, s: number, alpha_bar: number, reach: number, x: Int16Array, field: Int8Array | null }} Cloud */
 
 const DRAWING = "drawing"; // the shape that visitors draw themselves
-const FRAMES = 60; // largest number of clouds that are shown of a lane
+const FRAMES = 60; // largest number of clouds that a lane shows
 export const TRAINING = stepKind("plane-training", 3 * 512); // a training step goes forward and back, so it counts as three evaluations
 const USUAL = "linspace"; // the usual spacing, which the name of a lane does not mention
 

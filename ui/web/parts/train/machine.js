@@ -57,7 +57,7 @@ export const rememberRate = (rate, recipes, side) =>
 
 /**
  * Return how many seconds a training takes in all, and until its first samples can be recognised; null if rate is 0.
- * @param {Recipe[]} recipes @param {number} side @param {number} rate images per second with the usual network
+ * @param {Recipe[]} recipes @param {number} side of the pictures in pixels @param {number} rate images per second with the usual network
  */
 export function duration(recipes, side, rate) {
   if (!rate || !recipes.length) return null;

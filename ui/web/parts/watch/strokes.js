@@ -22,7 +22,7 @@ export function disc([x, y], radius, side) {
   return cells;
 }
 
-/** Return the text of the strokes with another stroke at its end. @param {string} text @param {number} t the time of the changed x_t @param {string} what the kind of change @param {number} strength @param {Iterable<string>} cells */
+/** Return the text of the strokes with another stroke at its end. @param {string} text @param {number} t the time of the changed x_t @param {string} what the kind of change @param {number} strength @param {Iterable<string>} cells the changed cells */
 export const addStroke = (text, t, what, strength, cells) =>
   [...(text ? [text] : []), [t, what, strength, ...cells].join("-")].join("_");
 
