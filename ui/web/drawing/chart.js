@@ -1,5 +1,5 @@
-// Charts. CSS stretches the curves to the chart's box; labels, dots and markers are HTML with positions in per cent. So the
-// browser need not draw a chart again when the page changes its size.
+// Charts. CSS stretches the curves to the chart's box; labels, dots and markers are HTML with positions in per cent. So
+// the browser need not draw a chart again when the page changes its size.
 import { power } from "../words/numbers.js";
 import { attribute } from "../words/symbols.js";
 import { el, svg, write } from "./dom.js";

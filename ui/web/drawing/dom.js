@@ -19,8 +19,8 @@ export function el(tag, attributes, ...children) {
 }
 
 /**
- * Replace the content of an element by a text. If only words and numbers change, reuse the nodes: for a new node, the browser
- * must match selectors with :has and :empty again, which is slow.
+ * Replace the content of an element by a text. If only words and numbers change, reuse the nodes: for a new node, the
+ * browser must match selectors with :has and :empty again, which is slow.
  * @param {Element} node @param {string} text
  */
 export function write(node, text) {

@@ -43,7 +43,8 @@ export function play(turn, every = SMOOTH) {
 export const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 
 /**
- * Return a function that calls `draw` soon, and only once for several calls. If the visitor prefers reduced motion, it waits a second.
+ * Return a function that calls `draw` soon, and only once for several calls. If the visitor prefers reduced motion, it
+ * waits a second.
  * @param {() => void} draw @param {number} [every] ms until it calls `draw`
  */
 export function soon(draw, every = 0) {

@@ -5,8 +5,8 @@ import { ARROWS, onDrag } from "./hands.js";
 /** A stroke: its points as x, y, x, y, … in units of the sheet. @typedef {number[]} Stroke */
 /** The size of a sheet. side: its pixels on each side. units: the number of units in a pixel. points: the largest number of points in a drawing. @typedef {{ side: number, units: number, points: number }} Size */
 /**
- * The owner of a drawing. drawn: called when a stroke has ended. moved: called when the current stroke or the keyboard's pen has
- * changed. used: returns the number of points in all finished strokes.
+ * The owner of a drawing. drawn: called when a stroke has ended. moved: called when the current stroke or the
+ * keyboard's pen has changed. used: returns the number of points in all finished strokes.
  * @typedef {{ drawn: (stroke: Stroke) => void, moved: () => void, used: () => number }} Owner
  */
 

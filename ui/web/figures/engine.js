@@ -1,4 +1,5 @@
-// The engine that computes for figures. A figure uses only this interface, so an engine may be a worker, a server, or a recording.
+// The engine that computes for figures. A figure uses only this interface, so an engine may be a worker, a server, or a
+// recording.
 
 import { UserError } from "../process/errors.js";
 
@@ -90,8 +91,8 @@ export class WorkerEngine {
 }
 
 /**
- * Return a function that calls `run`, one call at a time. Of the calls that wait, only the newest is kept. So a picture changes
- * while a slider moves, and the last position of the slider is always drawn.
+ * Return a function that calls `run`, one call at a time. Of the calls that wait, only the newest is kept. So a picture
+ * changes while a slider moves, and the last position of the slider is always drawn.
  * @template {any[]} A @param {(...args: A) => Promise<unknown>} run
  */
 export function newestOnly(run) {

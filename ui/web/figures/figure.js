@@ -1,5 +1,5 @@
-// The element <ddpm-figure name="guess" t="560"> shows one figure in any page. The figure begins shortly before it is visible.
-// Until then, and if no script runs, the content of the element is shown.
+// The element <ddpm-figure name="guess" t="560"> shows one figure in any page. The figure begins shortly before it is
+// visible. Until then, and if no script runs, the content of the element is shown.
 
 import { button, el, write } from "../drawing/dom.js";
 import { WORDS } from "../words/figures.js";
@@ -14,8 +14,9 @@ import { STYLE } from "./style.js";
 /** @import { Ink, Theme } from "./paint.js" */
 
 /**
- * The settings of a page for all its figures. models: the models' files. lab: the address of the lab, or "". frame: the address
- * of a page with one figure, which other sites can show, or "". base: the address to which the others are relative.
+ * The settings of a page for all its figures. models: the models' files. lab: the address of the lab, or "". frame: the
+ * address of a page with one figure, which other sites can show, or "". base: the address to which the others are
+ * relative.
  * @typedef {{ models: Record<string, ModelFiles>, lab: string, frame: string, base: string }} Given
  */
 /**
@@ -181,8 +182,8 @@ export class Figure extends HTMLElement {
   }
 
   /**
-   * Ask the engine a question. The figure shows errors, and the progress while a model is loaded. `take` gets the pieces of the
-   * answer until a newer question has the same slot. Resolves to whether the answer is complete.
+   * Ask the engine a question. The figure shows errors, and the progress while a model is loaded. `take` gets the
+   * pieces of the answer until a newer question has the same slot. Resolves to whether the answer is complete.
    * @param {string} slot @param {import("./engine.js").Verb} verb @param {object} values @param {(piece: any) => void} take @param {import("./engine.js").How} [how]
    */
   async ask(slot, verb, values, take, how) {

@@ -1,5 +1,5 @@
-// Training in a figure: load digits, train for about a minute, and find digits that samples may copy. Few readers train, so
-// this module loads only for them.
+// Training in a figure: load digits, train for about a minute, and find digits that samples may copy. Few readers
+// train, so this module loads only for them.
 
 import { alone } from "../learning/alone.js";
 import { Likeness } from "../learning/likeness.js";

@@ -1,5 +1,5 @@
-// The diffusion process of the figures, with the paper's schedule. It needs no network and little time, so it runs without
-// the worker.
+// The diffusion process of the figures, with the paper's schedule. It needs no network and little time, so it runs
+// without the worker.
 
 import { combine } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
@@ -24,7 +24,8 @@ export const noisy = (x0, t, seed) => (t ? qSample(SCHEDULE, x0, t, noiseOf(seed
 export const weightsAt = (t) => [Math.sqrt(SCHEDULE.alphaBar[t]), Math.sqrt(1 - SCHEDULE.alphaBar[t])];
 
 /**
- * Return the weights of the guess, of the present picture and of the fresh noise in a DDPM step from t to s (Eqs. 6 and 7).
+ * Return the weights of the guess, of the present picture and of the fresh noise in a DDPM step from t to s (Eqs. 6 and
+ * 7).
  * @param {number} t @param {number} s @param {"beta" | "beta_tilde"} kind
  */
 export function termsOf(t, s, kind) {
@@ -33,8 +34,8 @@ export function termsOf(t, s, kind) {
 }
 
 /**
- * Return the outputs of five kinds of networks for the same x_t: x_0, ε, v, the score, and the direction of a flow. All are
- * sums of the guess x0 and of its noise eps.
+ * Return the outputs of five kinds of networks for the same x_t: x_0, ε, v, the score, and the direction of a flow. All
+ * are sums of the guess x0 and of its noise eps.
  * @param {Float32Array} x0 @param {Float32Array} eps @param {number} t
  */
 export function outputsOf(x0, eps, t) {

@@ -1,4 +1,5 @@
-// The order of the tasks in a worker. A new task replaces the task in its slot. Tasks with `behind` run when no other task waits.
+// The order of the tasks in a worker. A new task replaces the task in its slot. Tasks with `behind` run when no other
+// task waits.
 
 /**
  * A task that answers a question. tell: takes each piece of the answer. end: is called once, with whether the answer is

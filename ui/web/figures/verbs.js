@@ -49,8 +49,8 @@ async function* runs(model, { runs }) {
 }
 
 /**
- * Compute a run and the output of each block. Beside it, compute the same run with one block's output taken from a third run,
- * which draws the class `label`.
+ * Compute a run and the output of each block. Beside it, compute the same run with one block's output taken from a
+ * third run, which draws the class `label`.
  * @param {Model} model @param {{ run: Run, block: string, label: number }} values @returns {AsyncGenerator<Opened | null>}
  */
 async function* inside(model, { run, block, label }) {
@@ -76,7 +76,8 @@ async function* inside(model, { run, block, label }) {
 }
 
 /**
- * Draw a picture for each place of a square with a text at each corner, and yield its RGB pixels. right and down: 0 to 1.
+ * Draw a picture for each place of a square with a text at each corner, and yield its RGB pixels. right and down: 0 to
+ * 1.
  * @param {Model} model @param {{ corners: string[], places: [right: number, down: number][], seed: number }} values
  */
 async function* between(model, { corners, places, seed }) {

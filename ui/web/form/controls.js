@@ -1,5 +1,5 @@
-// The controls of a form, one for each kind of field of plans/fields.js. A field names the property of a model that it depends
-// on; its control applies this property.
+// The controls of a form, one for each kind of field of plans/fields.js. A field names the property of a model that it
+// depends on; its control applies this property.
 
 import { button, el, option, write } from "../drawing/dom.js";
 import { aboutOf, nameOf as titleOfModel } from "../words/checkpoints.js";
@@ -165,8 +165,8 @@ function slider(field, form) {
   const element = el("div", { class: "slide" }, el("div", { class: "row" }, range, box));
   if (presets.length) element.prepend(el("div", { class: "presets" }, ...presets));
   /**
-   * Apply the model's limits; a number outside becomes the model's usual number. If the model suggests one number instead of
-   * limits, set it, unless somebody chose another.
+   * Apply the model's limits; a number outside becomes the model's usual number. If the model suggests one number
+   * instead of limits, set it, unless somebody chose another.
    * @param {Record<string, any>} about
    */
   const offer = (about) => {

@@ -1,5 +1,5 @@
-// The form of a part. It makes a control for each field, shows the fields that apply, and adapts them to the chosen model. It
-// refers to no field by its name.
+// The form of a part. It makes a control for each field, shows the fields that apply, and adapts them to the chosen
+// model. It refers to no field by its name.
 
 import { el, isShown, write } from "../drawing/dom.js";
 import { attempt } from "../messages/client.js";
@@ -44,8 +44,8 @@ import { makeControl, newId } from "./controls.js";
 /** Conditions on other fields, by their names. A text is the value that the field must have. True means that its value must be unusual; false, that it must be usual. For "model", the text names a property that the model must have. @typedef {Record<string, string | boolean>} Condition */
 
 /**
- * What a form offers for a model: see `aboutOf` of plans/facts.js. If `here` is false, the engine lacks the model's files, and
- * only some properties are known.
+ * What a form offers for a model: see `aboutOf` of plans/facts.js. If `here` is false, the engine lacks the model's
+ * files, and only some properties are known.
  * @typedef {object} About
  * @property {string} ref
  * @property {string} name
@@ -85,7 +85,7 @@ function fits({ kind, names, low = 0, high = 0, open }, value) {
   return !/^0[box]/i.test(value.trim()) && Number(value) >= low && Number(value) <= high;
 }
 
-// The key under which the browser stores whether Watch's settings are open; other parts append their name
+// The key under which the browser stores whether the settings of "Watch" are open; other parts append their name
 const HOW = "lab-how";
 
 /** Until a model is known, the form assumes that it has classes and no prompts. @type {Record<string, unknown[]>} */
@@ -174,8 +174,8 @@ export class Form {
   }
 
   /**
-   * The values for an address. Models of the Hub have the loaded revision in their name, so that the link always opens the same
-   * weights.
+   * The values for an address. Models of the Hub have the loaded revision in their name, so that the link always opens
+   * the same weights.
    */
   get pinned() {
     const { values } = this;
@@ -285,8 +285,8 @@ export class Form {
   }
 
   /**
-   * Adapt the fields to a model. If the model can't have a value that somebody chose, a line beside the field says that it has
-   * changed.
+   * Adapt the fields to a model. If the model can't have a value that somebody chose, a line beside the field says that
+   * it has changed.
    * @param {FieldForm} reference the model's field @param {About} about
    */
   offer(reference, about) {

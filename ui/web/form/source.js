@@ -1,5 +1,5 @@
-// The control that chooses a picture: the part's own (a sample of the seed, or a whole set), one that comes with the page, or
-// a square of a file that the visitor opens.
+// The control that chooses a picture: the part's own (a sample of the seed, or a whole set), one that comes with the
+// page, or a square of a file that the visitor opens.
 
 import { all, button, el, find, markup } from "../drawing/dom.js";
 import { ARROWS, onDrag } from "../drawing/hands.js";
@@ -173,8 +173,8 @@ export class Source {
   }
 
   /**
-   * Return what is known about the chosen model; the engine is asked again, because a run may have loaded the model. Throws a
-   * UserError if the model takes no pictures.
+   * Return what is known about the chosen model; the engine is asked again, because a run may have loaded the model.
+   * Throws a UserError if the model takes no pictures.
    */
   async #fitting() {
     const ref = this.ref();

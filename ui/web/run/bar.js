@@ -1,4 +1,5 @@
-// The bar of a run: its status, its estimated time, and the buttons Run and Stop. It announces the progress to screen readers.
+// The bar of a run: its status, its estimated time, and the buttons Run and Stop. It announces the progress to screen
+// readers.
 
 import { button, disable, el, write } from "../drawing/dom.js";
 import { FORM, RUN } from "../words/page.js";

@@ -1,5 +1,5 @@
-// The client of a page that has two engines. The server computes with its models. The browser computes with the models that
-// were trained in it; it also computes the part "plane", which needs no model.
+// The client of a page that has two engines. The server computes with its models. The browser computes with the models
+// that were trained in it; it also computes the part "plane", which needs no model.
 
 import { isTrainedHere } from "../words/catalogue.js";
 import { ENGINES } from "../words/page.js";

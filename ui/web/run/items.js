@@ -53,8 +53,8 @@ export const slideItem = (page, make, link, summary = () => "") => ({
 });
 
 /**
- * Return the entries that copy scripts. The scripts are written when the menu opens, because browsers allow copying only
- * directly after a press.
+ * Return the entries that copy scripts. The scripts are written when the menu opens, because browsers allow copying
+ * only directly after a press.
  * @param {Panel<any>} panel
  * @returns {Item[]}
  */

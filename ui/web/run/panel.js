@@ -1,6 +1,6 @@
-// The panel: what all parts with a form and a run have in common. It connects four modules: standing.js holds the states,
-// asking.js asks the engine about the form, connection.js receives the messages of the run, and bar.js shows the run's
-// status.
+// The panel: what all parts with a form and a run have in common. It connects four modules: standing.js holds the
+// states, asking.js asks the engine about the form, connection.js receives the messages of the run, and bar.js shows
+// the run's status.
 
 import { el, find, isShown, within, write } from "../drawing/dom.js";
 import { Form, fold } from "../form/form.js";
@@ -19,16 +19,16 @@ import { Stream } from "./stream.js";
 /** @import { Described, Description } from "./knowledge.js" */
 
 /**
- * Why the values of the form are set. "press": begin a run, and scroll to the pictures. "inside" (a press inside the pictures):
- * begin a run without scrolling. "change" (by hand): begin a run if it is quick and the models are here. "link": do the same,
- * because anybody may have made the link, and open the fields that it changes. "lesson": stop the current run; show the recorded
- * run if it has these values, else treat them as "change".
+ * Why the values of the form are set. "press": begin a run, and scroll to the pictures. "inside" (a press inside the
+ * pictures): begin a run without scrolling. "change" (by hand): begin a run if it is quick and the models are here.
+ * "link": do the same, because anybody may have made the link, and open the fields that it changes. "lesson": stop the
+ * current run; show the recorded run if it has these values, else treat them as "change".
  * @typedef {"" | "change" | "link" | "press" | "inside" | "lesson"} Cause
  */
 
 /**
- * The functions that a part gives its panel. The part may use these members of the panel: `form`, `stage`, `side`, `origin`,
- * `element`, `set`, `start`, `stop`, `changed`, `showSketch`, and the getters below "What is shown".
+ * The functions that a part gives its panel. The part may use these members of the panel: `form`, `stage`, `side`,
+ * `origin`, `element`, `set`, `start`, `stop`, `changed`, `showSketch`, and the getters below "What is shown".
  * @template {{ kind: string }} Result
  * @typedef {object} Display
  * @property {(result: Result) => void} take draws one result of the newest run
@@ -58,9 +58,9 @@ export class Panel {
   description = null;
 
   /**
-   * The panel's element has its state in attributes: data-state (the run's state, or "idle", "starting", "lost"), data-run (the
-   * run's id), data-ready (whether the model is known), data-described (the number of the last answered request) and
-   * data-outdated (whether the pictures have other settings than the form).
+   * The panel's element has its state in attributes: data-state (the run's state, or "idle", "starting", "lost"),
+   * data-run (the run's id), data-ready (whether the model is known), data-described (the number of the last answered
+   * request) and data-outdated (whether the pictures have other settings than the form).
    * @param {Page} page @param {string} part @param {Display<Result>} display
    */
   constructor(page, part, display) {
@@ -106,7 +106,8 @@ export class Panel {
     addEventListener("models", () => form.list(page.given.models));
     element.addEventListener("keydown", (event) => {
       if (event.isComposing || event.keyCode === COMPOSED) return;
-      // In the model's field, Enter must not start a run: the event "change" follows, which loads the model and runs it.
+      // In the model's field, Enter must not start a run: the event "change" follows, which loads the model and runs
+      // it.
       if (event.key === "Enter" && within(event, ".field input:not([type=radio], .model input)")) this.start();
     });
   }

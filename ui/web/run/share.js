@@ -95,8 +95,8 @@ export function download(href, name) {
 }
 
 /**
- * Copy a text, and return whether that worked. navigator.clipboard exists only on secure origins, so execCommand is the second
- * way. If both fail, a prompt shows the text, so that the visitor can copy it by hand.
+ * Copy a text, and return whether that worked. navigator.clipboard exists only on secure origins, so execCommand is the
+ * second way. If both fail, a prompt shows the text, so that the visitor can copy it by hand.
  * @param {string} text @param {string} what the label of the prompt
  */
 export async function copy(text, what) {

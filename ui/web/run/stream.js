@@ -1,5 +1,5 @@
-// The state of a run, computed from its numbered messages (see ui/runs/log.py). Repeated messages and messages of earlier
-// runs are dropped.
+// The state of a run, computed from its numbered messages (see ui/runs/log.py). Repeated messages and messages of
+// earlier runs are dropped.
 import { STATES } from "../words/page.js";
 import { said } from "../words/status.js";
 

@@ -1,4 +1,5 @@
-// A card to save or share. It shows the reader's picture, this picture with noise, and the picture that the network makes from it.
+// A card to save or share. It shows the reader's picture, this picture with noise, and the picture that the network
+// makes from it.
 
 import { button, el, write } from "../../drawing/dom.js";
 import { continueWithout } from "../../process/errors.js";

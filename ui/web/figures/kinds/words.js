@@ -1,4 +1,5 @@
-// The square between four words. It shows recorded pictures; on demand, a network draws every place of it, for any words.
+// The square between four words. It shows recorded pictures; on demand, a network draws every place of it, for any
+// words.
 
 import { button, el, write } from "../../drawing/dom.js";
 import { blend, Finger } from "../../drawing/square.js";

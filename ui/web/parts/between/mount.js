@@ -1,4 +1,5 @@
-// Draws the part "Between words": a square of pictures that blend four texts, and a marker that the visitor moves through it.
+// Draws the part "Between words": a square of pictures that blend four texts, and a marker that the visitor moves
+// through it.
 import { context2d } from "../../drawing/canvas.js";
 import { el, write } from "../../drawing/dom.js";
 import { NOISE, soon } from "../../drawing/motion.js";

@@ -1,5 +1,5 @@
-// The planner of "Between words": a square of pictures that blend four texts, all from the same noise. The corners are computed
-// first, then the cells half-way between them, then the others, so that the visitor soon sees the whole range.
+// The planner of "Between words": a square of pictures that blend four texts, all from the same noise. The corners are
+// computed first, then the cells half-way between them, then the others, so that the visitor soon sees the whole range.
 
 import { pictureSize } from "../../plans/facts.js";
 import { byKind, stepKind } from "../../plans/plan.js";

@@ -1,5 +1,5 @@
-// Quick sketches of the square: a student (a distilled model) draws them as soon as the visitor has chosen the texts. A run
-// replaces them by the model's own pictures.
+// Quick sketches of the square: a student (a distilled model) draws them as soon as the visitor has chosen the texts. A
+// run replaces them by the model's own pictures.
 
 import { CLOCK, student } from "../../run/sketching.js";
 import { WORDS } from "./words.js";

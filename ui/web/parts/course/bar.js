@@ -1,5 +1,5 @@
-// The bar of a lesson, or of a screen of the tour: it shows the goal, a task and a question. The bar stays above the part while
-// the visitor works on the task.
+// The bar of a lesson, or of a screen of the tour: it shows the goal, a task and a question. The bar stays above the
+// part while the visitor works on the task.
 import { Chart, ceiling, halves, key, path, scale } from "../../drawing/chart.js";
 import { all, button, el, find, isShown } from "../../drawing/dom.js";
 import { readLink } from "../../form/link.js";
@@ -276,8 +276,8 @@ function touchChart({ seeds, curves }) {
 }
 
 /**
- * Return the box in which a teacher makes a link to this lesson with the current settings. Checkboxes choose the controls that
- * the students get. The controls that the lesson sets are ticked; all others are in a folded list.
+ * Return the box in which a teacher makes a link to this lesson with the current settings. Checkboxes choose the
+ * controls that the students get. The controls that the lesson sets are ticked; all others are in a folded list.
  * @param {Page} page @param {Pick<Task, "values">[]} tasks of the lesson
  */
 function teacherBox(page, tasks) {

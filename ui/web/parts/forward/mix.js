@@ -1,5 +1,6 @@
-// Eqs. 4 and 7 of the paper for pixels. A picture is an array with the red, green and blue of each pixel in turn. Each number is
-// a grey level (0..255) minus 127.5, so 0 means the same as on the paper's scale −1..1. ε has standard deviation 1.
+// Eqs. 4 and 7 of the paper for pixels. A picture is an array with the red, green and blue of each pixel in turn. Each
+// number is a grey level (0..255) minus 127.5, so 0 means the same as on the paper's scale −1..1. ε has standard
+// deviation 1.
 
 import { gaussian } from "../../process/noise.js";
 

@@ -1,4 +1,5 @@
-// The state of the part "What noise destroys": the settings, the picture and the noise, and the functions that load these.
+// The state of the part "What noise destroys": the settings, the picture and the noise, and the functions that load
+// these.
 import { middleOf, SIZE } from "../../pictures/fit.js";
 import { open } from "../../pictures/open.js";
 import { ofPng } from "../../pictures/png.js";
@@ -72,7 +73,8 @@ export class Scene {
   }
 
   /**
-   * Load what a request wants. A request names both picture and seed, so new noise does not cancel the loading of a picture.
+   * Load what a request wants. A request names both picture and seed, so new noise does not cancel the loading of a
+   * picture.
    * @param {Wanted} wanted
    * @param {string} [before] the error of the request that this request replaces
    * @returns {Promise<void>}

@@ -1,5 +1,5 @@
-// The worker that computes t small steps of noise. They take seconds, and in a worker they don't block the page. The worker sends
-// its progress.
+// The worker that computes t small steps of noise. They take seconds, and in a worker they don't block the page. The
+// worker sends its progress.
 
 import { fromUint8, toUint8 } from "../../process/floats.js";
 import { compare, SCHEDULES } from "../../process/forward.js";

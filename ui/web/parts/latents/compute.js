@@ -1,4 +1,5 @@
-// Computes the part "How much a noisy picture still knows" in the browser. ui/parts/latents.py does the same on a server.
+// Computes the part "How much a noisy picture still knows" in the browser. ui/parts/latents.py does the same on a
+// server.
 
 import { chainOf, column, kept, sampled, seen, source, spread, take } from "../../computing/rows.js";
 import { seedsOfColumns } from "../../plans/rows.js";

@@ -1,4 +1,5 @@
-// The controls of the second run: which parts are switched off, from which run a block is taken, and in which steps this happens.
+// The controls of the second run: which parts are switched off, from which run a block is taken, and in which steps
+// this happens.
 import { button, el, find, markup, write } from "../../drawing/dom.js";
 import { measured, titleOf, WORDS } from "./words.js";
 
@@ -14,7 +15,7 @@ const MARKUP = `
 <p class="measured" aria-live="polite"></p>
 `;
 
-/** The controls of the second run of The network. */
+/** The controls of the second run of the part "The network". */
 export class Apart {
   #made = ""; // the model and its blocks, as JSON, for which the switches were made
   /** @type {{ name: string, node: HTMLButtonElement }[]} */

@@ -1,4 +1,4 @@
-// Computes The network in the browser, with the same results as ui/parts/network.py.
+// Computes the part "The network" in the browser, with the same results as ui/parts/network.py.
 
 import { kept } from "../../computing/rows.js";
 import { conditioned, shown } from "../../computing/sampling.js";
@@ -66,8 +66,8 @@ async function compute(plan, [model], work) {
 }
 
 /**
- * Return the pictures of one evaluation: for each block its numbers as colours and, if the model has readers (linear probes), a
- * reader's estimate of x̂_0; for the block `block` all channels, too.
+ * Return the pictures of one evaluation: for each block its numbers as colours and, if the model has readers (linear
+ * probes), a reader's estimate of x̂_0; for the block `block` all channels, too.
  * @param {Model} model @param {Readers | null} readers @param {Map<string, Tap>} taps @param {number} t @param {string} block
  */
 function blockPictures(model, readers, taps, t, block) {

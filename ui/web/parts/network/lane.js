@@ -47,7 +47,8 @@ export class Lane {
   }
 
   /**
-   * Make the tiles and lines. off: the parts that are switched off. chip: makes the button on a skip line; null for no buttons.
+   * Make the tiles and lines. off: the parts that are switched off. chip: makes the button on a skip line; null for no
+   * buttons.
    * @param {{ blocks: NetworkBlock[], asked: string }} plan @param {{ width: number, high: number }} size
    * @param {Set<string>} off @param {string} grafted the block that comes from another run; "" for none @param {((skip: string, short: boolean) => Node) | null} chip
    */
@@ -131,8 +132,8 @@ export class Lane {
   }
 
   /**
-   * Draw a step. chosen: the name of the chosen block. shares: R² of each block by its name; null if the model has no readers. whole:
-   * whether the network has no changes in this step.
+   * Draw a step. chosen: the name of the chosen block. shares: R² of each block by its name; null if the model has no
+   * readers. whole: whether the network has no changes in this step.
    * @param {InsideFrame} frame @param {NetworkBlock[]} blocks @param {View} view @param {string} chosen
    * @param {Record<string, number> | null} shares @param {[number, number] | null} place @param {boolean} whole
    */

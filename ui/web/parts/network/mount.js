@@ -1,4 +1,5 @@
-// The network: shows what each block of a U-Net computes in each step, with the whole network and with changes to it.
+// Draws the part "The network": it shows what each block of a U-Net computes in each step, with the whole network and
+// with changes to it.
 import { context2d } from "../../drawing/canvas.js";
 import { all, button, el, find, isShown, markup, within, write } from "../../drawing/dom.js";
 import { meanings } from "../../drawing/meanings.js";

@@ -1,5 +1,5 @@
-// Plans a run of The network: one lane with the whole network, and a second lane if parts are switched off or if a block comes from
-// a third run.
+// Plans a run of the part "The network": one lane with the whole network, and a second lane if parts are switched off
+// or if a block comes from a third run.
 
 import { classNames } from "../../plans/facts.js";
 import { shown } from "../../plans/fields.js";
@@ -18,9 +18,10 @@ import { askedFor, secondTitle } from "./words.js";
 /** @import { Options, RowsPlan } from "../../plans/rows.js" */
 
 /**
- * The plan of a run. cut: the parts that are switched off. grafted: the options of the third run; null if there is none. times: the t of each step.
- * place: the marked place in the picture, down and right, from 0 to below 1; null for none. kind: the kind of step, for which
- * durations are measured. changed: the times at which the second run differs; empty if there is no second run.
+ * The plan of a run. cut: the parts that are switched off. grafted: the options of the third run; null if there is
+ * none. times: the t of each step. place: the marked place in the picture, down and right, from 0 to below 1; null for
+ * none. kind: the kind of step, for which durations are measured. changed: the times at which the second run differs;
+ * empty if there is no second run.
  * @typedef {RowsPlan & { cut: string[], grafted: Options | null, times: number[], changed: Set<number>, kind: StepKind, place: [number, number] | null }} NetworkPlan
  */
 

@@ -1,4 +1,5 @@
-// Places the blocks of a U-Net: the way down on the left, the way up on the right, each level one row below x_t and x̂_0.
+// Places the blocks of a U-Net: the way down on the left, the way up on the right, each level one row below x_t and
+// x̂_0.
 
 /** @import { NetworkBlock } from "../../messages/protocol.d.ts" */
 /** The place of a square tile, in pixels: x of its middle, y of its top edge, and its side. @typedef {{ x: number, y: number, side: number }} Place */

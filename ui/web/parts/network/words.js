@@ -58,8 +58,8 @@ const comparison = (found, whole) =>
   found === whole ? "as many as with nothing switched off" : `${whole} with nothing switched off`;
 
 /**
- * Describe the measured effect of the form's changes; "" if these settings were not measured. All measurements use DDIM without
- * guidance.
+ * Describe the measured effect of the form's changes; "" if these settings were not measured. All measurements use DDIM
+ * without guidance.
  * @param {Record<string, any>} values of the form @param {Figures | null | undefined} figures
  */
 export function measured({ off, graft, graft_block: block, first, last, ...run }, figures) {

@@ -18,8 +18,8 @@ import { ARROW_UNIT, UNIT } from "../../process/plane.js";
 /** @typedef {Plan | Training | Cloud} Result */
 
 /**
- * A cloud at time s. reach: the visible distance from the origin. points: x₁ and x₂ of each point in turn. field: the network's
- * score as arrows, right and up of each in turn, in rows from the top; null for the exact score.
+ * A cloud at time s. reach: the visible distance from the origin. points: x₁ and x₂ of each point in turn. field: the
+ * network's score as arrows, right and up of each in turn, in rows from the top; null for the exact score.
  * @typedef {{ s: number, alphaBar: number, reach: number, points: Float32Array, field: Float32Array | null }} Frame
  */
 
@@ -63,7 +63,8 @@ export function moments(points) {
 }
 
 /**
- * Return the density of one coordinate in n bins from −reach to reach. Points outside count in the total, but have no bin.
+ * Return the density of one coordinate in n bins from −reach to reach. Points outside count in the total, but have no
+ * bin.
  * @param {Float32Array} points @param {0 | 1} axis @param {number} n @param {number} reach
  */
 export function histogram(points, axis, n, reach) {

@@ -1,4 +1,5 @@
-// Computes In the plane: two clouds of points move from noise to data. If a lane needs a network, the network is trained first.
+// Computes the part "In the plane": two clouds of points move from noise to data. If a lane needs a network, the
+// network is trained first.
 
 import { pageKernel } from "../../network/kernel.js";
 import { leastLoss, training } from "../../network/plane.js";
@@ -67,8 +68,8 @@ function pack(to, values, unit) {
 const points = (x) => pack(new Int16Array(x.length), x, UNIT);
 
 /**
- * Return the network's score on a square grid of ARROWS × ARROWS points up to `reach` from 0, in rows from the top. Its unit is
- * 1/√V, so that arrows are about equally long at every t; V is the variance of one component of q(x_t).
+ * Return the network's score on a square grid of ARROWS × ARROWS points up to `reach` from 0, in rows from the top. Its
+ * unit is 1/√V, so that arrows are about equally long at every t; V is the variance of one component of q(x_t).
  * @param {PlaneNetwork} network @param {Mixture} mixture @param {number} t @param {number} alphaBar of t @param {number} reach
  */
 function arrows(network, mixture, t, alphaBar, reach) {

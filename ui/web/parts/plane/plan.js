@@ -1,4 +1,4 @@
-// Plans In the plane: two lanes move the same cloud of points from noise to data.
+// Plans the part "In the plane": two lanes move the same cloud of points from noise to data.
 
 import { thin } from "../../plans/kept.js";
 import { byKind, stepKind } from "../../plans/plan.js";

@@ -1,4 +1,4 @@
-// The texts of In the plane.
+// The texts of the part "In the plane".
 import { fixed, number } from "../../words/numbers.js";
 import { countOf, countOfSteps } from "../../words/units.js";
 

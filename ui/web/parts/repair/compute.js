@@ -1,5 +1,5 @@
-// Computes the part "Fill in what was erased" in the browser, by replacement, RePaint or DDNM. ui/parts/repair.py does the same
-// on a server, which also has methods that need gradients.
+// Computes the part "Fill in what was erased" in the browser, by replacement, RePaint or DDNM. ui/parts/repair.py does
+// the same on a server, which also has methods that need gradients.
 
 import { chainOf, column, kept, sampled, seen, source, spread, take, variances } from "../../computing/rows.js";
 import { seedsOfColumns } from "../../plans/rows.js";

@@ -1,5 +1,5 @@
-// Translates the values of Train's form into the recipe and the title of each lane. Defines the questions, each of which sets up
-// two lanes with one press.
+// Translates the form of the part "Train" into the recipe and the title of each lane. Defines the questions, each of
+// which sets up two lanes with one press.
 
 import { CHOICE } from "./words.js";
 

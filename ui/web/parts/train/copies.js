@@ -1,4 +1,5 @@
-// Shows whether the network copies its training pictures: finds the training picture that is most similar to each sample.
+// Shows whether the network copies its training pictures: finds the training picture that is most similar to each
+// sample.
 
 import { Likeness } from "../../learning/likeness.js";
 import { blank, grid, put } from "../../pictures/compose.js";

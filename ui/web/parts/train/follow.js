@@ -1,5 +1,5 @@
-// Follows a run of `python -m train fit` on this computer. The server reads the run's folder. Only a server that the visitor runs
-// offers this.
+// Follows a run of `python -m train fit` on this computer. The server reads the run's folder. Only a server that the
+// visitor runs offers this.
 
 import { button, el } from "../../drawing/dom.js";
 import { ReceivedTrack } from "./track.js";

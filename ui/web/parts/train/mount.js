@@ -1,4 +1,5 @@
-// Train: one or two networks learn in the visitor's browser. This module connects the form, the buttons, the training and its view.
+// Draws the part "Train": one or two networks learn in the visitor's browser. This module connects the form, the
+// buttons, the training and its view.
 
 import { swatch } from "../../drawing/chart.js";
 import { button, el, isShown, sheet, write } from "../../drawing/dom.js";
@@ -221,7 +222,7 @@ class Train {
     return this.#comparison.copiesIn(pictures, shown) ?? undefined;
   }
 
-  /** Open Watch with a lane's model, or with the model of the training that is followed. @param {number} lane */
+  /** Open the part "Watch" with a lane's model, or with the model of the training that is followed. @param {number} lane */
   #use(lane) {
     const ref = this.follow.answer?.model;
     if (ref) this.page.open("watch", { checkpoint: ref, label: ANY }, { push: true, cause: "press" });

@@ -1,4 +1,5 @@
-// The drawing pad of Train. A drawing has a few strokes, on a sheet with as many pixels as the network's pictures.
+// The drawing pad of the part "Train". A drawing has a few strokes, on a sheet with as many pixels as the network's
+// pictures.
 import { button, el } from "../../drawing/dom.js";
 import { Paper } from "../../drawing/paper.js";
 import { SHEET, VARIED } from "../../learning/drawings.js";

@@ -1,5 +1,5 @@
-// The training of the page. There is one at a time. It continues while the visitor is elsewhere in the page or in another tab, and is
-// stored in the browser from time to time.
+// The training of the page. There is one at a time. It continues while the visitor is elsewhere in the page or in
+// another tab, and is stored in the browser from time to time.
 
 import { UserError } from "../../process/errors.js";
 import { failure } from "../../words/units.js";
@@ -19,9 +19,9 @@ import { LiveTrack } from "./track.js";
  */
 /** A training as the browser stores it. isOver: whether it has finished. @typedef {Asked & { snapshot: Snapshot, isOver: boolean }} Kept */
 /**
- * The functions that a session calls; tests in node replace them. make: makes a training. keep: stores a training; returns "", or
- * a sentence that says why it can't. alone: gets the right to train; returns a function that gives the right back; throws if another
- * window trains. now: returns the time in ms.
+ * The functions that a session calls; tests in node replace them. make: makes a training. keep: stores a training;
+ * returns "", or a sentence that says why it can't. alone: gets the right to train; returns a function that gives the
+ * right back; throws if another window trains. now: returns the time in ms.
  * @typedef {object} Means
  * @property {(asked: Asked, snapshot?: Snapshot) => Promise<Training>} make
  * @property {(record: Kept) => Promise<string>} keep

@@ -1,4 +1,5 @@
-// The course of a training: samples, errors and losses. The data come from a training in this browser, from a recording, or from a server.
+// The course of a training: samples, errors and losses. The data come from a training in this browser, from a
+// recording, or from a server.
 
 import { stepsOf } from "../../learning/recipe.js";
 import { grid } from "../../pictures/compose.js";

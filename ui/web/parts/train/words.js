@@ -1,4 +1,4 @@
-// The texts of Train.
+// The texts of the part "Train".
 import { duration } from "../../words/units.js";
 
 /** @import { Followed } from "../../messages/protocol.d.ts" */

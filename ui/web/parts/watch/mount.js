@@ -1,4 +1,4 @@
-// Watch: plays one run of the reverse chain. At first it plays a recorded run.
+// Draws the part "Watch": it plays one run of the reverse chain. At first it plays a recorded run.
 
 import { button, el, find, write } from "../../drawing/dom.js";
 import { choosePicture, drawPicture } from "../../form/chooser.js";
@@ -220,7 +220,7 @@ class Watch {
     write(find(fields, ".how > summary .values"), how(form.values));
   }
 
-  /** Open The network with the settings of the run that is shown. */
+  /** Open the part "The network" with the settings of the run that is shown. */
   #lookInside() {
     const { page } = this;
     const names = page.given.forms.network.map(({ name }) => name).filter((name) => name !== "count");

@@ -18,9 +18,9 @@ const SHORT = 24; // the longest unknown word, in letters, that the line beside 
 const HOW = ["steps", "sampler", "spacing", "count"]; // fields that a sketch does not take from the form
 
 /**
- * Draws sketches of Watch's prompt. A sketch begins at once, or when the sketch before it was visible long enough. A sketch that is
- * still being computed is replaced after a pause in the typing. A run that typing has begun stops at the next key. Any other run
- * continues, and the words that were typed meanwhile are drawn after it.
+ * Draws sketches of the prompt in "Watch". A sketch begins at once, or when the sketch before it was visible long
+ * enough. A sketch that is still being computed is replaced after a pause in the typing. A run that typing has begun
+ * stops at the next key. Any other run continues, and the words that were typed meanwhile are drawn after it.
  */
 export class Typing {
   #timer = 0;
@@ -222,8 +222,8 @@ export class Typing {
   }
 
   /**
-   * Return the values of the sketch that begins by itself; null if none does. A server loads the student at once. A browser without a
-   * server draws sketches with the model itself until the student is loaded.
+   * Return the values of the sketch that begins by itself; null if none does. A server loads the student at once. A
+   * browser without a server draws sketches with the model itself until the student is loaded.
    * @param {Values} values @returns {Promise<Values | null>}
    */
   async #sketchValues(values) {
