@@ -4,7 +4,7 @@ import { UserError } from "../process/errors.js";
 import { WORDS } from "../words/page.js";
 
 /**
- * A canvas's two-dimensional context.
+ * Return a canvas's 2D context. Throws a UserError if the browser has none.
  * @param {HTMLCanvasElement} canvas
  * @param {CanvasRenderingContext2DSettings} [settings]
  */
@@ -14,7 +14,7 @@ export function context2d(canvas, settings) {
   return context;
 }
 
-/** Break a text into lines of at most `width` pixels. @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} context @param {string} text @param {number} width */
+/** Return the lines of a text, each at most `width` pixels wide. @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} context @param {string} text @param {number} width */
 export function lines(context, text, width) {
   /** @type {string[]} */
   const found = [];

@@ -1,15 +1,15 @@
-// Charts: curves stretched to their box by CSS, with labels, dots and markers as HTML placed in per cent, so that nothing
-// is drawn again when the page changes its size.
+// Charts. CSS stretches the curves to the chart's box; labels, dots and markers are HTML with positions in per cent. So
+// the browser need not draw a chart again when the page changes its size.
 import { power } from "../words/numbers.js";
 import { attribute } from "../words/symbols.js";
 import { el, svg, write } from "./dom.js";
 import { onDrag } from "./hands.js";
 
-/** @typedef {[x: number, y: number | null]} Point in per cent of the box, from its upper left; null breaks the curve */
-/** @typedef {[top: number, label: string, name?: string]} Line of the grid; name: of a class of CSS */
+/** @typedef {[x: number, y: number | null]} Point in per cent of the box, from its upper left corner; y is null where the curve has a gap */
+/** @typedef {[top: number, label: string, name?: string]} Line a grid line; top: its position in per cent; name: its CSS class */
 
 /**
- * The `d` of a curve through the points.
+ * Return the attribute `d` of an SVG path through these points.
  * @param {Point[]} points
  */
 export function outline(points) {
@@ -23,26 +23,25 @@ export function outline(points) {
 }
 
 /**
- * A curve of a class of CSS through the points.
- * @param {string} name
+ * Create a curve through these points.
+ * @param {string} name its CSS class
  * @param {Point[]} points
  */
 export const path = (name, points) =>
   svg("path", { class: name, "vector-effect": "non-scaling-stroke", d: outline(points) });
 
 /**
- * The corners of a histogram.
- * @param {number[]} edges one more than heights, in per cent @param {number[]} heights in per cent from the top
+ * Return the corners of a histogram's outline.
+ * @param {number[]} edges the edges of the bins, in per cent @param {number[]} heights of the bins, in per cent from the top
  */
 export const stairs = (edges, heights) =>
   heights.flatMap((y, i) => [edges[i], edges[i + 1]].map((x) => /** @type {Point} */ ([x, y])));
 
 /**
- * An axis from low at the bottom to high at the top: value to per cent from the top. Of a logarithmic one low and high
- * are powers of ten.
- * @param {number} low
- * @param {number} high
- * @param {boolean} log
+ * Return the function that converts a value to its position on a vertical axis, in per cent from the top.
+ * @param {number} low the value at the bottom
+ * @param {number} high the value at the top
+ * @param {boolean} log whether the axis is logarithmic: then low and high are exponents of 10
  * @returns {(value: number) => number}
  */
 export function scale(low, high, log = false) {
@@ -50,7 +49,7 @@ export function scale(low, high, log = false) {
 }
 
 /**
- * The powers of ten between which all values lie that are above 0.
+ * Return the exponents of the two powers of ten between which all positive values lie.
  * @param {number[]} values
  * @returns {[low: number, high: number]}
  */
@@ -61,7 +60,7 @@ export function decades(values) {
   return [low, Math.max(low + 1, Math.ceil(Math.log10(Math.max(...above))))];
 }
 
-/** Return the grid lines of a logarithmic axis, five at most. @param {number} low @param {number} high @returns {Line[]} */
+/** Return the grid lines of a logarithmic axis, five at most. @param {number} low exponent of 10 at the bottom @param {number} high exponent at the top @returns {Line[]} */
 export function powers(low, high) {
   const every = Math.ceil((high - low) / 4);
   const count = Math.floor((high - low) / every) + 1;
@@ -74,10 +73,10 @@ export function ceiling(v) {
   return power * ([1, 2, 5].find((digit) => digit * power >= v * (1 - 1e-9)) ?? 10);
 }
 
-/** Return the grid lines of an axis from 0 to `high`. @param {number} high @param {string} [name] @returns {Line[]} */
+/** Return the three grid lines at 0, high/2 and high. @param {number} high @param {string} [name] their CSS class @returns {Line[]} */
 export const halves = (high, name) => [0, 0.5, 1].map((share) => [100 - 100 * share, String(share * high), name]);
 
-/** Return the key of a chart, which names its curves. @param {...(readonly [name: string, label: string])} curves */
+/** Return the key of a chart: the colour and the label of each curve. @param {...(readonly [name: string, label: string])} curves */
 export const key = (...curves) =>
   el("span", { class: "key" }, ...curves.map(([name, label]) => el("span", null, swatch(name), label)));
 
@@ -90,7 +89,7 @@ export class Chart {
   #axis = el("div", { class: "axis", "aria-hidden": "true" });
   #marks = el("div", null);
 
-  /** @param {string} [title] @param {string} [name] that a screen reader says, where there is no title */
+  /** @param {string} [title] @param {string} [name] for screen readers, if there is no title */
   constructor(title = "", name = title) {
     this.name = name;
     attribute(this.area, "aria-label", name);
@@ -99,15 +98,16 @@ export class Chart {
     this.node = el("figure", { class: "plot" }, caption, this.area, this.#axis);
   }
 
-  /** Call `take` with the horizontal position of a pressed pointer, from 0 to 1. @param {(share: number) => void} take */
+  /** While a pointer is pressed on the chart, call `take` with its horizontal position, from 0 to 1. @param {(share: number) => void} take */
   onScrub(take) {
     this.area.classList.add("scrubbed");
     onDrag(this.area, take);
   }
 
   /**
-   * @param {Line[]} lines @param {Node[]} curves the last on top
-   * @param {[x: number, text: string][]} axis what is written under it, in per cent
+   * Draw grid lines, curves and the labels of the horizontal axis in place of the earlier ones. Returns the chart.
+   * @param {Line[]} lines @param {Node[]} curves the last one is on top
+   * @param {[x: number, text: string][]} axis its labels, with x in per cent
    */
   draw(lines, curves, axis) {
     const grid = lines.map(([top, label, name = "grid"]) => el("span", { class: name, style: `top:${top}%` }, label));
@@ -118,8 +118,8 @@ export class Chart {
   }
 
   /**
-   * Draw a vertical line at x, and dots of classes of CSS; those outside the box are left out.
-   * @param {number | null} x in per cent @param {[name: string, ...Point][]} dots @param {string} [text] the value there
+   * Draw a vertical line at x, and dots; dots outside the box are left out. Returns the chart.
+   * @param {number | null} x in per cent; null for no line @param {[name: string, ...Point][]} dots name: its CSS class @param {string} [text] the value at x
    */
   mark(x, dots, text = "") {
     const inside = dots.filter(([, , y]) => y !== null && y >= 0 && y <= 100);

@@ -5,7 +5,7 @@ import { attribute, nameSymbols, spoken, symbols } from "../words/symbols.js";
 /** @typedef {Record<string, string | number | boolean>} Attributes */
 
 /**
- * A new HTML element.
+ * Create an HTML element.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {Attributes | null} attributes
@@ -19,8 +19,8 @@ export function el(tag, attributes, ...children) {
 }
 
 /**
- * Write a text into an element, in the place of what is there. Nodes stay where only words and numbers change: a new node
- * makes the browser match the selectors with :has and :empty again, and style all that they may concern.
+ * Replace the content of an element by a text. If only words and numbers change, reuse the nodes: for a new node, the
+ * browser must match selectors with :has and :empty again, which is slow.
  * @param {Element} node @param {string} text
  */
 export function write(node, text) {
@@ -37,7 +37,7 @@ export function write(node, text) {
   }
 }
 
-/** Whether a node is a symbol of one text, without a drawn tilde or an index. @param {Node} node */
+/** Whether a node is a symbol that consists of a single text, without a drawn tilde or an index. @param {Node} node */
 const isPlain = (node) =>
   node instanceof Element && node.role === "img" && node.childNodes.length === 1 && node.firstChild instanceof Text;
 
@@ -48,14 +48,14 @@ export function option(text, value) {
   return node;
 }
 
-/** Fill an element with our own HTML, whose symbols get names. @param {Element} node @param {string} html */
+/** Fill an element with HTML of the project, never of users, and name its symbols for screen readers. @param {Element} node @param {string} html */
 export function markup(node, html) {
   node.innerHTML = html;
   nameSymbols(node);
 }
 
 /**
- * A button, and what it does when it is pressed.
+ * Create a button that calls `act` when it is pressed.
  * @param {Attributes | null} attributes
  * @param {(event: MouseEvent) => unknown} act
  * @param {...(Node | string)} children
@@ -67,7 +67,7 @@ export function button(attributes, act, ...children) {
 }
 
 /**
- * A new SVG element.
+ * Create an SVG element.
  * @param {string} tag
  * @param {Attributes} attributes
  * @param {...Node} children
@@ -80,8 +80,8 @@ export function svg(tag, attributes, ...children) {
 }
 
 /**
- * A sheet over the page, which `showModal` opens: it takes the focus and gives it back, and Escape or a press beside it closes it.
- * @param {string} kind its class of CSS @param {string} name that a screen reader says @param {...Node} children
+ * Create a dialog that `showModal` opens over the page. Escape or a press beside the dialog closes it.
+ * @param {string} kind its CSS class @param {string} name for screen readers @param {...Node} children
  */
 export function sheet(kind, name, ...children) {
   const inside = el("div", { tabindex: -1, autofocus: true }, ...children);
@@ -93,11 +93,11 @@ export function sheet(kind, name, ...children) {
 }
 
 /**
- * The first element that fits a selector; throws where there is none.
+ * Return the first element that matches a selector. Throws if there is none.
  * @template {Element} [T=HTMLElement]
  * @param {ParentNode} root
  * @param {string} selector
- * @param {new () => T} [type] what it must be, as in `HTMLInputElement`
+ * @param {new () => T} [type] the class that the element must have, such as HTMLInputElement
  * @returns {T}
  */
 export function find(root, selector, type = /** @type {any} */ (HTMLElement)) {
@@ -107,7 +107,7 @@ export function find(root, selector, type = /** @type {any} */ (HTMLElement)) {
 }
 
 /**
- * All elements of a type that fit a selector.
+ * Return all elements of a class that match a selector.
  * @template {Element} [T=HTMLElement]
  * @param {ParentNode} root
  * @param {string} selector
@@ -118,7 +118,7 @@ export function all(root, selector, type = /** @type {any} */ (HTMLElement)) {
 }
 
 /**
- * Where an element that an event came from lies, or null: `closest` for an event's target.
+ * Return the target of an event, or its nearest ancestor, that matches a selector; null if there is none.
  * @param {Event} event
  * @param {string} selector
  */
@@ -126,7 +126,7 @@ export function within(event, selector) {
   return event.target instanceof Element ? event.target.closest(selector) : null;
 }
 
-/** Disable or enable a button. If it has the focus and loses it, `next` gets the focus. @param {HTMLButtonElement} one @param {boolean} disabled @param {HTMLElement} next */
+/** Disable or enable a button. If a button with the focus is disabled, `next` gets the focus. @param {HTMLButtonElement} one @param {boolean} disabled @param {HTMLElement} next */
 export function disable(one, disabled, next) {
   const held = disabled && one === document.activeElement;
   one.disabled = disabled;

@@ -6,10 +6,10 @@ import { all } from "./dom.js";
 export const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /**
- * Call take with where a pointer is, in shares of an element's width and height, while it is held down on it.
+ * While a pointer is pressed on an element, call `take` with its position, in shares of the element's width and height.
  * @param {HTMLElement} area
- * @param {(x: number, y: number, first: boolean) => void} take
- * @param {() => void} [done] it has been let go
+ * @param {(x: number, y: number, first: boolean) => void} take first: whether the pointer was just pressed
+ * @param {() => void} [done] called when the pointer is released
  */
 export function onDrag(area, take, done) {
   let held = false;
@@ -35,10 +35,10 @@ export function onDrag(area, take, done) {
     });
 }
 
-/** Let arrow keys move the focus from a button of an element to its neighbours. @param {HTMLElement} element @param {string} back @param {string} on */
-export function onArrows(element, back, on) {
+/** Let two keys move the focus between the buttons of an element. @param {HTMLElement} element @param {string} previous the key for the previous button, such as ArrowLeft @param {string} next the key for the next button */
+export function onArrows(element, previous, next) {
   element.addEventListener("keydown", (event) => {
-    const by = { [back]: -1, [on]: 1 }[event.key];
+    const by = { [previous]: -1, [next]: 1 }[event.key];
     const buttons = all(element, "button:enabled", HTMLButtonElement);
     const at = buttons.findIndex((one) => one.matches(":focus"));
     if (!by || !buttons.length) return;

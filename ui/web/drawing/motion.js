@@ -1,25 +1,25 @@
-// Pictures that change by themselves: as often as they may flash, or, where little motion is wanted, once a second.
+// Timers for pictures that change by themselves. If the visitor prefers reduced motion, they change once a second.
 
-export const SMOOTH = 30; // least ms between two pictures, because enlarging one without a graphics card takes time
-/** ms between two pictures of noise. Six a second flash at most three times, which harms nobody (WCAG 2.3.1). */
+export const SMOOTH = 30; // shortest time between two pictures, in ms: without a graphics card, a browser needs time to enlarge a picture
+/** ms between two pictures of noise. Six pictures a second make at most three flashes, which WCAG 2.3.1 allows. */
 export const NOISE = 1000 / 6;
-const FRAME = 1000 / 60; // ms
+const FRAME = 1000 / 60; // duration of a frame of the screen, in ms
 const CALM = 1000; // ms between two pictures if the visitor prefers reduced motion
 
 /** Whether the visitor prefers reduced motion. */
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /**
- * Call turn(seconds since the last call) again and again, until it returns false or the function that is returned is called.
- * @param {(seconds: number) => boolean} turn
- * @param {number} [every] ms between two calls, at least
- * @returns {() => void} what ends it
+ * Call `turn` repeatedly, until it returns false or the returned function is called.
+ * @param {(seconds: number) => boolean} turn seconds: the time since the last call
+ * @param {number} [every] shortest time between two calls, in ms
+ * @returns {() => void} a function that ends the calls
  */
 export function play(turn, every = SMOOTH) {
   let playing = true;
   let last = performance.now();
   const next = () => {
-    const left = last + every - performance.now() - FRAME; // a callback in each frame has the browser make the frame
+    const left = last + every - performance.now() - FRAME; // wait with a timer, because a callback in each frame makes the browser draw the frame
     if (calm()) setTimeout(step, CALM);
     else if (left > FRAME) setTimeout(() => requestAnimationFrame(step), left);
     else requestAnimationFrame(step);
@@ -43,8 +43,9 @@ export function play(turn, every = SMOOTH) {
 export const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 
 /**
- * A function that calls draw soon, however often it is called; where little motion is wanted, once a second.
- * @param {() => void} draw @param {number} [every] ms until it does
+ * Return a function that calls `draw` soon, and only once for several calls. If the visitor prefers reduced motion, it
+ * waits a second.
+ * @param {() => void} draw @param {number} [every] ms until it calls `draw`
  */
 export function soon(draw, every = 0) {
   let waiting = false;

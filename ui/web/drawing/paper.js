@@ -7,15 +7,15 @@ import { Sheet } from "./sheet.js";
 /** @import { Size, Stroke } from "./sheet.js" */
 
 const ENLARGED = 10; // canvas pixels per sheet pixel
-const SMALLEST = 2; // least length of a stroke, in sheet pixels; shorter strokes are slips
+const SMALLEST = 2; // shortest stroke that counts, in sheet pixels; shorter strokes are slips of the hand
 
 export class Paper {
   #hands;
 
   /**
-   * @param {Size & { pen: number }} size pen: pixels of its width @param {string} name what a screen reader says
+   * @param {Size & { pen: number }} size pen: the width of a line, in sheet pixels @param {string} name for screen readers
    * @param {{ strokes: () => Stroke[], add: (stroke: Stroke) => void }} owner of the drawing
-   * @param {Record<string, () => void>} keys what other keys do
+   * @param {Record<string, () => void>} keys the functions of further keys
    */
   constructor(size, name, owner, keys) {
     this.size = size;
@@ -38,7 +38,7 @@ export class Paper {
     });
   }
 
-  /** Whether a stroke is more than a slip. @param {Stroke} stroke */
+  /** Whether a stroke is long enough to count. @param {Stroke} stroke */
   #isMeant(stroke) {
     const extent = (/** @type {number} */ axis) => {
       const values = stroke.filter((_, i) => i % 2 === axis);
@@ -61,7 +61,7 @@ export class Paper {
     context.stroke();
   }
 
-  /** @param {HTMLCanvasElement} canvas @param {Stroke[]} strokes */
+  /** Draw strokes on an emptied canvas of any size. @param {HTMLCanvasElement} canvas @param {Stroke[]} strokes */
   paint(canvas, strokes) {
     const { side, units, pen } = this.size;
     const context = context2d(canvas);

@@ -2,16 +2,16 @@
 
 import { ARROWS, onDrag } from "./hands.js";
 
-/** x, y, x, y, … in units of the sheet. @typedef {number[]} Stroke */
-/** side: pixels; units: of a stroke's numbers, in a pixel; points: of a drawing at most. @typedef {{ side: number, units: number, points: number }} Size */
+/** A stroke: its points as x, y, x, y, … in units of the sheet. @typedef {number[]} Stroke */
+/** The size of a sheet. side: its pixels on each side. units: the number of units in a pixel. points: the largest number of points in a drawing. @typedef {{ side: number, units: number, points: number }} Size */
 /**
- * drawn: a stroke has ended. moved: the stroke under way has another point, or the pen of the keys another place. used: how
- * many points the drawing has without the stroke under way.
+ * The owner of a drawing. drawn: called when a stroke has ended. moved: called when the current stroke or the
+ * keyboard's pen has changed. used: returns the number of points in all finished strokes.
  * @typedef {{ drawn: (stroke: Stroke) => void, moved: () => void, used: () => number }} Owner
  */
 
-const APART = 0.5; // least distance between two points of a stroke, in pixels
-const FAST = 3; // pixels that an arrow key moves the pen with Shift
+const APART = 0.5; // shortest distance between two points of a stroke, in pixels
+const FAST = 3; // pixels by which an arrow key with Shift moves the pen; 1 without Shift
 
 export class Sheet {
   /** The current stroke. @type {Stroke} */
@@ -27,7 +27,7 @@ export class Sheet {
     this.owner = owner;
   }
 
-  /** Draw with a pointer on an element. Its keys go to `key`, as others mean something to its owner. @param {HTMLElement} area */
+  /** Draw with a pointer on an element. The owner handles the element's keys, and passes them to `key`. @param {HTMLElement} area */
   listen(area) {
     const take = (/** @type {number} */ x, /** @type {number} */ y, /** @type {boolean} */ first) => {
       this.isByKeys = false;
@@ -52,6 +52,7 @@ export class Sheet {
     this.owner.moved();
   }
 
+  /** End the current stroke, and pass it to the owner. */
   lift() {
     const { line } = this;
     this.drop();
@@ -64,7 +65,7 @@ export class Sheet {
     this.line = [];
   }
 
-  /** Arrows move the pen; Space and Enter put it down or lift it; Escape forgets its stroke. @param {KeyboardEvent} event @returns {boolean} whether the key means this */
+  /** Handle a key: arrows move the pen, Space and Enter put it down or lift it, Escape discards the stroke. @param {KeyboardEvent} event @returns {boolean} whether it was one of these keys */
   key({ key, shiftKey }) {
     const by = ARROWS[key];
     if (by) {

@@ -11,15 +11,15 @@ export class Finger {
   element = el("i", { class: "finger" });
 
   /**
-   * @param {HTMLElement} area on which it lies
-   * @param {() => number} side how many pictures a side has; 0 where none are there
-   * @param {(first: boolean) => void} moved first: a pointer has put it down
-   * @param {number} step the part of a picture that one press of an arrow key moves
+   * @param {HTMLElement} area the element on which the marker moves
+   * @param {() => number} side returns the number of pictures on each side of the square; 0 without pictures
+   * @param {(first: boolean) => void} moved called after each move; first: whether a pointer was just pressed
+   * @param {number} step how far an arrow key moves the marker, in pictures
    */
   constructor(area, side, moved, step) {
     this.side = side;
     this.moved = moved;
-    // The middle of a picture is its place.
+    // Convert a share of the area to a position in the square, where 0 and 1 are the middles of the outer pictures.
     const inside = (/** @type {number} */ share) => (share * side() - 0.5) / (side() - 1);
     onDrag(area, (x, y, first) => side() && this.go(inside(x), inside(y), first));
     area.addEventListener("keydown", (event) => {
@@ -32,7 +32,7 @@ export class Finger {
     });
   }
 
-  /** Move the marker. A position beyond an edge is moved to the edge. @param {number} right @param {number} down @param {boolean} [first] */
+  /** Move the marker. A position beyond an edge is moved to the edge. @param {number} right @param {number} down @param {boolean} [first] whether a pointer was just pressed */
   go(right, down, first = false) {
     this.at = [Math.min(1, Math.max(0, right)), Math.min(1, Math.max(0, down))];
     this.moved(first);
@@ -47,9 +47,9 @@ export class Finger {
 }
 
 /**
- * Draw what lies at a place of a square: the four nearest pictures, each with its share.
- * @param {CanvasRenderingContext2D} context @param {[right: number, down: number]} at @param {number} side pictures
- * @param {(cell: number) => boolean} has whether a picture is there @param {(cell: number) => void} draw it over the whole canvas
+ * Draw the mixture at a position of a square: the four nearest pictures, the nearest one with the largest weight.
+ * @param {CanvasRenderingContext2D} context @param {[right: number, down: number]} at from 0 to 1 @param {number} side the number of pictures on each side
+ * @param {(cell: number) => boolean} has returns whether a cell has a picture @param {(cell: number) => void} draw draws a cell's picture over the whole canvas
  */
 export function blend(context, [right, down], side, has, draw) {
   context.save();

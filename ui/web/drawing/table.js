@@ -4,14 +4,16 @@ import { WORDS } from "../words/page.js";
 import { el } from "./dom.js";
 
 /**
- * A table whose first column is of headings.
+ * Create a table whose first column contains headings.
  * @param {string} caption
  * @param {(string | Node)[]} heads
  * @param {(string | Node)[][]} rows
- * @param {number} [ours] how many columns are ours; those after it are published
+ * @param {number} [ours] the number of columns with our own numbers; the columns after them have published numbers
  */
 export function table(caption, heads, rows, ours = heads.length) {
+  /** Return the CSS class of a column. */
   const whose = (/** @type {number} */ i) => (i < ours ? "" : "theirs");
+  /** Create the heading of column i; an empty cell without a text. */
   const headed = (/** @type {string | Node} */ text, /** @type {number} */ i) =>
     text ? el("th", { scope: "col", class: whose(i) }, text) : el("td", null);
   const head = el("tr", null, ...heads.map(headed));

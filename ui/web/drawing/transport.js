@@ -7,9 +7,9 @@ import { NOISE, play } from "./motion.js";
 
 const ICONS = `<svg viewBox="0 0 24 24" aria-hidden="true"><path class="icon-play" d="M7 4.5v15l13-7.5z"/><path class="icon-pause" d="M6 5h4.5v14H6zM13.5 5H18v14h-4.5z"/></svg>`;
 
-const SPEAKS = 1000; // ms between two texts for a screen reader while it plays
+const SPEAKS = 1000; // shortest time between two texts for a screen reader while the run plays, in ms
 
-/** Return the meaning of a key: a number of pictures to move by, "toggle" to play or pause, or nothing. @param {KeyboardEvent} event */
+/** Return the meaning of a key: a number of pictures to move by, "toggle" to play or pause, undefined for other keys. @param {KeyboardEvent} event */
 export function meaning(event) {
   const { key } = event;
   if (within(event, ".board, .batch, .one-path, select, summary, .side, nav, header")) return undefined;
@@ -17,13 +17,14 @@ export function meaning(event) {
   return { ArrowLeft: -1, ArrowRight: 1, PageUp: -1, PageDown: 1, Home: -Infinity, End: Infinity }[key];
 }
 
+/** A slider and a button without a state: the owner calls `show`. */
 export class Transport {
   #spoke = 0; // time of the last change of the screen readers' text, in ms
   #widest = ""; // the longest text, for which CSS reserves space
   /**
-   * @param {HTMLElement} element that holds it; one of the class `at` in it says where it is
+   * @param {HTMLElement} element the parent; its child with the class `at` shows the position as text
    * @param {string} label of the slider
-   * @param {(at: number) => void} go @param {() => void} toggle
+   * @param {(at: number) => void} go goes to a picture @param {() => void} toggle plays or pauses
    */
   constructor(element, label, go, toggle) {
     this.element = element;
@@ -43,9 +44,10 @@ export class Transport {
   }
 
   /**
-   * @param {number} at @param {number} last position @param {number} reached the last one that has a picture
-   * @param {boolean} playing @param {string} text what is said of where it is
-   * @param {string} [widest] the widest one of these texts, for which there is always room: the slider keeps its width
+   * Show the position and whether the run plays.
+   * @param {number} at number of the shown picture @param {number} last number of the run's last picture
+   * @param {number} reached number of the last computed picture @param {boolean} playing @param {string} text describes the position
+   * @param {string} [widest] the longest such text, for which space is reserved, so that the slider keeps its width
    */
   show(at, last, reached, playing, text, widest = text) {
     const { slider, button } = this;
@@ -75,13 +77,13 @@ export class Scrubber extends Transport {
   at = 0;
   last = 0;
   reached = 0;
-  seconds = 4; // seconds that playing takes
-  every = NOISE; // least ms between two pictures
-  active = false; // more pictures are being computed
+  seconds = 4; // duration of playing all pictures, in seconds
+  every = NOISE; // shortest time between two pictures, in ms
+  active = false; // whether more pictures are being computed
   playing = false;
   #pause = () => {};
 
-  /** @param {HTMLElement} element @param {string} label @param {() => void} changed where it is, or whether it plays */
+  /** @param {HTMLElement} element @param {string} label @param {() => void} changed called when the position changes, or when playing begins or ends */
   constructor(element, label, changed) {
     super(
       element,
@@ -92,24 +94,26 @@ export class Scrubber extends Transport {
     this.changed = changed;
   }
 
-  /** Set the number of the last picture, and of the last one computed. @param {number} last @param {number} at */
+  /** Pause, and prepare for another run. @param {number} last number of the run's last picture @param {number} at number of the picture to show, the last one computed so far */
   renew(last, at) {
     this.pause();
     Object.assign(this, { last, at, reached: at });
   }
 
-  /** @param {number} at */
+  /** Pause, and go to a picture, or to the nearest computed one. @param {number} at number of the picture */
   go(at) {
     this.pause();
     this.at = Math.max(0, Math.min(at, this.reached));
     this.changed();
   }
 
+  /** Stop playing. */
   pause() {
     this.playing = false;
     this.#pause();
   }
 
+  /** Play or pause. At the end, play from the start. */
   toggle() {
     if (this.playing) this.pause();
     else {
@@ -119,6 +123,7 @@ export class Scrubber extends Transport {
     this.changed();
   }
 
+  /** Play from the current picture. */
   play() {
     this.pause();
     this.playing = true;
@@ -135,7 +140,7 @@ export class Scrubber extends Transport {
     }, this.every);
   }
 
-  /** @param {KeyboardEvent} event @returns {boolean} whether it was for this one */
+  /** Handle a key. @param {KeyboardEvent} event @returns {boolean} whether the key has a meaning here */
   key(event) {
     const meant = this.slider.disabled ? undefined : meaning(event);
     if (meant === "toggle") this.toggle();
@@ -143,7 +148,7 @@ export class Scrubber extends Transport {
     return meant !== undefined;
   }
 
-  /** @param {string} text @param {string} [widest] */
+  /** Show the current position. @param {string} text describes the position @param {string} [widest] the longest such text */
   render(text, widest) {
     this.show(this.at, this.last, this.reached, this.playing, text, widest);
   }

@@ -18,5 +18,5 @@ const [BEFORE, AFTER] = [
   ],
 ];
 
-/** The digits from 0 to 9. */
+/** A picture of each digit from 0 to 9. */
 export const digits = [...BEFORE.map(digitOf), FIRST, ...AFTER.map(digitOf)];

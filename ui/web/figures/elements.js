@@ -8,7 +8,7 @@ import { attribute } from "../words/symbols.js";
 let made = 0; // number of sliders on the page, from which their ids are made
 
 /**
- * A range with its name and value above it.
+ * A slider with its name and its value above it.
  * @implements {Control}
  */
 export class Slider {
@@ -35,6 +35,7 @@ export class Slider {
     this.#show(false);
   }
 
+  /** The chosen number. */
   get value() {
     return Number(this.input.value);
   }
@@ -57,7 +58,7 @@ export class Slider {
   }
 }
 
-/** Put a text under a picture. @param {HTMLElement} picture @param {string} text @param {string} [kind] */
+/** Put a text under a picture. @param {HTMLElement} picture @param {string} text @param {string} [kind] the CSS class of the text */
 export const titled = (picture, text, kind = "") =>
   el("div", { class: `titled ${kind}` }, picture, el("div", { class: "title" }, text));
 
@@ -76,7 +77,7 @@ export const namedRow = (name, pictures) =>
 /** Put buttons side by side. @param {...HTMLElement} all */
 export const buttons = (...all) => el("div", { class: "buttons" }, ...all);
 
-/** Make the line above a part of a figure. @param {string} text */
+/** Make the heading of a part of a figure. @param {string} text */
 export const label = (text) => el("p", { class: "label" }, text);
 
 /** Make a line whose changes screen readers announce. @param {string} [text] */

@@ -1,4 +1,5 @@
-// The engine that computes for figures. A figure uses only this interface, so an engine may be a worker, a server, or a recording.
+// The engine that computes for figures. A figure uses only this interface, so an engine may be a worker, a server, or a
+// recording.
 
 import { UserError } from "../process/errors.js";
 
@@ -6,7 +7,7 @@ import { UserError } from "../process/errors.js";
 /** The files of a model: their addresses and bytes, by their paths in the checkpoint. @typedef {Record<string, [address: string, bytes: number]>} ModelFiles */
 /** @typedef {keyof typeof VERBS} Verb */
 /** @typedef {{ id: number, slot: string, verb: Verb, values: object, model: string, behind: boolean }} Question */
-/** behind: whether the question waits until all others are answered. @typedef {{ model?: string, behind?: boolean }} How */
+/** Options of a question. model: its name. behind: whether the question waits until all others are answered. @typedef {{ model?: string, behind?: boolean }} How */
 /**
  * @typedef {object} Engine
  * @property {(slot: string, verb: Verb, values: object, take: (piece: any) => void, how?: How) => Promise<boolean>} ask
@@ -20,7 +21,7 @@ import { UserError } from "../process/errors.js";
 const MODEL = "mnist-tiny";
 const GONE = "the browser ended the worker of this page: load the page again";
 
-/** Start the worker. A page of another origin may not start it by its address, so a small script imports it there. */
+/** Start the worker. A page of another origin may not start a worker by its address; there, a small script imports it. */
 function pageWorker() {
   const here = new URL("./worker.js", import.meta.url);
   if (here.origin === location.origin) return new Worker(here, { type: "module" });
@@ -44,16 +45,19 @@ export class WorkerEngine {
     this.start = start;
   }
 
+  /** Return whether the page has the files of this model. */
   has = (/** @type {string} */ ref) => ref in this.files;
 
+  /** Return the size of a model's files, in bytes. */
   bytes = (/** @type {string} */ ref) =>
     Object.values(this.files[ref] ?? {}).reduce((sum, [, bytes]) => sum + bytes, 0);
 
+  /** Call `take` with a model and how much of it is loaded, from 0 to 1. */
   onLoading = (/** @type {(ref: string, share: number) => void} */ take) => void this.#listeners.push(take);
 
-  /** @type {Engine["ask"]} */
+  /** Ask the worker to compute an answer; `take` gets its pieces. Resolves to whether the answer is complete. @type {Engine["ask"]} */
   ask(slot, verb, values, take, { model = MODEL, behind = false } = {}) {
-    this.#worker ??= this.#begin();
+    this.#worker ??= this.#startWorker();
     const worker = this.#worker;
     const id = ++this.#asked;
     return new Promise((resolve, reject) => {
@@ -62,8 +66,8 @@ export class WorkerEngine {
     });
   }
 
-  /** Start the worker, and tell it the addresses of the models' files. */
-  #begin() {
+  /** Start the worker, and send it the addresses of the models' files. */
+  #startWorker() {
     const worker = this.start();
     worker.addEventListener("message", ({ data }) => this.#hear(data));
     worker.addEventListener("error", () => {
@@ -87,8 +91,8 @@ export class WorkerEngine {
 }
 
 /**
- * Make a function that runs its calls one after the other; of the calls that wait, it keeps only the newest. So a picture
- * changes while a slider moves, and the last position is always drawn.
+ * Return a function that calls `run`, one call at a time. Of the calls that wait, only the newest is kept. So a picture
+ * changes while a slider moves, and the last position of the slider is always drawn.
  * @template {any[]} A @param {(...args: A) => Promise<unknown>} run
  */
 export function newestOnly(run) {

@@ -1,5 +1,5 @@
-// The element <ddpm-figure name="guess" t="560"> shows one figure in any page. The figure begins shortly before it is visible.
-// Until then, and if no script runs, the content of the element is shown.
+// The element <ddpm-figure name="guess" t="560"> shows one figure in any page. The figure begins shortly before it is
+// visible. Until then, and if no script runs, the content of the element is shown.
 
 import { button, el, write } from "../drawing/dom.js";
 import { WORDS } from "../words/figures.js";
@@ -14,8 +14,9 @@ import { STYLE } from "./style.js";
 /** @import { Ink, Theme } from "./paint.js" */
 
 /**
- * The settings of a page for all its figures. models: the models' files. lab: the address of the lab, or "". frame: the address
- * of a page with one figure, which other sites can show, or "". base: the address to which the others are relative.
+ * The settings of a page for all its figures. models: the models' files. lab: the address of the lab, or "". frame: the
+ * address of a page with one figure, which other sites can show, or "". base: the address to which the others are
+ * relative.
  * @typedef {{ models: Record<string, ModelFiles>, lab: string, frame: string, base: string }} Given
  */
 /**
@@ -23,9 +24,9 @@ import { STYLE } from "./style.js";
  * @typedef {Record<string, Control>} Controls
  */
 
-const NEAR = "600px 0px"; // a figure begins when it is this near to the screen
-const ROOM = 60; // pixels that an embedding frame is higher than its figure
-/** Return the query for the system's dark theme. */
+const NEAR = "600px 0px"; // distance from the screen at which a figure begins to load
+const ROOM = 60; // difference in height between an embedding frame and its figure, in pixels
+/** Return the media query for the system's dark theme. */
 const system = () => matchMedia("(prefers-color-scheme: dark)");
 
 /** Read the page's settings for figures. @returns {Given} */
@@ -36,7 +37,7 @@ function givenByPage() {
   return { base: document.baseURI, ...given };
 }
 
-/** The page's engine, for figures that have no other. @type {WorkerEngine | null} */
+/** The engine that the figures of the page share, unless they have their own. @type {WorkerEngine | null} */
 let pageEngine = null;
 
 /** Return the page's engine, which is made at the first call. @param {Given} given */
@@ -50,7 +51,7 @@ function engineOf({ models, base }) {
 }
 
 export class Figure extends HTMLElement {
-  /** The engine. If the page sets none before the figure begins, it is the page's worker. @type {Engine | null} */
+  /** The engine that computes for this figure. If the page sets none before the figure loads, the figure uses the page's worker. @type {Engine | null} */
   engine = null;
   /** @type {Given} */
   given = givenByPage();
@@ -68,9 +69,10 @@ export class Figure extends HTMLElement {
   #isNear = false;
   #isDue = false;
   #stops = /** @type {(() => void)[]} */ ([]);
-  /** Draws the figure for another picture of the reader. */
+  /** Draws the figure again when the reader's picture has changed. */
   #update = () => {};
 
+  /** Called by the browser when the element enters a page: watch its visibility, the theme, printing and the reader's picture. */
   connectedCallback() {
     if (!this.shadowRoot) {
       const root = this.attachShadow({ mode: "open" });
@@ -102,33 +104,35 @@ export class Figure extends HTMLElement {
     ];
   }
 
+  /** Called by the browser when the element leaves the page: stop watching. */
   disconnectedCallback() {
     for (const stop of this.#stops) stop();
   }
 
+  /** The kind of figure: a key of KINDS. */
   get name() {
     return this.getAttribute("name") ?? "";
   }
 
-  /** The values of its controls, by their names. */
+  /** The values of the figure's controls, by their names. */
   get values() {
     return Object.fromEntries(Object.entries(this.controls).map(([name, { value }]) => [name, value]));
   }
 
-  /** Set controls by their names. Unknown names are ignored. @param {Record<string, string | number>} values */
+  /** Load the figure, and set controls by their names. Unknown names are ignored. @param {Record<string, string | number>} values */
   async set(values) {
     await this.begin();
     for (const [name, value] of Object.entries(values)) this.controls[name]?.set(value);
   }
 
-  /** Begin, unless it has begun. */
+  /** Load the figure, once. Resolves when the figure is loaded. */
   begin() {
-    this.#begun ??= this.#begin();
+    this.#begun ??= this.#load();
     return this.#begun;
   }
 
   /** Load the figure's module, and fill the element. */
-  async #begin() {
+  async #load() {
     const load = Object.hasOwn(KINDS, this.name) && KINDS[this.name];
     if (!load || !this.shadowRoot) return;
     const kind = await load();
@@ -171,15 +175,15 @@ export class Figure extends HTMLElement {
     write(this.status, text);
   }
 
-  /** Report the change of a control to the page. */
+  /** Report the change of a control to the page, and update the links below the figure. */
   changed() {
     this.dispatchEvent(new CustomEvent("change", { bubbles: true, detail: this.values }));
     this.#link();
   }
 
   /**
-   * Ask the engine. The figure shows errors, and the progress while a model is loaded. Only the newest question of a slot gets
-   * its answer.
+   * Ask the engine a question. The figure shows errors, and the progress while a model is loaded. `take` gets the
+   * pieces of the answer until a newer question has the same slot. Resolves to whether the answer is complete.
    * @param {string} slot @param {import("./engine.js").Verb} verb @param {object} values @param {(piece: any) => void} take @param {import("./engine.js").How} [how]
    */
   async ask(slot, verb, values, take, how) {
@@ -193,6 +197,7 @@ export class Figure extends HTMLElement {
     this.#waits.set(slot, ref);
     const question = {};
     this.#newest.set(slot, question);
+    /** Remove the progress text when the first piece of the answer has arrived. */
     const arrive = () => {
       if (this.#waits.delete(slot)) this.say("");
     };
@@ -219,25 +224,25 @@ export class Figure extends HTMLElement {
     }
   }
 
-  /** The number of questions without a complete answer. */
+  /** The number of questions that have no complete answer yet. */
   #open = 0;
 
   /** The newest question of each slot. @type {Map<string, object>} */
   #newest = new Map();
 
-  /** Count a question, or one less. @param {number} more 1 or −1 */
+  /** Change the number of open questions. @param {number} more 1 for a new question, −1 when one has ended */
   #count(more) {
     this.#open += more;
     this.dataset.busy = String(this.#open > 0);
   }
 
   #id = String(Math.random());
-  /** The models of questions without an answer yet, by their slots. @type {Map<string, string>} */
+  /** The model of each question that has no answer yet, by the question's slot. @type {Map<string, string>} */
   #waits = new Map();
 
-  // --- Sight, theme, link
+  // --- Visibility, theme, links
 
-  /** Begin or redraw the figure if it is near the screen. @param {boolean} isNear */
+  /** If the figure is near the screen, load it, and draw it if the reader's picture has changed. @param {boolean} isNear */
   #see(isNear) {
     this.#isNear = isNear;
     if (!isNear) return;

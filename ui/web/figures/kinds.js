@@ -3,8 +3,8 @@
 /** @import { Figure, Controls } from "./figure.js" */
 
 /**
- * A function that fills the body of a figure and returns its controls. update: draws the figure for the reader's picture; it
- * is called at the start and after each change of this picture.
+ * A function that fills the body of a figure and returns its controls. update: draws the figure for the reader's
+ * picture; it is called at the start and after each change of this picture.
  * @typedef {(figure: Figure) => { controls: Controls, update?: () => unknown }} Kind
  */
 

@@ -1,5 +1,5 @@
-// Training in a figure: load digits, train for about a minute, and find digits that samples may copy. Few readers train, so
-// this module loads only for them.
+// Training in a figure: load digits, train for about a minute, and find digits that samples may copy. Few readers
+// train, so this module loads only for them.
 
 import { alone } from "../learning/alone.js";
 import { Likeness } from "../learning/likeness.js";
@@ -11,7 +11,7 @@ import { Training, workersFor } from "../learning/training.js";
 /** @import { News } from "../learning/training.js" */
 
 const DIGITS = new URL("../digits.npz", import.meta.url);
-const IMAGES = 12_800; // pictures that a training sees: each digit about four times
+const IMAGES = 12_800; // number of pictures in a training, in which each digit is seen about four times
 
 /** The default recipe of the lab's part Train. @type {Recipe} */
 const RECIPE = {
@@ -57,7 +57,7 @@ export async function train(take) {
   return training;
 }
 
-/** Find the most similar training digit for each sample. @param {Uint8Array} samples one after the other in one array @returns {Promise<Uint8Array[]>} */
+/** Find the most similar training digit for each sample. @param {Uint8Array} samples the samples' pixels, one sample after the other @returns {Promise<Uint8Array[]>} */
 export async function mostSimilar(samples) {
   const pictures = await learnedDigits();
   const size = pictures.side ** 2;

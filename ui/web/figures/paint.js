@@ -7,7 +7,7 @@ import { attribute } from "../words/symbols.js";
 /** @typedef {"light" | "dark"} Theme */
 /** @typedef {[red: number, green: number, blue: number]} Colour */
 
-/** The colours of −1 and of 1. @type {Record<Theme, Record<Ink, [Colour, Colour]>>} */
+/** For each theme and ink: the colours of −1 and of 1. @type {Record<Theme, Record<Ink, [Colour, Colour]>>} */
 const INKS = {
   light: {
     ink: [
@@ -110,7 +110,7 @@ export class Tile {
 
 /**
  * Draw numbers into a larger picture; each number becomes a square.
- * @param {CanvasRenderingContext2D} context @param {ArrayLike<number>} x @param {[left: number, top: number, size: number]} where @param {Ink} ink @param {Theme} theme
+ * @param {CanvasRenderingContext2D} context @param {ArrayLike<number>} x @param {[left: number, top: number, size: number]} where in pixels @param {Ink} ink @param {Theme} theme
  */
 export function drawInto(context, x, [left, top, size], ink, theme) {
   const side = Math.sqrt(x.length);

@@ -1,5 +1,5 @@
-// The diffusion process of the figures, with the paper's schedule. It needs no network and little time, so it runs without
-// the worker.
+// The diffusion process of the figures, with the paper's schedule. It needs no network and little time, so it runs
+// without the worker.
 
 import { combine } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
@@ -11,7 +11,7 @@ export const { T } = SCHEDULE;
 
 const PIXELS = 784;
 
-/** Return the noise of a seed, with which its run begins. @param {number} seed */
+/** Return the noise of a seed, which is x_T of the seed's run. @param {number} seed */
 export const noiseOf = (seed) => gaussian(String(seed), 0, PIXELS);
 
 /** Return the fresh noise of a run's step k, counted from 1. @param {number} seed @param {number} k */
@@ -24,7 +24,8 @@ export const noisy = (x0, t, seed) => (t ? qSample(SCHEDULE, x0, t, noiseOf(seed
 export const weightsAt = (t) => [Math.sqrt(SCHEDULE.alphaBar[t]), Math.sqrt(1 - SCHEDULE.alphaBar[t])];
 
 /**
- * Return the weights of the guess, of the present picture and of the fresh noise in a DDPM step (Eqs. 6 and 7).
+ * Return the weights of the guess, of the present picture and of the fresh noise in a DDPM step from t to s (Eqs. 6 and
+ * 7).
  * @param {number} t @param {number} s @param {"beta" | "beta_tilde"} kind
  */
 export function termsOf(t, s, kind) {
@@ -33,11 +34,11 @@ export function termsOf(t, s, kind) {
 }
 
 /**
- * Return the outputs of five kinds of networks for the same x_t: x_0, ε, v, the score, and the direction of a flow. All are
- * sums of the guess x0 and of its noise eps.
+ * Return the outputs of five kinds of networks for the same x_t: x_0, ε, v, the score, and the direction of a flow. All
+ * are sums of the guess x0 and of its noise eps.
  * @param {Float32Array} x0 @param {Float32Array} eps @param {number} t
  */
-export function namesOf(x0, eps, t) {
+export function outputsOf(x0, eps, t) {
   const [signal, sigma] = weightsAt(t);
   return {
     x0,

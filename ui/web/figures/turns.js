@@ -1,4 +1,5 @@
-// The order of the tasks in a worker. A new task replaces the task in its slot. Tasks with `behind` run when no other waits.
+// The order of the tasks in a worker. A new task replaces the task in its slot. Tasks with `behind` run when no other
+// task waits.
 
 /**
  * A task that answers a question. tell: takes each piece of the answer. end: is called once, with whether the answer is
@@ -44,7 +45,7 @@ export class Turns {
     return all.findLast(([, { behind }]) => !behind) ?? all[0];
   }
 
-  /** Compute until no task is left. */
+  /** Compute the tasks, piece by piece, until none is left. */
   async #work() {
     if (this.#works) return;
     this.#works = true;

@@ -19,20 +19,20 @@ import { sideBySide, trajectory } from "../process/runs.js";
  * A run from a noisy picture or from the noise of a seed. The other properties are settings of `trajectory`.
  * @typedef {{ from: Noisy | { seed: number }, steps: number, sampler?: string, variance?: string, label?: number, guidance?: number }} Run
  */
-/** The finished picture as a linear reader finds it in a block's output. side: width of the output. @typedef {{ name: string, side: number, says: Float32Array }} BlockSays */
+/** The estimate of the finished picture by a linear probe of a block's output. name: the block. side: the width of its output. says: the estimate. @typedef {{ name: string, side: number, says: Float32Array }} BlockSays */
 /** The guess x0 for the noisy picture x, and its noise eps. i: index of the seed. @typedef {{ i: number, x: Float32Array, x0: Float32Array, eps: Float32Array }} Guess */
 /** A step with its blocks. lane: 0 for the run without the graft, 1 for the run with it. @typedef {Step & { lane: number, blocks: BlockSays[] }} Opened */
 
 /** Return x_t of a picture. At T, the paper's schedule leaves 0.6 % of the picture. @param {Model} model @param {Noisy} noisy */
 const noised = (model, { x0, t, seed }) => qSample(model, x0, t, gaussian(String(seed), 0, x0.length));
 
-/** Return the settings of a run as `trajectory` takes them. @param {Model} model @param {Run} run */
+/** Return the settings of a run in the form that `trajectory` takes. @param {Model} model @param {Run} run */
 function settingsOf(model, { from, ...rest }) {
   const start = "x0" in from ? { xT: noised(model, from), ...(from.t < model.T ? { start: from.t } : {}) } : {};
   return { seed: String(from.seed), ...rest, ...start };
 }
 
-/** Guess a picture from x_t, for several noises. @param {Model} model @param {{ x0: Float32Array, t: number, seeds: number[] }} values @returns {AsyncGenerator<Guess>} */
+/** For each seed, add noise to the picture x0, and yield the network's guess. @param {Model} model @param {{ x0: Float32Array, t: number, seeds: number[] }} values @returns {AsyncGenerator<Guess>} */
 async function* guess(model, { x0, t, seeds }) {
   const both = conditions(model, {});
   for (const [i, seed] of seeds.entries()) {
@@ -49,8 +49,8 @@ async function* runs(model, { runs }) {
 }
 
 /**
- * Compute a run and the output of each block. Beside it, compute the same run with one block's output taken from a third run,
- * which draws the class `label`.
+ * Compute a run and the output of each block. Beside it, compute the same run with one block's output taken from a
+ * third run, which draws the class `label`.
  * @param {Model} model @param {{ run: Run, block: string, label: number }} values @returns {AsyncGenerator<Opened | null>}
  */
 async function* inside(model, { run, block, label }) {
@@ -76,7 +76,8 @@ async function* inside(model, { run, block, label }) {
 }
 
 /**
- * Draw pictures between four texts, one for each place. right and down are coordinates from 0 to 1. Pixels are RGB.
+ * Draw a picture for each place of a square with a text at each corner, and yield its RGB pixels. right and down: 0 to
+ * 1.
  * @param {Model} model @param {{ corners: string[], places: [right: number, down: number][], seed: number }} values
  */
 async function* between(model, { corners, places, seed }) {

@@ -1,5 +1,5 @@
-// The controls of a form, one for each kind of field of plans/fields.js. A field names the property of a model that it depends
-// on; its control applies this property.
+// The controls of a form, one for each kind of field of plans/fields.js. A field names the property of a model that it
+// depends on; its control applies this property.
 
 import { button, el, option, write } from "../drawing/dom.js";
 import { aboutOf, nameOf as titleOfModel } from "../words/checkpoints.js";
@@ -13,20 +13,20 @@ import { SAME } from "../words/units.js";
  * @typedef {object} Control
  * @property {HTMLElement} element
  * @property {HTMLElement | null} input the element of the label; null for a group
- * @property {() => any} get reads the value
- * @property {(value: any) => void} set
+ * @property {() => any} get returns the value
+ * @property {(value: any) => void} set sets the value, without reporting a change
  * @property {(about: About) => void} [offer] adapts the control to a model
  * @property {() => void} [list] updates the list of models
  * @property {HTMLElement} [typed] the box for a value that the list lacks
- * @property {(is: boolean) => void} [refuse] marks the value as impossible, or as possible again
+ * @property {(is: boolean) => void} [refuse] shows that the value is impossible (true) or possible again (false)
  * @property {() => string} [missing] returns a sentence about what must be chosen first, or ""
  */
 
-const FEW = 7; // number of names; a choice with more becomes a list
-const MANY = 100; // number of classes; a model with more gets a text box instead of a list
-const SHORT = 50; // number of letters in all names together; a choice with more becomes a list
-const SHORTEST = 20; // number of letters in all class names together, up to which each class gets a tile; the digits do
-const SEEDS = 1000; // the dice draw seeds below this number, because short seeds are easy to tell others
+const FEW = 7; // a choice with more names becomes a list
+const MANY = 100; // a model with more classes gets a text box instead of a list
+const SHORT = 50; // a choice with more letters in all its names together becomes a list
+const SHORTEST = 20; // a model with more letters in all its class names together gets a list of classes; with fewer, each class has a tile
+const SEEDS = 1000; // the dice choose seeds up to this number, because short seeds are easy to tell others
 
 let ids = 0;
 /** Return an id that no other element has. */
@@ -62,7 +62,7 @@ function input({ name, default: usual, low, high, step, placeholder, follows }, 
   if (placeholder) box.placeholder = placeholder;
   box.addEventListener("change", () => form.changed(name, true));
   box.addEventListener("input", () => form.changed(name, false));
-  /** @param {unknown} value */
+  /** Set the text of the box. @param {unknown} value */
   const set = (value) => {
     box.value = String(value);
   };
@@ -104,7 +104,7 @@ function seed(field, form) {
     form.changed(field.name, true);
   };
   const attributes = { class: "button dice", title: FORM.seed, tabindex: -1 };
-  /** Draw a seed that differs from the one in the box, so that each press changes something. */
+  /** Return a random seed other than the one in the box, so that each press changes something. */
   const another = () => {
     const drawn = Math.floor(Math.random() * (SEEDS - 1));
     return drawn < Number(get()) ? drawn : drawn + 1;
@@ -127,6 +127,7 @@ function slider(field, form) {
   const toRange = (value) => (logarithmic ? Math.log(Math.max(1, value)) : value);
   /** Convert a position of the slider to a value. @param {number} at */
   const fromRange = (at) => (logarithmic ? Math.round(Math.exp(at)) : Number(at.toFixed(4)));
+  /** Show the number of the box on the slider and its presets. */
   const draw = () => {
     const [low, high, at] = [box.min, box.max, box.value].map((text) => toRange(Number(text)));
     Object.assign(range, { min: low, max: high, step: logarithmic ? 0.001 : step });
@@ -139,7 +140,7 @@ function slider(field, form) {
       preset.hidden = Number(preset.value) > Number(box.max) || Number(preset.value) < Number(box.min);
     }
   };
-  /** @param {unknown} value */
+  /** Set the number, and show it. @param {unknown} value */
   const set = (value) => {
     box.value = String(value);
     draw();
@@ -164,8 +165,8 @@ function slider(field, form) {
   const element = el("div", { class: "slide" }, el("div", { class: "row" }, range, box));
   if (presets.length) element.prepend(el("div", { class: "presets" }, ...presets));
   /**
-   * Apply the model's limits; a number outside becomes the model's usual number. If the model suggests one number instead of
-   * limits, set it, unless somebody chose another.
+   * Apply the model's limits; a number outside becomes the model's usual number. If the model suggests one number
+   * instead of limits, set it, unless somebody chose another.
    * @param {Record<string, any>} about
    */
   const offer = (about) => {
@@ -206,14 +207,15 @@ function toggle({ name, default: usual, follows }, form) {
 function choice({ name, kind, default: usual, names, titles = {}, sentences = {}, follows }, form) {
   const all = names ?? [String(usual)];
   /** @type {Record<string, string>} */
-  let own = {}; // titles of these names that the chosen model replaces
+  let own = {}; // the chosen model's own titles of names, which replace the usual ones
+  /** Return the title of a name. */
   const titled = (/** @type {string} */ name) => [own, titles].find((all) => Object.hasOwn(all, name))?.[name] ?? name;
   const few = kind === "choice" && all.length <= FEW && all.map(titled).join("").length <= SHORT;
   const box = el(few ? "div" : "select", few ? { class: "choice" } : null);
   const group = newId();
   const said = el("p", { class: "info" });
   let wanted = String(usual); // the wanted value is kept even if it is not offered, because a model that is not loaded yet may have it
-  /** @param {unknown} value */
+  /** Choose a name, and show the sentence about it. @param {unknown} value */
   const set = (value) => {
     wanted = String(value);
     if (box instanceof HTMLSelectElement) box.value = wanted;
@@ -275,11 +277,12 @@ function className(field, form) {
   });
   /** @type {string[]} */
   let known = [];
-  // The event "input" also comes for a half-typed name, which is no class
+  // The event "input" also comes after each letter, when the typed text may not be a class yet
   typed.addEventListener("change", () => form.changed(field.name, true));
   typed.addEventListener("input", () => known.includes(typed.value) && form.changed(field.name, true));
+  /** Return the class that is chosen or typed; the default for an empty text box. */
   const get = () => (found.hidden ? listed.get() : typed.value.trim() || String(field.default));
-  /** @param {unknown} value */
+  /** Choose a class in the list, the tiles and the text box. @param {unknown} value */
   const set = (value) => {
     listed.set(value);
     typed.value = String(value);
@@ -348,7 +351,7 @@ function model({ name, default: usual, lane }, form) {
   const other = el("input", { type: "text", placeholder: FORM.ref, "aria-label": FORM.model });
   const note = el("p", { class: "info", role: "status", hidden: true });
   const picture = el("img", { alt: "", hidden: true });
-  /** @param {unknown} value */
+  /** Select a model, and add it to the list if the list lacks it. @param {unknown} value */
   const set = (value) => {
     const text = String(value);
     if (text && ![...select.options].some(({ value }) => value === text)) {
@@ -368,6 +371,7 @@ function model({ name, default: usual, lane }, form) {
     if (ref) form.changed(name, true);
     else other.focus();
   };
+  /** Update the list of models, and keep the selected one. */
   const list = () => {
     const now = select.value;
     select.replaceChildren(...modelOptions(form, lane === "b"));
@@ -381,16 +385,16 @@ function model({ name, default: usual, lane }, form) {
   list();
   set(usual);
   /** Show the note about a model. @param {About} about */
-  const offer = (about) => {
+  const showNote = (about) => {
     write(note, about.note);
     note.hidden = !about.note || select.value === SAME;
   };
   const element = el("div", { class: "model" }, el("div", { class: "row" }, picture, select), other, note);
-  /** Keep the typed text visible while the visitor has to correct it. @param {boolean} is */
+  /** Keep the typed text visible while the visitor has to correct it. @param {boolean} is whether the model is refused */
   const refuse = (is) => {
     const own = is && form.given.takesAny && ![SAME, ...form.models.map(({ ref }) => ref)].includes(select.value);
     other.value = own ? select.value : "";
     other.hidden = !own && select.value !== "";
   };
-  return { element, input: select, typed: other, get: () => select.value, set, list, offer, refuse };
+  return { element, input: select, typed: other, get: () => select.value, set, list, offer: showNote, refuse };
 }

@@ -1,5 +1,5 @@
-// The form of a part. It makes a control for each field, shows the fields that apply, and adapts them to the chosen model. It
-// refers to no field by its name.
+// The form of a part. It makes a control for each field, shows the fields that apply, and adapts them to the chosen
+// model. It refers to no field by its name.
 
 import { el, isShown, write } from "../drawing/dom.js";
 import { attempt } from "../messages/client.js";
@@ -41,11 +41,11 @@ import { makeControl, newId } from "./controls.js";
  * @property {"strokes" | "cells" | "points"} [holds] what the text of a picture contains, if not pixels
  */
 
-/** Conditions on other fields, by their names: the value that a field must have; or true or false, whether its value must be unusual. For "model": the property that the model must have. @typedef {Record<string, string | boolean>} Condition */
+/** Conditions on other fields, by their names. A text is the value that the field must have. True means that its value must be unusual; false, that it must be usual. For "model", the text names a property that the model must have. @typedef {Record<string, string | boolean>} Condition */
 
 /**
- * What a form offers for a model: see `aboutOf` of plans/facts.js. If `here` is false, the engine lacks the model's files, and
- * only some properties are known.
+ * What a form offers for a model: see `aboutOf` of plans/facts.js. If `here` is false, the engine lacks the model's
+ * files, and only some properties are known.
  * @typedef {object} About
  * @property {string} ref
  * @property {string} name
@@ -74,7 +74,7 @@ import { makeControl, newId } from "./controls.js";
 
 /** A mistake in the value of a field. error: what is wrong, as a sentence. @typedef {{ field: string, error: string }} Mistake */
 
-/** Check whether a field can take a value from an address. @param {FieldForm} field @param {string} value */
+/** Return whether a field can take a value from an address. @param {FieldForm} field @param {string} value */
 function fits({ kind, names, low = 0, high = 0, open }, value) {
   if (kind === "choice") return names?.includes(value);
   if (kind === "wholes") return /^[\d\s,;]*$/.test(value);
@@ -85,7 +85,7 @@ function fits({ kind, names, low = 0, high = 0, open }, value) {
   return !/^0[box]/i.test(value.trim()) && Number(value) >= low && Number(value) <= high;
 }
 
-// The key under which the browser stores whether Watch's settings are open; other parts append their name
+// The key under which the browser stores whether the settings of "Watch" are open; other parts append their name
 const HOW = "lab-how";
 
 /** Until a model is known, the form assumes that it has classes and no prompts. @type {Record<string, unknown[]>} */
@@ -96,9 +96,9 @@ export class Form {
   #controls = new Map();
   /** @type {Map<string, HTMLElement>} */
   #places = new Map();
-  /** The facts of the models that have been loaded, by the names of their fields. @type {Map<string, About>} */
+  /** The facts of each chosen model, by the name of the field that chooses it. @type {Map<string, About>} */
   #known = new Map();
-  /** Names of the fields whose value somebody chose; the others have the model's own. @type {Set<string>} */
+  /** Names of the fields whose value somebody chose; the other fields follow the model. @type {Set<string>} */
   #chosen = new Set();
   /** The mistakes that are marked. @type {Mistake[]} */
   mistakes = [];
@@ -145,7 +145,7 @@ export class Form {
     return this.#places.has(name);
   }
 
-  /** Return the element of a field: its control with its label. @param {string} name */
+  /** Return the element that contains a field's control and label. @param {string} name */
   place(name) {
     const place = this.#places.get(name);
     if (!place) throw new Error(`there is no field ${name}`);
@@ -174,8 +174,8 @@ export class Form {
   }
 
   /**
-   * The values for an address. Models of the Hub have the loaded revision in their name, so that the link always opens the same
-   * weights.
+   * The values for an address. Models of the Hub have the loaded revision in their name, so that the link always opens
+   * the same weights.
    */
   get pinned() {
     const { values } = this;
@@ -274,7 +274,7 @@ export class Form {
 
   // --- What a model changes
 
-  /** Return the field of the model that determines a field's limits: the model of its lane, or the first one. @param {FieldForm} field */
+  /** Return the field that chooses the model on which a field depends: the model of the field's lane, or the first model. @param {FieldForm} field */
   #modelOf({ lane }) {
     return this.references.find((one) => one.lane === lane) ?? this.references[0];
   }
@@ -285,8 +285,8 @@ export class Form {
   }
 
   /**
-   * Adapt the fields to a model. If the model can't have a value that somebody chose, a line beside the field says that it has
-   * changed.
+   * Adapt the fields to a model. If the model can't have a value that somebody chose, a line beside the field says that
+   * it has changed.
    * @param {FieldForm} reference the model's field @param {About} about
    */
   offer(reference, about) {
@@ -314,6 +314,7 @@ export class Form {
   shows(field) {
     /** @type {Record<string, any>} */
     const model = this.#known.get(this.#modelOf(field)?.name) ?? UNKNOWN;
+    /** Return whether a condition is met. */
     const holds = (/** @type {[string, string | boolean]} */ [name, wanted]) =>
       name === "model"
         ? model[String(wanted)].length > 0

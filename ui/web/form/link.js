@@ -1,5 +1,5 @@
-// The address of the page: a part and the unusual values of its form. Short values stand in the query. Long ones, such as
-// pictures, stand after the #, which no server gets.
+// The address of the page: a part and the unusual values of its form. Short values stand in the query. Long values,
+// such as pictures, stand after the #, which browsers send to no server.
 
 /** @import { Values } from "../messages/client.js" */
 /** @import { FieldForm } from "./form.js" */
@@ -35,7 +35,8 @@ export function linkTo(now, part, values, fields, names) {
 }
 
 /**
- * Read the part and the values of an address, as text. The part is "" if the address only has a lesson. Links with former names of parts work, too.
+ * Read the part and the values of an address, as text. The part is "" if the address only has a lesson. Links with
+ * former names of parts work, too.
  * @param {string | URL} address
  * @returns {{ part: string, values: Record<string, string>, lesson: string | null }}
  */

@@ -1,5 +1,5 @@
-// The control that chooses a picture: the part's own (a sample of the seed, or a whole set), one that comes with the page, or
-// a square of a file that the visitor opens.
+// The control that chooses a picture: the part's own (a sample of the seed, or a whole set), one that comes with the
+// page, or a square of a file that the visitor opens.
 
 import { all, button, el, find, markup } from "../drawing/dom.js";
 import { ARROWS, onDrag } from "../drawing/hands.js";
@@ -21,7 +21,7 @@ import { ownPicture } from "./own.js";
 /** @typedef {{ text: string, uri?: string }} ChosenPicture a picture of the model's size; uri: its data URL, if the page made it */
 
 const LONGEST = 512; // pixels; a larger picture is reduced until its longer side has this length
-const PATIENCE = 150; // ms between the last move of the square and the making of its picture
+const PATIENCE = 150; // ms that the square must rest before its picture is made
 
 const MARKUP = `
 <legend></legend>
@@ -173,8 +173,8 @@ export class Source {
   }
 
   /**
-   * Return what is known about the chosen model; the engine is asked again, because a run may have loaded the model. Throws a
-   * UserError if the model takes no pictures.
+   * Return what is known about the chosen model; the engine is asked again, because a run may have loaded the model.
+   * Throws a UserError if the model takes no pictures.
    */
   async #fitting() {
     const ref = this.ref();
@@ -236,7 +236,7 @@ export class Source {
     this.invert.addEventListener("change", () => this.#place());
   }
 
-  /** Move the square. @param {Square} from @param {number} right @param {number} down in sides of the largest square */
+  /** Move the square. @param {Square} from the square before the move @param {number} right @param {number} down distances, in sides of the largest square */
   #move(from, right, down) {
     if (!this.#whole) return;
     const wanted = { ...from, left: from.left + right, top: from.top + down };
@@ -251,7 +251,7 @@ export class Source {
     this.#timer = setTimeout(() => this.#fit(), PATIENCE);
   }
 
-  /** Choose a picture. @param {ChosenPicture} picture */
+  /** Set the chosen picture, and remove the message about an earlier one. @param {ChosenPicture} picture */
   #take(picture) {
     this.#chosen = picture;
     this.#say("");
@@ -269,7 +269,7 @@ export class Source {
     this.changed();
   }
 
-  /** Show the state of the control. */
+  /** Show the chosen picture, the square and the buttons as they are. */
   #show() {
     this.#find(".own").hidden = !this.isPicture;
     this.#find(".cropper").hidden = !this.#whole;

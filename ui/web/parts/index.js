@@ -1,5 +1,5 @@
-// The list of the page's parts, in their order on the page. To add a part, add a folder here and a line to `ALL`. If a server
-// computes the part, also add a line to `PARTS` of ui/parts/__init__.py.
+// The list of the page's parts, in their order on the page. To add a part, add a folder here and a line to `ALL`. If a
+// server computes the part, also add a line to `PARTS` of ui/parts/__init__.py.
 
 import { MODEL } from "../plans/forms.js";
 import { between } from "./between/index.js";
@@ -40,7 +40,7 @@ const ALL = {
   ...{ train, course, sketch },
 };
 
-/** Return the titles of a place's parts, by the parts' names. @param {string} place */
+/** Return the titles of a place's parts, by the parts' names. @param {string} place a key of PLACES in words/page.js */
 export const partsOf = (place) =>
   Object.fromEntries(
     Object.entries(ALL).flatMap(([name, part]) => (part.place === place ? [[name, part.title ?? ""]] : [])),
@@ -49,7 +49,8 @@ export const partsOf = (place) =>
 /** Return the figure that shows a part with these values, undefined if there is none. @param {string} part @param {Values} values */
 export const figureOf = (part, values) => ALL[part].figure?.(values);
 
-// The page imports a part's other modules only when it needs them, so that it opens sooner. Only the worker imports compute.js.
+// The page imports a part's other modules only when it needs them, so that it opens sooner. Only the worker imports
+// compute.js.
 
 /** Import the module that draws a part. @param {string} part @returns {Promise<Mount>} */
 export const mountOf = (part) => import(`./${part}/mount.js`);
@@ -58,7 +59,8 @@ export const mountOf = (part) => import(`./${part}/mount.js`);
 export const plansOf = (part) => import(`./${part}/plan.js`);
 
 /**
- * Return the form of each part. Its default model becomes `first` if the form allows any model, or if the page lacks its model.
+ * Return the form of each part. Its default model becomes `first` if the form allows any model, or if the page lacks
+ * its model.
  * @param {string} first the page's first model @param {string[]} refs the models of the page @returns {Record<string, FieldForm[]>}
  */
 export function formsFor(first, refs) {

@@ -1,4 +1,5 @@
-// The page's requests while a visitor fills in the form: first what the chosen models offer, then how long a run would take.
+// The page's requests while a visitor fills in the form: first what the chosen models offer, then how long a run would
+// take.
 
 import { NEXT } from "./standing.js";
 

@@ -1,4 +1,5 @@
-// The bar of a run: its status, its estimated time, and the buttons Run and Stop. It announces the progress to screen readers.
+// The bar of a run: its status, its estimated time, and the buttons Run and Stop. It announces the progress to screen
+// readers.
 
 import { button, disable, el, write } from "../drawing/dom.js";
 import { FORM, RUN } from "../words/page.js";
@@ -17,7 +18,7 @@ const MILESTONES = ["starting", "running", "stopped", "error", "lost"];
 export class Bar {
   status = new Status(RUN.progress);
   #estimate = el("p", { class: "estimate", role: "status" });
-  #announced = { quarter: 0, when: 0 }; // the last announcement: quarters done (0 to 4), and its time in ms
+  #announced = { quarter: 0, when: 0 }; // the last announcement: the number of finished quarters of the run (0 to 4), and its time in ms
 
   /** @param {Panel<any>} panel @param {Element | null} dice the form's button for another seed; a phone shows it beside Run, too */
   constructor(panel, dice) {

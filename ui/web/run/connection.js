@@ -1,5 +1,5 @@
-// The connection of a panel to its run. It begins and stops the run and receives its messages. It finds the run again after
-// the page was reloaded, or after the connection broke.
+// The connection of a panel to its run. It begins and stops the run and receives its messages. It finds the run again
+// after the page was reloaded, or after the connection broke.
 
 import { kept } from "../messages/client.js";
 import { UserError } from "../process/errors.js";
@@ -74,8 +74,8 @@ export class Connection {
   }
 
   /**
-   * Begin or resume a run, and pass its messages to the stream. If the files of a model are missing, a run that only downloads
-   * them comes first.
+   * Begin or resume a run, and pass its messages to the stream. If the files of a model are missing, a run that only
+   * downloads them comes first.
    * @param {Values} values @param {() => PlannedOrder | null | Promise<PlannedOrder | null>} ordered makes the order; null if files
    *   are missing
    * @param {Resumed | null} [resumed] a run that the engine already has @param {State | null} from as in `begin`
@@ -92,6 +92,7 @@ export class Connection {
     };
     /** @type {Promise<unknown>} */
     let before = Promise.resolve(); // planning takes a while, and this chain keeps the messages in their order
+    /** Run `act` after all earlier acts have ended, unless the page has stopped following the run. */
     const inOrder = (/** @type {() => unknown} */ act) => {
       before = before.then(() => (isLeft ? undefined : act())).catch((error) => stream.lose(failure(error)));
     };

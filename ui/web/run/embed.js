@@ -5,7 +5,7 @@ import { WORDS } from "../words/figures.js";
 
 /** The attributes of a figure: its name, and the time t for some figures. @typedef {{ name: string, t?: string }} ShownFigure */
 
-const HEIGHT = 800; // pixels; the tallest figure, "words", needs 796 if it is at least 480 wide
+const HEIGHT = 800; // height of the frame in pixels; the tallest figure, "words", needs 796 if it is at least 480 wide
 
 /**
  * Return the HTML of a frame that shows a part.

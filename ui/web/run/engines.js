@@ -1,5 +1,5 @@
-// The client of a page that has two engines. The server computes with its models. The browser computes with the models that
-// were trained in it; it also computes the part "plane", which needs no model.
+// The client of a page that has two engines. The server computes with its models. The browser computes with the models
+// that were trained in it; it also computes the part "plane", which needs no model.
 
 import { isTrainedHere } from "../words/catalogue.js";
 import { ENGINES } from "../words/page.js";
@@ -29,15 +29,17 @@ export class Engines {
     this.start = start;
   }
 
+  /** The id of this page at the server. */
   get session() {
     return this.server.session;
   }
 
+  /** The entries that the server adds to the Share menu. */
   get items() {
     return this.server.items;
   }
 
-  /** @type {Client["ask"]} */
+  /** Ask the engine that computes these models, or that computed this run. @type {Client["ask"]} */
   ask = async (/** @type {any} */ part, /** @type {any} */ what, /** @type {any} */ values) => {
     const { run, ref, refs = ref === undefined ? [] : [ref] } = values;
     const here = refs.filter(isHere).length;
@@ -46,7 +48,7 @@ export class Engines {
     return this.#inBrowser().then((browser) => browser.ask(part, what, values), unloaded);
   };
 
-  /** @type {Client["run"]} */
+  /** Begin or resume a run on the engine that computes it. Returns the function that stops receiving its messages. @type {Client["run"]} */
   run(order, take, lost) {
     if (!this.#isHere(order)) return this.server.run(order, take, lost);
     let leave = () => {};

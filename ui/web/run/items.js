@@ -13,7 +13,7 @@ import { FILES } from "../words/pictures.js";
 /**
  * Return the entries of the Share menu for a part.
  * @param {Panel<any>} panel @param {string[]} kinds kinds of files @param {boolean} some whether there is something to save
- * @param {Part["slide"]} [slide] @returns {Item[]}
+ * @param {Part["slide"]} [slide] makes a slide @returns {Item[]}
  */
 export function itemsOf(panel, kinds, some, slide) {
   const { page, part, standing, recorded } = panel;
@@ -41,7 +41,7 @@ function filesOf(panel, kinds, isSeen) {
 
 /**
  * Make the entry that saves a slide.
- * @param {Page} page @param {() => Slide | Promise<Slide>} make @param {() => URL} link returns the address of the shown run @param {() => string} [summary] returns the settings for a slide that has none
+ * @param {Page} page @param {() => Slide | Promise<Slide>} make makes the slide @param {() => URL} link returns the address of the shown run @param {() => string} [summary] returns the settings for a slide that has none
  * @returns {Item}
  */
 export const slideItem = (page, make, link, summary = () => "") => ({
@@ -53,8 +53,8 @@ export const slideItem = (page, make, link, summary = () => "") => ({
 });
 
 /**
- * Return the entries that copy scripts. The scripts are written when the menu opens, because browsers allow copying only
- * directly after a press.
+ * Return the entries that copy scripts. The scripts are written when the menu opens, because browsers allow copying
+ * only directly after a press.
  * @param {Panel<any>} panel
  * @returns {Item[]}
  */

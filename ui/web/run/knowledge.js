@@ -1,5 +1,5 @@
-// The facts of checkpoints, and the description of a run before it begins. The engine supplies facts and measured times; the
-// page writes the text.
+// The facts of checkpoints, and the description of a run before it begins. The engine supplies facts and measured
+// times; the page writes the text.
 
 import { aboutOf, factsOf } from "../plans/facts.js";
 import { check, together, Wrong } from "../plans/fields.js";

@@ -1,6 +1,6 @@
-// The panel: what all parts with a form and a run have in common. It connects four modules: standing.js holds the states,
-// asking.js asks the engine about the form, connection.js receives the messages of the run, and bar.js shows the run's
-// status.
+// The panel: what all parts with a form and a run have in common. It connects four modules: standing.js holds the
+// states, asking.js asks the engine about the form, connection.js receives the messages of the run, and bar.js shows
+// the run's status.
 
 import { el, find, isShown, within, write } from "../drawing/dom.js";
 import { Form, fold } from "../form/form.js";
@@ -19,16 +19,16 @@ import { Stream } from "./stream.js";
 /** @import { Described, Description } from "./knowledge.js" */
 
 /**
- * Why the values of the form are set. "press": begin a run, and scroll to the pictures. "inside" (a press inside the pictures):
- * begin a run without scrolling. "change" (by hand): begin a run if it is quick and the models are here. "link": do the same,
- * because anybody may have made the link, and open the fields that it changes. "lesson": stop the current run; show the recorded
- * run if it has these values, else treat them as "change".
+ * Why the values of the form are set. "press": begin a run, and scroll to the pictures. "inside" (a press inside the
+ * pictures): begin a run without scrolling. "change" (by hand): begin a run if it is quick and the models are here.
+ * "link": do the same, because anybody may have made the link, and open the fields that it changes. "lesson": stop the
+ * current run; show the recorded run if it has these values, else treat them as "change".
  * @typedef {"" | "change" | "link" | "press" | "inside" | "lesson"} Cause
  */
 
 /**
- * The functions that a part gives its panel. The part may use these members of the panel: `form`, `stage`, `side`, `origin`,
- * `element`, `set`, `start`, `stop`, `changed`, `showSketch`, and the getters below "What is shown".
+ * The functions that a part gives its panel. The part may use these members of the panel: `form`, `stage`, `side`,
+ * `origin`, `element`, `set`, `start`, `stop`, `changed`, `showSketch`, and the getters below "What is shown".
  * @template {{ kind: string }} Result
  * @typedef {object} Display
  * @property {(result: Result) => void} take draws one result of the newest run
@@ -58,16 +58,16 @@ export class Panel {
   description = null;
 
   /**
-   * The panel's element has its state in attributes: data-state (the run's state, or "idle", "starting", "lost"), data-run (the
-   * run's id), data-ready (whether the model is known), data-described (the number of the last answered request) and
-   * data-outdated (whether the pictures have other settings than the form).
+   * The panel's element has its state in attributes: data-state (the run's state, or "idle", "starting", "lost"),
+   * data-run (the run's id), data-ready (whether the model is known), data-described (the number of the last answered
+   * request) and data-outdated (whether the pictures have other settings than the form).
    * @param {Page} page @param {string} part @param {Display<Result>} display
    */
   constructor(page, part, display) {
     this.page = page;
     this.part = part;
     this.display = display;
-    this.recorded = page.given.recorded?.[part] ?? ""; // the reason why this part only has a recording; "" if it can compute
+    this.recorded = page.given.recorded?.[part] ?? ""; // why this part can only show a recording; "" if it can compute runs
     this.form = new Form(page.given.forms[part], page.given, (name, done) => this.changed(name, done));
     const [first] = this.form.references;
     if (first && page.model && this.form.takes(page.model)) this.form.set({ [first.name]: page.model.ref });
@@ -106,14 +106,15 @@ export class Panel {
     addEventListener("models", () => form.list(page.given.models));
     element.addEventListener("keydown", (event) => {
       if (event.isComposing || event.keyCode === COMPOSED) return;
-      // In the model's field, Enter must not start a run: the event "change" follows, which loads the model and runs it.
+      // In the model's field, Enter must not start a run: the event "change" follows, which loads the model and runs
+      // it.
       if (event.key === "Enter" && within(event, ".field input:not([type=radio], .model input)")) this.start();
     });
   }
 
   // --- What the visitor chooses
 
-  /** Set values from a link, a lesson or a preset. @param {Values} values @param {Cause} cause */
+  /** Put values into the form, and do what their cause requires: begin a run, show the recorded run, or resume the run of a reloaded page. @param {Values} values @param {Cause} cause why they are set */
   async set(values, cause) {
     const { standing, form, page } = this;
     form.set(values);
@@ -134,7 +135,7 @@ export class Panel {
     if (impossible.length) page.say(RUN.impossible(impossible), true);
   }
 
-  /** Update the form after a change, and ask about it again. @param {string} name the changed field, "" if something else has changed @param {boolean} done false while a slider moves */
+  /** Update the form after a change, and ask the engine how long its run would take. @param {string} name the changed field, "" if something else has changed @param {boolean} done false while a slider moves */
   changed(name, done) {
     const { standing, form } = this;
     if (name) standing.on("edit");
@@ -186,7 +187,7 @@ export class Panel {
     if (this.description) display.describe?.(this.description);
     this.element.dataset.described = String(number);
     this.#render();
-    if (!this.description?.auto) this.#sayOrigin(); // a quick run begins at once and replaces the pictures, so the line would only flash
+    if (!this.description?.auto) this.#sayOrigin(); // a quick run begins at once and replaces the pictures, so the line of settings would only flash
     return !problem && this.isOnScreen; // a visitor who has gone to another part wants no run here
   }
 
@@ -202,6 +203,7 @@ export class Panel {
     this.page.remember(this.part, standing.values);
   }
 
+  /** Stop the run. */
   stop = () => this.connection.stop();
 
   /** Return the order of a run. It was already made with the form's description if that has the same values. @param {Values} values */

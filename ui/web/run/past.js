@@ -11,7 +11,7 @@ import { WORDS } from "../words/page.js";
 /** @typedef {{ part: string, values: Values, title: string, picture: string }} PastRun */
 
 const MOST = 12;
-const SIDE = 64; // height of a kept picture, in pixels
+const SIDE = 64; // height of a stored picture, in pixels
 const NAME = "lab-runs";
 
 /** Read the last runs. Other pages at this address may have stored something else under this name, so everything is checked. @returns {PastRun[]} */

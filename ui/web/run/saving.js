@@ -11,7 +11,7 @@ const FETCHED = 60_000; // ms after which the file's address is released; the br
 
 /**
  * Save a file of a run.
- * @param {Panel<any>} panel @param {string} kind @param {(text: string) => void} say
+ * @param {Panel<any>} panel @param {string} kind of file @param {(text: string) => void} say shows the progress
  * @returns {Promise<string>} a sentence: what was saved, or why the engine no longer has it. Throws a UserError if no such file can be
  *   made of this run.
  */

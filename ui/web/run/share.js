@@ -8,7 +8,7 @@ import { SHARE } from "../words/page.js";
 /** @import { Item } from "../messages/client.js" */
 
 export class ShareMenu {
-  /** @type {() => Item[]} */
+  /** Returns the current entries. @type {() => Item[]} */
   #items = () => [];
 
   /** @param {HTMLElement} root @param {(text: string) => void} say shows whether a file was saved, if the menu is closed by then */
@@ -82,7 +82,7 @@ export class ShareMenu {
     };
     const why = item.disabled ? [el("small", null, item.disabled)] : [];
     const entry = button({ class: item.apart ? "apart" : "" }, take, item.title, ...why);
-    entry.disabled = Boolean(item.disabled || item.written); // without a text, which would move the entries below
+    entry.disabled = Boolean(item.disabled || item.written); // an entry with `written` is disabled until the entries that replace it are ready
     item.written?.then((items) => entry.replaceWith(...items.map((one) => this.#entry(one))));
     return entry;
   }
@@ -95,8 +95,8 @@ export function download(href, name) {
 }
 
 /**
- * Copy a text, and return whether that worked. navigator.clipboard exists only on secure origins, so execCommand is the second
- * way. If both fail, a prompt shows the text, so that the visitor can copy it by hand.
+ * Copy a text, and return whether that worked. navigator.clipboard exists only on secure origins, so execCommand is the
+ * second way. If both fail, a prompt shows the text, so that the visitor can copy it by hand.
  * @param {string} text @param {string} what the label of the prompt
  */
 export async function copy(text, what) {

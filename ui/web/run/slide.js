@@ -33,7 +33,7 @@ export async function save(page, slide, link, summary) {
   return download(draw(slide, shown).toDataURL(), `${slide.settings.replaceAll(/[^\p{L}\p{M}\p{N}.]+/gu, "-")}.png`);
 }
 
-/** Draw a slide. @param {Slide} slide @param {string} address */
+/** Return a canvas with a slide. @param {Slide} slide @param {string} address the address at the bottom, or "" */
 function draw({ title, tiles, columns, said, settings }, address) {
   const canvas = el("canvas", { width: WIDTH, height: 1 });
   const context = context2d(canvas);
@@ -48,7 +48,7 @@ function draw({ title, tiles, columns, said, settings }, address) {
    */
   const whole = (really) => {
     let y = EDGE;
-    /** @param {string} text @param {number} size @param {string} [weight] */
+    /** Write a text at y in as many lines as it needs, and move y below it. @param {string} text @param {number} size @param {string} [weight] */
     const write = (text, size, weight = "") => {
       context.font = `${weight} ${size}px system-ui, sans-serif`;
       for (const line of lines(context, text, WIDTH - 2 * EDGE)) {

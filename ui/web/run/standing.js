@@ -1,5 +1,5 @@
-// The state of a panel: six small state machines, and the values that belong to them. This module uses no element and sends
-// no request, so that node can test it.
+// The state of a panel: six small state machines, and the values that belong to them. This module uses no element and
+// sends no request, so that node can test it.
 
 import { RUN } from "../words/page.js";
 import { duration } from "../words/units.js";
@@ -11,7 +11,8 @@ import { duration } from "../words/units.js";
 /** The arguments of `Status.show`. @typedef {[text: string, left: string, isExample: boolean, progress?: number | null]} Line */
 
 /**
- * For each machine and each of its states: the next state at each event. An event that a state does not list changes nothing.
+ * For each machine and each of its states: the next state at each event. An event that a state does not list changes
+ * nothing.
  * @type {Record<keyof Standing["state"], Record<string, Record<string, string>>>}
  */
 export const NEXT = {
@@ -43,8 +44,8 @@ export const NEXT = {
     change: { demand: "press", start: "none", decide: "none" },
     press: { link: "change", start: "none", decide: "none" },
   },
-  // The request to the engine. "models": what the models offer. "pause": the page waits until the visitor pauses. "run": how
-  // long a run takes. An event that leads to the same state repeats the request.
+  // The request to the engine. "models": what the models offer. "pause": the page waits until the visitor pauses.
+  // "run": how long a run takes. An event that leads to the same state repeats the request.
   question: {
     models: { choose: "models", know: "none" },
     none: { choose: "models", wait: "pause" },
@@ -114,8 +115,8 @@ export class Standing {
   }
 
   /**
-   * Return how the pictures differ from the form: "awaited" while the run has no picture yet, "other" if they have other
-   * settings, else "".
+   * Return how the pictures differ from the form: "awaited" while the run has no picture yet, "other" if they have
+   * other settings, else "".
    * @param {boolean} isActive whether a run is active @param {() => boolean} isSame whether the form has the values of the shown
    *   run
    */

@@ -7,8 +7,8 @@ import { duration } from "../words/units.js";
 /** @import { Panel } from "./panel.js" */
 
 /**
- * A button. picture: an element before the title. values: the settings of the run. part: the part that runs them, if it is
- * another part. act: a function that a press calls instead of a run.
+ * A button. picture: an element before the title. values: the settings of the run. part: the part that runs them, if it
+ * is another part. act: a function that a press calls instead of a run.
  * @typedef {{ title: string, picture?: HTMLElement, values?: Values, part?: string, act?: () => unknown, primary?: boolean }} Starter
  */
 

@@ -1,5 +1,5 @@
-// The state of a run, computed from its numbered messages (see ui/runs/log.py). Repeated messages and messages of earlier
-// runs are dropped.
+// The state of a run, computed from its numbered messages (see ui/runs/log.py). Repeated messages and messages of
+// earlier runs are dropped.
 import { STATES } from "../words/page.js";
 import { said } from "../words/status.js";
 
@@ -63,6 +63,7 @@ export class Stream {
     return left > 0 ? left : null;
   }
 
+  /** Set the seconds left, counted from now. */
   set left(left) {
     this.#left = left;
     this.#leftAt = this.clock();

@@ -10,7 +10,7 @@ import { shown } from "../figures/kinds/jump.js";
 import { scaled } from "../figures/kinds/same.js";
 import { colour, pixels } from "../figures/paint.js";
 import { centred, pictureOf, textOf } from "../figures/picture.js";
-import { freshNoise, namesOf, noisy, SCHEDULE, T, termsOf, weightsAt } from "../figures/process.js";
+import { freshNoise, noisy, outputsOf, SCHEDULE, T, termsOf, weightsAt } from "../figures/process.js";
 import { Turns } from "../figures/turns.js";
 import { VERBS } from "../figures/verbs.js";
 import { drawn, SHEET } from "../learning/drawings.js";
@@ -269,7 +269,7 @@ test("the guess repairs at little noise, and is the same for any noise where not
   const [one, two] = await all("guess", { x0, t: T, seeds: [1, 2] });
   assert.ok(apart(one.x0, two.x0) < 0.25 && apart(one.x0, x0) > 0.4, `${apart(one.x0, two.x0)} ${apart(one.x0, x0)}`);
   const [signal, sigma] = weightsAt(T);
-  const { v, score, flow } = namesOf(one.x0, one.eps, T);
+  const { v, score, flow } = outputsOf(one.x0, one.eps, T);
   for (const i of [0, 400]) {
     assert.ok(Math.abs(v[i] - (signal * one.eps[i] - sigma * one.x0[i])) < 1e-6);
     assert.ok(Math.abs(score[i] + one.eps[i] / sigma) < 1e-5 && Math.abs(flow[i] - (one.eps[i] - one.x0[i])) < 1e-6);

@@ -6,7 +6,7 @@ import { asLaneA, questions, recipesOf, titlesOf } from "../parts/train/choices.
 import { duration } from "../parts/train/machine.js";
 import { Session } from "../parts/train/session.js";
 import { NEXT, SHOWS } from "../parts/train/standing.js";
-import { smooth, ToldTrack } from "../parts/train/track.js";
+import { ReceivedTrack, smooth } from "../parts/train/track.js";
 import { ACTIONS, copies, expected, facts, sentence, status, when } from "../parts/train/words.js";
 import { PretendTraining } from "./pretend_training.mjs";
 
@@ -167,7 +167,7 @@ test("it is kept every ten seconds, and found again after a reload, where it goe
   assert.equal(made.kept.length, 1);
 
   const { made: again, session: other } = session();
-  other.find(made.kept[0]);
+  other.restore(made.kept[0]);
   assert.deepEqual([other.state, other.buttons, again.held], ["kept", ["resume", "start"], 0]);
   assert.deepEqual([other.track.step, other.track.moments.length, other.isUnsaved], [2, 1, true]);
   assert.deepEqual(await other.weights(1), new Map([["lane", new Float32Array([1])]]));
@@ -184,7 +184,7 @@ test("a training that had finished is found as such", async () => {
   made.trainings[0].finish();
   await settled();
   const { session: other } = session();
-  other.find(made.kept[0]);
+  other.restore(made.kept[0]);
   assert.deepEqual([other.state, other.buttons], ["finished", ["start"]]);
 });
 
@@ -296,7 +296,7 @@ const told = (more) => {
 const grid = (step, error = 50) => ({ step, seconds: step, error, ema: [], raw: [] });
 
 test("what is told grows by what is new, and a repeated answer changes nothing", () => {
-  const track = new ToldTrack();
+  const track = new ReceivedTrack();
   assert.deepEqual(track.asked, { version: 0, points: 0, grids: 0 });
   track.take(told({ points: [[1, 0.9, 10, 1]], grids: [grid(0), grid(1)] }));
   assert.deepEqual(track.asked, { version: 3, points: 1, grids: 2 });
@@ -310,7 +310,7 @@ test("what is told grows by what is new, and a repeated answer changes nothing",
 });
 
 test("another version of the folder replaces what was known", () => {
-  const track = new ToldTrack();
+  const track = new ReceivedTrack();
   track.take(told({ points: [[1, 0.9, 10, 1]], grids: [grid(0), grid(4)] }));
   track.take(told({ version: 4, grids: [grid(0)] }));
   assert.deepEqual([track.losses.length, track.moments.length], [0, 1]);

@@ -1,4 +1,5 @@
-// A card to save or share: the reader's picture, the same with noise, and the picture that the network makes of that.
+// A card to save or share. It shows the reader's picture, this picture with noise, and the picture that the network
+// makes from it.
 
 import { button, el, write } from "../../drawing/dom.js";
 import { continueWithout } from "../../process/errors.js";
@@ -12,7 +13,7 @@ import { noisy, T } from "../process.js";
 /** @import { Step } from "../../process/runs.js" */
 
 const [WIDE, HIGH, EDGE] = [1200, 630, 72]; // pixels of the card: width, height, margin
-const [LARGE, SMALL, TOP] = [250, 112, 228]; // pixels of its pictures: sides, and the distance from the top
+const [LARGE, SMALL, TOP] = [250, 112, 228]; // pixels: the sides of the large and the small pictures, and the distance of the large ones from the top
 const [ON_THE_WAY, STEPS] = [4, 20];
 const FACE = "charter, georgia, cambria, serif";
 
@@ -29,7 +30,7 @@ export function likeness(a, b) {
   return aa && bb ? ab / Math.sqrt(aa * bb) : 0;
 }
 
-/** Return the line at the bottom: the page's address, unless only this computer can open it. @param {URL} address */
+/** Return the text at the bottom of the card: the page's address, or another text if only this computer can open the page. @param {URL} address */
 export const signature = ({ hostname, host, pathname }) =>
   /^(localhost|127\..*|\[::1\])$/.test(hostname) ? CARD.local : CARD.address(`${host}${pathname}`);
 
@@ -65,7 +66,7 @@ class Card {
     this.canvas.setAttribute("aria-label", CARD.name(texts.join(" ")));
   }
 
-  /** Draw some of the states between the two large pictures. @param {Float32Array[]} states */
+  /** Draw some states of the run between the two large pictures. @param {Float32Array[]} states */
   #drawWay(states) {
     const gap = (WIDE - 2 * (EDGE + LARGE) - ON_THE_WAY * SMALL) / (ON_THE_WAY + 1);
     for (let i = 0; i < ON_THE_WAY; i++) {
@@ -86,7 +87,7 @@ class Card {
   }
 }
 
-/** Make the buttons that save and share the card, and the line that confirms it. @param {Card} card */
+/** Make the buttons that save and share the card, and the line that says what was done. @param {Card} card */
 function sharing(card) {
   const said = note();
 
@@ -120,7 +121,7 @@ function sharing(card) {
   async function share() {
     const files = [await card.file()];
     const content = { title: CARD.title, text: CARD.first(picture.whose), url: await link() };
-    // The visitor may cancel it
+    // The visitor may cancel the dialog
     await navigator
       .share(navigator.canShare?.({ files }) ? { ...content, files } : content)
       .catch(continueWithout("sharing"));
@@ -131,7 +132,7 @@ function sharing(card) {
   return { first, last, said };
 }
 
-/** Fill the figure. @param {Figure} figure */
+/** Fill a figure with the card, a slider for t, and buttons. Returns its controls and the function that draws it. @param {Figure} figure */
 export function card(figure) {
   let seed = 1;
   /** @type {Step[]} */

@@ -10,7 +10,7 @@ const [MANY, TWO, GUIDANCE] = [50, 2, 1.5]; // numbers of steps; the guidance th
 const STUDENT = "mnist-tiny-2-steps";
 const LABELS = [0, 1, 2, 3, 4];
 
-/** Fill the figure. @param {Figure} figure */
+/** Fill a figure with the three rows of pictures. Returns its controls and the function that draws it. @param {Figure} figure */
 export function few(figure) {
   let first = 1; // the seed of the first column
   const rows = [FEW.many(MANY), FEW.two(TWO), FEW.student(TWO)].map((name) => ({
@@ -30,8 +30,10 @@ export function few(figure) {
   /** Compute and draw all rows. @param {number} from the seed of the first column */
   function begin(from = first) {
     first = from;
+    /** Return the runs of a row, one for each label, with these further settings. */
     const runs = (/** @type {object} */ more) =>
       LABELS.map((label, i) => ({ from: { seed: from + i }, label, sampler: "ddim", ...more }));
+    /** Compute a row with these further settings of its runs, and draw its last pictures. */
     const compute = (/** @type {number} */ row, /** @type {object} */ more, /** @type {string} */ model) => {
       const { tiles } = rows[row];
       const take = (/** @type {any} */ { i, s, x }) => s || tiles[i].paint(x);

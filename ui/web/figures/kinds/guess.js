@@ -11,7 +11,7 @@ import { T } from "../process.js";
 
 const SEEDS = [7, 1, 2, 3, 4, 5]; // seeds of the noise: 7 as in the figure "noise"; 1 to 5 were not chosen for their results
 
-/** Fill the figure. @param {Figure} figure */
+/** Fill a figure with the guesses, and a slider for t. Returns its controls and the function that draws it. @param {Figure} figure */
 export function guess(figure) {
   const pairs = SEEDS.map((_, i) => [
     figure.tile("ink", i ? GUESS.other(i) : GUESS.noisy),

@@ -24,10 +24,10 @@ const PLACES = {
     "up 3": [4, 1],
   },
 };
-const WIDE = ["100%", "78%", "60%"]; // width of the tiles in each row
+const WIDE = ["100%", "78%", "60%"]; // width of a tile in each row, as a share of its column
 const WAY = "M0,16H30V84H70V16H100"; // SVG path through the blocks
 
-/** Put an element and a text below it at a place of the drawing. @param {HTMLElement} element @param {string} text @param {[column: number, row: number]} place @param {string} [wide] */
+/** Put an element, with a text below it, at a place of the drawing. @param {HTMLElement} element @param {string} text @param {[column: number, row: number]} place @param {string} [wide] the width of the element */
 const placed = (element, text, [column, row], wide = "100%") =>
   el(
     "div",
@@ -73,7 +73,7 @@ class Net {
 }
 
 /**
- * The button that adds the graft, and removes it again.
+ * The button that adds the graft (a block's output from a run that draws a 6), or removes it.
  * @implements {Control}
  */
 class Graft {
@@ -94,7 +94,7 @@ class Graft {
   }
 }
 
-/** Fill the figure. @param {Figure} figure */
+/** Fill a figure with the drawing of the U-Net, a slider for the step, and the button for the graft. Returns its controls and the function that draws it. @param {Figure} figure */
 export function inside(figure) {
   /** The steps of the run without the graft, and with it. @type {[Opened[], Opened[]]} */
   let lanes = [[], []];

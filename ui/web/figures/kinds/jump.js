@@ -10,7 +10,7 @@ import { noisy, T } from "../process.js";
 /** @import { Step } from "../../process/runs.js" */
 
 const LENGTHS = [1, 2, 3, 5, 10, 20, 50];
-const SHOWN = 7; // number of steps of a run that are shown at most
+const SHOWN = 7; // largest number of steps that are shown of a run
 
 /** Return the indices of the steps to show, with the first and the last step. @param {number} length */
 export function shown(length) {
@@ -51,7 +51,7 @@ function lengthSlider(changed) {
   return new Slider({ name: JUMP.n, min: 0, max: LENGTHS.length - 1, value: 5, ends, say }, changed);
 }
 
-/** Fill the figure. @param {Figure} figure */
+/** Fill a figure with both ways, and a slider for the number of steps. Returns its controls and the function that draws it. @param {Figure} figure */
 export function jump(figure) {
   let seed = 1;
   /** The steps of each run, by its length. @type {Map<number, Step[]>} */
@@ -83,7 +83,7 @@ export function jump(figure) {
     path.show(start.x, run, length());
   }
 
-  /** Compute runs of these lengths. @param {string} slot @param {number[]} lengths @param {boolean} behind whether other questions come first */
+  /** Compute runs of these lengths. @param {string} slot @param {number[]} lengths @param {boolean} behind whether these runs wait for all other questions */
   function compute(slot, lengths, behind) {
     const from = { x0: picture.x, t: T, seed };
     const asked = lengths.map((steps) => ({ from, steps, sampler: "ddim" }));

@@ -13,7 +13,7 @@ import { buttons, label, note, row, Slider } from "../elements.js";
 /** The samples and the recent loss after a number of training pictures. @typedef {{ images: number, samples: Float32Array[], loss: number }} Moment */
 
 const RECORDED = new URL("../../parts/train/example.json", import.meta.url);
-const [COUNT, COLUMNS, SIDE] = [20, 10, 28]; // number of samples, samples in a row, pixels a side
+const [COUNT, COLUMNS, SIDE] = [20, 10, 28]; // number of samples, samples in a row, and a sample's side in pixels
 const PITCH = SIDE + 2; // pixels from one sample to the next in the recorded picture
 
 /** Cut the samples out of a recorded picture. @param {ImageBitmap} image */
@@ -35,6 +35,7 @@ async function recorded() {
   const answer = await fetch(RECORDED).catch(continueWithout("the recorded training"));
   if (!answer?.ok) return null;
   const [{ grids, points, batch }] = (await answer.json()).results;
+  /** Return the loss of the last recorded point up to a step. */
   const lossAt = (/** @type {number} */ step) =>
     points.findLast((/** @type {[number, number]} */ [at]) => at <= step)?.[1] ?? points[0][1];
   /** @type {Moment[]} */
@@ -192,7 +193,7 @@ function comparison(figure, moments) {
   return { compare, found };
 }
 
-/** Fill the figure. @param {Figure} figure */
+/** Fill a figure with the training: its samples, its losses, a slider and buttons. Returns its controls and the function that draws it. @param {Figure} figure */
 export function learned(figure) {
   let isOpen = false;
   const moments = new Moments(figure, () => {

@@ -10,7 +10,7 @@ import { noiseOf, noisy, T, weightsAt } from "../process.js";
 
 const SEED = 7;
 
-/** Fill the figure. @param {Figure} figure */
+/** Fill a figure with the sum, and a slider for t. Returns its controls and the function that draws it. @param {Figure} figure */
 export function noise(figure) {
   const [clean, added, sum] = [NOISE.picture, NOISE.noise, NOISE.sum].map((name) => figure.tile("ink", name));
   const [signal, sigma] = [el("b", null), el("b", null)];

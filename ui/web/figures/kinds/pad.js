@@ -13,9 +13,9 @@ import { noisy } from "../process.js";
 
 /** @import { Figure } from "../figure.js" */
 
-const PEN = 2.6; // width in pixels, about that of the strokes of the training digits
+const PEN = 2.6; // width of a stroke in pixels, about as in the training digits
 
-const [FROM, SECONDS, SEED] = [640, 2, 7]; // the opening animation, in which a digit appears out of noise: first t, duration, seed
+const [FROM, SECONDS, SEED] = [640, 2, 7]; // the opening animation, in which a digit appears out of noise: its first t, its duration in seconds, and its seed
 
 /** Draw the reader's strokes as a picture. @param {number[][]} strokes */
 const drawing = (strokes) =>
@@ -67,7 +67,7 @@ class Pad {
     this.#strokes = [];
   }
 
-  /** Show the strokes, or without strokes the page's picture. @param {boolean} isFirst whether to play the opening animation, unless the reader prefers reduced motion */
+  /** Show the strokes; if there are none, show the page's picture. @param {boolean} isFirst whether to play the opening animation, unless the reader prefers reduced motion */
   show(isFirst) {
     this.#stop();
     this.tile.paint(this.#strokes.length ? drawing(this.#strokes) : picture.x);
@@ -105,7 +105,7 @@ class Pad {
   }
 }
 
-/** Fill the figure. @param {Figure} figure */
+/** Fill a figure with the sheet, its buttons, and the ten digits. Returns its controls and the function that draws it. @param {Figure} figure */
 export function pad(figure) {
   const sheet = new Pad(figure);
   const said = note();

@@ -4,7 +4,7 @@ import { SAME } from "../../words/figures.js";
 import { row, Slider, titled } from "../elements.js";
 import { newestOnly } from "../engine.js";
 import { picture } from "../picture.js";
-import { namesOf, T } from "../process.js";
+import { outputsOf, T } from "../process.js";
 
 /** @import { Figure } from "../figure.js" */
 
@@ -16,7 +16,7 @@ export function scaled(x) {
   return x.map((value) => value / most);
 }
 
-/** Fill the figure. @param {Figure} figure */
+/** Fill a figure with the five outputs, and a slider for t. Returns its controls and the function that draws it. @param {Figure} figure */
 export function same(figure) {
   const x = figure.tile("ink", SAME.xt);
   const names = /** @type {const} */ (["x0", "eps", "v", "score", "flow"]);
@@ -36,7 +36,7 @@ export function same(figure) {
   const show = newestOnly(() => {
     const at = t.value;
     return figure.ask("same", "guess", { x0: picture.x, t: at, seeds: [SEED] }, (found) => {
-      const all = namesOf(found.x0, found.eps, at);
+      const all = outputsOf(found.x0, found.eps, at);
       x.paint(found.x);
       for (const [i, name] of names.entries()) tiles[i].paint(name === "x0" ? all[name] : scaled(all[name]));
     });

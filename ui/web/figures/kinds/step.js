@@ -42,7 +42,7 @@ class Choice {
   }
 }
 
-/** Fill the figure. @param {Figure} figure */
+/** Fill a figure with the terms of a step, a slider for the step, and the choice of the noise. Returns its controls and the function that draws it. @param {Figure} figure */
 export function step(figure) {
   /** The steps of the first seed's runs. @type {Record<Kind, Step[]>} */
   let runs = { beta: [], beta_tilde: [] };

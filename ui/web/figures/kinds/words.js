@@ -1,4 +1,5 @@
-// The square between four words. It shows recorded pictures; on demand, a network draws every place of it, for any words.
+// The square between four words. It shows recorded pictures; on demand, a network draws every place of it, for any
+// words.
 
 import { button, el, write } from "../../drawing/dom.js";
 import { blend, Finger } from "../../drawing/square.js";
@@ -86,7 +87,7 @@ class Square {
     this.#large.setAttribute("aria-label", text);
   }
 
-  /** Make the control of the finger's place on one axis, which links can set. @param {0 | 1} axis */
+  /** Make the control with which links set the finger's position on one axis. @param {0 | 1} axis */
   control(axis) {
     const { element, finger } = this;
     return {
@@ -102,7 +103,7 @@ class Square {
   }
 }
 
-/** Put the recorded pictures on a square. @param {Square} square @param {() => boolean} isWanted returns whether they are still wanted @returns {Promise<boolean>} whether they could be loaded */
+/** Put the recorded pictures on a square. @param {Square} square @param {() => boolean} isWanted returns whether these pictures must still be shown @returns {Promise<boolean>} whether they could be loaded */
 async function openRecorded(square, isWanted) {
   const answer = await fetch(RECORDED).catch(continueWithout("the recorded pictures"));
   if (!answer?.ok) return false;
@@ -117,7 +118,7 @@ async function openRecorded(square, isWanted) {
   return true;
 }
 
-/** Make the functions with which a network draws the square, and a progress bar. @param {Figure} figure @param {Square} square */
+/** Return the functions with which a network draws the square, and a progress bar. @param {Figure} figure @param {Square} square */
 function live(figure, square) {
   const bar = el("progress", { max: 1, value: 0, hidden: true, "aria-label": BETWEEN.filling });
   const drawn = newestOnly(() =>
@@ -133,7 +134,7 @@ function live(figure, square) {
     ),
   );
 
-  /** Draw all cells for these words, after the picture at the finger. */
+  /** Draw the pictures of all cells for the current words. The picture at the finger comes first. */
   function fill() {
     square.clear();
     Object.assign(bar, { hidden: false, value: 0 });
@@ -152,7 +153,7 @@ function live(figure, square) {
   return { bar, draw: drawn, fill };
 }
 
-/** Fill the figure. @param {Figure} figure */
+/** Fill a figure with the square, its four words, and the button that loads the network. Returns its controls and the function that draws it. @param {Figure} figure */
 export function words(figure) {
   let isLive = false;
   let isOpen = false;

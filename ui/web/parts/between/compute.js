@@ -13,7 +13,7 @@ import { kindOf } from "./plan.js";
 /** @type {Computation} */
 export const computation = { ...kept, chains, compute };
 
-/** Return a function that yields the steps of a picture by its number: number 0 is the first cell of CELLS. @param {BetweenPlan} plan @param {Model[]} models @returns {Chains} */
+/** Return a function that takes the number of a picture and yields its steps. The number is an index of CELLS. @param {BetweenPlan} plan @param {Model[]} models @returns {Chains} */
 function chains(plan, [model]) {
   const words = /** @type {NonNullable<Model["words"]>} */ (model.words);
   const states = plan.corners.map((text) => words(text));

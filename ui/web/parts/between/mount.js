@@ -1,4 +1,5 @@
-// Draws the part "Between words": a square of pictures that blend four texts, and a marker that the visitor moves through it.
+// Draws the part "Between words": a square of pictures that blend four texts, and a marker that the visitor moves
+// through it.
 import { context2d } from "../../drawing/canvas.js";
 import { el, write } from "../../drawing/dom.js";
 import { NOISE, soon } from "../../drawing/motion.js";
@@ -26,7 +27,7 @@ import { WORDS } from "./words.js";
  * @property {string[]} unknown words that are new to the model
  */
 /** The picture of a cell. image: a row of pictures, null until it is decoded. at: the index of the cell's picture in this row. @typedef {{ image: ImageBitmap | null, at: number }} Tile */
-/** The pictures or the sketches of one run. of: the form's values of this run, as JSON. tiles: the picture of each cell. @typedef {{ plan: Plan, of: string, tiles: Map<number, Tile> }} Board */
+/** The pictures or the sketches of one run. of: the form's values for this run, as JSON. tiles: the picture of each cell. @typedef {{ plan: Plan, of: string, tiles: Map<number, Tile> }} Board */
 
 const FRAMES = 60; // the largest number of frames in a film
 const STEP = 0.25; // how far an arrow key moves the marker, in cells
@@ -230,7 +231,7 @@ class Between {
     this.#showPlace();
   }
 
-  /** Save a GIF of the last walk; if the visitor has not walked, of a walk around the square. @param {(text: string) => void} say shows the progress */
+  /** Save a GIF of the last walk; if the visitor has not moved the marker, save a walk around the square. @param {(text: string) => void} say shows the progress */
   async #saveFilm(say) {
     const [{ ANIMATED }, { enlargement }, { scaled }, { give, pauses }] = await Promise.all([
       import("../../files/animations.js"),

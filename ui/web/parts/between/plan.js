@@ -1,5 +1,5 @@
-// The planner of "Between words": a square of pictures that blend four texts, all from the same noise. The corners are computed
-// first, then the cells half-way between them, then the others, so that the visitor soon sees the whole range.
+// The planner of "Between words": a square of pictures that blend four texts, all from the same noise. The corners are
+// computed first, then the cells half-way between them, then the others, so that the visitor soon sees the whole range.
 
 import { pictureSize } from "../../plans/facts.js";
 import { byKind, stepKind } from "../../plans/plan.js";
@@ -37,7 +37,7 @@ function plan(request, [model], catalogue) {
   };
 }
 
-/** Return the kind of a step that computes these cells at once: guidance doubles the number of images. @param {{ request: Request, options: Omit<Options, "prompts"> }} plan @param {number[]} cells */
+/** Return the kind of step, for estimates of time, that computes these cells at once. Guidance doubles its number of images. @param {{ request: Request, options: Omit<Options, "prompts"> }} plan @param {number[]} cells */
 export const kindOf = ({ request: { checkpoint }, options: { guidance } }, { length }) =>
   stepKind(checkpoint, length * (guidance === null ? 1 : 2));
 

@@ -1,5 +1,5 @@
-// Quick sketches of the square: a student (a distilled model) draws them as soon as the visitor has chosen the texts. A run
-// replaces them by the model's own pictures.
+// Quick sketches of the square: a student (a distilled model) draws them as soon as the visitor has chosen the texts. A
+// run replaces them by the model's own pictures.
 
 import { CLOCK, student } from "../../run/sketching.js";
 import { WORDS } from "./words.js";
@@ -12,7 +12,7 @@ import { WORDS } from "./words.js";
 const PAUSE = 150; // ms to wait after the form has changed, so that quick typing begins no sketches
 const AGAIN = 2000; // ms between two checks whether the student has been downloaded
 const PATIENCE = 60_000; // ms to wait for the download: the student's 9 MB take 45 s at 1.6 Mbit/s
-const LONGEST = 6; // seconds that the sketches may take at most in the visitor's browser
+const LONGEST = 6; // longest time that the sketches may take in the visitor's browser, in seconds
 
 /** Begins runs of the student and passes their results on. */
 export class Sketches {
@@ -76,7 +76,7 @@ export class Sketches {
     this.#timer = clock.set(() => this.#tryToDraw(until), AGAIN);
   }
 
-  /** Run the student and pass on its results, until newer sketches begin. @param {Values} values @param {number} sketch the number of these sketches */
+  /** Run the student and pass on its results, until newer sketches begin. @param {Values} values @param {number} sketch their number: newer sketches have a higher one */
   async #draw(values, sketch) {
     const { page, panel } = this;
     const order = await page.knowledge.order(panel.part, values);

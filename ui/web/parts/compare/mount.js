@@ -1,5 +1,5 @@
-// Draws the part "A and B": two cards with the same controls, one for each lane, and the pictures of both lanes above one
-// scrubber. Both lanes begin with the same x_T.
+// Draws the part "A and B": two cards with the same controls, one for each lane, and the pictures of both lanes above
+// one scrubber. Both lanes begin with the same x_T.
 
 import { swatch } from "../../drawing/chart.js";
 import { button, el, find } from "../../drawing/dom.js";
@@ -102,8 +102,8 @@ class Compare {
 const starters = (presets) => Object.entries(presets).map(([name, values]) => ({ title: COMPARISONS[name], values }));
 
 /**
- * Return a box that folds. It shows a recorded picture of four model families, which all begin with the same noise. Its buttons
- * compare those families whose models are on this machine.
+ * Return a box that folds. It shows a recorded picture of four model families, which all begin with the same noise. Its
+ * buttons compare those families whose models are on this machine.
  * @param {Page} page @param {Panel<Result>} panel
  */
 function familiesBox(page, panel) {

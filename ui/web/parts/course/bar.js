@@ -1,5 +1,5 @@
-// The bar of a lesson, or of a screen of the tour: it shows the goal, a task and a question. The bar stays above the part while
-// the visitor works on the task.
+// The bar of a lesson, or of a screen of the tour: it shows the goal, a task and a question. The bar stays above the
+// part while the visitor works on the task.
 import { Chart, ceiling, halves, key, path, scale } from "../../drawing/chart.js";
 import { all, button, el, find, isShown } from "../../drawing/dom.js";
 import { readLink } from "../../form/link.js";
@@ -245,6 +245,7 @@ export class Bar {
 /** Return buttons with possible answers. A press on one opens the right answer. @param {string[]} texts @param {HTMLDetailsElement} answer */
 function guessButtons(texts, answer) {
   const guesses = texts.map((text, i) => {
+    /** Mark the pressed answer, and open the right answer. */
     const guess = () => {
       for (const [other, node] of guesses.entries()) node.setAttribute("aria-pressed", String(other === i));
       answer.open = true;
@@ -275,8 +276,8 @@ function touchChart({ seeds, curves }) {
 }
 
 /**
- * Return the box in which a teacher makes a link to this lesson with the current settings. Checkboxes choose the controls that
- * the students get. The controls that the lesson sets are ticked; all others are in a folded list.
+ * Return the box in which a teacher makes a link to this lesson with the current settings. Checkboxes choose the
+ * controls that the students get. The controls that the lesson sets are ticked; all others are in a folded list.
  * @param {Page} page @param {Pick<Task, "values">[]} tasks of the lesson
  */
 function teacherBox(page, tasks) {

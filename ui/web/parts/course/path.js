@@ -1,11 +1,11 @@
-// The figure of the lesson "One path". It shows a recorded chain step by step, the time of each step in the units of each model
-// family, and the network's output for x.
+// The figure of the lesson "One path". It shows a recorded chain step by step, the time of each step in the units of
+// each model family, and the network's output for x.
 import { el, find } from "../../drawing/dom.js";
 import { PATH } from "./words.js";
 
 /**
- * The content of one-path.json: the numbers for the pictures in one-path.webp. A clock is the time variable of a model family,
- * for example t or σ.
+ * The content of one-path.json: the numbers for the pictures in one-path.webp. A clock is the time variable of a model
+ * family, for example t or σ.
  * @typedef {object} Recorded
  * @property {number} side the side of a picture, in pixels
  * @property {Record<string, number>[]} times for each step, the time on each clock

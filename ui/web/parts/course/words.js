@@ -1,4 +1,5 @@
-// The texts of the part "Course": the list of lessons, the bars, the figure of the lesson "One path", and the notes for teachers.
+// The texts of the part "Course": the list of lessons, the bars, the figure of the lesson "One path", and the notes for
+// teachers.
 
 export const WORDS = {
   lessons: (/** @type {number} */ count, /** @type {number} */ minutes) => `${count} lessons, ${minutes} minutes`,

@@ -6,8 +6,8 @@ import { WORDS } from "./words.js";
 /** @import { Line, Point } from "../../drawing/chart.js" */
 /** @import { Weights } from "../../process/schedule.js" */
 
-const FINE = 40; // up to this t a curve has a point at every step, then at every fourth
-const HIGHEST = 0.5; // the largest density on the axis
+const FINE = 40; // up to this t, a curve has a point at every step; above it, at every fourth step
+const HIGHEST = 0.5; // the density at the top of the axis
 
 /** A chart of one quantity over t, with a curve for each schedule. A dot marks the chosen t on the curve of the chosen schedule. */
 export class Plot extends Chart {

@@ -1,5 +1,6 @@
-// Eqs. 4 and 7 of the paper for pixels. A picture is an array with the red, green and blue of each pixel in turn, each a grey
-// level 0..255 minus 127.5. So 0 means the same as on the paper's scale −1..1. ε has standard deviation 1.
+// Eqs. 4 and 7 of the paper for pixels. A picture is an array with the red, green and blue of each pixel in turn. Each
+// number is a grey level (0..255) minus 127.5, so 0 means the same as on the paper's scale −1..1. ε has standard
+// deviation 1.
 
 import { gaussian } from "../../process/noise.js";
 
@@ -10,7 +11,7 @@ const SEEN = 60; // a standard deviation, in grey levels, that is easy to see
 /** Return ε for a picture of this size. It is the noise x_T with which a run of this seed begins. @param {number} seed @param {number} size the picture's side in pixels */
 export function noiseOf(seed, size) {
   const pixels = size ** 2;
-  const drawn = gaussian(BigInt(seed), 0, 3 * pixels); // all red values first, then green, then blue
+  const drawn = gaussian(BigInt(seed), 0, 3 * pixels); // contains all red values, then all green ones, then all blue ones
   return drawn.map((_, i) => drawn[(i % 3) * pixels + Math.floor(i / 3)]);
 }
 

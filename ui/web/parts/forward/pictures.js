@@ -1,5 +1,5 @@
-// The pictures of the part "What noise destroys": x_0, ε, x_t, the mean of the step back, and the difference between x_t and this
-// mean.
+// The pictures of the part "What noise destroys": x_0, ε, x_t, the mean of the step back, and the difference between
+// x_t and this mean.
 import { context2d } from "../../drawing/canvas.js";
 import { find, write } from "../../drawing/dom.js";
 import { attribute } from "../../words/symbols.js";

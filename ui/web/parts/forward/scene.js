@@ -1,4 +1,5 @@
-// The state of the part "What noise destroys": the settings, the picture and the noise, and the functions that load these.
+// The state of the part "What noise destroys": the settings, the picture and the noise, and the functions that load
+// these.
 import { middleOf, SIZE } from "../../pictures/fit.js";
 import { open } from "../../pictures/open.js";
 import { ofPng } from "../../pictures/png.js";
@@ -72,7 +73,8 @@ export class Scene {
   }
 
   /**
-   * Load what a request wants. A request names both picture and seed, so new noise does not cancel the loading of a picture.
+   * Load what a request wants. A request names both picture and seed, so new noise does not cancel the loading of a
+   * picture.
    * @param {Wanted} wanted
    * @param {string} [before] the error of the request that this request replaces
    * @returns {Promise<void>}
@@ -111,6 +113,7 @@ export class Scene {
   /** Read a picture. A file is cropped to its central square. @param {Source} source */
   async #read(source) {
     if ("name" in source) return this.read(source.name);
+    /** Return the largest length in pixels at which the picture is read. */
     const most = (/** @type {number} */ long, /** @type {number} */ short) => Math.floor((4 * SIZE * long) / short);
     return middleOf(await open(source.file, most));
   }

@@ -1,10 +1,10 @@
-// The worker that computes t small steps of noise. They take seconds, and in a worker they don't block the page. The worker sends
-// its progress.
+// The worker that computes t small steps of noise. They take seconds, and in a worker they don't block the page. The
+// worker sends its progress.
 
 import { fromUint8, toUint8 } from "../../process/floats.js";
 import { compare, SCHEDULES } from "../../process/forward.js";
 
-const EVERY = 200; // the least time between two progress messages, in ms
+const EVERY = 200; // shortest time between two progress messages, in ms
 
 addEventListener("message", ({ data: { size, pixels, schedule, t, seed } }) => {
   const began = performance.now();

@@ -33,7 +33,7 @@ async function compareInWorker(asked, say) {
 
 /** The view of the comparison. */
 export class Walk {
-  /** The settings of the comparison on screen. of: all of them, as `#setting`. @type {{ of: string, t: number, schedule: string } | null} */
+  /** The settings of the comparison on screen. of: the text that `#setting` returned for them. @type {{ of: string, t: number, schedule: string } | null} */
   #shown = null;
   #status = new Status(RUN.progress); // shows the progress of the steps if they take long
 

@@ -1,5 +1,5 @@
-// Draws the part "Grid": a table of pictures from the same seed. Columns are numbers of steps; rows are variances or samplers.
-// A press on a cell opens its run in the part "Watch".
+// Draws the part "Grid": a table of pictures from the same seed. Columns are numbers of steps; rows are variances or
+// samplers. A press on a cell opens its run in the part "Watch".
 import { button, el } from "../../drawing/dom.js";
 import { meanings } from "../../drawing/meanings.js";
 import { NOISE, soon } from "../../drawing/motion.js";
@@ -69,7 +69,7 @@ class Grid {
 
   // --- The table
 
-  /** Whether a cell has a picture. */
+  /** Whether at least one cell has a picture. */
   get #isBegun() {
     return this.#pictures.some(Boolean);
   }

@@ -23,7 +23,7 @@ function lanesOf(request) {
 
 /**
  * Return the lanes that their models can run. Throws a UserError if there are none.
- * @param {Lane[]} lanes @param {(lane: Lane) => Facts} modelOf @param {Facts[]} models
+ * @param {Lane[]} lanes @param {(lane: Lane) => Facts} modelOf returns the model of a lane @param {Facts[]} models of the run
  */
 function runnable(lanes, modelOf, models) {
   const cells = lanes.filter((lane) => canRun(modelOf(lane), lane));

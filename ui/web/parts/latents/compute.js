@@ -1,4 +1,5 @@
-// Computes the part "How much a noisy picture still knows" in the browser. ui/parts/latents.py does the same on a server.
+// Computes the part "How much a noisy picture still knows" in the browser. ui/parts/latents.py does the same on a
+// server.
 
 import { chainOf, column, kept, sampled, seen, source, spread, take } from "../../computing/rows.js";
 import { seedsOfColumns } from "../../plans/rows.js";
@@ -15,7 +16,7 @@ const SAMPLES = 4; // while the model draws a starting picture, the page shows e
 /** @type {Computation} */
 export const computation = { ...kept, chains, compute };
 
-/** Return a function that yields the steps of a picture by its number. Phase 0 draws the starting pictures, phase 1 the rows. @param {LatentsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array[]} images the starting pictures @returns {Chains} */
+/** Return a function that takes the number of a picture and yields its steps. Phase 0 draws the starting pictures, phase 1 the rows. @param {LatentsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array[]} images the starting pictures @returns {Chains} */
 function chains(plan, [model], phase, images) {
   const { request, times, lengths, columns } = plan;
   if (!phase) return (number) => sampled(plan, model, plan.sources[number], SAMPLES);

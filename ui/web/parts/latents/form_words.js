@@ -1,4 +1,5 @@
-// The texts of the form of "How much a noisy picture still knows": the part's title, and the labels and hints of its fields.
+// The texts of the form of "How much a noisy picture still knows": the part's title, and the labels and hints of its
+// fields.
 
 import { RUN } from "../../words/forms.js";
 

@@ -1,5 +1,5 @@
-// Draws the part "How much a noisy picture still knows". Each row shows pictures that the model decodes from the same latent with
-// several seeds, or from mixtures of two latents.
+// Draws the part "How much a noisy picture still knows". Each row shows pictures that the model decodes from the same
+// latent with several seeds, or from mixtures of two latents.
 import { find, write } from "../../drawing/dom.js";
 import { Source } from "../../form/source.js";
 import { Rows } from "../../player/rows.js";

@@ -1,5 +1,5 @@
-// The planner of "How much a noisy picture still knows". It plans a row for each time t: the same latent decoded with several
-// seeds, or mixtures of two latents.
+// The planner of "How much a noisy picture still knows". It plans a row for each time t: the same latent decoded with
+// several seeds, or mixtures of two latents.
 
 import { fromText } from "../../pictures/text.js";
 import { Wrong } from "../../plans/fields.js";
@@ -80,7 +80,8 @@ function titlesOf(request, times) {
 }
 
 /**
- * Throw a UserError if no chain with these options can start at t. For t = 0, which needs no steps, check the shortest chain.
+ * Throw a UserError if no chain with these options can start at t. For t = 0, which needs no steps, check the shortest
+ * chain.
  * @param {Facts} model @param {number} t @param {Options} options
  */
 function checkChain(model, t, options) {

@@ -1,4 +1,5 @@
-// The texts of the form of "How many bits does a picture need?": the part's title, and the labels and hints of its fields.
+// The texts of the form of "How many bits does a picture need?": the part's title, and the labels and hints of its
+// fields.
 
 /** @import { FieldWords } from "../../words/forms.js" */
 

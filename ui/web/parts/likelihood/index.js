@@ -1,5 +1,5 @@
-// The part "How many bits does a picture need?": it measures the model's bound (Eq. 5) on pictures of a test set, or on a picture
-// of the visitor.
+// The part "How many bits does a picture need?": it measures the model's bound (Eq. 5) on pictures of a test set, or on
+// a picture of the visitor.
 
 import { checkpoint, count, field, label, picture } from "../../plans/forms.js";
 import { FIELDS as LIKELIHOOD, TITLE } from "./form_words.js";

@@ -1,4 +1,5 @@
-// Draws the part "How many bits does a picture need?". Tables and charts are updated while a server measures the pictures.
+// Draws the part "How many bits does a picture need?". Tables and charts are updated while a server measures the
+// pictures.
 import { all, el, find, markup, write } from "../../drawing/dom.js";
 import { meanings } from "../../drawing/meanings.js";
 import { Source } from "../../form/source.js";

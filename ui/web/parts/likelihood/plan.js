@@ -40,8 +40,9 @@ export const lengths = (model) =>
   variances(model).length > 1 ? STEPS.filter((steps) => steps < model.schedule.T) : [];
 
 /**
- * Return a sentence that explains why, in the shortest chain, β̃ₜ costs more bits than βₜ but makes cleaner pictures; "" if this is
- * not the case. The last added noise stays visible if the final step must remove far more noise than it was trained on.
+ * Return a sentence that explains why, in the shortest chain, β̃ₜ costs more bits than βₜ but makes cleaner pictures;
+ * "" if this is not the case. The last added noise stays visible if the final step must remove far more noise than it
+ * was trained on.
  * @param {Facts} model @param {MeanBits["chains"]} chains
  */
 export function looks(model, chains) {
@@ -53,8 +54,8 @@ export function looks(model, chains) {
     const { sigmas } = chain(model.process, { steps, sampler: "ddpm", variance, spacing: "linspace" });
     return /** @type {number} */ (sigmas.at(-2)); // the last noise that is added, because the final step has σ = 0
   });
-  // The final step of a linspace chain begins at t = 1 and is trained on the noise of x_1. β̃ₜ never leaves more noise than
-  // that, so only the noise that βₜ leaves is checked.
+  // The final step of a linspace chain begins at t = 1 and is trained on the noise of x_1. β̃ₜ never leaves more noise
+  // than that, so only the noise that βₜ leaves is checked.
   const expected = Math.sqrt(1 - model.schedule.alphaBar[1]);
   if (more <= less || noisy <= HARD * expected) return "";
   return looksBetter(steps, [clean, noisy], [more, less]);

@@ -1,4 +1,5 @@
-// The controls of the second run: which parts are switched off, from which run a block is taken, and in which steps this happens.
+// The controls of the second run: which parts are switched off, from which run a block is taken, and in which steps
+// this happens.
 import { button, el, find, markup, write } from "../../drawing/dom.js";
 import { measured, titleOf, WORDS } from "./words.js";
 
@@ -14,7 +15,7 @@ const MARKUP = `
 <p class="measured" aria-live="polite"></p>
 `;
 
-/** The controls of the second run of The network. */
+/** The controls of the second run of the part "The network". */
 export class Apart {
   #made = ""; // the model and its blocks, as JSON, for which the switches were made
   /** @type {{ name: string, node: HTMLButtonElement }[]} */
@@ -36,7 +37,7 @@ export class Apart {
     return new Set(String(this.panel.form.value("off")).split(", ").filter(Boolean));
   }
 
-  /** Make a button that switches a part off or on. @param {string} name @param {boolean} [short] whether to name skips only by their size */
+  /** Make a button that switches a part off or on. @param {string} name @param {boolean} [short] whether the button of a skip shows only the skip's size */
   chip(name, short = false) {
     /** Switch the part off, or on if it is off. */
     const flip = () => {
@@ -114,7 +115,7 @@ export class Apart {
     return { element, input: null, get: () => value, set, offer };
   }
 
-  /** The spans of steps in which the second run may differ. to is 0 for the last step of the run. */
+  /** The spans of steps in which the second run may differ. `to` is 0 if a span ends at the last step. */
   get #spans() {
     const steps = Number(this.panel.form.value("steps"));
     const half = Math.ceil(steps / 2);

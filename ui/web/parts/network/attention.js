@@ -8,7 +8,7 @@ import { drawable } from "../../pictures/sprite.js";
 
 const LIGHT = "rgb(255 150 50)";
 const SHADE = "rgb(0 0 0 / 70%)";
-const NEEDED = { right: 0.02, rms: 0.1 }; // maps are offered if the quality without attention is worse by at least this much, in the unit of the figures
+const NEEDED = { right: 0.02, rms: 0.1 }; // smallest loss of quality without attention for which maps are offered, in the unit of the measured figures
 
 /** Return whether attention maps are offered: the model has attention, unless a measurement shows that its pictures hardly need it. @param {NetworkBlock[]} blocks @param {Figures | null | undefined} figures */
 export function offersPlaces(blocks, figures) {

@@ -1,4 +1,4 @@
-// Computes The network in the browser, with the same results as ui/parts/network.py.
+// Computes the part "The network" in the browser, with the same results as ui/parts/network.py.
 
 import { kept } from "../../computing/rows.js";
 import { conditioned, shown } from "../../computing/sampling.js";
@@ -66,8 +66,8 @@ async function compute(plan, [model], work) {
 }
 
 /**
- * Return the pictures of one evaluation: for each block the estimate of x̂_0 by a reader (if the model has readers) and its numbers as
- * colours, and for one block all channels.
+ * Return the pictures of one evaluation: for each block its numbers as colours and, if the model has readers (linear
+ * probes), a reader's estimate of x̂_0; for the block `block` all channels, too.
  * @param {Model} model @param {Readers | null} readers @param {Map<string, Tap>} taps @param {number} t @param {string} block
  */
 function blockPictures(model, readers, taps, t, block) {
@@ -84,7 +84,7 @@ function blockPictures(model, readers, taps, t, block) {
   };
 }
 
-/** Return the picture that a reader estimates from a block's numbers. @param {Model} model @param {Readers} readers @param {string} name @param {Tap} tap @param {number} t @returns {Picture} */
+/** Return the picture that a reader (a linear probe) estimates from a block's numbers. @param {Model} model @param {Readers} readers @param {string} name @param {Tap} tap @param {number} t @returns {Picture} */
 function readPicture(model, readers, name, tap, t) {
   const found = readers.read(name, tap, t);
   return model.decode ? shown(model, found) : shown({ ...model, size: readers.size }, found);

@@ -1,4 +1,4 @@
-// The title of the part, and the titles of its own form fields.
+// The title of the part "The network", and the titles of the form fields that only this part has.
 
 /** @import { FieldWords } from "../../words/forms.js" */
 

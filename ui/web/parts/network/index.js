@@ -1,4 +1,4 @@
-// The form of The network, which shows what each block of a U-Net computes in each step.
+// The form of the part "The network", which shows what each block of a U-Net computes in each step.
 
 import { count, field, IF_CLASSES, IF_WORDS, NEVER, run, sampler, steps } from "../../plans/forms.js";
 import { RUN } from "../../words/forms.js";

@@ -12,10 +12,10 @@ import { MARK, WORDS } from "./words.js";
 
 /** @import { Drawable } from "../../pictures/sprite.js" */
 /** @typedef {{ canvas: HTMLCanvasElement, name: HTMLElement, tile: HTMLElement }} Tile */
-/** What the tiles show: the estimates of readers, the numbers as colours, or the places to which the marked place attends. @typedef {"read" | "colours" | "where"} View */
+/** What the tiles show: the estimates of readers (linear probes), the numbers as colours, or the places to which the marked place attends. @typedef {"read" | "colours" | "where"} View */
 
-const WIDE = 480; // width of the diagram, in pixels, from which labels show more than names
-const LONG = 140; // length of a skip line, in pixels, from which its button shows the whole name
+const WIDE = 480; // smallest width of a diagram whose labels show more than names, in pixels
+const LONG = 140; // smallest length of a skip line whose button shows the whole name, in pixels
 const STEP = 0.12; // an arrow key moves the mark by this share of the picture; whole per cent, because the form keeps places in per cent
 
 /** The pictures that each canvas shows or waits for. @type {WeakMap<HTMLCanvasElement, object>} */
@@ -47,7 +47,8 @@ export class Lane {
   }
 
   /**
-   * Make the tiles and lines. off: the parts that are switched off. chip: makes the button on a skip line; null for no buttons.
+   * Make the tiles and lines. off: the parts that are switched off. chip: makes the button on a skip line; null for no
+   * buttons.
    * @param {{ blocks: NetworkBlock[], asked: string }} plan @param {{ width: number, high: number }} size
    * @param {Set<string>} off @param {string} grafted the block that comes from another run; "" for none @param {((skip: string, short: boolean) => Node) | null} chip
    */
@@ -111,7 +112,7 @@ export class Lane {
     tile.title = MARK;
     tile.addEventListener("click", ({ clientX, clientY, detail }) => {
       const { left, top, width, height } = canvas.getBoundingClientRect();
-      if (detail) this.#markInside((clientY - top) / height, (clientX - left) / width); // detail is 0 if Enter was pressed, which has no position
+      if (detail) this.#markInside((clientY - top) / height, (clientX - left) / width); // `detail` is 0 for a press by the key Enter, which has no position
     });
     tile.addEventListener("keydown", (event) => {
       const by = ARROWS[event.key];
@@ -131,8 +132,8 @@ export class Lane {
   }
 
   /**
-   * Draw a step. chosen: the name of the chosen block. shares: R² of each block by its name; null if the model has no readers. whole:
-   * whether the network has no changes in this step.
+   * Draw a step. chosen: the name of the chosen block. shares: R² of each block by its name; null if the model has no
+   * readers. whole: whether the network has no changes in this step.
    * @param {InsideFrame} frame @param {NetworkBlock[]} blocks @param {View} view @param {string} chosen
    * @param {Record<string, number> | null} shares @param {[number, number] | null} place @param {boolean} whole
    */

@@ -1,4 +1,5 @@
-// The network: shows what each block of a U-Net computes in each step, with the whole network and with changes to it.
+// Draws the part "The network": it shows what each block of a U-Net computes in each step, with the whole network and
+// with changes to it.
 import { context2d } from "../../drawing/canvas.js";
 import { all, button, el, find, isShown, markup, within, write } from "../../drawing/dom.js";
 import { meanings } from "../../drawing/meanings.js";
@@ -29,8 +30,8 @@ const MARKUP = `
 <aside class="detail" hidden><h3></h3><p class="info"></p><canvas class="maps" role="img"></canvas></aside>
 `;
 const GAP = 4; // pixels between channels
-const [HIGH, AROUND] = [560, 340]; // pixels: the least height of a diagram, and the height of the window that it leaves to other content
-const [BESIDE, BROAD] = [560, 760]; // least widths in pixels: for two diagrams side by side, and for the switches beside the diagram
+const [HIGH, AROUND] = [560, 340]; // pixels: the smallest height of a diagram, and the height in the window that is left for other content
+const [BESIDE, BROAD] = [560, 760]; // pixels: the smallest widths for two diagrams side by side, and for switches beside a diagram
 const [THUMB, LANES] = [40, 24]; // pixels: the side of the picture on a run's button, and the gap between two diagrams
 
 /** Draw the channels of a block in rows. @param {Sprite} channels @param {NetworkBlock} block @param {number} wide the available width in pixels */
@@ -179,7 +180,7 @@ class Network {
     this.scrubber.renew(plan.steps - 1, 0);
   }
 
-  /** The number of the run that is shown: the chosen one if it exists. */
+  /** The number of the run that is shown: the chosen run if it exists, else the last one. */
   get #shown() {
     return Math.min(this.#lane, Math.max(0, this.#built - 1));
   }
@@ -250,7 +251,7 @@ class Network {
     if (two) this.#lanes[1].build(plan, size, apart.off, plan.grafted, chip);
   }
 
-  /** Return the frame of a lane at the scrubber's step. Long runs do not keep all frames: then it is the last one before. @param {number} lane */
+  /** Return the frame of a lane at the scrubber's step, or the nearest earlier frame, because long runs do not keep all frames. @param {number} lane */
   #frameOf(lane) {
     return this.#frames[lane].findLast((frame, k) => frame && k <= this.scrubber.at);
   }

@@ -1,5 +1,5 @@
-// Plans a run of The network: one lane with the whole network, and a second lane if parts are switched off or if a block comes from
-// a third run.
+// Plans a run of the part "The network": one lane with the whole network, and a second lane if parts are switched off
+// or if a block comes from a third run.
 
 import { classNames } from "../../plans/facts.js";
 import { shown } from "../../plans/fields.js";
@@ -18,13 +18,14 @@ import { askedFor, secondTitle } from "./words.js";
 /** @import { Options, RowsPlan } from "../../plans/rows.js" */
 
 /**
- * cut: the parts that are switched off. grafted: the options of the third run; null if there is none. times: the t of each step.
- * place: the marked place in the picture, down and right, from 0 to below 1; null for none. kind: the kind of step, for which
- * durations are measured. changed: the times at which the second run differs; empty if there is no second run.
+ * The plan of a run. cut: the parts that are switched off. grafted: the options of the third run; null if there is
+ * none. times: the t of each step. place: the marked place in the picture, down and right, from 0 to below 1; null for
+ * none. kind: the kind of step, for which durations are measured. changed: the times at which the second run differs;
+ * empty if there is no second run.
  * @typedef {RowsPlan & { cut: string[], grafted: Options | null, times: number[], changed: Set<number>, kind: StepKind, place: [number, number] | null }} NetworkPlan
  */
 
-const OPENED = 4; // cost of an evaluation with pictures of all blocks on a server, in usual evaluations: see ui/parts/network.py
+const OPENED = 4; // cost on a server of an evaluation with pictures of all blocks, relative to a usual evaluation: see ui/parts/network.py
 const PART = /^(middle|attention|condition|time|skips \d{1,4}|(down|up) \d)$/;
 const BLOCK = /^(middle|(down|up) \d)$/;
 const PLACE = /^(\d{1,2}) (\d{1,2})$/;

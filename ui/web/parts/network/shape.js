@@ -1,4 +1,5 @@
-// Places the blocks of a U-Net: the way down on the left, the way up on the right, each level one row below x_t and x̂_0.
+// Places the blocks of a U-Net: the way down on the left, the way up on the right, each level one row below x_t and
+// x̂_0.
 
 /** @import { NetworkBlock } from "../../messages/protocol.d.ts" */
 /** The place of a square tile, in pixels: x of its middle, y of its top edge, and its side. @typedef {{ x: number, y: number, side: number }} Place */
@@ -12,7 +13,7 @@ const [SMALLEST, LARGEST] = [44, 136]; // limits for the side of a tile, in pixe
 const TURN = 8; // radius of an arrow's corner, in pixels
 const NEAR = 6; // pixels between a tile and an arrow
 const TIP = 6; // length of an arrow's tip, in pixels
-const LINE = 0.72; // the share of a tile's height at which its skip line begins: below the names
+const LINE = 0.72; // height at which a skip line begins, as a share of the tile's height from its top: below the names
 
 /**
  * Place the blocks of a network.

@@ -53,13 +53,13 @@ export function secondTitle(request, cut, donor, times, model) {
   return `Without ${names.join(", ")}, ${when(times, request)}`;
 }
 
-/** Compare a number of runs with that of the whole network. @param {number} found @param {number} whole */
+/** Compare, in words, a number of runs with the number for the whole network. @param {number} found @param {number} whole */
 const comparison = (found, whole) =>
   found === whole ? "as many as with nothing switched off" : `${whole} with nothing switched off`;
 
 /**
- * Describe the measured effect of the form's changes; "" if these settings were not measured. All measurements use DDIM without
- * guidance.
+ * Describe the measured effect of the form's changes; "" if these settings were not measured. All measurements use DDIM
+ * without guidance.
  * @param {Record<string, any>} values of the form @param {Figures | null | undefined} figures
  */
 export function measured({ off, graft, graft_block: block, first, last, ...run }, figures) {
@@ -70,7 +70,7 @@ export function measured({ off, graft, graft_block: block, first, last, ...run }
   const half = Math.ceil(figures.steps / 2);
   const span = { "1 0": "all", [`1 ${half}`]: "first", [`${half + 1} 0`]: "second" }[`${first} ${last}`];
   const { seeds, unit } = figures;
-  /** Return the number of runs in a share of them. */
+  /** Convert a share of the measured runs to a number of runs. */
   const runs = (/** @type {number} */ share) => Math.round(share * seeds);
   if (graft && graft !== ANY && !off && block === "middle" && unit === "right" && span) {
     const steps = { all: "all", first: `1-${half}`, second: `${half + 1}-${figures.steps}` }[span];

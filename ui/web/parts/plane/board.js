@@ -12,7 +12,8 @@ const STEP = 5; // hundredths by which an arrow key moves the cross; 1 with Shif
 const inside = (v) => Math.max(-100, Math.min(100, Math.round(v)));
 
 /**
- * Return the points and one point more, or all points of a line from `from` to `to`; at most `most` in all.
+ * Return the points, followed by points on the line from `from` to `to`, or by `to` alone if `from` is null.
+ * The result has `most` points or fewer.
  * @param {Point[]} points @param {Point | null} from @param {Point} to @param {number} most
  * @returns {Point[]}
  */
@@ -31,7 +32,7 @@ export function addLine(points, from, to, most) {
 /** Write points as text, such as "12,-30 4,5". @param {Point[]} points */
 export const toText = (points) => points.map(([x, y]) => `${x},${y}`).join(" ");
 
-/** Read at most `most` points from a text. Return none if the text is invalid. @param {string} text @param {number} most @returns {Point[]} */
+/** Read points from a text. Return [] if the text is invalid. @param {string} text @param {number} most the largest number of points @returns {Point[]} */
 export function fromText(text, most) {
   const parts = text.trim().split(/\s+/).slice(0, most);
   if (!parts.every((part) => /^-?\d{1,3},-?\d{1,3}$/.test(part))) return [];

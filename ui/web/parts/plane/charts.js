@@ -13,7 +13,7 @@ import { CHARTS, verdict as spread, three } from "./words.js";
 /** @import { Frame } from "./cloud.js" */
 
 const BINS = 48; // number of bins in a histogram
-const ERRORS = 3; // a difference of at most this many standard errors counts as chance
+const ERRORS = 3; // number of standard errors up to which a difference counts as chance
 export const LANES = /** @type {const} */ (["a", "b"]);
 const TITLES = ["x₁", "x₂"];
 
@@ -22,7 +22,7 @@ const distinctTimes = (frames) => frames.filter(({ s }, i) => frames.findIndex((
 
 /**
  * Draw the density of each coordinate, as measured in both clouds and as it should be.
- * @param {Mixture} mixture @param {Frame[]} frames of the lanes @param {number} reach
+ * @param {Mixture} mixture @param {Frame[]} frames of the lanes @param {number} reach the visible distance from the origin
  */
 export function marginals(mixture, frames, reach) {
   const fine = cellMiddles(4 * BINS, reach);

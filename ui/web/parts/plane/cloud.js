@@ -6,24 +6,24 @@ import { ARROW_UNIT, UNIT } from "../../process/plane.js";
 /** @import { Data } from "../../process/mixture.js" */
 
 /**
- * What a run sends first.
+ * The first result of a run, before its clouds.
  * @typedef {object} Plan
  * @property {"plan"} kind
  * @property {number} T
  * @property {number} count
  * @property {Data} data
- * @property {{ name: string, denoiser: string, times: number[] }[]} lanes times: the s of each frame that the run sends, from T down to 0
+ * @property {{ name: string, denoiser: string, times: number[] }[]} lanes times: the time s of each frame that the run sends, from T down to 0
  */
 
 /** @typedef {Plan | Training | Cloud} Result */
 
 /**
- * A cloud at time s. reach: the visible distance from the origin. points: x₁ and x₂ of each point in turn. field: the network's
- * score as arrows, right and up of each in turn, in rows from the top; null for the exact score.
+ * A cloud at time s. reach: the visible distance from the origin. points: x₁ and x₂ of each point in turn. field: the
+ * network's score as arrows, right and up of each in turn, in rows from the top; null for the exact score.
  * @typedef {{ s: number, alphaBar: number, reach: number, points: Float32Array, field: Float32Array | null }} Frame
  */
 
-/** Return coordinates from their whole numbers of UNIT. @param {Int16Array} x */
+/** Convert whole numbers of UNIT to coordinates. @param {Int16Array} x */
 export const pointsOf = (x) => Float32Array.from(x, (v) => v * UNIT);
 
 /** Return a frame from the numbers that a run sends. @param {Cloud} result @returns {Frame} */
@@ -63,7 +63,8 @@ export function moments(points) {
 }
 
 /**
- * Return the density of one coordinate in n bins from −reach to reach. Points outside count in the total, but have no bin.
+ * Return the density of one coordinate in n bins from −reach to reach. Points outside count in the total, but have no
+ * bin.
  * @param {Float32Array} points @param {0 | 1} axis @param {number} n @param {number} reach
  */
 export function histogram(points, axis, n, reach) {

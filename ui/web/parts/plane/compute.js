@@ -1,4 +1,5 @@
-// Computes In the plane: two clouds of points move from noise to data. If a lane needs a network, the network is trained first.
+// Computes the part "In the plane": two clouds of points move from noise to data. If a lane needs a network, the
+// network is trained first.
 
 import { pageKernel } from "../../network/kernel.js";
 import { leastLoss, training } from "../../network/plane.js";
@@ -16,11 +17,11 @@ import { networkOf, TRAINING } from "./plan.js";
 /** A trained network. curve: some training steps, each with the mean loss since the previous one. @typedef {{ network: PlaneNetwork, curve: [step: number, loss: number][] }} Trained */
 
 const [NEAR, FAR] = [1.2, 2.4]; // visible distance from the origin at t = 0 and at t = T
-const EVERY = 25; // training steps between two points of the loss curve
-const [PREVIEW, SKETCH] = [300, { steps: 20, sampler: "ddim" }]; // points and settings of a run that previews a network during its training
-const PAUSE = 400; // least ms between two previews
-const LIMIT = 4; // most networks that are kept; each takes 4 MB
-const [TIMED, TRIES] = [512, 6]; // points of a timed evaluation, and how often each timing is repeated
+const EVERY = 25; // number of training steps between two points of the loss curve
+const [PREVIEW, SKETCH] = [300, { steps: 20, sampler: "ddim" }]; // number of points and settings of a run that previews a network during its training
+const PAUSE = 400; // shortest time between two previews, in ms
+const LIMIT = 4; // largest number of networks that are kept; each takes 4 MB
+const [TIMED, TRIES] = [512, 6]; // number of points in a timed evaluation, and number of repetitions of each timing
 
 /** The networks that were trained last, by the key that `networkOf` returns. @type {Map<string, Trained>} */
 const networks = new Map();
@@ -46,7 +47,7 @@ function timeEvaluation(model) {
   return [leastTime(() => model.network(x, 500, null)), TIMED];
 }
 
-/** Return the least seconds of some repetitions, because the first one is slower, and other programs may interrupt one. @param {() => unknown} act */
+/** Return the shortest duration of several calls, in seconds, because the first call is slower, and other programs may interrupt a call. @param {() => unknown} act */
 function leastTime(act) {
   const tries = Array.from({ length: TRIES }, () => {
     const began = performance.now();
@@ -56,19 +57,19 @@ function leastTime(act) {
   return Math.min(...tries);
 }
 
-/** Write values as whole numbers of a unit into an array, within the range of its type. @template {Int8Array | Int16Array} A @param {A} to @param {ArrayLike<number>} values @param {number} unit @returns {A} */
+/** Write values into an array as whole numbers of a unit, limited to the range of the array's type. @template {Int8Array | Int16Array} A @param {A} to @param {ArrayLike<number>} values @param {number} unit @returns {A} */
 function pack(to, values, unit) {
   const most = 2 ** (8 * to.BYTES_PER_ELEMENT - 1) - 1;
   for (let i = 0; i < to.length; i++)
     to[i] = Math.max(-most, Math.min(most, round(Math.fround(values[i] / Math.fround(unit))) || 0));
   return to;
 }
-/** Return coordinates as whole numbers of UNIT. @param {Float32Array} x */
+/** Convert coordinates to whole numbers of UNIT. @param {Float32Array} x */
 const points = (x) => pack(new Int16Array(x.length), x, UNIT);
 
 /**
- * Return the network's score on a square grid of ARROWS × ARROWS points up to `reach` from 0, in rows from the top. Its unit is
- * 1/√V, so that arrows are about equally long at every t; V is the variance of one component of q(x_t).
+ * Return the network's score on a square grid of ARROWS × ARROWS points up to `reach` from 0, in rows from the top. Its
+ * unit is 1/√V, so that arrows are about equally long at every t; V is the variance of one component of q(x_t).
  * @param {PlaneNetwork} network @param {Mixture} mixture @param {number} t @param {number} alphaBar of t @param {number} reach
  */
 function arrows(network, mixture, t, alphaBar, reach) {
@@ -82,7 +83,7 @@ function arrows(network, mixture, t, alphaBar, reach) {
   return pack(new Int8Array(score.length), score, ARROW_UNIT);
 }
 
-/** Return the network of a plan. Train it unless it was kept. @param {CloudsPlan} plan @param {Process} exact @param {Work<Training | Cloud>} work */
+/** Return the trained network of a plan: a kept one, else train it now. @param {CloudsPlan} plan @param {Process} exact @param {Work<Training | Cloud>} work */
 async function networkFor({ request, data }, exact, work) {
   const key = networkOf(request);
   const steps = request.training;
@@ -97,7 +98,7 @@ async function networkFor({ request, data }, exact, work) {
   };
   const found = networks.get(key) ?? (await train());
   networks.delete(key);
-  networks.set(key, found); // moves it to the end of the map, because the first network there is dropped
+  networks.set(key, found); // moves the network to the end of the map, whose first network is dropped
   if (networks.size > LIMIT) networks.delete([...networks.keys()][0]);
   report(found.curve, null);
   return found.network;
@@ -137,7 +138,7 @@ async function compute(plan, _, work) {
   const frame = (lane, s, x) => {
     const alphaBar = exact.alphaBar[s];
     const reach = Math.sqrt(alphaBar * NEAR ** 2 + (1 - alphaBar) * FAR ** 2);
-    const t = Math.max(s, 1); // the network has no time 0
+    const t = Math.max(s, 1); // the network takes only t from 1 to T
     const field =
       network && lanes[lane].denoiser === "trained" ? arrows(network, mixture, t, exact.alphaBar[t], reach) : null;
     work.give({ kind: "frame", lane, s, alpha_bar: alphaBar, reach, x: points(x), field });

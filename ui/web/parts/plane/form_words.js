@@ -1,4 +1,4 @@
-// The title of the part, and the titles of its own form fields.
+// The title of the part "In the plane", and the titles of the form fields that only this part has.
 
 import { RUN, VARIANCES } from "../../words/forms.js";
 

@@ -1,4 +1,5 @@
-// The form of In the plane, which shows two clouds of points on their way from noise to data. It needs no model.
+// The form of the part "In the plane", which shows two clouds of points on their way from noise to data. It needs no
+// model.
 
 import { AUTO, capitals, field, IN_B, ifHas, laneB, lanes, MORE, seed, spacing } from "../../plans/forms.js";
 import { VARIANCES } from "../../process/samplers.js";

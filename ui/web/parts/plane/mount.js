@@ -1,4 +1,5 @@
-// In the plane: draws two clouds of points that start from the same x_T, beside the true distribution, which is known exactly.
+// Draws the part "In the plane": two clouds of points that start from the same x_T, beside the true distribution, which
+// is known exactly.
 import { swatch } from "../../drawing/chart.js";
 import { el, find, markup } from "../../drawing/dom.js";
 import { meanings } from "../../drawing/meanings.js";
@@ -46,8 +47,8 @@ const STAGE = `
 export const mount = async (page, part) => new Plane(page, part).mounted();
 
 /**
- * The part. Its element has data-shape, data-t, data-frames (the number of frames of both lanes), data-training (whether a network
- * is being trained) and data-last (whether the end of a run is shown).
+ * The part. Its element has data-shape, data-t, data-frames (the number of frames of both lanes), data-training
+ * (whether a network is being trained) and data-last (whether the end of a run is shown).
  */
 class Plane {
   #body = el("div", { class: "plane" });

@@ -19,7 +19,7 @@ import { cellMiddles } from "../../process/mixture.js";
 
 const SHADES = 96; // number of cells of the density on each side
 const DARKEST = 120; // alpha of the highest density, 0..255
-const CROWDED = 16; // distance between arrows, in pixels of the page, below which every other arrow is left out
+const CROWDED = 16; // smallest distance between arrows, in pixels of the page: if they are closer, every other arrow is left out
 const TRAILS = 8; // number of points whose paths are drawn
 const ROUND = 2 * Math.PI;
 
@@ -80,7 +80,7 @@ class Drawing {
     context.drawImage(small, 0, 0, side, side);
   }
 
-  /** Draw the lines and labels of the whole coordinates. */
+  /** Draw a line and a label at each whole coordinate. */
   grid() {
     const { context, scene, side, px } = this;
     context.fillStyle = this.ink;
@@ -118,8 +118,8 @@ class Drawing {
   }
 
   /**
-   * Draw an arrow around the point x, y. cell: the most that it may take, in canvas pixels.
-   * @param {number} x @param {number} y @param {[number, number]} by @param {number} cell @param {string} colour
+   * Draw an arrow around the point x, y. cell: the largest length of the arrow, in canvas pixels.
+   * @param {number} x @param {number} y @param {[number, number]} by the vector that it shows, right and up @param {number} cell @param {string} colour
    * @param {number} alpha
    */
   #arrow(x, y, [right, up], cell, colour, alpha) {

@@ -1,4 +1,4 @@
-// Plans In the plane: two lanes move the same cloud of points from noise to data.
+// Plans the part "In the plane": two lanes move the same cloud of points from noise to data.
 
 import { thin } from "../../plans/kept.js";
 import { byKind, stepKind } from "../../plans/plan.js";
@@ -17,15 +17,15 @@ import { against } from "./words.js";
 /** @import { Plan, Request, StepKind } from "../../plans/plan.js" */
 
 /** The arguments of `ddpm_core.plane.cloud` after the number of points. @typedef {{ steps: number, sampler: string, spacing: string, variance?: string }} Options */
-/** One lane. times: the s at which its cloud is shown, from T down to 0. @typedef {{ name: string, denoiser: string, options: Options, times: number[], kind: StepKind }} Lane */
+/** One lane. times: the times s at which its cloud is shown, from T down to 0. @typedef {{ name: string, denoiser: string, options: Options, times: number[], kind: StepKind }} Lane */
 /** The plan of both lanes. T: the number of steps of the full chain. @typedef {Plan & { data: Data, T: number, lanes: Lane[] }} CloudsPlan */
 /** The state of a training. curve: some steps with their loss. least: the loss of the exact ε. x: a small cloud of the network, in UNIT of process/plane.js; null after the training. @typedef {{ kind: "training", steps: number, curve: [step: number, loss: number][], least: number, x: Int16Array | null }} Training */
 /** The cloud of a lane at time s. reach: the visible distance from the origin. x: points in UNIT. field: the network's score in ARROW_UNIT; null for the exact score. @typedef {{ kind: "frame", lane: number, s: number, alpha_bar: number, reach: number, x: Int16Array, field: Int8Array | null }} Cloud */
 
 const DRAWING = "drawing"; // the shape that visitors draw themselves
-const FRAMES = 60; // most clouds of a lane that are shown
+const FRAMES = 60; // largest number of clouds that a lane shows
 export const TRAINING = stepKind("plane-training", 3 * 512); // a training step goes forward and back, so it counts as three evaluations
-const USUAL = "linspace"; // the usual spacing, which names of lanes leave out
+const USUAL = "linspace"; // the usual spacing, which the name of a lane does not mention
 
 /** Return the centres and the width of the data. Throws if the drawing is empty. @param {Request} request @returns {Data} */
 function mixture({ shape: name, drawing, width }) {

@@ -39,7 +39,7 @@ export class Stage {
     this.part = part;
     this.scrubber = new Scrubber(find(root, ".transport"), WORDS.time, () => this.render());
     this.scrubber.every = SMOOTH; // moving points do not flash, so they may change more often than pictures
-    addEventListener("beforeprint", () => this.scrubber.playing && this.scrubber.go(this.scrubber.reached)); // print the newest frame of a run that is playing
+    addEventListener("beforeprint", () => this.scrubber.playing && this.scrubber.go(this.scrubber.reached)); // if the page is printed while the run plays, print its newest frame
     this.panes = all(root, ".pane");
     for (const box of all(root, ".shown input", HTMLInputElement)) box.addEventListener("change", () => this.render());
   }
@@ -138,7 +138,7 @@ export class Stage {
     part.dataset.last = String(Boolean(plan) && this.scrubber.at === this.scrubber.last);
   }
 
-  /** Draw a lane with its texts. @param {number} lane @param {Frame | null} shown @param {number} reach @param {Mixture | null} mixture */
+  /** Draw a lane with its texts. @param {number} lane @param {Frame | null} shown its frame @param {number} reach the visible distance from the origin @param {Mixture | null} mixture */
   #renderPane(lane, shown, reach, mixture) {
     const pane = this.panes[lane];
     const letter = LANES[lane].toUpperCase();

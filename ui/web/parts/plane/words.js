@@ -1,4 +1,4 @@
-// The texts of In the plane.
+// The texts of the part "In the plane".
 import { fixed, number } from "../../words/numbers.js";
 import { countOf, countOfSteps } from "../../words/units.js";
 
@@ -55,7 +55,7 @@ export const three = (v) => (v > -0.0005 ? fixed(Math.abs(v), 3) : `−${fixed(-
 /**
  * Compare the spread of a cloud with the true spread.
  * @param {number} trace the spread @param {number} error its standard error @param {number} truth the true spread
- * @param {number} errors a difference of at most this many standard errors counts as chance
+ * @param {number} errors number of standard errors up to which a difference counts as chance
  */
 export function verdict(trace, error, truth, errors) {
   const [found, wanted] = [`${three(trace)} ± ${three(error)}`, three(truth)];

@@ -1,5 +1,5 @@
-// The brush with which the visitor erases parts of a picture. A pointer or the keyboard paints cells of a grid over the picture;
-// the model must fill in these hidden cells.
+// The brush with which the visitor erases parts of a picture. A pointer or the keyboard paints cells of a grid over the
+// picture; the model must fill in these hidden cells.
 import { context2d } from "../../drawing/canvas.js";
 import { el } from "../../drawing/dom.js";
 import { ARROWS, onDrag } from "../../drawing/hands.js";

@@ -1,5 +1,5 @@
-// Computes the part "Fill in what was erased" in the browser, by replacement, RePaint or DDNM. ui/parts/repair.py does the same
-// on a server, which also has methods that need gradients.
+// Computes the part "Fill in what was erased" in the browser, by replacement, RePaint or DDNM. ui/parts/repair.py does
+// the same on a server, which also has methods that need gradients.
 
 import { chainOf, column, kept, sampled, seen, source, spread, take, variances } from "../../computing/rows.js";
 import { seedsOfColumns } from "../../plans/rows.js";
@@ -23,7 +23,7 @@ function measurementOf(request, size, channels) {
   return request.task === "downsample" ? downsample(SHRUNK, size) : blur(BLUR, size);
 }
 
-/** Return a function that yields the steps of a picture by its number. Phase 0 draws the whole picture, phase 1 the completions. @param {RowsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array} y what is left of the picture @returns {Chains} */
+/** Return a function that takes the number of a picture and yields its steps. Phase 0 draws the whole picture, phase 1 the completions. @param {RowsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array} y what is left of the picture @returns {Chains} */
 function chains(plan, [model], phase, y) {
   const { request, columns } = plan;
   if (!phase) return () => sampled(plan, model, sourceOf(request), 0);

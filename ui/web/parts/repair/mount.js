@@ -1,4 +1,5 @@
-// Draws the part "Fill in what was erased". The visitor erases a part of a picture; each row shows completions by one method.
+// Draws the part "Fill in what was erased". The visitor erases a part of a picture; each row shows completions by one
+// method.
 import { button, el, find, markup } from "../../drawing/dom.js";
 import { Source } from "../../form/source.js";
 import { Rows } from "../../player/rows.js";

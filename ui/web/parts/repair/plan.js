@@ -32,8 +32,8 @@ export const SHRUNK = 4; // the factor by which the task "downsample" shrinks pi
 export const BLUR = 2; // the standard deviation of the Gaussian of the task "blur", in pixels
 
 /**
- * The methods. takes: the cost of one step, in plain evaluations of the network. alters: whether the method changes the state
- * between steps or repeats parts of the chain. Samplers that remember earlier steps don't allow this.
+ * The methods. takes: the cost of one step, in plain evaluations of the network. alters: whether the method changes the
+ * state between steps or repeats parts of the chain. Samplers that remember earlier steps don't allow this.
  * @type {Record<string, { takes: number, alters: boolean }>}
  */
 const METHODS = {
@@ -93,8 +93,8 @@ function plan(request, [model], catalogue) {
 }
 
 /**
- * Throw a UserError if the method needs the sampler's steps one by one and the sampler does not allow it, or if the method needs
- * gradients, which the browser edition can't compute.
+ * Throw a UserError if the method needs the sampler's steps one by one and the sampler does not allow it, or if the
+ * method needs gradients, which the browser edition can't compute.
  * @param {string} method @param {Chain} way @param {Catalogue} catalogue
  */
 function checkMethod(method, way, { words }) {

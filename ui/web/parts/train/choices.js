@@ -1,5 +1,5 @@
-// Translates the values of Train's form into the recipe and the title of each lane. Defines the questions, each of which sets up
-// two lanes with one press.
+// Translates the form of the part "Train" into the recipe and the title of each lane. Defines the questions, each of
+// which sets up two lanes with one press.
 
 import { CHOICE } from "./words.js";
 
@@ -9,7 +9,7 @@ import { CHOICE } from "./words.js";
 /** @import { Recipe } from "../../learning/recipe.js" */
 
 const AVERAGE = 0.999; // upper limit for the decay of the moving average of the weights
-const DROPOUT = 0.1; // the share of labels that are left out
+const DROPOUT = 0.1; // the share of labels that the training leaves out, as guidance requires
 const USUAL = [16, 32, 64]; // the channels of each level of mnist-tiny
 const [SIDE, LINES] = [28, "drawings"]; // the pictures that may start from mnist-tiny's weights: side in pixels, and kind
 

@@ -1,4 +1,5 @@
-// Shows whether the network copies: finds the training picture that is most similar to each sample.
+// Shows whether the network copies its training pictures: finds the training picture that is most similar to each
+// sample.
 
 import { Likeness } from "../../learning/likeness.js";
 import { blank, grid, put } from "../../pictures/compose.js";
@@ -8,9 +9,9 @@ import { picturesOf } from "./track.js";
 /** @import { Pictures } from "../../learning/pictures.js" */
 /** @import { Sprite } from "../../pictures/sprite.js" */
 /** @import { Shown } from "./track.js" */
-/** sprite: pairs of a sample and its most similar training picture. number: the distance of all samples from the training pictures, 0 for copies. @typedef {{ sprite: Sprite, number: number }} Copies */
+/** A comparison. sprite: pairs of a sample and its most similar training picture. number: the distance of all samples from the training pictures, 0 for copies. @typedef {{ sprite: Sprite, number: number }} Copies */
 
-const PAIRS = 4; // pairs in each row
+const PAIRS = 4; // number of pairs in each row
 
 export class Comparison {
   /** The result for each set of samples; null while it is being computed. @type {WeakMap<Shown, Copies | null>} */

@@ -1,8 +1,8 @@
-// Follows a run of `python -m train fit` on this computer. The server reads the run's folder. Only a server that the visitor runs
-// offers this.
+// Follows a run of `python -m train fit` on this computer. The server reads the run's folder. Only a server that the
+// visitor runs offers this.
 
 import { button, el } from "../../drawing/dom.js";
-import { ToldTrack } from "./track.js";
+import { ReceivedTrack } from "./track.js";
 import { FOLLOW } from "./words.js";
 
 /** @import { Page } from "../../app.js" */
@@ -13,7 +13,7 @@ const SELDOM = 20_000; // ms between two requests otherwise
 
 /** The run that the visitor follows, and the form for its folder. */
 export class Follow {
-  /** The run that is followed, or null. @type {ToldTrack | null} */
+  /** The data of the run that the visitor follows, or null. @type {ReceivedTrack | null} */
   track = null;
   /** The server's last answer about this run. @type {Followed | null} */
   answer = null;
@@ -32,7 +32,7 @@ export class Follow {
     const form = el("form", { autocomplete: "off" }, el("label", { for: id }, FOLLOW.folder), row);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#poll(this.path.value, new ToldTrack());
+      this.#poll(this.path.value, new ReceivedTrack());
     });
     this.element = el("details", { class: "follow" }, el("summary", null, FOLLOW.title), form);
   }
@@ -45,7 +45,7 @@ export class Follow {
     this.changed();
   }
 
-  /** Request the news of a run, repeatedly. @param {string} path @param {ToldTrack} track takes the answers */
+  /** Ask the server for the new data of a run, again and again. @param {string} path @param {ReceivedTrack} track takes the answers */
   async #poll(path, track) {
     const isFirst = track.version < 0;
     const answer = await this.page.client.ask("train", "follow", { path, ...track.asked });

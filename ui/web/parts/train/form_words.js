@@ -1,4 +1,4 @@
-// The titles, labels and explanations of Train's form fields.
+// The titles, labels and explanations of the form fields of the part "Train".
 
 import { RUN } from "../../words/forms.js";
 

@@ -1,4 +1,4 @@
-// The form of Train, where networks learn in the browser.
+// The form of the part "Train", where networks learn in the browser.
 
 import { field, laneB, lanes, MORE, NEVER, seed } from "../../plans/forms.js";
 import { FIELDS as TRAIN } from "./form_words.js";

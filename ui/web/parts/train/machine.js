@@ -10,8 +10,8 @@ import { MACHINE } from "./words.js";
 const PAGES = 1000; // approximate memory of one worker, in pages of 64 KiB
 const LOW = 0.2; // a battery below this charge is low
 const RATE = "lab-learns"; // storage key of this browser's speed: images per second with the usual network
-const FIRST = 5000; // images after which the first samples can be recognised
-const [WIDTH, SIDE] = [16, 28]; // the usual network, to which speeds refer: channels of its first level, and its picture side in pixels
+const FIRST = 5000; // number of training images after which the first samples can be recognised
+const [WIDTH, SIDE] = [16, 28]; // the usual network, for which speeds are stated: the channels of its first level, and the side of its pictures in pixels
 /** A WebAssembly module with one SIMD instruction. Browsers without SIMD call it invalid. */
 const SIMD = [
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
@@ -57,7 +57,7 @@ export const rememberRate = (rate, recipes, side) =>
 
 /**
  * Return how many seconds a training takes in all, and until its first samples can be recognised; null if rate is 0.
- * @param {Recipe[]} recipes @param {number} side @param {number} rate images per second with the usual network
+ * @param {Recipe[]} recipes @param {number} side of the pictures in pixels @param {number} rate images per second with the usual network
  */
 export function duration(recipes, side, rate) {
   if (!rate || !recipes.length) return null;

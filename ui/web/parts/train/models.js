@@ -1,4 +1,4 @@
-// Makes trainings, and handles trained models: saves them as ZIP files, opens such files, and uses them in Watch.
+// Makes trainings, and handles trained models: saves them as ZIP files, opens such files, and uses them in "Watch".
 
 import { cardRows, filesOf, openZip, toZip } from "../../learning/checkpoint.js";
 import { configOf } from "../../learning/recipe.js";
@@ -76,7 +76,7 @@ export class Models {
     return give(`${title}.zip`, toZip(title, files));
   }
 
-  /** Add a lane's model to the list of models, and open Watch with it. @param {Session} session @param {number} lane */
+  /** Add a lane's model to the list of models, and open the part "Watch" with it. @param {Session} session @param {number} lane */
   async use(session, lane) {
     const model = await modelOf(session, lane);
     await this.#offer(model);
@@ -89,7 +89,7 @@ export class Models {
     await this.#offer({ title: file.name.replace(/\.zip$/i, ""), facts: {}, files });
   }
 
-  /** Add a model to the list of models, and open Watch with it. @param {{ title: string, facts: Record<string, string>, files: Files }} model */
+  /** Add a model to the list of models, and open the part "Watch" with it. @param {{ title: string, facts: Record<string, string>, files: Files }} model */
   async #offer(model) {
     const ref = await this.#shelf.put(model);
     await this.page.refresh();

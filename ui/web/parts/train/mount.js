@@ -1,4 +1,5 @@
-// Train: one or two networks learn in the visitor's browser. This module connects the form, the buttons, the training and its view.
+// Draws the part "Train": one or two networks learn in the visitor's browser. This module connects the form, the
+// buttons, the training and its view.
 
 import { swatch } from "../../drawing/chart.js";
 import { button, el, isShown, sheet, write } from "../../drawing/dom.js";
@@ -17,7 +18,7 @@ import { Models } from "./models.js";
 import { Session } from "./session.js";
 import { Source } from "./source.js";
 import { SHOWS } from "./standing.js";
-import { ToldTrack } from "./track.js";
+import { ReceivedTrack } from "./track.js";
 import { View } from "./view.js";
 import { ACTIONS, ANEW, expected, FOLLOWED, facts, MACHINE, QUESTIONS, SHOWN, status, WORDS } from "./words.js";
 
@@ -27,9 +28,9 @@ import { ACTIONS, ANEW, expected, FOLLOWED, facts, MACHINE, QUESTIONS, SHOWN, st
 /** @import { Action } from "./words.js" */
 /** @import { Shown, Track } from "./track.js" */
 
-const DRAWS = 250; // least ms between two redraws during a training
-const LOOKS = 1000; // ms after which the speed is measured, if the visitor is still on this part
-const SEEN = 1000; // images after which the speed of a training counts as measured
+const DRAWS = 250; // shortest time between two redraws during a training, in ms
+const LOOKS = 1000; // ms after the part has opened, when the speed is measured if the visitor is still there
+const SEEN = 1000; // number of images after which the speed of a training counts as measured
 /** The usual length of a training, in images, for each kind of pictures. @type {Record<string, string>} */
 const LENGTHS = { digits: "25600", drawings: "12800", own: "25600" };
 /** The buttons in the order of the page. @type {Action[]} */
@@ -48,12 +49,12 @@ class Train {
   #compare = button({ class: "button" }, () => this.#toggleLane(), WORDS.compare);
   #welcome = el("p", { class: "welcome" }, WORDS.welcome);
   #comparison = new Comparison(() => this.render());
-  /** The recorded training, which is shown before the visitor trains. @type {ToldTrack | null} */
+  /** The recorded training, which is shown before the visitor trains. @type {ReceivedTrack | null} */
   #example = null;
   #rate = knownRate();
   /** Notes about this computer: a low battery, or an active data saver. @type {string[]} */
   #notes = [];
-  #announced = ""; // the last state that screen readers were told
+  #announced = ""; // the state that was last announced to screen readers
   #lack = lack();
   /** Resolves once the browser's storage was searched for a training. */
   #search = Promise.resolve();
@@ -184,7 +185,7 @@ class Train {
     this.page.remember(this.part, values);
     /** Read the pictures, and return the request for the training. */
     const read = async () => {
-      this.view.follow(); // not earlier, because the recorded training may start to play until the session is preparing
+      this.view.follow(); // not before `begin`: until then, the recorded training may start to play
       const pictures = await source.read();
       const titles = titlesOf(values, this.fields);
       return { values, titles, pictures, recipes: recipesOf(values, pictures) };
@@ -221,7 +222,7 @@ class Train {
     return this.#comparison.copiesIn(pictures, shown) ?? undefined;
   }
 
-  /** Open Watch with a lane's model, or with the model of the training that is followed. @param {number} lane */
+  /** Open the part "Watch" with a lane's model, or with the model of the training that is followed. @param {number} lane */
   #use(lane) {
     const ref = this.follow.answer?.model;
     if (ref) this.page.open("watch", { checkpoint: ref, label: ANY }, { push: true, cause: "press" });
@@ -327,7 +328,7 @@ class Train {
     if (!record) return;
     if (!this.#isFilled) this.form.set(record.values);
     this.source.choose(record.pictures.kind);
-    this.session.find(record);
+    this.session.restore(record);
   }
 
   /** Check the battery, restore a stored training, play the recorded one if there is none, and measure the speed. */
@@ -352,12 +353,12 @@ class Train {
 
   /** Load the recorded training, and play it until the visitor trains. */
   async #showExample() {
-    const example = new ToldTrack();
+    const example = new ReceivedTrack();
     for (const result of (await this.page.example(this.part))?.results ?? []) example.take(result);
     if (!example.moments.length) return;
     this.#example = example;
     this.render();
-    if (this.track === example && this.session.state === "idle") this.view.scrubber.toggle(); // else the visitor has begun a training meanwhile
+    if (this.track === example && this.session.state === "idle") this.view.scrubber.toggle(); // not if the visitor has begun a training meanwhile
   }
 
   /** Start the part. Return its element and the functions that the page calls. @returns {Part} */

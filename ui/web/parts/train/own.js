@@ -1,4 +1,5 @@
-// Reads the visitor's own pictures from files and folders, which are chosen or dropped. The pictures stay in the browser.
+// Reads the visitor's own pictures from files and folders, which are chosen or dropped. The pictures stay in the
+// browser.
 
 import { el, write } from "../../drawing/dom.js";
 import { chosen, dropped, ownPictures } from "../../learning/pictures.js";

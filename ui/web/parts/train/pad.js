@@ -1,4 +1,5 @@
-// The drawing pad of Train. A drawing has a few strokes, on a sheet with as many pixels as the network's pictures.
+// The drawing pad of the part "Train". A drawing has a few strokes, on a sheet with as many pixels as the network's
+// pictures.
 import { button, el } from "../../drawing/dom.js";
 import { Paper } from "../../drawing/paper.js";
 import { SHEET, VARIED } from "../../learning/drawings.js";
@@ -10,10 +11,10 @@ import { PAD } from "./words.js";
 
 const { fewest: FEWEST, most: MOST, points: LONGEST } = SHEET;
 
-/** Read drawings from stored text. Return one empty drawing if the text is invalid. @param {string} text @param {number} most @returns {Drawing[]} */
+/** Read drawings from stored text. Return one empty drawing if the text is invalid. @param {string} text @param {number} most the largest number of drawings @returns {Drawing[]} */
 export function drawingsIn(text, most) {
   const all = attempt(() => JSON.parse(text));
-  /** Return whether a value is a list of isListOfLists. */
+  /** Return whether a value is a list of lists. */
   const isListOfLists = (/** @type {unknown} */ found) => Array.isArray(found) && found.every(Array.isArray);
   const are = isListOfLists(all) && all.length > 0 && all.length <= most && all.every(isListOfLists);
   return are && all.flat(2).every(Number.isInteger) && all.flat(2).length <= 2 * LONGEST * most ? all : [[]];

@@ -1,5 +1,5 @@
-// The training of the page. There is one at a time. It continues while the visitor is elsewhere in the page or in another tab, and is
-// stored in the browser from time to time.
+// The training of the page. There is one at a time. It continues while the visitor is elsewhere in the page or in
+// another tab, and is stored in the browser from time to time.
 
 import { UserError } from "../../process/errors.js";
 import { failure } from "../../words/units.js";
@@ -19,9 +19,9 @@ import { LiveTrack } from "./track.js";
  */
 /** A training as the browser stores it. isOver: whether it has finished. @typedef {Asked & { snapshot: Snapshot, isOver: boolean }} Kept */
 /**
- * The functions that a session calls; tests in node replace them. make: makes a training. keep: stores a training; returns "", or
- * a sentence that says why it can't. alone: gets the right to train; returns a function that gives the right back; throws if another
- * window trains. now: returns the time in ms.
+ * The functions that a session calls; tests in node replace them. make: makes a training. keep: stores a training;
+ * returns "", or a sentence that says why it can't. alone: gets the right to train; returns a function that gives the
+ * right back; throws if another window trains. now: returns the time in ms.
  * @typedef {object} Means
  * @property {(asked: Asked, snapshot?: Snapshot) => Promise<Training>} make
  * @property {(record: Kept) => Promise<string>} keep
@@ -29,7 +29,7 @@ import { LiveTrack } from "./track.js";
  * @property {() => number} now
  */
 
-const EVERY = 10_000; // least ms between two times that a training is stored
+const EVERY = 10_000; // shortest time between two stores of the training, in ms
 
 /** The state of the training, and the actions that change it. */
 export class Session {
@@ -49,7 +49,7 @@ export class Session {
   /** @type {Snapshot | null} */
   #snapshot = null;
   #begun = 0; // the number of trainings that this page has begun
-  #keptAt = 0; // the time of the last storing, in ms
+  #keptAt = 0; // when the training was last stored, in ms
   #keeping = false; // whether the training is being stored
   /** Gives back the right to train, so that another window may train; null without the right. @type {(() => void) | null} */
   #release = null;
@@ -119,7 +119,7 @@ export class Session {
   }
 
   /** Take over a training that was stored before the page was reloaded. @param {Kept} record */
-  find({ snapshot, isOver, ...asked }) {
+  restore({ snapshot, isOver, ...asked }) {
     if (!NEXT[this.state].find) return;
     this.asked = asked;
     this.#snapshot = snapshot;

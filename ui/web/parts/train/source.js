@@ -10,7 +10,7 @@ import { OWN, PAD, WORDS } from "./words.js";
 /** @import { Pictures } from "../../learning/pictures.js" */
 
 const DIGITS = new URL("../../digits.npz", import.meta.url);
-/** Stands for pictures that are not loaded yet. @type {Pictures} */
+/** A placeholder for pictures that are not loaded yet. @type {Pictures} */
 const NONE = {
   kind: "digits",
   images: new Uint8Array(),

@@ -1,10 +1,11 @@
-// The states of a training, and what the part shows in each. This module uses no element of the page, so that node can test it.
+// The states of a training, and what the part shows in each. This module uses no element of the page, so that node can
+// test it.
 
 /** @import { Action, Standing } from "./words.js" */
 
 /**
- * For each state, the state that follows each event. Other events do not change the state. "kept": the page was reloaded and has
- * restored a training. "preparing": the pictures are being read.
+ * For each state, the state that follows each event. Other events do not change the state. "kept": the page was
+ * reloaded and has restored a training. "preparing": the pictures are being read.
  * @type {Record<Standing, Record<string, Standing>>}
  */
 export const NEXT = {
@@ -23,8 +24,8 @@ export const NEXT = {
 };
 
 /**
- * What the part shows in each state. buttons: in the order of the page; the first one is the main button. works: whether the
- * training uses the processor. model: whether the model can be used and saved.
+ * What the part shows in each state. buttons: in the order of the page; the first one is the main button. works:
+ * whether the training uses the processor. model: whether the model can be used and saved.
  * @type {Record<Standing, { buttons: Action[], works: boolean, model: boolean }>}
  */
 export const SHOWS = {

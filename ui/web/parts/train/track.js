@@ -1,4 +1,5 @@
-// The course of a training: samples, errors and losses. The training runs in this browser, was recorded, or is followed.
+// The course of a training: samples, errors and losses. The data come from a training in this browser, from a
+// recording, or from a server.
 
 import { stepsOf } from "../../learning/recipe.js";
 import { grid } from "../../pictures/compose.js";
@@ -22,7 +23,7 @@ import { grid } from "../../pictures/compose.js";
 /** @typedef {{ step: number, images: number, seconds: number, lanes: Shown[] }} Moment */
 /** The loss of each lane after a number of images. @typedef {[images: number, losses: (number | null)[]]} Losses */
 
-/** Samples in each row, by the kind of pictures. Two rows of digits show all ten classes. */
+/** Number of samples in each row, by the kind of pictures. Two rows of digits show all ten classes. */
 const COLUMNS = { digits: 5, drawings: 6, own: 6 };
 
 /** Split bytes into square pictures with channels last. @param {Uint8Array} bytes @param {number} side @param {number} channels @returns {Picture[]} */
@@ -41,7 +42,7 @@ export class Track {
   step = 0;
   images = 0; // pictures that the first network has seen
   total = 0; // pictures that the first network will see in all
-  seconds = 0; // how long the training has run
+  seconds = 0; // duration of the training so far
   rate = 0; // images per second; 0 if unknown
   isOfSteps = false; // whether images, total and rate count steps instead, because the lanes have batches of different sizes
 
@@ -66,7 +67,7 @@ export class Track {
     return this.rate ? (this.total - this.images) / this.rate : null;
   }
 
-  /** Return the index of the last moment at which at most this many images were seen. @param {number} images */
+  /** Return the index of the last moment up to a number of images. @param {number} images */
   at(images) {
     return Math.max(
       0,
@@ -92,9 +93,10 @@ export class LiveTrack extends Track {
     this.learn({ step: history.losses[0].length, seconds: history.grids.at(-1)?.seconds ?? 0, rate: 0 });
   }
 
-  /** Return the position of a step on the axis, in images or in steps. @param {number} step */
+  /** Convert a step to a position on the charts' axis, which counts images or steps. @param {number} step */
   #position = (step) => (this.isOfSteps ? step : step * this.batch);
 
+  /** The moments at which samples were drawn, each made once from its grid. */
   get moments() {
     return this.history.grids.map((one) => {
       const drawn = this.#made.get(one) ?? this.#momentOf(one);
@@ -103,6 +105,7 @@ export class LiveTrack extends Track {
     });
   }
 
+  /** The loss of each lane at each step so far. */
   get losses() {
     const [first] = this.history.losses;
     return first.map(
@@ -114,7 +117,7 @@ export class LiveTrack extends Track {
   #momentOf({ step, seconds, lanes }) {
     const { side, channels } = this.pictures;
     const columns = COLUMNS[this.kind];
-    /** Join pictures in full rows; null without a full row. @param {Uint8Array | null} bytes @returns {Sprite | null} */
+    /** Join pictures to one picture of full rows; null without a full row. @param {Uint8Array | null} bytes @returns {Sprite | null} */
     const sheet = (bytes) => {
       const pictures = bytes ? picturesOf(bytes, side, channels) : [];
       const whole = pictures.length - (pictures.length % columns);
@@ -133,8 +136,8 @@ export class LiveTrack extends Track {
   }
 }
 
-/** A followed or recorded training, as far as its data have arrived. */
-export class ToldTrack extends Track {
+/** A training whose data come from a server or a recording, as far as they have arrived. */
+export class ReceivedTrack extends Track {
   version = -1;
   /** @type {Moment[]} */
   #moments = [];
@@ -146,20 +149,22 @@ export class ToldTrack extends Track {
     super([""], "digits");
   }
 
+  /** The moments that have arrived. */
   get moments() {
     return this.#moments;
   }
 
+  /** The losses that have arrived. */
   get losses() {
     return this.#losses;
   }
 
-  /** How much has arrived, so that the next request gets only the rest. */
+  /** The data that have arrived (version, number of loss points, number of grids), so that the next request gets only the rest. */
   get asked() {
     return { version: Math.max(0, this.version), points: this.#points, grids: this.moments.length };
   }
 
-  /** Add the data of an answer. If the run has a new version, drop the old data. @param {Followed} answer */
+  /** Add the data of an answer. If the run has a new version, remove the old data first. @param {Followed} answer */
   take({ version, from, points, grids, total, batch, step = 0, left, title }) {
     if (version !== this.version) {
       this.version = version;

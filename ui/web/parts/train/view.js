@@ -14,9 +14,9 @@ import { copies, SHOWN, sentence, WORDS, when } from "./words.js";
 /** @import { Copies } from "./copies.js" */
 /** @import { Moment, Shown, Track } from "./track.js" */
 
-const PLAY = 0.25; // least seconds for which each moment is shown
-const WHOLE = 6; // least seconds that playing all moments takes
-const POINTS = 400; // most points of a curve
+const PLAY = 0.25; // shortest time for which each moment is shown, in seconds
+const WHOLE = 6; // shortest duration of playing all moments, in seconds
+const POINTS = 400; // largest number of points in a curve
 const LANES = ["A", "B"];
 
 /** A picture with its caption. */

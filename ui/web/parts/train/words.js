@@ -1,4 +1,4 @@
-// The texts of Train.
+// The texts of the part "Train".
 import { duration } from "../../words/units.js";
 
 /** @import { Followed } from "../../messages/protocol.d.ts" */
@@ -90,7 +90,7 @@ export const MODELS = {
 
 export const NO_WEIGHTS = "The weights of the digits could not be loaded: try again.";
 
-/** Return, for each field, the words with which a lane's title names a value. @type {Record<string, (title: string) => string>} */
+/** For each field, a function that returns the words for the field's value in a lane's title. @type {Record<string, (title: string) => string>} */
 export const CHOICE = {
   prediction: (title) => `predicts ${title}`,
   objective: (title) => `sees ${title}`,
@@ -148,7 +148,7 @@ export const FOLLOW = {
   leave: "Follow no more",
 };
 
-/** The sentence about samples of digits while the error divided by SPREAD is above a limit. @type {[least: number, seen: string][]} */
+/** What samples of digits show while the error, divided by SPREAD, is above each limit. @type {[least: number, seen: string][]} */
 const FALLS = [
   [1, "It knows nothing yet: its guess is worse than a plain grey."],
   [0.74, "It learns how bright a picture is, and where: spots."],

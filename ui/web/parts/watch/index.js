@@ -1,4 +1,4 @@
-// The form of Watch, which shows how a picture develops from noise.
+// The form of the part "Watch", which shows how a picture develops from noise.
 
 import { field, IF_WORDS, MORE, run } from "../../plans/forms.js";
 import { RUN } from "../../words/forms.js";

@@ -1,4 +1,4 @@
-// Watch: plays one run of the reverse chain. At first it plays a recorded run.
+// Draws the part "Watch": it plays one run of the reverse chain. At first it plays a recorded run.
 
 import { button, el, find, write } from "../../drawing/dom.js";
 import { choosePicture, drawPicture } from "../../form/chooser.js";
@@ -22,7 +22,7 @@ import { WORDS } from "./words.js";
 
 /** The settings of Compare's recorded example of grain. They name a model of pixels, because pictures from latents have no grain. */
 const GRAIN = { ...PRESETS.grain, checkpoint: "mnist-tiny", seed: 13, count: 4 };
-const ONE = { checkpoint: TYPES, ...TYPED, count: 1 }; // draws one picture of the typed words
+const ONE = { checkpoint: TYPES, ...TYPED, count: 1 }; // settings that draw one picture of the typed words
 
 /**
  * Return the buttons with suggestions. @param {Page} page @param {Panel<Result>} panel @param {HTMLElement} square the canvas for the mixture of four words @returns {Starter[]}
@@ -66,7 +66,7 @@ async function showOwn(page, file) {
   find(document, ".forward .equation").scrollIntoView({ block: "nearest" });
 }
 
-const IDLE = 2000; // ms until the recorded square is loaded
+const IDLE = 2000; // ms after which the recorded square is loaded
 
 /** Make the part. @param {Page} page @param {string} part @returns {Part} */
 export const mount = (page, part) => new Watch(page, part).mounted();
@@ -145,7 +145,7 @@ class Watch {
 
   /** Make the field of the prompt, with its caption and suggested prompts. */
   #makePrompt() {
-    const { caption } = this.player.screen; // names the words of the prompt that the run's model does not know
+    const { caption } = this.player.screen; // the caption names the words of the prompt that the run's model does not know
     const asked = el("div", { class: "asked" }, this.panel.form.place("prompt"), caption, this.#words);
     asked.addEventListener("focusin", ({ target }) => {
       const keyboard = matchMedia("(max-width: 700px), (max-height: 500px)").matches; // small screens: scroll, so that the pictures stay visible above the keyboard
@@ -220,7 +220,7 @@ class Watch {
     write(find(fields, ".how > summary .values"), how(form.values));
   }
 
-  /** Open The network with the settings of the run that is shown. */
+  /** Open the part "The network" with the settings of the run that is shown. */
   #lookInside() {
     const { page } = this;
     const names = page.given.forms.network.map(({ name }) => name).filter((name) => name !== "count");

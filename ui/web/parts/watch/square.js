@@ -1,4 +1,5 @@
-// The button of the square between four words. Moving the pointer over it moves through the recorded square of pictures.
+// The button of the square between four words. Moving the pointer over it moves through the recorded square of
+// pictures.
 
 import { context2d } from "../../drawing/canvas.js";
 import { el } from "../../drawing/dom.js";

@@ -1,18 +1,18 @@
 // Writes strokes on a picture as text; plans/touch.js reads this text.
 
-const CELLS = 16; // approximate number of cells on each side, as in ui/runs/touch.py
+const CELLS = 16; // a picture has about this many cells on each side; a stroke changes whole cells, as in ui/runs/touch.py
 
-/** @typedef {{ numbers: number, cell: number, side: number }} Sheet numbers: of x on each side; cell: numbers on each side of a cell; side: cells on each side */
+/** @typedef {{ numbers: number, cell: number, side: number }} Sheet numbers: how many numbers x has on each side; cell: how many of them a cell has on each side; side: the number of cells on each side */
 
-/** Divide an x with this many numbers on each side into cells, which strokes change as a whole. @param {number} numbers @returns {Sheet} */
+/** Divide a state x into cells. @param {number} numbers the count of numbers in x on each side @returns {Sheet} */
 export function sheet(numbers) {
   const cell = Math.max(1, Math.floor((numbers + CELLS / 2) / CELLS));
   return { numbers, cell, side: Math.ceil(numbers / cell) };
 }
 
 /**
- * Return the cells whose middle lies in a disc, row by row, as column.row.
- * @param {number[]} centre @param {number} radius @param {number} side
+ * Return the cells whose middle lies in a disc, row by row, each as the text column.row.
+ * @param {number[]} centre @param {number} radius in cells @param {number} side the number of cells on each side of the picture
  */
 export function disc([x, y], radius, side) {
   const cells = [];
@@ -22,7 +22,7 @@ export function disc([x, y], radius, side) {
   return cells;
 }
 
-/** Return the text with one stroke more. @param {string} text @param {number} t @param {string} what @param {number} strength @param {Iterable<string>} cells */
+/** Return the text of the strokes with another stroke at its end. @param {string} text @param {number} t the time of the changed x_t @param {string} what the kind of change @param {number} strength @param {Iterable<string>} cells the changed cells */
 export const addStroke = (text, t, what, strength, cells) =>
   [...(text ? [text] : []), [t, what, strength, ...cells].join("-")].join("_");
 

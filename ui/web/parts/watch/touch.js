@@ -1,5 +1,5 @@
-// The brush with which visitors change x_t in Watch. A changed picture starts a second run, which continues from there beside the
-// first run.
+// The brush with which visitors change x_t in "Watch". A changed picture starts a second run, which continues from
+// there beside the first run.
 
 import { context2d } from "../../drawing/canvas.js";
 import { Chart, ceiling, halves, path, scale } from "../../drawing/chart.js";

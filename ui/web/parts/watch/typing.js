@@ -12,15 +12,15 @@ import { TYPING } from "./words.js";
 /** @import { Clock } from "../../run/sketching.js" */
 /** @import { Panel } from "../../run/panel.js" */
 
-const PAUSE = 150; // ms without a key until a sketch replaces the one that is being computed, or until a model's first sketch
-const SEEN = 850; // ms for which a sketch is shown before the whole run begins
+const PAUSE = 150; // ms after the last key, when a sketch replaces an unfinished one, or when a model's first sketch begins
+const SEEN = 850; // ms between the sketch on screen and the start of the whole run
 const SHORT = 24; // the longest unknown word, in letters, that the line beside Run names; the caption names all unknown words
 const HOW = ["steps", "sampler", "spacing", "count"]; // fields that a sketch does not take from the form
 
 /**
- * Draws sketches of Watch's prompt. A sketch begins at once, or when the sketch before it was visible long enough. A sketch that is
- * still being computed is replaced after a pause in the typing. A run that typing has begun stops at the next key. Any other run
- * continues, and the words that were typed meanwhile are drawn after it.
+ * Draws sketches of the prompt in "Watch". A sketch begins at once, or when the sketch before it was visible long
+ * enough. A sketch that is still being computed is replaced after a pause in the typing. A run that typing has begun
+ * stops at the next key. Any other run continues, and the words that were typed meanwhile are drawn after it.
  */
 export class Typing {
   #timer = 0;
@@ -175,7 +175,7 @@ export class Typing {
   /** Begin the whole run SEEN ms after a sketch, if the prompt is still the same. @param {Values} values of the sketch */
   #runAfterSketch(values) {
     this.#draws = 0;
-    if (values.prompt === this.panel.form.value("prompt")) this.#schedule(() => this.#run(), SEEN); // else a newer sketch begins
+    if (values.prompt === this.panel.form.value("prompt")) this.#schedule(() => this.#run(), SEEN); // if the prompt has changed, a newer sketch begins instead
   }
 
   /** Start a sketch, and show it when it is finished. @param {Order} order @param {Values} values @param {number} sketch its number */
@@ -222,8 +222,8 @@ export class Typing {
   }
 
   /**
-   * Return the values of the sketch that begins by itself; null if none does. A server loads the student at once. A browser without a
-   * server draws sketches with the model itself until the student is loaded.
+   * Return the values of the sketch that begins by itself; null if none does. A server loads the student at once. A
+   * browser without a server draws sketches with the model itself until the student is loaded.
    * @param {Values} values @returns {Promise<Values | null>}
    */
   async #sketchValues(values) {

@@ -1,4 +1,4 @@
-// The texts of Watch: suggestions, changes by hand, and sketches of typed words.
+// The texts of the part "Watch": suggestions, changes by hand, and sketches of typed words.
 
 import { countOfSteps } from "../../words/units.js";
 
