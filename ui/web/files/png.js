@@ -54,7 +54,7 @@ function filtered(row, above, channels) {
       best = out;
       least = sum;
     }
-    if (!least) break; // common in enlarged pictures, whose rows repeat
+    if (!least) break; // a filter without remainders can't be beaten; enlarged pictures have many, as their rows repeat
   }
   return best;
 }

@@ -85,9 +85,9 @@ function card(title, facts) {
 }
 
 /**
- * The rows of a card: what was learned, and how.
+ * Return the rows of a model card: what the model was trained on, and how.
  * @param {Recipe} recipe @param {Pictures} pictures @param {Learned["tensors"]} tensors
- * @param {{ steps: number, seconds: number }} far how far it came, and how long that took
+ * @param {{ steps: number, seconds: number }} far number of steps, and seconds of training
  * @returns {Record<string, string>}
  */
 export function cardRows(recipe, { kind, count, side, channels, classes }, tensors, { steps, seconds }) {
@@ -115,7 +115,8 @@ export function cardRows(recipe, { kind, count, side, channels, classes }, tenso
 export const toZip = (name, files) => zip([...files].map(([path, content]) => [`${name}/${path}`, content]));
 
 /**
- * The files of a checkpoint in a ZIP, in up to two folders or without one. Throws a UserError for any other ZIP.
+ * Return the files of a checkpoint in a ZIP, where they may lie in up to two nested folders. Throws a UserError for any
+ * other ZIP.
  * @param {Uint8Array} bytes @returns {Promise<Files>}
  */
 export async function openZip(bytes) {

@@ -33,7 +33,8 @@ export class Likeness {
   #placed = (picture) => (this.#isDrawn ? placed(picture, this.#side) : picture);
 
   /**
-   * For each sample, find the nearest training picture. Return their indices, and the median distance relative to that between training pictures.
+   * For each sample, find the nearest training picture. Return their indices, and the median distance relative to that
+   * between training pictures.
    * @param {Uint8Array} samples with channels last @param {Rest} rest
    */
   async compare(samples, rest) {

@@ -70,7 +70,8 @@ async function below(entry) {
 }
 
 /**
- * Return training pictures from the visitor's files: the middle square of each, in the size of the network. Throws a UserError for too few.
+ * Return training pictures from the visitor's files: the middle square of each, in the size of the network. Throws a
+ * UserError for too few.
  * @param {Chosen[]} files @param {Rest} rest
  * @returns {Promise<{ pictures: Pictures, said: string[] }>} said: sentences about files that could not be used
  */

@@ -26,12 +26,12 @@ class Shaper {
     this.shapes.set(`${name}.weight`, shape).set(`${name}.bias`, [shape[0]]);
   }
 
-  /** @param {string} name @param {number} from channels @param {number} to */
+  /** Add the shapes of a convolution. @param {string} name @param {number} from channels @param {number} to */
   conv(name, from, to, side = 3) {
     this.layer(name, to, from, side, side);
   }
 
-  /** @param {string} name @param {number} from channels @param {number} to */
+  /** Add the shapes of a residual block. @param {string} name @param {number} from channels @param {number} to */
   resnet(name, from, to) {
     this.layer(`${name}.norm1`, from);
     this.conv(`${name}.conv1`, from, to);
@@ -41,7 +41,7 @@ class Shaper {
     if (from !== to) this.conv(`${name}.conv_shortcut`, from, to, 1);
   }
 
-  /** @param {string} name @param {number} c channels */
+  /** Add the shapes of self-attention. @param {string} name @param {number} c channels */
   attention(name, c) {
     this.layer(`${name}.group_norm`, c);
     for (const map of ["to_q", "to_k", "to_v", "to_out.0"]) this.layer(`${name}.${map}`, c, c);
@@ -89,15 +89,15 @@ export function shapesOf(config) {
 }
 
 /**
- * Weights of a network that has learned nothing, as ddpm_core/engines/network.py draws them: Glorot-uniform, with biases 0;
- * zeros where a block or the network ends; the embedding of labels normal.
+ * Return random initial weights, as ddpm_core/engines/network.py draws them: Glorot-uniform. Biases and the last
+ * weights of blocks and of the network are 0; class embeddings are normal.
  * @param {Shapes} shapes @param {number} seed @returns {Tensors}
  */
 export function initialWeights(shapes, seed) {
   return new Map([...shapes].map(([name, shape], i) => [name, initial(name, shape, seed, i)]));
 }
 
-/** @param {string} name @param {number[]} shape @param {number} seed @param {number} number */
+/** Return the initial values of a tensor. @param {string} name @param {number[]} shape @param {number} seed @param {number} number index of the tensor */
 function initial(name, shape, seed, number) {
   const length = lengthOf(shape);
   if (name.startsWith("class_embedding.")) return normals(seed, "weights", number, length);

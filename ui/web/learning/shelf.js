@@ -25,7 +25,7 @@ const nameOf = (title) =>
   title
     .normalize("NFKD")
     .replace(/[^A-Za-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "") || "model"; // without hyphens at the ends
+    .replace(/^-+|-+$/g, "") || "model"; // without hyphens at the ends, as this looks better
 
 export class Shelf {
   /** @param {string} base address of the page: each lab of an origin has its own database */
@@ -94,7 +94,8 @@ export class Shelf {
 
   /**
    * Store a trained model. Throws a UserError if the browser refuses.
-   * @param {{ title: string, facts: Record<string, string>, files: Files }} model @returns {Promise<string>} the model's name in the page
+   * @param {{ title: string, facts: Record<string, string>, files: Files }} model @returns {Promise<string>} the
+   * model's name in the page
    */
   put({ title, facts, files }) {
     const kept = this.#with("readwrite", async (stores) => {

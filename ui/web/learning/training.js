@@ -50,7 +50,8 @@ const pageWorker = () => new Worker(new URL("../local/worker.js", import.meta.ur
 /**
  * Return the best number of workers for a training, by memory and cores. Of more than two cores, one stays free.
  * @param {Recipe} recipe @param {Pick<Pictures, "side">} pictures
- * @param {{ cores?: number, memory?: number, mobile?: boolean }} machine memory: in GB, undefined if the browser does not report it
+ * @param {{ cores?: number, memory?: number, mobile?: boolean }} machine memory: in GB, undefined if the browser does
+ * not report it
  */
 export function workersFor({ widths }, { side }, { cores = 1, memory = 0, mobile = true }) {
   const wide = widths[0] / 16;
@@ -134,7 +135,8 @@ export class Training {
     return this.state === "stopped" || this.state === "finished" || this.state === "failed";
   }
 
-  // --- The methods that the page calls. Their promises resolve when the current step has ended and the training has changed its state
+  // --- The methods that the page calls. Their promises resolve when the current step has ended and the training has
+  // changed its state
 
   start() {
     this.#run ??= this.#learn();

@@ -12,7 +12,7 @@ import { optionsOf, sampling } from "./settings.js";
 /** @import { Lane } from "./settings.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 
-// The caption warns if the final step must remove more than this many times the noise that the network expects there
+// Factor: the caption warns if the final step must remove more than this many times the noise that the network expects
 export const HARD = 3;
 
 const OPTIONS = /** @type {(keyof Lane)[]} */ (Object.keys(DEFAULTS));

@@ -11,7 +11,7 @@ import { ANY, megabytes } from "../words/units.js";
 /** @import { CheckpointFacts, FactsAnswer } from "../messages/protocol.d.ts" */
 /** @import { Facts } from "./plan.js" */
 
-export const COUNT = 4; // number of pictures that a new page draws by default
+export const COUNT = 4; // default number of pictures on a new page
 const STEPS = 50; // default number of steps
 // Pictures up to this size in pixels are sent without loss, because single pixels are visible in them
 export const LOSSLESS = 64;

@@ -10,7 +10,7 @@ import { ANY, OPTION, SAME, SAMPLER } from "../words/units.js";
 /** @import { FieldWords } from "../words/forms.js" */
 /** @typedef {Partial<FieldForm>} More the optional properties of a field: see `FieldForm` */
 
-export const AUTO = "auto"; // the spacing that suits the sampler
+export const AUTO = "auto"; // the choice of the spacing that suits the sampler
 export const MODEL = "mnist-tiny";
 export const SEED = 13;
 export const ALL = NAMES;

@@ -7,7 +7,7 @@ import { FIELD, RUN } from "../words/wrong.js";
 /** @import { Row } from "../process/runs.js" */
 /** @import { Facts } from "./plan.js" */
 
-/** A stroke. t: its time, about. what: "noise", "clean" (less noise), or a colour such as "255.0.0". strength: in per cent. @typedef {{ t: number, what: string, strength: number, cells: [column: number, row: number][] }} Stroke */
+/** A stroke. t: its approximate time. what: "noise", "clean" (less noise), or a colour such as "255.0.0". strength: in per cent. @typedef {{ t: number, what: string, strength: number, cells: [column: number, row: number][] }} Stroke */
 
 /** A change of a state. what: "noise", "clean" or a colour in [−1, 1]. strength: from 0 to 1. @typedef {[what: string | number[], strength: number, cells: [column: number, row: number][]]} Change */
 

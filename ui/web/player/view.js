@@ -3,9 +3,9 @@ import { Recording } from "./recording.js";
 
 /** @import { Result } from "./recording.js" */
 
-const FRAMES_A_SECOND = 10; // at the speed 1×
-const SHORTEST = 5; // seconds that the first playing of a run takes at least
-const LONGEST = 15; // seconds that playing a run takes at most, at the speed 1×
+const FRAMES_A_SECOND = 10; // number of frames shown a second at the speed 1×
+const SHORTEST = 5; // least seconds of a run's first playing
+const LONGEST = 15; // most seconds of playing a run at the speed 1×
 
 export class View {
   /** The recording on screen. The newest run replaces it when its first frame arrives. */

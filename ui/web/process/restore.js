@@ -131,7 +131,7 @@ export function restore(model, y, measurement, method, settings) {
   const way = chain(model, settings);
   const { x, evaluate, noise } = begin(model, settings);
   const { forward, pseudoinverse } = measurement;
-  /** Return x, changed so that its measurement is `wanted`. */
+  /** Return x after the smallest change that makes its measurement equal `wanted`. */
   const toFit = (/** @type {Float32Array} */ x, /** @type {Float32Array} */ wanted) =>
     combine([1, x], [1, pseudoinverse(minus(wanted, forward(x)))]);
   if (repeats) {

@@ -108,7 +108,7 @@ function ranges(numbers) {
 /** Quote a text so that a shell reads it as one word. @param {string} text */
 export const quoteForShell = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 
-const FEW = 20; // SUITED applies up to this number of steps
+const FEW = 20; // most steps of a run for which SUITED applies
 /**
  * With few steps, these solvers are more accurate if the steps at small t are small: see ddpm_core/timesteps.py.
  * @type {Record<string, string>}

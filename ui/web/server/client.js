@@ -129,7 +129,7 @@ export class Server {
     let countsUntil = 0;
     let over = false; // whether the last message of the run has arrived
     const renewEntry = () => {
-      if (countsUntil > Date.now() + COUNTS / 2) return; // the entry expires late enough
+      if (countsUntil > Date.now() + COUNTS / 2) return; // more than half of the time is left, so no new entry is needed
       countsUntil = Date.now() + COUNTS;
       listRun(name, countsUntil);
     };
