@@ -158,7 +158,7 @@ export class Run {
     this.#stepBegan = performance.now();
   }
 
-  /** Compare the seconds since the last steps with those that one worker would have taken for the new ones. @param {number} seconds of one worker */
+  /** Update `#pace` with the seconds that the new steps took. @param {number} seconds that one worker alone would have taken for them */
   #updatePace(seconds) {
     const taken = (performance.now() - this.#countedAt) / 1000;
     const kept = recent(taken);

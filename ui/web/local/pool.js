@@ -234,7 +234,7 @@ export class Pool {
     return gain(work.plan, 1 + helpers);
   }
 
-  /** Start a phase of a run. Its workers are at most as many as the strands of the largest phase. Return its strands. @param {Run} work @param {number} phase @param {any} given */
+  /** Start a phase of a run: divide its strands among this worker and its helpers, and return them. There are at most as many workers as strands in the largest phase. @param {Run} work @param {number} phase @param {any} given */
   share(work, phase, given) {
     const { computation, plan, models } = work;
     const { refs, strands: phases = [] } = plan;

@@ -133,8 +133,8 @@ function lastNoise(lanes, models, rows, catalogue) {
 }
 
 /**
- * Return a sentence about the last noise with another number of steps, or "" if the lanes have different numbers of
- * steps.
+ * Return a sentence that compares the last noise at another number of steps: T, or at most 10 if the run has T steps.
+ * Return "" if there is nothing to compare.
  * @param {Lane[]} lanes
  * @param {Facts[]} models
  */

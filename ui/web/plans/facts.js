@@ -60,7 +60,7 @@ export function variances({ gamma, variance }) {
   return VARIANCES.filter(has);
 }
 
-/** Return the smallest and largest number of steps, and the number to set if the form has one outside. @param {Facts} facts @returns {About["steps"]} */
+/** Return the smallest and largest number of steps, and the number that replaces one outside these limits. @param {Facts} facts @returns {About["steps"]} */
 export function stepLimits({ schedule: { T }, student }) {
   if (!student) return [1, T, Math.min(STEPS, T)];
   const usual = stepsOf(student);

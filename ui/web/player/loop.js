@@ -79,7 +79,7 @@ export class Loop {
     else for (const part of this.#parts) part.classList.remove("lit");
   }
 
-  /** Write what happens at a step. @param {Back} back */
+  /** Write at the arrows what happens in a step. @param {Back} back */
   say({ towards, noise, fresh }) {
     write(this.#towards, towards);
     write(this.#noise, noise);

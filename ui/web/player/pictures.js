@@ -14,7 +14,7 @@ import { lastAdded } from "./recording.js";
 
 const REMEMBERED = 12; // number of decoded sprites that stay in memory
 const KINDS = /** @type {const} */ (["x", "x0"]);
-const DARK = 0.75; // opacity (0…1) of the black over pixels without attention
+const DARK = 0.75; // fraction (0…1) of its brightness that a pixel without attention loses
 
 export class Pictures {
   /** Decoded sprites; null marks a sprite that can't be decoded. @type {Map<Sprite, ImageBitmap | null>} oldest first */

@@ -45,7 +45,7 @@ export class View {
     return this.seenAs === "latent" && Boolean(this.shown.plan?.latent);
   }
 
-  /** Whether the picture changes without the visitor. */
+  /** Whether the picture changes by itself: the run plays, or the view shows each new frame. */
   get following() {
     return this.playing || (this.live && this.active && this.shown === this.coming);
   }
@@ -120,7 +120,7 @@ export class View {
     this.tick = this.shown.newest;
   }
 
-  /** Pause if the picture changes; else play from here, or at the end from the start. */
+  /** Pause if the picture changes by itself. Otherwise play on, or from the start if the last frame is shown. */
   toggle() {
     if (!this.shown.held.length) return;
     const moving = this.following;
