@@ -16,7 +16,7 @@ const TITLE = 3; // most lines of a title above a picture
 
 /** The lines of text that were drawn last, as frames share many of them. @type {Map<string, Picture>} */
 const drawn = new Map();
-const DRAWN = 64; // most entries of this cache
+const DRAWN = 64; // most lines of text in the cache
 
 /** Return a canvas context for text. @param {number} size of the letters, pixels @param {number} [width] @param {number} [height] */
 function writing(size, width = 1, height = 1) {

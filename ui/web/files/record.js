@@ -1,4 +1,4 @@
-// Makes what files need of a run: its settings, a table of its steps, and the moments of its animation.
+// Makes the data for the files of a run: its settings, a table of its steps, and the moments of its animation.
 
 import { noise } from "../pictures/measures.js";
 import { names } from "../plans/captions.js";

@@ -1,4 +1,4 @@
-// The files of a run: the final pictures and a film strip as PNG, the trajectory as GIF or WebP, a table, all as ZIP. Each
+// The files of a run: the final pictures and a film strip as PNG, the trajectory as GIF or WebP, a table, or all of these as ZIP. Each
 // contains the settings as JSON: PNG as Description, GIF as comment, WebP in its EXIF data, ZIP as settings.json.
 
 import { grid } from "../pictures/compose.js";

@@ -20,7 +20,7 @@ export async function unzipped(bytes) {
   /** @type {Map<string, Uint8Array<ArrayBuffer>>} */
   const files = new Map();
   for (const { name, method, content, size, crc } of entries) {
-    if (name.endsWith("/")) continue; // a folder
+    if (name.endsWith("/")) continue; // an entry for a folder
     const damaged = (/** @type {unknown} */ cause = undefined) => {
       throw new UserError(ZIP.damaged(name), { cause });
     };

@@ -25,7 +25,7 @@ function lognormalTimes(alphaBar) {
   return Float64Array.from(logs, (log, i) => (i + 1 < logs.length ? ndtr(((log + logs[i + 1]) / 2 - MEAN) / STD) : 1));
 }
 
-/** The squared error of each prediction divided by that of x_0, as a function of the SNR. @type {Record<Recipe["prediction"], (snr: number) => number>} */
+/** For each prediction: its squared error divided by the squared error of x_0, as a function of the SNR. @type {Record<Recipe["prediction"], (snr: number) => number>} */
 const OF_X0 = {
   epsilon: (snr) => snr,
   x0: () => 1,

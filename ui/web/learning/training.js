@@ -34,7 +34,7 @@ import { Hand, Team } from "./team.js";
  */
 
 const FIRST = 2; // seconds until the first grid
-const SHARE = 0.1; // largest fraction of the time that later grids take
+const SHARE = 0.1; // largest fraction of the training time for grids after the first
 const RECENT = 20; // seconds of steps over which the rate is measured
 const SMOOTH = 0.9; // weight of the earlier steps in the averaged loss
 const GRIDS = 64; // most grids that a history keeps
@@ -111,8 +111,8 @@ export class Training {
   #hands = [];
   /** @type {Team[]} */
   #teams = [];
-  #looked = { at: 0, took: 0 }; // training time at the end of the newest grid, and the grid's duration, in seconds
-  /** Seconds and steps at the end of the last steps. @type {{ seconds: number, step: number }[]} */
+  #looked = { at: 0, took: 0 }; // of the newest grid: seconds of training at its end, and its duration in seconds
+  /** For each of the last steps: the seconds of training and the number of steps at its end. @type {{ seconds: number, step: number }[]} */
   #marks = [];
   /** The snapshot at the end of the training. @type {Snapshot | null} */
   #end = null;

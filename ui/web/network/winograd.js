@@ -1,6 +1,6 @@
 // 3 × 3 convolutions of a batch by Winograd's products, with forward and backward pass. The gradients of the transforms are their transposes,
-// so both gradients take 16 products a channel for four outputs, as the convolution does: the weights' is
-// Gᵀ [Σ (A d Aᵀ) ⊙ (Bᵀ a B)] G, and the data's is B [U ⊙ (A d Aᵀ)] Bᵀ. For U, A, B and G see kernel.wasm.ts.
+// so both gradients take 16 products a channel for four outputs, as the convolution does: that of the weights is Gᵀ
+// [Σ (A d Aᵀ) ⊙ (Bᵀ a B)] G, and that of the data is B [U ⊙ (A d Aᵀ)] Bᵀ. For U, A, B and G see kernel.wasm.ts.
 
 import { up } from "./tape.js";
 

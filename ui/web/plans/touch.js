@@ -14,7 +14,7 @@ import { FIELD, RUN } from "../words/wrong.js";
 /** For each changed state x_s, by its time s: √ᾱ_s, and its changes. @typedef {Map<number, [signal: number, changes: Change[]]>} Touches */
 
 const CELLS = 16; // cells on each side, approximately, because a cell covers a whole number of pixels
-const MOST = 40_000; // limit for the characters of all strokes
+const MOST = 40_000; // most characters of all strokes together
 const STROKES = 200;
 const STROKE = /^\d{1,7}-(noise|clean|\d{1,3}\.\d{1,3}\.\d{1,3})-\d{1,3}(-\d{1,3}\.\d{1,3})+$/;
 

@@ -164,7 +164,7 @@ export class Pictures {
       return context.getImageData(0, 0, height, height).data;
     };
     const [a, b] = [await read(guess), await read(end)];
-    return a && b && agreement(a, b, last.z0 ? 0 : lastAdded(lane)); // the fresh noise counts only in pixels: decoded latents lose it
+    return a && b && agreement(a, b, last.z0 ? 0 : lastAdded(lane)); // added noise counts only for models of pixels, because decoding a latent removes it
   }
 
   /** Return a decoded picture, null if it can't be decoded. @param {Sprite} picture */

@@ -240,7 +240,7 @@ export class Player {
   /** What the page needs of a part with a player: keys, title, slide, and what to do when the part is hidden. */
   part = {
     hide: () => {
-      if (this.view.playing) this.#update(() => Object.assign(this.view, { playing: false })); // so the button says Play again
+      if (this.view.playing) this.#update(() => Object.assign(this.view, { playing: false })); // so that the button says Play again
     },
     key: (/** @type {KeyboardEvent} */ event) => this.#key(event),
     title: () => this.view.shown.plan?.heading ?? "",

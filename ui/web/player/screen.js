@@ -290,7 +290,7 @@ export class Screen {
       const isOver = frame?.step[1] === 0 && !plan?.latent;
       // If the last steps added no visible noise, the measured noise may be fine detail of the picture, so the share is a lower bound.
       const isLeast = isOver && !keepsNoise(noise(pixels(x.canvas), x.canvas.width), lastAdded(lanes[i]));
-      let share = next; // a latent has variance 1, of which ᾱ is the share of the picture
+      let share = next; // for latents: x has variance 1, of which the picture's share is ᾱ
       if (isOver) share = cleanShare(pixels(x.canvas));
       else if (frame && !plan?.latent) {
         const sampler = String(plan?.lanes[i].settings.sampler);

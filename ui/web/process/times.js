@@ -6,7 +6,7 @@ import { round } from "./floats.js";
 /** @import { ModelSpec } from "./predict.js" */
 /** @typedef {[t: number, s: number]} Pair */
 
-const OPTIMISED_FOR = ["ddim", "dpm++", "unipc"]; // all other samplers use the optimised steps of ddim
+const OPTIMISED_FOR = ["ddim", "dpm++", "unipc"]; // samplers with optimised steps; all others use those of ddim
 /** The sampler for each kind of student (a distilled model). */
 const OF_STUDENT = { consistency: "consistency", progressive: "ddim" };
 

@@ -7,7 +7,7 @@ import { MARK, PATIENCE } from "./store.js";
 /** @import { Model } from "../../network/model.js" */
 
 const ID = /^\w[\w.-]*\/\w[\w.-]*(@[\w./-]+)?$/;
-const MOST = 1.5e9; // bytes of all files of a model, as browsers give a page only a few gigabytes
+const MOST = 1.5e9; // most bytes of all files of a model, as browsers give a page only a few gigabytes
 const WANTED =
   /(^|\/)((scheduler_)?config|model_index|ddpm_core|analytic_variance|optimised_steps|tokenizer(_config)?|vocab)\.json$|(^|\/)(merges\.txt|readers\.safetensors)$/;
 const WEIGHTS = /^((unet|vae|vqvae)\/)?diffusion_pytorch_model\.safetensors$|^text_encoder\/model\.safetensors$/;

@@ -2,7 +2,7 @@
 
 import { UserError } from "../../process/errors.js";
 
-export const MARK = 12; // number of letters of a mark, the beginning of a SHA-256
+export const MARK = 12; // length of a mark, which is the beginning of a file's SHA-256
 export const PATIENCE = 10_000; // ms without a new byte after which a request is aborted
 
 /**
