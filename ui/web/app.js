@@ -97,7 +97,7 @@ export class Page {
   /** @type {Part | null} */
   #shown = null;
   #place = find(document, "#place");
-  #lessonNow = el("small", null); // number of the open lesson, beside the place Course
+  #lessonNow = el("small", null); // shows the number of the open lesson, beside the place Course
   #row = ""; // name of the place whose parts have a row of buttons
 
   /** @param {Given} given @param {Client} client */
@@ -155,7 +155,7 @@ export class Page {
     this.refresh();
   }
 
-  #address = el("a", { id: "address" }); // only prints show it
+  #address = el("a", { id: "address" }); // the address of the run, which only prints show
   #single = el("input", { type: "checkbox" }); // whether keys of one letter work; speech input would press them by mistake
   #keys;
   #showKeys = () => this.#keys.showModal();
@@ -184,7 +184,7 @@ export class Page {
     else if (key === "s") this.share.toggle();
     else if (place) {
       place.click();
-      place.focus(); // the element with the focus is hidden
+      place.focus(); // because the element that had the focus is hidden
     } else return false;
     return true;
   }
@@ -209,8 +209,9 @@ export class Page {
   }
 
   /**
-   * Show the part of the address with its values. A lesson without a part shows the lesson's part, and adds its values.
-   * @param {{ back?: boolean }} [how] back: whether this is a step in the browser's history, so that all values must be set
+   * Show the part that the address names, with the address's values. An address with a lesson but no part shows the
+   * lesson's part, with the lesson's values, too. @param {{ back?: boolean }} [how] back: whether the visitor moved
+   * in the browser's history, so that all values must be set
    */
   follow({ back = false } = {}) {
     const { part, values, lesson: name } = readLink(location.href);
@@ -220,7 +221,7 @@ export class Page {
     const wanted = part ? values : { ...lesson?.values, ...values };
     const asked = part && Object.keys(values).some((field) => this.#names.has(field));
     return this.open(shown, back || lesson ? this.whole(shown, wanted) : wanted, {
-      cause: asked && !this.only ? (back ? "change" : "link") : "", // with a link for a class (only), pupils press Run
+      cause: asked && !this.only ? (back ? "change" : "link") : "", // a teacher's link (only) starts no run: pupils press Run
       lesson: lesson ? name : null,
     });
   }
@@ -271,10 +272,10 @@ export class Page {
       this.#shown = part;
       this.share.show(() => this.#items(part));
       part.show?.();
-      if (wall) this.project(); // a press on a cell of Grid opens another part in the projector view
+      if (wall) this.project(); // the projector view stays open if a press on a cell of Grid opens another part
     }
     part.rest?.(step);
-    if (this.#fresh.delete(part) || values) await part.set(values ?? {}, cause); // this also sets the model of a new part
+    if (this.#fresh.delete(part) || values) await part.set(values ?? {}, cause); // even without values, as this sets the model of a new part
     this.title = place.parts[shown] || place.title;
     document.title = WORDS.title(this.title);
   }
@@ -311,7 +312,7 @@ export class Page {
   #bar = null;
   /** The name of the lesson whose bar is shown. @type {string | null} */
   lesson = null;
-  /** Names of the only fields that a teacher's link shows, null for all fields. */
+  /** Names of the fields that a teacher's link shows; null if all are shown. */
   only = new URLSearchParams(location.search).get("only")?.split(",") ?? null;
 
   /** Show the bar of a lesson, null for none. @param {string | null} lesson name */
@@ -320,7 +321,7 @@ export class Page {
     /** @type {Lesson[]} */
     const lessons = this.given.initial.course.lessons;
     const at = lessons.findIndex(({ name }) => name === lesson);
-    const row = lessons.filter(({ screen }) => Boolean(screen) === Boolean(lessons[at]?.screen)); // the lessons of the tour or of the course, as both count from 1
+    const row = lessons.filter(({ screen }) => Boolean(screen) === Boolean(lessons[at]?.screen)); // the tour and the course each number their lessons from 1
     this.#lessonNow.textContent = lesson ? WORDS.lesson(row.indexOf(lessons[at]) + 1, row.length) : "";
     const bar = find(document, "#course-bar");
     const held = bar.contains(document.activeElement);
@@ -328,14 +329,14 @@ export class Page {
     bar.classList.toggle("elsewhere", lessons[at]?.part !== this.part);
     if (!lesson) {
       this.#bar?.clear();
-      if (held) find(document, "#place").focus({ preventScroll: true }); // a hidden bar would lose the focus
+      if (held) find(document, "#place").focus({ preventScroll: true }); // else the focus would be lost with the hidden bar
       return;
     }
     const { Bar } = await import("./parts/course/bar.js");
     this.#bar ??= new Bar(this, bar);
     if (this.lesson === lesson) this.#bar.show(lesson);
     const { activeElement: now } = document;
-    if (held && !(now && bar.contains(now) && isShown(now))) find(bar, "h2").focus(); // the pressed button is gone
+    if (held && !(now && bar.contains(now) && isShown(now))) find(bar, "h2").focus(); // because the button that had the focus is gone
   }
 
   /** Return the controls of a part with the names of their fields. @param {HTMLElement} element @returns {(readonly [string, HTMLElement])[]} */
@@ -351,7 +352,7 @@ export class Page {
     const { only } = this;
     if (!only) return;
     for (const [name, control] of this.#controls(element)) control.classList.toggle("withheld", !only.includes(name));
-    for (const box of all(element, ".how", HTMLDetailsElement)) box.open = true; // so the remaining controls are visible
+    for (const box of all(element, ".how", HTMLDetailsElement)) box.open = true; // so that the remaining controls inside are visible
   }
 
   /** Name and label of each control of the part on screen. @returns {[string, string][]} */
@@ -373,7 +374,7 @@ export class Page {
     for (const one of all(document, "#places > button")) mark(one, one.dataset.place === name);
     const shown = Object.entries(parts).filter(([part]) => this.has(part));
     const row = find(document, "#parts");
-    row.hidden = shown.length < 2; // a single part leaves no choice
+    row.hidden = shown.length < 2; // a place with one part needs no buttons
     const tab = find(document, `#places > [data-place=${name}]`);
     row.style.setProperty("--under", `${tab.offsetLeft}px`); // the row stands below its place if there is room
     const held = row.matches(":focus-within");
@@ -476,7 +477,7 @@ export class Page {
     return [{ ...link, disabled: SHARE.onlyHere }, model, ...items, ...last, remove];
   }
 
-  /** Return the menu's entries that copy HTML with which other sites show this part. It is written while the menu is open. @param {Part} part @returns {Item[]} */
+  /** Return the menu's entries that copy HTML for showing this part on other sites. The HTML is written while the menu is open. @param {Part} part @returns {Item[]} */
   #embeds(part) {
     const { frame, figures } = this.given;
     if (!frame) return [{ title: SHARE.embed, disabled: SHARE.noEmbed }];
@@ -494,7 +495,7 @@ export class Page {
   /** The timer that hides the newest visible sentence. @type {ReturnType<typeof setTimeout> | undefined} */
   #hides;
 
-  /** Tell something to screen readers, or show it to all visitors. Two elements hold the texts, so neither replaces the other. @param {string} text @param {boolean} [aloud] whether to show it */
+  /** Announce a text to screen readers, or show it to all visitors. The two kinds of text have separate elements, so neither replaces the other. @param {string} text @param {boolean} [aloud] whether to show the text */
   say(text, aloud = false) {
     if (!aloud) {
       find(document, "#heard").textContent = spoken(text);

@@ -12,7 +12,7 @@ import { picture, picturesOf, seenOf } from "./sampling.js";
 /** @import { Settings, Step } from "../process/runs.js" */
 /** @import { Computation, Loaded as Model, Seen, Strands, Work } from "./computation.d.ts" */
 
-/** What such a computation has besides its plan. @type {Pick<Computation, "record">} */
+/** The method `record` of computations of rows: the empty record of a run. @type {Pick<Computation, "record">} */
 export const kept = {
   record: () => ({ rows: new Map(), frames: new Map() }),
 };
@@ -27,8 +27,9 @@ export function chainOf({ options }, model) {
 export const seen = ({ channels, size }, x) => picture(x, channels, size);
 
 /**
- * The sample of a seed, of which every so many steps are kept.
- * @param {RowsPlan} plan @param {Model} model @param {{ seed: number }} source @param {number} every 0 for the last one alone
+ * Yield the steps of the sample of a seed. Every `every`-th step has its pictures.
+ * @param {RowsPlan} plan @param {Model} model @param {{ seed: number }} source @param {number} every 0 if only the last
+ * step has pictures
  * @returns {AsyncGenerator<Seen>}
  */
 export async function* sampled(plan, model, { seed }, every) {
@@ -37,8 +38,8 @@ export async function* sampled(plan, model, { seed }, every) {
 }
 
 /**
- * A picture of one's own, or the sample that is a strand.
- * @param {RowsPlan} plan @param {number} i its number @param {Source} source
+ * Return the picture with which a run begins: the visitor's own, or the final picture of a strand. @param {RowsPlan}
+ * plan @param {number} i index of the strand @param {Source} source
  * @param {Work} work @param {Strands} strands
  * @returns {Promise<Picture>}
  */
@@ -59,11 +60,11 @@ export async function source(plan, i, { own }, work, strands) {
   }
 }
 
-/** The indices of a row's steps that are kept, of so many rows. @param {RowsPlan} plan @param {Model} model @param {number} n steps @param {number} rows */
+/** Return the indices of a row's steps whose pictures are kept. @param {RowsPlan} plan @param {Model} model @param {number} n number of steps @param {number} rows number of rows in the run */
 const keptOf = (plan, { size, channels }, n, rows) => keptSteps(n, size, plan.columns * rows, channels);
 
 /**
- * The steps of a column of a row, as they are seen.
+ * Yield the steps of one picture of a row, with the pictures that are kept.
  * @param {RowsPlan} plan @param {Model} model @param {AsyncIterable<Step | null>} chain null is an evaluation that is not shown
  * @param {number} n steps @param {number} rows
  * @returns {AsyncGenerator<Seen>}
@@ -74,10 +75,10 @@ export async function* column(plan, model, chain, n, rows) {
 }
 
 /**
- * Take the n steps of a row, a strand for each column.
+ * Compute the n steps of a row, with one strand for each column, and add its frames to the run.
  * @param {RowsPlan} plan @param {number} row @param {Strands} strands @param {number} n @param {Work} work
- * @param {{ repeats?: boolean, withX?: boolean }} [how] repeats: steps follow their evaluations, which are not shown. withX: x is shown, too
- * @returns {Promise<Seen[]>} the last ones
+ * @param {{ repeats?: boolean, withX?: boolean }} [how] repeats: whether the strands also yield evaluations, which
+ * are not shown. withX: whether frames also show x @returns {Promise<Seen[]>} the last step of each column
  */
 export async function take(plan, row, strands, n, work, { repeats = false, withX = false } = {}) {
   const { columns } = plan;
@@ -109,7 +110,7 @@ export async function take(plan, row, strands, n, work, { repeats = false, withX
   return steps;
 }
 
-/** Return for each number of a picture its variance over the pictures. @param {Picture[]} pictures */
+/** Return the variance of each pixel value over the pictures. @param {Picture[]} pictures */
 export function variances(pictures) {
   const n = pictures.length;
   return Float64Array.from(pictures[0].data, (_, i) => {

@@ -16,14 +16,14 @@ import { chain, inOrder, sideBySide } from "../process/runs.js";
 /** @import { Word } from "../network/latent.js" */
 /** @import { Chains, Computation, From, Loaded as Model, Seen, Work } from "./computation.d.ts" */
 
-const MOMENTS = 25; // number of shown steps in a run of latents
-const SEEN = 16; // least difference of a pixel, in grey levels, that counts
+const MOMENTS = 25; // most steps that are shown in a run of latents
+const SEEN = 16; // grey levels; a pixel counts as different if it differs by more
 const STATES = 8e6; // most bytes of kept states; a larger run keeps none, as in ui/parts/sampling.py
 
 /** A kept step, after which another run can begin: its frame, and x of each image. @typedef {{ frame: LaneFrame, x: Float32Array[] }} KeptStep */
 /** The kept steps of each lane, by their numbers. @typedef {Map<number, KeptStep>[]} States */
 
-/** @param {Float32Array} x of [−1, 1] @param {number} channels @param {number} size @returns {Picture} */
+/** Convert values in [−1, 1] into a picture. @param {Float32Array} x @param {number} channels @param {number} size @returns {Picture} */
 export const picture = (x, channels, size) => {
   return { width: size, height: size, channels, data: toUint8(x, channels) };
 };
@@ -34,7 +34,7 @@ export const shown = (model, x) =>
     ? picture(model.decode(x), model.pictureChannels, model.pictureSize)
     : picture(x, model.channels, model.size);
 
-/** Return roughly the decoded picture of a latent, with one pixel for each place of the latent. @param {Model} model @param {Float32Array} z @returns {Picture} */
+/** Return an approximation of a latent's decoded picture, with one pixel for each position of the latent. @param {Model} model @param {Float32Array} z @returns {Picture} */
 function preview({ colours, size, channels }, z) {
   const [first, ...others] = (colours ?? []).toReversed();
   const n = size * size;
@@ -45,7 +45,7 @@ function preview({ colours, size, channels }, z) {
   return picture(seen, 3, size);
 }
 
-/** Return the model of each lane. @param {SamplingPlan} plan @param {Model[]} models of its refs */
+/** Return the model of each lane. @param {SamplingPlan} plan @param {Model[]} models in the order of the plan's refs */
 const modelsOf = ({ lanes, refs }, models) => lanes.map(({ checkpoint }) => models[refs.indexOf(checkpoint)]);
 
 /** Return the words of a lane's prompt. @param {SamplingPlan} plan @param {Model} model @returns {Word[]} */
@@ -54,21 +54,21 @@ const wordsOf = ({ lanes }, { words }) => (lanes.length === 1 ? (words?.found(la
 /** Return for each lane the steps whose frames are shown. @param {SamplingPlan} plan @param {Model} model */
 function shownSteps({ lanes, images, shared }, { decode, pictureSize: size, pictureChannels: channels }) {
   const kept = lanes.map(({ steps }) => keptSteps(steps, size, images, channels, decode ? MOMENTS : undefined));
-  if (shared) for (const laneSteps of kept) laneSteps.add(shared - 1); // also show the touched step
+  if (shared) for (const laneSteps of kept) laneSteps.add(shared - 1); // also show the step that the visitor changed
   return kept;
 }
 
-/** Whether a run keeps its states, so that another one can begin there. @param {SamplingPlan} plan @param {Model} model @param {Set<number>[]} kept steps of each lane */
+/** Whether a run keeps its states, so that another run can begin at one of them. @param {SamplingPlan} plan @param {Model} model @param {Set<number>[]} kept steps of each lane */
 function keepsStates({ lanes, shared, opening, args }, { channels, size }, kept) {
   const images = args[0].seeds.length * kept.reduce((sum, steps) => sum + steps.size, 0);
-  const isOne = lanes.length === 1 || shared > 0; // lane B may be a copy of lane A
+  const isOne = lanes.length === 1 || shared > 0; // lane B is lane A with the visitor's change
   return isOne && !opening.untouchable && 4 * images * channels * size ** 2 <= STATES;
 }
 
 /**
- * Make the strands of a run: each is one picture, of one lane or, if they share steps, of both.
- * @param {SamplingPlan} plan @param {Model[]} models of its refs @param {number} _ phase
- * @param {Float32Array[][] | null} starts of each lane the state of each image at which it begins; null for x_T
+ * Make the strands of a run. A strand computes one picture of one lane, or of both lanes if they share steps.
+ * @param {SamplingPlan} plan @param {Model[]} models in the order of the plan's refs @param {number} _ phase @param
+ * {Float32Array[][] | null} starts for each lane the first state of each image; null for x_T
  * @returns {Chains}
  */
 function chains(plan, models, _, starts) {
@@ -79,7 +79,7 @@ function chains(plan, models, _, starts) {
   const keeps = keepsStates(plan, first, kept);
   const settings = lanes.map((_, i) => ({
     ...conditioned(loaded[i], plan.args[i]),
-    chain: chain(loaded[i], plan.args[i]), // once for all pictures
+    chain: chain(loaded[i], plan.args[i]), // one chain for all pictures
     ...(shared && i ? { touch: { shared, onStep: touching(touches, first) } } : {}),
   }));
   const words = plan.attention ? wordsOf(plan, first) : [];
@@ -89,7 +89,7 @@ function chains(plan, models, _, starts) {
     return steps(inStrand, number % seeds.length);
   };
 
-  /** @param {number[]} inStrand lanes @param {number} image @returns {AsyncGenerator<Seen>} */
+  /** Yield the steps of an image in the lanes of a strand. @param {number[]} inStrand lanes @param {number} image @returns {AsyncGenerator<Seen>} */
   async function* steps(inStrand, image) {
     const seed = seeds[image];
     let before = words.length ? gaussian(seed, 0, first.channels * first.size ** 2) : null;
@@ -107,7 +107,7 @@ function chains(plan, models, _, starts) {
   }
 }
 
-/** Convert a step into the pictures for the page. @param {Model} model @param {Step} step @param {boolean} isKept @param {boolean} [withState] also of a step before the last @returns {Seen} */
+/** Return the data of a step for the page: index, time, σ, and its pictures if `isKept`. @param {Model} model @param {Step} step @param {boolean} isKept @param {boolean} [withState] whether to add x, which the last step always has @returns {Seen} */
 export function seenOf(model, { index, s, x, x0, sigma }, isKept, withState = false) {
   const state = !s || withState ? { state: x } : {};
   const seen = { index, s, sigma: typeof sigma === "number" ? sigma : mean(sigma), ...state };
@@ -189,11 +189,12 @@ function frameOf(lane, steps) {
 /** Collect the steps' pictures of one kind, or none if they are not kept. @param {Seen[]} steps @param {"x" | "x0" | "z" | "z0" | "attention"} kind */
 export const picturesOf = (steps, kind) => steps.flatMap((step) => step[kind] ?? []);
 
-/** @param {Float32Array} numbers */
+/** Return the mean. @param {Float32Array} numbers */
 const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
 
 /**
- * What a touch makes of a step's x: `touch` of ui/runs/touch.py, in its float32.
+ * Return the function that applies the visitor's changes to a step's x, with the float32 arithmetic of `touch` in
+ * ui/runs/touch.py.
  * @param {Touches} touches of the plan @param {Model} model @returns {import("../process/runs.js").Touch["onStep"]}
  */
 function touching(touches, { size }) {
@@ -216,7 +217,7 @@ function touching(touches, { size }) {
   };
 }
 
-/** `_apart` of ui/parts/sampling.py. @param {Picture} a @param {Picture} b @returns {[number, number]} */
+/** Return the mean difference of two pictures, in grey levels, and the share of pixels that differ by more than SEEN. @param {Picture} a @param {Picture} b @returns {[number, number]} */
 function apart({ data: a, channels }, { data: b }) {
   const gaps = Array.from(a, (value, i) => Math.abs(value - b[i]));
   const seen = gaps.map((_, i) => (i % channels ? 0 : Number(Math.max(...gaps.slice(i, i + channels)) > SEEN)));
@@ -225,7 +226,8 @@ function apart({ data: a, channels }, { data: b }) {
 }
 
 /**
- * Where each word is looked at, one map below the other, each as bright as it gets.
+ * Return the attention to each word as one grey picture: a map for each word, one below the other. The largest value of
+ * a map is white.
  * @param {Model} model @param {Float32Array} x x_t @param {number} t @param {any} states @param {[string, number[]][]} words
  * @returns {Picture}
  */
@@ -241,7 +243,7 @@ function seen(model, x, t, states, words) {
   return { width: size, height: size * words.length, channels: 1, data: Uint8Array.from(data) };
 }
 
-/** Return the settings of a lane's runs for its model. @param {Model} model @param {Omit<Arguments, "seeds">} given */
+/** Return the settings of a lane's runs, with its model and encoded prompts. @param {Model} model @param {Omit<Arguments, "seeds">} given */
 export function conditioned(model, { labels, prompts = "", negative = "", ...rest }) {
   const { words } = model;
   const condition = words ? { label: words(prompts), negative: words(negative) } : { label: labels };

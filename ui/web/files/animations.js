@@ -33,7 +33,7 @@ async function gif(pictures, count, about, rest) {
     const bits = Math.max(1, Math.ceil(Math.log2(colours.length / 3)));
     const place = [left, top, part.width, part.height].flatMap((one) => little(one));
     parts.push([0x21, 0xf9, 4, 4, ...little(pause(i, count) / 10), 0, 0, 0x2c, ...place, 0x80 | (bits - 1)]);
-    const depth = Math.max(2, bits); // a GIF needs at least 2 bits here
+    const depth = Math.max(2, bits); // GIF demands an LZW code size of at least 2 bits
     parts.push(colours, new Uint8Array(3 * 2 ** bits - colours.length), [depth], blocks(lzw(pixels, depth)));
     before = picture;
     await rest(i, count);
@@ -81,7 +81,7 @@ async function webp(pictures, count, about, rest) {
     await rest(parts.length, count);
   }
   const text = utf8(`${about}\0`);
-  const exif = [...utf8("II"), 42, 0, ...little(8, 4), 1, 0, 0x0e, 1, 2, 0, ...little(text.length, 4)]; // ImageDescription
+  const exif = [...utf8("II"), 42, 0, ...little(8, 4), 1, 0, 0x0e, 1, 2, 0, ...little(text.length, 4)]; // 0x010e: the tag ImageDescription
   return riff("RIFF", [
     utf8("WEBP"),
     riff("VP8X", [[0x0a, 0, 0, 0, ...size.flatMap((side) => little(side, 3))]]),
@@ -101,7 +101,7 @@ function canvasOf({ width, height, channels, data }) {
   return canvas;
 }
 
-/** Return the chunks of a WebP with its pixels, as an animation has all other chunks only once. @param {Uint8Array} file */
+/** Return the chunks of a WebP that hold its pixels. A frame of an animation needs only these. @param {Uint8Array} file */
 function pixelChunks(file) {
   const kept = [];
   for (let at = 12, size = 0; at < file.length; at += size) {
@@ -119,7 +119,7 @@ function riff(name, parts) {
   return joined([utf8(name), little(content.length, 4), content, little(0, content.length % 2)]);
 }
 
-/** Return the ms for which picture i of `count` is shown: in all 4 s, at least 20 ms each, and 1.5 s for the last one. @param {number} i from 1 on @param {number} count */
+/** Return for how many ms picture i of `count` is shown: 1.5 s for the last one, and about 4 s for all others together, each at least 20 ms. @param {number} i from 1 on @param {number} count */
 const pause = (i, count) => (i === count ? 1500 : Math.max(20, 10 * Math.round(400 / count)));
 
 /** The writers of animations, by kind of file. @type {Record<string, (pictures: Iterable<Picture>, count: number, about: string, rest: Rest) => Promise<Blob | Uint8Array<ArrayBuffer>>>} */

@@ -6,9 +6,9 @@ import { blank, grid, opaque, put, scaled } from "../pictures/compose.js";
 /** @import { Picture } from "../pictures/resize.js" */
 /** @import { Moment } from "./record.js" */
 
-const SLIDE = 1000; // pixels: the least width of a WebP or a strip, which suffices for half of a slide
+const SLIDE = 1000; // pixels: least width of a WebP or a film strip, enough for half of a slide
 const [LEAST, MOST] = [300, 600]; // pixels: least and largest width of a GIF
-const WEIGHT = 560_000; // limit of a GIF: pixels of all its pictures times their enlargement, about equal to its bytes
+const WEIGHT = 560_000; // most pixels of all pictures × enlargement in a GIF; this product is about the number of its bytes
 const APART = 8; // pixels between the lanes of an animation
 const [SMALL, LARGE] = [14, 28]; // pixels: smallest and largest size of letters
 const INK = "#202020";
@@ -16,7 +16,7 @@ const TITLE = 3; // most lines of a title above a picture
 
 /** The lines of text that were drawn last, as frames share many of them. @type {Map<string, Picture>} */
 const drawn = new Map();
-const DRAWN = 64; // most entries of this cache
+const DRAWN = 64; // most lines of text in the cache
 
 /** Return a canvas context for text. @param {number} size of the letters, pixels @param {number} [width] @param {number} [height] */
 function writing(size, width = 1, height = 1) {
@@ -28,7 +28,7 @@ function writing(size, width = 1, height = 1) {
   return context;
 }
 
-/** Return the size of letters beside pictures, in pixels. @param {number} side pixels from a picture to the next */
+/** Return the size of letters beside pictures, in pixels. @param {number} side distance between two pictures, pixels */
 const sizeFor = (side) => Math.max(SMALL, Math.min(Math.floor(side / 8), LARGE));
 
 /** Return a white picture with a line of text, twice as high as its letters. @param {string} text @param {number} width @param {number} size @returns {Picture} */

@@ -5,7 +5,7 @@
 /** A picture with a palette. colours: red, green and blue of each colour. pixels: the number of each pixel's colour. @typedef {{ colours: Uint8Array, pixels: Uint8Array }} Indexed */
 
 const MOST = 256;
-const LEVELS = 64; // grey levels; compared with 256, files with noise are a third smaller, and nobody sees the difference
+const LEVELS = 64; // number of grey levels; 64 look like 256, and files with noise are a third smaller
 const GREYS = Uint8Array.from({ length: 3 * LEVELS }, (_, i) => levelOf(Math.floor(i / 3)));
 const NEAREST = Uint8Array.from({ length: 256 }, (_, level) => Math.round((level * (LEVELS - 1)) / 255));
 const BITS = 6; // bits of each channel that distinguish colours if a picture has more than MOST colours

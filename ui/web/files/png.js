@@ -54,7 +54,7 @@ function filtered(row, above, channels) {
       best = out;
       least = sum;
     }
-    if (!least) break; // common in enlarged pictures, whose rows repeat
+    if (!least) break; // no filter beats remainders of 0, which are common in enlarged pictures, as their rows repeat
   }
   return best;
 }

@@ -1,4 +1,4 @@
-// Makes what files need of a run: its settings, a table of its steps, and the moments of its animation.
+// Makes the data for the files of a run: its settings, a table of its steps, and the moments of its animation.
 
 import { noise } from "../pictures/measures.js";
 import { names } from "../plans/captions.js";
@@ -22,7 +22,7 @@ import { ANY } from "../words/units.js";
 /** frames: for each lane, the number of each stored step and the pictures of its x_t. x0: for each finished lane, its number and all its final images. @typedef {{ plan: Planned, about: About, frames: Iterable<[k: number, Picture[]]>[], x0: Iterable<[lane: number, Float32Array]> }} Run */
 /** Facts about each checkpoint of a plan, for files. @typedef {{ revision: string | null, engine: string }[]} About */
 /** For each step of a lane: the grain of its pictures, and their distance from the first lane's pictures at the same time. @typedef {Map<number, [grain: number, distance: number | null]>[]} Results */
-/** What a run shows at time t: the pictures of each lane that has started, by its number. said: the step in the player's words; with more than two lanes, t. @typedef {{ t: number, said: string, lanes: Map<number, Picture[]> }} Moment */
+/** What a run shows at time t: the pictures of each lane that has started, by its number. said: the player's words for the step; only t with more than two lanes. @typedef {{ t: number, said: string, lanes: Map<number, Picture[]> }} Moment */
 
 /** The most moments that an animation of each format shows. @type {Record<string, number>} */
 export const MOMENTS = { gif: 50, webp: 200 };
@@ -53,7 +53,7 @@ const only = (lane, names) => Object.fromEntries(names.flatMap((name) => (name i
 export function table({ lanes, rows }, results, catalogue) {
   const lines = ["lane,name,step,t,s,alpha_bar_t,sigma,grain,distance"];
   for (const [lane, name] of names(lanes, catalogue).entries()) {
-    const quoted = `"${name.replaceAll('"', '""')}"`; // the prompt in a name may have commas and quotes
+    const quoted = `"${name.replaceAll('"', '""')}"`; // names contain prompts, which may have commas and quotes
     for (const [k, [t, s, alphaBar, sigma]] of rows[lane].entries()) {
       const measured = (results[lane].get(k) ?? [null, null]).map((value) => (value === null ? "" : general(value, 4)));
       const numbers = [alphaBar, sigma].map((value) => (value === null ? "" : literal(asFloat(value))));
@@ -91,7 +91,7 @@ function distance(pictures, others) {
   return Math.sqrt(mean(squares) / pictures[0].data.length);
 }
 
-/** Return a title for each lane. Two lanes have their letters A and B; a single lane has the title of what it draws. @param {Planned} plan @param {Catalogue} catalogue */
+/** Return a title for each lane. Titles of two lanes begin with A and B; the title of a single lane says what it draws. @param {Planned} plan @param {Catalogue} catalogue */
 export function titles({ lanes }, catalogue) {
   const called = names(lanes, catalogue);
   if (lanes.length === 2) return called.map((name, lane) => `${"AB"[lane]}: ${name}`);

@@ -53,7 +53,7 @@ const last = ({ plan, rows }) =>
 export function film(run) {
   const ended = new Set(sortByNumber(run.rows).map(([row]) => row));
   const done = sortByNumber(run.frames).filter(([row]) => ended.has(row));
-  if (!done.length) return [last(run)]; // there is only t = 0
+  if (!done.length) return [last(run)]; // then the animation has one moment, t = 0
   const ways = done.map(([, frames]) => sortByNumber(frames).map(([, pictures]) => pictures));
   const end = Math.max(...ways.map(({ length }) => length)) - 1;
   return Array.from({ length: end + 1 }, (_, moment) => {

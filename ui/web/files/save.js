@@ -1,4 +1,4 @@
-// The files of a run: the final pictures and a film strip as PNG, the trajectory as GIF or WebP, a table, all as ZIP. Each
+// The files of a run: the final pictures and a film strip as PNG, the trajectory as GIF or WebP, a table, or all of these as ZIP. Each
 // contains the settings as JSON: PNG as Description, GIF as comment, WebP in its EXIF data, ZIP as settings.json.
 
 import { grid } from "../pictures/compose.js";
@@ -22,7 +22,7 @@ import { npy, zip } from "./zip.js";
 /** @import { File, Rest } from "./file.d.ts" */
 /** @import { Frames, Planned, Run } from "./record.js" */
 
-/** What follows a run's name in the name of a file, by the kind of file. @type {Record<string, string>} */
+/** The end of a file's name, after the name of the run, by the kind of file. @type {Record<string, string>} */
 const SUFFIX = { png: ".png", gif: ".gif", webp: ".webp", strip: "-strip.png", csv: ".csv", zip: ".zip" };
 const STRIP = 10; // most moments of a film strip
 
@@ -81,7 +81,7 @@ async function everything(plan, frames, x0, about, catalogue, rest) {
   let done = 0;
   for (const [lane, kept] of frames.entries()) {
     const folder = folderOf(lane, lanes.length);
-    const end = ended.get(lane); // undefined if the run was stopped
+    const end = ended.get(lane); // undefined if the lane has not finished
     if (end) files.push([`${folder}x_0.npy`, npy(end, shape)]);
     for (const [k, pictures] of kept) {
       const s = String(rows[lane][k][1]).padStart(4, "0");

@@ -5,7 +5,7 @@ import { UserError } from "../process/errors.js";
 import { ZIP } from "../words/learning.js";
 import { checksum } from "./bytes.js";
 
-const MOST = 500e6; // most bytes of all files of a ZIP, as a browser tab has room for a few times as many
+const MOST = 500e6; // most unpacked bytes of a ZIP; a browser tab has memory for only a few times as many
 const [HEAD, ENTRY, END] = [0x04034b50, 0x02014b50, 0x06054b50]; // signatures of a file, of an entry of the index, and of the end of the index
 const [STORED, DEFLATED] = [0, 8];
 
@@ -20,7 +20,7 @@ export async function unzipped(bytes) {
   /** @type {Map<string, Uint8Array<ArrayBuffer>>} */
   const files = new Map();
   for (const { name, method, content, size, crc } of entries) {
-    if (name.endsWith("/")) continue; // a folder
+    if (name.endsWith("/")) continue; // an entry for a folder
     const damaged = (/** @type {unknown} */ cause = undefined) => {
       throw new UserError(ZIP.damaged(name), { cause });
     };
@@ -45,7 +45,7 @@ function index(bytes) {
 function readIndex(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let end = bytes.length - 22;
-  const least = end - 65_535; // the index may be followed by a comment of up to 65,535 bytes
+  const least = end - 65_535; // a comment of up to 65,535 bytes may follow the index
   while (end > least && view.getUint32(end, true) !== END) end--;
   if (view.getUint32(end, true) !== END) throw new RangeError("no end");
   let at = view.getUint32(end + 16, true);

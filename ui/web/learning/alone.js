@@ -1,12 +1,13 @@
-// One training at a time in all windows of a browser: two would share its cores, and each would take twice as long.
+// Allow only one training at a time in all windows of a browser, because two would share its cores and each would take
+// twice as long.
 
 import { UserError } from "../process/errors.js";
 import { ELSEWHERE } from "../words/learning.js";
 
 /**
- * Take the right to train in this window. Throws a UserError where another window of this browser trains.
- * @param {LockManager} [locks] of the browser, where it has them
- * @returns {Promise<() => void>} gives the right back
+ * Take the browser's training lock for this window. Throws a UserError if another window holds it.
+ * @param {LockManager} [locks] undefined in a browser without locks
+ * @returns {Promise<() => void>} a function that releases the lock
  */
 export async function alone(locks = navigator.locks) {
   if (!locks) return () => {};

@@ -1,5 +1,5 @@
-// A learned model as the files of a checkpoint in the Hub's layout: the twin of ddpm_core/checkpoint/save.py and of the model
-// card of train/fit/outputs/card.py. As a ZIP it leaves the page, and comes back.
+// Writes a trained model as the files of a checkpoint in the Hub's layout, as ddpm_core/checkpoint/save.py and
+// train/fit/outputs/card.py do. Packs them into a ZIP for download, and opens such a ZIP.
 
 import { joined, little, utf8 } from "../files/bytes.js";
 import { unzipped } from "../files/unzip.js";
@@ -85,9 +85,9 @@ function card(title, facts) {
 }
 
 /**
- * The rows of a card: what was learned, and how.
+ * Return the rows of a model card: what the model was trained on, and how.
  * @param {Recipe} recipe @param {Pictures} pictures @param {Learned["tensors"]} tensors
- * @param {{ steps: number, seconds: number }} far how far it came, and how long that took
+ * @param {{ steps: number, seconds: number }} far number of steps, and seconds of training
  * @returns {Record<string, string>}
  */
 export function cardRows(recipe, { kind, count, side, channels, classes }, tensors, { steps, seconds }) {
@@ -111,16 +111,17 @@ export function cardRows(recipe, { kind, count, side, channels, classes }, tenso
   };
 }
 
-/** Pack a checkpoint into a ZIP of one folder. @param {string} name the folder's @param {Files} files */
+/** Pack a checkpoint into a ZIP with one folder. @param {string} name of the folder @param {Files} files */
 export const toZip = (name, files) => zip([...files].map(([path, content]) => [`${name}/${path}`, content]));
 
 /**
- * The files of a checkpoint in a ZIP, in up to two folders or without one. Throws a UserError for any other ZIP.
+ * Return the files of a checkpoint in a ZIP, where they may lie in up to two nested folders. Throws a UserError for any
+ * other ZIP.
  * @param {Uint8Array} bytes @returns {Promise<Files>}
  */
 export async function openZip(bytes) {
   const all = await unzipped(bytes);
-  // The page saves a model that it has in "trained/NAME".
+  // A ZIP that the page saved has the model in the folder "trained/NAME".
   const [config] = [...all.keys()].filter((path) => /^([^/]+\/){0,2}config\.json$/.test(path));
   const folder = config?.slice(0, -CONFIG.length) ?? "";
   const files = new Map(

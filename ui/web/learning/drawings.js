@@ -10,17 +10,17 @@ import { PICTURES } from "../words/learning.js";
 /** @import { Pictures } from "./pictures.js" */
 /** @typedef {number[]} Line x, y, x, y, … */
 
-/** The sheet: pixels a side, units of a line's numbers in a pixel, pixels of the pen, numbers of drawings, points of one at most. */
+/** The drawing sheet. side: in pixels. units: coordinate units per pixel. pen: width in pixels. fewest, most: number of drawings. points: most points of a drawing. */
 export const SHEET = /** @type {const} */ ({ side: 28, units: 10, pen: 2, fewest: 5, most: 20, points: 400 });
-/** How many variants a drawing has, and how far they go: pixels, degrees, shares of the width and of the height. */
+/** The variants of a drawing. count: their number. shift: at most, in pixels. turn: at most, in degrees. stretch: at most, as a fraction of width and height. */
 export const VARIED = { count: 150, shift: 2, turn: 10, stretch: 0.15 };
 
 const { side: SIDE } = SHEET;
-const FINER = 4; // a line is drawn this many times larger, then reduced
+const FINER = 4; // factor by which a line is enlarged for drawing; the picture is reduced afterwards
 const FINE = SIDE * FINER;
-const HALF_TURN = Math.round(1e6 * Math.tan((VARIED.turn * Math.PI) / 360)) / 1e6; // the tangent of half of it
+const HALF_TURN = Math.round(1e6 * Math.tan((VARIED.turn * Math.PI) / 360)) / 1e6; // tangent of half the largest rotation
 
-/** Draw lines white on black, with round ends. All numbers are pixels; the sheet goes from 0 to SIDE. @param {Line[]} lines @param {number} [pen] its width */
+/** Return a picture of lines, white on black with round ends. @param {Line[]} lines in pixels, from 0 to SIDE @param {number} [pen] width of the lines, in pixels */
 export function drawn(lines, pen = SHEET.pen) {
   const ink = new Uint8Array(FINE * FINE);
   const radius = (pen * FINER) / 2;
@@ -34,7 +34,7 @@ export function drawn(lines, pen = SHEET.pen) {
   return reduced({ width: FINE, height: FINE, channels: 1, data: ink }, FINER, FINER).data;
 }
 
-/** Pull the pen from one point to another. @param {Uint8Array} ink @param {number} radius @param {number} ax @param {number} ay @param {number} bx @param {number} by */
+/** Draw a straight line from a to b. @param {Uint8Array} ink @param {number} radius @param {number} ax @param {number} ay @param {number} bx @param {number} by */
 function pull(ink, radius, ax, ay, bx, by) {
   const [dx, dy] = [bx - ax, by - ay];
   const length = dx * dx + dy * dy || 1;
@@ -53,7 +53,7 @@ function pull(ink, radius, ax, ay, bx, by) {
 }
 
 /**
- * The same lines, stretched about the middle of the sheet, turned and shifted a little.
+ * Return the lines, slightly stretched about the middle of the sheet, rotated and shifted.
  * @param {Line[]} lines @param {ArrayLike<number>} random five numbers from 0 to 1
  */
 export function varied(lines, random) {
@@ -71,8 +71,8 @@ export function varied(lines, random) {
 }
 
 /**
- * The pictures of drawings, each in its variants. Throws a UserError for too few and too many.
- * @param {Line[][]} drawings with numbers of the sheet's units @param {Rest} rest @returns {Promise<Pictures>}
+ * Return training pictures: the variants of each drawing. Throws a UserError for too few or too many drawings.
+ * @param {Line[][]} drawings with coordinates in the sheet's units @param {Rest} rest @returns {Promise<Pictures>}
  */
 export async function drawnPictures(drawings, rest) {
   const { fewest, most, units } = SHEET;

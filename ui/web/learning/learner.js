@@ -1,5 +1,6 @@
-// A network that learns, in a worker. Several workers can share a network: each computes the gradient of its share of a step's
-// pictures, and takes the step of its share of the weights. The page hands on what they need of each other (training.js).
+// Trains a network in a worker. Several workers can train one network: each computes the gradient for a share of a
+// step's pictures, and updates a share of the weights. The page passes gradients and weights between the workers
+// (team.js).
 
 import { BatchLayers } from "../network/batch_layers.js";
 import { Memory, pageKernel } from "../network/kernel.js";
@@ -20,14 +21,14 @@ import { learnedWeights, shapesOf } from "./shapes.js";
 /** @import { Tensors } from "./shapes.js" */
 
 /**
- * What a lane has learned until some step: what a training is saved as.
+ * The state of a lane after some step, as a training saves it.
  * @typedef {object} Learned
  * @property {Tensors} weights
- * @property {Tensors} averages the moving average; the weights where there is none
+ * @property {Tensors} averages the moving average of the weights; the weights if there is no average
  * @property {Tensors} moments of the optimiser
  */
 /**
- * What a learner begins with.
+ * The settings with which a learner begins.
  * @typedef {object} Begin
  * @property {Recipe} recipe
  * @property {Pictures} pictures
@@ -35,17 +36,17 @@ import { learnedWeights, shapesOf } from "./shapes.js";
  * @property {number} index of this worker @property {number} workers that share the network
  * @property {number} seed of the samples
  * @property {Tensors | Published} weights
- * @property {Learned | null} learned to go on from
- * @property {WebAssembly.Module} [code] of batch.wasm; without it, the page's own is fetched
+ * @property {Learned | null} learned the state to continue from
+ * @property {WebAssembly.Module} [code] of batch.wasm; if missing, it is fetched
  */
-/** A share of the weights: names of tensors, and the range that they are. @typedef {{ names: string[], from: number, to: number }} Share */
+/** A worker's share of the weights: names of its tensors, and their range in the array of all weights. @typedef {{ names: string[], from: number, to: number }} Share */
 /** A training example before noise is mixed in. @typedef {{ x0: Float32Array, eps: Float32Array, t: number, label: number }} Example */
 
-const N = 8; // number of pictures that are computed at once
+const N = 8; // number of pictures in one pass through the network
 const SAMPLES = 24; // number of pictures in a grid
-const STEPS = 10; // steps of their chains
+const STEPS = 10; // steps of the chain that draws a sample
 
-/** Divide the tensors among the workers, so that all have about equal work. @param {Parameter[]} parameters @param {number} count @param {number} size of all @returns {Share[]} */
+/** Divide the tensors among the workers, so that all have about equal work. @param {Parameter[]} parameters @param {number} count @param {number} size number of all weights @returns {Share[]} */
 function sharesOf(parameters, count, size) {
   const work = parameters.map(({ shape, length }) =>
     shape.length > 1 ? Math.min(shape[0], length / shape[0]) * length : length,
@@ -65,14 +66,14 @@ function sharesOf(parameters, count, size) {
   return shares;
 }
 
-/** Return the initial weights of a network. @param {Tensors | Published} weights @param {Config} config */
+/** Return the weights with which a training begins. @param {Tensors | Published} weights @param {Config} config */
 const tensorsOf = (weights, config) =>
   weights instanceof Map
     ? weights
     : learnedWeights(new Weights(weights.file, weights.name), shapesOf(config), weights.nullLabel);
 
 export class Learner {
-  /** The order of the pictures in an epoch. */
+  /** The current epoch, and the order of its pictures. */
   #order = { epoch: -1, pictures: new Uint32Array() };
 
   /** @param {WebAssembly.Module} code @param {Begin} begin */
@@ -111,7 +112,7 @@ export class Learner {
 
   // --- A step
 
-  /** The gradient of this worker's pictures of a step: its own share stays here, and those of the others are handed out. @param {{ step: number }} asked */
+  /** Compute the gradient for this worker's pictures of a step. Return their part of the loss, and for each other worker the gradient of its share of the weights. @param {{ step: number }} asked */
   gradient({ step }) {
     const { recipe, index, workers, layers, parameters } = this;
     layers.begin();
@@ -122,7 +123,7 @@ export class Learner {
     return { loss: loss / recipe.batch, parts };
   }
 
-  /** Add the gradient of some examples to the step's. The answer is the sum of their losses. @param {number} first its number */
+  /** Add the gradient of N examples to that of the step. Return the sum of their losses. @param {number} first index of the first example */
   #learn(first) {
     const { objective, size } = this;
     const examples = Array.from({ length: N }, (_, j) => this.example(first + j));
@@ -149,7 +150,7 @@ export class Learner {
     return sum;
   }
 
-  /** Draw an example. It depends only on the seed and its number, so every worker draws the same. @param {number} number @returns {Example} */
+  /** Return an example. It depends only on the seed and its index, so every worker draws the same. @param {number} number index of the example @returns {Example} */
   example(number) {
     const { pictures, recipe, size } = this;
     const { seed, dropout } = recipe;
@@ -163,7 +164,7 @@ export class Learner {
     };
   }
 
-  /** Return the index of an example's picture. Each epoch contains all pictures in a new order. @param {number} number */
+  /** Return the index of an example's picture. Each epoch contains all pictures in a new order. @param {number} number index of the example */
   #picture(number) {
     const { count } = this.pictures;
     const epoch = Math.floor(number / count);
@@ -179,13 +180,13 @@ export class Learner {
     return this.#order.pictures[number % count];
   }
 
-  /** @param {number} picture */
+  /** Return a training picture as values in [−1, 1]. @param {number} picture index */
   #pixels(picture) {
     const { images, channels } = this.pictures;
     return fromUint8(images.subarray(picture * this.size, (picture + 1) * this.size), channels);
   }
 
-  /** Add the other workers' gradients to this worker's share. Return the share's sum of squares. @param {{ parts: Float32Array[] }} asked */
+  /** Add the other workers' gradients to this worker's share. Return the sum of squares of the share's gradient. @param {{ parts: Float32Array[] }} asked */
   sum({ parts }) {
     const { from, to } = this.shares[this.index];
     const { m } = this.layers;
@@ -194,7 +195,7 @@ export class Learner {
     return { squares: m.run.squares(this.parameters.grad + from, to - from) };
   }
 
-  /** Update this worker's share of the weights, and return the new values. @param {{ step: number, norm: number }} asked of the whole gradient */
+  /** Update this worker's share of the weights, and return the new values. @param {{ step: number, norm: number }} asked norm: of the gradient of all weights */
   step({ step, norm }) {
     this.optimiser.step(learningRate(this.recipe, step), clipping(norm), step);
     const weights = this.#ofShare(this.parameters.weights);
@@ -208,16 +209,16 @@ export class Learner {
     return {};
   }
 
-  // --- What it has learned
+  // --- Results
 
-  /** This worker's share of the average. */
+  /** Return this worker's share of the averaged weights, null if there is no average. */
   averages() {
     return { range: this.average ? this.average.values.slice() : null };
   }
 
   /**
-   * This worker's share of a grid: samples, and errors of x̂_0.
-   * @param {{ averages: Float32Array[] | null }} asked shares of the average; null where there is none
+   * Compute this worker's share of a grid. Return its samples and errors of x̂_0, with null for those of other workers.
+   * @param {{ averages: Float32Array[] | null }} asked all shares of the averaged weights; null if there is no average
    */
   look({ averages }) {
     const latest = this.parameters.weights.slice();
@@ -231,7 +232,7 @@ export class Learner {
     return { found: [...found, ...more] };
   }
 
-  /** Compute this worker's jobs with the same weights; the result of another worker's job is null. @template T @param {number} before jobs of other weights @param {number} count @param {(job: number) => T} compute */
+  /** Compute this worker's jobs among `count` jobs. Return a list of all results, null for the jobs of other workers. @template T @param {number} before number of earlier jobs, so that all workers get about as many @param {number} count @param {(job: number) => T} compute */
   #jobs(before, count, compute) {
     this.layers.begin();
     const found = Array.from({ length: count }, (_, job) =>
@@ -262,13 +263,13 @@ export class Learner {
     return x.map((one) => toUint8(one, this.pictures.channels));
   }
 
-  /** Return the times of a sample's steps. */
+  /** Return the pairs [t, s] of a sample's steps. */
   get #chain() {
     const { T } = this.objective;
     return Array.from({ length: STEPS }, (_, k) => [T - (k * T) / STEPS, T - ((k + 1) * T) / STEPS]);
   }
 
-  /** The root mean square of x̂_0's errors in grey levels, over pictures that are always the same. @param {number} share of T */
+  /** Return the root mean square error of x̂_0 in grey levels, over always the same pictures and noise. @param {number} share the time, as a fraction of T */
   #error(share) {
     const { objective, pictures, size } = this;
     const t = Math.round(share * objective.T);
@@ -286,7 +287,7 @@ export class Learner {
     return 127.5 * Math.sqrt(squares / (N * size));
   }
 
-  /** This worker's share of what the lane has learned. @returns {Learned} */
+  /** Return the state of this worker's share of the weights. @returns {Learned} */
   collect() {
     const { parameters, average, names } = this;
     const own = (/** @type {Tensors} */ tensors) => new Map([...tensors].filter(([name]) => names.has(name)));
@@ -300,14 +301,14 @@ export class Learner {
 /** The networks that learn in this worker, by their lanes. @type {Map<number, Learner>} */
 const learners = new Map();
 
-/** List the buffers of an answer, which are transferred to the page. @param {any} content @returns {ArrayBuffer[]} */
+/** List the buffers of an answer, so that they are moved to the page instead of copied. @param {any} content @returns {ArrayBuffer[]} */
 function buffers(content) {
   if (ArrayBuffer.isView(content)) return [/** @type {ArrayBuffer} */ (content.buffer)];
   if (!content || typeof content !== "object") return [];
   return (content instanceof Map ? [...content.values()] : Object.values(content)).flatMap(buffers);
 }
 
-/** Answer what the page asks of a lane. @param {{ lane: number, what: "begin" | "gradient" | "sum" | "step" | "put" | "averages" | "look" | "collect", values: any }} question */
+/** Call a method of a lane's learner, or make the learner ("begin"). Return its answer, and the buffers to move to the page. @param {{ lane: number, what: "begin" | "gradient" | "sum" | "step" | "put" | "averages" | "look" | "collect", values: any }} question */
 export async function answer({ lane, what, values }) {
   if (what === "begin") learners.set(lane, new Learner(values.code ?? (await pageKernel("batch")), values));
   const learner = /** @type {Learner} */ (learners.get(lane));

@@ -1,15 +1,15 @@
-// Does the network copy? The most similar picture of those that it learns from, and a number: 0 is a copy, 1 as far from
-// them as they are from each other.
+// Measures whether a network copies its training pictures: the most similar one for each sample, and a distance. 0
+// means copies; 1 means as different from the training pictures as these are from each other.
 
 /** @import { Rest } from "../files/file.d.ts" */
 /** @import { Pictures } from "./pictures.js" */
 
 const TURNS = [-12, -8, -4, 0, 4, 8, 12]; // rotations, in degrees, for comparing a drawing
-const SPREAD = 6; // pixels
+const SPREAD = 6; // pixels: standard deviation of the brightness in a normalised drawing, across and down
 const PROBES = 50; // number of pictures whose distance to their nearest neighbour is measured
-const SLICE = 16; // numbers between two looks at whether a picture can still be the nearest; it divides all sizes
+const SLICE = 16; // number of values between two checks whether a picture can still be the nearest; a divisor of every picture's size
 
-/** A picture, and the pictures that it is compared in. @typedef {{ placed: Uint8Array, views: Uint8Array[] }} Known */
+/** A training picture. placed: after `#placed`. views: its rotations, with which samples are compared. @typedef {{ placed: Uint8Array, views: Uint8Array[] }} Known */
 
 export class Likeness {
   /** @type {Known[]} */
@@ -29,11 +29,12 @@ export class Likeness {
     }));
   }
 
-  /** A drawing is one drawing wherever it is, and in whatever size; any other picture stays as it is. @param {Uint8Array} picture */
+  /** Normalise a drawing's position and size, so that they don't count as differences. Return other pictures unchanged. @param {Uint8Array} picture */
   #placed = (picture) => (this.#isDrawn ? placed(picture, this.#side) : picture);
 
   /**
-   * The number of the nearest original of each sample, and how far they all are from them.
+   * For each sample, find the nearest training picture. Return their indices, and the median distance relative to that
+   * between training pictures.
    * @param {Uint8Array} samples with channels last @param {Rest} rest
    */
   async compare(samples, rest) {
@@ -59,7 +60,7 @@ export class Likeness {
     return { nearest, likeness: median(apart) / Math.max(this.#usual, 1e-9) };
   }
 
-  /** Find the nearest original and its distance: the root mean square in grey levels. @param {Uint8Array} picture the result of `#placed` @param {number} but index of an original to skip */
+  /** Find the nearest training picture and its distance: the root mean square in grey levels. @param {Uint8Array} picture the result of `#placed` @param {number} but index of a training picture to skip */
   #nearest(picture, but = -1) {
     let [index, least] = [0, Number.POSITIVE_INFINITY];
     for (const [i, { views }] of this.#known.entries()) {
@@ -77,7 +78,7 @@ export class Likeness {
 const cut = (pictures, size) =>
   Array.from({ length: pictures.length / size }, (_, i) => pictures.subarray(i * size, (i + 1) * size));
 
-/** Return the sum of squared differences, or a number of at least `most` as soon as it is reached. @param {Uint8Array} a @param {Uint8Array} b @param {number} most */
+/** Return the sum of squared differences. Stop early once the sum has reached `most`. @param {Uint8Array} a @param {Uint8Array} b @param {number} most */
 function squares(a, b, most) {
   let sum = 0;
   for (let i = 0; i < a.length && sum < most; )
@@ -85,16 +86,16 @@ function squares(a, b, most) {
   return sum;
 }
 
-/** @param {number[]} values */
+/** Return the median. @param {number[]} values */
 function median(values) {
   const [sorted, half] = [[...values].sort((a, b) => a - b), values.length / 2];
   return (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
 }
 
-/** A picture moved to the middle, and stretched so that what is light in it spreads SPREAD pixels in both directions (standard deviation). @param {Uint8Array} picture @param {number} side */
+/** Move a drawing's bright part to the middle, and scale it so that its standard deviation is SPREAD pixels across and down. @param {Uint8Array} picture @param {number} side */
 function placed(picture, side) {
   const [across, down] = [1, side].map((step) => {
-    const light = new Float64Array(side); // the brightness of each column, or of each row
+    const light = new Float64Array(side); // sum of brightness in each column, or in each row
     for (const [i, level] of picture.entries()) light[Math.floor(i / step) % side] += level + 1e-9;
     const whole = light.reduce((sum, value) => sum + value);
     const middle = light.reduce((sum, value, i) => sum + (i + 0.5) * value, 0) / whole;
@@ -114,8 +115,8 @@ function turned(picture, side, degrees) {
 }
 
 /**
- * As `Image.transform(size, AFFINE, …, BILINEAR)` of Pillow: a new pixel (x, y) is the old (a x + b y + c, d x + e y + f),
- * a mixture of four, and black outside.
+ * Transform a picture like Pillow's `Image.transform(size, AFFINE, …, BILINEAR)`: the new pixel (x, y) is the old one
+ * at (a x + b y + c, d x + e y + f), interpolated between four, and black outside.
  * @param {Uint8Array} picture @param {number} side @param {number[]} matrix
  */
 function moved(picture, side, [a, b, c, d, e, f]) {
@@ -127,7 +128,7 @@ function moved(picture, side, [a, b, c, d, e, f]) {
       const [from, row] = [a * px + b * py + c, d * px + e * py + f];
       if (from < 0 || from >= side || row < 0 || row >= side) continue;
       const [left, top] = [Math.floor(from - 0.5), Math.floor(row - 0.5)];
-      const [right, below] = [from - 0.5 - left, row - 0.5 - top]; // shares
+      const [right, below] = [from - 0.5 - left, row - 0.5 - top]; // weights of the right and the lower pixels
       const [upper, lower] = [top, top + 1].map((line) => {
         const [one, other] = [left, left + 1].map((column) => picture[inside(line) * side + inside(column)]);
         return one + (other - one) * right;

@@ -1,5 +1,5 @@
-// What a network is to learn: how noisy its pictures are, what it predicts of them, and how much an error counts. The twin of
-// ddpm_core/objective.py, process.py and coordinates.py.
+// The objective of a training: how t is drawn, what the network predicts, and the weight of its error.
+// ddpm_core/objective.py, process.py and coordinates.py do the same in Python.
 
 import { clamp, combine, minus } from "../process/floats.js";
 import { qSample, toX0Eps, withEps } from "../process/predict.js";
@@ -8,10 +8,10 @@ import { FLOW_TIME } from "./recipe.js";
 
 /** @import { Recipe } from "./recipe.js" */
 
-const [MEAN, STD] = [0.4, 1.1]; // mean and width of log σ: there, the shape of a digit is decided
-const GAMMA = 5; // upper limit of the SNR in the weight of an error of x_0
+const [MEAN, STD] = [0.4, 1.1]; // mean and standard deviation of log σ: at these noise levels, the shape of a digit is decided
+const GAMMA = 5; // upper limit of the loss's weight, relative to an error of x_0 (min-SNR)
 
-/** The normal distribution, to 1e-15: its series, in which nothing cancels. @param {number} x */
+/** Return the standard normal distribution function at x, accurate to 1e-15. All terms of its series have one sign, so no digits cancel. @param {number} x */
 export function ndtr(x) {
   if (Math.abs(x) > 9) return x > 0 ? 1 : 0;
   let [sum, term] = [0, x];
@@ -19,13 +19,13 @@ export function ndtr(x) {
   return 0.5 + (sum * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI);
 }
 
-/** P(t <= n) for n = 1..T where log σ_t is normal: see `lognormal_times`. @param {Float64Array} alphaBar */
+/** Return P(t <= n) for n = 1..T such that log σ_t is normally distributed: see `lognormal_times` of ddpm_core. @param {Float64Array} alphaBar */
 function lognormalTimes(alphaBar) {
   const logs = Array.from(alphaBar.subarray(1), (at) => 0.5 * Math.log((1 - at) / at));
   return Float64Array.from(logs, (log, i) => (i + 1 < logs.length ? ndtr(((log + logs[i + 1]) / 2 - MEAN) / STD) : 1));
 }
 
-/** The squared error of each prediction divided by that of x_0, as a function of the SNR. @type {Record<Recipe["prediction"], (snr: number) => number>} */
+/** For each prediction: its squared error divided by the squared error of x_0, as a function of the SNR. @type {Record<Recipe["prediction"], (snr: number) => number>} */
 const OF_X0 = {
   epsilon: (snr) => snr,
   x0: () => 1,
@@ -40,11 +40,11 @@ export class Objective {
     this.isWeighted = weight === "min_snr";
     this.process = { ...schedule(scheduler), prediction };
     this.T = this.process.T;
-    /** P(t <= n) for n = 1..T; null where all t are equally likely. */
+    /** P(t <= n) for n = 1..T; null if all t are equally likely. */
     this.times = times === "lognormal" ? lognormalTimes(this.process.alphaBar) : null;
   }
 
-  /** Return the time t that a uniform number selects. @param {number} u */
+  /** Return the time t for a uniform random number in [0, 1): the inverse of P(t <= n). @param {number} u */
   time(u) {
     if (!this.times) return 1 + Math.floor(u * this.T);
     let [low, high] = [0, this.T - 1];

@@ -1,5 +1,5 @@
-// What makes weights of gradients: Muon and Adam as train/fit/optimisers.py has them, the learning rate, and the moving
-// average of the weights as train/fit/ema.py has it.
+// Updates weights from gradients: Muon, Adam and the learning rate as in train/fit/optimisers.py, and the moving
+// average of the weights as in train/fit/ema.py.
 
 import { stepsOf } from "./recipe.js";
 
@@ -10,7 +10,7 @@ import { stepsOf } from "./recipe.js";
 /** @import { Tensors } from "./shapes.js" */
 /** within: whether Muon updates the tensor. moments: place of the first moments; Adam's second moments follow them. @typedef {Parameter & { size: number, within: boolean, moments: number }} State */
 
-const [WARMUP, DECAY] = [50, 1000]; // steps of the learning rate's warm-up and decay; a short training ends before much decay
+const [WARMUP, DECAY] = [50, 1000]; // steps of the learning rate's warm-up, and least number of steps of its decay; a short training ends before much decay
 const [MOMENTUM, BETA1, BETA2] = [0.95, 0.9, 0.999];
 const [CLIP, SMALL] = [1, 1e-6]; // the largest norm of a gradient, and torch's term against a division by 0
 const ADAMS = /^conv_in\.|^conv_out\.|embedding/; // tensors that Adam updates, like all vectors
@@ -26,15 +26,15 @@ export function learningRate(recipe, step) {
 /** Return the factor that clips a gradient to the norm CLIP. @param {number} norm of the gradient */
 export const clipping = (norm) => Math.min(1, CLIP / (norm + SMALL));
 
-/** The weights of which each step is a share, which is larger at first. */
+/** The moving average of weights. New weights count more in the first steps. */
 export class Average {
-  /** @param {number} decay at most @param {Float32Array} values */
+  /** @param {number} decay highest decay @param {Float32Array} values */
   constructor(decay, values) {
     this.decay = decay;
     this.values = values;
   }
 
-  /** @param {Float32Array} weights @param {number} step that made them, from 0 on */
+  /** Add the weights of a step to the average. @param {Float32Array} weights @param {number} step from 0 on */
   update(weights, step) {
     const { values } = this;
     const share = 1 - Math.min(this.decay, (1 + step) / (10 + step));
@@ -44,7 +44,7 @@ export class Average {
 
 /** Muon for matrices and convolutions inside a network, Adam for the rest. */
 export class Muon {
-  /** @param {Memory<BatchKernel>} memory @param {Parameter[]} parameters that it changes */
+  /** @param {Memory<BatchKernel>} memory @param {Parameter[]} parameters to update */
   constructor(memory, parameters) {
     this.m = memory;
     this.states = parameters.map((parameter) => {
@@ -65,12 +65,12 @@ export class Muon {
     for (const state of this.states) this.#momentsOf(state).set(/** @type {Float32Array} */ (kept.get(state.name)));
   }
 
-  /** @param {State} state */
+  /** Return a view of a tensor's moments. @param {State} state */
   #momentsOf({ moments, size, within }) {
     return this.m.f.subarray(moments, moments + (within ? size : 2 * size));
   }
 
-  /** Update the weights. @param {number} rate @param {number} by factor for the gradients @param {number} step from 0 on */
+  /** Update the weights. @param {number} rate learning rate @param {number} by factor for the gradients @param {number} step from 0 on */
   step(rate, by, step) {
     const [first, second] = [1 - BETA1 ** (step + 1), 1 - BETA2 ** (step + 1)];
     for (const state of this.states) {
@@ -80,7 +80,7 @@ export class Muon {
     }
   }
 
-  /** Update a matrix by Muon, with Nesterov momentum. @param {State} state @param {number} rate @param {number} by */
+  /** Update a matrix by Muon, with Nesterov momentum. @param {State} state @param {number} rate learning rate @param {number} by factor for the gradient */
   #turn({ at, grad, moments, size, shape }, rate, by) {
     const { m } = this;
     const { top } = m;
@@ -94,7 +94,7 @@ export class Muon {
     m.top = top;
   }
 
-  /** `#orthogonal` of a matrix with more rows than columns. @param {number} x @param {number} rows @param {number} columns */
+  /** Do the same as `#orthogonal` for a matrix with more rows than columns, by its transpose. @param {number} x @param {number} rows @param {number} columns */
   #tall(x, rows, columns) {
     const turned = this.m.take(rows * columns);
     this.#transpose(x, rows, columns, turned);
@@ -102,13 +102,13 @@ export class Muon {
     return x;
   }
 
-  /** @param {number} x @param {number} rows @param {number} columns @param {number} out */
+  /** Write the transpose of the matrix at x to the place `out`. @param {number} x @param {number} rows @param {number} columns @param {number} out */
   #transpose(x, rows, columns, out) {
     const { f } = this.m;
     for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) f[out + j * rows + i] = f[x + i * columns + j];
   }
 
-  /** The place of a matrix with singular values near 1, of one at x, which is overwritten. @param {number} x @param {number} rows @param {number} columns */
+  /** Bring the singular values of the matrix at x near 1. Return the place of the result; the matrix at x is overwritten. @param {number} x @param {number} rows @param {number} columns */
   #orthogonal(x, rows, columns) {
     const { m } = this;
     const { run } = m;
@@ -118,7 +118,7 @@ export class Muon {
     const [parts, gram, power, packed] = [1, 2, 3, 4].map(() => m.take(square));
     for (let round = 0; round < ROUNDS; round++) {
       m.f.fill(0, parts, parts + square);
-      run.outer(x, columns, rows, x, columns, rows, columns, parts, 4 * rows, 1, 0, 0, 0); // in the order of `product`
+      run.outer(x, columns, rows, x, columns, rows, columns, parts, 4 * rows, 1, 0, 0, 0); // the result has the layout that `product` reads
       for (let i = 0; i < rows; i++)
         for (let j = 0; j < rows; j++) m.f[gram + i * rows + j] = m.f[parts + (i >> 2) * 4 * rows + 4 * j + (i & 3)];
       run.product(gram, rows, rows, parts, 4, 4 * rows, 0, 0, power, rows, rows, rows, 1, 0, 0, 0);

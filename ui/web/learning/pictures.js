@@ -24,13 +24,13 @@ import { PICTURES } from "../words/learning.js";
 
 /** A file of the visitor, with the path from the chosen folder: "holiday/beach/1.jpg". @typedef {{ file: File, path: string }} Chosen */
 
-export const FEWEST = 5; // limits on the number of the visitor's pictures
-// As many as there are digits: a training of a few minutes sees each of them some eight times, and more would not be seen.
+export const FEWEST = 5; // least number of the visitor's pictures
+// Most of the visitor's pictures, as many as there are digits. A training of a few minutes sees each about eight times.
 export const MOST = 3000;
-const [SMALL, LARGE] = /** @type {const} */ ([28, 32]); // pixels a side: larger pictures are learned at 32, as `train fit` does
-const DECODED = 256; // pixels of the shorter side: of a larger picture, means of blocks are taken first, which is quicker
+const [SMALL, LARGE] = /** @type {const} */ ([28, 32]); // pixels a side: 28 if all pictures are that small after cropping, else 32, as in `train fit`
+const DECODED = 256; // pixels: a picture with a longer shorter side is first reduced by averaging blocks, which is quicker
 
-/** The 3,000 digits that come with the lab. @param {string | URL} url of digits.npz @returns {Promise<Pictures>} */
+/** Fetch the 3,000 digits that come with the lab. @param {string | URL} url of digits.npz @returns {Promise<Pictures>} */
 export async function digits(url) {
   const answer = await fetch(url).catch(continueWithout("the digits"));
   if (!answer?.ok) throw new UserError(PICTURES.digits);
@@ -70,9 +70,10 @@ async function below(entry) {
 }
 
 /**
- * Pictures of one's own, each the middle square in the size that the network learns. Throws a UserError for too few.
+ * Return training pictures from the visitor's files: the middle square of each, in the size of the network. Throws a
+ * UserError for too few.
  * @param {Chosen[]} files @param {Rest} rest
- * @returns {Promise<{ pictures: Pictures, said: string[] }>} said: sentences about files that are not among them
+ * @returns {Promise<{ pictures: Pictures, said: string[] }>} said: sentences about files that could not be used
  */
 export async function ownPictures(files, rest) {
   checkPixels();
@@ -81,7 +82,7 @@ export async function ownPictures(files, rest) {
   const taken = Array.from({ length: count }, (_, k) => shown[Math.floor((k * shown.length) / count)]);
   const [read, unread] = [/** @type {(Read & { path: string[] })[]} */ ([]), /** @type {string[]} */ ([])];
   for (const [i, { file, path }] of taken.entries()) {
-    const found = await squares(file).catch(continueWithout(file.name)); // a sentence names it
+    const found = await squares(file).catch(continueWithout(file.name)); // the page lists unread files
     if (found) read.push({ ...found, path });
     else unread.push(file.name);
     await rest(i + 1, taken.length);
@@ -92,7 +93,7 @@ export async function ownPictures(files, rest) {
   return { pictures: joined(read), said };
 }
 
-/** A picture in colour, in each size for training. @typedef {{ small: Uint8Array | null, large: Uint8Array }} Read */
+/** A picture in colour, in both training sizes. small: null if it can't be learned at 28 pixels. @typedef {{ small: Uint8Array | null, large: Uint8Array }} Read */
 
 /** Sort files by path, and split the paths. Folders that all paths share are removed. @param {Chosen[]} files */
 function inFolders(files) {
@@ -104,7 +105,7 @@ function inFolders(files) {
   return sorted.map(({ file, path }) => ({ file, path: path.slice(shared) }));
 }
 
-/** A file's middle square in the sizes that may be learned, as `train fit` makes it (`square` of ddpm_core/imaging/image_files.py). @param {File} file @returns {Promise<Read>} */
+/** Return the middle square of a picture file in the training sizes, as `square` of ddpm_core/imaging/image_files.py makes it. @param {File} file @returns {Promise<Read>} */
 async function squares(file) {
   const whole = await open(file, (long, short) => Math.ceil((DECODED * long) / short));
   const { width, height } = whole;
@@ -116,7 +117,7 @@ async function squares(file) {
   return { small: short > SMALL ? null : fit(SMALL), large: fit(LARGE) };
 }
 
-/** Join all pictures in one size; grey if all of them are grey. @param {(Read & { path: string[] })[]} read @returns {Pictures} */
+/** Return training pictures that all have one size. They have one channel if all are grey. @param {(Read & { path: string[] })[]} read @returns {Pictures} */
 function joined(read) {
   const side = read.every(({ small }) => small) ? SMALL : LARGE;
   const all = read.map(({ small, large }) => /** @type {Uint8Array} */ (side === SMALL ? small : large));

@@ -3,26 +3,26 @@
 /** @import { Pictures } from "./pictures.js" */
 
 /**
- * How one lane learns.
+ * The settings with which one lane trains.
  * @typedef {object} Recipe
  * @property {"epsilon" | "x0" | "v" | "flow"} prediction
  * @property {"lognormal" | "uniform"} times how t is drawn
  * @property {"" | "min_snr"} weight of the loss
- * @property {"linear" | "cosine" | "flow"} schedule flow for a flow, and for nothing else
+ * @property {"linear" | "cosine" | "flow"} schedule "flow" exactly if the prediction is "flow"
  * @property {number[]} widths channels of each level, such as [16, 32, 64]
  * @property {number} lr the highest learning rate
  * @property {number} batch pictures of a step, a multiple of 8
- * @property {number} average the decay of the moving average of the weights, at most; 0: there is none
+ * @property {number} average the highest decay of the moving average of the weights; 0 for no average
  * @property {number} dropout the share of labels that are left out
- * @property {number} images the length: pictures that the network sees in all
+ * @property {number} images length of the training: number of pictures that the network sees, with repetitions
  * @property {number} seed
  * @property {boolean} starts whether it starts from the weights of mnist-tiny
  */
 
-/** The file of a published model with whose weights a lane begins. @typedef {{ file: ArrayBuffer, name: string, nullLabel: number | null }} Published */
+/** The weights of a published model, with which a lane begins. @typedef {{ file: ArrayBuffer, name: string, nullLabel: number | null }} Published */
 /** The samples, errors and loss of a lane at some step: see `Grid`. @typedef {{ averaged: Uint8Array, latest: Uint8Array | null, errors: number[], loss: number }} Lane */
 /**
- * Samples of the same noise for each lane; pictures have their channels last.
+ * Samples and errors at one step. All lanes draw from the same noise; pictures have their channels last.
  * @typedef {object} Grid
  * @property {number} step
  * @property {number} images that the network has seen
@@ -34,19 +34,19 @@
 export const TIMES = [0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95];
 
 const T = 1000;
-const ATTENDS = 2; // the level with attention, of 7 × 7 or 8 × 8 pixels
-/** A flow's network gets its τ, from 0 to 1, times this, as it embeds a time like t − 1. */
+const ATTENDS = 2; // index of the level with attention, which has 7 × 7 or 8 × 8 pixels
+/** A flow's network receives τ (0 to 1) times this factor, because it embeds times from 0 to T − 1. */
 export const FLOW_TIME = 1000;
 
-/** diffusers' names. */
+/** The name of each prediction in diffusers. */
 const PREDICTIONS = { epsilon: "epsilon", x0: "sample", v: "v_prediction", flow: "flow" };
 
 /** Return the number of steps of a training. @param {Recipe} recipe */
 export const stepsOf = ({ images, batch }) => Math.max(1, Math.floor(images / batch));
 
 /**
- * The JSON files of the model that is learned, by their names, as `python -m train fit` writes them. They name no version
- * of diffusers, as none made them.
+ * Return the JSON files of the trained model, by their names, as `python -m train fit` writes them. They name no
+ * version of diffusers, because diffusers has not written them.
  * @param {Recipe} recipe @param {Pictures} pictures
  */
 export function configOf(recipe, pictures) {
@@ -81,7 +81,7 @@ const SCHEDULES = {
   flow: () => ({ num_train_timesteps: T, trained_betas: flowBetas() }),
 };
 
-/** β_1..β_T of a flow, whose τ rises linearly: see `NoiseSchedule.flow`. */
+/** Return β_1..β_T of a flow, whose τ rises linearly: see `NoiseSchedule.flow` of ddpm_core. */
 function flowBetas() {
   const alphaBar = Array.from({ length: T }, (_, i) => {
     const [tau, kept] = [(i + 0.5) / T, 1 - (i + 0.5) / T];
@@ -90,7 +90,7 @@ function flowBetas() {
   return alphaBar.map((at, i) => 1 - at / (i ? alphaBar[i - 1] : 1));
 }
 
-/** Return the contents of config.json. @param {Recipe} recipe @param {Pictures} pictures @param {number} embeddings of labels */
+/** Return the content of config.json. @param {Recipe} recipe @param {Pictures} pictures @param {number} embeddings number of class embeddings */
 function networkOf({ widths }, { side, channels }, embeddings) {
   const types = (/** @type {string} */ way) =>
     widths.map((_, level) => `${level === ATTENDS ? "Attn" : ""}${way}Block2D`);

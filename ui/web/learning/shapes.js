@@ -6,7 +6,7 @@ import { normals, uniforms } from "./draws.js";
 /** The shapes of tensors, in PyTorch's order of sides. @typedef {Map<string, number[]>} Shapes */
 /** The values of tensors. @typedef {Map<string, Float32Array>} Tensors */
 
-/** Tensors where a block or the network ends: zeros, so that each starts as the identity. */
+/** The last weights of each block and of the network. They start at 0, so that each block starts as the identity. */
 const ENDS = /(^|\.)(conv2|to_out\.0|conv_out)\.weight$/;
 
 /** Return the number of values in a shape. @param {number[]} shape */
@@ -26,12 +26,12 @@ class Shaper {
     this.shapes.set(`${name}.weight`, shape).set(`${name}.bias`, [shape[0]]);
   }
 
-  /** @param {string} name @param {number} from channels @param {number} to */
+  /** Add the shapes of a convolution. @param {string} name @param {number} from channels @param {number} to */
   conv(name, from, to, side = 3) {
     this.layer(name, to, from, side, side);
   }
 
-  /** @param {string} name @param {number} from channels @param {number} to */
+  /** Add the shapes of a residual block. @param {string} name @param {number} from channels @param {number} to */
   resnet(name, from, to) {
     this.layer(`${name}.norm1`, from);
     this.conv(`${name}.conv1`, from, to);
@@ -41,13 +41,13 @@ class Shaper {
     if (from !== to) this.conv(`${name}.conv_shortcut`, from, to, 1);
   }
 
-  /** @param {string} name @param {number} c channels */
+  /** Add the shapes of self-attention. @param {string} name @param {number} c channels */
   attention(name, c) {
     this.layer(`${name}.group_norm`, c);
     for (const map of ["to_q", "to_k", "to_v", "to_out.0"]) this.layer(`${name}.${map}`, c, c);
   }
 
-  /** A residual block, and attention in blocks of a type that has it. @param {string} block @param {number} i @param {string} type @param {number} from channels @param {number} to */
+  /** Add the shapes of a residual block, and of attention if the type has it. @param {string} block @param {number} i @param {string} type @param {number} from channels @param {number} to */
   pair(block, i, type, from, to) {
     this.resnet(`${block}.resnets.${i}`, from, to);
     if (type.startsWith("Attn")) this.attention(`${block}.attentions.${i}`, to);
@@ -89,15 +89,15 @@ export function shapesOf(config) {
 }
 
 /**
- * Weights of a network that has learned nothing, as ddpm_core/engines/network.py draws them: Glorot-uniform, with biases 0;
- * zeros where a block or the network ends; the embedding of labels normal.
+ * Return random initial weights, as ddpm_core/engines/network.py draws them: Glorot-uniform. Biases and the last
+ * weights of blocks and of the network are 0; class embeddings are normal.
  * @param {Shapes} shapes @param {number} seed @returns {Tensors}
  */
 export function initialWeights(shapes, seed) {
   return new Map([...shapes].map(([name, shape], i) => [name, initial(name, shape, seed, i)]));
 }
 
-/** @param {string} name @param {number[]} shape @param {number} seed @param {number} number */
+/** Return the initial values of a tensor. @param {string} name @param {number[]} shape @param {number} seed @param {number} number index of the tensor */
 function initial(name, shape, seed, number) {
   const length = lengthOf(shape);
   if (name.startsWith("class_embedding.")) return normals(seed, "weights", number, length);
@@ -108,8 +108,8 @@ function initial(name, shape, seed, number) {
 }
 
 /**
- * The weights of a checkpoint for a network that learns on: where that has no classes, it becomes the checkpoint's without a
- * label. See `relabelled` in train/fit/inputs/init.py.
+ * Return a checkpoint's weights for further training. A network without classes begins as the checkpoint's network
+ * with the null label: see `relabelled` in train/fit/inputs/init.py.
  * @param {Weights} file @param {Shapes} shapes @param {number | null} nullLabel of the checkpoint @returns {Tensors}
  */
 export function learnedWeights(file, shapes, nullLabel) {
@@ -118,6 +118,6 @@ export function learnedWeights(file, shapes, nullLabel) {
   if (nullLabel === null || !file.has(rest)) return tensors;
   const bias = /** @type {Float32Array} */ (tensors.get("time_embedding.linear_2.bias"));
   const none = file.take(rest, ...file.shape(rest)).subarray(nullLabel * bias.length);
-  for (let i = 0; i < bias.length; i++) bias[i] += none[i]; // the embedding of each class is added to it
+  for (let i = 0; i < bias.length; i++) bias[i] += none[i]; // so the bias contains the embedding of "no class"
   return tensors;
 }

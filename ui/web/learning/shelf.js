@@ -1,4 +1,4 @@
-// The browser's storage for the current training, in one transaction, and for trained models.
+// Stores the current training and trained models in the browser's database (IndexedDB).
 
 import { attempt, TRAINED } from "../messages/client.js";
 import { continueWithout, UserError } from "../process/errors.js";
@@ -25,16 +25,16 @@ const nameOf = (title) =>
   title
     .normalize("NFKD")
     .replace(/[^A-Za-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "") || "model"; // prettier
+    .replace(/^-+|-+$/g, "") || "model"; // without hyphens at the ends, as this looks better
 
 export class Shelf {
-  /** @param {string} base where the page is: each lab of an origin has its own shelf */
+  /** @param {string} base address of the page: each lab of an origin has its own database */
   constructor(base) {
     this.name = `lab-trainings ${new URL("./", base).pathname}`;
   }
 
   /**
-   * Read or write, all of it or nothing. Throws what the browser's store throws.
+   * Run `act` in one transaction, which is completed or undone as a whole. Throws the database's errors.
    * @template T @param {IDBTransactionMode} mode @param {(stores: Record<typeof STORES[number], IDBObjectStore>) => Promise<T>} act
    * @returns {Promise<T>}
    */
@@ -52,7 +52,7 @@ export class Shelf {
       });
       const stores = Object.fromEntries(STORES.map((store) => [store, transaction.objectStore(store)]));
       const acted = act(/** @type {any} */ (stores)).catch((error) => {
-        attempt(() => transaction.abort()); // it throws where the browser has done so
+        attempt(() => transaction.abort()); // throws if the browser has aborted it already
         throw error;
       });
       return (await Promise.all([acted, done]))[0];
@@ -61,14 +61,14 @@ export class Shelf {
     }
   }
 
-  /** Read something; what is given instead where the browser keeps nothing. @template T @param {(stores: Record<typeof STORES[number], IDBObjectStore>) => Promise<T>} act @param {T} instead */
+  /** Read something. Return `instead` if the browser can't read its database. @template T @param {(stores: Record<typeof STORES[number], IDBObjectStore>) => Promise<T>} act @param {T} instead */
   #read = (act, instead) => this.#with("readonly", act).catch(continueWithout("what this browser keeps", instead));
 
   // --- The current training
 
   /**
-   * Keep the training under way in the place of the one before. Each of its entries is copied in its own turn, so that the
-   * page answers meanwhile. Returns a sentence where that is not possible, else "".
+   * Store the current training in place of the previous one. Its entries are copied one at a time, so that the page
+   * stays responsive. Return an error message, "" after success.
    * @param {Record<string, unknown>} record
    */
   keep = (record) =>
@@ -93,8 +93,9 @@ export class Shelf {
   // --- Models
 
   /**
-   * Keep a learned model. Throws a UserError where that is not possible.
-   * @param {{ title: string, facts: Record<string, string>, files: Files }} model @returns {Promise<string>} its ref
+   * Store a trained model. Throws a UserError if the browser refuses.
+   * @param {{ title: string, facts: Record<string, string>, files: Files }} model @returns {Promise<string>} the
+   * model's name in the page
    */
   put({ title, facts, files }) {
     const kept = this.#with("readwrite", async (stores) => {
@@ -122,7 +123,7 @@ export class Shelf {
       return about ? { ...about, files: content } : null;
     }, null);
 
-  /** Remove a model. Throws a UserError where that is not possible. @param {string} ref */
+  /** Remove a model. Throws a UserError if the browser refuses. @param {string} ref */
   remove = (ref) =>
     this.#with("readwrite", ({ models, files }) =>
       Promise.all([answer(models.delete(ref)), answer(files.delete(ref))]),

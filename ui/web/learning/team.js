@@ -1,23 +1,23 @@
-// The page's side of the workers that train a network.
+// The page's handles of the workers that train a network.
 
 import { UserError } from "../process/errors.js";
 
 /** @import { Learned } from "./learner.js" */
 /** @import { Lane } from "./recipe.js" */
 
-const GLANCE = 30_000; // ms; a worker that is silent for so many is given up:
+const GLANCE = 30_000; // ms between two checks of a worker; it is given up after GLANCES checks without a message
 const GLANCES = 4;
 
 const ENDED = "the browser ended a part of this training, perhaps because there was not enough memory: start it again";
 const SILENT = "a part of this training does not answer any more: start it again";
 const DIVERGED = "the loss is no number any more: choose a lower learning rate";
 
-/** A worker and its pending requests. */
+/** A training worker and its pending requests. */
 export class Hand {
   /** @type {Map<number, { resolve: (answer: any) => void, reject: (error: Error) => void }>} */
   #waiting = new Map();
   #asked = 0;
-  #glances = 0; // checks since its last message, while a request is pending
+  #glances = 0; // number of checks since the worker's last message, while a request is pending
   /** The error that stopped the worker. @type {Error | null} */
   #lost = null;
 
@@ -32,7 +32,7 @@ export class Hand {
     }, GLANCE);
   }
 
-  /** @param {number} id @param {any} answer */
+  /** Settle the promise of a request with the worker's answer. @param {number} id of the request @param {any} answer */
   #hear(id, answer) {
     const { resolve, reject } = this.#waiting.get(id) ?? {};
     this.#waiting.delete(id);
@@ -41,14 +41,14 @@ export class Hand {
     else resolve?.(answer);
   }
 
-  /** @param {string} why */
+  /** Give the worker up: reject all pending requests, and all later ones. @param {string} why the error message */
   #lose(why) {
     this.#lost = new UserError(why);
     for (const { reject } of this.#waiting.values()) reject(this.#lost);
     this.#waiting.clear();
   }
 
-  /** @param {number} lane @param {string} what @param {object} values @returns {Promise<any>} */
+  /** Send the worker a request, and return its answer. @param {number} lane @param {string} what method of the learner @param {object} values its argument @returns {Promise<any>} */
   ask(lane, what, values) {
     return new Promise((resolve, reject) => {
       if (this.#lost) return reject(this.#lost);
@@ -75,7 +75,7 @@ export class Team {
     this.isAveraged = isAveraged;
   }
 
-  /** @param {string} what @param {(i: number) => object} values of worker i */
+  /** Send all workers a request, and return their answers. @param {string} what method of the learner @param {(i: number) => object} values argument for worker i */
   ask(what, values = () => ({})) {
     return Promise.all(this.hands.map((hand, i) => hand.ask(this.lane, what, values(i))));
   }
@@ -83,7 +83,7 @@ export class Team {
   /** Return the list with null in the place of worker i. @template T @param {T[]} all @param {number} i */
   #others = (all, i) => all.map((one, j) => (j === i ? null : one));
 
-  /** Take a step and return its loss. @param {number} step */
+  /** Train one step with all workers, and return its loss. @param {number} step */
   async step(step) {
     const gradients = await this.ask("gradient", () => ({ step }));
     const parts = (/** @type {number} */ i) => gradients.flatMap(({ parts }, j) => (j === i ? [] : [parts[i]]));
@@ -112,7 +112,7 @@ export class Team {
     return { averaged: joined(pictures.slice(0, half)), latest, errors };
   }
 
-  /** @returns {Promise<Learned>} */
+  /** Return the lane's state, joined from all workers. @returns {Promise<Learned>} */
   async collect() {
     const shares = /** @type {Learned[]} */ (await this.ask("collect"));
     const whole = (/** @type {keyof Learned} */ what) => new Map(shares.flatMap((share) => [...share[what]]));

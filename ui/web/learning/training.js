@@ -1,5 +1,5 @@
-// A training in the page: it leads the workers in which one or two networks learn, step by step, and says what is new. Nothing
-// here waits for timers, which fire rarely in a hidden page.
+// Trains one or two networks step by step in workers, and reports progress to the page. Nothing here waits for
+// timers, because they fire rarely in a hidden page.
 
 import { UserError } from "../process/errors.js";
 import { failure } from "../words/units.js";
@@ -13,44 +13,45 @@ import { Hand, Team } from "./team.js";
 
 /** @typedef {"starting" | "running" | "paused" | "stopped" | "finished" | "failed"} State */
 /**
- * A training as it is kept, as a plain object.
+ * The stored state of a training, as a plain object.
  * @typedef {object} Snapshot
  * @property {Recipe[]} recipes
- * @property {number} step that comes next @property {number} seconds of learning until then
+ * @property {number} step index of the next step @property {number} seconds of training so far
  * @property {Learned[]} lanes
  * @property {History} history
  */
-/** The losses of each step, by lanes, and grids. @typedef {{ losses: number[][], grids: Grid[] }} History */
+/** For each lane the loss of each step, and the grids of all lanes. @typedef {{ losses: number[][], grids: Grid[] }} History */
 /**
- * rate: pictures a second, and left: seconds, as the last steps say.
+ * News for the page. rate: pictures a second, measured over the last steps. left: estimated seconds until the end.
  * @typedef {{ kind: "state" }
  *   | { kind: "step", step: number, images: number, losses: number[], seconds: number, rate: number, left: number }
  *   | { kind: "grid", grid: Grid } | { kind: "wrong", error: string }} News
  */
 /**
- * How a training runs. workers: how many, `workersFor` says how many are good. start: gives a new one. weights: with which each
- * lane begins, null for weights that have learned nothing. snapshot: to go on from.
+ * How a training runs. workers: their number, see `workersFor`. start: makes a worker. weights: the initial weights
+ * of each lane, null for random ones. snapshot: the state to continue from.
  * @typedef {{ workers: number, start?: () => Worker, weights?: (Published | null)[], snapshot?: Snapshot | null }} How
  */
 
 const FIRST = 2; // seconds until the first grid
-const SHARE = 0.1; // largest fraction of the time that later grids take
+const SHARE = 0.1; // largest fraction of the training time for grids after the first
 const RECENT = 20; // seconds of steps over which the rate is measured
 const SMOOTH = 0.9; // weight of the earlier steps in the averaged loss
 const GRIDS = 64; // most grids that a history keeps
-const TRIES = 4; // steps by which a rate is measured; the first one also loads the kernel
-const [IMAGES, WEIGHTS] = [35e6, 21e6]; // most bytes of a worker for its images and its weights, at width 16 and 28 × 28 pixels
-const [LITTLE, MUCH, PLENTY] = [135e6, 1000e6, 8]; // limits on the bytes of all workers; PLENTY: GB of memory that allow MUCH
+const TRIES = 4; // steps of a rate's measurement; the first is not counted, because it also loads the kernel
+const [IMAGES, WEIGHTS] = [35e6, 21e6]; // bytes of a worker for its images and for its weights, with 16 channels and 28 × 28 pixels
+const [LITTLE, MUCH, PLENTY] = [135e6, 1000e6, 8]; // bytes for all workers: MUCH if the machine has PLENTY GB of memory, else LITTLE
 
 const OVER = "the weights of this training are lost: start it again";
 
-/** A worker of the page. */
+/** Start a worker from the page's own script. */
 const pageWorker = () => new Worker(new URL("../local/worker.js", import.meta.url), { type: "module" });
 
 /**
- * How many workers are good for a training: one core stays free, where there are more than two.
+ * Return the best number of workers for a training, by memory and cores. Of more than two cores, one stays free.
  * @param {Recipe} recipe @param {Pick<Pictures, "side">} pictures
- * @param {{ cores?: number, memory?: number, mobile?: boolean }} machine memory in GB; undefined where a browser does not say
+ * @param {{ cores?: number, memory?: number, mobile?: boolean }} machine memory: in GB, undefined if the browser does
+ * not report it
  */
 export function workersFor({ widths }, { side }, { cores = 1, memory = 0, mobile = true }) {
   const wide = widths[0] / 16;
@@ -60,7 +61,7 @@ export function workersFor({ widths }, { side }, { cores = 1, memory = 0, mobile
   return Math.max(...[1, 2, 4].filter((count) => count === 1 || count <= Math.min(most, free)));
 }
 
-/** Measure how many images a second these workers learn, 0 where they can't. They learn blank pictures, and the result is thrown away. @param {Recipe} recipe @param {number} workers @param {() => Worker} [start] a new one */
+/** Measure how many pictures a second these workers train on, 0 if they fail. They train on blank pictures, and the network is discarded. @param {Recipe} recipe @param {number} workers @param {() => Worker} [start] a new one */
 export async function measureRate(recipe, workers, start) {
   const { batch: count } = recipe;
   const images = new Uint8Array(count * 28 * 28);
@@ -100,7 +101,7 @@ export class Training {
   onNews = () => {};
   /** The visitor's choice for the time after the current step. @type {"run" | "pause" | "stop"} */
   #wish = "run";
-  #wake = () => {}; // resolves the promise of the next change of state or wish
+  #wake = () => {}; // resolves `#change`
   #change = this.#next();
   /** Resolves when the current task ends. Tasks that need all weights run one after another. @type {Promise<unknown>} */
   #turn = Promise.resolve();
@@ -110,13 +111,13 @@ export class Training {
   #hands = [];
   /** @type {Team[]} */
   #teams = [];
-  #looked = { at: 0, took: 0 }; // training time at the end of the newest grid, and the grid's duration, in seconds
-  /** Seconds and steps at the end of the last steps. @type {{ seconds: number, step: number }[]} */
+  #looked = { at: 0, took: 0 }; // of the newest grid: seconds of training at its end, and its duration in seconds
+  /** For each of the last steps: the seconds of training and the number of steps at its end. @type {{ seconds: number, step: number }[]} */
   #marks = [];
   /** The snapshot at the end of the training. @type {Snapshot | null} */
   #end = null;
 
-  /** @param {Pictures} pictures @param {Recipe[]} lanes one or two, which go in step @param {How} how */
+  /** @param {Pictures} pictures @param {Recipe[]} lanes one or two, which train in the same steps @param {How} how */
   constructor(pictures, lanes, how) {
     this.pictures = pictures;
     this.lanes = lanes;
@@ -134,7 +135,8 @@ export class Training {
     return this.state === "stopped" || this.state === "finished" || this.state === "failed";
   }
 
-  // --- What the page calls. Each promise is kept when the training has done it, which is after the step under way
+  // --- The methods that the page calls. Their promises resolve when the current step has ended and the training has
+  // changed its state
 
   start() {
     this.#run ??= this.#learn();
@@ -182,20 +184,21 @@ export class Training {
     });
   }
 
+  /** Resolve the promise of the current change, and begin the next one. */
   #notify() {
     const wake = this.#wake;
     this.#change = this.#next();
     wake();
   }
 
-  /** @param {"run" | "pause" | "stop"} wish @param {State} state */
+  /** Set the wish, and wait until the training has this state, is over or gets another wish. @param {"run" | "pause" | "stop"} wish @param {State} state */
   async #until(wish, state) {
     if (this.#wish !== "stop") this.#wish = wish;
     this.#notify();
     while (this.#wish === wish && this.state !== state && !this.isOver) await this.#change;
   }
 
-  /** @param {State} state */
+  /** Change the state, and report this. @param {State} state */
   #enter(state) {
     if (this.state === state) return;
     this.state = state;
@@ -221,6 +224,7 @@ export class Training {
 
   // --- Learning
 
+  /** Train until the end or until the visitor stops it, then collect the weights. */
   async #learn() {
     try {
       await this.#alone(() => this.#begin());
@@ -228,7 +232,7 @@ export class Training {
         const isPaused = this.#wish === "pause";
         this.#enter(isPaused ? "paused" : "running");
         if (!isPaused) await this.#alone(() => this.#advance());
-        else if (this.#wish === "pause") await this.#change; // unless who heard of the pause has ended it
+        else if (this.#wish === "pause") await this.#change; // unless a handler of the state "paused" has already resumed
       }
       this.#end = await this.#alone(() => this.#collect());
       this.#enter(this.step < this.steps ? "stopped" : "finished");
@@ -240,7 +244,7 @@ export class Training {
     }
   }
 
-  /** Start the workers, the same number for each lane. */
+  /** Start the workers, and divide them equally among the lanes. */
   async #begin() {
     const { lanes, how, pictures, configs } = this;
     const each = Math.max(1, Math.floor(how.workers / lanes.length));
@@ -283,7 +287,7 @@ export class Training {
     return this.step * this.lanes[0].batch;
   }
 
-  /** Pictures a second, measured over the last steps. */
+  /** Pictures a second, averaged over the last steps. */
   get rate() {
     const [first, last] = [this.#marks[0], this.#marks[this.#marks.length - 1]];
     return ((last.step - first.step) * this.lanes[0].batch) / (last.seconds - first.seconds || 1e-3);
@@ -304,7 +308,7 @@ export class Training {
     return found;
   }
 
-  /** Draw a grid. */
+  /** Draw the samples and measure the errors of a grid, and report it. */
   async #look() {
     const { step, images, seconds, history } = this;
     const found = await this.#timed(() => Promise.all(this.#teams.map((team) => team.look())));
@@ -316,7 +320,7 @@ export class Training {
     this.#tell({ kind: "grid", grid });
   }
 
-  /** @returns {Promise<Snapshot>} */
+  /** Collect the state of all lanes from the workers. @returns {Promise<Snapshot>} */
   async #collect() {
     const { step, seconds, history } = this;
     const lanes = await Promise.all(this.#teams.map((team) => team.collect()));

@@ -1,4 +1,5 @@
-// The worker's models: their files, their facts and the seconds of a step, with the JSON files that ui/static has written.
+// Loads the worker's models, and stores their facts and the measured seconds of a step. Reads the JSON files that
+// ui/static has written.
 
 import { load } from "../network/model.js";
 import { factsOf } from "../plans/facts.js";
@@ -16,8 +17,8 @@ import { Files, once } from "./files/store.js";
 
 /** A function that reads a JSON file that ui/static has written. @typedef {(name: string) => Promise<any>} Read */
 
-const SMALL = 3e6; // bytes: a checkpoint with smaller files is fetched before a visitor presses Run
-const LONG = 1; // s of an evaluation above which a model is not timed in advance, as the worker gets no messages meanwhile
+const SMALL = 3e6; // bytes of a checkpoint; a smaller one is fetched before a visitor presses Run
+const LONG = 1; // seconds of an evaluation; a slower model is not timed in advance, as the worker gets no messages meanwhile
 
 export class Checkpoints {
   /** For each model, the seconds of its last evaluations and the number of images that these evaluated. @type {Map<string, [seconds: number, images: number]>} */
@@ -28,7 +29,7 @@ export class Checkpoints {
   #facts = new Map();
   /** @type {Map<string, Promise<Loaded>>} */
   #loaded = new Map();
-  /** What computes the first loaded model, "WebGPU" or "WebAssembly"; "" before that. */
+  /** The technique that computes the first loaded model, "WebGPU" or "WebAssembly"; "" before that. */
   engine = "";
   /** @type {Map<string, WrittenFacts>} */
   #known = new Map();
@@ -133,7 +134,7 @@ export class Checkpoints {
   /** Return the bytes of all files of a checkpoint. @param {string} ref */
   bytes = (ref) => Object.values(this.known(ref).files).reduce((sum, [size]) => sum + size, 0);
 
-  /** Wait until every model that is being loaded is loaded or has failed. */
+  /** Wait until no model is being loaded: each is loaded or has failed. */
   quiet = () => Promise.allSettled(this.#loaded.values());
 
   /** Return whether a model is loaded or being loaded. @param {string} ref */

@@ -54,7 +54,7 @@ class BrowserClient {
   /** @type {import("../messages/client.js").Ask} */
   ask = (/** @type {[string, string, any]} */ ...question) => this.#ask(...question);
 
-  /** Return the numbers of a run for its files. @param {string | null} run */
+  /** Return the data for the files of a run, such as x_t and x_0. @param {string | null} run */
   kept(run) {
     return this.#ask("engine", "kept", { run });
   }

@@ -104,7 +104,7 @@ export class Run {
       if (error instanceof Gone) return this.#report("error", { status: { kind: "gone" } });
       this.#report("error", { text: failure(error) });
     } finally {
-      this.models = []; // the worker keeps the run for its recording, but the models need much memory
+      this.models = []; // frees the models' memory; the run itself stays, as its recording may still be needed
       this.pool.end(this);
     }
   }
@@ -148,7 +148,7 @@ export class Run {
   async count(kind, steps = 1, seconds = (performance.now() - this.#stepBegan) / 1000) {
     const done = this.#done.get(keyOf(kind)) ?? 0;
     const known = this.checkpoints.pace(kind);
-    // The first step is not measured unless no time is known, as it is slower: the workers start with it.
+    // The first step is slower, because the workers start with it. So it is only measured if no other time is known.
     if (done >= 1 || known === null) this.checkpoints.note(kind.ref, seconds, kind.batch * steps);
     if (done >= 1 && known !== null) this.#updatePace(known * steps);
     this.#countedAt = performance.now();
@@ -158,7 +158,7 @@ export class Run {
     this.#stepBegan = performance.now();
   }
 
-  /** Compare the seconds since the last steps with those that one worker would have taken for the new ones. @param {number} seconds of one worker */
+  /** Update `#pace` with the seconds that the new steps took. @param {number} seconds that one worker alone would have taken for them */
   #updatePace(seconds) {
     const taken = (performance.now() - this.#countedAt) / 1000;
     const kept = recent(taken);
@@ -189,7 +189,7 @@ export class Run {
   /** Send a message with all new results. @param {State} state @param {Partial<Pick<RunMessage<any>, "status" | "text" | "progress" | "left">>} more @returns {void} */
   #report(state, { status = null, text = "", progress = null, left = null } = {}) {
     if (isEnd(this.#state)) return;
-    const follows = NEXT[this.#state].includes(state); // false if a stopping run reports its progress: it stays stopping
+    const follows = NEXT[this.#state].includes(state); // false if a run that is stopping reports progress; it then keeps its state
     if (follows) this.#state = state;
     this.#seq += 1;
     this.#sentAt = performance.now();

@@ -14,8 +14,8 @@ import { isEnd } from "../run/stream.js";
 /** A helper's result: step `index` of strand `number`. @typedef {{ kind: "seen", number: number, index: number, seen: Seen }} StrandStep */
 /** The visitor's computer. memory: in GB. mobile: whether it is a phone. A value is undefined if the browser does not tell it. @typedef {{ cores?: number, memory?: number, mobile?: boolean }} Machine */
 
-const PATIENCE = 10_000; // ms without a step after which a helper is ended, but see STEPS
-const STEPS = 3; // a helper may always be silent for the time of this many steps
+const PATIENCE = 10_000; // ms; a helper that sends no step for longer is ended, but see STEPS
+const STEPS = 3; // a helper always has the time of this many steps before it is ended
 const GLANCE = 100; // ms after which a waiting run checks whether it has to stop
 /** Bytes of a worker without a model, and bytes of memory for each byte of a model's files (measured in docs/performance.md). */
 const [WORKER, LOADED] = [10e6, 3];
@@ -25,13 +25,13 @@ const PLENTY = 8; // GB of memory
 class Strand {
   /** Computed steps that the run has not taken yet. @type {Seen[]} */
   #ready = [];
-  #known = 0; // number of steps that are computed, by this worker or a helper
+  #known = 0; // number of computed steps, by this worker or a helper
   #made = 0; // number of steps that this worker has computed itself
   /** @type {AsyncIterator<Seen> | null} */
   #steps = null;
   #chains; // number of chains of this strand that have not ended
   at = Number.POSITIVE_INFINITY; // time s of the newest step
-  seconds = 0; // duration of the newest step
+  seconds = 0; // duration of the newest step, in seconds
   /** The helper that computes the strand, null for this worker. @type {Helper | null} */
   helper = null;
 
@@ -74,7 +74,7 @@ class Strand {
   next = () => this.#ready.shift();
 }
 
-/** Return the strand whose step is computed next: of the first unfinished turn the noisiest. Return null if all are done. @param {Strand[]} strands */
+/** Return the strand whose step is computed next, null if all are done: the strand with the largest s among those of the lowest turn. @param {Strand[]} strands */
 function nextStrand(strands) {
   /** @type {Strand | null} */
   let found = null;
@@ -83,7 +83,7 @@ function nextStrand(strands) {
   return found;
 }
 
-/** Another worker. It receives questions as the page's client sends them. */
+/** A helper: another worker, which computes some strands. This worker sends it questions in the format of the page's client. */
 class Helper {
   /** The function that takes the answers to a question, by the question's number. @type {Map<number, (answer: any) => void>} */
   #takes = new Map();
@@ -100,7 +100,7 @@ class Helper {
     worker.addEventListener("message", ({ data: { id, answer } }) => {
       this.heard = performance.now();
       const take = this.#takes.get(id);
-      if (!answer.state || isEnd(answer.state)) this.#takes.delete(id); // a run sends several answers, others one
+      if (!answer.state || isEnd(answer.state)) this.#takes.delete(id); // a run sends several answers, any other question has one
       take?.(answer);
     });
     for (const wrong of ["error", "messageerror"]) worker.addEventListener(wrong, lost);
@@ -120,7 +120,7 @@ class Helper {
       /** @type {Promise<unknown>} */
       const loaded = new Promise((resolve) => {
         const question = { verb: "ask", part: "engine", what: "load", values: { known } };
-        const isNeeded = () => loaded === this.#loaded; // a later call may have asked for other models
+        const isNeeded = () => loaded === this.#loaded; // false if a later call needs other models
         this.ask(question, (answer) => (answer.error && isNeeded() ? this.lost() : resolve(null)));
       });
       this.#loaded = loaded;
@@ -132,7 +132,7 @@ class Helper {
 
 /** The strands of a phase of a run, which this worker and its helpers compute. */
 class Shared {
-  #wake = () => {};
+  #wake = () => {}; // ends the current waiting for a helper
   helpers = 0; // number of helpers that compute some strands
 
   /** @param {Run} work @param {Strand[]} strands @param {(helper: Helper) => void} lose ends a helper that is silent too long */
@@ -150,7 +150,7 @@ class Shared {
     helper.ask({ verb: "run", part, plan, share }, ({ error, state, results = [] }) => {
       for (const { number, index, seen } of /** @type {StrandStep[]} */ (results))
         this.strands[number].take(index, seen);
-      if (error || (isEnd(state) && state !== "finished")) this.leave(helper); // this worker then meets the same error, if the run caused it
+      if (error || (isEnd(state) && state !== "finished")) this.leave(helper); // this worker takes over, and reports the error if the run itself causes it
       this.#wake();
     });
   }
@@ -182,7 +182,7 @@ class Shared {
     }
   }
 
-  /** The ms that a helper may be silent. */
+  /** How long a helper may send no step before it is ended, in ms. */
   get #patience() {
     return Math.max(PATIENCE, 1000 * STEPS * Math.max(...this.strands.map(({ seconds }) => seconds)));
   }
@@ -234,7 +234,7 @@ export class Pool {
     return gain(work.plan, 1 + helpers);
   }
 
-  /** Start a phase of a run. Its workers are at most as many as the strands of the largest phase. Return its strands. @param {Run} work @param {number} phase @param {any} given */
+  /** Start a phase of a run: divide its strands among this worker and its helpers, and return them. There are at most as many workers as strands in the largest phase. @param {Run} work @param {number} phase @param {any} given */
   share(work, phase, given) {
     const { computation, plan, models } = work;
     const { refs, strands: phases = [] } = plan;
@@ -257,7 +257,7 @@ export class Pool {
     return shared;
   }
 
-  /** Let all helpers rest. @param {Run} [work] only if they compute this run */
+  /** Stop the work of all helpers. @param {Run} [work] only if they compute this run */
   end(work) {
     if (!this.#now || (work && this.#now.work !== work)) return;
     for (const helper of this.#helpers) {

@@ -27,7 +27,7 @@ async function activate() {
   await worker.clients.claim();
 }
 
-/** Answer a request from this version's cache, else from the network. FILES lacks what few visitors need; that is cached when it is first fetched. @param {Request} request */
+/** Answer a request from this version's cache, else from the network. FILES lacks files that few visitors need; such a file is cached when it is first fetched. @param {Request} request */
 async function answer(request) {
   const cache = await caches.open(CACHE);
   const found = request.mode === "navigate" ? await cache.match("./") : await cache.match(request);

@@ -47,17 +47,19 @@ const refusal = (error) => ({ error: failure(error) });
 
 /** Return a function for each question of the client. @param {Pool} pool @returns {Record<string, Answer>} */
 const questions = (pool, { checkpoints, isLarge } = pool) => ({
+  /** Answer with the list of models, and with the device and engine that compute them. */
   models() {
     const { models, device } = checkpoints.knowledge.answers.models;
     const { engine } = checkpoints;
     return { models, device: engine ? { ...device, engine: `${engine} · fp32` } : device, known: true };
   },
+  /** Answer with the facts of a checkpoint, and with example pictures if `pictures`. */
   async facts({ ref: text, pictures }) {
     const ref = String(text).trim();
     await checkpoints.learn(ref);
     return { ...(await checkpoints.answer(ref)), examples: pictures ? await checkpoints.examples(ref) : [] };
   },
-  /** Load models of which a run is likely. fetch: also those that must be downloaded, if there is much memory. */
+  /** Load models that will probably run. fetch: whether to download missing models, too, which needs much memory. */
   async preload({ refs, fetch }) {
     for (const ref of refs) {
       await checkpoints.learn(ref);
@@ -88,13 +90,16 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
   },
   emoji: () => checkpoints.read("emoji.json"),
   cards: () => checkpoints.read("cards.json"),
+  /** Refuse to resume a run of an earlier page, because its worker has ended. */
   run() {
-    throw new UserError(GONE); // a question about a run of an earlier page, whose worker has ended
+    throw new UserError(GONE);
   },
+  /** Stop a run. */
   stop({ run }) {
     find(run)?.stop();
     return {};
   },
+  /** Answer with the data for the files of a run. */
   kept({ run }) {
     const { recording, plan } = find(run) ?? {};
     if (!recording || !plan) throw new UserError(GONE);

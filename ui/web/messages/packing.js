@@ -13,7 +13,7 @@ const LENGTHS = 8; // bytes before the head: two lengths of 4 bytes
 function valueOfLeaf({ type, shape = [] }, content) {
   if (type === "uint8") return pictures(content, shape);
   if (type === "int8") return new Int8Array(content);
-  const { buffer } = content.slice(); // an array of longer numbers begins at a multiple of their length
+  const { buffer } = content.slice(); // a copy, because a typed array must begin at a multiple of its numbers' size
   if (type === "int16") return new Int16Array(buffer);
   return type === "float32" ? new Float32Array(buffer) : new Blob([content], { type });
 }

@@ -34,7 +34,7 @@ class Matrix {
     this.weight = tape.weights.take(`${name}.weight`, to, ...shape);
     this.bias = bias ? tape.weights.take(`${name}.bias`, to) : null;
     const [c, o] = [up(this.from, 4), up(to, 4)];
-    this.group = 4 * c; // distance from four outputs to the next four
+    this.group = 4 * c; // distance in memory between the weights of two groups of four outputs
     this.transposeGroup = 4 * o;
     this.k = tape.zeros(c * o);
     this.transpose = tape.zeros(c * o);
@@ -69,7 +69,7 @@ class Matrix {
     this.tape.m.run.product(out.grad, out.plane, this.to, ...by, 1, 0, 0, 0);
   }
 
-  /** Add the gradients of one product to those of the weights. @param {BatchImage} out the product @param {Planes} a its input */
+  /** Add the gradient of the weights from one product. @param {BatchImage} out the product @param {Planes} a its input */
   learn(out, a) {
     const { tape, bias } = this;
     if (bias) tape.totalBias(out, bias.grad);
@@ -282,7 +282,7 @@ export class BatchLayers extends Tape {
       m.run.lanes(va, v.plane, n, p, row, n, oa, out.plane, n, d, queries, keys, n, 1);
     }
     this.note(() => {
-      for (const x of [q, k, v]) this.claim(x); // they have no other use, so their gradients are set, not added to
+      for (const x of [q, k, v]) this.claim(x); // q, k and v have no other use, so their gradients are set, not added to
       const { top } = m;
       const dp = m.take(queries * row);
       for (let head = 0; head < heads; head++) {

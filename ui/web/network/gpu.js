@@ -9,11 +9,11 @@ import { Weights } from "./weights.js";
 /** @typedef {{ c: number, h: number, w: number, plane: number, buffer: GPUBuffer }} Image without gaps between its planes */
 /** @typedef {(x: Float32Array, t: number, condition: any, probe?: Probe) => any} Network */
 const MOST = 2 ** 29; // most bytes of a step's buffers; the kernel computes larger models
-const CLOSE = 1e-5; // largest difference from the kernel's values, relative to the largest of these
+const CLOSE = 1e-5; // largest allowed difference from the kernel's values, relative to the largest of these values
 // Flags of GPUBufferUsage and GPUMapMode
 const [READ, COPY_SRC, COPY_DST, UNIFORM, STORAGE] = [1, 4, 8, 64, 128];
 
-/** The names of a program's sizes; the names of its buffers, of which it writes the last; its code at place `i` of row `j`. @type {Record<string, [string, string, string]>} */
+/** For each program: the names of its sizes, the names of its buffers (it writes the last), and its code for place `i` of row `j`. @type {Record<string, [string, string, string]>} */
 const PROGRAMS = {
   // One output of a convolution. Its input is enlarged `up` times and has a border of `pad` zeros.
   conv: [

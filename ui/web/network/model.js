@@ -244,7 +244,7 @@ function convertForFlow(network, schedule, times) {
 
 /** Return a network whose time and condition a probe can replace by neutral ones. @param {import("./gpu.js").Network} network @param {number} T @param {Words | null} words @param {number | null} nullLabel @returns {Model["network"]} */
 function allowCuts(network, T, words, nullLabel) {
-  /** The empty condition that replaces a cut one, created at first use. @type {Condition | undefined} */
+  /** The empty condition, which replaces one that a probe cuts. It is created at first use. @type {Condition | undefined} */
   let none;
   return (x, tIndex, condition, probe) => {
     const time = probe?.cut?.has("time") ? Math.floor(T / 2) - 1 : Math.fround(tIndex);

@@ -7,7 +7,7 @@
 export class Parameters {
   /** The tensors by name, in their order in memory. @type {Map<string, Parameter>} */
   all = new Map();
-  /** Names of the tensors that no layer has taken. @type {Set<string>} */
+  /** Names of the tensors that no layer has taken yet. @type {Set<string>} */
   #left;
   /** Number of values, with the padding that starts each tensor at a multiple of four. */
   size = 0;

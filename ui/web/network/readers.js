@@ -1,4 +1,5 @@
-// Readers estimate x̂_0 from a block's output, and choose colours for the output. ddpm_core/checkpoint/sidecars/readers_file.py
+// Readers are linear probes: they estimate x̂_0 from a block's output. This file also chooses colours for the output.
+// ddpm_core/checkpoint/sidecars/readers_file.py
 // describes their file, readers.safetensors. ddpm_core/engines/readers.py has the same class in Python.
 import { jsonObject } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";

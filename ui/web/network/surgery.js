@@ -1,5 +1,5 @@
-// Surgery on the network of a lane: record outputs of its blocks in each step, cut parts of it, and replace a block's output
-// by that of another lane.
+// Surgery on the network of a lane: records the outputs of blocks in each step, cuts parts of the network, and
+// replaces a block's output by that of another lane.
 
 import { UserError } from "../process/errors.js";
 import { chain } from "../process/runs.js";
@@ -61,8 +61,8 @@ export function insideOf(config) {
  * taps(lane, seed): outputs of blocks by name, with the condition; with guidance, then also without it. looks(lane, seed):
  * the attention of the place `look`, with the condition. time(lane, seed): the t of these records. Throws a UserError for a
  * surgery that does not fit its lane. If a step evaluates more than once, as with corrections, its last evaluation is
- * recorded, and a graft takes the last evaluation at its time. With guidance, each of both evaluations takes its graft from
- * the same evaluation of the other lane, or from the only one.
+ * recorded, and a graft takes the last evaluation at its time. With guidance, the evaluations with and without the
+ * condition each take their graft from the other lane's evaluation of the same kind, or from its only one.
  * @template {Lane} L @param {L[]} lanes
  */
 export function openLanes(lanes) {

@@ -23,7 +23,7 @@ function half(bits) {
 
 /** @type {Record<string, { bytes: number, read: (bytes: ArrayBuffer) => Float32Array }>} */
 const KINDS = {
-  I8: { bytes: 1, read: (bytes) => Float32Array.from(new Int8Array(bytes)) }, // `take` multiplies them by the scales
+  I8: { bytes: 1, read: (bytes) => Float32Array.from(new Int8Array(bytes)) }, // `take` multiplies these values by the tensor's scales
   F32: { bytes: 4, read: (bytes) => new Float32Array(bytes) },
   BF16: {
     bytes: 2,

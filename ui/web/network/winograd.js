@@ -1,6 +1,6 @@
 // 3 × 3 convolutions of a batch by Winograd's products, with forward and backward pass. The gradients of the transforms are their transposes,
-// so both gradients take 16 products a channel for four outputs, as the convolution does: the weights' is
-// Gᵀ [Σ (A d Aᵀ) ⊙ (Bᵀ a B)] G, and the data's is B [U ⊙ (A d Aᵀ)] Bᵀ. For U, A, B and G see kernel.wasm.ts.
+// so both gradients take 16 products a channel for four outputs, as the convolution does: that of the weights is Gᵀ
+// [Σ (A d Aᵀ) ⊙ (Bᵀ a B)] G, and that of the data is B [U ⊙ (A d Aᵀ)] Bᵀ. For U, A, B and G see kernel.wasm.ts.
 
 import { up } from "./tape.js";
 
@@ -9,8 +9,8 @@ import { up } from "./tape.js";
 /** @typedef {ReturnType<typeof sizesOf>} Sizes */
 /** @typedef {{ scales?: Normalisation | null, act?: string | null, shift?: BatchImage | null, add?: BatchImage | null, out?: BatchImage }} Around as in layers.js; `act` needs `scales` */
 
-const APART = 16; // values between two matrices that are used at once, so that they don't share a cache set
-const BAND = 65536; // values of the tiles that are transformed at once: 256 kB
+const APART = 16; // gap between two matrices that are used at once, in values, so that they don't share a cache set
+const BAND = 65536; // number of values in the tiles that are transformed at once: 256 kB
 /** Runs of nonzero products: index of the first, and their number. In an enlarged image, the third row and column of the 4 × 4 products are 0. */
 const RUNS = {
   all: [[0, 16]],

@@ -5,7 +5,7 @@ import { resized } from "./resize.js";
 /** @import { Picture } from "./resize.js" */
 
 const SMALLEST = 32; // pixels a side up to which Forward enlarges smaller pictures
-export const SIZE = 128; // largest pixels a side in Forward, at which the grain of the noise is visible
+export const SIZE = 128; // largest side of a picture in Forward, in pixels; at this size the noise's grain is still visible
 const GREY = 128; // grey level behind transparent pixels
 
 /** Round as Python does: a half to the even number. @param {number} x */

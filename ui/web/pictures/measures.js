@@ -22,7 +22,7 @@ export function pictureShare(alphaBar, noise, guess) {
   return signal / (signal + noise);
 }
 
-/** Return the picture's share (0…1) of the variance of a finished picture, whose noise is measured. @param {Uint8ClampedArray} pixels a square */
+/** Measure the noise of a finished picture, and return the share (0…1) of the variance that is not noise. @param {Uint8ClampedArray} pixels a square */
 export function cleanShare(pixels) {
   const grain = noise(pixels, Math.sqrt(pixels.length / 4)) ** 2;
   return grain ? Math.max(0, 1 - grain / variance(pixels)) : 1;

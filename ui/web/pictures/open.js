@@ -8,10 +8,10 @@ import { reduced, resized } from "./resize.js";
 
 /** @import { Picture } from "./resize.js" */
 
-const MEGABYTES = 64; // largest size of a file
-const MEGAPIXELS = 50; // largest size of a picture; a JPEG may have three times as many, as cameras make large ones
+const MEGABYTES = 64; // largest size of a file, in megabytes
+const MEGAPIXELS = 50; // largest size of a picture, in megapixels; for a JPEG three times as many, as cameras make large JPEGs
 const RATIO = 100; // largest ratio of the sides; a longer picture would be too thin to recognise
-const TILE = 2048; // pixels a side of the tiles in which the pixels are read
+const TILE = 2048; // side of the tiles in which a picture is read, in pixels
 
 /**
  * Return the picture of a file, upright and as RGBA. Throw a UserError if it is no picture or too large.

@@ -17,7 +17,7 @@ export async function ofPng(content) {
   const [width, height] = [view.getUint32(16), view.getUint32(20)];
   const parts = [];
   for (let at = 8; at < content.length; at += 12 + view.getUint32(at)) {
-    const isData = view.getUint32(at + 4) === 0x49444154; // IDAT
+    const isData = view.getUint32(at + 4) === 0x49444154; // the name "IDAT"
     if (isData) parts.push(content.subarray(at + 8, at + 8 + view.getUint32(at)));
   }
   const rows = await unpacked(new Uint8Array(await new Blob(/** @type {any} */ (parts)).arrayBuffer()));

@@ -5,7 +5,7 @@
 /** @typedef {[left: number, top: number, right: number, bottom: number]} Box */
 /** @typedef {"bicubic" | "lanczos"} Filter */
 
-const ONE = 2 ** 22; // the integer for the weight 1
+const ONE = 2 ** 22; // the integer that stands for the weight 1
 
 /** Return sin(πx) / πx. @param {number} x */
 const sinc = (x) => (x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI));
@@ -64,7 +64,7 @@ function along({ width, height, channels, data }, found, across) {
 /** Return for each new pixel of an axis the index of the nearest old one. @param {number} from begin of the used part @param {number} to its end @param {number} n number of new pixels */
 function nearestOf(from, to, n) {
   const step = (to - from) / n;
-  let at = from + step / 2; // summed up as in Pillow, since rounding decides at the edge of two pixels
+  let at = from + step / 2; // added step by step as in Pillow, because at the edge of two pixels rounding decides which is nearest
   return Array.from({ length: n }, () => {
     const found = Math.floor(at);
     at += step;

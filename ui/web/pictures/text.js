@@ -15,7 +15,7 @@ const known = new Map();
 /** Unpack a text before `fromText` needs its pixels, as `fromText` can't wait. @param {unknown} text */
 export async function unpack(text) {
   if (!text || known.has(String(text))) return;
-  const data = await unpackedUpTo(String(text), MOST).catch(continueWithout("a picture that is damaged")); // then fromText throws
+  const data = await unpackedUpTo(String(text), MOST).catch(continueWithout("a picture that is damaged")); // fromText then throws for this text
   known.set(String(text), data ?? new Uint8Array());
 }
 
@@ -40,7 +40,7 @@ export const urlSafe = (content) => base64(content).replaceAll("+", "-").replace
 
 /** Unpack at most `most` bytes of a text. Return null if it is no base64. @param {string} text @param {number} most */
 async function unpackedUpTo(text, most) {
-  if (!/^[\w+/-]+={0,2}$/.test(text) || text.length % 4) return null; // without padding, too, as the server accepts none either
+  if (!/^[\w+/-]+={0,2}$/.test(text) || text.length % 4) return null; // neither the server nor this accepts base64 without padding
   const found = new Uint8Array(most);
   let length = 0;
   const reader = unpacking(bytes(text)).getReader();

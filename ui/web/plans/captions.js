@@ -12,7 +12,7 @@ import { optionsOf, sampling } from "./settings.js";
 /** @import { Lane } from "./settings.js" */
 /** @import { Catalogue } from "../words/catalogue.js" */
 
-// The caption warns if the final step must remove more than this many times the noise that the network expects there
+// Factor: the caption warns if the final step must remove more than this many times the noise that the network expects
 export const HARD = 3;
 
 const OPTIONS = /** @type {(keyof Lane)[]} */ (Object.keys(DEFAULTS));
@@ -133,8 +133,8 @@ function lastNoise(lanes, models, rows, catalogue) {
 }
 
 /**
- * Return a sentence about the last noise with another number of steps, or "" if the lanes have different numbers of
- * steps.
+ * Return a sentence that compares the last noise at another number of steps: T, or at most 10 if the run has T steps.
+ * Return "" if there is nothing to compare.
  * @param {Lane[]} lanes
  * @param {Facts[]} models
  */

@@ -11,7 +11,7 @@ import { ANY, megabytes } from "../words/units.js";
 /** @import { CheckpointFacts, FactsAnswer } from "../messages/protocol.d.ts" */
 /** @import { Facts } from "./plan.js" */
 
-export const COUNT = 4; // number of pictures that a new page draws by default
+export const COUNT = 4; // default number of pictures on a new page
 const STEPS = 50; // default number of steps
 // Pictures up to this size in pixels are sent without loss, because single pixels are visible in them
 export const LOSSLESS = 64;
@@ -60,7 +60,7 @@ export function variances({ gamma, variance }) {
   return VARIANCES.filter(has);
 }
 
-/** Return the smallest and largest number of steps, and the number to set if the form has one outside. @param {Facts} facts @returns {About["steps"]} */
+/** Return the smallest and largest number of steps, and the number that replaces one outside these limits. @param {Facts} facts @returns {About["steps"]} */
 export function stepLimits({ schedule: { T }, student }) {
   if (!student) return [1, T, Math.min(STEPS, T)];
   const usual = stepsOf(student);

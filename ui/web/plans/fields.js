@@ -10,7 +10,7 @@ import { strokes } from "./touch.js";
 
 const LONGEST = 300; // characters; the limit for the name of a checkpoint
 const LONGEST_CLASS = 200; // characters; the limit for a class, because the longest name in ImageNet has 121
-const SHOWN = 40; // characters of a wrong value that a sentence quotes at most
+const SHOWN = 40; // longest quote of a wrong value in a sentence, in characters
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const CELLS = 32; // cells on each side of the eraser's grid
 export const POINTS = 200; // the largest number of points in a drawing

@@ -1,5 +1,5 @@
-// The fields that the forms of several parts share, as data. A field names the check of its value, its control, when this is
-// shown, and its key in an address. The form's code depends only on kinds of fields, so a new field needs no code there.
+// The fields that the forms of several parts share, as data. A field names the check of its value, its control, when
+// the control is shown, and its key in an address. The form's code depends only on kinds of fields, so a new field needs no code there.
 
 import { DEFAULTS, NAMES, SAMPLERS, VARIANCES } from "../process/samplers.js";
 import { SPACINGS } from "../process/times.js";
@@ -10,7 +10,7 @@ import { ANY, OPTION, SAME, SAMPLER } from "../words/units.js";
 /** @import { FieldWords } from "../words/forms.js" */
 /** @typedef {Partial<FieldForm>} More the optional properties of a field: see `FieldForm` */
 
-export const AUTO = "auto"; // the spacing that suits the sampler
+export const AUTO = "auto"; // the choice of the spacing that suits the sampler
 export const MODEL = "mnist-tiny";
 export const SEED = 13;
 export const ALL = NAMES;

@@ -3,7 +3,7 @@
 import { round } from "../process/floats.js";
 import { LOSSLESS } from "./facts.js";
 
-const FRAME_BYTES = 18e6; // bytes of all frames of a run, at most
+const FRAME_BYTES = 18e6; // most bytes of all frames of a run
 
 /** Estimate the bytes of a picture: 3 per pixel as BMP, 0.9 per pixel as JPEG, 1.05 per number as PNG. @param {number} size @param {number} channels */
 function bytes(size, channels) {

@@ -98,7 +98,7 @@ const MAKERS = {
       ],
     };
   },
-  /** The script sets x_T and replaces the noise that the pipeline draws. */
+  /** Return the parts of the script for this pipeline. The script sets x_T and replaces the noise that the pipeline draws. */
   ConsistencyModelPipeline(run, model, rows, label) {
     const classes = label === null ? "" : `class_labels=[${label}] * len(seeds), `;
     const numbers = literal(rows.map(([t]) => model.schedule.T - t).reverse());

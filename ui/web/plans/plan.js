@@ -76,7 +76,7 @@ export function byKind(...steps) {
 /** Count the evaluations of single images. @param {Cost[]} steps */
 export const evaluations = (steps) => steps.reduce((sum, { kind, n }) => sum + n * kind.batch, 0);
 
-const RECENT = 3; // seconds; the pace of a run is measured over this last time, as in ui/machine/step_times.py
+const RECENT = 3; // seconds; a run's pace is averaged over about its last 3 seconds, as in ui/machine/step_times.py
 
 /**
  * Return the weight of an earlier measurement after some seconds, 0 to 1.

@@ -101,7 +101,7 @@ function planned(request, wanted, models, catalogue) {
 }
 
 /**
- * The module that writes scripts loads only when somebody wants a script, so that the page opens sooner.
+ * Return the scripts of a run. The module that writes them loads only on demand, so that the page opens sooner.
  * @type {Planner<SamplingPlan>["scripts"]}
  */
 const scripts = async (plan, catalogue) => (await import("./scripts.js")).forRun(plan, catalogue);

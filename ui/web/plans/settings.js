@@ -75,7 +75,7 @@ export function plain(lane) {
   const isOf = (/** @type {string} */ name) =>
     name === "variance" || !(name in DEFAULTS) || name in (SAMPLERS[lane.sampler].options ?? {});
   const owned = Object.entries(lane).filter(([name, value]) => isOf(name) && isNamed(name, value));
-  const { eta } = DEFAULT; // a lane has this setting with every sampler
+  const { eta } = DEFAULT; // every lane has eta, whatever its sampler
   return /** @type {Lane} */ ({ eta, ...Object.fromEntries(owned), guidance: guided ? lane.guidance : null });
 }
 

@@ -7,14 +7,14 @@ import { FIELD, RUN } from "../words/wrong.js";
 /** @import { Row } from "../process/runs.js" */
 /** @import { Facts } from "./plan.js" */
 
-/** A stroke. t: its time, about. what: "noise", "clean" (less noise), or a colour such as "255.0.0". strength: in per cent. @typedef {{ t: number, what: string, strength: number, cells: [column: number, row: number][] }} Stroke */
+/** A stroke. t: its approximate time. what: "noise", "clean" (less noise), or a colour such as "255.0.0". strength: in per cent. @typedef {{ t: number, what: string, strength: number, cells: [column: number, row: number][] }} Stroke */
 
 /** A change of a state. what: "noise", "clean" or a colour in [−1, 1]. strength: from 0 to 1. @typedef {[what: string | number[], strength: number, cells: [column: number, row: number][]]} Change */
 
 /** For each changed state x_s, by its time s: √ᾱ_s, and its changes. @typedef {Map<number, [signal: number, changes: Change[]]>} Touches */
 
 const CELLS = 16; // cells on each side, approximately, because a cell covers a whole number of pixels
-const MOST = 40_000; // limit for the characters of all strokes
+const MOST = 40_000; // most characters of all strokes together
 const STROKES = 200;
 const STROKE = /^\d{1,7}-(noise|clean|\d{1,3}\.\d{1,3}\.\d{1,3})-\d{1,3}(-\d{1,3}\.\d{1,3})+$/;
 

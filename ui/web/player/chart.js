@@ -19,7 +19,7 @@ export class RunChart extends Chart {
   /** @type {(value: number) => number} */
   #y = alphaY;
 
-  /** Draw a run. Return whether it has any noise. @param {Recording} run */
+  /** Draw a run. Return whether the chart has a curve of σ, that is, whether a known σ of a step is above 0. @param {Recording} run */
   show({ lanes, tickOf, ticks }) {
     const known = lanes.flatMap(({ sigma }) => sigma.filter((value) => value !== null && value > 0));
     const [low, high] = decades(/** @type {number[]} */ (known));

@@ -8,7 +8,7 @@ import { ASKED, BACK, INSIDE } from "../words/loop.js";
 
 /** Heights of the drawn blocks of a U-Net, in the order of computing: the resolution falls, then rises. */
 const BLOCKS = [44, 30, 18, 12, 18, 30, 44];
-const SKIPS = [0, 1]; // blocks with a line (skip connection) to the block of the same height
+const SKIPS = [0, 1]; // indices of the blocks with a skip connection to the block of the same height
 const LIT = 500; // ms for which each part of the loop is lit
 
 /** Return a small drawing of a U-Net. */
@@ -39,7 +39,7 @@ function grains() {
 export class Loop {
   #towards = el("span", { class: "towards" });
   #noise;
-  #parts; // elements that are lit in turn, in the order of a step
+  #parts; // elements that light up one after another, in the order of a step
   #timer = 0;
 
   /**
@@ -79,7 +79,7 @@ export class Loop {
     else for (const part of this.#parts) part.classList.remove("lit");
   }
 
-  /** Write what happens at a step. @param {Back} back */
+  /** Write at the arrows what happens in a step. @param {Back} back */
   say({ towards, noise, fresh }) {
     write(this.#towards, towards);
     write(this.#noise, noise);

@@ -14,7 +14,7 @@ import { lastAdded } from "./recording.js";
 
 const REMEMBERED = 12; // number of decoded sprites that stay in memory
 const KINDS = /** @type {const} */ (["x", "x0"]);
-const DARK = 0.75; // share of the light (0…1) that pixels without attention lose
+const DARK = 0.75; // fraction (0…1) of its brightness that a pixel without attention loses
 
 export class Pictures {
   /** Decoded sprites; null marks a sprite that can't be decoded. @type {Map<Sprite, ImageBitmap | null>} oldest first */
@@ -22,7 +22,7 @@ export class Pictures {
   /** @type {Promise<void> | null} */
   #painting = null;
   #painted = ""; // key of the pictures on the canvases (see #wanted)
-  #ready = Promise.resolve(); // resolves in the task after the one that has made the canvases
+  #ready = Promise.resolve(); // resolves when the task that made the canvases has ended
   #begun = () => {}; // called when the first pictures of a run are on the canvases
   /**
    * The agreement of each lane's guess x̂_0 with its last guess (see `agreement`); null if it can't be measured.
@@ -53,7 +53,7 @@ export class Pictures {
     this.#ends.clear();
     this.#painted = "";
     this.#ready = new Promise((resolve) => setTimeout(resolve));
-    this.#begun(); // end the waiting for an earlier run, even if it was never painted
+    this.#begun(); // an earlier run may still be waiting for its first pictures
     return new Promise((resolve) => {
       this.#begun = resolve;
     });
@@ -73,7 +73,7 @@ export class Pictures {
       while (this.#painted !== this.#wanted);
       this.screen.painted(this.agreement, this.decided);
     } finally {
-      this.#painting = null; // also after an error, so that the next frame is painted
+      this.#painting = null; // also after an error, so that the next frame can be painted
       this.#begun();
     }
   }
@@ -85,7 +85,7 @@ export class Pictures {
     return [image, gain, kind, latent, word, ...frames.map((frame) => frame?.k), ...ends].join();
   }
 
-  /** Paint what the view shows. Return its key (see #wanted), or "" if another run was shown meanwhile. */
+  /** Paint the pictures that the view shows. Return their key (see #wanted), or "" if another run has replaced them meanwhile. */
   async #paintOnce() {
     const wanted = this.#wanted;
     const { shown, image, gain, kind, word, frames } = this.view;
@@ -164,7 +164,7 @@ export class Pictures {
       return context.getImageData(0, 0, height, height).data;
     };
     const [a, b] = [await read(guess), await read(end)];
-    return a && b && agreement(a, b, last.z0 ? 0 : lastAdded(lane)); // the fresh noise counts only in pixels: decoded latents lose it
+    return a && b && agreement(a, b, last.z0 ? 0 : lastAdded(lane)); // added noise counts only for models of pixels, because decoding a latent removes it
   }
 
   /** Return a decoded picture, null if it can't be decoded. @param {Sprite} picture */
@@ -206,7 +206,7 @@ function blit(canvas, sprite, n, left = 0, width = canvas.width) {
 }
 
 /**
- * Darken a picture where it pays a word no attention.
+ * Darken the pixels of a picture that pay little attention to a word.
  * @param {HTMLCanvasElement} canvas @param {ImageBitmap} maps the attention: a row for each word, a column for each picture
  * @param {number} n index of the picture @param {number} word index of the word @param {number} words number of words
  */

@@ -14,9 +14,9 @@ import { View } from "./view.js";
 
 export class Player {
   view = new View();
-  /** Called after each rendering. */
+  /** A callback after each rendering. */
   shows = () => {};
-  #pause = () => {};
+  #pause = () => {}; // ends the playing
   #isOpening = false; // true until the first picture of a run is on screen; nothing else is drawn before
   #painted = Promise.resolve(); // resolves when the first picture of the shown run is on its canvas
   #live = soon(() => this.view.live && this.#update(() => this.view.goLive()), NOISE);
@@ -75,7 +75,7 @@ export class Player {
     if (view.add(result)) this.#open();
   };
 
-  /** Show a sketch in the place of the newest run, which `back` shows again. @param {Result[]} results of the sketch */
+  /** Show a sketch in place of the newest run, until `back` is called. @param {Result[]} results of the sketch */
   sketch(results) {
     const run = new Recording();
     for (const result of results) run.add(result);
@@ -106,6 +106,7 @@ export class Player {
     this.render();
   }
 
+  /** Once the first picture of a run is on screen, draw everything else, and play. */
   #finishOpening = () => {
     if (!this.#isOpening) return;
     this.#isOpening = false;
@@ -239,7 +240,7 @@ export class Player {
   /** What the page needs of a part with a player: keys, title, slide, and what to do when the part is hidden. */
   part = {
     hide: () => {
-      if (this.view.playing) this.#update(() => Object.assign(this.view, { playing: false })); // so the button says Play again
+      if (this.view.playing) this.#update(() => Object.assign(this.view, { playing: false })); // so that the button says Play again
     },
     key: (/** @type {KeyboardEvent} */ event) => this.#key(event),
     title: () => this.view.shown.plan?.heading ?? "",

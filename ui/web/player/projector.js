@@ -11,9 +11,9 @@ export class Projector {
   #question = el("strong", { class: "question" });
   #code = el("img", { alt: WORDS.code });
   #address = el("p", null);
-  /** The chart that was open before, and is opened again. @type {Element | null} */
+  /** The chart that was open before the projector view, and is opened again after it. @type {Element | null} */
   #chart = null;
-  /** Whether the projector view is dark; null until the visitor chooses, as the page is. @type {boolean | null} */
+  /** Whether the projector view is dark; null before the visitor chooses, when it has the page's theme. @type {boolean | null} */
   #dark = null;
   /** The page before the projector view: its theme, the focused element, and the scroll position in pixels. @type {{ dark: boolean, focus: HTMLElement | null, y: number }} */
   #before = { dark: false, focus: null, y: 0 };
@@ -39,7 +39,7 @@ export class Projector {
     classList.toggle("dark", this.#dark ?? this.#before.dark);
     this.root = element.querySelector(".ddpm-player") ?? element.querySelector(".stage") ?? element;
     this.#chart = this.root.querySelector(".chart[open]");
-    this.#chart?.removeAttribute("open"); // the key N opens it
+    this.#chart?.removeAttribute("open"); // in the projector view, the key N opens the chart
     write(this.#title, title);
     write(this.#question, question);
     this.root.prepend(...(question ? [this.#question] : []), this.bar);

@@ -29,7 +29,7 @@
 /** @typedef {LaneFrame & { step: Row }} Held a frame with its step */
 /** @typedef {{ name: string, steps: Row[], sigma: (number | null)[], frames: Held[] }} RecordedLane */
 
-/** Return the standard deviation of the noise that the last but one step of a lane adds, in grey levels; Infinity if the network decides it. @param {RecordedLane} lane */
+/** Return σ of the noise that a lane's last but one step adds, in grey levels; Infinity if the network decides this σ. @param {RecordedLane} lane */
 export const lastAdded = ({ sigma }) => (sigma.length > 1 ? (sigma.at(-2) ?? Infinity) * 127.5 : 0);
 
 /**
@@ -46,7 +46,7 @@ export class Recording {
   tickOf = new Map();
   /** @type {number[]} the ticks that have a frame, ascending */
   held = [];
-  count = 0; // number of frames
+  count = 0; // number of frames that have arrived
 
   /** The last tick that has a frame. */
   get newest() {
@@ -59,7 +59,7 @@ export class Recording {
     else this.#addFrame(result);
   }
 
-  /** @param {Plan} plan */
+  /** Begin the recording with the plan. @param {Plan} plan */
   #begin(plan) {
     this.plan = plan;
     this.lanes = plan.lanes.map(({ name, steps }) => {

@@ -50,10 +50,10 @@ export class Screen {
   /** @type {Thumb[]} */
   thumbs = [];
   meaning = sheet("meaning", SCREEN.meaning);
-  #panes = ""; // names and size for which the panes were made
-  #batch = ""; // seeds and size for which the small pictures were made
-  #rendered = ""; // step and picture that the texts describe
-  #charted = ""; // values of σ that the chart shows
+  #panes = ""; // key of the panes: the names and the size for which they were made
+  #batch = ""; // key of the small pictures: the seeds and the size for which they were made
+  #rendered = ""; // key of the step and picture that the texts describe
+  #charted = ""; // key of the σ that the chart shows
   #lines = 0; // number of lines of the readouts
   #large = ""; // name of the enlarged pane, empty for none
 
@@ -102,7 +102,7 @@ export class Screen {
     this.caption.hidden = !plan.caption;
     write(this.caption, plan.caption ?? "");
     this.#buildBatch(plan);
-    if (!this.#find(".transport .at").textContent) this.#renderTransport(); // on a phone its text needs a line, which must not come later
+    if (!this.#find(".transport .at").textContent) this.#renderTransport(); // at once, as on a phone this text takes a line, and the page must not move later
     return this.#buildLanes(
       plan.lanes.map(({ name }) => name),
       plan.size,
@@ -125,7 +125,7 @@ export class Screen {
     const called = isTouched ? [SCREEN.untouched, SCREEN.changed] : names;
     const canvasOf = (/** @type {string} */ label) => {
       const canvas = el("canvas", { width: size, height: size, role: "img", "aria-label": label });
-      canvas.getContext("2d", { willReadFrequently: true }); // its pixels are read to measure the noise
+      canvas.getContext("2d", { willReadFrequently: true }); // because its pixels are read to measure the noise
       return canvas;
     };
     this.lanes = names.map((name, i) => {
@@ -176,7 +176,7 @@ export class Screen {
       return { thumb: button(attributes, () => this.pick(n), canvas, short), canvas };
     });
     const batch = this.#find(".batch");
-    const most = lanes.length > 1 ? 4 : 8; // columns beside the sentence; a phone has room for 5
+    const most = lanes.length > 1 ? 4 : 8; // most columns of small pictures; a phone has room for 5
     batch.style.setProperty("--wide", String(columns(several.length, most)));
     batch.style.setProperty("--narrow", String(columns(several.length, Math.min(most, 5))));
     batch.replaceChildren(...this.thumbs.map(({ thumb }) => thumb));
@@ -232,7 +232,7 @@ export class Screen {
         return;
       }
       const [t, s] = frame.step;
-      const alone = shown.lanes.length === 1; // then the slider and the loop show the times
+      const alone = shown.lanes.length === 1; // with one lane, the slider and the loop already show the times
       const which = SCREEN.where(shown.plan?.seeds[image], frame.k + 1, lane.steps.length);
       const where = alone ? which : SCREEN.inLane("AB"[i], lane.name, which);
       const preview = frame.decoded === false ? SCREEN.preview : "";
@@ -290,7 +290,7 @@ export class Screen {
       const isOver = frame?.step[1] === 0 && !plan?.latent;
       // If the last steps added no visible noise, the measured noise may be fine detail of the picture, so the share is a lower bound.
       const isLeast = isOver && !keepsNoise(noise(pixels(x.canvas), x.canvas.width), lastAdded(lanes[i]));
-      let share = next; // a latent has variance 1, of which ᾱ is the share of the picture
+      let share = next; // for latents: x has variance 1, of which the picture's share is ᾱ
       if (isOver) share = cleanShare(pixels(x.canvas));
       else if (frame && !plan?.latent) {
         const sampler = String(plan?.lanes[i].settings.sampler);

@@ -3,9 +3,9 @@ import { Recording } from "./recording.js";
 
 /** @import { Result } from "./recording.js" */
 
-const FRAMES_A_SECOND = 10; // at the speed 1×
-const SHORTEST = 5; // seconds that the first playing of a run takes at least
-const LONGEST = 15; // seconds that playing a run takes at most, at the speed 1×
+const FRAMES_A_SECOND = 10; // number of frames shown a second at the speed 1×
+const SHORTEST = 5; // least seconds of a run's first playing
+const LONGEST = 15; // most seconds of playing a run at the speed 1×
 
 export class View {
   /** The recording on screen. The newest run replaces it when its first frame arrives. */
@@ -45,7 +45,7 @@ export class View {
     return this.seenAs === "latent" && Boolean(this.shown.plan?.latent);
   }
 
-  /** Whether the picture changes without the visitor. */
+  /** Whether the picture changes by itself: the run plays, or the view shows each new frame. */
   get following() {
     return this.playing || (this.live && this.active && this.shown === this.coming);
   }
@@ -120,7 +120,7 @@ export class View {
     this.tick = this.shown.newest;
   }
 
-  /** Pause if the picture changes; else play from here, or at the end from the start. */
+  /** Pause if the picture changes by itself. Otherwise play on, or from the start if the last frame is shown. */
   toggle() {
     if (!this.shown.held.length) return;
     const moving = this.following;

@@ -13,7 +13,7 @@ import { begin, chain, walk } from "./runs.js";
 /** @typedef {{ forward: Linear, pseudoinverse: Linear }} Measurement the linear map A of an image, and its pseudoinverse A⁺ */
 
 const f32 = Math.fround;
-const EXTRA = 2 ** 20; // the offset for additional noise: number j of step i has index i + j · 2^20
+const EXTRA = 2 ** 20; // offset of the indices of additional noise: noise j of step i has index i + j · 2^20
 const LEAST = 0.01; // singular values of a blur below this share of the largest count as 0
 /** @type {Record<string, { jump: number, rounds: number } | null>} RePaint's steps in a block, and runs of each block; null for DDNM */
 const METHODS = { ddnm: null, replacement: { jump: 1, rounds: 1 }, repaint: { jump: 10, rounds: 10 } };
@@ -131,7 +131,7 @@ export function restore(model, y, measurement, method, settings) {
   const way = chain(model, settings);
   const { x, evaluate, noise } = begin(model, settings);
   const { forward, pseudoinverse } = measurement;
-  /** Return x, changed so that its measurement is `wanted`. */
+  /** Return x after the smallest change that makes its measurement equal `wanted`. */
   const toFit = (/** @type {Float32Array} */ x, /** @type {Float32Array} */ wanted) =>
     combine([1, x], [1, pseudoinverse(minus(wanted, forward(x)))]);
   if (repeats) {

@@ -42,7 +42,7 @@ export const VARIANCES = ["beta", "beta_tilde", "analytic", "learned", "learned_
 /** Ancestral sampling (Ho et al. 2020, Algorithm 2). @satisfies {Sampler} */
 const ddpm = {
   options: { variance: null },
-  /** @param {ModelSpec} model @param {Options} options @param {Pair[]} pairs @param {number} guidance @returns {Options} */
+  /** Return the options with the variance that the run uses. Throws a UserError for one that the model can't use. @param {ModelSpec} model @param {Options} options @param {Pair[]} pairs @param {number} guidance @returns {Options} */
   bind(model, options, pairs, guidance) {
     const variance = options.variance ?? model.variance;
     if (!VARIANCES.includes(variance))
@@ -66,7 +66,7 @@ const ddpm = {
       throw new UserError("the analytic variance is not defined with guidance: use another variance");
     return { ...options, variance };
   },
-  /** @param {ModelSpec} model @param {Pair[]} pairs @param {Options} options @returns {Sigmas} */
+  /** Return σ of each step, null for a step whose σ the network decides. @param {ModelSpec} model @param {Pair[]} pairs @param {Options} options @returns {Sigmas} */
   sigmas(model, pairs, { variance }) {
     if (variance.startsWith("learned")) return pairs.map(([, s]) => (s ? null : 0));
     const gamma = variance === "analytic" && model.gamma ? gammaTable(model, model.gamma) : null;

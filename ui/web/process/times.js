@@ -6,7 +6,7 @@ import { round } from "./floats.js";
 /** @import { ModelSpec } from "./predict.js" */
 /** @typedef {[t: number, s: number]} Pair */
 
-const OPTIMISED_FOR = ["ddim", "dpm++", "unipc"]; // all other samplers use the optimised steps of ddim
+const OPTIMISED_FOR = ["ddim", "dpm++", "unipc"]; // samplers with optimised steps; all others use those of ddim
 /** The sampler for each kind of student (a distilled model). */
 const OF_STUDENT = { consistency: "consistency", progressive: "ddim" };
 
@@ -108,7 +108,7 @@ function ranges(numbers) {
 /** Quote a text so that a shell reads it as one word. @param {string} text */
 export const quoteForShell = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 
-const FEW = 20; // SUITED applies up to this number of steps
+const FEW = 20; // most steps of a run for which SUITED applies
 /**
  * With few steps, these solvers are more accurate if the steps at small t are small: see ddpm_core/timesteps.py.
  * @type {Record<string, string>}

@@ -19,7 +19,7 @@ const SESSION = /^[0-9a-f]{32}$/; // the format of token()
 /** Return the entries of the runs whose messages the windows of this browser receive. @returns {[name: string, until: number][]} */
 function listedRuns() {
   const list = attempt(() => Object.entries(JSON.parse(localStorage.getItem(LIST) ?? "{}"))) ?? [];
-  const now = Date.now(); // after the clock was set back, old entries would seem to lie far ahead
+  const now = Date.now(); // an entry too far in the future was made before the clock was set back
   return list.filter(([, until]) => until > now && until <= now + COUNTS);
 }
 
@@ -129,7 +129,7 @@ export class Server {
     let countsUntil = 0;
     let over = false; // whether the last message of the run has arrived
     const renewEntry = () => {
-      if (countsUntil > Date.now() + COUNTS / 2) return; // the entry expires late enough
+      if (countsUntil > Date.now() + COUNTS / 2) return; // more than half of the time is left, so no new entry is needed
       countsUntil = Date.now() + COUNTS;
       listRun(name, countsUntil);
     };

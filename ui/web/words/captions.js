@@ -34,9 +34,9 @@ const ALIKE = "Both begin with the same noise, and each step adds the same noise
 
 /** Sentences about what two lanes share. */
 export const SHARED = {
-  /** For two lanes whose steps add no noise. @param {Condition | null} condition */
+  /** Return the sentence for two lanes whose steps add no noise. @param {Condition | null} condition */
   silent: (condition) => (condition ? `${SILENT} Only ${CONDITIONS[condition]} differ.` : SILENT),
-  /** For two samplers whose steps add no noise: how each computes xₛ. "" if `USES` lacks one of them. @param {string} a @param {string} b */
+  /** Return how two samplers whose steps add no noise compute xₛ, "" if `USES` lacks one of them. @param {string} a @param {string} b */
   samplers: (a, b) => (USES[a] && USES[b] ? `${SILENT} To get xₛ, ${USES[a]}; ${USES[b]}.` : ""),
   oneSilent: (/** @type {string} */ name) => `Both begin with the same noise; ${name} adds none after it.`,
   otherSteps: "Both begin with the same noise; their steps differ, so the noise of the steps is not shared.",
@@ -51,7 +51,7 @@ export const SHARED = {
 export const LAST = {
   grey: (/** @type {string} */ sigma, /** @type {string} */ levels) => `${sigma} (${levels} grey levels)`,
   /**
-   * For a run with this number of steps.
+   * Return the sentence about the last noise of both lanes in this run.
    * @param {string[]} names of the lanes @param {string[]} sigmas of their last noisy steps @param {string[]} hard names of the lanes
    *   whose noise the final step can hardly remove @param {number | null} steps null if the lanes have different numbers
    */

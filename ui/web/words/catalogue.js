@@ -2,7 +2,7 @@
 
 import { nameOf } from "./checkpoints.js";
 
-/** A set of test pictures: `count` pictures of size × size pixels. The classes follow each other in turn. @typedef {{ name: string, count: number, size: number, channels: number, classes: string[] }} PictureSet */
+/** A set of test pictures: `count` pictures of size × size pixels. Their classes take turns. @typedef {{ name: string, count: number, size: number, channels: number, classes: string[] }} PictureSet */
 
 /**
  * @typedef {object} Words

@@ -74,7 +74,7 @@ export function aboutOf({ ref, group, family, steps = 0, gigabytes, tflop = 0, s
   return parts.filter(Boolean).join(" · ");
 }
 
-/** The titles of a score model's variances: the names of the samplers that use them, by its authors. */
+/** The titles of a score model's variances. They contain the names that its authors gave the samplers with these variances. */
 export const OF_SCORES = { beta: "reverse diffusion, βₜ", beta_tilde: "ancestral sampler, β̃ₜ" };
 
 /** Return a sentence about a model's unusual choices, "" for an ordinary model. @param {{ variance: string, snr: number | null }} facts @param {string | null} sampler a student's only sampler */

@@ -11,8 +11,8 @@ import { countOfSteps, samplerName } from "./units.js";
 /** The labels if no step is shown. @type {Back} */
 export const BACK = { towards: "a small step towards the guess", noise: "fresh noise", fresh: true };
 
-const SMALL = 0.2; // a step is small if the guess has less weight than this
-const LARGE = 0.6; // a step is large if the guess has at least this weight
+const SMALL = 0.2; // weight of the guess below which a step is called small
+const LARGE = 0.6; // least weight of the guess at which a step is called large
 
 export const ASKED = "It guesses the finished picture.";
 

@@ -90,7 +90,7 @@ export const RUN = {
   changed: "Settings changed",
   left: (/** @type {string} */ time) => `${time} left`,
   done: (/** @type {number} */ percent, /** @type {string} */ left) => `${percent} % done. ${left}`,
-  /** The announcement of an ended run. The outcome is a sentence; if it already says that the run is finished, it stands alone. */
+  /** The announcement of an ended run: its state and a sentence about the outcome. A sentence that says that the run is finished stands alone. */
   ended: (/** @type {string} */ state, /** @type {string} */ outcome) =>
     [DECODED, DECODED_ALL].some((end) => outcome.startsWith(end)) ? outcome : `${state}. ${outcome}`,
   example: "Example",

@@ -29,8 +29,8 @@ export function readouts([t, s, alphaBar], k, n, sigma, pixels = true) {
   return items;
 }
 
-const SHAPE = 0.5; // R² of a guess with the last guess; below this value its shape is undecided. The mean of all digits has about this value
-const DETAILS = 0.85; // from this R² on, the guess changes only in details
+const SHAPE = 0.5; // R² of a guess with the last guess, below which its shape is undecided; the mean of all digits has about 0.5
+const DETAILS = 0.85; // R² of a guess with the last guess, above which it changes only in details
 
 /**
  * Return a sentence about a step before the last one. In a finished run it says whether the guess is decided, else how much
@@ -64,7 +64,7 @@ export function balance(share, isLeast = false, lane = "") {
   return [`${lane && `${lane}: `}picture ${picture}`, `noise ${noise}`];
 }
 
-const [FEW, MANY] = [0.05, 0.2]; // shares of differing pixels: below FEW almost nothing has changed, below MANY a part of the picture
+const [FEW, MANY] = [0.05, 0.2]; // shares of the pixels that differ: below FEW almost nothing has changed, below MANY only a part of the picture
 
 /**
  * Return a sentence about the effect of a touch of x_t. For finished pictures it gives a reason, too.
@@ -94,7 +94,7 @@ export const DECODED = "The picture is finished.";
 
 export const DECODED_ALL = "The pictures are finished.";
 
-const NOISY = 4; // grey levels from which on noise is visible
+const NOISY = 4; // σ in grey levels: noise of at least this σ is visible
 
 /** Whether a finished picture keeps noise that its last step could not remove. @param {number} noise measured in grey levels @param {number} added by the last step but one, in grey levels */
 export const keepsNoise = (noise, added) => noise >= NOISY && added >= NOISY;

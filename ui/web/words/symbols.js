@@ -7,9 +7,9 @@ const MARKS = { "\u0302": "hat", "\u0303": "tilde", "\u0304": "bar" };
 const TILDE = "\u0303"; // WebKit draws this tilde so small that β̃ looks like β
 const LOW = "₀₁₂₃₄₅₆₇₈₉₊₋ₜ";
 const HIGH = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻";
-const PLAIN = "0123456789+-t"; // the usual characters for LOW and for HIGH
+const PLAIN = "0123456789+-t"; // the plain characters for those of LOW and of HIGH, in the same order
 const MARK = Object.keys(MARKS).join("");
-const UNDER = "_[tT0](?![\\p{L}\\d_]|\\.\\p{L})"; // a subscript such as in x_T, which Unicode does not have
+const UNDER = "_[tT0](?![\\p{L}\\d_]|\\.\\p{L})"; // a subscript that Unicode lacks, written as in x_T
 const SYMBOL = new RegExp(
   `(∇|(?:\\d·)?\\d+[${HIGH}]+|(?<![\\p{L}_])(?:ᾱ|\\p{L}(?=[${MARK}${LOW}${HIGH}]|${UNDER}))[${MARK}]?(?:[${LOW}]+|${UNDER})?[${HIGH}]*(?![\\p{L}\\p{M}]))`,
   "gu",

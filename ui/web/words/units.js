@@ -3,10 +3,10 @@
 import { UserError } from "../process/errors.js";
 import { fixed } from "./numbers.js";
 
-export const ANY = "any"; // the choice that leaves the class to the model
+export const ANY = "any"; // value of the field "class" with which the model chooses the class
 /** Shown for a part that the browser can't compute. */
 export const NEEDS_SERVER = "Your browser can’t compute this part. Choose a model that was not trained here.";
-export const SAME = "same"; // the choice in lane B that takes the value of lane A
+export const SAME = "same"; // value of a field of lane B that takes lane A's value
 
 /** @type {Record<string, string>} */
 export const VARIANCE = {

@@ -48,10 +48,10 @@ export const FIELD = {
     `${title} has at most ${strokes} strokes and ${amount(letters)} characters: undo some`,
 };
 
-/** Write an amount of computing. @param {number} value */
+/** Write a positive number for a sentence, with two significant digits if it is below 10. @param {number} value */
 const some = (value) => (value >= 10 || Number.isInteger(value) ? amount(Math.round(value)) : general(value, 2));
 
-/** Errors in runs that their model can't do. */
+/** Errors for runs that the model can't do. */
 export const RUN = {
   long: (
     /** @type {number} */ steps,
@@ -93,7 +93,7 @@ export const RUN = {
 /** How to install the lab, which has what the edition without a server lacks. */
 export const INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`.";
 
-/** Errors in requests of other parts that their model can't do. */
+/** Errors for requests of other parts that the model can't do. */
 export const PART = {
   gradients: `ΠGDM and DPS need gradients, which only the installed lab computes: choose another method here. ${INSTALL}`,
   between: "Between words needs a model that takes words, such as emoji-tiny",

@@ -7,12 +7,12 @@ import { MARK, PATIENCE } from "./store.js";
 /** @import { Model } from "../../network/model.js" */
 
 const ID = /^\w[\w.-]*\/\w[\w.-]*(@[\w./-]+)?$/;
-const MOST = 1.5e9; // bytes of all files of a model, as browsers give a page only a few gigabytes
+const MOST = 1.5e9; // most bytes of all files of a model, as browsers give a page only a few gigabytes
 const WANTED =
   /(^|\/)((scheduler_)?config|model_index|ddpm_core|analytic_variance|optimised_steps|tokenizer(_config)?|vocab)\.json$|(^|\/)(merges\.txt|readers\.safetensors)$/;
 const WEIGHTS = /^((unet|vae|vqvae)\/)?diffusion_pytorch_model\.safetensors$|^text_encoder\/model\.safetensors$/;
 
-/** Return what the Hub says of a model, or throw a UserError. @param {string} ref @param {string} base the Hub's address @returns {Promise<WrittenFacts>} */
+/** Fetch the facts of a model from the Hub. Throws a UserError if the page can't use the model. @param {string} ref @param {string} base the Hub's address @returns {Promise<WrittenFacts>} */
 export async function onHub(ref, base) {
   if (!ID.test(ref))
     throw new UserError(

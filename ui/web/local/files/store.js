@@ -2,7 +2,7 @@
 
 import { UserError } from "../../process/errors.js";
 
-export const MARK = 12; // number of letters of a mark, the beginning of a SHA-256
+export const MARK = 12; // length of a mark, which is the beginning of a file's SHA-256
 export const PATIENCE = 10_000; // ms without a new byte after which a request is aborted
 
 /**
@@ -105,7 +105,7 @@ async function readWhole(answer, path, [size, mark], progress) {
   return bytes;
 }
 
-/** Return whether the SHA-256 of the bytes begins with the mark. Other marks, as commits of the Hub, can't be checked: true. @param {Uint8Array<ArrayBuffer>} bytes @param {string} mark */
+/** Return whether the SHA-256 of the bytes begins with the mark. Also return true for other marks, such as commits of the Hub, because they can't be checked. @param {Uint8Array<ArrayBuffer>} bytes @param {string} mark */
 async function isMarked(bytes, mark) {
   if (!globalThis.crypto?.subtle || mark.length !== MARK) return true; // browsers have crypto.subtle only with https
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
