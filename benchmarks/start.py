@@ -23,7 +23,16 @@ import torch
 from benchmarks._measure import Row, describe, table, times
 
 HERE = Path(__file__).parents[1]
-RUN = json.dumps({"part": "watch", "values": {"checkpoint": "mnist-tiny", "count": 1}})
+# as the page orders a run of Watch
+LANE = {"checkpoint": "mnist-tiny", "steps": 50, "sampler": "ddpm", "variance": "beta_tilde"}
+ORDER = {
+    "lanes": [LANE],
+    "seeds": [0],
+    "clip": None,
+    "attention": False,
+    "touch": [],
+}
+RUN = json.dumps({"part": "watch", "values": ORDER})
 ASKED = {"page": ("GET", "/", None), "picture": ("POST", "/run", RUN), "API": ("GET", "/gradio_api/info", None)}
 
 
@@ -50,9 +59,9 @@ def start(folder: Path) -> dict[str, float]:
             connection = http.client.HTTPConnection(address[1])
             connection.request(method, path, content, {"content-type": "application/json"} if content else {})
             answer = connection.getresponse()
-            answer.read(1 if name == "page" else None)
-            if answer.status != 200:
-                sys.exit(f"{path}: {answer.status}")
+            content = answer.read(1 if name == "page" else None)
+            if answer.status != 200 or (name == "picture" and b'"finished"' not in content):
+                sys.exit(f"{path}: {answer.status} {content[:500]!r}")
             found |= {f"{name}, processor": cpu_seconds(app.pid), f"{name}, passed": time.perf_counter() - began}
             connection.close()
         return found

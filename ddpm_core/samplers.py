@@ -371,9 +371,9 @@ class Consistency(StepSampler):
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Consistency:
         """Return this sampler with the smallest σ of the model's training."""
-        # For a model on another schedule, the EDM coordinates are inside those of `TrainedOn`.
-        its = getattr(model.coordinates, "inner", model.coordinates)
-        return Consistency(getattr(its, "sigma_min", 0.0))
+        # A model that runs on another schedule than in training has coordinates `TrainedOn`, whose `inner` are its own.
+        trained_in = getattr(model.coordinates, "inner", model.coordinates)
+        return Consistency(getattr(trained_in, "sigma_min", 0.0))
 
     def sigmas(self, schedule: NoiseSchedule, pairs: Pairs) -> list[float]:
         """Return σ of each step."""

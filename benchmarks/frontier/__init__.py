@@ -227,10 +227,10 @@ def run(options: argparse.Namespace) -> None:
             options.samples,
         )
     rows, title = frontier.rows(cells), extractor.title(options.metric)
-    text = table(rows, title)
-    files.write_text(options.out / "frontier.md", text)
+    files.write_text(options.out / "frontier.md", table(rows, title))
     draw(options.out / "frontier.png", rows, title)
-    print(f"{json.dumps(here, indent=1)}\n{text}{options.out / 'frontier.png'}")
+    shown = [row for row in rows if row["best"] or row["cell"].library == "diffusers"]
+    print(f"{json.dumps(here, indent=1)}\n{table(shown, title)}All rows: {options.out / 'frontier.md'}, frontier.png")
 
 
 def main(arguments: list[str]) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from ddpm_core.checkpoint.refs import typed
 
-ANY = "any"  # value of the class field that lets the model choose
+ANY = "any"  # in the form's field "class": the model chooses the class
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,13 @@ export async function* sampled(plan, model, { seed }, every) {
 }
 
 /**
- * Return the picture with which a run begins: the visitor's own, or the final picture of a strand. @param {RowsPlan}
- * plan @param {number} i index of the strand @param {Source} source
+ * Give the page the picture with which a run begins, and return it: the visitor's own, or the final picture of a strand.
+ * While the strand is computed, also give its x̂_0, and count its steps.
+ * @param {RowsPlan} plan @param {number} i index of the strand @param {Source} source
  * @param {Work} work @param {Strands} strands
  * @returns {Promise<Picture>}
  */
-export async function source(plan, i, { own }, work, strands) {
+export async function giveSource(plan, i, { own }, work, strands) {
   const give = (/** @type {Picture} */ one, final = true) => work.give({ kind: "source", i, x: [one], final });
   if (own) {
     await unpack(own);

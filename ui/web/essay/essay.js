@@ -1,5 +1,5 @@
-// The script of the essay: words of its text set the figures, and a link can contain a picture. Without this script, the
-// text is complete.
+// The script of the essay. Some words of the text become buttons that change the settings of a figure. The address of the
+// page can contain a visitor's picture. Without this script, the text is complete.
 
 import { Figure } from "../figures/figure.js";
 import { picture } from "../figures/picture.js";

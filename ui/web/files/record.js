@@ -22,7 +22,7 @@ import { ANY } from "../words/units.js";
 /** frames: for each lane, the number of each stored step and the pictures of its x_t. x0: for each finished lane, its number and all its final images. @typedef {{ plan: Planned, about: About, frames: Iterable<[k: number, Picture[]]>[], x0: Iterable<[lane: number, Float32Array]> }} Run */
 /** Facts about each checkpoint of a plan, for files. @typedef {{ revision: string | null, engine: string }[]} About */
 /** For each step of a lane: the grain of its pictures, and their distance from the first lane's pictures at the same time. @typedef {Map<number, [grain: number, distance: number | null]>[]} Results */
-/** What a run shows at time t: the pictures of each lane that has started, by its number. said: the player's words for the step; only t with more than two lanes. @typedef {{ t: number, said: string, lanes: Map<number, Picture[]> }} Moment */
+/** What a run shows at time t. said: the player's words for the step; with more than two lanes, only "t = …". lanes: the pictures of each lane that has started, by the lane's number. @typedef {{ t: number, said: string, lanes: Map<number, Picture[]> }} Moment */
 
 /** The most moments that an animation of each format shows. @type {Record<string, number>} */
 export const MOMENTS = { gif: 50, webp: 200 };

@@ -78,10 +78,11 @@ function card(title, facts) {
     "- ddpm",
     "- diffusers",
   ];
-  const line = (/** @type {string} */ text) => text.replace(/\s+/g, " ").replaceAll("|", "\\|");
-  const rows = Object.entries(facts).map(([name, text]) => `| ${name} | ${line(text)} |`);
+  /** Put a text on one line, and escape | for a table. */
+  const oneLine = (/** @type {string} */ text) => text.replace(/\s+/g, " ").replaceAll("|", "\\|");
+  const rows = Object.entries(facts).map(([name, text]) => `| ${name} | ${oneLine(text)} |`);
   const table = ["| | |", "|---|---|", ...rows];
-  return ["---", ...head, "---", "", `# ${line(title)}`, "", SUMMARY, "", ...table, "", ...USE].join("\n");
+  return ["---", ...head, "---", "", `# ${oneLine(title)}`, "", SUMMARY, "", ...table, "", ...USE].join("\n");
 }
 
 /**

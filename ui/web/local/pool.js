@@ -22,6 +22,7 @@ const [WORKER, LOADED] = [10e6, 3];
 const [LITTLE, MUCH] = [130e6, 1000e6]; // bytes of memory for all workers; MUCH if the browser reports at least PLENTY
 const PLENTY = 8; // GB of memory
 
+/** A part of a run that one worker can compute alone, with its computed steps. */
 class Strand {
   /** Computed steps that the run has not taken yet. @type {Seen[]} */
   #ready = [];
@@ -47,7 +48,7 @@ class Strand {
     return this.#chains === 0;
   }
 
-  /** Whether this worker computes the next step: also a strand that a helper has taken over, until the helper has caught up. */
+  /** Whether this worker computes the next step. If a helper takes over a strand that this worker has begun, this worker goes on until the helper has caught up. */
   get isHere() {
     return !this.helper || (this.#made > 0 && this.#made === this.#known);
   }
@@ -292,7 +293,7 @@ export class Pool {
   }
 }
 
-/** Return a computation that computes only the strands of a share, for a helper. @param {Computation} computation @param {Share} share @returns {Computation} */
+/** Return the form of a computation that a helper runs: it computes only the strands listed in the share. @param {Computation} computation @param {Share} share @returns {Computation} */
 export function helperRun(computation, { phase, given, numbers }) {
   /** @param {Plan} plan @param {Loaded[]} models @param {Run} work */
   async function compute(plan, models, work) {

@@ -9,7 +9,7 @@ import { Weights } from "./weights.js";
 /** @import { Config } from "./unet.js" */
 /** @import { Tap } from "../process/predict.js" */
 /** @typedef {{ rank: number, side: number, features: Float32Array, offset: Float32Array, patches: Float32Array, basis: Float32Array, centre: Float32Array, spread: Float32Array }} Block */
-/** The metadata of the file. seeds: number of runs for the fit, and of other runs for R². figures: results of `python -m benchmarks inside`. @typedef {{ weights_sha256: string, times: number[], clip: boolean, measured: number[], r2: Record<string, number[]>, seeds: [number, number], figures: Record<string, any> }} About */
+/** The metadata of the file. seeds: the number of runs to which the readers were fitted, and the number of other runs on which R² was measured. figures: results of `python -m benchmarks inside`. @typedef {{ weights_sha256: string, times: number[], clip: boolean, measured: number[], r2: Record<string, number[]>, seeds: [number, number], figures: Record<string, any> }} About */
 
 const FILE = "readers.safetensors";
 const OTHER = `${FILE} is not a file of readers: delete it, or make it again`;

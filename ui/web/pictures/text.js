@@ -40,7 +40,7 @@ export const urlSafe = (content) => base64(content).replaceAll("+", "-").replace
 
 /** Unpack at most `most` bytes of a text. Return null if it is no base64. @param {string} text @param {number} most */
 async function unpackedUpTo(text, most) {
-  if (!/^[\w+/-]+={0,2}$/.test(text) || text.length % 4) return null; // neither the server nor this accepts base64 without padding
+  if (!/^[\w+/-]+={0,2}$/.test(text) || text.length % 4) return null; // base64 without padding is refused, as on the server
   const found = new Uint8Array(most);
   let length = 0;
   const reader = unpacking(bytes(text)).getReader();

@@ -64,7 +64,7 @@ export class Asking {
     const { auto, again } = answer.error === undefined ? { ...answer, again: 0 } : { ...answer, auto: false };
     if (again) return this.#wait(1000 * again);
     const isLate = performance.now() > this.#since + PATIENCE;
-    const next = standing.follow(isLate ? Boolean(auto) : auto, isPossible, panel.isRun);
+    const next = standing.afterEstimate(isLate ? Boolean(auto) : auto, isPossible, panel.isRun);
     if (next === "begin") panel.start();
     if (next !== "again") return;
     this.loadAhead(); // the engine can estimate a run's time only with a loaded model

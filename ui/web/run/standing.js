@@ -98,12 +98,13 @@ export class Standing {
   }
 
   /**
-   * Decide what to do when a run's time is estimated. Returns an entry of `FOLLOWS`.
-   * @param {boolean | null} auto whether the run is quick, null if its time is not known @param {boolean} isPossible
+   * Decide what follows the estimate of a run's time: "begin" the run, estimate "again", or "" for nothing. Unless it is
+   * "again", the reason to begin is used up.
+   * @param {boolean | null} isQuick null if the time is not known @param {boolean} isPossible
    * @param {boolean} isThere whether this run is already active or finished
    */
-  follow(auto, isPossible, isThere) {
-    const speed = auto === null ? "unknown" : auto && !isThere ? "quick" : "slow";
+  afterEstimate(isQuick, isPossible, isThere) {
+    const speed = isQuick === null ? "unknown" : isQuick && !isThere ? "quick" : "slow";
     const next = isPossible ? FOLLOWS[this.state.reason][speed] : "";
     if (next !== "again") this.on("decide");
     return next;

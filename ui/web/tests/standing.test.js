@@ -77,7 +77,7 @@ test("a mistake of the form goes when the form is right, that of a run when a fi
 });
 
 test("a press runs whatever it takes, a change only what is quick, and a link takes back a press", () => {
-  const follows = (events, ...is) => after(...events).follow(...is);
+  const follows = (events, ...is) => after(...events).afterEstimate(...is);
   for (const auto of [true, false, null]) assert.equal(follows(["demand"], auto, true, false), "begin");
   const changed = [true, false, null].map((auto) => follows(["change"], auto, true, false));
   assert.deepEqual(changed, ["begin", "", "again"]);
@@ -86,8 +86,8 @@ test("a press runs whatever it takes, a change only what is quick, and a link ta
   assert.equal(follows(["change"], true, true, true), "", "it is there");
   assert.equal(follows(["demand"], true, false, false), "", "it is not possible");
   const standing = after("demand");
-  standing.follow(true, true, false);
-  assert.equal(standing.follow(true, true, false), "", "one reason begins one run");
+  standing.afterEstimate(true, true, false);
+  assert.equal(standing.afterEstimate(true, true, false), "", "one reason begins one run");
 });
 
 /** What asks, of a form with a model. `answer(...)` answers the oldest question; `asked` are those without an answer; `log` has what happens. */

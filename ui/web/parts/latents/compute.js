@@ -1,7 +1,7 @@
 // Computes the part "How much a noisy picture still knows" in the browser. ui/parts/latents.py does the same on a
 // server.
 
-import { chainOf, column, kept, sampled, seen, source, spread, take } from "../../computing/rows.js";
+import { chainOf, column, giveSource, kept, sampled, seen, spread, take } from "../../computing/rows.js";
 import { seedsOfColumns } from "../../plans/rows.js";
 import { fromUint8 } from "../../process/floats.js";
 import { encode, mix } from "../../process/forward.js";
@@ -45,7 +45,7 @@ async function compute(plan, [model], work) {
   /** @type {Float32Array[]} */
   const images = [];
   for (const [i, one] of plan.sources.entries()) {
-    const { data } = await source(plan, i, one, work, drawn);
+    const { data } = await giveSource(plan, i, one, work, drawn);
     images.push(fromUint8(data, model.channels));
   }
   const states = statesOf(plan, model, images);

@@ -1,7 +1,7 @@
 // Computes the part "Fill in what was erased" in the browser, by replacement, RePaint or DDNM. ui/parts/repair.py does
 // the same on a server, which also has methods that need gradients.
 
-import { chainOf, column, kept, sampled, seen, source, spread, take, variances } from "../../computing/rows.js";
+import { chainOf, column, giveSource, kept, sampled, seen, spread, take, variances } from "../../computing/rows.js";
 import { seedsOfColumns } from "../../plans/rows.js";
 import { fromUint8 } from "../../process/floats.js";
 import { blur, downsample, grey, mask, restore } from "../../process/restore.js";
@@ -40,7 +40,7 @@ function chains(plan, [model], phase, y) {
 async function compute(plan, [model], work) {
   const { request } = plan;
   work.give({ kind: "plan" });
-  const { data } = await source(plan, 0, sourceOf(request), work, work.share(0));
+  const { data } = await giveSource(plan, 0, sourceOf(request), work, work.share(0));
   const measurement = measurementOf(request, model.size, model.channels);
   const y = measurement.forward(fromUint8(data, model.channels));
   work.give({ kind: "source", i: 1, x: [seen(model, measurement.pseudoinverse(y))], final: true });
