@@ -50,7 +50,7 @@ export async function network() {
       }
       return (performance.now() - began) / 1000;
     },
-    /** Do a step and a grid as one of two workers does. Return the bytes of the kernel's memory after that. */
+    /** Train one step and compute a grid of samples, as each of two workers does. Return the bytes of the kernel's memory after that. */
     memory() {
       learner.gradient({ step: 0 });
       learner.sum({ parts: [] });

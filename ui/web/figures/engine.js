@@ -21,7 +21,7 @@ import { UserError } from "../process/errors.js";
 const MODEL = "mnist-tiny";
 const GONE = "the browser ended the worker of this page: load the page again";
 
-/** Start the worker. A page of another origin may not start a worker by its address; there, a small script imports it. */
+/** Start the worker. Browsers start workers only from the page's own origin. If worker.js comes from another origin, the page starts a small script of its own, which imports worker.js. */
 function pageWorker() {
   const here = new URL("./worker.js", import.meta.url);
   if (here.origin === location.origin) return new Worker(here, { type: "module" });

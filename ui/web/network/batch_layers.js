@@ -154,7 +154,7 @@ export class BatchLayers extends Tape {
     return x;
   }
 
-  /** Return the activation of the normalised x, or of x itself without `scales`. @param {BatchImage} x @param {Normalisation | null} scales @param {string | null} act */
+  /** Return scale · x + shift, with SiLU if `act` is not null. Without `scales`, return SiLU(x). SiLU is the only activation here. @param {BatchImage} x @param {Normalisation | null} scales @param {string | null} act */
   affine(x, scales, act = null) {
     const out = this.image(x.c, x.h, x.w);
     const count = x.c * x.plane;

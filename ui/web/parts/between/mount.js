@@ -99,7 +99,7 @@ class Between {
     this.sketches.cancel();
   }
 
-  /** Begin sketches of the form's values, after the page has estimated the run. */
+  /** Begin sketches of the form's values. Called when the page has estimated the time of the run. */
   describe() {
     this.sketches.describe();
   }

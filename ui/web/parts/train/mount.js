@@ -185,7 +185,7 @@ class Train {
     this.page.remember(this.part, values);
     /** Read the pictures, and return the request for the training. */
     const read = async () => {
-      this.view.follow(); // called here, inside session.begin: earlier, the recorded training could still start to play
+      this.view.follow(); // not before session.begin, because until then the recorded training can still start to play
       const pictures = await source.read();
       const titles = titlesOf(values, this.fields);
       return { values, titles, pictures, recipes: recipesOf(values, pictures) };
