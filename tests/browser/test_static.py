@@ -369,6 +369,22 @@ def press(page, title):
     page.locator("#share-menu").get_by_role("button", name=title).click()
 
 
+def test_the_entries_of_share_keep_their_places_while_texts_are_written(fresh):
+    """Else a press hits what has moved under it."""
+    page, held = fresh("?tab=watch"), []
+    page.route("**/run/embed.js", lambda route: held.append(route))
+    with page.expect_request("**/run/embed.js"):
+        page.get_by_role("button", name="Share").click()
+    menu = page.locator("#share-menu")
+    waiting, last = menu.get_by_role("button", name="Embed", exact=True), menu.get_by_role("button", name="Copy Python")
+    assert waiting.is_disabled()
+    before = last.bounding_box()
+    held.pop().continue_()
+    menu.locator("button:enabled", has_text="Embed as <ddpm-figure>").wait_for()
+    assert waiting.is_enabled()
+    assert last.bounding_box() == before
+
+
 def saved(page, title):
     """The bytes of a file of the Share menu."""
     with page.expect_download() as download:

@@ -68,7 +68,7 @@ def facts(model: ModelSpec) -> CheckpointFacts:
     from ddpm_core.checkpoint.sidecars import gamma_file, optimised_file
 
     assert model.source is not None
-    gamma = gamma_file.estimate(model.source, model.schedule)
+    gamma = gamma_file.read_estimate(model.source, model.schedule)
     family = FAMILIES.get(model.schedule.config.get("_class_name", ""))
     return {
         "spec": spec(model),

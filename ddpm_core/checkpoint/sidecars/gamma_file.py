@@ -76,12 +76,12 @@ def read(source: Source, schedule: NoiseSchedule) -> Tensor | None:
 
     Raise CheckpointError for a file that has no such table.
     """
-    found = estimate(source, schedule)
+    found = read_estimate(source, schedule)
     return None if found is None else found.table(schedule)
 
 
-def estimate(source: Source, schedule: NoiseSchedule) -> Gamma | None:
-    """Return the estimate from which `read` makes the table, or None. Raise CheckpointError as `read`."""
+def read_estimate(source: Source, schedule: NoiseSchedule) -> Gamma | None:
+    """Return the stored estimate of Γ_t, None if there is none for these weights. Raise CheckpointError as `read`."""
     return _sidecar(schedule).read(source)
 
 

@@ -25,7 +25,7 @@ import { STYLE } from "./style.js";
  */
 
 const NEAR = "600px 0px"; // distance from the screen at which a figure begins to load
-const ROOM = 60; // difference in height between an embedding frame and its figure, in pixels
+const FRAME_EXTRA = 60; // pixels that the iframe on another page is taller than its figure
 /** Return the media query for the system's dark theme. */
 const system = () => matchMedia("(prefers-color-scheme: dark)");
 
@@ -285,7 +285,7 @@ export class Figure extends HTMLElement {
     address.search = String(new URLSearchParams([["name", this.name], ...values]));
     if (picture.whose !== "ours") address.hash = `picture=${await textOf(picture.x)}`;
     const { height } = this.getBoundingClientRect();
-    const line = WORDS.frame(address.href, Math.ceil(height) + ROOM, WORDS.names[this.name]);
+    const line = WORDS.frame(address.href, Math.ceil(height) + FRAME_EXTRA, WORDS.names[this.name]);
     const isCopied = await navigator.clipboard?.writeText(line).then(
       () => true,
       () => false,

@@ -118,7 +118,7 @@ export class Muon {
     const [parts, gram, power, packed] = [1, 2, 3, 4].map(() => m.take(square));
     for (let round = 0; round < ROUNDS; round++) {
       m.f.fill(0, parts, parts + square);
-      run.outer(x, columns, rows, x, columns, rows, columns, parts, 4 * rows, 1, 0, 0, 0); // the result has the layout that `product` reads
+      run.outer(x, columns, rows, x, columns, rows, columns, parts, 4 * rows, 1, 0, 0, 0); // the result is [row / 4][column][row % 4]; the loop below copies it to plain rows
       for (let i = 0; i < rows; i++)
         for (let j = 0; j < rows; j++) m.f[gram + i * rows + j] = m.f[parts + (i >> 2) * 4 * rows + 4 * j + (i & 3)];
       run.product(gram, rows, rows, parts, 4, 4 * rows, 0, 0, power, rows, rows, rows, 1, 0, 0, 0);

@@ -10,7 +10,7 @@ import { Memory } from "./kernel.js";
 
 const STREAM = 2n ** 63n; // the random stream of a training, which no step of a run uses
 const POINTS = 512; // number of points in a batch or in one evaluation
-const ROW = POINTS + 16; // values from one row to the next, so that rows read at once don't share a cache set
+const ROW = POINTS + 16; // row stride: number of values between the starts of two rows; the extra 16 keep rows that are read at once in different cache sets
 const LEARNING_RATE = 4e-3;
 const [FIRST, SECOND, TINY] = [0.9, 0.999, 1e-8]; // β₁, β₂ and ε of Adam
 const FREQUENCIES = 16; // number of frequencies in the embedding of t

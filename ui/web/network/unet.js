@@ -55,7 +55,7 @@ export class UNet {
     return this.L.evaluate(() => this.L.read(this.forward(picture, t, condition, probe)));
   }
 
-  /** Return the attention of each position to each token of a prompt: the mean over heads and layers. @param {Float32Array} picture @param {number} t @param {Float32Array} states of tokens */
+  /** Return a map of the attention to each token of a prompt, (tokens, side, side): the mean over heads and layers, with smaller maps enlarged. @param {Float32Array} picture @param {number} t @param {Float32Array} states of tokens */
   attention(picture, t, states) {
     /** @type {Probe["words"] & {}} */
     const maps = [];

@@ -4,7 +4,7 @@ import { resized } from "./resize.js";
 /** @import { Square } from "./crop.js" */
 /** @import { Picture } from "./resize.js" */
 
-const SMALLEST = 32; // pixels a side up to which Forward enlarges smaller pictures
+const SMALLEST = 32; // smallest side of a picture in Forward, in pixels; smaller pictures are enlarged to it
 export const SIZE = 128; // largest side of a picture in Forward, in pixels; at this size the noise's grain is still visible
 const GREY = 128; // grey level behind transparent pixels
 

@@ -388,7 +388,7 @@ export class Screen {
     });
   }
 
-  /** Update the chart. It is made anew for another run, and for each σ that the network itself decides. */
+  /** Update the chart. Its curves are drawn anew for another run, and whenever a learned σ arrives, which is not known before its step. */
   #renderChart() {
     const { shown, tick, frames } = this.view;
     const { lanes } = shown;

@@ -93,7 +93,7 @@ class Forward {
 
   // --- Functions that the page calls
 
-  /** Set values from a link, a lesson or a preset. A press at t = 0 starts the animation. @param {Values} values @param {Cause} cause */
+  /** Set values from a link, a lesson or a preset. If the visitor pressed a button and t is now 0, start the animation. @param {Values} values @param {Cause} cause */
   set(values, cause) {
     this.#pause();
     this.form.set(values);
