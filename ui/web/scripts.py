@@ -33,7 +33,7 @@ IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[^"]+)";$', re.M)
 LATER = re.compile(r'\bimport\((["`])(\.[^"`]+)\1\)')  # matches import("./x.js")
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const) (\w+))", re.M)
 # Matches comments of JavaScript and CSS. They are a fifth of the first page's bytes and are removed.
-REMARK = re.compile(r"""(?<![^\s(])/\*(?:(?!\*/).)*\*/ ?|^ *//[^\n]*\n|(?<=[;{},)\]]) // [^\n'"`]*$""", re.M | re.S)
+REMARK = re.compile(r"""(?<![^\s(\[])/\*(?:(?!\*/).)*\*/ ?|^ *//[^\n]*\n|(?<=[;{},)\]]) // [^\n'"`]*$""", re.M | re.S)
 RUNTIME = """const held = {};
 const made = {};
 export const $hold = (modules) => Object.assign(held, modules);
@@ -51,12 +51,12 @@ def modules() -> list[str]:
 
 @cache
 def module(name: str) -> str:
-    """Return the text of a module without comments. Also remove the indentation, unless a template literal of several
-    lines may need it.
+    """Return the text of a module without comments. Also remove indentation and empty lines, unless a template
+    literal of several lines may need them.
     """
     text = re.sub(REMARK, "", (FILES / name).read_text(encoding="utf-8"))
     has_long_text = any(line.count("`") % 2 for line in text.splitlines())
-    return text if has_long_text else re.sub(r"^ +", "", text, flags=re.M)
+    return text if has_long_text else re.sub(r"^\s+", "", text, flags=re.M)
 
 
 def resolve(name: str, path: str) -> str:
