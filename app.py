@@ -92,7 +92,7 @@ def serve(flags: Flags) -> None:
     host, listening = _listen(flags.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1", flags.port)
     space = "SPACE_ID" in os.environ
 
-    # These imports take seconds, so they come after the flags were checked.
+    # These imports take seconds, so they come after the check of --auth, --host and --port.
     with collector_off():
         import ui
         from ddpm_core.checkpoint.refs import CheckpointError
@@ -113,7 +113,9 @@ def serve(flags: Flags) -> None:
     share, browser = flags.share and not space, flags.browser and _desktop()
 
     def opened() -> None:
-        """Announce that the page can be opened. `ui.launch` calls this."""
+        """Print the page's address, and open a browser if wanted. `ui.launch` calls this function when it serves the
+        page.
+        """
         print(f"DDPM Lab: {demo.local_url}", flush=True)
         if is_open and not (space or flags.share):
             print("This page is public. With --auth or --trust-network, visitors have your rights on this machine.")
@@ -146,7 +148,7 @@ def serve(flags: Flags) -> None:
     event_log.log_event("stopping", patience_s=patience)
     try:
         ui.close(demo, patience, 1 if patience else 5)
-    except KeyboardInterrupt:  # a second Ctrl-C ends at once
+    except KeyboardInterrupt:  # a second Ctrl-C closes the app at once
         ui.close(demo, seconds=1)
     event_log.log_event("stopped")
 
@@ -173,7 +175,7 @@ def leave() -> None:
 
 
 def _wait() -> None:
-    """Wait for Ctrl-C or SIGTERM, which raise KeyboardInterrupt and Terminated."""
+    """Wait until Ctrl-C raises KeyboardInterrupt or SIGTERM raises Terminated."""
     while True:
         time.sleep(1)
 
@@ -209,8 +211,8 @@ def _login(text: str | None) -> tuple[str, str] | None:
 def _listen(host: str, port: int | None) -> tuple[str, socket.socket]:
     """Open a socket that listens on an address. Return the host as it stands in a URL, and the socket.
 
-    If port is None, take the first free one from GRADIO_SERVER_PORT (default 7860) on. Raises Mistake if no port can be
-    used.
+    If port is None, take the first free port from GRADIO_SERVER_PORT (default 7860) on. Raises Mistake if no port can
+    be used.
     """
     if port is not None and not 0 <= port <= 65535:
         raise Mistake(f"--port takes a number from 0 to 65535, got {port}")
@@ -238,7 +240,7 @@ def _listen(host: str, port: int | None) -> tuple[str, socket.socket]:
 
 
 def _is_here(host: str) -> bool:
-    """Return whether only this machine can reach a host, in the form that `_listen` returns."""
+    """Return whether only this machine can reach a host. The host has the form that `_listen` returns."""
     found = socket.getaddrinfo(host.strip("[]"), None)
     return all(ipaddress.ip_address(address).is_loopback for *_, (address, *_) in found)
 

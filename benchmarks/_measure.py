@@ -24,7 +24,7 @@ PACKAGES = ("torch", "diffusers", "openvino", LUCIDRAINS, "accelerate")
 
 
 def installed(contenders: Iterable[str]) -> list[str]:
-    """Return the contenders whose packages are installed. Print a sentence about the others."""
+    """Return the contenders whose packages are installed. If lucidrains' package is missing, say how to install it."""
     names = list(contenders)
     if find_spec(LUCIDRAINS.replace("-", "_")):
         return names
@@ -37,7 +37,7 @@ def installed(contenders: Iterable[str]) -> list[str]:
 def describe(device: torch.device) -> dict[str, Any]:
     """Return the processor, its cores, the versions of packages, the load and the date."""
     here = machine(device)
-    amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()  # private, because torch has no public test for AMX
+    amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()  # a private name: torch has no public test for AMX
     return {
         "processor": here["gpu"] or here["processor"],
         "cores": here["cores"],
@@ -81,7 +81,9 @@ def convolution_peak(
 
 
 def _quickest(run: Callable[[], object], device: torch.device, clock: Callable[[], float], seconds: float) -> float:
-    """Call `run` again and again for so many seconds. Return the least seconds of a call, by this clock."""
+    """Call `run` again and again for this many seconds. Return the shortest duration of a call, in seconds of this
+    clock.
+    """
     best, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:
         started = clock()
@@ -103,9 +105,9 @@ def times(values: list[float], digits: int = 2) -> str:
 
 
 def quartiles(found: dict[str, Any], digits: int = 2) -> str:
-    """Return a result of `spread` as text."""
-    low, high = found["quartiles"]
-    return f"{found['median']:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    """Return a result of `spread` as text: the median, and the quartiles if these digits distinguish them from it."""
+    median, *around = (f"{value:.{digits}f}" for value in (found["median"], *found["quartiles"]))
+    return median if {*around} == {median} else f"{median} ({' to '.join(around)})"
 
 
 def markdown(rows: Iterable[Row]) -> Iterator[str]:

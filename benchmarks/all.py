@@ -1,8 +1,9 @@
 """Run all benchmarks that are repeated for a release, about an hour on two quiet cores: `python -m benchmarks all`.
 
-Each benchmark runs as a separate command. Its tables replace the older ones in the file of --out, between the marks
-with its name, together with the machine, date, commit and command. A file without these marks gets them at its end.
-If a benchmark fails, its old tables stay and the others still run; the last line names it. --only selects some.
+Each benchmark runs as a separate command. Its tables replace the older ones in the file of --out, between two marks
+with the benchmark's name, together with the command, date, commit, machine and the load before it. A file without these
+marks gets marks and tables at its end. The marks "machines" enclose a numbered list of the machines. If a benchmark
+fails, its old tables stay and the others still run; the last line of output names it. --only selects benchmarks.
 
     python -m benchmarks all --mnist mnist --cifar10 cifar10
     python -m benchmarks all --only step opening --quick --out /tmp/tried.md
@@ -21,6 +22,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -111,27 +113,33 @@ def describe_commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def describe_run() -> str:
-    """Return a sentence with the machine, the date and the commit."""
-    here = describe(torch.device("cpu"))
-    packages = ", ".join(
-        f"{name} {here[name]}" for name in ("torch", "openvino", "diffusers", LUCIDRAINS) if name in here
-    )
-    return (
-        f"Measured on {here['date']} at commit {describe_commit()}: {here['processor']}, {here['cores']} cores, "
-        f"{here['instructions']}, load {here['load']} before it, Python {here['python']}, {packages}."
-    )
+def describe_machine(here: dict[str, Any]) -> str:
+    """Return the processor and the versions of packages as a line of the document's list of machines."""
+    packages = [
+        f"{name} {here[name]}" for name in ("python", "torch", "openvino", "diffusers", LUCIDRAINS) if name in here
+    ]
+    return ", ".join([here["processor"], f"{here['cores']} cores", here["instructions"], *packages])
+
+
+def name_machine(text: str, machine: str) -> tuple[str, int]:
+    """Return the document with this machine in its list "machines", and the number of the machine in this list."""
+    listed = re.search(r"<!-- measured: machines -->\n(.*?)\n\n<!-- end", text, re.S)
+    machines = re.findall(r"^\d+\. (.*)", listed[1], re.M) if listed else []
+    if machine not in machines:
+        machines.append(machine)
+        text = insert_content(text, "machines", "\n".join(f"{i}. {one}" for i, one in enumerate(machines, 1)))
+    return text, machines.index(machine) + 1
 
 
 def run(name: str, job: Job, options: argparse.Namespace, folder: Path) -> str:
-    """Run a benchmark, and write its tables and its figure into the file of --out. Return a sentence if it failed, else
-    "".
+    """Run a benchmark, and write its tables and its figure into the file of --out. Return why it failed, or "" if it
+    succeeded.
     """
     given = {"mnist": options.mnist, "cifar10": options.cifar10, "extractor": options.extractor}
     words = shlex.split(job.quick if options.quick else job.command)
     shown = shlex.join(word.format(**given, folder=name) for word in words)
     command = [sys.executable, "-m", "benchmarks", *(word.format(**given, folder=folder) for word in words)]
-    machine = describe_run()
+    here = describe(torch.device("cpu"))
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
         assert process.stdout is not None
         output = ""
@@ -149,8 +157,10 @@ def run(name: str, job: Job, options: argparse.Namespace, folder: Path) -> str:
         shutil.copyfile(folder / job.figure, path)
         figure = f"\n![Score against the time of a picture, both axes logarithmic]({path.name})\n"
     old = options.out.read_text(encoding="utf-8") if options.out.is_file() else ""
-    content = f"{machine}\n\n`python -m benchmarks {shown}`\n\n{found}{figure}"
-    files.write_text(options.out, insert_content(old, name, content))
+    text, number = name_machine(old, describe_machine(here))
+    conditions = f"{here['date']}, commit {describe_commit()}, machine {number}, load {here['load']}"
+    content = f"`python -m benchmarks {shown}`\n\n{conditions}\n\n{found}{figure}"
+    files.write_text(options.out, insert_content(text, name, content))
     return ""
 
 

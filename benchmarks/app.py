@@ -1,7 +1,8 @@
 """Compare the app's speed with that of the sampler alone: `python -m benchmarks app`.
 
-Two measurements alternate: `ddpm_core.sample`, and the same run in the app. The app computes it either as a job without
-a page, or in the page, from the press on Run to the last frame. The browser uses the same cores.
+Two measurements alternate: `ddpm_core.sample`, and the same run in the app. The app's run is first a job without a
+page. Then a page starts it, and the time lasts from the press on Run to the last frame. The browser uses the same cores
+as the app.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 RUNS = {"1 image": (1, 50), "4 images": (4, 50), "4 images, 500 steps": (4, 500)}
 SEED, VARIANCE = defaults.SEED, "beta_tilde"  # the page's default seed and variance
 
-# JavaScript that the browser evaluates in the page. It presses Run, and returns the times from then to the run's
+# JavaScript that the browser evaluates in the page. It presses Run, and returns the times from the press to the run's
 # first and last frame, in milliseconds.
 CLICK = """() => new Promise((done) => {
   const part = document.querySelector(".part-watch"), before = part.dataset.run, start = performance.now();
@@ -87,7 +88,7 @@ def measure_job(rounds: int) -> Iterator[dict]:
     services = build().services
     model = services.models.get(defaults.CHECKPOINT)
     for name, run in RUNS.items():
-        seconds(run_sampler, model, run)  # this line and the next one warm up and are not counted
+        seconds(run_sampler, model, run)  # this line and the next line warm up and are not counted
         seconds(run_job, services, run)
         pairs = [(seconds(run_sampler, model, run), seconds(run_job, services, run)) for _ in range(rounds)]
         yield {"job": name, "bare_seconds": statistics.median(pair[0] for pair in pairs)} | {
@@ -134,7 +135,7 @@ def measure_runs(chromium: Browser, rounds: int) -> Iterator[dict]:
             page.goto(f"{url}?steps={run[1]}&count={run[0]}&seed={SEED}")
             page.wait_for_selector("html[data-ready=true]")
             page.wait_for_selector(".part-watch[data-ready=true]")
-            seconds(run_sampler, model, run)  # this line and the next one warm up and are not counted
+            seconds(run_sampler, model, run)  # this line and the next line warm up and are not counted
             page.evaluate(CLICK)
             first, ratios, alone = [], [], []
             for _ in range(rounds):

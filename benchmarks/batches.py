@@ -1,9 +1,10 @@
-"""Compare the speed of a batch of pictures, from the checkpoint's files to PNG files, with diffusers: `python -m
+"""Time a batch of pictures, from the checkpoint's files to PNG files, and compare it with diffusers: `python -m
 benchmarks batches`.
 
-Our side is `python -m ddpm_core sample --out`. The other side is the loop of diffusers' documentation with a U-Net and
-a scheduler: in float32, and tuned as the documentation advises (half precision if the processor supports it, channels
-last). All run in one process, one after another in each round. The ratios are medians over the rounds.
+Our side is `python -m ddpm_core sample --out`. Diffusers' side is the loop of its documentation with a U-Net and a
+scheduler. It is measured in float32, and again tuned as the documentation advises (half precision if the processor
+supports it, channels last). All contenders run in one process, one after another in each round. The ratios are medians
+over the rounds.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ def sample_ours(name: str, count: int, steps: int, out: Path, engine: Engine = "
 
 
 def sample_theirs(name: str, count: int, steps: int, out: Path, tuned: bool = False) -> None:
-    """Sample the pictures with diffusers' loop. The label is "no class", which its pipeline can't pass to
-    the network.
+    """Sample the pictures with diffusers' loop. A class-conditional network gets the label "no class", which diffusers'
+    pipeline can't pass.
     """
     folder, device = embedded()[name], choose_device()
     dtype = DTYPES[torch_precision("auto", device)] if tuned else torch.float32
@@ -96,7 +97,7 @@ def main(arguments: list[str]) -> None:
     first = seconds[options.only[0]]
 
     def rows() -> Iterator[Row]:
-        """Yield a row for each contender. The ratios compare it with the first one."""
+        """Yield a row for each contender. The ratios compare it with the first contender."""
         for who, turns in seconds.items():
             wall, processor = (statistics.median(turn[i] for turn in turns) for i in range(2))
             walls, processors = ([turn[i] / o[i] for turn, o in zip(turns, first, strict=True)] for i in range(2))
@@ -104,7 +105,7 @@ def main(arguments: list[str]) -> None:
                 f"{options.count} pictures of {options.checkpoint}, {options.steps} steps": who,
                 "pictures/s": f"{options.count / wall:.1f}",
                 "× as long": times(walls),
-                "processor s, 1,000 pictures": f"{1000 * processor / options.count:.1f}",
+                "CPU s, 1,000 pictures": f"{1000 * processor / options.count:.1f}",
                 "× as much": times(processors),
             }
 

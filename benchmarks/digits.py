@@ -70,9 +70,10 @@ def kept_classifier() -> Path:
 
 
 def ready_classifier(training: ImageSample | None = None, retrain: bool = False) -> DigitClassifier:
-    """Return the classifier of the cache. If there is none, or with `retrain`, train it on these digits first.
+    """Return the classifier of the cache. If the cache has none, or with `retrain`, train it on these digits first.
 
-    Raises FileNotFoundError, with the command that trains it, if there is neither a classifier nor training data.
+    Raises FileNotFoundError, which names the command to train a classifier, if there is neither a classifier nor
+    training data.
     """
     if training is not None and (retrain or not kept_classifier().is_file()):
         classifier = train_classifier(training.pixels(), training.labels(DIGITS))
@@ -84,8 +85,8 @@ def ready_classifier(training: ImageSample | None = None, retrain: bool = False)
 
 @cache
 def load_classifier() -> DigitClassifier:
-    """Return the classifier of the cache. Raises FileNotFoundError, with the command that trains it, if
-    there is none.
+    """Return the classifier of the cache. Raises FileNotFoundError, which names the command to train a classifier, if
+    the cache has none.
     """
     if not kept_classifier().is_file():
         raise FileNotFoundError(
@@ -131,7 +132,9 @@ def judge(classifier: DigitClassifier, images: np.ndarray) -> tuple[np.ndarray, 
 
 
 def features(images: np.ndarray) -> np.ndarray:
-    """Return the features, float32 (N, 128), of images, uint8 (N, H, W, C). `train evaluate --extractor` calls this."""
+    """Return the features, float32 (N, 128), of images, uint8 (N, H, W, C). `train evaluate --extractor` calls this
+    function.
+    """
     return judge(load_classifier(), images)[1]
 
 
@@ -186,8 +189,8 @@ def measure(model: ddpm_core.Model, ways: list[Way], count: int, real: Reference
 
 
 def neighbours(images: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """Return a picture, uint8: samples in the first row; below them the nearest training digits by pixels, then by
-    features.
+    """Return a picture, uint8 (H, W, C). The first row shows the samples, the second their nearest training digits by
+    pixels, the third their nearest by features.
     """
 
     def nearest(a: np.ndarray, b: np.ndarray) -> np.ndarray:

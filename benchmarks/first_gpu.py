@@ -2,8 +2,8 @@
 
 The result is a page with a table for each question. Do pictures and ε agree with the CPU's? Is a picture the same in
 batches of all sizes? Does the CPU ever wait for the GPU? Can a training move from the GPU to the CPU and back? Does
-`evaluate` work in two processes? How large can a batch of 256×256 be? The page is written row by row, and a part that
-fails leaves its error in it. --quick does the same with tiny networks; the tests run it on a simulated device
+`evaluate` work in two processes? How large can a batch of 256×256 pixels be? The page is written row by row; if a part
+fails, the page shows its error. --quick does the same with tiny networks; the tests run --quick on a simulated device
 (tests/helpers/pretend.py). `benchmarks sampling` and `benchmarks training` measure the GPU's speed.
 """
 
@@ -58,8 +58,8 @@ class Day:
         return QUICK if self.quick else "cifar10-tiny"
 
     def config(self, **changes: Any) -> Config:
-        """Return the configuration of a training on random pictures: with the paper's network for CIFAR-10, or a tiny
-        one.
+        """Return the configuration of a training on random pictures: with the paper's network for CIFAR-10, or with a
+        tiny network for --quick.
         """
         data = self.folder / "pictures"
         if not data.exists():
@@ -81,8 +81,8 @@ def versions(day: Day) -> Rows:
 
 
 def agreement(day: Day) -> Rows:
-    """Compare with the CPU in float32: the error of ε as a share of ‖ε‖, and the pixels of four pictures
-    that differ.
+    """Compare the GPU with the CPU in float32: the error of ε as a share of ‖ε‖, and the share of pixels that differ in
+    four pictures.
     """
     cpu = day.model("fp32", device="cpu")
     x = torch.randn(4, cpu.channels, cpu.image_size, cpu.image_size, generator=torch.Generator().manual_seed(0))
@@ -110,7 +110,7 @@ def agreement(day: Day) -> Rows:
 
 
 def independence(day: Day) -> Rows:
-    """Check that the picture of seed 0 does not depend on the size of its batch, as the first and as the last in it."""
+    """Check that the picture of seed 0 is the same in batches of all sizes, as their first and their last picture."""
     model = day.model()
     steps = 1 if day.quick else 3
     alone = ddpm_core.sample(model, [0], steps, labels=0)[0]
@@ -186,8 +186,8 @@ def colours(images: np.ndarray) -> np.ndarray:
 
 
 def largest_batch(day: Day) -> Rows:
-    """Find the largest batch, among the powers of two, for which the paper's network for 256×256 can sample in fp16,
-    and train.
+    """Find the largest batches with which the paper's network for 256×256 pixels can sample in fp16, and can train.
+    Only powers of two are tried.
     """
     size = {"sample_size": 16, "block_out_channels": (32, 32)} if day.quick else {}
     kinds = {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2} if day.quick else {}

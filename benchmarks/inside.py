@@ -1,11 +1,11 @@
 """Measure what the parts of a U-Net contribute: `python -m benchmarks inside mnist-tiny --data mnist`.
 
 It switches parts off in all steps, in the first half or in the second half. It also replaces the middle block's output
-by that of another run, and omits the class in some steps. For digits, it counts how many runs still show the right
-digit. For other pictures, it measures the distance from the pictures of the whole network. This takes hours of
+by that of another run (a graft), and omits the class in some steps. For digits, it counts how many runs still show the
+right digit. For other pictures, it measures the distance from the pictures of the whole network. This takes hours of
 processor time, or minutes with few `--seeds`. Each result is saved in `--out` at once, so that the measurement can be
-continued. `--keep` also adds the numbers to the file of `python -m train readers` beside the weights, from which the
-page reads them.
+continued. `--keep` also adds the numbers to the file of `python -m train readers` beside the weights. The page reads
+them there.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from train.data.sample import ImageSample
 
 STEPS = 20
 BATCH = 50
-TURN = 3  # in a graft, the other run's class is (class + TURN) modulo the number of classes
+TURN = 3  # a graft takes the middle block's output of another run, of class (class + TURN) mod number of classes
 HALVES = {"all": "all steps", "first": "first half", "second": "second half"}
 GRAFTED = {"all": (1, 20), "1-10": (1, 10), "6-15": (6, 15), "11-20": (11, 20)}  # first and last step of each graft
 
@@ -80,7 +80,7 @@ class Runs:
         return torch.cat(ends)
 
     def cut(self, names: tuple[str, ...], half: str) -> Tensor:
-        """Return x_0 of runs with parts switched off. If only the second half changes, begin at the stored states."""
+        """Return x_0 of runs with parts switched off. If only the second half changes, begin at `whole`'s states."""
         self.opened.restore()
         self.opened.cut(*names, when=lambda t: half in ("all", self.half(t)))
         return self._finish_runs(later=half == "second" and len(self.halfway) == len(self.batches))
@@ -120,7 +120,7 @@ class Runs:
 
 
 def parts(runs: Runs) -> dict[str, tuple[str, ...]]:
-    """Return the parts that are switched off, each with its names in `Inside.cut`."""
+    """Return {name of a part: its names for `Inside.cut`} for the parts that are switched off."""
     opened, attends = runs.opened, any("attention" in block.parts for block in runs.opened.blocks.values())
     one = ["middle"] * ("middle" in opened.blocks) + list(reversed(opened.skips)) + ["attention"] * attends
     one += ["condition"] * has_condition(runs.model) + ["time"]
@@ -145,8 +145,8 @@ def tasks(runs: Runs) -> dict[str, Callable[[], Tensor]]:
 
 
 def draw_all(runs: Runs, out: Path) -> dict[str, np.ndarray]:
-    """Return the pictures of every task, uint8 (N, H, W, C). Load those that exist in `out`; compute and save the
-    others.
+    """Return the pictures of every task, uint8 (N, H, W, C). Load the pictures that exist in `out`; compute and save
+    the other pictures.
     """
     found = {}
     with tqdm(tasks(runs).items(), unit="part", smoothing=0) as bar:
@@ -180,9 +180,8 @@ def distance(pictures: np.ndarray, whole: np.ndarray) -> float:
 
 
 def figures(runs: Runs, pictures: Mapping[str, np.ndarray], judged: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the numbers that are saved and shown.
+    """Return the numbers that are saved and shown, as a dict with these keys.
 
-    Its keys are:
     seeds, steps: the number of runs, and of the steps of each.
     unit: what the following numbers measure: "right", the share of runs that show the requested digit, or "rms", the
         distance from the unchanged runs.
@@ -190,18 +189,19 @@ def figures(runs: Runs, pictures: Mapping[str, np.ndarray], judged: Mapping[str,
     whole: the number for the unchanged runs.
     off: {part: {all, first, second}}, the numbers with a part switched off in all steps or in a half of them.
     condition: {steps that get the condition: number}.
-    graft: {grafted steps: {own, other}}, the shares of the requested digit and of the other run's; "rms" has no other.
+    graft: {grafted steps: {own, other}}. own: the number, as `unit` says. other: the share of runs that show the digit
+        of the other run; absent for "rms".
     """
     unit = "rms" if judged is None else "right"
 
     def value(name: str) -> float:
-        """Return the number of a task."""
+        """Return the measured number of a task, in the unit `unit`."""
         if judged is None:
             return round(distance(pictures[name], pictures["whole"]), 4)
         return round(shares(pictures[name], runs.model)["right"], 4)
 
     def graft(name: str) -> dict[str, float]:
-        """Return the numbers of a graft."""
+        """Return {own, other} for a graft, see `figures`."""
         other = {} if judged is None else {"other": round(shares(pictures[name], runs.model)["other"], 4)}
         return {"own": value(name), **other}
 
@@ -220,7 +220,9 @@ def figures(runs: Runs, pictures: Mapping[str, np.ndarray], judged: Mapping[str,
 
 
 def tables(found: Mapping[str, Any], readers: Readers | None, late: float) -> str:
-    """Return the numbers as Markdown tables. late: the second time at which R² is shown."""
+    """Return the numbers as Markdown tables. late: the second time t at which R² is shown; the first is the largest
+    measured t.
+    """
 
     def cell(value: float) -> str:
         """Return a number as text."""

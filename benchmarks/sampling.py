@@ -2,8 +2,9 @@
 
 Each round runs every contender once, so that other work on the machine affects all of them alike. The ratios are
 medians over the rounds. A run consists of a few complete steps (network, update, noise, conversion to pixels); its time
-is divided by their number. "of peak" is the share of the machine's fastest matrix product or convolution, measured in
-the same run. Each contender has its own process, whose peak memory is reported. The other processes wait meanwhile.
+is divided by the number of steps. "of the peak" is the speed as a share of the machine's fastest matrix product or
+convolution, which the same command measures. Each contender has its own process, whose peak memory is reported. While
+one contender runs, the others wait.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from benchmarks._measure import (
     installed,
     matmul_peak,
     peak_resident,
+    quartiles,
     synchronize,
     table,
 )
@@ -55,8 +57,8 @@ Run = Callable[[int], object]  # a function that takes the number of steps and r
 
 
 def network(name: str) -> UNet2DModel:
-    """Return a network: "tiny" has trained weights; the others have the paper's initialisation with random numbers
-    instead of its zeros.
+    """Return a network: "tiny" has trained weights; the other networks have the paper's initialisation with random
+    numbers instead of its zeros.
     """
     if name == "tiny":
         return ddpm_core.load("cifar10-tiny", device="cpu", precision="fp32", engine="torch").network.unet
@@ -84,8 +86,8 @@ def ours(unet: UNet2DModel, batch: int, device: torch.device, engine_name: str =
 
 
 def diffusers_default(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
-    """Return a run of DDPMPipeline with its defaults. It does not support networks with classes, for which the run is
-    the same loop outside of the pipeline.
+    """Return a run of DDPMPipeline with its defaults. The pipeline does not support networks with classes; for them,
+    the run is the same loop without the pipeline.
     """
     unet = unet.to(device)
     if unet.class_embedding is not None:
@@ -111,8 +113,8 @@ def diffusers_channels_last(unet: UNet2DModel, batch: int, device: torch.device)
 
 
 def lucidrains(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
-    """Return a run of denoising-diffusion-pytorch with the same widths. Its network is another one, with 28.5 million
-    parameters.
+    """Return a run of denoising-diffusion-pytorch with the same widths. Its network is not the same as ours, and has
+    28.5 million parameters.
     """
     from denoising_diffusion_pytorch import GaussianDiffusion, Unet
 
@@ -123,7 +125,7 @@ def lucidrains(unet: UNet2DModel, batch: int, device: torch.device) -> Run:
     diffusion = diffusion.to(device).eval()
 
     def run(steps: int) -> torch.Tensor:
-        """Sample a batch in so many steps."""
+        """Sample a batch in this many steps."""
         x = torch.randn(batch, 3, size, size, device=device)
         for t in reversed(range(1, steps + 1)):
             x, _ = diffusion.p_sample(x, t)
@@ -141,7 +143,7 @@ def _loop(unet: nn.Module, batch: int, device: torch.device) -> Run:
 
     @torch.no_grad()
     def run(steps: int) -> np.ndarray:
-        """Sample a batch in so many steps."""
+        """Sample a batch in this many steps."""
         scheduler.set_timesteps(steps)
         x = torch.randn(batch, config.in_channels, config.sample_size, config.sample_size, device=device)
         for t in scheduler.timesteps:
@@ -281,10 +283,8 @@ def main(arguments: list[str]) -> None:
                 {
                     f"{configuration}, {len(ms)} rounds": who,
                     "ms a step": f"{median:.1f}",
-                    "least": f"{min(ms):.1f}",
-                    "images/s of 1,000 steps": f"{batch / median:.4f}",
                     "of the peak": f"{work / median:.0%}",
-                    "× slower than ours": f"{ratio:.2f} ({low:.2f} to {high:.2f})",
+                    "× slower than ours": quartiles({"median": ratio, "quartiles": [low, high]}),
                     "peak MB": memory[who],
                 }
             )

@@ -1,5 +1,5 @@
 """Time the start of the app: `python -m benchmarks start`. With `--beside FOLDER`, another checkout takes turns with
-it.
+this one.
 
 A new process of `python app.py` gets three requests: for its page, then for a run of one digit, then for the API. The
 benchmark prints the process's CPU seconds and the elapsed seconds until each response.
@@ -23,7 +23,7 @@ import torch
 from benchmarks._measure import Row, describe, table, times
 
 HERE = Path(__file__).parents[1]
-# as the page orders a run of Watch
+# the request that the page sends for a run of Watch
 LANE = {"checkpoint": "mnist-tiny", "steps": 50, "sampler": "ddpm", "variance": "beta_tilde"}
 ORDER = {
     "lanes": [LANE],
@@ -62,7 +62,7 @@ def start(folder: Path) -> dict[str, float]:
             content = answer.read(1 if name == "page" else None)
             if answer.status != 200 or (name == "picture" and b'"finished"' not in content):
                 sys.exit(f"{path}: {answer.status} {content[:500]!r}")
-            found |= {f"{name}, processor": cpu_seconds(app.pid), f"{name}, passed": time.perf_counter() - began}
+            found |= {f"{name}, CPU": cpu_seconds(app.pid), f"{name}, clock": time.perf_counter() - began}
             connection.close()
         return found
     finally:

@@ -1,8 +1,9 @@
 """Draw the strip of pictures in the README: `python -m benchmarks strip`. It shows a picture of each embedded model,
 with its time.
 
-Each model draws one picture four times; the first time is a warm-up, and the strip shows the median of the others,
-without loading. Run this on a quiet machine: the last line of the strip names the machine, its load and the date.
+Each model draws one picture four times; the first time is a warm-up, and the strip shows the median of the other three
+times, without loading the model. Run this on a quiet machine: the last line of the strip names the machine, its load
+and the date.
 """
 
 from __future__ import annotations

@@ -3,12 +3,12 @@
     python -m benchmarks training                                  # the paper's CIFAR-10 network, batch 16
     python -m benchmarks training --network cifar10-tiny --batch 64 --flags --channels-last --precision bf16 --fused
 
-The others are the loop of diffusers' unconditional_image_generation example (with its network, scheduler, EMA and data
-transforms), and lucidrains' Trainer (pip install denoising-diffusion-pytorch) with a U-Net of the same widths. "tuned"
-applies to them what --flags applies to ours, except --fused, which only we have. "ours compiled" uses --compile
-instead of --fused. Each contender has its own process and its own optimiser. The table shows the median of each, the
-ratios, and the FLOP per image, because lucidrains' network is different. The last line shows our share of the measured
-peak of matrix products.
+The other contenders are the loop of diffusers' unconditional_image_generation example (with its network, scheduler, EMA
+and data transforms), and lucidrains' Trainer (pip install denoising-diffusion-pytorch) with a U-Net of the same widths.
+Ours always has the options of --flags. Contenders named "tuned" also have them, except --fused, which exists only in
+ours. "ours compiled" uses --compile instead of --fused. Each contender has its own process and its own optimiser. The
+table shows the median speed of each contender, the ratios, and the FLOP per image, because lucidrains' network is
+different. The last line shows our share of the measured peak of matrix products.
 """
 
 from __future__ import annotations
@@ -217,7 +217,8 @@ def compete(names: list[str], config: Config, folder: Path, rounds: int, n: int)
     try:
         for name in names:
             pipes[name], theirs = context.Pipe()
-            # A daemon could not start the processes with which lucidrains' Trainer reads images.
+            # This process is no daemon: a daemon could not start the processes that read images for lucidrains'
+            # Trainer.
             processes.append(context.Process(target=run_contender, args=(name, config, folder, n, theirs)))
             processes[-1].start()
             theirs.close()  # otherwise recv() would wait for ever after a failure of the contender

@@ -1,6 +1,6 @@
 """Denoising diffusion probabilistic models (Ho, Jain & Abbeel, NeurIPS 2020): the process, samplers and checkpoints."""
 
-from __future__ import annotations  # lets old versions of Python import this module, which then refuses them
+from __future__ import annotations  # lets an old Python read this file; then `python_versions` refuses it
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ddpm_core.imports import collector_off
 from ddpm_core.signatures import readable
 
-if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr__; a test compares it with _HOME
+if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr__; a test compares the names with _HOME
     from ddpm_core import data as data
     from ddpm_core.checkpoint.load import load as load
     from ddpm_core.checkpoint.refs import CheckpointError as CheckpointError
@@ -44,8 +44,8 @@ if TYPE_CHECKING:  # for editors and type checkers, which can't follow __getattr
     from ddpm_core.schedule import NoiseSchedule as NoiseSchedule
     from ddpm_core.timesteps import timestep_pairs as timestep_pairs
 
-# The module that defines each public name. It is imported when the name is first used, because torch and diffusers take
-# seconds to import.
+# {public name: the module that defines it}. A module is imported when one of its names is first used, because torch and
+# diffusers take seconds to import.
 _HOME = {
     "CheckpointError": "checkpoint.refs",
     "Denoised": "prediction",

@@ -1,6 +1,6 @@
 """Estimate Γ_t of a network, from which the optimal reverse variance follows (Bao et al. 2022, "Analytic-DPM").
 
-Γ_t = E‖ε_θ(x_t, t)‖² / (d (1 − ᾱ_t)) over q(x_t). It is estimated once and stored in the checkpoint.
+Γ_t = E‖ε_θ(x_t, t)‖² / (d (1 − ᾱ_t)) over q(x_t). Γ is estimated once and stored in the checkpoint.
 `process.reverse_variance` has the formula of the variance.
 """
 
@@ -38,8 +38,9 @@ class Gamma:
     def table(self, schedule: NoiseSchedule) -> Tensor:
         """Return Γ_t for t = 0..T, float64 (T + 1,); entry 0 is never used.
 
-        E‖ε_θ‖²/d is interpolated linearly in log t between the times, and is constant beyond them. If ᾱ_T = 0, the
-        value at T is not used (see `process.gamma_time`); instead, Var[x_0 | x_t] is constant after the time before it.
+        E‖ε_θ‖²/d is interpolated linearly in log t between the K times, and is constant before the first and after the
+        last of them. If ᾱ_T = 0, the estimate at T is not used (see `process.gamma_time`). Then Var[x_0 | x_t] is
+        constant after the last time below T.
         """
         alpha_bar = schedule.alpha_bar.numpy()
         noise = 1 - alpha_bar
@@ -69,7 +70,7 @@ def estimate_gamma(
 
     Arguments:
         model: a model from `load`, or your own Model.
-        images: uint8 (N, H, W, C), at least 2. With a few hundred, the standard error is a few thousandths.
+        images: uint8 (N, H, W, C), at least 2. With a few hundred images, the standard error is a few thousandths.
         times: whole times 1..T; None for `default_times`.
         labels: as for `trajectory`.
         progress: progress(done, total) counts evaluations.
@@ -92,7 +93,7 @@ def estimate_gamma(
         true.append(_mean_square(eps))
     learned, true = (torch.cat(parts).reshape(len(times), len(x_0)) for parts in (learned, true))
     # Control variate: ‖ε_θ‖² is correlated with ‖ε‖² at large t, and the mean of ‖ε‖²/d is known to be 1. So subtract
-    # what a regression on ‖ε‖² explains; this reduces the standard error.
+    # the part that a regression on ‖ε‖² explains. This reduces the standard error.
     centred = true - true.mean(1, keepdim=True)
     slope = (centred * learned).sum(1, keepdim=True) / centred.square().sum(1, keepdim=True)
     values = learned - slope * (true - 1)

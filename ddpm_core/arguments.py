@@ -20,7 +20,7 @@ OnStep = Callable[[Step], "Tensor | None"]
 
 
 class ConditionOptions(TypedDict, total=False):
-    """The condition of a run, the fields of `Condition`."""
+    """The options that say what to draw. They are the fields of `Condition`."""
 
     labels: Labels
     guidance: float | None
@@ -96,7 +96,7 @@ def arguments(function: Callable[..., Any]) -> list[str]:
 
 
 def check_options(function: str, given: Iterable[str], allowed: Sequence[str]) -> None:
-    """Raise ValueError if a given option is not among the allowed ones. function: the name for the message."""
+    """Raise ValueError for a given option that is not allowed. function: the function's name for the message."""
     unknown = sorted(set(given) - set(allowed))
     if unknown:
         raise ValueError(f"{function} has no argument {unknown[0]!r}: choose from {', '.join(allowed)}")

@@ -1,8 +1,8 @@
-"""The input and output of a network that was trained on the same process in other coordinates.
+"""Coordinates: the input and output of networks that were trained on the same process in another form.
 
 Each Gaussian process x = a (x_0 + σ z) is our process x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε with ᾱ_t = 1/(1 + σ²), multiplied
-by a number. So one sampler serves all of them. A class for each family of networks says how to translate x_t and t into
-the network's input, and its output into a prediction.
+by a number. So one sampler serves all these networks. A class for each family of networks says how to translate x_t and
+t into the network's input, and its output into a prediction.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ class Translation(NamedTuple):
 class Coordinates(Protocol):
     """The input that a network expects instead of x_t and t − 1, and the prediction that follows from its output.
 
-    Coordinates must not change: a model computes the translation at all whole times once and stores it. At real times,
-    `translation` gets `Levels` instead of the schedule. `Levels` has t, alpha_bar and sigma, too, for these times.
+    Instances must not change: a model computes the translation at all whole times once and stores it. For times that
+    are not whole, `translation` gets `Levels` instead of the schedule. `Levels`, too, has t, alpha_bar and sigma.
     """
 
     @property
     def gives(self) -> Prediction | None:
-        """The prediction after the translation, one of names.PREDICTIONS; None for the prediction of the model."""
+        """The kind of prediction after the translation, one of names.PREDICTIONS; None for the model's `prediction`."""
         ...
 
     def translation(self, schedule: NoiseSchedule | Levels) -> Translation:
-        """Return the translation at the times of the schedule, float64 (T + 1,), or at those of the levels, like t."""
+        """Return the translation at the schedule's times 0..T, float64 (T + 1,), or at the times of the levels."""
         ...
 
 
@@ -59,8 +59,8 @@ class VarianceExploding:
     """Networks that get y + σ z and σ, and return the score ∇ log p = −z/σ (Song et al. 2021, "variance exploding").
 
     low: their data y lie in [low, 1]. For [0, 1], their σ is half of ours, because our data lie in [−1, 1]. early: the
-    time at which the authors' chains end, as a fraction of the whole time: 1e-5 there, and not 0. Because of this, the
-    network gets the σ of a slightly later time.
+    time at which the authors' chains end, as a fraction of the whole time; the authors use 1e-5. Because their chains
+    do not end at 0, the network gets the σ of a slightly later time.
     """
 
     low: float = -1.0
@@ -90,8 +90,9 @@ class VarianceExploding:
 class EDM:
     """Networks F with x̂_0 = c_skip y + c_out F(c_in y, c_noise) and y = x_0 + σ z (Karras et al. 2022, Table 1).
 
-    sigma_data: the standard deviation of the data. sigma_min: the σ at which x̂_0 is y itself. It is 0, but for
-    consistency models their smallest σ (Song et al. 2023, Appendix C). times: c_noise is ln σ/4 times this number.
+    sigma_data: the standard deviation of the data. sigma_min: the σ at which x̂_0 is y itself. sigma_min is 0 for EDM,
+    and the smallest σ for consistency models (Song et al. 2023, Appendix C). times: c_noise is ln σ/4 times this
+    number.
     """
 
     sigma_data: float = 0.5
@@ -136,12 +137,12 @@ class RectifiedFlow:
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """Networks that are used on another schedule than that of their training, `trained`.
+    """Networks that are used on another schedule than `trained`, the schedule of their training.
 
-    inner: the coordinates in which the network was trained; None for those of this library. A network with inner=None
-    gets the t − 1 that had the same σ in training; between two times of the training, t is interpolated in ln σ. A
-    network with other coordinates gets what they compute from σ. If σ is outside the range of the training, the network
-    gets the nearest end of this range, because it has learned nothing beyond.
+    inner: the coordinates in which the network was trained; None for this library's own. A network with inner=None gets
+    the t − 1 that had the same σ in training; between two times of the training, t is interpolated in ln σ. A network
+    with inner coordinates gets the input that they compute from σ. If σ is outside the range of the training, the
+    network gets the nearest end of this range, because it has learned nothing beyond.
     """
 
     trained: NoiseSchedule
@@ -153,7 +154,7 @@ class TrainedOn:
         return None if self.inner is None else self.inner.gives
 
     def translation(self, schedule: NoiseSchedule | Levels) -> Translation:
-        """Return the translation that gives the network the noise level of its training: see `Coordinates`."""
+        """Return the translation to those times of the training that have the same σ: see `Coordinates`."""
         if self.inner is not None:
             return self._within(self.inner, schedule)
         known, wanted = self.trained.sigma[1:].log().numpy(), schedule.sigma.log().numpy()
@@ -163,7 +164,7 @@ class TrainedOn:
         return Translation(torch.from_numpy(times))
 
     def _within(self, inner: Coordinates, schedule: NoiseSchedule | Levels) -> Translation:
-        """Return the translation of inner; where σ is outside the training's range, its value at the range's end."""
+        """Return the translation of `inner`. Where σ is outside the training's range, use the nearest end of it."""
         below, above = schedule.sigma < self.trained.sigma[1], schedule.sigma > self.trained.sigma[-1]
 
         def within(wanted: Any, known: Any) -> Any:
@@ -176,12 +177,15 @@ class TrainedOn:
 
 
 def inner(coordinates: Coordinates | None) -> Coordinates | None:
-    """Return the coordinates in which a network was trained; None for those of this library."""
+    """Return the coordinates in which a network was trained; None for this library's own."""
     return coordinates.inner if isinstance(coordinates, TrainedOn) else coordinates
 
 
 def network_input(coordinates: Coordinates, schedule: NoiseSchedule, x_t: Tensor, t: Time) -> tuple[Tensor, Tensor]:
-    """Return the network's input: scale · x_t + shift, like x_t, and its time (N,), float64 if x_t is, else float32."""
+    """Return the network's two inputs: scale · x_t + shift, like x_t, and its time (N,).
+
+    The time is float64 if x_t is, else float32.
+    """
     at = _at(coordinates, schedule, x_t, t)
     return _of(at.scale, x_t) * x_t + _of(at.shift, x_t), network_times(at.time, x_t)
 
@@ -213,7 +217,7 @@ _made: WeakKeyDictionary[NoiseSchedule, tuple[Coordinates, Translation]] = WeakK
 
 
 def _translation(coordinates: Coordinates, schedule: NoiseSchedule) -> Translation:
-    """Return the translation at t = 0..T. It is stored for each schedule, with the coordinates used last."""
+    """Return the translation at t = 0..T. For each schedule, the translation of the latest coordinates is stored."""
     known = _made.get(schedule)
     if known is None or known[0] is not coordinates:
         known = _made[schedule] = coordinates, coordinates.translation(schedule)

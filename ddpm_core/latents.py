@@ -1,8 +1,9 @@
 """Encode pictures as latents x_t, reconstruct them, interpolate between them (section 4.3 of the paper, Figs. 7 to 9).
 
-q(x_t | x_0) is the encoder, and the reverse chain from x_t is the decoder. Both are stochastic. Encoding uses stream 0
-of the seed, as x_T of a run does, and step i of decoding uses stream i + 1. So a picture that is encoded at T and
-decoded with the same seed gives the same picture as a run of this seed. `invert` is DDIM's encoder, without noise.
+q(x_t | x_0) is the encoder, and the reverse chain from x_t is the decoder. Both are stochastic. Encoding uses noise
+stream 0 of the seed (see `noise`), as x_T of a run does, and step i of decoding uses stream i + 1. So a picture that is
+encoded at T and decoded with the same seed gives the same picture as a run of this seed. `invert` is DDIM's encoder,
+without noise.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ Latent = Tensor  # the x_t of one picture, (1, C, H, W)
 def encode(model: Model, images: np.ndarray | Tensor, t: float, seeds: Seeds) -> Tensor:
     """Return the latents x_t ~ q(x_t | x_0) of pictures, Eq. 4, float32 (N, C, H, W).
 
-    At t = 0 this is x_0. At t = T it is ε itself, which is x_T of a run with this seed, because the model's
-    x_T ~ N(0, I) does not depend on a picture. In the paper's schedule, √ᾱ_T is 0.006, so this leaves out less than one
+    At t = 0, x_t is x_0. At t = T, x_t is ε itself, the x_T of a run with this seed: in a run, x_T ~ N(0, I) does not
+    depend on a picture. This leaves out √ᾱ_T x_0. In the paper's schedule, √ᾱ_T is 0.006, so √ᾱ_T x_0 is less than one
     grey level.
 
     Arguments:
@@ -81,8 +82,8 @@ def invert(
         images: uint8 (N, H, W, C).
         steps: the number of steps, 1..t, None for 50, or for t if that is less; or the times themselves, from the
             highest down. `sample(model, x_T=x, sampler="ddim", steps=steps)` with the same spacing goes back.
-        t: the time to reach, above 0 and at most T; None for T. From a t below T, `reconstruct` goes back, with the
-            sampler "ddim".
+        t: the time to reach, above 0 and at most T; None for T. For a t below T, `reconstruct` with the sampler "ddim"
+            goes back.
         spacing, clip: as for `trajectory`.
         conditions: labels, guidance, prompts, negative, as for `trajectory`.
 
@@ -120,7 +121,7 @@ def reconstruct(
 
     Arguments:
         model: a model from `load`, or your own Model.
-        x_t: (N, C, H, W), or (1, C, H, W) for all seeds; then the pictures share what this x_t determines.
+        x_t: (N, C, H, W), or (1, C, H, W) for one x_t that all seeds share.
         t: the time of the latents, 0..T. At t = 0 there is no step, and x_0 is the picture; the other arguments are
             still checked.
         seeds: the seeds of the chain's noise, one for each picture.
@@ -129,7 +130,7 @@ def reconstruct(
         options: sampler and its options, spacing, clip, labels, guidance, prompts, negative, as for `trajectory`.
 
     Raises:
-        ValueError: for an x_t of another shape, a t outside 0..T, steps above t, and as `trajectory`.
+        ValueError: for an x_t of another shape, a t outside 0..T, steps above t; and the errors of `trajectory`.
     """
     check_options("reconstruct", options, arguments(reconstruct))
     t, seeds = _time(model, t), check_seeds(seeds)
@@ -147,9 +148,9 @@ def check_chains(model: ModelSpec, times: Sequence[float], steps: Steps | None =
 
 
 def _chain(model: ModelSpec, t: float, steps: Steps | None) -> dict[str, Any]:
-    """Return `steps` and `start` of the chain from t, with no more steps than there are times.
+    """Return the arguments `start` and `steps` of a chain from t, with no more steps than there are times up to t.
 
-    t = 0 has no chain; for it, the result is the shortest one, so that the other arguments can be checked.
+    t = 0 has no chain. For t = 0, the result is the shortest chain, so that the other arguments can be checked.
     """
     t = t or (1 if model.student is None else model.student.times[-1])
     whole: Any = own_run(model)[0] if steps is None else steps
@@ -160,8 +161,9 @@ def mix(x_t: Latent, other: Latent, weights: Sequence[float], how: Mixing = "lin
     """Return a mixture of two latents (1, C, H, W) for each weight λ, 0..1: (len(weights), C, H, W).
 
     how: "linear" is x̄_t = (1 − λ) x_t + λ x'_t. "slerp" is spherical interpolation (Shoemake 1985, as in Song et al.
-    2021), which keeps the norm of noise: with the angle θ between the two, the coefficients are sin((1 − λ) θ)/sin θ
-    and sin(λ θ)/sin θ. Raise ValueError for latents of other shapes, weights outside 0..1 and an unknown `how`.
+    2021), which keeps the norm of noise: with the angle θ between the latents, the coefficients are
+    sin((1 − λ) θ)/sin θ and sin(λ θ)/sin θ. Raise ValueError for latents of other shapes, weights outside 0..1 and an
+    unknown `how`.
     """
     if how not in MIXINGS:
         raise ValueError(f"unknown way to mix {how!r}: choose from {', '.join(MIXINGS)}")
@@ -195,8 +197,8 @@ def interpolate(
 ) -> np.ndarray:
     """Draw pictures between two latents, uint8 (len(weights), H, W, C); Figs. 8 and 9.
 
-    The chains of all mixtures have the same noise. So at λ = 0 and 1, the pictures are those that `reconstruct` returns
-    for the two latents and this seed.
+    The chains of all mixtures have the same noise. So at λ = 0 and 1, `reconstruct` returns the same pictures for the
+    two latents and this seed.
 
     Arguments:
         model: a model from `load`, or your own Model.
@@ -208,8 +210,8 @@ def interpolate(
         steps, options: as for `reconstruct`.
 
     Raises:
-        ValueError: for latents of another shape, a t outside 0..T, weights outside 0..1, an unknown `how`, and as
-            `trajectory`.
+        ValueError: for latents of another shape, a t outside 0..T, weights outside 0..1, an unknown `how`; and the
+            errors of `trajectory`.
     """
     check_options("interpolate", options, arguments(interpolate))
     check_state(model, x_t, "x_t")

@@ -49,7 +49,7 @@ class BitsPerDim:
     def rate(self, t: int) -> Tensor:
         """Return the bits per dimension that are sent until the receiver has x_t, (N,): see Algorithm 3.
 
-        They are L_T and the terms of the times above t.
+        These bits are L_T and the terms of the times above t.
         """
         return self.prior + self.terms[:, self._index(t) + 1 :].sum(1)
 
@@ -58,7 +58,7 @@ class BitsPerDim:
         return 127.5 * self.mse[:, self._index(t)].sqrt()
 
     def with_images(self, other: BitsPerDim) -> BitsPerDim:
-        """Return the bound for these images followed by those of `other`. Raise ValueError if it has other times."""
+        """Return the bound for these images and then the images of `other`. Raise ValueError if the times differ."""
         if other.times != self.times:
             raise ValueError("bounds of chains with different times can't be put together")
         parts = zip((self.prior, self.terms, self.mse), (other.prior, other.terms, other.mse), strict=True)
@@ -96,7 +96,7 @@ def bits_per_dim(
             down to 1.
         spacing: one of names.SPACINGS but "optimised".
         labels: a class for all images or one for each, as for `trajectory`; None for no class.
-        clip: clip x̂_0 to [−1, 1] as the paper's evaluation does; None as the checkpoint says.
+        clip: whether to clip x̂_0 to [−1, 1], as the paper's evaluation does. If None, the checkpoint decides.
         cdf: "tanh" or "exact", see `discretized_log_likelihood`.
         noise: noise(index, x) -> ε of x_t for all N images at step `index`; index 0 is the largest t. Without it, image
             i has the seed i.
@@ -167,10 +167,10 @@ def rechain(
 ) -> BitsPerDim:
     """Return the bound for another variance and fewer steps, from a result for the same images.
 
-    The network is not evaluated again: each term depends on it only through the mean of (x̂_0 − x_0)².
+    The network is not evaluated again: each term depends on the network only through the mean of (x̂_0 − x_0)².
 
     Arguments:
-        full: the result for the full chain, or for any chain that visits all times of the new one.
+        full: the result for the full chain, or for any chain that visits all times of the new chain.
         model: the model of this result.
         images: the images of this result, uint8 (N, H, W, C).
         variance: a variance that is not learned; None for the checkpoint's own.
@@ -207,7 +207,7 @@ def bound(
     """Return the term of Eq. 5 for the step from x_t to x_s, in nats for each pixel, like x_0.
 
     With p_θ(x_s | x_t) = N(mean, variance), it is KL(q(x_s | x_t, x_0) ‖ p_θ(x_s | x_t)) (Eq. 8), and at s = 0
-    −log p_θ(x_0 | x_1) (Eq. 13). It has gradients with respect to mean and variance.
+    −log p_θ(x_0 | x_1) (Eq. 13). The term has gradients with respect to mean and variance.
 
     Arguments:
         schedule: the noise schedule.
@@ -223,7 +223,7 @@ def bound(
         decoder = -discretized_log_likelihood(x_0, mean, variance, cdf)
     if bool((s > 0).any()):
         true_mean, true_variance = posterior(schedule, x_0, x_t, t, s)
-        # At s = 0, β̃ is 0 and the divergence is not used. Another variance keeps it and its gradient finite.
+        # At s = 0, β̃ is 0, and the divergence is not used. With another value there, it and its gradient are finite.
         true_variance = torch.where(last, variance.detach(), true_variance)
         divergence = gaussian_kl(true_mean, true_variance, mean, variance)
     return torch.where(last, decoder, divergence)
@@ -234,7 +234,7 @@ def bound_variance(
 ) -> Tensor:
     """Return σ² of p_θ(x_s | x_t) in the bound, (N, 1, 1, 1), or like v for learned kinds.
 
-    It is `process.reverse_variance`, except that at s = 0, kinds that are not learned have `process.decoder_variance`.
+    σ² is `process.reverse_variance`, except that at s = 0, kinds that are not learned have `process.decoder_variance`.
     gamma: the table of Γ_t, (T + 1,), for "analytic".
     """
     known = None if gamma is None else gamma_at(schedule, gamma, t)
@@ -253,12 +253,12 @@ def gaussian_kl(mean_1: Tensor, variance_1: Tensor, mean_2: Tensor, variance_2: 
 def discretized_log_likelihood(x_0: Tensor, mean: Tensor, variance: Tensor | float, cdf: Cdf = "tanh") -> Tensor:
     """Return log p_θ(x_0 | x_1) for each pixel, in nats, like x_0 (Eq. 13).
 
-    This is the integral of N(mean, variance) over the bin of width 2/255 around x_0. The lowest and the highest bin are
+    p_θ is the integral of N(mean, variance) over the bin of width 2/255 around x_0. The lowest and the highest bin are
     open. The result is at least log(1e-12).
 
     Arguments:
         x_0: grey levels in [−1, 1].
-        mean, variance: they broadcast against x_0.
+        mean, variance: tensors that broadcast against x_0; variance can also be a number.
         cdf: "tanh" for the paper's approximation of the normal CDF, "exact" for the CDF itself.
 
     Raises:
@@ -282,7 +282,7 @@ def chain(
 ) -> tuple[list[tuple[int, int]], Variance]:
     """Return the pairs (t, s) and the variance of a bound.
 
-    Raise ValueError if `bits_per_dim` is not possible for them.
+    Raise ValueError if `bits_per_dim` is not possible for this model, variance and chain.
     """
     check_pixels(model, "the likelihood")
     pairs = whole_pairs(timestep_pairs(model.schedule.T, steps, spacing), "the bound")
@@ -359,8 +359,8 @@ def _noise(noise: Noise | None, index: int, x_0: Tensor) -> Tensor:
 def image_state(model: Model, images: np.ndarray | Tensor, dtype: torch.dtype) -> Tensor:
     """Return uint8 images (N, H, W, C) as x_0, (N, C, H, W): in [−1, 1], or as latents for a latent model.
 
-    x_0 is on the network's device, but on the CPU for Apple's GPUs. Raise ValueError if the images do not have the
-    model's size and channels.
+    x_0 is on the network's device, or on the CPU if the network is on Apple's GPU. Raise ValueError if the images do
+    not have the model's size and channels.
     """
     x_0 = imaging.from_uint8(images, dtype)
     shape = (model.picture_channels, model.picture_size, model.picture_size)

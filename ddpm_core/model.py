@@ -63,7 +63,7 @@ class Source:
 
     @property
     def weights_path(self) -> Path | None:
-        """Return the file of the weights; None for a model that was not loaded from one."""
+        """The path of the weights' file; None for a model that was not loaded from a file."""
         return None if self.folder is None or self.file is None else self.folder / self.file
 
 
@@ -77,7 +77,7 @@ class ModelSpec:
     """A model without its network, decoder and text encoder. `Model` explains the attributes.
 
     Raises:
-        ValueError: as `Model` does.
+        ValueError: the errors of `Model`.
     """
 
     schedule: NoiseSchedule
@@ -113,7 +113,7 @@ class ModelSpec:
 
     @property
     def trained_on(self) -> NoiseSchedule:
-        """The schedule of the network's training: another one than `schedule` after `with_schedule`."""
+        """The schedule of the network's training. After `with_schedule`, it is not the same as `schedule`."""
         return self.coordinates.trained if isinstance(self.coordinates, TrainedOn) else self.schedule
 
     def __post_init__(self) -> None:
@@ -134,7 +134,7 @@ class ModelSpec:
     def with_schedule(self, schedule: NoiseSchedule | str) -> Self:
         """Return the same specification on another schedule, as `Model.with_schedule` does for a model.
 
-        The errors are the same, except for those that need an evaluation of the network.
+        Raise the same errors, except those that need an evaluation of the network.
         """
         if self.student is not None:
             raise ValueError("a student has learned its own times: give the schedule to its teacher")
@@ -184,7 +184,7 @@ class EngineNetwork(Protocol):
     def __call__(self, x: Tensor, t_index: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the network's output for x, (N, C, H, W) of any float dtype; the output has the same dtype.
 
-        t_index: t − 1, int64 (N,); for a network that takes other numbers, such as σ, those, of any float dtype.
+        t_index: t − 1, int64 (N,); or, if the network takes other numbers such as σ, these numbers, float (N,).
         labels: int64 (N,) for classes. Raise ValueError for other shapes and dtypes, as `engines.common.Inputs.checked`
         does.
         """
@@ -194,15 +194,15 @@ class EngineNetwork(Protocol):
     def with_gradients(self) -> Callable[..., Tensor]:
         """Return a function that evaluates the network with gradients with respect to x (N, C, H, W).
 
-        It has the arguments and the result of the network. Whatever the engine is, it uses PyTorch in float32. It
-        raises ValueError if the weights were rounded and no file has the exact ones.
+        The function has the arguments and the result of the network. It uses PyTorch in float32, whatever the engine
+        is. It raises ValueError if the weights were rounded and no file has the exact weights.
         """
         ...
 
     def attention(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
         """Return the attention of each pixel of x to each token, (N, L, H, W), for a network that takes words.
 
-        states: the output of the text encoder, (N, L, D). This uses PyTorch in float32, with the errors of
+        states: the output of the text encoder, (N, L, D). PyTorch computes the attention in float32, with the errors of
         `with_gradients`.
         """
         ...
@@ -240,14 +240,14 @@ Text = Callable[[list[str]], Tensor]  # a text encoder: it returns the condition
 
 @runtime_checkable
 class WordReader(Protocol):
-    """A text encoder that can also split a prompt into words, which the page needs. Models from `load` have one."""
+    """A text encoder that also splits a prompt into words, for the page. `load` returns such text encoders."""
 
     def __call__(self, prompts: Sequence[str]) -> Tensor:
         """Return the condition of each prompt, float32 (N, L, D)."""
         ...
 
     def words(self, prompt: str) -> list[tuple[str, tuple[int, ...]]]:
-        """Return the words of a prompt, each with the numbers of its tokens, 0..L − 1."""
+        """Return the words of a prompt, each with the positions 0..L − 1 of its tokens."""
         ...
 
     def unknown(self, prompt: str) -> list[str]:
@@ -282,30 +282,30 @@ class Model(ModelSpec):
     """A network with its prediction and its schedule.
 
     `dataclasses.replace` with another network, schedule, prediction or coordinates drops Γ and the optimised times,
-    unless you give new ones, because they were measured on the old model. Another network also drops the facts of
+    unless you give new values, because they were measured on the old model. Another network also drops the facts of
     `source` about the old weights. `evaluated_by` replaces the network and keeps all of this.
 
     Attributes:
         schedule: the noise schedule of the forward process.
         image_size: the height and width of x: in pixels, or in places of the latent for a latent model.
         channels: the channels of x, which is an image or a latent.
-        prediction: the output of the network, one of names.PREDICTIONS. It has no default: a wrong one trains and
-            samples without a warning.
+        prediction: the output of the network, one of names.PREDICTIONS. It has no default, because a network with a
+            wrong prediction trains and samples without a warning.
         variance: the checkpoint's own reverse variance, one of names.OWN_VARIANCES.
         num_classes: the number of classes, without the null label; labels are 0..num_classes − 1.
         null_label: the label that means "no class", None if there is none.
         class_names: one for each class, or None.
         clip: whether the checkpoint says that x̂_0 is clipped to [−1, 1].
-        source: the checkpoint from which it was loaded, None for your own model.
+        source: the checkpoint from which the model was loaded, None for your own model.
         gamma: Γ_t for the variance "analytic", float64 (T + 1,), None if it was not estimated.
         optimised: the times of the spacing "optimised", None if they were not searched.
         student: the runs for which a distilled model was made, None for other models.
         network: network(x, t_index, labels) → tensor like x, (N, C, H, W), with 2C channels for a learned variance.
             t_index = t − 1 and labels are int64 (N,). labels are None for a model without classes, and the output of
-            `text` for a model that takes words. If the output is that of a diffusers network, its tensor is used.
+            `text` for a model that takes words. If the result is an object of diffusers, its tensor `sample` is used.
         latent: whether x is a latent of an autoencoder, and not a picture.
         factor: the side of a picture divided by the side of x; 1 except for a latent model.
-        takes_words: whether its condition is a prompt.
+        takes_words: whether the model's condition is a prompt.
         leading_offset: a number that the spacing "leading" adds to each of its times.
         coordinates: how to translate x_t and t − 1 into the network's input, and its output into the prediction: see
             ddpm_core.coordinates. None if no translation is needed; for "flow", `coordinates.RectifiedFlow`.
@@ -366,7 +366,7 @@ class Model(ModelSpec):
                 evaluated once.
         """
         model = super().with_schedule(schedule)
-        check_fractions(self, "on another schedule, a network gets fractions of t")
+        check_fractional_times(self, "on another schedule, a network gets fractions of t")
         return model
 
     @property
@@ -389,7 +389,7 @@ class Model(ModelSpec):
 def check_real_times(model: Model, why: str) -> None:
     """Raise ValueError if the model certainly takes only whole times. why: the start of the message.
 
-    A user's network is not evaluated for this: see `check_fractions`.
+    This function does not evaluate a user's network; `check_fractional_times` does.
     """
     network: Any = model.network
     unet = getattr(network, "unet", None)
@@ -403,7 +403,7 @@ def check_real_times(model: Model, why: str) -> None:
         raise ValueError(f"{why}, but this network knows only whole ones")
 
 
-def check_fractions(model: Model, why: str) -> None:
+def check_fractional_times(model: Model, why: str) -> None:
     """Raise ValueError for a network that takes only whole times t − 1. why: the start of the message.
 
     To find this out, a user's network is evaluated once, at t − 1 = 0.5, for one image of zeros.
@@ -507,9 +507,9 @@ def dtype_text(dtype: torch.dtype) -> str:
 def check_variance(
     model: ModelSpec, variance: Variance | None, pairs: Sequence[tuple[float, float]], guidance: float | None = None
 ) -> Variance:
-    """Return the variance to use: the given one, or the model's own for None.
+    """Return the variance to use: the argument, or the model's own for None.
 
-    Raise ValueError for an unknown variance, and for one that this model, these steps or the guidance don't allow.
+    Raise ValueError for an unknown variance, and if the model, the steps or the guidance don't allow this variance.
     """
     variance = model.variance if variance is None else variance
     if variance not in VARIANCES:

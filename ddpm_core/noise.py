@@ -1,4 +1,4 @@
-"""Seeded Gaussian noise. It depends only on a seed and a stream number, never on the batch or the device.
+"""Seeded Gaussian noise, which depends only on a seed and a stream number, never on the batch or the device.
 
 Stream 0 is x_T, and stream i + 1 is the noise of step i. NumPy's generator Philox is counter-based: each (seed, stream)
 is a key of its own, there is no state, and all 2^63 seeds give different noise. Torch's CPU generator would repeat
@@ -80,7 +80,7 @@ def seeded_noise(seeds: Seeds, first: int = 1) -> Noise:
         return drawn.pin_memory() if x.device.type == "cuda" else drawn
 
     def noise(index: int, x: Tensor) -> Tensor:
-        """Return the noise of a step, and let a thread draw that of the next step for a GPU."""
+        """Return the noise of a step. For a GPU, let a thread draw the noise of the next step."""
         if x.device.type == "cpu":
             return draw(index, x)
         if not threads:
@@ -94,10 +94,10 @@ def seeded_noise(seeds: Seeds, first: int = 1) -> Noise:
 
 
 def own_noise(noise: Noise) -> Noise:
-    """Return a user's noise function with checks of its results, which are cast and moved to the dtype and device of x.
+    """Return a user's noise function with checks. Its results get the dtype and the device of x.
 
-    The function gets a copy of x, because it may change it. Raise ValueError if it can't be called, or, during the run,
-    if it does not return a float tensor of the shape of x.
+    The user's function gets a copy of x, because it may change its argument. Raise ValueError if it can't be called,
+    or, during the run, if it does not return a float tensor of the shape of x.
     """
     if not callable(noise):
         raise ValueError(f"noise is a function noise(index, x) that returns a tensor like x, got {noise!r}")

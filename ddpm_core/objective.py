@@ -1,7 +1,7 @@
 """The losses of training: L_simple (Eq. 14), the variational bound L_vlb (Eqs. 5, 8-13) and their sum L_hybrid.
 
-The trainer minimises `loss`, and so can your own training. It takes a model, because the loss depends on the model's
-schedule and prediction. It is computed in the dtype of x_0, whatever the precision of the network.
+The trainer minimises `loss`, and so can your own training. `loss` takes a model, because it depends on the model's
+schedule and prediction. `loss` computes in the dtype of x_0, whatever the precision of the network.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ def loss(
 def min_snr_weight(schedule: NoiseSchedule, prediction: Prediction, t: Tensor, gamma: float = 5.0) -> Tensor:
     """Return the weights that turn L_simple into min(SNR, γ) ‖x_0 − x̂_0‖² (Hang et al. 2023), float64 (N,).
 
-    SNR is ᾱ_t/(1 − ᾱ_t). The error of ε is √SNR times that of x_0, the error of v √(SNR + 1) times, and the error of
-    ε − x_0 √SNR + 1 times. Raise ValueError for "mu", and for a γ that is not above 0.
+    SNR is ᾱ_t/(1 − ᾱ_t). The error of ε is √SNR times the error of x_0. For v, this factor is √(SNR + 1), and for
+    ε − x_0, it is √SNR + 1. Raise ValueError for "mu", and for a γ that is not above 0.
     """
     if not gamma > 0:
         raise ValueError(f"γ of min-SNR weighting must be above 0, got {gamma}")
@@ -129,9 +129,8 @@ def min_snr_weight(schedule: NoiseSchedule, prediction: Prediction, t: Tensor, g
 def lognormal_times(schedule: NoiseSchedule, mean: float = -1.2, std: float = 1.2) -> Tensor:
     """Return the probabilities of t = 1..T with which log σ_t is normally distributed, float64 (T,); their sum is 1.
 
-    σ_t² is (1 − ᾱ_t)/ᾱ_t. Karras et al. 2022, Table 1, train with this distribution of noise levels; its mean and std
-    are the defaults. Each t has the probability of all log σ to which its own is nearest. Raise ValueError for
-    std <= 0.
+    σ_t² is (1 − ᾱ_t)/ᾱ_t. The defaults of mean and std are those of Karras et al. 2022, Table 1. Each t has the
+    probability of all log σ that are nearer to its own log σ than to that of another t. Raise ValueError for std <= 0.
     """
     if std <= 0:
         raise ValueError(f"std must be above 0, got {std}")
@@ -163,7 +162,7 @@ def _trained(network: Any) -> Any:
 
 
 class _Evaluated:
-    """A batch after the evaluation of the network: x_t, its output, and v if the variance is learned, like x_0."""
+    """A batch after the evaluation of the network: x_t, the prediction and, for a learned variance, v, all like x_0."""
 
     def __init__(self, model: Model, x_0: Tensor, t: Tensor, eps: Tensor, labels: Tensor | None):
         schedule, coordinates = model.schedule, model.coordinates

@@ -1,11 +1,13 @@
-"""The log-density of pictures by the probability-flow ODE (Song et al. 2021, "Score-based generative modeling", 4.3).
+"""The log-density of pictures by the probability-flow ODE (Song et al. 2021, "Score-based generative modeling",
+section 4.3).
 
-The ODE has the marginals q(x_t) of the process. DDIM's steps are Euler's steps of it. As a function of log σ, with
-σ² = (1 − ᾱ)/ᾱ, it is
+The ODE has the marginals q(x_t) of the process. DDIM's steps are Euler's steps of this ODE. As a function of log σ,
+with σ² = (1 − ᾱ)/ᾱ, it is
 
     dx/d log σ = f(x) = √(1 − ᾱ) ε_θ(x) − (1 − ᾱ) x,    d log p(x)/d log σ = −∇·f(x),
 
-so log p(x_1) = log N(x_T; 0, I) + ∫ ∇·f from σ_1 to σ_T. SciPy solves it, with steps that the tolerance determines.
+so log p(x_1) = log N(x_T; 0, I) + ∫ ∇·f d log σ from σ_1 to σ_T. SciPy solves the ODE, with steps that the tolerance
+determines.
 """
 
 from __future__ import annotations
@@ -24,14 +26,14 @@ from torch import Tensor
 from ddpm_core.coordinates import TrainedOn
 from ddpm_core.errors import first_line
 from ddpm_core.likelihood import batch_size, image_state
-from ddpm_core.model import Model, check_fractions, check_pixels, check_state, is_number, is_whole
+from ddpm_core.model import Model, check_fractional_times, check_pixels, check_state, is_number, is_whole
 from ddpm_core.names import TRACES, Trace
 from ddpm_core.noise import check_seeds, generator
 from ddpm_core.prediction import Labels, check_gradients, evaluation, label_tensor
 from ddpm_core.schedule import NoiseSchedule
 
 LEVEL = 2 / 255  # the distance of two neighbouring grey levels in [−1, 1]
-HUNDREDTHS = 100  # number of units by which progress counts one picture
+HUNDREDTHS = 100  # number of units of progress for one picture
 _UNIFORM, _SIGNS = 2**40, 2**40 + 1  # noise streams of the uniform noise and of the signs; runs use other streams
 
 
@@ -69,12 +71,12 @@ def ode_log_prob(
     dtype: torch.dtype = torch.float64,
     progress: Callable[[int, int], None] | None = None,
 ) -> OdeLogProb:
-    """Compute log p(x_1) under the probability-flow ODE, with a picture as x_1.
+    """Return log p(x_1) under the probability-flow ODE, with a picture as x_1.
 
     The flow starts at x_T ~ N(0, I) and ends at t = 1; if ᾱ_T is 0, it starts at T − 1. Between two σ of the schedule,
-    the network gets a fractional t − 1, interpolated in log σ; with `coordinates`, it gets what these compute from σ.
-    x̂_0 is not clipped. The pictures of a batch share the solver's steps, so the numerical error of each depends on the
-    others.
+    the network gets a fractional t − 1, interpolated in log σ; with `coordinates`, it gets the input that they compute
+    from σ. x̂_0 is not clipped. The pictures of a batch share the solver's steps, so the numerical error of one picture
+    depends on the other pictures.
 
     Arguments:
         model: a model from `load`, or your own Model.
@@ -148,7 +150,7 @@ def check_flow(model: Model) -> None:
         raise ValueError("a student has learned only a few times, but the flow visits all: measure its teacher")
     if model.prediction == "mu":
         raise ValueError("the flow also visits fractions of t, where μ̃, the mean of x_{t−1}, is not defined")
-    check_fractions(model, "the flow also visits fractions of t")
+    check_fractional_times(model, "the flow also visits fractions of t")
     _solve_ivp()
 
 

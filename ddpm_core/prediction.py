@@ -51,7 +51,7 @@ class Denoised(NamedTuple):
     """the second half of the network's output for a learned variance, else None"""
 
     def clone(self) -> Denoised:
-        """Return a copy whose tensors can be changed without changing these."""
+        """Return a copy whose tensors can be changed without changing the original."""
         return Denoised(*(None if part is None else part.clone() for part in self))  # pyright: ignore[reportArgumentType]
 
     def __repr__(self) -> str:
@@ -80,10 +80,10 @@ def predict(
             `label_tensor`. For a model that takes words, one prompt, or one for each image.
         guidance: w of ε = ε_∅ + w (ε_c − ε_∅) (Ho & Salimans 2022; their w is ours minus 1). None or 1 means one
             conditional evaluation.
-        clip: clip x̂_0 to [−1, 1], and compute ε from it again; None as the checkpoint says. With μ̃-prediction, only
-            x0_hat is clipped: the paper leaves the mean as the network predicted it.
-        grad: compute gradients with respect to x_t. This uses PyTorch in float32, whatever the engine. The first such
-            call may load the exact weights, which are kept. Your own network must compute in PyTorch.
+        clip: whether to clip x̂_0 to [−1, 1] and compute ε from it again. If None, the checkpoint decides. With
+            μ̃-prediction, only x0_hat is clipped: the paper leaves the mean as the network predicted it.
+        grad: compute gradients with respect to x_t, in PyTorch and float32, whatever the engine is. The first such call
+            may load the exact weights, which are kept. Your own network must compute in PyTorch.
         sigma: the noise level σ = √((1 − ᾱ_t)/ᾱ_t) instead of t, a number, or one for each image (N,). x_t is still
             √ᾱ_t (x_0 + σ ε).
 
@@ -114,7 +114,7 @@ def predict(
 
 
 def _time_of(model: ModelSpec, t: Time | np.integer | None, sigma: float | Tensor | None) -> Time | np.integer:
-    """Return t, or the time of sigma, whichever is given. Raise ValueError unless exactly one of them is."""
+    """Return t, or the time of sigma if sigma is given. Raise ValueError unless exactly one of them is given."""
     if sigma is None:
         if t is None:
             raise ValueError("give t or sigma")
@@ -191,7 +191,7 @@ def network_inputs(model: ModelSpec, x: Tensor, t: Time) -> tuple[Tensor, Tensor
     """Return the network's input, x and the time of each image (N,). t: a result of `check_time`.
 
     The time is t − 1, because networks are trained on 0..T − 1. A model with coordinates translates both. If t is on
-    the CPU, so is t − 1: there, an engine can check it without waiting for a GPU.
+    the CPU, t − 1 stays on the CPU, where an engine can check it without waiting for a GPU.
     """
     if model.coordinates is not None:
         return coordinates.network_input(model.coordinates, model.schedule, x, t)
@@ -203,9 +203,9 @@ def network_inputs(model: ModelSpec, x: Tensor, t: Time) -> tuple[Tensor, Tensor
 
 
 def network_device(network: Network | nn.Module) -> torch.device | None:
-    """Return the device for a network's inputs: its attribute `device`, or that of an nn.Module's parameters.
+    """Return the device for a network's inputs: its attribute `device`, or the device of an nn.Module's parameters.
 
-    Return None for a network without both, such as a function.
+    Return None for a network with neither, such as a function.
     """
     owner = getattr(network, "__self__", network)  # the object if network is a bound method
     device = getattr(owner, "device", None)
@@ -261,7 +261,7 @@ _OF_WHOLE_NUMBERS = re.compile(r"Long|Int\b")
 
 
 def _weight_dtype(network: Network | nn.Module) -> torch.dtype | None:
-    """Return the dtype of the weights of a torch module, also for its method; None for any other network."""
+    """Return the dtype of the weights if the network is a torch module or a method of one; else None."""
     owner = getattr(network, "__self__", network)
     weights = owner.parameters() if isinstance(owner, nn.Module) else ()
     return next((weight.dtype for weight in weights if weight.is_floating_point()), None)
@@ -288,7 +288,7 @@ def _evaluate(
 
 
 def _with_null(model: Model, labels: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-    """Return the condition, and what guidance leads away from: the null label or the negative prompt."""
+    """Return the condition, and the condition from which guidance leads away: null label or negative prompt."""
     if labels is None:
         return None, None
     if model.text is not None:
@@ -331,7 +331,7 @@ def _is_prompt(given: object) -> bool:
 def _mixtures(given: Any, n: int | None, name: str) -> list[Mapping[str, float]]:
     """Return the prompt of each of n images as a mixture {text: weight}. Raise ValueError for anything else.
 
-    n: the number of images, None if it is not known. name: what the message calls the prompts.
+    n: the number of images, None if it is not known. name: the prompts' name for the message.
     """
     asked = "" if given is None else given
     each = [asked] * (n or 1) if _is_prompt(asked) else asked
@@ -418,7 +418,7 @@ def class_index(model: ModelSpec, text: str) -> int:
 
 
 def few(names: Sequence[str], most: int = 20) -> str:
-    """Return names as text with commas. If there are more than `most`, return only the first ones, and the number."""
+    """Return names as text with commas. Of more than `most`, return the first `most`, and how many there are."""
     return ", ".join(names[:most]) + (f", … ({len(names)} in all)" if len(names) > most else "")
 
 
@@ -434,8 +434,8 @@ def label_tensor(
             label's number. For a model that takes words, these are prompts, one for all images or one for each. None is
             the empty prompt. {text: weight, …}, with weights that sum to 1, is the weighted mean of the texts' states.
         n: the number of images.
-        guidance: the scale of guidance, which needs something to lead away from.
-        negative: the prompts that guidance leads away from; None is the empty prompt.
+        guidance: the scale of guidance. For classes, a scale other than 1 needs a model with a null label.
+        negative: the prompts from which guidance leads away; None is the empty prompt.
 
     Returns:
         None for an unconditional model. For classes, int64 (n,) on the CPU, where an engine can check them without
@@ -458,7 +458,7 @@ def label_tensor(
 def check_labels(
     model: ModelSpec, labels: Labels, n: int | None, guidance: float | None, negative: Prompts | None = None
 ) -> None:
-    """Raise ValueError for labels that `label_tensor` refuses. This needs neither the network nor the text encoder.
+    """Raise ValueError for labels that `label_tensor` refuses, without using the network and the text encoder.
 
     n: the number of images, None if it is not known.
     """

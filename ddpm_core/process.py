@@ -1,9 +1,9 @@
 """The equations of the diffusion process (Ho, Jain & Abbeel 2020). Symbols and equation numbers are the paper's.
 
-Every equation holds for a step from t down to any s < t. It is the paper's formula with α_{t|s} = ᾱ_t/ᾱ_s instead of
+Every equation holds for a step from t down to any s < t. Each is the paper's formula with α_{t|s} = ᾱ_t/ᾱ_s instead of
 α_t, and β_{t|s} = 1 − α_{t|s} instead of β_t; for s = t − 1 they are equal. Coefficients are computed in float64 on the
 CPU and applied in the dtype of x. t is one real number for the whole batch, or a tensor (N,), best on the CPU. At a
-whole time, ᾱ_t is that of the schedule's table; `NoiseSchedule.at` defines it between two whole times.
+whole time, ᾱ_t comes from the schedule's table; `NoiseSchedule.at` defines ᾱ_t between two whole times.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Time = float | Tensor  # in type annotations, float includes int
 
 
 def check_tensors(**states: object) -> None:
-    """Raise ValueError if a state is not a tensor of a float dtype. The keyword is its name in the message."""
+    """Raise ValueError if a state is not a tensor of a float dtype. Each keyword is a state's name for the message."""
     for name, state in states.items():
         if not isinstance(state, Tensor) or not state.is_floating_point():
             kind = str(state.dtype) if isinstance(state, Tensor) else type(state).__name__
@@ -103,7 +103,7 @@ def reverse_variance(
     - "beta_tilde" is β̃ = (1 − ᾱ_s)/(1 − ᾱ_t) β_{t|s} (section 3.2).
     - "analytic" is the optimum for a network with E‖ε_θ(x_t, t)‖²/d = gamma · (1 − ᾱ_t) (Bao et al. 2022, Theorem 1).
       The variance of x_0 given x_t is clamped to [0, 1], because the data lie in [−1, 1].
-    - "learned" is exp(v) with v = log σ². It exists only for steps with s = t − 1.
+    - "learned" is exp(v) with v = log σ². This kind exists only for steps with s = t − 1.
     - "learned_range" is exp(u log β + (1 − u) log β̃) with u = (v + 1)/2 (Nichol & Dhariwal 2021, Eq. 15). At s = 0, β̃
       is 0, and `decoder_variance` replaces it, as in the authors' code.
 
@@ -232,9 +232,9 @@ def check_signal(prediction: Prediction, alpha_bar: Tensor) -> None:
 def from_x0_eps(
     schedule: NoiseSchedule, prediction: Prediction, x_0: Tensor, eps: Tensor, x_t: Tensor, t: Time
 ) -> Tensor:
-    """Return what a perfect network with this prediction would output, like x_t. It is the target of the training.
+    """Return the output of a perfect network with this prediction, like x_t: the target of the training.
 
-    This is the inverse of `to_x0_eps`; the arguments are the same.
+    This function is the inverse of `to_x0_eps`; the arguments are the same.
     """
     _check_prediction(prediction, x_t, x_0, eps)
     if prediction == "epsilon":

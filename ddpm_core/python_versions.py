@@ -2,7 +2,7 @@
 
 import sys
 
-FIRST, LAST = (3, 11), (3, 14)  # transformers has no release for older versions, and OpenVINO none for newer ones
+FIRST, LAST = (3, 11), (3, 14)  # transformers has no release for older versions, OpenVINO none for newer versions
 
 if not FIRST <= sys.version_info[:2] <= LAST:
     sys.exit(

@@ -37,7 +37,8 @@ Linear = Callable[[Tensor], Tensor]
 _EXTRA = 2**20
 _OBSERVED = 2**62  # noise stream of `Measurement.observe`; runs use other streams
 _SOLVED = 1e-6  # relative error at which conjugate gradients stop
-# Singular values of a blur below this fraction of the largest are set to 0: rounding y to 8 bits hides their part.
+# Singular values of a blur below this fraction of the largest are set to 0, because rounding y to 8 bits hides their
+# effect.
 _LEAST_BLUR = 0.01
 
 
@@ -45,7 +46,7 @@ _LEAST_BLUR = 0.01
 
 
 def _unknown(y: Tensor) -> Tensor:
-    """Raise ValueError: the default of `Measurement.pseudoinverse`, for a measurement without one."""
+    """Raise ValueError. This is the default of `Measurement.pseudoinverse`, for a measurement whose A⁺ is unknown."""
     raise ValueError("this measurement has no pseudo-inverse: give it to Measurement as pseudoinverse")
 
 
@@ -87,7 +88,7 @@ class Measurement:
         return self.pseudoinverse is not _unknown
 
     def __call__(self, x_0: Tensor) -> Tensor:
-        """Return A x_0, without noise: (N, ...) of pictures (N, C, H, W)."""
+        """Return A x_0, (N, ...), without noise. x_0: pictures, (N, C, H, W)."""
         return self.forward(x_0)
 
     def adjoint(self, y: Tensor, like: Tensor) -> Tensor:
@@ -105,8 +106,7 @@ class Measurement:
     def observe(self, x_0: Tensor, seeds: Seeds | None = None) -> Tensor:
         """Return y for pictures (N, C, H, W) in [−1, 1], with noise if sigma is above 0.
 
-        seeds: the seeds of the noise, one for each picture. Raise ValueError if they are needed and missing, or are not
-        as many as the pictures.
+        seeds: the seeds of the noise. Raise ValueError if sigma is above 0 and there is not one seed for each picture.
         """
         y = self.forward(x_0)
         if not self.sigma:
@@ -226,7 +226,7 @@ def blur(kernel: Sequence[float], size: int, sigma: float = 0.0) -> Measurement:
     """Return a measurement that blurs size × size pictures with the same kernel along both axes.
 
     The picture is mirrored at its edges. Singular values of the blur below 1 % of the largest are set to 0, because
-    rounding to 8 bits would hide their part; so A A⁺ A = A.
+    rounding to 8 bits would hide their effect. So A A⁺ A = A.
 
     Arguments:
         kernel: an odd number of weights.
@@ -293,10 +293,10 @@ def _check_size(size: int) -> None:
 
 
 def then(first: Measurement, second: Measurement) -> Measurement:
-    """Return the measurement A = A_2 A_1, which applies the second one to the result of the first. σ_y is the second's.
+    """Return the measurement A = A_2 A_1, which measures the result of `first` by `second`. σ_y is that of `second`.
 
     The pseudo-inverse is A_1⁺ A_2⁺ only if A_1 A_1ᵀ = c I, as for `downsample` and `grey`. Raise ValueError for any
-    other first measurement, and for one with noise.
+    other `first`, and if `first` has noise.
     """
     if first.gram_scale is None or first.sigma:
         raise ValueError(
@@ -342,7 +342,7 @@ class Task:
     clip: bool
 
     def fitted(self, schedule: NoiseSchedule, x_0: Tensor, x_t: Tensor, t: float, v: Tensor | None) -> Denoised:
-        """Return a changed x̂_0, clipped if `clip` is on, with the ε that follows from it and x_t. v stays as it is."""
+        """Return a changed x̂_0, clipped if `clip` is on, with the ε that follows from x̂_0 and x_t. v stays as it is."""
         x_0 = x_0.clamp(-1, 1) if self.clip else x_0
         x_0, eps = to_x0_eps(schedule, "x0", x_0, x_t, t)
         return Denoised(x_0, eps, x_0, v)
@@ -407,7 +407,7 @@ class RePaint:
     After each step, the part of x_s that y determines is replaced by a draw from q(x_s | x_0):
     x_s ← x_s + A⁺(√ᾱ_s y + √(1 − ᾱ_s) A z − A x_s). Every block of `jump` steps is run `rounds` times, so that the rest
     of the picture adapts; in between, q(x_t | x_s) leads back to the first time of the block. With rounds=1, this is
-    replacement (Song et al. 2021, Appendix I.2). It needs a y without noise.
+    replacement (Song et al. 2021, Appendix I.2). The method needs a y without noise.
     """
 
     jump: int = 10
@@ -462,9 +462,9 @@ class RePaint:
 class DDNM:
     """DDNM and DDNM+ (Wang et al. 2023, Eqs. 13, 17 to 19): x̂_0 ← x̂_0 − Σ_t A⁺(A x̂_0 − y), then the sampler's step.
 
-    Without noise in y, Σ_t = I, and any sampler works. With noise, x̂_0 also takes noise from y, so the step adds less:
-    x_s = μ̃(x_t, x̂_0) + Φ_t^½ z. For a singular value ς of A, with a_t the weight of x̂_0 in μ̃, the factors are
-    λ = min(1, σ_t ς/(a_t σ_y)) in Σ_t and φ = σ_t² − (a_t λ σ_y/ς)² in Φ_t.
+    Without noise in y, Σ_t = I, and any sampler works. With noise, x̂_0 also takes noise from y, so the step adds less
+    noise: x_s = μ̃(x_t, x̂_0) + Φ_t^½ z. For a singular value ς of A, with a_t the weight of x̂_0 in μ̃, the factors
+    are λ = min(1, σ_t ς/(a_t σ_y)) in Σ_t and φ = σ_t² − (a_t λ σ_y/ς)² in Φ_t.
     """
 
     def check(self, task: Task) -> None:
@@ -531,7 +531,7 @@ def _noise_change(values: Tensor, a: float, sigma: float, sigma_y: float) -> Ten
     share = _lambda(values, a, sigma, sigma_y)
     taken = a * (share / values) * values.sqrt() * sigma_y
     left = (sigma**2 - taken**2).clamp(min=0).sqrt()
-    # Where λ < 1, φ is exactly 0; √ of its rounding error would be 1e-8.
+    # Where λ < 1, φ is exactly 0. A rounding error of φ in float64, about 1e-16, would become 1e-8 in √φ.
     return (torch.where(share < 1, 0, left) - sigma) / values
 
 
@@ -540,8 +540,8 @@ class PiGDM:
     """ΠGDM (Song et al. 2023, Eqs. 7 and 8): p(y | x_t) ≈ N(A x̂_0(x_t), r_t² A Aᵀ + σ_y² I), r_t² = 1 − ᾱ_t.
 
     Adding the gradient of log p(y | x_t) to the score means x̂_0 ← x̂_0 + (1 − ᾱ_t)/√ᾱ_t ∇ log p(y | x_t) (Tweedie's
-    formula). Then any sampler takes its step. The method is exact for data N(m, I). It needs gradients, in float32 or
-    float64, because near T they exceed the range of float16.
+    formula). Then any sampler takes its step. The method is exact for data N(m, I). ΠGDM needs gradients, in float32 or
+    float64, because near T the gradients exceed the range of float16.
     """
 
     def check(self, task: Task) -> None:
@@ -576,7 +576,7 @@ class PiGDM:
 class DPS:
     """DPS (Chung et al. 2023, Algorithm 1): x_s ← x_s − ζ ∇_{x_t} ‖y − A x̂_0(x_t)‖ after each step.
 
-    It needs gradients. zeta: ζ, at least 0.
+    DPS needs gradients. zeta: ζ, at least 0.
     """
 
     zeta: float = 1.0
@@ -651,17 +651,17 @@ def restore(
 
     Arguments:
         model: a model from `load`, or your own Model.
-        y: float, (1, ...) for all seeds, or (N, ...) with one for each; `Measurement.observe` makes one.
+        y: float, (1, ...) for all seeds, or (N, ...) with a y for each seed; `Measurement.observe` returns such a y.
         measurement: the measurement that made y.
         method: a name of METHODS, or an instance such as RePaint(jump=5) or DPS(zeta=0.5).
         seeds: one for each picture.
         steps, sampler, variance, spacing, eta: the chain, as for `trajectory`.
-        clip: clip x̂_0 to [−1, 1]; None as the checkpoint says.
+        clip: whether to clip x̂_0 to [−1, 1]. If None, the checkpoint decides.
         options: labels, guidance, x_T, noise, stop and the sampler's other options, as for `trajectory`.
 
     Raises:
         ValueError: before anything is computed, for a y that does not fit the measurement, an unknown method, a
-            measurement or sampler that the method does not support, and as `trajectory`.
+            measurement or sampler that the method does not support; and the errors of `trajectory`.
     """
     check_pixels(model, "restoration")
     chosen = METHODS.get(method) if isinstance(method, str) else method

@@ -1,8 +1,8 @@
 """The functions with which a user draws images.
 
-`trajectory` yields the steps of a run from seeds to images, `side_by_side` those of several runs, and `sample` returns
-only the final images. `make_chain` decides and checks which steps a run takes. `follow` takes these steps. One of
-several runs that `follow` takes together is called a lane.
+`trajectory` yields the steps of a run from seeds to images. `side_by_side` yields the steps of several runs. `sample`
+returns only the final images. `make_chain` decides and checks which steps a run takes. `follow` takes these steps. One
+of several runs that `follow` takes together is called a lane.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core.arguments import OnStep, RunOptions, arguments, check_options, completes
-from ddpm_core.model import Model, ModelSpec, check_fractions, check_same_images, check_state, tensor_text
+from ddpm_core.model import Model, ModelSpec, check_fractional_times, check_same_images, check_state, tensor_text
 from ddpm_core.names import OtherOptions, Spacing, Variance
 from ddpm_core.noise import Noise, Seeds, check_seeds, gaussian_batch, own_noise, seeded_noise
 from ddpm_core.prediction import (
@@ -71,7 +71,7 @@ class Condition:
         return self.guidance not in (None, 1)
 
     def check(self, model: ModelSpec, n: int | None = None) -> None:
-        """Raise ValueError for a condition that the model does not have. n: the number of images, None if not known."""
+        """Raise ValueError for a condition that the model can't take. n: the number of images, None if not known."""
         check_labels(model, self._labels_or_prompts(model), n, self.guidance, self.negative)
 
     def label_ids(self, model: ModelSpec, n: int) -> Tensor | None:
@@ -110,7 +110,7 @@ class Chain:
 
     @property
     def memory(self) -> bool:
-        """Return whether a step depends on earlier ones."""
+        """Return whether a step depends on earlier steps."""
         return self.sampler.memory
 
     @cached_property
@@ -122,7 +122,7 @@ class Chain:
     def evaluations(self) -> int | None:
         """Return how often a step evaluates the network for each image, including corrections and guidance.
 
-        None if this is not known before the run, as for a user's own sampler.
+        Return None if the number is not known before the run, as for a user's own sampler.
         """
         each = self.sampler.evaluations
         return None if each is None else each * (2 if self.condition.is_guided else 1)
@@ -137,9 +137,9 @@ class Chain:
         return self.pairs == other.pairs and self.sampler == other.sampler
 
     def position(self, after: Step | tuple[float, Tensor]) -> int:
-        """Return the index of the step that comes after this step, or that starts at this state (t, x_t).
+        """Return the index of the step that comes after a step of this chain, or that starts at a state (t, x_t).
 
-        Raise ValueError if no step of this chain starts there, or if the sampler has memory.
+        Raise ValueError if no step of this chain starts at this t, or if the sampler has memory.
         """
         t = after.s if isinstance(after, Step) else after[0]
         starts = [start for start, _ in self.pairs]
@@ -175,7 +175,7 @@ def make_chain(
         model: its specification is enough.
         steps, sampler, spacing, start: as for `trajectory`.
         condition: the condition of the run. None if only the steps are of interest; then no condition is checked.
-        n: the number of images, None if it is not known. It must agree with the number of labels or prompts.
+        n: the number of images, None if not known. n must agree with the number of labels or prompts.
         x_T: the first state, (N, C, H, W); None if noise is drawn, or if the state is not known yet.
         options: the sampler's options. None or an option's default keeps the value that the sampler has.
 
@@ -232,36 +232,38 @@ def trajectory(
     Arguments:
         model: a model from `load`, or your own Model.
         seeds: one for each image, whole numbers 0..2^63 − 1; may be left out if x_T and noise are given.
-        steps: the number of steps, 1..T; None for 50, or a student's own. Or the times themselves, such as [999, 500,
-            1]: see `timestep_pairs`.
+        steps: the number of steps, 1..T; None for 50, or a student's own number. Or the times themselves, such as
+            [999, 500, 1]: see `timestep_pairs`.
         sampler: one of names.SAMPLERS, an instance such as samplers.DDIM(eta=0.5), or a function: see
-            samplers.SamplerFunction. None for "ddpm", or a student's.
+            samplers.SamplerFunction. None for "ddpm", or a student's own sampler.
         variance: for the samplers "ddpm" and "langevin", one of names.VARIANCES; None for the checkpoint's own.
         spacing: one of names.SPACINGS, None for "linspace", or a student's own times. "optimised" needs a model that
             has such steps: see timesteps.model_pairs.
         eta: η of the sampler "ddim", 0..1: σ = η √β̃.
-        clip: clip x̂_0 to [−1, 1]; None as the checkpoint says.
+        clip: whether to clip x̂_0 to [−1, 1]. If None, the checkpoint decides.
         labels: a class for all images or one for each, its number 0..num_classes − 1 or its name; None for no class.
         guidance: scale of classifier-free guidance, see `predict`; None or 1 means no guidance.
         x_T: the first state, (N, C, H, W), instead of noise from the seeds. All states have its dtype.
         noise: noise(index, x) -> float tensor of the shape of x, instead of the seeded noise of step `index`. For the
             corrections of "langevin", the index is k · samplers.CORRECTIONS + index, k = 1, 2, …
-        start: the t at which the chain starts, 1..T; then `steps` is 1..start. Below T, give the state x_start as x_T;
-            `encode` makes one from a picture.
-        stop: the chain ends when it has reached this s, one of its times. The steps are those of the whole chain.
+        start: the t at which the chain starts, above 0 and at most T; then `steps` is 1..start. Below T, give the state
+            x_start as x_T; `encode` makes it from a picture.
+        stop: the chain ends when it has reached this s, one of its times. It has the first steps of the whole chain.
         after: a step of this chain, or a state (t, x_t) at one of its times. The chain continues from there, with the
             same noise as the whole run. So a chain that is cut and continued gives the whole chain, bit for bit.
         on_step: on_step(step) -> x or None, called for every step. If it returns an x, the chain continues from this x.
         prompts: what to draw, for a model that takes words, instead of labels: one text for all images or one for each;
             None is the empty prompt. {text: weight, …}, with weights that sum to 1, is a mixture of several texts.
-        negative: the prompt that guidance leads away from, one for all images or one for each; None is the empty one.
-        attention: give each step the attention to the words. This costs one more evaluation a step, in PyTorch and
-            float32.
-        options: the sampler's other options, by the names of its fields: snr and corrections of "langevin".
+        negative: the prompt from which guidance leads away, one for all images or one for each; None is the empty
+            prompt.
+        attention: give each step the attention to the words. The attention costs one more evaluation a step, in PyTorch
+            and float32.
+        options: the sampler's other options, by the names of its fields, such as snr of "langevin" and S_churn of
+            "heun": see names.OtherOptions.
 
     Raises:
         ValueError: before anything is computed, for seeds outside 0..2^63 − 1, steps outside 1..T, an eta outside 0..1,
-            an unknown sampler, variance or spacing, NaN in an x_T of the CPU, and labels, prompts or options that the
+            an unknown sampler, variance or spacing, NaN in an x_T on the CPU, and labels, prompts or options that the
             model or sampler does not have. During the run, if your own sampler, noise or on_step returns a wrong type
             or shape.
     """
@@ -312,7 +314,7 @@ def follow(
 
 
 def _steps(runs: Sequence[_Run], attention: bool) -> Iterator[tuple[int, Step]]:
-    """Yield the steps of all runs as (number of the lane, step). The next step is always that of the highest t."""
+    """Yield the steps of all runs as (number of the lane, step). The run at the highest t takes the next step."""
     while under_way := [run for run in runs if run.t]:
         run = max(under_way, key=lambda run: run.t)
         lane, k, (t, s), x = run.lane, run.k, run.chain.pairs[run.k], run.x
@@ -335,7 +337,7 @@ def _steps(runs: Sequence[_Run], attention: bool) -> Iterator[tuple[int, Step]]:
 
 
 def _evaluate_together(run: _Run, under_way: Sequence[_Run]) -> None:
-    """Evaluate the network in one batch for this run and all others at its t, model and guidance. Store the results.
+    """Evaluate the network in one batch for this run and all other runs with the same model, t and guidance.
 
     Runs with the same state share one evaluation. The results are stored as `found` of each run.
     """
@@ -371,7 +373,7 @@ class _Run:
             chain.check_no_memory()
         real = next((t for t in sampler.visited(chain.schedule, chain.pairs) if not isinstance(t, int)), None)
         if real is not None:
-            check_fractions(model, f"this chain visits t = {real:.6g}")
+            check_fractional_times(model, f"this chain visits t = {real:.6g}")
         state = _state_at(lane.after, x_T)
         if seeds is None and (state is None or noise is None):
             raise ValueError("give a seed for each image, or both x_T and noise")
@@ -395,7 +397,7 @@ class _Run:
     def state(self) -> object:
         """Return a key of the state and the condition.
 
-        If it is equal for two runs, both have the same state and condition. The key needs no values of tensors, so that
+        If two runs have equal keys, they have the same state and condition. The key needs no values of tensors, so that
         the CPU does not wait for a GPU.
         """
         condition = vars(self.chain.condition).values()
@@ -446,7 +448,7 @@ def side_by_side(
     on the index of the step.
 
     Arguments:
-        model: the model of runs that name no other; all models must agree in image size and channels.
+        model: the model of all runs that name no other model; all models must agree in image size and channels.
         seeds: one for each image.
         lanes: for each run, a dict of arguments of `trajectory`: steps, sampler, its options, spacing, "on_step" and
             "after"; "start", which must be the same for all; the fields of `Condition` and "model" where this run
@@ -454,7 +456,7 @@ def side_by_side(
         clip, labels, guidance, x_T, prompts, negative, attention: as for `trajectory`.
 
     Raises:
-        ValueError: before anything is computed, as `trajectory`, and for models whose images differ.
+        ValueError: before anything is computed, the errors of `trajectory`; and for models whose images differ.
     """
     lanes = list(lanes)
     shared = vars(Condition(labels, prompts, negative, guidance))
@@ -505,7 +507,7 @@ def sample(
         uint8 (N, H, W, C).
 
     Raises:
-        ValueError: as `trajectory`.
+        ValueError: the errors of `trajectory`.
     """
     check_options("sample", options, arguments(sample))
     (last,) = deque(trajectory(model, seeds, steps, **options), maxlen=1)  # keeps only the last step
@@ -518,5 +520,5 @@ OF_CHAIN = [name for name in ("steps", *ARGUMENTS) if name in ("steps", "sampler
 
 
 def of_chain(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Select the arguments of `make_chain` from a run's arguments, without the condition."""
+    """Return the arguments of `make_chain` that are among a run's arguments, without the condition."""
     return {name: given[name] for name in OF_CHAIN if name in given}

@@ -29,8 +29,8 @@ from ddpm_core.timesteps import Pairs
 # the keywords of `prediction.predict`, such as grad=True or sigma.
 Predict = Callable[..., Denoised]
 Sigma = float | Tensor
-# step(found, k, t, s, x, noise) takes step k, from t to s. x is x_t, and `found` is the network's prediction there. The
-# result is x_s and σ of the noise that was added. If the sampler has memory, the steps must be taken in order.
+# step(found, k, t, s, x, noise) takes step k, from t to s. x is x_t, and `found` is the network's prediction at x_t.
+# The result is x_s and σ of the noise that was added. If the sampler has memory, the steps must be taken in order.
 TakeStep = Callable[[Denoised, int, float, float, Tensor, Noise], tuple[Tensor, Sigma]]
 
 
@@ -56,7 +56,7 @@ class Step:
     `attention=True`"""
 
     def clone(self) -> Step:
-        """Return a copy whose tensors can be changed without changing these."""
+        """Return a copy whose tensors can be changed without changing the original."""
         return self._each(Tensor.clone)
 
     def cpu(self) -> Step:
@@ -195,10 +195,10 @@ CORRECTIONS = 2**33
 class Langevin(DDPM):
     """Predictor and corrector (Song et al. 2021, Algorithm 4): Langevin corrections before each step of DDPM.
 
-    In the authors' coordinates, with the score g, a correction is x + δ g + √(2δ) z with δ = 2 (r ‖z‖/‖g‖)². In ours,
-    g is −ε/√(1 − ᾱ_t), and the correction is x_t + √(1 − ᾱ_t) (2rκ z − 2r²κ² ε) with κ = ‖z‖/‖ε‖. It works for any
-    model. The norms are those of each image, so that no image depends on others; the authors' code takes means over the
-    batch. If ε is 0, as for an untrained network, x_t does not change.
+    In the authors' coordinates, with the score g, a correction is x + δ g + √(2δ) z with δ = 2 (r ‖z‖/‖g‖)². In ours, g
+    is −ε/√(1 − ᾱ_t), and the correction is x_t + √(1 − ᾱ_t) (2rκ z − 2r²κ² ε) with κ = ‖z‖/‖ε‖. The correction works
+    for any model. Each image has its own norms, so that no image depends on others; the authors' code takes means over
+    the batch. If ε is 0, as for an untrained network, x_t does not change.
     """
 
     name: ClassVar[str] = "langevin"
@@ -271,10 +271,10 @@ class Heun(StepSampler):
     """Heun's method with churn (Karras et al. 2022, Algorithm 2).
 
     Each step first adds noise to x_t, which raises its time to t̂ >= t and gives x̂: a draw from q(x_t̂ | x_t). Then a
-    second-order step goes from t̂ down to s. With u = x/√ᾱ = x_0 + σ ε, as in the paper, it is
-    u_s = û + (σ_s − σ̂)(ε + ε')/2, where ε is the prediction at (x̂, t̂) and ε' that at the end of Euler's step to s.
-    In our coordinates, this is x_s = a x̂ + b (ε + ε')/2 with a = √(ᾱ_s/ᾱ_t̂) and b = √(1 − ᾱ_s) − a √(1 − ᾱ_t̂). The
-    last step, to s = 0, is Euler's step, with ε alone.
+    second-order step goes from t̂ down to s. Let ε be the prediction at (x̂, t̂), and ε' the prediction at the end of
+    Euler's step to s. With u = x/√ᾱ = x_0 + σ ε, as in the paper, the step is u_s = û + (σ_s − σ̂)(ε + ε')/2. In our
+    coordinates, this is x_s = a x̂ + b (ε + ε')/2 with a = √(ᾱ_s/ᾱ_t̂) and b = √(1 − ᾱ_s) − a √(1 − ᾱ_t̂). The last
+    step, to s = 0, is Euler's step, with ε alone.
     """
 
     name: ClassVar[str] = "heun"
@@ -338,7 +338,7 @@ class Heun(StepSampler):
 
 @dataclass(frozen=True)
 class Solver(StepSampler):
-    """One of diffusers' deterministic multistep solvers: it computes x_s from x_t and from this and earlier x̂_0."""
+    """One of diffusers' deterministic multistep solvers: it computes x_s from x_t, its x̂_0 and earlier x̂_0."""
 
     memory: ClassVar[bool] = True
     name: Sampler = field()  # pyright: ignore[reportIncompatibleVariableOverride]  # no default, so it is no option
@@ -371,7 +371,8 @@ class Consistency(StepSampler):
 
     def bind(self, model: ModelSpec, pairs: Pairs, guidance: float | None) -> Consistency:
         """Return this sampler with the smallest σ of the model's training."""
-        # A model that runs on another schedule than in training has coordinates `TrainedOn`, whose `inner` are its own.
+        # A model that runs on another schedule than in training has coordinates `TrainedOn`. Their `inner` has
+        # sigma_min.
         trained_in = getattr(model.coordinates, "inner", model.coordinates)
         return Consistency(getattr(trained_in, "sigma_min", 0.0))
 
@@ -414,7 +415,7 @@ class FunctionSampler(StepSampler):
     ) -> Iterator[Step]:
         """Yield the function's steps.
 
-        Raise ValueError unless it yields exactly one `Step` for each pair, or if it fails.
+        Raise ValueError if the function fails, or does not yield exactly one `Step` for each pair.
         """
         done, name = 0, self.name
         try:
@@ -451,15 +452,15 @@ def as_sampler(given: Any) -> StepSampler:
 def as_step(sampler: StepSampler, predict: Predict, schedule: NoiseSchedule, pairs: Pairs) -> Callable[..., Step]:
     """Return a function with the arguments of `TakeStep` for a sampler that evaluates the network itself.
 
-    The function ignores `found`, and returns the next `Step` of the sampler's generator. If x is not the state of the
-    step before, because the run begins or because the state was changed, it starts a new generator for the rest of the
-    pairs.
+    The function ignores `found`, and returns the next `Step` of the sampler's generator. If x is not the state after
+    the previous `Step`, the function starts a new generator for the rest of the pairs. This happens when the run begins
+    and when the state was changed.
     """
     steps: Iterator[Step] = iter(())
     first, own = 0, None
 
     def step(found: Denoised | None, k: int, t: float, s: float, x: Tensor, noise: Noise) -> Step:
-        """Return step k from the state x: the next step of the generator, or the first one of a new generator."""
+        """Return step k from the state x: the next step of the generator, or the first step of a new generator."""
         nonlocal steps, first, own
         if x is not own:
             first = k
@@ -509,8 +510,8 @@ def _norm(x: Tensor) -> Tensor:
     return torch.linalg.vector_norm(x.flatten(1), dim=1, dtype=dtype).reshape(-1, 1, 1, 1)
 
 
-# Maximum σ of the analytic variance in the second-last step, whose noise stays visible because the last step adds none.
-# E|σz| is then at most 2 of 255 grey levels, in the units of [−1, 1], as in the code of Analytic-DPM.
+# Maximum σ of the analytic variance in the second-last step. Its noise stays visible, because the last step adds
+# no noise. With this maximum, E|σz| is at most 2 of 255 grey levels, as in the code of Analytic-DPM.
 MAX_ANALYTIC_SIGMA = 2 * (2 / 255) * math.sqrt(math.pi / 2)
 
 

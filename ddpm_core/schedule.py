@@ -36,11 +36,11 @@ class NoiseSchedule:
 
     Attributes:
         beta: float64 CPU tensor of length T + 1 with beta[0] = 0 and 0 < beta[t] < 1. beta[T] = 1 is allowed (zero
-            terminal signal-to-noise ratio). ᾱ_t falls with every t. It may be 0 only at T: elsewhere, a step would
+            terminal signal-to-noise ratio). ᾱ_t falls with every t. ᾱ_t may be 0 only at T: elsewhere, a step would
             divide 0 by 0.
         config: the `scheduler_config.json` fields from which `from_config` rebuilds the schedule.
-        formula: ᾱ as a function of t/T. It gives ᾱ between two whole times, if it agrees with the table at both of
-            them. None if there is no such function, or if the schedule was read from a table.
+        formula: ᾱ as a function of t/T. The formula gives ᾱ between two whole times, if it agrees with the table at
+            both times. None if there is no such function, or if the schedule was read from a table.
         alpha: α_t = 1 − β_t, like beta.
         alpha_bar: ᾱ_t = ∏ α_i, like beta, with ᾱ_0 = 1.
 
@@ -94,7 +94,7 @@ class NoiseSchedule:
     def sigma(self) -> Tensor:
         """σ_t = √((1 − ᾱ_t)/ᾱ_t), so that x_t/√ᾱ_t = x_0 + σ_t ε: float64 (T + 1,).
 
-        It rises from σ_0 = 0, and is infinite at T if ᾱ_T is 0.
+        σ_t rises from σ_0 = 0, and is infinite at T if ᾱ_T is 0.
         """
         return ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
 
@@ -105,7 +105,7 @@ class NoiseSchedule:
 
     @property
     def name(self) -> str:
-        """The name for the user: linear, cosine, quadratic, growing noise, custom, or diffusers' name for another one.
+        """The name for the user: linear, cosine, quadratic, growing noise, custom, or diffusers' name for any other.
 
         A schedule that was rescaled to ᾱ_T = 0 has " (zero terminal SNR)" behind its name.
         """
@@ -164,7 +164,7 @@ class NoiseSchedule:
         """Make a schedule from its β_1..β_T.
 
         Arguments:
-            betas: T numbers in this order, without β_0. They lie above 0 and below 1; only the last one may be 1.
+            betas: T numbers in this order, without β_0. All lie above 0 and below 1; only the last one may be 1.
 
         Raises:
             ValueError: for numbers outside these limits, and for an empty list.
@@ -260,7 +260,7 @@ class NoiseSchedule:
 
     @classmethod
     def _named(cls, name: str, T: int, **ends: float) -> NoiseSchedule:
-        """Make the schedule that diffusers calls by this name. ends: beta_start and beta_end, where it has them."""
+        """Make the schedule that diffusers calls by this name. ends: beta_start and beta_end, if it has them."""
         T = _steps(T)
         if not isinstance(name, str) or name not in _BETAS:
             raise ValueError(f"unknown beta_schedule {reprlib.repr(name)}: choose from {', '.join(_BETAS)}")
@@ -303,7 +303,7 @@ class NoiseSchedule:
     def _has_formula(self, k: int) -> bool:
         """Return whether the formula agrees with the table at k and k + 1.
 
-        It does not where β was limited to MAX_BETA, and at t = 0 if the formula isn't 1 there.
+        The formula does not agree where β was limited to MAX_BETA. At k = 0, it does not agree if it isn't 1 at t = 0.
         """
         assert self.formula is not None
         ends = [float(self.formula(t / self.T)) for t in (k, k + 1)]
@@ -317,7 +317,7 @@ class NoiseSchedule:
             sigma: at least 0, for data in [−1, 1]. If it is above σ_T or infinite, the result is T.
 
         Returns:
-            An int if sigma is exactly that of a whole time, else a float.
+            An int if sigma is exactly the σ of a whole time, else a float.
 
         Raises:
             ValueError: for a number below 0, and NaN.
@@ -346,9 +346,9 @@ class NoiseSchedule:
         return low
 
     def times_at(self, sigmas: Sequence[float] | Tensor, whole: bool = False) -> list[float]:
-        """Return the times at which the noise of x_t/√ᾱ_t has these standard deviations. A run takes them as `steps`.
+        """Return the times at which the noise of x_t/√ᾱ_t has these standard deviations: `steps` for `trajectory`.
 
-        Two σ with the same t give one time. σ = 0, which ends many lists, gives none: every chain ends at t = 0.
+        Two σ with the same t give one time. σ = 0, which ends many lists, gives no time: every chain ends at t = 0.
 
         Arguments:
             sigmas: falling numbers, for data in [−1, 1]. If one is above σ_T or infinite, its time is T.
@@ -371,7 +371,7 @@ class NoiseSchedule:
         return list(dict.fromkeys((1 + distance.argmin(1)).tolist()))
 
     def times_of_diffusers(self, timesteps: Sequence[int] | Tensor) -> list[int]:
-        """Return the times that belong to diffusers' timesteps. A run here takes them as `steps`.
+        """Return the times that belong to diffusers' timesteps. `trajectory` takes them as `steps`.
 
         diffusers counts from 0, so t is its timestep + 1. For consistency models, its timesteps are positions in a list
         that begins with the largest σ, so t is T minus its timestep: for T = 40, [22, 0] becomes [40, 18].
@@ -431,9 +431,9 @@ def _steps(T: object) -> int:
 def _numbers(values: Sequence[float] | Tensor, name: str) -> Tensor:
     """Return the values as a float64 tensor (T,) on the CPU.
 
-    Raise ValueError, which calls them `name`, unless they are a list of at least one number.
+    name: their name for the message. Raise ValueError unless they are a list of at least one number.
     """
-    # The copy has positive strides: torch refuses NumPy arrays with negative ones, such as values[::-1].
+    # The copy has positive strides: torch refuses NumPy arrays with negative strides, such as values[::-1].
     given: object = values.copy() if isinstance(values, np.ndarray) else values
     found = torch.as_tensor(given, dtype=torch.float64).cpu()
     if found.ndim != 1 or len(found) == 0:
@@ -622,7 +622,8 @@ def find(text: str, T: int) -> NoiseSchedule:
         raise ValueError(f"the schedule {text!r} can't be made: {error}") from error
     if not isinstance(found, NoiseSchedule):
         raise ValueError(f"{text}({T}) must return a NoiseSchedule, got a {type(found).__name__}")
-    # A checkpoint stores the numbers, because the user may change this function later. Its name is only information.
+    # A checkpoint stores the numbers, because the user may change this function later. The function's name is only
+    # information.
     table = NoiseSchedule.from_betas(found.beta[1:])
     exploding = {"variance_exploding": True} if found.exploding else {}
     return replace(found, config={**table.config, **exploding, "_function": text})

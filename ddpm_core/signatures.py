@@ -25,7 +25,7 @@ class _Shown:
 
 @cache
 def readable(thing: Any) -> Any:
-    """Replace this project's type names in the signature of a function or class by their values, and return it.
+    """Return a function or class whose signature has the values of this project's types instead of their names.
 
     `variance: 'Variance | None'` becomes `variance: Literal['beta', 'beta_tilde', …] | None`. Type checkers are not
     affected, because they read the source.

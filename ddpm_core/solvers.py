@@ -1,6 +1,7 @@
 """DPM-Solver++ (Lu et al. 2022) and UniPC (Zhao et al. 2023): diffusers' code with our times and schedules.
 
-Both are deterministic and of second order. They use x̂_0, so clipping x̂_0 has the same effect as in our own samplers.
+Both solvers are deterministic and of second order. The solvers use x̂_0, so clipping x̂_0 has the same effect as in our
+own samplers.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def solver(name: Sampler, schedule: NoiseSchedule, pairs: Pairs) -> Advance:
 
     name: one of SOLVERS. Raise ValueError if ᾱ is 0 at the first time.
     """
-    # Imported only here, because it takes seconds.
+    # Imported only here, because the import takes seconds.
     from ddpm_core.engines import from_diffusers
 
     check_start(name, schedule, pairs)

@@ -54,7 +54,7 @@ class Student:
     def steps(self) -> int:
         """Return the number of steps of a run if the user gives none.
 
-        These are all times after progressive distillation, else the usual times or 2.
+        After progressive distillation, it is the number of all times. Else it is the number of usual times, or 2.
         """
         if self.usual:
             return len(self.usual)
@@ -98,7 +98,7 @@ class Student:
             raise ValueError(f"this model is a student that has not learned t = {foreign[0]}, only {known}: {instead}")
 
     def _from(self, start: float) -> tuple[int, ...]:
-        """Return `start` and the times below it. Raise ValueError if it is not one of the times."""
+        """Return `start` and the times below it. Raise ValueError if `start` is not one of the times."""
         self.check_times([start])
         return self.times[self.times.index(int(start)) :]
 

@@ -1,4 +1,4 @@
-"""The times that a chain visits, as descending pairs (t, s): each step goes from x_t to x_s, and the last one to s = 0.
+"""The times that a chain visits, as descending pairs (t, s): each step goes from x_t to x_s, and the last to s = 0.
 
 A spacing chooses whole times. You can also give the times yourself, as real numbers; whole numbers then become ints.
 """
@@ -55,7 +55,7 @@ def _quadratic_T(T: int, n: int) -> list[int]:
 
 
 def _distinct(T: int, t: list[int]) -> list[int]:
-    """Return n distinct times within 1..T that are near the given ascending ones.
+    """Return n distinct times within 1..T that are near n given ascending times.
 
     Rounded squares can be equal if n is large. Each duplicate moves up by one; then times too near to T move down.
     """
@@ -91,9 +91,9 @@ def timestep_pairs(T: int, n: Steps, spacing: Spacing = "linspace", start: float
             themselves: falling real numbers, at most T and above 0. Then `spacing` is not used, and the run's x_T
             serves as x_t at the first time.
         spacing: one of FORMULAS, here with k = 0..n − 1. "linspace" is even: t = 1 + k (T − 1)/(n − 1). "leading" is
-            t = 1 + k ⌊T/n⌋, and "trailing" is t = T − k T/n. "quadratic" is that of the DDIM authors' code. Its first t
-            is 1 + ⌊0.8T⌋, which is 801 for T = 1000; there, x_T serves as x_801. "quadratic_T" stretches these squares
-            so that they start at T; it is this project's own.
+            t = 1 + k ⌊T/n⌋, and "trailing" is t = T − k T/n. "quadratic" is the spacing of the DDIM authors' code. Its
+            first t is 1 + ⌊0.8T⌋, which is 801 for T = 1000; there, x_T serves as x_801. "quadratic_T" stretches these
+            squares so that they start at T; it is this project's own.
         start: the time where the chain starts, above 0 and at most T; None for T. Below T, the chain has the steps of a
             process with T = start, rounded up, and n is 1..start. Its first step is always at t = start, because the
             network must be evaluated at the time of x_start.
@@ -154,7 +154,7 @@ def as_time(t: float) -> float:
 
 
 def model_pairs(model: ModelSpec, n: Steps, spacing: Spacing | None, sampler: str, start: float | None = None) -> Pairs:
-    """Return the steps of a run of this model: those of `timestep_pairs`, its optimised steps, or a student's own.
+    """Return the steps of a run of this model: from `timestep_pairs`, its optimised steps, or a student's own steps.
 
     Arguments:
         model: its specification is enough.
@@ -167,7 +167,7 @@ def model_pairs(model: ModelSpec, n: Steps, spacing: Spacing | None, sampler: st
             times.
 
     Raises:
-        ValueError: as `timestep_pairs`, and if the model has no such steps; the message says what to do.
+        ValueError: the errors of `timestep_pairs`; and if the model has no such steps. The message says what to do.
     """
     if own_times(n) is not None:
         if spacing is not None:
@@ -248,7 +248,7 @@ def _pairs(descending: Sequence[float]) -> list[tuple[float, float]]:
 
 
 # With few steps of equal length in t, too many steps are where x_t is almost pure noise. Solvers do better with small
-# steps at small t (docs/performance.md). So up to _FEW steps, the page uses the spacings in _SUITED for the solvers.
+# steps at small t (docs/findings.md). So up to _FEW steps, the page uses the spacings in _SUITED for the solvers.
 # DDPM and DDIM keep "linspace", so that old links to the page give the same pictures.
 _FEW = 20
 _SUITED: dict[Sampler, Spacing] = {"dpm++": "quadratic", "unipc": "quadratic", "heun": "quadratic"}

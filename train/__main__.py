@@ -45,8 +45,8 @@ class Push:
     """Make it private, if it is created."""
 
 
-# Each command parses its flags before it imports torch and similar packages: that takes seconds, and --help must be
-# quick.
+# Each command parses its flags before it imports torch and similar packages: the import takes seconds, and --help must
+# be quick.
 
 
 def fit(arguments: list[str]) -> int:
@@ -104,7 +104,7 @@ def schedule(arguments: list[str]) -> int:
 
 
 def readers(arguments: list[str]) -> int:
-    """Run `train readers`, which fits the readers of a checkpoint's blocks, and return the exit status."""
+    """Run `train readers`, which fits readers of x̂_0 to a checkpoint's blocks, and return the exit status."""
     from train.tuning import readers
 
     with enough_memory("fewer --seeds"):

@@ -99,8 +99,8 @@ class Figures(TypedDict):
 
     seeds: int
     steps: int
-    # What the numbers below measure. right: the share of runs that show the requested class. rms: the root mean square
-    # of the difference from the runs of the unchanged network.
+    # The quantity that the numbers below measure. right: the share of runs that show the requested class. rms: the root
+    # mean square of the difference from the runs of the unchanged network.
     unit: Literal["right", "rms"]
     # accuracy of the digit classifier ("right") and the number of its test digits ("digits"); null for "rms"
     judge: dict[str, float] | None
@@ -125,8 +125,8 @@ class Opening(TypedDict):
     published: NotRequired[list[list[float]] | None]
     blocks: NotRequired[list[NetworkBlock]]  # blocks of the network in the order of computation
     skips: NotRequired[list[str]]  # names of the skip connections, from the lowest resolution to the highest
-    # For each block, R² of a linear readout of x̂_0 from the block's output at each step; null if no readouts were
-    # fitted.
+    # For each block, R² at each step of its reader, which predicts x̂_0 from the block's output; null if no readers
+    # were fitted.
     r2: NotRequired[dict[str, list[float]] | None]
     figures: NotRequired[Figures | None]
 
@@ -160,7 +160,7 @@ class BlockPictures(TypedDict):
     """Pictures of the blocks' outputs in one evaluation of the network. Lists are in the order of the blocks."""
 
     channels: Sprite  # one picture per channel of the selected block; the least value is black, the largest is white
-    read: NotRequired[list[Sprite]]  # estimate of x̂_0 that a linear readout makes from each block
+    read: NotRequired[list[Sprite]]  # estimate of x̂_0 that each block's reader makes
     colours: NotRequired[list[Sprite]]  # the values of each block's output as colours
     looks: NotRequired[list[Look]]  # self-attention of the selected position, for each layer
 
@@ -208,7 +208,7 @@ class RowStep(TypedDict):
 
 class RowEnd(TypedDict):
     """Statistics of a finished row, in grey levels. spread: the standard deviation between its pictures. gap: the RMS
-    difference between the measured values of its pictures and the given ones.
+    difference between the measured values of its pictures and the given values.
     """
 
     kind: Literal["row"]
@@ -376,7 +376,7 @@ class Spec(TypedDict):
     floor: NotRequired[float]  # minimum σ of a model with coordinates
     snr: float | None
     corrections: int
-    readers: bool  # whether linear readouts were fitted to the blocks (`python -m train readers`)
+    readers: bool  # whether readers of x̂_0 were fitted to the blocks (`python -m train readers`)
     whole_times: NotRequired[bool]  # true if the network takes only integer times t; else absent
 
 

@@ -1,4 +1,4 @@
-// Training as in the part Train, but without its form, for `python -m benchmarks browser learn`.
+// Trains networks as the page's part Train does, but without its form, for `python -m benchmarks browser learn`.
 
 import { filesOf } from "../../ui/web/learning/checkpoint.js";
 import { drawnPictures } from "../../ui/web/learning/drawings.js";
@@ -16,7 +16,9 @@ const N = 8; // number of pictures that the kernel computes at once
 /** Let the page handle other events. */
 const breath = () => new Promise((done) => setTimeout(done));
 
-/** Return the pictures to learn, which are the digits or `drawings`, and the recipes of the form's default settings. */
+/**
+ * Return the pictures to learn (`drawings`, or digits without them), and the recipes of the form's default settings.
+ */
 async function read(drawings) {
   const pictures = await (drawings ? drawnPictures(drawings, breath) : digits("/ddpm_core/data/digits.npz"));
   const fields = formsFor("mnist-tiny", ["mnist-tiny"]).train;
@@ -25,7 +27,7 @@ async function read(drawings) {
 }
 
 /** Make a network in the page's main thread. Return its `config`, and functions that measure its time and memory. */
-export async function network() {
+export async function measuredNetwork() {
   const { pictures, recipes } = await read();
   const [recipe] = recipes;
   const { "config.json": config, "scheduler_config.json": scheduler } = configOf(recipe, pictures);
@@ -69,7 +71,9 @@ export async function training(drawings) {
   const likeness = drawings && new Likeness(pictures);
   return {
     originals: drawings && pictures.originals.toBase64(),
-    /** Learn from `images` images or more, and pause when a "step" or "grid" ends, as `next` says. Return the progress. */
+    /**
+     * Learn from at least `images` images, then pause at the next event `next` ("step" or "grid"). Return the progress.
+     */
     until(images, next) {
       return new Promise((done, fail) => {
         made.onNews = ({ kind, error }) => {

@@ -1,16 +1,17 @@
 """Time a training in the visitor's browser: `python -m benchmarks browser learn`.
 
-It has four parts. All run in headless Chromium (playwright), with the first settings of Train's form (learn.js):
+It has four parts. All run in headless Chromium (playwright), with the default settings of Train's form (learn.js):
 
 - image: times the gradient of an image on one thread, in the page and in PyTorch in float32, in turns.
 - digits: a network learns digits from random weights. After every 1,280 images it pauses, and the classifier of
   `benchmarks digits` counts how many of 200 pictures show the requested digit.
-- drawings: a network learns 20 drawings of a kind. The number is the one that the page shows: 0 is a copy, 1 is as
-  varied as the drawings. The sheets in --out show 24 pictures of the network, and below them the drawings.
+- drawings: a network learns 20 drawings of one kind. The column "number" is the page's measure of its pictures: 0 means
+  copies of the drawings, 1 means as varied as the drawings. The sheets in --out show 24 pictures of the network, and
+  below them the drawings.
 - loaded: measures a worker's memory, and the bytes that a visitor downloads before and after opening Train.
 
-Seconds are those of learning, including the samples that Train shows. The tables also show the CPU seconds of both
-workers together, and the machine's load. --out also gets all numbers, as learn.json.
+The seconds include the learning and the samples that Train shows. The tables also show the CPU seconds of both
+workers together. The folder of --out also gets all numbers, in learn.json.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from __future__ import annotations
 import argparse
 import base64
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -69,11 +69,6 @@ def call_module(page: Page, what: str, asked: object = None) -> None:
     page.evaluate(f"async (asked) => {{ window.{what} = await (await import('{MODULE}')).{what}(asked); }}", asked)
 
 
-def machine_load() -> float:
-    """Return the machine's average load in the last minute."""
-    return round(os.getloadavg()[0], 1)
-
-
 # --- The gradient of an image
 
 
@@ -99,7 +94,7 @@ def pytorch_timer(config: Row, batch: int) -> Callable[[], tuple[float, float]]:
 
 
 def page_timer(page: Page, devtools: CDPSession, batch: int) -> Callable[[], tuple[float, float]]:
-    """Return a function like that of `pytorch_timer`, but for the page's code in the page's own thread."""
+    """Return a function like that of `pytorch_timer`, but for the page's code in the page's main thread."""
 
     def cpu_seconds() -> float:
         """Return the CPU seconds of the page's thread."""
@@ -109,7 +104,7 @@ def page_timer(page: Page, devtools: CDPSession, batch: int) -> Callable[[], tup
     def gradients() -> tuple[float, float]:
         """Compute the gradients and return the seconds."""
         before = cpu_seconds()
-        seconds = page.evaluate(f"network.learn({TURN // batch}, {batch})")
+        seconds = page.evaluate(f"measuredNetwork.learn({TURN // batch}, {batch})")
         return seconds, cpu_seconds() - before
 
     return gradients
@@ -119,8 +114,8 @@ def time_gradient(page: Page, seconds: float) -> Iterator[Row]:
     """Yield the time of an image's gradient in the page and in PyTorch, measured in turns."""
     devtools = page.context.new_cdp_session(page)
     devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
-    call_module(page, "network")
-    config = page.evaluate("network.config")
+    call_module(page, "measuredNetwork")
+    config = page.evaluate("measuredNetwork.config")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     for batch in BATCHES:
@@ -130,14 +125,13 @@ def time_gradient(page: Page, seconds: float) -> Iterator[Row]:
         turns, end = [], time.monotonic() + seconds
         while not turns or time.monotonic() < end:
             turns.append([gradients() for gradients in both])
-        for i, clock in enumerate(("processor", "wall")):
+        for i, clock in enumerate(("CPU", "clock")):
             own, theirs = np.array(turns)[:, :, 1 - i].T * 1000 / TURN
             yield {
                 "gradient of an image, ms": f"{batch} at once, {clock}",
                 "page": round(float(np.median(own)), 2),
                 "PyTorch": round(float(np.median(theirs)), 2),
                 "ratio": times((own / theirs).tolist()),
-                "load": machine_load(),
             }
     torch.set_num_threads(threads)
 
@@ -208,9 +202,8 @@ def learn_digits(page: Page, limit: int, out: Path) -> Iterator[Row]:
             "digits": f"{found['images']:,} images",
             "right": f"{100 * right:.1f} %",
             "s": round(found["seconds"], 1),
-            "processor, s": round(found["processor"], 1),
+            "CPU s": round(found["processor"], 1),
             "images/s": round(found["images"] / found["seconds"]),
-            "load": machine_load(),
         }
         if right >= ENOUGH or found["isOver"]:
             break
@@ -230,16 +223,13 @@ def learn_kind(page: Page, what: str, drawings: list, limit: int, out: Path) -> 
     for images in range(2 * EVERY, limit + 1, 2 * EVERY):
         found = training.until(images, "grid")
         sheet = training.sheet()
-        name = f"{what}-{found['images']:05}.png"
-        save_sheet(out / name, pictures(sheet["pixels"]), originals)
+        save_sheet(out / f"{what}-{found['images']:05}.png", pictures(sheet["pixels"]), originals)
         yield {
             "drawings": what,
             "images": f"{found['images']:,}",
             "number": round(sheet["likeness"], 2),
             "s": round(found["seconds"], 1),
-            "processor, s": round(found["processor"], 1),
-            "load": machine_load(),
-            "sheet": name,
+            "CPU s": round(found["processor"], 1),
         }
         if found["isOver"]:
             break
@@ -250,9 +240,9 @@ def learn_kind(page: Page, what: str, drawings: list, limit: int, out: Path) -> 
 
 def measure_downloads(browser: Browser, page: Page) -> Iterator[Row]:
     """Yield the memory of a worker, and the bytes that the static page downloads."""
-    call_module(page, "network")
-    memory = page.evaluate("network.memory()")
-    yield {"what": "memory of a worker", "of a training": f"{memory / 1e6:.1f} MB", "all": ""}
+    call_module(page, "measuredNetwork")
+    memory = page.evaluate("measuredNetwork.memory()")
+    yield {"what": "memory of a worker", "for Train": f"{memory / 1e6:.1f} MB", "all": ""}
     first = [name for name in imports_of(*FIRST, CLIENT, ENTRY) + imports_of(WORKER) if TRAINING.search(name)]
     inside = sum(len(module(name)) for name in first)
     with tempfile.TemporaryDirectory() as temporary:
@@ -274,21 +264,21 @@ def measure_downloads(browser: Browser, page: Page) -> Iterator[Row]:
                 own = sum(size for path, size in sizes.items() if TRAINING.search(path))
                 return {
                     "what": what,
-                    "of a training": f"{(own + inside) / 1000:.0f} kB",
+                    "for Train": f"{(own + inside) / 1000:.0f} kB",
                     "all": f"{sum(sizes.values()) / 1000:.0f} kB",
                 }
 
             visit.goto(f"{address}/lab/")
             visit.evaluate(THERE, RUN)
             visit.wait_for_load_state("networkidle")
-            yield row("bytes before Train is opened")
+            yield row("download before Train is opened")
             visit.click("#places [data-place=train]")
             visit.wait_for_selector(".train[data-state=idle]")
             visit.wait_for_load_state("networkidle")
-            yield row("after")
+            yield row("after it is opened")
             visit.click(".train .start")
             visit.wait_for_selector(".train[data-state=running]:not([data-grids='0'])", timeout=300_000)
-            yield row("with the first samples")
+            yield row("until the first samples")
             context.close()
 
 

@@ -1,11 +1,11 @@
 """Time the first seconds of the page without a server: `python -m benchmarks browser opening`.
 
 This writes the static folder, serves it compressed by gzip under a sub-path, and opens it in new profiles of a headless
-browser (playwright). Run is pressed as soon as possible. The times, in seconds after opening, are those of the first
-drawn digit, of the moment when Run can be pressed, of the first frame of a run, and of its end, each with the requests
-and bytes until then. Tasks of the main thread over 50 ms are counted from the press on Run until the run was played.
---slow simulates a distant visitor with HTTP/1.1: 150 ms per request, 1.6 Mbit/s, and a processor that is four times
-slower.
+browser (playwright). It presses Run as soon as possible. It measures the seconds from opening until the first digit is
+drawn, until Run can be pressed, until the run shows its first frame, and until the run ends. It also counts the
+requests before Run can be pressed, the bytes before these events, and the main thread's tasks over 50 ms from the press
+on Run until the page has played the run. --slow simulates a distant visitor with HTTP/1.1: 150 ms per request, 1.6
+Mbit/s, and a processor that is four times slower.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from ui.static.folder import write
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-MODELS = ["mnist-tiny", "cifar10-tiny", "emoji-tiny"]  # models in the folder; the page starts with the first one
+MODELS = ["mnist-tiny", "cifar10-tiny", "emoji-tiny"]  # models in the folder; the page starts with the first model
 RUN = ".part-watch[data-described] .run:enabled"
-# JavaScript that the browser evaluates in the page, whose policy forbids playwright's wait_for_function. It returns the
-# milliseconds until an element exists.
+# JavaScript that the browser evaluates in the page. It returns the milliseconds until an element exists. The page's
+# content security policy forbids playwright's wait_for_function.
 THERE = """(selector) => new Promise((done) => {
   const look = () => (document.querySelector(selector) ? done(performance.now()) : requestAnimationFrame(look));
   look();
@@ -62,7 +62,7 @@ class Compressed(http.server.SimpleHTTPRequestHandler):
     """Serves all files compressed. With `slow`, it simulates a slow line."""
 
     protocol_version = "HTTP/1.1"
-    sent: list[tuple[str, int]]  # the name and the compressed bytes of each file that was sent
+    sent: list[tuple[str, int]]  # the name and the compressed size, in bytes, of each file that was sent
     slow: threading.Lock | None  # a response holds this lock while it uses the slow line; None for a fast line
 
     def do_GET(self) -> None:
@@ -129,19 +129,19 @@ def visit_page(browser: Browser, address: str, sent: list[tuple[str, int]], slow
         page.wait_for_timeout(PLAYED)
     tasks = _tasks(events)
     found = {
-        "first digit is drawn, s": drawn / 1000,
+        "first digit, s": drawn / 1000,
         "Run can be pressed, s": pressed / 1000,
-        "main thread until then, s of the processor": metrics["TaskDuration"],
-        "first own frame, s": (pressed + first) / 1000,
-        "own run is finished, s": (pressed + last) / 1000,
-        "tasks over 50 ms in the own run": sum(wall > LONG for wall, _ in tasks),
+        "main thread until then, CPU s": metrics["TaskDuration"],
+        "first frame of a run, s": (pressed + first) / 1000,
+        "end of this run, s": (pressed + last) / 1000,
+        "its tasks over 50 ms": sum(wall > LONG for wall, _ in tasks),
         "longest task, ms": max(wall for wall, _ in tasks),
-        "tasks over 50 ms of the processor": sum(own > LONG for _, own in tasks),
-        "longest task, ms of the processor": max(own for _, own in tasks),
-        "requests before Run can be pressed": asked,
-        "MB before the first digit is drawn": bytes_before / 1e6,
-        "MB before Run can be pressed": before_run / 1e6,
-        "MB before the own run is finished": bytes_after / 1e6,
+        "tasks over 50 CPU ms": sum(own > LONG for _, own in tasks),
+        "longest task, CPU ms": max(own for _, own in tasks),
+        "requests until Run": asked,
+        "MB until the first digit": bytes_before / 1e6,
+        "MB until Run": before_run / 1e6,
+        "MB until the end of the run": bytes_after / 1e6,
     }
     context.close()
     return found
@@ -202,5 +202,5 @@ def main(arguments: list[str]) -> None:
             visits = [visit_page(browser, f"{address}/lab/", sent, options.slow) for _ in range(options.rounds)]
         browser.close()
     print(json.dumps(describe(torch.device("cpu"))))
-    line = "far away, slow processor" if options.slow else "the line of this machine"
+    line = "far away" if options.slow else "local"
     table({"opening": name, line: times([visit[name] for visit in visits])} for name in visits[0])

@@ -34,8 +34,8 @@ CIFAR = {"checkpoint": "cifar10-tiny"}
 RUNS = {
     "Watch, 8 digits, 50 steps": ("watch", {"steps": 50, "count": 8}),
     "Watch, 4 photographs, 20 steps": ("watch", CIFAR | {"steps": 20, "count": 4}),
-    "Compare, one digit a lane, 50 steps": ("compare", {"steps": 50, "steps_b": 50, "count": 1}),
-    "Compare, one photograph a lane, 20 steps": ("compare", CIFAR | {"steps": 20, "steps_b": 20, "count": 1}),
+    "A and B, one digit each, 50 steps": ("compare", {"steps": 50, "steps_b": 50, "count": 1}),
+    "A and B, one photograph each, 20 steps": ("compare", CIFAR | {"steps": 20, "steps_b": 20, "count": 1}),
     "Grid, 12 cells of a digit": ("grid", {"columns": "5, 10, 20, 50", "count": 1}),
     "A noisy digit, 4 rows of 4": ("latents", {"steps": 50, "count": 4}),
     "Between words, 49 pictures, 4 steps": ("between", {"checkpoint": "emoji-tiny", "steps": 4}),

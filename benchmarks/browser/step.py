@@ -2,7 +2,7 @@
 two minutes.
 
 One evaluation of one image is timed in the page's kernel (one thread of a headless browser), in PyTorch in float32, and
-in the engine that the server chooses by default. They take turns, and a table shows the medians. With `--beside
+in the engine that the server chooses by default. The three take turns, and a table shows the medians. With `--beside
 CHECKOUT`, the page's kernel of another checkout also takes turns.
 """
 
@@ -49,7 +49,7 @@ MODELS = """async ([ref, root]) => {
 
 
 class Files(SimpleHTTPRequestHandler):
-    """Serves this checkout, and another one under /beside/."""
+    """Serves this checkout, and another checkout under /beside/."""
 
     beside = ROOT
 
@@ -78,7 +78,7 @@ def python_timer(ref: str, **options: str) -> Callable[[], float]:
 
 
 def medians(steps: Sequence[Callable[[], float]], seconds: float) -> list[float]:
-    """Call the functions in turns for so many seconds. Return the median of each one's milliseconds."""
+    """Call the functions in turns for this many seconds. Return the median milliseconds of each function."""
     for step in list(steps) * WARM:
         step()
     found, end = [], time.monotonic() + seconds

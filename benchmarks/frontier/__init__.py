@@ -47,7 +47,9 @@ def plan(
     steps: Sequence[int],
     peer: Sequence[str] = tuple(DIFFUSERS),
 ) -> list[Entry]:
-    """Return all cells, those with fewest steps first. diffusers samples only from the first checkpoint."""
+    """Return all cells (combinations to measure): ours, those with the fewest steps first, then those of diffusers,
+    which samples only from the first checkpoint.
+    """
     cells = [
         Entry("ours", checkpoint, sampler, n, "" if spacing == "own" else spacing)
         for checkpoint in checkpoints
@@ -121,8 +123,8 @@ class Frontier:
     def rows(self, cells: Sequence[Entry]) -> list[dict[str, Any]]:
         """Return the results as one dict for each cell.
 
-        The keys are "cell"; "score"; "ms", the milliseconds per picture; "best", whether no cell of at most the same
-        time has a better score; and "quicker", the speed relative to diffusers' DDIM, if both were timed.
+        The keys are "cell"; "score"; "ms", the milliseconds per picture; "best", whether all cells with a better score
+        are slower; and "quicker", the speed relative to diffusers' DDIM, if at least two rounds timed it.
         """
         rounds = self._data["rounds"]
         peer = next((cell.name for cell in cells if (cell.library, cell.sampler) == ("diffusers", "ddim")), None)
@@ -145,8 +147,8 @@ class Frontier:
 
 
 def table(rows: Sequence[dict[str, Any]], title: str) -> str:
-    """Return the results as a Markdown table, the fastest first. Scores on the frontier are bold: no cell of at most
-    the same time has a better one.
+    """Return the results as a Markdown table, the fastest first. A score is bold if all cells with better scores are
+    slower.
     """
     found: list[Row] = []
     for row in sorted(rows, key=lambda row: row["ms"]):

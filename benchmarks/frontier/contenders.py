@@ -1,5 +1,5 @@
-"""Define the libraries that `benchmarks.frontier` compares: ours, and diffusers with its defaults. Each runs in its own
-process.
+"""Define the libraries that `benchmarks.frontier` compares: ours, and diffusers with its defaults. Each library runs
+each checkpoint in its own process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import ddpm_core
 from ddpm_core.runs import make_chain
 
 DIFFUSERS = {"ddim": 50, "dpm++": 20, "ddpm": 1000}  # number of steps of each diffusers sampler
-TIMED = 50  # at most this many steps of a run are timed; the other steps should take as long
+TIMED = 50  # at most this many steps of a run are timed; its other steps should take as long as these
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Entry:
 
     @property
     def timed(self) -> Entry:
-        """Return the same entry without its spacing, which does not affect the time."""
+        """Return this entry without its spacing, which does not affect the time."""
         return Entry(self.library, self.checkpoint, self.sampler, self.steps)
 
 
@@ -59,12 +59,12 @@ class Contender(Protocol):
         ...
 
     def seconds(self, cell: Entry, images: int) -> float:
-        """Return the seconds of one run with so many images."""
+        """Return the seconds of one run with this many images."""
         ...
 
 
 class Ours:
-    """`ddpm_core.load` and `ddpm_core.sample` with their defaults."""
+    """Samples by `ddpm_core.load` and `ddpm_core.sample` with their defaults."""
 
     def __init__(self, checkpoint: str):
         self.model = ddpm_core.load(checkpoint)
@@ -97,7 +97,7 @@ class Ours:
 
 
 class Diffusers:
-    """The checkpoint's network in float32, with diffusers' schedulers and their defaults."""
+    """Samples by the checkpoint's network in float32, with diffusers' schedulers and their defaults."""
 
     def __init__(self, checkpoint: str):
         from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
@@ -187,7 +187,9 @@ class Elsewhere:
         self._process.join()
 
     def _ask(self, what: str, *arguments: Any) -> Any:
-        """Call a method of the contender in its process, and return the result. Raises the error that it raises."""
+        """Call a method of the contender in its process, and return the result. Raises the method's error, or
+        RuntimeError if the process has ended.
+        """
         self._pipe.send((what, arguments))
         try:
             answer = self._pipe.recv()
@@ -212,7 +214,7 @@ def _serve(library: str, checkpoint: str, pipe: Any) -> None:
 
 @contextmanager
 def processes(cells: Sequence[Entry]) -> Iterator[dict[tuple[str, str], Contender]]:
-    """Start a process for each contender of the cells. All end with the block."""
+    """Start a process for each contender of the cells. The processes end with the block."""
     with ExitStack() as stack:
         found: dict[tuple[str, str], Contender] = {}
         for library, checkpoint in dict.fromkeys((cell.library, cell.checkpoint) for cell in cells):

@@ -34,7 +34,7 @@ class Cost:
 
     @property
     def memory(self) -> int:
-        """The bytes of the loaded weights, which are float32 whatever the file has."""
+        """The bytes of the loaded weights, which are float32 whatever the file's dtype is."""
         return 4 * self.parameters
 
 
@@ -52,8 +52,8 @@ def model_cost(config: CheckpointConfig) -> Cost:
 def network_cost(config: dict[str, Any]) -> Cost:
     """Return the cost of a network. config: a config.json that `spec.check` has accepted.
 
-    This takes about 0.2 s, and the result is stored. Raise ValueError for a network that cannot be built or evaluated,
-    or has more than MAX_PARAMETERS.
+    The computation takes about 0.2 s, and its result is cached. Raise ValueError for a network that cannot be built or
+    evaluated, or has more parameters than MAX_PARAMETERS.
     """
     return _cost(_frozen(config))
 
@@ -65,7 +65,7 @@ def _frozen(config: dict[str, Any]) -> str:
 
 @lru_cache(maxsize=64)
 def _parameters(make: Callable[[dict[str, Any]], Any], config: str) -> int:
-    """Return the number of parameters of a part. make: builds the part from its configuration."""
+    """Return the number of parameters of a decoder or a text encoder. make: builds it from its configuration."""
     try:
         with torch.device("meta"):
             return count_parameters(make(json.loads(config)))
@@ -89,7 +89,7 @@ def _cost(config: str) -> Cost:
 
 
 class _Count(TorchDispatchMode):
-    """Counts operations with torch's own formulas. Torch's FlopCounterMode would also count those of other threads."""
+    """Counts operations with torch's own formulas. FlopCounterMode would also count other threads' operations."""
 
     def __init__(self) -> None:
         super().__init__()

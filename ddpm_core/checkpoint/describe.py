@@ -43,7 +43,7 @@ def _schedule(schedule: NoiseSchedule) -> str:
 
 
 def _optimised(model: Model) -> str:
-    """Return the samplers and numbers of steps that have optimised steps, as text."""
+    """Return for which samplers and numbers of steps there are optimised steps, such as "ddim for 4 to 6 steps"."""
     by_numbers: dict[str, list[str]] = {}
     for sampler, chains in (model.optimised or {}).items():
         if chains:

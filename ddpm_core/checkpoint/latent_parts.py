@@ -34,7 +34,7 @@ from ddpm_core.model import ModelSpec
 
 @dataclass(frozen=True)
 class Part:
-    """A decoder or text encoder that is to be saved.
+    """A decoder or a text encoder to save.
 
     Attributes:
         folder, weights: the names of its folder and its file of weights.
@@ -68,7 +68,7 @@ def files_of(model: ModelSpec, network: Network) -> list[Part]:
 
 
 def _decoder_part(decoder: LatentDecoder, folder: str) -> Part:
-    """Return an autoencoder as a part to save. folder: the name that the model's pipeline has for it."""
+    """Return an autoencoder as a part to save. folder: the name that the model's pipeline has for its folder."""
     network = decoder.autoencoder
     config = json.loads(network.to_json_string())
     if latent_config.scaling(config) != (decoder.scale, decoder.shift):
@@ -84,7 +84,7 @@ def _decoder_part(decoder: LatentDecoder, folder: str) -> Part:
 def _text_part(text: ClipText) -> Part:
     """Return a text encoder as a part to save."""
     own: Any = text.encoder
-    # Otherwise, transformers would keep half-precision weights in half precision.
+    # Without this dtype, transformers would keep half-precision weights in half precision.
     config = json.loads(own.config.to_json_string(use_diff=False)) | {"dtype": "float32"}
     config |= {"architectures": ["CLIPTextModel"], "model_type": "clip_text_model"}
 
@@ -124,8 +124,8 @@ def _transformers() -> Any:
 def read_decoder(config: dict[str, Any], path: Path, where: str, device: torch.device) -> LatentDecoder:
     """Return the autoencoder with the weights of a file. where: the file's name for messages.
 
-    config: `latent_config.check_decoder` must accept it. Raise CheckpointError if the weights don't fit, or give no
-    picture.
+    config: `latent_config.check_decoder` must accept it. Raise CheckpointError if the weights don't fit, or if the
+    autoencoder's output is no picture.
     """
     autoencoder = build(config["_class_name"], partial(make_decoder, config), path, where)
     channels, factor = latent_config.check_decoder(config)

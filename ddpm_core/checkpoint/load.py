@@ -43,9 +43,10 @@ def load(
         engine: the engine that evaluates the network, one of names.ENGINES.
         progress: progress(bytes done, bytes in all) is called during a download. An exception that it raises cancels
             the download and is passed on unchanged.
-        network: your own network instead of the checkpoint's: see Model. Everything else is read: schedule, prediction,
-            classes, Γ, optimised steps, decoder and text encoder. This also reads a folder that `save` wrote for such a
-            model. device, precision, engine and batched are only for the checkpoint's network: leave them out.
+        network: your own network instead of the checkpoint's: see Model. `load` reads everything else: schedule,
+            prediction, classes, Γ, optimised steps, decoder and text encoder. A folder that `save` wrote for a model
+            with your own network needs this argument. device, precision, engine and batched are only for the
+            checkpoint's network: leave them out.
         batched: for PyTorch on a CPU: evaluate several small images together, which is faster. Then the last bits of a
             picture may depend on the other pictures of its batch. Other engines do not need this.
 

@@ -118,7 +118,7 @@ class LocalCheckpoint:
         folder: the folder to which the paths of the layout are relative.
         layout: the names of the files.
         commit: the commit on the Hub, None for a checkpoint that is not from the Hub.
-        shared: the paths of files that belong to another checkpoint, by their names in the layout.
+        shared: {name in the layout: path} of the files that belong to another checkpoint.
     """
 
     ref: Ref
@@ -133,13 +133,13 @@ class LocalCheckpoint:
         return self.file(self.layout.weights)
 
     def file(self, name: str) -> Path:
-        """Return the path of a file of the layout. It may not be downloaded yet."""
+        """Return the path of a file of the layout. The file may not be downloaded yet."""
         return self.shared.get(name) or self.folder / name
 
 
 @cache
 def embedded() -> dict[str, Path]:
-    """Return the folders of the checkpoints that come with the project, by name. The result is stored."""
+    """Return {name: folder} of the checkpoints that come with the project. The result is cached."""
     here = Path(__file__).resolve().parents[1]
     root = here / "checkpoints"  # the folder in an installed package
     if not root.is_dir():
@@ -158,7 +158,7 @@ def typed(text: str) -> str:
 
 
 def shipped(ref: Ref) -> str | None:
-    """Return the name of the embedded checkpoint that a reference names by its name or its folder, else None."""
+    """Return the name of the embedded checkpoint that a reference means, by its name or its folder; else None."""
     if ref.folder is None:
         return None
     real = os.path.realpath(ref.folder)
@@ -168,7 +168,7 @@ def shipped(ref: Ref) -> str | None:
 def parse(ref: str | Path | Ref, revision: str | None = None, local: bool = True) -> Ref:
     """Parse a reference: an embedded name, an existing folder, or "owner/name" with an optional "@revision".
 
-    A Ref is returned unchanged. local: whether folders are allowed; if not, the message does not reveal which exist.
+    A Ref is returned unchanged. local: whether folders are allowed; if not, no message reveals which folders exist.
     Raise CheckpointError for anything else, and for a revision of a checkpoint that is not on the Hub.
     """
     if isinstance(ref, Ref):
@@ -214,7 +214,7 @@ def _shown(text: str) -> str:
 
 
 def _unversioned(ref: Ref, revision: str | None) -> Ref:
-    """Return a reference that is not on the Hub. Raise CheckpointError if a revision was given."""
+    """Return a reference to a checkpoint outside the Hub. Raise CheckpointError if a revision was given."""
     if revision is not None:
         raise CheckpointError(f"{_shown(ref.name)} has no revisions: only Hub checkpoints (owner/name) do")
     return ref
@@ -242,9 +242,10 @@ def _checked_revision(revision: str | None) -> str | None:
 
 
 def layout(names: Iterable[str], where: str) -> Layout:
-    """Choose the files that are used from all file names of a checkpoint, which are relative and have '/'.
+    """Return the layout of a checkpoint: the files that `load` uses.
 
-    where: the name of the checkpoint for messages. Raise CheckpointError if a necessary file is missing.
+    names: the paths of all its files, relative to its folder and with '/'. where: the name of the checkpoint for
+    messages. Raise CheckpointError if a necessary file is missing.
     """
     names = set(names)
     folder = next((home for home in HOMES if home + "config.json" in names), "")
@@ -287,7 +288,10 @@ def _weights(names: set[str], folder: str, allowed: tuple[str, ...], where: str)
 
 
 def in_folder(folder: Path, where: str) -> LocalCheckpoint:
-    """Return the checkpoint in a folder. where: its name for messages. Raise CheckpointError if a file is missing."""
+    """Return the checkpoint in a folder. Raise CheckpointError if a file is missing.
+
+    where: the checkpoint's name for messages.
+    """
     shared = _shared(folder, where)
     return LocalCheckpoint(
         Ref("folder", where, folder), folder, layout([*_names(folder), *shared], where), shared=shared
@@ -295,15 +299,16 @@ def in_folder(folder: Path, where: str) -> LocalCheckpoint:
 
 
 def _names(folder: Path, parts: Iterable[str] = (*HOMES, "scheduler/", *DECODERS, TEXT, TOKENIZER)) -> list[str]:
-    """Return the names of the files in the given folders of a checkpoint, relative to it and with '/'."""
+    """Return the names of the files in some folders of a checkpoint, relative to `folder` and with '/'."""
     paths = [path for part in parts for path in folder.glob(f"{part}*")]
     return [path.relative_to(folder).as_posix() for path in paths if path.is_file()]
 
 
 def _shared(folder: Path, where: str) -> dict[str, Path]:
-    """Return the paths of the files that a checkpoint takes from an embedded one: its decoder and its text encoder.
+    """Return {name: path} of the files that a checkpoint takes from an embedded checkpoint: decoder and text encoder.
 
-    FACTS names the embedded checkpoint. It is read only if the network is in a folder of its own and has no decoder.
+    The file FACTS names the embedded checkpoint. FACTS is read only if the network has a folder of its own, and the
+    checkpoint has no decoder.
     """
     at_home = any(home and (folder / home / "config.json").is_file() for home in HOMES)
     if not at_home or any((folder / part).is_dir() for part in DECODERS) or not (folder / FACTS).is_file():

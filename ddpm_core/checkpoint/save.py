@@ -57,16 +57,16 @@ def save(
     with a warning: the schedule, prediction, variance, coordinates, classes, Γ and optimised steps. `load(folder,
     network=…)` reads these back.
 
-    An existing folder is replaced only if it is empty or such a checkpoint; other files in it stay. After an error, a
-    Ctrl-C or a kill, the folder has either the whole old checkpoint or the whole new one. If a kill comes between the
-    two renamings that this takes, the next `load` or `save` gives the old checkpoint its name back.
+    An existing folder is replaced only if it is empty or a checkpoint in this layout; other files in it stay. After an
+    error, a Ctrl-C or a kill, the folder has either the whole old checkpoint or the whole new one. The replacement
+    takes two renamings. If a kill comes between them, the next `load` or `save` gives the old checkpoint its name back.
 
     Arguments:
-        model: its weights are those of `module(model)`. The Γ of the analytic variance, optimised steps and readers of
-            its checkpoint are also stored, unless the weights were changed after loading.
+        model: its weights are the weights of `module(model)`. The Γ of the analytic variance, optimised steps and
+            readers of its checkpoint are also stored, unless the weights were changed after loading.
         folder: the folder to write.
-        half: store the weights as float16, which halves the size. Each is rounded to 11 significant bits; this changes
-            Γ by far less than its standard error.
+        half: store the weights as float16, which halves the size. Each weight is rounded to 11 significant bits; this
+            changes Γ by far less than its standard error.
         extra: further files by name, such as README.md; None means that the folder must not have this file.
         int8: store the network's kernels and matrices as 8-bit whole numbers, with a scale for each output channel, and
             all other weights as float16: a quarter of the size. Only `load` and the page read such a file. Γ, optimised
@@ -76,8 +76,8 @@ def save(
         CheckpointError: if the folder has other content; if the files can't be written; for half and int8, if the model
             was loaded from this folder; for your own network, if the folder has weights.
         ValueError: for your own network in latents, in your own coordinates, or with half or int8; for a model that
-            `load` would refuse or read as another one; for weights that are not finite, or with half and int8 beyond
-            ±65504; for rounded weights that differ from those of the file from which they were loaded.
+            `load` would refuse or read as another model; for weights that are not finite, or with half and int8 beyond
+            ±65504; for rounded weights that are not the weights of the model's file after rounding.
     """
     unet = network_of(model)
     if not str(folder) or "\0" in str(folder):  # an empty name would mean the current folder
@@ -99,10 +99,10 @@ def write(
     extra: Mapping[str, bytes | None] | None = None,
     int8: bool = False,
 ) -> None:
-    """Save a specification and a torch module as `save` does for a model. unet: the network.
+    """Save a network and the specification of its model, as `save` does. unet: the network, a torch module.
 
     Raises:
-        CheckpointError, ValueError: as `save`.
+        CheckpointError, ValueError: the errors of `save`.
     """
     contents = json_contents(model, unet)
     parts = latent_parts.files_of(model, unet)  # of a latent model, which has a folder for each network
@@ -136,7 +136,7 @@ def write(
 
 
 def _save_own(model: Model, folder: Path, half: bool, extra: Mapping[str, bytes | None]) -> None:
-    """Do what `save` does for a model whose network is the user's own: write everything except the network."""
+    """Save a model whose network is the user's own: write everything except the network."""
     if half:
         raise ValueError("half and int8 are for weights, and those of your own network are not saved: leave them out")
     if model.latent:
@@ -161,9 +161,9 @@ def _save_own(model: Model, folder: Path, half: bool, extra: Mapping[str, bytes 
 
 
 def _sidecars(model: ModelSpec, weights: Path | None, half: bool) -> dict[str, dict[str, Any]]:
-    """Return the contents of the files of Γ and of optimised steps, if the model has them, by name.
+    """Return {file name: content} for Γ and for optimised steps, if the model has them.
 
-    weights: the saved file of weights, None if there is none. half: whether the weights were rounded to float16.
+    weights: the saved file of weights, None if no weights are saved. half: whether the weights were rounded to float16.
     """
     found = {}
     if model.gamma is not None:
@@ -192,20 +192,20 @@ def _replacing(folder: Path, extra: Mapping[str, bytes | None]) -> Iterator[Path
 
 
 def _write_json(folder: Path, contents: Mapping[str, Any]) -> None:
-    """Write JSON files into a folder, by their names."""
+    """Write JSON files into a folder. contents: {file name: content}."""
     for name, content in contents.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def json_contents(model: ModelSpec, unet: Network) -> dict[str, dict[str, Any]]:
-    """Return the contents of the JSON files beside a network's weights and config.json, by name.
+    """Return {file name: content} of the JSON files beside a network's weights and config.json.
 
     Raise ValueError if `load` would refuse them, or read another model from them. A trainer calls this before it
     begins, so that it fails early.
     """
     try:
-        count_parameters(unet)  # raises ValueError if there are too many
+        count_parameters(unet)  # raises ValueError for too many parameters
         decoder, text = (part and part.config for part in latent_parts.decoder_and_text(model, unet))
         return spec.json_files(model, json.loads(unet.to_json_string()), decoder, text)
     except ValueError as error:
@@ -213,9 +213,9 @@ def json_contents(model: ModelSpec, unet: Network) -> dict[str, dict[str, Any]]:
 
 
 def check_replaceable(folder: Path) -> None:
-    """Raise CheckpointError for a folder with other content than a checkpoint of `save`, which `save` does not replace.
+    """Raise CheckpointError for a folder that `save` must not replace, because its content is not from `save`.
 
-    This includes checkpoints in another layout: their weights would stay beside ours, and could be loaded instead.
+    Checkpoints in another layout count, too: their weights would stay beside ours, and could be loaded instead.
     """
     files.restore(folder)
     if not os.path.lexists(folder):
@@ -253,8 +253,8 @@ def _is_own(folder: Path) -> bool:
 def _unrounded(model: ModelSpec, unet: Network) -> tuple[dict[str, Tensor], bool]:
     """Return the exact weights, and whether Γ, optimised steps and readers of the checkpoint belong to them.
 
-    If the network's weights are rounded, the result has those of its file. Γ, optimised steps and readers belong to the
-    weights unless these were changed after loading. Raise ValueError if no file has the exact weights.
+    If the network's weights are rounded, the exact weights are read from its file. Γ, optimised steps and readers
+    belong to the weights unless these were changed after loading. Raise ValueError if no file has the exact weights.
     """
     weights, source = unet.state_dict(), model.source
     exact = all(weight.dtype == torch.float32 for weight in weights.values())
@@ -268,9 +268,9 @@ def _unrounded(model: ModelSpec, unet: Network) -> tuple[dict[str, Tensor], bool
 
 
 def _for_file(weights: dict[str, Tensor], half: bool) -> dict[str, Tensor]:
-    """Return the weights as they are written, as float32, or as float16 for half.
+    """Return the weights as float32, or as float16 if `half`, for the file.
 
-    Raise ValueError if any isn't finite.
+    Raise ValueError if a number isn't finite.
     """
     found = {
         key: value.to("cpu", torch.float16 if half else torch.float32).contiguous() for key, value in weights.items()

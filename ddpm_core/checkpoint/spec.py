@@ -1,7 +1,8 @@
 """Read a model's specification from a checkpoint's JSON files, without building the network, and write these files.
 
 config.json describes the network (see unet_config). scheduler_config.json is diffusers' file with schedule, prediction,
-variance and clipping. model_index.json names the pipeline. ddpm_core.json has what the Hub's layout has no field for.
+variance and clipping. model_index.json names the pipeline. ddpm_core.json has the facts for which the Hub's layout has
+no field.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ OWN = "own_network"  # field of ddpm_core.json that describes a user's own netwo
 # {diffusers' name of a prediction: our name}.
 _PREDICTIONS: dict[str, Prediction] = {
     **{"epsilon": "epsilon", "sample": "x0", "v_prediction": "v"},
-    **{"mu": "mu", "flow": "flow"},  # diffusers has no such predictions, and refuses a file with these names
+    **{"mu": "mu", "flow": "flow"},  # diffusers does not know these names, and refuses a file with them
 }
 _VARIANCES: dict[str, OwnVariance] = {
     "fixed_small": "beta_tilde",
@@ -65,7 +66,7 @@ _VARIANCES: dict[str, OwnVariance] = {
 
 @dataclass(frozen=True)
 class CheckpointConfig:
-    """What a checkpoint's JSON files contain.
+    """The content of a checkpoint's JSON files.
 
     Attributes:
         unet: the configuration of the network.
@@ -112,7 +113,7 @@ def read(checkpoint: LocalCheckpoint) -> CheckpointConfig:
 def read_own(ref: Ref) -> ModelSpec | None:
     """Read the specification of a model with a user's network from a folder of `save`. Return None for other folders.
 
-    Raise CheckpointError as `read`.
+    Raise CheckpointError as `read` does.
     """
     folder = ref.folder
     if folder is None or not (folder / FACTS).is_file() or holds_model(folder):
@@ -145,7 +146,7 @@ def _own_from_contents(scheduler: dict, own: dict) -> ModelSpec:
 
 
 def _with_sidecars(spec: ModelSpec, source: Source) -> ModelSpec:
-    """Return the specification with its source, and with the Γ and the optimised steps that are stored there."""
+    """Return the specification with its source, and with Γ and optimised steps from the files beside its weights."""
     gamma, optimised = (kept.read(source, spec.schedule) for kept in (gamma_file, optimised_file))
     return replace(spec, source=source, gamma=gamma, optimised=optimised)
 
@@ -175,9 +176,10 @@ def _read_json_files(checkpoint: LocalCheckpoint) -> tuple[CheckpointConfig, Ave
 def _from_contents(
     unet: dict, scheduler: dict, index: dict, own: dict, decoder: dict | None = None, text: dict | None = None
 ) -> tuple[CheckpointConfig, Averaging]:
-    """Return the configuration that these contents of files describe, and whether the weights are the moving average.
+    """Return the configuration from the contents of the JSON files, and whether the weights are the moving average.
 
-    Raise ValueError if they don't describe a model that can be loaded.
+    unet, decoder, text: each network's config.json. scheduler, index, own: scheduler_config.json, model_index.json and
+    ddpm_core.json. Raise ValueError if they don't describe a model that can be loaded.
     """
     transformer = transformer_config.is_transformer(unet)
     unet = transformer_config.normal(unet) if transformer else unet
@@ -187,7 +189,7 @@ def _from_contents(
     if family is None:
         size, channels = checked.check(unet)
         fields = _from_scheduler(scheduler, clip=decoder is None)
-        # diffusers' pipeline ignores the second half of the channels; it is a learned variance.
+        # diffusers' pipeline ignores the second half of the channels. This half is a learned variance.
         if transformer and unet.get("out_channels") == 2 * channels:
             fields["variance"] = "learned_range"
     else:
@@ -212,7 +214,10 @@ def _from_contents(
 
 
 def _latents(unet: dict, channels: int, decoder: dict, text: dict | None) -> dict[str, Any]:
-    """Return the remaining fields of a latent model. Raise ValueError if its decoder or text encoder does not fit."""
+    """Return the fields of ModelSpec that only latent models have.
+
+    Raise ValueError if the decoder or the text encoder does not fit the network.
+    """
     theirs, factor = latent_config.check_decoder(decoder)
     if theirs != channels:
         raise ValueError(f"the network draws {channels} channels, and the autoencoder's latents have {theirs}")
@@ -234,10 +239,10 @@ def _published_weights(ref: Ref) -> Averaging:
 def json_files(
     model: ModelSpec, unet: dict[str, Any], decoder: dict[str, Any] | None = None, text: dict[str, Any] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Return the contents of the JSON files, by name, from which `read` gives this specification again.
+    """Return {file name: content} of the JSON files from which `read` gives this specification again.
 
-    The networks' own config.json are not included. unet, decoder, text: the configurations of the networks. Raise
-    ValueError for a model that `read` would refuse, or that these files can't describe.
+    The files config.json of the networks are not included. unet, decoder, text: the configurations of the networks.
+    Raise ValueError for a model that `read` would refuse, or that these files can't describe.
     """
     asked, model = model, _as_trained(model)
     family = families.family_of(model.schedule.config)
@@ -284,12 +289,12 @@ def json_files(
 
 
 def own_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
-    """Return the contents of the JSON files, by name, from which `read_own` gives this specification of pixels again.
+    """Return {file name: content} of the JSON files from which `read_own` gives this specification again.
 
     Raise ValueError for a model that these files can't describe.
     """
     asked, model = model, _as_trained(model)
-    if families.family_of(model.schedule.config):  # it also describes the network, so replace it
+    if families.family_of(model.schedule.config):  # it also describes a network, so store only its β
         same = NoiseSchedule.from_betas(model.schedule.beta[1:])
         model = replace(model, schedule=NoiseSchedule(same.beta, {**same.config, "variance_exploding": True}))
     scheduler, own = _scheduler_and_facts(model)
@@ -306,7 +311,7 @@ def own_files(model: ModelSpec) -> dict[str, dict[str, Any]]:
 def _as_trained(model: ModelSpec) -> ModelSpec:
     """Return the model on the schedule of its training.
 
-    The Hub's layout describes this one, so that diffusers can use it.
+    `json_files` describes the model on this schedule, so that diffusers can use the files.
     """
     if not isinstance(model.coordinates, TrainedOn):
         return model
@@ -315,14 +320,14 @@ def _as_trained(model: ModelSpec) -> ModelSpec:
 
 
 def _other_schedule(model: ModelSpec) -> dict[str, Any]:
-    """Return the entry of ddpm_core.json for a model on another schedule than that of its training; else {}."""
+    """Return the entry of ddpm_core.json if a model's schedule is not the schedule of its training; else {}."""
     return {"schedule": plain(dict(model.schedule.config))} if isinstance(model.coordinates, TrainedOn) else {}
 
 
 def _on_its_schedule(model: ModelSpec, own: dict, whole_times: bool = False) -> ModelSpec:
-    """Return the model on the schedule in ddpm_core.json, if there is one.
+    """Return the model on the schedule in ddpm_core.json; unchanged if the file has no schedule.
 
-    whole_times: whether the network takes only whole times; then raise ValueError for another schedule.
+    whole_times: whether the network takes only whole times. Then raise ValueError if the file has a schedule.
     """
     found = own.get("schedule")
     if found is None:
@@ -360,7 +365,7 @@ def comparable(value: Any) -> Any:
 
 def _scheduler_and_facts(model: ModelSpec) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the contents of scheduler_config.json and ddpm_core.json."""
-    # Imported here, because it takes seconds and reading a checkpoint does not need it.
+    # Imported here, because the import takes seconds, and reading a checkpoint does not need it.
     from ddpm_core.engines import from_diffusers
 
     scheduler = {
@@ -469,7 +474,7 @@ def _clip(scheduler: dict, default: bool) -> bool:
 
 
 def _check_channels(unet: dict, channels: int, variance: Variance) -> None:
-    """Raise ValueError unless the network has twice as many output channels for a learned variance, else as many."""
+    """Raise ValueError unless the network has `channels` output channels, or twice as many for a learned variance."""
     expected = channels * (2 if variance in LEARNED else 1)
     transformer = transformer_config.is_transformer(unet)
     given = (unet.get("out_channels") or channels) if transformer else unet.get("out_channels", 3)

@@ -29,7 +29,7 @@ from ddpm_core.errors import UNCHECKED, first_line
 from ddpm_core.model import Model, Source
 
 SCALE = ".scale"  # tensor "NAME.scale", (C, 1, ...), is the factor of the int8 tensor "NAME"
-# Renamed parts of the names of attention weights: {before diffusers 0.12: since 0.12}.
+# Renamed parts of the names of attention weights: {name before diffusers 0.12: name since 0.12}.
 LEGACY_KEYS = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
 # The errors that torch, pickle, zipfile and safetensors raise for a damaged file.
@@ -39,7 +39,7 @@ _DAMAGED = (*UNCHECKED, EOFError, ImportError, OSError, SafetensorError, struct.
 def build_network(config: dict[str, Any], path: Path, where: str, T: int | None) -> Network:
     """Return the network of a config.json with the weights of a file. path, where: as for `build`.
 
-    T: the number of times t − 1 for its table of embedded times; None for a network that takes other numbers as time.
+    T: the length of the network's table of embedded times, 0 to T − 1; None for a network whose time is not t − 1.
     """
     network: Network = build(config["_class_name"], lambda: make_network(config), path, where)
     if T is not None:
@@ -65,7 +65,7 @@ def build(kind: str, make: Callable[[], Any], path: Path, where: str) -> Any:
     except UNCHECKED as error:
         raise CheckpointError(f"{where}: {kind} can't be built from config.json ({first_line(error)})") from None
     try:
-        count_parameters(unet)  # raises ValueError if there are too many
+        count_parameters(unet)  # raises ValueError for too many parameters
     except ValueError as error:
         raise CheckpointError(f"{where}: {error}") from None
     expected = unet.state_dict()
@@ -87,7 +87,7 @@ def build(kind: str, make: Callable[[], Any], path: Path, where: str) -> Any:
 
 
 class _Uninitialised(TorchFunctionMode):
-    """A context without torch's initialisation of parameters, which would take as long as everything else together."""
+    """A context without torch's initialisation of parameters, which would take as long as the rest of the loading."""
 
     def __torch_function__(self, function: Any, types: Any, inputs: Any = (), named: Any = None) -> Any:
         """Return function(*inputs, **named), or the unchanged tensor for a function of torch.nn.init."""
@@ -113,9 +113,9 @@ def check_values(key: str, value: Tensor, where: str) -> None:
 
 
 def _as_named(weights: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of a text encoder with the names in this version of transformers.
+    """Return the weights of a text encoder with the names that the installed transformers expects.
 
-    Version 5 dropped a prefix.
+    Version 5 of transformers dropped the prefix "text_model.".
     """
     prefix = "text_model."
     if any(key.startswith(prefix) for key in weights) == any(key.startswith(prefix) for key in expected):
@@ -128,7 +128,8 @@ def _as_named(weights: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dic
 def make_buffers(unet: nn.Module, where: str) -> None:
     """Compute the buffers of a network that its file lacks: kernels of K-blocks, and embeddings of positions.
 
-    The network was built without memory, so they are missing. Raise CheckpointError for layers with unknown buffers.
+    The network was built without memory, so these buffers are missing. Raise CheckpointError for layers with unknown
+    buffers.
     """
     for name, module in unet.named_modules():
         if isinstance(module, (KDownsample2D, KUpsample2D)):
@@ -173,9 +174,9 @@ def network_of(model: Model) -> Network | None:
 
 
 def stored_weights(network: Network, source: Source | None) -> dict[str, Tensor] | None:
-    """Return the weights in a model's file by name, or None if the network has other weights.
+    """Return {name: tensor} of the file from which a model was loaded, or None if the network has other weights.
 
-    The network's weights may be rounded: then they are compared with the file's after rounding.
+    If the network's weights are rounded, the file's weights are rounded before the comparison.
     """
     path, weights = source and source.weights_path, network.state_dict()
     if not path:
@@ -195,7 +196,8 @@ def read_tensors(path: Path, where: str) -> dict[str, Tensor]:
 
     A .bin file is a pickle. Only its tensors are read, and no code is run. int8 tensors are multiplied by their scales.
 
-    Raise CheckpointError, which calls the file `where`, if it is damaged or has anything but floating-point tensors.
+    where: the file's name for messages. Raise CheckpointError if the file is damaged or has anything but floating-point
+    tensors.
     """
     try:
         if path.suffix == ".safetensors":
@@ -244,7 +246,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _is_scaled(value: Any) -> bool:
-    """Return whether a value is an int8 tensor, which needs a scale: `save` writes them with int8=True."""
+    """Return whether a value is an int8 tensor. `save` with int8=True writes these, each with a scale."""
     return isinstance(value, Tensor) and value.dtype == torch.int8
 
 

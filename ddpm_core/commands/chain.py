@@ -56,7 +56,7 @@ def _with_options(flags: type[Flags]) -> type[Flags]:
 @_with_options
 @dataclass
 class ChainFlags:
-    """Choose a model and its reverse chain. A flag with the name of a sampler's option is that option."""
+    """Choose a model and its reverse chain. The flags for a sampler's options have the names of these options."""
 
     checkpoint: str = defaults.CHECKPOINT
     """embedded name, local folder, or Hub id (owner/name, owner/name@revision)"""
@@ -87,7 +87,7 @@ class ChainFlags:
     where: tyro.conf.OmitArgPrefixes[Where] = field(default_factory=Where)
 
     def open_model(self, check: Callable[[ModelSpec], object] | None = None) -> Model:
-        """Load the model. Raise ValueError, before its network is prepared, for flags that it doesn't allow.
+        """Return the loaded model. For flags that it doesn't allow, raise ValueError before its network is prepared.
 
         check: as for `open_checkpoint`; None for `self.check`.
         """
@@ -110,7 +110,7 @@ class ChainFlags:
         make_chain(model, **self.chain(), condition=self.condition(model))
 
     def check_condition(self, model: ModelSpec) -> None:
-        """Raise ValueError for a condition or a picture that the model doesn't have."""
+        """Raise ValueError if the model can't take the condition, or has too many channels for a picture file."""
         from ddpm_core import imaging
 
         imaging.check_channels(model.picture_channels)
@@ -125,7 +125,7 @@ class ChainFlags:
         return Condition(label, self.prompt, self.negative, self.guidance)
 
     def options(self, model: ModelSpec) -> dict[str, Any]:
-        """Return all chosen flags as arguments of `ddpm_core.trajectory`, without those that have the value None."""
+        """Return all chosen flags as arguments of `ddpm_core.trajectory`, except flags with the value None."""
         chosen = {"clip": self.clip, **vars(self.condition(model)), **self.chain()}
         return {name: value for name, value in chosen.items() if value is not None}
 
@@ -141,7 +141,7 @@ def parse_steps(text: str) -> int | list[float]:
 
 
 def parse_times(text: str) -> list[float] | None:
-    """Read "750,500.5,250" as times, whole ones as ints. Return None for other text."""
+    """Read "750,500.5,250" as times, with whole times as ints. Return None for other text."""
     from ddpm_core.timesteps import as_time
 
     parts = [part.strip() for part in text.split(",")]
@@ -161,7 +161,7 @@ def parse_seeds(text: str) -> list[int]:
         first, dash, last = part.strip().partition("-")
         if not (first.isdecimal() and (last.isdecimal() or not dash)):
             raise ValueError(f"seeds are whole numbers and ranges like 7, 0-15 or 1,5,9-12, got {text!r}")
-        if max(len(first), len(last)) > 19:  # a seed has at most 19 digits; int() refuses thousands
+        if max(len(first), len(last)) > 19:  # a seed has at most 19 digits; int() refuses thousands of digits
             raise ValueError(f"a seed is a whole number from 0 to 2^63 − 1, got {part.strip()!r}")
         ranges.append((check_seed(int(first)), check_seed(int(last or first))))
     count = sum(max(last - first + 1, 0) for first, last in ranges)
@@ -217,17 +217,17 @@ def open_checkpoint(
     batched: bool = False,
     schedule: str | None = None,
 ) -> Model:
-    """Load a checkpoint, with a progress bar for the download, and a line on stderr for a long preparation.
+    """Return the model of a checkpoint. Show the download's progress, and a line on stderr for a long preparation.
 
     Arguments:
         ref, batched: as for `ddpm_core.load`.
         where: the device, precision and engine.
-        check: check(spec) raises an exception for a model that the command can't use. It is called with the
+        check: check(spec) raises an exception for a model that the command can't use. `check` is called with the
             specification before the networks are prepared.
         schedule: another schedule for the model, see `ddpm_core.schedule.find`; None for its own.
 
     Raises:
-        Exception: as `check`, `load` and `with_schedule`.
+        Exception: the exceptions of `check`, `load` and `with_schedule`.
     """
     from ddpm_core import load
     from ddpm_core.checkpoint import refs, spec

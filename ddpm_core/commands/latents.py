@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class LatentFlags(ChainFlags):
-    """The shared flags of `reconstruct` and `interpolate`. A chain has at most as many steps as there are times."""
+    """The shared flags of `reconstruct` and `interpolate`. A chain from time t has at most t steps."""
 
     times: Unset[str] = None
     """one row of the grid for each time: 0 to T, such as 750,500,250; default: T/2, for a student the nearest time that
@@ -33,10 +33,10 @@ class LatentFlags(ChainFlags):
     """PNG of the pictures: a file name that ends in .png"""
 
     def open(self, which: tuple[int, ...], pictures: Sequence[Path] = ()) -> tuple[Model, list[float], dict[str, Any]]:
-        """Load the model. Return it, the times and the options, after all checks.
+        """Load the model and check all flags. Return the model, the times and the options.
 
         which: the default times, in quarters of T. pictures: the user's files, which must not be overwritten. Raise
-        ValueError if --grid is one of them or has another suffix than .png, and for times that the model can't have.
+        ValueError if --grid is one of them or has another suffix than .png, and for times that the model can't take.
         """
         check_output("--grid", self.grid, ".png")
         if os.path.realpath(self.grid) in map(os.path.realpath, pictures):
@@ -45,7 +45,7 @@ class LatentFlags(ChainFlags):
         return model, self._checked_times(model, which), self.options(model)
 
     def _check_rows(self, model: ModelSpec, which: tuple[int, ...], drawn: bool) -> None:
-        """Raise ValueError for times or options that the model can't have.
+        """Raise ValueError for times or options that the model can't take.
 
         which: as for `open`. drawn: whether the model draws the first pictures.
         """
@@ -59,7 +59,10 @@ class LatentFlags(ChainFlags):
         check_chains(model, times, **self.options(model))
 
     def _checked_times(self, model: ModelSpec, which: tuple[int, ...]) -> list[float]:
-        """Return the chosen times, or the default times `which`, in quarters of T. Raise ValueError outside 0..T."""
+        """Return the chosen times, or the default times. Raise ValueError for times outside 0..T.
+
+        which: the default times, in quarters of T.
+        """
         from ddpm_core.timesteps import quarters
 
         T = model.schedule.T
@@ -113,8 +116,8 @@ class Reconstruct(LatentFlags):
 
 @dataclass
 class Interpolate(LatentFlags):
-    """Draw pictures between two, by mixing their latents x_t: from the reconstruction of the first to that of the
-    second.
+    """Draw pictures between two pictures, by mixing their latents x_t. A row goes from the reconstruction of the first
+    picture to the reconstruction of the second.
     """
 
     pictures: Unset[tuple[Path, Path]] = None
@@ -142,7 +145,7 @@ class Interpolate(LatentFlags):
         weights = np.linspace(0, 1, self.count).tolist()
 
         def row(t: float) -> np.ndarray:
-            """Return the row for a time: pictures between the two, from the first to the second."""
+            """Return the row for a time: pictures from mixtures of the two latents, from the first to the second."""
             x_t, other = encode(model, pictures, t, seeds).split(1)
             return interpolate(model, x_t, other, t, weights, seeds[0], how=self.how, **options)
 

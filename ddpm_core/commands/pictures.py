@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from ddpm_core.commands.chain import Where
 
 ABOUT = "sample.json"  # name of the file with the settings of the run, in the folder of the pictures
-# --out refuses a folder with one of these endings, because it is probably meant as a single file.
+# --out refuses a folder with one of these endings, because the user probably means a single file.
 _ONE_FILE = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".npy", ".zip")
 _PAUSE = 0.1  # seconds between two checks whether other processes have finished their pictures
 _END = b"\0\0\0\0IEND\xaeB`\x82"  # the last bytes of every PNG
 
 
 def processes(where: Where) -> tuple[int, int]:
-    """Return the number of this process among those that torchrun has started, and their count; else (0, 1).
+    """Return this process's rank and the number of processes that torchrun has started; (0, 1) without torchrun.
 
-    where: if its device is "auto" and there are several processes, it is set to another GPU for each.
+    where: if its device is "auto" and there are several processes, the device is set to a GPU for each process.
     """
     rank, count, local = (int(os.environ.get(*name)) for name in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
     if count > 1 and where.device == "auto" and torch.cuda.is_available():
@@ -62,10 +62,10 @@ class Pictures:
     def begin(self, about: dict[str, Any]) -> None:
         """Make the folder, or continue in an existing one.
 
-        about: everything that determines the pictures. Raise ValueError if the folder has pictures of another run.
+        about: all settings that determine the pictures. Raise ValueError if the folder has pictures of other settings.
         """
         about = about if self._npz is None else about | {"seeds": self.seeds}
-        # The settings are compared with those of a file, so tuples become lists, as in JSON.
+        # `about` is compared with settings from a JSON file, so its tuples must become lists.
         self._about = json.loads(json.dumps(about, default=repr))
         before = self._stored_settings()
         if before is None:
@@ -79,7 +79,7 @@ class Pictures:
     def _stored_settings(self) -> dict[str, Any] | None:
         """Return the settings that a previous run stored with its pictures; None if there are no pictures.
 
-        Raise ValueError if the existing files are not those of `sample`.
+        Raise ValueError if the existing files were not written by `sample`.
         """
         path = self._folder / ABOUT
         try:
@@ -115,8 +115,8 @@ class Pictures:
     def add(self, seeds: Sequence[int], images: np.ndarray) -> None:
         """Write the pictures of some seeds, uint8 (N, H, W, C). After a kill, each file is complete or missing."""
         for seed, image in zip(seeds, images, strict=True):
-            # A file that a killed process left under this name is overwritten. It is not flushed to the disk, because
-            # that would be slow for thousands of files.
+            # A file that a killed process left under this name is overwritten. The new file is not flushed to the disk,
+            # because flushing would be slow for thousands of files.
             temporary = self._folder / f".{seed}.png"
             temporary.write_bytes(png(image))
             temporary.replace(self._folder / f"{seed}.png")

@@ -33,7 +33,7 @@ def read(kind: type[T], arguments: Sequence[str] | None, prog: str, **options: A
 
     Arguments:
         kind: each field is a flag, or an argument without a name if it is annotated as `tyro.conf.Positional`.
-        arguments: the words after the command; None for those of this program.
+        arguments: the words after the command; None for the words after this program's name.
         prog: the command for messages, such as "python -m train fit".
         options: other options of `tyro.cli`.
     """
@@ -51,9 +51,9 @@ def read_known(kind: type[T], arguments: Sequence[str], prog: str) -> T:
 
 
 def find(names: Iterable[str], words: Sequence[str], prog: str) -> str:
-    """Return the command that the first word names. If there is none, print all names and end the program.
+    """Return the first word if it is a command. If it is no command, end the program with one sentence.
 
-    If the word is no command, end the program with one sentence.
+    Without words, or for --help, print the names of all commands and end the program.
     """
     known = list(names)
     if not words or words[0] in HELP:
@@ -78,7 +78,7 @@ def end(sentence: str, prog: str) -> NoReturn:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser of argparse whose error messages are those of this module."""
+    """An argparse parser that ends the program as `misspelt` and `end` do."""
 
     def error(self, message: str) -> NoReturn:
         """End the program with the message of argparse, or with a suggestion for an unknown flag."""
@@ -110,10 +110,10 @@ def _has_words(line: str) -> bool:
 
 
 def _check(kind: type, words: Sequence[str], prog: str) -> None:
-    """End the program if a flag is given twice, has an empty value, or a value that is no number or choice of the flag.
+    """End the program if a flag is given twice, or has an empty value or a value that it does not allow.
 
-    --NAME and --no-NAME are the same flag. Tyro would use the last of two values, which may not be what the user means,
-    and an empty name of a folder would mean the current folder.
+    --NAME and --no-NAME are the same flag. Tyro would use the last of two values, and the user may mean the first. An
+    empty name of a folder would mean the current folder.
     """
     seen, hints, bare = set(), _hints(kind), get_type_hints(kind)
     for word, following in zip_longest(words, words[1:]):
@@ -140,7 +140,7 @@ def _name(word: str) -> str:
 
 
 def _flags(kind: type) -> Iterator[str]:
-    """Yield the flags of a dataclass, including those of dataclasses in its fields."""
+    """Yield the flags of a dataclass, including the flags of dataclasses in its fields."""
     yield from (*HELP, "--tyro-print-completion", "--tyro-write-completion")
     hints, bare = _hints(kind), get_type_hints(kind)
     for field in fields(kind):

@@ -81,11 +81,11 @@ class Restore(ChainFlags):
 
     @property
     def _file(self) -> Path | None:
-        """The picture file that --mask names; None if it names a half, or nothing."""
+        """The picture file that --mask names; None if --mask names a half, or is left out."""
         return None if self.mask is None or self.mask in HALVES else Path(self.mask)
 
     def _measurement(self, model: Model) -> Measurement:
-        """Return the measurement that the flags describe. Raise ValueError if they describe none."""
+        """Return the measurement that the flags describe. Raise ValueError if they describe no measurement."""
         from ddpm_core import restore
 
         size, parts = model.image_size, []

@@ -53,7 +53,7 @@ class Sample(ChainFlags):
             self._grid(seeds, self.grid or Path("samples.png"))
 
     def _grid(self, seeds: Sequence[int], grid: Path) -> None:
-        """Draw all images together, and write them as one grid, and the steps as a GIF if that was chosen."""
+        """Draw all images together. Write them as one grid and, if --gif names a file, the steps as a GIF."""
         from ddpm_core import trajectory
         from ddpm_core.disk import files
         from ddpm_core.imaging import grid as as_grid
@@ -76,7 +76,7 @@ class Sample(ChainFlags):
             print(f"{count_of(steps, 'step')}: {self.gif}")
 
     def _open(self) -> tuple[Model, Chain]:
-        """Load the model. Return it and its chain."""
+        """Return the loaded model and its chain."""
         from ddpm_core.runs import make_chain
 
         model = self.open_model()
@@ -142,7 +142,7 @@ def _sha256(table: Tensor) -> str:
 
 
 def _files(source: Source) -> dict[str, str]:
-    """Return the SHA-256 of each file on which the pictures always depend: the networks, the schedule and the facts."""
+    """Return {name: SHA-256} of the files on which all pictures depend: the networks, the schedule and the facts."""
     from ddpm_core.checkpoint import refs
     from ddpm_core.disk.files import sha256
 

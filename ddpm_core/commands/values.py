@@ -22,10 +22,10 @@ def convert(kind: Any, value: Any) -> Any:
 
     Arguments:
         kind: bool, int, float, str, a Literal, tuple[int, ...], or a union of these and None.
-        value: any value. Texts do not count as numbers, 2.0 not as a whole number, and True as neither.
+        value: any value. A text is no number, 2.0 is no whole number, and True is neither.
 
     Raises:
-        ValueError: for a value of another type; the message is such as "must be a whole number, got 2.0."
+        ValueError: for a value of another type, with a message like "must be a whole number, got 2.0."
     """
     plain = value.tolist() if hasattr(value, "tolist") else value
     for one in _alternatives(kind):
@@ -35,9 +35,9 @@ def convert(kind: Any, value: Any) -> Any:
 
 
 def check_word(kind: Any, word: str) -> None:
-    """Raise the ValueError of `convert` if a word of a command line should be a number or a choice, and is not.
+    """Raise the ValueError of `convert` if a flag takes a number or a choice, and its word is neither.
 
-    Other types are not checked.
+    kind: the flag's type; for other types, words are not checked.
     """
     one, *others = [one for one in _alternatives(kind) if one is not type(None)]
     if others or (word == "None" and one is not kind):
@@ -52,7 +52,7 @@ def check_word(kind: Any, word: str) -> None:
 
 
 def near(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that is most similar to a misspelt one, ignoring case; None if none is similar."""
+    """Return the known word that is most similar to a misspelt word, ignoring case; None if no word is similar."""
     by_letters = {name.casefold(): name for name in sorted(known)}
     found = get_close_matches(word.casefold(), by_letters, 1)
     return by_letters[found[0]] if found else None

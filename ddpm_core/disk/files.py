@@ -1,8 +1,8 @@
-"""Write files and folders atomically: after any interruption, they are complete or missing. Also the cache folder.
+"""Write files and folders atomically: after any interruption, they are complete or missing. Find the cache folder.
 
-Everything is first written under a hidden name in the same folder, then flushed to the disk and renamed. The writing
-process locks it until then. So the next writer in the folder can delete what a killed process left, and nothing of a
-process that still runs.
+Each file or folder is first written under a hidden name in the same folder, then flushed to the disk and renamed. The
+writing process locks the hidden file until the renaming. So the next writer in the folder can delete the files of
+killed processes, and keeps the files of running processes.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from typing import Any, BinaryIO
 
 from ddpm_core.disk import in_use
 
-# Matches hidden names. The ending "tmp" marks what is being written or deleted, and "old" a complete folder that is
-# being replaced.
+# Matches hidden names. The ending "tmp" marks a file or folder that is being written or deleted. The ending "old" marks
+# a complete folder that is being replaced.
 _HIDDEN = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}\.(tmp|old)", re.DOTALL)
-PATIENCE = 1.0  # seconds that `restore` waits for another process between its two renamings of a folder
+PATIENCE = 1.0  # seconds that `restore` waits for a process that is between the two renamings of a folder
 
 log = logging.getLogger(__name__)
 
 
 def cache_folder(*names: str) -> Path:
-    """Return the folder for files that can be made or downloaded again. It may not exist.
+    """Return the folder for files that can be made or downloaded again. The folder may not exist.
 
-    It is in $DDPM_CACHE, or else in the user's cache folder: $XDG_CACHE_HOME/ddpm-lab or ~/.cache/ddpm-lab. names: the
-    folders inside it.
+    The folder is in $DDPM_CACHE, or else in the user's cache folder: $XDG_CACHE_HOME/ddpm-lab or ~/.cache/ddpm-lab.
+    names: the folders inside it.
     """
     base = os.environ.get("DDPM_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "ddpm-lab")
     return Path(os.path.expanduser(base), *names)
@@ -44,10 +44,10 @@ def cache_folder(*names: str) -> Path:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[BinaryIO]:
-    """Yield a file to write to. At the end of the block, it becomes `path`.
+    """Yield a file to write to. At the end of the block, this file becomes `path`.
 
-    After an error or a kill before that, `path` is unchanged. Missing folders are made. If `path` is a link, its target
-    is replaced. If it is a device or a pipe, the block writes to it directly. Raise OSError, with `path` as its
+    After an error or a kill inside the block, `path` is unchanged. Missing folders are made. If `path` is a link, its
+    target is replaced. If it is a device or a pipe, the block writes to it directly. Raise OSError, with `path` as its
     filename, if the file can't be written.
     """
     if os.path.exists(path) and not os.path.isfile(path):
@@ -95,18 +95,18 @@ def write_json(path: str | Path, content: Any) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal. It is computed again only if the file has changed."""
+    """Return the SHA-256 of a file in hexadecimal. The hash is computed again only if the file has changed."""
     found = path.stat()
     version = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     changed = max(found.st_mtime, found.st_ctime)
-    # Some file systems store times in units of two seconds. So a file that changed just now can change again without a
-    # new time, and its result is not stored.
+    # Some file systems store times in units of two seconds. So a file that changed just now can change again and keep
+    # its time. The hash of this file is not stored.
     return _sha256(path, version) if time.time() - changed > 2 else _sha256.__wrapped__(path, version)
 
 
 @lru_cache(64)
 def _sha256(path: Path, version: tuple[int, ...]) -> str:
-    """Return the SHA-256 of a file. version: identifies its content, so that a stored result is used only for this."""
+    """Return the SHA-256 of a file. version: identifies the content, so that a changed file is hashed again."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -126,11 +126,12 @@ def replacing_folder(folder: str | Path, ours: Collection[str]) -> Iterator[Path
     """Yield a new, empty folder. At the end of the block, it replaces `folder`.
 
     ours: names of the files that the block may write, relative to the folder and with /. All other files of the old
-    folder are the user's. They are carried over to the new one, unless the block has written a file of this name.
+    folder are the user's. They are carried over to the new folder, unless the block has written a file of this name.
 
-    Not every system can replace a folder in one step, so the old folder is renamed first. If the renaming of the new
-    one fails or is interrupted by Ctrl-C, the old folder gets its name back at once. If the process is killed between
-    the two, `restore` gives the old folder its name back; this function and every `load` call it first.
+    Not every system can replace a folder in one step, so the old folder is renamed first, and then the new folder. If
+    the second renaming fails or is interrupted by Ctrl-C, the old folder gets its name back at once. If the process is
+    killed between the two renamings, `restore` gives the old folder its name back. This function and every `load` begin
+    with `restore`.
     """
     folder = Path(os.path.realpath(folder))
     restore(folder)
@@ -145,7 +146,7 @@ def replacing_folder(folder: str | Path, ours: Collection[str]) -> Iterator[Path
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Yield a new, empty folder. At the end of the block it becomes `folder`, or is deleted if `folder` exists by then.
+    """Yield a new, empty folder. After the block, it becomes `folder`, or is deleted if `folder` exists by then.
 
     Raise OSError if it can't be made or renamed.
     """
@@ -195,7 +196,7 @@ def _new(folder: Path) -> Iterator[Path]:
 def _swap(new: Path, folder: Path) -> None:
     """Rename `new` to `folder`, and delete the old folder of this name.
 
-    If that fails, the old folder keeps its name.
+    If a renaming fails, the old folder keeps its name.
     """
     old, hold = hidden(folder, "old"), None
     try:
@@ -224,7 +225,7 @@ def _discard(old: Path) -> None:
 def _carry_over(old: Path, new: Path, ours: Collection[str], place: str = "") -> None:
     """Link or copy the user's files from an old folder into its successor.
 
-    place: the path of both inside the folder that is replaced, ending with /; "" for that folder itself.
+    place: the path of `old` inside the folder that is replaced, with / at its end; "" for the replaced folder itself.
     """
     for path in old.iterdir():
         name, other = place + path.name, new / path.name
@@ -254,7 +255,8 @@ def _link(path: str | Path, other: str | Path) -> None:
 
 def hidden(path: Path, kind: str) -> Path:
     """Return a new hidden name beside a path. kind: "tmp" or "old"."""
-    # A name has at most 255 bytes, so a "tmp" name is shortened. An "old" name isn't: the folder may get its name back.
+    # A name has at most 255 bytes, so "tmp" names are shortened. "old" names are not, because the folder may get its
+    # name back.
     name = path.name if kind == "old" else path.name[:32]
     return path.with_name(f".{name}.{secrets.token_hex(8)}.{kind}")
 
@@ -268,7 +270,7 @@ def _all_hidden(folder: Path) -> Iterator[tuple[Path, str, str]]:
 
 
 def _sweep(folder: Path) -> None:
-    """Delete what killed processes left in a folder, and each old folder whose successor exists."""
+    """Delete the hidden files of killed processes in a folder, and each "old" folder whose successor exists."""
     with suppress(OSError):
         for path, name, kind in _all_hidden(folder):
             with suppress(OSError):

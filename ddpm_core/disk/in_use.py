@@ -1,4 +1,4 @@
-"""Locks that show which temporary files and folders are in use. Each process locks those that it makes.
+"""Locks that show which temporary files and folders are in use. Each process locks its own temporary files and folders.
 
 A file without a lock was left by a process that was killed, and may be deleted: the system releases the locks of a
 process when it ends, in whatever way. Unlike process ids, locks also work between containers.
@@ -17,13 +17,13 @@ try:
 except ImportError:  # Windows has no fcntl
     fcntl = None
 
-DAY = 24 * 3600  # seconds; on a system without locks, older files count as unused
+DAY = 24 * 3600  # seconds of a day; on a system without locks, files older than a day count as unused
 
 
 def make(path: Path, create: Callable[[], object]) -> int | None:
     """Make a file or folder with `create`, lock it, and return the lock, as `hold` does.
 
-    path: its name, which nobody else uses.
+    path: a name that no other process uses.
     """
     while True:
         create()
@@ -60,8 +60,8 @@ def release(held: int | None) -> None:
 def unused(path: Path) -> Iterator[bool]:
     """Yield whether no process has locked a file or folder.
 
-    If so, none can lock it during the block, which may delete it. If the system has no locks, yield whether it is older
-    than a day. Raise OSError if the path does not exist.
+    If no process has locked it, none can lock it during the block, so the block may delete it. If the system has no
+    locks, yield whether the file or folder is older than a day. Raise OSError if the path does not exist.
     """
     tried = _open(path)
     try:
@@ -73,7 +73,7 @@ def unused(path: Path) -> Iterator[bool]:
 def _try_lock(path: Path, tried: int | None) -> bool:
     """Try to lock a file for this process alone. Return whether no other process uses the file.
 
-    tried: the descriptor of the open file; None without locks, when a file that is older than a day counts as unused.
+    tried: the descriptor of the open file; None if it can't be locked. Then a file older than a day counts as unused.
     """
     if fcntl is not None and tried is not None:
         try:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class CrossAttention:
     """Computes the maps of a network's cross-attention.
 
-    It evaluates a copy of the network that shares its weights. So the network itself keeps its fused attention, which
-    never computes these maps as a whole, and its output does not change.
+    This class evaluates a copy that shares the network's weights. So the network itself keeps its fused attention,
+    which never computes these maps as a whole, and its output does not change.
     """
 
     def __init__(self, unet: UNet2DConditionModel):
@@ -37,7 +37,8 @@ class CrossAttention:
     def __call__(self, x: Tensor, t_index: Tensor, states: Tensor) -> Tensor:
         """Return the mean of softmax(q kᵀ/√d) over heads and layers, float32 (N, L, H, W). Its sum over L is 1.
 
-        Maps of coarser layers are enlarged to the size of x. x: (N, C, H, W). states: the prompt's states, (N, L, D).
+        Maps of coarser layers are enlarged to the size of x. x: (N, C, H, W). states: D numbers for each of the
+        prompt's L tokens, (N, L, D).
         """
         with self._lock:
             self._weights.clear()

@@ -20,8 +20,8 @@ from ddpm_core.engines.torch import layout
 from ddpm_core.model import Model
 
 # change(found, t) returns a tensor like `found`, which replaces it in the network. `found` is the output of a block,
-# skip or attention layer; for "condition" the network's labels; for "time" t − 1, int64. t is a time of the model's
-# schedule, even if its network was trained on another schedule.
+# skip or attention layer. For "condition", it is the network's labels; for "time", it is t − 1, int64. t is a time of
+# the model's schedule, even if its network was trained on another schedule.
 Change = Callable[[Tensor, float], Tensor]
 When = Callable[[float], bool]  # when(t) returns whether a part is switched off at time t
 
@@ -50,7 +50,8 @@ def module(model: Model) -> nn.Module:
         model: its network has one of the classes that `load` knows, or is a torch module.
 
     Raises:
-        ValueError: if the network is your own function; and if the weights were rounded and no file has the exact ones.
+        ValueError: if the network is your own function; and if the weights were rounded and no file has the exact
+            weights.
     """
     owner: Any = getattr(model.network, "__self__", model.network)  # the object if network is a bound method
     if isinstance(owner, nn.Module):
@@ -62,7 +63,7 @@ def module(model: Model) -> nn.Module:
 
 
 class Inside:
-    """A model with access to the blocks of its U-Net. `inside` makes one. It shares the model's weights.
+    """A model with access to the blocks of its U-Net. `inside` makes one, which shares the model's weights.
 
     Attributes:
         model: the same model, computed in PyTorch and float32, for `trajectory`, `predict` and all other functions.
@@ -71,7 +72,7 @@ class Inside:
         skips: the names of the skip connections, the coarsest first. "skips 7" are tensors of 7×7 places, or more if
             the pictures are larger than the model's own size.
         taps: the output of each block in the latest evaluation, (N, C, H, W). With guidance it is (2N, C, H, W), and
-            the first N are those with the condition.
+            the first N are the outputs with the condition.
         t: the time of the latest evaluation, an int if it is whole. This is the t of the step, except that "heun" ends
             each step but the last with an evaluation at s.
         looks: the attention of the place that `look` chose to all places, in the latest evaluation: (N, heads, h, w) by
@@ -86,11 +87,11 @@ class Inside:
         if not (isinstance(unet, UNet2DModel) or takes_words(unet)) or other_numbers:
             raise ValueError(f"only U-Nets of diffusers that take t − 1 can be opened, got {type(unet).__name__}")
         self._source, self._inputs = model, Inputs(unet)
-        # For each t − 1 of the model's schedule, this table has the time at which the network was trained.
+        # For each t − 1 of the model's schedule, this table has the time that had the same σ in the network's training.
         self._times = None if its is None else its.translation(model.schedule).time[1:].numpy()
         self._alone = getattr(model.network, "each_alone", True)
         shared = {id(weight): weight for weight in (*unet.parameters(), *unet.buffers())}
-        # A copy that shares the weights, so that hooks don't change the model's network.
+        # Hooks are registered on a copy that shares the weights, so that they don't change the model's network.
         self._unet: Any = copy.deepcopy(unet, shared)
         self._changes: dict[str, Change] = {}
         self.t: float = 0
@@ -130,8 +131,8 @@ class Inside:
     def cut(self, *names: str, when: When | None = None) -> None:
         """Switch parts off.
 
-        Then blocks and skips output 0, attention layers add nothing, the condition is that for no class or the empty
-        prompt, and the time is always T/2.
+        Blocks and skips that are off output 0, and attention layers add nothing. The condition becomes no class or the
+        empty prompt. The time becomes T/2.
 
         Arguments:
             names: as for `change`.
@@ -148,7 +149,7 @@ class Inside:
         self._changes.clear()
 
     def look(self, down: float, right: float) -> None:
-        """Choose a place of the picture. From the next evaluation on, `looks` has its attention to all other places.
+        """Choose a place of the picture. From the next evaluation on, `looks` has its attention to all places.
 
         Cross-attention to a prompt is not included. A layer that is switched off is included.
 
@@ -186,7 +187,7 @@ class Inside:
             if _is_self_attention(layer):
                 layer.to_k.register_forward_hook(partial(self._store_attention, name, layer))
             if isinstance(layer, Attention):
-                # Registered before `_store_output`, so that it runs first if this is the last layer of a block.
+                # Registered before `_store_output`, so that it runs first on the last layer of a block.
                 layer.register_forward_hook(self._change_attention)
         for i, block in enumerate(unet.down_blocks, 1):
             self._hook_block(f"down {i}", block, _last(block))
@@ -198,7 +199,7 @@ class Inside:
             block.register_forward_pre_hook(partial(self._change_skips, self._skips[-1]), with_kwargs=True)
 
     def _hook_block(self, name: str, block: Any, last: nn.Module) -> None:
-        """Count the layers of a block, and register the hook on its last layer."""
+        """Count the layers of a block, and register the hook `_store_output` on its last layer."""
         layers = {kind: getattr(block, f"{kind}s", None) or () for kind in ("resnet", "attention")}
         self._layers[name] = {kind: sum(layer is not None for layer in found) for kind, found in layers.items()}
         last.register_forward_hook(partial(self._store_output, name))
@@ -237,7 +238,7 @@ class Inside:
         self.looks[name] = (layer.scale * q @ k.transpose(2, 3)).softmax(-1).unflatten(3, (rows, columns))[:, :, 0]
 
     def _changed(self, name: str, found: Tensor) -> Tensor:
-        """Return a part's output `found` after its change, if it has one. Raise ValueError if the shape changes."""
+        """Return a part's output `found`, changed if `change` was called for it. Raise ValueError for another shape."""
         change = self._changes.get(name)
         if change is None:
             return found
@@ -302,7 +303,7 @@ def inside(model: Model) -> Inside:
         An `Inside`, which has the outputs of the blocks. The model itself does not change.
 
     Raises:
-        ValueError: for a network of another class, and as `module` does.
+        ValueError: for a network of another class; and the errors of `module`.
     """
     return Inside(model)
 

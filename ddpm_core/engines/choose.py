@@ -38,9 +38,10 @@ def wrap(
         engine: one of names.ENGINES. "auto" is the fastest engine that gives the same images: OpenVINO on a CPU, torch
             elsewhere. If an engine does not work here, torch replaces it, with a warning.
         progress: progress(text) is called if the preparation takes more than 2 seconds. Without it, the text is logged.
-        owned: whether nobody else uses `unet`, so that OpenVINO may round its weights in place. Torch always does.
-        exact: a function that reads the network again with its exact weights. After they were rounded, evaluations with
-            gradients need it.
+        owned: whether nobody else uses `unet`, so that OpenVINO may round its weights in place. Torch always rounds
+            them in place.
+        exact: a function that reads the network again with its exact weights. Evaluations with gradients call it if the
+            weights were rounded.
         batched: see TorchNetwork.
 
     Raises:
@@ -55,7 +56,7 @@ def wrap(
     if chosen.type == "cuda":  # on CUDA, fp16 is as fast as bf16 and has 3 more significant bits
         finite = precision == "auto" and stays_finite(unet, chosen)
         precision = "fp16" if finite else precision
-    # With torch on a CPU, bf16 is less exact, and not faster for small networks: docs/performance.md.
+    # With torch on a CPU, bf16 is less exact, and not faster for small networks: docs/library/choices.md.
     in_torch = "fp32" if (precision, chosen.type) == ("auto", "cpu") else torch_precision(precision, chosen)
     if engine == "auto" and chosen.type == "cpu":
         engine, why = ("openvino", "") if find_spec("openvino") else ("torch", "OpenVINO is not installed")
@@ -79,7 +80,7 @@ def wrap(
 
 
 def wrap_decoder(decoder: LatentDecoder, network: WithUNet, image_size: int) -> None:
-    """Let OpenVINO evaluate a model's decoder too, if it evaluates the network.
+    """Let OpenVINO evaluate a model's decoder if OpenVINO evaluates its network.
 
     image_size: the side of the latents. If OpenVINO fails, there is a warning and PyTorch evaluates the decoder.
     """
@@ -103,7 +104,7 @@ def _openvino(
     owned: bool,
     exact: Callable[[], Network] | None,
 ) -> WithUNet:
-    """Return the network evaluated by OpenVINO. Raise RuntimeError if it is not installed, or not on a CPU."""
+    """Return the network evaluated by OpenVINO. Raise RuntimeError if OpenVINO is missing, and for a GPU."""
     if not find_spec("openvino"):
         raise RuntimeError("it is not installed")
     if device.type != "cpu":
@@ -116,8 +117,8 @@ def _openvino(
 def torch_precision(precision: Precision, device: torch.device) -> Arithmetic:
     """Return the precision in which torch computes on a device.
 
-    "auto" is the fastest one in which every network stays finite, bf16 or fp32. Raise ValueError for bf16 on a CUDA
-    device that would only emulate it.
+    "auto" is the fastest precision in which every network stays finite: bf16 or fp32. Raise ValueError for bf16 on a
+    CUDA device that would only emulate it.
     """
     old = device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0)
     if precision == "bf16" and old:
@@ -126,7 +127,7 @@ def torch_precision(precision: Precision, device: torch.device) -> Arithmetic:
         return precision
     if device.type == "cuda":
         return "fp32" if old else "bf16"
-    # Only private functions of torch return what instructions a CPU has, and some versions lack them.
+    # Only private functions of torch tell which instructions a CPU has, and some versions lack these functions.
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     native = device.type == "cpu" and any(getattr(torch.cpu, probe, bool)() for probe in probes)
     return "bf16" if native and bf16_is_fast() else "fp32"
@@ -135,7 +136,7 @@ def torch_precision(precision: Precision, device: torch.device) -> Arithmetic:
 def choose_device(device: str = "auto") -> torch.device:
     """Return a torch device. "auto" is CUDA, else Apple's MPS, else the CPU.
 
-    Raise ValueError if this machine lacks it.
+    Raise ValueError if this machine lacks the device.
     """
     if device == "auto":
         if torch.cuda.is_available():
@@ -144,7 +145,7 @@ def choose_device(device: str = "auto") -> torch.device:
     try:
         chosen = torch.device(device)
         torch.zeros(1, device=chosen).item()  # fails on a missing device, and on "meta", whose tensors have no values
-    # Each backend raises another error for a missing device.
+    # For a missing device, each backend raises a different error.
     except (AssertionError, AttributeError, ImportError, RuntimeError, TypeError, ValueError):
         raise ValueError(
             f"device {device!r} is not available here: use cpu or auto, or cuda on a CUDA machine"
@@ -155,6 +156,6 @@ def choose_device(device: str = "auto") -> torch.device:
 def use_one_thread() -> None:
     """Let torch compute only on the calling thread.
 
-    A process needs this if it was forked from one with many threads.
+    A process needs this if it was forked from a process with many threads.
     """
     torch.set_num_threads(1)

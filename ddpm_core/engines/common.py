@@ -45,10 +45,10 @@ class WithUNet(EngineNetwork, Protocol):
 def bf16_is_fast() -> bool:
     """Return whether this CPU, which has bf16 instructions, multiplies matrices clearly faster in bf16 than in float32.
 
-    This is measured, which takes about 50 milliseconds, because the instructions alone do not tell: with them, two
-    cores of an AMD Zen 4 are twice as fast, and two of an Intel Xeon without AMX are 1.8 times slower. All processes
-    must find the same, or a seed would have two pictures. So the processor time of this thread counts, and the fastest
-    trial.
+    The speed is measured, in about 50 milliseconds, because the instructions alone do not determine it: in bf16, two
+    cores of an AMD Zen 4 are twice as fast, and two cores of an Intel Xeon without AMX are 1.8 times slower. All
+    processes must find the same answer, or a seed would have two pictures. So the function measures the processor time
+    of its own thread, and takes the fastest trial.
     """
     shortest = dict.fromkeys((torch.float32, torch.bfloat16), float("inf"))
     for _ in range(_TRIALS):
@@ -81,8 +81,8 @@ def forbid_tf32() -> None:
 def in_two_parts(x: Tensor, dtype: torch.dtype) -> Tensor:
     """Return x (N, C, H, W) as (N, 2C, H, W): x rounded to the dtype, then the rounding error.
 
-    Rounding x to bf16 would cause an error as large as a fifteenth of the noise in x_1. If the first convolution of a
-    network has its kernel twice, side by side, it takes both parts, and so uses all digits of x at almost no cost.
+    Rounding x to bf16 would cause an error as large as a fifteenth of the noise in x_1. A first convolution that has
+    its kernel twice, side by side, can take both parts. So it uses all digits of x at almost no cost.
     """
     rounded = x.to(dtype).to(x.dtype)
     return torch.cat([rounded, x - rounded], 1)
@@ -96,7 +96,7 @@ def weight_bytes(unet: nn.Module) -> int:
 def takes_sigma(network: nn.Module) -> bool:
     """Return whether a network's time is σ or a function of σ, float (N,), instead of a whole t − 1, int64 (N,).
 
-    This is the attribute `takes_sigma`, which `load` sets. A network without this attribute takes t − 1.
+    `load` sets this answer as the attribute `takes_sigma` of the network. A network without this attribute takes t − 1.
     """
     return getattr(network, "takes_sigma", False)
 
@@ -107,7 +107,7 @@ def single(time: Tensor) -> Tensor:
 
 
 class Inputs:
-    """Checks the times and labels of a network. With wrong ones, some engines would compute a wrong picture."""
+    """Checks the times and labels of a network. With wrong values, some engines would compute a wrong picture."""
 
     def __init__(self, unet: Network):
         self._takes_labels, self._labels, self._times = takes_labels(unet), known_labels(unet), known_times(unet)
@@ -140,7 +140,7 @@ class Inputs:
 
 
 def _check_rows(name: str, values: Tensor, n: int) -> None:
-    """Raise ValueError unless the shape of the values is (n,). name: what they are, for the message."""
+    """Raise ValueError unless the shape of the values is (n,). name: the argument's name, for the message."""
     if values.shape != (n,):
         raise ValueError(f"{name} must have one number for each of {n} images, got {tensor_text(values)}")
 

@@ -1,7 +1,7 @@
 """The only module that imports diffusers.
 
-diffusers replaces its own module during its import. If a second thread imports it at this time, it gets an unfinished
-module, and fails. If all threads import this module instead, Python makes the second one wait.
+diffusers replaces its own module during its import. If a second thread imports diffusers at this time, the thread gets
+an unfinished module, and fails. If all threads import this module instead, Python makes the second thread wait.
 
 Importing all of diffusers takes longer than importing torch. So three things are imported only when they are needed:
 diffusers' packages in ROOMS, torch's compiler, and the classes in LATER.
@@ -21,8 +21,8 @@ from ddpm_core.imports import collector_off
 
 # Packages of diffusers whose __init__ imports all their modules.
 ROOMS = ("hooks", "models.autoencoders", "models.transformers", "models.unets")
-# Classes that are imported when they are first used. The first two support adapters, so importing them also imports
-# transformers and peft if these are installed.
+# Classes that are imported when they are first used. The first two classes support adapters, so importing them also
+# imports transformers and peft if these are installed.
 LATER = ("AutoencoderKL", "UNet2DConditionModel", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler")
 _running = RLock()  # one lock for all packages, because they may import one another
 
@@ -30,8 +30,8 @@ _running = RLock()  # one lock for all packages, because they may import one ano
 def _skip_compiler() -> None:
     """Import diffusers' helpers without torch._dynamo, which takes long to import.
 
-    The helpers use it only to mark classes for torch.compile; without it, they have a function that does nothing.
-    torch.compile works on a network with and without these marks.
+    The helpers use torch._dynamo only to mark classes for torch.compile. Without torch._dynamo, they use a function
+    that does nothing. torch.compile works on a network with and without these marks.
     """
     if "torch._dynamo" in sys.modules:
         return
@@ -45,10 +45,10 @@ def _skip_compiler() -> None:
 
 
 def postpone(room: str) -> None:
-    """Register a package of diffusers without running its __init__, which runs when a name is first read from it.
+    """Register a package of diffusers, but run its __init__ only when a name of the package is first read.
 
-    Modules inside the package can be imported before that. Other threads wait until __init__ has run. If it raises, it
-    is run again for the next name. room: the package's name without "diffusers.".
+    Modules inside the package can be imported before that. While __init__ runs, other threads wait. If __init__ raises
+    an error, it runs again for the next name. room: the package's name without "diffusers.".
     """
     package = f"diffusers.{room}"
     spec = None if package in sys.modules else find_spec(package)
@@ -60,7 +60,7 @@ def postpone(room: str) -> None:
     def get(name: str) -> Any:
         """Run the package's __init__ if it has not run, and return the name from the package."""
         nonlocal runs
-        if name.startswith("__"):  # the import system looks up such names in every module
+        if name.startswith("__"):  # the import system looks up names like __path__ in every module
             raise AttributeError(name)
         with _running:
             if runs:  # __init__ itself, or a module that it imports, reads the name
@@ -84,8 +84,8 @@ def postpone(room: str) -> None:
 def without_offloading() -> Iterator[None]:
     """Inside the block, let networks of diffusers find their device from their weights alone.
 
-    Normally they first check whether their layers are offloaded in groups. For this they import torch's compiler, which
-    takes as long as converting a network.
+    Normally they first check whether their layers are offloaded in groups. For this check, they import torch's
+    compiler, which takes as long as converting a network.
     """
     utils: Any = import_module("diffusers.models.modeling_utils")
     before = utils.get_parameter_device

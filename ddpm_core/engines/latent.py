@@ -36,9 +36,9 @@ class _Evaluated(nn.Module):
 class LatentDecoder:
     """An autoencoder as a `model.Decoder`.
 
-    It computes in float32, and each picture alone, so none depends on its batch. scale, shift: x is scale · (z −
-    shift), where z is the autoencoder's own latent; so x has a variance of about 1. PyTorch evaluates the autoencoder,
-    except for its decoder after `decode_by`.
+    The autoencoder computes each picture alone, in float32, so no picture depends on its batch. scale, shift: x is
+    scale · (z − shift), where z is the autoencoder's own latent; so x has a variance of about 1. PyTorch evaluates the
+    autoencoder, except for its decoder after `decode_by`.
     """
 
     def __init__(self, autoencoder: Autoencoder, device: torch.device, scale: float = 1.0, shift: float = 0.0):
@@ -105,9 +105,9 @@ class LatentDecoder:
 
 
 class ClipText:
-    """CLIP's text encoder. It returns the last hidden states of prompts, float32 (N, L, D), with the same L for all.
+    """CLIP's text encoder. It returns the last hidden states of N prompts, float32 (N, L, D), for L tokens each.
 
-    Each prompt is evaluated alone, in float32, so that none depends on its batch.
+    Each prompt is evaluated alone, in float32, so that no prompt's states depend on its batch.
     """
 
     def __init__(self, tokenizer: Any, encoder: nn.Module, device: torch.device):
@@ -132,7 +132,7 @@ class ClipText:
         return self.tokenizer(prompts, max_length=self.length, truncation=True, **options)
 
     def words(self, prompt: str) -> list[tuple[str, tuple[int, ...]]]:
-        """Return the words of a prompt that the encoder reads, each with the numbers of its tokens, 0..L − 1."""
+        """Return the words of a prompt that the encoder reads, each with the positions 0..L − 1 of its tokens."""
         found = self._encoded(prompt)
         numbers: dict[int, list[int]] = {}
         for token, word in enumerate(found.word_ids()):
@@ -143,8 +143,8 @@ class ClipText:
     def unknown(self, prompt: str) -> list[str]:
         """Return the words of a prompt that were in no caption of the training.
 
-        The tokenizer splits such a word into several tokens. The list is empty for CLIP's own vocabulary, because that
-        also splits words that CLIP has learned.
+        The tokenizer splits such a word into several tokens. The list is empty for CLIP's own vocabulary, because
+        CLIP's tokenizer also splits words that CLIP has learned.
         """
         own = len(self.tokenizer) < _CLIP
         return [word for word, tokens in self.words(prompt) if len(tokens) > 1] if own else []

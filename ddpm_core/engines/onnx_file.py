@@ -33,7 +33,7 @@ class _Prediction(nn.Module):
         self._channels = model.channels
 
     def forward(self, x: Tensor, t_index: Tensor, *condition: Tensor) -> Tensor:
-        """Return the prediction, and v behind it for a learned variance."""
+        """Return the prediction. With a learned variance, the network's channels for the variance follow."""
         if self._tables is None:
             return self._output(x, t_index, *condition)
         time, scale, shift, keep, gain = (_at(table, t_index) for table in self._tables)
@@ -83,13 +83,13 @@ def export_onnx(model: Model, file: str | Path) -> list[Path]:
     """Write the network of a model as an ONNX file. This needs the package onnx.
 
     The file's inputs are x, float32 (N, C, H, W); t_index = t − 1, int64 (N,); and labels, int64 (N,), if the model has
-    classes, or states, float32 (N, L, D), if it takes words. N is any number; H and W are the model's own. The output
-    is named prediction. It is the prediction `model.prediction` on the model's own schedule, whatever coordinates the
-    network has. With a learned variance, C more channels follow. The file's metadata "ddpm_core" is a JSON object with
-    ᾱ_0..ᾱ_T as alpha_bar, the prediction, the classes and the size.
+    classes, or states, float32 (N, L, D), if it takes words. N is any number; H and W are the model's own. The output,
+    named prediction, is the prediction `model.prediction` on the model's own schedule, whatever coordinates the network
+    has. With a learned variance, C more channels follow. The file's metadata "ddpm_core" is a JSON object with ᾱ_0..ᾱ_T
+    as alpha_bar, the prediction, the classes and the size.
 
     For a latent model, there is a second file, NAME-decoder.onnx: x → pictures (N, 3, H, W), about in [−1, 1]. If the
-    model takes words, there is a third one, NAME-text.onnx: tokens, int64 (N, L) → states.
+    model takes words, there is a third file, NAME-text.onnx: tokens, int64 (N, L) → states.
 
     Arguments:
         model: its network has one of the classes that `load` knows, or is a torch module.
@@ -139,11 +139,10 @@ def _facts(model: Model) -> dict[str, Any]:
 
 
 def _write(file: Path, network: nn.Module, inputs: dict[str, Tensor], output: str, facts: dict[str, Any]) -> Path:
-    """Trace a network with these inputs, and write it. The first axis of each input and of the output is N.
+    """Trace a network with these inputs, write it, and return the path. The first axis of all inputs and outputs is N.
 
-    Torch has two exporters. That with torch.export (dynamo=True) can't export these networks for a variable N in torch
-    2.6. The one used here, with tracing, gives the same numbers in every torch since 2.6, and takes a tenth of the
-    time.
+    Torch has two exporters. The new exporter (dynamo=True) can't export these networks for a variable N in torch 2.6.
+    The tracing exporter (dynamo=False) gives the same numbers in every torch since 2.6, and takes a tenth of the time.
     """
     import onnx
 

@@ -1,7 +1,8 @@
 """The engine OpenVINO, which evaluates a network on a CPU.
 
 Converting a network takes seconds, so converted networks are stored on disk. Only the graph is stored, without the
-weights: so networks of the same configuration share it, and the weights are in memory only once, in torch's.
+weights. So networks of the same configuration share a stored graph, and the weights are in memory only once, as torch's
+tensors.
 """
 
 from __future__ import annotations
@@ -57,12 +58,12 @@ _SMALL_NETWORK = 200e6  # maximum number of parameters of a small network
 _GRAPH = 3  # version of the stored files: increase it when openvino_graph changes, so that networks are converted again
 KEPT_SHAPES = 5  # maximum number of input shapes whose compiled networks stay in memory
 _TRIED_IMAGES = 4  # minimum number of images that `_try_batch` evaluates, in batches and singly
-# Approximate memory of a compiled network, divided by that of its weights. It contains the weights in another layout,
-# and the activations. Measured at 32×32 in fp32: 1.4 for one image, 2 for 16.
+# Approximate memory of a compiled network, divided by the memory of its weights. The compiled network contains the
+# weights in another layout, and the activations. Measured at 32×32 in fp32: 1.4 for one image, 2 for 16 images.
 _SHAPE_WEIGHTS = 1.5
 
 # The process has one Core, which is never deleted. Each Core installs an alternate signal stack in the thread that made
-# it. When it is deleted, it restores the previous stack, which another Core may have freed; then the next signal would
+# it. A Core that is deleted restores the previous stack, which another Core may have freed; then the next signal would
 # crash the process.
 CORE = openvino.Core()
 
@@ -75,7 +76,7 @@ Part = tuple[int, bool]  # number of images evaluated together, and the argument
 
 
 class _Converted(common.CompiledHere):
-    """A torch module that OpenVINO evaluates. It is compiled for each shape of its inputs when that is first needed.
+    """A torch module that OpenVINO evaluates. It is compiled for each shape of its inputs when this shape first occurs.
 
     config: the module's configuration. weights: a function that returns the weights; it is called after the conversion.
     example: inputs for whose shapes the module is compiled at once, to see whether this works.
@@ -91,7 +92,7 @@ class _Converted(common.CompiledHere):
         weights: Callable[[], Mapping[str, Tensor]],
         example: Sequence[Tensor],
     ):
-        # Without this hint, OpenVINO computes in bf16 on every processor that has it.
+        # Without this hint, OpenVINO computes in bf16 on every processor that has bf16.
         self._config = {"INFERENCE_PRECISION_HINT": _HINTS[precision]}
         self._precision = precision
         self._requests: OrderedDict[tuple[Shapes, bool], openvino.InferRequest] = OrderedDict()
@@ -100,7 +101,7 @@ class _Converted(common.CompiledHere):
         self._prepare(module, weights, tuple(tuple(part.shape) for part in example))
 
     def _prepare(self, module: nn.Module, weights: Callable[[], Mapping[str, Tensor]], shapes: Shapes) -> None:
-        """Convert and compile the module. If the conversion on disk fails, delete it and convert the module again."""
+        """Convert and compile the module. If a conversion from disk does not work, delete it and convert again."""
         for anew in (False, True):
             with _CONVERTING:
                 self._model, kept = _converted(module, self._entry)
@@ -140,7 +141,7 @@ class _Converted(common.CompiledHere):
             model = self._model.clone()
             model.reshape(dict(zip(model.inputs, shapes, strict=True)))
             unite_attention(model)
-            if self._precision != "fp32":  # in fp32, it would change the last bits
+            if self._precision != "fp32":  # in fp32, this call would change the last bits
                 upsample_in_one(model, common.DTYPES[self._precision], apart)
             self._requests[key] = CORE.compile_model(model, "CPU", self._config).create_infer_request()
             while len(self._requests) > KEPT_SHAPES:
@@ -206,8 +207,8 @@ class OpenVINONetwork(_Converted):
     def _weights(self) -> Mapping[str, Tensor]:
         """Return the weights, rounded to bf16 if the network is owned.
 
-        If `exact` can read them again, they are rounded in place, so that a large network is never in memory in both
-        precisions.
+        If `exact` can read the exact weights again, the network's own weights are rounded in place, so that a large
+        network is never in memory in both precisions.
         """
         for name, parameter in self.unet.named_parameters(remove_duplicate=False):
             if self._rounds and parameter.ndim > 1:
@@ -261,8 +262,8 @@ class OpenVINONetwork(_Converted):
     def _apart(self, given: Sequence[Tensor]) -> bool | None:
         """Return the argument `apart` of `upsample_in_one` with which images have the same bits in a batch and alone.
 
-        The result is None if neither value does this. given: inputs for a batch of this size. Only their shapes and
-        labels are used; the trial has other x and times.
+        The result is None if neither True nor False does this. given: inputs for a batch of this size. Only their
+        shapes and labels are used; the trial has other x and times.
         """
         x, time, *labels = given
         if len(x) == 1:
@@ -350,7 +351,7 @@ def _taking_features(unet: Network) -> Network:
     """Return a copy of a network, with the same weights, that takes the sines and cosines of the time as its time.
 
     In bf16, OpenVINO would round the times and the angles, which are hundreds of radians. For networks that take σ, the
-    copy leaves out the last division by σ, too: `__call__` does it.
+    copy leaves out the last division by σ, too: `OpenVINONetwork.__call__` divides.
     """
     twin: Any = copy.copy(unet)
     twin._modules = {**unet._modules, "time_proj": _Features()}
@@ -381,10 +382,10 @@ class OpenVINODecoder(_Converted):
 
 
 def largest_chunk(pixels: int, parameters: int) -> int:
-    """Return the most images that are evaluated together.
+    """Return the maximum number of images that are evaluated together.
 
-    It is 1 for large images and large networks, because one image then uses all cores, and each size of a chunk would
-    need another copy of the weights.
+    This number is 1 for large images and large networks, because one image then uses all cores, and each size of a
+    chunk would need another copy of the weights.
     """
     return _LARGEST_CHUNK if pixels <= _SMALL_IMAGE and parameters <= _SMALL_NETWORK else 1
 
@@ -415,7 +416,7 @@ def _processor() -> str:
 
 
 def _precision(precision: Precision) -> tuple[Arithmetic, str]:
-    """Return the precision to use, and the reason as text if it is not the requested one."""
+    """Return the precision to use, and the reason as text if it is not the requested precision."""
     native = CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "auto":
         if "BF16" not in native:
@@ -450,7 +451,7 @@ def _converted(module: nn.Module, entry: Path) -> tuple[openvino.Model, bool]:
 
 
 def _replace_weights_by_inputs(model: openvino.Model, module: nn.Module) -> None:
-    """Replace the weights in the graph by inputs with the same names. Raise KeyError for a weight that it lacks."""
+    """Replace the weights in the graph by inputs with the same names. Raise KeyError if a weight is not in it."""
     constants = {node.get_friendly_name(): node for node in model.get_ops() if node.get_type_name() == "Constant"}
     weights = {name: constants[name] for name in (PREFIX + name for name in module.state_dict())}
     for name, weight in weights.items():
@@ -502,17 +503,18 @@ def convert(module: nn.Module) -> openvino.Model:
             if not others:
                 return self.module(x)
             time, *labels = others
-            # Features of the time are (N, D). As (D, N), they broadcast against the ones (N,) of a network.
+            # Features of the time are (N, D), and a network multiplies its time by ones (N,). So the network gets the
+            # features as (D, N).
             return self.module(x, time.T if time.ndim == 2 else time, *labels, return_dict=False)[0]
 
     # openvino.convert_model would do the same, but it turns off all logging during the conversion, and sends usage
     # statistics. The tracer reads all attributes of a module, including its device: so `without_offloading` saves time.
     with warnings.catch_warnings(), torch.no_grad(), from_diffusers.without_offloading():
         warnings.simplefilter("ignore")  # the tracer warns about every size check in diffusers
-        # Two images, because with one the tracer might treat the batch as a constant. They are small, because the graph
-        # is the same for every size, and tracing took five times as long at 256×256.
+        # The example has two images, because with one image the tracer might treat the batch as a constant. The images
+        # are small, because the graph is the same for every size, and tracing took five times as long at 256×256.
         inputs = _example(module)
-        # check_trace would trace a second time, which takes as long, and only give a warning.
+        # check_trace would trace a second time, which takes as long, only to warn about differences.
         decoder = TorchScriptPythonDecoder(Forward(), example_input=inputs, trace_kwargs={"check_trace": False})
         frontend = FrontEndManager().load_by_framework("pytorch")
         model = frontend.convert(frontend.load(decoder))
@@ -535,8 +537,8 @@ def _example(module: Any) -> tuple[Tensor, ...]:
 def _key(module: nn.Module, config: Mapping[str, Any]) -> str:
     """Return a hash of everything that the converted module depends on, except the weights.
 
-    This is the configuration, the class of every layer, the versions of the libraries and of `openvino_graph`, and the
-    buffers that are no weights.
+    These are the configuration, the class of every layer, the versions of the libraries and of `openvino_graph`, and
+    the buffers that are no weights.
     """
     versions = [torch.__version__, from_diffusers.__version__, openvino.__version__, _GRAPH]
     config = {name: value for name, value in config.items() if not name.startswith("_")}
@@ -570,7 +572,7 @@ def _checksums(entry: Path) -> str:
 
 
 def _evict(folder: Path) -> None:
-    """Delete the least recently used entries until the rest has at most CACHE_BYTES. The newest one always stays."""
+    """Delete the least recently used entries until the rest has at most CACHE_BYTES. The newest entry always stays."""
     entries = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
     entries.sort(key=lambda entry: entry.stat().st_mtime)
     sizes = [sum(file.stat().st_size for file in entry.rglob("*") if file.is_file()) for entry in entries]

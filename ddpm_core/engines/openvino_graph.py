@@ -1,8 +1,8 @@
-"""Rewrite the graph of a network for OpenVINO, so that it computes the same faster on a CPU.
+"""Rewrite the graph of a network, so that OpenVINO computes the same output faster on a CPU.
 
 Convolutions are fastest if the channels of a pixel are next to each other in memory. OpenVINO's group normalisation and
 its reshape for attention need the pixels of a channel next to each other, so OpenVINO would reorder each activation
-twice. Here, both are expressed by operations that accept either order.
+twice. Here, both normalisation and reshape are expressed by operations that accept either order.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def upsample_in_one(model: Model, dtype: torch.dtype, apart: bool = False) -> No
     """Replace each upsampling ×2 and the 3×3 convolution after it by one transposed convolution, in place.
 
     On doubled pixels, a 3×3 kernel covers only 2×2 different pixels. So a transposed convolution of stride 2 with a 4×4
-    kernel gives the same, with 2.25 times fewer products. Its numbers are sums of one, two or four of the kernel's.
-    These are first rounded to the dtype, as they already are for an owned network. The network must have one fixed
-    shape.
+    kernel gives the same output with 2.25 times fewer products. Each number of the 4×4 kernel is a sum of one, two or
+    four numbers of the 3×3 kernel. The 3×3 kernel is first rounded to the dtype; an owned network's kernel already is
+    rounded. The network must have one fixed shape.
 
     apart: convolve each image of a batch alone. For some shapes, OpenVINO adds products in another order for several
     images than for one.
@@ -105,8 +105,8 @@ def unite_attention(model: Model) -> None:
     """Rewrite the attention of a network with one fixed shape, in place, so that its numbers don't depend on the batch.
 
     OpenVINO computes attention in one fused kernel if there is work for all cores, and otherwise in single operations,
-    which round differently. It divides the work by images and heads, and also by pixels if their number is even. So for
-    an odd number of pixels, such as 7×7, and few heads, the choice would depend on the batch. Such attention is
+    which round differently. OpenVINO divides the work by images and heads, and also by pixels if their number is even.
+    So for an odd number of pixels, such as 7×7, and few heads, the choice would depend on the batch. Such attention is
     rewritten with the softmax along the other axis, which OpenVINO never fuses.
     """
     for node in _all(model, "ScaledDotProductAttention"):
@@ -123,8 +123,8 @@ def unite_attention(model: Model) -> None:
 def take_two_parts(model: Model, kernel_name: str) -> None:
     """Change a converted network in place so that it takes its image in two parts, as common.in_two_parts returns it.
 
-    kernel_name: the name of the first convolution's kernel. If the original network centers its image, the changed one
-    takes it already centered.
+    kernel_name: the name of the first convolution's kernel. If the original network computes 2x − 1 from its image
+    first, the changed network takes 2x − 1 as its image.
     """
     image = model.inputs[0].get_node()
     convs = _all(model, "Convolution")
@@ -180,9 +180,9 @@ def _group_norm(node: Node) -> Node:
 
 
 def _split_embedding(x: Output) -> tuple[Output, Output | None]:
-    """If x is the sum of an image and a time embedding with a number per channel, return both, else x and None.
+    """Return the image and the time embedding if x is their sum, else x and None.
 
-    Then the norm adds the embedding.
+    The embedding has one number per channel. `_group_norm` adds the embedding at a lower cost.
     """
     if x.get_node().get_type_name() == "Add" and len(x.get_target_inputs()) == 1:
         image, embedding = _inputs(x.get_node())
@@ -211,7 +211,7 @@ def _flatten_after_norm(model: Model) -> None:
 def _flatten_by_pixel(model: Model) -> None:
     """Rewrite reshapes between (N, C, H, W) and (N, HW, C) so that they go through (N, H, W, C).
 
-    This has the same order in memory as an image whose channels are next to each other.
+    (N, H, W, C) has the same order in memory as an image whose channels are next to each other.
     """
     for node in _all(model, "Transpose"):
         flat = _transposed(node)
@@ -256,7 +256,7 @@ def _all(model: Model, kind: str) -> list[Node]:
 
 
 def _inputs(node: Node) -> list[Output]:
-    """Return the outputs of other nodes that a node takes."""
+    """Return the inputs of a node, which are outputs of other nodes."""
     return [port.get_source_output() for port in node.inputs()]
 
 

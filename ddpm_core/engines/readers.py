@@ -1,13 +1,14 @@
 """Linear readers, which predict x̂_0 from the output of a U-Net's block, and colours for this output.
 
-A reader maps the C numbers that a block outputs at one place to the pixels of x̂_0 at this place. It is a linear map,
+A reader maps the C numbers that a block outputs at one place to the pixels of x̂_0 at this place. This map is linear,
 fitted by least squares to runs of the model itself: a linear probe (Alain & Bengio 2016, arXiv:1610.01644; for
 diffusion models Chen et al. 2023, arXiv:2306.05720). All places share its weights, and each place has its own constant.
 So if a block contains nothing of x̂_0, its reader gives the mean of all pictures. The rank of the weights is at most 6
 (reduced-rank regression, Izenman 1975), which lowers R² by at most 0.02 in cifar10-tiny.
 
-x̂_0 is that of the same step, and not the final picture of the run. In mnist-tiny at t = T, R² of the last block is
-0.97 for x̂_0, but only 0.51 for the final picture, which the network can't compute from x_T in one evaluation.
+A reader predicts the x̂_0 of the same step, and not the final picture of the run. In mnist-tiny at t = T, R² of the
+last block is 0.97 for x̂_0, but only 0.51 for the final picture, which the network can't compute from x_T in one
+evaluation.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ class Readers:
         return pictures.clamp(-1, 1) if self.clip else pictures
 
     def r2(self, name: str, t: float) -> float:
-        """Return R² of `read`, measured on other runs than those to which the readers were fitted.
+        """Return R² of `read`, measured on other runs than the runs to which the readers were fitted.
 
         Arguments:
             name: the name of a block.
@@ -167,20 +168,20 @@ def fit_readers(
     prompts: Sequence[str] | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Readers:
-    """Fit linear probes (readers) and colours of all blocks to runs of the model itself. This needs no data.
+    """Return linear probes (readers) and colours of all blocks, fitted to runs of the model itself. This needs no data.
 
-    The runs take 20 steps of DDIM, or a student's own steps, without guidance. They use all classes in turn, or all
+    The runs take 20 steps of DDIM, or a student's own steps, without guidance. The runs use all classes in turn, or all
     prompts if the model takes words.
 
     Arguments:
         model: as for `inside`.
         seeds: the number of runs to fit to, at least 2.
         held_out: the number of other runs on which R² is measured, at least 2.
-        prompts: the prompts for a model that takes words; None for the empty one.
+        prompts: the prompts for a model that takes words; None for the empty prompt.
         progress: progress(done, total) counts runs.
 
     Raises:
-        ValueError: for fewer than 2 runs, for prompts that the model does not take, and as `inside`.
+        ValueError: for fewer than 2 runs, for prompts that the model does not take; and the errors of `inside`.
     """
     if min(seeds, held_out) < 2:
         raise ValueError(f"readers need at least 2 runs, and 2 more to measure them, got {seeds} and {held_out}")
@@ -236,7 +237,7 @@ def fit_readers(
 
 
 def _run_options(model: Model) -> dict[str, Any]:
-    """Return the steps and the sampler of the runs as arguments of `trajectory`; {} for a student's own."""
+    """Return steps and sampler of the runs as arguments of `trajectory`; {} for a student, which has its own."""
     return {} if model.student else {"steps": min(STEPS, model.schedule.T), "sampler": "ddim"}
 
 
@@ -254,7 +255,7 @@ def _pooled(found: Tensor, size: int) -> Tensor:
 
 
 class _Sums:
-    """Sums over all runs for the least-squares fit from one block's output to x̂_0 at one time."""
+    """Sums over all runs, for a least-squares fit of x̂_0 from the output of one block at one t."""
 
     def __init__(self, shape: tuple[int, int, int], channels: int, size: int):
         self.side, self.n = _side(shape[-1], size), 0
@@ -289,7 +290,8 @@ class _Sums:
     def moments(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return the mean (C,) and covariance (C, C) of the block's channels, and their covariance (C,) with lightness.
 
-        They are computed over all pictures and places. The lightness of a place is the mean of its numbers in x̂_0.
+        All three are computed over all pictures and places. The lightness of a place is the mean of its numbers in
+        x̂_0.
         """
         count, mean = self.n * len(self.a), self.a.mean(0) / self.n
         light = self.ax0.mean(1) / count - mean * self.x0.mean() / self.n
@@ -297,7 +299,7 @@ class _Sums:
 
 
 def _number_of_times(sums: dict[str, _Sums], most: int) -> int:
-    """Return for how many times readers are fitted: at most `most`, and fewer if the file would exceed BYTES."""
+    """Return the number of times t that get readers: at most `most`, and fewer if the file would exceed BYTES."""
     first = next(iter(sums.values()))
     each = sum(one.bytes for one in sums.values()) + 2 * first.x0.numel()
     return min(most, max(FEWEST_TIMES, min(TIMES, BYTES // each)))
@@ -322,7 +324,7 @@ def _fitted(sums: list[_Sums]) -> BlockReaders:
 def _interpolation(times: Sequence[int], t: float) -> tuple[int, float]:
     """Return the position of t among ascending times: (j, u) with t = (1 − u) times[j] + u times[j + 1].
 
-    If t is below the first time or above the last one, return the position of that time.
+    If t is below the first time or above the last time, return the position of the first or the last time.
     """
     if len(times) == 1:
         return 0, 0.0

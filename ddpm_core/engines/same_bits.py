@@ -22,7 +22,7 @@ _VECTORS = 64  # maximum number of rows of a matrix for `_vectors`
 
 
 def _interceptable(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Wrap a function so that `SameBits` intercepts its calls, as it intercepts those of torch's own functions."""
+    """Wrap a function so that `SameBits` intercepts its calls, like the calls of torch's own functions."""
 
     @wraps(function)
     def intercepted(x: Tensor, *args: Any) -> Tensor:
@@ -109,7 +109,7 @@ class _GroupNorm(nn.GroupNorm):
 
 
 def prepare(network: nn.Module) -> None:
-    """Replace layers of a float32 network on a CPU, in place, by those that do not depend on the batch."""
+    """Replace layers of a float32 network on a CPU, in place, by layers whose results do not depend on the batch."""
     forms = {nn.Linear: _Linear, nn.GroupNorm: _GroupNorm}
     if torch.backends.mkldnn.is_available():
         forms[nn.Conv2d] = _Convolution
@@ -117,11 +117,11 @@ def prepare(network: nn.Module) -> None:
         layer.__class__ = forms.get(type(layer), type(layer))
 
 
-# BY_BATCH has the functions whose results for an image may depend on its batch, and for each the number of its first
-# arguments that have a row for each image. For convolutions and matrix products, torch chooses kernels by the size of
-# the batch. For norms of large images, it divides sums among threads. For functions of each number, it computes the
-# last few numbers of each thread without vector instructions, which gives other last bits. Sums, products and quotients
-# of two numbers always have the same bits, so they are not listed.
+# BY_BATCH has the functions whose results for an image may depend on its batch: {function: how many of its first
+# arguments have a row for each image}. For convolutions and matrix products, torch chooses kernels by the size of the
+# batch. For norms of large images, it divides sums among threads. For functions of each number, it computes the last
+# few numbers of each thread without vector instructions, which gives other last bits. Sums, products and quotients of
+# two numbers always have the same bits, so they are not listed.
 _OF_EACH_NUMBER: tuple[Callable[..., Tensor], ...] = (F.silu, F.gelu, F.mish, torch.sin, torch.cos, torch.log)
 _NORMS = (F.group_norm, torch.group_norm, F.layer_norm)
 BY_BATCH: dict[Callable[..., Tensor], int] = {
@@ -150,7 +150,7 @@ class SameBits(TorchFunctionMode):
         if not batched or not args[0].ndim or len(args[0]) % n:
             return func(*args, **others)
         # Trials are only for float32, because random numbers may not show a difference in bf16. Calls with a tensor as
-        # keyword argument are not tried, because it may be a weight or have a row for each image.
+        # keyword argument are not tried, because this tensor may be a weight or have a row for each image.
         named = func not in _NORMS and any(isinstance(value, Tensor) for value in others.values())
         if args[0].dtype == torch.float32 and not named:
             named_shapes = ((key, _shape_and_stride(others[key])) for key in others)
@@ -172,7 +172,8 @@ def _shape_and_stride(value: Any) -> Any:
 
 
 def _each_alone(func: Any, n: int, given: Sequence[Tensor], rest: tuple, kwargs: dict) -> Tensor:
-    """Call the function for each of n images, and join the results. given: arguments with a row for each image."""
+    """Call the function for each of n images, and join the results. given: arguments whose
+    rows belong to the images in order, equally many to each image."""
     parts = zip(*(each.split(len(each) // n) for each in given), strict=True)
     return torch.cat([func(*part, *rest, **kwargs) for part in parts])
 
@@ -180,8 +181,8 @@ def _each_alone(func: Any, n: int, given: Sequence[Tensor], rest: tuple, kwargs:
 def _has_same_bits(func: Any, n: int, batched: int, args: tuple, kwargs: dict) -> bool:
     """Return whether a function gives n images the same bits together and alone.
 
-    It is tried with random numbers. Different kernels add in different orders, so among thousands of sums some last
-    bits differ.
+    The function is tried with random numbers. Different kernels add in different orders, so some of thousands of sums
+    would have other last bits.
     """
     generator = torch.Generator().manual_seed(0)
     sensitive = _sensitive_numbers(func, *kwargs.items()) if func in _OF_EACH_NUMBER else None

@@ -58,9 +58,9 @@ class _InputConv(nn.Module):
 
 
 def _round_skip(block: nn.Module, arguments: tuple, keywords: dict) -> tuple[tuple, dict]:
-    """Cast the float32 image, which the first Skip block also takes, to the dtype of its weights.
+    """Cast the float32 image, which the first Skip block also takes, to the dtype of the block's other input.
 
-    A forward pre-hook.
+    This is a forward pre-hook.
     """
     skip = keywords["skip_sample"].to(keywords["hidden_states"].dtype)
     return arguments, {**keywords, "skip_sample": skip}
@@ -69,7 +69,7 @@ def _round_skip(block: nn.Module, arguments: tuple, keywords: dict) -> tuple[tup
 def _round_time(module: nn.Module, arguments: tuple) -> tuple:
     """Cast the embedded time, which some networks compute in float32, to the dtype of the module.
 
-    A forward pre-hook.
+    This is a forward pre-hook.
     """
     embedded, *rest = arguments
     return embedded.to(next(module.parameters()).dtype), *rest
@@ -83,8 +83,8 @@ def _padded(part: Tensor, size: int) -> Tensor:
 def chunks(n: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
     """Divide n images into chunks. Return (number of images, size) of each chunk, the largest first.
 
-    A chunk may have fewer images than its size, but at least half as many; then it is padded. sizes: descending, the
-    last one is 1.
+    A chunk may have fewer images than its size, but at least half as many; then it is padded. sizes: the allowed sizes,
+    descending, with 1 as the last.
     """
     taken = []
     for size in sizes:
@@ -107,7 +107,7 @@ def _in_chunks(
 ) -> Tensor:
     """Return evaluate(x, t_index, labels), called for chunks, with the dtype and on the device of x.
 
-    together: the most images of a chunk on a CPU.
+    together: the maximum number of images in a chunk on a CPU.
     """
     inputs = [to_device(x, device, torch.float32), to_device(single(t_index), device)]
     if labels is not None:
@@ -135,7 +135,7 @@ def _in_one(evaluate: Callable[..., Tensor], size: int, x: Tensor, *conditions: 
 def layout(device: torch.device) -> torch.memory_format:
     """Return the memory layout for a device: channels last, except for Apple's GPUs.
 
-    Some of their kernels give wrong results for channels last (pytorch#174345, #180984).
+    Some kernels of Apple's GPUs give wrong results for channels last (pytorch#174345, #180984).
     """
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
@@ -170,7 +170,7 @@ class _PlainAttention(Attention):
         return self.processor(self, hidden_states, encoder_hidden_states, attention_mask, **others)
 
 
-# These classes leave out Python code that takes much of a small network's time.
+# {class of diffusers: class without some Python code that takes much of a small network's time}.
 _QUICKER: dict[type, type] = {UNet2DModel: _KnownDtype, Attention: _PlainAttention}
 
 
@@ -215,8 +215,8 @@ class ExactNetwork:
     def trainable(self) -> Any:
         """Return the network of `module()` for a caller who may change its weights.
 
-        If the engine has compiled the weights, this is a copy. Otherwise, after a change, some compiled layers would
-        have the new weights, and others the old ones.
+        If the engine has compiled the weights, the result is a copy. If the weights that the engine shares were
+        changed, some compiled layers would have new weights, and others would have old weights.
         """
         with self._lock:
             if self.module() is self._unet and self._compiled:
@@ -224,11 +224,11 @@ class ExactNetwork:
             return self._found
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy or pickle contains. It makes a new lock, and computes the attention again."""
+        """Return the state for a copy or a pickle, without the lock and the copy of the network for attention."""
         return vars(self) | {"_lock": None, "_attention": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore what `__getstate__` returned."""
+        """Restore a state that `__getstate__` returned, and make a new lock."""
         vars(self).update(state | {"_lock": threading.RLock()})
 
     @property
@@ -243,7 +243,7 @@ class ExactNetwork:
 
     @torch.inference_mode(False)  # weights that are made in inference mode never allow gradients
     def _float32(self) -> Network:
-        """Return the network with exact float32 weights. Raise ValueError if there are none, or if they don't agree."""
+        """Return the network with exact float32 weights. Raise ValueError if they can't be read or have changed."""
         rounded = dict(self._unet.named_parameters())
         if all(weight.dtype == torch.float32 for weight in rounded.values()):
             return self._unet
@@ -357,10 +357,10 @@ _COMPILED = ThreadPoolExecutor(1, "ddpm-compiled")
 
 
 def stays_finite(unet: Network, device: torch.device) -> bool:
-    """Return whether a network gives finite numbers in fp16, whose largest number is 65,504. It is not changed.
+    """Return whether a network gives finite numbers in fp16, whose largest number is 65,504.
 
-    A copy is tried at several t, with inputs that have twice the standard deviation of x_t. If the network takes other
-    times than t − 1, it is not tried, and the result is False.
+    A copy of the network is tried at several t, with inputs that have twice the standard deviation of x_t. A network
+    that takes other times than t − 1 is not tried, and the result is False.
     """
     if takes_sigma(unet):
         return False
@@ -378,7 +378,7 @@ class CompiledNetwork(CompiledHere, TorchNetwork):
     together = 1
 
     def _prepare(self) -> None:
-        """Compile the network, and evaluate it once so that this happens now."""
+        """Compile the network. It is evaluated once, because torch compiles at the first evaluation."""
         mode = "reduce-overhead" if self.device.type == "cuda" else None
         # Torch compiles a function for at most eight shapes, counted over all networks that share its code. So each
         # network gets a copy of the function.
@@ -402,7 +402,7 @@ _RECORDING = threading.Lock()  # a process can record only one CUDA graph at a t
 class GraphNetwork(CompiledHere, TorchNetwork):
     """A network recorded as a CUDA graph, once for each shape of a chunk.
 
-    Each evaluation then needs a single launch.
+    The CPU then starts all work of an evaluation by one call to the GPU.
     """
 
     name = "CUDA graph"
@@ -415,7 +415,7 @@ class GraphNetwork(CompiledHere, TorchNetwork):
 
     @torch.inference_mode()  # the graph is also recorded in inference mode
     def _forward(self, *inputs: Tensor) -> Tensor:
-        """Evaluate one chunk by the graph for its shape. Record the graph first if there is none."""
+        """Evaluate one chunk by the graph for its shape. If there is no such graph yet, record it first."""
         shapes = tuple((part.shape, part.dtype) for part in inputs)
         with self._lock, torch.cuda.device(self.device):  # a graph records only the current device
             if shapes not in self._recorded:

@@ -1,6 +1,6 @@
 """Errors for users: their base class, and the text of an error in one line."""
 
-# diffusers and torch do not check a configuration. If something in it is wrong, their code raises one of these errors.
+# diffusers and torch do not check a configuration. If a value is wrong, their code raises one of these errors.
 UNCHECKED = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 

@@ -2,11 +2,11 @@
 
 A teacher, which is a chain of many steps, draws a few images. Dynamic programming (step_search) proposes times for each
 sampler and number of steps. The proposals, and the named spacings that are good with few steps, are tried on the same
-images, and the best one is refined: each time is moved a third of the way to its neighbours, and the move is kept if
-x_0 comes nearer to the teacher's.
+images. The best chain is refined: each time is moved a third of the way to its neighbours, and the move is kept if x_0
+comes nearer to the teacher's x_0.
 
-Distances are those of sharpened pictures (`sharpen`). Otherwise, a chain that leaves out the details of a photograph
-would win.
+Distances are measured between sharpened pictures (`sharpen`). Without sharpening, a chain that leaves out the details
+of a photograph would win.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from ddpm_core.timesteps import timestep_pairs
 
 STEPS = (4, 5, 6, 8, 10, 15, 20)  # default numbers of steps for which times are searched
 SEEDS = range(16)  # default seeds of the images on which chains are compared
-POINTS = 60  # default number of steps of the teacher chain; its error is far below that of 20 steps
+POINTS = 60  # default number of steps of the teacher chain; it has a far smaller error than 20 steps
 # Chains with more steps than this are not refined, because the work grows with the square of the number of steps and
 # the gain falls.
 REFINED = 10
-# Values of `growth` that are tried in step_search.best_chains. The paper has 1.15 for distances; here, errors are
-# squared distances.
+# Values of `growth` that are tried in step_search.best_chains. The paper of GITS has 1.15 for distances; here, errors
+# are squared distances.
 GROWTHS = (1.0, 1.15**2)
 TRIED: tuple[Spacing, ...] = ("quadratic", "trailing")  # spacings that are compared with the searched chains
 REACH = 1 / 3  # refinement moves a time by this fraction of the distance to its neighbour
@@ -52,9 +52,9 @@ class OptimisedSteps:
 
     Attributes:
         times: for each sampler and number of steps n, the n times t, descending.
-        errors: for the same keys, the mean distance of x_0 from the teacher's: the root mean square over a sharpened
-            image.
-        images: the number of images on which it was measured.
+        errors: for each sampler and number of steps, the mean distance of x_0 from the teacher's x_0: the root mean
+            square over a sharpened image.
+        images: the number of images on which the errors were measured.
     """
 
     times: OptimisedTimes
@@ -72,11 +72,11 @@ def optimise_timesteps(
     detail: float = 1.0,
     samplers: Sequence[Sampler] = OPTIMISED_FOR,
 ) -> OptimisedSteps:
-    """Search the best times for each number of steps, for samplers without noise.
+    """Search the best times for each number of steps, for samplers without noise. Return the result.
 
     Arguments:
         model: a model from `load`, or your own Model.
-        steps: numbers of steps, any of 1..points; None for those of STEPS that are at most points.
+        steps: numbers of steps, any of 1..points; None for the numbers in STEPS up to points.
         seeds: the seeds of the images that the teacher draws.
         points: the number of times that the teacher visits.
         labels: a class for all images or one for each; None means all classes in turn.
@@ -168,15 +168,15 @@ def _checked(steps: Sequence[int], most: int) -> list[int]:
 
 
 def named_chains(schedule: NoiseSchedule, n: int) -> list[Times]:
-    """Return the chains of n steps with the spacings TRIED. A chain that starts at ᾱ = 0 is left out: solvers can't."""
+    """Return the chains of n steps with the spacings TRIED, without chains from ᾱ = 0, where solvers can't start."""
     chains = [tuple(int(t) for t, _ in timestep_pairs(schedule.T, n, spacing)) for spacing in TRIED]
     return [chain for chain in chains if schedule.alpha_bar[chain[0]] > 0]
 
 
 def moves(schedule: NoiseSchedule, chain: Times, i: int, reach: float) -> list[Times]:
-    """Return up to two chains: one with time i moved towards the time before, one with it moved towards the next.
+    """Return up to two chains in which time i is moved: towards the time before it, and towards the time after it.
 
-    reach: the distance of the move, as a fraction of the distance to that time. Impossible chains are left out.
+    reach: the move as a fraction of the distance to that neighbour. Impossible chains are left out.
     """
     t, earlier, later = chain[i], chain[i - 1] if i else schedule.T + 1, [*chain, 0][i + 1]
     times = t + round(reach * (earlier - t)), t - round(reach * (t - later))
@@ -185,7 +185,7 @@ def moves(schedule: NoiseSchedule, chain: Times, i: int, reach: float) -> list[T
 
 
 def _evaluations(n: int) -> int:
-    """Return the most evaluations of an image that `_Trial.best` needs for chains of n steps."""
+    """Return the maximum number of evaluations for one image in `_Trial.best`, for chains of n steps."""
     return n * (len(GROWTHS) + len(TRIED)) + (n * (n + 1) if n <= REFINED else 0)
 
 
@@ -240,7 +240,7 @@ class _Trial:
         return chain, error
 
     def _error(self, sampler: Sampler, chain: Times, known: Sequence[Denoised] = ()) -> tuple[float, list[Denoised]]:
-        """Return the mean distance of x_0 from the teacher's, and the predictions of all steps.
+        """Return the mean distance of x_0 from the teacher's x_0, and the predictions of all steps.
 
         known: the predictions of the first steps, if they are already computed.
         """

@@ -5,9 +5,9 @@ All trajectories of a model, from noise to image, have nearly the same shape. So
 between two of the teacher's times can be computed from the teacher's states, without evaluating the network. Then
 dynamic programming finds the chain of n steps with the least sum of errors.
 
-Three things differ from the paper. Each step is that of the sampler itself, for a multistep solver with an exact state
-before it; the paper uses Euler's step for all samplers. Squared errors are added, not distances. And a chain may start
-below T; then x_T serves as x_t, and the difference counts as an error.
+Three things differ from the paper. First, the paper uses Euler's step for all samplers. Here, each sampler has its own
+step, and the step of a multistep solver follows an exact state. Second, squared errors are added, not distances. Third,
+a chain may start below T; then x_T serves as x_t, and the difference counts as an error.
 
 All squared errors follow from `products`, the inner products of the teacher's states, divided by the number of values:
 float64 (2N + 1, 2N + 1) for N times. The states are x_t at the N times, x_0, and x̂_0 predicted at the N times, in this
@@ -24,7 +24,7 @@ from ddpm_core.schedule import NoiseSchedule
 
 
 def start_errors(products: np.ndarray) -> np.ndarray:
-    """Return the squared error of using x_T as x_t, at each of the teacher's N times: (N,). products: see module."""
+    """Return the squared error of using x_T as x_t, at each of the teacher's N times: (N,)."""
     n = len(products) // 2
     squares = products.diagonal()[:n]
     return squares[0] - 2 * products[0, :n] + squares
@@ -33,7 +33,8 @@ def start_errors(products: np.ndarray) -> np.ndarray:
 def first_order_errors(schedule: NoiseSchedule, times: Sequence[int], products: np.ndarray) -> np.ndarray:
     """Return the squared error of DDIM's step from time i to time j, and to s = 0 for j = N: (N, N + 1).
 
-    It is ∞ unless the step goes down. The step is x_s = (σ_s/σ_t) x_t + (√ᾱ_s − √ᾱ_t σ_s/σ_t) x̂_0 with σ = √(1 − ᾱ).
+    The error is ∞ unless the step goes down in t. With σ = √(1 − ᾱ), the step is
+    x_s = (σ_s/σ_t) x_t + (√ᾱ_s − √ᾱ_t σ_s/σ_t) x̂_0.
     """
     n = len(times)
     alpha, sigma, _ = _tables(schedule, times)
@@ -48,7 +49,7 @@ def first_order_errors(schedule: NoiseSchedule, times: Sequence[int], products: 
 def second_order_errors(schedule: NoiseSchedule, times: Sequence[int], products: np.ndarray) -> np.ndarray:
     """Return the squared error of DPM-Solver++'s step from time i to j after a step from h to i: (N, N, N + 1).
 
-    It is ∞ unless both steps go down. With the earlier prediction x̂_0' at time h, the step is
+    The error is ∞ unless both steps go down in t. With the earlier prediction x̂_0' at time h, the step is
     x_s = (σ_s/σ_t) x_t + √ᾱ_s (1 − e^(−η)) (x̂_0 + (x̂_0 − x̂_0')/(2r)), where λ = ln(√ᾱ/σ), η = λ_s − λ_t and
     r = (λ_t − λ_h)/η (Lu et al. 2022, "DPM-Solver++", Algorithm 2). The step to s = 0 is of first order. UniPC has the
     same step, and corrects it with the next x̂_0.
@@ -77,7 +78,7 @@ def _tables(schedule: NoiseSchedule, times: Sequence[int]) -> tuple[np.ndarray, 
 def _squared(products: np.ndarray, states: Sequence[np.ndarray], weights: Sequence[np.ndarray]) -> np.ndarray:
     """Return the mean squares of n weighted sums of states, Σ_ab w_a w_b ⟨a, b⟩: (n,).
 
-    states: for each summand its n row numbers in products. weights: for each summand its n weights.
+    states, weights: for each summand, an array of its n rows in `products`, and an array of its n weights.
     """
     total = np.zeros(len(states[0]))
     for row, weight in zip(states, weights, strict=True):
@@ -94,9 +95,9 @@ def best_chains(
     Arguments:
         start: the error of starting at time i, (N,).
         first: the error of the first step, from i to j, (N, N + 1); ∞ if there is no such step.
-        jump: the error of a later step, from i to j after one from h to i, (N, N, N + 1); ∞ if there is no such step.
+        jump: the error of a later step, from i to j after a step from h to i, (N, N, N + 1); ∞ if there is none.
         most: the largest number of steps.
-        growth: the factor by which an error grows in each step after it.
+        growth: the factor by which an error grows in each later step.
     """
     n = len(start)
     cost = growth * start[:, None] + first  # cost[i, j]: the error of the best chain whose last step goes from i to j

@@ -119,9 +119,9 @@ def save_gif(
 ) -> None:
     """Save frames of one size, uint8 (H, W, C) with C from 1 to 4, as a GIF that repeats forever.
 
-    GIF has no partial transparency: transparent parts become grey. seconds: the duration of the frames, of which at
-    most 50 are shown in a second. hold: the seconds for which the last frame stays. scale: a whole number by which the
-    frames are enlarged without smoothing. about: the file's comment.
+    GIF has no partial transparency: transparent parts become grey. seconds: the duration of all frames; at most 50 are
+    shown in a second. hold: the seconds for which the last frame stays. scale: a whole number by which the frames are
+    enlarged without smoothing. about: the file's comment.
     """
     pictures, options = _animation(frames, seconds, hold, scale)
     indexed = [picture if picture.mode == "L" else picture.quantize(256) for picture in pictures]
@@ -136,7 +136,7 @@ def save_webp(
     scale: int = 1,
     about: str = "",
 ) -> None:
-    """Save frames as a WebP that repeats forever. It is lossless, and about half as large as the GIF.
+    """Save frames as a WebP that repeats forever. The file is lossless, and about half as large as the GIF.
 
     The arguments are those of `save_gif`. about: a text for the file's EXIF data, as ImageDescription.
     """
@@ -156,7 +156,7 @@ def _animation(
     """
     shown = thin(range(len(frames)), max(int(seconds * 50), 1))
     pictures = (_opaque(frames[i].repeat(scale, 0).repeat(scale, 1)) for i in shown)
-    # GIF counts in units of 10 ms, and browsers show each frame for at least two of them.
+    # GIF counts in units of 10 ms, and browsers show each frame for at least two units.
     duration = max(round(1000 * seconds / len(shown), -1), 20)
     return pictures, {"duration": [duration] * (len(shown) - 1) + [round(1000 * hold)], "loop": 0}
 

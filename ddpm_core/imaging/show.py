@@ -29,7 +29,7 @@ SIDE = 96  # approximate height in pixels to which small pictures are enlarged
 class Step(Protocol):
     """The attributes of `samplers.Step` that this module uses.
 
-    It can't import that class, which imports this module.
+    This module can't import that class, because samplers.py imports this module.
     """
 
     @property
@@ -68,14 +68,14 @@ def show(
 ) -> Shown:
     """Show a run or pictures in a notebook: Jupyter, JupyterLab, VS Code or Colab.
 
-    A run becomes a player with x_s and x̂_0 of each step. If scripts don't run, as on GitHub, it is a still picture
-    with a few steps. The player has at most 60 of the steps, and fewer if the pictures are large.
+    A run becomes a player with x_s and x̂_0 of each step. If scripts don't run, as on GitHub, the run is a still
+    picture with a few steps. The player has at most 60 of the steps, and fewer if the pictures are large.
 
     Arguments:
         what: the steps of a run, such as `trajectory(…)`; one `Step`; pictures, (N, C, H, W) in [−1, 1] or uint8
-            (N, H, W, C); a list of uint8 pictures (H, W, C); or a dict of tensors, such as the taps of `inside`, which
-            becomes a row for each. A tensor with more than 4 channels is no picture. It is shown by its magnitude at
-            each place, the root of the mean square over channels; the largest value of the row is white.
+            (N, H, W, C); a list of uint8 pictures (H, W, C); or a dict of tensors, such as the taps of `inside`: each
+            tensor becomes a row. A tensor with more than 4 channels is no picture. It is shown by its magnitude at each
+            place, the root of the mean square over channels; the largest value of the row is white.
         titles: a short text under each picture.
         columns: the number of pictures in a row, at least 1.
         pictures: a function from the state of a step to uint8 (N, H, W, C); `model.pictures` for a latent model.
@@ -118,7 +118,7 @@ def _raise_empty() -> NoReturn:
 def _levels(pictures: Any) -> np.ndarray:
     """Return pictures as uint8 (N, H, W, C). A single picture may be (H, W) or (H, W, C).
 
-    Raise ValueError for others.
+    Raise ValueError for anything else.
     """
     if isinstance(pictures, Tensor) and pictures.is_floating_point() and pictures.ndim == 4:
         levels = to_uint8(pictures)
@@ -143,7 +143,7 @@ def _address(content: bytes, kind: str) -> str:
 
 
 def _image(picture: np.ndarray, words: str, scale: int) -> str:
-    """Return a picture as an HTML element. words: its text alternative. scale: by how much it is enlarged."""
+    """Return a picture as an HTML element. words: its text alternative. scale: the factor by which it is enlarged."""
     width = picture.shape[1] * scale
     style = f"width:{width}px;max-width:100%;height:auto;image-rendering:pixelated;display:block"
     return f'<img src="{_address(png(picture), "png")}" alt="{html.escape(words)}" style="{style}">'
@@ -223,7 +223,7 @@ def _run(steps: Iterable[Step], columns: int, pictures: Callable[[Tensor], np.nd
 
 
 def _webp(picture: np.ndarray) -> str:
-    """Return a data address of a picture as WebP: lossless, or with a small loss if that would be too large."""
+    """Return a data address of a picture as WebP: lossless, or with a small loss if that file would be too large."""
     image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).convert(
         "RGBA" if picture.shape[-1] in (2, 4) else "RGB"
     )

@@ -1,6 +1,7 @@
 """The forward process on one picture: its tables over t, and one jump to t (Eq. 4) compared with t small steps (Eq. 2).
 
-This is for pages and notebooks. The functions take and return NumPy arrays and uint8 pictures instead of tensors.
+This is for pages and notebooks. All functions but `walk` return NumPy arrays, and pictures as uint8, instead of
+tensors.
 """
 
 from __future__ import annotations
@@ -65,11 +66,11 @@ def walk(schedule: NoiseSchedule, x_0: Tensor, t: int, seed: int) -> Tensor:
 class Comparison:
     """A picture at time t after t small steps and after one jump, with the distributions of the added noise.
 
-    The noise is x_t − √ᾱ_t x_0. At t = 0, where there is none, densities, gap and chance are 0.
+    The noise is x_t − √ᾱ_t x_0. At t = 0, there is no noise, and densities, gap and chance are 0.
 
     Attributes:
         walk, jump: the picture after the small steps, and after the jump, uint8 (H, W, C).
-        mean, std: of the noise, each for the steps and the jump.
+        mean, std: the mean and the standard deviation of the noise, each for the steps and for the jump.
         sigma: √(1 − ᾱ_t), the standard deviation by Eq. 4.
         edges: the edges of the histogram's B bins, (B + 1,), from −4 to 4 in units of sigma.
         walk_density, jump_density: the density of noise/sigma in each bin, (B,).
@@ -90,7 +91,7 @@ class Comparison:
 
 
 def compare(schedule: NoiseSchedule, image: np.ndarray, t: int, seed: int, bins: int = 48) -> Comparison:
-    """Add noise to a uint8 (H, W, C) picture up to t, by t steps of Eq. 2 and by one jump of Eq. 4, and compare both.
+    """Compare x_t after t steps of Eq. 2 with x_t after one jump of Eq. 4, for a uint8 (H, W, C) picture.
 
     The jump's ε is `epsilon(seed, image.shape)`; the steps have other noise. bins: the number of bins of the histogram.
     Raise ValueError for a t that is not a whole number in 0..T.

@@ -35,8 +35,8 @@ class Mixture:
     """A mixture of N(c, width² I) with equal weights, with the centres c as float64 (K, 2).
 
     The methods describe x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε for x_0 from this mixture. Its distribution is the mixture of
-    N(√ᾱ_t c, V I) with V = ᾱ_t width² + 1 − ᾱ_t. Their argument alpha_bar is ᾱ_t, a number or float64 (N,); 1 means x_0
-    itself.
+    N(√ᾱ_t c, V I) with V = ᾱ_t width² + 1 − ᾱ_t. The argument alpha_bar of the methods is ᾱ_t, a number or float64
+    (N,); 1 means x_0 itself.
 
     Raises:
         ValueError: for centres that are not finite or not (K, 2) with K >= 1, and for a width that is not above 0.
@@ -90,7 +90,7 @@ class Mixture:
 
 
 def exact_model(mixture: Mixture, schedule: NoiseSchedule | None = None) -> Model:
-    """Return the model whose network computes E[ε | x_t], the minimum of L_simple. schedule: None is the paper's."""
+    """Return the model whose network computes E[ε | x_t], the minimum of L_simple. schedule: None for the paper's."""
     schedule = NoiseSchedule.linear() if schedule is None else schedule
 
     def network(x_t: Tensor, t_index: Tensor, labels: Tensor | None) -> Tensor:

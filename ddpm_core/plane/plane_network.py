@@ -33,7 +33,7 @@ class TrainingState:
 
     Attributes:
         step: the number of steps so far.
-        loss: the mean of L_simple since the previous report, NaN in the first one.
+        loss: the mean of L_simple since the previous report, NaN in the first report.
         model: a model with the current weights.
     """
 
@@ -72,7 +72,7 @@ def training(
     """Train a network. Yield reports: before the first step, after each `every` steps, and at the end.
 
     All random numbers follow from the seed, so the same arguments give the same weights on one machine. The learning
-    rate falls to 0 as a cosine, so that averaged weights are not needed. schedule: None is the paper's. Raise
+    rate falls to 0 as a cosine, so that averaged weights are not needed. schedule: None for the paper's. Raise
     ValueError for steps below 1.
     """
     if steps < 1:

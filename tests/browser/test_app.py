@@ -95,6 +95,8 @@ def test_every_parameter_has_a_name_and_the_pages_default(client, name):
     listed = client.view_api(return_format="dict")["named_endpoints"][name]["parameters"]
     assert {parameter["parameter_name"]: parameter["parameter_default"] for parameter in listed} == PARAMETERS
     assert all(parameter["parameter_has_default"] for parameter in listed)
+    types = {parameter["parameter_name"]: parameter["python_type"]["type"] for parameter in listed}
+    assert types["S_max"] == types["guidance"] == "None | float" and types["S_min"] == "float", types
 
 
 def test_the_endpoints_are_the_only_public_ones(client):

@@ -1,4 +1,4 @@
-"""What a visitor does in Chromium, Firefox and WebKit, with the folder and with the app: run by `-m browsers`."""
+"""What a visitor does in Chromium, Firefox and WebKit, with the folder and with the app: run by `-m long`."""
 
 import base64
 import csv
@@ -24,7 +24,7 @@ from ddpm_core import imaging
 from ddpm_core.noise import gaussian_batch
 from ui.static.folder import write
 
-pytestmark = pytest.mark.browsers
+pytestmark = pytest.mark.long
 MODELS = ["mnist-tiny", "cifar10-tiny", "emoji-tiny"]
 # A browser rounds float32 in another order than PyTorch: of 100 pictures of each model at most 1 value in 10,000
 # differed, by one level, and at most 2 of a digit's 784, which its canvas has three times.
@@ -287,19 +287,6 @@ def test_the_folder_opens_and_runs_while_its_server_is_stopped(browser, folder):
     shows(browser, "watch", images)
     browser.click("#places [data-place=course]")  # modules that were not loaded before
     browser.wait("document.querySelector('[data-cards]')?.dataset.cards > 0")
-
-
-def test_a_page_that_is_loaded_again_finds_its_run(browser, app, slow_network):
-    going = "(part => part?.dataset.state === 'running' && part.querySelector('.ddpm-player').dataset.frames > 0 "
-    going += "&& part.dataset.run)(document.querySelector('.part-watch'))"
-    browser.open(app + link("watch", {"steps": 1000, "count": 1}))
-    browser.wait("document.querySelector('.part-watch').dataset.described")
-    browser.click(".part-watch .run")
-    run = browser.wait(going)
-    browser.reload()
-    assert browser.wait(going) == run
-    browser.click(".part-watch .stop")
-    browser.wait("document.querySelector('.part-watch').dataset.state === 'stopped'")
 
 
 TRAIN = "document.querySelector('.train')"

@@ -112,6 +112,26 @@ def test_a_figure_says_that_its_model_could_not_be_loaded_and_tries_again(essay)
     assert one.locator(".status").text_content() == ""
 
 
+def test_a_figure_whose_files_could_not_be_loaded_says_so_and_loads_when_asked_again(page, site):
+    page.route("**/figures/kinds/guess.js", lambda route: route.abort())
+    page.route("**/words/units.js", lambda route: route.abort())
+    page.route("**/figures/worker.js", lambda route: route.abort())
+    page.goto(f"{site}essay.html")
+    again = page.locator("ddpm-figure[name=guess]").get_by_role("button", name="Try again")
+    page.locator("#guess h2").scroll_into_view_if_needed()
+    again.click()  # in vain
+    says(page, "guess", "This figure could not be loaded. Is there a connection?")
+    assert page.locator("ddpm-figure[name=guess] > img").is_visible()
+    page.unroute("**/figures/kinds/guess.js")
+    again.click()
+    page.wait_for_selector("ddpm-figure[name=guess][data-alive=true]")
+    says(page, "guess", "This figure could not be loaded. Is there a connection?")  # without its worker
+    page.unroute("**/figures/worker.js")
+    again.click()
+    page.wait_for_selector(f"ddpm-figure[name=guess][data-answers]{SETTLED}")
+    assert figure(page, "guess").locator(".status").text_content() == ""
+
+
 def test_keys_and_the_words_of_the_text_set_a_figure(essay):
     one = figure(essay, "guess")
     one.wait_for()
@@ -139,6 +159,40 @@ def test_keys_and_the_words_of_the_text_set_a_figure(essay):
     assert "%" in figure(essay, "words").locator("p[role=status]").first.text_content()
 
 
+# Press a digit of the pad; returns whether the first answer of the engine already changes a canvas of a figure.
+FIRST_ANSWER = """
+([name, which]) => new Promise((done) => {
+  const figure = document.querySelector(`ddpm-figure[name=${name}]`);
+  const canvas = figure.shadowRoot.querySelectorAll("canvas")[which];
+  const before = canvas.toDataURL();
+  const look = () => done(canvas.toDataURL() !== before);
+  new MutationObserver(look).observe(figure, { attributeFilter: ["data-answers"] });
+  const digits = document.querySelector("ddpm-figure[name=pad]").shadowRoot.querySelectorAll(".digits button");
+  [...digits].find((one) => one.ariaPressed !== "true").click();
+})
+"""
+
+
+@pytest.mark.parametrize(("name", "which"), [("step", 0), ("inside", 1)])  # where each shows the guess
+def test_a_run_is_shown_from_its_first_step(essay, name, which):
+    figure(essay, "pad").wait_for()
+    figure(essay, name).wait_for()
+    assert essay.evaluate(FIRST_ANSWER, [name, which])
+
+
+def test_other_noise_is_shown_at_once_and_the_runs_go_on_from_it(essay):
+    few = figure(essay, "few")
+    few.wait_for()
+    before = pixels(few)
+    press = "(one) => one.shadowRoot.querySelector('.buttons button').click()"
+    assert (
+        few.evaluate(f"(one) => {{ ({press})(one); return one.shadowRoot.querySelector('canvas').toDataURL(); }}")
+        != before
+    )
+    figure(essay, "few").wait_for()
+    assert pixels(few) != before
+
+
 def test_the_line_that_embeds_a_figure_has_its_values(essay):
     essay.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject() }")
     one = figure(essay, "guess")
@@ -148,6 +202,7 @@ def test_the_line_that_embeds_a_figure_has_its_values(essay):
     assert "figure.html?name=guess&t=1000" in line and "#picture" not in line
 
 
+@pytest.mark.long
 def test_a_network_learns_in_the_essay(essay):
     one = figure(essay, "learned")
     essay.wait_for_selector("ddpm-figure[name=learned][data-recorded=true]")
@@ -210,6 +265,36 @@ def test_a_figure_in_a_frame_of_another_site_computes_and_keeps_its_values(page,
     assert lab.get_attribute("target") == "_blank" and "tab=latents" in lab.get_attribute("href")
 
 
+def test_a_figure_in_a_frame_keeps_its_height_while_its_models_load_and_when_it_speaks(page, site):
+    page.add_init_script("""
+      window.heights = [];
+      addEventListener("message", ({ data }) => data.ddpmFigure && heights.push(data.height));
+    """)
+    page.set_viewport_size({"width": 320, "height": 700})
+    page.goto(f"{site}figure.html?name=few")
+    page.wait_for_selector(f"ddpm-figure[data-answers]{SETTLED}")
+    first, *others = page.evaluate("heights")
+    assert first < 100 and len(others) == 1, "the height changed while the models were loaded"
+    page.goto(f"{site}figure.html?name=pad")
+    figure(page, "pad").wait_for()
+    before = page.evaluate("document.body.scrollHeight")
+    page.evaluate("(one) => document.querySelector('ddpm-figure').shadowRoot.querySelector('.sheet').focus()")
+    for key in [" ", *["ArrowDown"] * 12, "Enter"]:
+        page.keyboard.press(key)
+    says(page, "pad", "your picture now")
+    assert page.evaluate("document.body.scrollHeight") == before
+
+
+def test_on_a_phone_the_last_screen_of_the_tour_shows_both_digits_above_the_network(page, site):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{site}?tab=network&lesson=tour-graft&checkpoint=mnist-tiny&seed=7&label=3")
+    page.click("text=Graft the 6")
+    page.wait_for_selector(".part-network[data-state=finished]")
+    tops = "(all) => all.filter((one) => one.checkVisibility()).map((one) => one.getBoundingClientRect().top)"
+    whole, graft = page.locator(".network .which").evaluate_all(tops)
+    assert whole == graft < page.locator(".network .u").evaluate_all(tops)[0]
+
+
 class Open(Quiet):
     """A file server that lets other sites read, as GitHub Pages does."""
 
@@ -237,7 +322,7 @@ def test_a_module_brings_a_figure_into_the_page_of_another_site(page, folder, bl
         server.server_close()
 
 
-@pytest.mark.browsers
+@pytest.mark.long
 def test_axe_finds_nothing_in_the_essay(essay):
     for name in FIGURES:
         figure(essay, name).wait_for()

@@ -147,6 +147,7 @@ def test_what_is_erased_is_painted_completed_saved_and_comes_back_from_its_link(
     assert parse_qs(urlsplit(page.url).fragment)["hidden"] == erased  # for when it is erased again
 
 
+@pytest.mark.long
 def test_reconstructions_are_scrubbed_saved_and_come_back_from_their_link(page, url, tmp_path):
     open_part(page, url, "latents", steps=4, count=3, times="20,5,0")
     idle(page, "latents")
@@ -318,6 +319,7 @@ def shown(page):
     return page.locator(".plane .numbers tbody").inner_text()
 
 
+@pytest.mark.long
 def test_two_clouds_play_are_scrubbed_and_come_back_from_their_link(page, url):
     page.emulate_media(**MOTION)
     open_part(page, url, "plane", steps=20, steps_b=5, cloud=200)
@@ -391,7 +393,7 @@ def test_a_network_is_taken_apart_by_its_buttons(page, url):
     page.wait_for_selector(".part-network[data-frames='4'] .tile[aria-pressed=true]")
     assert page.locator(".u:visible").count() == 1
     page.wait_for_selector(".looks button:has-text('What can be read')", state="hidden")  # this model has no readers
-    assert page.locator(".looks button:visible").all_inner_texts() == ["Activity", "Where a place looks"]
+    assert page.locator(".looks button:visible").all_inner_texts() == ["Activity", "Where a position looks"]
     whole = page.locator(".u .tile canvas").last.evaluate("(canvas) => canvas.toDataURL()")
     page.click(".switches [data-part=time]")
     page.wait_for_selector(".part-network[data-state=finished] .u >> nth=1")

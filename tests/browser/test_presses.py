@@ -215,6 +215,8 @@ def silent(page, url, query, root):
 
 
 # One function makes the course's cards: three are pressed. test_lessons.py checks what all of them open.
+@pytest.mark.long
+@pytest.mark.xdist_group("presses")
 @pytest.mark.parametrize(
     ("part", "root"),
     [
@@ -298,7 +300,7 @@ def test_what_a_link_has_that_can_not_be_is_said_and_a_wrong_model_keeps_its_tex
     quiet.select_option(".part-watch select.models", "mnist-tiny")
     quiet.wait_for_selector(".part-watch[data-state=queued]")
     assert not quiet.locator(".mistake:visible, [aria-invalid]").count()
-    assert quiet.inner_text("[data-name=label] .changed") == "Was horse, which this model does not have."
+    assert quiet.inner_text("[data-name=label] .changed") == "horse is not possible with this model, so it was changed."
     assert "seed=14" in quiet.url and "nope" not in quiet.url
 
 
@@ -330,7 +332,7 @@ def test_a_graft_that_another_model_does_not_have_is_no_longer_asked_for(quiet, 
     quiet.wait_for_selector(".part-network[data-frames]:not([data-frames='0'])")  # of the recorded run
     assert quiet.input_value(".graft select") == "6"
     quiet.select_option(".part-network select.models", "cifar10-tiny")
-    quiet.wait_for_selector(".graft:has-text('Was 6, which this model does not have.')")
+    quiet.wait_for_selector(".graft:has-text('6 is not possible with this model')")
     assert quiet.input_value(".graft select") == ""
     quiet.wait_for_url(re.compile("checkpoint=cifar10-tiny"))  # it runs
     assert "graft" not in quiet.url
@@ -354,7 +356,7 @@ def test_a_value_out_of_range_stays_and_its_field_is_marked(quiet, app):
     steps.fill("700")
     quiet.wait_for_selector("[data-name=steps_b] .mistake", state="hidden")
     quiet.select_option("[data-name=checkpoint] select", "mnist-tiny-2-steps")
-    quiet.wait_for_selector("[data-name=steps_b] .changed:has-text('Was 700')")
+    quiet.wait_for_selector("[data-name=steps_b] .changed:has-text('700 is not possible with this model')")
 
 
 def test_all_fields_that_are_wrong_are_marked_at_once(quiet, app):
@@ -481,7 +483,8 @@ def test_on_a_phone_what_a_button_plays_comes_into_sight(browser, app):
         held.append(route) if hold else route.continue_()
 
     phone.route("**/parts/watch/example.json", take)
-    ready(phone, app.local_url, "tab=watch")
+    with phone.expect_request("**/parts/watch/example.json"):
+        ready(phone, app.local_url, "tab=watch")
     phone.evaluate("scrollTo(0, 9999)")
     phone.route("**/ask", take)
     phone.click("text=Draw a 7")
@@ -573,6 +576,45 @@ def test_a_server_that_is_gone_is_asked_again_until_it_is_back(quiet, app):
     finally:
         quiet.context.set_offline(False)
     quiet.wait_for_selector(".part-watch .status:has-text('Settings changed'):has-text('Run, ')")
+
+
+def test_no_starter_stands_alone_and_the_link_to_the_essay_has_two_lines(quiet, app):
+    opened(quiet, app.local_url, "tab=watch")
+    tops = "(all) => all.map((one) => Math.round(one.getBoundingClientRect().top))"
+    for width in range(1060, 1160, 20):
+        quiet.set_viewport_size({"width": width, "height": 720})
+        rows = quiet.locator(".part-watch > .try > button").evaluate_all(tops)
+        assert min(rows.count(top) for top in rows) > 1, width
+    quiet.set_viewport_size({"width": 390, "height": 844})
+    lines = (
+        "(link) => { const range = new Range(); range.selectNodeContents(link); return range.getClientRects().length; }"
+    )
+    assert quiet.locator("#essay").evaluate(lines) <= 2
+
+
+def test_the_preview_of_the_square_is_seen_on_a_narrow_screen(quiet, app):
+    quiet.set_viewport_size({"width": 320, "height": 700})
+    opened(quiet, app.local_url, "tab=watch")
+    quiet.hover(".try button[data-live]")
+    seen = """(blend) => {
+      const { left, top, right, bottom } = blend.getBoundingClientRect();
+      return left >= 0 && right <= innerWidth && blend.contains(document.elementFromPoint(left + 9, bottom - 9));
+    }"""
+    assert quiet.locator(".try .blend").evaluate(seen)
+
+
+@pytest.mark.parametrize(
+    ("module", "press", "then"),
+    [("form/pad.js", "text=Draw my own", "dialog.draw"), ("parts/course/bar.js", ".try .primary", "#course-bar h2")],
+)
+def test_a_press_whose_module_could_not_be_loaded_says_so_and_works_when_pressed_again(quiet, app, module, press, then):
+    quiet.route(f"**/{module}", lambda route: route.abort())
+    opened(quiet, app.local_url, "tab=watch")
+    quiet.click(press)
+    quiet.wait_for_selector("#said.shown:text('could not be loaded: try again')")
+    quiet.unroute(f"**/{module}")
+    quiet.click(press)
+    quiet.wait_for_selector(then)
 
 
 def test_only_models_of_pixels_are_offered_where_pixels_are_needed(quiet, app):
@@ -670,6 +712,7 @@ SMALLEST = """() => Math.min(...[...document.querySelectorAll(".projector *:not(
   .map((one) => parseFloat(getComputedStyle(one).fontSize) || 16))"""
 
 
+@pytest.mark.long
 def test_every_part_goes_onto_the_wall_and_the_keys_are_told_there(quiet, app):
     opened(quiet, app.local_url, "tab=watch")
     code = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'/>"
@@ -817,7 +860,7 @@ def test_a_page_with_runs_in_every_part_is_still_answered(quiet, app):
         quiet.wait_for_selector(f".part-{part}:is([data-state=queued], [data-state=error])")
         states.append(quiet.get_attribute(f".part-{part}", "data-state"))
     assert states == ["queued"] * 4 + ["error"] * 2
-    quiet.wait_for_selector(".part-likelihood .status:has-text('Four runs of this browser go on already')")
+    quiet.wait_for_selector(".part-likelihood .status:has-text('This browser already has four runs')")
     quiet.evaluate("document.querySelector('.part-grid .stop').click()")
     quiet.wait_for_selector(".part-grid[data-state=stopped]", state="attached")
     quiet.click(".part-likelihood .run")
@@ -826,7 +869,7 @@ def test_a_page_with_runs_in_every_part_is_still_answered(quiet, app):
     opened(other, app.local_url, "tab=watch")
     run = ".part-watch .run"
     other.click(run)
-    other.wait_for_selector(".part-watch .status:has-text('Four runs of this browser go on already')")
+    other.wait_for_selector(".part-watch .status:has-text('This browser already has four runs')")
     quiet.goto("about:blank")
     other.click(run)
     other.wait_for_selector(".part-watch[data-state=queued]")

@@ -39,7 +39,7 @@ def address():
 
 
 @pytest.mark.parametrize(
-    "name", [name if name == "chromium" else pytest.param(name, marks=pytest.mark.browsers) for name in BROWSERS]
+    "name", [name if name == "chromium" else pytest.param(name, marks=pytest.mark.long) for name in BROWSERS]
 )
 def test_trainings_and_models_are_kept_whole_or_not_at_all(name, address, tmp_path):
     with started(name, tmp_path / "browser") as browser:
@@ -58,7 +58,7 @@ def test_trainings_and_models_are_kept_whole_or_not_at_all(name, address, tmp_pa
     assert found["after"] == [None, None, REFS[1:]] and found["other"] == []
 
 
-@pytest.mark.browsers
+@pytest.mark.long
 def test_three_browsers_learn_the_same_bits(address, tmp_path):
     """Of the weights, their average and the optimiser's moments, with as many workers."""
     found = {}

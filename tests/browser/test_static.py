@@ -33,6 +33,7 @@ from test_ui_files import grain
 
 import ddpm_core
 from ddpm_core import imaging, restore
+from ddpm_core.checkpoint import refs
 from ddpm_core.checkpoint.refs import CheckpointError
 from ddpm_core.noise import gaussian_batch
 from ddpm_core.samplers import SWITCHES
@@ -229,7 +230,7 @@ def test_a_folder_of_ones_own_keeps_its_path_to_itself(tmp_path):
     assert not [text for text in texts if "secret" in text]
     (tmp_path / "asked.json").write_text(json.dumps([["watch", {"checkpoint": "model"}]]))
     (answer,) = node("texts.mjs", tmp_path / "out", tmp_path / "asked.json")
-    assert answer["python"] == "# This model is on this page, and nowhere else\n"
+    assert answer["python"] == "# Only this page has the model of this run\n"
     with pytest.raises(CheckpointError, match="other files"):
         write(tmp_path, ["mnist-tiny"])
 
@@ -730,7 +731,7 @@ def hub(**repositories):
 
 
 def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
-    files = {path.name: path.read_bytes() for path in (folder / "checkpoints/mnist-tiny").iterdir()}
+    files = {path.name: path.read_bytes() for path in refs.embedded()["mnist-tiny"].iterdir()}
     large = {"diffusion_pytorch_model.safetensors": 2_000_000_000}
     routes = hub(digits=files, pickles={"diffusion_pytorch_model.bin": 9}, large=large)
     values = {"checkpoint": "owner/digits", "steps": 2, "seed": 5, "count": 1}
@@ -757,7 +758,7 @@ def test_a_model_of_the_hub_is_fetched_by_the_browser(fresh, folder):
 
 def test_a_picture_can_be_chosen_once_a_run_has_brought_its_model_here(fresh, folder, tmp_path):
     """The size of its pictures is not known before."""
-    files = {path.name: path.read_bytes() for path in (folder / "checkpoints/mnist-tiny").iterdir()}
+    files = {path.name: path.read_bytes() for path in refs.embedded()["mnist-tiny"].iterdir()}
     Image.new("L", (30, 30), 200).save(tmp_path / "own.png")
     asked = {"checkpoint": "owner/digits", "steps": 1, "count": 2, "times": "0"}
     opened = fresh(link("latents", asked), routes=hub(digits=files))
@@ -859,7 +860,7 @@ def test_over_plain_http_runs_files_and_uploads_work_too(browser, site, tmp_path
 
 
 def test_a_file_cut_off_is_a_sentence_and_the_example_goes_on(fresh, folder):
-    weights = folder / "checkpoints/mnist-tiny/diffusion_pytorch_model.safetensors"
+    weights = folder / "checkpoints/mnist-tiny/diffusion_pytorch_model.safetensors.packed"
     cut = {"body": weights.read_bytes()[:1000]}
     routes = {"**/mnist-tiny/*.safetensors*": lambda route: route.fulfill(**cut)}
     opened = fresh(link("watch", {"steps": 1, "count": 1}), routes=routes)
@@ -900,7 +901,7 @@ def test_weights_are_fetched_when_a_run_is_near_and_under_save_data_when_it_begi
 
     for saves in (False, True):
         asked.clear()
-        opened = fresh(routes={"**/*.safetensors?*": answer, "**/worker.js": answer})
+        opened = fresh(routes={"**/*.safetensors.packed?*": answer, "**/worker.js": answer})
         if saves:
             opened.evaluate(saving)
         opened.wait_for_selector(".part-watch[data-ready=true][data-described] .run:enabled")
@@ -946,6 +947,7 @@ def test_a_browser_without_webassembly_says_what_it_lacks(playwright, site):
         bare.close()
 
 
+@pytest.mark.long
 def test_a_new_version_waits_until_the_old_page_is_closed(browser, folder, tmp_path):  # noqa: F811
     own = tmp_path / "a" / "lab"
     shutil.copytree(folder, own, ignore=shutil.ignore_patterns("checkpoints"))
@@ -981,7 +983,7 @@ def test_a_new_version_waits_until_the_old_page_is_closed(browser, folder, tmp_p
 
 
 def test_a_small_model_of_the_hub_that_asks_for_much_is_a_sentence(fresh, folder):
-    files = {path.name: path.read_bytes() for path in (folder / "checkpoints/mnist-tiny").iterdir()}
+    files = {path.name: path.read_bytes() for path in refs.embedded()["mnist-tiny"].iterdir()}
     times = json.loads(files["scheduler_config.json"]) | {"num_train_timesteps": 120_000_000}
     large = json.loads(files["config.json"]) | {"sample_size": 1024}
     hostile = {
@@ -995,6 +997,7 @@ def test_a_small_model_of_the_hub_that_asks_for_much_is_a_sentence(fresh, folder
         opened.locator(".part-watch[data-state=error] [data-name=checkpoint] .mistake", has_text=why).wait_for()
 
 
+@pytest.mark.long
 def test_stop_ends_a_worker_that_does_not_hear_it(fresh):
     busy = {"text": "for (;;);"}
     source = scripts(CLIENT)[WORKER]
@@ -1016,6 +1019,7 @@ def test_stop_ends_a_worker_that_does_not_hear_it(fresh):
     assert close(pixels(png(opened)), images[0])
 
 
+@pytest.mark.long
 def test_two_labs_of_one_origin_leave_each_other_alone(browser, folder, tmp_path):  # noqa: F811
     for name in ("one", "two"):
         shutil.copytree(folder, tmp_path / "a" / name, ignore=shutil.ignore_patterns("checkpoints"))

@@ -33,7 +33,7 @@ def state(page, name):
     page.wait_for_selector(f".train[data-state={name}]")
 
 
-@pytest.mark.browsers
+@pytest.mark.long
 def test_two_networks_learn_pause_survive_a_reload_and_stop(train):
     page = train()
     page.get_by_role("button", name="Half the network?").click()
@@ -42,7 +42,7 @@ def test_two_networks_learn_pause_survive_a_reload_and_stop(train):
     page.get_by_text("A: width as usual").first.wait_for()
     page.get_by_text("B: width half").first.wait_for()
     assert page.locator(".train .lanes img:visible").count() == 2
-    assert re.search(r"of 25,600 images · \d+ images/s · about .* left", page.inner_text(".train .status"))
+    assert re.search(r"of 25,600 pictures · \d+ pictures/s · about .* left", page.inner_text(".train .status"))
     page.locator("#places [data-place=compare]").click()  # it goes on in another part
     page.wait_for_selector("#places [data-place=train].going")
     page.locator("#places [data-place=train]").click()
@@ -63,7 +63,7 @@ def test_two_networks_learn_pause_survive_a_reload_and_stop(train):
     state(page, "stopped")
 
 
-@pytest.mark.browsers
+@pytest.mark.long
 def test_drawings_begin_with_the_weights_of_the_digits_and_are_compared_with_what_is_drawn(train, url, tmp_path):
     page = train(data="drawings", length=12800)
     page.locator(".train .start").click()
@@ -159,11 +159,11 @@ def test_a_training_of_another_terminal_is_followed(train, tmp_path):
     folder.fill(str(tmp_path))
     folder.press("Enter")
     page.wait_for_selector(".train[data-state=running][data-grids='2'][data-example=false]")
-    page.get_by_text("16 of 36 images").wait_for()
+    page.get_by_text("16 of 36 pictures").wait_for()
     with open(tmp_path / "progress.jsonl", "a") as file:
         file.write(json.dumps({"step": 6, "loss": 0.1, "images_per_s": 8.0, "seconds": 6}) + "\n")
-    page.get_by_text("24 of 36 images").wait_for()
-    page.get_by_role("button", name="Follow no more").click()
+    page.get_by_text("24 of 36 pictures").wait_for()
+    page.get_by_role("button", name="Stop following").click()
     page.wait_for_selector(".train[data-example=true]")
 
 

@@ -102,7 +102,7 @@ def axed(page):
     return page
 
 
-@pytest.mark.browsers
+@pytest.mark.long
 @pytest.mark.parametrize("part", ON_PAGE)
 def test_axe_finds_nothing_and_symbols_are_said_in_words_before_a_run_and_after_it(axed, url, part):
     opened(axed, url, part, QUICK.get(part, ""))
@@ -131,6 +131,7 @@ def test_what_flashes_is_measured_as_wcag_defines_it():
     assert flashing.flashing(seconds, shots) == 0  # changes of less than a tenth
 
 
+@pytest.mark.long
 def test_noise_that_plays_on_the_wall_at_four_times_the_speed_does_not_flash(page, url):
     opened(page, url, "watch", "&steps=100")
     finished(page, "watch")
@@ -227,7 +228,7 @@ def test_a_picture_is_touched_by_keys_alone(page, url):
     finished(page, "watch")
     page.focus(".tools button >> nth=0")
     page.keyboard.press("Enter")
-    assert held(page).startswith("Touch x")
+    assert held(page).startswith("Brush for x")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
     page.wait_for_selector(".part-watch[data-state=finished] .ddpm-player.compare")

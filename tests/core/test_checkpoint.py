@@ -78,6 +78,7 @@ def test_embedded():
     assert (model.source.weights, model.source.parameters) == ("EMA", 8_481_699)
     said = describe(model)
     assert {"weights": "EMA", "checkpoint": "cifar10-tiny", "parameters": "8,481,699"}.items() <= said.items()
+    assert said["file"] == f"{model.source.file}, {model.source.bytes / 1e6:.1f} MB"
     assert "cat" in said["classes"] and said["classes"].endswith(", or no class")
     assert "as published" in said["variance"] and "T = 1000" in said["schedule"]
     assert ddpm_core.sample(model, [0], steps=2).shape == (1, 32, 32, 3)
@@ -311,10 +312,12 @@ def test_pickles_of_other_things(tmp_path):
 def test_an_archive_that_unpacks_to_more_than_it_is_long_is_refused(tmp_path):
     write(tmp_path, pickle=True)
     path = tmp_path / PICKLE
+    torch.save({key: value * 0 for key, value in torch.load(path).items()}, path)
     with zipfile.ZipFile(path) as stored, zipfile.ZipFile(tmp_path / "new", "w", zipfile.ZIP_DEFLATED) as packed:
         for entry in stored.infolist():
-            packed.writestr(entry.filename, bytes(entry.file_size))
+            packed.writestr(entry.filename, stored.read(entry.filename))
     (tmp_path / "new").rename(path)
+    assert torch.load(path)  # torch accepts it
     assert "is damaged" in refusal(tmp_path)
 
 

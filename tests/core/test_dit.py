@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from bf16 import needs_bf16
 from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, DiTPipeline, DiTTransformer2DModel
 from diffusers.pipelines.dit import pipeline_dit
 from diffusers.schedulers import scheduling_ddpm
@@ -117,7 +118,7 @@ def test_the_layout_of_the_hub_is_the_same_model(folder, model, tmp_path):
     assert predict(former, x, 500, LABELS).eps.equal(predict(model, x, 500, LABELS).eps)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=needs_bf16)])
 def test_engines_agree_at_every_time(folder, model, precision):
     """In bf16 a time near T has three digits: the angles of its embedding come from a table."""
     pytest.importorskip("openvino")

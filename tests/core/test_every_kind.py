@@ -57,6 +57,7 @@ from ui.parts.sampling import SamplingPart
 from ui.pictures import as_text
 from ui.recorded import page
 
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("kinds")]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "library" / "kinds.md"
 MARKS = "<!-- kinds: written by tests/core/test_every_kind.py -->", "<!-- kinds end -->"
 SEEDS = [5, 6]

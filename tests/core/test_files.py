@@ -125,8 +125,10 @@ def test_restoring_waits_for_the_process_that_is_replacing(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("wrong", ["", "owner/name", "a\0b", "a" * 5000, "/", "nowhere/at/all"])
-def test_restoring_takes_any_text(wrong):
+def test_restoring_takes_any_text_and_makes_nothing_of_it(wrong, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     files.restore(wrong)
+    assert not os.listdir()
 
 
 @pytest.mark.parametrize("function", ["replace", "fsync"])

@@ -147,8 +147,11 @@ def test_where_a_place_looks_is_the_softmax_of_its_q_and_every_k():
                 wanted = (k[n, :, part] @ q[n, place, part] / 2).softmax(0).reshape(side, side)
                 torch.testing.assert_close(opened.looks[name][n, head], wanted, rtol=0, atol=1e-6)
         assert opened.looks[name].shape == (2, layer.heads, side, side)
-    with pytest.raises(ValueError, match="two numbers from 0 to below 1, down and right: got 1 and 0"):
-        opened.look(1, 0)
+    for place in ((1, 0), (0, 1)):
+        with pytest.raises(
+            ValueError, match=f"two numbers from 0 to below 1, down and right: got {place[0]} and {place[1]}"
+        ):
+            opened.look(*place)
     with pytest.raises(ValueError, match="this network has no self-attention"):
         inside(model_of(unet("resnets", add_attention=False))).look(0, 0)
 

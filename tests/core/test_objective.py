@@ -300,6 +300,11 @@ def test_lognormal_times_are_the_times_nearest_to_a_normal_log_sigma(mean, std):
     assert float(probability.sum()) == pytest.approx(1, abs=1e-12)
 
 
+def test_lognormal_times_are_by_default_those_of_karras_et_al():
+    """Table 1 of Karras et al. 2022: ln σ is normal with mean −1.2 and standard deviation 1.2."""
+    assert torch.equal(lognormal_times(SCHEDULE), lognormal_times(SCHEDULE, -1.2, 1.2))
+
+
 def test_lognormal_times_need_a_width():
     with pytest.raises(ValueError, match="std must be above 0"):
         lognormal_times(SCHEDULE, std=0.0)

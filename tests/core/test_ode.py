@@ -92,6 +92,14 @@ def test_where_the_last_time_is_noise_alone_the_flow_starts_one_before():
     torch.testing.assert_close(found.log_prob, exact(POINTS, schedule, -2), rtol=0, atol=1e-5)
 
 
+def test_two_times_are_enough_for_a_flow_but_one_is_not():
+    two, one = NoiseSchedule.linear(2), NoiseSchedule.linear(1)
+    found = ode_log_prob(exact_model(shape("gaussian"), two), POINTS)
+    torch.testing.assert_close(found.log_prob, exact(POINTS, two), rtol=0, atol=1e-3)
+    with pytest.raises(ValueError, match="a schedule with at least two times at which ᾱ is above 0"):
+        ode_log_prob(exact_model(shape("gaussian"), one), POINTS)
+
+
 def test_a_density_of_many_parts():
     """Beside log q(x_1) of the mixture, where its x_T is nearly N(0, I)."""
     moons = shape("moons", 0.2)
@@ -133,7 +141,7 @@ def test_noise_and_vectors_belong_to_the_seed_of_a_picture():
     assert first.equal(again) and (first - other).abs() > 0.01
     both = ode_log_prob(toy(), images[[1, 0]], seeds=[7, 5]).log_prob
     torch.testing.assert_close(both[1:], first, rtol=0, atol=1e-3)
-    assert ode_log_prob(toy(), images).log_prob.equal(ode_log_prob(toy(), images, seeds=[0, 1]).log_prob)
+    assert ode_log_prob(toy(), images).log_prob.equal(ode_log_prob(toy(), images, vectors=1, seeds=[0, 1]).log_prob)
 
 
 def test_levels_get_uniform_noise_as_wide_as_a_level():

@@ -200,6 +200,14 @@ def test_one_y_for_all_seeds_and_samplers_where_they_make_sense():
         torch.testing.assert_close(A(last.x), y.expand(2, -1, -1, -1), rtol=0, atol=1e-5)
 
 
+def test_a_restoration_can_end_early():
+    model, A = blur_model(), downsample(2)
+    options = {"y": A(gaussian(9, 0, (1, 3, 4, 4))), "measurement": A, "seeds": [1], "steps": 4, "sampler": "ddim"}
+    whole = list(restore(model, **options))
+    early = list(restore(model, **options, stop=whole[1].s))
+    assert len(early) == 2 and torch.equal(early[-1].x, whole[1].x)
+
+
 def test_arrays_and_generators_serve_as_seeds():
     A = downsample(2, sigma=0.1)
     x = pictures(2)

@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pipelines
@@ -81,6 +82,7 @@ def test_a_mixture_of_prompts_is_told_as_the_mean_of_their_states(turbo):
     assert torch.equal(told[[0, 2, 6, 8], 0], states)  # the very picture of the text alone
     assert torch.allclose(told[4, 0], states.mean(0), atol=1e-6)
     assert np.array_equal(sample(model, [3], 2, prompts=square[8]), sample(model, [3], 2, prompts=sea))
+    assert len(ddpm_core.word_square(corners)) == 7 * 7
     assert ddpm_core.word_square(["red", "red", "fox", "fox"], 2)[0] == {"red": 1.0, "fox": 0.0}
     for wrong, match in ((("red", 3), "four corners"), ((corners, 1), "2 or more")):
         with pytest.raises(ValueError, match=match):
@@ -346,6 +348,14 @@ def test_what_is_saved_is_loaded_again(name, request, tmp_path):
     assert size < 0.52 * sum(path.stat().st_size for path in (tmp_path / "copy").rglob("*.safetensors"))
     with pytest.raises(CheckpointError, match="not written by ddpm_core"):
         save(load("mnist-tiny", **WHERE), model.source.folder)
+
+
+def test_a_saved_decoder_keeps_its_own_scale(unconditional, tmp_path):
+    model = unconditional[1]
+    decoder = LatentDecoder(model.decoder.autoencoder, model.decoder.device, scale=0.5, shift=0.25)
+    save(replace(model, decoder=decoder), tmp_path / "copy")
+    again = load(tmp_path / "copy", **WHERE).decoder
+    assert (again.scale, again.shift) == (0.5, 0.25)
 
 
 def test_the_users_files_in_the_folders_of_a_latent_model_stay(stable, unconditional, tmp_path):

@@ -213,9 +213,11 @@ class _Handler(BaseHTTPRequestHandler):
         if not path.is_file() or name in self.hub.vanished:
             return self.error(404, "EntryNotFound", "Entry not found", {"X-Repo-Commit": repo.commit})
         content = path.read_bytes()
-        etag = hashlib.sha256(content).hexdigest()
+        is_large = path.suffix in (".safetensors", ".bin")
+        git = hashlib.sha1(b"blob %d\0" % len(content) + content)  # the Hub's hash of a small file
+        etag = (hashlib.sha256(content) if is_large else git).hexdigest()
         headers = {"ETag": f'"{etag}"', "X-Repo-Commit": repo.commit, "Accept-Ranges": "bytes"}
-        if path.suffix in (".safetensors", ".bin"):
+        if is_large:
             headers |= {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(len(content))}
             if self.hub.damaged:
                 content = content[:-1] + bytes([content[-1] ^ 1])

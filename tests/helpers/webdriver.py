@@ -49,7 +49,7 @@ const one = [...document.querySelectorAll(selector)].find((one) => seen(one) && 
 if (!one) return null;
 one.scrollIntoView({ block: "center", behavior: "instant" });
 const before = one.getBoundingClientRect();
-await new Promise((later) => setTimeout(later, 50));
+await new Promise((later) => requestAnimationFrame(() => setTimeout(later, 50))); // the page may scroll in this frame
 const { x, y, width, height } = one.getBoundingClientRect();
 const hit = document.elementFromPoint(x + width / 2, y + height / 2);
 return x === before.x && y === before.y && one.contains(hit) ? { x, y, width, height } : null;"""

@@ -295,6 +295,7 @@ EVALUATE = """async ([web, folder, evaluations]) => {
 }"""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ON_GPU)
 def test_a_gpu_shows_and_changes_the_same(answers, gpu_page, name):
     case, kernel = answers[name]

@@ -27,6 +27,7 @@ from ddpm_core.checkpoint.refs import parse
 from ddpm_core.checkpoint.spec import check, read
 from ddpm_core.coordinates import RectifiedFlow, network_input
 from ddpm_core.engines.choose import wrap
+from ui.static.packing import SUFFIX, pack
 
 WEB = Path(__file__).parents[2] / "ui/web"
 SCRIPT = WEB / "tests/local/network.mjs"
@@ -485,6 +486,10 @@ REFUSED = {
     "empty": ({"write": {"diffusion_pytorch_model.safetensors": b""}}, "is damaged or cut off: load it again"),
     "no header": ({"write": {"diffusion_pytorch_model.safetensors": b"\x00" * 64}}, "is damaged or cut off"),
     "cut off": ({"cut": 1000}, "is damaged or cut off"),
+    "packed and cut off": (
+        {"write": {"diffusion_pytorch_model.safetensors.packed": pack(b"weights")[:-5]}},
+        "diffusion_pytorch_model.safetensors is damaged or cut off: load it again",
+    ),
     "lacks": ({"weights": {"conv_in.bias": None}}, "does not fit config.json: it lacks conv_in.bias"),
     "has also": ({"weights": {"more": torch.zeros(1)}}, "does not fit config.json: it has also more"),
     "shape": ({"weights": {"conv_in.bias": torch.zeros(9)}}, "conv_in.bias has shape 9, not 8"),
@@ -547,6 +552,24 @@ def test_what_cannot_be_computed_gets_a_sentence(refusals, name):
     answer = refusals[name]
     assert REFUSED[name][1] in answer.get("error", "loaded")
     assert answer["error"].startswith("here: ")
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_packed_weights_give_the_same_numbers(tmp_path, more):
+    """more: spaces at the end of the header, so that the length of the file is even and odd."""
+    folder = write(tmp_path / "plain", randomised(UNet2DModel(**SMALL)))
+    weights = folder / "diffusion_pytorch_model.safetensors"
+    content = weights.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    content = (length + more).to_bytes(8, "little") + content[8 : 8 + length] + b" " * more + content[8 + length :]
+    weights.write_bytes(content)
+    shutil.copytree(folder, tmp_path / "packed")
+    (tmp_path / "packed" / weights.name).unlink()
+    (tmp_path / "packed" / f"{weights.name}{SUFFIX}").write_bytes(pack(content))
+    evaluations = [{"x": packed(pictures(1, 3, 8)), "t": 10}]
+    cases = [{"folder": str(tmp_path / name), "evaluations": evaluations} for name in ("plain", "packed")]
+    answers = ask(tmp_path, cases)
+    assert answers[0] == answers[1] and "error" not in answers[0]
 
 
 def test_sentences_about_names_of_any_length_are_short(tmp_path):

@@ -124,6 +124,7 @@ FILES = {
 }
 
 
+@pytest.mark.parametrize("address", ["static"], indirect=True)  # both editions read files with the same module
 @pytest.mark.parametrize("model", CHANNELS)
 def test_the_pixels_that_are_sent_are_pillows(page, address, tmp_path, model):
     source = opened(page, address, model)

@@ -79,7 +79,7 @@ def test_a_model_without_words_is_refused():
     made = part()
     computation = toylab.requested(made, "between", ASKED)
     made.services.models.model.takes_words = False
-    assert "takes words" in described(made, "between", ASKED)
+    assert "needs a text-to-image model" in described(made, "between", ASKED)
     with pytest.raises(ValueError, match=UNCLEAR):
         computation.plan([made.services.models.model])
 

@@ -154,10 +154,10 @@ WRONG = {
     "a seed": ({"seed": -1}, "seed must be"),
     "a spacing": ({"spacing": "optimised"}, "no spacing"),
     "a training": ({"denoiser": "trained", "training": 0}, "training must be"),
-    "a denoiser": ({"denoiser_b": "magic"}, "There is no denoiser of lane B 'magic'"),
-    "steps": ({"steps": 1001}, "Steps of lane A must be"),
-    "a variance": ({"variance_b": "learned"}, "no variance of lane B"),
-    "a list": ({"steps": [1], "shape": "ring"}, "Steps of lane A must be"),
+    "a denoiser": ({"denoiser_b": "magic"}, "There is no denoiser of B 'magic'"),
+    "steps": ({"steps": 1001}, "Steps of A must be"),
+    "a variance": ({"variance_b": "learned"}, "no variance of B"),
+    "a list": ({"steps": [1], "shape": "ring"}, "Steps of A must be"),
 }
 
 

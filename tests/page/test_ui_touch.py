@@ -80,10 +80,10 @@ def test_a_run_has_a_limited_number_of_strokes():
 
 
 def test_a_stroke_adds_noise_takes_it_away_or_goes_to_a_colour():
-    x, z, clean = torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.5)
+    x, z, clean = torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 3), torch.full((1, 3, 4, 4), 0.5)
     strokes = [("noise", 0.5, [(1, 0)]), ("clean", 0.5, [(0, 1)]), ([1.0, 0.0, -1.0], 1.0, [(1, 1)])]
     after = touched(x, clean, z, strokes, 2)
-    assert (after[..., :2, 2:] == 0.5).all() and (after[..., 2:, :2] == 0.25).all() and (after[..., :2, :2] == 0).all()
+    assert (after[..., :2, 2:] == 1.5).all() and (after[..., 2:, :2] == 0.25).all() and (after[..., :2, :2] == 0).all()
     assert after[0, :, 3, 3].tolist() == [1, 0, -1] and not x.any()
 
 
@@ -122,15 +122,15 @@ def test_the_endings_are_those_of_the_link_the_library_and_the_script(sampler, n
     for lane, last in enumerate((a[-1], b[-1])):
         ends = [np.asarray(Image.open(f"lane-{lane}-seed-{seed}.png")) for seed in (13, 14)]
         np.testing.assert_array_equal(np.stack(ends), decoded(last["x"]))
-    assert about["why"] == "diffusers runs one lane: it changes none on its way"
-    assert saved(made, "watch", run, "png")["png"][0] == f"toy-10-steps-{name}-touched-at-t-56-seed-13.png"
+    assert about["why"] == "diffusers can't change a picture halfway"
+    assert saved(made, "watch", run, "png")["png"][0] == f"toy-10-steps-{name}-changed-at-t-56-seed-13.png"
 
 
 def test_a_lane_is_named_by_the_first_state_that_is_touched():
     asked = ASKED | {"touch": "_".join(reversed(STROKES[:2]))}  # that of t = 33 first
     shown = plans.described(place(), "watch", asked)["shown"]
-    assert [lane["name"] for lane in shown["lanes"]] == ["DDPM β̃ₜ", "touched at t = 56"]
-    assert "against touched at t = 56" in shown["title"]
+    assert [lane["name"] for lane in shown["lanes"]] == ["DDPM β̃ₜ", "changed at t = 56"]
+    assert "against changed at t = 56" in shown["title"]
 
 
 class Page:

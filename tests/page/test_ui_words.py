@@ -118,7 +118,7 @@ def test_attention_to_each_word_comes_with_the_same_pictures(place, stable, mode
 @pytest.mark.parametrize(
     ("own", "caption", "names"),
     [
-        ({"prompt_b": "the fox"}, "only the words differ.", ["“a red apple”, DDPM β̃ₜ", "“the fox”, DDPM β̃ₜ"]),
+        ({"prompt_b": "the fox"}, "only the prompts differ.", ["“a red apple”, DDPM β̃ₜ", "“the fox”, DDPM β̃ₜ"]),
         ({"guidance_b": 7}, "only the scales of guidance differ.", ["DDPM β̃ₜ, w = 2", "DDPM β̃ₜ, w = 7"]),
         ({"variance": "beta"}, "only its σ differs.", ["DDPM βₜ", "DDPM β̃ₜ"]),
     ],

@@ -1,5 +1,7 @@
 """The parts of the benchmarks that could be wrong without anybody noticing."""
 
+import re
+
 import checkpoint_folders
 import numpy as np
 import pretend
@@ -251,6 +253,28 @@ def test_tables_go_into_the_place_of_their_benchmark_and_nothing_else_changes():
     assert text.startswith("# Speed\n\n<!-- measured: step -->\nfirst\n") and text.count("<!-- measured") == 2
 
 
+def test_machines_are_numbered_and_each_is_listed_once():
+    text, number = all_.name_machine("# Speed\n", "Xeon, 2 cores")
+    assert number == 1 and all_.name_machine(text, "Xeon, 2 cores") == (text, 1)
+    text, number = all_.name_machine(text, "EPYC, 4 cores")
+    assert number == 2 and "\n1. Xeon, 2 cores\n2. EPYC, 4 cores\n" in text
+    assert all_.name_machine(text, "Xeon, 2 cores") == (text, 1)
+
+
+@pytest.mark.parametrize("name", all_.JOBS)
+def test_the_page_has_the_tables_of_each_benchmark_as_they_are_written(name):
+    text = (all_.ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    job = all_.JOBS[name].command.split("{", maxsplit=1)[0]
+    written = rf"\n`python -m benchmarks {re.escape(job)}.*`\n\n.* UTC, commit \w+, machine (\d+), load [\d.]+\n\n\|"
+    found = re.search(rf"<!-- measured: {name} -->{written}", text)
+    assert found and re.search(rf"^{found[1]}\. ", text, re.M)
+
+
+def test_quartiles_that_round_to_the_median_are_left_out():
+    assert _measure.times([1.0, 1.001, 1.002]) == "1.00"
+    assert _measure.times([1.0, 2.0, 4.0]) == "2.00 (1.00 to 4.00)"
+
+
 def test_a_benchmark_that_fails_leaves_its_old_tables_and_the_others_run(tmp_path, monkeypatch, capsys):
     broken = all_.Job("no-such", "no-such", 1)
     works = all_.Job("works", "works", 1)
@@ -266,5 +290,5 @@ def test_a_benchmark_that_fails_leaves_its_old_tables_and_the_others_run(tmp_pat
     with pytest.raises(SystemExit, match=r"failed: broken \(it ended with 3\). Repeat: --only broken"):
         all_.main(["--out", str(out)])
     text = out.read_text()
-    assert "old" in text and "`python -m benchmarks works`" in text and "| 1 |" in text
+    assert "old" in text and "`python -m benchmarks works`" in text and "| 1 |" in text and ", machine 1, load" in text
     assert "broken (1 of 2)" in capsys.readouterr().err

@@ -39,6 +39,7 @@ def run(path, **changes):
     exec(compile(code, path, "exec"), {"__name__": "__main__"})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", [p for p in EXAMPLES if p.stem in TRAINED], ids=lambda path: path.stem)
 def test_an_example_lowers_the_number_that_it_prints(path, tmp_path, monkeypatch, capsys, losses):
     """In few of its steps, with fewer pictures drawn in fewer steps."""

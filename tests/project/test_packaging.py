@@ -81,8 +81,8 @@ def test_what_people_download_stays_small():
     paths = [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
     sizes = {path: path.stat().st_size * _compression(path) for path in paths}
     packed = [path for path in paths if path.relative_to(ROOT).parts[0] in ("ddpm_core", "checkpoints")]
-    assert sum(sizes.values()) < 95e6
-    assert sum(sizes[path] for path in packed) < 88e6
+    assert sum(sizes.values()) < 80e6
+    assert sum(sizes[path] for path in packed) < 74e6
 
 
 def _compression(path: Path) -> float:

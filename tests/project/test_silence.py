@@ -66,6 +66,7 @@ runpy.run_path({app!r}, run_name="__main__")
 """
 
 
+@pytest.mark.long
 def test_slow_libraries_wait_two_threads_can_import_at_once_and_the_app_tells_its_users_alone(tmp_path, ipv6):
     """The app's page needs the first modules at once, and torch only for the first model; while one thread loads that,
     another is asked for a run. Nobody is told by the library, the trainer, the app.

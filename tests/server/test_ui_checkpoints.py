@@ -38,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("torch_engine")
 
 ROOT = Path(__file__).parents[2]
 CHURCH = "google/ddpm-ema-church-256"
-NOWHERE_ELSE = "# This model is on this page, and nowhere else\n"
+NOWHERE_ELSE = "# Only this page has the model of this run\n"
 CHURCH_SAYS = "DDPM · 1000 steps · EMA · 6 min to 31 min on two cores"
 
 

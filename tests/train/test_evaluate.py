@@ -695,7 +695,7 @@ def test_one_reference_is_refused_before_sampling(checkpoint, data, tmp_path, ca
 
 DAMAGED = {
     "study.json": ("[]", "{}", '{"identity": {}, "runs": {}}', "{", "", "\xff", "null"),
-    "bits.json": ("[]", "{", '{"images": 3, "data": "x", "chains": [{}]}'),
+    "bits.json": ("[]", "{", '{"images": 3, "data": "x", "clip": true, "chains": [{}]}'),
     "cells/ddim-eta0-linspace-2steps-10images/result.json": ("{}", "[]", '{"scores": [{}]}', "nothing"),
     "cells/of-another-run/result.json": ("{}",),
 }

@@ -300,6 +300,7 @@ def without_picture(pictures):
     [
         (lambda p: [], "list holds no images", {}),
         (lambda p: p[0] / 100, "array: The numbers of a picture must be .* not float64 from", {}),
+        (lambda p: p[0] / 255 - 0.5, "array: The numbers of a picture must be .* not float64 from -0", {}),
         (lambda p: p[0][None], r"array: A picture must be .*, not \(21, 8, 8, 3\)\. Give pictures one by one", {}),
         (
             lambda p: [["a", 1, 2]],

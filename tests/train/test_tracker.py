@@ -16,6 +16,7 @@ from training import fit, process_restored, tiny  # noqa: F401
 import train
 from train import TrainError
 from train.fit.outputs import tracker
+from train.fit.state import load_latest
 
 pytestmark = pytest.mark.usefixtures("torch_engine")
 
@@ -35,6 +36,14 @@ def test_tensorboard_gets_the_curves_and_grids_of_a_run_in_bf16(data, tmp_path):
     curves = EventAccumulator(str(tmp_path / "logs")).Reload()
     assert [event.step for event in curves.Scalars("loss")] == [1, 2]
     assert {"samples/ema", "samples/raw"} == set(curves.Tags()["images"])
+
+
+def test_tensorboard_has_each_step_of_a_resumed_run_once(data, tmp_path):
+    config = config_of(data, tmp_path, tracker="tensorboard")
+    fit(config)
+    fit(replace(config, steps=4), load_latest(tmp_path / "checkpoints")[0])
+    curves = EventAccumulator(str(tmp_path / "logs")).Reload()
+    assert [event.step for event in curves.Scalars("loss")] == [1, 2, 3, 4]
 
 
 def test_a_run_without_a_tracker_writes_no_logs(data, tmp_path, monkeypatch):

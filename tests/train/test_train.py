@@ -38,6 +38,7 @@ import ddpm_core
 from ddpm_core import Model, NoiseSchedule, imaging
 from ddpm_core.engines.choose import wrap
 from ddpm_core.engines.from_diffusers import UNet2DModel
+from ddpm_core.objective import lognormal_times
 from train import TrainError
 from train.__main__ import main
 from train.autoencoder.config import AutoencoderConfig
@@ -51,7 +52,7 @@ from train.fit import trainer as trainer_module
 from train.fit.ema import EMA
 from train.fit.flags.limits import check
 from train.fit.outputs.progress import Progress, Window
-from train.fit.recipe import learning_rate, make_network
+from train.fit.recipe import learning_rate, make_network, time_distribution
 from train.fit.start import parse_fit
 from train.fit.state import find_checkpoints, last_good_checkpoint, load_latest, step_of
 from train.fit.trainer import Trainer
@@ -118,6 +119,12 @@ def test_learning_rate_rises_then_stays_or_falls_to_zero(step, warmup):
     cosine = replace(config, lr_decay="cosine")
     assert 0 <= learning_rate(cosine, step + 1) <= max(rate, learning_rate(cosine, step)) * (1 + 2 / max(step, 1))
     assert learning_rate(cosine, 1000) == pytest.approx(0, abs=1e-12)
+
+
+def test_lognormal_times_are_by_default_those_of_karras_et_al():
+    config = replace(PRESETS["cifar10"], times="lognormal")
+    expected = lognormal_times(NoiseSchedule.linear(), -1.2, 1.2).cumsum(0)  # their Table 1
+    np.testing.assert_array_equal(time_distribution(config), expected)
 
 
 def test_ema_starts_short_follows_parameters_only_and_stays_float32():
@@ -877,7 +884,7 @@ def test_a_file_that_is_no_checkpoint_is_passed_over_or_said_in_a_sentence(finis
     (tmp_path / "checkpoints").mkdir()
     odd, resume = tmp_path / "checkpoints" / "step-000000009.pt", ["fit", "--resume", "--out", str(tmp_path)]
     last = {**good, "config": {**good["config"], "out": str(tmp_path)}}
-    for content in ([1, 2], {**good, "data": {}}):
+    for content in ([1, 2], {**good, "data": {}}, {**good, "ema": None}):
         torch.save(last, tmp_path / "checkpoints" / "step-000000002.pt")
         torch.save(content, odd)
         assert main(resume) == 0

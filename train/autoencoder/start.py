@@ -18,7 +18,7 @@ PROGRAM = "python -m train autoencoder"
 
 @dataclass(frozen=True)
 class Start:
-    """The flags that decide the defaults of the others."""
+    """The flags that decide the defaults of the other flags."""
 
     out: str = AutoencoderConfig.out
     resume: bool = False
@@ -44,5 +44,5 @@ def _trainer(config: AutoencoderConfig, state: dict[str, Any] | None) -> Autoenc
 
 
 def _parse_start(arguments: list[str]) -> Start:
-    """Read only the flags of `Start`, and ignore the others."""
+    """Read only the flags of `Start`, and ignore all other flags."""
     return read_known(Start, arguments, PROGRAM)

@@ -35,7 +35,7 @@ LIMITS = {
     "latent_noise": (0, 1000),
 }
 _WHOLE = 3  # one step in three, on average, trains on whole pictures
-# Weights in the loss, where the L1 error has weight 1: squared error, L1 error of differences, penalty of the latents.
+# Weights in the loss: squared error, L1 error of pixel differences, penalty of the latents. The L1 error has weight 1.
 _SQUARED, _GRADIENT, _UNIT = 0.5, 0.5, 2e-3
 _SEEN = 16  # number of pictures from which the scale of the initial weights is computed
 
@@ -43,9 +43,9 @@ _SEEN = 16  # number of pictures from which the scale of the initial weights is 
 class Reconstruction(nn.Module):
     """The loss of an autoencoder as a network, so that accelerate can distribute it like any other network.
 
-    The loss is the L1 error, half the squared error, and half the L1 error of differences between neighbours, which
-    keeps edges sharp. Instead of a KL divergence, a penalty keeps each channel of a step's latents near mean 0 and
-    variance 1.
+    The loss is the L1 error, half the squared error, and half the L1 error of differences between neighbouring pixels,
+    which keeps edges sharp. Instead of a KL divergence, a penalty keeps each channel of a step's latents near mean 0
+    and variance 1.
     """
 
     def __init__(self, autoencoder: AutoencoderTiny, noise: float):
@@ -144,7 +144,7 @@ class Autoencoding(TrainingTask):
         n: the example numbers of the batch.
 
         A step trains on a square of every picture, cut out at the same place, or on a few whole pictures with as many
-        pixels in all. The seed and the number of the step decide which.
+        pixels in all. The seed and the number of the step decide which of the two.
         """
         config = self._config
         rng = generator(config.seed, int(n[0]) // config.batch, CUT)
@@ -153,7 +153,8 @@ class Autoencoding(TrainingTask):
             return torch.arange(len(n), device=x_0.device), x_0[:, :, y : y + config.crop, x : x + config.crop], 1.0
         whole = max(1, config.batch * config.crop**2 // config.image_size**2)  # number of whole pictures in a step
         rows, weight = torch.nonzero(n % config.batch * whole % config.batch < whole)[:, 0], config.batch / whole
-        if len(rows) == 0:  # every process must evaluate the network, so here a picture of weight 0
+        # Every process must evaluate the network. A process without whole pictures takes a picture with weight 0.
+        if len(rows) == 0:
             rows, weight = torch.tensor([0]), 0.0
         rows = to_device(rows, x_0.device)
         return rows, x_0[rows], weight
@@ -190,8 +191,8 @@ def _scale_weights(autoencoder: AutoencoderTiny, x: Tensor) -> None:
 def psnr(autoencoder: nn.Module, x: Tensor) -> float:
     """Return the peak signal-to-noise ratio of reconstructed pictures in dB: 10 log10(2²/mean squared error).
 
-    autoencoder: one of diffusers; its output is clipped to [−1, 1]. x: pictures in [−1, 1], float (N, 3, H, W); H and W
-        are multiples of `FACTOR`. Returns infinity if nothing was lost.
+    autoencoder: an autoencoder of diffusers; its output is clipped to [−1, 1]. x: pictures in [−1, 1], float (N, 3, H,
+        W); H and W are multiples of `FACTOR`. Returns infinity if nothing was lost.
     """
     with torch.no_grad():
         error = autoencoder(x).sample.clamp(-1, 1) - x

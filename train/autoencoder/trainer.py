@@ -1,4 +1,4 @@
-"""The trainer of autoencoders. It differs from that of `train fit` in its sample grids and its result."""
+"""The trainer of autoencoders. It differs from the trainer of `train fit` in its sample grids and its result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"
 
 
 class AutoencoderTrainer(Trainer):
-    """One run of `train autoencoder`. Raises TrainError, in one sentence, when it can't be set up or can't go on."""
+    """One run of `train autoencoder`. Raises TrainError when it can't be set up or can't go on."""
 
     def __init__(self, config: AutoencoderConfig, state: dict[str, Any] | None = None):
         super().__init__(config, state, Autoencoding)

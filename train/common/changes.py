@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, TypedDict
 
 
 class Indexable(Protocol):
-    """A data set whose items have numbers, such as PyTorch's."""
+    """A data set whose items have indices, such as PyTorch's."""
 
     def __getitem__(self, index: Any, /) -> Any:
         """Return an item."""
@@ -22,7 +22,7 @@ Data = str | PathLike[str] | Iterable[Any] | Indexable
 
 
 class Changes(TypedDict, total=False):
-    """Fields of `Config` except `out`; `python -m train fit --help` says what each means."""
+    """Fields of `Config` except `out`; `python -m train fit --help` explains each field."""
 
     data: Data
     init: str | PathLike[str] | None

@@ -303,7 +303,7 @@ class Config(Process, Words, Network, OfDenoisers, Output, Optimiser, Data, Run)
         """Return the first words of the command that starts such a run, and the field values that they imply.
 
         With `init`, the checkpoint fixes the fields of OF_NETWORK and OF_SCHEDULE, so they count as implied. The
-        checkpoint gives only defaults for the fields of OF_INIT, so they do not.
+        checkpoint gives only defaults for the fields of OF_INIT, so these fields do not count as implied.
         """
         known = to_dict(PRESETS[self.config])
         if self.init is not None:

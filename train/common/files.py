@@ -1,4 +1,4 @@
-"""Write files with `ddpm_core.disk.files`. If a file can't be written, raise TrainError, in one sentence."""
+"""Write files with `ddpm_core.disk.files`. If a file can't be written, raise TrainError."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_folder(folder: Path, flag: str) -> None:
 
 
 def _safe(write: Callable[Concatenate[Path, Rest], None]) -> Callable[Concatenate[Path, Rest], None]:
-    """Return a function that does the same, but raises TrainError instead of OSError."""
+    """Return a function that calls `write`, but raises TrainError instead of OSError."""
 
     @wraps(write)
     def written(path: Path, *rest: Rest.args, **options: Rest.kwargs) -> None:

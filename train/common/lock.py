@@ -17,8 +17,8 @@ NAME = ".lock"
 
 @contextmanager
 def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
-    """Lock a folder for this run, and create it if it does not exist. Raises TrainError if another run holds it for
-    longer than `patience` seconds.
+    """Lock a folder for this run, and create it if it does not exist. Raises TrainError if another run holds the lock
+    for longer than `patience` seconds.
 
     The system releases the lock when the process ends, even after a crash. Processes that torchrun or accelerate
     started together are one run, and only the first of them takes the lock. A folder that was created here is removed

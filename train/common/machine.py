@@ -17,7 +17,7 @@ _RANK = [
     "PMI_RANK",
     "OMPI_COMM_WORLD_RANK",
     "MV2_COMM_WORLD_RANK",
-]  # variables with a process's number, one for each launcher
+]  # environment variables with this process's number, one for each launcher
 _SIZE = ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"]
 
 
@@ -53,7 +53,7 @@ def is_first_process() -> bool:
 def on_cpu(device: str) -> bool:
     """Return whether the processes compute on the CPU: the user chose it, or there are several processes and no GPU.
 
-    In the second case the CPU must be chosen for accelerate. Otherwise each process would do the whole work, in one
+    In the second case, accelerate must be set to the CPU. Otherwise each process would do the whole work, in one
     folder.
     """
     several = get_int_from_env(_SIZE, 1) > 1

@@ -24,7 +24,7 @@ _ORDER, _EXAMPLE, _STEP, CUT = 1, 2, 3, 4
 
 
 def generator(seed: int, number: int, purpose: int) -> np.random.Generator:
-    """Return a counter-based generator. number: that of an epoch, an example or a step; purpose: see `_ORDER`."""
+    """Return a counter-based generator. number: the number of an epoch, an example or a step; purpose: see `_ORDER`."""
     return np.random.Generator(np.random.Philox(key=[seed, number], counter=[0, 0, 0, purpose]))
 
 
@@ -77,7 +77,7 @@ class TrainingExamples(Dataset):
     """The examples of a run, as dicts: n, image (its index), t, eps, mirror, skipped, and label if there are labels.
 
     If the pixels are not in memory, an example also has "pixels": those of the first image that can be read, after
-    `skipped` broken ones.
+    `skipped` broken images.
 
     times: P(t <= n) for n = 1..T, or None where every t is equally likely.
     noises: how many ε an example has, side by side as channels.
@@ -97,7 +97,7 @@ class TrainingExamples(Dataset):
         self._draws = Draws(config, times, (noises * channels, height, width))
 
     def __getitem__(self, n: int) -> Example:
-        """Return the dict of example n. If examples repeat, its "n" is the number of the repeated one."""
+        """Return the dict of example n. If examples repeat, its "n" is the number of the repeated example."""
         config, images = self._config, self._images
         if self._examples:
             n = image_of(config.seed, n, self._examples)
@@ -199,7 +199,7 @@ def batches(
 
 
 def read_ahead(rounds: Iterator[dict[str, Tensor]], device: torch.device) -> Iterator[dict[str, Tensor]]:
-    """Yield the same rounds. While a GPU computes, a thread reads the next round; a CPU has no free thread."""
+    """Yield the rounds unchanged. While a GPU computes, a thread reads the next round; a CPU has no free thread."""
     if device.type == "cpu":
         yield from rounds
         return

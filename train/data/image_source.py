@@ -30,7 +30,7 @@ class ImageSource(ABC):
 
     @abstractmethod
     def picture(self, i: int) -> Image.Image:
-        """Return image i. If its file is broken, this call, or reading the pixels, raises any error of Pillow."""
+        """Return image i. If its file is broken, this call, or reading the pixels, may raise any error of Pillow."""
 
     def pixels(self, i: int, size: int, channels: int) -> np.ndarray:
         """Return image i as uint8 (size, size, channels), converted by `to_8_bits` and `square`. Raises TrainError for

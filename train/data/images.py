@@ -1,4 +1,4 @@
-"""The images of a training run: the pixels and labels of those images of a source that can be read, or a stream."""
+"""The images of a training run: the pixels and labels of a source's readable images, or a stream."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Images:
             )
 
     def _take(self, source: ImageSource, config: Config, quiet: bool, classes: Sequence[str]) -> None:
-        """Set the images, labels and captions of a source. Raises TrainError if some are missing."""
+        """Set the images, labels and captions of a source. Raises TrainError if labels or captions are missing."""
         self._source = source
         self.channels = config.channels or count_channels(source)  # without --channels, the images decide
         names = source.classes if config.conditional else None
@@ -111,7 +111,7 @@ class Images:
         if config.conditional and not self.classes:
             raise TrainError(f"{self._name_data(config)} has no class labels: add --no-conditional.")
         count = len(source)
-        self.index = np.arange(count)  # indices of the readable images; `_decode` removes those of broken ones
+        self.index = np.arange(count)  # indices of the readable images; `_decode` removes the broken images
         if count * self._size**2 * self.channels <= config.memory * 1e9:
             self._decode(count, quiet)
         self.labels = torch.tensor(self._labels(names, self.classes)) if names and self.classes else None
@@ -179,8 +179,8 @@ class Images:
         return len(self.classes or ())
 
     def read(self, i: int) -> tuple[np.ndarray, int]:
-        """Return image i, uint8 (H, W, C), and 0. If it is broken, return the next image that can be read, and how many
-        broken images come before it. Raises TrainError if no image can be read.
+        """Return image i, uint8 (H, W, C), and 0. If image i is broken, return the next image that can be read, and the
+        number of broken images before it. Raises TrainError if no image can be read.
         """
         for skipped in range(len(self)):
             try:
@@ -192,7 +192,7 @@ class Images:
     def some(self, count: int) -> tuple[np.ndarray, Tensor | None]:
         """Return up to `count` images, uint8 (N, H, W, channels), and their labels or None.
 
-        The images are spread evenly over the data; of a stream they are the first ones. Raises TrainError if none can
+        The images are spread evenly over the data; a stream gives its first images. Raises TrainError if no image can
         be read.
         """
         if self.stream is None:
@@ -223,14 +223,18 @@ class Images:
         return self._no_label if dropped else self.stream.label(item, n)
 
     def pixels_near(self, device: torch.device) -> Tensor | None:
-        """Return the pixels in memory, or None. They move to the GPU if they fill less than a quarter of its memory."""
+        """Return the pixels in memory, or None. They move to the GPU if they fill less than a quarter of its free
+        memory.
+        """
         if self.pixels is None or device.type != "cuda":
             return self.pixels
         room = torch.cuda.mem_get_info(device)[0] / 4
         return self.pixels.to(device) if self.pixels.nbytes < room else self.pixels
 
     def note_broken(self, first: int, count: int) -> Iterator[str]:
-        """Record that `count` images from index `first` on can't be read. Yield the names of the new ones."""
+        """Record that `count` images from index `first` on can't be read. Yield the names that were not recorded
+        before.
+        """
         for i in range(first, first + count):
             name = f"picture {i + 1:,} of the {self.description}" if self.stream else self._source.name(i % len(self))
             if name not in self.broken:
@@ -264,7 +268,9 @@ class Images:
         return {"files": files.hexdigest(), "captions": captions, **of}
 
     def _decode(self, count: int, quiet: bool) -> None:
-        """Read all images into `pixels`, and keep the readable ones in `index`. Raises TrainError if none is left."""
+        """Read all images into `pixels`, and keep the readable ones in `index`. Raises TrainError if no image is
+        left.
+        """
         pixels = np.empty((count, self._size, self._size, self.channels), np.uint8)
         whole = []
         for i in tqdm(range(count), "reading images", unit="image", leave=False, disable=quiet, mininterval=1):

@@ -22,7 +22,7 @@ from train import TrainError
 from train.common.errors import as_train_error
 from train.data.image_source import ImageSource, number_labels
 
-# Names that a data set's columns or keys may have, the preferred ones first.
+# Names that a data set's columns or keys may have, the preferred names first.
 IMAGES = ("image", "img", "picture", "pixel_values", "images")
 LABELS = ("label", "labels", "class", "fine_label", "category")
 CAPTIONS = ("text", "caption", "prompt")
@@ -69,7 +69,7 @@ def _are_arrays(data: tuple[Any, ...]) -> bool:
 
 
 def _is_rows(data: Any) -> bool:
-    """Return whether `data` is a `datasets.Dataset` whose items are its rows. A user's transform changes the items."""
+    """Return whether `data` is a `datasets.Dataset` whose items are its rows, which a user's transform would change."""
     if not type(data).__module__.startswith("datasets."):
         return False
     import datasets
@@ -386,7 +386,7 @@ class PictureStream:
         self.classes: tuple[str, ...] | None = tuple(map(str, getattr(items, "classes", ()))) or None
         self.length: int | None = None
         self.news: list[str] = []
-        self._passes: set[int] = set()  # numbers of pictures that complete passes had
+        self._passes: set[int] = set()  # the numbers of pictures in the complete passes
         is_huggingface = type(items).__module__.startswith("datasets.")
         self._items = self._without_decoding(items) if is_huggingface else items
         with suppress(Exception):  # `len` may raise any error if the object does not know its length
@@ -423,7 +423,7 @@ class PictureStream:
         return next(iter(self._passes)) if len(self._passes) == 1 else None
 
     def check_enough(self, steps: int, batch: int, done: int) -> None:
-        """Raise TrainError if an iterator has too few pictures for the steps that follow the first `done` ones."""
+        """Raise TrainError if an iterator has too few pictures for the steps that follow the first `done` steps."""
         needed = (steps - done) * batch
         if not self.is_iterator or self.length is None or self.length >= needed:
             return

@@ -21,7 +21,7 @@ def sample_for(model: ModelSpec, data: str, split: str, count: int = 0, quiet: b
     """Return images with the size and channels of a model's pictures, to compare or encode. A latent model's state has
     another size.
 
-    data, split, count, quiet: as for `ImageSample`, also for the errors.
+    The arguments and the errors are those of `ImageSample`.
     """
     return ImageSample(data, split, model.picture_size, count, model.picture_channels, quiet)
 
@@ -37,7 +37,7 @@ class ImageSample:
         quiet: whether to show no progress bars.
 
     Raises:
-        TrainError: in one sentence, for data without images, and for another number of channels.
+        TrainError: for data without images, and for another number of channels.
     """
 
     def __init__(self, data: str, split: str, size: int, count: int = 0, channels: int = 3, quiet: bool = False):
@@ -87,7 +87,7 @@ class ImageSample:
                 bar.update(len(batch))
 
     def batch(self, rows: range) -> np.ndarray:
-        """Return the images with these indices, uint8 (rows, H, W, channels). Raises TrainError for a broken one."""
+        """Return the images with these indices, uint8 (rows, H, W, channels). Raises TrainError for a broken image."""
         return np.stack([self._source.pixels(self._rows[i], self._size, self._channels) for i in rows])
 
     def pixels(self) -> np.ndarray:

@@ -41,13 +41,13 @@ def open_source(
     most: float = math.inf,
     seconds: float = math.inf,
 ) -> ImageSource:
-    """Return the images that `data` names (see Config.data). Raises TrainError, in one sentence, if there are none.
+    """Return the images that `data` names (see Config.data). Raises TrainError if there are none.
 
     split: the split of CIFAR-10, MNIST, the digits, a Hub data set or a folder of parquet. Other sources have no
         splits.
     captions: whether the caller needs captions. If so, an image of a folder is one example for each of its captions.
-    most, seconds: limits for an image folder: stop after so many files, or so much time. `is_all` says whether all were
-        found.
+    most, seconds: limits for an image folder: stop after this many files or seconds. The result's `is_all` says whether
+        all files were found.
     cache: the folder into which CIFAR-10 and MNIST are downloaded; None is the user's cache folder.
     """
     data = str(data)
@@ -92,7 +92,7 @@ def _files_below(
     root: Path, suffixes: Collection[str], most: float = math.inf, seconds: float = math.inf
 ) -> tuple[list[Path], bool]:
     """Return the files below a folder with these suffixes, and whether the search found all of them. The search stops
-    after `most` files or so many seconds.
+    after `most` files or this many seconds.
 
     Hidden files, and those that macOS adds to a ZIP archive, are left out.
     """
@@ -117,7 +117,9 @@ class ImageFolder(ImageSource):
     """
 
     def __init__(self, root: Path, files: Iterable[Path] | None = None, is_all: bool = True):
-        """files: the image files, if the caller has already searched below root; is_all: whether these are all."""
+        """files: the image files, if the caller has already searched below root; is_all: whether these are all image
+        files.
+        """
         self._files = sorted(_files_below(root, SUFFIXES)[0] if files is None else files)
         self._root, self.is_all = root, is_all
         if not self._files and not is_all:

@@ -98,7 +98,7 @@ class DistillConfig(DistillFlags, Config):
             words += ["--out", str(Path(out).parent)]
         flags = {field.name for field in fields(DistillFlags)}
         defaults: dict[str, Any] = {field.name: field.default for field in fields(self) if field.name in flags}
-        if self.student is not None:  # the default of --guidance is then that of --student
+        if self.student is not None:  # --student also gives the default of --guidance
             defaults |= {"guidance": self.guidance}
         own = {"teacher": self.teacher} | ({"out": out} if self.stage else {})
         return words, to_dict(self) | defaults | own

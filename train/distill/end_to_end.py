@@ -1,14 +1,15 @@
-"""A student that learns all its steps at once: from one noise, the picture that its teacher draws in many steps.
+"""A student that learns all its steps at once. It maps a noise x_T to the picture that its teacher draws from the same
+noise in many steps.
 
 This is Luhman & Luhman 2021, "Knowledge Distillation in Iterative Generative Models", with one of two distances:
 
-perceptual: the self-perceptual loss of Lin & Yang 2024, "Diffusion Model with Perceptual Loss". Both pictures are
-    noised to a few times, and the states of the teacher's encoder are compared. A comparison of pixels would make
-    pictures smooth. The noise hides grain of one grey level, so the loss also compares how much noise the teacher finds
-    at t = 1.
+perceptual: the self-perceptual loss of Lin & Yang 2024, "Diffusion Model with Perceptual Loss". The student's and the
+    teacher's pictures are noised to a few times, and the states of the teacher's encoder are compared. A comparison of
+    pixels would make pictures smooth. The noise hides grain of one grey level, so the loss also compares how much noise
+    the teacher finds at t = 1.
 
-squared: the mean square of the difference of x_0, as in Luhman & Luhman, and a share of it for the predictions of the
-    earlier steps. It evaluates no encoder. It suits latents, because their decoder draws the edges.
+squared: the mean square difference of x_0, as in Luhman & Luhman, plus a share of the same error for the x̂_0 of the
+    earlier steps. This distance needs no encoder. It suits latents, because their decoder draws the edges.
 """
 
 from __future__ import annotations
@@ -189,12 +190,12 @@ def grain(teacher: Model, x_0: Tensor, wanted: Tensor, condition: Tensor | None)
     """Return how much the grain of two sets of pictures differs, (N,).
 
     The grain of a picture is the root mean square of what the teacher removes at t = 1. The result is the squared
-    difference of the two.
+    difference of the two grains.
 
     Arguments:
         teacher: the model whose x̂_0 at t = 1 is used; no gradient flows through it.
         x_0, wanted: (N, C, H, W).
-        condition: the condition of both, as `evaluation` takes it.
+        condition: the condition of x_0 and of wanted, as `evaluation` takes it.
     """
 
     def grain_of(pictures: Tensor) -> Tensor:
@@ -202,7 +203,7 @@ def grain(teacher: Model, x_0: Tensor, wanted: Tensor, condition: Tensor | None)
         with torch.no_grad():
             clean = evaluation(teacher, pictures, torch.ones(len(pictures), dtype=torch.int64), condition).x0
         taken = (pictures - clean).flatten(1)
-        # vector_norm has gradient 0 for a picture without grain, where a square root would have none.
+        # vector_norm has gradient 0 for a picture without grain, where a square root would have no finite gradient.
         return torch.linalg.vector_norm(taken, dim=1) / taken.shape[1] ** 0.5
 
     return (grain_of(x_0) - grain_of(wanted)).square()
@@ -210,7 +211,7 @@ def grain(teacher: Model, x_0: Tensor, wanted: Tensor, condition: Tensor | None)
 
 def squared_loss(found: Sequence[Tensor], wanted: Tensor) -> Tensor:
     """Return the loss of each picture, (N,): the error of the last x̂_0, and EARLIER times the mean error of the
-    others.
+    earlier x̂_0.
 
     An error is a mean square. found: the x̂_0 of all steps, (N, C, H, W) each. wanted: the x_0 of the teacher, of the
     same shape.
@@ -222,8 +223,8 @@ def squared_loss(found: Sequence[Tensor], wanted: Tensor) -> Tensor:
 def difference(states: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
     """Return how much two batches of pictures differ, (N,).
 
-    states, wanted: the encoder's states of both, (N, C, H, W) each. The result is the mean over all states of the
-        squared difference, divided by the square of the wanted state.
+    states, wanted: the encoder's states of the two batches, (N, C, H, W) each. The result is the mean over all states
+        of the squared difference, divided by the square of the wanted state.
     """
     found = [
         (ours - theirs).square().flatten(1).mean(1) / theirs.square().flatten(1).mean(1)

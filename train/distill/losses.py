@@ -1,7 +1,8 @@
 """The losses of a student: progressive distillation (Salimans & Ho 2022), consistency distillation (Song et al. 2023).
 
 A network is a function (x_t, t) -> x̂_0 here, and a time is int64 (N,) on the CPU. One step of a student covers several
-DDIM steps of its teacher, along a path [t, ..., s] of falling times. A loss is computed for one batch, (N,).
+DDIM steps of its teacher, along a path [t, ..., s] of falling times. A loss is a number for each image of a batch,
+(N,).
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def progressive_target(
 
     With order 1, the teacher takes two DDIM steps (Salimans & Ho 2022, Algorithm 2): x̃ = (x_s − (σ_s/σ_t) x_t)/(α_s −
     (σ_s/σ_t) α_t). With λ = √(ᾱ/(1 − ᾱ)), this is a mean of the teacher's two x̂_0 with the weights λ_between − λ_t and
-    λ_s − λ_between. It is computed as this mean, so that no digits cancel and clipped values stay in [−1, 1].
+    λ_s − λ_between. The code computes this mean, so that no digits cancel and clipped values stay in [−1, 1].
 
     With order 2, the teacher takes one step of second order along its trajectory, DPM-Solver++(2S)
     (Lu et al. 2022, Algorithm 1). The weights are 1 − 1/(2r) and 1/(2r), with r =
@@ -74,7 +75,7 @@ def progressive_loss(
     Arguments:
         schedule: β_t of the process.
         student: (x_t, t) → x̂_0, like x_t; gradients flow through it.
-        teacher: the same, without gradients.
+        teacher: a function like `student`, without gradients.
         x_t: (N, C, H, W).
         path: the teacher's times [t, between, s], int64 (N,) each, T >= t > between > s >= 0.
         order: 1 or 2, see `progressive_target`.
@@ -117,7 +118,7 @@ def consistency_loss(
     Arguments:
         schedule: β_t of the process.
         student: (x_t, t) → x̂_0, like x_t; gradients flow through f(x_t, t) alone.
-        teacher: the same, without gradients; its DDIM steps lead from x_t to x_s.
+        teacher: a function like `student`, without gradients; its DDIM steps lead from x_t to x_s.
         x_t: (N, C, H, W).
         path: the teacher's times [t, ..., s], int64 (N,) each, falling from at most T to at least 0.
 

@@ -24,7 +24,7 @@ STAGE = "-steps"  # end of the name of a stage's folder, such as 4-steps
 
 @dataclass(frozen=True)
 class DistillStart:
-    """The flags that decide the defaults of the others."""
+    """The flags that decide the defaults of the other flags."""
 
     out: str = DistillConfig.out
     resume: bool = False
@@ -35,7 +35,7 @@ def distill(arguments: list[str]) -> int:
     if HELP & set(arguments):
         parse_distill(arguments)  # prints the help and exits
     out = user_path(_parse_start(arguments).out)
-    # Imported late: torch and accelerate take seconds, and --help does not need them.
+    # These imports come late: torch and accelerate take seconds, and --help does not need them.
     from train.common.lock import locked
     from train.fit.trainer import ADVICE
 
@@ -47,10 +47,10 @@ def distill(arguments: list[str]) -> int:
 
 
 def parse_distill(arguments: list[str]) -> DistillConfig:
-    """Return the configuration. With --resume, it is that of the run's newest stage, with the changes of the flags.
+    """Return the configuration. With --resume, return that of the run's newest stage, changed by the flags.
 
-    Raises TrainError if there is no run to resume, if a new run would replace one, if the folder is one stage of a run,
-    and for flags that a resumed run can't change.
+    Raises TrainError if there is no run to resume, if a new run would replace an older run, if the folder is one stage
+    of a run, and for flags that a resumed run can't change.
     """
     start = _parse_start(arguments)
     folder, default = user_path(start.out), DistillConfig()
@@ -74,7 +74,7 @@ def parse_distill(arguments: list[str]) -> DistillConfig:
 
 
 def stages(config: DistillConfig) -> Iterator[DistillConfig]:
-    """Yield the configuration of each run of a distillation, in order: a single run, or one for each halving."""
+    """Yield the configuration of each run of a distillation, in order: a single run, or one run for each halving."""
     if config.method != "progressive":
         yield replace(config, stage=0)
         return
@@ -96,8 +96,8 @@ def _run(config: DistillConfig, out: Path) -> tuple[Trainer, int | None]:
     task = EndToEnd if config.method == "end-to-end" else Distilling
     todo = list(stages(config if config.resume else complete(config)))
     if config.resume:
-        todo = [stage for stage in todo if stage.stage <= config.stage]  # earlier stages, of more steps, are finished
-    for stage in todo:  # check all stages first, because the first one trains for hours
+        todo = [stage for stage in todo if stage.stage <= config.stage]  # earlier stages, with more steps, are finished
+    for stage in todo:  # check all stages first, because the first stage trains for hours
         check_exportable(user_path(stage.out))
         if user_path(stage.out) not in begun:
             check_new(stage)
@@ -139,5 +139,5 @@ def _latest(folder: Path) -> dict[str, Any]:
 
 
 def _parse_start(arguments: list[str]) -> DistillStart:
-    """Read only the flags of `DistillStart`, and ignore the others."""
+    """Read only the flags of `DistillStart`, and ignore all other flags."""
     return read_known(DistillStart, arguments, PROGRAM)

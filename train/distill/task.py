@@ -1,4 +1,6 @@
-"""The task of a distillation: its teacher, the times of both chains, the loss, and the student as a model."""
+"""The task of a distillation: the teacher, the times of the teacher's and the student's chain, the loss, and the
+student as a model.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,8 @@ class Distilling(TrainingTask):
                 "in another --out."
             )
         chain = chain_of(first, config)
-        # Whether the teacher is the user's, not the last stage's student. Stage 0 means that the run has no stages.
+        # Whether the teacher is the user's model, not the previous stage's student. Stage 0 means that the run has no
+        # stages.
         self._is_first = 2 * config.stage in (0, config.teacher_steps)
         if config.stage:
             steps = config.stage
@@ -113,7 +116,9 @@ class Distilling(TrainingTask):
             )
 
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
-        """Return a copy of the teacher's network, without dropout, because a student learns a function."""
+        """Return a copy of the teacher's network, without dropout, because a student learns a deterministic
+        function.
+        """
         assert isinstance(self._teacher.network, TorchNetwork)
         unet: Any = self._teacher.network.unet
         config = self._config
@@ -177,7 +182,7 @@ class Distilling(TrainingTask):
         return states.to(x)
 
     def _student_x0(self, network: Network, condition: Tensor | None, x: Tensor, t: Tensor) -> Tensor:
-        """Return the student's x̂_0, like x. condition: that of `_condition`."""
+        """Return the student's x̂_0, like x. condition: the result of `_condition`."""
         if condition is not None and self._captions is not None:
             condition = condition[:, 0]  # the second condition, for no words, is only for guidance
         output = network(x, to_device(t - 1, x.device), condition).to(x.dtype)

@@ -1,4 +1,6 @@
-"""The teacher of a distillation: which models can be one, the fields that it decides, and the times of its chain."""
+"""The teacher of a distillation: which models can be a teacher, the fields that the teacher decides, and the times of
+its chain.
+"""
 
 from __future__ import annotations
 

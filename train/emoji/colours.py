@@ -15,7 +15,7 @@ COLOURS = {
     "pink": (332, 0.65, 1.15),
     "brown": (22, 0.75, 0.62),
 }
-# For each name: hues that differ from the name's hue by less than this, in degrees, have the name.
+# For each name, in degrees: a hue has the name if it differs from the name's hue by at most this.
 _OWN = {"red": 14, "orange": 12, "yellow": 14, "green": 40, "blue": 35, "purple": 28, "pink": 16}
 _LEAST = 0.3  # smallest share of the visible pixels that a main colour covers
 _WIDTH = 28  # degrees to both sides of a hue that count as the same colour
@@ -42,7 +42,7 @@ def _hue_difference(hue: np.ndarray | float, other: float) -> np.ndarray:
 
 
 def main_hue(rgba: np.ndarray) -> float | None:
-    """Return the hue of most of a picture, uint8 (H, W, 4), in degrees; None if no hue is dominant."""
+    """Return the main hue of a picture, uint8 (H, W, 4), in degrees; None if no hue is dominant."""
     hue, saturation, value = _hue(rgba[..., :3] / 255)
     visible = rgba[..., 3] > 128
     vivid = visible & (saturation > 0.3) & (value > 0.25)

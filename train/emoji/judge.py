@@ -1,10 +1,11 @@
 """Measure what a model has learned from emoji: `python -m train.emoji.judge NODE_MODULES DATA MODEL OUT`.
 
-A classifier, which is trained here on the emoji themselves, should recognise the 100 names of held_out.json. For each
-of the 100 keywords it should see one of the emoji to which Unicode gives the keyword. The colours and compositions were
-never in the data, and a person judges them: a sheet also shows the nearest pictures of the data, so that one sees
-whether the model only remembers. In squares between four texts, the sharp pictures are counted. A picture is sharp if
-its `certainty` is above the lowest 5 % of the certainties of the emoji themselves.
+The model draws the prompts in held_out.json. A classifier, trained here on the emoji themselves, should recognise the
+100 names. In the picture of each of the 100 keywords, it should see an emoji to which Unicode gives the keyword. The
+colours and compositions were never in the data, and a person judges their pictures. Sheets also show the nearest
+pictures of the data, to reveal whether the model only remembers. The model also draws squares of prompts blended from
+four texts, and the sharp pictures in them are counted. A picture is sharp if its `certainty` is above the lowest 5 % of
+the certainties of the emoji themselves.
 """
 
 from __future__ import annotations
@@ -140,13 +141,15 @@ def recognised(network: nn.Module, x: Tensor, y: Sequence[int], among: Sequence[
 
 
 def nearest(pictures: np.ndarray, data: np.ndarray, count: int = 3) -> np.ndarray:
-    """Return the rows of the data, (N, count), nearest to each picture by mean squared difference. Both are uint8."""
+    """Return the rows of the data, (N, count), nearest to each picture by mean squared difference. pictures, data:
+    uint8 (N or M, H, W, C).
+    """
     x, known = from_uint8(pictures).flatten(1), from_uint8(data).flatten(1)
     return torch.cdist(x, known).topk(count, largest=False).indices.numpy()
 
 
 def _sheet(prompts: Sequence[str], pictures: np.ndarray, neighbours: np.ndarray, columns: int = 4) -> Image.Image:
-    """Return a sheet of all prompts. Below each are its picture and, smaller, the nearest pictures of the data.
+    """Return a sheet of all prompts. Below each prompt are its picture and, smaller, the nearest pictures of the data.
 
     pictures: uint8 (N, H, W, C). neighbours: uint8 (N, K, H, W, C).
     """
@@ -166,7 +169,7 @@ def _sheet(prompts: Sequence[str], pictures: np.ndarray, neighbours: np.ndarray,
 
 
 def make_training_set(concepts: Sequence[Concept], model: Model) -> tuple[Tensor, Tensor]:
-    """Return pictures to train the classifier on, (N, 3, SIZE, SIZE), and the index of the concept of each.
+    """Return pictures to train the classifier on, (N, 3, SIZE, SIZE), and the index of each picture's concept.
 
     Every picture occurs twice: as it is, and as the model's decoder restores it from noisy latents.
     """
@@ -188,8 +191,8 @@ def _draw(model: Model, seeds: Sequence[int], prompts: Prompts, options: Options
 
 
 def judge(options: Options, concepts: Sequence[Concept], held_out: HeldOut) -> dict[str, float]:
-    """Write the sheets to the folder, and return the shares that were counted. Raises TrainError and
-    CheckpointError.
+    """Write the sheets to the folder, and return the shares of recognised or sharp pictures, by what was drawn. Raises
+    TrainError and CheckpointError for options, data or a model that can't be used.
     """
     check_range(options, {"steps": (1, 1000), "seed": (0, 2**62), "guidance": (0, 100), "training": (1, 10**6)})
     model = load(options.model)

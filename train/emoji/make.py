@@ -1,7 +1,7 @@
-"""Pictures of emoji with captions, as an image folder: single ones, in other colours, on backgrounds, two together.
+"""Make pictures of emoji with captions, as an image folder: single emoji, in other colours, on backgrounds, in pairs.
 
 The colours and pairs in train/emoji/held_out.json are never made, because a trained model is judged on them. The lists
-of this file were drawn once, with a seed, from the same packages.
+in held_out.json were drawn once, with a seed, from the same packages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HELD_OUT = Path(__file__).with_name("held_out.json")
 METADATA = "metadata.jsonl"
 _PAIRED = {"animal-mammal", "animal-bird", "cat-face", "heart", "food-fruit", "food-sweet", "plant-flower", "clothing"}
 _CAPTIONS = 6  # number of captions of a picture of one emoji; each caption is a line of the metadata
-_RECOLOURED, _ON_GROUNDS, _TOGETHER = 3, 1, 6  # pictures for each concept and style: recoloured, on grounds, pairs
+_RECOLOURED, _ON_GROUNDS, _TOGETHER = 3, 1, 6  # pictures per concept and style: recoloured, on grounds, in pairs
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ def examples(concepts: Sequence[Concept], held_out: HeldOut, seed: int = 0) -> I
 
 
 def write(concepts: Sequence[Concept], held_out: HeldOut, folder: Path, seed: int = 0) -> int:
-    """Write the data set to a folder, and return the number of captions. Raises TrainError if it is not empty."""
+    """Write the data set to a folder, and return the number of captions. Raises TrainError if the folder is not
+    empty.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise TrainError(f"{folder} is not empty: choose another folder.")
@@ -112,7 +114,9 @@ def _styled(caption: str, style: str, rng: random.Random) -> str:
 
 
 def _in_colours(concept: Concept, style: str, held_out: HeldOut, rng: random.Random) -> Iterator[Example]:
-    """Yield a concept in other colours, except those of `held_out`. A picture without a main colour has none."""
+    """Yield a concept in other colours, except those of `held_out`. Yield nothing for a picture without a main
+    colour.
+    """
     main = _hues(concept).get(style)
     if main is None:
         return
@@ -134,7 +138,7 @@ def _hues(concept: Concept) -> dict[str, float]:
 
 
 def _pair(first: Concept, second: Concept, style: str, beside: bool, rng: random.Random) -> Example:
-    """Return a picture of two emoji: side by side if `beside`, else the second one small in front of the first."""
+    """Return a picture of two emoji: side by side if `beside`, else the second emoji small in front of the first."""
     large, small = first.pictures[style], second.pictures[style]
     canvas = Image.new("RGBA", (SIZE, SIZE))
     if beside:

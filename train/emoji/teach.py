@@ -121,7 +121,7 @@ def teach(model: Model, meant: Mapping[str, str], names: Sequence[str], options:
         (row,), own = (text.tokenizer(one, add_special_tokens=False)["input_ids"] for one in (word, name))
         with torch.no_grad():
             weight[row] = weight[own].mean(0)
-        if len(own) > 1:  # if a name is one token, the word keeps the copy of its embedding
+        if len(own) > 1:  # if a name is one token, the word keeps a copy of the name's embedding
             taught[row] = 1
             learning.append(word)
     weight.requires_grad_()

@@ -26,7 +26,7 @@ from train.evaluate.study import Study
 
 BATCH = 16  # number of images whose terms are stored in one file
 DECODED = 8  # number of images in the progressive decoding
-FLOW = 450  # approximate evaluations for the flow of an image: 150, and twice as many for their gradients
+FLOW = 450  # approximate network evaluations for an image's flow: 150, and twice as many for gradients
 
 
 class BoundChain(NamedTuple):
@@ -62,8 +62,8 @@ def plan_chains(study: Study, metrics: Sequence[str]) -> list[BoundChain]:
 class Bits:
     """Measures the bounds of a study's chains on test images, and the likelihood of these images by the flow.
 
-    identity: empty, because terms of other images are in another folder. data: description of the images. Raises what
-        `sample_for` and `bits_per_dim` raise.
+    identity: the facts that must stay when a study continues; empty here, because the terms of other images are in
+        another folder. data: description of the images. Raises the errors of `sample_for` and `bits_per_dim`.
     """
 
     def __init__(self, study: Study, chains: list[BoundChain]):
@@ -155,7 +155,9 @@ class Bits:
         return "rate-distortion" in self._study.options.metric_list() and not self._is_decoded()
 
     def _has_own_terms(self, chain: BoundChain) -> bool:
-        """Return whether a chain needs its own evaluations, because `likelihood.rechain` can't convert others."""
+        """Return whether a chain needs its own evaluations, because `likelihood.rechain` can't convert another chain's
+        terms.
+        """
         return chain.variance in LEARNED or self._model.prediction == "mu"
 
     def _chain_to_evaluate(self, chain: BoundChain) -> BoundChain:
@@ -218,7 +220,7 @@ class Bits:
         return progress
 
     def _result(self, chain: BoundChain) -> BitsPerDim:
-        """Return the terms of a chain from its files. They may be converted from those of the full chain."""
+        """Return the terms of a chain from its files. If only the full chain was evaluated, convert its terms."""
         measured = self._chain_to_evaluate(chain)
         parts = [read_arrays(file) for file, _ in self._files(measured)]
         prior, terms, mse = (torch.from_numpy(np.concatenate([p[k] for p in parts])) for k in ("prior", "terms", "mse"))

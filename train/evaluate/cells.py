@@ -1,4 +1,4 @@
-"""The sampled part of a study: cells, each of one sampler, variance, spacing and number of steps, and their scores."""
+"""The sampled part of a study: cells (one sampler, variance, spacing and number of steps each) and their scores."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Cell:
 
 
 def plan_cells(study: Study) -> list[Cell]:
-    """Return the cells of a study, those of few steps first. If no score is wanted, there are none.
+    """Return the cells of a study, those of few steps first; none if no score is wanted.
 
     Raises TrainError or ValueError for cells that can't be sampled or scored.
     """
@@ -200,7 +200,7 @@ class Cells:
         return imaging.grid(images)
 
     def _score_complete(self, cells: Iterable[Cell]) -> None:
-        """Score those of the cells whose features are complete."""
+        """Score the cells whose features are complete."""
         for cell in cells:
             if not self._is_done(cell) and all(file.is_file() for file, _ in self._batches(cell)):
                 self._study.bar.set_description(f"{cell.name}, scoring")

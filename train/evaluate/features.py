@@ -1,4 +1,4 @@
-"""Feature extractors, and scores of their features computed by torch-fidelity: FID, KID and IS, or similar ones.
+"""Feature extractors, and scores of their features computed by torch-fidelity: FID, KID and IS, or similar scores.
 
 Only the scores of torch-fidelity's Inception network have the published names.
 """
@@ -40,7 +40,7 @@ INCEPTION = "inception-v3-compat"
 BATCH = 100  # number of images in one call of an extractor
 IS_SPLITS = 10  # number of parts into which images are split; their mean score is the IS
 KID_REFERENCES = 10_000  # number of reference features that are kept for KID, which draws subsets of them
-PROBE_ERROR = 0.01  # largest difference between the probes of two machines, as a share of the largest number
+PROBE_ERROR = 0.01  # largest difference between the probes of two machines, as a share of a probe's maximum
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ class Extractor:
 
     @cached_property
     def probe(self) -> np.ndarray:
-        """Return the features of four fixed images, (4, D), which identify its weights, preprocessing and layer."""
+        """Return the features of four fixed images, (4, D), which identify the extractor's weights, preprocessing and
+        layer.
+        """
         return self(np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8))["features"]
 
 
@@ -89,7 +91,7 @@ def open_extractor(name: str, scores: Sequence[ScoreName], device: torch.device)
     """Return the extractor with this name: one of torch-fidelity's, or module:attribute.
 
     The attribute is a torch-fidelity FeatureExtractorBase class, or a function from uint8 (N, H, W, 3) to (N, D).
-    Raises TrainError, in one sentence, if the extractor or its weights are not available, or if it can't give a score.
+    Raises TrainError if the extractor or its weights are not available, or if it can't give a score.
     """
     if "is" in scores and name != INCEPTION:
         raise TrainError(f"The Inception score needs {INCEPTION}: leave `is` out of --metrics with --extractor {name}.")
@@ -140,7 +142,7 @@ def reference(
     """Return the reference of a data set. It comes from the cache if the same extractor has seen the same pixels.
 
     cache: a folder; None is the user's cache folder. features: a function that computes the features of all images; it
-        takes a name for them. None computes them here.
+        takes a name for them. None: this function computes them.
     """
     probe, data = extractor.probe, sample.sha256()
     # torch-fidelity's own cache uses names as keys, which say nothing about weights or data.
@@ -229,7 +231,7 @@ def compare(
         The result of `score` for each score: {"fid": {"value": v}, "kid": {"value": v, "std": s}}, KID times 1000.
 
     Raises:
-        TrainError: in one sentence, for other arguments, and for features that are not available.
+        TrainError: for other arguments, and for features that are not available.
     """
     if isinstance(scores, str) or not scores:
         raise TrainError(f'scores are a list, such as ["fid", "kid"], got {scores!r}.')
@@ -246,7 +248,7 @@ def compare(
 
 
 def _outputs(extractor: Extractor, given: np.ndarray | str | Path, name: str) -> dict[str, np.ndarray]:
-    """Return an extractor's outputs for pictures in an array or a folder. Raises TrainError for other things.
+    """Return an extractor's outputs for pictures in an array or a folder. Raises TrainError for anything else.
 
     name: the name of the argument, for messages.
     """

@@ -16,9 +16,9 @@ class Metric:
     """A metric as tables and plots show it."""
 
     title: str  # title if the features are Inception's
-    other_title: str = ""  # title if the features are others; "" if the metric needs Inception's
+    other_title: str = ""  # title for other features; "" if the metric needs Inception's
     error_meaning: str = ""  # meaning of the number after ±; "" if there is none
-    biased: bool = False  # whether the value depends on the number of images, so that only equal numbers compare
+    biased: bool = False  # whether the value depends on the number of images; compare only equal numbers of images
 
 
 FID = Metric("FID", "Fréchet distance", biased=True)

@@ -58,7 +58,9 @@ def draw_plots(
 
 
 def _our_panel(table: ScoreTable) -> Panel:
-    """Return a panel of a table's values. For a biased metric, it has only the values from the most images."""
+    """Return a panel of a table's values. For a biased metric, it shows only the values from the largest number of
+    images.
+    """
     counts, most = table.image_counts, max(table.image_counts)
     if table.metric.biased:
         counts = {most}

@@ -47,7 +47,9 @@ def write_report(out: Path) -> None:
 
 
 def to_csv(tables: list[ScoreTable], bits: BitsFile | None) -> str:
-    """Return a CSV with one line for each value, also for those from fewer images. The flow has no steps."""
+    """Return a CSV with one line for each value, also for those from fewer images. The line of the flow has no
+    steps.
+    """
     buffer = io.StringIO()
     write = csv.writer(buffer, lineterminator="\n").writerow
     write(["score", "spacing", "method", "steps", "images", "value", "error", "sampling_seconds"])

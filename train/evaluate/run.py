@@ -56,7 +56,7 @@ def run(options: Options) -> None:
     study, chains, cells = planned(open_checkpoint(options.checkpoint, options.where, check))
     with locked(study.out):
         before = read_study(study.out)
-        # The report needs these files, so a damaged one raises an error before any work.
+        # The report needs these files, so a damaged file raises an error before any work.
         read_cells(study.out)
         read_bits(study.out)
         bits = [Bits(study, chains)] if chains or "flow-bpd" in metrics else []
@@ -83,7 +83,7 @@ def measure(study: Study, parts: list[Cells | Bits]) -> None:
 
 
 def _write_study(study: Study, parts: list[Cells | Bits], before: StudyFile | None) -> None:
-    """Write study.json. Raises TrainError if `before`, the study in the folder, is a different one."""
+    """Write study.json. Raises TrainError if `before`, the study in the folder, is a different study."""
     old: dict[str, Any] = dict(before["identity"]) if before else {}
     new = study.identity()
     for part in parts:
@@ -101,5 +101,5 @@ def _write_study(study: Study, parts: list[Cells | Bits], before: StudyFile | No
 
 
 def _agree(name: str, old: Any, new: Any) -> bool:
-    """Return whether two studies agree in the entry `name` of their identities. old, new: its two values."""
+    """Return whether two studies agree in the entry `name` of their identities. old, new: the entry's two values."""
     return same_probe(old, new) if name == "extractor_outputs" else old == new

@@ -44,7 +44,7 @@ PACKAGES = (
 )
 
 
-Batch = tuple[Path, range]  # the file of a batch, and the indices of its images or its seeds
+Batch = tuple[Path, range]  # the file of a batch; its seeds, or the indices of its images in the data set
 
 
 class Study:
@@ -82,7 +82,7 @@ class Study:
         return _lacking(batches[(self.process.process_index + turn) % n :: n])
 
     def missing(self, batches: Sequence[Batch], turn: int = 0) -> Iterator[Batch]:
-        """Yield this process's share, then the batches that other processes have not made yet, the last ones first.
+        """Yield this process's share, then the batches that other processes have not made yet, the last batches first.
 
         So no process waits for another: NCCL would give up after ten minutes, and a GPU would be idle. A batch may be
         made twice.
@@ -163,7 +163,9 @@ def _of_model(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _network(weights: Path) -> dict[str, Any] | None:
-    """Return the configuration of the network beside a file of weights; None if the weights hold it themselves."""
+    """Return the configuration of the network beside a file of weights; None if the weights' file holds the
+    configuration.
+    """
     file = weights.with_name("config.json")
     if not file.is_file():
         return None

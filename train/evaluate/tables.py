@@ -39,7 +39,9 @@ class ScoreTable:
 
     @property
     def rows(self) -> dict[str, dict[int, MeasuredValue]]:
-        """Return {method: {steps: measurement}}. Of several measurements, it has the one from the most images."""
+        """Return {method: {steps: measurement}}. Of several measurements with the same number of steps, the
+        result has the one with the most images.
+        """
         rows: dict[str, dict[int, MeasuredValue]] = {}
         for new in self.measurements:
             row = rows.setdefault(new.method, {})
@@ -55,7 +57,7 @@ class ScoreTable:
 
 
 def score_tables(cells: list[StoredCell], bits: BitsFile | None) -> list[ScoreTable]:
-    """Return all measurements as tables, in the order of `cells`, then of the chains."""
+    """Return all measurements as tables, in the order of `cells`, then of `bits["chains"]`."""
     found: dict[tuple[str, CellSpacing], ScoreTable] = {}
 
     def add(metric: Metric, title: str, spacing: CellSpacing, measurement: MeasuredValue) -> None:
@@ -119,7 +121,7 @@ def published_tables(study: StudyFile) -> tuple[PublishedTable, ...]:
 
 
 def published_of(metric: Metric, tables: tuple[PublishedTable, ...]) -> list[PublishedTable]:
-    """Return those of the published tables that show this metric. For any Fréchet distance, return those of FID."""
+    """Return the published tables that show this metric. For any Fréchet distance, return the tables of FID."""
     return [table for table in tables if table.metric is metric]
 
 

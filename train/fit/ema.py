@@ -17,7 +17,7 @@ Average = Literal["ema", "ema2"]  # a moving average; its name is also the flag 
 
 
 class EMA(Generic[Network]):
-    """A copy of the network whose parameters are moving averages of the trained ones, in float32 or wider.
+    """A copy of the network whose parameters are moving averages of the trained parameters, in float32 or wider.
 
     The decay warms up, decay_n = min(decay, (1 + n)/(10 + n)) at update n = 0, 1, ..., so that the random initial
     weights are soon forgotten. Buffers are copied once, because our U-Nets have no trained buffers.
@@ -40,7 +40,7 @@ class EMA(Generic[Network]):
     def update(self, network: nn.Module) -> None:
         """Compute average ← decay · average + (1 − decay) · parameter.
 
-        network: the trained one. Raises ValueError if it has another number of parameters.
+        network: the trained network. Raises ValueError if it has another number of parameters.
         """
         averages: list[Tensor] = list(self.network.parameters())
         parameters = [p.detach().to(a.dtype) for p, a in zip(network.parameters(), averages, strict=True)]
@@ -93,7 +93,7 @@ class Averages(Generic[Network]):
         return {**self.named, **{f"power-{length:g}": average for length, average in self.powers.items()}}
 
     def update(self, network: nn.Module) -> None:
-        """Update the averages. Call this after every step. network: the trained one."""
+        """Update the averages. Call this after every step. network: the trained network."""
         for average in self._all().values():
             average.update(network)
 

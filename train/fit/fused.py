@@ -41,7 +41,7 @@ _VECTORS = {
 
 
 def check_fusable(network: nn.Module) -> None:
-    """Raise TrainError if a residual block differs from the paper's, because `fuse` would make it wrong."""
+    """Raise TrainError if a residual block differs from the paper's, because `fuse` would change its results."""
     for module in network.modules():
         if type(module) is ResnetBlock2D and (odd := _oddity(module)):
             raise TrainError(f"--fused is for the paper's residual blocks, and this network's {odd}: leave it out.")
@@ -61,7 +61,7 @@ def _oddity(block: ResnetBlock2D) -> str | None:
 
 
 def fuse(network: UNet2DModel) -> None:
-    """Replace a network's blocks in place by fused ones. Raises TrainError as `check_fusable` does, and if the code
+    """Replace a network's blocks in place by fused blocks. Raises TrainError as `check_fusable` does, and if the code
     can't be compiled.
     """
     check_fusable(network)
@@ -133,7 +133,7 @@ class _NormSiLU(torch.autograd.Function):
 
 
 def _sizes(x: Tensor, groups: int) -> tuple[int, ...]:
-    """Return the whole numbers that each function of fused.cpp takes first."""
+    """Return the whole numbers that each function of fused.cpp takes as its first arguments."""
     assert x.dtype in (torch.float32, torch.bfloat16)
     images, channels, height, width = x.shape
     return x.dtype == torch.bfloat16, torch.get_num_threads(), images, channels, height * width, groups

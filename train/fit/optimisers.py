@@ -58,7 +58,7 @@ def text_rates(config: Config) -> Mapping[str, float]:
 
 
 def _rate(name: str, rates: Mapping[str, float]) -> float:
-    """Return the factor of the learning rate for a parameter: that of the first matching prefix, else 1."""
+    """Return the factor of the learning rate for a parameter: the factor of the first matching prefix, else 1."""
     return next((rate for start, rate in rates.items() if name.startswith(start)), 1.0)
 
 
@@ -140,7 +140,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def _gradients(parameters: list[Tensor]) -> list[Tensor]:
-    """Return the gradients of the parameters that have one."""
+    """Return the gradients of the parameters that have a gradient."""
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 

@@ -57,8 +57,8 @@ def step_weights(profile: Profile, steps: np.ndarray) -> np.ndarray:
 
 
 def combine(snapshots: Sequence[Profile], wanted: Profile) -> tuple[np.ndarray, float]:
-    """Return the factors of the snapshots whose weighted sum is nearest to the wanted average, float64 (M,), and its
-    distance.
+    """Return the factors of the snapshots whose weighted sum is nearest to the wanted average, float64 (M,), and the
+    distance of that sum.
 
     "Nearest" means least squares over the weights of all steps (Karras et al. 2024, section 3.2). The factors sum to 1,
     so that a value on which all snapshots agree is kept exactly. The distance is the share of the average that comes
@@ -77,7 +77,7 @@ def combine(snapshots: Sequence[Profile], wanted: Profile) -> tuple[np.ndarray, 
             yield np.arange(first, first + _STEPS)  # after the last step all weights are 0
 
     def from_last(profile: Profile, steps: np.ndarray) -> np.ndarray:
-        """Return the weights of these steps in a profile, less those in the last snapshot."""
+        """Return the weights of these steps in a profile, minus their weights in the last snapshot."""
         return step_weights(profile, steps) - step_weights(last, steps)
 
     triangle: Any = np.zeros((0, len(others) + 1))

@@ -99,8 +99,8 @@ def has_null_label(config: Config) -> bool:
 def make_network(config: Config, num_classes: int, inherited: Mapping[str, Any] | None = None) -> UNet2DModel:
     """Return a freshly initialised UNet2DModel.
 
-    num_classes: the number of classes without the null label, 0 for an unconditional model. inherited: an
-        `architecture`, from which the network takes everything that no flag decides; None: from the paper's network.
+    num_classes: the number of classes without the null label, 0 for an unconditional model. inherited: a result of
+        `architecture`, which decides everything that no flag decides; None: the paper's network decides it.
         config.channels None means 3.
     """
     channels = config.channels or 3
@@ -145,7 +145,7 @@ def architecture(network: networks.Network) -> dict[str, Any]:
 
 
 SHARE = 0.1  # largest share of a run's work that sample grids may take
-LEAST = 8  # smallest number of images of a grid, even if they take a larger share
+LEAST = 8  # smallest number of images of a grid, even if it takes a larger share
 _TRAINED = 3  # training on an image takes as long as this many evaluations of the network
 
 
@@ -158,7 +158,7 @@ def grid_count(config: Config) -> int:
     if not config.sample_every:
         return config.sample_count  # only --sample-seconds draws grids, and preview.PreviewTimer limits their time
     trained = min(config.sample_every, config.steps) * config.batch * _TRAINED
-    fitting = int(SHARE * trained / (2 * config.sample_steps))  # two grids: of the moving average and of the weights
+    fitting = int(SHARE * trained / (2 * config.sample_steps))  # two grids: one of averaged, one of latest weights
     return min(config.sample_count, max(LEAST, fitting))
 
 

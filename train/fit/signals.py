@@ -31,6 +31,6 @@ class StopSignals:
         self.received = signal.SIGINT
 
     def _note(self, number: int, _frame: object) -> None:
-        """Record a signal, and restore the usual handler for the next one."""
+        """Record a signal, and restore the usual handler for the next signal."""
         self.received = number
         signal.signal(number, self._before[signal.Signals(number)])

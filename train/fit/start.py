@@ -26,7 +26,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class FitStart:
-    """The flags that decide the defaults of the others."""
+    """The flags that decide the defaults of the other flags."""
 
     config: PresetName = "cifar10"
     out: str | None = None
@@ -116,11 +116,11 @@ def run(
     """Run a training in its folder `out`, which is locked, and return the exit status. Raises TrainError as `fit` does.
 
     parse: a function that reads the configuration and the checkpoint, or None, from the arguments. make: a function
-        that makes a trainer of them.
+        that makes a trainer of these two.
     """
     if HELP & set(arguments):
         parse(arguments)  # prints the help and exits
-    # Imported late: torch and accelerate take seconds, and --help does not need them.
+    # These imports come late: torch and accelerate take seconds, and --help does not need them.
     from train.common.lock import locked
     from train.fit.trainer import ADVICE
 
@@ -186,7 +186,9 @@ def _latest(folder: Path, kind: type[Kind]) -> tuple[Kind, dict[str, Any]]:
 
 
 def read_flags(arguments: list[str], default: Kind, program: str, description: str) -> Kind:
-    """Return the default configuration with the changes of a command line. Raises SystemExit, after a message."""
+    """Return the default configuration with the changes of a command line. For wrong flags, print a message and raise
+    SystemExit.
+    """
     kind = default.flags()
     shown = kind(**{field.name: getattr(default, field.name) for field in fields(kind)})
     given = read(kind, arguments, program, default=shown, description=description)
@@ -194,5 +196,5 @@ def read_flags(arguments: list[str], default: Kind, program: str, description: s
 
 
 def _parse_start(arguments: list[str]) -> FitStart:
-    """Read only the flags of `FitStart`, and ignore the others."""
+    """Read only the flags of `FitStart`, and ignore all other flags."""
     return read_known(FitStart, arguments, PROGRAM)

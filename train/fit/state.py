@@ -53,7 +53,7 @@ def step_of(path: Path) -> int:
 def save_checkpoint(state: dict[str, Any], folder: Path, step: int) -> Path:
     """Write one checkpoint whole, then delete all but the last two. Return its path.
 
-    Raises TrainError if it can't be written. Then the older checkpoints are untouched.
+    Raises TrainError if the checkpoint can't be written; the older checkpoints then stay as they were.
     """
     path = folder / f"step-{step:09d}.pt"
     try:
@@ -77,7 +77,7 @@ def copy_to_cpu(value: Any) -> Any:
 
 
 class Writer:
-    """Runs one write after the other. With a GPU, a thread runs them during training; a CPU has none free."""
+    """Runs one write after the other. With a GPU, a thread runs them during training; a CPU has no free thread."""
 
     MOST = 2  # largest number of waiting writes; each keeps a copy of its data in memory
 
@@ -106,7 +106,8 @@ class Writer:
 
 
 def _drop_old(folder: Path, step: int) -> None:
-    """Keep the last two checkpoints up to this step, which was just written. Rename damaged ones, which do not count.
+    """Keep the last two checkpoints up to this step, which was just written. Rename damaged checkpoints; they do not
+    count.
 
     Checkpoints of later steps are damaged, too: otherwise the run would have continued from them.
     """
@@ -126,9 +127,9 @@ def last_good_checkpoint(folder: Path) -> Path | None:
 
 
 def _damage(path: Path) -> str | None:
-    """Return what is wrong with a checkpoint's file, or None. Every byte is read, as each tensor has a CRC."""
+    """Return what is wrong with a checkpoint's file, or None. Every byte is checked against the file's CRCs."""
     try:
-        with as_train_error(str), zipfile.ZipFile(path) as archive:
+        with as_train_error(str), zipfile.ZipFile(path) as archive:  # a damaged file raises errors of many types
             broken = archive.testzip()
         return None if broken is None else f"{broken} is damaged"
     except TrainError as error:
@@ -144,7 +145,8 @@ def _is_state(state: Any) -> bool:
 
 
 def load_latest(folder: Path) -> tuple[dict[str, Any], list[str]]:
-    """Return the newest undamaged checkpoint, loaded on the CPU, and one sentence for each newer one that is damaged.
+    """Return the newest undamaged checkpoint, loaded on the CPU, and one sentence for each damaged checkpoint that is
+    newer.
 
     Raises TrainError if there is none.
     """
@@ -167,7 +169,7 @@ def load_latest(folder: Path) -> tuple[dict[str, Any], list[str]]:
 
 
 def restore_config(state: Mapping[str, Any], kind: type[Kind]) -> Kind:
-    """Return the configuration of a checkpoint. A missing folder is looked for where the run was started."""
+    """Return the configuration of a checkpoint. If a folder in it is missing, look for it where the run was started."""
     config, there = from_dict(state["config"], kind), Path(state.get("started_in", ""))
     texts = {name: getattr(config, name, None) for name in PLACES}
     paths = {name: user_path(text) for name, text in texts.items() if text and text not in refs.embedded()}

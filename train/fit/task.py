@@ -66,7 +66,8 @@ class TrainingTask(ABC):
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
         """Return the network, in float32 on the CPU, with the weights that the run starts from.
 
-        state: the checkpoint to continue from, or None. Its weights are loaded later, so the weights here may be any.
+        state: the checkpoint to continue from, or None. Its weights are loaded later, so the returned network may have
+        any weights.
         """
 
     def parts(self, network: nn.Module) -> dict[str, Any]:
@@ -121,14 +122,14 @@ class Denoising(TrainingTask):
         self.times, self._weights = time_distribution(config), loss_weights(config, self.schedule)
 
     def network(self, state: Mapping[str, Any] | None) -> nn.Module:
-        """Return the initial network: new, from a checkpoint, or that of --init."""
+        """Return the initial network: a new one, that of the checkpoint, or that of --init."""
         config, num_classes = self._config, self._images.num_classes
         if config.captions:
             with fitting(state or {"step": 0}):
                 return self._prompted(state)
         if state is not None:
             with fitting(state):
-                return make_network(config, num_classes, state.get("network"))  # None: the paper's network
+                return make_network(config, num_classes, state.get("network"))  # None means the paper's network
         if not config.init:
             return make_network(config, num_classes)
         network, sentence = warm_start(config, self._images.classes or ())

@@ -1,4 +1,4 @@
-"""The training loop, on one device or many, which can stop and resume at any step. A `TrainingTask` is trained."""
+"""The training loop, on one device or many, which can stop and resume at any step. It trains a `TrainingTask`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ Callback = Callable[[Point], bool | None]
 class Trainer:
     """One run of `train fit`, in its folder.
 
-    Raises TrainError, in one sentence that names flags of the command line (--sample-every is the field
+    Raises TrainError with one sentence that names flags of the command line (--sample-every is the field
     `sample_every`), when it can't be set up or can't go on.
 
     Attributes:
@@ -195,7 +195,7 @@ class Trainer:
 
         Returns:
             None when the last step is reached, or the number of the signal that stopped the run. If the callback stops
-            the run, it is that of Ctrl-C.
+            the run, it is the number of Ctrl-C's signal.
 
         Raises:
             TrainError: also if another run holds the folder, or if there is not enough memory.
@@ -308,8 +308,8 @@ class Trainer:
             return self.model(x, t_index, class_labels=labels, return_dict=False)[0]
 
     def _attention(self) -> contextlib.AbstractContextManager[Any]:
-        """Return a context in which attention over few pixels in bfloat16 on a CPU uses plain matrix products. There,
-        the backward pass of torch's own choice is 2 to 7 times as slow.
+        """Return a context in which attention over few pixels in bfloat16 on a CPU uses plain matrix products. Torch's
+        own choice has a backward pass that is 2 to 7 times as slow there.
         """
         few = max(self.config.attention, default=0) ** 2 <= 64
         if few and self.device.type == "cpu" and self.config.precision == "bf16":
@@ -421,7 +421,7 @@ class Trainer:
         return replace(model, **self.task.parts(plain))
 
     def _sample(self, progress: Progress, signals: StopSignals, quick: bool = False) -> None:
-        """Draw sample grids of the moving average and of the weights. quick: use the network that is ready at once.
+        """Draw sample grids of the moving average and of the weights. quick: use a `Preview`, which is ready at once.
 
         On a GPU, the samples are computed in half precision, as in training.
         """

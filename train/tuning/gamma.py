@@ -1,4 +1,6 @@
-"""python -m train gamma: estimate Γ_t of a checkpoint, which the variance "analytic" needs, and keep it there."""
+"""python -m train gamma: estimate Γ_t of a checkpoint, which the variance "analytic" needs, and keep it beside the
+weights.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,8 @@ def main(arguments: list[str]) -> int:
     model = open_checkpoint(options.checkpoint, options.where)
     gamma_file.place(model)  # raises, before any work, if the result can't be written
     sample = sample_for(model, options.data, options.split, options.images)
-    # A model with a null label is measured without labels. A model that always needs a class gets those of the images.
+    # A model with a null label is measured without labels. A model that always needs a class gets the labels of the
+    # images.
     labels = (
         sample.labels(model.class_names or model.num_classes).tolist()
         if model.num_classes and model.null_label is None
@@ -70,6 +73,7 @@ def main(arguments: list[str]) -> int:
     engine = getattr(model.network, "description", "")
     print(gamma_file.write(model, estimate, data=sample.description, engine=engine))
     # The printed error is that of E‖ε_θ‖²/d = (1 − ᾱ_t) Γ_t, which lies between 0 and about 1.
+    # d: how many numbers x_t has.
     errors = (1 - model.schedule.alpha_bar[list(estimate.times)]) * estimate.standard_error
     print(f"largest standard error of E‖ε‖²/d: {errors.max().item():.4f}")
     return 0

@@ -1,7 +1,7 @@
 """Refine optimised time steps by how real their pictures look: by the distance between features of pictures and data.
 
-With few steps, the pictures that are nearest to a teacher's are not the best ones: a chain may leave out details that
-no teacher would (docs/log.md has numbers). Watson et al. 2022 ("Learning Fast Samplers for Diffusion Models by
+With few steps, the pictures that are nearest to a teacher's are not the best pictures: a chain may leave out details
+that no teacher would (docs/log.md has numbers). Watson et al. 2022 ("Learning Fast Samplers for Diffusion Models by
 Differentiating Through Sample Quality") lower the kernel distance by its gradient. Here one time after another is
 moved, and a move is kept if the distance falls. This needs no gradient of the chain, and few images.
 """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ddpm_core.few_steps.optimised import OptimisedSteps, Times
     from train.evaluate.features import Extractor, Reference
 
-WRITING = 60.0  # seconds that this search waits while another one writes its result
+WRITING = 60.0  # seconds that this search waits while another search writes its result
 
 
 @dataclass

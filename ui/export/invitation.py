@@ -11,7 +11,7 @@ import segno
 
 from ui.protocol import Invitation
 
-MAX_ADDRESS = 500  # maximum characters of the URL; the QR code of a longer one has too many dots for a phone's camera
+MAX_ADDRESS = 500  # maximum characters of the URL; the QR code of a longer URL has too many dots for a phone's camera
 
 
 @dataclass(frozen=True)

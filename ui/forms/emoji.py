@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 RANGES = ((0x2600, 0x27C0), (0x2B00, 0x2C00), (0x1F300, 0x1FB00))
-# Unicode calls a filled symbol black or heavy, and an outlined one white: ❤ is HEAVY BLACK HEART.
+# Unicode calls a filled symbol black or heavy, and an outlined symbol white: ❤ is HEAVY BLACK HEART.
 NAMES = {
     chr(code): re.sub("heavy |black |white ", "", unicodedata.name(chr(code), "").lower())
     for low, high in RANGES

@@ -1,7 +1,7 @@
 """Define the kinds of fields in a script's request, and check their values.
 
 A request is a frozen dataclass, a subclass of `Request`. `declare` creates each of its fields with a kind and a
-default, from which the check and the parameter of the API for scripts follow. The page has its own forms
+default. The kind checks values, and describes the parameter in the API for scripts. The page has its own forms
 (ui/web/plans/forms.js).
 """
 
@@ -36,11 +36,13 @@ def check_path(path: object) -> str:
     """Return a visitor's path as text. Raises ValueError if it leads to another machine (`\\\\host\\share`).
 
     Windows sends the user's credentials to that machine as soon as a program looks for the path, and a link on any
-    website can contain one. So call this before any access to the path.
+    website can contain such a path. So call this before any access to the path.
     """
     text = str(path or "")
     if re.fullmatch(r"[\\/]([\\/]|\?\?)[\s\S]*", text.strip()):
-        raise ValueError(f"{quote(text)} is on another machine: give a folder of this one, or a drive's letter for it")
+        raise ValueError(
+            f"{quote(text)} is on another machine: choose a folder of this machine, or give the folder a drive letter"
+        )
     return text
 
 
@@ -94,7 +96,9 @@ class Switch(Field):
         """Return the value as a boolean, None for an empty value. Raises ValueError for another value."""
         value = {"true": True, "false": False, "": None}.get(value, value) if isinstance(value, str) else value
         if not isinstance(value, bool | None):
-            raise ValueError(f"{self.title} must be true or false, or nothing for the model's own, got {quote(value)}")
+            raise ValueError(
+                f"{self.title} must be true or false, or empty for the model's default, got {quote(value)}"
+            )
         return value
 
 
@@ -109,7 +113,7 @@ class Whole(Field):
     allowed: str = ""
 
     def check(self, value: object) -> int:
-        """Return the value as a whole number. Raises ValueError if it is none, or outside the limits."""
+        """Return the value as a whole number. Raises ValueError if it is not whole, or outside the limits."""
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         text = str(value).strip()

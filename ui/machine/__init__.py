@@ -1,1 +1,3 @@
-"""Share this machine among runs: turns, limits, step times, temporary files, the log. ui.models is not imported."""
+"""Share this machine among runs: turns, limits, step times, temporary files, the log. Nothing here imports
+ui.models.
+"""

@@ -24,7 +24,7 @@ OUTCOMES = ("finished", "stopped", "gone", "refused", "wrong", "failed")
 
 
 class EventLog:
-    """The number of current runs, and how the ended ones ended. Thread-safe.
+    """Counts the current runs, and the ended runs by their outcome. Thread-safe.
 
     closing: seconds that runs have to finish because the app is about to stop; None before that.
     """

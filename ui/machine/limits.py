@@ -1,6 +1,6 @@
 """Define the limits on visitors' requests, which the page's owner can change.
 
-A page for its owner alone has high limits; a public one has limits that are safe with strangers. `app.py --limit
+A page for its owner alone has high limits; a public page has limits that are safe with strangers. `app.py --limit
 NAME=VALUE` changes a limit, and so does the environment variable DDPM_LIMIT_NAME; the flag wins. docs/online.md
 explains each limit and says which page is public. Limits that no owner needs to change are constants in the modules
 that check them.
@@ -46,7 +46,7 @@ class Places:
 
     @contextmanager
     def occupy(self, address: str | None) -> Iterator[None]:
-        """Occupy a place while the block runs. Raises Refused if none is free."""
+        """Occupy a place while the block runs. Raises Refused if no place is free."""
         if self.of.total() >= self.most or self.of[address] >= self.of_one:
             raise Refused(self._sentence.format(f"at most {self.most}, {self.of_one} of one address"), "places")
         self.of[address] += 1

@@ -11,7 +11,7 @@ RECENT = 3.0  # seconds after which a measurement of a run counts less by a fact
 
 class StepKind(NamedTuple):
     """A kind of step, for which one duration is measured. ref: the checkpoint. batch: images per evaluation. lanes:
-    number of lanes of this checkpoint that share evaluations.
+    number of lanes (runs side by side) of this checkpoint that share evaluations.
     """
 
     ref: str
@@ -28,7 +28,9 @@ class StepTimes:
         self._lock = threading.Lock()
 
     def note(self, kind: StepKind, seconds: float, guess: bool = False) -> None:
-        """Store a measurement. guess: it covers few steps, so the first measurement of a run replaces it."""
+        """Store a measurement. guess: the measurement covers few steps, so the first measurement of a run replaces
+        it.
+        """
         key = (kind.ref, kind.lanes)
         with self._lock:
             if guess:
@@ -57,7 +59,7 @@ class StepTimes:
 
     def seconds(self, kind: StepKind) -> float | None:
         """Return the seconds per step; None if nothing was measured. If this batch size was not measured, scale the
-        time of the nearest one in proportion.
+        time of the nearest batch size in proportion.
 
         Lanes share evaluations, so a step of one of two lanes takes less time than a step alone. Until that is
         measured, return the time of a step alone.
@@ -76,7 +78,7 @@ class Stopwatch:
     measurement from `RECENT` seconds ago counts less by a factor of e.
 
     The first step of each lane can be much slower, because it prepares memory, kernels and threads. Its time is stored
-    only as a guess, if no other is known.
+    only as a guess, if no other time is known.
     """
 
     def __init__(self, pace: StepTimes, kind: StepKind):

@@ -28,7 +28,7 @@ from ddpm_core.disk import in_use
 
 AGE = 3600.0  # seconds after which a file is deleted
 EVERY = 30.0  # seconds between two clean-ups of the folder
-BLOCK = 4096  # size of a disk block in bytes: even the smallest file takes one
+BLOCK = 4096  # size of a disk block in bytes: even the smallest file takes a block
 _NAME = re.compile(r"ddpm-lab-tmp-(\w+-)?[0-9a-f]{16}")
 
 FULL = "The disk for temporary files is full: try again in a few minutes"
@@ -107,8 +107,8 @@ def is_full(error: BaseException | None) -> bool:
 
 
 class Demo(Protocol):
-    """What `Sweeper` needs of gradio's Blocks: the folder of temporary files, and the names of the files that gradio
-    remembers.
+    """The attributes of gradio's Blocks that `Sweeper` needs: the folder of temporary files, and the names of the files
+    that gradio remembers.
     """
 
     GRADIO_CACHE: str
@@ -116,15 +116,15 @@ class Demo(Protocol):
 
 
 class Sweeper:
-    """Stores files and deletes old ones: those older than AGE, and the oldest while all together exceed
-    `most` bytes.
+    """Stores files and deletes old files: files older than AGE, and the oldest files while all together exceed `most`
+    bytes.
     """
 
     def __init__(self, demo: Demo, most: float):
         self._demo = demo
         self._folder = Path(demo.GRADIO_CACHE)
         self._most = most
-        self._size = math.inf  # bytes of all files at the last clean-up, plus those stored since
+        self._size = math.inf  # bytes of all files at the last clean-up, plus the bytes stored since
         self._lock = threading.Lock()
         self._stop = threading.Event()
 

@@ -1,4 +1,6 @@
-"""Share the network among visitors: one run computes at a time, and the runs take turns."""
+"""Share the network among visitors: one run computes at a time, and the runs take turns. All runs that compute or wait
+form the line; each has a seat in it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ REFRESH = 0.5  # seconds between two checks whether a waiting run was stopped
 
 
 class Member(Protocol):
-    """Whoever uses the network or waits for it."""
+    """A user of the network: a run, or the app itself."""
 
     def stop(self) -> None:
         """Stop using the network and leave the line as soon as possible."""
@@ -35,9 +37,9 @@ class Full(Refused):
 class Outlook:
     """The forecast for a run, assuming that no run is added or stopped.
 
-    begun: whether the run has had a turn. before: the number of runs that begin before it. sharers: the number of other
-    runs that have had a turn. start: seconds until its first turn; None if unknown. end: seconds until it
-    ends; None if it has not begun, or if unknown. holder: the member that computes now; None if there is none.
+    begun: whether the run has had a turn. before: the number of runs that begin before this run. sharers: the number of
+    other runs that have had a turn. start: seconds until its first turn; None if unknown. end: seconds until it ends;
+    None if it has not begun, or if unknown. holder: the member that computes now; None if there is none.
     """
 
     begun: bool
@@ -76,7 +78,7 @@ class Seat:
         self.wake = self._news.set  # a function: `wake()` lets `wait_for_turn` call check() at once
 
     def wait_for_turn(self, check: Callable[[], None] = lambda: None) -> None:
-        """End the current turn and wait for the next one. check() is called at least every REFRESH seconds and may
+        """End the current turn and wait for the next turn. check() is called at least every REFRESH seconds and may
         raise to stop.
         """
         self.request_turn()
@@ -86,7 +88,7 @@ class Seat:
             self._news.clear()
 
     def request_turn(self) -> None:
-        """Begin to wait for a turn, and end the current one. `wait_for_turn` does this, too."""
+        """Begin to wait for a turn, and end the current turn. `wait_for_turn` does this, too."""
         with self._line.changed:
             self.ready, self.ticket = True, next(self._line.tickets)
             self._line.give_turn()
@@ -109,7 +111,7 @@ class Seat:
             return any(line.order(other) < line.order(self) for other in line.sharing if other.ready)
 
     def seconds(self) -> float:
-        """Return the total duration of its turns: loading and computing, not waiting."""
+        """Return the total duration of the seat's turns: loading and computing, not waiting."""
         return self.used + (self._line.clock() - self.charged if self._line.holder is self else 0.0)
 
     def outlook(self) -> Outlook | None:
@@ -174,7 +176,7 @@ class Turns:
         """Get a place in the line for the block. Leaving the block ends the turn.
 
         visitor: the runs of one visitor are computed one after another; None for a visitor with one run. address: the
-        visitor's address, None if unknown. ours: the app itself computes, to which no limit applies.
+        visitor's address, None if unknown. ours: whether the app itself computes; then no limit applies.
 
         Raises Full if all places are taken, or if the visitor or the address has half of them.
         """
@@ -269,8 +271,8 @@ class Turns:
         return sorted((seat for seat in self.seats if seat.ready and seat not in self.sharing), key=self.order)
 
     def _may_share(self, seat: Seat) -> bool:
-        """Return whether a seat may begin to take turns now: there is a place, its address has less than half of them,
-        its visitor has none, and enough places stay free for short runs.
+        """Return whether a seat may begin to take turns now: a place is free, its address has less than half of the
+        places, its visitor has no place, and enough places stay free for short runs.
         """
         near = sum(one.share == seat.share for one in self.sharing)
         own = any(one.visitor == seat.visitor for one in self.sharing)
@@ -279,15 +281,15 @@ class Turns:
         return room and (seat.work <= SHORT or long < self.active - self.active // 4)
 
     def order(self, seat: Seat) -> tuple[float, int]:
-        """Return a sort key: least used time first, then longest wait. A new share counts as the one that has used
+        """Return a sort key: least used time first, then longest wait. A new share counts like the share that has used
         least.
         """
         newcomer = min((self.used[one.share] for one in self.sharing), default=0.0)
         return self.used.get(seat.share, newcomer), seat.ticket
 
     def seconds_to_begin(self, begun: Sequence[Seat], before: Sequence[Seat]) -> float:
-        """Return the seconds until a run begins. If a place is free, these are the first turns of the runs before it;
-        else the time until a place becomes free.
+        """Return the seconds until a run begins. If a place is free, add up the first turns of the runs before it; else
+        return the time until a place becomes free.
         """
         if len(begun) + len(before) < self.active:
             turns = sum(one.turn_seconds for one in before)

@@ -1,4 +1,4 @@
-"""Compute runs on ZeroGPU, where a Space gets a GPU for the seconds of one function call.
+"""Compute runs on ZeroGPU, where a Space (an app on Hugging Face) gets a GPU for the seconds of one function call.
 
 The main process has no GPU. A function decorated with `spaces.GPU` runs in a forked process with a GPU: its arguments
 and all that it yields are pickled, and its time is limited to the result of `seconds`. On other machines `on_gpu` is
@@ -56,7 +56,7 @@ def _steps(
     """Yield the steps of a run as `ddpm_core.side_by_side` does, with their tensors on the CPU. refs: the checkpoint of
     each lane.
 
-    This runs in a process that was forked from one with many threads. There torch must not start threads of its own.
+    This runs in a process that was forked from a process with many threads. Torch must not start threads there.
     """
     from ddpm_core.engines.choose import use_one_thread
 
@@ -75,7 +75,7 @@ _MODELS: dict[str, Model] = {}  # models of the newest run in the process with t
 on_gpu: Callable[..., Iterator[tuple[int, ddpm_core.Step]]] | None = None
 """`_steps`, decorated to run on the GPU; None without ZeroGPU"""
 # The package `spaces` reports every error of the GPU process as a "ZeroGPU worker error", whose text is the error's
-# class. It also reports this when it kills the process because its time is over.
+# class. The package also reports this error when it kills the process because the process's time is over.
 _REFUSALS = ("quota", "credits", "queue", "duration")  # words in the titles of errors that refuse GPU time
 _KILLED = "GPU task aborted"
 

@@ -155,8 +155,8 @@ def borrow(models: Lender, ref: str, model: Model) -> tuple[Model, BorrowedNetwo
 
 
 def loaded_model(model: Model) -> Model:
-    """Return the loaded model behind a borrowed one, or the model itself. Code that inspects the network's layers needs
-    this.
+    """Return the loaded model behind a borrowed model, or the model itself. Code that inspects the network's layers
+    needs this.
     """
     return model.network.model if isinstance(model.network, BorrowedNetwork) else model
 

@@ -11,7 +11,7 @@ from ui.protocol import ModelChoice
 
 @dataclass(frozen=True)
 class Offered:
-    """A checkpoint of the Hub. The page has the texts for these codes (ui/web/words/checkpoints.js)."""
+    """A checkpoint of the Hub. The page turns its codes into texts (ui/web/words/checkpoints.js)."""
 
     data: str
     """code of the training data; the list is sorted by it"""
@@ -46,7 +46,7 @@ OFFERED = {
     "stabilityai/sd-turbo": Offered("words", "latent", 0, 5.2),
     "stable-diffusion-v1-5/stable-diffusion-v1-5": Offered("words", "latent", 0, 4.3),
 }
-# The checkpoints that come with the project. A new page shows the first one.
+# The checkpoints that come with the project. A new page shows the first checkpoint.
 EMBEDDED = (
     *("mnist-tiny", "cifar10-tiny", "emoji-tiny", "mnist-tiny-consistency", "mnist-tiny-2-steps"),
     *("cifar10-tiny-4-steps", "cifar10-tiny-2-steps", "emoji-tiny-3-steps"),

@@ -35,8 +35,8 @@ def variances(model: ModelSpec) -> list[str]:
 
 
 def step_limits(model: ModelSpec) -> tuple[int, int, int]:
-    """Return the least and the most steps of a run, and the number to use if the current one is outside
-    these limits.
+    """Return the least and the most steps of a run, and the number to use if the current number is outside these
+    limits.
     """
     T, student = model.schedule.T, model.student
     if student is None:

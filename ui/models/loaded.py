@@ -132,7 +132,7 @@ def _check_small_files(checkpoint: refs.LocalCheckpoint) -> None:
 
 @dataclass(frozen=True)
 class Loading:
-    """A member of the line that loads a model before any run needs it."""
+    """The app itself, as an entry in the queue of `Turns`, while it loads a model before any run needs the model."""
 
     ref: str
 
@@ -205,7 +205,7 @@ class Models:
         self._status: OrderedDict[str, snapshots.Status] = OrderedDict()
         # for each function, reference and folder: the state of the files, and the result
         self._read: OrderedDict[tuple, tuple[tuple, object]] = OrderedDict()
-        self.engine = ""  # the engine's description of what evaluates the models, such as "torch · cpu · fp32"
+        self.engine = ""  # description of engine, device and precision, such as "torch · cpu · fp32"
         self._device_type = "cpu"  # device type in torch's terms
         self.first = FOLDER if self._folder else first
 
@@ -273,7 +273,7 @@ class Models:
 
     def lend(self, ref: str) -> tuple[Model, BorrowedNetwork]:
         """Return a model in the form that runs get, and its borrowed network, which holds the model until the run gives
-        it back. Otherwise as `get`.
+        it back. The conditions and errors are those of `get`.
         """
         one = self._current(ref)
         model = self.get(ref) if one is None else one.model
@@ -455,7 +455,7 @@ class Models:
         return status.bytes if status and status.state == "download" and self.loaded(ref) is None else None
 
     def choices(self) -> list[ModelChoice]:
-        """Return the entries of the list of models (`catalogue.choice`). Those that are here come first."""
+        """Return the entries of the list of models (`catalogue.choice`). Checkpoints on this machine come first."""
         unknown = {ref: snapshots.Status("embedded" if ref in refs.embedded() else "") for ref in self.offered}
         known = [choice(ref, self._status.get(ref) or status) for ref, status in unknown.items()]
         usual = {"group": "trained", "data": "", "ready": True, "latent": False, "picture": ""}

@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 class Warmup:
     """Loads models, times their steps and looks up the offered checkpoints. Each task has its own background thread.
 
-    ready: set when the first model was timed, or failed. known: set when the offered checkpoints were looked up, or
-    that failed.
+    ready: set when the first model was timed, or failed. known: set when the offered checkpoints were looked up, or the
+    look-up failed.
     """
 
     def __init__(self, services: Services):

@@ -1,5 +1,5 @@
 """Compute a square of pictures that blends four prompts, all from the same noise. Coarse cells come first, then finer
-ones.
+cells.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class BetweenRun(Rows):
         (model,), request = models, self.request
         text, square = word_reader(model), word_square(request.corners, SIDE)
         new = dict.fromkeys(word for corner in request.corners for word in text.unknown(corner))
-        work.give({"kind": "plan", "unknown": list(new)})
+        work.add_results({"kind": "plan", "unknown": list(new)})
         done = {}
         for cells in stages():
             prompts, last = [square[cell] for cell in cells], None
@@ -90,7 +90,7 @@ class BetweenRun(Rows):
             assert last is not None  # a chain has at least one step
             pictures = model.pictures(last.x)
             done |= dict(zip(cells, pictures, strict=True))
-            work.give({"kind": "cells", "cells": cells, "x": encode_frames(pictures)})
+            work.add_results({"kind": "cells", "cells": cells, "x": encode_frames(pictures)})
         for row in range(SIDE):
             work.recording.rows[row] = np.stack([done[SIDE * row + column] for column in range(SIDE)])
 

@@ -1,5 +1,5 @@
-"""Provide the course: a tour and lessons, whose bar stays visible in the parts that they open, and cards with more
-depth.
+"""Provide the course: a tour and lessons, which open parts of the page and stay visible there in a bar, and cards with
+more depth.
 
 The texts of the lessons are in ui/web/words/lessons.json. The cards are in course.html, because they contain formulas.
 Settings that a lesson or card leaves out have their defaults.
@@ -25,7 +25,7 @@ from ui.web import FILES
 
 CARDS = Path(__file__).with_name("course.html")
 # Measurements of docs/evaluating.md: {seeds, curves: [{side, points: [(t, share)]}]}. side: cells along one side of the
-# white square that a visitor draws.
+# white square that a visitor draws. share: how often the drawing led to another digit at the end.
 TOUCHES = json.loads(Path(__file__).with_name("touch_curves.json").read_text("utf-8"))
 CARD = re.compile(r"<article data-name=\"([\w-]+)\" data-part=\"(\w+)\" data-values='(.*)'>")
 LATENT = "emoji-tiny"
@@ -33,7 +33,7 @@ LATENT = "emoji-tiny"
 
 @dataclass(frozen=True)
 class Task:
-    """A further task of a lesson, after its first one."""
+    """A further task of a lesson, after its first task."""
 
     values: Mapping[str, str | float]
     """settings that change; if empty, the task continues with the current run and has no button"""

@@ -30,7 +30,7 @@ from ui.runs.log import Values
 
 PROGRESS = "progress.jsonl"
 MOST_POINTS = 4000  # maximum number of points; each time a curve exceeds it, every second point is dropped
-MOST_GRIDS = 240  # maximum number of grids; each time there are more, every second one is dropped
+MOST_GRIDS = 240  # maximum number of grids; each time there are more, every second grid is dropped
 GRIDS_AT_ONCE = 12  # maximum number of grids in one answer
 LARGEST = 200_000  # bytes; larger pictures are shrunk before they are sent
 LARGEST_SIDE = 640  # pixels of the longer side of shrunk pictures
@@ -184,7 +184,7 @@ class RunFolder:
 
     def news(self, version: object, points: object, grids: object) -> Values:
         """Return the points and grids that a page lacks, and facts about the training. version, points, grids: the
-        version that the page has, and how many points and grids of it.
+        version that the page has, and how many points and grids of that version.
         """
         known_points, known_grids = (whole(n) for n in (points, grids)) if version == self.version else (0, 0)
         new = self.grids[known_grids:][:GRIDS_AT_ONCE]
@@ -249,7 +249,7 @@ def whole(value: object) -> int:
 
 
 class FollowPart(Part):
-    """The part Train, as far as the server is concerned: it follows trainings of other terminals."""
+    """The server's side of the part Train: it follows trainings of other terminals."""
 
     names = ("train",)
 
@@ -275,7 +275,7 @@ class FollowPart(Part):
 
     def _run(self, path: object) -> RunFolder:
         """Return the training in a folder, remembered from earlier questions if possible. Raises ValueError if there is
-        none, or the page is public.
+        no training, or the page is public.
         """
         if self.services.public:
             raise ValueError("Only a page on your own computer follows a folder")

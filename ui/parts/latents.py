@@ -70,7 +70,7 @@ class LatentsRun(Rows):
         """Make the pictures at which the rows begin, their latents, and then the rows."""
         (lent,), request, times = models, self.request, self.request.times
         model = self.counted(lent, work)
-        work.give({"kind": "plan"})
+        work.add_results({"kind": "plan"})
         sources = [self._source(plan, model, i, work) for i in range(len(request.sources))]
         latents = []
         for row, t in enumerate(times):
@@ -79,7 +79,9 @@ class LatentsRun(Rows):
                 for picture, source in zip(sources, request.sources, strict=True)
             ]
             latents.append(x_t)
-            work.give({"kind": "latent", "row": row, "x": [encode_frames(imaging.to_uint8(latent)) for latent in x_t]})
+            work.add_results(
+                {"kind": "latent", "row": row, "x": [encode_frames(imaging.to_uint8(latent)) for latent in x_t]}
+            )
         for row, t in enumerate(times):
             self._compute_row(plan, model, row, t, latents[row], work)
 
@@ -90,7 +92,7 @@ class LatentsRun(Rows):
         source = self.request.sources[i]
         if source.own:
             picture = as_text.from_text(source.own, model)
-            work.give({"kind": "source", "i": i, "x": encode_frames(picture), "final": True})
+            work.add_results({"kind": "source", "i": i, "x": encode_frames(picture), "final": True})
             return picture
         x = None
         for step in ddpm_core.trajectory(model, [source.seed], **plan.options):
@@ -98,7 +100,7 @@ class LatentsRun(Rows):
             x = imaging.to_uint8(step.x)
             if final or step.index % SAMPLES == 0:
                 shown = x if final else imaging.to_uint8(step.x0_hat)
-                work.give({"kind": "source", "i": i, "x": encode_frames(shown), "final": final})
+                work.add_results({"kind": "source", "i": i, "x": encode_frames(shown), "final": final})
         assert x is not None
         return x
 
@@ -118,8 +120,8 @@ class LatentsRun(Rows):
             self.take_steps(model, row, steps, n, len(request.times), work)
         else:
             work.recording.rows[row] = x = imaging.to_uint8(start)
-            work.give({"kind": "step", "row": row, "k": 0, "s": 0, "x0": encode_frames(x)})
-        work.give({"kind": "row", "row": row, "spread": spread(work.recording.rows[row])})
+            work.add_results({"kind": "step", "row": row, "k": 0, "s": 0, "x0": encode_frames(x)})
+        work.add_results({"kind": "row", "row": row, "spread": spread(work.recording.rows[row])})
 
 
 class LatentsPart(Part):

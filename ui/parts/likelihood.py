@@ -1,7 +1,8 @@
 """Measure the likelihood of pictures: bits/dim, the terms L_t, rate and distortion (Eq. 5 of the DDPM paper).
 
 The page should show a result within a second. So the first picture is decoded alone, one time t after another, because
-the engine compiles the network for each new batch size. Its short chains are measured before the full one.
+the engine compiles the network for each new batch size. Short chains of this picture are measured before its full
+chain.
 """
 
 from __future__ import annotations
@@ -134,9 +135,9 @@ class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
         return LikelihoodPlan(self.request, steps, model, pictures, labels, alone, together)
 
     def compute(self, plan: LikelihoodPlan, models: Sequence[Model], work: Job) -> None:
-        """Decode the first picture, measure its short chains, decode the others, then measure the bounds."""
+        """Decode the first picture, measure its short chains, decode the other pictures, then measure the bounds."""
         (model,), images = models, plan.pictures
-        work.give({"kind": "plan", "published": _published() if self.request.is_cifar10(model) else None})
+        work.add_results({"kind": "plan", "published": _published() if self.request.is_cifar10(model) else None})
         rows = _decode(plan, model, range(1), 1, work)
         _measure_early(plan, model, work)
         others = range(1, min(len(images), DECODED))
@@ -149,8 +150,8 @@ class LikelihoodRun(Computation[Likelihood, LikelihoodPlan]):
 def _decode(
     plan: LikelihoodPlan, model: Model, which: range, together: int, work: Job, before: Sequence[Sprite] = ()
 ) -> list[Sprite]:
-    """Decode these pictures progressively: estimate what the receiver guesses at each time t, `together` times in one
-    batch. Send the page one row per picture, after the rows in `before`, and return all rows.
+    """Decode these pictures progressively: compute the receiver's guess x̂_0 at each time t; one batch has `together`
+    times. Send the page one row per picture, after the rows in `before`, and return all rows.
     """
     times, noise, guesses = times_of(model.schedule.T), _noise(which), []
     images, labels = plan.select(which)
@@ -166,13 +167,13 @@ def _decode(
     columns = [imaging.to_uint8(guess) for guess in guesses] + [images]
     # shape: (pictures, times and x_0, H, W, C)
     rows = [*before, *(encode_frames(row) for row in np.stack(columns, 1))]
-    work.give({"kind": "decoding", "times": times, "rows": rows})
+    work.add_results({"kind": "decoding", "times": times, "rows": rows})
     return rows
 
 
 def _measure_early(plan: LikelihoodPlan, model: Model, work: Job) -> None:
-    """Measure short chains of the first picture. They use the same x_t as the full chain, so the final numbers will be
-    the same.
+    """Measure short chains of the first picture. They use the same x_t as the full chain, so the full chain will give
+    the same numbers.
     """
     T, noise = model.schedule.T, _noise(range(1))
     images, labels = plan.select(range(1))
@@ -188,7 +189,7 @@ def _measure_early(plan: LikelihoodPlan, model: Model, work: Job) -> None:
             noise=lambda index, x: noise(T - int(pairs[index][0]), x),  # noqa: B023
             progress=work.counter(plan.together),
         )
-        work.give({"kind": "early", "steps": steps, "bits": bound.total.item()})
+        work.add_results({"kind": "early", "steps": steps, "bits": bound.total.item()})
 
 
 def _measure(plan: LikelihoodPlan, model: Model, i: int, work: Job) -> None:
@@ -199,14 +200,14 @@ def _measure(plan: LikelihoodPlan, model: Model, i: int, work: Job) -> None:
         model, image, variances(model)[0], labels=labels, noise=_noise(which), progress=work.counter(plan.together)
     )
     found: MeanBound = work.recording.add(one, model, plan.pictures[: i + 1])
-    work.give({"kind": "bits", "done": i + 1, **found})
+    work.add_results({"kind": "bits", "done": i + 1, **found})
 
 
 def variances(model: ModelSpec) -> list[Variance]:
-    """Return the variances whose bounds are measured. The network is evaluated for the first one.
+    """Return the variances whose bounds are measured. The network is evaluated for the first variance.
 
     If the network predicts the variance or μ̃, the bound of another variance would need new evaluations
-    (likelihood.rechain), so only one is measured.
+    (likelihood.rechain), so only one variance is measured.
     """
     if model.variance in LEARNED or model.prediction == "mu":
         return [model.variance]

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from ddpm_core.engines.readers import Readers
     from ddpm_core.model import Tensor
 
-# An evaluation that records all blocks and their pictures takes as long as about 4 plain ones: 4.2 with mnist-tiny and
-# 4.1 with cifar10-tiny, on two cores of an AMD EPYC. It runs in PyTorch in float32, without OpenVINO.
+# An evaluation that records all blocks and their pictures takes as long as about 4 plain evaluations: 4.2 with
+# mnist-tiny and 4.1 with cifar10-tiny, on two cores of an AMD EPYC. It runs in PyTorch in float32, without OpenVINO.
 OPENED = 4
 BLOCK = r"middle|(?:down|up) \d"
 BlockName = Annotated[str, Field(pattern=f"^({BLOCK})$")]
@@ -137,7 +137,7 @@ class NetworkRun(Rows):
         if request.place:
             for lane in lanes:
                 lane.look(*request.place)
-        work.give(_opening(plan, lanes[0], readers))
+        work.add_results(_opening(plan, lanes[0], readers))
         opened = [(lane, plan.options) for lane in lanes]
         if donor and plan.grafted:
             opened.insert(0, (donor, plan.grafted))
@@ -159,7 +159,7 @@ class NetworkRun(Rows):
                     "x0": encode_frames(x0),
                     **_block_pictures(model, one, readers, request.block),
                 }
-                work.give(frame)
+                work.add_results(frame)
                 if not step.index and not lane:
                     kept = choose_steps(len(plan.times), len(lanes) * size_of(frame))
                 work.recording.rows[lane] = x
@@ -168,7 +168,7 @@ class NetworkRun(Rows):
 
 
 def _readers(model: Model) -> Readers | None:
-    """Return the readouts of a checkpoint; None if none were fitted."""
+    """Return the readers of a checkpoint, which predict x̂_0 from its blocks; None if none were fitted."""
     try:
         return ddpm_core.readers(model)
     except ValueError:
@@ -208,9 +208,9 @@ def _graft_output(taken: dict[float, Tensor], is_changed: Callable[[float], bool
 
 
 def _block_pictures(model: Model, opened: Inside, readers: Readers | None, shows: str) -> BlockPictures:
-    """Return the pictures of the latest evaluation. For each block: the readout of x̂_0 and its colours, or without
-    readouts the size of its numbers. Also all channels of the block `shows`, and the self-attention of the selected
-    position.
+    """Return the pictures of the latest evaluation. For each block, they show the x̂_0 and the colours of its reader;
+    without readers, the mean of |value| over its channels. They also show all channels of the block `shows`, and the
+    self-attention of the selected position.
     """
     t = opened.t
     # with guidance, the first half of the batch has the condition

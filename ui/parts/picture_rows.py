@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ddpm_core import Step
     from ddpm_core.model import Tensor
 
-GRADIENT = 14  # an evaluation with its gradient takes as long as 14 plain ones (measured on a CPU)
+GRADIENT = 14  # an evaluation with its gradient takes as long as 14 plain evaluations (measured on a CPU)
 
 
 class Counted:
@@ -106,7 +106,7 @@ class Rows(Computation):
         return self.request.lane.arguments(self.services.samplers) | {"clip": self.request.clip}
 
     def cost(self, model: ModelSpec, *work: tuple[int, float]) -> dict[StepKind, float]:
-        """Return the number of steps of each kind that `Counted` will count for work: (images per batch, steps) each.
+        """Return the number of steps of each kind that `Counted` will count. work: pairs (images per batch, steps).
         Guidance doubles the images, and each correction of "langevin" costs one more evaluation.
         """
         chain = self.request.lane.chain(model, self.images, self.services.samplers)
@@ -132,14 +132,14 @@ class Rows(Computation):
                 at: RowStep = {"kind": "step", "row": row, "k": step.index, "s": int(step.s), "x0": encode_frames(x_0)}
                 if self.shows_x:
                     at["x"] = encode_frames(x)
-                work.give(at)
+                work.add_results(at)
         assert step is not None  # a chain has at least one step
         work.recording.rows[row] = imaging.to_uint8(step.x)
         return step
 
 
 def spread(images: np.ndarray) -> float:
-    """Return the standard deviation of pictures, uint8 (N, H, W, C), from their mean over all pixels, in
-    grey levels.
+    """Return the standard deviation between pictures, uint8 (N, H, W, C), in grey levels. The variance between the
+    pictures is averaged over all pixels.
     """
     return float(np.sqrt(images.astype(float).var(0).mean()))

@@ -32,7 +32,7 @@ Method = Literal["ddnm", "replacement", "repaint", "pigdm", "dps"]
 
 
 class Repair(ColumnsAsked):
-    """A request: the picture, how it is measured, and the methods that restore it, one row for each."""
+    """A request: the picture, the task that measures it, and the methods that restore it. Each method gets a row."""
 
     source: PictureAsked
     task: Literal["mask", "downsample", "grey", "blur"]
@@ -98,15 +98,17 @@ class RepairRun(Rows):
         """Make the picture, measure it, and restore it with each method."""
         (lent,), request = models, self.request
         model = self.counted(lent, work)
-        work.give({"kind": "plan"})
+        work.add_results({"kind": "plan"})
         if request.source.own:
             picture = as_text.from_text(request.source.own, model)
         else:
             picture = ddpm_core.sample(model, [request.source.seed], **plan.options)
-        work.give({"kind": "source", "i": 0, "x": encode_frames(picture), "final": True})
+        work.add_results({"kind": "source", "i": 0, "x": encode_frames(picture), "final": True})
         measurement = request.measurement(model)
         y = measurement(ddpm_core.from_uint8(picture))
-        work.give({"kind": "source", "i": 1, "x": encode_frames(_whole(imaging.to_uint8(y), model)), "final": True})
+        work.add_results(
+            {"kind": "source", "i": 1, "x": encode_frames(_whole(imaging.to_uint8(y), model)), "final": True}
+        )
         for row, method in enumerate(request.methods):
             self._restore(plan, model, row, method, y, measurement, work)
 
@@ -128,9 +130,9 @@ class RepairRun(Rows):
         last = self.take_steps(model, row, steps, request.lane.steps, len(request.methods), work)
         images = work.recording.rows[row]
         differ = (2 * images.astype(float).std(0).mean(-1)).clip(0, 255).astype(np.uint8)
-        work.give({"kind": "map", "row": row, "x": [encode_sprite(differ[None, ..., None], "png")]})
+        work.add_results({"kind": "map", "row": row, "x": [encode_sprite(differ[None, ..., None], "png")]})
         gap = 127.5 * (measurement(last.x) - y).square().mean().sqrt().item()
-        work.give({"kind": "row", "row": row, "spread": spread(images), "gap": gap})
+        work.add_results({"kind": "row", "row": row, "spread": spread(images), "gap": gap})
 
 
 def _whole(y: np.ndarray, model: ModelSpec) -> np.ndarray:

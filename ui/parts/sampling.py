@@ -1,5 +1,5 @@
-"""Compute Watch, Compare and Grid: one run of the reverse chain, two lanes, or a grid of lanes, all from the same x_T.
-Also compute the sketch that Watch shows while a visitor types a prompt.
+"""Compute Watch, Compare and Grid: one run of the reverse chain, or several runs side by side (lanes), all from the
+same x_T. Also compute the sketch that Watch shows while a visitor types a prompt.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from ddpm_core import Step
     from ddpm_core.model import Tensor
 
-# Decoding a picture of 64 pixels takes as long as about one evaluation of emoji-trial's network (20 and 30 ms on one
-# core). Decoding one of 512 pixels takes as long as several steps of Stable Diffusion.
+# Decoding a picture of 64 pixels takes about as long as one evaluation of emoji-tiny's network (30 ms each, in PyTorch
+# on one core). Decoding one of 512 pixels takes as long as several steps of Stable Diffusion.
 DECODED = 128  # pixels per side; larger pictures are decoded only at the end, with previews until then
 MOMENTS = 25  # maximum number of steps whose pictures are shown in a run of a latent model
 MODELS = 2  # maximum number of models in a run, because all of them are in memory at the same time
@@ -74,10 +74,10 @@ class SamplingAsked(Asked):
 class Frame:
     """The pictures of a lane after step k. x is x_s; x0_hat is x̂_0, predicted from x_t; both are uint8 (N, H, W, C).
 
-    latents: previews of both latents, one pixel per position; None for models without an autoencoder. decoded: whether
-    the decoder made the pictures; if false, they are previews. attention: a map for each word of the prompt, uint8 (N,
-    words · h, w, 1), each scaled to its maximum; None if not requested. apart: for each picture of an edited lane, its
-    difference from lane A (see `_differences`).
+    latents: previews of the latents x_s and x̂_0, one pixel per position; None for models without an autoencoder.
+    decoded: whether the decoder made the pictures; if false, they are previews. attention: a map for each word of the
+    prompt, uint8 (N, words · h, w, 1), each scaled to its maximum; None if not requested. apart: for each picture of an
+    edited lane, its difference from lane A (see `_differences`).
     """
 
     lane: int
@@ -225,7 +225,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
 
     Results: first "plan", with the tokenized words of the prompt if there is one lane, and the words that did not occur
     in the training; then each kept `Frame`. If the lanes begin at a state of an earlier run, its earlier frames are
-    sent with the first new one.
+    sent with the first new frame.
     """
 
     recording = SamplingRecording
@@ -325,7 +325,7 @@ class Sampling(Computation[SamplingAsked, SamplingPlan]):
                     newest = frame, step.x.cpu()
                 given.append(self.result_of(keep(*newest)))
             if given and (i or not plan.touches):  # both lanes of an edited run are sent together
-                work.give(*given)
+                work.add_results(*given)
                 given = []
             if step.s == 0:
                 work.recording.x_0[i] = step.x.float().cpu().numpy()
@@ -426,8 +426,8 @@ class SamplingPart(Part):
 
 
 class Sketching(Sampling):
-    """Computes a sketch. Results: "plan", with the tokenized words of the prompt and those that did not occur in the
-    training; then the last `Frame`.
+    """Computes a sketch. Results: "plan", with the tokenized words of the prompt, and its words that did not occur in
+    the training; then the last `Frame`.
 
     It stores nothing. Raises Refused while other visitors' runs compute or wait, because they have priority.
     """
@@ -445,11 +445,11 @@ class Sketching(Sampling):
         """Draw the sketch, and send its last frame to the page."""
         (model,), (lane,), request = models, plan.lanes, plan.request
         opening, _ = _opening(plan, [model])
-        work.give(opening)
+        work.add_results(opening)
         for _, step in runs.follow([runs.Lane(model, lane.chain)], request.seeds, request.clip):
             work.count(lane.kind)
             if step.s == 0:
-                work.give(self.result_of(Frame(0, step.index, 0.0, *_pictures(model, step))))
+                work.add_results(self.result_of(Frame(0, step.index, 0.0, *_pictures(model, step))))
 
 
 class SketchPart(Part):

@@ -1,1 +1,1 @@
-"""Convert pictures for messages to and from the page. The parts compute with them."""
+"""Convert pictures for messages to and from the page. `ui.parts` computes the pictures."""

@@ -58,7 +58,7 @@ Sprite = np.ndarray | Encoded  # pictures side by side: an array, uint8 (N, H, W
 
 
 def encode_frames(images: np.ndarray) -> Sprite:
-    """Return frames, uint8 (N, H, W, C), for a message: small ones as an array, others as a file."""
+    """Return frames, uint8 (N, H, W, C), for a message: small frames as an array, larger frames as a file."""
     format = frame_format(images.shape[1], images.shape[-1])
     return images if format == "pixels" else encode_sprite(images, format)
 

@@ -1,1 +1,1 @@
-"""Record examples and pictures for the page. They are committed, and the server never imports this package."""
+"""Record examples and pictures for the page. The recordings are committed. The server never imports this package."""

@@ -1,8 +1,8 @@
 """Record the runs that the page shows before a visitor starts one: `python -m ui.recorded`.
 
 The example.json of each part contains the values of its form. This program runs the part's computation with these
-values and the embedded models, and adds the results in the form in which the page receives them, with pictures as
-lossless WebP. `python -m ui.recorded train` trains digits with `python -m train fit`, which takes some minutes.
+values and the embedded models, and adds the results in the form in which the page receives them, with pictures as WebP.
+`python -m ui.recorded train` trains digits with `python -m train fit`, which takes some minutes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TRAINING = (
     *("--log-sigma-mean", "0.4", "--log-sigma-std", "1.1", "--steps", "1000", "--batch", "64", "--warmup", "50"),
     *("--log-every", "2", "--sample-count", "20", "--sample-steps", "10", "--sample-seconds", "4"),
 )
-TRAIN_GRIDS = 12  # number of sample grids in the recording of the training; the early ones are closer together
+TRAIN_GRIDS = 12  # number of sample grids in the recording of the training; the early grids are closer together
 TRAIN_POINTS = 120  # number of points in the curve of the recorded training
 TRAIN_QUALITY = 75  # WebP quality of the training's pictures, because lossless files of noise would be large
 WORDED = ("plan", "bits")  # kinds of results for which ui/web/plans/plan.js writes the texts
@@ -108,7 +108,7 @@ def _write(part: str, content: Values) -> None:
 
 
 def lines(content: Values) -> str:
-    """Return JSON with one line per result: ui/web/index.html can draw the first results before the others are
+    """Return JSON with one line per result, so that ui/web/index.html can draw the first results before the others are
     downloaded.
     """
 
@@ -150,7 +150,7 @@ def _keep_last_frames(results: list[Values]) -> list[Values]:
 
 
 def _thin_frames(results: list[Values]) -> list[Values]:
-    """Keep every second frame, including the last, and reduce the noisy ones to GREYS levels, to make the first page
+    """Keep every second frame, including the last, and reduce the noisy frames to GREYS levels, to make the first page
     small.
     """
     plan, *frames = results
@@ -165,8 +165,8 @@ def _reduce_greys(images: np.ndarray) -> np.ndarray:
 
 
 def _make_light(content: object, quality: int | None = None) -> object:
-    """Return the same results with smaller pictures and shorter numbers. quality: of WebP; None for
-    lossless pictures.
+    """Return results with smaller pictures and shorter numbers. quality: the WebP quality; None for lossless
+    pictures.
     """
     if isinstance(content, dict):
         return {name: _make_light(value, quality) for name, value in content.items()}

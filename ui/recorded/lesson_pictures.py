@@ -95,7 +95,9 @@ def decided() -> list[Pictures]:
 
 
 def inside() -> list[Pictures]:
-    """Draw the guesses x̂_0 on the way to a 3, and below them those with the middle block's output of a run for a 6."""
+    """Draw the guesses x̂_0 on the way to a 3, and below them the guesses with the middle block's output of a run for a
+    6.
+    """
     opened = ddpm_core.inside(ddpm_core.load("mnist-tiny"))
     run = {"seeds": [7], "steps": 20, "sampler": "ddim"}
     at = (1, 5, 8, 12, 20)

@@ -18,8 +18,8 @@ SCRIPT = FILES / "tests/local/plans.mjs"
 
 
 def ask(question: Mapping[str, object]) -> Values:
-    """Send a question to SCRIPT in the node process, and return the answer. SCRIPT describes the fields of both. Raises
-    FileNotFoundError if node is not installed.
+    """Send a question to SCRIPT in the node process, and return the answer. SCRIPT describes the fields of question and
+    answer. Raises FileNotFoundError if node is not installed.
     """
     page = _page()
     _write(page, question)

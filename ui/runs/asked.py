@@ -1,8 +1,8 @@
-"""Define the requests of a page to compute something: lanes with arguments of `ddpm_core.trajectory`, in which every
-choice is made.
+"""Define the requests of a page to compute something: lanes (runs side by side) with complete arguments of
+`ddpm_core.trajectory`.
 
 The page has already planned the run. But anybody can send requests, so the types of all numbers and texts are checked
-here. What a model can't do is refused by the library before the computation begins.
+here. Before the computation begins, the library refuses requests that the model can't run.
 """
 
 from __future__ import annotations
@@ -106,8 +106,8 @@ class PictureAsked(Asked):
 
 def unclear(why: object) -> ValueError:
     """Log why a request is invalid, and return an error for the visitor. Our page never sends such requests, and a
-    visitor can't fix them, so only the log contains the reason. It is one line about the first mistake, because a
-    request may have thousands.
+    visitor can't fix them, so only the log contains the reason. The log gets one line about the first mistake, because
+    a request may have thousands.
     """
     if isinstance(why, ValidationError):
         first = why.errors(include_url=False, include_context=False, include_input=False)[0]

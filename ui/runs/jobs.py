@@ -1,6 +1,4 @@
-"""Run a computation in a background thread: its turns, its progress and its end. What it computes is
-defined elsewhere.
-"""
+"""Run a computation in a background thread, with its turns, progress and end. Other modules define the computation."""
 
 from __future__ import annotations
 
@@ -52,7 +50,7 @@ class Job:
         self.computation = computation
         self.visitor, self.address = visitor, address
         self.log = RunLog(self.complete, patience)
-        self.give = self.log.add_results  # `give(*results)` sends results to the client
+        self.add_results = self.log.add_results  # sends results to the client
         self.loaded = False  # whether this job had to load a model
         self.plan: Plan | None = None  # None until its models are known
         # `Any`, because each computation uses its own subclass of `Recording`
@@ -63,13 +61,13 @@ class Job:
         # when the current step began, in seconds of `Turns.clock`; None before the first step
         self.since: float | None = None
         self._services = services
-        self._seat: Seat | None = None  # its place in the line; None before it joins
+        self._seat: Seat | None = None  # the job's place in the line of `Turns`; None before it joins the line
         self._networks: list[BorrowedNetwork] = []
         self._holds = False  # whether it holds the networks now, during its turn
         self._watches: dict[StepKind, Stopwatch] = {}
         self._begun = threading.Lock()  # held after the start, so that a second start does nothing
-        self._counted = threading.Lock()  # held after its end was counted, so that it counts once
-        self._asked = 0.0  # time.monotonic() of the start; 0 before it, and if the job was refused
+        self._counted = threading.Lock()  # held after the end was counted, so that a job counts once
+        self._asked = 0.0  # time.monotonic() of the start; 0 before the start, and if the job was refused
         self._began: float | None = None  # time.monotonic() when computing began
         self._gone = False  # whether its client has left
 
@@ -89,7 +87,7 @@ class Job:
         threading.Thread(target=copy_context().run, args=(self._run,), daemon=True, name="run").start()
 
     def updates(self) -> Generator[Message, None, None]:
-        """Start the job and yield its messages. This never raises. Closing the iterator stops the job."""
+        """Start the job and yield its messages. This method never raises. Closing the iterator stops the job."""
         self.start()
         try:
             yield from self.log.read()
@@ -103,7 +101,7 @@ class Job:
             yield message.of(self.id)
 
     def stop(self) -> None:
-        """Stop as soon as possible: after the current step, or at once if none is being computed."""
+        """Stop as soon as possible: after the current step, or at once if no step is being computed."""
         self.log.stop(self._stopped)
         if self._seat:
             self._seat.wake()
@@ -116,29 +114,29 @@ class Job:
         self.stop()
 
     def kept(self) -> Values:
-        """Return the data from which the page makes files: `about`, and that of `Recording.kept`. Raises ValueError if
-        there is none yet.
+        """Return the data from which the page makes files: `about`, and the data of `Recording.kept`. Raises ValueError
+        if there is none yet.
         """
         return {"about": self.about, **self.recording.kept()}
 
     @property
     def goes_on(self) -> bool:
-        """Whether it has started and not ended."""
+        """Whether the job has started and not ended."""
         return self._begun.locked() and not self.log.ended
 
     @property
     def failed(self) -> bool:
-        """Whether it has ended with an error before it computed anything."""
+        """Whether the job has ended with an error before it computed anything."""
         return self.log.state == "error" and not self.computed
 
     @property
     def stopping(self) -> bool:
-        """Whether it is stopping or has ended."""
+        """Whether the job is stopping or has ended."""
         return self.log.stopping
 
     @property
     def loads(self) -> bool:
-        """Whether it is downloading or loading a model."""
+        """Whether the job is downloading or loading a model."""
         return self.log.state == "loading"
 
     @property
@@ -325,11 +323,13 @@ class Job:
         finally:
             self._give_back()
         for ref in self.computation.refs:
-            with suppress(Refused):  # no error of this run, which is finished: the next run with this model reports it
+            with suppress(Refused):  # this run is finished; the next run with this model reports the error
                 held.make_room(ref)
 
     def _give_back(self) -> None:
-        """Give back the networks if this job holds them, because the next holder of the turn may use the same ones."""
+        """Give back the networks if this job holds them, because the next holder of the turn may use the same
+        networks.
+        """
         if self._holds:
             self._holds = False
             for network in self._networks:

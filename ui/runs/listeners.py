@@ -1,4 +1,4 @@
-"""Find out whether a client still reads the messages of a run. A run ends when no client does.
+"""Find out whether a client still reads the messages of a run. A run ends when no client reads them.
 
 A page gets all messages of its run in one response; when its connection closes, nobody reads the run's log. A script
 gets its run from gradio's queue, which continues to ask for results after the script has gone. So `Listener` checks
@@ -51,7 +51,7 @@ class Listener:
         self._heard = clock()
 
     def is_lost(self) -> bool:
-        """Return whether no client was connected for PATIENCE seconds. Call this more often than that."""
+        """Return whether no client was connected for PATIENCE seconds. Call this method more often than that."""
         now = clock()
         if self._is_here():
             self._heard = now

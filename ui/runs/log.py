@@ -59,7 +59,7 @@ class Stopped(Exception):
 
 
 class Gone(ValueError):
-    """A run, or data of it that another run needs, is no longer stored."""
+    """A run, or its data that another run needs, is no longer stored."""
 
     end = Message("error", status={"kind": "gone"})
     """the last message of a run that needs the lost data"""
@@ -106,8 +106,8 @@ class RunLog:
     # --- For the job
 
     def set_state(self, new: Message) -> None:
-        """Set a new state, which becomes the next message. Ignore a state that can't follow the current one: any after
-        the end, and all but an end while stopping.
+        """Set a new state, which becomes the next message. Ignore a state that can't follow the current state (see
+        `NEXT`).
         """
         with self._news:
             if new.state not in NEXT[self.state]:
@@ -146,7 +146,7 @@ class RunLog:
     # --- For clients
 
     def read(self, after: int = 0) -> Iterator[Message]:
-        """Yield all messages after number `after`, and wait for new ones, until the last one."""
+        """Yield all messages after number `after`, and wait for new messages, until the last message."""
         messages = self._messages  # `forget` replaces the list, but this reader continues with the old list
         while True:
             with self._news:
@@ -168,7 +168,7 @@ class RunLog:
                 self._messages, self.bytes = [], 0
 
     def _write(self) -> float:
-        """Write a message if one is due. Return the seconds until the next one is due."""
+        """Write a message if one is due. Return the seconds until the next message is due."""
         if self._written.state in ENDED:
             return 0.0
         last = self._messages[-1] if self._messages else None

@@ -57,7 +57,7 @@ class Runs:
         run is dropped instead.
 
         The run stops if nobody reads its messages for `listeners.PATIENCE` seconds. address: the page's address, if
-        known. Raises NotBegun.
+        known. Raises NotBegun if the run can't begin.
         """
         last, newest = self._current.pop((page, part), ("", None))
         if number and newest and number[0] == newest[0] and number[1] < newest[1]:
@@ -101,7 +101,7 @@ class Runs:
 def _excess(jobs: Iterable[Job], size: Callable[[Job], int], most: float) -> Iterator[Job]:
     """Yield the ended runs to drop until the rest has a total size of at most `most`. Failed runs are dropped first,
     then each time the oldest run of the address with the largest total. So no visitor can displace the runs of visitors
-    who have fewer.
+    who have fewer runs.
     """
     sizes = {job: size(job) for job in jobs}
     while sum(sizes.values()) > most:

@@ -42,7 +42,7 @@ class Plan:
 
 
 class Recording(Generic[K]):
-    """The data that a run keeps for files."""
+    """The data that a run keeps, from which the page makes files."""
 
     def __init__(self, plan: K):
         self.plan = plan

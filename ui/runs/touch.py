@@ -42,11 +42,11 @@ Stroke = tuple[str | list[float], float, list[tuple[int, ...]]]
 Touches = Mapping[int, tuple[float, list[Stroke]]]
 
 
-def _colour(what: str, channels: int) -> list[float]:
+def _colour(levels: str, channels: int) -> list[float]:
     """Return a stroke's colour in the model's channels, in [−1, 1]: grey, or red, green and blue; then opacity if the
-    model has alpha.
+    model has alpha. levels: such as 255.0.0.
     """
-    rgb = [float(int(level) / 127.5 - 1) for level in what.split(".")]
+    rgb = [float(int(level) / 127.5 - 1) for level in levels.split(".")]
     return ([float(sum(rgb) / 3)] if channels < 3 else rgb) + ([1.0] if channels in (2, 4) else [])
 
 

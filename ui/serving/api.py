@@ -1,5 +1,5 @@
-"""Serve what the app uses of gradio: the API for scripts (/sample and /trajectory, which gradio_client lists), the
-login, and the tunnel of --share.
+"""Serve the parts of gradio that the app uses: the API for scripts (/sample and /trajectory, which gradio_client
+lists), the login, and the tunnel of --share.
 
 Importing gradio takes as long as everything that the page needs, so `server` imports this module after the page can be
 opened.
@@ -12,7 +12,7 @@ import io
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 from unittest import mock
 
 import anyio.to_thread
@@ -82,7 +82,7 @@ class Api(gr.Server):
 
     def join(self, server: Server, here: Callable[[Api], None], **options: Any) -> str | None:
         """Start to answer requests that the page's server passes on. Return the address of the tunnel, or None without
-        one.
+        a tunnel.
 
         here: called with this Api when requests can be passed on. options: options of gradio's `launch`. Raises OSError
         if the server does not answer on this machine.
@@ -96,9 +96,10 @@ class Api(gr.Server):
             here(self)
             return server.host, server.port, server.url, None  # the last value would be gradio's own server
 
-        # ssr_mode: on Spaces gradio would start a server that renders pages in advance, which passes on only gradio's
-        # own addresses. max_threads: events without a free place would wait without a message, so there is one for
-        # each; `Turns` decides which run computes. The places are no threads, because our endpoints are asynchronous.
+        # ssr_mode: on Spaces gradio would start a server that renders pages in advance. This server passes on only
+        # gradio's own addresses. max_threads: events without a free place would wait without a message, so each event
+        # has a place; `Turns` decides which run computes. The places are no threads, because our endpoints are
+        # asynchronous.
         options |= {"ssr_mode": False, "enable_monitoring": False, "run_history": False, "quiet": True}
         options |= {"state_session_capacity": SESSIONS, "max_threads": REQUESTS + 2 * UNHEARD}
         options |= {"app_kwargs": {"lifespan": self.events.forgetting}, "prevent_thread_lock": True}
@@ -209,16 +210,6 @@ def _why(end: Message) -> str:
     return end.text or {"lost": "The app has stopped, and this run with it"}.get(end.state, "The run was stopped")
 
 
-# Types of parameters that may be None, which lets the checkpoint decide.
-OPEN = {
-    "sampler": str | None,
-    "steps": int | None,
-    "clip": bool | None,
-    "count": int | None,
-    "guidance": float | None,
-}
-
-
 def _with_parameters(
     endpoint: Callable[[Values], AsyncGenerator[object, None]], first: str, result: object
 ) -> Callable[..., AsyncGenerator[object, None]]:
@@ -234,11 +225,11 @@ def _with_parameters(
             async for item in items:
                 yield item
 
-    types: dict[str, object] = {name: OPEN.get(name, type(default)) for name, default in defaults.items()}
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    parameters = [inspect.Parameter("request", kind)]  # gradio passes the request
+    types: dict[str, object] = {name: kind for name, kind in get_type_hints(Script).items() if name in defaults}
+    position = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter("request", position)]  # gradio passes the request
     parameters += [
-        inspect.Parameter(name, kind, default=default, annotation=types[name]) for name, default in defaults.items()
+        inspect.Parameter(name, position, default=default, annotation=types[name]) for name, default in defaults.items()
     ]
     called.__signature__ = inspect.Signature(parameters, return_annotation=result)  # pyright: ignore[reportFunctionMemberAccess]
     called.__annotations__ = types | {"request": gr.Request, "return": result}

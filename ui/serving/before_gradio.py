@@ -1,4 +1,4 @@
-"""Change settings that gradio reads when it is imported. Importing this module changes them; `unparsed` makes the
+"""Change settings that gradio reads when it is imported. Importing this module changes them; `unparsed` makes gradio's
 import faster.
 """
 
@@ -19,7 +19,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(1 << 62))
 if "SPACE_ID" in os.environ:
-    # Only the proxies of its own network can reach a Space, and they pass on the visitor's address.
+    # Only proxies of Hugging Face's network can reach a Space, and they pass on the visitor's address.
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "127.0.0.1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16")
 folder = temporary_files.use_private_folder()
 # If matplotlib is installed, gradio imports it for each event, which takes 0.2 s once. With these variables, matplotlib
@@ -41,8 +41,8 @@ def unparsed() -> Iterator[None]:
     """Import gradio inside this block to make the import faster.
 
     gradio parses the source of each of its components when it is imported, to write a stub for editors. That takes 1.2
-    of 2.7 s (https://github.com/gradio-app/gradio/issues/7791). It skips classes without a file, so this block hides
-    the files.
+    of 2.7 s (https://github.com/gradio-app/gradio/issues/7791). gradio skips classes without a file, so this block
+    hides the files.
     """
     with mock.patch("inspect.getfile", _file):
         yield

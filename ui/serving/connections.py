@@ -1,7 +1,7 @@
 """Serve HTTP by uvicorn in a thread, and limit the number and duration of connections.
 
-uvicorn 0.54 has a time-out for idle connections only (uvicorn issue #157). `HEAD` can be removed when uvicorn has one
-for the head of a request. The gate limits bodies.
+uvicorn 0.54 has a time-out for idle connections only (uvicorn issue #157). `HEAD` can be removed when uvicorn has a
+time-out for the head of a request. The gate limits bodies.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ log = logging.getLogger(__name__)
 
 
 def raise_file_limit() -> int:
-    """Raise this process's limit of open files as far as the system allows. Return how many connections it can have;
-    the other half of the files is for everything else, and for connections that are being accepted or closed.
+    """Raise this process's limit of open files as far as the system allows. Return how many connections it can have.
+    They get half of the files. The other half is for everything else, and for connections that are being accepted or
+    closed.
     """
     try:
         import resource
@@ -95,7 +96,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
 
     def enter(self, guest: AbstractAsyncContextManager[object]) -> None:
-        """Enter the context manager `guest` in the server's event loop. It is left when the server ends."""
+        """Enter the context manager `guest` in the server's event loop. The server leaves it at its end."""
         asyncio.run_coroutine_threadsafe(self._guests.enter_async_context(guest), self._loop).result()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -104,7 +105,7 @@ class Server(uvicorn.Server):
         await self._guests.aclose()
 
     def close(self, seconds: float) -> None:
-        """End after the current requests are answered. Cancel those that take longer than `seconds`."""
+        """End after the current requests are answered. Cancel requests that take longer than `seconds`."""
         self.should_exit = True
         self._thread.join(seconds)
         self.force_exit = True
@@ -123,7 +124,7 @@ class Connections:
         self.unread: dict[Connection, tuple[float, int]] = {}
 
     async def close_slow(self) -> None:
-        """Close connections that send no request, and those whose client reads its response too slowly."""
+        """Close connections that send no request, and connections whose client reads its response too slowly."""
         now = time.monotonic()
         while self.waiting and now - next(iter(self.waiting.values())) > HEAD:
             self.waiting.popitem(last=False)[0].transport.abort()
@@ -141,7 +142,7 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
     all: ClassVar[Connections]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Count this connection, and close it or the oldest waiting one if there are too many."""
+        """Count this connection, and close it or the oldest waiting connection if there are too many."""
         super().connection_made(transport)
         peer = self.client[0] if self.client else ""
         self._address = neighbourhood(peer)

@@ -1,4 +1,4 @@
-"""Check requests: which are accepted, how large they may be, and which response a failed one gets.
+"""Check requests: which requests are accepted, how large they may be, and which response a failed request gets.
 
 gradio has many more routes than the page needs. Some fetch URLs for anybody, run programs on uploads or write files. So
 only the routes listed here are accepted, and gradio gets a request only when it is complete.
@@ -39,8 +39,8 @@ NAME = 100
 # maximum number of requests at the same time: in all, and from one address; a page sends at most six
 REQUESTS, REQUESTS_OF_ONE = 1024, 128
 CROWDED = "There are too many requests at once ({}): try again in a moment"
-# Maximum number of responses of /kept at the same time: in all, and to one address. Each holds the pictures of a run
-# until it is sent, but most of these pictures are stored anyway (`RECORDING_BYTES` of ui/runs/pages.py).
+# Maximum number of responses of /kept at the same time: in all, and to one address. Each response holds the pictures of
+# a run until it is sent, but most of these pictures are stored anyway (`RECORDING_BYTES` of ui/runs/pages.py).
 FILES, FILES_OF_ONE = 64, 16
 CROWDED_FILES = "There are too many files at once ({}): try again in a moment"
 PIECE = 10.0  # seconds within which the next piece of a request must arrive
@@ -100,7 +100,7 @@ class Gate:
     """ASGI middleware that answers /health and passes on the requests that ROUTES lists, complete and limited in size.
 
     requests: limits how many are handled at the same time. admits: returns whether a visitor with these cookies has
-    entered the password, or none is needed.
+    entered the password, or no password is needed.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class Gate:
         """Count a wrong password of this address."""
         times = self._wrong.pop(address, deque(maxlen=WRONG))
         times.append(time.monotonic())
-        self._wrong[address] = times  # moves the address to the end, because the first one is forgotten first
+        self._wrong[address] = times  # moves the address to the end, because the first address is forgotten first
         if len(self._wrong) > REMEMBERED:
             del self._wrong[next(iter(self._wrong))]
 

@@ -1,8 +1,8 @@
 """Work around faults of gradio 6.31 that matter for a public API, and say when each workaround can go. Only scripts use
 gradio's queue.
 
-Two functions here change gradio's internals. `before_gradio` makes its import faster, and `Api.join` replaces the
-server that it would start. `tell_spaces` is no workaround: ZeroGPU needs it. The gate's `ROUTES` block requests to
+Two functions here change gradio's internals. `before_gradio` makes gradio's import faster, and `Api.join` replaces the
+server that gradio would start. `tell_spaces` is no workaround: ZeroGPU needs it. The gate's `ROUTES` block requests to
 other faulty routes.
 """
 
@@ -34,7 +34,7 @@ def fix_queue(queue: Queue) -> None:
 
     By default it checks for new events 1000 times per second, and 100 times for progress, which we never report. This
     takes 4 % of a core, and 1 % with these numbers. It also informs all waiting clients about each event that begins;
-    if one of them has left, the queue stops for everybody. We found no issue about either; the nearest is
+    if one of them has left, the queue stops for everybody. We found no issue about either fault; the nearest issue is
     https://github.com/gradio-app/gradio/issues/2261. The numbers can be removed when the queue waits for events instead
     of polling, and the last line when `launch` accepts the `status_update_rate` of `Blocks.queue`.
     """
@@ -46,7 +46,7 @@ class Events:
     """The events of gradio's queue, and which of them have a connected client.
 
     gradio's queue keeps events for ever if no client reads their end (https://github.com/gradio-app/gradio/issues/13154
-    is about similar leaks). `forgetting` can be removed when it drops them.
+    is about similar leaks). `forgetting` can be removed when gradio drops them.
     """
 
     def __init__(self, queue: Callable[[], Queue]):
@@ -103,8 +103,8 @@ class Events:
 
 
 def tell_spaces(request: Request) -> None:
-    """Tell the package `spaces` on ZeroGPU whose quota this request's run uses. It reads the headers of the request
-    that gradio stores in its context.
+    """Tell the package `spaces` on ZeroGPU whose quota this request's run uses. The package reads the headers of the
+    request that gradio stores in its context.
     """
     if zero_gpu.is_here():
         LocalContext.request.set(gradio.Request(request))

@@ -1,9 +1,9 @@
 """Decide which web pages may send requests: only those that this app serves.
 
 A foreign page can't read the app's responses, but its requests would be executed, for example to start a training or to
-find out whether a folder exists. By DNS rebinding, where the foreign site's name leads to this machine, it could also
-read the responses, because the browser then treats both as one site. Browsers send the page's origin (Origin) and the
-name of the server (Host). Scripts send no Origin.
+find out whether a folder exists. By DNS rebinding, where the foreign site's name leads to this machine, that page could
+also read the responses, because the browser then treats both as one site. Browsers send the page's origin (Origin) and
+the name of the server (Host). Scripts send no Origin.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Origins:
                 self._names.add(address.lower().strip("[]"))
 
     def serve_this_machine(self) -> None:
-        """Allow the names of this machine, and on a Space those of the Space."""
+        """Allow the names of this machine, and on a Space the names of the Space."""
         name = socket.gethostname().lower()
         self.serve(name, name.partition(".")[0] + ".local")
         self.serve(*(f"https://{host.strip()}" for host in os.environ.get("SPACE_HOST", "").split(",") if host))
@@ -90,8 +90,8 @@ class Origins:
         raise FOREIGN
 
     def _is_own(self, name: str) -> bool:
-        """Return whether a name always belongs to this machine: nobody can redirect a numeric address, or register a
-        name without a dot.
+        """Return whether no foreign site can use the name for DNS rebinding: nobody can redirect a numeric address, or
+        register a name without a dot or a name under .localhost.
         """
         if name.endswith(".localhost") or (name and "." not in name):
             return True
@@ -103,8 +103,8 @@ class Origins:
 
 
 def _split(address: str) -> tuple[str, int | None]:
-    """Return the host of an address ("" if there is none) and its port (the scheme's usual port if it names none; None
-    if unknown).
+    """Return the host of an address ("" if there is none) and its port (the scheme's usual port if the address names no
+    port; None if unknown).
     """
     try:
         parts = urlsplit(address)

@@ -1,4 +1,6 @@
-"""Define the lanes of scripts and links, which name only a few settings. The others have the page's first values."""
+"""Define the lanes of scripts and links, which name only a few settings. All other settings have the page's first
+values.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +102,7 @@ class Script(Request):
         return None if guidance == 1 else guidance
 
     def _words(self, model: ModelSpec) -> dict[str, str]:
-        """Return the prompts for this model. Raises ValueError if it takes none."""
+        """Return the prompts for this model. Raises ValueError if the model takes no prompts."""
         if not model.takes_words:
             if self.prompt or self.negative:
                 raise ValueError("This model takes no prompt: leave it empty")
@@ -123,7 +125,7 @@ class Script(Request):
 
 
 class Scripted(Sampling):
-    """The run of one script, or of several as lanes. All lanes have the seeds and the clipping of the first."""
+    """The run of one script, or of several as lanes. All lanes have the seeds and the clipping of the first script."""
 
     def __init__(self, services: Services, scripts: Sequence[Script]):
         first, *_ = self.scripts = scripts

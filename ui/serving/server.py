@@ -2,7 +2,7 @@
 
 The page uses three routes: `ask` answers quick questions; `run` starts a computation and sends its messages in one
 response, until the run ends; `kept` sends a run's data, from which the page makes files. All other requests go to
-gradio (`api`). They wait until gradio is imported.
+gradio (`api`). These requests wait until gradio is imported.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ if TYPE_CHECKING:
 MOST_NAMES = 8  # maximum number of names in one question about step times
 LAST = 0.5  # minimum seconds for sending the last responses when the app ends
 QUESTIONS = anyio.CapacityLimiter(80)  # maximum number of threads that answer questions of pages
-# maximum number of these threads for one address; more questions wait. Most take milliseconds, so this suffices even if
-# a whole class has the same address
+# maximum number of threads that answer one address; more questions wait. Most questions take milliseconds, so this
+# suffices even if a whole class has the same address
 QUESTIONS_OF_ONE = 4
 BYTES = "application/octet-stream"  # media type of the bytes that `pack` returns
 # headers of a stream, so that no proxy delays its messages
@@ -90,8 +90,8 @@ class Question(BaseModel):
 
 
 class AskedRun(BaseModel):
-    """A page's request for a run of a part. {resume: id} as values continues an existing run. load, number: how the
-    page counts its runs.
+    """A page's request for a run of a part. {resume: id} as values continues an existing run. load: an id that changes
+    when the page is loaded. number: the run's number since then.
     """
 
     part: str
@@ -104,8 +104,8 @@ class AskedRun(BaseModel):
 class App(FastAPI):
     """The server of the page. `ui.build` creates it, `ui.launch` serves it, `ui.close` ends it.
 
-    local_url, share_url: the URLs of the page. locked: whether there is a login. api: gradio's app, when it is
-    imported. wanted: set if a request waits for gradio.
+    local_url, share_url: the URLs of the page. locked: whether there is a login. api: a future, which gets gradio's app
+    when gradio is imported. wanted: set if a request waits for gradio.
     """
 
     local_url = ""
@@ -191,8 +191,8 @@ class App(FastAPI):
         }
 
     def _preview(self, request: Request) -> Response:
-        """Return the preview picture of a link: the result of its run if that is quick, else the picture that all links
-        share.
+        """Return the preview picture of a link: the result of its run if the run is quick, else the picture that all
+        links share.
         """
         values, picture = dict(request.query_params), None
         part = values.get("tab", "" if "lesson" in values else "watch")
@@ -355,10 +355,10 @@ def build(
 ) -> App:
     """Create the app, which `launch` serves.
 
-    checkpoint: the one that is selected at first. device: as for `ddpm_core.load`. public: strangers use the page, so
-    it accepts only the checkpoints of its list, or any Hub id if allow_hub. limits: None for the defaults of a public
-    or private page. samplers: the owner's samplers, which the page offers. Raises CheckpointError or ValueError if the
-    checkpoint or the device does not exist.
+    checkpoint: the checkpoint that is selected at first. device: as for `ddpm_core.load`. public: strangers use the
+    page, so it accepts only the checkpoints of its list, or any Hub id if allow_hub. limits: None for the defaults of a
+    public or private page. samplers: the owner's samplers, which the page offers. Raises CheckpointError or ValueError
+    if the checkpoint or the device does not exist.
     """
     if zero_gpu.is_here():
         device = "cpu"  # only forked processes have a GPU on ZeroGPU
@@ -384,8 +384,8 @@ def launch(
 ) -> None:
     """Serve the app on a socket that already listens. Return when both the page and gradio are served.
 
-    Importing gradio takes as long as everything that the page needs. So it begins when the first model was loaded and
-    nobody computes, or when a request needs gradio.
+    Importing gradio takes as long as everything that the page needs. So the import begins when the first model was
+    loaded and nobody computes, or when a request needs gradio.
 
     host: the host in the page's URL. warm: whether to load and time the first model and query the Hub in the
     background. opened: called when the page can be opened. options: options of gradio's `launch`. Raises OSError if the
@@ -417,7 +417,7 @@ def launch(
 def close(app: App, patience: float = 0, seconds: float = 5) -> bool:
     """Stop all runs and close the app. Return whether all computing has stopped.
 
-    patience: seconds for runs to finish, while new runs are refused. seconds: the time after that within which
+    patience: seconds for runs to finish, while new runs are refused. seconds: the time after `patience` within which
     everything must stop. Call this before the program ends: Python aborts if a thread still computes then.
     """
     services = app.services

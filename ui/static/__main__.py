@@ -13,7 +13,7 @@ from ui.static.folder import write
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Parse the command line, write the folder, and print a sentence for each model that it can't contain."""
+    """Parse the command line, write the folder, and print a sentence for each model that the folder can't contain."""
     parser = Parser(prog="python -m ui.static", description="Write the page without a server.")
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder; an older one is replaced")
     own = [name for name in EMBEDDED if name in embedded()]

@@ -26,6 +26,7 @@ from ui.models.home import home
 from ui.pictures.encoded import SETS
 from ui.runs.log import Values
 from ui.serving.server import App, build
+from ui.static.packing import SUFFIX, pack
 from ui.web.scripts import scripts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,11 +69,11 @@ FREE = 3_000_000  # bytes; the size of larger models is shown in the list
 
 
 def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = "") -> list[str]:
-    """Write the folder. It must not exist, be empty, or be an older folder of this kind. Return a sentence for each
-    checkpoint that it can't contain.
+    """Write the folder. The folder may be new, empty, or an older folder of this kind. Return a sentence for each
+    checkpoint that the folder can't contain.
 
     hub: the Hub whose files the page may fetch. address: the URL of the folder; without it, other sites show no picture
-    beside a link to the page. Raises CheckpointError if a checkpoint does not exist.
+    beside a link to the page. Raises CheckpointError if a checkpoint does not exist, or if the folder has other files.
     """
     if out.exists() and any(out.iterdir()) and not ((out / "sw.js").is_file() and (out / "knowledge").is_dir()):
         raise CheckpointError(f"{out} has other files in it: give a new folder")
@@ -90,19 +91,20 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
         raise CheckpointError(" ".join(refused))
     shutil.rmtree(out, ignore_errors=True)
     placed: dict[tuple[str, tuple[int, str]], str] = {}  # for each file: the first model that has it
-    for ref, (checkpoint, known) in models.items():
-        for name, entry in known["files"].items():
+    for ref, (_, known, contents) in models.items():
+        for name, content in contents.items():
+            entry = known["files"][name]
             root = placed.setdefault((name, entry), f"checkpoints/{ref}")
             if root == f"checkpoints/{ref}" or entry[0] < SHARED:
-                _copy(checkpoint.file(name), out / "checkpoints" / ref / name)
+                _write(out / "checkpoints" / ref / name, content)
             else:
                 known["files"][name] = (*entry, root)
-    given = _given(app, {ref: known for ref, (_, known) in models.items()})
+    given = _given(app, {ref: known for ref, (_, known, _) in models.items()})
     first = models[given["first"]][1]
     # a small first model is included in the page, to save a request
     if sum(size for size, *_ in first["files"].values()) < FREE:
         given["known"] = {name: value for name, value in first.items() if name != "examples"}
-    given["knowledge"] = _write_knowledge(out, app, given, hub, {ref: known for ref, (_, known) in models.items()})
+    given["knowledge"] = _write_knowledge(out, app, given, hub, {ref: known for ref, (_, known, _) in models.items()})
     here = out / "web" / web.version()
     for name, file in web.list_files().items():
         _copy(file, here / name)
@@ -111,13 +113,13 @@ def write(out: Path, checkpoints: Sequence[str], hub: str = HUB, address: str = 
     _write(here / web.STYLE, web.style())
     address = address and f"{address.rstrip('/')}/"
     preview = f"{address}web/{web.version()}/icons/preview.png"
-    essay = _write_essay(out, {ref: known["files"] for ref, (_, known) in models.items()}, preview, address)
+    essay = _write_essay(out, {ref: known["files"] for ref, (_, known, _) in models.items()}, preview, address)
     if essay:
         given |= {"frame": FRAME, "figures": MODULE}
     _write_page(out / "index.html", web.page(given, preview, address, essay), hub, STORES)
     _write(out / "app.webmanifest", web.text("manifest.webmanifest").replace("VERSION", web.version()))
     _write(out / ".nojekyll", "")  # with this file, GitHub Pages serves all files unchanged
-    _licences(out, {ref: checkpoint.folder for ref, (checkpoint, _) in models.items()})
+    _licences(out, {ref: checkpoint.folder for ref, (checkpoint, *_) in models.items()})
     files = sorted(file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file())
     # The files that a visitor's browser stores at the first visit. The digits (half a megabyte) are needed only for
     # training. The essay is a separate page, whose files are stored when they are first used.
@@ -177,8 +179,7 @@ def _write_knowledge(out: Path, app: App, given: Values, hub: str, models: Mappi
     contents = {name: text.encode() for name, text in made.items()}
     folder = f"knowledge/{hashlib.sha256(b''.join(contents.values())).hexdigest()[:12]}"
     for name, content in contents.items():
-        (out / folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (out / folder / name).write_bytes(content)
+        _write(out / folder / name, content)
     return folder
 
 
@@ -193,9 +194,9 @@ def _name(ref: str) -> str:
     )
 
 
-def _data_of(app: App, ref: str, name: str) -> tuple[refs.LocalCheckpoint, Values]:
-    """Return a checkpoint, and the data that the page needs about it. name: its name in the page. Raises
-    CheckpointError if a browser can't evaluate it.
+def _data_of(app: App, ref: str, name: str) -> tuple[refs.LocalCheckpoint, Values, dict[str, bytes]]:
+    """Return a checkpoint, the data that the page needs about it, and the contents of its files. name: its name in the
+    page. Raises CheckpointError if a browser can't evaluate it.
     """
     here = app.services.models.parse(ref)
     model = app.services.models.known(ref)
@@ -225,6 +226,7 @@ def _data_of(app: App, ref: str, name: str) -> tuple[refs.LocalCheckpoint, Value
         place["where"] = repr(name)
     found = answer(app.services, ref, pictures=True)
     assert found["facts"] is not None
+    contents = dict(_packed(name, checkpoint.file(name).read_bytes()) for name in layout.files)
     known = {
         "examples": found.get("examples"),  # the examples are larger than the rest, and not needed at first
         "set": found.get("set"),
@@ -233,9 +235,16 @@ def _data_of(app: App, ref: str, name: str) -> tuple[refs.LocalCheckpoint, Value
         "colours": _colours(ref, model.channels) if model.latent else None,
         "scheduler": read[layout.scheduler] if model.trained_on is model.schedule else dict(model.schedule.config),
         "sidecars": found["facts"]["sidecars"],
-        "files": {name: _size_and_hash(checkpoint.file(name).read_bytes()) for name in layout.files},
+        "files": {name: _size_and_hash(content) for name, content in contents.items()},
     }
-    return checkpoint, known
+    return checkpoint, known, contents
+
+
+def _packed(name: str, content: bytes) -> tuple[str, bytes]:
+    """Return the name and the content that a checkpoint's file has in the folder: weights are packed."""
+    if name.endswith(".safetensors") and name != refs.READERS:
+        return name + SUFFIX, pack(content)
+    return name, content
 
 
 def _colours(ref: str, channels: int) -> list[list[float]]:
@@ -299,7 +308,7 @@ def _copy(file: Path, to: Path) -> None:
     shutil.copyfile(file, to)
 
 
-def _write(file: Path, text: str) -> None:
-    """Write a text file, and create its folder if necessary."""
+def _write(file: Path, content: str | bytes) -> None:
+    """Write a file, text as UTF-8, and create its folder if necessary."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
+    file.write_bytes(content.encode() if isinstance(content, str) else content)

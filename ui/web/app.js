@@ -48,7 +48,8 @@ import { spoken } from "./words/symbols.js";
  * @typedef {object} Part
  * @property {HTMLElement} element
  * @property {(values: Values, cause: Cause) => unknown} set sets values from a link, a lesson or a preset
- * @property {(step: number) => void} [rest] sets the step, from 1, at which the next run stops playing; 0 for the last one
+ * @property {(step: number) => void} [rest] sets the step, from 1, at which the next run stops playing; 0: the last
+ * step
  * @property {() => void} [show] called when the part comes on screen
  * @property {() => void} [hide] called when the part leaves the screen
  * @property {() => Values} [values] returns the values of the form, if the address has them only after a run
@@ -59,17 +60,23 @@ import { spoken } from "./words/symbols.js";
  * @property {(event: KeyboardEvent) => boolean} [key] handles a key; returns whether the part uses it
  */
 
-/** A place of the page. parts: the title of each of its parts, by name. @typedef {{ name: string, title: string, parts: Record<string, string> }} Place */
+/**
+ * An entry of the page's bar. parts: the title of each of its parts, by name.
+ * @typedef {{ name: string, title: string, parts: Record<string, string> }} Place
+ */
 
 /** @type {Place[]} */
 const PLACES = Object.entries(TITLES).map(([name, title]) => ({ name, title, parts: partsOf(name) }));
 
-/** Return the place of a part, the first place if there is none. @param {string} part */
+/** Return the place of a part. For an unknown part, return the first place. @param {string} part */
 const placeOf = (part) => PLACES.find(({ parts }) => Object.hasOwn(parts, part)) ?? PLACES[0];
 
 const WALL = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/></svg>`;
 
-/** Return the complete answer to a request that index.html has sent, "" if it fails. @param {XMLHttpRequest} request @returns {Promise<string>} */
+/**
+ * Return the complete answer to a request that index.html has sent, or "" if the request fails.
+ * @param {XMLHttpRequest} request @returns {Promise<string>}
+ */
 const answerOf = (request) =>
   new Promise((resolve) => {
     const end = () => resolve(request.status === 200 ? request.responseText : "");
@@ -77,13 +84,13 @@ const answerOf = (request) =>
     else request.addEventListener("loadend", end);
   });
 
-/** Key in `localStorage`, with the value "off" if the visitor has switched off keys of one letter. */
+/** Key in `localStorage`. Its value is "off" if the visitor has switched off the shortcuts of a single letter. */
 const SINGLE = "lab-keys";
 const AGAIN = 2000; // ms between attempts to reach a server that does not answer
 
 export class Page {
   share = new ShareMenu(find(document, "#share"), (text) => this.say(text, true));
-  /** Whether the visitor has reloaded the page. Then an earlier run may still be going on. */
+  /** Whether the visitor has reloaded the page. After a reload, an earlier run may still be going on. */
   reloaded = /** @type {any} */ (performance.getEntriesByType("navigation")[0])?.type === "reload";
   /** The model that was chosen last. @type {About | null} */
   model = null;
@@ -98,7 +105,7 @@ export class Page {
   #shown = null;
   #place = find(document, "#place");
   #lessonNow = el("small", null); // shows the number of the open lesson, beside the place Course
-  #row = ""; // name of the place whose parts have a row of buttons
+  #row = ""; // name of the place whose parts the buttons below the bar open
 
   /** @param {Given} given @param {Client} client */
   constructor(given, client) {
@@ -113,7 +120,7 @@ export class Page {
       nav.append(button({ "data-place": name }, open, title, ...(name === "course" ? [this.#lessonNow] : [])));
     }
     addEventListener("popstate", () => this.follow({ back: true }));
-    // Tab stops only at the current button of a row; arrow keys go to its neighbours.
+    // The Tab key stops only at the current button of a row; arrow keys go to its neighbours.
     for (const row of ["#places", "#parts"]) onArrows(find(document, row), "ArrowLeft", "ArrowRight");
     document.addEventListener("keydown", (event) => {
       const typing = within(event, "dialog:modal, input:not([type=range]):not([type=checkbox]), textarea, select");
@@ -137,7 +144,7 @@ export class Page {
       button({ class: "button wide", title: WORDS.keys }, this.#showKeys, "?"),
       this.#wall,
     );
-    // A print shows open charts and the address of the run.
+    // A print shows all charts, and the address of the run.
     document.body.append(this.#address);
     addEventListener("beforeprint", () => {
       if (this.#shown) this.#address.href = this.#address.textContent = this.#link(this.#shown);
@@ -156,14 +163,14 @@ export class Page {
   }
 
   #address = el("a", { id: "address" }); // the address of the run, which only prints show
-  #single = el("input", { type: "checkbox" }); // whether keys of one letter work; speech input would press them by mistake
+  #single = el("input", { type: "checkbox" }); // whether shortcuts of a single letter work; speech input could press them by mistake
   #keys;
   #showKeys = () => this.#keys.showModal();
   #projector = new Projector(this, this.#showKeys);
 
   #wall = button({ class: "button wide", "aria-label": WORDS.projector, title: WORDS.wall }, () => this.project());
 
-  /** Enter or leave the projector view. A small window has no button for it. */
+  /** Enter or leave the projector view. A small window, which has no button for this view, can't enter it. */
   project() {
     if (this.#projector.root) this.#projector.hide();
     else if (this.#shown && isShown(this.#wall)) {
@@ -184,7 +191,7 @@ export class Page {
     else if (key === "s") this.share.toggle();
     else if (place) {
       place.click();
-      place.focus(); // because the element that had the focus is hidden
+      place.focus(); // the new part hides the element that had the focus
     } else return false;
     return true;
   }
@@ -209,9 +216,10 @@ export class Page {
   }
 
   /**
-   * Show the part that the address names, with the address's values. An address with a lesson but no part shows the
-   * lesson's part, with the lesson's values, too. @param {{ back?: boolean }} [how] back: whether the visitor moved
-   * in the browser's history, so that all values must be set
+   * Show the part that the address names, with the address's values. If the address names a lesson but no part, show
+   * the lesson's part with the lesson's values.
+   * @param {{ back?: boolean }} [how] back: whether the visitor moved in the browser's history, so that all values must
+   * be set
    */
   follow({ back = false } = {}) {
     const { part, values, lesson: name } = readLink(location.href);
@@ -221,12 +229,15 @@ export class Page {
     const wanted = part ? values : { ...lesson?.values, ...values };
     const asked = part && Object.keys(values).some((field) => this.#names.has(field));
     return this.open(shown, back || lesson ? this.whole(shown, wanted) : wanted, {
-      cause: asked && !this.only ? (back ? "change" : "link") : "", // a teacher's link (only) starts no run: pupils press Run
+      cause: asked && !this.only ? (back ? "change" : "link") : "", // a teacher's link (`only` is set) starts no run: pupils press Run
       lesson: lesson ? name : null,
     });
   }
 
-  /** Return values for all fields of a part: these values, and defaults for the others. @param {string} part @param {Values} values @returns {Values} */
+  /**
+   * Return values for all fields of a part: the given values, and defaults for the other fields.
+   * @param {string} part @param {Values} values @returns {Values}
+   */
   whole(part, values) {
     const fields = this.given.forms[part] ?? [];
     return Object.fromEntries(fields.map(({ name, default: usual }) => [name, values[name] ?? usual ?? ""]));
@@ -235,8 +246,9 @@ export class Page {
   /**
    * Show a part.
    * @param {string} name
-   * @param {Values | null} values for its fields; null leaves them as they are
-   * @param {{ push?: boolean, cause?: Cause, lesson?: string | null, step?: number }} [how] push: whether to add a step to the browser's history; lesson: name of the lesson whose bar is shown, null for none; step: as for `Part.rest`
+   * @param {Values | null} values for the part's fields; null leaves the fields as they are
+   * @param {{ push?: boolean, cause?: Cause, lesson?: string | null, step?: number }} [how] push: whether to add a step
+   * to the browser's history. lesson: name of the lesson whose bar is shown, null for none. step: as for `Part.rest`.
    */
   async open(name, values, { push = false, cause = "", lesson = this.lesson, step = 0 } = {}) {
     const place = placeOf(this.has(name) ? name : "");
@@ -272,10 +284,10 @@ export class Page {
       this.#shown = part;
       this.share.show(() => this.#items(part));
       part.show?.();
-      if (wall) this.project(); // the projector view stays open if a press on a cell of Grid opens another part
+      if (wall) this.project(); // the projector view stays open when a press on a cell of the part Grid opens another part
     }
     part.rest?.(step);
-    if (this.#fresh.delete(part) || values) await part.set(values ?? {}, cause); // even without values, as this sets the model of a new part
+    if (this.#fresh.delete(part) || values) await part.set(values ?? {}, cause); // a new part needs this call even without values, as the call sets its model
     this.title = place.parts[shown] || place.title;
     document.title = WORDS.title(this.title);
   }
@@ -306,6 +318,15 @@ export class Page {
     return part;
   }
 
+  /** Return a module. If it can't be loaded, tell the visitor and return null. @template T @param {Promise<T>} module */
+  loaded(module) {
+    return module.catch((error) => {
+      console.error(error);
+      this.say(WORDS.unloaded, true);
+      return null;
+    });
+  }
+
   // --- The course
 
   /** The bar that draws lessons, null before the first lesson. @type {Bar | null} */
@@ -315,7 +336,7 @@ export class Page {
   /** Names of the fields that a teacher's link shows; null if all are shown. */
   only = new URLSearchParams(location.search).get("only")?.split(",") ?? null;
 
-  /** Show the bar of a lesson, null for none. @param {string | null} lesson name */
+  /** Show the bar of a lesson. @param {string | null} lesson name; null hides the bar */
   async #teach(lesson) {
     this.lesson = lesson;
     /** @type {Lesson[]} */
@@ -332,8 +353,9 @@ export class Page {
       if (held) find(document, "#place").focus({ preventScroll: true }); // else the focus would be lost with the hidden bar
       return;
     }
-    const { Bar } = await import("./parts/course/bar.js");
-    this.#bar ??= new Bar(this, bar);
+    const module = await this.loaded(import("./parts/course/bar.js"));
+    if (!module) return;
+    this.#bar ??= new module.Bar(this, bar);
     if (this.lesson === lesson) this.#bar.show(lesson);
     const { activeElement: now } = document;
     if (held && !(now && bar.contains(now) && isShown(now))) find(bar, "h2").focus(); // because the button that had the focus is gone
@@ -376,7 +398,7 @@ export class Page {
     const row = find(document, "#parts");
     row.hidden = shown.length < 2; // a place with one part needs no buttons
     const tab = find(document, `#places > [data-place=${name}]`);
-    row.style.setProperty("--under", `${tab.offsetLeft}px`); // the row stands below its place if there is room
+    row.style.setProperty("--under", `${tab.offsetLeft}px`); // the row stands below the button of its place if there is room
     const held = row.matches(":focus-within");
     const fresh = this.#row !== name; // an unchanged row keeps its buttons, as WebKit loses the focus of a replaced button
     if (fresh)
@@ -405,15 +427,16 @@ export class Page {
     if (part === this.part) history.replaceState(null, "", this.link(part, values));
   }
 
-  /** The address of the part on screen, with the values of its form, even before they have run. */
+  /** The address of the part on screen, with the values of its form, even if no run has used these values yet. */
   get chosen() {
     const values = this.#shown?.values?.();
     return values ? this.link(this.part, values) : new URL(location.href);
   }
 
   /**
-   * Return the recorded run of a part (from `python -m ui.recorded`), null if it can't be loaded. seen: seconds for which
-   * index.html has already played it. uncover: removes the picture of index.html; the part calls it after its first picture.
+   * Return the recorded run of a part (from `python -m ui.recorded`), null if the run can't be loaded. `seen` of the
+   * result: for how many seconds index.html has already played the run. `uncover()` of the result removes the picture
+   * of index.html; the part calls it after its first picture.
    * @param {string} part @returns {Promise<any>}
    */
   async example(part) {
@@ -446,7 +469,7 @@ export class Page {
     }
   };
 
-  /** Update the list of models, until the engine has read all of them. */
+  /** Update the list of models. Repeat this every 2 s until the engine has read all models. */
   async refresh() {
     const got = await this.ask("engine", "models", {});
     if (got.error !== undefined) return;
@@ -462,7 +485,10 @@ export class Page {
     return part.ran ? this.link(this.part, part.ran()).href : location.href;
   }
 
-  /** Return the entries of the menu Share: first the link, last the entries that belong to no run. @param {Part} part @returns {Item[]} */
+  /**
+   * Return the entries of the menu Share. The first is the link; the last belong to no run.
+   * @param {Part} part @returns {Item[]}
+   */
   #items(part) {
     const copy = () => this.#link(part);
     const here = Object.values(part.ran?.() ?? part.values?.() ?? {}).find(isTrainedHere);
@@ -477,7 +503,11 @@ export class Page {
     return [{ ...link, disabled: SHARE.onlyHere }, model, ...items, ...last, remove];
   }
 
-  /** Return the menu's entries that copy HTML for showing this part on other sites. The HTML is written while the menu is open. @param {Part} part @returns {Item[]} */
+  /**
+   * Return the menu's entries that copy HTML for showing this part on other sites. Entries with `written` are finished
+   * while the menu is already open.
+   * @param {Part} part @returns {Item[]}
+   */
   #embeds(part) {
     const { frame, figures } = this.given;
     if (!frame) return [{ title: SHARE.embed, disabled: SHARE.noEmbed }];

@@ -4,8 +4,8 @@
 both import. Every other module remains a file. `$need` of `common.js` returns the exports of a module, and runs the
 module at the first call.
 
-`figures.js` and its worker also work in pages of other sites, so each bundle contains all modules that it imports. The
-modules that they import later are in a folder of the same name.
+`figures.js` and its worker also work in pages of other sites, so each bundle contains all modules that it imports.
+Modules that a bundle imports later are in a folder with the bundle's name.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def resolve_all(name: str, path: str) -> list[str]:
 
 
 def imports_of(*names: str, later: bool = False) -> list[str]:
-    """Return these modules and all that they import, directly or indirectly. Each comes after those that it imports.
+    """Return these modules and all that they import, directly or indirectly. Each module comes after the modules that
+    it imports.
 
     later: whether to include modules that they import with `import()`.
     """
@@ -141,7 +142,7 @@ def first_of_essay() -> list[str]:
 
 
 def bundle(file: str, names: list[str], inside: frozenset[str]) -> str:
-    """Return the text of a bundle: the modules `names` in one file. The last one runs at once, except in common.js.
+    """Return the text of a bundle: the modules `names` in one file. The last module runs at once, except in common.js.
     inside: the modules of all bundles.
     """
     held, entries = (names, []) if file == COMMON else (names[:-1], names[-1:])
@@ -183,9 +184,9 @@ def relative(name: str, file: str) -> str:
 
 
 def with_runtime(file: str, text: str, common: str = COMMON) -> str:
-    """Return the text of a file, with an import of those functions among $hold, $need and $load that it uses.
+    """Return the text of a file after an import of $hold, $need and $load, as far as the file uses them.
 
-    common: the file that defines them.
+    common: the file that defines these functions. The text of COMMON itself gets their definitions instead.
     """
     if file == COMMON:
         return RUNTIME.replace("FOLDER", "") + text

@@ -1,6 +1,7 @@
-"""Read and write the scheduler_config.json of pipelines whose networks have other coordinates than ours.
+"""Read and write the scheduler_config.json of pipelines whose networks take other inputs than the paper's x_t and t.
 
-FAMILIES has an entry for each, by the class of its scheduler. `NoiseSchedule.from_config` computes its σ.
+`ddpm_core.coordinates` calls these inputs the coordinates of a network. The keys of FAMILIES are the classes of the
+pipelines' schedulers. `NoiseSchedule.from_config` computes the noise levels σ.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from ddpm_core.student import Student
 
 @dataclass(frozen=True)
 class Family:
-    """A pipeline of diffusers whose networks have other coordinates than ours.
+    """A pipeline of diffusers whose networks have other coordinates than the paper's.
 
     Attributes:
         pipeline: the class of the pipeline.
-        times: how its networks embed σ: `time_embedding_type` of their config.json.
+        times: the `time_embedding_type` in its networks' config.json, which says how they embed σ.
         coordinates: the class of their coordinates.
         read: returns fields of ModelSpec from a scheduler's configuration.
-        write: returns fields of the scheduler's configuration from a model, without those of the model's schedule.
+        write: returns the fields of the scheduler's configuration that describe the model, except its schedule.
     """
 
     pipeline: str
@@ -36,7 +37,7 @@ class Family:
 
 
 def family_of(scheduler: Mapping[str, Any]) -> Family | None:
-    """Return the family of models that use this scheduler; None for a scheduler in our coordinates, such as DDPM's."""
+    """Return the family of models that use this scheduler; None for a scheduler in the paper's coordinates."""
     kind = scheduler.get("_class_name")
     return FAMILIES.get(kind) if isinstance(kind, str) else None
 
@@ -74,7 +75,7 @@ def _score_file(model: ModelSpec) -> dict[str, Any]:
 
 
 def _consistency(scheduler: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of ModelSpec for consistency models (Song et al. 2023), which take only trained times."""
+    """Return the fields of ModelSpec for consistency models (Song et al. 2023), which take only times of training."""
     _check_sigmas(scheduler, 40, 0.002, 80.0)
     number(scheduler, "rho", 7.0)
     if number(scheduler, "s_noise", 1.0) != 1:
@@ -165,7 +166,7 @@ _SECOND = {
 def with_published_times(student: Student | None, name: str) -> Student | None:
     """Return a consistency model with the two times that the authors published for it, if they are among its times.
 
-    name: the repository's name. Other students, and None, are returned unchanged.
+    name: the repository's name. Any other student, and None, is returned unchanged.
     """
     second = _SECOND.get(name.removeprefix("diffusers-"))
     if student is None or second is None:

@@ -88,16 +88,16 @@ LIMITS: dict[str, tuple[float, float]] = {
     "usual": (1, 100_000),
     "guidance": (-1000, 1000),
 }
-# The most resolutions of a U-Net, two more than in the paper. Loading tries a network on an image of 2^levels pixels a
-# side. With 10 levels, this image has 1024 pixels a side, and a file of 70 MB could cause 27 TFLOP.
+# Maximum number of levels (resolutions) of a U-Net; the paper has at most 6. Loading tries a network on an image of
+# 2^levels pixels a side. With 10 levels, this image has 1024 pixels a side, and a file of 70 MB could cause 27 TFLOP.
 MAX_LEVELS = 8
-MAX_PARAMETERS = 10**9  # maximum number of a network's parameters, twice that of the largest networks for pixels
-MAX_WEIGHT = 1e8  # maximum magnitude of a weight, far above any trained one; larger weights could overflow
+MAX_PARAMETERS = 10**9  # maximum number of a network's parameters; the largest networks for pixels have half as many
+MAX_WEIGHT = 1e8  # maximum magnitude of a weight, far above any trained weight; larger weights could overflow
 MAX_ACTIVATION = 2**28  # maximum number of values that one layer passes to the next, for one image
 MAX_ATTENDED = 128 * 128  # maximum number of pixels in an attention layer
 MAX_TABLE = 2**25  # maximum number of values in a table of embedded times; OpenAI's networks need 0.8 million
-MAX_JSON = 500_000  # maximum bytes of a JSON file; one with a β for each of 10,000 times has 300,000
-MAX_FILE = 16_000_000  # maximum bytes of a file of readers or of a tokenizer; those of CLIP have up to 2.2 MB
+MAX_JSON = 500_000  # maximum bytes of a JSON file; a file with a β for each of 10,000 times has 300,000
+MAX_FILE = 16_000_000  # maximum bytes of a tokenizer's file (CLIP's: up to 2.2 MB) or of readers.safetensors
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def is_number(value: Any) -> bool:
 
 
 def whole(config: dict, key: str, default: int | None = None, optional: bool = False) -> Any:
-    """Return config[key], a whole number within LIMITS[key], or null if it is optional. Raise ValueError for others."""
+    """Return config[key], a whole number within LIMITS[key], or null if `optional`. Raise ValueError for any other."""
     return _within(config, key, default, optional, "a whole number", is_whole)
 
 
@@ -204,7 +204,10 @@ def names(config: dict, key: str, allowed: Container[str] | None = None) -> list
 
 
 def _within(config: dict, key: str, default: Any, optional: bool, kind: str, fits: Callable[[Any], bool]) -> Any:
-    """Return config[key], a value within LIMITS[key] for which `fits` is true. kind: its kind for the message."""
+    """Return config[key], a value within LIMITS[key] for which `fits` is true. Raise ValueError for any other.
+
+    kind: the value's kind, for the message.
+    """
     value = config.get(key, default)
     low, high = LIMITS[key]
     if (optional and value is None) or (fits(value) and low <= value <= high):

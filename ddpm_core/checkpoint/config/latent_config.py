@@ -92,7 +92,7 @@ def check(config: dict[str, Any]) -> tuple[int, int]:
 
 
 def check_decoder(config: dict[str, Any]) -> tuple[int, int]:
-    """Return the channels of an autoencoder's latents, and the pixels a side for each place of a latent.
+    """Return the channels of an autoencoder's latents, and how many pixels a side one position of the latents covers.
 
     Raise ValueError for an autoencoder that can't be used.
     """
@@ -137,9 +137,9 @@ def check_decoder(config: dict[str, Any]) -> tuple[int, int]:
 def scaling(config: dict[str, Any]) -> tuple[float, float]:
     """Return scale and shift of x = scale · (z − shift) from an autoencoder's configuration.
 
-    Older configurations do not have the field scaling_factor. Then the scale is that of Stable Diffusion for an
-    AutoencoderKL, and 1 for a VQModel. diffusers has the same default for both, which is wrong for existing VQModels
-    (diffusers#6725).
+    Older configurations do not have the field scaling_factor. Then the scale is Stable Diffusion's, 0.18215, for an
+    AutoencoderKL, and 1 for a VQModel. diffusers has the default 0.18215 for both classes, which is wrong for existing
+    VQModels (diffusers#6725).
     """
     default = 0.18215 if config.get("_class_name") == "AutoencoderKL" else 1.0
     shift = config.get("shift_factor")

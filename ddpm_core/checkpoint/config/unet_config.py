@@ -1,7 +1,7 @@
 """Check the config.json of a UNet2DModel of diffusers, or of our OpenAIUNet.
 
 diffusers tries to build any configuration, which can take hours or fail. Some networks that it builds cannot be
-evaluated. So every field is checked before that.
+evaluated. So every field is checked before diffusers builds the network.
 """
 
 from __future__ import annotations

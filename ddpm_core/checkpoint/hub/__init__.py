@@ -1,1 +1,1 @@
-"""Communication with the Hugging Face Hub: lists of files, downloads and errors. The content is read elsewhere."""
+"""Communication with the Hugging Face Hub: lists of files, downloads and errors. Other modules read the files."""

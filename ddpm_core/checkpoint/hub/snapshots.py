@@ -28,8 +28,8 @@ from ddpm_core.checkpoint.refs import (
 from ddpm_core.disk.files import free_bytes
 
 Progress = Callable[[int, int], None]  # progress(bytes done, total bytes); an exception cancels the download
-Check = Callable[[LocalCheckpoint], object]  # an exception refuses the checkpoint before its weights arrive
-Allow = Callable[[int, Path], object]  # allow(bytes to download, cache folder); an exception refuses it
+Check = Callable[[LocalCheckpoint], object]  # check(checkpoint), called before the weights are downloaded
+Allow = Callable[[int, Path], object]  # allow(bytes to download, cache folder); an exception refuses the download
 
 _public: set[str] = set()  # repositories that the Hub listed without a token in this process
 LISTING_TIMEOUT = 5.0  # seconds to wait for the Hub before the cache is used
@@ -42,7 +42,7 @@ class Status:
     Attributes:
         state: "embedded", "local", "cached" or "download"; "offline" if the Hub is needed and cannot be reached;
             "missing" if there is no such checkpoint, or it can't be loaded.
-        bytes: the size of its files; for "download", of those that are still to be downloaded.
+        bytes: the size of the checkpoint's files; for "download", of the files that are still to be downloaded.
         why: for "missing", the reason as a sentence.
     """
 
@@ -54,9 +54,9 @@ class Status:
 def fetch(ref: Ref, check: Check, progress: Progress | None = None, allow: Allow | None = None) -> LocalCheckpoint:
     """Return a checkpoint whose files are on this machine. Download what is missing.
 
-    The Hub is asked for the newest commit of the revision. If it cannot be reached, the cache is used. Another program
-    may have filled the cache without files that we would have downloaded: these are in layout.unknown. After an
-    interrupted download, the next call continues it.
+    The Hub is asked for the newest commit of the revision. If the Hub cannot be reached, the cache is used. Another
+    program may have filled the cache, and left out files that we would download: layout.unknown names these files. An
+    interrupted download is continued by the next call.
 
     Arguments:
         ref: the checkpoint.
@@ -91,8 +91,8 @@ def fetch(ref: Ref, check: Check, progress: Progress | None = None, allow: Allow
 def here(ref: Ref) -> LocalCheckpoint | None:
     """Return the checkpoint if all its files are on this machine, else None. The Hub is not asked.
 
-    The result is also None if another program filled the cache, because a file may be missing. Raise CheckpointError
-    for a folder that is no checkpoint.
+    The result is also None if another program filled the cache and may have left out a file. Raise CheckpointError for
+    a folder that is no checkpoint.
     """
     if ref.folder is not None:
         return replace(in_folder(ref.folder, ref.name), ref=ref)
@@ -131,7 +131,7 @@ def status(ref: str | Path | Ref, revision: str | None = None, timeout: float = 
 
 
 def _client() -> Any:
-    """Import huggingface_hub, which local models do not need. Raise CheckpointError if it is not installed."""
+    """Return the module huggingface_hub. Local models do not need it. Raise CheckpointError if it is not installed."""
     try:
         import huggingface_hub.errors
     except ImportError:
@@ -145,7 +145,7 @@ def _cache() -> str:
 
 
 def _cached_file(ref: Ref, name: str, revision: str | None) -> Any:
-    """Return the path of a file in the cache; a marker if the commit has no such file; None if neither is known."""
+    """Return a file's path in the cache; a marker if the commit has no such file; None if the cache knows neither."""
     return _client().try_to_load_from_cache(ref.name, name, cache_dir=_cache(), revision=revision)
 
 
@@ -173,8 +173,8 @@ def _in_cache(cached: LocalCheckpoint) -> Status:
 def _cached(ref: Ref) -> LocalCheckpoint | None:
     """Return the checkpoint in huggingface_hub's cache, or None if it can't be loaded from there.
 
-    The cache contains files, and notes that the Hub lacks a file. layout.unknown has the names of files for which the
-    cache has neither.
+    For each name, the cache has the file, or a note that the Hub lacks it, or neither. layout.unknown lists the names
+    for which the cache has neither.
     """
     if ref.open and ref.name not in _public:
         return None
@@ -231,7 +231,7 @@ class _Arrived:
                 pass
 
             def update(self, n: int = 1) -> None:
-                """Add n bytes, below 0 if the client restarts a file. End a cancelled or too long download."""
+                """Add n bytes; n is negative if the client restarts a file. End a cancelled or too long download."""
                 arrived.done += n
                 if arrived.cancelled or arrived.done > arrived.total:
                     raise ConnectionAbortedError
@@ -258,7 +258,7 @@ def _download(
     arrived = _Arrived(total)
 
     def get(name: str, revision: str | None = commit) -> Path:
-        """Download a file unless the cache has it, check it, and return the checkpoint's folder."""
+        """Download a file unless the cache has it. Check the file, and return the checkpoint's folder."""
         options: Any = {"cache_dir": _cache(), "tqdm_class": arrived.bar_class(), "token": _token(ref)}
         path = _client().hf_hub_download(ref.name, name, revision=revision, **options)
         if name in wanted:
@@ -272,7 +272,7 @@ def _download(
                 get(name)
 
     def download() -> LocalCheckpoint:
-        """Download all files, the small ones first, and check these before the large ones."""
+        """Download the small files, check them, download the large files, and return the checkpoint."""
         with plain_http():
             folders = [get(name) for name in chosen.small]
             checkpoint = LocalCheckpoint(ref, folders[0], chosen, commit)
@@ -281,7 +281,7 @@ def _download(
                 get(name)
             for name in chosen.optional - set(chosen.small):
                 note_absence(name)
-            if ref.revision != commit:  # so the client stores the revision's commit, for use offline
+            if ref.revision != commit:  # lets the client store the revision's commit, for use offline
                 get(chosen.config, ref.revision)
         return checkpoint
 
@@ -299,7 +299,7 @@ def _download(
 def _size(ref: Ref, wanted: list[str], sizes: dict[str, int | None]) -> int:
     """Return the total bytes of the wanted files.
 
-    Raise CheckpointError if one is too large, or unknown.
+    Raise CheckpointError if a file is too large, or if its size is unknown.
     """
     for name in wanted:
         size = sizes[name]

@@ -24,8 +24,8 @@ def interruptible(
 ) -> Result:
     """Return work(), called in a background thread, so that a server that does not answer can't block the caller.
 
-    report: called in this thread every POLL seconds; an exception that it raises ends the waiting. Raise TimeoutError
-    after `timeout` seconds.
+    report: called in the caller's thread every POLL seconds; an exception that it raises ends the waiting. Raise
+    TimeoutError after `timeout` seconds.
     """
     future: Future = Future()
 
@@ -63,7 +63,7 @@ def check_hash(path: Path, where: str) -> None:
 
 
 def _git_hash(path: Path) -> str:
-    """Return the hash that git, and so the Hub, has for a small file."""
+    """Return git's hash of a file. The Hub names small files by this hash."""
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
@@ -77,8 +77,8 @@ _lock = threading.Lock()
 def plain_http() -> Iterator[None]:
     """Inside the block, make the client download over HTTP in small pieces.
 
-    Its other protocol, Xet, cannot be stopped. With its usual pieces of 10 MB, a slow download seems to make no
-    progress. The client has only constants for both, and no arguments.
+    The client's other protocol, Xet, cannot be stopped. With the client's usual pieces of 10 MB, a slow download seems
+    to make no progress. The client has no arguments for protocol and size, only the constants that are changed here.
     """
     global _users_of_plain_http
     from huggingface_hub import constants

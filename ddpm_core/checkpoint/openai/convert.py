@@ -26,7 +26,7 @@ from ddpm_core.schedule import NoiseSchedule
 
 
 def convert(path: Path, folder: Path, like: str | None = None) -> ModelSpec:
-    """Write a checkpoint that `load` reads from OpenAI's file of weights. Return its specification.
+    """Convert OpenAI's file of weights into a checkpoint that `load` can read. Return the model's specification.
 
     Arguments:
         path: the file, a dictionary of tensors as OpenAI's scripts write it. Only tensors are read from it.
@@ -35,7 +35,7 @@ def convert(path: Path, folder: Path, like: str | None = None) -> ModelSpec:
             same shapes.
 
     Raises:
-        CheckpointError: if it is no such file, or does not fit `like`; the text is one sentence for the user.
+        CheckpointError: if the file can't be converted, or does not fit `like`; the text is one sentence for the user.
     """
     if like is not None and like not in PRESETS:
         raise CheckpointError(f"there is no --like {like!r}: choose from {', '.join(PRESETS)}")
@@ -63,7 +63,7 @@ def convert(path: Path, folder: Path, like: str | None = None) -> ModelSpec:
 
 
 def _config(flags: Flags, preset: Preset, like: str) -> dict[str, Any]:
-    """Return the content of config.json, for UNet2DModel if that computes the same, else for OpenAIUNet.
+    """Return the content of config.json, for UNet2DModel if that class has all options needed, else for OpenAIUNet.
 
     like: the preset's name, for messages.
     """
@@ -100,8 +100,8 @@ def _renamed(
 ) -> dict[str, Tensor]:
     """Return the weights with our names, as float32.
 
-    expected: our names and shapes. where: the file's name for messages. Raise ValueError, which names the tensor, for
-    one that is missing, has another shape or is not expected.
+    expected: our names and shapes. where: the file's name for messages. Raise ValueError, with the name, for a tensor
+    that is missing, has another shape or is not expected.
     """
     found: dict[str, Tensor] = {}
     taken: set[str] = set()
@@ -122,7 +122,7 @@ def _renamed(
 
 
 def _expected(flags: Flags, expected: Mapping[str, Tensor]) -> Iterator[tuple[str, list[str], tuple[int, ...]]]:
-    """Yield (OpenAI's name, our names, OpenAI's shape) for each tensor. OpenAI's "qkv" has three of our names."""
+    """Yield (OpenAI's name, our names, OpenAI's shape) for each tensor. OpenAI's "qkv" is three tensors here."""
     for theirs, ours in shapes.names(flags):
         module, _, last = ours.rpartition(".")
         for kind in ("weight", "bias"):
@@ -139,7 +139,7 @@ def _expected(flags: Flags, expected: Mapping[str, Tensor]) -> Iterator[tuple[st
 
 
 def _split(qkv: Tensor, preset: Preset) -> list[Tensor]:
-    """Split OpenAI's weight or bias "qkv" into those of query, key and value."""
+    """Split OpenAI's weight or bias "qkv" into three tensors: for query, key and value."""
     if preset.new_order:
         return [part.clone() for part in qkv.chunk(3)]
     channels = len(qkv) // 3
@@ -171,6 +171,6 @@ def _spec(flags: Flags, preset: Preset, stem: str) -> ModelSpec:
 
 
 def _averaging(stem: str) -> Averaging:
-    """Return whether weights are the moving average, from a file's name as their trainer and their pages have it."""
+    """Return whether weights are a moving average, judged by the name that OpenAI's trainer or pages gave the file."""
     words = re.split(r"[^a-z]", stem.lower())
     return "EMA" if "ema" in words else "not EMA" if re.fullmatch(r"model\d+", stem) else "unknown"

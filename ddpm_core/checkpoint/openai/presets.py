@@ -21,7 +21,7 @@ class Preset:
         head_width: the number of channels of each head; None if heads is given.
         new_order: whether the rows of qkv are ordered by query, key and value, and then by head, instead of by head
             first.
-        time_scale: the network embeds time_scale times its time.
+        time_scale: the network multiplies its time by this number before it embeds the time.
     """
 
     schedule: Literal["linear", "cosine", "edm", "consistency"]
@@ -65,9 +65,10 @@ def preset_of(flags: Flags, stem: str) -> str:
 def _published(flags: Flags, stem: str) -> str | None:
     """Return the preset of the published file with these flags, or None.
 
-    Only the files of consistency_models have the same flags with different presets. Their names tell which one it is.
+    In OpenAI's repository consistency_models, files with different presets have the same flags. For these files, `stem`
+    decides.
     """
-    if flags.flat:  # in consistency_models, a teacher and its students have the same flags
+    if flags.flat:  # a file of consistency_models
         trained = "consistency-training" + ("-64" if flags.side == 64 else "")
         known = {"edm": "edm", "cd": "consistency-distillation", "ct": trained}
         return known.get(stem.lower().partition("_")[0])

@@ -40,12 +40,12 @@ class Flags:
 
     Attributes:
         image_channels: the channels of an image.
-        channels: their num_channels.
+        channels: OpenAI's option num_channels.
         widths: the channels of each level, the finest first.
-        blocks: their num_res_blocks.
+        blocks: OpenAI's option num_res_blocks.
         attention: whether each level has attention.
-        scale_shift: their use_scale_shift_norm.
-        updown: their resblock_updown.
+        scale_shift: OpenAI's option use_scale_shift_norm.
+        updown: OpenAI's option resblock_updown.
         classes: the number of classes, 0 for none.
         learned: whether the variance is learned.
         flat: whether attention uses 2-D convolutions, as in consistency_models.
@@ -76,7 +76,7 @@ class Flags:
 
 
 def read_flags(shapes: Shapes) -> Flags:
-    """Return the options. Raise ValueError, with the name, for a tensor that is missing or has a wrong shape."""
+    """Return a U-Net's options. Raise ValueError, with the name, for a tensor that is missing or has a wrong shape."""
     first = _shape(shapes, "input_blocks.0.0.weight", 4)
     wide, channels = _shape(shapes, "time_embed.0.weight", 2)
     if wide != 4 * channels:

@@ -43,9 +43,9 @@ def content_for_copy(model: ModelSpec, weights: Path | None, rounded: bool) -> d
     """Return the content of the Γ file that `save` writes beside a copy of a model's weights.
 
     It is the content of the file from which the model's Γ was read, or else the model's table of Γ. weights: the file
-    of the copied weights, None if there is none. rounded: whether they are rounded to float16. This changes ε_θ by
-    about 1e-4, and so Γ by less than can be measured. Raise ValueError for a model without Γ, and for a table of Γ that
-    does not fit the model's schedule.
+    of the copied weights, None if no weights are saved. rounded: whether the copied weights are rounded to float16.
+    This changes ε_θ by about 1e-4, and so Γ by less than can be measured. Raise ValueError for a model without Γ, and
+    for a table of Γ that does not fit the model's schedule.
     """
     gamma, kept = model.gamma, _sidecar(model.schedule)
     if gamma is None:
@@ -61,7 +61,7 @@ def content_for_copy(model: ModelSpec, weights: Path | None, rounded: bool) -> d
     }
 
     def same(found: Gamma) -> bool:
-        """Return whether an estimate gives the model's Γ."""
+        """Return whether the table of an estimate equals the model's table of Γ."""
         table = found.table(model.schedule)
         return gamma.shape == table.shape and torch.allclose(table[used], gamma[used], rtol=1e-9, atol=0)
 
@@ -72,16 +72,19 @@ def content_for_copy(model: ModelSpec, weights: Path | None, rounded: bool) -> d
 
 
 def read(source: Source, schedule: NoiseSchedule) -> Tensor | None:
-    """Return the table of Γ of a checkpoint, (T + 1,), or None if there is none for exactly these weights.
+    """Return Γ_t for t = 0..T from a checkpoint's file, (T + 1,), or None if no file belongs to exactly these weights.
 
-    Raise CheckpointError for a file that has no such table.
+    Raise CheckpointError for a file without valid values.
     """
     found = read_estimate(source, schedule)
     return None if found is None else found.table(schedule)
 
 
 def read_estimate(source: Source, schedule: NoiseSchedule) -> Gamma | None:
-    """Return the stored estimate of Γ_t, None if there is none for these weights. Raise CheckpointError as `read`."""
+    """Return the estimate of Γ_t in a checkpoint's file, or None if no file belongs to exactly these weights.
+
+    Raise CheckpointError for a file without valid values.
+    """
     return _sidecar(schedule).read(source)
 
 

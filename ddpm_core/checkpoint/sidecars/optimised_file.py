@@ -22,12 +22,12 @@ def place(model: Model) -> Path:
 
 
 def write(model: Model, found: OptimisedSteps, **about: Any) -> Path:
-    """Store optimised steps beside the weights, and return the file's path. The file keeps its chains of other
-    numbers of steps.
+    """Store optimised steps beside the weights, and return the file's path.
 
-    Use this for a checkpoint in a folder. A file beside an embedded checkpoint, or in the Hub's cache, would be missing
-    on other machines. If two processes write at the same time, the results of one are lost. about: further information
-    to store. Raise the errors of `place`, and CheckpointError if the file can't be written.
+    The times for other numbers of steps stay in the file. Use this for a checkpoint in a folder. A file beside an
+    embedded checkpoint, or in the Hub's cache, would be missing on other machines. If two processes write at the same
+    time, the results of one are lost. about: further information to store. Raise the errors of `place`, and
+    CheckpointError if the file can't be written.
     """
     kept = _sidecar(model.schedule)
     there = None if model.source is None else kept.read(model.source)
@@ -61,8 +61,9 @@ def content_for_copy(model: ModelSpec, weights: Path | None, rounded: bool) -> d
     """Return the content of the file of optimised steps that `save` writes beside a copy of a model's weights.
 
     It is the content of the file from which the steps were read, or else the model's own steps. weights: the file of
-    the copied weights, None if there is none. rounded: whether they are rounded to float16; this does not change the
-    best times. Raise ValueError for a model without optimised steps, and if they do not fit its schedule.
+    the copied weights, None if no weights are saved. rounded: whether the copied weights are rounded to float16; this
+    does not change the best times. Raise ValueError for a model without optimised steps, and for steps that do not fit
+    the model's schedule.
     """
     times, kept = model.optimised, _sidecar(model.schedule)
     if times is None:
@@ -79,7 +80,7 @@ def content_for_copy(model: ModelSpec, weights: Path | None, rounded: bool) -> d
 
 
 def read(source: Source, schedule: NoiseSchedule) -> OptimisedTimes | None:
-    """Return the optimised steps of a checkpoint, or None if there are none for exactly these weights.
+    """Return the optimised steps of a checkpoint, or None if no file belongs to exactly these weights.
 
     Raise CheckpointError for a file that has no optimised steps.
     """
@@ -87,7 +88,7 @@ def read(source: Source, schedule: NoiseSchedule) -> OptimisedTimes | None:
 
 
 def as_json(times: OptimisedTimes) -> dict[str, dict[str, str]]:
-    """Return optimised times for JSON. The times of a chain are one text, because a list would take a line for each."""
+    """Return optimised times for JSON. A chain's times are one text, because a list would take a line for each time."""
     return {
         sampler: {str(n): " ".join(map(str, chain)) for n, chain in sorted(chains.items())}
         for sampler, chains in times.items()
@@ -98,7 +99,7 @@ def _sidecar(schedule: NoiseSchedule) -> Sidecar[OptimisedTimes]:
     """Return the `Sidecar` that reads and writes the optimised steps of models with this schedule."""
 
     def times(content: dict[str, Any]) -> OptimisedTimes:
-        """Return the times in the file's content. Raise an error if they are no chains of this schedule."""
+        """Return the times in the file's content. Raise an error unless they descend and lie in 1..T."""
         found: OptimisedTimes = {
             name: {int(n): _chain(text) for n, text in chains.items()}
             for name, chains in content["times"].items()

@@ -1,8 +1,10 @@
 """The file with the readers and colours of a U-Net's blocks, beside the weights to which they were fitted.
 
+A reader is a linear map from a block's output to x̂_0: see engines.readers. R is the number of its features.
+
 readers.safetensors has float16 tensors. Its header's `__metadata__` has one text, "ddpm_core", which is a JSON object:
 
-    weights_sha256  the SHA-256 of the file of weights; for other weights, the file counts as missing
+    weights_sha256  the SHA-256 of the file of weights; beside other weights, this file counts as missing
     schedule        T, and ᾱ at some times, of the model to which the readers were fitted
     times           the K times t that have readers, ascending
     clip            whether readings are clipped to [−1, 1]
@@ -25,18 +27,18 @@ readers first average a over squares of (h/S)² places, and h is S in what follo
 At a time t, let j be the last index with times[j] ≤ t, at least 0 and at most K − 2, and
 u = (t − times[j]) / (times[j + 1] − times[j]), clipped to [0, 1]. If K is 1, j = u = 0.
 
-The reading is (1 − u) · read_j + u · read_{j+1}, clipped if `clip` is true, where
+The reading is (1 − u) · read_j + u · read_{j+1}, clipped if `clip` is true. For i = j and i = j + 1, read_i is
 
     f[r, y, x] = Σ_c features[i, r, c] · a[c, y, x] + offset[i, r, y, x]
     read_i[d, y s + dy, x s + dx]
                = Σ_r patches[i, (d s + dy) s + dx, r] · f[r, y, x] + mean[i, d, y s + dy, x s + dx]
 
-For the colours of a, let centre and spread be (1 − u) · row j + u · row (j + 1). With k = 0, 1, 2, they are
+For the colours of a, let centre and spread be (1 − u) · row j + u · row (j + 1). With k = 0, 1, 2, the colours are
 
     q[k, y, x] = 1.6 tanh((Σ_c basis[k, c] · a[c, y, x] − centre[k]) / spread[k] / 1.6)
     L* = 56 + 22 q[0],  a* = 30 q[1],  b* = 30 q[2]
 
-as sRGB of the white D65 (X, Y, Z = 0.9505, 1, 1.089), clipped, and rounded to 8 bits.
+They are stored as sRGB with the white D65 (X, Y, Z = 0.9505, 1, 1.089), clipped, and rounded to 8 bits.
 """
 
 from __future__ import annotations
@@ -98,7 +100,7 @@ def place(model: Model) -> Path:
 def write(model: Model, found: Readers) -> Path:
     """Store readers beside the weights, or in the user's cache for a checkpoint from the Hub. Return the file's path.
 
-    If these readers have no figures, those that are in the file stay. Raise the errors of `place`, and CheckpointError
+    If these readers have no figures, the figures in the file stay. Raise the errors of `place`, and CheckpointError
     if the file can't be written.
     """
     figures = found.figures
@@ -125,10 +127,10 @@ def exists(source: Source | None) -> bool:
 
 
 def copy(model: ModelSpec, folder: Path, weights: Path, rounded: bool) -> None:
-    """Copy the readers of a model's checkpoint to a copy of its weights. Do nothing if no readers fit the model.
+    """Write the readers of a model's checkpoint beside a copy of its weights. Do nothing if no readers fit the model.
 
-    folder: the folder of the copy. weights: the file of the copy, which must be of the same weights. rounded: whether
-    the copy is rounded to float16. This changes the output of a block by far less than the error of its reader.
+    folder: the folder of the copy. weights: the file of the copied weights. rounded: whether the copied weights are
+    rounded to float16. This changes the output of a block by far less than the error of its reader.
     """
     source = model.source
     with suppress(CheckpointError):  # a damaged file counts as missing
@@ -139,7 +141,7 @@ def copy(model: ModelSpec, folder: Path, weights: Path, rounded: bool) -> None:
 
 
 def _fit(model: Model) -> bool:
-    """Return whether the weights and the schedule of a model are those of its checkpoint."""
+    """Return whether a model still has the weights and the schedule of its checkpoint."""
     network = network_of(model)
     return _same_process(model) and (network is None or stored_weights(network, model.source) is not None)
 
@@ -202,7 +204,7 @@ def _parse(content: dict[str, Any]) -> Readers:
 
 
 def _figures(found: dict[str, Any]) -> dict[str, Any]:
-    """Return the figures of `python -m benchmarks inside`. Raise an error if entries that the page reads are wrong."""
+    """Return the results of `python -m benchmarks inside`. Raise an error if entries that the page reads are wrong."""
     if found != {}:
         counts, rows = (found["seeds"], found["steps"]), [*found["off"].values(), *found["graft"].values()]
         numbers = [found["whole"], *(number for row in rows for number in row.values())]

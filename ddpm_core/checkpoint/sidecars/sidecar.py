@@ -1,7 +1,7 @@
 """Sidecars: files beside a checkpoint's weights with results that were computed from them, one file for each result.
 
-A sidecar contains the SHA-256 of the weights for which it was made, and their schedule: T, and ᾱ at some times. It is
-used only for these weights and this schedule. Files from before December 2026 do not contain the schedule.
+A sidecar contains the SHA-256 of the weights for which it was made, and their schedule: T, and ᾱ at some times. The
+sidecar is used only for these weights and this schedule. Files from before December 2026 do not contain the schedule.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Sidecar(Generic[Value]):
 
     Attributes:
         file: the name of the file.
-        title: what it contains, for messages.
-        parse: returns the content as a value; raises one of _WRONG for a wrong content.
-        schedule: the model's schedule, which must be that of the file; None for any.
+        title: a noun for the content, for messages.
+        parse: returns the content as a value; raises one of _WRONG for wrong content.
+        schedule: the model's schedule; a file for another schedule counts as missing. None allows any schedule.
         in_cache: whether the file may be in the user's cache, if the checkpoint's folder can't be written to.
-        load, dump: read and write the content, by default as JSON. load raises ValueError.
+        load, dump: read and write the content, by default as JSON. load raises ValueError if it can't read the file.
     """
 
     file: str
@@ -65,7 +65,7 @@ class Sidecar(Generic[Value]):
         return path
 
     def write(self, source: Source | None, content: dict[str, Any]) -> Path:
-        """Write a content, and return the file's path. Raise the errors of `place`, also if the writing fails."""
+        """Write a file, and return its path. Raise the errors of `place`, and CheckpointError if the writing fails."""
         path = self.place(source)
         try:
             self.dump(path, {"weights_sha256": _weights_sha256(source), **self._schedule_entry(), **content})
@@ -76,11 +76,11 @@ class Sidecar(Generic[Value]):
     def content_for_copy(
         self, source: Source | None, is_it: Callable[[Value], bool], weights: Path | None, rounded: bool
     ) -> dict | None:
-        """Return the content of the model's stored sidecar with the hash of a copy of the weights, or None.
+        """Return the content of the model's sidecar for a copy of the weights; None if no file has the model's value.
 
-        The stored sidecar is the first file whose value `is_it` accepts. weights: the file of the copied weights, None
-        if there is none. rounded: whether they are rounded to float16, which changes the network's output by about
-        1e-4.
+        Only the hash of the weights is changed. is_it: returns whether a file's value is the model's. weights: the file
+        of the copied weights, None if no weights are saved. rounded: whether the copied weights are rounded to float16,
+        which changes the network's output by about 1e-4.
         """
         for path in filter(Path.is_file, self._places(source)):
             with suppress(OSError, *_WRONG):  # a file with an error is not the one from which the model was loaded
@@ -90,9 +90,9 @@ class Sidecar(Generic[Value]):
         return None
 
     def checked_content(self, content: dict, is_it: Callable[[Value], bool]) -> dict:
-        """Return a content with its schedule, after a check that reading it gives the model's value again.
+        """Return a content with its schedule. Raise ValueError unless reading the content gives the model's value.
 
-        is_it: returns whether a value that was read is the model's. Raise ValueError if it is not.
+        is_it: returns whether a value that was read is the model's.
         """
         try:
             same = is_it(self.parse(content))
@@ -113,9 +113,9 @@ class Sidecar(Generic[Value]):
         )
 
     def read(self, source: Source) -> Value | None:
-        """Return the value in a checkpoint's file; None if there is none for exactly these weights and this schedule.
+        """Return the value in a checkpoint's file, or None if no file belongs to exactly these weights and schedule.
 
-        Raise CheckpointError for a file with a wrong content.
+        Raise CheckpointError for a file with wrong content.
         """
         for path in filter(Path.is_file, self._places(source)):
             actual = _weights_sha256(source)
@@ -141,7 +141,7 @@ class Sidecar(Generic[Value]):
             return {}
         T, alpha_bar = self.schedule.T, self.schedule.alpha_bar
         times = sorted({1 + round(k * (T - 1) / (SHOWN - 1)) for k in range(SHOWN)})
-        # ᾱ is stored with ten digits, because processors differ only in later digits.
+        # ᾱ is stored with ten digits. Only later digits depend on the processor.
         return {"schedule": {"T": T, "alpha_bar": {str(t): float(f"{alpha_bar[t]:.10g}") for t in times}}}
 
     def _places(self, source: Source | None) -> list[Path]:
@@ -156,20 +156,24 @@ class Sidecar(Generic[Value]):
 def places(source: Source, file: str) -> list[Path]:
     """Return the paths where a file of this name may be: beside the weights, or in the user's cache.
 
-    Only checkpoints from the Hub and embedded ones use the cache, because their folders can't be written to.
+    Only checkpoints from the Hub and embedded checkpoints use the cache, because users may lack the permission to write
+    to their folders.
     """
     if source.folder is None:
         return []
     beside = source.folder / file
     if source.revision is not None:
         return [beside, files.cache_folder(source.name.replace("/", "--"), source.revision, file)]
-    if source.folder == refs.embedded().get(source.ref):  # users may lack the permission to write to this folder
+    if source.folder == refs.embedded().get(source.ref):
         return [beside, files.cache_folder("embedded", source.ref, file)]
     return [beside]
 
 
 def weights_entries(weights: Path | None, rounded: bool) -> dict[str, str | None]:
-    """Return the entries of a sidecar that describe its weights: their SHA-256, None without a file, and rounding."""
+    """Return a sidecar's entries about its weights: the SHA-256 of their file, or None, and whether they were rounded.
+
+    weights: their file, None if no weights are saved. rounded: whether the weights were rounded to float16.
+    """
     found = {"weights_sha256": weights and sha256(weights)}
     return found | ({"weights": "rounded to float16 afterwards"} if rounded else {})
 

@@ -1,4 +1,4 @@
-"""The classes of networks that a config.json may name: those of diffusers, and one that diffusers does not have."""
+"""The classes of networks that a config.json may name: three classes of diffusers, and our OpenAIUNet."""
 
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
@@ -34,8 +34,8 @@ def first_convolution(network: Network) -> str:
 def least_side(network: Network) -> int:
     """Return the smallest height and width of x with which the network can be tried.
 
-    A U-Net then has two pixels a side at its lowest resolution; with one, most of each kernel would only see padding. A
-    transformer takes only its own size, because it has learned an embedding for each place.
+    A U-Net then has two pixels a side at its lowest resolution; with one pixel, most of each kernel would only see
+    padding. A transformer takes only its own size, because it has learned an embedding for each place.
     """
     if isinstance(network, DiTTransformer2DModel):
         return network.config["sample_size"]

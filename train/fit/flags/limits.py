@@ -23,8 +23,8 @@ FREE_ON_RESUME = {
 PLACES = ("decoder", "teacher", "text")  # these fields may change to a folder with the same weights
 
 # The least and the greatest value of each number. The greatest is far beyond any known training. With a larger value,
-# the machine would compute for hours, or run out of memory, before it failed. The limits
-# of a network are those of a network in a checkpoint.
+# the machine would compute for hours, or run out of memory, before it failed. The limits of a network are those of a
+# network in a checkpoint.
 LIMITS = {
     "seed": (0, 2**63 - 1),
     "image_size": fields.LIMITS["sample_size"],
@@ -54,7 +54,7 @@ MOST_PIXELS = 2**28  # largest number of pixels in the images of one round, and 
 
 
 def check(config: Config) -> None:
-    """Raise TrainError, in one sentence, for values that no run can have."""
+    """Raise TrainError for values that no run can have."""
     _check_numbers(config)
     _check_network(config)
     _check_sizes(config)
@@ -115,7 +115,9 @@ def _check_network(config: Config) -> None:
 
 
 def _check_sizes(config: Config) -> None:
-    """Raise TrainError for a round or a sample grid with too many pixels."""
+    """Raise TrainError for more rounds (the --accumulate parts of a batch) than images in the batch, and for a round or
+    a sample grid with too many pixels.
+    """
     _require(config.accumulate <= config.batch, "accumulate", config, f"can't exceed the batch of {config.batch}")
     fits = config.batch // config.accumulate * config.image_size**2 <= MOST_PIXELS
     _require(fits, "batch", config, f"must have at most {MOST_PIXELS:,} pixels a round: add rounds with --accumulate")

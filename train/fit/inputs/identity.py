@@ -16,8 +16,8 @@ OTHER_DECODER = (
 def identity(images: Images) -> dict[str, Any]:
     """Return the number, the classes and the digests of a run's images, for its checkpoints.
 
-    Of a stream that can be read again, also return the length that it states, and as "pass" the number of pictures that
-    a pass had.
+    Of a stream that can be read again, also return the length that it states, and as "pass" the number of pictures in
+    one reading of the stream.
     """
     again = images.stream if images.stream and not images.stream.is_iterator else None
     return {
@@ -70,7 +70,7 @@ def check_same(before: Mapping[str, Any], images: Images) -> None:
 
 
 def _count(data: Mapping[str, Any]) -> str:
-    """Return the number of images for a message."""
+    """Return how many images a run has, in words: "70 images", or "a stream" if unknown."""
     return f"{data['images']} images" if data["images"] else "a stream"
 
 

@@ -28,9 +28,10 @@ SCHEDULES = ("linear", "cosine", "quadratic", "flow")
 
 
 def apply_init(config: Kind) -> Kind:
-    """Return a configuration with the fields that the checkpoint of its `init` decides. Only `image_size` may differ.
+    """Return a configuration with the fields that the checkpoint of its `init` decides. Only `image_size` may differ
+    from the checkpoint's.
 
-    image_size 0 stands for the checkpoint's own. Raises TrainError for a checkpoint that can't be trained.
+    An image_size of 0 stands for the checkpoint's. Raises TrainError for a checkpoint that can't be trained.
     """
     model, shape, decoder = _read(config)
     size = config.image_size or model.picture_size
@@ -58,7 +59,7 @@ def of_network(shape: Mapping[str, Any], size: int) -> dict[str, Any]:
         "widths": tuple(shape["block_out_channels"]),
         "blocks": shape["layers_per_block"],
         "attention": tuple(size >> i for i, kind in enumerate(shape["down_block_types"]) if "Attn" in kind),
-        # if the file has no value, diffusers' rule
+        # if the file has no value, diffusers' rule gives it
         "norm_groups": shape["norm_num_groups"] or max(1, min(shape["block_out_channels"][0] // 4, 32)),
     }
 
@@ -170,9 +171,9 @@ def relabel(
 ) -> tuple[UNet2DModel, list[str]]:
     """Return a copy of a model's network for these classes, and the names of the classes that are new to it.
 
-    A class keeps the embedding of its name. If there are as many classes and all have other names, it keeps the
-    embedding of its number. A new class starts with the embedding for "no class": that of the null label, else the mean
-    of all classes, else 0. null: whether the copy has a null label.
+    A class keeps the embedding of its name. If there are as many classes as before and all have new names, a class
+    keeps the embedding of its number. A new class starts with the embedding for "no class": that of the null label,
+    else the mean of all classes, else 0. null: whether the copy has a null label.
     """
     weights = dict(network.state_dict())
     time = weights["time_embedding.linear_2.bias"]

@@ -34,7 +34,7 @@ LATENTS = "latents.safetensors"
 
 
 def latent_shape(config: Config) -> tuple[int, int]:
-    """Return the channels and the side of a latent of --decoder. Raises TrainError if it does not fit."""
+    """Return the channels and the side of a latent of --decoder. Raises TrainError if the image size does not fit."""
     assert config.decoder is not None
     with _naming(config.decoder):
         channels, factor = check_decoder(_files(config.decoder)[0])
@@ -55,7 +55,9 @@ def open_decoder(folder: str, device: torch.device) -> LatentDecoder:
 
 
 def _files(folder: str) -> tuple[dict[str, Any], Path]:
-    """Return the configuration of an autoencoder, and the file of its weights. Raises TrainError if one is missing."""
+    """Return the configuration of an autoencoder, and the file of its weights. Raises TrainError if one of them is
+    missing.
+    """
     path = user_path(folder)
     weights = next((path / name for name in refs.WEIGHT_FILES if (path / name).is_file()), None)
     if weights is None or not (path / "config.json").is_file():
@@ -87,7 +89,8 @@ def digest_of(network: nn.Module) -> str:
 
 
 def encode(images: Images, decoder: LatentDecoder, out: Path, quiet: bool) -> None:
-    """Set the latents of images: those in OUT if they are of these pixels, weights and scaling, else computed ones.
+    """Set the latents of images: read them from OUT if they belong to these pixels, weights and scaling; else compute
+    them.
 
     Raises TrainError if OUT has a run that was started with another autoencoder, or if the images are not in memory.
     """

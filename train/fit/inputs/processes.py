@@ -19,8 +19,8 @@ from train.fit.signals import StopSignals
 
 PATIENCE = timedelta(
     hours=12
-)  # longest time that processes wait for the first one to draw samples; torchrun notices dead ones
-STOP_CHECK = 10  # the processes check every this many steps whether to stop
+)  # longest wait of the other processes while the first draws samples; torchrun notices dead processes
+STOP_CHECK = 10  # number of steps after which the processes check again whether to stop
 
 
 def make_accelerator(config: Kind, tracker: str | None) -> tuple[Kind, Accelerator]:

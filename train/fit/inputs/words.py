@@ -146,7 +146,7 @@ def learn_words(captions: Sequence[str], before: str | None = None) -> str:
     spelled: dict[str, tuple[str, ...]] = {
         word: (*(text := spell(word)[0][0])[:-1], f"{text[-1]}{_STOP}") for word in sorted(times)
     }
-    counts: Counter[tuple[str, str]] = Counter()  # how often each two tokens are neighbours in the captions
+    counts: Counter[tuple[str, str]] = Counter()  # how often a pair of tokens occurs in the captions
     users: dict[tuple[str, str], set[str]] = defaultdict(set)  # the words that contain each pair
 
     def count(word: str, n: int) -> None:

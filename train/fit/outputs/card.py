@@ -55,7 +55,9 @@ def command(config: Config) -> str:
 
 
 def run_name(ref: str) -> str:
-    """Return the name of a run or a model for people: the folder's name, or for model/ and stages the run's."""
+    """Return the name of a run or a model for people: the name of its folder; for a run's model/ or stage, the name of
+    the run's folder.
+    """
     path = user_path(ref)
     parts = Path(os.path.abspath(path)).parts if path.is_dir() else path.parts
     named = [part for part in parts if not re.fullmatch(r"model(-ema2|-0\.\d+)?|.*-steps", part)]
@@ -82,7 +84,7 @@ def _short_name(path: Path) -> str:
 def describe(
     model: Model, out: Path, config: Config, step: int, images: Images, card: ModelCard, grid: bool, decay: float
 ) -> str:
-    """Return the model card as Markdown. grid: whether there are samples to show; decay: that of the moving average."""
+    """Return the model card as Markdown. grid: whether there are samples to show; decay: the moving average's."""
     assert isinstance(model.network, TorchNetwork)
     parameters = sum(p.numel() for p in model.network.unet.parameters())
     classes = "none"

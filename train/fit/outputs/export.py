@@ -1,4 +1,4 @@
-"""The result of a run: write OUT/model in the Hub's layout with its model card, and send it to the Hub."""
+"""Write the result of a run to OUT/model, in the Hub's layout and with a model card. Send it to the Hub."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def check_new(config: Config) -> None:
 def export(
     model: Model, out: Path, config: Config, step: int, images: Images, card: ModelCard, average: Average = "ema"
 ) -> None:
-    """Write OUT/model, with this step's sample grid and the card. A user's own files in it stay.
+    """Write OUT/model, with this step's sample grid and the card. A user's own files in that folder stay.
 
-    average: the moving average that the weights are: "ema", or "ema2", which goes to OUT/model-ema2. Raises TrainError
+    average: which moving average the weights are: "ema", or "ema2", which goes to OUT/model-ema2. Raises TrainError
         if the model can't be written.
     """
     grid = out / "samples" / f"step-{step:09d}-{average}.png"
@@ -80,7 +80,7 @@ def _folder(out: Path, average: Average) -> Path:
 def push(out: Path, repo: str, private: bool = False) -> str:
     """Send OUT/model to the Hub repository `repo`, which is created if it does not exist. Return its address.
 
-    Raises TrainError, in one sentence, when there is no finished model, no permission or no connection.
+    Raises TrainError when there is no finished model, no permission or no connection.
     """
     folder = out / "model"
     files.restore(folder)

@@ -1,4 +1,4 @@
-"""Fast samples during training: they use the network of the training, which is ready at once."""
+"""Fast samples during a training. A copy of the trained network draws them, because it is ready at once."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Preview:
     def model(self, task: TrainingTask) -> Callable[[UNet2DModel, Averaging], Model]:
         """Return a function that makes a Model from a network of this architecture and the kind of its weights.
 
-        Only the newest Model can be used: all of them share this network, which holds the weights of the newest.
+        Only the newest Model can be used: all Models evaluate this Preview, whose copy has the newest Model's weights.
         """
 
         def load(network: UNet2DModel, weights: Averaging) -> Model:
@@ -124,6 +124,6 @@ class DenoisingProbe:
         )
 
     def error(self, model: Model) -> float:
-        """Return the error of a model in grey levels (of 255). The model must have the schedule of the first one."""
+        """Return the error of a model in grey levels (of 255). It must have the schedule of the constructor's model."""
         x0_hat = predict(model, self._x_t, self._t, self._labels, clip=True).x0_hat
         return float((x0_hat - self._x_0).square().mean().sqrt() * 127.5)

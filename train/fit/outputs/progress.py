@@ -1,11 +1,11 @@
 """The progress of a run: its bar, curves, sample grids, and OUT/progress.jsonl for other programs.
 
 progress.jsonl holds one JSON object a line. Every object has "seconds", the time since this start of the run.
-- {"start", "config", "images", "classes"}: the run was started or resumed after "start" steps. Lines above it about
+- {"start", "config", "images", "classes"}: the run was started or resumed after "start" steps. Earlier lines about
   later steps are void. images: the number of images, null for a stream without a length.
 - {"step", "loss", "lr", "images_per_s"}: a point of the curves.
-- {"step", "samples", "error"}: samples/step-STEP-ema.png or -raw.png is there. samples: "ema" or "raw"; error: that of
-  preview.DenoisingProbe, null for a student and in latents.
+- {"step", "samples", "error"}: samples/step-STEP-ema.png or -raw.png is there. samples: "ema" or "raw"; error: the
+  error of preview.DenoisingProbe, null for a student and in latents.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from train.fit.outputs.tracker import Tracker
 from train.fit.recipe import grid_count
 
 QUARTERS = 4
-TOGETHER = 8  # number of samples that are drawn at once; a request to stop waits for one step of these
+TOGETHER = 8  # number of samples that are drawn at once; a request to stop waits for the end of their current step
 GUIDANCE = 3.0  # guidance scale of samples with prompts
 PROGRESS = "progress.jsonl"
 
@@ -153,15 +153,16 @@ class Progress:
         """Draw samples of fixed seeds, and write them to samples/ and the tracker, with the error on the probe. Samples
         of a model with classes take the classes in turn. weights: "ema" or "raw".
 
-        Returns early, without a grid, when stopped() becomes true. It is checked after each step of a few samples.
+        Returns early, without a grid, when stopped() becomes true. stopped() is called after each step of a few
+        samples.
         """
         config, count, captions = self._config, grid_count(self._config), None
         if model.takes_words and self._images is not None and self._images.captions:
             captions = spread_captions(self._images.captions, count)
         own = {} if model.student else {"steps": config.sample_steps, "sampler": "ddim"}
         before, pictures = self.bar.postfix, []
-        # The pictures of a Preview's network depend slightly on the batch, so its whole grid is one batch. Those of an
-        # engine do not.
+        # The pictures of a Preview's network depend slightly on the batch, so its whole grid is one batch. The pictures
+        # of an engine do not depend on the batch.
         together = count if isinstance(model.network, Preview) else TOGETHER
         for first in range(0, count, together):
             seeds, x_0 = range(first, min(first + together, count)), None
@@ -214,5 +215,5 @@ class Progress:
 
 
 def spread_captions(captions: Sequence[str], count: int) -> list[str]:
-    """Return `count` captions, spread over all, cut to the longest prompt that is allowed."""
+    """Return `count` captions, spread evenly over all captions, each cut to MAX_PROMPT characters."""
     return [captions[int(i)][:MAX_PROMPT] for i in np.linspace(0, len(captions) - 1, count).round()]

@@ -40,7 +40,7 @@ class Tracker:
         """start: the number of steps done. Raises TrainError if the tracker can't start, such as without a login."""
         self._accelerator, self._name = accelerator, tracker_of(config)
         if self._name == "tensorboard":
-            # A resumed run draws the points after its checkpoint again, so TensorBoard should hide the old ones.
+            # A resumed run draws the points after its checkpoint again, so TensorBoard should hide the old points.
             options = {"purge_step": start + 1 if start else None}
             accelerator.init_trackers(LOGS, init_kwargs={self._name: options})
         elif self._name is not None:

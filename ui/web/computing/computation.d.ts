@@ -52,7 +52,7 @@ export interface Work<R = never> {
   recording: any;
   states: any;
   from: From | null;
-  give(result: Result | Opening | R): void;
+  addResult(result: Result | Opening | R): void;
   /** Share the strands of a phase of the plan among workers. given: as `Computation.chains` takes it. */
   share(phase: number, given?: any): Strands;
   /** So many steps of a kind are done, which took the seconds since the last call, or others. */

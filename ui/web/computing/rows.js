@@ -1,4 +1,5 @@
-// Rows of the final pictures of chains, for Latents, Repair and Between, as in ui/parts/picture_rows.py.
+// Compute rows of pictures for the parts Latents, Repair and Between. Each picture is the end of a chain.
+// ui/parts/picture_rows.py does the same on a server.
 
 import { fromText, unpack } from "../pictures/text.js";
 import { keptSteps } from "../plans/kept.js";
@@ -12,7 +13,7 @@ import { picture, picturesOf, seenOf } from "./sampling.js";
 /** @import { Settings, Step } from "../process/runs.js" */
 /** @import { Computation, Loaded as Model, Seen, Strands, Work } from "./computation.d.ts" */
 
-/** The method `record` of computations of rows: the empty record of a run. @type {Pick<Computation, "record">} */
+/** The method `record` of computations of rows. It returns the empty record of a run. @type {Pick<Computation, "record">} */
 export const kept = {
   record: () => ({ rows: new Map(), frames: new Map() }),
 };
@@ -38,24 +39,24 @@ export async function* sampled(plan, model, { seed }, every) {
 }
 
 /**
- * Give the page the picture with which a run begins, and return it: the visitor's own, or the final picture of a strand.
- * While the strand is computed, also give its x̂_0, and count its steps.
+ * Give the page the picture with which a run begins, and return it: the visitor's own, or the final picture of a
+ * strand. While the strand is computed, also give its x̂_0, and count its steps.
  * @param {RowsPlan} plan @param {number} i index of the strand @param {Source} source
  * @param {Work} work @param {Strands} strands
  * @returns {Promise<Picture>}
  */
-export async function giveSource(plan, i, { own }, work, strands) {
-  const give = (/** @type {Picture} */ one, final = true) => work.give({ kind: "source", i, x: [one], final });
+export async function addSource(plan, i, { own }, work, strands) {
+  const add = (/** @type {Picture} */ one, final = true) => work.addResult({ kind: "source", i, x: [one], final });
   if (own) {
     await unpack(own);
     const found = fromText(own, plan.model);
-    give(found);
+    add(found);
     return found;
   }
   for (;;) {
     const { s, x, x0, seconds } = await strands.next(i);
-    if (s && x0) give(x0, false);
-    else if (x) give(x);
+    if (s && x0) add(x0, false);
+    else if (x) add(x);
     await work.count(stepKind(plan.model.ref), 1, seconds);
     if (!s) return /** @type {Picture} */ (x);
   }
@@ -66,7 +67,7 @@ const keptOf = (plan, { size, channels }, n, rows) => keptSteps(n, size, plan.co
 
 /**
  * Yield the steps of one picture of a row, with the pictures that are kept.
- * @param {RowsPlan} plan @param {Model} model @param {AsyncIterable<Step | null>} chain null is an evaluation that is not shown
+ * @param {RowsPlan} plan @param {Model} model @param {AsyncIterable<Step | null>} chain yields null for an evaluation whose step is not shown
  * @param {number} n steps @param {number} rows
  * @returns {AsyncGenerator<Seen>}
  */
@@ -105,13 +106,13 @@ export async function take(plan, row, strands, n, work, { repeats = false, withX
     const [x, x0] = [picturesOf(steps, "x"), picturesOf(steps, "x0")];
     if (!x.length) continue;
     frames.set(index, x0);
-    work.give({ kind: "step", row, k: index, s, ...(withX && { x }), x0 });
+    work.addResult({ kind: "step", row, k: index, s, ...(withX && { x }), x0 });
   }
   recording.rows.set(row, picturesOf(steps, "x"));
   return steps;
 }
 
-/** Return the variance of each pixel value over the pictures. @param {Picture[]} pictures */
+/** Return for each pixel value its variance over the pictures. @param {Picture[]} pictures */
 export function variances(pictures) {
   const n = pictures.length;
   return Float64Array.from(pictures[0].data, (_, i) => {

@@ -1,4 +1,5 @@
-// Watch, Compare and Grid: lanes from one x_T, as ui/parts/sampling.py computes them.
+// Compute the lanes of Watch, Compare and Grid, which begin with the same x_T. ui/parts/sampling.py does the same on
+// a server.
 
 import { keptSteps } from "../plans/kept.js";
 import { continued, kindOf } from "../plans/lanes.js";
@@ -16,12 +17,12 @@ import { chain, inOrder, sideBySide } from "../process/runs.js";
 /** @import { Word } from "../network/latent.js" */
 /** @import { Chains, Computation, From, Loaded as Model, Seen, Work } from "./computation.d.ts" */
 
-const MOMENTS = 25; // most steps that are shown in a run of latents
-const SEEN = 16; // grey levels; a pixel counts as different if it differs by more
-const STATES = 8e6; // most bytes of kept states; a larger run keeps none, as in ui/parts/sampling.py
+const MOMENTS = 25; // largest number of steps shown for a run in latent space
+const SEEN = 16; // a pixel counts as different if two pictures differ there by more than this many grey levels
+const STATES = 8e6; // largest size of a run's kept states, in bytes; if all states take more, none is kept, as in ui/parts/sampling.py
 
-/** A kept step, after which another run can begin: its frame, and x of each image. @typedef {{ frame: LaneFrame, x: Float32Array[] }} KeptStep */
-/** The kept steps of each lane, by their numbers. @typedef {Map<number, KeptStep>[]} States */
+/** A kept step. frame: its pictures. x: the state of each image after the step, where another run can begin. @typedef {{ frame: LaneFrame, x: Float32Array[] }} KeptStep */
+/** For each lane, the kept steps by their indices. @typedef {Map<number, KeptStep>[]} States */
 
 /** Convert values in [−1, 1] into a picture. @param {Float32Array} x @param {number} channels @param {number} size @returns {Picture} */
 export const picture = (x, channels, size) => {
@@ -54,14 +55,14 @@ const wordsOf = ({ lanes }, { words }) => (lanes.length === 1 ? (words?.found(la
 /** Return for each lane the steps whose frames are shown. @param {SamplingPlan} plan @param {Model} model */
 function shownSteps({ lanes, images, shared }, { decode, pictureSize: size, pictureChannels: channels }) {
   const kept = lanes.map(({ steps }) => keptSteps(steps, size, images, channels, decode ? MOMENTS : undefined));
-  if (shared) for (const laneSteps of kept) laneSteps.add(shared - 1); // also show the step that the visitor changed
+  if (shared) for (const laneSteps of kept) laneSteps.add(shared - 1); // also show the last step that both lanes share: the visitor changes its state
   return kept;
 }
 
-/** Whether a run keeps its states, so that another run can begin at one of them. @param {SamplingPlan} plan @param {Model} model @param {Set<number>[]} kept steps of each lane */
+/** Return whether a run keeps its states. Another run can then begin at one of them. @param {SamplingPlan} plan @param {Model} model @param {Set<number>[]} kept steps of each lane */
 function keepsStates({ lanes, shared, opening, args }, { channels, size }, kept) {
   const images = args[0].seeds.length * kept.reduce((sum, steps) => sum + steps.size, 0);
-  const isOne = lanes.length === 1 || shared > 0; // lane B is lane A with the visitor's change
+  const isOne = lanes.length === 1 || shared > 0; // if lanes share steps, lane B is lane A with the visitor's change
   return isOne && !opening.untouchable && 4 * images * channels * size ** 2 <= STATES;
 }
 
@@ -79,7 +80,7 @@ function chains(plan, models, _, starts) {
   const keeps = keepsStates(plan, first, kept);
   const settings = lanes.map((_, i) => ({
     ...conditioned(loaded[i], plan.args[i]),
-    chain: chain(loaded[i], plan.args[i]), // one chain for all pictures
+    chain: chain(loaded[i], plan.args[i]), // all pictures of a lane share one chain
     ...(shared && i ? { touch: { shared, onStep: touching(touches, first) } } : {}),
   }));
   const words = plan.attention ? wordsOf(plan, first) : [];
@@ -107,7 +108,7 @@ function chains(plan, models, _, starts) {
   }
 }
 
-/** Return the data of a step for the page: index, time, σ, and its pictures if `isKept`. @param {Model} model @param {Step} step @param {boolean} isKept @param {boolean} [withState] whether to add x, which the last step always has @returns {Seen} */
+/** Return the data of a step for the page: index, time, σ, and its pictures if `isKept`. @param {Model} model @param {Step} step @param {boolean} isKept @param {boolean} [withState] whether to add x as `state`; the last step always has it @returns {Seen} */
 export function seenOf(model, { index, s, x, x0, sigma }, isKept, withState = false) {
   const state = !s || withState ? { state: x } : {};
   const seen = { index, s, sigma: typeof sigma === "number" ? sigma : mean(sigma), ...state };
@@ -117,7 +118,7 @@ export function seenOf(model, { index, s, x, x0, sigma }, isKept, withState = fa
   return { ...seen, x: picture, x0: s ? shown(model, x0) : picture, ...latents };
 }
 
-/** Return the rest of a run that begins at a state of an earlier run, or null if that run kept no states. @param {SamplingPlan} plan @param {From} from */
+/** Return the plan of the steps after a state of an earlier run, or null if the earlier run kept no states. @param {SamplingPlan} plan @param {From} from */
 function after(plan, { s, states }) {
   const begin = plan.rows[0].findIndex((row) => row[1] === s) + 1;
   const isKept = /** @type {States | null} */ (states)?.every((lane) => lane.has(begin - 1));
@@ -135,23 +136,23 @@ async function compute(plan, models, work) {
   const states = keepsStates(plan, loaded[0], kept) ? lanes.map(() => new Map()) : null;
   work.states = states;
   /** @type {(frame: LaneFrame, x: Float32Array[]) => void} */
-  const give = (frame, x) => {
+  const add = (frame, x) => {
     const { lane, k } = frame;
     const pictures = /** @type {Picture[]} */ (frame.x);
     const others = shared && lane ? frames[0].get(k) : null;
     if (others) frame = { ...frame, apart: pictures.map((one, i) => apart(others[i], one)) };
     frames[lane].set(k, pictures);
     states?.[lane].set(k, { frame, x });
-    work.give(frame);
+    work.addResult(frame);
   };
   const odd = lanes.flatMap(({ prompt }, i) => loaded[i].words?.unknown(prompt) ?? []);
   const words = wordsOf(plan, loaded[0]).map(([word]) => word);
-  work.give({ kind: "plan", words, unknown: [...new Set(odd)] });
+  work.addResult({ kind: "plan", words, unknown: [...new Set(odd)] });
   const earlier = begin ? lanes.map((_, lane) => work.from?.states[lane] ?? work.from?.states[0]) : null;
   for (const [lane, steps] of /** @type {States} */ (earlier ?? []).entries())
     for (const [k, { frame, x }] of steps) {
       const { attention: _, apart: __, ...own } = frame;
-      if (k < begin && kept[lane].has(k)) give({ ...own, lane }, x);
+      if (k < begin && kept[lane].has(k)) add({ ...own, lane }, x);
     }
   const [{ count }] = lanes;
   const strands = work.share(0, earlier?.map((steps) => steps.get(begin - 1).x) ?? null);
@@ -167,7 +168,7 @@ async function compute(plan, models, work) {
     if (image === count - 1) {
       const x = frame.flatMap(({ state }) => state ?? []);
       if (!s) finished.set(lane, flat(x));
-      if (step.x) give(frameOf(lane, frame), x);
+      if (step.x) add(frameOf(lane, frame), x);
     }
     const kind = kindOf(plan, lane, index);
     if (kind) await work.count(kind, 1 / count, step.seconds);
@@ -186,7 +187,7 @@ function frameOf(lane, steps) {
   };
 }
 
-/** Collect the steps' pictures of one kind, or none if they are not kept. @param {Seen[]} steps @param {"x" | "x0" | "z" | "z0" | "attention"} kind */
+/** Return the pictures of one kind from all steps, or an empty list if the steps have no such pictures. @param {Seen[]} steps @param {"x" | "x0" | "z" | "z0" | "attention"} kind */
 export const picturesOf = (steps, kind) => steps.flatMap((step) => step[kind] ?? []);
 
 /** Return the mean. @param {Float32Array} numbers */

@@ -1,4 +1,5 @@
-// Create and find elements. Text is always set as text, never parsed: a checkpoint's name is user input.
+// Create and find elements. Text is always set as text and never parsed as HTML, because some texts, such as a
+// checkpoint's name, come from users.
 
 import { attribute, nameSymbols, spoken, symbols } from "../words/symbols.js";
 
@@ -37,7 +38,7 @@ export function write(node, text) {
   }
 }
 
-/** Whether a node is a symbol that consists of a single text, without a drawn tilde or an index. @param {Node} node */
+/** Return whether a node is a symbol that contains only a text, without a tilde or an index. @param {Node} node */
 const isPlain = (node) =>
   node instanceof Element && node.role === "img" && node.childNodes.length === 1 && node.firstChild instanceof Text;
 
@@ -87,7 +88,7 @@ export function sheet(kind, name, ...children) {
   const inside = el("div", { tabindex: -1, autofocus: true }, ...children);
   const node = el("dialog", { class: `sheet ${kind}`, "aria-label": name }, inside);
   node.addEventListener("click", (event) => {
-    if (event.target === node) node.close(); // a press on a child element has another target
+    if (event.target === node) node.close(); // only a press outside the content has the dialog itself as target
   });
   return node;
 }
@@ -126,12 +127,12 @@ export function within(event, selector) {
   return event.target instanceof Element ? event.target.closest(selector) : null;
 }
 
-/** Disable or enable a button. If a button with the focus is disabled, `next` gets the focus. @param {HTMLButtonElement} one @param {boolean} disabled @param {HTMLElement} next */
+/** Disable or enable a button. If the button has the focus and is disabled, the focus moves to `next`. @param {HTMLButtonElement} one @param {boolean} disabled @param {HTMLElement} next */
 export function disable(one, disabled, next) {
   const held = disabled && one === document.activeElement;
   one.disabled = disabled;
   if (held) next.focus();
 }
 
-/** Whether an element is displayed on the page. @param {Element} element */
+/** Return whether an element is displayed on the page. @param {Element} element */
 export const isShown = (element) => element.getClientRects().length > 0;

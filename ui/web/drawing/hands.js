@@ -1,4 +1,4 @@
-// Input on an element by a pressed pointer and by arrow keys.
+// Handle a pointer that is pressed on an element, and arrow keys.
 
 import { all } from "./dom.js";
 
@@ -19,7 +19,7 @@ export function onDrag(area, take, done) {
     take((clientX - left) / width, (clientY - top) / height, first);
   };
   area.addEventListener("pointerdown", (event) => {
-    if (!event.isPrimary) return; // ignore a second finger, or the palm
+    if (!event.isPrimary) return; // ignore further fingers and the palm
     area.setPointerCapture(event.pointerId);
     held = true;
     tell(event, true);

@@ -6,7 +6,7 @@ import { Sheet } from "./sheet.js";
 
 /** @import { Size, Stroke } from "./sheet.js" */
 
-const ENLARGED = 10; // canvas pixels per sheet pixel
+const ENLARGED = 10; // number of canvas pixels per pixel of the sheet
 const SMALLEST = 2; // shortest stroke that counts, in sheet pixels; shorter strokes are slips of the hand
 
 export class Paper {
@@ -38,7 +38,7 @@ export class Paper {
     });
   }
 
-  /** Whether a stroke is long enough to count. @param {Stroke} stroke */
+  /** Return whether a stroke is long enough to count. @param {Stroke} stroke */
   #isMeant(stroke) {
     const extent = (/** @type {number} */ axis) => {
       const values = stroke.filter((_, i) => i % 2 === axis);
@@ -73,7 +73,7 @@ export class Paper {
       for (let i = 0; i < stroke.length; i += 2) {
         const [x, y] = [(stroke[i] * pixel) / units, (stroke[i + 1] * pixel) / units];
         if (!i) context.moveTo(x, y);
-        context.lineTo(x, y); // a line of one point becomes a dot
+        context.lineTo(x, y); // a line from a point to itself draws a dot
       }
     context.stroke();
   }

@@ -3,7 +3,7 @@
 import { ARROWS, onDrag } from "./hands.js";
 
 /** A stroke: its points as x, y, x, y, … in units of the sheet. @typedef {number[]} Stroke */
-/** The size of a sheet. side: its pixels on each side. units: the number of units in a pixel. points: the largest number of points in a drawing. @typedef {{ side: number, units: number, points: number }} Size */
+/** The size of a sheet. side: number of pixels on each side. units: number of coordinate units in a pixel. points: the largest number of points in a drawing. @typedef {{ side: number, units: number, points: number }} Size */
 /**
  * The owner of a drawing. drawn: called when a stroke has ended. moved: called when the current stroke or the
  * keyboard's pen has changed. used: returns the number of points in all finished strokes.
@@ -11,14 +11,14 @@ import { ARROWS, onDrag } from "./hands.js";
  */
 
 const APART = 0.5; // shortest distance between two points of a stroke, in pixels
-const FAST = 3; // pixels by which an arrow key with Shift moves the pen; 1 without Shift
+const FAST = 3; // an arrow key moves the pen by this many pixels with Shift, and by 1 pixel without Shift
 
 export class Sheet {
   /** The current stroke. @type {Stroke} */
   line = [];
   /** Position of the keyboard's pen, as fractions of the sheet. */
   pen = [0.5, 0.5];
-  /** Whether the keyboard draws, so that the pen is shown. */
+  /** Whether the keyboard is used to draw. The pen is shown only then. */
   isByKeys = false;
 
   /** @param {Size} size @param {Owner} owner */
@@ -27,7 +27,7 @@ export class Sheet {
     this.owner = owner;
   }
 
-  /** Draw with a pointer on an element. The owner handles the element's keys, and passes them to `key`. @param {HTMLElement} area */
+  /** Let the visitor draw on an element with a pointer. For drawing with keys, the owner calls `key`. @param {HTMLElement} area */
   listen(area) {
     const take = (/** @type {number} */ x, /** @type {number} */ y, /** @type {boolean} */ first) => {
       this.isByKeys = false;
@@ -65,7 +65,7 @@ export class Sheet {
     this.line = [];
   }
 
-  /** Handle a key: arrows move the pen, Space and Enter put it down or lift it, Escape discards the stroke. @param {KeyboardEvent} event @returns {boolean} whether it was one of these keys */
+  /** Handle a key: arrows move the pen, Space and Enter put the pen down or lift it, Escape discards the stroke. @param {KeyboardEvent} event @returns {boolean} whether it was one of these keys */
   key({ key, shiftKey }) {
     const by = ARROWS[key];
     if (by) {

@@ -19,7 +19,8 @@ export class Finger {
   constructor(area, side, moved, step) {
     this.side = side;
     this.moved = moved;
-    // Convert a share of the area to a position in the square, where 0 and 1 are the middles of the outer pictures.
+    // Convert a share of the area's width or height to a position from 0 (middle of the first picture) to 1 (middle
+    // of the last picture).
     const inside = (/** @type {number} */ share) => (share * side() - 0.5) / (side() - 1);
     onDrag(area, (x, y, first) => side() && this.go(inside(x), inside(y), first));
     area.addEventListener("keydown", (event) => {

@@ -17,10 +17,10 @@ export function meaning(event) {
   return { ArrowLeft: -1, ArrowRight: 1, PageUp: -1, PageDown: 1, Home: -Infinity, End: Infinity }[key];
 }
 
-/** A slider and a button without a state: the owner calls `show`. */
+/** A slider and a button. They keep no state: the owner calls `show` whenever the position changes. */
 export class Transport {
   #spoke = 0; // time of the last change of the screen readers' text, in ms
-  #widest = ""; // the longest text, for which CSS reserves space
+  #widest = ""; // the longest text; CSS reserves space for a text of this length
   /**
    * @param {HTMLElement} element the parent; its child with the class `at` shows the position as text
    * @param {string} label of the slider
@@ -68,11 +68,11 @@ export class Transport {
     const said = this.element.querySelector(".at");
     if (!(said instanceof HTMLElement)) return;
     write(said, text);
-    if (this.#widest !== widest) said.dataset.widest = this.#widest = widest; // CSS reserves space for the text
+    if (this.#widest !== widest) said.dataset.widest = this.#widest = widest;
   }
 }
 
-/** A transport that plays at an even rate, and waits for pictures that are not computed yet. */
+/** A transport that plays at a constant rate. At a picture that is not computed yet, it waits. */
 export class Scrubber extends Transport {
   at = 0;
   last = 0;

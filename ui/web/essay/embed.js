@@ -1,5 +1,5 @@
-// The page of one figure, which other sites show in a frame: figure.html?name=guess&t=560#picture=… Its address always has
-// the values of the figure.
+// The page of one figure, which other sites show in a frame: figure.html?name=guess&t=560#picture=… When the reader
+// changes a value, the page's address changes, too.
 
 import { Figure } from "../figures/figure.js";
 import { picture } from "../figures/picture.js";

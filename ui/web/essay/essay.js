@@ -1,11 +1,11 @@
-// The script of the essay. Some words of the text become buttons that change the settings of a figure. The address of the
-// page can contain a visitor's picture. Without this script, the text is complete.
+// The script of the essay. Some words of the text become buttons that change the settings of a figure. The address of
+// the page can contain a visitor's picture. Without this script, the text is complete.
 
 import { Figure } from "../figures/figure.js";
 import { picture } from "../figures/picture.js";
 import { nameSymbols } from "../words/symbols.js";
 
-/** Turn the words that set a figure (data-set) into buttons. */
+/** Turn words with the attribute data-set into buttons, which set a figure. */
 function makeButtons() {
   for (const span of document.querySelectorAll("span[data-set]")) {
     const button = document.createElement("button");
@@ -19,7 +19,7 @@ function makeButtons() {
   }
 }
 
-/** Prepare for printing: open all formulas and load the pictures of figures that have not started. Close them afterwards. */
+/** Prepare for printing: open all formulas and load the pictures of figures that have not started. Close the formulas after printing. */
 function printWhole() {
   const closed = [...document.querySelectorAll("details")].filter(({ open }) => !open);
   for (const details of closed) details.open = true;

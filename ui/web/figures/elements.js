@@ -3,9 +3,9 @@
 import { el, write } from "../drawing/dom.js";
 import { attribute } from "../words/symbols.js";
 
-/** A control that the text of an essay, a link or a key can set. @typedef {{ element: HTMLElement, value: number | string, set: (value: string | number) => void }} Control */
+/** A control with a value. Links, keys and the text of an essay can set the value. @typedef {{ element: HTMLElement, value: number | string, set: (value: string | number) => void }} Control */
 
-let made = 0; // number of sliders on the page, from which their ids are made
+let made = 0; // number of sliders so far, from which each slider gets an id
 
 /**
  * A slider with its name and its value above it.
@@ -14,7 +14,7 @@ let made = 0; // number of sliders on the page, from which their ids are made
 export class Slider {
   /**
    * @param {{ name: string, min: number, max: number, step?: number, value: number, ends?: [string, string], say?: (value: number) => string }} of
-   *   ends: texts at the two ends. say: writes the value, for the eye and for screen readers
+   *   ends: texts at the two ends. say: returns the text of a value, which the page shows and screen readers read
    * @param {() => void} changed called at each change
    */
   constructor({ name, min, max, step = 1, value, ends, say = String }, changed) {
@@ -35,7 +35,7 @@ export class Slider {
     this.#show(false);
   }
 
-  /** The chosen number. */
+  /** The number that the reader chose. */
   get value() {
     return Number(this.input.value);
   }
@@ -47,7 +47,7 @@ export class Slider {
     this.#show(true);
   }
 
-  /** Show the value. @param {boolean} tell whether to report it as a change */
+  /** Show the value. @param {boolean} tell whether to call `changed` */
   #show(tell) {
     const { input, value } = this;
     const [min, max] = [Number(input.min), Number(input.max)];
@@ -62,7 +62,7 @@ export class Slider {
 export const titled = (picture, text, kind = "") =>
   el("div", { class: `titled ${kind}` }, picture, el("div", { class: "title" }, text));
 
-/** Put pictures side by side. @param {(Node | string)[]} pictures @param {string} [name] of all pictures together, for screen readers @param {number} [count] pictures in a line, 0 for the usual number */
+/** Put pictures side by side. @param {(Node | string)[]} pictures @param {string} [name] a name of all pictures together, for screen readers @param {number} [count] number of pictures in a line, 0 for 5 */
 export const row = (pictures, name = "", count = 0) =>
   el(
     "div",
@@ -80,5 +80,5 @@ export const buttons = (...all) => el("div", { class: "buttons" }, ...all);
 /** Make the heading of a part of a figure. @param {string} text */
 export const label = (text) => el("p", { class: "label" }, text);
 
-/** Make a line whose changes screen readers announce. @param {string} [text] */
+/** Make a line of text. Screen readers announce its changes. @param {string} [text] */
 export const note = (text = "") => el("p", { class: "note", role: "status" }, text);

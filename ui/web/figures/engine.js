@@ -1,5 +1,5 @@
-// The engine that computes for figures. A figure uses only this interface, so an engine may be a worker, a server, or a
-// recording.
+// The engine that computes for figures. A figure uses an engine only by the methods of `Engine`. So an engine may be
+// a worker, a server, or a recording.
 
 import { UserError } from "../process/errors.js";
 
@@ -7,21 +7,21 @@ import { UserError } from "../process/errors.js";
 /** The files of a model: their addresses and bytes, by their paths in the checkpoint. @typedef {Record<string, [address: string, bytes: number]>} ModelFiles */
 /** @typedef {keyof typeof VERBS} Verb */
 /** @typedef {{ id: number, slot: string, verb: Verb, values: object, model: string, behind: boolean }} Question */
-/** Options of a question. model: its name. behind: whether the question waits until all others are answered. @typedef {{ model?: string, behind?: boolean }} How */
+/** Options of a question. model: the name of the model that computes the answer. behind: whether all other questions are answered first. @typedef {{ model?: string, behind?: boolean }} How */
 /**
  * @typedef {object} Engine
  * @property {(slot: string, verb: Verb, values: object, take: (piece: any) => void, how?: How) => Promise<boolean>} ask
- *   computes an answer in pieces; a newer question in the same slot ends it. The promise resolves to whether the answer is
- *   complete, and is rejected if the computation fails
+ *   computes an answer in pieces; a newer question in the same slot ends the computation. The promise resolves to
+ *   whether the answer is complete, and is rejected if the computation fails
  * @property {(ref: string) => boolean} has whether the engine can compute this model
  * @property {(ref: string) => number} bytes the size of a model's files
  * @property {(take: (ref: string, share: number) => void) => void} onLoading reports how much of a model is loaded, from 0 to 1
  */
 
 const MODEL = "mnist-tiny";
-const GONE = "the browser ended the worker of this page: load the page again";
+const GONE = "the browser ended the worker of this page: change something to try again";
 
-/** Start the worker. Browsers start workers only from the page's own origin. If worker.js comes from another origin, the page starts a small script of its own, which imports worker.js. */
+/** Start the worker. Browsers start workers only from the page's own origin. If worker.js comes from another origin, the page starts a small script that imports worker.js. */
 function pageWorker() {
   const here = new URL("./worker.js", import.meta.url);
   if (here.origin === location.origin) return new Worker(here, { type: "module" });
@@ -34,7 +34,7 @@ export class WorkerEngine {
   /** @type {Worker | null} */
   #worker = null;
   #asked = 0;
-  /** Questions without a complete answer, by their ids. @type {Map<number, { take: (piece: any) => void, resolve: (whole: boolean) => void, reject: (error: unknown) => void }>} */
+  /** The handlers of the questions that have no complete answer yet, by the questions' ids. @type {Map<number, { take: (piece: any) => void, resolve: (whole: boolean) => void, reject: (error: unknown) => void }>} */
   #waiting = new Map();
   /** @type {((ref: string, share: number) => void)[]} */
   #listeners = [];
@@ -52,7 +52,7 @@ export class WorkerEngine {
   bytes = (/** @type {string} */ ref) =>
     Object.values(this.files[ref] ?? {}).reduce((sum, [, bytes]) => sum + bytes, 0);
 
-  /** Call `take` with a model and how much of it is loaded, from 0 to 1. */
+  /** While models are loaded, call `take` with a model's name and how much of the model is loaded, from 0 to 1. */
   onLoading = (/** @type {(ref: string, share: number) => void} */ take) => void this.#listeners.push(take);
 
   /** Ask the worker to compute an answer; `take` gets its pieces. Resolves to whether the answer is complete. @type {Engine["ask"]} */
@@ -71,6 +71,8 @@ export class WorkerEngine {
     const worker = this.start();
     worker.addEventListener("message", ({ data }) => this.#hear(data));
     worker.addEventListener("error", () => {
+      worker.terminate();
+      this.#worker = null;
       for (const { reject } of this.#waiting.values()) reject(new UserError(GONE));
       this.#waiting.clear();
     });
@@ -91,8 +93,8 @@ export class WorkerEngine {
 }
 
 /**
- * Return a function that calls `run`, one call at a time. Of the calls that wait, only the newest is kept. So a picture
- * changes while a slider moves, and the last position of the slider is always drawn.
+ * Return a function that calls `run`, one call at a time. If several calls wait, only the newest one is run. So a
+ * picture changes while a slider moves, and the last position of the slider is always drawn.
  * @template {any[]} A @param {(...args: A) => Promise<unknown>} run
  */
 export function newestOnly(run) {

@@ -1,4 +1,4 @@
-// The element <ddpm-figure name="guess" t="560"> shows one figure in any page. The figure begins shortly before it is
+// The element <ddpm-figure name="guess" t="560"> shows one figure in any page. The figure loads shortly before it is
 // visible. Until then, and if no script runs, the content of the element is shown.
 
 import { button, el, write } from "../drawing/dom.js";
@@ -15,8 +15,8 @@ import { STYLE } from "./style.js";
 
 /**
  * The settings of a page for all its figures. models: the models' files. lab: the address of the lab, or "". frame: the
- * address of a page with one figure, which other sites can show, or "". base: the address to which the others are
- * relative.
+ * address of a page with one figure, which other sites can show, or "". base: the other addresses are relative to this
+ * address.
  * @typedef {{ models: Record<string, ModelFiles>, lab: string, frame: string, base: string }} Given
  */
 /**
@@ -24,9 +24,9 @@ import { STYLE } from "./style.js";
  * @typedef {Record<string, Control>} Controls
  */
 
-const NEAR = "600px 0px"; // distance from the screen at which a figure begins to load
-const FRAME_EXTRA = 60; // pixels that the iframe on another page is taller than its figure
-/** Return the media query for the system's dark theme. */
+const NEAR = "600px 0px"; // a figure begins to load at this distance from the visible part of the page
+const FRAME_EXTRA = 60; // pixels that are added to the height of a figure for the iframe in another page, because text may take more lines there
+/** Return the media query that matches if the system has a dark theme. */
 const system = () => matchMedia("(prefers-color-scheme: dark)");
 
 /** Read the page's settings for figures. @returns {Given} */
@@ -37,10 +37,10 @@ function givenByPage() {
   return { base: document.baseURI, ...given };
 }
 
-/** The engine that the figures of the page share, unless they have their own. @type {WorkerEngine | null} */
+/** The engine that all figures of the page share. A figure whose property `engine` is set uses that engine instead. @type {WorkerEngine | null} */
 let pageEngine = null;
 
-/** Return the page's engine, which is made at the first call. @param {Given} given */
+/** Return the page's engine. The first call makes the engine. @param {Given} given */
 function engineOf({ models, base }) {
   const absolute = Object.entries(models).map(([ref, files]) => [
     ref,
@@ -60,7 +60,7 @@ export class Figure extends HTMLElement {
   /** @type {Promise<void> | null} */
   #begun = null;
   #isAlive = false;
-  body = el("div", { class: "figure" });
+  body = el("div", { class: "figure" }, el("slot", null));
   status = el("p", { class: "note status", role: "status" });
   /** @type {Theme} */
   #theme = "light";
@@ -69,7 +69,7 @@ export class Figure extends HTMLElement {
   #isNear = false;
   #isDue = false;
   #stops = /** @type {(() => void)[]} */ ([]);
-  /** Draws the figure again when the reader's picture has changed. */
+  /** Draws the figure again. Called when the reader's picture has changed. */
   #update = () => {};
 
   /** Called by the browser when the element enters a page: watch its visibility, the theme, printing and the reader's picture. */
@@ -79,7 +79,7 @@ export class Figure extends HTMLElement {
       const sheet = new CSSStyleSheet();
       sheet.replaceSync(STYLE);
       root.adoptedStyleSheets = [sheet];
-      root.append(el("slot", null));
+      root.append(this.body);
     }
     const sight = new IntersectionObserver(([{ isIntersecting }]) => this.#see(isIntersecting), { rootMargin: NEAR });
     sight.observe(this);
@@ -125,17 +125,31 @@ export class Figure extends HTMLElement {
     for (const [name, value] of Object.entries(values)) this.controls[name]?.set(value);
   }
 
-  /** Load the figure, once. Resolves when the figure is loaded. */
+  /** Load the figure at the first call, or again after a failure. The promise resolves when the figure is loaded, or when loading has failed. */
   begin() {
-    this.#begun ??= this.#load();
+    this.#begun ??= this.#load().catch((error) => {
+      console.error(error);
+      this.#begun = null;
+      this.#dress();
+      this.body.append(this.status);
+      this.#offer(() => this.begin());
+    });
     return this.#begun;
+  }
+
+  /** Say that the figure could not be loaded, and show a button that calls `again`. @param {() => unknown} again */
+  #offer(again) {
+    this.say(WORDS.unloaded);
+    this.status.append(" ", button(null, again, WORDS.again));
   }
 
   /** Load the figure's module, and fill the element. */
   async #load() {
     const load = Object.hasOwn(KINDS, this.name) && KINDS[this.name];
-    if (!load || !this.shadowRoot) return;
+    if (!load) return;
     const kind = await load();
+    this.say("");
+    this.body.replaceChildren();
     const engine = this.engine ?? engineOf(this.given);
     this.engine = engine;
     engine.onLoading((ref, share) => {
@@ -148,7 +162,6 @@ export class Figure extends HTMLElement {
     this.body.append(this.status, this.#link());
     this.body.setAttribute("role", "group");
     this.body.setAttribute("aria-label", WORDS.names[this.name]);
-    this.shadowRoot.replaceChildren(this.body);
     for (const [name, control] of Object.entries(controls)) {
       const value = this.getAttribute(name);
       if (value !== null) control.set(value);
@@ -160,9 +173,9 @@ export class Figure extends HTMLElement {
     this.#see(this.#isNear);
   }
 
-  // --- What a kind of figure uses
+  // --- For the modules in kinds/
 
-  /** Make a tile (a picture of numbers) that follows the theme. @param {Ink} ink @param {string} name @param {number} [side] */
+  /** Make a tile, which draws an array of numbers as a picture in the colours of the theme. @param {Ink} ink @param {string} name @param {number} [side] */
   tile(ink, name, side) {
     const tile = new Tile(ink, name, side);
     tile.dress(this.#theme);
@@ -182,8 +195,8 @@ export class Figure extends HTMLElement {
   }
 
   /**
-   * Ask the engine a question. The figure shows errors, and the progress while a model is loaded. `take` gets the
-   * pieces of the answer until a newer question has the same slot. Resolves to whether the answer is complete.
+   * Ask the engine a question. Questions of figures on the screen are answered first. The figure shows errors, and the
+   * progress while a model is loaded. `take` gets the pieces of the answer until a newer question has the same slot. Resolves to whether the answer is complete.
    * @param {string} slot @param {import("./engine.js").Verb} verb @param {object} values @param {(piece: any) => void} take @param {import("./engine.js").How} [how]
    */
   async ask(slot, verb, values, take, how) {
@@ -212,12 +225,13 @@ export class Figure extends HTMLElement {
           this.dataset.answers = String(Number(this.dataset.answers ?? 0) + 1);
           take(piece);
         },
-        how,
+        { ...how, behind: how?.behind || !this.#isOnScreen() },
       );
     } catch (error) {
       this.#waits.delete(slot);
-      const { failure } = await import("../words/units.js"); // loaded here because most figures show no error
-      this.say(failure(error));
+      const words = await import("../words/units.js").catch(() => null); // loaded on demand, because errors are rare
+      if (words) this.say(words.failure(error));
+      else this.#offer(() => this.#update());
       return false;
     } finally {
       this.#count(-1);
@@ -236,6 +250,12 @@ export class Figure extends HTMLElement {
     this.dataset.busy = String(this.#open > 0);
   }
 
+  /** Return whether a part of the figure is on the screen. Questions of other figures wait for this figure's. */
+  #isOnScreen() {
+    const { top, bottom } = this.getBoundingClientRect();
+    return bottom > 0 && top < innerHeight;
+  }
+
   #id = String(Math.random());
   /** The model of each question that has no answer yet, by the question's slot. @type {Map<string, string>} */
   #waits = new Map();
@@ -252,14 +272,14 @@ export class Figure extends HTMLElement {
     this.#update();
   }
 
-  /** Apply a theme. @param {Theme} [theme] the page's by default */
+  /** Apply a theme. @param {Theme} [theme] by default the theme of the page */
   #dress(theme = themeOf(this)) {
     this.#theme = theme;
     this.body.classList.toggle("dark", theme === "dark");
     for (const tile of this.#tiles) tile.dress(theme);
   }
 
-  /** Update the line with the link to the lab and the button for embedding, for the current values. */
+  /** Update the line with the link to the lab and the button for embedding; both contain the current values. Return the line. */
   #link() {
     const { lab, frame, base } = this.given;
     const make = WORDS.lab[this.name];
@@ -294,7 +314,7 @@ export class Figure extends HTMLElement {
   }
 }
 
-/** Return the theme of the page around an element: its color-scheme decides, and if this allows both, the system. @param {Element} element @returns {Theme} */
+/** Return the theme of the page around an element: light or dark as its `color-scheme` says; if `color-scheme` allows both, the theme of the system. @param {Element} element @returns {Theme} */
 function themeOf(element) {
   const schemes = getComputedStyle(element).colorScheme.split(" ");
   if (!schemes.includes("dark")) return "light";

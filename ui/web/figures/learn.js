@@ -1,5 +1,5 @@
-// Training in a figure: load digits, train for about a minute, and find digits that samples may copy. Few readers
-// train, so this module loads only for them.
+// Training in a figure: load digits, train for about a minute, and find the training digits that samples may copy.
+// Few readers train, so this module loads only for them.
 
 import { alone } from "../learning/alone.js";
 import { Likeness } from "../learning/likeness.js";
@@ -11,7 +11,7 @@ import { Training, workersFor } from "../learning/training.js";
 /** @import { News } from "../learning/training.js" */
 
 const DIGITS = new URL("../digits.npz", import.meta.url);
-const IMAGES = 12_800; // number of pictures in a training, in which each digit is seen about four times
+const IMAGES = 12_800; // number of pictures that a training learns from: each of the 3,000 digits about four times
 
 /** The default recipe of the lab's part Train. @type {Recipe} */
 const RECIPE = {
@@ -30,7 +30,7 @@ const RECIPE = {
 /** @type {Promise<Pictures> | null} */
 let loading = null;
 
-/** Load the 3,000 training digits, once. */
+/** Load the 3,000 training digits at the first call, and return them. */
 function learnedDigits() {
   loading ??= digits(DIGITS).catch((error) => {
     loading = null;
@@ -39,7 +39,7 @@ function learnedDigits() {
   return loading;
 }
 
-/** Begin a training, and pass its news to `take`. Throws if another window trains. @param {(news: News, training: Training) => void} take */
+/** Begin a training, return it, and pass its news to `take`. Throws if another window trains. @param {(news: News, training: Training) => void} take */
 export async function train(take) {
   const release = await alone();
   const pictures = await learnedDigits().catch((error) => {
@@ -57,11 +57,14 @@ export async function train(take) {
   return training;
 }
 
-/** Find the most similar training digit for each sample. @param {Uint8Array} samples the samples' pixels, one sample after the other @returns {Promise<Uint8Array[]>} */
-export async function mostSimilar(samples) {
+/** Yield the most similar training digit of each sample. The page handles events in between. @param {Uint8Array[]} samples */
+export async function* mostSimilar(samples) {
   const pictures = await learnedDigits();
   const size = pictures.side ** 2;
-  const breath = () => new Promise((resolve) => setTimeout(resolve));
-  const { nearest } = await new Likeness(pictures).compare(samples, breath);
-  return nearest.map((i) => pictures.images.subarray(i * size, (i + 1) * size));
+  const likeness = new Likeness(pictures);
+  for (const one of samples) {
+    const { index } = likeness.find(one);
+    yield pictures.images.subarray(index * size, (index + 1) * size);
+    await new Promise((resolve) => setTimeout(resolve));
+  }
 }

@@ -7,7 +7,7 @@ import { attribute } from "../words/symbols.js";
 /** @typedef {"light" | "dark"} Theme */
 /** @typedef {[red: number, green: number, blue: number]} Colour */
 
-/** For each theme and ink: the colours of −1 and of 1. @type {Record<Theme, Record<Ink, [Colour, Colour]>>} */
+/** For each theme and ink, the colours of the numbers −1 and 1. @type {Record<Theme, Record<Ink, [Colour, Colour]>>} */
 const INKS = {
   light: {
     ink: [
@@ -41,7 +41,7 @@ export function colour(value, ink, theme) {
 /** For each theme and ink, 256 colours from −1 to 1, as RGBA. @type {Map<string, Uint8ClampedArray>} */
 const tables = new Map();
 
-/** Return the 256 colours of an ink, which are computed once. @param {Ink} ink @param {Theme} theme */
+/** Return the 256 colours of an ink in a theme, as RGBA. The first call computes them. @param {Ink} ink @param {Theme} theme */
 function table(ink, theme) {
   const key = `${theme} ${ink}`;
   let found = tables.get(key);

@@ -53,7 +53,7 @@ export async function pictureOf(text) {
   try {
     return fromUint8(fromText(text, SIZE).data, 1);
   } catch {
-    return null; // the link was cut off, or its picture has another size
+    return null; // the link is incomplete, or its picture has another size
   }
 }
 
@@ -65,7 +65,7 @@ class OnePicture {
   /** @type {Set<() => void>} */
   #heard = new Set();
 
-  /** Call `take` at each change of the picture. @param {() => void} take @returns {() => void} a function that ends this */
+  /** Call `take` after each change of the picture. @param {() => void} take @returns {() => void} a function that ends these calls */
   listen(take) {
     this.#heard.add(take);
     return () => this.#heard.delete(take);
@@ -79,7 +79,7 @@ class OnePicture {
     if (whose === "reader") this.#keep();
   }
 
-  /** Open the picture of a link, else the drawing that was stored before a reload. @param {string} text of the link, or "" */
+  /** Open the picture of a link. Without a link, open the drawing that was stored before a reload. @param {string} text of the link, or "" */
   async open(text) {
     const given = text && (await pictureOf(text));
     if (given) return this.change(given, "link");

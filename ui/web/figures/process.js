@@ -1,5 +1,5 @@
-// The diffusion process of the figures, with the paper's schedule. It needs no network and little time, so it runs
-// without the worker.
+// The diffusion process of the figures, with the paper's schedule. These functions take little time and need no
+// network, so they run without the worker.
 
 import { combine } from "../process/floats.js";
 import { gaussian } from "../process/noise.js";
@@ -17,7 +17,7 @@ export const noiseOf = (seed) => gaussian(String(seed), 0, PIXELS);
 /** Return the fresh noise of a run's step k, counted from 1. @param {number} seed @param {number} k */
 export const freshNoise = (seed, k) => gaussian(String(seed), k, PIXELS);
 
-/** Return x_t of a picture (Eq. 4). @param {Float32Array} x0 @param {number} t @param {number} seed */
+/** Return x_t of a picture: the picture with the noise of time t (Eq. 4). @param {Float32Array} x0 @param {number} t @param {number} seed */
 export const noisy = (x0, t, seed) => (t ? qSample(SCHEDULE, x0, t, noiseOf(seed)) : x0);
 
 /** Return √ᾱ_t and √(1 − ᾱ_t), the weights of the picture and of the noise in x_t. @param {number} t */
@@ -34,8 +34,8 @@ export function termsOf(t, s, kind) {
 }
 
 /**
- * Return the outputs of five kinds of networks for the same x_t: x_0, ε, v, the score, and the direction of a flow. All
- * are sums of the guess x0 and of its noise eps.
+ * Return the outputs of five kinds of networks for the same x_t: x_0, ε, v, the score, and the direction of a flow.
+ * Each is a weighted sum of the guess x0 and of the noise eps.
  * @param {Float32Array} x0 @param {Float32Array} eps @param {number} t
  */
 export function outputsOf(x0, eps, t) {

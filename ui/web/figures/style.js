@@ -1,4 +1,4 @@
-// The CSS of figures, which works in other people's pages, too. A page may set these properties:
+// The CSS of figures. Pages of other sites may show figures, and set these properties:
 // --figure-ink, --figure-muted, --figure-line, --figure-guess, --figure-paper.
 
 export const STYLE = `
@@ -35,11 +35,10 @@ sub { font-size: .72em; line-height: 0; vertical-align: -.28em; }
 .title { font-size: 14px; line-height: 1.3; }
 .titled > .title { margin-top: 5px; text-align: center; }
 .titled.guess > .title, .of-guess { color: var(--guess); font-weight: 600; }
-.note { color: var(--muted); font-size: 14px; }
+.note { min-height: 20px; color: var(--muted); font-size: 14px; }
 .label { color: var(--muted); font-size: 14px; margin-bottom: -8px; }
 .small { color: var(--muted); font-size: 13px; text-align: center; }
-.status { overflow-wrap: anywhere; }
-.status:empty { display: none; }
+.status { margin-block: -8px; overflow-wrap: anywhere; }
 .buttons { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
 button { min-height: 40px; padding: 0 16px; border: 1px solid var(--line); border-radius: 99px; background: none; color: inherit; font: inherit; font-weight: 500; cursor: pointer; }
 button:hover:enabled { border-color: var(--muted); }
@@ -95,6 +94,7 @@ input[type="text"] { min-width: 0; flex: 1; min-height: 40px; padding: 0 10px; b
 .lab a { color: var(--muted); }
 .lab button { min-height: 32px; padding: 0; border: 0; border-radius: 0; color: var(--muted); font-size: 13px; font-weight: 400; text-decoration: underline; }
 progress { width: 100%; height: 6px; accent-color: var(--guess); }
+@container (max-width: 460px) { .digits + .note { min-height: 40px; } }
 @container (max-width: 360px) {
   .row { gap: 4px; }
   .named { grid-template-columns: 62px minmax(0, 1fr); }

@@ -1,21 +1,22 @@
-// The order of the tasks in a worker. A new task replaces the task in its slot. Tasks with `behind` run when no other
-// task waits.
+// The order of the tasks in a worker. Each task has a slot, which is a name. A new task replaces the older task of its
+// slot. The tasks take turns, piece by piece; a new task has the next turn. Tasks with `behind` have a turn only when no
+// other task waits.
 
 /**
- * A task that answers a question. tell: takes each piece of the answer. end: is called once, with whether the answer is
- * complete, and with an error.
+ * A task that answers a question. tell: takes each piece of the answer. end: is called once; whole: whether the
+ * answer is complete; error: why it failed.
  * @typedef {object} Task
- * @property {AsyncGenerator<any>} steps yields a piece of the answer, or null after some computing without a piece
+ * @property {AsyncGenerator<any>} steps yields a piece of the answer, or null when it has computed for some time without a piece
  * @property {boolean} behind whether all other tasks come first
  * @property {(piece: any) => void} tell
  * @property {(whole: boolean, error?: unknown) => void} end
  */
 
-const BREATH = 8; // ms of computing, after which the worker handles new messages
+const BREATH = 8; // after this many ms of computing, the worker handles new messages
 
 export class Turns {
-  /** The tasks by their slots, the newest one last. @type {Map<string, Task>} */
-  #tasks = new Map();
+  /** The tasks with their slots. The first task has the next turn. @type {[slot: string, task: Task][]} */
+  #queue = [];
   #works = false;
 
   /** @param {() => Promise<unknown>} breathe lets the worker handle new messages @param {() => number} [now] returns the time in ms */
@@ -27,22 +28,20 @@ export class Turns {
   /** Add a task; it replaces the task in its slot. @param {string} slot @param {Task} task */
   ask(slot, task) {
     this.drop(slot);
-    this.#tasks.set(slot, task);
+    this.#queue.unshift([slot, task]);
     this.#work();
   }
 
   /** End the task of a slot before its answer is complete. @param {string} slot */
   drop(slot) {
-    const task = this.#tasks.get(slot);
-    if (!task) return;
-    this.#tasks.delete(slot);
-    task.end(false);
+    const entry = this.#queue.find(([name]) => name === slot);
+    if (entry) this.#remove(entry)[1].end(false);
   }
 
-  /** Choose the next task: the newest one without `behind`, else the oldest one. @returns {[string, Task] | undefined} */
-  #next() {
-    const all = [...this.#tasks];
-    return all.findLast(([, { behind }]) => !behind) ?? all[0];
+  /** Remove and return an entry. @param {[string, Task]} entry */
+  #remove(entry) {
+    this.#queue.splice(this.#queue.indexOf(entry), 1);
+    return entry;
   }
 
   /** Compute the tasks, piece by piece, until none is left. */
@@ -50,9 +49,10 @@ export class Turns {
     if (this.#works) return;
     this.#works = true;
     let heard = this.now();
-    for (let next = this.#next(); next; next = this.#next()) {
-      const [slot, task] = next;
-      await this.#step(slot, task);
+    while (this.#queue.length) {
+      const entry = this.#queue.find(([, { behind }]) => !behind) ?? this.#queue[0];
+      this.#queue.push(this.#remove(entry));
+      await this.#step(entry);
       if (this.now() - heard < BREATH) continue;
       await this.breathe();
       heard = this.now();
@@ -60,18 +60,19 @@ export class Turns {
     this.#works = false;
   }
 
-  /** Compute the next piece of a task. @param {string} slot @param {Task} task */
-  async #step(slot, task) {
-    const isAsked = () => this.#tasks.get(slot) === task;
+  /** Compute the next piece of a task. @param {[string, Task]} entry */
+  async #step(entry) {
+    const [, task] = entry;
+    const isAsked = () => this.#queue.includes(entry);
     try {
       const { value, done } = await task.steps.next();
       if (!isAsked()) return void task.steps.return(undefined);
-      if (done) this.#tasks.delete(slot);
+      if (done) this.#remove(entry);
       if (value) task.tell(value);
       if (done) task.end(true);
     } catch (error) {
       if (!isAsked()) return;
-      this.#tasks.delete(slot);
+      this.#remove(entry);
       task.end(false, error);
     }
   }

@@ -1,11 +1,11 @@
-// The worker of figures: it answers their questions with numbers.
+// The worker that answers the questions of figures.
 
 import { load } from "../network/model.js";
 import { continueWithout, UserError } from "../process/errors.js";
 import { Turns } from "./turns.js";
 import { VERBS } from "./verbs.js";
 
-/** @import { Model } from "./verbs.js" */
+/** @import { Model } from "./verbs/run.js" */
 /** @import { ModelFiles, Question } from "./engine.js" */
 
 const UNREACHABLE = "a model could not be loaded: is there a connection? Change something to try again";
@@ -14,7 +14,7 @@ const UNREACHABLE = "a model could not be loaded: is there a connection? Change 
 let files = {};
 /** @type {Map<string, Promise<Model>>} */
 const models = new Map();
-/** The newest question of each slot. @type {Map<string, number>} */
+/** The id of the newest question in each slot. @type {Map<string, number>} */
 const newest = new Map();
 
 const turns = new Turns(
@@ -42,7 +42,7 @@ async function fetched(address, more) {
   return new Response(answer.body.pipeThrough(counted)).arrayBuffer();
 }
 
-/** Load a model, once. After a failure the next call tries again. @param {string} ref */
+/** Return a model. The first call loads the model; after a failure, the next call tries again. @param {string} ref */
 function modelOf(ref) {
   const own = files[ref] ?? {};
   let done = 0;

@@ -10,10 +10,11 @@ import { indexed } from "./palette.js";
 /** @import { Picture } from "../pictures/resize.js" */
 
 /**
- * Return an endless GIF of pictures of one size. It has 64 grey levels, or the 256 best colours of each picture. After the
- * first picture, each frame has only the rectangle that has changed.
- * @param {Iterable<Picture>} pictures of 1 or 3 channels @param {number} count of the pictures @param {string} about text of
- * the file's comment @param {Rest} rest
+ * Return an endless GIF of pictures of one size. Grey pictures get 64 grey levels, colour pictures a palette of at most
+ * 256 colours per frame. After the first picture, a frame has only the rectangle that differs from the previous
+ * picture.
+ * @param {Iterable<Picture>} pictures of 1 or 3 channels @param {number} count of the pictures @param {string} about
+ * text of the file's comment @param {Rest} rest
  */
 async function gif(pictures, count, about, rest) {
   const parts = [];
@@ -41,7 +42,11 @@ async function gif(pictures, count, about, rest) {
   return new Blob([...parts.map((part) => new Uint8Array(part)), Uint8Array.of(0x3b)]);
 }
 
-/** Return the smallest rectangle with all pixels that differ from the previous picture. @param {Picture} picture @param {Picture | null} before @returns {[left: number, top: number, part: Picture]} */
+/**
+ * Return the smallest rectangle with all pixels that differ from the previous picture, and its position in pixels.
+ * @param {Picture} picture @param {Picture | null} before the previous picture
+ * @returns {[left: number, top: number, part: Picture]}
+ */
 function changed(picture, before) {
   if (!before) return [0, 0, picture];
   const { width, height, channels, data } = picture;
@@ -63,9 +68,10 @@ function changed(picture, before) {
 }
 
 /**
- * Return an endless WebP of pictures of one size, lossless if the browser can write this. Throw a UserError if it writes no WebP.
- * @param {Iterable<Picture>} pictures @param {number} count of the pictures @param {string} about description in the file
- * @param {Rest} rest
+ * Return an endless WebP of pictures of one size, lossless if the browser can write lossless WebP. Throw a UserError if
+ * the browser can't write WebP at all.
+ * @param {Iterable<Picture>} pictures @param {number} count of the pictures @param {string} about description in the
+ * file @param {Rest} rest
  */
 async function webp(pictures, count, about, rest) {
   const parts = [];
@@ -101,7 +107,10 @@ function canvasOf({ width, height, channels, data }) {
   return canvas;
 }
 
-/** Return the chunks of a WebP that hold its pixels. A frame of an animation needs only these. @param {Uint8Array} file */
+/**
+ * Return the chunks of a WebP that hold its pixels: a frame of an animation contains only these chunks.
+ * @param {Uint8Array} file
+ */
 function pixelChunks(file) {
   const kept = [];
   for (let at = 12, size = 0; at < file.length; at += size) {
@@ -119,13 +128,20 @@ function riff(name, parts) {
   return joined([utf8(name), little(content.length, 4), content, little(0, content.length % 2)]);
 }
 
-/** Return for how many ms picture i of `count` is shown: 1.5 s for the last one, and about 4 s for all others together, each at least 20 ms. @param {number} i from 1 on @param {number} count */
+/**
+ * Return for how many ms an animation shows picture i of `count`: 1.5 s for the last picture, and at least 20 ms for
+ * each earlier picture, about 4 s in total.
+ * @param {number} i from 1 on @param {number} count
+ */
 const pause = (i, count) => (i === count ? 1500 : Math.max(20, 10 * Math.round(400 / count)));
 
 /** The writers of animations, by kind of file. @type {Record<string, (pictures: Iterable<Picture>, count: number, about: string, rest: Rest) => Promise<Blob | Uint8Array<ArrayBuffer>>>} */
 export const ANIMATED = { gif, webp };
 
-/** Divide bytes into blocks of at most 255 bytes, each after its length, as GIF requires. @param {Uint8Array} bytes */
+/**
+ * Divide bytes into blocks of at most 255 bytes. As GIF requires, a block's length comes before each block.
+ * @param {Uint8Array} bytes
+ */
 function blocks(bytes) {
   const parts = [];
   for (let at = 0; at < bytes.length; at += 255) {
@@ -137,13 +153,19 @@ function blocks(bytes) {
 
 const CODES = 4096; // largest number of codes in the LZW table of a GIF
 
-/** The LZW table: at (code of a sequence, next pixel), the code of the longer sequence, 0 for none. */
+/**
+ * The LZW table. longer[code << 8 | pixel] is the code of the sequence `code` with this pixel added, 0 if there is
+ * none.
+ */
 const longer = new Uint16Array(CODES << 8);
 
-/** Compress pixels as a GIF does (LZW). @param {Uint8Array} pixels numbers of `depth` bits @param {number} depth 2 to 8 */
+/**
+ * Compress pixels with LZW, as GIF requires.
+ * @param {Uint8Array} pixels numbers of `depth` bits @param {number} depth 2 to 8
+ */
 function lzw(pixels, depth) {
   let out = new Uint8Array(pixels.length + 16);
-  const again = 1 << depth; // the code that empties the table; the next code is the end of the data
+  const again = 1 << depth; // the code that empties the table; the code after it marks the end of the data
   let [at, bits, held, size, next] = [0, 0, 0, depth + 1, again + 2];
   const put = (/** @type {number} */ code) => {
     held |= code << bits;

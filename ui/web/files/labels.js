@@ -1,4 +1,5 @@
-// Draws pictures with labels on white: film strips, and the frames of an animation.
+// Draws pictures with labels on white: film strips, and the frames of an animation. A lane is one of the runs that are
+// shown together.
 
 import { checkPixels, lines } from "../drawing/canvas.js";
 import { blank, grid, opaque, put, scaled } from "../pictures/compose.js";
@@ -6,15 +7,15 @@ import { blank, grid, opaque, put, scaled } from "../pictures/compose.js";
 /** @import { Picture } from "../pictures/resize.js" */
 /** @import { Moment } from "./record.js" */
 
-const SLIDE = 1000; // pixels: least width of a WebP or a film strip, enough for half of a slide
+const SLIDE = 1000; // pixels: least width of a WebP or a film strip; fills half of a slide
 const [LEAST, MOST] = [300, 600]; // pixels: least and largest width of a GIF
-const WEIGHT = 560_000; // most pixels of all pictures × enlargement in a GIF; this product is about the number of its bytes
+const WEIGHT = 560_000; // limit for a GIF: pixels of all pictures × enlargement. This product is about the file's size in bytes.
 const APART = 8; // pixels between the lanes of an animation
-const [SMALL, LARGE] = [14, 28]; // pixels: smallest and largest size of letters
+const [SMALL, LARGE] = [14, 28]; // pixels: least and largest size of letters
 const INK = "#202020";
 const TITLE = 3; // most lines of a title above a picture
 
-/** The lines of text that were drawn last, as frames share many of them. @type {Map<string, Picture>} */
+/** A cache of drawn lines of text, because many frames have the same lines. @type {Map<string, Picture>} */
 const drawn = new Map();
 const DRAWN = 64; // most lines of text in the cache
 
@@ -28,10 +29,16 @@ function writing(size, width = 1, height = 1) {
   return context;
 }
 
-/** Return the size of letters beside pictures, in pixels. @param {number} side distance between two pictures, pixels */
+/**
+ * Return the size in pixels of the letters beside pictures.
+ * @param {number} side distance in pixels between the left edges of two columns
+ */
 const sizeFor = (side) => Math.max(SMALL, Math.min(Math.floor(side / 8), LARGE));
 
-/** Return a white picture with a line of text, twice as high as its letters. @param {string} text @param {number} width @param {number} size @returns {Picture} */
+/**
+ * Return a white picture with a line of text. Its height is twice the size of the letters.
+ * @param {string} text @param {number} width pixels @param {number} size of the letters, pixels @returns {Picture}
+ */
 function line(text, width, size) {
   const name = `${width} ${size} ${text}`;
   const known = drawn.get(name);
@@ -69,7 +76,8 @@ function inChannels(picture, channels) {
 /**
  * Return a picture on white, with lines of text above each column, a text at the left of each row, and lines below.
  * @param {Picture} picture @param {number} side pixels from a column to the next, and from a row to the next
- * @param {string[][]} above lines above each column, equally many for all @param {string[]} [beside] texts of the rows
+ * @param {string[][]} above for each column its lines of text; every column has equally many @param {string[]} [beside]
+ * texts of the rows
  * @param {string[]} [below] lines @param {number} [size] of the letters, pixels @returns {Picture}
  */
 function labelled(picture, side, above, beside = [], below = [], size = sizeFor(side)) {
@@ -88,7 +96,10 @@ function labelled(picture, side, above, beside = [], below = [], size = sizeFor(
   return whole;
 }
 
-/** Return a film strip from noise to x_0, with a row for each image of each lane. @param {Moment[]} moments @param {string[]} names of two lanes with their letters, else [] */
+/**
+ * Return a film strip from noise to x_0, with a row for each image of each lane.
+ * @param {Moment[]} moments @param {string[]} names of the lanes, if there are two; else []
+ */
 export function strip(moments, names) {
   const lanes = [...moments[0].lanes];
   const rows = lanes[0][1].flatMap((_, n) => lanes.map(([lane]) => ({ n, lane })));
@@ -106,7 +117,7 @@ export function strip(moments, names) {
 }
 
 /**
- * Return the factor by which the pictures of an animation are enlarged. A GIF keeps to about 1 MB, as people send it.
+ * Return the factor by which the pictures of an animation are enlarged. A GIF stays near 1 MB, because people send GIFs.
  * @param {string} kind "gif" or "webp" @param {{ width: number, height: number }} picture @param {number} count of pictures
  */
 export function enlargement(kind, { width, height }, count) {
@@ -116,9 +127,9 @@ export function enlargement(kind, { width, height }, count) {
 }
 
 /**
- * Return the lines above each lane at each moment, and the size of the letters. If all titles fit in one line with the
- * step, they share it; else the step has its own line.
- * @param {string[]} titles @param {string[]} steps of the moments @param {number} side pixels of a lane
+ * Return the lines above each lane at each moment, and the size of the letters. If every title fits in one line with
+ * the step, title and step share a line; else the step has a line below the title.
+ * @param {string[]} titles @param {string[]} steps the text of each moment's step @param {number} side width of a lane in pixels
  * @returns {{ size: number, above: (step: string) => string[][] }}
  */
 function headed(titles, steps, side) {

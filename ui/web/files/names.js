@@ -1,4 +1,4 @@
-// Makes the names of a run's files.
+// Makes the names of a run's files. A lane is one of the runs that are shown together.
 
 import { names } from "../plans/captions.js";
 import { optionsOf } from "../plans/settings.js";
@@ -10,7 +10,10 @@ import { doneOf } from "./record.js";
 /** @import { Catalogue } from "../words/catalogue.js" */
 /** @import { Frames } from "./record.js" */
 
-/** Return the name of a run's file without its ending, made of the run's settings. @param {Lane[]} lanes @param {Frames} frames @param {Catalogue} catalogue */
+/**
+ * Return the name of a run's file without its ending. The name consists of the run's settings.
+ * @param {Lane[]} lanes @param {Frames} frames @param {Catalogue} catalogue
+ */
 export function stem(lanes, frames, catalogue) {
   const [first] = lanes;
   const parts =
@@ -22,8 +25,10 @@ export function stem(lanes, frames, catalogue) {
 }
 
 /**
- * Return the words of a lane in the name of a file. A second lane has only words in which it differs from the first.
- * @param {Lane} lane @param {number} done number of finished steps @param {Lane | null} first @param {Catalogue} catalogue
+ * Return the words for a lane in the name of a file. For a second lane, leave out the model and prompt that it shares
+ * with the first lane.
+ * @param {Lane} lane @param {number} done number of finished steps @param {Lane | null} first
+ * @param {Catalogue} catalogue
  */
 function wordsOf(lane, done, first, catalogue) {
   const { checkpoint, label, prompt, steps, sampler, variance, touch } = lane;

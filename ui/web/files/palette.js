@@ -2,27 +2,37 @@
 
 /** @import { Picture } from "../pictures/resize.js" */
 
-/** A picture with a palette. colours: red, green and blue of each colour. pixels: the number of each pixel's colour. @typedef {{ colours: Uint8Array, pixels: Uint8Array }} Indexed */
+/**
+ * A picture with a palette. colours: red, green and blue of each colour of the palette. pixels: for each pixel, the
+ * number of its colour.
+ * @typedef {{ colours: Uint8Array, pixels: Uint8Array }} Indexed
+ */
 
 const MOST = 256;
 const LEVELS = 64; // number of grey levels; 64 look like 256, and files with noise are a third smaller
 const GREYS = Uint8Array.from({ length: 3 * LEVELS }, (_, i) => levelOf(Math.floor(i / 3)));
 const NEAREST = Uint8Array.from({ length: 256 }, (_, level) => Math.round((level * (LEVELS - 1)) / 255));
-const BITS = 6; // bits of each channel that distinguish colours if a picture has more than MOST colours
+const BITS = 6; // if a picture has more than MOST colours, only this many bits of each channel tell colours apart
 const BINS = 1 << (3 * BITS);
 
-/** Return a picture with its palette: exact colours if there are at most MOST. @param {Picture} picture of 1 or 3 channels @returns {Indexed} */
+/**
+ * Return a picture with its palette. A colour picture keeps its exact colours if they are at most MOST.
+ * @param {Picture} picture of 1 or 3 channels @returns {Indexed}
+ */
 export function indexed({ channels, data }) {
   if (channels === 1) return { colours: GREYS, pixels: data.map((level) => NEAREST[level]) };
   return exactly(data) ?? nearly(data);
 }
 
-/** Return the grey value 0…255 of a level. @param {number} i 0…LEVELS − 1 */
+/** Return the grey value 0…255 of grey level i. @param {number} i 0…LEVELS − 1 */
 function levelOf(i) {
   return Math.round((i * 255) / (LEVELS - 1));
 }
 
-/** Return a picture with all its colours, null if there are more than MOST. @param {Uint8Array} data @returns {Indexed | null} */
+/**
+ * Return a picture with all its colours, or null if there are more than MOST colours.
+ * @param {Uint8Array} data @returns {Indexed | null}
+ */
 function exactly(data) {
   /** @type {Map<number, number>} */
   const known = new Map();
@@ -41,15 +51,19 @@ function exactly(data) {
   return { colours: Uint8Array.from([...known.keys()].flatMap((c) => [c >> 16, (c >> 8) & 255, c & 255])), pixels };
 }
 
-/** For each bin of similar colours, its number of pixels and the sum of their values in each channel. */
+/** For each bin of similar colours: the number of its pixels, and the sum of these pixels' values in each channel. */
 const bins = { pixels: new Uint32Array(BINS), sums: new Float64Array(3 * BINS) };
-/** The number of each bin's colour in the palette. */
+/** For each bin, the number of its colour in the palette. */
 const numbers = new Uint8Array(BINS);
 
-/** Return the bin of a colour. @param {number} r @param {number} g @param {number} b */
+/** Return the number of the bin for a colour. @param {number} r @param {number} g @param {number} b */
 const binOf = (r, g, b) => ((r >> (8 - BITS)) << (2 * BITS)) | ((g >> (8 - BITS)) << BITS) | (b >> (8 - BITS));
 
-/** Return a picture with MOST colours: the box of colours with the largest error is cut at its mean until there are so many boxes. @param {Uint8Array} data @returns {Indexed} */
+/**
+ * Reduce a picture to at most MOST colours. A box is a set of bins that share a colour. The box with the largest error
+ * is cut at its mean, until there are MOST boxes.
+ * @param {Uint8Array} data red, green and blue of each pixel @returns {Indexed}
+ */
 function nearly(data) {
   bins.pixels.fill(0);
   bins.sums.fill(0);
@@ -76,8 +90,8 @@ function nearly(data) {
 }
 
 /**
- * Measure the box of some bins of `order`. means: its mean colour. error: the sum of the squared distances from this mean.
- * channel: the channel with the largest part of the error.
+ * Return the box of the bins `order[start…end − 1]`. means: its mean colour. error: the sum of the squared distances
+ * from this mean. channel: the channel with the largest part of the error.
  * @typedef {{ start: number, end: number, means: number[], error: number, channel: number }} Box
  * @param {Uint32Array} order @param {number} start @param {number} end @returns {Box}
  */
@@ -100,7 +114,11 @@ function box(order, start, end) {
   return { start, end, means: Array.from(sums, (sum) => sum / pixels), error: Math.max(0, error), channel };
 }
 
-/** Sort the bins of a box: first those below its mean, then the others. Return the index of the first of the others. @param {Uint32Array} order @param {Box} box */
+/**
+ * Sort the bins of a box in place: first the bins up to the box's mean, then the bins above. Return the index in
+ * `order` of the first bin above.
+ * @param {Uint32Array} order @param {Box} box
+ */
 function cut(order, { start, end, means, channel }) {
   let [low, high] = [start, end - 1];
   while (low <= high) {

@@ -1,11 +1,12 @@
 // Writes PNG files.
 
 import { packed } from "../messages/bytes.js";
+import { nearest } from "../pictures/png.js";
 import { checksum, joined, utf8 } from "./bytes.js";
 
 /** @import { Picture } from "../pictures/resize.js" */
 
-const TYPES = [0, 0, 4, 2, 6]; // the colour type of PNG, by the number of channels
+const TYPES = [0, 0, 4, 2, 6]; // PNG's number for the colour type, by the number of channels
 
 /** Return the bytes of a PNG file. @param {Picture} picture @param {string} [about] text of its Description */
 export async function png({ width, height, channels, data }, about = "") {
@@ -34,7 +35,11 @@ export async function png({ width, height, channels, data }, about = "") {
 
 const FILTERS = [2, 0, 1, 4]; // numbers of PNG filters: Up, None, Sub and Paeth
 
-/** Return a filtered row after its filter's number. The filter with the smallest remainders is chosen, as it compresses best. @param {Uint8Array} row @param {Uint8Array} above @param {number} channels */
+/**
+ * Return the number of a PNG filter, then the row's remainders after this filter. Choose the filter with the smallest
+ * remainders, as they compress best.
+ * @param {Uint8Array} row @param {Uint8Array} above the previous row @param {number} channels
+ */
 function filtered(row, above, channels) {
   let best = new Uint8Array();
   let least = Number.POSITIVE_INFINITY;
@@ -54,18 +59,9 @@ function filtered(row, above, channels) {
       best = out;
       least = sum;
     }
-    if (!least) break; // no filter beats remainders of 0, which are common in enlarged pictures, as their rows repeat
+    if (!least) break; // no filter beats remainders of 0. They are common, as enlarged pictures repeat their rows
   }
   return best;
-}
-
-/** Return the neighbour that is nearest to left + above − corner (Paeth's predictor). @param {number} left @param {number} above @param {number} corner */
-function nearest(left, above, corner) {
-  const a = Math.abs(above - corner);
-  const b = Math.abs(left - corner);
-  const c = Math.abs(left + above - 2 * corner);
-  if (a <= b && a <= c) return left;
-  return b <= c ? above : corner;
 }
 
 /** Return a chunk of a PNG. @param {string} name of 4 letters @param {Uint8Array} content */

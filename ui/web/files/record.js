@@ -1,4 +1,5 @@
-// Makes the data for the files of a run: its settings, a table of its steps, and the moments of its animation.
+// Makes the data for the files of a run: its settings, a table of its steps, and the moments of its animation. A lane
+// is one of the runs that are shown together.
 
 import { noise } from "../pictures/measures.js";
 import { names } from "../plans/captions.js";
@@ -17,20 +18,48 @@ import { ANY } from "../words/units.js";
 /** @import { Rest } from "./file.d.ts" */
 /** @import { Picture } from "../pictures/resize.js" */
 
-/** The run of a plan: the resolved settings, model and steps of each lane, and the visitor's changes of lane B. @typedef {{ refs: string[], lanes: Lane[], models: Facts[], rows: Row[][], touches: Touches }} Planned */
-/** For each lane, the stored pictures of x by step. @typedef {Map<number, Picture[]>[]} Frames */
-/** frames: for each lane, the number of each stored step and the pictures of its x_t. x0: for each finished lane, its number and all its final images. @typedef {{ plan: Planned, about: About, frames: Iterable<[k: number, Picture[]]>[], x0: Iterable<[lane: number, Float32Array]> }} Run */
-/** Facts about each checkpoint of a plan, for files. @typedef {{ revision: string | null, engine: string }[]} About */
-/** For each step of a lane: the grain of its pictures, and their distance from the first lane's pictures at the same time. @typedef {Map<number, [grain: number, distance: number | null]>[]} Results */
-/** What a run shows at time t. said: the player's words for the step; with more than two lanes, only "t = …". lanes: the pictures of each lane that has started, by the lane's number. @typedef {{ t: number, said: string, lanes: Map<number, Picture[]> }} Moment */
+/**
+ * A plan: the settings, model and steps of each lane, and the visitor's changes of lane B. refs: names of the
+ * checkpoints, without repetition.
+ * @typedef {{ refs: string[], lanes: Lane[], models: Facts[], rows: Row[][], touches: Touches }} Planned
+ */
+/**
+ * For each lane, the stored pictures of x_t, by the number of their step.
+ * @typedef {Map<number, Picture[]>[]} Frames
+ */
+/**
+ * A run to be saved. frames: for each lane, the number of each stored step and the pictures of its x_t. x0: for each
+ * finished lane, its number and all its final images.
+ * @typedef {{ plan: Planned, about: About, frames: Iterable<[k: number, Picture[]]>[], x0: Iterable<[lane: number, Float32Array]> }} Run
+ */
+/**
+ * For each checkpoint of a plan, the facts that the files mention.
+ * @typedef {{ revision: string | null, engine: string }[]} About
+ */
+/**
+ * For each lane, by step: the grain of the step's pictures, and their distance from the first lane's pictures at the
+ * same time t (null if the first lane has none).
+ * @typedef {Map<number, [grain: number, distance: number | null]>[]} Results
+ */
+/**
+ * The pictures that an animation shows at time t. said: the player's words for the step; with more than two lanes, only
+ * "t = …". lanes: by a lane's number, its pictures.
+ * @typedef {{ t: number, said: string, lanes: Map<number, Picture[]> }} Moment
+ */
 
-/** The most moments that an animation of each format shows. @type {Record<string, number>} */
+/** For each format, the most moments that its animation shows. @type {Record<string, number>} */
 export const MOMENTS = { gif: 50, webp: 200 };
 
-/** Return the number of finished steps of a lane. @param {Map<number, Picture[]>} kept its stored pictures */
+/**
+ * Return the number of finished steps of a lane.
+ * @param {Map<number, Picture[]>} kept the lane's stored pictures by step
+ */
 export const doneOf = (kept) => Math.max(-1, ...kept.keys()) + 1;
 
-/** Return the settings that suffice to repeat a run: those that its lanes share, and those of each lane. @param {Planned} plan @param {Frames} frames @param {About} about */
+/**
+ * Return all settings that are needed to repeat a run: the settings that its lanes share, and those of each lane.
+ * @param {Planned} plan @param {Frames} frames @param {About} about
+ */
 export function settings({ refs, lanes }, frames, about) {
   const { seed, count, label, negative, clip } = lanes[0];
   return {
@@ -46,10 +75,17 @@ export function settings({ refs, lanes }, frames, about) {
   };
 }
 
-/** Return the named settings of a lane, without those that the lane lacks. @param {Record<string, any>} lane @param {string[]} names */
+/**
+ * Return the named settings, without those that the lane lacks.
+ * @param {Record<string, any>} lane @param {string[]} names
+ */
 const only = (lane, names) => Object.fromEntries(names.flatMap((name) => (name in lane ? [[name, lane[name]]] : [])));
 
-/** Return a CSV table with a row for each step of each lane: times, ᾱ, σ and the measurements of its pictures. @param {Planned} plan @param {Results} results @param {Catalogue} catalogue */
+/**
+ * Return a CSV table with a row for each step of each lane: times t and s, ᾱ_t, σ, and the grain and distance of its
+ * pictures.
+ * @param {Planned} plan @param {Results} results @param {Catalogue} catalogue
+ */
 export function table({ lanes, rows }, results, catalogue) {
   const lines = ["lane,name,step,t,s,alpha_bar_t,sigma,grain,distance"];
   for (const [lane, name] of names(lanes, catalogue).entries()) {
@@ -63,7 +99,10 @@ export function table({ lanes, rows }, results, catalogue) {
   return `${lines.join("\n")}\n`;
 }
 
-/** Measure the stored pictures of each step. @param {Planned} plan @param {Frames} frames @param {Rest} rest @returns {Promise<Results>} */
+/**
+ * Measure the grain and the distance of the stored pictures of each step.
+ * @param {Planned} plan @param {Frames} frames @param {Rest} rest @returns {Promise<Results>}
+ */
 export async function measure({ rows }, frames, rest) {
   const first = new Map([...frames[0]].map(([k, pictures]) => [rows[0][k][1], pictures]));
   const all = frames.reduce((sum, { size }) => sum + size, 0);
@@ -82,10 +121,13 @@ export async function measure({ rows }, frames, rest) {
 /** Return the mean of numbers. @param {number[]} numbers */
 const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
 
-/** Return the σ of the noise in a picture, in grey levels. @param {Picture} picture */
+/** Return the standard deviation of the noise in a picture, in grey levels. @param {Picture} picture */
 const grain = ({ data, width, channels }) => noise(data, width, channels);
 
-/** Return the root mean square distance of pictures over all pixels, in grey levels. @param {Picture[]} pictures @param {Picture[]} others */
+/**
+ * Return the root mean square difference between pictures and others over all pixels, in grey levels.
+ * @param {Picture[]} pictures @param {Picture[]} others
+ */
 function distance(pictures, others) {
   const squares = pictures.map(({ data }, n) => data.reduce((sum, one, i) => sum + (one - others[n].data[i]) ** 2, 0));
   return Math.sqrt(mean(squares) / pictures[0].data.length);
@@ -101,7 +143,7 @@ export function titles({ lanes }, catalogue) {
 
 /**
  * Return a moment for each time at which a lane has a picture, from noise to x_0. A lane without a picture of this time
- * has its previous picture, or its first one if there is no previous one.
+ * shows its previous picture, or its first picture if there is no previous picture.
  * @param {Planned} plan @param {Frames} frames @returns {Moment[]}
  */
 export function moments({ rows }, frames) {

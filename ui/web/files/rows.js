@@ -1,4 +1,5 @@
-// The files of rows of pictures (Latents and Repair): the final pictures as PNG, their trajectory as GIF or WebP.
+// The files of rows of pictures in the parts Latents and Repair: the final pictures as PNG, their trajectory as GIF or
+// WebP.
 
 import { grid, opaque, scaled } from "../pictures/compose.js";
 import { urlSafe } from "../pictures/text.js";
@@ -17,11 +18,15 @@ import { MOMENTS } from "./record.js";
 /** @import { File, Rest } from "./file.d.ts" */
 /** @import { Picture } from "../pictures/resize.js" */
 
-/** Pictures by the number of a row or a step. @typedef {Iterable<[number: number, Picture[]]>} Numbered */
-/** rows: the final pictures of each finished row. frames: the x̂_0 of each row and kept step. @typedef {{ plan: RowsPlan, rows: Numbered, frames: Iterable<[row: number, Numbered]> }} RowsRun */
+/** Pictures, by the number of their row or step. @typedef {Iterable<[number: number, Picture[]]>} Numbered */
+/**
+ * A run to be saved. rows: the final pictures of each finished row. frames: for each row, the pictures of x̂_0 at each
+ * stored step.
+ * @typedef {{ plan: RowsPlan, rows: Numbered, frames: Iterable<[row: number, Numbered]> }} RowsRun
+ */
 
 /**
- * Make a file of a run. Throw a UserError before the first row is finished.
+ * Make a file of a run. Throw a UserError if no row is finished.
  * @param {string} kind "png", "gif" or "webp" @param {RowsRun} run @param {unknown} _ @param {Rest} rest
  * @returns {Promise<File>}
  */
@@ -49,11 +54,15 @@ const last = ({ plan, rows }) =>
     plan.columns,
   );
 
-/** Return the x̂_0 of all finished rows at each moment. All rows start and end together, whatever their number of steps. @param {RowsRun} run @returns {Picture[]} */
+/**
+ * Return the pictures of an animation: at each moment, the x̂_0 of all finished rows. All rows start and end together,
+ * whatever their number of steps.
+ * @param {RowsRun} run @returns {Picture[]}
+ */
 export function film(run) {
   const ended = new Set(sortByNumber(run.rows).map(([row]) => row));
   const done = sortByNumber(run.frames).filter(([row]) => ended.has(row));
-  if (!done.length) return [last(run)]; // then the animation has one moment, t = 0
+  if (!done.length) return [last(run)]; // without stored steps, the animation has one moment, t = 0
   const ways = done.map(([, frames]) => sortByNumber(frames).map(([, pictures]) => pictures));
   const end = Math.max(...ways.map(({ length }) => length)) - 1;
   return Array.from({ length: end + 1 }, (_, moment) => {
@@ -67,7 +76,10 @@ export function film(run) {
 
 const PICTURES = ["picture", "picture_b"];
 
-/** Return the settings as JSON. A visitor's own picture is not written, only that there was one. @param {Request} request */
+/**
+ * Return the settings as JSON. A visitor's own picture is written only as "own", without its pixels.
+ * @param {Request} request
+ */
 export function settings(request) {
   const written = Object.entries(typed(request)).map(([name, value]) => {
     if (PICTURES.includes(name)) return [name, value ? "own" : "sample"];

@@ -1,5 +1,6 @@
-// The files of a run: the final pictures and a film strip as PNG, the trajectory as GIF or WebP, a table, or all of these as ZIP. Each
-// contains the settings as JSON: PNG as Description, GIF as comment, WebP in its EXIF data, ZIP as settings.json.
+// Makes the files of a run: the final pictures and a film strip as PNG, the trajectory as GIF or WebP, a table as CSV,
+// and a ZIP. All but the CSV contain the settings as JSON: PNG as Description, GIF as comment, WebP in its EXIF data,
+// ZIP as settings.json.
 
 import { grid } from "../pictures/compose.js";
 import { thin } from "../plans/kept.js";
@@ -27,8 +28,8 @@ const SUFFIX = { png: ".png", gif: ".gif", webp: ".webp", strip: "-strip.png", c
 const STRIP = 10; // most moments of a film strip
 
 /**
- * Make a file of a run. Throw a UserError before the run has a picture.
- * @param {string} kind of SUFFIX @param {Run} run @param {Catalogue} catalogue @param {Rest} rest
+ * Make a file of a run. Throw a UserError if the run has no picture yet.
+ * @param {string} kind a key of SUFFIX @param {Run} run @param {Catalogue} catalogue @param {Rest} rest
  * @returns {Promise<File>}
  */
 export async function save(kind, { plan, about, frames: kept, x0 }, catalogue, rest) {
@@ -47,7 +48,11 @@ export async function save(kind, { plan, about, frames: kept, x0 }, catalogue, r
   return [name, await ANIMATED[kind](film(shown, called, kind), shown.length, json(said), rest)];
 }
 
-/** Return the last pictures of all lanes as one picture. It has a row for each lane, or the rows of the part Grid. @param {Planned} plan @param {Frames} frames */
+/**
+ * Return the last pictures of all lanes as one picture: one lane fills a square, each of two lanes a row; more lanes are
+ * the cells of the part Grid.
+ * @param {Planned} plan @param {Frames} frames
+ */
 function final({ lanes }, frames) {
   const last = frames.flatMap((lane) => (lane.size ? [lane.get(Math.max(...lane.keys())) ?? []] : []));
   const { count } = lanes[0];
@@ -57,7 +62,8 @@ function final({ lanes }, frames) {
 }
 
 /**
- * Return the files of a ZIP: the settings, the script, the table, the numbers of x_T and x_0, and every stored x_t as PNG.
+ * Return the files of a ZIP: the settings, the script, the table, x_T and x_0 as NumPy arrays, and every stored x_t as
+ * PNG.
  * @param {Planned} plan @param {Frames} frames @param {Run["x0"]} x0 @param {string} about the settings as JSON
  * @param {Catalogue} catalogue @param {Rest} rest
  * @returns {Promise<[string, Uint8Array][]>}

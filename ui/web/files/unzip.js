@@ -5,13 +5,13 @@ import { UserError } from "../process/errors.js";
 import { ZIP } from "../words/learning.js";
 import { checksum } from "./bytes.js";
 
-const MOST = 500e6; // most unpacked bytes of a ZIP; a browser tab has memory for only a few times as many
+const MOST = 500e6; // most unpacked bytes of a ZIP; a browser tab has memory for only a few times this size
 const [HEAD, ENTRY, END] = [0x04034b50, 0x02014b50, 0x06054b50]; // signatures of a file, of an entry of the index, and of the end of the index
 const [STORED, DEFLATED] = [0, 8];
 
 /**
- * Return the files of a ZIP by their names. Throw a UserError for a file that is no ZIP, damaged, encrypted, or larger
- * than MOST.
+ * Return the files of a ZIP by their names. Throw a UserError if the file is no ZIP, damaged, encrypted, or larger than
+ * MOST.
  * @param {Uint8Array} bytes @returns {Promise<Map<string, Uint8Array<ArrayBuffer>>>}
  */
 export async function unzipped(bytes) {
@@ -31,7 +31,10 @@ export async function unzipped(bytes) {
   return files;
 }
 
-/** Return the entries of a ZIP's index. Throw a UserError if the bytes are no ZIP. @param {Uint8Array} bytes */
+/**
+ * Return the entries of a ZIP's index. Throw a UserError if the bytes are not a ZIP that browsers can unpack.
+ * @param {Uint8Array} bytes
+ */
 function index(bytes) {
   try {
     return readIndex(bytes);
@@ -41,11 +44,14 @@ function index(bytes) {
   }
 }
 
-/** Return the entries of a ZIP's index. Throw a RangeError if the bytes are no ZIP. @param {Uint8Array} bytes */
+/**
+ * Return the entries of a ZIP's index. Throw a RangeError if the bytes are not a ZIP that browsers can unpack.
+ * @param {Uint8Array} bytes
+ */
 function readIndex(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let end = bytes.length - 22;
-  const least = end - 65_535; // a comment of up to 65,535 bytes may follow the index
+  const least = end - 65_535; // up to 65,535 bytes of a comment may follow the record that ends the index
   while (end > least && view.getUint32(end, true) !== END) end--;
   if (view.getUint32(end, true) !== END) throw new RangeError("no end");
   let at = view.getUint32(end + 16, true);
@@ -63,7 +69,11 @@ function readIndex(bytes) {
   });
 }
 
-/** Unpack content of a known size. Return an empty array if there is more, as a small file could unpack to gigabytes. @param {Uint8Array} content @param {number} size bytes */
+/**
+ * Unpack content. Return an empty array if it unpacks to more than `size` bytes, as a small file could unpack to
+ * gigabytes.
+ * @param {Uint8Array} content @param {number} size expected bytes
+ */
 async function inflated(content, size) {
   const out = new Uint8Array(size);
   let done = 0;
@@ -76,7 +86,10 @@ async function inflated(content, size) {
   }
 }
 
-/** Read a .npy file of bytes or texts. @param {Uint8Array} file @returns {{ shape: number[], data: Uint8Array | string[] }} */
+/**
+ * Return the content of a .npy file of bytes or texts.
+ * @param {Uint8Array} file @returns {{ shape: number[], data: Uint8Array | string[] }}
+ */
 export function ofNpy(file) {
   const start = 10 + file[8] + 256 * file[9];
   const head = new TextDecoder().decode(file.subarray(10, start));
@@ -84,7 +97,7 @@ export function ofNpy(file) {
   const shape = sides.match(/\d+/g)?.map(Number) ?? [];
   const data = file.subarray(start);
   if (kind === "|u1") return { shape, data };
-  const letters = Number(kind.slice("<U".length)); // number of letters of each text; NumPy stores each letter in four bytes
+  const letters = Number(kind.slice("<U".length)); // letters of each text, including padding; NumPy stores each letter in four bytes
   const codes = new Uint32Array(data.slice().buffer);
   const text = (/** @type {number} */ i) =>
     String.fromCodePoint(...codes.subarray(i * letters, (i + 1) * letters)).replaceAll("\0", "");

@@ -5,12 +5,15 @@ import { checksum, joined, little, utf8 } from "./bytes.js";
 /** Return a .npy file of float32 numbers. @param {Float32Array} numbers @param {number[]} shape */
 export function npy(numbers, shape) {
   const head = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(", ")}), }`;
-  const padded = `${head.padEnd(117)}\n`; // NumPy aligns the data to 64 bytes: 10 bytes come before this head of 118
+  const padded = `${head.padEnd(117)}\n`; // NumPy aligns the data to 64 bytes: 10 bytes of signature + 118 bytes of this head = 128
   const bytes = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
   return joined([[0x93], utf8("NUMPY"), [1, 0], little(padded.length), utf8(padded), bytes]);
 }
 
-/** Return a ZIP of files without compression, as its largest files are PNG, which is compressed already. @param {[name: string, content: Uint8Array][]} files */
+/**
+ * Return a ZIP of files. It is not compressed, as its largest files are PNGs, which are compressed already.
+ * @param {[name: string, content: Uint8Array][]} files
+ */
 export function zip(files) {
   const parts = [];
   const index = [];
@@ -18,7 +21,7 @@ export function zip(files) {
   for (const [name, content] of files) {
     const title = utf8(name);
     const { length } = content;
-    // ZIP version 2.0, a name in UTF-8, no compression, the date 1 January 1980.
+    // These are version 2.0, the flag for a name in UTF-8, no compression, and the date 1 January 1980.
     const about = [
       ...shorts(20, 0x800, 0, 0, 33),
       ...longs(checksum(content), length, length),
@@ -34,8 +37,8 @@ export function zip(files) {
   return joined([...parts, entries, end]);
 }
 
-/** Return numbers as two bytes each. @param {...number} all */
+/** Return the bytes of numbers, two bytes each. @param {...number} all */
 const shorts = (...all) => all.flatMap((n) => little(n));
 
-/** Return numbers as four bytes each. @param {...number} all */
+/** Return the bytes of numbers, four bytes each. @param {...number} all */
 const longs = (...all) => all.flatMap((n) => little(n, 4));

@@ -1,6 +1,8 @@
-// Let the visitor choose a picture file, or draw a picture.
+// Lets the visitor choose a picture file, or draw a picture.
 
 import { el } from "../drawing/dom.js";
+
+/** @import { Page } from "../app.js" */
 
 /**
  * Open the browser's file chooser. Call this during a click, because browsers refuse it later.
@@ -14,5 +16,5 @@ export function choosePicture(take) {
   chooser.click();
 }
 
-/** Open the drawing pad. @param {(file: File) => unknown} take gets the drawing */
-export const drawPicture = async (take) => (await import("./pad.js")).openPad(take);
+/** Open the drawing pad. @param {Page} page @param {(file: File) => unknown} take gets the drawing */
+export const drawPicture = async (page, take) => (await page.loaded(import("./pad.js")))?.openPad(take);

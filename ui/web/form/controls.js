@@ -1,5 +1,5 @@
-// The controls of a form, one for each kind of field of plans/fields.js. A field names the property of a model that it
-// depends on; its control applies this property.
+// Makes the controls of a form, one for each kind of field in plans/fields.js. A field may depend on a property of the
+// model, which the field's `follows` names; `offer` of its control applies this property.
 
 import { button, el, option, write } from "../drawing/dom.js";
 import { aboutOf, nameOf as titleOfModel } from "../words/checkpoints.js";
@@ -10,6 +10,7 @@ import { SAME } from "../words/units.js";
 /** @import { About, FieldForm, Form } from "./form.js" */
 
 /**
+ * A control of a form.
  * @typedef {object} Control
  * @property {HTMLElement} element
  * @property {HTMLElement | null} input the element of the label; null for a group
@@ -24,9 +25,9 @@ import { SAME } from "../words/units.js";
 
 const FEW = 7; // a choice with more names becomes a list
 const MANY = 100; // a model with more classes gets a text box instead of a list
-const SHORT = 50; // a choice with more letters in all its names together becomes a list
-const SHORTEST = 20; // a model with more letters in all its class names together gets a list of classes; with fewer, each class has a tile
-const SEEDS = 1000; // the dice choose seeds up to this number, because short seeds are easy to tell others
+const SHORT = 50; // a choice becomes a list if its names have more letters in total
+const SHORTEST = 20; // if a model's class names have more letters in total, they are shown as a list, else as tiles
+const SEEDS = 1000; // the dice choose seeds below this number, because short seeds are easy to pass on
 
 let ids = 0;
 /** Return an id that no other element has. */
@@ -104,7 +105,7 @@ function seed(field, form) {
     form.changed(field.name, true);
   };
   const attributes = { class: "button dice", title: FORM.seed, tabindex: -1 };
-  /** Return a random seed other than the one in the box, so that each press changes something. */
+  /** Return a random seed that differs from the seed in the box, so that each press changes something. */
   const another = () => {
     const drawn = Math.floor(Math.random() * (SEEDS - 1));
     return drawn < Number(get()) ? drawn : drawn + 1;
@@ -150,7 +151,7 @@ function slider(field, form) {
       set(value);
       form.changed(name, true);
     };
-    // The Tab key skips the presets, because the number's box takes every value
+    // the Tab key skips the presets, because the number's box takes every value
     return button({ class: "preset", value, tabindex: -1 }, choose, String(value));
   });
   range.addEventListener("input", () => {
@@ -165,8 +166,8 @@ function slider(field, form) {
   const element = el("div", { class: "slide" }, el("div", { class: "row" }, range, box));
   if (presets.length) element.prepend(el("div", { class: "presets" }, ...presets));
   /**
-   * Apply the model's limits; a number outside becomes the model's usual number. If the model suggests one number
-   * instead of limits, set it, unless somebody chose another.
+   * Apply the model's limits; a number outside becomes the model's usual number. If the model suggests a single number
+   * instead of limits, set this number unless somebody has chosen one.
    * @param {Record<string, any>} about
    */
   const offer = (about) => {
@@ -199,7 +200,7 @@ function toggle({ name, default: usual, follows }, form) {
 }
 
 /**
- * Make the control of a choice of names. Few short names are shown side by side, others in a list.
+ * Make the control of a choice of names. Few short names are shown side by side; many or long names are a list.
  * @param {FieldForm} field
  * @param {Form} form
  * @returns {Control}
@@ -207,14 +208,14 @@ function toggle({ name, default: usual, follows }, form) {
 function choice({ name, kind, default: usual, names, titles = {}, sentences = {}, follows }, form) {
   const all = names ?? [String(usual)];
   /** @type {Record<string, string>} */
-  let own = {}; // the chosen model's own titles of names, which replace the usual ones
+  let own = {}; // the chosen model's own titles of names; they replace `titles`
   /** Return the title of a name. */
   const titled = (/** @type {string} */ name) => [own, titles].find((all) => Object.hasOwn(all, name))?.[name] ?? name;
   const few = kind === "choice" && all.length <= FEW && all.map(titled).join("").length <= SHORT;
   const box = el(few ? "div" : "select", few ? { class: "choice" } : null);
   const group = newId();
   const said = el("p", { class: "info" });
-  let wanted = String(usual); // the wanted value is kept even if it is not offered, because a model that is not loaded yet may have it
+  let wanted = String(usual); // kept even if it is not offered, because a model that is not loaded yet may offer it
   /** Choose a name, and show the sentence about it. @param {unknown} value */
   const set = (value) => {
     wanted = String(value);
@@ -277,10 +278,10 @@ function className(field, form) {
   });
   /** @type {string[]} */
   let known = [];
-  // The event "input" also comes after each letter, when the typed text may not be a class yet
+  // the event "input" also comes after each letter, when the typed text may not be a class yet
   typed.addEventListener("change", () => form.changed(field.name, true));
   typed.addEventListener("input", () => known.includes(typed.value) && form.changed(field.name, true));
-  /** Return the class that is chosen or typed; the default for an empty text box. */
+  /** Return the class that is chosen or typed, or the default if the text box is empty. */
   const get = () => (found.hidden ? listed.get() : typed.value.trim() || String(field.default));
   /** Choose a class in the list, the tiles and the text box. @param {unknown} value */
   const set = (value) => {
@@ -316,7 +317,8 @@ function className(field, form) {
 }
 
 /**
- * Return the name of a model that the list lacks: its ref, or for a folder the last part of the path.
+ * Return the name to show for a model that the list lacks: for a folder the last part of its path, else the model's
+ * ref.
  * @param {string} ref
  */
 const nameOf = (ref) => (/^([/\\~.]|[a-z]:)/i.test(ref) && ref.split(/[/\\]/).findLast(Boolean)) || ref;
@@ -341,7 +343,7 @@ function modelOptions({ models, given }, isSecond) {
 }
 
 /**
- * Make the control of a model, which the visitor chooses from a list or types.
+ * Make the control of a model. The visitor chooses the model from a list or types its name.
  * @param {FieldForm} field
  * @param {Form} form
  * @returns {Control}
@@ -365,13 +367,13 @@ function model({ name, default: usual, lane }, form) {
     picture.hidden = !src;
     if (src) picture.src = src;
   };
-  /** Choose a model, and report the change; with "", let the visitor type one. @param {string} ref */
+  /** Choose a model, and report the change; for "", let the visitor type a name. @param {string} ref */
   const take = (ref) => {
     set(ref);
     if (ref) form.changed(name, true);
     else other.focus();
   };
-  /** Update the list of models, and keep the selected one. */
+  /** Update the list of models, and keep the selected model. */
   const list = () => {
     const now = select.value;
     select.replaceChildren(...modelOptions(form, lane === "b"));

@@ -1,5 +1,6 @@
 // The form of a part. It makes a control for each field, shows the fields that apply, and adapts them to the chosen
-// model. It refers to no field by its name.
+// model. It refers to no field by its name. A ref is the name by which a model is loaded. A lane is one of the runs A
+// and B that a part compares.
 
 import { el, isShown, write } from "../drawing/dom.js";
 import { attempt } from "../messages/client.js";
@@ -21,8 +22,8 @@ import { makeControl, newId } from "./controls.js";
  * @property {string} help an explanation below the label, or ""
  * @property {boolean} more whether the field is behind "More"
  * @property {string} follows the property of About with the field's limits, choices or default; "" for none
- * @property {Condition[] | null} shown_if the field is shown if one of these holds; null: always
- * @property {"" | "a" | "b"} lane the lane that has the field, "" for both lanes
+ * @property {Condition[] | null} shown_if the field is shown if one of these conditions holds; null: it is always shown
+ * @property {"" | "a" | "b"} lane the run, A or B, that the field belongs to; "" for both runs
  * @property {any} default
  * @property {string[]} [names] the values of a choice
  * @property {Record<string, string>} [titles] the titles of names, if they differ
@@ -41,7 +42,12 @@ import { makeControl, newId } from "./controls.js";
  * @property {"strokes" | "cells" | "points"} [holds] what the text of a picture contains, if not pixels
  */
 
-/** Conditions on other fields, by their names. A text is the value that the field must have. True means that its value must be unusual; false, that it must be usual. For "model", the text names a property that the model must have. @typedef {Record<string, string | boolean>} Condition */
+/**
+ * Conditions on other fields, by their names. A text: the field must have this value. True: the field's value must
+ * differ from its default. False: the value must be the default. For the name "model", the text is a property that the
+ * model must have.
+ * @typedef {Record<string, string | boolean>} Condition
+ */
 
 /**
  * What a form offers for a model: see `aboutOf` of plans/facts.js. If `here` is false, the engine lacks the model's
@@ -56,7 +62,7 @@ import { makeControl, newId } from "./controls.js";
  * @property {number} size of its pictures, pixels a side
  * @property {number} channels of its pictures
  * @property {number} T
- * @property {number[]} times the default times of the rows of Latents
+ * @property {number[]} times the default times t of the rows in the part Latents
  * @property {[least: number, most: number, usual: number]} steps
  * @property {string[]} samplers
  * @property {string} note a sentence about unusual choices, or ""
@@ -68,7 +74,7 @@ import { makeControl, newId } from "./controls.js";
  * @property {string[]} prompts to try; empty for a model that takes no words
  * @property {boolean} clip
  * @property {boolean} student
- * @property {ShippedSet | null} set of pictures that comes with the page
+ * @property {ShippedSet | null} set the set of pictures that comes with the page
  * @property {ExamplePicture[]} examples
  */
 
@@ -85,10 +91,13 @@ function fits({ kind, names, low = 0, high = 0, open }, value) {
   return !/^0[box]/i.test(value.trim()) && Number(value) >= low && Number(value) <= high;
 }
 
-// The key under which the browser stores whether the settings of "Watch" are open; other parts append their name
+// the key under which the browser stores whether the settings of Watch are open; other parts append their name
 const HOW = "lab-how";
 
-/** Until a model is known, the form assumes that it has classes and no prompts. @type {Record<string, unknown[]>} */
+/**
+ * Until a model is known, the form assumes that the model has classes and no prompts.
+ * @type {Record<string, unknown[]>}
+ */
 const UNKNOWN = { classes: ["any"], prompts: [] };
 
 export class Form {
@@ -100,7 +109,7 @@ export class Form {
   #known = new Map();
   /** Names of the fields whose value somebody chose; the other fields follow the model. @type {Set<string>} */
   #chosen = new Set();
-  /** The mistakes that are marked. @type {Mistake[]} */
+  /** The mistakes that are marked beside their fields. @type {Mistake[]} */
   mistakes = [];
 
   /**
@@ -154,8 +163,9 @@ export class Form {
 
   /**
    * Lay out the fields. Fields that few visitors need are behind More.
-   * @param {(field: FieldForm) => boolean} [wanted] chooses the fields, by default all
-   * @param {(field: FieldForm) => boolean} [first] chooses the fields that stay visible; the others fold into one line
+   * @param {(field: FieldForm) => boolean} [wanted] chooses the fields, by default all fields
+   * @param {(field: FieldForm) => boolean} [first] chooses the fields that stay visible; the other fields fold into one
+   * line
    */
   layout(wanted = () => true, first = undefined) {
     const shown = this.fields.filter((field) => field.kind !== "picture" && wanted(field));
@@ -224,7 +234,7 @@ export class Form {
   }
 
   /**
-   * Return the values that the form could not take, with the labels of their fields, for a sentence to the visitor.
+   * Return the values that the form could not take, each as "label: value".
    * @param {Values} values
    */
   impossible(values) {
@@ -266,7 +276,7 @@ export class Form {
   }
 
   /** Return the sentence that names the fields to correct; null unless all these fields are visible. @param {Mistake[]} mistakes */
-  waits(mistakes) {
+  correctionOf(mistakes) {
     if (!mistakes.length || !mistakes.every(({ field }) => this.has(field) && isShown(this.place(field)))) return null;
     const fields = mistakes.flatMap(({ field }) => this.fields.find(({ name }) => name === field) ?? []);
     return RUN.correct(fields.map(({ lane, label }) => (lane === "b" ? FORM.laneB(label) : label)));
@@ -274,19 +284,25 @@ export class Form {
 
   // --- What a model changes
 
-  /** Return the field that chooses the model on which a field depends: the model of the field's lane, or the first model. @param {FieldForm} field */
+  /**
+   * Return the field that chooses the model on which a field depends: the model of the field's lane, A or B, or the
+   * first model.
+   * @param {FieldForm} field
+   */
   #modelOf({ lane }) {
     return this.references.find((one) => one.lane === lane) ?? this.references[0];
   }
 
-  /** The refs of the chosen models; null for lane B if it has the model of lane A. @returns {(string | null)[]} */
+  /**
+   * The refs of the chosen models: names or folders of checkpoints. Lane B's ref is null if lane B uses lane A's model.
+   * @returns {(string | null)[]}
+   */
   get refs() {
     return this.references.map(({ name }) => this.value(name)).map((ref) => (ref === SAME ? null : ref));
   }
 
   /**
-   * Adapt the fields to a model. If the model can't have a value that somebody chose, a line beside the field says that
-   * it has changed.
+   * Adapt the fields to a model. If this changes a value that somebody chose, show the old value beside the field.
    * @param {FieldForm} reference the model's field @param {About} about
    */
   offer(reference, about) {
@@ -302,7 +318,10 @@ export class Form {
     this.reveal();
   }
 
-  /** Show beside a field that its value has changed. @param {string} name @param {string} text "" removes the line */
+  /**
+   * Write a note about a changed value beside a field.
+   * @param {string} name @param {string} text "" removes the note
+   */
   #tell(name, text) {
     const place = this.place(name);
     const note = place.querySelector(":scope > .changed") ?? el("p", { class: "changed", role: "status" });
@@ -337,12 +356,16 @@ export class Form {
     }
   }
 
-  /** The models that the visitor can choose. A form without a prompt offers only models of pixels. */
+  /** The models that the visitor can choose. */
   get models() {
     return this.given.models.filter((model) => model.ready && this.takes(model));
   }
 
-  /** Whether the form can use a model. A prompt that is always shown needs a model that takes prompts. @param {{ latent: boolean }} model */
+  /**
+   * Return whether the form can use a model. A latent model takes a prompt, so it needs a field for the prompt. A field
+   * for the prompt that is always shown needs a latent model.
+   * @param {{ latent: boolean }} model
+   */
   takes({ latent }) {
     const prompts = this.fields.filter(({ kind }) => kind === "prompt");
     return latent ? prompts.length > 0 : prompts.every(({ shown_if }) => shown_if);
@@ -361,9 +384,9 @@ function uncover(place) {
 }
 
 /**
- * Fold fields into one line with their values. The browser stores whether the visitor has opened it.
- * @param {HTMLElement[]} places the fields @param {string} [part] the part, if these are all its fields: then they are open at
- *   first in a wide window
+ * Fold fields into one line with their values. The browser stores whether the visitor has opened the line.
+ * @param {HTMLElement[]} places the fields @param {string} [part] name of the part, if `places` are all its fields; in
+ * a wide window they are open at first
  */
 export function fold(places, part = "") {
   const key = part ? `${HOW}-${part}` : HOW;

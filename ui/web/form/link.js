@@ -1,5 +1,5 @@
-// The address of the page: a part and the unusual values of its form. Short values stand in the query. Long values,
-// such as pictures, stand after the #, which browsers send to no server.
+// Writes and reads the address of the page: a part, and the values of its form that differ from the defaults. Short
+// values stand in the query. Long values, such as pictures, stand after the #, which browsers send to no server.
 
 /** @import { Values } from "../messages/client.js" */
 /** @import { FieldForm } from "./form.js" */
@@ -24,7 +24,7 @@ export function linkTo(now, part, values, fields, names) {
   const long = new URLSearchParams();
   for (const { name, kind, lane, default: usual } of fields) {
     const value = values[name];
-    // The default model differs between apps, so a link always names the model
+    // the default model differs between apps, so a link always names the model
     const begins = kind === "reference" && lane !== "b";
     const isUsual = String(value) === String(usual ?? "") && !begins;
     if (value === undefined || value === null || isUsual) continue;
@@ -35,8 +35,8 @@ export function linkTo(now, part, values, fields, names) {
 }
 
 /**
- * Read the part and the values of an address, as text. The part is "" if the address only has a lesson. Links with
- * former names of parts work, too.
+ * Return the part, the values (as text) and the lesson of an address. The part is "" if the address has only a lesson.
+ * Former names of parts are understood, too.
  * @param {string | URL} address
  * @returns {{ part: string, values: Record<string, string>, lesson: string | null }}
  */

@@ -1,14 +1,16 @@
-// The control with which a visitor chooses a picture file, drops one, or draws a picture.
+// The control with which a visitor chooses or drops a picture file, or draws a picture.
 
 import { button, el } from "../drawing/dom.js";
 import { SOURCE } from "../words/source.js";
 import { drawPicture } from "./chooser.js";
 
+/** @import { Page } from "../app.js" */
+
 /**
  * Make the buttons for a visitor's own picture.
- * @param {HTMLElement} root the element on which a file may be dropped @param {(file: File) => unknown} take gets the picture
+ * @param {Page} page @param {HTMLElement} root the element on which a file may be dropped @param {(file: File) => unknown} take gets the picture
  */
-export function ownPicture(root, take) {
+export function ownPicture(page, root, take) {
   const input = el("input", { type: "file", accept: "image/*", "aria-label": SOURCE.open });
   input.addEventListener("change", () => {
     const [file] = input.files ?? [];
@@ -26,6 +28,6 @@ export function ownPicture(root, take) {
     "div",
     { class: "row ways" },
     upload,
-    button({ class: "button" }, () => drawPicture(take), SOURCE.draw),
+    button({ class: "button" }, () => drawPicture(page, take), SOURCE.draw),
   );
 }

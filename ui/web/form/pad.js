@@ -6,7 +6,7 @@ import { DRAW } from "../words/source.js";
 
 /** @import { Stroke } from "../drawing/sheet.js" */
 
-// The sheet of the part "Train", with a pen about as wide as the strokes of the training digits
+// The sheet of the part "Train", with a pen about as wide as the strokes of the training digits.
 const SHEET = { side: 28, units: 10, points: 400, pen: 2.6 };
 
 /** Show the pad. It passes the drawing to `take` as a PNG, white on black. @param {(file: File) => unknown} take */

@@ -4,7 +4,7 @@ import { DEFAULTS } from "../process/samplers.js";
 
 /** @import { Values } from "../messages/client.js" */
 
-/** The defaults of sampler options, without null, which stands for the model's own value. */
+/** The defaults of the samplers' options, without the options whose default null means the model's own value. */
 const OPTIONS = Object.fromEntries(Object.entries(DEFAULTS).filter(([, usual]) => usual !== null));
 const PLAIN = {
   ...{ sampler: "ddpm", spacing: "auto", ...OPTIONS },
@@ -32,7 +32,10 @@ export const OF_WORDS = {
   },
 };
 
-/** Comparisons of two models from the Hub that learned the same data set. Both begin with the same noise. @type {Record<string, Values>} */
+/**
+ * Comparisons of two models from the Hub that learned the same data set. Both models begin with the same noise.
+ * @type {Record<string, Values>}
+ */
 export const OF_FAMILIES = {
   bedroomsScore: {
     ...PLAIN,

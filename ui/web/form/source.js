@@ -1,5 +1,5 @@
-// The control that chooses a picture: the part's own (a sample of the seed, or a whole set), one that comes with the
-// page, or a square of a file that the visitor opens.
+// The control that chooses a picture from one of three sources: the part's own picture (a sample of the seed, or a
+// whole data set), an example that comes with the page, or a square of a file that the visitor opens.
 
 import { all, button, el, find, markup } from "../drawing/dom.js";
 import { ARROWS, onDrag } from "../drawing/hands.js";
@@ -18,10 +18,13 @@ import { ownPicture } from "./own.js";
 /** @import { Answer } from "../messages/client.js" */
 /** @import { ExamplePicture } from "../messages/protocol.d.ts" */
 /** @import { Square } from "../pictures/crop.js" */
-/** @typedef {{ text: string, uri?: string }} ChosenPicture a picture of the model's size; uri: its data URL, if the page made it */
+/**
+ * A picture of the model's size. text: the picture as text. uri: its data URL, if the page made one.
+ * @typedef {{ text: string, uri?: string }} ChosenPicture
+ */
 
 const LONGEST = 512; // pixels; a larger picture is reduced until its longer side has this length
-const PATIENCE = 150; // ms that the square must rest before its picture is made
+const PATIENCE = 150; // ms for which the square must rest before its picture is made
 
 const MARKUP = `
 <legend></legend>
@@ -42,9 +45,9 @@ const MARKUP = `
 `;
 
 /**
- * Draw a picture at the size that a model takes.
- * @param {string} text
- * @param {Pick<About, "size" | "channels">} model
+ * Return a picture with its data URL.
+ * @param {string} text the picture as text
+ * @param {Pick<About, "size" | "channels">} model the size and channels of the picture
  */
 async function draw(text, { size, channels }) {
   await unpack(text);
@@ -61,8 +64,8 @@ export class Source {
   /** @type {Square} */
   #square = { left: 0, top: 0, side: 1 };
   #timer = 0;
-  #asks = 0; // number of the newest request for a picture; older ones are dropped
-  #wanted = ""; // the picture from the address, until the model is known
+  #asks = 0; // number of the newest request for a picture; results of older requests are dropped
+  #wanted = ""; // the picture of the address, as text, until the model is known
   /** @type {About | null} */
   #model = null;
 
@@ -91,7 +94,7 @@ export class Source {
     this.frame = this.#find(".square");
     this.side = find(this.element, ".side-slider", HTMLInputElement);
     this.invert = find(this.element, ".invert input", HTMLInputElement);
-    this.#find(".thumbs").after(ownPicture(this.element, (file) => this.open(file)));
+    this.#find(".thumbs").after(ownPicture(this.page, this.element, (file) => this.open(file)));
     this.#cropping();
   }
 
@@ -100,7 +103,7 @@ export class Source {
     return find(this.element, selector);
   }
 
-  /** Whether a picture is chosen instead of the part's own. */
+  /** Whether the visitor has selected "A picture" instead of the part's own picture. */
   get isPicture() {
     return this.kinds[1].checked;
   }
@@ -111,8 +114,8 @@ export class Source {
   }
 
   /**
-   * Store a picture from the address until the model is known. "" is the part's own picture.
-   * @param {string} text
+   * Store a picture of the address until the model is known.
+   * @param {string} text "" for the part's own picture
    */
   set(text) {
     this.#wanted = text;
@@ -152,7 +155,7 @@ export class Source {
     this.#show();
   }
 
-  /** Select "A picture" instead of the part's own. */
+  /** Select "A picture" instead of the part's own picture. */
   prefer() {
     this.kinds[1].checked = true;
     this.#show();
@@ -173,8 +176,8 @@ export class Source {
   }
 
   /**
-   * Return what is known about the chosen model; the engine is asked again, because a run may have loaded the model.
-   * Throws a UserError if the model takes no pictures.
+   * Return the facts of the chosen model; ask the engine for them if the form has not offered this model yet. Throws a
+   * UserError if the model takes no pictures, or if the engine lacks its files.
    */
   async #fitting() {
     const ref = this.ref();
@@ -188,8 +191,8 @@ export class Source {
   }
 
   /**
-   * Make a picture of the model's size. If another picture is requested before it is ready, the result is dropped.
-   * @param {(model: About) => Promise<ChosenPicture>} act
+   * Make a picture of the model's size. Drop the picture if another one has been requested meanwhile.
+   * @param {(model: About) => Promise<ChosenPicture>} act makes the picture
    */
   async #make(act) {
     const ask = ++this.#asks;
@@ -200,7 +203,7 @@ export class Source {
     else this.#take(made);
   }
 
-  /** Make the picture in the square. */
+  /** Make the chosen picture from the square of the file. */
   #fit() {
     return this.#make(async (model) => {
       if (!this.#whole) throw new Error("no picture is open");
@@ -236,7 +239,10 @@ export class Source {
     this.invert.addEventListener("change", () => this.#place());
   }
 
-  /** Move the square. @param {Square} from the square before the move @param {number} right @param {number} down distances, in sides of the largest square */
+  /**
+   * Move the square. The unit of the distances is the picture's shorter side.
+   * @param {Square} from the square before the move @param {number} right distance @param {number} down distance
+   */
   #move(from, right, down) {
     if (!this.#whole) return;
     const wanted = { ...from, left: from.left + right, top: from.top + down };
@@ -251,7 +257,7 @@ export class Source {
     this.#timer = setTimeout(() => this.#fit(), PATIENCE);
   }
 
-  /** Set the chosen picture, and remove the message about an earlier one. @param {ChosenPicture} picture */
+  /** Set the chosen picture, and remove the message about an earlier picture. @param {ChosenPicture} picture */
   #take(picture) {
     this.#chosen = picture;
     this.#say("");
@@ -269,7 +275,7 @@ export class Source {
     this.changed();
   }
 
-  /** Show the chosen picture, the square and the buttons as they are. */
+  /** Update the chosen picture, the square and the buttons. */
   #show() {
     this.#find(".own").hidden = !this.isPicture;
     this.#find(".cropper").hidden = !this.#whole;
@@ -279,7 +285,7 @@ export class Source {
     if (!this.#whole) return;
     const { width, height } = this.#whole;
     const { left, top, side } = this.#square;
-    // The side of the largest square, in per cent of the picture's width and height
+    // the side of the largest square, in per cent of the picture's width and height
     const [across, down] = [width, height].map((length) => (100 * Math.min(width, height)) / length);
     Object.assign(this.frame.style, {
       left: `${left * across}%`,

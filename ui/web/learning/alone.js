@@ -1,5 +1,5 @@
-// Allow only one training at a time in all windows of a browser, because two would share its cores and each would take
-// twice as long.
+// Allow only one training at a time in all windows of a browser, because two trainings would share the computer's
+// cores and each would take twice as long.
 
 import { UserError } from "../process/errors.js";
 import { ELSEWHERE } from "../words/learning.js";

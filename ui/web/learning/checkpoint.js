@@ -1,5 +1,5 @@
-// Writes a trained model as the files of a checkpoint in the Hub's layout, as ddpm_core/checkpoint/save.py and
-// train/fit/outputs/card.py do. Packs them into a ZIP for download, and opens such a ZIP.
+// Write a trained model as the files of a checkpoint in the Hub's layout, as ddpm_core/checkpoint/save.py and
+// train/fit/outputs/card.py do. Pack these files into a ZIP for download, and open such a ZIP.
 
 import { joined, little, utf8 } from "../files/bytes.js";
 import { unzipped } from "../files/unzip.js";

@@ -1,5 +1,5 @@
-// Turn a visitor's drawings into pictures for training. It uses only arithmetic that is the same in every browser: no canvas,
-// and of Math only the square root.
+// Turn a visitor's drawings into pictures for training. The same drawings give the same pictures in every browser, so
+// this file uses no canvas, and no function of Math whose last digits differ between browsers.
 
 import { reduced } from "../pictures/resize.js";
 import { UserError } from "../process/errors.js";
@@ -10,13 +10,13 @@ import { PICTURES } from "../words/learning.js";
 /** @import { Pictures } from "./pictures.js" */
 /** @typedef {number[]} Line x, y, x, y, … */
 
-/** The drawing sheet. side: in pixels. units: coordinate units per pixel. pen: width in pixels. fewest, most: number of drawings. points: most points of a drawing. */
+/** The drawing sheet. side: its side in pixels. units: coordinate units per pixel. pen: width of the pen in pixels. fewest and most: limits of the number of drawings. points: largest number of points in a drawing. */
 export const SHEET = /** @type {const} */ ({ side: 28, units: 10, pen: 2, fewest: 5, most: 20, points: 400 });
-/** The variants of a drawing. count: their number. shift: at most, in pixels. turn: at most, in degrees. stretch: at most, as a fraction of width and height. */
+/** The variants of a drawing. count: number of variants. shift: largest shift, in pixels. turn: largest rotation, in degrees. stretch: largest change of width or height, as a fraction. */
 export const VARIED = { count: 150, shift: 2, turn: 10, stretch: 0.15 };
 
 const { side: SIDE } = SHEET;
-const FINER = 4; // factor by which a line is enlarged for drawing; the picture is reduced afterwards
+const FINER = 4; // lines are drawn on a sheet that is enlarged by this factor; reducing the sheet then smooths their edges
 const FINE = SIDE * FINER;
 const HALF_TURN = Math.round(1e6 * Math.tan((VARIED.turn * Math.PI) / 360)) / 1e6; // tangent of half the largest rotation
 
@@ -27,7 +27,7 @@ export function drawn(lines, pen = SHEET.pen) {
   for (const line of lines) {
     const points = line.map((value) => value * FINER);
     for (let to = 0; to < points.length; to += 2) {
-      const from = Math.max(0, to - 2); // draw the first point as a dot
+      const from = Math.max(0, to - 2); // the first point is drawn as a line from the point to itself
       pull(ink, radius, points[from], points[from + 1], points[to], points[to + 1]);
     }
   }
@@ -43,9 +43,9 @@ function pull(ink, radius, ax, ay, bx, by) {
   const [left, right, bottom] = [first(Math.min(ax, bx)), end(Math.max(ax, bx)), end(Math.max(ay, by))];
   for (let y = first(Math.min(ay, by)); y < bottom; y++)
     for (let x = left; x < right; x++) {
-      const px = x + 0.5 - ax; // no arrays here: this loop takes half of the time for 3,000 pictures
+      const px = x + 0.5 - ax; // this loop uses no arrays, because they are slow
       const py = y + 0.5 - ay;
-      const along = Math.min(1, Math.max(0, (px * dx + py * dy) / length)); // position of the nearest point on the line
+      const along = Math.min(1, Math.max(0, (px * dx + py * dy) / length)); // fraction of the way from a to b at which the line is nearest to the pixel
       const off = px - along * dx;
       const below = py - along * dy;
       if (off * off + below * below <= radius * radius) ink[y * FINE + x] = 255;
@@ -58,7 +58,7 @@ function pull(ink, radius, ax, ay, bx, by) {
  */
 export function varied(lines, random) {
   const [turn, wide, high, right, down] = Array.from(random, (value) => 2 * value - 1);
-  const tangent = HALF_TURN * turn; // tangent of half the angle: Math.cos and Math.sin may differ between browsers in their last digit
+  const tangent = HALF_TURN * turn; // cos and sin are computed from the tangent of half the angle, because Math.cos and Math.sin differ between browsers
   const [cos, sin] = [1 - tangent ** 2, 2 * tangent].map((value) => value / (1 + tangent ** 2));
   const stretch = [wide, high].map((value) => 1 + VARIED.stretch * value);
   const middle = [right, down].map((value) => SIDE / 2 + VARIED.shift * value);
@@ -83,7 +83,7 @@ export async function drawnPictures(drawings, rest) {
   for (const [i, drawing] of drawings.entries()) {
     const lines = drawing.map((line) => line.map((value) => value / units));
     originals.set(drawn(lines), i * size);
-    const random = uniform(0n, i, 5 * VARIED.count); // a fixed seed: the same drawings give the same pictures
+    const random = uniform(0n, i, 5 * VARIED.count); // the seed is fixed, so that the same drawings give the same pictures
     for (let k = 0; k < VARIED.count; k++)
       images.set(drawn(varied(lines, random.subarray(5 * k, 5 * k + 5))), (i * VARIED.count + k) * size);
     await rest(i + 1, drawings.length);

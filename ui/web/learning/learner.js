@@ -33,18 +33,18 @@ import { learnedWeights, shapesOf } from "./shapes.js";
  * @property {Recipe} recipe
  * @property {Pictures} pictures
  * @property {Record<string, any>} config of the network @property {Record<string, any>} scheduler
- * @property {number} index of this worker @property {number} workers that share the network
+ * @property {number} index of this worker @property {number} workers number of workers that train the network
  * @property {number} seed of the samples
  * @property {Tensors | Published} weights
  * @property {Learned | null} learned the state to continue from
- * @property {WebAssembly.Module} [code] of batch.wasm; if missing, it is fetched
+ * @property {WebAssembly.Module} [code] the compiled batch.wasm; if missing, the learner fetches it
  */
 /** A worker's share of the weights: names of its tensors, and their range in the array of all weights. @typedef {{ names: string[], from: number, to: number }} Share */
 /** A training example before noise is mixed in. @typedef {{ x0: Float32Array, eps: Float32Array, t: number, label: number }} Example */
 
 const N = 8; // number of pictures in one pass through the network
 const SAMPLES = 24; // number of pictures in a grid
-const STEPS = 10; // steps of the chain that draws a sample
+const STEPS = 10; // number of DDIM steps that draw a sample
 
 /** Divide the tensors among the workers, so that all have about equal work. @param {Parameter[]} parameters @param {number} count @param {number} size number of all weights @returns {Share[]} */
 function sharesOf(parameters, count, size) {
@@ -73,7 +73,7 @@ const tensorsOf = (weights, config) =>
     : learnedWeights(new Weights(weights.file, weights.name), shapesOf(config), weights.nullLabel);
 
 export class Learner {
-  /** The current epoch, and the order of its pictures. */
+  /** The number of the current epoch, and the order of the pictures in this epoch. */
   #order = { epoch: -1, pictures: new Uint32Array() };
 
   /** @param {WebAssembly.Module} code @param {Begin} begin */
@@ -105,14 +105,14 @@ export class Learner {
     this.optimiser.moments = learned.moments;
   }
 
-  /** Copy this worker's share of an array in the order of the weights. @param {Float32Array} numbers */
+  /** Return a copy of this worker's part of an array. The array has one value for each weight, in the order of the weights. @param {Float32Array} numbers */
   #ofShare(numbers, { from, to } = this.shares[this.index]) {
     return numbers.slice(from, to);
   }
 
   // --- A step
 
-  /** Compute the gradient for this worker's pictures of a step. Return their part of the loss, and for each other worker the gradient of its share of the weights. @param {{ step: number }} asked */
+  /** Compute the gradient for this worker's pictures of a step. Return the pictures' part of the loss, and a list with the gradient of each other worker's share of the weights. @param {{ step: number }} asked */
   gradient({ step }) {
     const { recipe, index, workers, layers, parameters } = this;
     layers.begin();
@@ -123,7 +123,7 @@ export class Learner {
     return { loss: loss / recipe.batch, parts };
   }
 
-  /** Add the gradient of N examples to that of the step. Return the sum of their losses. @param {number} first index of the first example */
+  /** Add the gradient of N examples to the gradient of the step. Return the sum of the examples' losses. @param {number} first index of the first example */
   #learn(first) {
     const { objective, size } = this;
     const examples = Array.from({ length: N }, (_, j) => this.example(first + j));
@@ -150,7 +150,7 @@ export class Learner {
     return sum;
   }
 
-  /** Return an example. It depends only on the seed and its index, so every worker draws the same. @param {number} number index of the example @returns {Example} */
+  /** Return an example. An example depends only on the seed and on the example's index, so all workers would make the same example. @param {number} number index of the example @returns {Example} */
   example(number) {
     const { pictures, recipe, size } = this;
     const { seed, dropout } = recipe;
@@ -164,7 +164,7 @@ export class Learner {
     };
   }
 
-  /** Return the index of an example's picture. Each epoch contains all pictures in a new order. @param {number} number index of the example */
+  /** Return the index of the picture in an example. Each epoch shows all pictures, in a new order. @param {number} number index of the example */
   #picture(number) {
     const { count } = this.pictures;
     const epoch = Math.floor(number / count);
@@ -232,7 +232,7 @@ export class Learner {
     return { found: [...found, ...more] };
   }
 
-  /** Compute this worker's jobs among `count` jobs. Return a list of all results, null for the jobs of other workers. @template T @param {number} before number of earlier jobs, so that all workers get about as many @param {number} count @param {(job: number) => T} compute */
+  /** Compute this worker's jobs among `count` jobs. Return a list of all results, null for the jobs of other workers. @template T @param {number} before number of jobs that were already given out: counting goes on there, so that all workers get about as many jobs @param {number} count @param {(job: number) => T} compute */
   #jobs(before, count, compute) {
     this.layers.begin();
     const found = Array.from({ length: count }, (_, job) =>
@@ -250,7 +250,7 @@ export class Learner {
     return xt.map((one, j) => this.objective.x0(output.subarray(j * this.size, (j + 1) * this.size), one, t));
   }
 
-  /** Draw pictures by DDIM without guidance; their classes take turns. @param {number} first the number of the first picture */
+  /** Draw pictures by DDIM without guidance. Picture i has the class i modulo the number of classes. @param {number} first index of the first picture */
   #sample(first) {
     const { objective } = this;
     const numbers = Array.from({ length: N }, (_, j) => first + j);
@@ -263,13 +263,13 @@ export class Learner {
     return x.map((one) => toUint8(one, this.pictures.channels));
   }
 
-  /** Return the pairs [t, s] of a sample's steps. */
+  /** Return for each step of a sample the times [t, s] at which the step begins and ends. */
   get #chain() {
     const { T } = this.objective;
     return Array.from({ length: STEPS }, (_, k) => [T - (k * T) / STEPS, T - ((k + 1) * T) / STEPS]);
   }
 
-  /** Return the root mean square error of x̂_0 in grey levels, over always the same pictures and noise. @param {number} share the time, as a fraction of T */
+  /** Return the root mean square error of x̂_0 in grey levels. All calls use the same pictures and the same noise. @param {number} share the time, as a fraction of T */
   #error(share) {
     const { objective, pictures, size } = this;
     const t = Math.round(share * objective.T);
@@ -287,10 +287,11 @@ export class Learner {
     return 127.5 * Math.sqrt(squares / (N * size));
   }
 
-  /** Return the state of this worker's share of the weights. @returns {Learned} */
+  /** Return this worker's share of the weights, of their averages and of the optimiser's moments. @returns {Learned} */
   collect() {
     const { parameters, average, names } = this;
-    const own = (/** @type {Tensors} */ tensors) => new Map([...tensors].filter(([name]) => names.has(name)));
+    /** Keep the tensors of this worker's share. @param {Tensors} tensors */
+    const own = (tensors) => new Map([...tensors].filter(([name]) => names.has(name)));
     const weights = own(parameters.split(parameters.weights));
     const whole = parameters.weights.slice();
     if (average) whole.set(average.values, this.shares[this.index].from);
@@ -301,7 +302,7 @@ export class Learner {
 /** The networks that learn in this worker, by their lanes. @type {Map<number, Learner>} */
 const learners = new Map();
 
-/** List the buffers of an answer, so that they are moved to the page instead of copied. @param {any} content @returns {ArrayBuffer[]} */
+/** List the buffers of an answer. The worker then moves them to the page instead of copying them. @param {any} content @returns {ArrayBuffer[]} */
 function buffers(content) {
   if (ArrayBuffer.isView(content)) return [/** @type {ArrayBuffer} */ (content.buffer)];
   if (!content || typeof content !== "object") return [];

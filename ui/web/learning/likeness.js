@@ -1,15 +1,16 @@
-// Measures whether a network copies its training pictures: the most similar one for each sample, and a distance. 0
-// means copies; 1 means as different from the training pictures as these are from each other.
+// Measures whether a network copies its training pictures: finds the most similar picture for each sample, and a
+// distance. The distance 0 means that samples are copies. 1 means that samples differ from training pictures as much
+// as training pictures differ from each other.
 
 /** @import { Rest } from "../files/file.d.ts" */
 /** @import { Pictures } from "./pictures.js" */
 
-const TURNS = [-12, -8, -4, 0, 4, 8, 12]; // rotations, in degrees, for comparing a drawing
-const SPREAD = 6; // pixels: standard deviation of the brightness in a normalised drawing, across and down
-const PROBES = 50; // number of pictures whose distance to their nearest neighbour is measured
-const SLICE = 16; // number of values between two checks whether a picture can still be the nearest; a divisor of every picture's size
+const TURNS = [-12, -8, -4, 0, 4, 8, 12]; // a drawing is compared at each of these rotations, in degrees
+const SPREAD = 6; // spread of a normalised drawing across and down: the standard deviation of its bright pixels' positions, in pixels
+const PROBES = 50; // number of training pictures from which the usual distance to the nearest other one is measured
+const SLICE = 16; // a comparison may stop early after each SLICE values; the size of every picture is a multiple of SLICE
 
-/** A training picture. placed: after `#placed`. views: its rotations, with which samples are compared. @typedef {{ placed: Uint8Array, views: Uint8Array[] }} Known */
+/** A training picture. placed: the picture in its normal position and size. views: the rotations of this picture, with which samples are compared. @typedef {{ placed: Uint8Array, views: Uint8Array[] }} Known */
 
 export class Likeness {
   /** @type {Known[]} */
@@ -29,17 +30,17 @@ export class Likeness {
     }));
   }
 
-  /** Normalise a drawing's position and size, so that they don't count as differences. Return other pictures unchanged. @param {Uint8Array} picture */
+  /** Normalise a drawing's position and size, so that a shifted or enlarged copy counts as equal. Return other pictures unchanged. @param {Uint8Array} picture */
   #placed = (picture) => (this.#isDrawn ? placed(picture, this.#side) : picture);
 
   /**
-   * For each sample, find the nearest training picture. Return their indices, and the median distance relative to that
-   * between training pictures.
+   * For each sample, find the nearest training picture. Return the indices of these pictures, and
+   * the median distance divided by the usual distance between training pictures.
    * @param {Uint8Array} samples with channels last @param {Rest} rest
    */
   async compare(samples, rest) {
     const own = this.#known.map(({ placed }) => placed);
-    const all = cut(samples, own[0].length).map((one) => this.#placed(one));
+    const all = cut(samples, own[0].length);
     const [nearest, apart] = [/** @type {number[]} */ ([]), /** @type {number[]} */ ([])];
     if (this.#usual === null) {
       const probes = Math.min(PROBES, own.length);
@@ -52,7 +53,7 @@ export class Likeness {
       this.#usual = median(others);
     }
     for (const one of all) {
-      const found = this.#nearest(one);
+      const found = this.find(one);
       nearest.push(found.index);
       apart.push(found.apart);
       await rest(nearest.length, all.length);
@@ -60,7 +61,12 @@ export class Likeness {
     return { nearest, likeness: median(apart) / Math.max(this.#usual, 1e-9) };
   }
 
-  /** Find the nearest training picture and its distance: the root mean square in grey levels. @param {Uint8Array} picture the result of `#placed` @param {number} but index of a training picture to skip */
+  /** Return the index of a sample's nearest training picture, and its distance. @param {Uint8Array} sample */
+  find(sample) {
+    return this.#nearest(this.#placed(sample));
+  }
+
+  /** Return the index of the nearest training picture, and its distance: the root mean square difference in grey levels. @param {Uint8Array} picture the result of `#placed` @param {number} but index of a training picture to skip */
   #nearest(picture, but = -1) {
     let [index, least] = [0, Number.POSITIVE_INFINITY];
     for (const [i, { views }] of this.#known.entries()) {
@@ -78,7 +84,7 @@ export class Likeness {
 const cut = (pictures, size) =>
   Array.from({ length: pictures.length / size }, (_, i) => pictures.subarray(i * size, (i + 1) * size));
 
-/** Return the sum of squared differences. Stop early once the sum has reached `most`. @param {Uint8Array} a @param {Uint8Array} b @param {number} most */
+/** Return the sum of squared differences. If the sum reaches `most`, stop and return the sum so far. @param {Uint8Array} a @param {Uint8Array} b @param {number} most */
 function squares(a, b, most) {
   let sum = 0;
   for (let i = 0; i < a.length && sum < most; )
@@ -92,10 +98,10 @@ function median(values) {
   return (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
 }
 
-/** Move a drawing's bright part to the middle, and scale it so that its standard deviation is SPREAD pixels across and down. @param {Uint8Array} picture @param {number} side */
+/** Move a drawing's bright part to the middle, and scale it so that the standard deviation of the bright pixels' positions is SPREAD. @param {Uint8Array} picture @param {number} side */
 function placed(picture, side) {
   const [across, down] = [1, side].map((step) => {
-    const light = new Float64Array(side); // sum of brightness in each column, or in each row
+    const light = new Float64Array(side); // total brightness of each column (or row)
     for (const [i, level] of picture.entries()) light[Math.floor(i / step) % side] += level + 1e-9;
     const whole = light.reduce((sum, value) => sum + value);
     const middle = light.reduce((sum, value, i) => sum + (i + 0.5) * value, 0) / whole;
@@ -116,7 +122,8 @@ function turned(picture, side, degrees) {
 
 /**
  * Transform a picture like Pillow's `Image.transform(size, AFFINE, …, BILINEAR)`: the new pixel (x, y) is the old one
- * at (a x + b y + c, d x + e y + f), interpolated between four, and black outside.
+ * at (a x + b y + c, d x + e y + f). Between pixels, the nearest four are interpolated; outside the picture, it is
+ * black.
  * @param {Uint8Array} picture @param {number} side @param {number[]} matrix
  */
 function moved(picture, side, [a, b, c, d, e, f]) {

@@ -8,10 +8,10 @@ import { FLOW_TIME } from "./recipe.js";
 
 /** @import { Recipe } from "./recipe.js" */
 
-const [MEAN, STD] = [0.4, 1.1]; // mean and standard deviation of log σ: at these noise levels, the shape of a digit is decided
-const GAMMA = 5; // upper limit of the loss's weight, relative to an error of x_0 (min-SNR)
+const [MEAN, STD] = [0.4, 1.1]; // mean and standard deviation of log σ: a digit gets its shape at these noise levels
+const GAMMA = 5; // γ of the min-SNR weighting: the largest weight of a squared error of x_0
 
-/** Return the standard normal distribution function at x, accurate to 1e-15. All terms of its series have one sign, so no digits cancel. @param {number} x */
+/** Return the standard normal distribution function at x, accurate to 1e-15. It is computed as a series whose terms all have the same sign, so that no digits are lost. @param {number} x */
 export function ndtr(x) {
   if (Math.abs(x) > 9) return x > 0 ? 1 : 0;
   let [sum, term] = [0, x];
@@ -19,7 +19,7 @@ export function ndtr(x) {
   return 0.5 + (sum * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI);
 }
 
-/** Return P(t <= n) for n = 1..T such that log σ_t is normally distributed: see `lognormal_times` of ddpm_core. @param {Float64Array} alphaBar */
+/** Return P(t <= n) for n = 1..T, for times t whose log σ_t is normally distributed: see `lognormal_times` of ddpm_core. @param {Float64Array} alphaBar */
 function lognormalTimes(alphaBar) {
   const logs = Array.from(alphaBar.subarray(1), (at) => 0.5 * Math.log((1 - at) / at));
   return Float64Array.from(logs, (log, i) => (i + 1 < logs.length ? ndtr(((log + logs[i + 1]) / 2 - MEAN) / STD) : 1));

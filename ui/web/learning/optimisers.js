@@ -8,13 +8,13 @@ import { stepsOf } from "./recipe.js";
 /** @import { BatchKernel } from "../network/tape.js" */
 /** @import { Recipe } from "./recipe.js" */
 /** @import { Tensors } from "./shapes.js" */
-/** within: whether Muon updates the tensor. moments: place of the first moments; Adam's second moments follow them. @typedef {Parameter & { size: number, within: boolean, moments: number }} State */
+/** A tensor that the optimiser updates. within: whether Muon updates the tensor, instead of Adam. moments: the place of the moments in memory; Adam's second moments follow the first moments. @typedef {Parameter & { size: number, within: boolean, moments: number }} State */
 
-const [WARMUP, DECAY] = [50, 1000]; // steps of the learning rate's warm-up, and least number of steps of its decay; a short training ends before much decay
+const [WARMUP, DECAY] = [50, 1000]; // number of steps in which the learning rate rises, and the earliest step at which it may reach 0
 const [MOMENTUM, BETA1, BETA2] = [0.95, 0.9, 0.999];
-const [CLIP, SMALL] = [1, 1e-6]; // the largest norm of a gradient, and torch's term against a division by 0
-const ADAMS = /^conv_in\.|^conv_out\.|embedding/; // tensors that Adam updates, like all vectors
-const QUINTIC = [3.4445, -4.775, 2.0315]; // the coefficients of the Newton-Schulz step, which brings singular values near 1
+const [CLIP, SMALL] = [1, 1e-6]; // the largest norm of a gradient, and the number that PyTorch adds to a norm before it divides by the norm
+const ADAMS = /^conv_in\.|^conv_out\.|embedding/; // names of the tensors that Adam updates; Adam also updates all vectors
+const QUINTIC = [3.4445, -4.775, 2.0315]; // coefficients of x, x³ and x⁵ in a Newton-Schulz step, which moves singular values x towards 1
 const ROUNDS = 5;
 
 /** Return the learning rate of a step, counted from 0. @param {Recipe} recipe @param {number} step */
@@ -23,7 +23,7 @@ export function learningRate(recipe, step) {
   return recipe.lr * Math.min(1, (step + 1) / WARMUP) * 0.5 * (1 + Math.cos(Math.PI * done));
 }
 
-/** Return the factor that clips a gradient to the norm CLIP. @param {number} norm of the gradient */
+/** Return the factor by which to multiply a gradient, so that its norm is at most CLIP. @param {number} norm of the gradient */
 export const clipping = (norm) => Math.min(1, CLIP / (norm + SMALL));
 
 /** The moving average of weights. New weights count more in the first steps. */
@@ -42,7 +42,7 @@ export class Average {
   }
 }
 
-/** Muon for matrices and convolutions inside a network, Adam for the rest. */
+/** The optimiser: Muon updates matrices and convolutions inside a network, and Adam updates all other tensors. */
 export class Muon {
   /** @param {Memory<BatchKernel>} memory @param {Parameter[]} parameters to update */
   constructor(memory, parameters) {
@@ -94,7 +94,7 @@ export class Muon {
     m.top = top;
   }
 
-  /** Do the same as `#orthogonal` for a matrix with more rows than columns, by its transpose. @param {number} x @param {number} rows @param {number} columns */
+  /** Apply `#orthogonal` to a matrix with more rows than columns: transpose the matrix first, and transpose the result back. Return the place x, which then contains the result. @param {number} x @param {number} rows @param {number} columns */
   #tall(x, rows, columns) {
     const turned = this.m.take(rows * columns);
     this.#transpose(x, rows, columns, turned);
@@ -108,7 +108,7 @@ export class Muon {
     for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) f[out + j * rows + i] = f[x + i * columns + j];
   }
 
-  /** Bring the singular values of the matrix at x near 1. Return the place of the result; the matrix at x is overwritten. @param {number} x @param {number} rows @param {number} columns */
+  /** Move the singular values of a matrix towards 1, and return the place of the result. This overwrites the matrix, which is at x. @param {number} x @param {number} rows @param {number} columns */
   #orthogonal(x, rows, columns) {
     const { m } = this;
     const { run } = m;
@@ -118,7 +118,8 @@ export class Muon {
     const [parts, gram, power, packed] = [1, 2, 3, 4].map(() => m.take(square));
     for (let round = 0; round < ROUNDS; round++) {
       m.f.fill(0, parts, parts + square);
-      run.outer(x, columns, rows, x, columns, rows, columns, parts, 4 * rows, 1, 0, 0, 0); // the result is [row / 4][column][row % 4]; the loop below copies it to plain rows
+      run.outer(x, columns, rows, x, columns, rows, columns, parts, 4 * rows, 1, 0, 0, 0);
+      // `outer` groups four rows: [row / 4][column][row % 4]. This loop writes one row after the other.
       for (let i = 0; i < rows; i++)
         for (let j = 0; j < rows; j++) m.f[gram + i * rows + j] = m.f[parts + (i >> 2) * 4 * rows + 4 * j + (i & 3)];
       run.product(gram, rows, rows, parts, 4, 4 * rows, 0, 0, power, rows, rows, rows, 1, 0, 0, 0);

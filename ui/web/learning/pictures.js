@@ -24,11 +24,12 @@ import { PICTURES } from "../words/learning.js";
 
 /** A file of the visitor, with the path from the chosen folder: "holiday/beach/1.jpg". @typedef {{ file: File, path: string }} Chosen */
 
-export const FEWEST = 5; // least number of the visitor's pictures
-// Most of the visitor's pictures, as many as there are digits. A training of a few minutes sees each about eight times.
+export const FEWEST = 5; // smallest number of the visitor's pictures
+// Largest number of the visitor's pictures: as many as there are digits. A training of a few minutes shows each
+// picture about eight times.
 export const MOST = 3000;
-const [SMALL, LARGE] = /** @type {const} */ ([28, 32]); // pixels a side: 28 if all pictures are that small after cropping, else 32, as in `train fit`
-const DECODED = 256; // pixels: a picture with a longer shorter side is first reduced by averaging blocks, which is quicker
+const [SMALL, LARGE] = /** @type {const} */ ([28, 32]); // side of training pictures, in pixels: 28 if all cropped pictures are at most 28 pixels large, else 32, as in `train fit`
+const DECODED = 256; // if a picture's shorter side exceeds this many pixels, blocks of pixels are averaged first, which is quicker
 
 /** Fetch the 3,000 digits that come with the lab. @param {string | URL} url of digits.npz @returns {Promise<Pictures>} */
 export async function digits(url) {
@@ -48,7 +49,7 @@ export async function digits(url) {
 /** Return the files of an input for files or for a folder, with their paths. @param {Iterable<File>} files @returns {Chosen[]} */
 export const chosen = (files) => Array.from(files, (file) => ({ file, path: file.webkitRelativePath || file.name }));
 
-/** Return the dropped files, also those in folders. Call this inside the handler of the drop event. @param {DataTransfer} transfer @returns {Promise<Chosen[]>} */
+/** Return the dropped files, including the files in dropped folders. Call this inside the handler of the drop event. @param {DataTransfer} transfer @returns {Promise<Chosen[]>} */
 export async function dropped({ items }) {
   const entries = Array.from(items, (item) => item.webkitGetAsEntry());
   return (await Promise.all(entries.map((entry) => (entry ? below(entry) : [])))).flat();
@@ -63,7 +64,7 @@ async function below(entry) {
   const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
   const all = [];
   for (;;) {
-    const some = await new Promise((resolve) => reader.readEntries(resolve, () => resolve([]))); // the browser returns at most a hundred entries a call
+    const some = await new Promise((resolve) => reader.readEntries(resolve, () => resolve([]))); // a browser returns at most 100 entries in a call
     if (!some.length) return all;
     for (const one of some) all.push(...(await below(one)));
   }
@@ -82,7 +83,7 @@ export async function ownPictures(files, rest) {
   const taken = Array.from({ length: count }, (_, k) => shown[Math.floor((k * shown.length) / count)]);
   const [read, unread] = [/** @type {(Read & { path: string[] })[]} */ ([]), /** @type {string[]} */ ([])];
   for (const [i, { file, path }] of taken.entries()) {
-    const found = await squares(file).catch(continueWithout(file.name)); // the page lists unread files
+    const found = await squares(file).catch(continueWithout(file.name)); // the page lists the files that could not be read
     if (found) read.push({ ...found, path });
     else unread.push(file.name);
     await rest(i + 1, taken.length);
@@ -93,7 +94,7 @@ export async function ownPictures(files, rest) {
   return { pictures: joined(read), said };
 }
 
-/** A picture in colour, in both training sizes. small: null if it can't be learned at 28 pixels. @typedef {{ small: Uint8Array | null, large: Uint8Array }} Read */
+/** A picture in colour, in both training sizes: 28 × 28 and 32 × 32 pixels. small: null if the picture is larger than 28 × 28. @typedef {{ small: Uint8Array | null, large: Uint8Array }} Read */
 
 /** Sort files by path, and split the paths. Folders that all paths share are removed. @param {Chosen[]} files */
 function inFolders(files) {
@@ -117,7 +118,7 @@ async function squares(file) {
   return { small: short > SMALL ? null : fit(SMALL), large: fit(LARGE) };
 }
 
-/** Return training pictures that all have one size. They have one channel if all are grey. @param {(Read & { path: string[] })[]} read @returns {Pictures} */
+/** Return training pictures that all have one size. The pictures have one channel if all are grey, else three channels. @param {(Read & { path: string[] })[]} read @returns {Pictures} */
 function joined(read) {
   const side = read.every(({ small }) => small) ? SMALL : LARGE;
   const all = read.map(({ small, large }) => /** @type {Uint8Array} */ (side === SMALL ? small : large));
@@ -135,6 +136,6 @@ function joined(read) {
   };
 }
 
-/** Sort names alphabetically, or by value if all are whole numbers. @param {string[]} names */
+/** Sort names alphabetically; if all names are whole numbers, sort them by value. @param {string[]} names */
 const inOrder = (names) =>
   names.every((name) => /^\d+$/.test(name)) ? names.sort((a, b) => Number(a) - Number(b)) : names.sort();

@@ -20,9 +20,10 @@
  */
 
 /** The weights of a published model, with which a lane begins. @typedef {{ file: ArrayBuffer, name: string, nullLabel: number | null }} Published */
-/** The samples, errors and loss of a lane at some step: see `Grid`. @typedef {{ averaged: Uint8Array, latest: Uint8Array | null, errors: number[], loss: number }} Lane */
+/** The samples, errors and loss of a lane at the step of a `Grid`. @typedef {{ averaged: Uint8Array, latest: Uint8Array | null, errors: number[], loss: number }} Lane */
 /**
- * Samples and errors at one step. All lanes draw from the same noise; pictures have their channels last.
+ * The samples and errors of all lanes at one step. All lanes draw their samples from the same noise. Pictures have
+ * their channels last.
  * @typedef {object} Grid
  * @property {number} step
  * @property {number} images that the network has seen
@@ -30,12 +31,12 @@
  * @property {Lane[]} lanes errors: the root mean square of x̂_0's errors, in grey levels, at each of TIMES
  */
 
-/** The times at which the error of x̂_0 is measured, as shares of T. */
+/** The times at which the error of x̂_0 is measured, as fractions of T. */
 export const TIMES = [0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95];
 
 const T = 1000;
 const ATTENDS = 2; // index of the level with attention, which has 7 × 7 or 8 × 8 pixels
-/** A flow's network receives τ (0 to 1) times this factor, because it embeds times from 0 to T − 1. */
+/** The time of a flow is τ, from 0 to 1. Its network receives τ times this factor, because the network embeds times from 0 to T − 1. */
 export const FLOW_TIME = 1000;
 
 /** The name of each prediction in diffusers. */

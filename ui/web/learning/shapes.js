@@ -3,10 +3,10 @@
 import { normals, uniforms } from "./draws.js";
 
 /** @import { Weights } from "../network/weights.js" */
-/** The shapes of tensors, in PyTorch's order of sides. @typedef {Map<string, number[]>} Shapes */
-/** The values of tensors. @typedef {Map<string, Float32Array>} Tensors */
+/** The shapes of tensors by name, with the dimensions in PyTorch's order. @typedef {Map<string, number[]>} Shapes */
+/** The values of tensors by name. @typedef {Map<string, Float32Array>} Tensors */
 
-/** The last weights of each block and of the network. They start at 0, so that each block starts as the identity. */
+/** The names of the last weights in each block and in the network. These weights start at 0, so that each block starts as the identity. */
 const ENDS = /(^|\.)(conv2|to_out\.0|conv_out)\.weight$/;
 
 /** Return the number of values in a shape. @param {number[]} shape */
@@ -47,7 +47,7 @@ class Shaper {
     for (const map of ["to_q", "to_k", "to_v", "to_out.0"]) this.layer(`${name}.${map}`, c, c);
   }
 
-  /** Add the shapes of a residual block, and of attention if the type has it. @param {string} block @param {number} i @param {string} type @param {number} from channels @param {number} to */
+  /** Add the shapes of a residual block, and of an attention layer if the type of the block has one. @param {string} block @param {number} i @param {string} type @param {number} from channels @param {number} to */
   pair(block, i, type, from, to) {
     this.resnet(`${block}.resnets.${i}`, from, to);
     if (type.startsWith("Attn")) this.attention(`${block}.attentions.${i}`, to);
@@ -65,7 +65,7 @@ export function shapesOf(config) {
   shaper.layer("time_embedding.linear_1", 4 * first, first);
   shaper.layer("time_embedding.linear_2", 4 * first, 4 * first);
   if (classes) shaper.shapes.set("class_embedding.weight", [classes, 4 * first]);
-  const skips = [first]; // channels of each skip connection
+  const skips = [first]; // number of channels of each skip connection
   let c = first;
   for (const [level, width] of widths.entries()) {
     for (let i = 0; i < count; i++, c = width) {
@@ -108,8 +108,8 @@ function initial(name, shape, seed, number) {
 }
 
 /**
- * Return a checkpoint's weights for further training. A network without classes begins as the checkpoint's network
- * with the null label: see `relabelled` in train/fit/inputs/init.py.
+ * Return a checkpoint's weights for further training. For a network without classes, the embedding of the checkpoint's
+ * null label is added to a bias: see `relabelled` in train/fit/inputs/init.py.
  * @param {Weights} file @param {Shapes} shapes @param {number | null} nullLabel of the checkpoint @returns {Tensors}
  */
 export function learnedWeights(file, shapes, nullLabel) {
@@ -118,6 +118,6 @@ export function learnedWeights(file, shapes, nullLabel) {
   if (nullLabel === null || !file.has(rest)) return tensors;
   const bias = /** @type {Float32Array} */ (tensors.get("time_embedding.linear_2.bias"));
   const none = file.take(rest, ...file.shape(rest)).subarray(nullLabel * bias.length);
-  for (let i = 0; i < bias.length; i++) bias[i] += none[i]; // so the bias contains the embedding of "no class"
+  for (let i = 0; i < bias.length; i++) bias[i] += none[i]; // for a network without classes, the bias contains the embedding of the null label
   return tensors;
 }

@@ -25,7 +25,7 @@ const nameOf = (title) =>
   title
     .normalize("NFKD")
     .replace(/[^A-Za-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "") || "model"; // without hyphens at the ends, as this looks better
+    .replace(/^-+|-+$/g, "") || "model"; // remove hyphens at both ends
 
 export class Shelf {
   /** @param {string} base address of the page: each lab of an origin has its own database */
@@ -52,7 +52,7 @@ export class Shelf {
       });
       const stores = Object.fromEntries(STORES.map((store) => [store, transaction.objectStore(store)]));
       const acted = act(/** @type {any} */ (stores)).catch((error) => {
-        attempt(() => transaction.abort()); // throws if the browser has aborted it already
+        attempt(() => transaction.abort()); // `abort` throws if the browser has already aborted the transaction
         throw error;
       });
       return (await Promise.all([acted, done]))[0];
@@ -61,7 +61,7 @@ export class Shelf {
     }
   }
 
-  /** Read something. Return `instead` if the browser can't read its database. @template T @param {(stores: Record<typeof STORES[number], IDBObjectStore>) => Promise<T>} act @param {T} instead */
+  /** Return the result of `act`, which reads from the stores, or `instead` if the browser can't read its database. @template T @param {(stores: Record<typeof STORES[number], IDBObjectStore>) => Promise<T>} act @param {T} instead */
   #read = (act, instead) => this.#with("readonly", act).catch(continueWithout("what this browser keeps", instead));
 
   // --- The current training
@@ -93,7 +93,7 @@ export class Shelf {
   // --- Models
 
   /**
-   * Store a trained model. Throws a UserError if the browser refuses.
+   * Store a trained model. Throws a UserError if the browser's database fails.
    * @param {{ title: string, facts: Record<string, string>, files: Files }} model @returns {Promise<string>} the
    * model's name in the page
    */
@@ -123,7 +123,7 @@ export class Shelf {
       return about ? { ...about, files: content } : null;
     }, null);
 
-  /** Remove a model. Throws a UserError if the browser refuses. @param {string} ref */
+  /** Delete a model. Throws a UserError if the browser's database fails. @param {string} ref */
   remove = (ref) =>
     this.#with("readwrite", ({ models, files }) =>
       Promise.all([answer(models.delete(ref)), answer(files.delete(ref))]),

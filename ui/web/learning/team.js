@@ -1,11 +1,11 @@
-// The page's handles of the workers that train a network.
+// The page's side of the workers that train a network: sends them requests and joins their answers.
 
 import { UserError } from "../process/errors.js";
 
 /** @import { Learned } from "./learner.js" */
 /** @import { Lane } from "./recipe.js" */
 
-const GLANCE = 30_000; // ms between two checks of a worker; it is given up after GLANCES checks without a message
+const GLANCE = 30_000; // ms between two checks of a worker; after GLANCES checks without a message from the worker, the page ends it
 const GLANCES = 4;
 
 const ENDED = "the browser ended a part of this training, perhaps because there was not enough memory: start it again";
@@ -17,7 +17,7 @@ export class Hand {
   /** @type {Map<number, { resolve: (answer: any) => void, reject: (error: Error) => void }>} */
   #waiting = new Map();
   #asked = 0;
-  #glances = 0; // number of checks since the worker's last message, while a request is pending
+  #glances = 0; // number of checks since the worker's last message; checks happen only while a request is pending
   /** The error that stopped the worker. @type {Error | null} */
   #lost = null;
 
@@ -41,14 +41,14 @@ export class Hand {
     else resolve?.(answer);
   }
 
-  /** Give the worker up: reject all pending requests, and all later ones. @param {string} why the error message */
+  /** Treat the worker as failed: reject all pending and all later requests. @param {string} why the error message */
   #lose(why) {
     this.#lost = new UserError(why);
     for (const { reject } of this.#waiting.values()) reject(this.#lost);
     this.#waiting.clear();
   }
 
-  /** Send the worker a request, and return its answer. @param {number} lane @param {string} what method of the learner @param {object} values its argument @returns {Promise<any>} */
+  /** Send the worker a request, and return the worker's answer. @param {number} lane @param {string} what method of the learner @param {object} values its argument @returns {Promise<any>} */
   ask(lane, what, values) {
     return new Promise((resolve, reject) => {
       if (this.#lost) return reject(this.#lost);
@@ -80,7 +80,7 @@ export class Team {
     return Promise.all(this.hands.map((hand, i) => hand.ask(this.lane, what, values(i))));
   }
 
-  /** Return the list with null in the place of worker i. @template T @param {T[]} all @param {number} i */
+  /** Return a copy of a list with null at index i, because worker i already has this entry. @template T @param {T[]} all @param {number} i */
   #others = (all, i) => all.map((one, j) => (j === i ? null : one));
 
   /** Train one step with all workers, and return its loss. @param {number} step */

@@ -1,4 +1,4 @@
-// Trains one or two networks step by step in workers, and reports progress to the page. Nothing here waits for
+// Trains one or two networks step by step in workers, and reports progress to the page. This file does not wait for
 // timers, because they fire rarely in a hidden page.
 
 import { UserError } from "../process/errors.js";
@@ -20,7 +20,7 @@ import { Hand, Team } from "./team.js";
  * @property {Learned[]} lanes
  * @property {History} history
  */
-/** For each lane the loss of each step, and the grids of all lanes. @typedef {{ losses: number[][], grids: Grid[] }} History */
+/** The history of a training. losses: for each lane, the loss of each step. grids: each has the samples and errors at one step. @typedef {{ losses: number[][], grids: Grid[] }} History */
 /**
  * News for the page. rate: pictures a second, measured over the last steps. left: estimated seconds until the end.
  * @typedef {{ kind: "state" }
@@ -33,14 +33,14 @@ import { Hand, Team } from "./team.js";
  * @typedef {{ workers: number, start?: () => Worker, weights?: (Published | null)[], snapshot?: Snapshot | null }} How
  */
 
-const FIRST = 2; // seconds until the first grid
-const SHARE = 0.1; // largest fraction of the training time for grids after the first
-const RECENT = 20; // seconds of steps over which the rate is measured
+const FIRST = 2; // seconds of training before the first grid
+const SHARE = 0.1; // later grids may take this fraction of the training time
+const RECENT = 20; // the rate is an average over the steps of this many last seconds
 const SMOOTH = 0.9; // weight of the earlier steps in the averaged loss
-const GRIDS = 64; // most grids that a history keeps
-const TRIES = 4; // steps of a rate's measurement; the first is not counted, because it also loads the kernel
-const [IMAGES, WEIGHTS] = [35e6, 21e6]; // bytes of a worker for its images and for its weights, with 16 channels and 28 × 28 pixels
-const [LITTLE, MUCH, PLENTY] = [135e6, 1000e6, 8]; // bytes for all workers: MUCH if the machine has PLENTY GB of memory, else LITTLE
+const GRIDS = 64; // largest number of grids in a history
+const TRIES = 4; // number of steps in which the rate is measured; the first step is not timed, because it also loads the kernel
+const [IMAGES, WEIGHTS] = [35e6, 21e6]; // bytes of memory that a worker needs for images and for weights, for 16 channels and 28 × 28 pixels
+const [LITTLE, MUCH, PLENTY] = [135e6, 1000e6, 8]; // limit for the memory of all workers, in bytes: MUCH on a machine with at least PLENTY GB, else LITTLE
 
 const OVER = "the weights of this training are lost: start it again";
 
@@ -48,7 +48,8 @@ const OVER = "the weights of this training are lost: start it again";
 const pageWorker = () => new Worker(new URL("../local/worker.js", import.meta.url), { type: "module" });
 
 /**
- * Return the best number of workers for a training, by memory and cores. Of more than two cores, one stays free.
+ * Return the best number of workers for a training, by memory and cores. If there are more than two cores, one core
+ * stays free.
  * @param {Recipe} recipe @param {Pick<Pictures, "side">} pictures
  * @param {{ cores?: number, memory?: number, mobile?: boolean }} machine memory: in GB, undefined if the browser does
  * not report it
@@ -61,7 +62,7 @@ export function workersFor({ widths }, { side }, { cores = 1, memory = 0, mobile
   return Math.max(...[1, 2, 4].filter((count) => count === 1 || count <= Math.min(most, free)));
 }
 
-/** Measure how many pictures a second these workers train on, 0 if they fail. They train on blank pictures, and the network is discarded. @param {Recipe} recipe @param {number} workers @param {() => Worker} [start] a new one */
+/** Return how many pictures a second a number of workers train on; 0 if a worker fails. The workers train a network on blank pictures, which is then discarded. @param {Recipe} recipe @param {number} workers @param {() => Worker} [start] a new one */
 export async function measureRate(recipe, workers, start) {
   const { batch: count } = recipe;
   const images = new Uint8Array(count * 28 * 28);
@@ -99,11 +100,11 @@ export class Training {
   state = "starting";
   /** The page's handler of news. @type {(news: News) => void} */
   onNews = () => {};
-  /** The visitor's choice for the time after the current step. @type {"run" | "pause" | "stop"} */
+  /** What the visitor wants the training to do after the current step. @type {"run" | "pause" | "stop"} */
   #wish = "run";
-  #wake = () => {}; // resolves `#change`
+  #wake = () => {}; // resolves the promise `#change`
   #change = this.#next();
-  /** Resolves when the current task ends. Tasks that need all weights run one after another. @type {Promise<unknown>} */
+  /** A promise that resolves when the newest task ends. Steps, grids and copies of the weights are such tasks, which run one after the other. @type {Promise<unknown>} */
   #turn = Promise.resolve();
   /** @type {Promise<void> | null} */
   #run = null;
@@ -111,8 +112,8 @@ export class Training {
   #hands = [];
   /** @type {Team[]} */
   #teams = [];
-  #looked = { at: 0, took: 0 }; // of the newest grid: seconds of training at its end, and its duration in seconds
-  /** For each of the last steps: the seconds of training and the number of steps at its end. @type {{ seconds: number, step: number }[]} */
+  #looked = { at: 0, took: 0 }; // `at`: seconds of training at the end of the newest grid; `took`: seconds that this grid took
+  /** The ends of the last steps: the seconds of training, and the number of steps, until then. @type {{ seconds: number, step: number }[]} */
   #marks = [];
   /** The snapshot at the end of the training. @type {Snapshot | null} */
   #end = null;
@@ -135,7 +136,7 @@ export class Training {
     return this.state === "stopped" || this.state === "finished" || this.state === "failed";
   }
 
-  // --- The methods that the page calls. Their promises resolve when the current step has ended and the training has
+  // --- The methods that the page calls. The promises of these methods resolve when the current step has ended and the training has
   // changed its state
 
   start() {
@@ -160,7 +161,7 @@ export class Training {
     });
   }
 
-  /** Return the weights of a lane by name. @param {number} lane @param {boolean} averaged false: the latest weights */
+  /** Return the weights of a lane by name. @param {number} lane @param {boolean} averaged true for the averaged weights, false for the latest weights */
   async weights(lane, averaged = true) {
     const { lanes } = await this.snapshot();
     return lanes[lane][averaged ? "averages" : "weights"];
@@ -177,21 +178,21 @@ export class Training {
 
   // --- States
 
-  /** Return a promise of the next change of state or wish. */
+  /** Return a promise that resolves at the next change of the state or of the wish. */
   #next() {
     return new Promise((resolve) => {
       this.#wake = () => resolve(null);
     });
   }
 
-  /** Resolve the promise of the current change, and begin the next one. */
+  /** Resolve the promise `#change`, and replace it by a new one. */
   #notify() {
     const wake = this.#wake;
     this.#change = this.#next();
     wake();
   }
 
-  /** Set the wish, and wait until the training has this state, is over or gets another wish. @param {"run" | "pause" | "stop"} wish @param {State} state */
+  /** Set the wish. Wait until the training has reached this state, is over, or gets another wish. @param {"run" | "pause" | "stop"} wish @param {State} state */
   async #until(wish, state) {
     if (this.#wish !== "stop") this.#wish = wish;
     this.#notify();
@@ -217,7 +218,7 @@ export class Training {
 
   /** Run a task between two steps. @template T @param {() => Promise<T>} task */
   #alone(task) {
-    const done = Promise.allSettled([this.#turn]).then(task); // the task's caller handles its failure
+    const done = Promise.allSettled([this.#turn]).then(task); // if a task fails, its caller handles the error; the next task runs all the same
     this.#turn = done;
     return done;
   }
@@ -232,7 +233,7 @@ export class Training {
         const isPaused = this.#wish === "pause";
         this.#enter(isPaused ? "paused" : "running");
         if (!isPaused) await this.#alone(() => this.#advance());
-        else if (this.#wish === "pause") await this.#change; // unless a handler of the state "paused" has already resumed
+        else if (this.#wish === "pause") await this.#change; // a handler of the state "paused" may have resumed the training
       }
       this.#end = await this.#alone(() => this.#collect());
       this.#enter(this.step < this.steps ? "stopped" : "finished");
@@ -263,7 +264,7 @@ export class Training {
       return team.ask("begin", (index) => ({ ...rest, pictures: shown, index, workers: team.hands.length }));
     };
     await Promise.all(this.#teams.map((team, lane) => begin(team, lanes[lane], lane)));
-    how.snapshot = null; // frees memory: a snapshot is as large as all networks
+    how.snapshot = null; // free the memory: a snapshot is as large as all networks together
     this.#looked.at = this.seconds;
     this.#marks = [{ seconds: this.seconds, step: this.step }];
   }
@@ -300,7 +301,7 @@ export class Training {
     while (this.#marks.length > 2 && this.#marks[0].seconds < seconds - RECENT) this.#marks.shift();
   }
 
-  /** Run a task and return its result; its duration counts as learning time. @template T @param {() => Promise<T>} task */
+  /** Run a task, add its duration to the seconds of training, and return its result. @template T @param {() => Promise<T>} task */
   async #timed(task) {
     const began = performance.now();
     const found = await task();

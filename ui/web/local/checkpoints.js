@@ -17,19 +17,22 @@ import { Files, once } from "./files/store.js";
 
 /** A function that reads a JSON file that ui/static has written. @typedef {(name: string) => Promise<any>} Read */
 
-const SMALL = 3e6; // bytes of a checkpoint; a smaller one is fetched before a visitor presses Run
-const LONG = 1; // seconds of an evaluation; a slower model is not timed in advance, as the worker gets no messages meanwhile
+const SMALL = 3e6; // bytes of a checkpoint; a smaller checkpoint is fetched before a visitor presses Run
+const LONG = 1; // seconds of an evaluation; a slower model is not timed in advance, because the worker receives no messages while it computes
 
 export class Checkpoints {
-  /** For each model, the seconds of its last evaluations and the number of images that these evaluated. @type {Map<string, [seconds: number, images: number]>} */
+  /**
+   * For each model, the seconds that its last evaluations took together, and the number of images in them.
+   * @type {Map<string, [seconds: number, images: number]>}
+   */
   #paces = new Map();
-  /** Expected seconds of one evaluation of each model that has not been timed yet. @type {Map<string, number>} */
+  /** For each model that has not been timed yet, the expected seconds of one evaluation. @type {Map<string, number>} */
   #expected = new Map();
   /** @type {Map<string, Facts>} */
   #facts = new Map();
   /** @type {Map<string, Promise<Loaded>>} */
   #loaded = new Map();
-  /** The technique that computes the first loaded model, "WebGPU" or "WebAssembly"; "" before that. */
+  /** The technique that computes the first loaded model, "WebGPU" or "WebAssembly"; "" before a model is loaded. */
   engine = "";
   /** @type {Map<string, WrittenFacts>} */
   #known = new Map();
@@ -49,7 +52,10 @@ export class Checkpoints {
     return this.catalogue.emoji;
   });
 
-  /** Load the names of emoji if a request contains emoji, as models read emoji in a prompt by their names. @param {Record<string, unknown>} request */
+  /**
+   * If a request contains emoji, load the names of all emoji: the models read a name in place of an emoji.
+   * @param {Record<string, unknown>} request
+   */
   async prepare(request) {
     if (Object.values(request).some((value) => typeof value === "string" && hasEmoji(value))) await this.emoji();
   }
@@ -63,14 +69,20 @@ export class Checkpoints {
     return seconds === undefined ? null : (images * seconds) / measured;
   }
 
-  /** Record a measured time. @param {string} ref @param {number} seconds that the model took to evaluate `images` images */
+  /**
+   * Record the measured time of an evaluation.
+   * @param {string} ref @param {number} seconds that the model took to evaluate `images` images
+   */
   note(ref, seconds, images = 1) {
     const [oldSeconds, oldImages] = this.#paces.get(ref) ?? [0, 0];
     const kept = recent(seconds);
     this.#paces.set(ref, [kept * oldSeconds + seconds, kept * oldImages + images]);
   }
 
-  /** Read and store the facts of a checkpoint: one of this page, one trained in this browser, or one of the Hub. @param {string} ref */
+  /**
+   * Read and store the facts of a checkpoint: a checkpoint of this page, of this browser's trainings, or of the Hub.
+   * @param {string} ref
+   */
   async learn(ref) {
     if (this.#known.has(ref)) return;
     const { models, answers } = this.knowledge;
@@ -79,7 +91,7 @@ export class Checkpoints {
       : isTrainedHere(ref)
         ? import("./files/own.js").then(({ onShelf }) => onShelf(ref, this.files.base))
         : import("./files/hub.js").then(({ onHub }) => onHub(ref, answers.hub)));
-    if (!this.#known.has(ref)) this.#known.set(ref, known); // a second call may have stored it meanwhile
+    if (!this.#known.has(ref)) this.#known.set(ref, known); // a second call may have stored the facts meanwhile
   }
 
   /** Replace the stored facts by `known`, and forget all other models. @param {Record<string, WrittenFacts>} known by model */
@@ -89,7 +101,10 @@ export class Checkpoints {
       for (const ref of kept.keys()) if (!this.#known.has(ref)) kept.delete(ref);
   }
 
-  /** Return the facts of a checkpoint that `learn` has stored. @param {string} ref @returns {WrittenFacts} */
+  /**
+   * Return the facts of a checkpoint that `learn` has stored. Throw a UserError if there are none.
+   * @param {string} ref @returns {WrittenFacts}
+   */
   known(ref) {
     const known = this.#known.get(ref);
     if (!known) throw new UserError(`There is no model ${ref} on this page`);
@@ -101,7 +116,10 @@ export class Checkpoints {
     return factsAnswer(ref, this.known(ref), this.seconds(ref), this.catalogue.isOwn(ref), await this.missing(ref));
   }
 
-  /** Return example pictures that suit a model, which visitors can use in place of their own. @param {string} ref @returns {Promise<any[]>} */
+  /**
+   * Return example pictures for a model, which visitors can use in place of their own pictures.
+   * @param {string} ref @returns {Promise<any[]>}
+   */
   async examples(ref) {
     const number = this.knowledge.models.indexOf(ref);
     return number < 0 ? [] : this.read(`models/${number}-examples.json`);
@@ -118,7 +136,11 @@ export class Checkpoints {
     return facts;
   }
 
-  /** Return the bytes that must still be fetched for a model: 0 if it is small, in memory or in the browser's cache. @param {string} ref */
+  /**
+   * Return the number of bytes that must still be fetched for a model. It is 0 if the model is small, in memory or in
+   * the browser's cache.
+   * @param {string} ref
+   */
   async missing(ref) {
     const { root, files, own } = this.known(ref);
     if (this.#loaded.has(ref) || own || this.bytes(ref) < SMALL) return 0;
@@ -128,13 +150,13 @@ export class Checkpoints {
       ),
     );
     const left = needed.reduce((sum, size) => sum + size, 0);
-    return left < SMALL ? 0 : left; // models never read some of their small files, so the cache lacks these
+    return left < SMALL ? 0 : left; // some small files of a model are never read, so the cache lacks them
   }
 
   /** Return the bytes of all files of a checkpoint. @param {string} ref */
   bytes = (ref) => Object.values(this.known(ref).files).reduce((sum, [size]) => sum + size, 0);
 
-  /** Wait until no model is being loaded: each is loaded or has failed. */
+  /** Wait until no model is being loaded any more. */
   quiet = () => Promise.allSettled(this.#loaded.values());
 
   /** Return whether a model is loaded or being loaded. @param {string} ref */
@@ -142,7 +164,10 @@ export class Checkpoints {
     return this.#loaded.has(ref);
   }
 
-  /** Load a model and time it before its first run, so that the page can say how long this run will take. @param {string} ref */
+  /**
+   * Load a model and time it before its first run, so that the page can say how long the run will take.
+   * @param {string} ref
+   */
   async warm(ref) {
     if (this.#paces.has(ref)) return;
     const model = await this.model(ref).catch(console.warn); // a run of this model will show the error
@@ -159,8 +184,8 @@ export class Checkpoints {
 
   /**
    * Return a loaded model, after loading it if necessary.
-   * @param {string} ref @param {(done: number, total: number) => void} [progress] bytes @param {AbortSignal} [leave]
-   * @returns {Promise<Loaded>}
+   * @param {string} ref @param {(done: number, total: number) => void} [progress] gets the numbers of bytes
+   * @param {AbortSignal} [leave] aborts the loading @returns {Promise<Loaded>}
    */
   model(ref, progress = () => {}, leave = undefined) {
     const found = this.#loaded.get(ref);
@@ -193,7 +218,7 @@ export class Checkpoints {
         return /** @type {Loaded} */ (Object.assign(model, this.facts(ref)?.process));
       })
       .catch((error) => {
-        if (this.#loaded.get(ref) === loading) this.#loaded.delete(ref); // another load may have started after a call of replace
+        if (this.#loaded.get(ref) === loading) this.#loaded.delete(ref); // after a call of `replace`, another load of this model may have started
         throw error;
       });
     this.#loaded.set(ref, loading);

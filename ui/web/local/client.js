@@ -1,5 +1,5 @@
-// The client of a page without a server: it runs the models in a worker of this browser, which starts when it is needed.
-// A page with a server also has this client, for the computations that need no model.
+// The client of a page without a server: it runs the models in a worker of this browser. The worker starts when the
+// first question needs it. A page with a server also has this client, for the computations that need no model.
 import { token } from "../messages/client.js";
 import { isEnd } from "../run/stream.js";
 import { Catalogue } from "../words/catalogue.js";
@@ -10,19 +10,19 @@ import { cacheName } from "./files/store.js";
 /** @import { Client, Values } from "../messages/client.js" */
 /** @import { RunMessage } from "../messages/protocol.d.ts" */
 
-const LATER = 5000; // ms from the start until the page is stored, so that it opens without a network later
-const PATIENCE = 3000; // ms in which the worker must answer when a run is stopped or replaced; otherwise a new worker replaces it
+const LATER = 5000; // ms from the start until the page is stored for visits without a network
+const PATIENCE = 3000; // ms within which the worker must answer when a run is stopped or replaced; otherwise a new worker starts
 const INTERRUPTED = "This was interrupted, because a run had to be stopped: try again.";
 const BROKEN = "This browser could not start what computes here: try a newer one, or the installed lab.";
 
-/** Empty the browser's cache of models. Return the message that says so. */
+/** Empty the browser's cache of models. Return a message for the visitor. */
 async function forget() {
   await globalThis.caches?.delete(cacheName(document.baseURI));
   return "The cache is empty: models are loaded anew.";
 }
 
 /**
- * A question that the worker has not answered completely; `last` is the latest message of a run.
+ * A question that the worker has not answered completely. last: for a run, its latest message.
  * @typedef {{ question: Values, take: (answer: any) => void, last?: RunMessage<any> }} Waiting
  */
 
@@ -59,7 +59,10 @@ class BrowserClient {
     return this.#ask("engine", "kept", { run });
   }
 
-  /** Ask the worker to load models before they run. @param {string[]} refs models @param {boolean} fetch also those that the cache lacks */
+  /**
+   * Ask the worker to load models before they run.
+   * @param {string[]} refs models @param {boolean} fetch whether to download models that the cache lacks
+   */
   preload(refs, fetch = false) {
     const fresh = fetch ? refs : refs.filter((ref) => !this.#preloaded.has(ref));
     if (!fresh.length || /** @type {any} */ (navigator).connection?.saveData) return;
@@ -85,14 +88,18 @@ class BrowserClient {
     };
   }
 
-  /** Stop a sketch that nobody watches. One that still loads a model goes on, as a run may need this model. @param {string} part @param {any} message the sketch's newest message */
+  /**
+   * Stop a sketch, a quick run while the visitor types, when nobody watches it. A sketch that is still loading a model
+   * goes on, because a run may need the model.
+   * @param {string} part @param {any} message the sketch's newest message
+   */
   #stopSketch(part, message) {
     const question = { verb: "ask", part: "engine", what: "stop", values: { run: message?.run } };
     if (part === "sketch" && message?.state === "running") this.#send(question, () => {});
   }
 
   /**
-   * Answer a question without the worker while it is not started; return null if only the worker can answer.
+   * While the worker is not started, answer a question without it. Return null if only the worker can answer.
    * @param {string} what @param {Values} values
    */
   #answerAtOnce(what, values) {
@@ -138,7 +145,10 @@ class BrowserClient {
     return worker;
   }
 
-  /** Pass on an answer of the worker. @param {number} id of the question @param {any} answer for a run, one of its messages */
+  /**
+   * Pass on an answer of the worker.
+   * @param {number} id of the question @param {any} answer to a run: one of its messages
+   */
   #receive(id, answer) {
     const asked = this.#waiting.get(id);
     if (!asked) return;
@@ -148,7 +158,10 @@ class BrowserClient {
     asked.take(answer);
   }
 
-  /** Send the worker a question. Return its number. @param {Values} question @param {(answer: any) => void} take called with each answer */
+  /**
+   * Send the worker a question. Return the question's number.
+   * @param {Values} question @param {(answer: any) => void} take called with each answer
+   */
   #send(question, take) {
     const id = ++this.#count;
     this.#waiting.set(id, { question, take });
@@ -158,7 +171,10 @@ class BrowserClient {
     return id;
   }
 
-  /** Replace the worker if it has not answered after PATIENCE, as a long step may keep it busy. @param {number} id of the question */
+  /**
+   * Replace the worker if it has not answered after PATIENCE: a long step may keep it busy.
+   * @param {number} id of the question
+   */
   #replaceIfSilent(id) {
     setTimeout(() => {
       const asked = this.#waiting.get(id);
@@ -171,7 +187,11 @@ class BrowserClient {
     }, PATIENCE);
   }
 
-  /** Send a question of the ended worker to the new one, or report that its run was cut off. @param {Waiting} waiting */
+  /**
+   * Send a question of the old worker to the new worker. If the question is a run that has begun, report instead that
+   * it was cut off.
+   * @param {Waiting} waiting
+   */
   #resume({ question, take, last }) {
     const { verb, what, part } = question;
     /** @type {Partial<RunMessage<any>>} */
@@ -181,7 +201,10 @@ class BrowserClient {
     else take(what === "stop" ? {} : { error: INTERRUPTED });
   }
 
-  /** Store the page for visits without a network, after all models are loaded, as both need the network. */
+  /**
+   * Store the page for visits without a network. Wait until all models are loaded, as storing would slow down their
+   * download.
+   */
   async #storePage() {
     if (this.#worker) await this.#ask("engine", "quiet", {});
     const register = navigator.serviceWorker?.register(new URL("sw.js", document.baseURI));

@@ -1,12 +1,21 @@
-// The facts of a checkpoint that the page has before it loads the model: ui/static has written them to a file.
+// Converts the facts of a checkpoint, which ui/static has written to a file, so that the page can use them before it
+// loads the model.
 import { COUNT, defaultCount } from "../plans/facts.js";
 import { schedule } from "../process/schedule.js";
 
 /** @import { CheckpointFacts, FactsAnswer, Home, ShippedSet, Sidecars, Spec } from "../messages/protocol.d.ts" */
 
-/** The facts of a checkpoint, as ui/static writes them. own: the files of a model that was trained in this browser, by path. @typedef {{ spec: Spec | null, home: Home | null, set?: ShippedSet | null, colours: number[][] | null, scheduler: any, sidecars: Sidecars | null, root?: string, commit?: string, own?: Map<string, Uint8Array<ArrayBuffer>>, files: Record<string, import("./files/store.js").Entry> }} WrittenFacts */
+/**
+ * The facts of a checkpoint, as ui/static writes them. own: for a model that was trained in this browser, its files by
+ * path.
+ * @typedef {{ spec: Spec | null, home: Home | null, set?: ShippedSet | null, colours: number[][] | null, scheduler: any, sidecars: Sidecars | null, root?: string, commit?: string, own?: Map<string, Uint8Array<ArrayBuffer>>, files: Record<string, import("./files/store.js").Entry> }} WrittenFacts
+ */
 
-/** Return the facts of a model, null if they are unknown. If `scheduler` is a scheduler_config.json, the schedule is computed from it. @param {WrittenFacts} known @returns {CheckpointFacts | null} */
+/**
+ * Return the facts of a model, null if they are unknown. If `scheduler` is the content of a scheduler_config.json,
+ * compute the noise schedule from it.
+ * @param {WrittenFacts} known @returns {CheckpointFacts | null}
+ */
 export function factsIn({ spec, home, scheduler, sidecars, colours }) {
   if (!spec || !home || !sidecars) return null;
   const { T, beta, alphaBar, exploding } = scheduler.alphaBar ? scheduler : schedule(scheduler);
@@ -14,8 +23,10 @@ export function factsIn({ spec, home, scheduler, sidecars, colours }) {
 }
 
 /**
- * Return the answer to the page's request for the facts of a model. pace: seconds of a step of one picture, null if unknown.
- * @param {string} ref @param {WrittenFacts} known @param {number | null} pace @param {boolean} isOwn @param {number} download bytes
+ * Return the answer to the page's request for the facts of a model.
+ * @param {string} ref @param {WrittenFacts} known @param {number | null} pace seconds for a step of one picture, null
+ * if unknown
+ * @param {boolean} isOwn whether the model comes with the lab @param {number} download bytes
  * @returns {FactsAnswer}
  */
 export function factsAnswer(ref, known, pace, isOwn, download) {

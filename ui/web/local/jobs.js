@@ -1,4 +1,4 @@
-// A run in the worker. It sends messages with the numbers that ui/runs/log.py uses, and can be stopped between two steps.
+// A run in the worker. Its messages are numbered as in ui/runs/log.py. A run can be stopped between two steps.
 
 import { token } from "../messages/client.js";
 import { evaluations, keyOf, left, recent } from "../plans/plan.js";
@@ -13,13 +13,13 @@ import { failure } from "../words/units.js";
 /** @typedef {Result | Opening | StrandStep | Training | Cloud} WorkerResult */
 
 const INTERVAL = 100; // ms between two messages with results
-const BREATH = 12; // ms of computing after which the worker receives messages, such as a stop
+const BREATH = 12; // ms of computing after which the worker receives its messages, such as the order to stop
 
 class Stopped extends Error {}
-/** The run should begin at a state of an earlier run, but this state is not stored. */
+/** The error for a run that should begin at a state of an earlier run, if this state is not stored. */
 class Gone extends Error {}
 
-/** Throw `Gone`. @returns {never} */
+/** @returns {never} */
 function throwGone() {
   throw new Gone();
 }
@@ -47,23 +47,27 @@ export class Run {
   #breathedAt = 0;
   #countedAt = 0; // time of the last finished step, as performance.now()
   #stepBegan = 0; // time at which the current step began, as performance.now()
-  /** For the last steps, the expected seconds with one worker (alone) and the measured seconds (taken). @type {{ alone: number, taken: number } | null} */
+  /**
+   * Sums over the last steps. alone: the seconds that one worker would have needed. taken: the measured seconds.
+   * @type {{ alone: number, taken: number } | null}
+   */
   #pace = null;
-  /** Number of finished steps of each kind, by `keyOf`. @type {Map<string, number>} */
+  /** Number of finished steps of each kind, by the kind's key (see `keyOf`). @type {Map<string, number>} */
   #done = new Map();
-  #evaluations = 0; // finished evaluations of the network, each for one picture
+  #evaluations = 0; // number of finished evaluations of the network, each for one picture
   /** @type {Computation | null} */
   computation = null;
   /** The loaded models, one for each checkpoint of the run. @type {Loaded[]} */
   models = [];
   /** The data that the computation stores for the files of the run. @type {any} */
   recording = null;
-  /** States that the computation stores, so that another run can begin at one of them. @type {any} */
+  /** The states that the computation stores. A later run can begin at one of them. @type {any} */
   states = null;
 
   /**
    * @param {Pool} pool the workers @param {string} part @param {Plan} plan
-   * @param {(message: RunMessage<WorkerResult>) => void} send @param {From | null} [from] null for a whole run
+   * @param {(message: RunMessage<WorkerResult>) => void} send @param {From | null} [from] the state at which the run
+   * begins, null for x_T
    * @param {number} [interval] ms between two messages with results
    */
   constructor(pool, part, plan, send, from = null, interval = INTERVAL) {
@@ -82,7 +86,10 @@ export class Run {
     this.#report("stopping");
   }
 
-  /** Compute the plan and send messages until the end, also about errors. @param {() => Promise<Computation>} find loads the part's computation */
+  /**
+   * Compute the plan and send messages until the run ends. Report errors as messages, too.
+   * @param {() => Promise<Computation>} find loads the part's computation
+   */
   async run(find) {
     try {
       this.#report("queued");
@@ -104,7 +111,7 @@ export class Run {
       if (error instanceof Gone) return this.#report("error", { status: { kind: "gone" } });
       this.#report("error", { text: failure(error) });
     } finally {
-      this.models = []; // frees the models' memory; the run itself stays, as its recording may still be needed
+      this.models = []; // frees the models' memory; the run itself stays, because its recording may still be needed
       this.pool.end(this);
     }
   }
@@ -136,19 +143,26 @@ export class Run {
   // --- The methods that the computation calls
 
   /** Add a result, to be sent with the next message. @param {WorkerResult} result */
-  give(result) {
+  addResult(result) {
     this.#results.push(result);
     if (performance.now() - this.#sentAt > this.interval) this.#reportProgress();
   }
 
-  /** Share the strands of a phase of the plan among workers. @param {number} phase @param {any} [given] argument of `Computation.chains` */
+  /**
+   * Divide the strands of a phase of the plan among workers: see pool.js.
+   * @param {number} phase @param {any} [given] argument of `Computation.chains`
+   */
   share = (phase, given) => this.pool.share(this, phase, given);
 
-  /** Count finished steps of a kind, and note their seconds: by default, those since the last call. @param {StepKind} kind */
+  /**
+   * Count finished steps of a kind, and record their seconds. By default, these are the seconds since the last call.
+   * @param {StepKind} kind
+   */
   async count(kind, steps = 1, seconds = (performance.now() - this.#stepBegan) / 1000) {
     const done = this.#done.get(keyOf(kind)) ?? 0;
     const known = this.checkpoints.pace(kind);
-    // The first step is slower, because the workers start with it. So it is only measured if no other time is known.
+    // the first step is slower, because the workers start with it; so its time is recorded only if no other time is
+    // known
     if (done >= 1 || known === null) this.checkpoints.note(kind.ref, seconds, kind.batch * steps);
     if (done >= 1 && known !== null) this.#updatePace(known * steps);
     this.#countedAt = performance.now();
@@ -158,7 +172,10 @@ export class Run {
     this.#stepBegan = performance.now();
   }
 
-  /** Update `#pace` with the seconds that the new steps took. @param {number} seconds that one worker alone would have taken for them */
+  /**
+   * Update `#pace` with the seconds that the new steps took.
+   * @param {number} seconds that one worker alone would have needed for these steps
+   */
   #updatePace(seconds) {
     const taken = (performance.now() - this.#countedAt) / 1000;
     const kept = recent(taken);
@@ -189,7 +206,7 @@ export class Run {
   /** Send a message with all new results. @param {State} state @param {Partial<Pick<RunMessage<any>, "status" | "text" | "progress" | "left">>} more @returns {void} */
   #report(state, { status = null, text = "", progress = null, left = null } = {}) {
     if (isEnd(this.#state)) return;
-    const follows = NEXT[this.#state].includes(state); // false if a run that is stopping reports progress; it then keeps its state
+    const follows = NEXT[this.#state].includes(state); // false if a stopping run reports progress; the run then keeps its state
     if (follows) this.#state = state;
     this.#seq += 1;
     this.#sentAt = performance.now();

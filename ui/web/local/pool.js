@@ -1,6 +1,7 @@
-// The workers of a run. A strand is a part of the run that one worker can compute alone, such as the chain of a picture.
-// A helper is another worker: it gets the plan of the run and the numbers of its strands. The main worker computes the
-// other strands and passes on all steps in the order in which the run takes them.
+// The workers of a run. A strand is a part of the run that one worker can compute alone, such as the chain of a
+// picture. A helper is another worker: it gets the plan of the run and the numbers of its strands. The main worker
+// computes the other strands and passes on all steps in the order in which the run takes them. A run may have several
+// phases; the strands of a phase begin when the previous phase has ended.
 
 import { gain, shares } from "../plans/strands.js";
 import { isEnd } from "../run/stream.js";
@@ -10,23 +11,34 @@ import { isEnd } from "../run/stream.js";
 /** @import { Checkpoints } from "./checkpoints.js" */
 /** @import { Run } from "./jobs.js" */
 
-/** The strands of a phase that a helper computes. given: the argument of `Computation.chains`. numbers: the strands' indices. @typedef {{ phase: number, given: any, numbers: number[] }} Share */
+/**
+ * The strands of a phase that a helper computes. given: the argument of `Computation.chains`. numbers: the indices of
+ * the strands.
+ * @typedef {{ phase: number, given: any, numbers: number[] }} Share
+ */
 /** A helper's result: step `index` of strand `number`. @typedef {{ kind: "seen", number: number, index: number, seen: Seen }} StrandStep */
-/** The visitor's computer. memory: in GB. mobile: whether it is a phone. A value is undefined if the browser does not tell it. @typedef {{ cores?: number, memory?: number, mobile?: boolean }} Machine */
+/**
+ * The visitor's computer. memory: in GB. mobile: whether it is a phone. A value is undefined if the browser does not
+ * report it.
+ * @typedef {{ cores?: number, memory?: number, mobile?: boolean }} Machine
+ */
 
-const PATIENCE = 10_000; // ms; a helper that sends no step for longer is ended, but see STEPS
-const STEPS = 3; // a helper always has the time of this many steps before it is ended
+const PATIENCE = 10_000; // ms without a step from a helper before it is ended; helpers with long steps have more time (see STEPS)
+const STEPS = 3; // a helper always has at least the time of this many steps
 const GLANCE = 100; // ms after which a waiting run checks whether it has to stop
-/** Bytes of a worker without a model, and bytes of memory for each byte of a model's files (measured in docs/performance.md). */
+/**
+ * WORKER: bytes of a worker without a model. LOADED: bytes of memory for each byte of a model's files (measured in
+ * docs/performance.md).
+ */
 const [WORKER, LOADED] = [10e6, 3];
-const [LITTLE, MUCH] = [130e6, 1000e6]; // bytes of memory for all workers; MUCH if the browser reports at least PLENTY
+const [LITTLE, MUCH] = [130e6, 1000e6]; // bytes of memory for all workers: MUCH on a computer with at least PLENTY of memory, LITTLE otherwise
 const PLENTY = 8; // GB of memory
 
 /** A part of a run that one worker can compute alone, with its computed steps. */
 class Strand {
   /** Computed steps that the run has not taken yet. @type {Seen[]} */
   #ready = [];
-  #known = 0; // number of computed steps, by this worker or a helper
+  #known = 0; // number of steps that any worker has computed
   #made = 0; // number of steps that this worker has computed itself
   /** @type {AsyncIterator<Seen> | null} */
   #steps = null;
@@ -48,7 +60,10 @@ class Strand {
     return this.#chains === 0;
   }
 
-  /** Whether this worker computes the next step. If a helper takes over a strand that this worker has begun, this worker goes on until the helper has caught up. */
+  /**
+   * Whether this worker computes the next step. If a helper takes over a strand that this worker has begun, this worker
+   * goes on until the helper has caught up.
+   */
   get isHere() {
     return !this.helper || (this.#made > 0 && this.#made === this.#known);
   }
@@ -61,7 +76,11 @@ class Strand {
     this.take(this.#made++, { ...value, seconds: (performance.now() - began) / 1000 });
   }
 
-  /** Add a computed step, unless it is here already: two workers may compute the same step when a helper joins or leaves. @param {number} index @param {Seen} seen */
+  /**
+   * Add a computed step, unless the strand has it already: when a helper joins or leaves, two workers may compute the
+   * same step.
+   * @param {number} index @param {Seen} seen
+   */
   take(index, seen) {
     if (index !== this.#known) return;
     this.#known += 1;
@@ -75,7 +94,11 @@ class Strand {
   next = () => this.#ready.shift();
 }
 
-/** Return the strand whose step is computed next, null if all are done: the strand with the largest s among those of the lowest turn. @param {Strand[]} strands */
+/**
+ * Return the strand whose step the run takes next, null if all strands are done: among the strands with the lowest `turn`
+ * (see Outline), the strand with the largest time s.
+ * @param {Strand[]} strands
+ */
 function nextStrand(strands) {
   /** @type {Strand | null} */
   let found = null;
@@ -84,9 +107,15 @@ function nextStrand(strands) {
   return found;
 }
 
-/** A helper: another worker, which computes some strands. This worker sends it questions in the format of the page's client. */
+/**
+ * A helper: another worker, which computes some strands. This worker sends it questions in the format of the page's
+ * client.
+ */
 class Helper {
-  /** The function that takes the answers to a question, by the question's number. @type {Map<number, (answer: any) => void>} */
+  /**
+   * The functions that take the answers to the questions, by the question's number.
+   * @type {Map<number, (answer: any) => void>}
+   */
   #takes = new Map();
   #asked = 0;
   #refs = ""; // names of the models that the helper has loaded or is loading
@@ -101,7 +130,7 @@ class Helper {
     worker.addEventListener("message", ({ data: { id, answer } }) => {
       this.heard = performance.now();
       const take = this.#takes.get(id);
-      if (!answer.state || isEnd(answer.state)) this.#takes.delete(id); // a run sends several answers, any other question has one
+      if (!answer.state || isEnd(answer.state)) this.#takes.delete(id); // a run sends several answers, every other question has one answer
       take?.(answer);
     });
     for (const wrong of ["error", "messageerror"]) worker.addEventListener(wrong, lost);
@@ -114,7 +143,11 @@ class Helper {
     this.worker.postMessage({ ...question, id });
   }
 
-  /** Let the helper load these checkpoints and forget all others. Resolves when it has. @param {Record<string, unknown>} known facts of each checkpoint */
+  /**
+   * Let the helper load these checkpoints and forget all others.
+   * @param {Record<string, unknown>} known facts of each checkpoint @returns a promise that resolves when the
+   * checkpoints are loaded
+   */
   load(known) {
     const refs = Object.keys(known).join("\n");
     if (refs !== this.#refs) {
@@ -133,7 +166,7 @@ class Helper {
 
 /** The strands of a phase of a run, which this worker and its helpers compute. */
 class Shared {
-  #wake = () => {}; // ends the current waiting for a helper
+  #wake = () => {}; // ends the waiting for a helper's message
   helpers = 0; // number of helpers that compute some strands
 
   /** @param {Run} work @param {Strand[]} strands @param {(helper: Helper) => void} lose ends a helper that is silent too long */
@@ -183,12 +216,12 @@ class Shared {
     }
   }
 
-  /** How long a helper may send no step before it is ended, in ms. */
+  /** For how many ms a helper may send no step before it is ended. */
   get #patience() {
     return Math.max(PATIENCE, 1000 * STEPS * Math.max(...this.strands.map(({ seconds }) => seconds)));
   }
 
-  /** Wait until a helper sends a message or leaves, at most GLANCE. */
+  /** Wait until a helper sends a message or leaves, but at most GLANCE ms. */
   #news() {
     return new Promise((resolve) => {
       this.#wake = () => resolve(null);
@@ -200,13 +233,14 @@ class Shared {
 export class Pool {
   /** @type {Helper[]} */
   #helpers = [];
-  #isClosed = false; // true once a helper could not start, has failed or could not load a model: no new helper starts
+  #isClosed = false; // true once a helper could not start, has failed or could not load a model; then no new helper starts
   /** The phase that this worker and the helpers compute, null between phases. @type {Shared | null} */
   #now = null;
 
   /**
    * @param {Checkpoints} checkpoints @param {Machine} [machine]
-   * @param {(() => Worker) | null} [start] starts a worker with this one's settings; null in a helper, which starts none
+   * @param {(() => Worker) | null} [start] starts a worker with the settings of this worker; null in a helper, because
+   * helpers start no workers
    */
   constructor(checkpoints, machine = {}, start = null) {
     this.checkpoints = checkpoints;
@@ -214,13 +248,16 @@ export class Pool {
     this.start = start;
   }
 
-  /** Whether the browser reports much memory and no phone. */
+  /** Whether the browser reports at least PLENTY of memory, and that the device is no phone. */
   get isLarge() {
     const { memory = 0, mobile = true } = this.machine;
     return memory >= PLENTY && !mobile;
   }
 
-  /** Return how many workers a run of these checkpoints may have, by processor cores and memory. @param {string[]} refs */
+  /**
+   * Return how many workers a run of these checkpoints may have. Processor cores and memory limit this number.
+   * @param {string[]} refs
+   */
   limit(refs) {
     if (!this.start || refs.some((ref) => this.checkpoints.onGpu.has(ref))) return 1;
     const { cores = 1 } = this.machine;
@@ -235,7 +272,11 @@ export class Pool {
     return gain(work.plan, 1 + helpers);
   }
 
-  /** Start a phase of a run: divide its strands among this worker and its helpers, and return them. There are at most as many workers as strands in the largest phase. @param {Run} work @param {number} phase @param {any} given */
+  /**
+   * Start a phase of a run: divide its strands among this worker and its helpers, and return these strands. There are
+   * at most as many workers as strands in the largest phase.
+   * @param {Run} work @param {number} phase @param {any} given argument of `Computation.chains`
+   */
   share(work, phase, given) {
     const { computation, plan, models } = work;
     const { refs, strands: phases = [] } = plan;
@@ -258,7 +299,7 @@ export class Pool {
     return shared;
   }
 
-  /** Stop the work of all helpers. @param {Run} [work] only if they compute this run */
+  /** Stop the work of all helpers. @param {Run} [work] if given, stop them only if they compute this run */
   end(work) {
     if (!this.#now || (work && this.#now.work !== work)) return;
     for (const helper of this.#helpers) {
@@ -268,7 +309,10 @@ export class Pool {
     this.#now = null;
   }
 
-  /** Return helper `i`, after starting it if necessary; null if it can't start. @param {number} i @returns {Helper | null} */
+  /**
+   * Return helper `i`, after starting it if necessary, or null if it can't start.
+   * @param {number} i @returns {Helper | null}
+   */
   #helper(i) {
     if (this.#helpers[i] || this.#isClosed || !this.start) return this.#helpers[i] ?? null;
     try {
@@ -285,7 +329,7 @@ export class Pool {
     }
   }
 
-  /** End a helper, and compute its strands here. @param {Helper} helper */
+  /** End a helper. This worker then computes its strands. @param {Helper} helper */
   #lose(helper) {
     this.#helpers = this.#helpers.filter((one) => one !== helper);
     helper.worker.terminate();
@@ -293,7 +337,10 @@ export class Pool {
   }
 }
 
-/** Return the form of a computation that a helper runs: it computes only the strands listed in the share. @param {Computation} computation @param {Share} share @returns {Computation} */
+/**
+ * Return the computation for a helper: it computes only the strands of the share.
+ * @param {Computation} computation @param {Share} share @returns {Computation}
+ */
 export function helperRun(computation, { phase, given, numbers }) {
   /** @param {Plan} plan @param {Loaded[]} models @param {Run} work */
   async function compute(plan, models, work) {
@@ -305,7 +352,7 @@ export function helperRun(computation, { phase, given, numbers }) {
     for (let strand = nextStrand(own); strand; strand = nextStrand(own)) {
       await strand.make();
       const i = own.indexOf(strand);
-      work.give({ kind: "seen", number: numbers[i], index: made[i]++, seen: /** @type {Seen} */ (strand.next()) });
+      work.addResult({ kind: "seen", number: numbers[i], index: made[i]++, seen: /** @type {Seen} */ (strand.next()) });
       await work.breathe();
     }
   }

@@ -1,18 +1,21 @@
-// The service worker of a page without a server: after the first visit the page opens offline. ui/static writes it to the
-// folder's root, with the version and the list of all files of the page. Models have their own cache (files/store.js).
+// The service worker of a page without a server: after the first visit, the page opens offline. ui/static writes this
+// file to the root of the page's folder, and replaces VERSION and FILES: FILES lists all files but those that few
+// visitors need. Models have their own cache (files/store.js).
 //
-// Each version has its own cache, which is used only when it is complete, and a page keeps the version with which it
-// began. So a page never mixes old and new files.
+// Each version has its own cache, which is used only when it is complete. An open page keeps the version with which it
+// began, so it never mixes old and new files.
 
 const worker = /** @type {any} */ (self);
 const VERSION = "VERSION";
 /** @type {string[]} */
 const FILES = JSON.parse('"FILES"');
 const HERE = new URL("./", worker.location.href);
-const OURS = `lab-page ${HERE.pathname} `; // beginning of the names of the caches for this page; another page of the origin has others
+const OURS = `lab-page ${HERE.pathname} `; // begins the names of this page's caches; other pages of the same origin use other names
 const CACHE = OURS + VERSION;
 
-/** Put all files into the cache. If one can't be fetched, this throws, and the browser keeps the previous version. */
+/**
+ * Put all files into the cache. If a file can't be fetched, this throws, and the browser keeps the previous version.
+ */
 async function install() {
   const cache = await caches.open(CACHE);
   await cache.addAll(
@@ -27,7 +30,11 @@ async function activate() {
   await worker.clients.claim();
 }
 
-/** Answer a request from this version's cache, else from the network. FILES lacks files that few visitors need; such a file is cached when it is first fetched. @param {Request} request */
+/**
+ * Return the answer to a request, from this version's cache or else from the network. A file that FILES lacks is cached
+ * when it is first fetched.
+ * @param {Request} request
+ */
 async function answer(request) {
   const cache = await caches.open(CACHE);
   const found = request.mode === "navigate" ? await cache.match("./") : await cache.match(request);

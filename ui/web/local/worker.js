@@ -1,4 +1,5 @@
-// The worker that computes in the browser. It answers the questions of client.js and runs the plans of all parts.
+// The worker that computes in the browser. It answers the questions of client.js and runs the plans of all parts. A
+// helper is a second worker (see pool.js).
 
 import { UserError } from "../process/errors.js";
 import { failure, NEEDS_SERVER } from "../words/units.js";
@@ -19,13 +20,21 @@ const runs = new Map();
 /** Return the run with this id, if it is the newest of its part. @param {string} id */
 const find = (id) => [...runs.values()].find((run) => run.id === id);
 const GONE = "This run is no longer here: press Run again";
-/** Return whether the name means a network of the part "plane", which has no checkpoint. @param {string} name */
+/** Return whether a name stands for a network of the part "plane", which has no checkpoint. @param {string} name */
 const isOfPlane = (name) => name.startsWith("plane-");
 
-/** Resolves when the message "begin" has been handled; every question waits for it. @type {Promise<{ checkpoints: Checkpoints, pool: Pool }>} */
+/**
+ * Resolves when the message "begin" has been handled. Every question waits for this.
+ * @type {Promise<{ checkpoints: Checkpoints, pool: Pool }>}
+ */
 let ready;
 
-/** Prepare the worker. folder: address of the JSON files of ui/static, undefined if there is a server. base: the page's address. machine: undefined in a helper. known: facts that the page has. @param {{ folder?: string, base: string, words: Words, machine?: Machine, known?: Record<string, WrittenFacts> }} message */
+/**
+ * Prepare the worker. folder: address of the JSON files of ui/static, undefined if there is a server. base: the page's
+ * address. machine: the visitor's computer, undefined in a helper. known: facts that the page already has, by
+ * checkpoint.
+ * @param {{ folder?: string, base: string, words: Words, machine?: Machine, known?: Record<string, WrittenFacts> }} message
+ */
 async function begin({ folder, base, words, machine, known }) {
   const read = async (/** @type {string} */ name) => (await fetch(`${folder}/${name}`)).json();
   const written = folder ? await read("knowledge.json") : { models: [], answers: {}, words };
@@ -45,7 +54,10 @@ async function begin({ folder, base, words, machine, known }) {
 /** Return the answer that reports an error. @param {unknown} error */
 const refusal = (error) => ({ error: failure(error) });
 
-/** Return a function for each question of the client. @param {Pool} pool @returns {Record<string, Answer>} */
+/**
+ * Return the functions that answer the questions of the client.
+ * @param {Pool} pool @returns {Record<string, Answer>}
+ */
 const questions = (pool, { checkpoints, isLarge } = pool) => ({
   /** Answer with the list of models, and with the device and engine that compute them. */
   models() {
@@ -53,13 +65,16 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
     const { engine } = checkpoints;
     return { models, device: engine ? { ...device, engine: `${engine} · fp32` } : device, known: true };
   },
-  /** Answer with the facts of a checkpoint, and with example pictures if `pictures`. */
+  /** Answer with the facts of a checkpoint. pictures: whether to add example pictures. */
   async facts({ ref: text, pictures }) {
     const ref = String(text).trim();
     await checkpoints.learn(ref);
     return { ...(await checkpoints.answer(ref)), examples: pictures ? await checkpoints.examples(ref) : [] };
   },
-  /** Load models that will probably run. fetch: whether to download missing models, too, which needs much memory. */
+  /**
+   * Load models that will probably run. fetch: whether to download models that the cache lacks; this needs a computer
+   * with much memory.
+   */
   async preload({ refs, fetch }) {
     for (const ref of refs) {
       await checkpoints.learn(ref);
@@ -90,7 +105,7 @@ const questions = (pool, { checkpoints, isLarge } = pool) => ({
   },
   emoji: () => checkpoints.read("emoji.json"),
   cards: () => checkpoints.read("cards.json"),
-  /** Refuse to resume a run of an earlier page, because its worker has ended. */
+  /** Refuse to resume a run of an earlier page, because the worker of that page has ended. */
   run() {
     throw new UserError(GONE);
   },
@@ -132,7 +147,11 @@ async function computationOf(part) {
   return computation;
 }
 
-/** Answer a question of a training. Few visitors train, so its modules load with the first question. @param {any} question */
+/**
+ * Answer a question about a training. Few visitors train, so the modules for training load with the first such
+ * question.
+ * @param {any} question
+ */
 async function learn(question) {
   const { id } = question;
   try {
@@ -148,7 +167,7 @@ addEventListener("message", async ({ data }) => {
   if (verb === "learn") return learn(data);
   const send = (/** @type {any} */ content) => postMessage({ id, answer: content });
   if (verb === "begin") {
-    ready = begin(data); // if this fails, each later question is answered with the error
+    ready = begin(data); // if this fails, every later question is answered with the error
     return;
   }
   if (verb !== "run") return answer(data).then(send, (error) => send(refusal(error)));

@@ -11,7 +11,10 @@ export function base64(content) {
   return btoa(text);
 }
 
-/** Return the stream of bytes that a compression or its inverse makes of the content. @param {Uint8Array} content @param {CompressionStream | DecompressionStream} stream */
+/**
+ * Return the content as a stream that `stream` compresses or decompresses.
+ * @param {Uint8Array} content @param {CompressionStream | DecompressionStream} stream
+ */
 const through = (content, stream) => new Blob([/** @type {any} */ (content)]).stream().pipeThrough(stream);
 
 /** Return all bytes of a stream. @param {ReadableStream} stream */
@@ -20,14 +23,17 @@ const whole = async (stream) => new Uint8Array(await new Response(stream).arrayB
 /** Compress bytes in the format of zlib. @param {Uint8Array} content */
 export const packed = (content) => whole(through(content, new CompressionStream("deflate")));
 
-/** Decompress bytes piece by piece. @param {Uint8Array} content @param {CompressionFormat} format @returns {ReadableStream<Uint8Array>} */
+/**
+ * Return a stream of the decompressed bytes.
+ * @param {Uint8Array} content @param {CompressionFormat} format @returns {ReadableStream<Uint8Array>}
+ */
 export const unpacking = (content, format = "deflate") => through(content, new DecompressionStream(format));
 
 /** Decompress the bytes that `packed` has made. @param {Uint8Array} content */
 export const unpacked = (content) => whole(unpacking(content));
 
 /**
- * Parse a text, or bytes in UTF-8, as a JSON object. Return null if it is anything else.
+ * Parse a text, or bytes in UTF-8, as a JSON object. Return null if the content is no JSON object.
  * @param {string | Uint8Array} content @returns {Record<string, any> | null}
  */
 export function jsonObject(content) {

@@ -1,7 +1,10 @@
 // The types of a client. The page uses a client to ask questions, run plans and save files, whether a server computes
 // (server/client.js) or the browser itself (local/client.js).
 
-/** @typedef {{ error: string, again?: number, lost?: boolean }} Refusal error: a sentence for the user. again: seconds after which the page may ask once more. lost: whether there was no answer */
+/**
+ * @typedef {{ error: string, again?: number, lost?: boolean }} Refusal error: a sentence for the user. again: seconds
+ * after which the page may ask again. lost: whether the server did not answer
+ */
 /** @typedef {Record<string, unknown>} Values the values of a form by the names of its fields */
 /** @import { Questions, RunMessage } from "./protocol.d.ts" */
 /** @template T @typedef {(T & { error?: undefined }) | Refusal} Answer */
@@ -24,28 +27,37 @@
  * @property {(say: (text: string) => void) => Promise<string>}  [save] makes and downloads a file and reports its
  * progress to `say`; returns a sentence: what was saved, or why that failed
  * @property {string} [disabled] why the entry can't be used at present
- * @property {Promise<Item[]>} [written] entries that will replace this one, which can't be used until then
+ * @property {Promise<Item[]>} [written] the entries that will replace this entry; until then this entry can't be used
  */
 
 /**
- * The order of a run. plan: for a worker of this page (`Plan` of plans/plan.js). asked: the request to a server; undefined
- * for parts that a worker always computes. shown: adds the words of the plan to a result. from: the state at which the run
- * begins; by default it begins at its x_T.
+ * The order of a run. plan: for a worker of this page (`Plan` of plans/plan.js). asked: the request to a server;
+ * undefined for parts that a worker always computes. shown: adds the plan's texts to a result. from: the state at which
+ * the run begins; by default x_T.
  * @typedef {{ part: string, plan: object, asked?: Values, shown: (result: any) => any, from?: State | null }} Order
  */
-/** The state x_s of an earlier run, for as long as the engine stores it. @typedef {{ run: string, s: number }} State */
-/** A run that continues on the server, by its name. @typedef {{ part: string, resume: string }} Resumed */
+/**
+ * The state x_s of an earlier run. The engine stores it only for some time.
+ * @typedef {{ run: string, s: number }} State
+ */
+/**
+ * The order to continue a run on the server. resume: the run's name.
+ * @typedef {{ part: string, resume: string }} Resumed
+ */
 
 /**
  * The client that `connect(given)` of a client's module returns.
  * @typedef {object} Client
- * @property {string} session the id of this page: its runs share one place in the queue, and each replaces the previous one
+ * @property {string} session the id of this page: its runs share one place in the queue, and each run replaces the
+ * previous one
  * @property {Ask} ask
  * @property {(order: Order | Resumed, take: (message: RunMessage<any>) => void, lost: (why: string) => void) => () => void} run
- * starts a run. take: called with each message. lost: called with the reason if the connection breaks or the run is refused. Returns a function that ends the messages
- * @property {(refs: string[], fetch?: boolean) => void} [preload] loads checkpoints that a run will probably need. fetch:
- * also those that must be downloaded, if there is much memory. Undefined for a server, which has them loaded
- * @property {(run: string | null) => Promise<any>} kept returns the data for the files of a run: `Kept` of files/file.d.ts, or a Refusal
+ * starts a run. take: called with each message. lost: called with the reason if the connection breaks or the run is
+ * refused. Returns a function that ends the messages
+ * @property {(refs: string[], fetch?: boolean) => void} [preload] loads checkpoints that a run will probably need.
+ * fetch: whether to download missing checkpoints, too, if there is much memory. A client of a server has no `preload`
+ * @property {(run: string | null) => Promise<any>} kept returns the data for the files of a run: `Kept` of
+ * files/file.d.ts, or a Refusal
  * @property {Item[]} items entries that this client adds to the menu Share
  */
 
@@ -58,10 +70,10 @@ export function attempt(act) {
   }
 }
 
-/** Key in `localStorage`, which exists if a model was trained in this browser. */
+/** Key in `localStorage`. The key exists if a model was trained in this browser. */
 export const TRAINED = "lab-trained";
 
-/** The storage of this window (`sessionStorage`). It survives a reload, but not the closing of the window. */
+/** The storage of this window (`sessionStorage`). Its content survives a reload, but not the closing of the window. */
 export const kept = {
   get: (/** @type {string} */ name) => attempt(() => sessionStorage.getItem(`lab-${name}`)),
   set: (/** @type {string} */ name, /** @type {string} */ value) =>

@@ -3,13 +3,20 @@ import { bytes } from "./bytes.js";
 
 /** @import { Picture } from "./protocol.d.ts" */
 
-/** The entry for bytes in JSON. type: the media type of a picture, or the number type of an array. @typedef {{ type: string, shape?: number[] }} Leaf */
+/**
+ * A leaf: an object in JSON that stands for bytes. type: the media type of a picture, or the number type of an array.
+ * @typedef {{ type: string, shape?: number[] }} Leaf
+ */
 /** @typedef {Leaf & { at: number, size: number }} Packed a leaf whose bytes follow the head of the content */
 /** @typedef {Leaf & { base64: string }} Written a leaf in a JSON file, with its bytes as text */
 
 const LENGTHS = 8; // bytes before the head: two lengths of 4 bytes
 
-/** Return the value of a leaf. Arrays of uint8 are pictures, (N, H, W, C). @param {Leaf} leaf @param {Uint8Array<ArrayBuffer>} content @returns {Blob | Picture[] | Int8Array | Int16Array | Float32Array} */
+/**
+ * Return the value of a leaf. An array of uint8 has the shape (N, H, W, C) and becomes N pictures.
+ * @param {Leaf} leaf @param {Uint8Array<ArrayBuffer>} content its bytes
+ * @returns {Blob | Picture[] | Int8Array | Int16Array | Float32Array}
+ */
 function valueOfLeaf({ type, shape = [] }, content) {
   if (type === "uint8") return pictures(content, shape);
   if (type === "int8") return new Int8Array(content);
@@ -18,20 +25,26 @@ function valueOfLeaf({ type, shape = [] }, content) {
   return type === "float32" ? new Float32Array(buffer) : new Blob([content], { type });
 }
 
-/** Divide an array of shape (N, H, W, C) into pictures. @param {Uint8Array} levels @param {number[]} shape @returns {Picture[]} */
+/**
+ * Divide an array of shape (N, H, W, C) into N pictures.
+ * @param {Uint8Array} levels @param {number[]} shape @returns {Picture[]}
+ */
 function pictures(levels, [n, height, width, channels]) {
   const one = height * width * channels;
   const data = (/** @type {number} */ i) => levels.subarray(i * one, (i + 1) * one);
   return Array.from({ length: n }, (_, i) => ({ width, height, channels, data: data(i) }));
 }
 
-/** Read the bytes of the head and of the rest. @param {Uint8Array} content @returns {[head: number, rest: number]} */
+/**
+ * Return the numbers of bytes of the head and of the rest.
+ * @param {Uint8Array} content @returns {[head: number, rest: number]}
+ */
 function lengths({ buffer, byteOffset }) {
   const view = new DataView(buffer, byteOffset);
   return [view.getUint32(0, true), view.getUint32(4, true)];
 }
 
-/** Return the object of one piece of content. @param {Uint8Array<ArrayBuffer>} content */
+/** Return the object that a piece of content packs. @param {Uint8Array<ArrayBuffer>} content */
 export function unpacked(content) {
   const start = LENGTHS + lengths(content)[0];
   /** @param {Packed} leaf */

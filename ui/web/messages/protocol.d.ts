@@ -91,7 +91,7 @@ export type NetworkBlock = {
 export type Figures = {
   seeds: number;
   steps: number;
-  /** What the numbers below measure. right: the share of runs that show the requested class. rms: the root mean square of the difference from the runs of the unchanged network. */
+  /** The quantity that the numbers below measure. right: the share of runs that show the requested class. rms: the root mean square of the difference from the runs of the unchanged network. */
   unit: "right" | "rms";
   /** accuracy of the digit classifier ("right") and the number of its test digits ("digits"); null for "rms" */
   judge: Record<string, number> | null;
@@ -118,7 +118,7 @@ export type Opening = {
   blocks?: NetworkBlock[];
   /** names of the skip connections, from the lowest resolution to the highest */
   skips?: string[];
-  /** For each block, R² of a linear readout of x̂_0 from the block's output at each step; null if no readouts were fitted. */
+  /** For each block, R² at each step of its reader, which predicts x̂_0 from the block's output; null if no readers were fitted. */
   r2?: Record<string, number[]> | null;
   figures?: Figures | null;
 };
@@ -157,7 +157,7 @@ export type Look = {
 export type BlockPictures = {
   /** one picture per channel of the selected block; the least value is black, the largest is white */
   channels: Sprite;
-  /** estimate of x̂_0 that a linear readout makes from each block */
+  /** estimate of x̂_0 that each block's reader makes */
   read?: Sprite[];
   /** the values of each block's output as colours */
   colours?: Sprite[];
@@ -201,7 +201,7 @@ export type RowStep = {
   x?: Sprite;
 };
 
-/** Statistics of a finished row, in grey levels. spread: the standard deviation between its pictures. gap: the RMS difference between the measured values of its pictures and the given ones. */
+/** Statistics of a finished row, in grey levels. spread: the standard deviation between its pictures. gap: the RMS difference between the measured values of its pictures and the given values. */
 export type RowEnd = {
   kind: "row";
   row: number;
@@ -361,7 +361,7 @@ export type Spec = {
   floor?: number;
   snr: number | null;
   corrections: number;
-  /** whether linear readouts were fitted to the blocks (`python -m train readers`) */
+  /** whether readers of x̂_0 were fitted to the blocks (`python -m train readers`) */
   readers: boolean;
   /** true if the network takes only integer times t; else absent */
   whole_times?: boolean;

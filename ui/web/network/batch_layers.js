@@ -13,7 +13,7 @@ import { Winograd } from "./winograd.js";
 
 const SILU = ["silu", "swish"];
 
-/** Return why a network of this config can't be trained in the browser, or null if it can. @param {Config} config checked */
+/** Return the reason why a network of this config can't be trained in the browser, or null if it can be trained. @param {Config} config checked */
 function obstacle(config) {
   const { block_out_channels: widths, act_fn: act, dropout, mid_block_scale_factor: factor } = config;
   if (config._class_name !== "UNet2DModel") return `a ${config._class_name} can't learn here, only a UNet2DModel can`;
@@ -34,7 +34,7 @@ class Matrix {
     this.weight = tape.weights.take(`${name}.weight`, to, ...shape);
     this.bias = bias ? tape.weights.take(`${name}.bias`, to) : null;
     const [c, o] = [up(this.from, 4), up(to, 4)];
-    this.group = 4 * c; // distance in memory between the weights of two groups of four outputs
+    this.group = 4 * c; // number of values from the weights of one group of four outputs to the next
     this.transposeGroup = 4 * o;
     this.k = tape.zeros(c * o);
     this.transpose = tape.zeros(c * o);
@@ -42,7 +42,7 @@ class Matrix {
     tape.register(this);
   }
 
-  /** Copy the weights into the kernel's order for both passes, and set their gradients to 0. */
+  /** Copy the weights into the kernel's order, once for the forward and once for the backward pass. Set the gradients to 0. */
   pack() {
     const { m } = this.tape;
     const { weight, from, to } = this;
@@ -51,25 +51,25 @@ class Matrix {
     m.f.fill(0, this.grad, this.grad + up(to, 4) * up(from, 4));
   }
 
-  /** Add the gradients of the weights to those in PyTorch's order. */
+  /** Add the gradients, which are in the kernel's order, to the parameter's gradients in PyTorch's order. */
   unpack() {
     const { weight, from, to } = this;
     this.tape.m.run.unpack(weight.grad, from, 1, to, from, this.grad, this.group);
   }
 
-  /** Multiply planes by the matrix, and write the product to an image. @param {Planes} a @param {BatchImage} out @param {BatchImage | null} add */
+  /** Multiply planes by the matrix, add the image `add`, and write the sum to `out`. @param {Planes} a @param {BatchImage} out @param {BatchImage | null} add */
   multiply(a, out, add = null) {
     const by = [this.k, 4, this.group, this.bias?.at ?? 0, add?.at ?? 0];
     this.tape.m.run.product(a.at, a.plane, this.from, ...by, out.at, out.plane, this.to, out.plane, 1, 0, 0, 0);
   }
 
-  /** Multiply an image's gradient by the transpose, and write the product to planes. @param {BatchImage} out @param {number} to the place of the planes @param {number} plane @param {number} add the place of values to add, or 0 */
+  /** Multiply an image's gradient by the transposed matrix, and write the product to planes. @param {BatchImage} out @param {number} to the place of the planes @param {number} plane @param {number} add the place of values to add, or 0 */
   multiplyBack(out, to, plane, add = 0) {
     const by = [this.transpose, 4, this.transposeGroup, 0, add, to, plane, this.from, out.plane];
     this.tape.m.run.product(out.grad, out.plane, this.to, ...by, 1, 0, 0, 0);
   }
 
-  /** Add the gradient of the weights from one product. @param {BatchImage} out the product @param {Planes} a its input */
+  /** Backpropagate one product: add to the gradients of weights and bias. @param {BatchImage} out the product @param {Planes} a the planes that were multiplied */
   learn(out, a) {
     const { tape, bias } = this;
     if (bias) tape.totalBias(out, bias.grad);
@@ -94,7 +94,7 @@ class Matrix {
  * `layers.forget()` ends a `forward` without `back`. Other users of the memory must allocate before the first `begin`.
  */
 export class BatchLayers extends Tape {
-  /** Build a network of these layers. Throws a UserError if it can't be trained in the browser. @param {Config} config the result of completeUnet */
+  /** Build a network of these layers. Throws a UserError for a network that can't be trained in the browser. @param {Config} config the result of completeUnet */
   unet(config) {
     const reason = obstacle(config);
     if (reason) throw new UserError(reason);
@@ -103,7 +103,7 @@ export class BatchLayers extends Tape {
 
   // --- Images
 
-  /** Return an image of these values: picture after picture, or one picture for all. @param {Float32Array} numbers @param {number} c @param {number} h @param {number} w */
+  /** Return an image of these values: the values of all pictures, one picture after the other, or of one picture that is repeated. @param {Float32Array} numbers @param {number} c @param {number} h @param {number} w */
   imageOf(numbers, c, h, w) {
     const out = this.image(c, h, w);
     this.m.f.fill(0, out.at + c * out.plane, out.at + up(c, 4) * out.plane);
@@ -121,13 +121,13 @@ export class BatchLayers extends Tape {
     return out;
   }
 
-  /** Fill an image. Every image of the forward pass stays, as the backward pass needs it. @param {BatchImage} out @param {(out: BatchImage) => void} fill */
+  /** Fill an image. No memory is freed, because the backward pass needs every image of the forward pass. @param {BatchImage} out @param {(out: BatchImage) => void} fill */
   into(out, fill) {
     fill(out);
     return out;
   }
 
-  /** Return the image unmoved, because the backward pass needs all other images. @param {BatchImage} x */
+  /** Return the image at the same place. No memory is freed, because the backward pass needs all images. @param {BatchImage} x */
   compact(x) {
     return x;
   }
@@ -154,7 +154,7 @@ export class BatchLayers extends Tape {
     return x;
   }
 
-  /** Return scale · x + shift, with SiLU if `act` is not null. Without `scales`, return SiLU(x). SiLU is the only activation here. @param {BatchImage} x @param {Normalisation | null} scales @param {string | null} act */
+  /** Return scale · x + shift, with SiLU if `act` is not null. Without `scales`, return SiLU(x). These layers have no other activation. @param {BatchImage} x @param {Normalisation | null} scales @param {string | null} act */
   affine(x, scales, act = null) {
     const out = this.image(x.c, x.h, x.w);
     const count = x.c * x.plane;
@@ -174,7 +174,7 @@ export class BatchLayers extends Tape {
 
   // --- Linear maps and convolutions
 
-  /** Build a function that returns a row of a table for each picture. @param {string} name @param {number} rows @param {number} c */
+  /** Build an embedding: a function that takes a row number for each picture, and returns these rows of a table. @param {string} name @param {number} rows @param {number} c */
   table(name, rows, c) {
     const { at, grad } = this.weights.take(`${name}.weight`, rows, c);
     const { n } = this;
@@ -265,14 +265,14 @@ export class BatchLayers extends Tape {
       new Normalisation(this, { weight, bias, groups, eps }, x, over);
   }
 
-  /** Return the attention: for each place of q the mean of v, weighted by its match with k. The channels are split among the heads. @param {BatchImage} q @param {BatchImage} k @param {BatchImage} v @param {number} heads */
+  /** Return the attention: for each place of q, the mean of v over all places, weighted by the match of q with k there. The channels are split among the heads. @param {BatchImage} q @param {BatchImage} k @param {BatchImage} v @param {number} heads */
   attend(q, k, v, heads) {
     const { m, n } = this;
     const out = this.image(q.c, q.h, q.w);
     const [d, queries, keys] = [q.c / heads, q.h * q.w, k.h * k.w];
     const [row, scale] = [keys * n, 1 / Math.sqrt(d)];
     const shares = m.take(heads * queries * row);
-    /** Return the places of a head in q, k, v and out. @param {number} head @param {"at" | "grad"} which */
+    /** Return the places of a head's channels in q, k, v and out. @param {number} head @param {"at" | "grad"} which */
     const places = (head, which) => [q, k, v, out].map((x) => x[which] + head * d * x.plane);
     for (let head = 0; head < heads; head++) {
       const p = shares + head * queries * row;
@@ -282,7 +282,7 @@ export class BatchLayers extends Tape {
       m.run.lanes(va, v.plane, n, p, row, n, oa, out.plane, n, d, queries, keys, n, 1);
     }
     this.note(() => {
-      for (const x of [q, k, v]) this.claim(x); // q, k and v have no other use, so their gradients are set, not added to
+      for (const x of [q, k, v]) this.claim(x); // no other layer uses q, k and v, so their gradients are overwritten
       const { top } = m;
       const dp = m.take(queries * row);
       for (let head = 0; head < heads; head++) {

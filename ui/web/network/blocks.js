@@ -1,5 +1,5 @@
-// The blocks of diffusers' networks: residual blocks, attention, and transformers with attention to a prompt. Each method
-// builds a block once and returns it as a function of images.
+// The blocks of diffusers' networks: residual blocks, attention, and transformers with attention to a prompt. Each
+// method builds a block once and returns it as a function of images.
 
 /** @import { Image, Layers } from "./layers.js" */
 /** @import { Probe } from "../process/predict.js" */
@@ -24,7 +24,7 @@ function attentionWeights({ q, k, heads }, head, i) {
   return scores.map((score) => score / whole);
 }
 
-/** Return the attention weights of one position over all keys, a map for each head. @param {Fit} fit @param {[down: number, right: number]} place */
+/** Return a map for each head: the attention weights of one position over all keys. @param {Fit} fit @param {[down: number, right: number]} place */
 function mapsOfPlace(fit, place) {
   const { q, heads } = fit;
   const [row, column] = place.map((at, i) => Math.floor(at * (i ? q.w : q.h)));
@@ -32,7 +32,7 @@ function mapsOfPlace(fit, place) {
   return { shape: [heads, q.h, q.w], data: Float32Array.from(data.flat()) };
 }
 
-/** Return a map for each token: the attention of each position to the token, the mean over heads. @param {Fit} fit */
+/** Return a map for each token: the attention of each position to this token, averaged over the heads. @param {Fit} fit */
 function mapsOfTokens(fit) {
   const { q, k, heads } = fit;
   const n = q.h * q.w;
@@ -44,13 +44,13 @@ function mapsOfTokens(fit) {
 }
 
 export class Blocks {
-  /** What the current evaluation must record and change. @type {Probe} */
+  /** The records and changes that the current evaluation makes. @type {Probe} */
   probe = {};
 
   /**
    * @param {Layers} layers
    * @param {{ groups: number, eps: number, act: string, wide: number, scaled: boolean }} style groups and eps of the
-   *   normalisations; wide: dimension of the time embedding; scaled: whether the time also scales
+   *   normalisations; wide: dimension of the time embedding; scaled: whether the time embedding also scales
    */
   constructor(layers, style) {
     this.L = layers;
@@ -75,12 +75,12 @@ export class Blocks {
       });
   }
 
-  /** Divide an image by a factor. @param {Image} x @param {number} factor */
+  /** Divide all values of an image by a factor. @param {Image} x @param {number} factor */
   #divide(x, factor) {
     if (factor !== 1) this.L.each(x, (value) => value / factor);
   }
 
-  /** Build self-attention. @param {string} name @param {number} c @param {number | null} d channels of a head @param {number | null} groups of its normalisation @param {number} factor divides the output */
+  /** Build self-attention. @param {string} name @param {number} c @param {number | null} d channels of a head @param {number | null} groups number of groups of the normalisation @param {number} factor divides the output */
   attention(name, c, d, groups = this.style.groups, factor = 1) {
     const { L } = this;
     const heads = Math.floor(c / (d ?? c));
@@ -97,7 +97,7 @@ export class Blocks {
       });
   }
 
-  /** Build the linear maps of an attention: queries, keys, values and output. @param {string} name @param {number} c channels of the queries @param {number} inner @param {number} seen channels of the keys' input @param {boolean} bias */
+  /** Build the linear maps of an attention: queries, keys, values and output. @param {string} name @param {number} c channels of the queries @param {number} inner channels of queries, keys and values @param {number} seen channels of the keys' input @param {boolean} bias */
   #maps(name, c, inner = c, seen = c, bias = true) {
     const { L } = this;
     return {
@@ -108,7 +108,7 @@ export class Blocks {
     };
   }
 
-  /** Whether the probe cuts attention. */
+  /** Return whether the probe cuts attention. */
   get #isBlind() {
     return this.probe.cut?.has("attention");
   }
@@ -119,7 +119,7 @@ export class Blocks {
     if (look) look.maps.push({ name, ...mapsOfPlace(this.#readFit(q, k, heads), look.place) });
   }
 
-  /** Record the attention of each position to the tokens, if the probe requests it. @param {string} name @param {Image} q @param {Image} k @param {number} heads */
+  /** If the probe requests it, record the attention of each position to the tokens. @param {string} name @param {Image} q @param {Image} k @param {number} heads */
   #showTokens(name, q, k, heads) {
     this.probe.words?.push({ name, ...mapsOfTokens(this.#readFit(q, k, heads)) });
   }

@@ -1,4 +1,4 @@
-// Check the configurations of a checkpoint, as ddpm_core/checkpoint/config does: every field is checked before it is used.
+// Check every field of a checkpoint's configurations before use, as ddpm_core/checkpoint/config does.
 // cost.js checks the cost of the whole network.
 import { UserError } from "../process/errors.js";
 
@@ -32,17 +32,17 @@ const whole = { is: "a whole number", fits: (v) => Number.isInteger(v) };
 const real = { is: "a number", fits: (v) => Number.isFinite(v) };
 /** @type {Kind} */
 const flag = { is: "true or false", fits: (v) => typeof v === "boolean" };
-/** Return the kind of values that equal one of these. @param {(string | number | boolean | null)[]} values @returns {Kind} */
+/** Return the kind of field whose value is one of these. @param {(string | number | boolean | null)[]} values @returns {Kind} */
 const among = (...values) => ({ is: values.map(String).join(" or "), fits: (v) => values.includes(v) });
-/** Return the kind of values that fit one of two kinds. @param {Kind} one @param {Kind} other @returns {Kind} */
+/** Return the kind of field whose value fits one of two kinds. @param {Kind} one @param {Kind} other @returns {Kind} */
 const or = (one, other) => ({ is: `${one.is} or ${other.is}`, fits: (v) => one.fits(v) || other.fits(v) });
-/** Return the kind of lists with 1 to `most` values of a kind. @param {Kind} each @param {number} [most] @returns {Kind} */
+/** Return the kind of field whose value is a list of 1 to `most` values of a kind. @param {Kind} each @param {number} [most] @returns {Kind} */
 const list = (each, most = LEVELS) => ({
   is: `a list of 1 to ${most.toLocaleString("en")}, each ${each.is}`,
   fits: (v) => Array.isArray(v) && v.length >= 1 && v.length <= most && v.every(each.fits),
 });
 const maybe = or(whole, among(null));
-/** Return the kind and the default of a field that names a block for each level: all but block `at` have attention. @param {string} plain @param {string} attends @param {number} at @returns {[Kind, unknown]} */
+/** Return the kind and the default of a field that names the block of each level. By default, the block `at` is plain and all others have attention. @param {string} plain @param {string} attends @param {number} at @returns {[Kind, unknown]} */
 const blocks = (plain, attends, at) => [
   list(among(plain, attends)),
   Array.from({ length: 4 }, (_, i) => (i === at ? plain : attends)),
@@ -123,7 +123,7 @@ const FIELDS = {
       clip_sample: [or(flag, among(null)), null],
       clip_sample_range: [real, 1],
     },
-    // predict_epsilon is the field for prediction_type before diffusers 0.8
+    // before diffusers 0.8, the field of prediction_type was predict_epsilon
     ...{ rescale_betas_zero_snr: [flag, false], predict_epsilon: [flag, true] },
     prediction_type: [among(null, "epsilon", "sample", "v_prediction", "mu", "flow"), null],
     variance_type: [
@@ -132,10 +132,10 @@ const FIELDS = {
     ],
   },
 };
-/** Configurations whose unknown fields don't change the result. In others, unknown fields must be null or false. */
+/** In these configurations, unknown fields don't change the result, so they are allowed. In all others, unknown fields must be null or false. */
 const OPEN = ["CLIPTextModel", "scheduler"];
 
-/** Write a limit, a large one with separators: "10,000". */
+/** Write a limit, with separators if it is large: "10,000". */
 const digits = (/** @type {number} */ limit) => (limit < 1 ? `${limit}` : limit.toLocaleString("en"));
 
 /**
@@ -160,7 +160,7 @@ export function complete(config, kind) {
   return { ...Object.fromEntries(filled), _class_name: kind };
 }
 
-/** Return the configuration of a U-Net with defaults, as `complete` does, and check that its levels fit each other. @param {Record<string, any>} config @param {string} kind */
+/** Return the configuration of a U-Net with defaults for missing fields. Throws a UserError if the levels of the network don't fit each other. @param {Record<string, any>} config @param {string} kind */
 export function completeUnet(config, kind) {
   const { sample_size: size } = config;
   const side = Array.isArray(size) && size.length === 2 && size[0] === size[1] ? size[0] : size;

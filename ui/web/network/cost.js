@@ -1,14 +1,14 @@
-// Count what a network costs before its weights are read, by a pass through its layers that computes nothing. This check is
-// needed because a config of a few kilobytes can demand any number of pixels.
+// Count what a network costs before its weights are read, by a pass through its layers that computes nothing. This
+// check is needed because a config of a few kilobytes can demand any number of pixels.
 
 import { UserError } from "../process/errors.js";
 
 /** @import { Layers } from "./layers.js" */
 /** @typedef {{ c: number, h: number, w: number }} Shape */
 
-const MOST = 3e11; // multiplications of one evaluation: a network like the paper's at 256 × 256 has 2.5e11
-const LARGEST = 2 ** 26; // most values of an image between two layers (256 MB)
-const ATTENDED = 128 * 128; // most pixels in one attention layer, as in ddpm_core/checkpoint/config/fields.py
+const MOST = 3e11; // largest number of multiplications in one evaluation; a network like the paper's for 256 × 256 pixels needs 2.5e11
+const LARGEST = 2 ** 26; // largest number of values in an image between two layers: 256 MB
+const ATTENDED = 128 * 128; // largest number of pixels in one attention layer, as in ddpm_core/checkpoint/config/fields.py
 
 /**
  * Count the multiplications of one evaluation in PyTorch. Throws a UserError for more than a browser can compute.
@@ -23,7 +23,7 @@ export function cost(evaluate) {
         `one evaluation takes more than the ${MOST / 1e9} billion multiplications that a browser can bear`,
       );
   };
-  /** Return the shape of an image. Throws a UserError if it has too many values. @param {number} c @param {number} h @param {number} w */
+  /** Return an image without values. Throws a UserError for a shape with too many values. @param {number} c @param {number} h @param {number} w */
   function image(c, h, w) {
     const count = c * h * w;
     if (count > LARGEST)
@@ -31,7 +31,7 @@ export function cost(evaluate) {
     return { c, h, w, plane: h * w };
   }
   const like = (/** @type {Shape} */ { c, h, w }) => image(c, h, w);
-  /** Return a layer that counts the products of its outputs, each a sum over `from` channels and `taps` positions. @param {number} from @param {number} to @param {number} taps @param {number} [scale] factor of height and width */
+  /** Return a layer that counts multiplications. Each of its outputs is a sum over `from` channels and `taps` positions. @param {number} from @param {number} to @param {number} taps @param {number} [scale] factor of height and width */
   const sums =
     (from, to, taps, scale = 1) =>
     (/** @type {Shape} */ { h, w }) => {

@@ -1,5 +1,6 @@
-// The layers of layers.js on a GPU by WebGPU, as far as a UNet2DModel with SiLU needs them. All programs of a step are sent at
-// once. Their buffers are made in the first step and used again. A step returns a promise of the picture.
+// The layers of layers.js on a GPU by WebGPU: only the layers that a UNet2DModel with SiLU needs. All programs of a
+// step are sent at once. Their buffers are made in the first step and used again. A step returns a promise of the
+// picture.
 
 import { UNet } from "./unet.js";
 import { Weights } from "./weights.js";
@@ -8,14 +9,14 @@ import { Weights } from "./weights.js";
 /** @import { Probe } from "../process/predict.js" */
 /** @typedef {{ c: number, h: number, w: number, plane: number, buffer: GPUBuffer }} Image without gaps between its planes */
 /** @typedef {(x: Float32Array, t: number, condition: any, probe?: Probe) => any} Network */
-const MOST = 2 ** 29; // most bytes of a step's buffers; the kernel computes larger models
-const CLOSE = 1e-5; // largest allowed difference from the kernel's values, relative to the largest of these values
-// Flags of GPUBufferUsage and GPUMapMode
+const MOST = 2 ** 29; // largest total size of a step's buffers, in bytes; the kernel computes larger models
+const CLOSE = 1e-5; // largest allowed difference from the kernel's output, as a fraction of the largest value in that output
+// The flags of GPUBufferUsage and GPUMapMode, which are not defined in every environment
 const [READ, COPY_SRC, COPY_DST, UNIFORM, STORAGE] = [1, 4, 8, 64, 128];
 
-/** For each program: the names of its sizes, the names of its buffers (it writes the last), and its code for place `i` of row `j`. @type {Record<string, [string, string, string]>} */
+/** For each program: the names of its sizes, the names of its buffers, and its code for place `i` of row `j`. A program writes to the last of its buffers. @type {Record<string, [string, string, string]>} */
 const PROGRAMS = {
-  // One output of a convolution. Its input is enlarged `up` times and has a border of `pad` zeros.
+  // Compute one output of a convolution. The input is enlarged `up` times and has a border of `pad` zeros.
   conv: [
     "c h w side stride up pad shifted added",
     "a k bias shift more out",
@@ -24,7 +25,7 @@ const PROGRAMS = {
      var sum = bias[j]; var at = j * s.c * s.side * s.side;
      for (var c = 0u; c < s.c; c++) { for (var t = 0u; t < s.side * s.side; t++) {
        let y = i / row * s.stride + t / s.side - s.pad; let x = i % row * s.stride + t % s.side - s.pad;
-       if (y < high && x < wide) { sum += k[at] * a[(c * s.h + y / s.up) * s.w + x / s.up]; } // −1 wraps to 2³² − 1
+       if (y < high && x < wide) { sum += k[at] * a[(c * s.h + y / s.up) * s.w + x / s.up]; } // u32 turns −1 into 2³² − 1, which fails this test
        at++;
      } }
      if (s.shifted > 0) { sum += shift[j]; }
@@ -54,7 +55,7 @@ const PROGRAMS = {
        out[2 * c] = inverse * weight[c]; out[2 * c + 1] = bias[c] - mean * inverse * weight[c];
      }`,
   ],
-  // The softmax over all keys, for query i of head j.
+  // Compute the softmax over all keys, for query i of head j.
   fit: [
     "d queries keys scale",
     "q k out",
@@ -113,11 +114,11 @@ export async function gpu(pretended = false) {
   return adapter && (pretended || !adapter.info.isFallbackAdapter) ? adapter.requestDevice().catch(warn) : null;
 }
 
-/** Whether these layers can compute a network. @param {Config} config */
+/** Return whether these layers can compute a network. @param {Config} config */
 const supports = ({ _class_name: kind, act_fn: act, resnet_time_scale_shift: shift, mid_block_scale_factor: factor }) =>
   kind === "UNet2DModel" && ["silu", "swish"].includes(act) && shift === "default" && factor === 1;
 
-/** Whether two outputs agree within the tolerance CLOSE. @param {Float32Array} found @param {Float32Array} expected */
+/** Return whether two outputs agree within the tolerance CLOSE. @param {Float32Array} found @param {Float32Array} expected */
 function agree(found, expected) {
   const most = (/** @type {Float32Array} */ of) => of.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
   return most(found.map((value, i) => value - expected[i])) <= CLOSE * most(expected);
@@ -132,8 +133,8 @@ async function buildMatching(device, file, config, kernel) {
 }
 
 /**
- * Build a network on a device. Return null if its output differs from the kernel's. If the device fails later, the kernel
- * computes instead.
+ * Build a network on a device. Return null if its output differs from the kernel's. If the device fails later, the
+ * kernel computes instead.
  * @param {GPUDevice} device @param {ArrayBuffer} file of weights @param {Config} config @param {Network} kernel
  * @returns {Promise<Network | null>}
  */
@@ -155,7 +156,7 @@ export async function onGpu(device, file, config, kernel) {
 
 /** A recorded command for the device: a program, or a copy between two buffers. @typedef {{ name: string, group: GPUBindGroup, size: number[] } | { from: GPUBuffer, to: GPUBuffer, at: number, bytes: number }} Command */
 
-/** Layers on a GPU. The methods of `Layers` have the same meaning here; they record commands that `read` sends. */
+/** Layers on a GPU, with the same methods as `Layers`. The methods record commands, and `read` sends the commands to the GPU. */
 class GpuLayers {
   /** @type {Record<string, GPUComputePipeline>} */
   #pipelines = {};
@@ -166,7 +167,7 @@ class GpuLayers {
   #passing = [];
   /** The images of this step to read back for the page. @type {{ x: Image, keep: (numbers: Float32Array) => void }[]} */
   #shown = [];
-  /** Buffers and bind groups of the first step, in their order; later steps use them again. @type {any[]} */
+  /** The buffers and bind groups that the first step made. Later steps use them again, in the same order. @type {any[]} */
   #kept = [];
   #next = 0;
 
@@ -195,13 +196,13 @@ class GpuLayers {
     return made;
   }
 
-  /** Return make() in the first step, and the same object again in later steps. @param {() => any} make */
+  /** Call `make` in the first step and return the object; return the same object in later steps. @param {() => any} make */
   #once(make) {
     if (this.#next === this.#kept.length) this.#kept.push(make());
     return this.#kept[this.#next++];
   }
 
-  /** Record a run of a program. @param {string} name @param {number[]} sizes @param {GPUBuffer[]} buffers @param {number} places @param {number} rows */
+  /** Record the call of a program. @param {string} name @param {number[]} sizes @param {GPUBuffer[]} buffers @param {number} places @param {number} rows */
   #compute(name, sizes, buffers, places, rows = 1) {
     const group = this.#once(() => {
       const all = [this.#put(Uint32Array.from(sizes), UNIFORM | COPY_DST), ...buffers];
@@ -225,7 +226,7 @@ class GpuLayers {
     return made;
   }
 
-  /** Write numbers into an image, through a separate buffer: `out` is computed only after all commands are sent. @param {Float32Array<ArrayBuffer>} numbers @param {Image} out */
+  /** Record a copy of numbers into an image. The numbers wait in their own buffer until the commands are sent. @param {Float32Array<ArrayBuffer>} numbers @param {Image} out */
   write(numbers, out, first = 0) {
     const bytes = 4 * numbers.length;
     const from = this.device.createBuffer({ size: bytes, usage: COPY_SRC | COPY_DST });
@@ -249,7 +250,7 @@ class GpuLayers {
     for (const { x, at, end } of all) encoder.copyBufferToBuffer(x.buffer, 0, out, at, end - at);
     this.device.queue.submit([encoder.finish()]);
     this.#next = 0;
-    // The device frees these buffers after the sent commands have read them
+    // The device frees a destroyed buffer only after the sent commands have used it
     for (const buffer of this.#passing.splice(0)) buffer.destroy();
     await out.mapAsync(READ);
     const read = out.getMappedRange();
@@ -275,12 +276,12 @@ class GpuLayers {
     pass.end();
   }
 
-  /** Call `keep` with the values of an image after the next `read`. @param {Image} x @param {(numbers: Float32Array) => void} keep */
+  /** Call `keep` with the values of an image during the next `read`. @param {Image} x @param {(numbers: Float32Array) => void} keep */
   show(x, keep) {
     this.#shown.push({ x, keep });
   }
 
-  /** Return what `compute` returns. @template T @param {() => T} compute */
+  /** Call `compute` and return its result; no memory is freed. @template T @param {() => T} compute */
   evaluate(compute) {
     return compute();
   }
@@ -291,7 +292,7 @@ class GpuLayers {
     return out;
   }
 
-  /** Return the image unmoved, because buffers are not freed. @param {Image} x */
+  /** Return the image itself; there is nothing to move, because buffers are not freed. @param {Image} x */
   compact(x) {
     return x;
   }

@@ -4,7 +4,7 @@
 /** @import { BatchImage, Frame, Tape } from "./tape.js" */
 /** The parameters of a group norm. @typedef {{ weight: Parameter, bias: Parameter, groups: number, eps: number }} Norm */
 
-/** The normalisation of one image: statistics of each group and picture, and a gain and an offset for each channel and picture. */
+/** The normalisation of an image of several pictures. Each group of each picture has statistics; each channel of each picture has a gain and an offset. */
 export class Normalisation {
   #tape;
   #norm;
@@ -33,7 +33,7 @@ export class Normalisation {
       }
   }
 
-  /** Return the factor of `over` for channel c of picture j. @param {number} c @param {number} j */
+  /** Return 1 + the scale that `over` has for channel c of picture j; 1 without `over`. @param {number} c @param {number} j */
   #more(c, j) {
     return this.#over ? 1 + this.#tape.m.f[this.#over.at + c * this.#tape.n + j] : 1;
   }
@@ -57,7 +57,7 @@ export class Normalisation {
     }
   }
 
-  /** Allocate the gradients that `back` writes. Return whether the image has a gradient already, so that `back` must add to it. */
+  /** Allocate the gradients that `back` writes. Return whether the image has a gradient already. If so, `back` must add to this gradient. */
   claim() {
     if (this.#over) this.#tape.claimZeros(this.#over);
     return this.#tape.claim(this.x);
@@ -78,7 +78,7 @@ export class Normalisation {
     m.top = top;
   }
 
-  /** Add to the gradients of weight, bias and `over`. @param {number} sums place of the sums of d and of d x̂, where d is the gradient */
+  /** Add to the gradients of weight, bias and `over`. @param {number} sums place of the sums of d and of d x̂, where d is the gradient of the output and x̂ the normalised input */
   #learn(sums) {
     const { n } = this.#tape;
     const { f } = this.#tape.m;

@@ -1,4 +1,5 @@
-// A model's memory, and the compiled inner loops over it: kernel.wasm evaluates networks, and batch.wasm trains them.
+// A model's memory, and the compiled loops that compute in this memory: kernel.wasm evaluates networks, and
+// batch.wasm trains them.
 
 import { UserError } from "../process/errors.js";
 
@@ -39,9 +40,9 @@ export function pageKernel(name) {
   return module;
 }
 
-/** A model's memory: a stack of float32 values, which are used from 0 to `top`. A place is an index into `f`. @template [K=Kernel] its functions */
+/** A model's memory: a stack of float32 values. The values below `top` are in use. A place is an index into `f`. @template [K=Kernel] its functions */
 export class Memory {
-  top = 8; // the first 8 values stay 0: the place 0 means "none" to the kernel
+  top = 8; // nothing is stored at place 0, because 0 means "none" to the kernel
   f = new Float32Array();
   u = new Uint32Array();
   d = new Float64Array();
@@ -60,7 +61,7 @@ export class Memory {
   take(count) {
     const at = this.top;
     this.top += (count + 3) & ~3;
-    const lack = this.top + 64 - this.f.length; // the kernel reads a little beyond the end of a matrix
+    const lack = this.top + 64 - this.f.length; // keep 64 more values, because the kernel reads a little beyond the end of a matrix
     if (lack > 0) this.#grow(Math.ceil(lack / 16384) + 16);
     return at;
   }

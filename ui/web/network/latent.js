@@ -1,4 +1,4 @@
-// The parts of a latent model beside its U-Net: a decoder, and for prompts CLIP's tokenizer and text encoder.
+// The parts of a latent model other than its U-Net: the decoder, and for prompts CLIP's tokenizer and text encoder.
 import { UserError } from "../process/errors.js";
 
 /** @import { Image, Layers } from "./layers.js" */
@@ -8,16 +8,16 @@ import { UserError } from "../process/errors.js";
 const [START, END] = ["<|startoftext|>", "<|endoftext|>"];
 const WORDS = /'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\p{White_Space}\p{L}\p{N}]+/gu;
 
-/** The character for each byte in the vocabulary: a visible one stands for itself, and all others get codes from 256 on. */
+/** The character for each byte in the vocabulary: a visible character stands for its own byte; all other bytes get the characters with the codes from 256 on. */
 const BYTES = (() => {
   const seen = (/** @type {number} */ b) => (b > 32 && b < 127) || (b > 160 && b !== 173);
   let hidden = 256;
   return Array.from({ length: 256 }, (_, b) => String.fromCodePoint(seen(b) ? b : hidden++));
 })();
 
-/** Whether a value is a string. @param {unknown} value */
+/** Return whether a value is a string. @param {unknown} value */
 const isText = (value) => typeof value === "string";
-/** Whether a value is a merge: "a b", or a list of tokens. @param {unknown} pair */
+/** Return whether a value is a merge of two tokens: "a b", or a list of tokens. @param {unknown} pair */
 const isPair = (pair) => isText(pair) || (Array.isArray(pair) && pair.every(isText));
 
 /** CLIP's tokenizer, with the vocabulary and the merges of a checkpoint. */
@@ -105,7 +105,7 @@ export class Tokenizer {
   }
 }
 
-/** Build a function from token numbers to the states of CLIP's last layer, one after the other. @param {Layers} L @param {Config} config */
+/** Build CLIP's text encoder: a function that takes token numbers, and returns the states of the last layer, one token after the other. @param {Layers} L @param {Config} config */
 export function textEncoder(L, config) {
   const { hidden_size: c, intermediate_size: wide, num_attention_heads: heads, layer_norm_eps: eps } = config;
   const words = L.weights.take("embeddings.token_embedding.weight", config.vocab_size, c);
@@ -141,7 +141,7 @@ export function decoder(L, config) {
   const { decoder_block_out_channels: widths, num_decoder_blocks: counts, act_fn: act } = config;
   const { latent_channels: latent, scaling_factor: scale, shift_factor: shift } = config;
   const last = widths.length - 1;
-  let index = 2; // layer 0 is a convolution, and layer 1 its activation
+  let index = 2; // the file numbers the layers: 0 is a convolution, and 1 is its activation
   /** Return the name of the next layer. */
   const name = () => `decoder.layers.${index++}`;
   const entry = L.conv("decoder.layers.0", latent, widths[0]);
@@ -153,7 +153,7 @@ export function decoder(L, config) {
       const [a, b, d] = [0, 2, 4].map((k) => L.conv(`${block}.conv.${k}`, c, c));
       steps.push((x) => L.activate(d(b(a(x), { act }), { act, add: x }), "relu"));
     }
-    if (i < last) index++; // the enlargement is a layer without weights
+    if (i < last) index++; // skip the number of the enlargement, a layer without weights
     steps.push(i < last ? L.upsample(name(), c, false) : L.conv(name(), c, 3));
   }
   L.weights.finish((unused) => unused.startsWith("encoder."));

@@ -1,4 +1,5 @@
-// Load a checkpoint in the Hub's layout as a model for the browser. ddpm_core/checkpoint/load.py does the same in Python.
+// Load a checkpoint in the Hub's layout as a model for the browser. ddpm_core/checkpoint/load.py does the same in
+// Python.
 import { jsonObject } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";
 import { alphaBarAt, flowAt, schedule, timesOfTraining } from "../process/schedule.js";
@@ -6,6 +7,7 @@ import { complete, completeUnet } from "./config.js";
 import { cost } from "./cost.js";
 import { Memory, pageKernel } from "./kernel.js";
 import { Layers } from "./layers.js";
+import { PACKED, unpack } from "./packed.js";
 import { UNet } from "./unet.js";
 import { Weights } from "./weights.js";
 
@@ -48,16 +50,18 @@ import { Weights } from "./weights.js";
  * @property {((x: Float32Array, tIndex: number, states: Float32Array) => Float32Array) | null} attention returns a map of attention to each token, of the state's size
  */
 /**
- * A function from a prompt to its condition. `found` lists the prompt's words; `unknown` those in no training caption.
+ * A function from a prompt to its condition. `found` lists the prompt's words; `unknown` lists the words that no
+ * training caption contains.
  * @typedef {((prompt: string) => Float32Array) & { found: (prompt: string) => import("./latent.js").Word[], unknown: (prompt: string) => string[] }} Words
  */
 
-const CLIP = 49408; // size of CLIP's vocabulary, which splits even known words into pieces
-const LARGE = 2e6; // number of weights above which starting a GPU saves time
-// Most bytes of a JSON file, and of a readers or tokenizer file, as in ddpm_core/checkpoint/config/fields.py.
+const CLIP = 49408; // number of tokens in CLIP's own vocabulary; its tokens are often parts of known words, so they can't show which words are unknown
+const LARGE = 2e6; // a network with more weights than this is faster on a GPU, even with the time to start the GPU
+// Largest size of a JSON file, and of a readers or tokenizer file, in bytes, as in
+// ddpm_core/checkpoint/config/fields.py.
 const [LONGEST_JSON, LONGEST] = [500_000, 16_000_000];
 const READERS = "readers.safetensors";
-const SENTENCE = 300; // most characters of an error message, because names in a file can have any length
+const SENTENCE = 300; // largest number of characters in an error message, which may quote a long name from a file
 const PACE = 5e9; // approximate multiplications per second in WebAssembly
 const WEIGHTS = "diffusion_pytorch_model.safetensors";
 /** @type {Record<string, Model["prediction"]>} the predictions by diffusers' names */
@@ -91,7 +95,8 @@ class Folder {
 
   /** Return the weights in a file. Throws a UserError if there is no such file. @param {string} path */
   async weights(path) {
-    const file = await this.read(path);
+    const packed = await this.read(path + PACKED);
+    const file = packed ? await unpack(packed, path) : await this.read(path);
     if (file) return new Weights(file, path);
     throw new UserError(
       `it has no ${path}: weights in a .bin, which is a pickle, or in parts are not read in the browser`,
@@ -181,7 +186,7 @@ function describeModel({ root, unet, scheduler, index, own, vae, vqvae, text: en
   return { root, autoencoder: vae ? "vae" : "vqvae", net, latent, text, process, flow, classes, student };
 }
 
-/** Read the files beside the weights: Γ and optimised steps. @param {Folder} folder @param {Promise<string | null>} hash @param {Schedule} schedule */
+/** Read the sidecar files, which contain Γ and optimised steps. @param {Folder} folder @param {Promise<string | null>} hash @param {Schedule} schedule */
 async function readSidecars(folder, hash, schedule) {
   const contents = await Promise.all(
     ["analytic_variance.json", "optimised_steps.json"].map((path) => folder.json(path)),
@@ -205,7 +210,7 @@ async function buildNetwork(memory, tensors, net, device) {
   return { unet, network: quick ?? kernel, isQuick: !!quick };
 }
 
-/** Load the readers of the blocks, or return null if none were fitted for these weights. @param {Folder} folder @param {Promise<string | null>} hash @param {Config} net @param {Schedule} schedule */
+/** Load the readers (linear probes) of the blocks. Return null if no readers were fitted to these weights. @param {Folder} folder @param {Promise<string | null>} hash @param {Config} net @param {Schedule} schedule */
 async function loadReaders(folder, hash, net, schedule) {
   const file = await folder.small(READERS);
   if (!file) return null;
@@ -216,7 +221,7 @@ async function loadReaders(folder, hash, net, schedule) {
   return readers;
 }
 
-/** Return a network that converts the time, and for a flow also x_t, to the convention of its training. @param {import("./gpu.js").Network} network @param {Schedule & { times: Float64Array | null, trained: Schedule }} process @param {number | null} flow the factor of τ @returns {import("./gpu.js").Network} */
+/** Return a network that takes the time t and x_t of ddpm_core, and converts them to the convention in which `network` was trained. Only a flow also converts x_t. @param {import("./gpu.js").Network} network @param {Schedule & { times: Float64Array | null, trained: Schedule }} process @param {number | null} flow the factor of τ @returns {import("./gpu.js").Network} */
 function convertTimes(network, process, flow) {
   const { times, trained } = process;
   if (flow) return convertForFlow(network, process, flow);
@@ -229,7 +234,7 @@ function convertTimes(network, process, flow) {
   return (x, tIndex, condition, probe) => network(x, Math.fround(timeAt(tIndex + 1)), condition, probe);
 }
 
-/** Return a network that evaluates a flow's network at τ · `times` and at x_t in the flow's scale. @param {import("./gpu.js").Network} network @param {Schedule} schedule @param {number} times @returns {import("./gpu.js").Network} */
+/** Return a network that takes t and x_t, and evaluates a flow's network at the time τ · `times`, with x_t in the flow's scale. @param {import("./gpu.js").Network} network @param {Schedule} schedule @param {number} times @returns {import("./gpu.js").Network} */
 function convertForFlow(network, schedule, times) {
   return (x, tIndex, condition, probe) => {
     const { tau, scale } = flowAt(schedule, tIndex + 1);
@@ -242,9 +247,9 @@ function convertForFlow(network, schedule, times) {
   };
 }
 
-/** Return a network whose time and condition a probe can replace by neutral ones. @param {import("./gpu.js").Network} network @param {number} T @param {Words | null} words @param {number | null} nullLabel @returns {Model["network"]} */
+/** Return a network that takes a probe, which can replace the time and the condition by neutral values. @param {import("./gpu.js").Network} network @param {number} T @param {Words | null} words @param {number | null} nullLabel @returns {Model["network"]} */
 function allowCuts(network, T, words, nullLabel) {
-  /** The empty condition, which replaces one that a probe cuts. It is created at first use. @type {Condition | undefined} */
+  /** The empty condition, which replaces a condition that a probe cuts. The first use creates the empty condition. @type {Condition | undefined} */
   let none;
   return (x, tIndex, condition, probe) => {
     const time = probe?.cut?.has("time") ? Math.floor(T / 2) - 1 : Math.fround(tIndex);
@@ -331,7 +336,7 @@ function readProcess(config, own, pixels) {
   return { ...schedule(config), prediction, variance: VARIANCES[variance] ?? variance, ...rest };
 }
 
-/** Return the factor of τ in the time that a flow's network receives. @param {Json | undefined} coordinates from ddpm_core.json @returns {number} */
+/** Return the factor by which a flow's time τ is multiplied before the network receives it. @param {Json | undefined} coordinates from ddpm_core.json @returns {number} */
 function readFlowFactor(coordinates) {
   const { kind, times = 1 } = coordinates ?? {};
   if (kind !== "RectifiedFlow" || !Number.isFinite(times))
@@ -352,7 +357,7 @@ function readClasses(embeddings, { null_label: nullLabel = null, class_names: na
   return { classes, nullLabel, classNames: /** @type {string[]} */ (names ?? []) };
 }
 
-/** Whether a value is a list of descending whole times from T at most to 1 at least. @param {unknown} times @param {number} T */
+/** Return whether a value is a list of whole times between T and 1, in descending order. @param {unknown} times @param {number} T */
 const areDescending = (times, T) =>
   Array.isArray(times) &&
   times.length > 0 &&
@@ -373,7 +378,7 @@ async function sha256(file) {
   return digest ? Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("") : null;
 }
 
-/** Return the content of a sidecar file if it was made for these weights and this schedule. Without a hash, the weights are not compared. @param {Json | null} content @param {Promise<string | null>} hash @param {Schedule} schedule */
+/** Return the content of a sidecar file that was made for these weights and this schedule, else null. Without a hash, the weights are not compared. @param {Json | null} content @param {Promise<string | null>} hash @param {Schedule} schedule */
 async function acceptSidecar(content, hash, schedule) {
   const own = content && (await hash);
   return (!own || content.weights_sha256 === own) && content && fitsSchedule(content.schedule, schedule)
@@ -381,7 +386,7 @@ async function acceptSidecar(content, hash, schedule) {
     : null;
 }
 
-/** Whether a sidecar file fits a schedule. A file that names no schedule fits all: see `Sidecar.fits`. @param {Json | undefined} said the file's schedule @param {Schedule} schedule */
+/** Return whether a sidecar file fits a schedule. A file that names no schedule fits every schedule: see `Sidecar.fits`. @param {Json | undefined} said the file's schedule @param {Schedule} schedule */
 function fitsSchedule(said, { T, alphaBar }) {
   const near = (/** @type {[string, any]} */ [t, at]) =>
     Math.abs(at - alphaBar[Number(t)]) <= 1e-8 * alphaBar[Number(t)];

@@ -9,10 +9,10 @@ export class Parameters {
   all = new Map();
   /** Names of the tensors that no layer has taken yet. @type {Set<string>} */
   #left;
-  /** Number of values, with the padding that starts each tensor at a multiple of four. */
+  /** Number of values of all tensors, including padding: each tensor starts at a multiple of four. */
   size = 0;
 
-  /** Take memory for all weights, and after them for their gradients. @param {Memory<BatchKernel>} memory @param {Iterable<[string, number[]]>} shapes by name */
+  /** Allocate memory for all weights, then for all gradients. @param {Memory<BatchKernel>} memory @param {Iterable<[string, number[]]>} shapes by name */
   constructor(memory, shapes) {
     this.m = memory;
     for (const [name, shape] of shapes) {
@@ -30,12 +30,12 @@ export class Parameters {
     this.#left = new Set(this.all.keys());
   }
 
-  /** A view of all weights. It becomes invalid when the memory grows. */
+  /** A view of all weights. When the memory grows, the view becomes invalid. */
   get weights() {
     return this.m.f.subarray(this.at, this.at + this.size);
   }
 
-  /** A view of all gradients. It becomes invalid when the memory grows. */
+  /** A view of all gradients. When the memory grows, the view becomes invalid. */
   get gradients() {
     return this.m.f.subarray(this.grad, this.grad + this.size);
   }

@@ -1,5 +1,6 @@
-// The small network of the plane and its training, with the same random numbers as ddpm_core/plane/plane_network.py. The
-// values of a layer form a matrix with a row for each unit and a column for each point.
+// The small network for points in the plane, and its training. The random numbers are those of
+// ddpm_core/plane/plane_network.py. The values of a layer form a matrix with a row for each unit and a column for
+// each point.
 
 import { Mixture } from "../process/mixture.js";
 import { Random } from "../process/noise.js";
@@ -8,15 +9,15 @@ import { Memory } from "./kernel.js";
 /** @import { Data } from "../process/mixture.js" */
 /** @import { Schedule } from "../process/schedule.js" */
 
-const STREAM = 2n ** 63n; // the random stream of a training, which no step of a run uses
+const STREAM = 2n ** 63n; // number of the random stream of a training; the steps of runs have other streams
 const POINTS = 512; // number of points in a batch or in one evaluation
-const ROW = POINTS + 16; // row stride: number of values between the starts of two rows; the extra 16 keep rows that are read at once in different cache sets
+const ROW = POINTS + 16; // number of values from the start of one row to the next: 512 alone would put all rows into the same cache sets
 const LEARNING_RATE = 4e-3;
 const [FIRST, SECOND, TINY] = [0.9, 0.999, 1e-8]; // β₁, β₂ and ε of Adam
 const FREQUENCIES = 16; // number of frequencies in the embedding of t
-const WAVES = [1, 2, 4].map((n) => f32(n * Math.PI)); // frequencies in the embedding of x
+const WAVES = [1, 2, 4].map((n) => f32(n * Math.PI)); // frequencies in the embedding of a coordinate, in radians per unit
 const [FEATURES, HIDDEN] = [2 + 2 * (FREQUENCIES + 2 * WAVES.length), 128];
-/** Number of rows of each layer, a multiple of 4 for the kernel: 2 rows of the features and 2 of the outputs stay 0. */
+/** Number of units of each layer. The kernel needs multiples of 4, so 2 units are added to the features and 2 to the outputs; they stay 0. */
 const SIZES = [FEATURES + 2, HIDDEN, HIDDEN, HIDDEN, 4];
 
 /** Round to float32. @param {number} value */
@@ -40,13 +41,13 @@ class Layer {
     this.bias = m.take(outputs);
     this.transposed = m.take(outputs * inputs); // the transposed weights, for backpropagation
     this.z = m.take(outputs * ROW);
-    this.h = m.take(outputs * ROW); // SiLU of z
+    this.h = m.take(outputs * ROW); // SiLU(z)
     this.back = m.take(outputs * ROW); // the derivatives of the loss with respect to z
     this.scales = m.take(2 * outputs);
     for (let i = 0; i < outputs; i++) m.f[this.scales + 2 * i] = 1;
   }
 
-  /** Copy the weights into the kernel's order. Call this whenever they have changed. */
+  /** Copy the weights into the kernel's order. Call this after each change of the weights. */
   pack() {
     const { m, inputs, outputs, weights } = this;
     m.f.set(weights.subarray(outputs * inputs), this.bias);
@@ -69,7 +70,7 @@ class Layer {
     return this.h;
   }
 
-  /** Compute the gradient of the weights. @param {number} from as in `forward` @param {{ transposed: number, packed: number, found: number }} room */
+  /** Compute the gradient of the weights. @param {number} from the place of the previous layer's rows @param {{ transposed: number, packed: number, found: number }} room places for intermediate matrices */
   learn(from, { transposed, packed, found }) {
     const { m, inputs, outputs, gradient } = this;
     const { f } = m;
@@ -142,7 +143,7 @@ export class PlaneNetwork {
     }
   }
 
-  /** Evaluate up to POINTS points, and return the place of ε_θ, one row for each coordinate. @param {Float32Array} x x₁ and x₂ of each in turn @param {(point: number) => number} tIndex t − 1 */
+  /** Evaluate the network at up to POINTS points. Return the place of ε_θ, which has a row for each coordinate. @param {Float32Array} x x₁ and x₂ of one point after the other @param {(point: number) => number} tIndex t − 1 */
   #forward(x, tIndex) {
     const { f } = this.m;
     for (let n = 0; 2 * n < x.length; n++) {
@@ -196,7 +197,8 @@ export class PlaneNetwork {
 }
 
 /**
- * Train a network. Yield it before the first step, with the loss NaN, and then after each step, with the loss of the step.
+ * Train a network. Yield the network before the first step, with the loss NaN, and after each step, with the loss of
+ * this step.
  * @param {WebAssembly.Module} kernel the result of `compile` @param {Data} data @param {Schedule} schedule @param {number} steps
  * @returns {Generator<{ step: number, loss: number, network: PlaneNetwork }, any>}
  */
@@ -222,14 +224,14 @@ export function* training(kernel, data, { alphaBar }, steps) {
   }
 }
 
-/** Return x_t of points, each at its own time. @param {Float64Array} alphaBar @param {Float32Array} x0 @param {number[]} t @param {Float32Array} eps */
+/** Return x_t of points. t lists the time of each point. @param {Float64Array} alphaBar @param {Float32Array} x0 @param {number[]} t @param {Float32Array} eps */
 const noisePoints = (alphaBar, x0, t, eps) =>
   x0.map((value, i) => {
     const at = alphaBar[t[i >> 1]];
     return f32(f32(Math.sqrt(at)) * value) + f32(f32(Math.sqrt(1 - at)) * eps[i]);
   });
 
-/** Estimate L_simple of the exact ε, the lower limit for any network, from points that are drawn evenly over all t. @param {Data} data @param {Schedule} schedule */
+/** Estimate L_simple for the exact ε, which no network can beat. The estimate uses random points, the same number at each t. @param {Data} data @param {Schedule} schedule */
 export function leastLoss(data, { alphaBar }, draws = 20_000) {
   const mixture = new Mixture(data);
   const generator = new Random(0n, STREAM);

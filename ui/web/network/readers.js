@@ -1,6 +1,6 @@
-// Readers are linear probes: they estimate x̂_0 from a block's output. This file also chooses colours for the output.
-// ddpm_core/checkpoint/sidecars/readers_file.py
-// describes their file, readers.safetensors. ddpm_core/engines/readers.py has the same class in Python.
+// Readers are linear probes: they estimate x̂_0 from a block's output. This module also turns a block's output into a
+// colour picture. ddpm_core/checkpoint/sidecars/readers_file.py describes their file, readers.safetensors.
+// ddpm_core/engines/readers.py has the same class in Python.
 import { jsonObject } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";
 import { insideOf } from "./surgery.js";
@@ -9,23 +9,23 @@ import { Weights } from "./weights.js";
 /** @import { Config } from "./unet.js" */
 /** @import { Tap } from "../process/predict.js" */
 /** @typedef {{ rank: number, side: number, features: Float32Array, offset: Float32Array, patches: Float32Array, basis: Float32Array, centre: Float32Array, spread: Float32Array }} Block */
-/** The metadata of the file. seeds: the number of runs to which the readers were fitted, and the number of other runs on which R² was measured. figures: results of `python -m benchmarks inside`. @typedef {{ weights_sha256: string, times: number[], clip: boolean, measured: number[], r2: Record<string, number[]>, seeds: [number, number], figures: Record<string, any> }} About */
+/** The metadata of the file. seeds: the number of runs to which the readers were fitted, then the number of other runs, on which R² was measured. figures: results of `python -m benchmarks inside`. @typedef {{ weights_sha256: string, times: number[], clip: boolean, measured: number[], r2: Record<string, number[]>, seeds: [number, number], figures: Record<string, any> }} About */
 
 const FILE = "readers.safetensors";
 const OTHER = `${FILE} is not a file of readers: delete it, or make it again`;
-const LONGEST = 500_000; // most characters of the file's metadata
-const LOW = 6 / 29; // below this value, CIELAB replaces the cube root by a line
+const LONGEST = 500_000; // largest length of the file's metadata, in characters
+const LOW = 6 / 29; // CIELAB uses a cube root above this value, and a straight line below it
 const SRGB = [
   [3.2406, -1.5372, -0.4986],
   [-0.9689, 1.8758, 0.0415],
   [0.0557, -0.204, 1.057],
 ];
 const WHITE = [0.9505, 1, 1.089]; // the white point D65 in CIE XYZ
-/** Whether the values are a list of ascending times. @param {unknown} values */
+/** Return whether a value is a list of times in ascending order. @param {unknown} values */
 const areAscending = (values) =>
   Array.isArray(values) && values.length > 0 && values.every((t, i) => Number.isInteger(t) && t > (values[i - 1] ?? 0));
 
-/** Return the index of the last time before t, and the fraction of the interval from there to t. @param {number[]} times @param {number} t @returns {[number, number]} */
+/** Return how to interpolate at t: the index of the last time before t, and how far t is on the way to the next time, from 0 to 1. @param {number[]} times @param {number} t @returns {[number, number]} */
 function findInterval(times, t) {
   if (times.length === 1) return [0, 0];
   const j = Math.max(
@@ -38,10 +38,10 @@ function findInterval(times, t) {
   return [j, Math.max(0, Math.min((t - times[j]) / (times[j + 1] - times[j]), 1))];
 }
 
-/** Whether a value is an object of finite numbers. */
+/** Return whether a value is an object of finite numbers. */
 const isRow = (/** @type {unknown} */ row) => row instanceof Object && Object.values(row).every(Number.isFinite);
 
-/** Whether `figures` has the fields that the page reads from `python -m benchmarks inside`. @param {Record<string, any>} figures */
+/** Return whether `figures` has the fields that the page reads from `python -m benchmarks inside`. @param {Record<string, any>} figures */
 function areFigures(figures) {
   if (!(figures instanceof Object) || Array.isArray(figures)) return false;
   if (!Object.keys(figures).length) return true;
@@ -82,7 +82,7 @@ export class Readers {
   /** Side length of the estimated x̂_0, in values. */
   size = 0;
 
-  /** Throws a UserError for a file without readers. @param {ArrayBuffer} file */
+  /** Read a file of readers. Throws a UserError for any other file. @param {ArrayBuffer} file */
   constructor(file) {
     try {
       const weights = new Weights(file, FILE);
@@ -162,8 +162,8 @@ export class Readers {
   }
 
   /**
-   * Return a picture of a block's output in sRGB, with the colours innermost. Three directions in the output's channels set
-   * the lightness and the two colour axes of CIELAB.
+   * Return a picture of a block's output in sRGB, with the colours innermost. Three directions in the output's
+   * channels set the lightness and the two colour axes of CIELAB.
    * @param {string} name of the block @param {Tap} tap the output of the block @param {number} t
    */
   colours(name, { shape: [c, h, w], data }, t) {
@@ -183,12 +183,12 @@ export class Readers {
   }
 }
 
-/** Return the means over squares of step × step places. @param {Tap} tap @param {number} step @returns {ArrayLike<number>} */
+/** Reduce each channel: return the means of its squares of step × step values. @param {Tap} tap @param {number} step @returns {ArrayLike<number>} */
 function poolMeans({ shape: [c, h, w], data }, step) {
   if (step <= 1) return data;
   const out = new Float64Array((c * h * w) / step ** 2);
   for (let i = 0; i < data.length; i++) {
-    const [row, column] = [Math.floor(i / w), i % w]; // rows are numbered through all channels
+    const [row, column] = [Math.floor(i / w), i % w]; // `row` counts the rows of all channels, one channel after the other
     out[Math.floor(row / step) * (w / step) + Math.floor(column / step)] += data[i] / step ** 2;
   }
   return out;

@@ -1,5 +1,5 @@
-// Surgery on the network of a lane: records the outputs of blocks in each step, cuts parts of the network, and
-// replaces a block's output by that of another lane.
+// Surgery on a lane's network: record the outputs of blocks in each step, cut parts of the network, and
+// replace a block's output by the output in another lane.
 
 import { UserError } from "../process/errors.js";
 import { chain } from "../process/runs.js";
@@ -14,11 +14,13 @@ import { chain } from "../process/runs.js";
 
 /**
  * The records and changes in a lane's network: JSON, the same for every engine. Names are those of `Inside` in
- * ddpm_core/engines/blocks.py. taps: blocks to record ("down 1", …, "middle", "up 1", …). look: a place, from 0 to below 1 of
- * each side, whose self-attention is recorded. cut: blocks, skips ("skips 7"), "attention", "condition" or "time" to switch
- * off. graft: a block whose output comes from an earlier lane with the same times, at the same step and time. steps: a change
- * begins with step `from`, counted from 0, and ends before step `to`; by default, it holds in all steps. It holds at all
- * times above the last step's s and below the t of the step before the first. A block that is cut and grafted becomes 0.
+ * ddpm_core/engines/blocks.py. taps: blocks to record ("down 1", …, "middle", "up 1", …). look: a place, from 0 to
+ * below 1 of each side, whose self-attention is recorded. cut: blocks, skips ("skips 7"), "attention", "condition" or
+ * "time" to switch off. graft: a block whose output comes from an earlier lane with the same times, at the same step
+ * and time. steps: a change begins with step `from`, counted from 0, and ends before step `to`; by default, a change
+ * applies in all steps. A change applies at each t above the end s of its last step and below the t of the step
+ * before its first step, because samplers may evaluate between the times of steps. A block that is cut and grafted
+ * becomes 0.
  * @typedef {{
  *   taps?: string[],
  *   look?: [down: number, right: number] | null,
@@ -29,8 +31,8 @@ import { chain } from "../process/runs.js";
  */
 
 /**
- * List the blocks of a network by name, in the order in which x passes them, and the names of the skips, the coarsest first:
- * "skips 7" carries images of 7 × 7. `Inside` in ddpm_core/engines/blocks.py has the same names.
+ * List the blocks of a network by name, in the order in which x passes them, and the names of the skips, the coarsest
+ * first: "skips 7" carries images of 7 × 7. `Inside` in ddpm_core/engines/blocks.py has the same names.
  * @param {Config} config checked @returns {{ blocks: Record<string, Block>, skips: string[] }}
  */
 export function insideOf(config) {
@@ -58,11 +60,12 @@ export function insideOf(config) {
 
 /**
  * Prepare the surgery of lanes, and return the lanes for `sideBySide` and functions that read their newest records.
- * taps(lane, seed): outputs of blocks by name, with the condition; with guidance, then also without it. looks(lane, seed):
- * the attention of the place `look`, with the condition. time(lane, seed): the t of these records. Throws a UserError for a
- * surgery that does not fit its lane. If a step evaluates more than once, as with corrections, its last evaluation is
- * recorded, and a graft takes the last evaluation at its time. With guidance, the evaluations with and without the
- * condition each take their graft from the other lane's evaluation of the same kind, or from its only one.
+ * taps(lane, seed): the blocks' outputs by name, in the evaluation with the condition; with guidance, also in that
+ * without. looks(lane, seed): the attention of the place `look`, with the condition. time(lane, seed): the t of these
+ * records. Throws a UserError for a surgery that does not fit its lane. If a step evaluates more than once, as with
+ * corrections, its last evaluation is recorded, and a graft takes the last evaluation at its time. With guidance, the
+ * evaluations with and without the condition each take their graft from the other lane's evaluation of the same kind,
+ * or from its only one.
  * @template {Lane} L @param {L[]} lanes
  */
 export function openLanes(lanes) {
@@ -84,7 +87,7 @@ export function openLanes(lanes) {
     if (!look && ![...shown, ...cut, ...graft].length) return lane;
     const { pairs } = chain(lane.model, lane);
     const probes = (/** @type {number} */ index, /** @type {Seed} */ seed, /** @type {number} */ t) => {
-      /** Whether a change holds at t. @type {(one: { steps?: [number, number] }) => boolean} */
+      /** Return whether a change applies at t. @type {(one: { steps?: [number, number] }) => boolean} */
       const isOn = ({ steps: [from, to] = [0, pairs.length] }) =>
         t > pairs[to - 1][1] && t < (pairs[from - 1]?.[0] ?? Number.POSITIVE_INFINITY);
       const given = (/** @type {number} */ lane) => newest[lane].get(seed)?.at.get(t) ?? shownOf(lane, seed);
@@ -103,25 +106,25 @@ export function openLanes(lanes) {
   });
   return {
     lanes: operated,
-    /** Return the outputs of blocks, a map for each evaluation. @param {number} lane @param {Seed} seed @returns {Map<string, Tap>[]} */
+    /** Return a map for each evaluation: the outputs of the blocks, by the blocks' names. @param {number} lane @param {Seed} seed @returns {Map<string, Tap>[]} */
     taps(lane, seed) {
       const found = shownOf(lane, seed).map(({ taps }) => /** @type {Map<string, Tap>} */ (taps));
       return found.filter((taps) => taps.size && [...taps.values()].every(Boolean));
     },
-    /** Return the attention of the place `look`. @param {number} lane @param {Seed} seed */
+    /** Return the attention maps of the place `look`. @param {number} lane @param {Seed} seed */
     looks: (lane, seed) => shownOf(lane, seed)[0]?.look?.maps ?? [],
     /** Return the time of the newest evaluation. @param {number} lane @param {Seed} seed */
     time: (lane, seed) => newest[lane].get(seed)?.last ?? 0,
   };
 }
 
-/** Return the values of a block in evaluation `which` of a step, or in the first evaluation if there is only one. @param {Probe[] | undefined} probes @param {number} which @param {string} name */
+/** Return the recorded output of a block in a step: in evaluation `which`, or in the only evaluation. @param {Probe[] | undefined} probes @param {number} which @param {string} name */
 function blockOf(probes, which, name) {
   const tap = probes?.[which].taps?.get(name) ?? probes?.[0].taps?.get(name);
   return /** @type {Tap} */ (tap).data;
 }
 
-/** Throw a UserError if a surgery does not fit its lane. @param {Lane[]} lanes @param {number} number of the lane @param {Surgery} surgery */
+/** Throw a UserError if a surgery is impossible in its lane. @param {Lane[]} lanes @param {number} number of the lane @param {Surgery} surgery */
 function checkSurgery(lanes, number, { taps = [], look = null, cut = [], graft = [] }) {
   const { model, touch } = lanes[number];
   const at = (/** @type {number} */ lane) => {

@@ -10,8 +10,8 @@
  * @typedef {Record<BatchLoop, (...sizes: number[]) => void> & { squares: (at: number, count: number) => number }} BatchKernel
  */
 /**
- * An image has the shape [c][h][w][n], for n pictures. `grad` is the place of its gradient, which has the same shape; 0 means
- * that there is none yet. A constant needs no gradient.
+ * An image has the shape [c][h][w][n], for n pictures. `grad` is the place of its gradient, which has the same shape;
+ * 0 means that there is none yet. A constant needs no gradient.
  * @typedef {{ at: number, c: number, h: number, w: number, plane: number, grad: number, constant: boolean }} BatchImage
  */
 
@@ -21,7 +21,7 @@ export const up = (n, step) => Math.ceil(n / step) * step;
 export class Tape {
   /** The backward functions, in the order of the layers. @type {(() => void)[]} */
   #steps = [];
-  /** Layers that reorder their weights when a step begins, and their gradients when it ends. @type {{ pack: () => void, unpack: () => void }[]} */
+  /** The layers that keep their weights in the kernel's order. A step begins with `pack`, and ends with `unpack`, which adds the gradients in PyTorch's order. @type {{ pack: () => void, unpack: () => void }[]} */
   #maps = [];
   #floor;
 
@@ -50,7 +50,7 @@ export class Tape {
     this.forget();
   }
 
-  /** End a step: add the gradients of all its batches to those of the parameters, in PyTorch's order. */
+  /** End a step: add the gradients of all batches of the step to the gradients of the parameters, in PyTorch's order. */
   end() {
     for (const map of this.#maps) map.unpack();
   }
@@ -61,7 +61,7 @@ export class Tape {
     this.m.top = this.#floor;
   }
 
-  /** Return the result of a function without backpropagation through it. Its images are freed. @template T @param {() => T} compute */
+  /** Return the result of `compute`, and free its images. There is no backpropagation through these images. @template T @param {() => T} compute */
   evaluate(compute) {
     const { top } = this.m;
     const { length } = this.#steps;
@@ -78,7 +78,7 @@ export class Tape {
     this.#steps.push(step);
   }
 
-  /** Register a layer that keeps its weights in another order than the parameters. @param {{ pack: () => void, unpack: () => void }} map */
+  /** Register a layer that keeps its weights in the kernel's order. @param {{ pack: () => void, unpack: () => void }} map */
   register(map) {
     this.#maps.push(map);
   }
@@ -96,7 +96,7 @@ export class Tape {
     return { at: this.m.take(up(c, 4) * plane), c, h, w, plane, grad: 0, constant: false };
   }
 
-  /** Set the numbers of an image, or of its gradient: picture after picture, or one picture for all. @param {ArrayLike<number>} numbers @param {number} at @param {BatchImage} x */
+  /** Write numbers into an image, or into its gradient. The numbers belong to all pictures, one picture after the other, or to one picture that is repeated. @param {ArrayLike<number>} numbers @param {number} at @param {BatchImage} x */
   fill(numbers, at, { c, h, w }) {
     const { n } = this;
     const { f } = this.m;
@@ -107,21 +107,21 @@ export class Tape {
       for (let i = 0, from = (j % count) * size; i < size; i++) f[at + i * n + j] = numbers[from + i];
   }
 
-  /** Return whether an image has a gradient already. If not, allocate an uninitialised one. @param {BatchImage} x */
+  /** Return whether an image has a gradient already. If it has none, allocate an uninitialised gradient. @param {BatchImage} x */
   claim(x) {
     if (x.grad) return true;
     x.grad = this.m.take(up(x.c, 4) * x.plane);
     return false;
   }
 
-  /** Give an image a gradient of zeros, if it has none. @param {BatchImage} x */
+  /** If an image has no gradient, allocate one of zeros. @param {BatchImage} x */
   claimZeros(x) {
     if (!this.claim(x)) this.m.f.fill(0, x.grad, x.grad + x.c * x.plane);
   }
 
   /**
-   * Add the gradient at a place to that of an image. An image without a gradient takes over the place without a copy, because
-   * no layer reads the gradient of its output again after its backward function.
+   * Add the gradient at a place to the gradient of an image. An image without a gradient takes over the place without
+   * a copy, because no layer reads the gradient of its output again after its backward function.
    * @param {BatchImage} x @param {number} at
    */
   pass(x, at) {
@@ -150,7 +150,7 @@ export class Tape {
     m.top = top;
   }
 
-  /** Call `visit` for each row of an image: with its offset in the image, its place in the frame, and its length. @param {BatchImage} x @param {Frame} frame @param {(from: number, to: number, count: number) => void} visit */
+  /** Call `visit` for each row of an image, with the row's offset in the image, its place in the frame, and its length. @param {BatchImage} x @param {Frame} frame @param {(from: number, to: number, count: number) => void} visit */
   #rows({ c, h, w, plane }, frame, visit) {
     for (let i = 0; i < c * h; i++) {
       const [channel, y] = [Math.floor(i / h), i % h];

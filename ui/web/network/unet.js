@@ -1,4 +1,5 @@
-// diffusers' UNet2DModel, and its UNet2DConditionModel for prompts. The layers decide how many pictures one evaluation takes.
+// The networks UNet2DModel and, for prompts, UNet2DConditionModel of diffusers. One evaluation takes one picture, or
+// several if the layers are `BatchLayers`.
 import { UserError } from "../process/errors.js";
 import { Blocks } from "./blocks.js";
 
@@ -11,7 +12,7 @@ import { Blocks } from "./blocks.js";
 
 const f32 = Math.fround;
 
-/** Return the sinusoidal embedding of times, rounded as PyTorch rounds it. @param {Config} config @param {number} size @param {number[]} times */
+/** Return the sinusoidal embedding of times, with the same rounding as in PyTorch. @param {Config} config @param {number} size @param {number[]} times */
 function embedTimes(config, size, times) {
   const half = Math.floor(size / 2);
   const out = new Float32Array(size * times.length);
@@ -38,7 +39,7 @@ export class UNet {
     this.blocks = new Blocks(layers, style);
     this.entry = layers.conv("conv_in", config.in_channels, first);
     this.embedding = this.#embedding();
-    const skips = [first]; // channels of each skip connection
+    const skips = [first]; // number of channels of each skip connection
     this.down = this.#down(skips);
     this.middle = config.mid_block_type ? this.#middle() : null;
     this.up = this.#up(skips);
@@ -48,14 +49,14 @@ export class UNet {
   }
 
   /**
-   * Evaluate the network. Input and output have the shape [channels][rows][columns]. On a GPU this returns a promise.
+   * Evaluate the network. Input and output have the shape [channels][rows][columns]. On a GPU, the result is a promise.
    * @param {Float32Array} picture @param {Time} t @param {Condition} condition @param {Probe} [probe] @returns {Float32Array}
    */
   network(picture, t, condition, probe) {
     return this.L.evaluate(() => this.L.read(this.forward(picture, t, condition, probe)));
   }
 
-  /** Return a map of the attention to each token of a prompt, (tokens, side, side): the mean over heads and layers, with smaller maps enlarged. @param {Float32Array} picture @param {number} t @param {Float32Array} states of tokens */
+  /** Return how strongly each pixel attends to each token of a prompt, with the shape (tokens, side, side). The maps of all layers are enlarged to `side` and averaged. @param {Float32Array} picture @param {number} t @param {Float32Array} states of tokens */
   attention(picture, t, states) {
     /** @type {Probe["words"] & {}} */
     const maps = [];
@@ -114,7 +115,7 @@ export class UNet {
     return x;
   }
 
-  /** Concatenate x and a skip, which becomes 0 if the probe cuts it. @param {Image} x @param {Image} skip */
+  /** Concatenate x and a skip. If the probe cuts the skip, its values are replaced by 0. @param {Image} x @param {Image} skip */
   #concat(x, skip) {
     const both = this.L.concat(x, skip);
     const { c, h, w } = skip;
@@ -182,7 +183,7 @@ export class UNet {
     return (x, time, states) => two(between(one(x, time), /** @type {Image} */ (states)), time);
   }
 
-  /** Build the up blocks. @param {number[]} skips channels of the skips; each layer removes the last number */
+  /** Build the up blocks. @param {number[]} skips channels of the skips; each residual block removes the last number, because it uses this skip */
   #up(skips) {
     const { block_out_channels: widths, layers_per_block: count, up_block_types: types } = this.config;
     const deepest = widths.length - 1;

@@ -2,18 +2,18 @@
 import { jsonObject } from "../messages/bytes.js";
 import { UserError } from "../process/errors.js";
 
-const HEADER = 16 << 20; // most bytes of the header
-const LARGEST = 1e8; // limit far above any trained weight, as MAX_WEIGHT in ddpm_core/checkpoint/config/fields.py
+const HEADER = 16 << 20; // largest size of the header, in bytes
+const LARGEST = 1e8; // largest allowed weight, far above all trained ones, as MAX_WEIGHT in ddpm_core/checkpoint/config/fields.py
 
-/** Names of attention weights before diffusers 0.12, with their later names. */
+/** The names of attention weights in files from before diffusers 0.12, with the present names. */
 const LEGACY = { ".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0." };
 
-const SCALE = ".scale"; // suffix of an int8 tensor's scales, one for each row, as in ddpm_core/checkpoint/weights.py
+const SCALE = ".scale"; // suffix in the name of the tensor that contains the scales of an int8 tensor's rows, as in ddpm_core/checkpoint/weights.py
 
 /** @type {Float32Array | undefined} the values of all 2¹⁶ float16 */
 let halves;
 
-/** Return the value of 16 bits as float16, NaN for an infinity. @param {number} bits */
+/** Convert the 16 bits of a float16 to a number. Infinities become NaN. @param {number} bits */
 function half(bits) {
   const exponent = (bits >> 10) & 31;
   const fraction = (bits & 1023) / 1024;
@@ -23,7 +23,7 @@ function half(bits) {
 
 /** @type {Record<string, { bytes: number, read: (bytes: ArrayBuffer) => Float32Array }>} */
 const KINDS = {
-  I8: { bytes: 1, read: (bytes) => Float32Array.from(new Int8Array(bytes)) }, // `take` multiplies these values by the tensor's scales
+  I8: { bytes: 1, read: (bytes) => Float32Array.from(new Int8Array(bytes)) }, // `take` then multiplies these values by the scales of their rows
   F32: { bytes: 4, read: (bytes) => new Float32Array(bytes) },
   BF16: {
     bytes: 2,
@@ -41,7 +41,7 @@ const KINDS = {
   },
 };
 
-/** Whether a value is a whole number of at least 0. @param {unknown} value */
+/** Return whether a value is a whole number of at least 0. @param {unknown} value */
 const isCount = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
 
 export class Weights {
@@ -61,9 +61,10 @@ export class Weights {
     if (!header) throw broken;
     /** The file's metadata. @type {Record<string, string>} */
     this.metadata = header.__metadata__ ?? {};
-    let left = file.byteLength - start; // bytes that no tensor has used
+    let left = file.byteLength - start; // number of bytes that no tensor has claimed so far
     for (const [name, entry] of Object.entries(header)) {
-      // Older text encoders store the numbers of positions, which are no weights
+      // Files of older text encoders contain a tensor with the indices of positions; these are no weights, so they
+      // are skipped
       if (name === "__metadata__" || name.endsWith(".position_ids")) continue;
       const { dtype, shape, data_offsets: place } = entry ?? {};
       if (!Object.hasOwn(KINDS, dtype) || (dtype === "I8" && !(name + SCALE in header)))
@@ -79,7 +80,7 @@ export class Weights {
     }
   }
 
-  /** Whether a tensor exists and was not taken yet. @param {string} name */
+  /** Return whether a tensor exists and was not taken yet. @param {string} name */
   has = (name) => this.#left.has(name);
 
   /** Return the values of a tensor in PyTorch's order. Throws a UserError for a wrong shape or damaged values. @param {string} name @param {number[]} shape the expected shape */
@@ -92,7 +93,7 @@ export class Weights {
     const numbers = KINDS[found.kind].read(this.file.slice(found.from, found.to));
     if (found.kind === "I8") {
       const scales = this.take(name + SCALE, shape[0], ...shape.slice(1).map(() => 1));
-      this.count -= scales.length; // the scales of int8 rows do not count as weights
+      this.count -= scales.length; // the scales are no weights, so they are not counted
       const row = numbers.length / scales.length;
       for (let i = 0; i < numbers.length; i++) numbers[i] *= scales[Math.floor(i / row)];
     }
@@ -109,6 +110,6 @@ export class Weights {
   finish(ignored = () => false) {
     const [name] = [...this.#left.keys()].filter((key) => !ignored(key));
     if (name) throw new UserError(`${this.#where} does not fit config.json: it has also ${name}`);
-    this.file = new ArrayBuffer(0); // its values were copied when they were taken
+    this.file = new ArrayBuffer(0); // free the memory: `take` has copied the values
   }
 }

@@ -1,6 +1,7 @@
-// 3 × 3 convolutions of a batch by Winograd's products, with forward and backward pass. The gradients of the transforms are their transposes,
-// so both gradients take 16 products a channel for four outputs, as the convolution does: that of the weights is Gᵀ
-// [Σ (A d Aᵀ) ⊙ (Bᵀ a B)] G, and that of the data is B [U ⊙ (A d Aᵀ)] Bᵀ. For U, A, B and G see kernel.wasm.ts.
+// 3 × 3 convolutions of a batch by Winograd's products, with forward and backward pass. Each transform is linear, so
+// its backward pass is the transposed transform. For the output's gradient d and the input a, the gradient of the
+// weights is Gᵀ [Σ (A d Aᵀ) ⊙ (Bᵀ a B)] G, and the gradient of the input is B [U ⊙ (A d Aᵀ)] Bᵀ. Like the
+// convolution, each takes 16 products a channel for four outputs. For U, A, B and G see kernel.wasm.ts.
 
 import { up } from "./tape.js";
 
@@ -9,9 +10,9 @@ import { up } from "./tape.js";
 /** @typedef {ReturnType<typeof sizesOf>} Sizes */
 /** @typedef {{ scales?: Normalisation | null, act?: string | null, shift?: BatchImage | null, add?: BatchImage | null, out?: BatchImage }} Around as in layers.js; `act` needs `scales` */
 
-const APART = 16; // gap between two matrices that are used at once, in values, so that they don't share a cache set
-const BAND = 65536; // number of values in the tiles that are transformed at once: 256 kB
-/** Runs of nonzero products: index of the first, and their number. In an enlarged image, the third row and column of the 4 × 4 products are 0. */
+const APART = 16; // number of unused values between two matrices that are used at once; without them, both would use the same cache sets
+const BAND = 65536; // number of float32 values that are transformed at once: 256 kB
+/** The products that are not always 0, as runs of consecutive indices: [first index, number of indices]. For an enlarged image, the third row and the third column of the 4 × 4 products are 0. */
 const RUNS = {
   all: [[0, 16]],
   enlarged: [
@@ -23,10 +24,10 @@ const RUNS = {
   ],
 };
 
-/** Compute the sizes of the buffers for c channels and o outputs of h × w pixels of n pictures. @param {number} c @param {number} o @param {number} h @param {number} w @param {number} n */
+/** Return the sizes of the buffers of a convolution from c to o channels, for n pictures of h × w pixels. @param {number} c @param {number} o @param {number} h @param {number} w @param {number} n */
 function sizesOf(c, o, h, w, n) {
-  const [high, wide] = [(h + 1) >> 1, (w + 1) >> 1]; // rows and columns of tiles
-  const rows = Math.min(high, Math.max(1, Math.floor(BAND / (16 * (c + o) * wide * n)))); // rows of tiles in a band
+  const [high, wide] = [(h + 1) >> 1, (w + 1) >> 1]; // number of rows and of columns of tiles
+  const rows = Math.min(high, Math.max(1, Math.floor(BAND / (16 * (c + o) * wide * n)))); // number of rows of tiles in a band
   const [row, tiles] = [(2 * wide + 2) * n, rows * wide * n];
   const plane = (2 * high + 2) * row; // number of values of one channel with its border
   return { h, w, high, wide, rows, row, plane, tiles, nextA: c * tiles + APART, nextM: o * tiles + APART };
@@ -39,7 +40,7 @@ export class Winograd {
     this.from = from;
     this.to = to;
     this.isEnlarged = isEnlarged;
-    this.c = up(from, 4); // padded with channels of zeros
+    this.c = up(from, 4); // rounded up to a multiple of 4; the additional channels are 0
     this.o = up(to, 4);
     this.weight = tape.weights.take(`${name}.weight`, to, from, 3, 3);
     this.bias = tape.weights.take(`${name}.bias`, to);
@@ -50,7 +51,7 @@ export class Winograd {
     tape.register(this);
   }
 
-  /** Transform the weights for both passes, and set the gradients of the transformed weights to 0. */
+  /** Transform the weights for the forward and the backward pass, and set the gradients of the transformed weights to 0. */
   pack() {
     const { m } = this.tape;
     const { weight, from, to, next } = this;
@@ -59,7 +60,7 @@ export class Winograd {
     m.f.fill(0, this.grad, this.grad + 16 * next);
   }
 
-  /** Add the gradient of the transformed weights to that of the weights. */
+  /** Transform the gradient back, and add it to the gradient of the weights. */
   unpack() {
     const { weight, from, to, next } = this;
     this.tape.m.run.unfilters(weight.grad, 9 * from, 9, to, from, this.grad, 4 * this.c, next);
@@ -100,7 +101,7 @@ export class Winograd {
     return this.isEnlarged ? RUNS.enlarged : RUNS.all;
   }
 
-  /** Return the place of the convolution's input: x, normalised or enlarged, with a border of zeros. @param {BatchImage} x @param {Around} around @param {Sizes} sizes */
+  /** Write the convolution's input (x, normalised or enlarged, with a border of zeros), and return its place. @param {BatchImage} x @param {Around} around @param {Sizes} sizes */
   #pad(x, { scales, act }, { h, w, high, plane, row }) {
     const { m, n } = this.tape;
     const { c, from } = this;
@@ -114,7 +115,7 @@ export class Winograd {
     return a;
   }
 
-  /** Return the place of the sums of bias and shift, for each channel and picture. @param {BatchImage | null | undefined} shift */
+  /** Compute bias + shift for each channel and picture, and return the place of these sums. @param {BatchImage | null | undefined} shift */
   #offsets(shift) {
     const { m, n } = this.tape;
     const at = m.take(this.to * n);
@@ -125,8 +126,8 @@ export class Winograd {
   }
 
   /**
-   * Compute the gradients of x, weights, shift and the added image. This pads x again, which takes 3 % of the time: keeping all
-   * padded images since `forward` would take a fifth more memory.
+   * Compute the gradients of x, weights, shift and the added image. This pads x again, which takes 3 % of the time:
+   * keeping all padded images since `forward` would take a fifth more memory.
    * @param {BatchImage} x @param {BatchImage} out @param {Around} around @param {Sizes} sizes
    */
   backward(x, out, around, sizes) {
@@ -174,7 +175,7 @@ export class Winograd {
     }
   }
 
-  /** Add the gradient in a frame to that of x, which was copied or enlarged into the frame. @param {BatchImage} x @param {Frame} frame @param {boolean} more whether x had a gradient */
+  /** Add the gradient in a frame to the gradient of x. The forward pass copied or enlarged x into such a frame. @param {BatchImage} x @param {Frame} frame @param {boolean} more whether x had a gradient */
   #addGradient(x, frame, more) {
     const { m, n } = this.tape;
     if (!more) m.f.fill(0, x.grad, x.grad + x.c * x.plane);

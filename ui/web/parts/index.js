@@ -27,9 +27,9 @@ import { watch } from "./watch/index.js";
  * @typedef {object} PagePart
  * @property {string} [place] a key of PLACES in words/page.js: the entry of the page's bar that contains the part. Missing if
  * visitors can't open the part
- * @property {string} [title] the part's name in the menu of its place
+ * @property {string} [title] the part's name in the menu of this entry
  * @property {FieldForm[]} [fields] the fields of its form
- * @property {(values: Values) => ShownFigure} [figure] returns the figure with the same content, which other sites can show
+ * @property {(values: Values) => ShownFigure} [figure] returns a figure of these values, which other sites can embed
  */
 /** The module mount.js of a part's folder, which draws the part. @typedef {{ mount(page: Page, part: string): Part | Promise<Part> }} Mount */
 
@@ -46,11 +46,11 @@ export const partsOf = (place) =>
     Object.entries(ALL).flatMap(([name, part]) => (part.place === place ? [[name, part.title ?? ""]] : [])),
   );
 
-/** Return the figure that shows a part with these values, undefined if there is none. @param {string} part @param {Values} values */
+/** Return the figure that shows a part with these values; undefined if the part has no figure. @param {string} part @param {Values} values */
 export const figureOf = (part, values) => ALL[part].figure?.(values);
 
-// The page imports a part's other modules only when it needs them, so that it opens sooner. Only the worker imports
-// compute.js.
+// The page opens sooner because it imports a part's other modules only when a visitor needs them. Only the worker
+// imports compute.js.
 
 /** Import the module that draws a part. @param {string} part @returns {Promise<Mount>} */
 export const mountOf = (part) => import(`./${part}/mount.js`);
@@ -59,8 +59,8 @@ export const mountOf = (part) => import(`./${part}/mount.js`);
 export const plansOf = (part) => import(`./${part}/plan.js`);
 
 /**
- * Return the form of each part. Its default model becomes `first` if the form allows any model, or if the page lacks
- * its model.
+ * Return the fields of each part's form. A form's default model becomes `first` if the form allows any model, or if the
+ * page lacks the default model.
  * @param {string} first the page's first model @param {string[]} refs the models of the page @returns {Record<string, FieldForm[]>}
  */
 export function formsFor(first, refs) {

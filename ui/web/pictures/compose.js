@@ -15,7 +15,10 @@ export function blank(width, height, channels, level = 255) {
   return { width, height, channels, data };
 }
 
-/** Copy a picture into a larger one. @param {Picture} whole the larger one @param {Picture} picture @param {number} left @param {number} top */
+/**
+ * Copy a picture into a larger picture.
+ * @param {Picture} whole the larger picture @param {Picture} picture @param {number} left @param {number} top
+ */
 export function put(whole, { width, height, channels, data }, left, top) {
   for (let y = 0; y < height; y++)
     whole.data.set(
@@ -35,7 +38,11 @@ export function piece(picture, left, top, width, height) {
   return { width, height, channels, data: out };
 }
 
-/** Return one picture of pictures of one size, row by row. @param {Picture[]} pictures @param {number} columns @param {number} [gap] pixels between them @param {number} [level] grey level of the gap */
+/**
+ * Return one picture that shows pictures of one size, row by row.
+ * @param {Picture[]} pictures @param {number} columns @param {number} [gap] pixels between the pictures
+ * @param {number} [level] grey level of the gap
+ */
 export function grid(pictures, columns, gap = GAP, level = GREY) {
   const [{ width, height, channels }] = pictures;
   const across = Math.min(columns, pictures.length);

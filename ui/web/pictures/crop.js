@@ -1,9 +1,9 @@
-// Squares of a picture, in units of its shorter side.
+// Moves and resizes squares of a picture. All lengths of a square are in units of the picture's shorter side.
 
 /** @typedef {{ left: number, top: number, side: number }} Square */
 
 /**
- * Return the square inside the picture that is nearest to the wanted one.
+ * Return the square inside the picture that is nearest to the wanted square.
  * @param {Square} wanted
  * @param {number} width pixels of the picture
  * @param {number} height

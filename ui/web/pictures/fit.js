@@ -1,29 +1,18 @@
 // Converts a visitor's picture for a model: a square of the picture, in the model's size and channels.
+import { round } from "../process/floats.js";
+import { piece } from "./compose.js";
 import { resized } from "./resize.js";
 
 /** @import { Square } from "./crop.js" */
 /** @import { Picture } from "./resize.js" */
 
-const SMALLEST = 32; // smallest side of a picture in Forward, in pixels; smaller pictures are enlarged to it
-export const SIZE = 128; // largest side of a picture in Forward, in pixels; at this size the noise's grain is still visible
+const SMALLEST = 32; // pixels: least side of a picture in the part Forward; smaller pictures are enlarged
+export const SIZE = 128; // pixels: largest side of a picture in the part Forward; single grains of noise are still visible
 const GREY = 128; // grey level behind transparent pixels
 
-/** Round as Python does: a half to the even number. @param {number} x */
-const rounded = (x) => (x % 1 === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
-
-/** Return a square of a picture. @param {Picture} picture @param {number} left @param {number} top @param {number} side pixels @returns {Picture} */
-function cropped({ width, channels, data }, left, top, side) {
-  const out = new Uint8Array(side * side * channels);
-  for (let y = 0; y < side; y++) {
-    const from = ((top + y) * width + left) * channels;
-    out.set(data.subarray(from, from + side * channels), y * side * channels);
-  }
-  return { width: side, height: side, channels, data: out };
-}
-
 /**
- * Convert an RGBA picture to 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGBA) channels. Without alpha, transparent pixels
- * lie on grey.
+ * Convert an RGBA picture to 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGBA) channels. If the result has no alpha,
+ * transparent pixels become grey.
  * @param {Picture} picture @param {number} channels @returns {Picture}
  */
 export function withChannels(picture, channels) {
@@ -42,7 +31,10 @@ export function withChannels(picture, channels) {
   return { width, height, channels, data: out };
 }
 
-/** Return a level on opaque grey, with the integer arithmetic of Pillow's `alpha_composite`. @param {number} level @param {number} alpha both 0…255 */
+/**
+ * Return the level of a pixel on an opaque grey background, with the integer arithmetic of Pillow's `alpha_composite`.
+ * @param {number} level of the pixel, 0…255 @param {number} alpha of the pixel, 0…255
+ */
 function onGrey(level, alpha) {
   const x = 128 * (level * alpha + GREY * (255 - alpha) + 128);
   return ((x >> 8) + x) >> 15;
@@ -58,15 +50,15 @@ function negative(picture) {
 /**
  * Return a square of a picture in the model's size and channels. A square that exceeds the picture is moved inside.
  * @param {Picture} whole with 4 channels @param {Square} square in units of the picture's shorter side
- * @param {{ size: number, channels: number }} model pixels a side, and channels of its pictures
- * @param {boolean} invert swap light and dark
+ * @param {{ size: number, channels: number }} model pixels a side, and channels of the model's pictures
+ * @param {boolean} invert whether to swap light and dark
  */
 export function fitted(whole, { left, top, side }, { size, channels }, invert) {
   const short = Math.min(whole.width, whole.height);
-  const pixels = Math.min(Math.max(1, rounded(side * short)), short);
-  const x = Math.min(Math.max(0, rounded(left * short)), whole.width - pixels);
-  const y = Math.min(Math.max(0, rounded(top * short)), whole.height - pixels);
-  const part = withChannels(cropped(whole, x, y, pixels), channels);
+  const pixels = Math.min(Math.max(1, round(side * short)), short);
+  const x = Math.min(Math.max(0, round(left * short)), whole.width - pixels);
+  const y = Math.min(Math.max(0, round(top * short)), whole.height - pixels);
+  const part = withChannels(piece(whole, x, y, pixels, pixels), channels);
   return resized(invert ? negative(part) : part, size, size, pixels >= size ? "lanczos" : "bicubic");
 }
 

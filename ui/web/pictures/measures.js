@@ -1,4 +1,4 @@
-// Measurements of pixels of canvases: red, green, blue and alpha, each 0…255.
+// Measures pixels of canvases: red, green, blue and alpha, each 0…255.
 import { keepsNoise } from "../words/player.js";
 
 /** Return the variance of all colour values of a picture, in grey levels². @param {Uint8ClampedArray} pixels */
@@ -14,8 +14,9 @@ function variance(pixels) {
 }
 
 /**
- * Return the picture's share (0…1) of the variance of x_s = √ᾱ_s x_0 + noise, with x̂_0 in place of x_0.
- * @param {number} alphaBar ᾱ_s @param {number} noise variance of the noise in x_s @param {Uint8ClampedArray} guess x̂_0
+ * Return the share (0…1) of the picture in the variance of x_s = √ᾱ_s x_0 + noise. The guess x̂_0 stands for x_0.
+ * @param {number} alphaBar ᾱ_s @param {number} noise variance of the noise in x_s @param {Uint8ClampedArray} guess
+ * pixels of x̂_0
  */
 export function pictureShare(alphaBar, noise, guess) {
   const signal = (alphaBar * variance(guess)) / 127.5 ** 2;
@@ -29,7 +30,7 @@ export function cleanShare(pixels) {
 }
 
 /**
- * Write |A − B| times a gain into A, opaque.
+ * Write |A − B|, multiplied by a gain, into A. The result is opaque.
  * @param {Uint8ClampedArray} a
  * @param {Uint8ClampedArray} b
  * @param {number} gain
@@ -39,11 +40,12 @@ export function difference(a, b, gain) {
 }
 
 /**
- * Return R² of a guess over the pixels of a picture: 1 if they are equal, 0 or less if the picture's mean colour would be
- * as good a guess. Return null if the picture keeps noise, because then the noise decides R², not the shape.
+ * Return R² of a guess over the pixels of a picture. It is 1 if guess and picture are equal, and 0 or less if the
+ * picture's mean colour would be at least as good a guess. Return null if the picture keeps noise, because then the
+ * noise decides R², not the shape.
  * @param {Uint8ClampedArray} guess
  * @param {Uint8ClampedArray} picture a square
- * @param {number} [added] σ of the noise that the last but one step has added, in grey levels
+ * @param {number} [added] σ of the noise that the last step but one has added, in grey levels
  */
 export function agreement(guess, picture, added = 0) {
   if (keepsNoise(noise(picture, Math.sqrt(picture.length / 4)), added)) return null;
@@ -61,7 +63,7 @@ export function agreement(guess, picture, added = 0) {
  * Return the σ of the noise in a picture, in grey levels: the median of the finest diagonal differences / 0.6745. Edges
  * hardly change this median (Donoho and Johnstone 1994).
  * @param {Uint8ClampedArray | Uint8Array} pixels
- * @param {number} width @param {number} [channels] of each pixel; a second or fourth is alpha
+ * @param {number} width @param {number} [channels] of each pixel; a second or fourth channel is alpha
  */
 export function noise(pixels, width, channels = 4) {
   const row = channels * width;

@@ -9,7 +9,7 @@ import { reduced, resized } from "./resize.js";
 /** @import { Picture } from "./resize.js" */
 
 const MEGABYTES = 64; // largest size of a file, in megabytes
-const MEGAPIXELS = 50; // largest size of a picture, in megapixels; for a JPEG three times as many, as cameras make large JPEGs
+const MEGAPIXELS = 50; // largest size of a picture, in megapixels; a JPEG may be three times as large, because cameras make large JPEGs
 const RATIO = 100; // largest ratio of the sides; a longer picture would be too thin to recognise
 const TILE = 2048; // side of the tiles in which a picture is read, in pixels
 
@@ -23,7 +23,7 @@ export async function open(file, longest) {
   if (file.size > MEGABYTES * 1e6) throw new UserError(tooLarge(MEGABYTES));
   checkPixels();
   await checkSize(file);
-  // Without a conversion of colours, the levels are those of the file, as the trainer reads them.
+  // without a conversion of colours, the levels are those of the file, as the trainer reads them
   const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" }).catch((cause) => {
     throw new UserError(UNREADABLE, { cause });
   });
@@ -51,11 +51,18 @@ async function checkSize(file) {
   if (pixels > most * 1e6) throw new UserError(tooManyPixels(pixels, most));
 }
 
-/** Return the width and height of a picture whose longer side is reduced to `longest`, as Pillow's `Image.thumbnail` rounds them. @param {number} width @param {number} height @param {number} longest */
+/**
+ * Return the width and height of a picture after its longer side is reduced to `longest`. Both are rounded as in
+ * Pillow's `Image.thumbnail`.
+ * @param {number} width @param {number} height @param {number} longest
+ */
 export function within(width, height, longest) {
   if (Math.max(width, height) <= longest) return [width, height];
   const aspect = width / height;
-  /** @param {number} side @param {(n: number) => number} off how far the sides' ratio is from this picture's */
+  /**
+   * @param {number} side @param {(n: number) => number} off returns how far the ratio of the sides is from this
+   * picture's ratio
+   */
   const nearer = (side, off) => {
     const [less, more] = [Math.floor(side), Math.ceil(side)];
     return Math.max(1, off(more) < off(less) ? more : less);
@@ -65,7 +72,8 @@ export function within(width, height, longest) {
 }
 
 /**
- * Return a picture of the means of blocks. It is made tile by tile, as all pixels of a photo take hundreds of megabytes.
+ * Return a picture whose pixels are the means of blocks of a bitmap. The bitmap is read tile by tile, because all
+ * pixels of a photo take hundreds of megabytes.
  * @param {ImageBitmap} bitmap @param {number} across width of a block, pixels @param {number} down height
  * @returns {Picture}
  */

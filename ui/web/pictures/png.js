@@ -5,7 +5,7 @@ import { unpacked } from "../messages/bytes.js";
 /** @import { Picture } from "./resize.js" */
 
 /** Return the neighbour that is nearest to left + up − corner (Paeth's predictor). @param {number} left @param {number} up @param {number} corner */
-function nearest(left, up, corner) {
+export function nearest(left, up, corner) {
   const [a, b, c] = [Math.abs(up - corner), Math.abs(left - corner), Math.abs(left + up - 2 * corner)];
   if (a <= b && a <= c) return left;
   return b <= c ? up : corner;

@@ -1,5 +1,5 @@
-// Resizes pictures with exactly the results of Pillow (its Resample.c and Reduce.c): weights of 22 bits, first across and
-// then down, with levels rounded in between.
+// Resizes pictures with exactly the results of Pillow (its Resample.c and Reduce.c): first across, then down, with
+// weights of 22 bits. Levels are rounded in between.
 
 /** @typedef {import("../messages/protocol.d.ts").Picture} Picture */
 /** @typedef {[left: number, top: number, right: number, bottom: number]} Box */
@@ -24,7 +24,8 @@ const FILTERS = {
 };
 
 /**
- * Return for each new pixel along an axis the weights of old pixels, and the index of the first of these.
+ * Return for each new pixel along an axis the weights of the old pixels, and the index of the first of these old
+ * pixels.
  * @param {number} length old pixels of the axis @param {number} from begin of the used part @param {number} to its end
  * @param {number} n number of new pixels @param {Filter} filter
  */
@@ -42,12 +43,16 @@ function weightsOf(length, from, to, n, filter) {
   });
 }
 
-/** Resize a picture along one axis. @param {Picture} picture @param {ReturnType<typeof weightsOf>} found weights of each new pixel @param {boolean} across whether the axis is horizontal @returns {Picture} */
+/**
+ * Resize a picture along one axis.
+ * @param {Picture} picture @param {ReturnType<typeof weightsOf>} found weights for each new pixel
+ * @param {boolean} across whether the axis is horizontal @returns {Picture}
+ */
 function along({ width, height, channels, data }, found, across) {
   const size = across ? { width: found.length, height } : { width, height: found.length };
   const out = new Uint8ClampedArray(size.width * size.height * channels);
-  const step = across ? channels : width * channels; // distance of neighbouring pixels of the axis in the data
-  const run = across ? channels : width * channels; // number of neighbouring values with the same weights
+  const step = across ? channels : width * channels; // distance in `data` between neighbours along the axis
+  const run = across ? channels : width * channels; // number of consecutive values in `data` with the same weights
   for (const [i, { first, weights }] of found.entries())
     for (let line = 0; line < (across ? height : 1); line++) {
       const from = line * width * channels + first * step;
@@ -61,10 +66,13 @@ function along({ width, height, channels, data }, found, across) {
   return { ...size, channels, data: new Uint8Array(out.buffer) };
 }
 
-/** Return for each new pixel of an axis the index of the nearest old one. @param {number} from begin of the used part @param {number} to its end @param {number} n number of new pixels */
+/**
+ * Return for each new pixel of an axis the index of the nearest old pixel.
+ * @param {number} from begin of the used part @param {number} to its end @param {number} n number of new pixels
+ */
 function nearestOf(from, to, n) {
   const step = (to - from) / n;
-  let at = from + step / 2; // added step by step as in Pillow, because at the edge of two pixels rounding decides which is nearest
+  let at = from + step / 2; // sums up the steps as Pillow does: at the edge of two pixels, rounding decides which pixel is nearest
   return Array.from({ length: n }, () => {
     const found = Math.floor(at);
     at += step;
@@ -86,7 +94,7 @@ function nearest({ width: wide, channels, data }, width, height, [left, top, rig
 /**
  * Resize a part of a picture, as Pillow's `Image.resize` does.
  * @param {Picture} picture @param {number} width @param {number} height @param {Filter | "nearest"} filter
- * @param {Box} [box] the part; by default all
+ * @param {Box} [box] the part; by default the whole picture
  */
 export function resized(picture, width, height, filter, box = [0, 0, picture.width, picture.height]) {
   if (filter === "nearest") return nearest(picture, width, height, box);
@@ -101,8 +109,10 @@ export function resized(picture, width, height, filter, box = [0, 0, picture.wid
 }
 
 /**
- * Return a picture of the means of blocks, as Pillow's `Image.reduce` does. The last blocks of a row or column may be smaller.
- * @param {Picture} picture @param {number} across width of a block, pixels @param {number} down height @returns {Picture}
+ * Return a picture whose pixels are the means of blocks, as Pillow's `Image.reduce` does. The last block of a row or
+ * column may be smaller.
+ * @param {Picture} picture @param {number} across width of a block, pixels @param {number} down height
+ * @returns {Picture}
  */
 export function reduced(picture, across, down) {
   if (across === 1 && down === 1) return picture;
@@ -132,7 +142,10 @@ export function reduced(picture, across, down) {
 /** Return x / 255, rounded. @param {number} x product of two levels */
 const over255 = (x) => (((x + 128) >> 8) + x + 128) >> 8;
 
-/** Multiply the colours of a picture by alpha, if it has alpha. Only such colours can be averaged. @param {Picture} picture @returns {Picture} */
+/**
+ * Multiply the colours of a picture by its alpha, if it has alpha. This must happen before colours are averaged.
+ * @param {Picture} picture @returns {Picture}
+ */
 function premultiplied(picture) {
   const { channels, data } = picture;
   if (channels % 2) return picture;
@@ -142,7 +155,10 @@ function premultiplied(picture) {
   return { ...picture, data: out };
 }
 
-/** Divide the colours of a picture by alpha: the inverse of `premultiplied`, up to rounding. @param {Picture} picture @returns {Picture} */
+/**
+ * Divide the colours of a picture by its alpha. This is the inverse of `premultiplied`, up to rounding.
+ * @param {Picture} picture @returns {Picture}
+ */
 function straight(picture) {
   const { channels, data } = picture;
   if (channels % 2) return picture;

@@ -8,7 +8,7 @@ import { bmp } from "./compose.js";
 const urls = new WeakMap();
 const forgotten = new FinalizationRegistry((/** @type {string} */ url) => URL.revokeObjectURL(url));
 
-/** Return the URL of a sprite. It is revoked when nothing holds the sprite any more. @param {Sprite} sprite */
+/** Return the URL of a sprite. The URL is revoked when nothing holds the sprite any more. @param {Sprite} sprite */
 function urlOf(sprite) {
   const known = urls.get(sprite);
   if (known) return known;
@@ -18,11 +18,14 @@ function urlOf(sprite) {
   return url;
 }
 
-/** The sprite of each image, which thus lives as long as the image. @type {WeakMap<HTMLImageElement, Sprite>} */
+/**
+ * The sprite of each image. A sprite stays in memory as long as its image.
+ * @type {WeakMap<HTMLImageElement, Sprite>}
+ */
 const held = new WeakMap();
 
 /**
- * Show a sprite in an image, null for no picture. The image holds the sprite, as its URL alone would not keep it.
+ * Show a sprite in an image; null clears the image. `held` keeps the sprite in memory, because its URL does not.
  * @param {HTMLImageElement} image @param {Sprite | null} sprite
  */
 export function show(image, sprite) {

@@ -1,5 +1,5 @@
-// Pictures as text, for requests, addresses and scripts: their bytes, compressed by zlib, in base64url.
-// ui/pictures/as_text.py does the same.
+// Converts pictures to text for requests, addresses and scripts, and back. The text is the pixels, compressed by zlib,
+// in base64url. ui/pictures/as_text.py uses the same format.
 
 import { base64, bytes, packed, unpacking } from "../messages/bytes.js";
 import { continueWithout, UserError } from "../process/errors.js";
@@ -9,18 +9,19 @@ import { anotherSize } from "../words/pictures.js";
 
 const MOST = 2 ** 23; // most bytes of an unpacked picture
 
-/** The unpacked pixels of pictures, by their text. @type {Map<string, Uint8Array>} */
+/** The unpacked pixels of pictures, by their texts. @type {Map<string, Uint8Array>} */
 const known = new Map();
 
-/** Unpack a text before `fromText` needs its pixels, as `fromText` can't wait. @param {unknown} text */
+/** Unpack a text before `fromText` needs its pixels, because `fromText` can't wait. @param {unknown} text */
 export async function unpack(text) {
   if (!text || known.has(String(text))) return;
-  const data = await unpackedUpTo(String(text), MOST).catch(continueWithout("a picture that is damaged")); // fromText then throws for this text
+  const data = await unpackedUpTo(String(text), MOST).catch(continueWithout("a picture that is damaged")); // then `fromText` throws for this text
   known.set(String(text), data ?? new Uint8Array());
 }
 
 /**
- * Return the picture of a text that `unpack` has unpacked. Throw a UserError if it is no picture of the model's size.
+ * Return the picture of a text that `unpack` has unpacked. Throw a UserError if the text is no picture of the model's
+ * size.
  * @param {unknown} text @param {{ image_size: number, channels: number }} model @returns {Picture}
  */
 export function fromText(text, { image_size: size, channels }) {
@@ -32,13 +33,19 @@ export function fromText(text, { image_size: size, channels }) {
 /** Return a picture as text. @param {Pick<Picture, "data">} picture */
 export const toText = async ({ data }) => urlSafe(await packed(data));
 
-/** Return bytes as text without compression, which would need waiting. @param {Uint8Array} content */
+/**
+ * Return bytes as text at once. They are not compressed, because compression is asynchronous.
+ * @param {Uint8Array} content
+ */
 export const asText = (content) => urlSafe(stored(content));
 
 /** Return bytes as base64url. @param {Uint8Array} content */
 export const urlSafe = (content) => base64(content).replaceAll("+", "-").replaceAll("/", "_");
 
-/** Unpack at most `most` bytes of a text. Return null if it is no base64. @param {string} text @param {number} most */
+/**
+ * Unpack at most `most` bytes of a text. Return null if the text is no base64.
+ * @param {string} text @param {number} most
+ */
 async function unpackedUpTo(text, most) {
   if (!/^[\w+/-]+={0,2}$/.test(text) || text.length % 4) return null; // base64 without padding is refused, as on the server
   const found = new Uint8Array(most);

@@ -19,7 +19,7 @@ const OPTIONS = /** @type {(keyof Lane)[]} */ (Object.keys(DEFAULTS));
 /** The settings that determine the noise of a step. @type {(keyof Lane)[]} */
 const STEP = ["checkpoint", "sampler", "steps", "spacing", ...OPTIONS];
 
-/** Whether all lanes have the same value of a setting. @param {keyof Lane} setting @param {Lane[]} lanes */
+/** Return whether all lanes have the same value of a setting. @param {keyof Lane} setting @param {Lane[]} lanes */
 const one = (setting, lanes) => lanes.every((lane) => lane[setting] === lanes[0][setting]);
 
 /** Describe a run in one line. @param {Lane[]} lanes @param {Catalogue} catalogue */
@@ -74,7 +74,7 @@ function samplerAndNoise(lane) {
   return [samplerName(lane.sampler), ...options].join(" ");
 }
 
-/** Write an option of a sampler, as part of a lane's name. @param {string} name @param {any} value */
+/** Write an option of a sampler and its value, as a part of a lane's name. @param {string} name @param {any} value */
 function option(name, value) {
   if (name === "variance") return VARIANCE[value];
   const title = OPTION[name] ?? name;
@@ -83,8 +83,8 @@ function option(name, value) {
 }
 
 /**
- * Write the caption of two lanes: what they share, and how much noise each leaves in the picture. It is "" for other numbers of
- * lanes, and for a run that a visitor changes by hand.
+ * Write the caption of two lanes: what they share, and how much noise each leaves in the picture. It is "" for other
+ * numbers of lanes, and for a run that a visitor changes by hand.
  * @param {Lane[]} lanes resolved lanes @param {Facts[]} models of each lane @param {Row[][]} rows of each lane
  * @param {Catalogue} catalogue
  */
@@ -142,7 +142,7 @@ function elsewhere(lanes, models) {
   const T = Math.min(...models.map(({ schedule }) => schedule.T));
   const { steps } = lanes[0];
   const other = steps < T ? T : Math.min(10, T);
-  // Optimised times and those of distilled models do not exist for every number of steps.
+  // Times that were optimised or distilled exist only for some numbers of steps.
   const fixed = lanes.some(({ spacing }) => spacing === "optimised" || spacing === null);
   if (!one("steps", lanes) || other === steps || fixed) return "";
   const there = noiseLeft(lanes.map((lane, i) => stepTable({ ...lane, steps: other }, models[i])));
@@ -154,8 +154,8 @@ function elsewhere(lanes, models) {
 }
 
 /**
- * Return for each lane σ of the last step that adds noise, and √(1 − ᾱ_s), the noise that the network expects after this step.
- * Null if a lane has no such step, or if its σ is not known before the run.
+ * Return for each lane σ of the last step that adds noise, and √(1 − ᾱ_s), the noise that the network expects after
+ * this step. Null if a lane has no such step, or if its σ is not known before the run.
  * @param {Row[][]} rows
  */
 function noiseLeft(rows) {

@@ -1,4 +1,4 @@
-// The facts of a checkpoint, and the choices that a form offers for it.
+// The facts of a checkpoint, and the choices that a form offers for this checkpoint.
 
 import { NAMES } from "../process/samplers.js";
 import { scheduleOfTable } from "../process/schedule.js";
@@ -13,9 +13,9 @@ import { ANY, megabytes } from "../words/units.js";
 
 export const COUNT = 4; // default number of pictures on a new page
 const STEPS = 50; // default number of steps
-// Pictures up to this size in pixels are sent without loss, because single pixels are visible in them
+// Pictures with at most this many pixels a side are sent without loss, because their single pixels are visible
 export const LOSSLESS = 64;
-const PATIENCE = 5; // seconds that the default number of pictures may take at most
+const PATIENCE = 5; // largest time of a run with the default number of pictures, in seconds
 
 const VARIANCES = /** @type {const} */ (["beta", "beta_tilde", "analytic", "learned", "learned_range"]);
 /**
@@ -71,7 +71,7 @@ export function stepLimits({ schedule: { T }, student }) {
 export const classNames = ({ class_names, num_classes }) =>
   class_names ?? Array.from({ length: num_classes }, (_, i) => String(i));
 
-/** Return what a form offers for a checkpoint. Without its files, this is only the name and the size of the download. @param {FactsAnswer} known @param {Catalogue} catalogue @returns {About} */
+/** Return what a form shows about a checkpoint: the choices, or only the name and the size of the download if the files are not here. @param {FactsAnswer} known @param {Catalogue} catalogue @returns {About} */
 export function aboutOf({ ref, count, download, facts, set = null, examples = [] }, catalogue) {
   const here = facts ? aboutModel(factsOf(ref, facts), catalogue) : null;
   const missing = { ref, name: catalogue.name(ref), here: false, download: download ? megabytes(download) : "" };
@@ -109,8 +109,9 @@ export function aboutModel(facts, catalogue) {
 }
 
 /**
- * Return how many pictures a new page draws with a model: 4 if they take little time, else 1. Until steps are timed, models of
- * the project count as quick, because they are small enough for any machine.
+ * Return how many pictures a new page draws with a model: 4 if a run with 4 pictures takes less than PATIENCE
+ * seconds, else 1. Until steps are timed, models of the project count as quick, because they are small enough for any
+ * machine.
  * @param {number | null} seconds of a step of 4 pictures; null if not known @param {boolean} isOwn whether the model comes with the
  *   project
  */

@@ -1,4 +1,4 @@
-// Check the values of fields, whether they come from the page, a script or an address.
+// Check the values of fields. Values come from the page, a script or an address.
 
 import { UserError } from "../process/errors.js";
 import { ANY } from "../words/units.js";
@@ -8,16 +8,16 @@ import { strokes } from "./touch.js";
 /** @import { FieldForm } from "../form/form.js" */
 /** @import { Request } from "./plan.js" */
 
-const LONGEST = 300; // characters; the limit for the name of a checkpoint
-const LONGEST_CLASS = 200; // characters; the limit for a class, because the longest name in ImageNet has 121
-const SHOWN = 40; // longest quote of a wrong value in a sentence, in characters
+const LONGEST = 300; // largest length of a checkpoint's name, in characters
+const LONGEST_CLASS = 200; // largest length of a class name, in characters; the longest name in ImageNet has 121
+const SHOWN = 40; // an error message quotes at most this many characters of a wrong value
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-const CELLS = 32; // cells on each side of the eraser's grid
+const CELLS = 32; // number of cells on each side of the grid for erasing
 export const POINTS = 200; // the largest number of points in a drawing
 
 /** The error for a wrong value: a sentence, and the name of the field. */
 export class Wrong extends UserError {
-  /** All errors that the same check found, this one included, so that the form can mark every wrong field. @type {Wrong[]} */
+  /** All errors that the check found, with this error among them. The form marks every wrong field. @type {Wrong[]} */
   all = [this];
 
   /** @param {string} field @param {string} sentence */
@@ -28,7 +28,8 @@ export class Wrong extends UserError {
 }
 
 /**
- * Call all functions, and return their results. If some throw, throws the first Wrong, which has all others in `all`.
+ * Call all functions, and return their results. If some functions throw a Wrong, throw the first Wrong, whose
+ * property `all` contains all of them.
  * @template T @param {(() => T)[]} acts @returns {T[]}
  */
 export function together(acts) {
@@ -41,14 +42,14 @@ export function together(acts) {
       results.push(act());
     } catch (error) {
       if (error instanceof Wrong) wrong.push(...error.all);
-      // An error of another kind may follow from a wrong value, so it is only thrown if no value is wrong
+      // Errors of other kinds may be consequences of a wrong value, so they are thrown only if no value is wrong
       else if (!wrong.length) throw error;
     }
   if (wrong.length) throw Object.assign(wrong[0], { all: wrong });
   return results;
 }
 
-/** Count the characters of a text. An emoji counts as one. @param {string} text */
+/** Count the characters of a text. An emoji counts as one character. @param {string} text */
 const length = (text) => [...text].length;
 
 /** Quote a wrong value for a sentence. @param {unknown} value */
@@ -59,8 +60,8 @@ export function shown(value) {
 }
 
 /**
- * Return the path that a visitor names. Throws if it leads to another machine (`\\host\share`). Any website can link to such a
- * path, and Windows sends the user's identity to that machine as soon as a program looks for the folder.
+ * Return the path that a visitor names. Throws for a path on another machine (`\\host\share`). Any website can link
+ * to such a path, and Windows sends the user's identity to that machine as soon as a program looks for the folder.
  * @param {unknown} path
  */
 function localPath(path) {
@@ -69,7 +70,7 @@ function localPath(path) {
   return text;
 }
 
-/** Check the name of a checkpoint, as a visitor writes it. @param {FieldForm} field @param {unknown} value */
+/** Check the name of a checkpoint that a visitor has written, and return the name. @param {FieldForm} field @param {unknown} value */
 function reference({ title }, value) {
   const text = localPath(value).trim();
   if (!text || length(text) > LONGEST) throw new UserError(FIELD.reference(title));
@@ -89,7 +90,7 @@ function className({ title }, value) {
   return text;
 }
 
-/** Check true or false; null leaves the choice to the checkpoint. @param {FieldForm} field @param {unknown} value */
+/** Check that a value is true, false or null. null means that the checkpoint decides. @param {FieldForm} field @param {unknown} value */
 function onOff({ title }, value) {
   if (value === true || value === "true") return true;
   if (value === false || value === "false") return false;
@@ -123,7 +124,7 @@ function decimal({ title, low = 0, high = 1, open }, value) {
  * @param {unknown} value
  */
 function prompt({ title, most = LONGEST }, value) {
-  const letters = String(value || "").replace(/\p{Cs}/gu, ""); // half of a surrogate pair is not a character
+  const letters = String(value || "").replace(/\p{Cs}/gu, ""); // remove halves of surrogate pairs, which are no characters
   const text = letters.trim().replace(/\s+/g, " ");
   if (length(text) > most) throw new UserError(FIELD.long(title, most, length(text)));
   return text;
@@ -144,8 +145,8 @@ function wholes({ title, most = 0, example, may_be_empty }, value) {
 }
 
 /**
- * Check a list of times, and remove duplicates. A number is a time t; all numbers after a σ are noise levels, so "σ 80, 10" is
- * two levels.
+ * Check a list of times, and remove duplicates. A number is a time t; all numbers after a σ are noise levels, so "σ
+ * 80, 10" is two levels.
  * @param {FieldForm} field @param {unknown} value @returns {(number | string)[]} t, or "σ 80"
  */
 function levels({ title, most = 0, example }, value) {
@@ -162,8 +163,8 @@ function levels({ title, most = 0, example }, value) {
 }
 
 /**
- * Check the erased cells, and return them as bytes. The text has one bit for each of CELLS × CELLS cells, row by row, as
- * base64url; it is empty if nothing is erased.
+ * Check the erased cells, and return them as bytes. The text has one bit for each of CELLS × CELLS cells, row by row,
+ * as base64url; it is empty if nothing is erased.
  * @param {unknown} value
  */
 function cells(value) {
@@ -176,7 +177,8 @@ function cells(value) {
 }
 
 /**
- * Check the points that a visitor drew in the plane, such as "12,-30 4,5". They are written in hundredths, inside [−1, 1]².
+ * Check the points that a visitor drew in the plane, such as "12,-30 4,5". They are written in hundredths, inside
+ * [−1, 1]².
  * @param {unknown} value
  * @returns {[number, number][]}
  */
@@ -220,19 +222,20 @@ const KINDS = {
   picture,
 };
 
-/** Check the value of a field, and return it as planners take it. Throws a Wrong if it is not allowed. @param {FieldForm} field @param {unknown} value */
+/** Check the value of a field, and return the value in the form that planners use. Throws a Wrong for a value that is not allowed. @param {FieldForm} field @param {unknown} value */
 export function checked(field, value) {
   try {
     return KINDS[field.kind](field, value);
   } catch (error) {
-    if (!(error instanceof UserError)) throw error; // any other error is a fault in our code, not a wrong value
+    if (!(error instanceof UserError)) throw error; // any other error is a fault in our code
     throw new Wrong(field.name, error.message);
   }
 }
 
 /**
- * Check the values of a form, by the names of their fields, and return them as a request. Fields without a value get their
- * default. Throws a Wrong for the first wrong value, which has the others in `all`.
+ * Check the values of a form, by the names of their fields, and return them as a request. Fields without a value get
+ * their default. Throws a Wrong for the first wrong value; its property `all` contains the errors of all wrong
+ * values.
  * @param {FieldForm[]} form @param {Record<string, unknown>} values
  * @returns {Request}
  */

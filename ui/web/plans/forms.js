@@ -1,5 +1,6 @@
 // The fields that the forms of several parts share, as data. A field names the check of its value, its control, when
-// the control is shown, and its key in an address. The form's code depends only on kinds of fields, so a new field needs no code there.
+// the control is shown, and its key in an address. The form's code depends only on kinds of fields, so a new field
+// needs no code there.
 
 import { DEFAULTS, NAMES, SAMPLERS, VARIANCES } from "../process/samplers.js";
 import { SPACINGS } from "../process/times.js";
@@ -10,7 +11,7 @@ import { ANY, OPTION, SAME, SAMPLER } from "../words/units.js";
 /** @import { FieldWords } from "../words/forms.js" */
 /** @typedef {Partial<FieldForm>} More the optional properties of a field: see `FieldForm` */
 
-export const AUTO = "auto"; // the choice of the spacing that suits the sampler
+export const AUTO = "auto"; // value of the field "spacing" that selects the spacing that suits the sampler
 export const MODEL = "mnist-tiny";
 export const SEED = 13;
 export const ALL = NAMES;
@@ -21,7 +22,7 @@ export const IF_WORDS = [{ model: "prompts" }];
 const IF_GUIDED = [{ label: true }, ...IF_WORDS];
 export const MORE = { more: true };
 
-/** Capitalise a first letter from a to z. @param {string} text */
+/** Return the text with a capital first letter. Only the letters a to z are changed. @param {string} text */
 const capital = (text) => (/^[a-z]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text);
 /** Return a capitalised title for each name. @param {string[]} names */
 export const capitals = (names) => Object.fromEntries(names.map((name) => [name, capital(name)]));
@@ -95,7 +96,7 @@ export const guidance = (/** @type {More} */ more = {}) =>
     ...MORE,
     ...more,
   });
-/** Make the field that clips x̂_0. */
+/** Make the field for whether x̂_0 is clipped. */
 const clip = () => field("clip", "switch", RUN.clip, null, { follows: "clip", ...MORE });
 /** Make the field of a number of images. */
 export const count = (
@@ -119,8 +120,8 @@ const NUMBERS = {
 };
 
 /**
- * Make a field for each option of these samplers that is a number or a switch, in the order of the samplers. A new switch needs
- * no code here; a new number needs its limits in `NUMBERS`.
+ * Make a field for each option of these samplers that is a number or a switch, in the order of the samplers. A new
+ * switch needs no code here; a new number needs its limits in `NUMBERS`.
  * @param {string[]} names of samplers @param {string} [of] the sampler's field @returns {FieldForm[]}
  */
 export const options = (names, of) =>
@@ -175,5 +176,5 @@ export const OF_LANE_B = [
   laneB(guidance(), { open: LANE_B.same }),
 ];
 
-/** The settings for which lane B may have another value, by the names of lane A's fields. */
+/** The names of lane A's fields for which lane B may have another value. */
 export const NAMES_IN_B = OF_LANE_B.map(({ name }) => name.replace(/_b$/, ""));

@@ -3,17 +3,17 @@
 import { round } from "../process/floats.js";
 import { LOSSLESS } from "./facts.js";
 
-const FRAME_BYTES = 18e6; // most bytes of all frames of a run
+const FRAME_BYTES = 18e6; // largest total size of a run's frames, in bytes
 
-/** Estimate the bytes of a picture: 3 per pixel as BMP, 0.9 per pixel as JPEG, 1.05 per number as PNG. @param {number} size @param {number} channels */
+/** Estimate the size of an encoded picture. BMP takes 3 bytes per pixel, JPEG 0.9 per pixel, and PNG 1.05 per value. @param {number} size @param {number} channels */
 function bytes(size, channels) {
   if (channels === 2 || channels === 4) return size ** 2 * 1.05 * channels + 300;
   return size <= LOSSLESS ? size ** 2 * 3 + 300 : size ** 2 * 0.9 + 750;
 }
 
 /**
- * Return the indices of the steps whose frames are kept: all, or as many as fit into FRAME_BYTES and at most `most`. They are
- * evenly spaced, with the first and the last step.
+ * Return the indices of the steps whose frames are kept: all steps, or as many as fit into FRAME_BYTES, and at most
+ * `most`. Kept steps are evenly spaced, with the first and the last step.
  * @param {number} steps @param {number} size @param {number} count pictures in a frame, in all lanes together
  * @param {number} channels @param {number} [most]
  */

@@ -1,4 +1,4 @@
-// The cost of lanes: their steps, and the strands that several workers of a browser can share.
+// The cost of lanes: the number of steps, and the division into strands, which several workers of a browser compute.
 
 import { byKind, stepKind } from "./plan.js";
 
@@ -31,7 +31,8 @@ export function costs(lanes, kinds, shared, begin = 0) {
 }
 
 /**
- * Return a strand for each picture of each lane. If lane B shares steps with lane A, both lanes of a picture are one strand.
+ * Return a strand for each picture of each lane. If lane B shares steps with lane A, both lanes of a picture are one
+ * strand.
  * @param {Lane[]} lanes @param {StepKind[]} kinds @param {number} shared @param {number} begin @returns {Outline[][]}
  */
 function strandsOf(lanes, kinds, shared, begin) {

@@ -10,12 +10,12 @@ import { gain } from "./strands.js";
 /** @import { Pace, PaceOf } from "../messages/protocol.d.ts" */
 /** @import { Plan, StepKind } from "./plan.js" */
 
-const QUICK = 3; // seconds; a run that takes less starts without a press on Run
+const QUICK = 3; // a run that takes less than this many seconds starts without a press on Run
 
 /**
- * Return the seconds of a step, or null if no step was measured. The time of the nearest measured batch size is scaled in
- * proportion. Steps of two lanes that share evaluations are quicker, so they are measured apart; if they were not measured,
- * the time of a single lane is used.
+ * Return the seconds of a step, or null if no step was measured. The time of the nearest measured batch size is
+ * scaled in proportion. Steps of two lanes that share evaluations are quicker, so their time is measured separately;
+ * if there is no such measurement, the time of a single lane is used.
  * @param {PaceOf | undefined} pace of the step's checkpoint @param {StepKind} kind
  */
 export function secondsOf(pace, { batch, lanes }) {
@@ -36,7 +36,7 @@ export function secondsOf(pace, { batch, lanes }) {
 export const namesOf = (refs, plan) => [...new Set([...refs, ...(plan?.steps ?? []).map(({ kind }) => kind.ref)])];
 
 /**
- * Whether all paces are measured, and none can change before a run ends. Then the page keeps them.
+ * Return whether all paces are measured, and none can change before a run ends. If so, the page keeps the paces.
  * @param {Pace} pace
  */
 export const isSettled = ({ paces, busy }) =>
@@ -53,9 +53,9 @@ function checkLimit(plan, { paces, tflop }) {
 }
 
 /**
- * Estimate a run, in words and in seconds. seconds is null if the time is not known, or if a model must be downloaded first.
- * auto is whether the run is so quick that it may start by itself; null if the time is not known. Throws a UserError if the
- * run exceeds the limit of its machine.
+ * Estimate a run, in words and in seconds. seconds is null if the time is not known, or if a model must be downloaded
+ * first. auto is whether the run is so quick that it may start by itself; null if the time is not known. Throws a
+ * UserError if the run exceeds the limit of its machine.
  * @param {Plan | null} plan null if the files of a model are not here @param {Pace} pace
  * @returns {{ estimate: string, seconds: number | null, auto: boolean | null }}
  */

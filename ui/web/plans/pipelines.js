@@ -9,7 +9,7 @@ import { SCRIPT } from "../words/wrong.js";
 /** @import { Lane } from "./settings.js" */
 /** @import { Row } from "../process/runs.js" */
 
-const CORRECTIONS = 2 ** 33; // streams of noise with this number and higher belong to Langevin corrections
+const CORRECTIONS = 2 ** 33; // number of the first noise stream for Langevin corrections; the streams of steps have lower numbers
 const SAVED = 'Image.fromarray((255 * image).round().astype(np.uint8)).save(f"seed-{seed}.png")';
 
 /**
@@ -49,8 +49,8 @@ export const noise = ({ channels, image_size }) => [
  * @type {Record<string, (run: Lane, model: Facts, rows: Row[], label: number | null, times: string) => { imports: string[], body: string[] }>}
  */
 const MAKERS = {
-  // The script draws one picture at a time, because the pipeline's corrector averages over a batch. The script sets x_T, because
-  // the pipeline would begin with noise that has mean 0 and contains no data.
+  // The script draws one picture at a time, because the pipeline's corrector averages over a batch. The script sets
+  // x_T, because the pipeline would begin with noise that has mean 0 and contains no data.
   ScoreSdeVePipeline(run, model, _, __, times) {
     if (!["ddpm", "langevin"].includes(run.sampler) || run.variance !== "beta") throw new UserError(SCRIPT.scores);
     if (run.clip) throw new UserError(SCRIPT.clip);

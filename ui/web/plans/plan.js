@@ -1,5 +1,5 @@
-// The types of a plan, which says what a run computes and costs before it starts. The page makes a plan from the form's values
-// and the facts of the models. An engine checks the request and computes it.
+// The types of a plan, which describes a run before it starts: what it computes, and what it costs. The page makes a
+// plan from the form's values and the facts of the models. An engine checks the request and computes it.
 
 /** @import { Process } from "../process/predict.js" */
 /** @import { Schedule } from "../process/schedule.js" */
@@ -7,9 +7,9 @@
 /** @import { Catalogue } from "../words/catalogue.js" */
 
 /**
- * The facts of a checkpoint whose files are here, on a server or in the browser. process: the facts that the modules of process/
- * need. precision: the precision that a script must name to compute as the page does. stamp: a text that changes when the
- * facts change.
+ * The facts of a checkpoint whose files are here, on a server or in the browser. process: the facts that the modules
+ * of process/ need. precision: the precision that a script must name to compute as the page does. stamp: a text that
+ * changes when the facts change.
  * @typedef {Spec & Pick<CheckpointFacts, "home" | "pipeline"> & { ref: string, stamp: string, schedule: Schedule, process: Omit<Process, "network">, precision?: string }} Facts
  */
 
@@ -19,9 +19,9 @@
 /** n steps of a kind. @typedef {{ kind: StepKind, n: number }} Cost */
 
 /**
- * A strand: the chains that one worker computes alone. cost: its evaluations, 0 if there is nothing to compute. turn: strands
- * with a lower turn come first; strands with the same turn are computed side by side. chains: the number of its chains, 1 by
- * default; each chain has one step that ends at s = 0.
+ * The outline of a strand, that is, of the chains that one worker computes alone. cost: number of evaluations, 0 if there
+ * is nothing to compute. turn: strands with a lower turn come first; strands with the same turn are computed side by side.
+ * chains: number of chains, 1 by default. A chain is complete when its step to s = 0 arrives.
  * @typedef {{ cost: number, turn: number, chains?: number }} Outline
  */
 
@@ -36,7 +36,7 @@
  *   the one before it is over
  */
 
-/** Scripts that repeat a run; "" for a script that is impossible. why: the reason if there is none for diffusers. @typedef {{ python: string, diffusers?: string, why?: string }} Scripts */
+/** Scripts that repeat a run, "" for an impossible one. why: the reason why a script with diffusers is impossible. @typedef {{ python: string, diffusers?: string, why?: string }} Scripts */
 
 /**
  * The functions with which a part plans requests. refs, prepare and plan throw a UserError if a request is impossible.
@@ -52,7 +52,7 @@
  * @property {(plan: P) => Record<string, any>} [asked] returns the request to a server; missing if only the browser computes the part
  */
 
-/** The kinds of results that get their words from the plan of their run: "plan", the first result, and "bits", a bound. */
+/** The kinds of results whose texts the plan of the run writes: "plan" is the first result, and "bits" is a bound on the likelihood. */
 export const WORDED = ["plan", "bits"];
 
 /** Make a kind of step. @param {string} ref @param {number} [batch] @param {number} [lanes] @returns {StepKind} */
@@ -76,10 +76,10 @@ export function byKind(...steps) {
 /** Count the evaluations of single images. @param {Cost[]} steps */
 export const evaluations = (steps) => steps.reduce((sum, { kind, n }) => sum + n * kind.batch, 0);
 
-const RECENT = 3; // seconds; a run's pace is averaged over about its last 3 seconds, as in ui/machine/step_times.py
+const RECENT = 3; // the time of a step is averaged over about this many last seconds of a run, as in ui/machine/step_times.py
 
 /**
- * Return the weight of an earlier measurement after some seconds, 0 to 1.
+ * Return the weight of earlier measurements, 0 to 1, in an average with a new measurement.
  * @param {number} seconds that the new measurement took
  */
 export const recent = (seconds) => Math.exp(-seconds / RECENT);

@@ -1,4 +1,5 @@
-// Functions that the plans of Latents, Repair and Between share. These parts show rows of pictures, which chains draw.
+// Functions that the plans of Latents, Repair and Between share. These parts show rows of pictures. A chain draws
+// each picture.
 
 import { unpack } from "../pictures/text.js";
 import { UserError } from "../process/errors.js";
@@ -24,7 +25,7 @@ import { args, asksFor, laneOf, resolved, seedsOf } from "./settings.js";
 /** columns: the number of pictures in a row. stem: the beginning of the names of the run's files. @typedef {Plan & { model: Facts, options: Options, columns: number, stem: string }} RowsPlan */
 /** The picture with which a run begins. own: the visitor's picture as text, or "" if the model draws one from the seed. @typedef {{ seed: number, own: string }} Source */
 
-export const GRADIENT = 14; // on a CPU, an evaluation with its gradient takes as long as this many plain ones
+export const GRADIENT = 14; // on a CPU, an evaluation with its gradient takes about as long as this many evaluations without
 
 /** The planner's functions that all these parts share. @type {Pick<Planner, "refs" | "summary" | "prepare">} */
 export const rows = {
@@ -33,7 +34,7 @@ export const rows = {
   prepare: ({ picture, picture_b }) => Promise.all([unpack(picture), unpack(picture_b)]),
 };
 
-/** Throw if the model works on latents. @param {Facts} model @param {string} sentence says that only models of pixels can do this */
+/** Throw if the model works on latents. @param {Facts} model @param {string} sentence the error message */
 export function checkPixels({ latent }, sentence) {
   if (latent) throw new UserError(sentence);
 }
@@ -66,8 +67,8 @@ export const strandsOfSources = ({ steps }, sources) =>
 export const strandsOfRows = (columns, costs) => costs.flatMap((cost, turn) => Array(columns).fill({ cost, turn }));
 
 /**
- * Return the seeds of the columns' noise. They exclude the first picture's seed, because with its noise a chain would lead back
- * to this picture from any t.
+ * Return the seeds of the columns' noise. They exclude the first picture's seed, because with its noise a chain would
+ * lead back to this picture from any t.
  * @param {Request} request */
 export const seedsOfColumns = ({ seed, count }) => seedsOf({ seed: seed + 1, count });
 

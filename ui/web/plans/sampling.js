@@ -1,4 +1,5 @@
-// The planner of Watch, Compare, Grid and the sketch. It turns a request into lanes, which all begin with the same x_T.
+// The planner of Watch, Compare, Grid and the sketch. The planner turns a request into lanes, which all begin with
+// the same x_T.
 
 import { UserError } from "../process/errors.js";
 import { checkNoMemory } from "../process/runs.js";
@@ -38,13 +39,13 @@ import { placed, touches } from "./touch.js";
  */
 
 /**
- * Whether lane B has a value instead of taking lane A's.
+ * Return whether lane B has its own value of a setting. If not, it takes lane A's value.
  * @param {Request} request
  * @param {string} name the name of lane A's field
  */
 export const hasOwn = (request, name) => ![SAME, "", null, undefined].includes(request[`${name}_b`]);
 
-/** A function that leaves out the lanes that their models can't run. Throws a UserError if none is left. @typedef {(lanes: Lane[], modelOf: (lane: Lane) => Facts, models: Facts[]) => Lane[]} Choose */
+/** A function that leaves out the lanes that their models can't run. Throws a UserError if no lane is left. @typedef {(lanes: Lane[], modelOf: (lane: Lane) => Facts, models: Facts[]) => Lane[]} Choose */
 
 /** Make the planner of a part whose requests are lanes. @param {(request: Request) => Lane[]} lanesOf returns the lanes of a request @param {Choose} [choose] @returns {Planner<SamplingPlan>} */
 export function ofLanes(lanesOf, choose = (lanes) => lanes) {
@@ -70,7 +71,7 @@ export function ofLanes(lanesOf, choose = (lanes) => lanes) {
  */
 function planned(request, wanted, models, catalogue) {
   checkPictures(models);
-  const clip = request.clip ?? models[0].clip; // all lanes share one setting, so the first model decides
+  const clip = request.clip ?? models[0].clip; // all lanes clip in the same way, so the default is that of the first model
   const settled = together(
     wanted.map((lane, i) => () => {
       return ofLaneB(wanted.length === 2 && i === 1 ? request : null, () => {
@@ -84,11 +85,12 @@ function planned(request, wanted, models, catalogue) {
   const untouchable = whyUntouchable(lanes[0]);
   const changes = touched(lanes, models[0], rows[0], untouchable);
   const attention = Boolean(request.attention && models[0].takes_words && lanes.length === 1);
-  const alike = (/** @type {Lane} */ { checkpoint }) => lanes.filter((lane) => lane.checkpoint === checkpoint).length;
+  const lanesOfSameModel = (/** @type {Lane} */ { checkpoint }) =>
+    lanes.filter((lane) => lane.checkpoint === checkpoint).length;
   const kinds = lanes.map((lane, i) =>
-    stepKind(lane.checkpoint, batch(lane, models[i]) + (attention ? request.count : 0), alike(lane)),
+    stepKind(lane.checkpoint, batch(lane, models[i]) + (attention ? request.count : 0), lanesOfSameModel(lane)),
   );
-  const shared = rows[0].findIndex(([, s]) => changes.has(s)) + 1;
+  const shared = rows[0].findIndex(([, s]) => changes.has(s)) + 1; // steps up to the first change; 0 without a change
   return {
     ...{ request, lanes, models, rows, kinds, attention, shared, begin: 0, touches: changes },
     opening: {
@@ -107,8 +109,8 @@ function planned(request, wanted, models, catalogue) {
 const scripts = async (plan, catalogue) => (await import("./scripts.js")).forRun(plan, catalogue);
 
 /**
- * Return the result that the player gets before the first picture. It is made with the plan, so that this takes no time between
- * a press and the first picture.
+ * Return the result that the player gets before the first picture. It is made with the plan, so that this takes no
+ * time between a press and the first picture.
  * @param {Lane[]} lanes @param {Facts[]} models @param {Row[][]} rows @param {Catalogue} catalogue
  */
 function opening(lanes, models, rows, catalogue) {
@@ -134,7 +136,8 @@ function opening(lanes, models, rows, catalogue) {
 }
 
 /**
- * Add the words of the prompt to a run's first result, and to its caption a sentence about words that the model does not know.
+ * Add the words of the prompt to a run's first result, and to its caption a sentence about words that the model does
+ * not know.
  * @type {Planner<SamplingPlan>["shown"]}
  */
 const shown = ({ opening }, { words, unknown: odd }) => ({
@@ -143,8 +146,8 @@ const shown = ({ opening }, { words, unknown: odd }) => ({
 });
 
 /**
- * Return the request to a server: for each lane the exact arguments of ddpm_core.trajectory, then the arguments that all lanes
- * share.
+ * Return the request to a server: for each lane the exact arguments of ddpm_core.trajectory, then the arguments that
+ * all lanes share.
  * @type {Planner<SamplingPlan>["asked"]}
  */
 const asked = ({ lanes, models, args: all, attention }) => ({

@@ -44,7 +44,7 @@ export function forRun(run, catalogue) {
   }
 }
 
-/** Put a line about the library before a script. If the script is impossible, returns a comment with the reason. @param {() => string} script writes the script */
+/** Return a script that begins with a comment about the library. If the script is impossible, return a comment with the reason. @param {() => string} script writes the script */
 export function copied(script) {
   try {
     return `${INSTALLED}\n${ascii(script())}`;
@@ -121,13 +121,13 @@ function withOwn(given) {
   return isOwn(name) ? { ...given, sampler: code(name.split(":")[1]) } : given;
 }
 
-/** The lines that import the samplers that the page's owner has added. @param {string[]} samplers */
+/** Return the lines that import the samplers of the page's owner. @param {string[]} samplers */
 const importsOfOwn = (samplers) =>
   [...new Set(samplers.filter(isOwn))].map((name) => name.replace(/^(.*):(.*)$/, "from $1 import $2"));
 
 /**
  * Return the lines of a script that define `on_step`, which repeats what the visitor changed by hand.
- * @param {Touches} touches @param {Lane} lane @param {Facts} model @param {string} source Python code of the functions for this
+ * @param {Touches} touches @param {Lane} lane @param {Facts} model @param {string} source Python code of the functions that make the changes
  */
 function touching(touches, { seed, count }, { image_size }, source) {
   const asTuple = (/** @type {Change} */ [what, strength, cells]) =>
@@ -173,11 +173,11 @@ export const rowsHead = (ref, model, options) => [
   `options = ${literal(withOwn(picked(typed(options), (_, value) => value !== null)))}`,
 ];
 
-/** Return the last line of a script that makes rows of pictures; it saves them as one picture. @param {number} columns @param {string} name */
+/** Return the last line of a script that makes rows of pictures. This line saves all pictures as one image. @param {number} columns @param {string} name */
 export const rowsSaved = (columns, name) =>
   `Image.fromarray(grid(np.concatenate(rows), ${columns}).squeeze()).save("${name}.png")`;
 
-/** Write a script that repeats a run with diffusers alone. Throws a UserError with the reason if diffusers can't repeat it. @param {Run} run */
+/** Write a script that repeats a run with diffusers alone. Throws a UserError with the reason if diffusers can't repeat the run. @param {Run} run */
 function diffusers({ lanes: [run, other], models: [model], rows: [steps] }) {
   if (other) throw new UserError(other.touch ? SCRIPT.touched : SCRIPT.lanes);
   const times = timesOf(run, model, steps);
@@ -219,7 +219,7 @@ function diffusers({ lanes: [run, other], models: [model], rows: [steps] }) {
     "for i, t in enumerate(scheduler.timesteps):",
     ...(sampler.before ?? []),
     "    with torch.no_grad():",
-    // A learned variance is in further channels of the output
+    // If the variance is learned, the network's output has additional channels for it
     `        output = ${call}${model.variance.startsWith("learned") ? `[:, :${model.channels}]` : ""}`,
     ...sampler.step,
     ...latent.decode,
@@ -240,8 +240,8 @@ function refuse(run, { schedule, prediction, home }) {
 }
 
 /**
- * The lines of a script that depend on the sampler. classes: names to import from diffusers. before, step: lines of the loop,
- * before and after the call of the network.
+ * The lines of a script that depend on the sampler. classes: names to import from diffusers. before, step: lines of
+ * the loop, before and after the call of the network.
  * @typedef {{ classes: string[], scheduler: string[], step: string[], imports?: string[], before?: string[] }} Sampler
  */
 
@@ -249,7 +249,8 @@ function refuse(run, { schedule, prediction, home }) {
 const KINDS = { beta: "fixed_large", beta_tilde: "fixed_small" };
 
 /**
- * For each sampler, the function that writes its lines. scheduler: the Python arguments that name the scheduler's files.
+ * For each sampler, the function that writes its lines. scheduler: the Python arguments that name the scheduler's
+ * files.
  * @type {Record<string, (run: Lane, model: Facts, times: string, scheduler: string) => Sampler>}
  */
 const SAMPLERS = {
@@ -283,8 +284,8 @@ const SAMPLERS = {
 };
 
 /**
- * Write the lines of DPM-Solver++ or UniPC. The script passes x̂_0, because diffusers does not clip it for these solvers, and
- * our times.
+ * Write the lines of DPM-Solver++ or UniPC. The script passes x̂_0, because diffusers does not clip x̂_0 for these
+ * solvers. The script also passes our times.
  * @param {Lane} run @param {Facts} model @param {string} times @param {string} scheduler @returns {Sampler}
  */
 function solver({ sampler, clip }, { prediction, schedule }, times, scheduler) {
@@ -372,7 +373,7 @@ function callOf(run, model) {
   return [`guided(${call}, ${baseline}, ${general(Number(run.guidance))})`, guided];
 }
 
-/** Return t − 1 of a run's steps, as Python. @param {Lane} run @param {Facts} model @param {Row[]} rows */
+/** Return a Python expression with t − 1 of each step of a run. @param {Lane} run @param {Facts} model @param {Row[]} rows */
 function timesOf({ spacing, steps }, { schedule }, rows) {
   if (spacing === "linspace" && steps > 1)
     return `np.linspace(0, ${schedule.T - 1}, ${steps}).round().astype(int)[::-1].tolist()`;

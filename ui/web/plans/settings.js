@@ -13,9 +13,9 @@ import { AUTO } from "./forms.js";
 /** @import { Stroke } from "./touch.js" */
 
 /**
- * The settings of one run. Image i has seed + i. Before a lane is resolved, null for guidance or clip means the model's default.
- * In a resolved lane, null for spacing means the times that a distilled model learned. touch: the strokes with which a visitor
- * changes the run. A lane may have more options of samplers, by their names.
+ * The settings of one run. Image i has seed + i. Before a lane is resolved, null for guidance or clip means the
+ * model's default. In a resolved lane, null for spacing means the times that a distilled model learned. touch: the
+ * strokes with which a visitor changes the run. A lane may have more options of samplers, by their names.
  * @typedef {object} Lane
  * @property {string} checkpoint
  * @property {string} prompt
@@ -40,7 +40,7 @@ const DEFAULT = {
 };
 
 /**
- * Whether a lane contains a setting with this value. Options that `DEFAULT` lacks are left out if they have the sampler's
+ * Return whether a lane contains a setting with this value. Options that `DEFAULT` lacks are left out if they have the sampler's
  * default, so that files and captions do not list them all. @param {string} name @param {any} value
  */
 const isNamed = (name, value) => !(name in DEFAULTS) || name in DEFAULT || value !== DEFAULTS[name];
@@ -66,8 +66,8 @@ export function optionsOf(lane) {
 export const seedsOf = ({ seed, count }) => Array.from({ length: count }, (_, i) => seed + i);
 
 /**
- * Remove settings without an effect: guidance without a condition, and options of other samplers. The variance stays, because
- * files name it for every sampler.
+ * Remove settings without an effect: guidance without a condition, and options of other samplers. The variance stays,
+ * because files name it for every sampler.
  * @param {Lane} lane @returns {Lane}
  */
 export function plain(lane) {
@@ -75,7 +75,7 @@ export function plain(lane) {
   const isOf = (/** @type {string} */ name) =>
     name === "variance" || !(name in DEFAULTS) || name in (SAMPLERS[lane.sampler].options ?? {});
   const owned = Object.entries(lane).filter(([name, value]) => isOf(name) && isNamed(name, value));
-  const { eta } = DEFAULT; // every lane has eta, whatever its sampler
+  const { eta } = DEFAULT; // a lane has the setting `eta` for every sampler
   return /** @type {Lane} */ ({ eta, ...Object.fromEntries(owned), guidance: guided ? lane.guidance : null });
 }
 
@@ -99,8 +99,8 @@ export function resolved(lane, facts, catalogue) {
 }
 
 /**
- * Return how many images the network evaluates in a step. Guidance evaluates each image with and without its condition. Some
- * samplers evaluate each image more than once.
+ * Return how many images the network evaluates in a step of a lane. Guidance evaluates each image with and without
+ * its condition. Some samplers evaluate each image more than once.
  * @param {Lane} lane @param {Facts} facts
  */
 export function batch({ count, guidance, sampler }, facts) {
@@ -119,8 +119,8 @@ export const sampling = (lane) => ({
 });
 
 /**
- * Return a resolved lane as arguments of `ddpm_core.trajectory(model, ...)`, in the order of scripts. Throws a UserError if the
- * model can't do what the lane demands.
+ * Return a resolved lane as arguments of `ddpm_core.trajectory(model, ...)`, in the order of scripts. Throws a
+ * UserError if the model can't do what the lane demands.
  * @typedef {object} Arguments
  * @property {number[]} seeds
  * @property {number} steps
@@ -157,8 +157,8 @@ export function args(lane, facts) {
 }
 
 /**
- * Return the checkpoint for a request, with the stamp of the facts with which the page planned. From the stamp the server sees
- * whether these facts are old.
+ * Return the checkpoint for a request, with the stamp of the facts with which the page planned. The stamp shows the
+ * server whether these facts are out of date.
  * @param {Facts} facts
  */
 export const asksFor = ({ ref, stamp }) => ({ checkpoint: ref, facts: stamp });
@@ -180,8 +180,8 @@ export function classOf({ label = ANY }, facts) {
 }
 
 /**
- * Return the index of the class that a text names: the class with exactly this name, else with this number (from 0), else the
- * first class with it among several names, as in ImageNet, where commas separate them; null if there is none.
+ * Return the index of the class that a text names, or null: the class with exactly this name, else the class with this
+ * number (from 0), else the first class that has this name among several. In ImageNet, commas separate a class's names.
  * @param {Facts} facts @param {string} text
  */
 function classIndex({ class_names, num_classes }, text) {

@@ -5,8 +5,8 @@ import { evaluations } from "./plan.js";
 /** @import { Outline, Plan } from "./plan.js" */
 
 /**
- * Divide strands among workers. The strands are sorted by turn, then by cost, the longest first; each goes to the worker with
- * the least load. Returns the worker of each strand, and the largest load, in evaluations.
+ * Divide strands among workers. The strands are sorted by turn, then by cost, the longest first; each goes to the
+ * worker with the least load. Returns the worker of each strand, and the largest load, in evaluations.
  * @param {Outline[]} strands @param {number} workers
  */
 export function shares(strands, workers) {
@@ -24,7 +24,7 @@ export function shares(strands, workers) {
 }
 
 /**
- * Return how many times as fast as one worker several workers are.
+ * Return the speed of several workers for a plan, as a multiple of the speed of one worker.
  * @param {Pick<Plan, "steps" | "strands">} plan
  * @param {number} workers
  */

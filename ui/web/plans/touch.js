@@ -1,6 +1,6 @@
-// A touch: what a visitor changed by hand in x_t, on the way from noise to a picture. An address contains it as strokes, such as
-// "490-noise-100-7.7-8.7_490-255.0.0-50-3.3". A stroke is the time t, the kind of change, its strength in per cent, and its
-// cells, each as column.row.
+// A touch: the changes that a visitor made by hand in x_t, between noise and picture. An address contains a touch as
+// strokes, such as "490-noise-100-7.7-8.7_490-255.0.0-50-3.3". A stroke is the time t, the kind of change, its
+// strength in per cent, and its cells, each as column.row.
 import { UserError } from "../process/errors.js";
 import { FIELD, RUN } from "../words/wrong.js";
 
@@ -11,10 +11,10 @@ import { FIELD, RUN } from "../words/wrong.js";
 
 /** A change of a state. what: "noise", "clean" or a colour in [−1, 1]. strength: from 0 to 1. @typedef {[what: string | number[], strength: number, cells: [column: number, row: number][]]} Change */
 
-/** For each changed state x_s, by its time s: √ᾱ_s, and its changes. @typedef {Map<number, [signal: number, changes: Change[]]>} Touches */
+/** The changed states x_s, by their times s. signal: √ᾱ_s. changes: the changes of the state. @typedef {Map<number, [signal: number, changes: Change[]]>} Touches */
 
-const CELLS = 16; // cells on each side, approximately, because a cell covers a whole number of pixels
-const MOST = 40_000; // most characters of all strokes together
+const CELLS = 16; // approximate number of cells on each side of an image; a cell covers a whole number of pixels
+const MOST = 40_000; // largest length of the text of all strokes, in characters
 const STROKES = 200;
 const STROKE = /^\d{1,7}-(noise|clean|\d{1,3}\.\d{1,3}\.\d{1,3})-\d{1,3}(-\d{1,3}\.\d{1,3})+$/;
 
@@ -28,7 +28,7 @@ export function strokes(title, value) {
   throw new UserError(FIELD.strokes(title));
 }
 
-/** Whether strokes are few enough for one run. @param {string} text of strokes */
+/** Return whether strokes are few enough for one run. @param {string} text of strokes */
 export const fits = (text) => text.length <= MOST && text.split("_").length <= STROKES;
 
 /** Read one stroke. @param {string} text @returns {Stroke} */
@@ -45,7 +45,8 @@ export const written = (all) =>
     .join("_");
 
 /**
- * Find the last state that two runs share, if one of them has one more stroke. Returns its time s, of a state with a frame.
+ * Find the last state that two runs share if one run has one more stroke than the other. Only states with a frame
+ * count. Returns the time s of the state.
  * @param {string} before the first run's strokes @param {string} after the second run's strokes @param {{ steps: Row[], frames: { step: Row }[] }[]} lanes of the first run
  */
 export function common(before, after, lanes) {
@@ -56,12 +57,12 @@ export function common(before, after, lanes) {
   return held.findLast((s) => s > t && others.every((own) => own.includes(s)));
 }
 
-/** Whether a stroke paints a colour. @param {string} what */
+/** Return whether a stroke paints a colour. @param {string} what */
 const isColour = (what) => what !== "noise" && what !== "clean";
 
 /**
- * Return the colour of a stroke in the model's channels, in [−1, 1]: grey, or red, green and blue; then opacity. A stroke
- * without a colour gets zeros.
+ * Return the colour of a stroke in the model's channels, in [−1, 1]: grey, or red, green and blue; then opacity. A
+ * stroke without a colour gets zeros.
  * @param {string} what @param {number} channels @returns {number[]}
  */
 function colour(what, channels) {
@@ -75,7 +76,8 @@ function colour(what, channels) {
 export const cellSize = (size) => Math.max(1, Math.floor((size + CELLS / 2) / CELLS));
 
 /**
- * Move each stroke to the state of the run that is nearest to its t. Throws if the run has no state between noise and picture.
+ * Move each stroke to the state of the run that is nearest to its t. Throws if the run has no state between noise and
+ * picture.
  * @param {Stroke[]} all @param {number[]} times s of each step
  */
 export function placed(all, times) {

@@ -1,4 +1,5 @@
-// The player's chart: σ of every lane on a logarithmic axis and ᾱ on 0…1, over the ticks of the scrubber.
+// The player's chart: σ of every lane on a logarithmic axis, and ᾱ on an axis 0…1. A lane is one of the runs on screen.
+// A tick is a position of the slider.
 import { Chart, decades, halves, path, powers, scale } from "../drawing/chart.js";
 import { el } from "../drawing/dom.js";
 import { fraction, number } from "../words/numbers.js";
@@ -19,7 +20,10 @@ export class RunChart extends Chart {
   /** @type {(value: number) => number} */
   #y = alphaY;
 
-  /** Draw a run. Return whether the chart has a curve of σ, that is, whether a known σ of a step is above 0. @param {Recording} run */
+  /**
+   * Draw a run. Return whether the chart has a curve of σ: whether any known σ is above 0.
+   * @param {Recording} run
+   */
   show({ lanes, tickOf, ticks }) {
     const known = lanes.flatMap(({ sigma }) => sigma.filter((value) => value !== null && value > 0));
     const [low, high] = decades(/** @type {number[]} */ (known));
@@ -53,8 +57,9 @@ export class RunChart extends Chart {
   }
 
   /**
-   * Put the marker on a tick, and a dot for the frame of each lane. The area right of the tick `newest` is not computed yet.
-   * @param {number} tick @param {number} newest @param {(Held | undefined)[]} frames
+   * Put the marker on a tick, and a dot for the frame of each lane. The area right of the tick `newest` is not computed
+   * yet.
+   * @param {number} tick @param {number} newest @param {(Held | undefined)[]} frames one of each lane
    */
   point(tick, newest, frames) {
     const x = (100 * tick) / this.#last;

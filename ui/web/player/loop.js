@@ -1,5 +1,5 @@
-// The loop of sampling, drawn around the two pictures of a run: noisy picture → network → its guess → a step towards the
-// guess and fresh noise → noisy picture. The words at its arrows say what the step on screen does.
+// The loop of sampling, drawn around the two pictures of a run: noisy picture → network → its guess → a step towards
+// the guess and fresh noise → noisy picture. The words at the arrows say what the current step does.
 import { button, el, svg, write } from "../drawing/dom.js";
 import { calm } from "../drawing/motion.js";
 import { ASKED, BACK, INSIDE } from "../words/loop.js";
@@ -43,7 +43,7 @@ export class Loop {
   #timer = 0;
 
   /**
-   * @param {(() => unknown) | null} inside shows the network of the run; null if there is no such view
+   * @param {(() => unknown) | null} inside shows the network of the run; null if the page has no such view
    * @param {() => unknown} why explains the fresh noise
    */
   constructor(inside, why) {

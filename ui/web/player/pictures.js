@@ -1,5 +1,5 @@
-// Paints the pictures of a run on canvases. It decodes one picture at a time, always the newest that the view shows, so a
-// slow decoder skips frames and never ends with an old one.
+// Paints the pictures of a run on canvases. It decodes one picture at a time, always the newest that the view shows. So
+// a slow decoder skips frames, and the last painted frame is never an old one.
 import { context2d } from "../drawing/canvas.js";
 import { el } from "../drawing/dom.js";
 import { agreement, difference } from "../pictures/measures.js";
@@ -14,10 +14,13 @@ import { lastAdded } from "./recording.js";
 
 const REMEMBERED = 12; // number of decoded sprites that stay in memory
 const KINDS = /** @type {const} */ (["x", "x0"]);
-const DARK = 0.75; // fraction (0…1) of its brightness that a pixel without attention loses
+const DARK = 0.75; // fraction (0…1) of its brightness that a pixel loses if it pays no attention
 
 export class Pictures {
-  /** Decoded sprites; null marks a sprite that can't be decoded. @type {Map<Sprite, ImageBitmap | null>} oldest first */
+  /**
+   * The decoded sprites, oldest first; null for a sprite that can't be decoded.
+   * @type {Map<Sprite, ImageBitmap | null>}
+   */
   #decoded = new Map();
   /** @type {Promise<void> | null} */
   #painting = null;
@@ -25,11 +28,15 @@ export class Pictures {
   #ready = Promise.resolve(); // resolves when the task that made the canvases has ended
   #begun = () => {}; // called when the first pictures of a run are on the canvases
   /**
-   * The agreement of each lane's guess x̂_0 with its last guess (see `agreement`); null if it can't be measured.
+   * For each lane (one of the runs on screen), the agreement of its guess x̂_0 with its last guess: see `agreement` of
+   * pictures/measures.js. It is null if it can't be measured.
    * @type {(number | null)[]}
    */
   agreement = [];
-  /** The last pictures of a finished run, decoded in advance, as printing does not wait for decoding. @type {Map<Sprite, ImageBitmap>} */
+  /**
+   * The last pictures of a finished run. They are decoded in advance, because printing does not wait for decoding.
+   * @type {Map<Sprite, ImageBitmap>}
+   */
   #ends = new Map();
   /** The agreement of lane A's guess with its last guess, at the step where the visitor changed lane B. @type {number | null} */
   decided = null;
@@ -44,9 +51,9 @@ export class Pictures {
   }
 
   /**
-   * Prepare for another run, perhaps on new canvases. Painting starts in a later task than the making of the canvases,
-   * because both lay out the page.
-   * @returns {Promise<void>} once its first pictures are on the canvases
+   * Prepare for another run, perhaps on new canvases. Making the canvases and painting both lay out the page, so
+   * painting starts in a later task.
+   * @returns {Promise<void>} resolves when the run's first pictures are on the canvases
    */
   renew() {
     this.#decoded.clear();
@@ -59,13 +66,16 @@ export class Pictures {
     });
   }
 
-  /** Paint what the view shows. If a sprite is being decoded, this happens afterwards. Then the screen measures the pictures. */
+  /**
+   * Paint the pictures that the view shows. If an earlier picture is still being decoded, paint after that. Return a
+   * promise that resolves when the pictures are painted.
+   */
   paint() {
     if (!this.#painting && this.#painted !== this.#wanted) this.#painting = this.#paintAll();
     return this.#painting ?? Promise.resolve();
   }
 
-  /** Paint until the canvases have what the view shows. */
+  /** Paint until the canvases have the pictures that the view shows. Then let the screen describe them. */
   async #paintAll() {
     try {
       await this.#ready;
@@ -78,14 +88,17 @@ export class Pictures {
     }
   }
 
-  /** A key of the pictures that the view shows. */
+  /** A key that changes with the pictures that the view shows. */
   get #wanted() {
     const { shown, image, gain, kind, latent, word, frames } = this.view;
     const ends = shown.lanes.map(({ frames }) => frames.at(-1)?.k);
     return [image, gain, kind, latent, word, ...frames.map((frame) => frame?.k), ...ends].join();
   }
 
-  /** Paint the pictures that the view shows. Return their key (see #wanted), or "" if another run has replaced them meanwhile. */
+  /**
+   * Paint the pictures that the view shows. Return their key (see #wanted), or "" if another run has replaced them
+   * meanwhile.
+   */
   async #paintOnce() {
     const wanted = this.#wanted;
     const { shown, image, gain, kind, word, frames } = this.view;
@@ -122,23 +135,26 @@ export class Pictures {
     return frame?.[which];
   }
 
-  /** The last pictures of each lane, none before the run has finished. */
+  /** The last pictures of all lanes; empty before the run has finished. */
   get #last() {
     const ends = this.view.shown.lanes.map(({ frames }) => frames.at(-1));
     if (!ends.every((frame) => frame?.step[1] === 0)) return [];
     return ends.flatMap((frame) => KINDS.map((which) => this.#picture(frame, which)));
   }
 
-  /** Draw the chosen picture of a sprite in its pane, and the whole batch in the small pictures. @param {number} i lane @param {"x" | "x0"} which @param {ImageBitmap} sprite */
+  /**
+   * Draw one picture of a sprite on the lane's canvas, and all its pictures on the small canvases.
+   * @param {number} i lane @param {"x" | "x0"} which @param {ImageBitmap} sprite
+   */
   #show(i, which, sprite) {
     const { image, kind } = this.view;
     blit(this.screen.lanes[i][which].canvas, sprite, image);
-    if (which !== kind) return; // the small pictures show only the chosen kind, x or x̂_0
+    if (which !== kind) return; // the small canvases show only the chosen kind, x or x̂_0
     for (const [n, { canvas }] of this.screen.thumbs.entries())
       blit(canvas, sprite, n, i * canvas.height, canvas.height);
   }
 
-  /** Paint the end of a finished run at once. Return whether its pictures were already decoded. */
+  /** Paint the end of a finished run at once. Return false if its pictures are not decoded yet. */
   paintEnd() {
     const sprites = this.#last.flatMap((picture) => (picture && this.#ends.get(picture)) || []);
     const { gain, kind, shown } = this.view;
@@ -148,7 +164,10 @@ export class Pictures {
     return true;
   }
 
-  /** Return the agreement of a frame's guess with the lane's last guess, null if it can't be measured. @param {RecordedLane} lane @param {Held | undefined} frame of the lane @param {number} image */
+  /**
+   * Return the agreement of a frame's guess with the lane's last guess, null if it can't be measured.
+   * @param {RecordedLane} lane @param {Held | undefined} frame of the lane @param {number} image
+   */
   async #agreement(lane, frame, image) {
     const last = lane.frames.at(-1);
     if (!frame || !last || last.step[1]) return null;
@@ -164,7 +183,7 @@ export class Pictures {
       return context.getImageData(0, 0, height, height).data;
     };
     const [a, b] = [await read(guess), await read(end)];
-    return a && b && agreement(a, b, last.z0 ? 0 : lastAdded(lane)); // added noise counts only for models of pixels, because decoding a latent removes it
+    return a && b && agreement(a, b, last.z0 ? 0 : lastAdded(lane)); // the noise that steps add counts only for models of pixels: decoding a latent removes it
   }
 
   /** Return a decoded picture, null if it can't be decoded. @param {Sprite} picture */
@@ -178,7 +197,10 @@ export class Pictures {
     return image;
   }
 
-  /** Paint the difference of the two lanes. @param {"x" | "x0"} kind @param {number} gain enlarges the difference */
+  /**
+   * Paint the difference of the two lanes.
+   * @param {"x" | "x0"} kind @param {number} gain factor that enlarges the difference
+   */
   #paintDifference(kind, gain) {
     const canvas = this.screen.difference;
     if (!canvas) return;

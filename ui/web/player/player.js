@@ -14,10 +14,10 @@ import { View } from "./view.js";
 
 export class Player {
   view = new View();
-  /** A callback after each rendering. */
+  /** Called after each rendering. */
   shows = () => {};
   #pause = () => {}; // ends the playing
-  #isOpening = false; // true until the first picture of a run is on screen; nothing else is drawn before
+  #isOpening = false; // true until the first picture of a run is on screen; until then nothing else is drawn
   #painted = Promise.resolve(); // resolves when the first picture of the shown run is on its canvas
   #live = soon(() => this.view.live && this.#update(() => this.view.goLive()), NOISE);
 
@@ -61,7 +61,7 @@ export class Player {
 
   // --- The results of a run
 
-  /** Prepare for a new run. The run on screen stays until the new one's first picture arrives. */
+  /** Prepare for a new run. The run on screen stays until the first picture of the new run arrives. */
   start() {
     const { live } = this.view;
     this.view.start();
@@ -75,7 +75,10 @@ export class Player {
     if (view.add(result)) this.#open();
   };
 
-  /** Show a sketch in place of the newest run, until `back` is called. @param {Result[]} results of the sketch */
+  /**
+   * Show a sketch, a quick run while the visitor types, in place of the newest run, until `back` is called.
+   * @param {Result[]} results of the sketch
+   */
   sketch(results) {
     const run = new Recording();
     for (const result of results) run.add(result);
@@ -93,12 +96,15 @@ export class Player {
     this.#open();
   }
 
-  /** Build the screen for another run. Its first picture comes before any text about it, and before it plays. */
+  /**
+   * Build the screen for another run. The run's first picture appears before any text about the run, and before the run
+   * plays.
+   */
   #open() {
     const { plan } = this.view.shown;
     if (plan) {
       this.#isOpening = true;
-      if (this.screen.build(plan)) this.shows(); // elements over the old panes move to the new ones
+      if (this.screen.build(plan)) this.shows(); // elements over the old panes move to the new panes
       this.#buildWords(plan.words ?? []);
       this.#painted = this.pictures.renew();
       this.#painted.then(nextFrame).then(this.#finishOpening);
@@ -142,12 +148,15 @@ export class Player {
       view.goLive();
       view.live = false;
     }
-    if (isNews || !view.playing) this.render(); // playing renders the view anyway, and twice would lay out the page twice
+    if (isNews || !view.playing) this.render(); // playing renders the view anyway; rendering here, too, would lay out the page twice
   }
 
   // --- Playing
 
-  /** Skip some seconds of a playing run. Return a promise that resolves when the run's first picture is painted. @param {number} seconds */
+  /**
+   * Skip some seconds of a playing run. Return a promise that resolves when the run's first picture is painted.
+   * @param {number} seconds
+   */
   skip(seconds) {
     if (this.view.playing) this.#update(() => this.view.advance(seconds));
     return this.#painted;
@@ -224,7 +233,10 @@ export class Player {
     return { title: heading, tiles, columns, said, settings: over ? settings : `${settings} · ${at}` };
   }
 
-  /** Return a sentence with the measurements of finished pictures, "" before they are finished. @param {number[]} images their indices in each lane */
+  /**
+   * Return a sentence with the measurements of finished pictures, "" before they are finished.
+   * @param {number[]} images the pictures' indices in each lane
+   */
   async outcome(images = [this.view.image]) {
     const { coming } = this.view;
     if (!coming.lanes.every(({ frames }) => frames.at(-1)?.step[1] === 0)) return "";
@@ -237,7 +249,7 @@ export class Player {
     return [find(this.root, ".transport"), find(this.root, ".lanes")];
   }
 
-  /** What the page needs of a part with a player: keys, title, slide, and what to do when the part is hidden. */
+  /** The members of `Part` (app.js) that a part with a player takes from the player. */
   part = {
     hide: () => {
       if (this.view.playing) this.#update(() => Object.assign(this.view, { playing: false })); // so that the button says Play again
@@ -266,7 +278,8 @@ export class Player {
         one.setAttribute("aria-pressed", String(one === pressed));
       this.#update(() => Object.assign(view, { [pressed.name]: pressed.value }));
     });
-    // A tap on a lane enlarges it over the other lane, and a second tap undoes this. On a phone, single pictures do the same.
+    // A tap on a lane enlarges it over the other lane; a second tap undoes this. If there is one lane, a tap on a phone
+    // enlarges one of its two pictures.
     find(root, ".lanes").addEventListener("click", (event) => {
       const frame = within(event, ".frame");
       const lane = screen.lanes.findIndex(({ group }) => group.contains(frame));
@@ -290,7 +303,10 @@ export class Player {
     return true;
   }
 
-  /** Choose a small picture by an arrow key, Home or End, as in a radio group. Return whether the key is one of these. @param {string} key */
+  /**
+   * Choose a small picture by an arrow key, Home or End, as in a radio group. Return false for any other key.
+   * @param {string} key
+   */
   #pickByKey(key) {
     const { length } = this.screen.thumbs;
     const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 }[key];

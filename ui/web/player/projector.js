@@ -11,11 +11,18 @@ export class Projector {
   #question = el("strong", { class: "question" });
   #code = el("img", { alt: WORDS.code });
   #address = el("p", null);
-  /** The chart that was open before the projector view, and is opened again after it. @type {Element | null} */
+  /** The chart that was open before the projector view; it is opened again afterwards. @type {Element | null} */
   #chart = null;
-  /** Whether the projector view is dark; null before the visitor chooses, when it has the page's theme. @type {boolean | null} */
+  /**
+   * Whether the visitor has made the projector view dark. It is null before the visitor chooses; then the view has the
+   * page's theme.
+   * @type {boolean | null}
+   */
   #dark = null;
-  /** The page before the projector view: its theme, the focused element, and the scroll position in pixels. @type {{ dark: boolean, focus: HTMLElement | null, y: number }} */
+  /**
+   * The state of the page before the projector view: its theme, the focused element, and the scroll position in pixels.
+   * @type {{ dark: boolean, focus: HTMLElement | null, y: number }}
+   */
   #before = { dark: false, focus: null, y: 0 };
 
   /** @param {Page} page @param {() => void} keys opens the list of keys */
@@ -68,7 +75,10 @@ export class Projector {
     scrollTo(0, this.#before.y);
   }
 
-  /** Set the classes of the projector view, and whether Tab reaches the page behind it. @param {boolean} on */
+  /**
+   * Begin or end the projector view: set its classes, and let the Tab key skip the page behind it.
+   * @param {boolean} on whether the view begins
+   */
   #mark(on) {
     const { root } = this;
     if (!root) return;

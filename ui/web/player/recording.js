@@ -1,4 +1,5 @@
-// The recording of a run: its plan, and the frames that have arrived.
+// The recording of a run: its plan, and the frames that have arrived. A frame is the pictures of a step. A lane is one
+// of the runs that are shown together, A or B.
 
 /** @import { LaneFrame } from "../messages/protocol.d.ts" */
 /** @import { Row } from "../process/runs.js" */
@@ -12,7 +13,7 @@
  * @property {string} caption says what to look for in two lanes, or is ""
  * @property {number} size of a picture, pixels a side
  * @property {number} [latent] width of x in latent pixels; undefined if x is a picture
- * @property {string[]} [words] of the prompt
+ * @property {string[]} [words] the words of the prompt
  * @property {number} count number of pictures in a sprite
  * @property {boolean} pixelated whether pictures are enlarged without smoothing
  * @property {string[]} seeds of the pictures
@@ -29,11 +30,16 @@
 /** @typedef {LaneFrame & { step: Row }} Held a frame with its step */
 /** @typedef {{ name: string, steps: Row[], sigma: (number | null)[], frames: Held[] }} RecordedLane */
 
-/** Return σ of the noise that a lane's last but one step adds, in grey levels; Infinity if the network decides this σ. @param {RecordedLane} lane */
+/**
+ * Return σ of the noise that a lane's last step but one adds, in grey levels, or Infinity if the network decides this
+ * σ.
+ * @param {RecordedLane} lane
+ */
 export const lastAdded = ({ sigma }) => (sigma.length > 1 ? (sigma.at(-2) ?? Infinity) * 127.5 : 0);
 
 /**
- * A run with the ticks of its scrubber: all values of s of all lanes, from noisy to clean. With one lane, tick = k.
+ * A run with the ticks of its slider. There is a tick for each value of s in any lane, from noisy to clean. With one
+ * lane, the tick is the step's number k.
  */
 export class Recording {
   /** @type {Plan | null} */
@@ -42,9 +48,9 @@ export class Recording {
   lanes = [];
   /** @type {number[]} */
   ticks = [];
-  /** @type {Map<number, number>} s -> tick */
+  /** The tick of each s. @type {Map<number, number>} */
   tickOf = new Map();
-  /** @type {number[]} the ticks that have a frame, ascending */
+  /** The ticks that have a frame, ascending. @type {number[]} */
   held = [];
   count = 0; // number of frames that have arrived
 
@@ -86,7 +92,7 @@ export class Recording {
   }
 
   /**
-   * Return for each lane its last frame up to a tick, undefined before its first frame.
+   * Return for each lane its newest frame at a tick, or undefined before the lane's first frame.
    * @param {number} tick
    */
   framesAt(tick) {

@@ -1,4 +1,4 @@
-// Shows the rows of pictures of Latents and Repair, with a scrubber that moves along their chains.
+// Shows the rows of pictures of the parts Latents and Repair, with a slider over the steps of their chains.
 
 import { el, find, markup } from "../drawing/dom.js";
 import { meanings } from "../drawing/meanings.js";
@@ -23,7 +23,8 @@ const MARKUP = `
 `;
 
 /**
- * Return the frame that a row shows at a share (0…1) of its steps: the last frame up to there, or the first one.
+ * Return the frame that a row shows at a share (0…1) of its steps: the last frame up to this share, or else the first
+ * frame.
  * @param {Held[]} frames by rising k
  * @param {number} steps number of steps of the row
  * @param {number} share
@@ -38,11 +39,11 @@ export class Rows {
   plan = null;
   /** @type {Held[][]} */
   frames = [];
-  /** @type {(RowEnd | null)[]} of rows that are done */
+  /** The last result of each row, null while the row is not finished. @type {(RowEnd | null)[]} */
   ends = [];
   /** Whether the rows show x_s instead of the guess x̂_0. */
   state = false;
-  /** Whether finished rows say how much their pictures differ. */
+  /** Whether finished rows say how much their pictures differ from each other. */
   saysApart = true;
   #sources = ""; // names of the source pictures on screen
   /** @type {HTMLImageElement[]} */
@@ -138,7 +139,7 @@ export class Rows {
     if (end && this.saysApart) small.textContent = apart(end.spread, end.gap);
   }
 
-  /** A sentence for each row: its title and result. */
+  /** The title and result of each row, as sentences. */
   get outcome() {
     const rows = [...this.root.querySelectorAll(".head div")];
     return rows.map((row) => `${[...row.children].map(({ textContent }) => textContent).join(": ")}.`).join(" ");

@@ -1,5 +1,5 @@
-// Makes and updates all elements of the player, except for the pictures on the canvases. Panes are made when another run
-// is shown; the rest is updated whenever the view has changed.
+// Makes and updates all elements of the player except the pictures on the canvases. Panes are made when another run is
+// shown; the other elements are updated whenever the view has changed.
 
 import { context2d } from "../drawing/canvas.js";
 import { key, swatch } from "../drawing/chart.js";
@@ -84,7 +84,11 @@ export class Screen {
 
   // --- Elements that depend only on the plan of a run
 
-  /** Make the panes and the small pictures of a run at their full size, so that nothing moves later. Return whether the panes are new. @param {Plan} plan */
+  /**
+   * Make the panes and the small pictures of a run at their full size, so that nothing moves later. Return whether the
+   * panes are new.
+   * @param {Plan} plan
+   */
   build(plan) {
     const { root } = this;
     this.#rendered = this.#charted = "";
@@ -102,7 +106,7 @@ export class Screen {
     this.caption.hidden = !plan.caption;
     write(this.caption, plan.caption ?? "");
     this.#buildBatch(plan);
-    if (!this.#find(".transport .at").textContent) this.#renderTransport(); // at once, as on a phone this text takes a line, and the page must not move later
+    if (!this.#find(".transport .at").textContent) this.#renderTransport(); // at once: on a phone this text takes a line, and the page must not move later
     return this.#buildLanes(
       plan.lanes.map(({ name }) => name),
       plan.size,
@@ -110,14 +114,21 @@ export class Screen {
     );
   }
 
-  /** Enlarge a pane over the others, or undo this. @param {string} name of the pane, or "" */
+  /**
+   * Enlarge a pane over the other panes. If it is large already, make it small again.
+   * @param {string} name of the pane, or ""
+   */
   enlarge(name) {
     this.#large = name === this.#large ? "" : name;
     if (this.#large) this.root.dataset.large = name;
     else delete this.root.dataset.large;
   }
 
-  /** Make the panes, unless the same ones exist. Return whether they are new. @param {string[]} names of the lanes @param {number} size @param {boolean} [isTouched] whether lane B is lane A with a change by the visitor */
+  /**
+   * Make the panes, unless they exist already. Return whether they are new.
+   * @param {string[]} names of the lanes (the runs on screen) @param {number} size @param {boolean} [isTouched] whether
+   * lane B is lane A with a change by the visitor
+   */
   #buildLanes(names, size, isTouched = false) {
     const wanted = JSON.stringify([names.length > 1 ? names : "", size, isTouched]);
     if (wanted === this.#panes) return false;
@@ -160,7 +171,10 @@ export class Screen {
     return true;
   }
 
-  /** Make the small pictures, if there are several seeds and the plan needs new ones. @param {Plan} plan */
+  /**
+   * Make the small pictures, one for each seed, unless they exist already. A run of one seed has no small pictures.
+   * @param {Plan} plan
+   */
   #buildBatch({ seeds, size, lanes }) {
     const wanted = [lanes.length, size, ...seeds].join();
     if (wanted === this.#batch) return;
@@ -244,7 +258,7 @@ export class Screen {
     });
   }
 
-  /** Write at the arrows of the loop what the step does, if there is one lane. */
+  /** If there is one lane, write at the arrows of the loop what the step does. */
   #renderLoop() {
     const { shown, frames } = this.view;
     const [frame] = frames;
@@ -280,22 +294,23 @@ export class Screen {
     }
   }
 
-  /** Show for each lane how much of x is picture and how much is noise. Return the shares of the picture, 0…1. */
+  /** Show for each lane how much of x is picture and how much is noise. Return the picture's shares, 0…1. */
   #renderBalance() {
     const { shown, frames } = this.view;
     const { lanes, plan } = shown;
     return all(this.root, ".balance").map((bar, i) => {
       const [frame, { steps, sigma }, { x, x0 }] = [frames[i], lanes[i], this.lanes[i]];
-      const next = frame ? (steps[frame.k + 1]?.[2] ?? 1) : 0;
+      const alphaBar = frame ? (steps[frame.k + 1]?.[2] ?? 1) : 0; // ᾱ of the state after the step
       const isOver = frame?.step[1] === 0 && !plan?.latent;
-      // If the last steps added no visible noise, the measured noise may be fine detail of the picture, so the share is a lower bound.
+      // If the last steps added no visible noise, the measured noise may be fine detail of the picture. Then the share
+      // is a lower bound.
       const isLeast = isOver && !keepsNoise(noise(pixels(x.canvas), x.canvas.width), lastAdded(lanes[i]));
-      let share = next; // for latents: x has variance 1, of which the picture's share is ᾱ
+      let share = alphaBar; // for latents: x_s has variance 1, and ᾱ_s is the picture's share of this variance
       if (isOver) share = cleanShare(pixels(x.canvas));
       else if (frame && !plan?.latent) {
         const sampler = String(plan?.lanes[i].settings.sampler);
-        const left = noiseAfter(steps.slice(0, frame.k + 1), sigma, next, sampler);
-        share = pictureShare(next, left, pixels(x0.canvas));
+        const left = noiseAfter(steps.slice(0, frame.k + 1), sigma, alphaBar, sampler);
+        share = pictureShare(alphaBar, left, pixels(x0.canvas));
       }
       bar.style.setProperty("--at", `${Math.round(100 * share)}%`);
       const texts = balance(share, isLeast, lanes.length > 1 ? "AB"[i] : "");
@@ -304,7 +319,10 @@ export class Screen {
     });
   }
 
-  /** Return a sentence on what the visitor's change of lane B has done, "" if there is none. @param {number | null} decided agreement of A's guess at the change with its last guess */
+  /**
+   * Return a sentence about the effect of the visitor's change of lane B, "" without a change.
+   * @param {number | null} decided agreement of A's guess at the change with A's last guess
+   */
   #touched(decided) {
     const { shown, image, frames } = this.view;
     const { plan, lanes } = shown;
@@ -316,7 +334,8 @@ export class Screen {
 
   /**
    * Describe the pictures that have just been painted.
-   * @param {(number | null)[]} agreement of each lane's guess with its last guess @param {number | null} decided agreement of A's guess when B was changed
+   * @param {(number | null)[]} agreement of each lane's guess with its last guess @param {number | null} decided
+   * agreement of A's guess at the change of B with A's last guess
    */
   painted(agreement, decided) {
     const { shown, frames } = this.view;
@@ -335,7 +354,11 @@ export class Screen {
     }
   }
 
-  /** Write a sentence below the pictures, unless it stands there: even an equal text would lay out the page again. @param {string} text @param {string} [about] the sentence's number, as a tooltip */
+  /**
+   * Write a sentence below the pictures, unless it stands there: writing an equal text would also lay out the page
+   * again.
+   * @param {string} text @param {string} [about] the sentence's number, as a tooltip
+   */
   #tell(text, about = "") {
     const node = this.#find(".sentence");
     if (node.textContent !== text) node.textContent = text;
@@ -388,7 +411,10 @@ export class Screen {
     });
   }
 
-  /** Update the chart. Its curves are drawn anew for another run, and whenever a learned σ arrives, which is not known before its step. */
+  /**
+   * Update the chart. Draw its curves anew for another run, and whenever a learned σ arrives: the network predicts this
+   * σ at its step.
+   */
   #renderChart() {
     const { shown, tick, frames } = this.view;
     const { lanes } = shown;

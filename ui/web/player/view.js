@@ -1,4 +1,4 @@
-// What the player shows: which recording, which tick of it, and how fast it plays.
+// The state of the player: which recording it shows, which tick (position of the slider), and how fast it plays.
 import { Recording } from "./recording.js";
 
 /** @import { Result } from "./recording.js" */
@@ -20,27 +20,27 @@ export class View {
   fresh = false; // whether the run is playing for the first time
   speed = 1;
   chosen = 0; // index of the chosen picture in the batch
-  /** The kind that is shown where only one has room. @type {"x" | "x0"} */
+  /** The kind of picture to show where only one kind has room. @type {"x" | "x0"} */
   kind = "x";
   word = -1; // index of the word (of the prompt) whose attention is shown, -1 for none
   /** Whether latents are shown decoded or as numbers. @type {"decoded" | "latent"} */
   seenAs = "decoded";
   chosenGain = "0"; // factor by which the difference of two lanes is enlarged; 0 hides the difference
-  /** The last recording whose first frame has been shown. @type {Recording | null} */
+  /** The recording that has begun to play last. @type {Recording | null} */
   #begun = null;
-  #due = 0; // fraction (0…1) of the way to the next frame; at the first playing, ticks since the last frame
+  #due = 0; // fraction (0…1) of the way to the next frame; while a run plays for the first time, ticks since the last frame
 
-  /** Index of the picture on screen: the chosen one, or the last one if the batch is smaller. */
+  /** Index of the picture on screen: the chosen picture, or the last picture if the batch is smaller. */
   get image() {
     return Math.min(this.chosen, (this.shown.plan?.count ?? 1) - 1);
   }
 
-  /** Factor by which the difference of two lanes is enlarged; 0 if it is hidden. */
+  /** Factor by which the difference of two lanes is enlarged; 0 hides the difference. */
   get gain() {
     return this.shown.lanes.length > 1 ? Number(this.chosenGain) : 0;
   }
 
-  /** Whether the panes show latents. */
+  /** Whether the panes show the numbers of latents. */
   get latent() {
     return this.seenAs === "latent" && Boolean(this.shown.plan?.latent);
   }
@@ -50,7 +50,7 @@ export class View {
     return this.playing || (this.live && this.active && this.shown === this.coming);
   }
 
-  /** The frame of each lane on screen. */
+  /** For each lane, its frame on screen. */
   get frames() {
     return this.shown.framesAt(this.tick);
   }
@@ -69,7 +69,7 @@ export class View {
   add(result) {
     this.coming.add(result);
     const { coming } = this;
-    // A run that continues a changed picture is shown from the change on, as its earlier steps are on screen already.
+    // a run that continues a changed picture is shown from the change on, as its earlier steps are on screen already
     const here = this.shown === coming || (result.kind === "frame" && result.k >= (coming.plan?.split ?? 0));
     const first = result.kind === "frame" && coming !== this.#begun && here;
     if (first) {
@@ -113,7 +113,7 @@ export class View {
     this.go(held[Math.min(held.length - 1, Math.max(0, held.indexOf(this.tick) + by))]);
   }
 
-  /** Show the newest frame, and each new one at once. */
+  /** Show the newest frame, and from now on each new frame at once. */
   goLive() {
     this.playing = this.fresh = false;
     this.live = true;
@@ -130,7 +130,11 @@ export class View {
     this.#due = 0;
   }
 
-  /** Return the index (in `held`) of the frame to show after some seconds. The first playing lasts SHORTEST, so that visitors see the steps. @param {number} seconds */
+  /**
+   * Return the index (in `held`) of the frame to show after some seconds. The first playing lasts at least SHORTEST, so
+   * that visitors see the steps.
+   * @param {number} seconds
+   */
   #next(seconds) {
     const { ticks, held } = this.shown;
     if (this.fresh && this.speed === 1) {

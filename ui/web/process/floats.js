@@ -30,7 +30,7 @@ export function over(a, divisor) {
 /** Limit each value to [−1, 1]. @param {Float32Array} a */
 export const clamp = (a) => a.map((value) => Math.min(Math.max(value, -1), 1));
 
-/** Round to the nearest whole number, and halves to the even neighbour. @param {number} value */
+/** Return the nearest whole number; a half goes to the even neighbour. @param {number} value */
 export function round(value) {
   const near = Math.floor(value + 0.5);
   return near - value === 0.5 && near % 2 ? near - 1 : near;

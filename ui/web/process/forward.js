@@ -1,4 +1,4 @@
-// Noise a picture by t small steps (Eq. 2) and by one jump (Eq. 4), and compare the added noise: see
+// Adds noise to a picture by t small steps (Eq. 2) and by one jump (Eq. 4), and compares the added noise: see
 // ddpm_core/plane/forward.py.
 
 import { UserError } from "./errors.js";
@@ -11,7 +11,10 @@ import { schedule } from "./schedule.js";
 /** @import { Schedule } from "./schedule.js" */
 /** The result of `compare`. @typedef {ReturnType<typeof compare>} Comparison */
 
-/** The paper's schedule and two others, as in ddpm_core/plane/forward.py. @type {Record<string, () => Schedule>} */
+/**
+ * The paper's schedule and two other schedules, as in ddpm_core/plane/forward.py.
+ * @type {Record<string, () => Schedule>}
+ */
 export const SCHEDULES = {
   linear: () => schedule({ beta_schedule: "linear" }),
   cosine: () => schedule({ beta_schedule: "squaredcos_cap_v2" }),
@@ -19,7 +22,7 @@ export const SCHEDULES = {
 };
 
 /**
- * Return x_t of a picture (Eq. 4). At T this is the noise alone, which is x_T of a run with this seed.
+ * Return x_t of a picture (Eq. 4). At t = T the result is the noise alone, which is x_T of a run with this seed.
  * @param {Schedule} schedule @param {Float32Array} x0 @param {number} t @param {Seed} seed
  */
 export function encode(schedule, x0, t, seed) {
@@ -33,10 +36,10 @@ export const mix = (x, other, weight) => combine([1 - weight, x], [weight, other
 const BINS = 48; // bins of a histogram that covers ±4 σ
 
 /**
- * Noise a picture up to t both ways, and compare the added noise. `walk` is x_t after small steps, and `jump` x_t after one
- * jump. `Comparison` in ddpm_core/plane/forward.py describes the other values.
+ * Add noise to a picture up to t in both ways, and compare the added noise. `walk` is x_t after small steps, and `jump`
+ * is x_t after one jump. `Comparison` in ddpm_core/plane/forward.py describes the other values.
  * @param {Schedule} schedule @param {Float32Array} x0 @param {number} t @param {Seed} seed
- * @param {(steps: number) => void} [taken] called with the number of each small step after it
+ * @param {(steps: number) => void} [taken] called after each small step, with its number
  */
 export function compare(schedule, x0, t, seed, taken) {
   if (!Number.isInteger(t) || t < 0 || t > schedule.T)
@@ -65,7 +68,10 @@ export function compare(schedule, x0, t, seed, taken) {
   };
 }
 
-/** Return the mean of `of` over the values. @param {Float32Array} values @param {(value: number) => number} of */
+/**
+ * Return the mean of a function over values.
+ * @param {Float32Array} values @param {(value: number) => number} of the function
+ */
 const average = (values, of) => values.reduce((sum, value) => sum + of(value), 0) / values.length;
 
 /** Return the histogram of noise/σ, or zeros if there is no noise. @param {Float32Array} noise @param {number} sigma */

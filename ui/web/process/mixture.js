@@ -1,4 +1,5 @@
-// The data of the plane and their marginals q(x_t), in closed form. ddpm_core/plane/mixtures.py has the derivations.
+// A mixture of Gaussians in the plane, and its marginals q(x_t) in closed form. ddpm_core/plane/mixtures.py has the
+// derivations.
 
 /** @import { Random } from "./noise.js" */
 /** A mixture of Gaussians. centres: x₁ and x₂ of each component in turn. width: σ of each component. @typedef {{ centres: number[], width: number }} Data */
@@ -12,7 +13,7 @@ export class Mixture {
     this.x = centres.filter((_, i) => i % 2 === 0);
     this.y = centres.filter((_, i) => i % 2 === 1);
     this.width = width;
-    // This array is reused, because arrows are computed for thousands of points
+    // this array is reused, because arrows are computed for thousands of points
     this.#squares = new Float64Array(this.x.length);
   }
 
@@ -42,8 +43,8 @@ export class Mixture {
   }
 
   /**
-   * Return exp(−(x − √ᾱ c)²/2V) for every centre c and every x, one centre after the other.
-   * @param {number[]} centres @param {number[]} at @param {number} alphaBar
+   * Return exp(−(x − √ᾱ c)²/2V) for every centre c and every x, centre by centre.
+   * @param {number[]} centres @param {number[]} at the values of x @param {number} alphaBar
    */
   #bells(centres, at, alphaBar) {
     const root = Math.sqrt(alphaBar);
@@ -58,8 +59,8 @@ export class Mixture {
   }
 
   /**
-   * Return q(x_t) on the grid of xs and ys, row by row. Each component is a product of two bells, one of x and one of y, so
-   * a bell is computed once for each row or column.
+   * Return q(x_t) on the grid of xs and ys, row by row. Each component is the product of a bell in x and a bell in y,
+   * so a bell is computed only once for each column or row.
    * @param {number[]} xs @param {number[]} ys @param {number} alphaBar
    */
   density(xs, ys, alphaBar) {
@@ -99,7 +100,7 @@ export class Mixture {
     const root = Math.sqrt(alphaBar);
     const variance = this.variance(alphaBar);
     const squares = this.#squares;
-    // The smallest squared distance is subtracted in the exponent, so that not all weights underflow to 0 far away
+    // the smallest squared distance is subtracted in the exponent; otherwise all weights would underflow to 0 far away
     let least = Infinity;
     for (let k = 0; k < squares.length; k++) {
       squares[k] = (x - root * this.x[k]) ** 2 + (y - root * this.y[k]) ** 2;
@@ -125,7 +126,7 @@ export class Mixture {
     return [scale * right, scale * up];
   }
 
-  /** Draw n points of the data: x₁ and x₂ of each in turn. @param {number} n @param {Random} generator */
+  /** Draw n points of the data: x₁ and x₂ of each point in turn. @param {number} n @param {Random} generator */
   draw(n, generator) {
     const which = generator.integers(this.parts, n);
     const width = Math.fround(this.width);

@@ -3,15 +3,15 @@
 
 import { UserError } from "./errors.js";
 
-/** @typedef {bigint | string} Seed a whole number from 0 to 2^63 − 1, too large for a number */
+/** @typedef {bigint | string} Seed a whole number from 0 to 2^63 − 1; a JavaScript number can't hold it exactly */
 
 const MAX_SEED = 2n ** 63n - 1n;
 const f32 = Math.fround;
 const TWO32 = 2 ** 32;
-// Philox adds these constants to the two halves of its key in each round
+// Philox adds these constants to the two halves of its key in each round.
 const STEPS = [0x9e3779b97f4a7c15n, 0xbb67ae8584caa73bn];
 const ROUNDS = 10;
-const R = 3.6541528853610088; // the start of the ziggurat's tail
+const R = 3.6541528853610088; // where the tail of the ziggurat (see `ziggurat`) begins
 const AREA = 0.004928673233974658; // the area of each of the ziggurat's 256 layers
 const [R32, INVERSE_R32] = [f32(R), f32(1 / R)];
 const [LIMIT, WIDTH, HEIGHT] = ziggurat();

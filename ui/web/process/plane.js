@@ -1,5 +1,6 @@
-// Data in the plane, whose E[ε | x_t] is known in closed form: see ddpm_core/plane/mixtures.py. A cloud of points is one
-// image that holds x₁ and x₂ of each point, so a run of `exactModel` has the same noise as the library's `cloud`.
+// Data in the plane, for which E[ε | x_t] is known in closed form: see ddpm_core/plane/mixtures.py. A cloud of points
+// is one image that holds x₁ and x₂ of each point, so a run of `exactModel` has the same noise as the library's
+// `cloud`.
 
 import { UserError } from "./errors.js";
 import { Mixture } from "./mixture.js";
@@ -12,7 +13,7 @@ export const UNIT = 6 / 32767; // the unit of the coordinates, which are sent as
 export const ARROWS = 15; // number of arrows along each side of the field
 export const ARROW_UNIT = 4 / 127; // the unit of the arrows' lengths, which are sent as int8
 const CENTRES = 120;
-/** Return i / (n − 1): 0 for the first of n, and 1 for the last. */
+/** Return i / (n − 1), a fraction from 0 to 1 for i from 0 to n − 1. */
 const fractionOf = (/** @type {number} */ i, n = CENTRES) => i / (n - 1);
 
 /** @type {Record<string, () => number[]>} x and y of each centre, inside [−1, 1]² */
@@ -31,7 +32,10 @@ const SHAPES = {
   gaussian: () => [0.25, 0.1],
 };
 
-/** Return x and y of n centres. @param {number} n @param {(i: number) => [radius: number, angle: number]} at returns their polar coordinates */
+/**
+ * Return x and y of n centres.
+ * @param {number} n @param {(i: number) => [radius: number, angle: number]} at returns a centre's polar coordinates
+ */
 const placeCentres = (n, at) =>
   Array.from({ length: n }, (_, i) => at(i)).flatMap(([radius, angle]) => [
     radius * Math.cos(angle),
@@ -46,8 +50,8 @@ export function shape(name, width) {
 }
 
 /**
- * Return a model of n points with this network and the paper's schedule. It does not clip x̂_0.
- * @param {number} points @param {Process["network"]} network
+ * Return a model of points in the plane with this network and the paper's schedule. The model does not clip x̂_0.
+ * @param {number} points number of points @param {Process["network"]} network
  * @returns {Process}
  */
 export const planeModel = (points, network) => ({
@@ -58,9 +62,9 @@ export const planeModel = (points, network) => ({
 });
 
 /**
- * Return a model of n points that uses the exact E[ε | x_t] in place of a network.
+ * Return a model of points in the plane that uses the exact E[ε | x_t] in place of a network.
  * @param {Data} data
- * @param {number} points
+ * @param {number} points number of points
  * @returns {Process}
  */
 export function exactModel(data, points) {

@@ -1,4 +1,4 @@
-// Evaluate the network with guidance, and compute x̂_0 and ε from its prediction: see ddpm_core/prediction.py and
+// Evaluates the network with guidance, and computes x̂_0 and ε from its prediction: see ddpm_core/prediction.py and
 // process.py.
 
 import { UserError } from "./errors.js";
@@ -7,27 +7,33 @@ import { alphaBarAt, step } from "./schedule.js";
 
 /** @import { Schedule } from "./schedule.js" */
 /** @import { Student } from "./times.js" */
-/** Values inside the network. shape: the number of channels, heads or tokens; then rows and columns. @typedef {{ shape: number[], data: Float32Array }} Tap */
 /**
- * What one evaluation records and changes inside the network, with the names of `Inside` in ddpm_core/engines/blocks.py.
- * A block's output is recorded after it was changed, and before its sides are halved or doubled.
+ * Values inside the network. shape: first the number of channels, heads or tokens, then rows and columns.
+ * @typedef {{ shape: number[], data: Float32Array }} Tap
+ */
+/**
+ * The values inside the network that one evaluation records and changes, with the names of `Inside` in
+ * ddpm_core/engines/blocks.py. A block's output is recorded after it was changed, and before its sides are halved or
+ * doubled.
  * @typedef {object} Probe
  * @property {Map<string, Tap | null>} [taps] outputs of the blocks to record, by name; the evaluation sets them
- * @property {Set<string>} [cut] what is switched off: blocks, skips, "attention", "condition" or "time"; it has
- *   priority over `graft`
+ * @property {Set<string>} [cut] the parts that are switched off: blocks, skips, "attention", "condition" or "time"; it
+ * has priority over `graft`
  * @property {Map<string, Float32Array>} [graft] values that replace the outputs of blocks, by name
- * @property {{ place: [down: number, right: number], maps: (Tap & { name: string })[] }} [look] a place, from 0 to below 1
- *   of each side; for each layer of self-attention the evaluation adds this place's attention to all places, by head
+ * @property {{ place: [down: number, right: number], maps: (Tap & { name: string })[] }} [look] place: a position in
+ * the picture, each coordinate from 0 to below 1. maps: for each layer of self-attention, the evaluation adds the
+ * attention of this place to all places, by head
  * @property {(Tap & { name: string })[]} [words] for each layer with attention to the prompt, the evaluation adds the
- *   attention of each place to each token: the mean over heads
+ * attention of each place to each token: the mean over heads
  */
 /** @typedef {Schedule & { prediction: string }} Predicted */
 /** @typedef {any} Condition what the network receives beside x_t: a label, null, or the states of a text encoder */
 
 /**
- * A model without its network: the values that determine the steps of a run. source: the reference that the model was loaded
- * by, and whether this reference means the same files everywhere. floor: σ of the noise that a consistency model leaves in
- * x̂_0. wholeTimes: whether the network can be evaluated only at whole times, because it embeds them by a table.
+ * A model without its network: the values that determine the steps of a run. source.ref: the name by which the model
+ * was loaded. source.fixed: whether this name means the same files everywhere. floor: σ of the noise that a consistency
+ * model leaves in x̂_0. wholeTimes: whether the network can be evaluated only at whole times, because it embeds them by
+ * a table.
  * @typedef {Schedule & {
  *   prediction: string, variance: string, clip: boolean, channels: number, size: number,
  *   classes: number, nullLabel: number | null, student: Student | null, offset?: number, floor?: number, wholeTimes?: boolean,
@@ -48,8 +54,8 @@ import { alphaBarAt, step } from "./schedule.js";
  */
 
 /**
- * x0 and eps are consistent with each other and with x_t; x0Hat is x0, clipped when clip is on; v is the network's output
- * for a learned variance, and null for any other.
+ * x0 and eps are consistent with each other and with x_t. x0Hat is x0, clipped if clip is on. v is the network's output
+ * for a learned variance, and null for other variances.
  * @typedef {object} Denoised
  * @property {Float32Array} x0
  * @property {Float32Array} eps
@@ -83,7 +89,7 @@ export function conditions({ classes, nullLabel, words }, { label = null, negati
 
 /**
  * Evaluate the network at any real t, twice with guidance, and return x̂_0 and ε. both: the result of `conditions`.
- * probes: the probe for each of its two conditions.
+ * probes: the probes of these two conditions.
  * @param {Process} model @param {Float32Array} x @param {number} t
  * @param {{ both?: [Condition, Condition], guidance?: number | null, clip?: boolean | null, probes?: Probe[] }} [options]
  * @returns {Promise<Denoised>}

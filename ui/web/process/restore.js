@@ -1,4 +1,4 @@
-// Restore a picture x_0 from a measurement y = A x_0 by replacement, RePaint or DDNM: see ddpm_core/restore.py.
+// Restores a picture x_0 from a measurement y = A x_0 by replacement, RePaint or DDNM: see ddpm_core/restore.py.
 
 import { UserError } from "./errors.js";
 import { combine, minus } from "./floats.js";
@@ -15,13 +15,16 @@ import { begin, chain, walk } from "./runs.js";
 const f32 = Math.fround;
 const EXTRA = 2 ** 20; // offset of the indices of additional noise: noise j of step i has index i + j · 2^20
 const LEAST = 0.01; // singular values of a blur below this share of the largest count as 0
-/** @type {Record<string, { jump: number, rounds: number } | null>} RePaint's steps in a block, and runs of each block; null for DDNM */
+/**
+ * For RePaint and replacement, the number of steps in a block, and how often each block runs; null for DDNM.
+ * @type {Record<string, { jump: number, rounds: number } | null>}
+ */
 const METHODS = { ddnm: null, replacement: { jump: 1, rounds: 1 }, repaint: { jump: 10, rounds: 10 } };
 
 // --- Measurements
 
 /**
- * Return the measurement that keeps the known pixels, and sets all others to 0.
+ * Return the measurement that keeps the known pixels, and sets all other pixels to 0.
  * @param {ArrayLike<number | boolean>} known whether each pixel is known
  * @returns {Measurement}
  */
@@ -73,9 +76,10 @@ export function grey(channels) {
 }
 
 /**
- * Return the measurement that blurs size × size pixels with a Gaussian, cut off at three deviations, and mirrors the edges.
- * Its eigenvectors are cosines. Eigenvalues below 1 % of the largest are set to 0, as 8 bits could not keep their part.
- * @param {number} deviation in pixels @param {number} size
+ * Return the measurement that blurs size × size pixels with a Gaussian, which ends at three standard deviations. Edges
+ * are mirrored, so the eigenvectors are cosines. Eigenvalues below 1 % of the largest are set to 0, because 8 bits
+ * could not keep their share of the picture.
+ * @param {number} deviation standard deviation in pixels @param {number} size
  * @returns {Measurement}
  */
 export function blur(deviation, size) {
@@ -89,7 +93,10 @@ export function blur(deviation, size) {
   const waves = side.map((k) => side.map((j) => Math.sqrt((k ? 2 : 1) / size) * cosine(k, j + 0.5)));
   const back = side.map((j) => side.map((k) => waves[k][j]));
   const values = side.map((k) => weights.reduce((sum, weight, i) => sum + (weight / total) * cosine(k, i - radius), 0));
-  /** Return the function x -> Wᵀ (M ∘ W x Wᵀ) W. @param {(value: number) => number} of computes M from the eigenvalues @returns {Linear} */
+  /**
+   * Return the function x -> Wᵀ (M ∘ W x Wᵀ) W, where W is `waves`.
+   * @param {(value: number) => number} of computes M from the eigenvalues @returns {Linear}
+   */
   const applyMatrix = (of) => (x) => {
     const restored = new Float32Array(x.length);
     for (let first = 0; first < x.length; first += size * size) {
@@ -106,7 +113,7 @@ export function blur(deviation, size) {
   return { forward: applyMatrix((v) => (kept(v) ? v : 0)), pseudoinverse: applyMatrix((v) => (kept(v) ? 1 / v : 0)) };
 }
 
-/** Compute M x Mᵀ. @param {number[][]} x @param {number[][]} matrix */
+/** Return M x Mᵀ. @param {number[][]} x @param {number[][]} matrix M */
 function multiplyBothSides(x, matrix) {
   const dot = (/** @type {number[]} */ a, /** @type {number[]} */ b) =>
     a.reduce((sum, value, i) => sum + value * b[i], 0);
@@ -118,8 +125,8 @@ function multiplyBothSides(x, matrix) {
 // --- Methods
 
 /**
- * Yield the steps of a run that restores the picture whose measurement is y. RePaint and replacement also yield null after
- * each evaluation, because their steps come only when a block is done.
+ * Yield the steps of a run that restores the picture whose measurement is y. RePaint and replacement yield their steps
+ * only when a block is done; until then, they yield null after each evaluation.
  * @param {Process} model @param {Float32Array} y @param {Measurement} measurement @param {string} method
  * @param {Settings} settings
  * @returns {AsyncGenerator<Step | null>}
@@ -139,14 +146,17 @@ export function restore(model, y, measurement, method, settings) {
     if (way.memory) throw new UserError(`${way.name} remembers earlier steps: use ddpm, ddim or consistency`);
     return repaint(repeats, way.advance());
   }
-  /** Return x̂_0, changed so that it fits y, and its ε. */
+  /** Return x̂_0, changed so that it fits y, and the ε that belongs to this x̂_0. */
   const guess = async (/** @type {Float32Array} */ x, /** @type {number} */ t, /** @type {number} */ index) => {
     const found = await evaluate(x, t, index);
     return { ...withEps(model, toFit(found.x0Hat, y), x, t), v: found.v };
   };
   return walk(way, guess, x, noise);
 
-  /** Take each block of `jump` steps `rounds` times, with the measured part replaced after each step. @param {{ jump: number, rounds: number }} repeats @param {Advance} advance @returns {AsyncGenerator<Step | null>} */
+  /**
+   * Take each block of `jump` steps `rounds` times. After each step, replace the measured part of the state.
+   * @param {{ jump: number, rounds: number }} repeats @param {Advance} advance @returns {AsyncGenerator<Step | null>}
+   */
   async function* repaint({ jump, rounds }, advance) {
     const { pairs } = way;
     let state = x;

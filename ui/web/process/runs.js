@@ -16,27 +16,30 @@ import { checkStudent, modelPairs, samplerOf, stepsOf } from "./times.js";
  */
 
 /**
- * The settings of a run, and the sampler's options by their names. steps, sampler, spacing: null means the model's own.
- * start: the time of xT, if the chain begins below T. label: the condition. negative: the condition that guidance leads
- * away from. xT: the first state, in place of the seed's noise. probes: returns the probes of step `index` at time t for
- * `predict`; see network/surgery.js.
+ * The settings of a run, and the sampler's options by their names. steps, sampler, spacing: null means the model's own
+ * value. start: the time of xT, if the chain begins below T. label: the condition. negative: the condition that
+ * guidance leads away from. xT: the first state, in place of the seed's noise. probes: returns the probes of step
+ * `index` at time t for `predict`; see network/surgery.js.
  * @typedef {{
  *   seed: Seed, steps?: number | null, sampler?: string | null, spacing?: string | null, start?: number | null, clip?: boolean | null, label?: Condition, negative?: Condition,
  *   guidance?: number | null, xT?: Float32Array, probes?: (index: number, seed: Seed, t: number) => Probe[],
  * } & Record<string, any>} Settings
- * @typedef {{ shared: number, onStep: (step: Step, seed: Seed) => Float32Array }} Touch the first `shared` steps
- *   of the lane are the first lane's; from the last of them on, each step goes on from the x that onStep returns
- * @typedef {{ from: number, x: Float32Array[] }} After the step at which a lane begins, and each image's state before it
+ * @typedef {{ shared: number, onStep: (step: Step, seed: Seed) => Float32Array }} Touch a change of a lane. The lane
+ * copies its first `shared` steps from the first lane. At the last copied step and at every later step, it goes on from
+ * the x that onStep returns
+ * @typedef {{ from: number, x: Float32Array[] }} After a lane that begins in the middle of its chain. from: index of
+ * its first step. x: each image's state before this step
  */
 
 /**
- * One step from x_t to x = x_s. x0: the estimate x̂_0 at x_t. sigma: standard deviation of the noise that the step added.
+ * One step from x_t to x = x_s. x0: the estimate x̂_0 at x_t. sigma: standard deviation of the noise that the step
+ * added.
  * @typedef {{ index: number, t: number, s: number, x: Float32Array, x0: Float32Array, sigma: Sigma }} Step
  */
 
 /**
- * The plan of a run. begin() returns the function that takes the steps in turn. advance() returns the function that computes
- * a step from one evaluation; it is null for a sampler that evaluates the network itself.
+ * The plan of a run. begin() returns the function that takes the steps in turn. advance() returns the function that
+ * computes a step from one evaluation; `advance` is null for a sampler that evaluates the network itself.
  * @typedef {{ name: string, pairs: Pair[], sigmas: Sigmas, memory: boolean, begin: () => Take, advance: (() => Advance) | null }} Chain
  */
 
@@ -80,7 +83,7 @@ const evaluateThen = (advance) => async (evaluate, k, t, s, x, noise) => {
 };
 
 /**
- * Throw a UserError if the sampler has memory: such a run can't be continued or changed at a later state.
+ * Throw a UserError if the sampler has memory: its run can't be continued or changed at a later state.
  * @param {{ name: string, memory: boolean }} chain
  */
 export function checkNoMemory({ name, memory }) {
@@ -93,7 +96,8 @@ export function checkNoMemory({ name, memory }) {
 
 /**
  * Yield the steps of a run of one image.
- * @param {Process} model @param {Settings} settings @param {Chain} [made] the chain of these settings, if there is one already
+ * @param {Process} model @param {Settings} settings @param {Chain} [made] the chain of these settings, if the caller
+ * has made it
  * @returns {AsyncGenerator<Step>}
  */
 export function trajectory(model, settings, made = chain(model, settings)) {
@@ -143,16 +147,18 @@ export async function* walk({ pairs, begin }, evaluate, x, noise, onStep = (step
 }
 
 /**
- * Run several lanes with the same seeds, and yield their steps in order of falling t: each step once for every image.
- * @param {Seed[]} seeds @param {(Omit<Settings, "seed"> & { model: Process, chain?: Chain, touch?: Touch, after?: After | null })[]} lanes
- *   chain: the chain of the lane, if there is one already
+ * Run several lanes with the same seeds: a lane is one of several runs that are shown together. Yield their steps in
+ * order of falling t. Each step of a lane is computed for all images before the next step of any lane.
+ * @param {Seed[]} seeds
+ * @param {(Omit<Settings, "seed"> & { model: Process, chain?: Chain, touch?: Touch, after?: After | null })[]} lanes
+ * chain: the lane's chain, if the caller has made it
  */
 export function sideBySide(seeds, lanes) {
   const [{ model: first }] = lanes;
   if (lanes.some(({ model }) => model.channels !== first.channels || model.size !== first.size))
     throw new UserError("two models side by side must make images of the same size and number of channels");
   const chains = lanes.map((lane) => lane.chain ?? chain(lane.model, lane));
-  /** @type {Step[]} the newest step of each image in the first lane */
+  /** The newest step of each image in the first lane. @type {Step[]} */
   const newest = [];
   /** Yield the steps of one image in one lane. @param {number} number of the lane @param {Seed} seed @param {number} image @returns {AsyncGenerator<Step>} */
   async function* steps(number, seed, image) {
@@ -180,7 +186,7 @@ export function sideBySide(seeds, lanes) {
 }
 
 /**
- * Yield the steps of lanes in order of falling t: each step once for every image.
+ * Yield the steps of lanes in order of falling t: the next step comes from the lane with the largest t, for all images.
  * @template {{ s: number }} S @param {number[]} starts t at which each lane begins @param {number} images
  * @param {(lane: number, image: number) => Promise<S>} next computes the next step of a lane's image
  */

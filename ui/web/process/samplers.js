@@ -1,4 +1,4 @@
-// The samplers of ddpm_core/samplers.py, and DPM-Solver++ and UniPC as diffusers has them. Each computes x_s from x_t
+// The samplers of ddpm_core/samplers.py, and DPM-Solver++ and UniPC as in diffusers. Each sampler computes x_s from x_t
 // and the network's prediction.
 
 import { UserError } from "./errors.js";
@@ -23,15 +23,16 @@ import { quoteForShell } from "./times.js";
  * @typedef {object} Sampler
  * @property {Options} [options] the defaults of its options
  * @property {(options: Options) => void} [check] throws a UserError for options outside their limits
- * @property {(model: ModelSpec, options: Options, pairs: Pair[], guidance: number) => Options} [bind] returns its
- *   options, with the model's value in place of null; throws a UserError for options that the model does not allow
+ * @property {(model: ModelSpec, options: Options, pairs: Pair[], guidance: number) => Options} [bind] returns the
+ * options, with the model's value in place of null; throws a UserError for options that the model does not allow
  * @property {boolean} [memory] whether a step depends on earlier steps
  * @property {(model: ModelSpec, pairs: Pair[], options: Options) => Sigmas} sigmas returns σ of each step of a chain
- * @property {(model: ModelSpec, sigmas: Sigmas, options: Options) => Advance} [advance] returns the
- *   function that computes a step from one evaluation
- * @property {(model: ModelSpec, pairs: Pair[], sigmas: Sigmas, options: Options) => Take} [take] returns the
- *   function that takes a step and evaluates the network itself
- * @property {(model: { corrections: number }) => number} [evaluations] number of evaluations in a step; 1 if absent
+ * @property {(model: ModelSpec, sigmas: Sigmas, options: Options) => Advance} [advance] returns the function that
+ * computes a step from one evaluation
+ * @property {(model: ModelSpec, pairs: Pair[], sigmas: Sigmas, options: Options) => Take} [take] returns the function
+ * that takes a step and evaluates the network itself
+ * @property {(model: { corrections: number }) => number} [evaluations] returns the number of evaluations in a step; 1
+ * if absent
  */
 
 // The upper limit for σ in the last noisy step, as in Analytic-DPM's code
@@ -42,7 +43,10 @@ export const VARIANCES = ["beta", "beta_tilde", "analytic", "learned", "learned_
 /** Ancestral sampling (Ho et al. 2020, Algorithm 2). @satisfies {Sampler} */
 const ddpm = {
   options: { variance: null },
-  /** Return the options with the variance that the run uses. Throws a UserError for one that the model can't use. @param {ModelSpec} model @param {Options} options @param {Pair[]} pairs @param {number} guidance @returns {Options} */
+  /**
+   * Return the options with the variance that the run uses. Throws a UserError for a variance that the model can't use.
+   * @param {ModelSpec} model @param {Options} options @param {Pair[]} pairs @param {number} guidance @returns {Options}
+   */
   bind(model, options, pairs, guidance) {
     const variance = options.variance ?? model.variance;
     if (!VARIANCES.includes(variance))
@@ -91,7 +95,7 @@ const ddpm = {
 };
 
 const SNR = 0.16;
-const CORRECTIONS = 2 ** 33; // offset for the noise of corrections: correction i of step k has index k + i · 2^33
+const CORRECTIONS = 2 ** 33; // offset of the indices of noise: correction i of step k uses noise k + i · 2^33
 
 /** Return the Euclidean norm. @param {Float32Array} x */
 const norm = (x) => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0));
@@ -184,8 +188,8 @@ export function checkTimesOf({ prediction, wholeTimes }, times) {
 }
 
 /**
- * Throw a UserError if ᾱ is 0 at the first time: these samplers divide by ᾱ.
- * @param {string} name
+ * Throw a UserError if ᾱ is 0 at the first time of a chain, because the sampler divides by ᾱ.
+ * @param {string} name of the sampler
  * @param {ModelSpec} model
  * @param {Pair[]} pairs
  */
@@ -203,14 +207,14 @@ function fixedVariance(model, t, s, variance, gamma) {
   const { at, as, beta, betaTilde } = step(model, t, s);
   if (variance === "beta") return model.exploding ? beta / (at / as) : beta;
   if (!gamma) return betaTilde;
-  const time = at > 0 ? t : t - 1; // where x_t is pure noise, Γ_t carries no information
+  const time = at > 0 ? t : t - 1; // if x_t is pure noise, Γ_t carries no information
   const signal = alphaBarAt(model, time);
   const spread = ((1 - signal) / signal) * (1 - (1 - signal) * gammaAt(gamma, time)); // Var[x_0 | x_t]
   return betaTilde + as * (beta / (1 - at)) ** 2 * Math.min(Math.max(spread, 0), 1);
 }
 
 /**
- * Return Γ at a real time, interpolated linearly between whole times.
+ * Return Γ (see `gammaTable` of schedule.js) at a real time, interpolated linearly between whole times.
  * @param {Float64Array} gamma
  * @param {number} time
  */
@@ -278,7 +282,7 @@ function solverPoint(model, t) {
 /** Return σ = 0 for every step, as these solvers add no noise. @param {ModelSpec} _ @param {Pair[]} pairs */
 const noSigmas = (_, pairs) => pairs.map(() => 0);
 
-/** DPM-Solver++ with data prediction. @type {Sampler} */
+/** DPM-Solver++ in the form that predicts x_0. @type {Sampler} */
 const dpm = {
   memory: true,
   sigmas: noSigmas,
@@ -304,7 +308,7 @@ const dpm = {
   },
 };
 
-/** UniPC: each evaluation first corrects the current state, and then predicts the next one. @type {Sampler} */
+/** UniPC: each evaluation first corrects the current state, and then predicts the next state. @type {Sampler} */
 const unipc = {
   memory: true,
   sigmas: noSigmas,
@@ -359,7 +363,7 @@ export const SAMPLERS = { ddpm, ddim, "dpm++": dpm, unipc, langevin, consistency
 /** The names of all samplers that can be chosen. @type {string[]} */
 export const NAMES = Object.keys(SAMPLERS);
 
-/** Whether the page's owner added this sampler. Only a server can compute it. @param {string} name */
+/** Whether the page's owner added this sampler. Only a server can compute such a sampler. @param {string} name */
 export const isOwn = (name) => name.includes(":");
 
 /**
@@ -380,7 +384,10 @@ export function offerOwn(names) {
 /** The default of each option of all samplers. @type {Options} */
 export const DEFAULTS = Object.assign({}, ...Object.values(SAMPLERS).map(({ options }) => options));
 
-/** List the names of samplers for a sentence. @param {(name: string) => boolean} has whether a name belongs in it @param {string} [between] */
+/**
+ * Return the names of samplers, quoted, for a sentence.
+ * @param {(name: string) => boolean} has whether to include a name @param {string} [between] text between two names
+ */
 export const listSamplers = (has, between = ", ") =>
   Object.keys(SAMPLERS)
     .filter(has)
@@ -388,8 +395,8 @@ export const listSamplers = (has, between = ", ") =>
     .join(between);
 
 /**
- * Return a sampler's options, with the default for each that is null or absent in `given`. Throws a UserError for another
- * sampler's option, unless it has its default value.
+ * Return a sampler's options. An option that is null or absent in `given` has its default. Throws a UserError for an
+ * option of another sampler, unless the option has its default value.
  * @param {string} name @param {Record<string, any>} given may have other keys
  * @returns {Options}
  */

@@ -1,6 +1,6 @@
-// The noise schedule of a scheduler_config.json, with the values that Eqs. 2, 4 and 7 need, in float64. Between
-// whole times, ᾱ_t follows the schedule's formula; without a formula, ln σ_t is linear in t: see `NoiseSchedule` in
-// ddpm_core/schedule.py.
+// The noise schedule of a scheduler_config.json, with the values that the paper's Eqs. 2, 4 and 7 need, in float64.
+// Between whole times, ᾱ_t follows the schedule's formula. Without a formula, the logarithm of σ_t = √((1 − ᾱ_t)/ᾱ_t)
+// is linear in t: see `NoiseSchedule` in ddpm_core/schedule.py.
 
 import { UserError } from "./errors.js";
 
@@ -10,7 +10,7 @@ import { UserError } from "./errors.js";
  * @property {number} T
  * @property {Float64Array} beta
  * @property {Float64Array} alphaBar
- * @property {boolean} [exploding] whether the variance "beta" is that of a variance-exploding process, x_0 + σ ε
+ * @property {boolean} [exploding] whether the variance "beta" belongs to a variance-exploding process, x_0 + σ ε
  * @property {(u: number) => number} [formula] ᾱ as a function of t/T, if the schedule has a formula
  */
 /** The result of `tables`. @typedef {ReturnType<typeof tables>} Weights */
@@ -25,7 +25,10 @@ const spaceEvenly = (T, first, last) =>
     return T === 1 || i < Math.floor(T / 2) ? first + (i && step * i) : last - step * (T - 1 - i);
   });
 
-/** Return the function that computes β_1..β_T from T for this ᾱ. @param {(u: number) => number} alphaBar of u = t/T */
+/**
+ * Return the function that computes β_1..β_T from T for a formula of ᾱ.
+ * @param {(u: number) => number} alphaBar formula, a function of u = t/T
+ */
 const betasOf = (alphaBar) => (/** @type {number} */ T) =>
   Array.from({ length: T }, (_, i) => Math.min(1 - alphaBar((i + 1) / T) / alphaBar(i / T), MAX_BETA));
 
@@ -81,7 +84,11 @@ export const scheduleOfTable = ({ T, beta, alphaBar, exploding }) => ({
   ...(exploding && { exploding }),
 });
 
-/** Return the schedule with these β. Throws a UserError if it can't be computed with. @param {number[]} betas β_1..β_T @returns {Schedule} */
+/**
+ * Return the schedule with these β. Throws a UserError for a β outside its limits, or if ᾱ gets too close to 0 or stays
+ * the same in a step.
+ * @param {number[]} betas β_1..β_T @returns {Schedule}
+ */
 function scheduleOfBetas(betas) {
   const T = betas.length;
   const beta = Float64Array.from([0, ...betas]);
@@ -98,7 +105,7 @@ function scheduleOfBetas(betas) {
   return { T, beta, alphaBar };
 }
 
-/** Return σ of x_t/√ᾱ_t = x_0 + σ ε. @param {number} alphaBar of t */
+/** Return the σ for which x_t/√ᾱ_t = x_0 + σ ε. @param {number} alphaBar ᾱ_t */
 const sigmaOf = (alphaBar) => Math.sqrt((1 - alphaBar) / alphaBar);
 
 /**
@@ -127,7 +134,7 @@ export function alphaBarAt(schedule, t) {
 }
 
 /**
- * Return the real time t in 0..T at which x_t/√ᾱ_t has this σ.
+ * Return the real time t in 0..T at which x_t/√ᾱ_t = x_0 + σ ε has this σ.
  * @param {Schedule} schedule
  * @param {number} sigma at least 0
  */
@@ -167,7 +174,7 @@ function zeroTerminalSnr(alphaBar) {
 export function step(schedule, t, s) {
   const [at, as] = [alphaBarAt(schedule, t), alphaBarAt(schedule, s)];
   const alpha = at / as;
-  // The table's β is exact, but 1 − α loses digits where β is small
+  // the table's β is exact, but 1 − α loses digits where β is small
   const ofStep = t - s === 1 && Number.isInteger(t) ? schedule.beta[t] : 1 - alpha;
   return {
     at,
@@ -180,8 +187,8 @@ export function step(schedule, t, s) {
 }
 
 /**
- * Return the time τ and the factor of x_t for the network of a rectified flow: scale · x_t = (1 − τ) x_0 + τ ε. See
- * `RectifiedFlow` in ddpm_core/coordinates.py.
+ * Return the time τ and the factor `scale` of x_t for the network of a rectified flow: scale · x_t = (1 − τ) x_0 + τ ε.
+ * See `RectifiedFlow` in ddpm_core/coordinates.py.
  * @param {Schedule} schedule @param {number} t
  */
 export function flowAt(schedule, t) {
@@ -191,9 +198,9 @@ export function flowAt(schedule, t) {
 }
 
 /**
- * Return, for each t = 0..T of another schedule, the index t − 1 at which the training had the same σ. It is interpolated
- * linearly in ln σ. See `TrainedOn` in ddpm_core/coordinates.py.
- * @param {Schedule} trained @param {{ alphaBar: Float64Array }} schedule
+ * Return, for each t = 0..T of a schedule, the network's time index at which its training schedule had the same σ. The
+ * index is interpolated linearly in ln σ. See `TrainedOn` in ddpm_core/coordinates.py.
+ * @param {Schedule} trained the training schedule @param {{ alphaBar: Float64Array }} schedule
  */
 export function timesOfTraining(trained, { alphaBar }) {
   const logSigma = (/** @type {number} */ at) => Math.log(Math.sqrt((1 - at) / at));
@@ -226,7 +233,8 @@ export function tables(of) {
 }
 
 /**
- * Return Γ_t for t = 0..T, interpolated from an analytic_variance.json: see `table` in ddpm_core/analytic.py.
+ * Return Γ_t = E‖ε_θ(x_t, t)‖² / (d (1 − ᾱ_t)) for t = 0..T, interpolated from an analytic_variance.json. d is the
+ * number of values of an image. See `table` in ddpm_core/analytic.py.
  * @param {Schedule} schedule @param {{ times: number[], gamma: number[] }} estimate
  */
 export function gammaTable({ T, alphaBar }, { times, gamma }) {
@@ -234,7 +242,7 @@ export function gammaTable({ T, alphaBar }, { times, gamma }) {
   const moments = gamma.map((value, i) => value * noise[times[i]]);
   const last = alphaBar[T] === 0 ? times.findLast((t) => t < T) : undefined;
   const ratio = (/** @type {number} */ t) => alphaBar[t] / noise[t];
-  let i = 0; // the index of the first of `times` that is not below t
+  let i = 0; // index of the first entry of `times` that is at least t
   const at = Float64Array.from(alphaBar, (_, t) => {
     while (i < times.length && times[i] < t) i += 1;
     if (i === times.length) return moments[i - 1];

@@ -3,11 +3,15 @@
 
 export const SIDE = 7; // cells on each side
 
-/** The cells in the order in which they are computed: the corners, those half-way between them, then row by row. @type {number[][]} */
+/**
+ * The cells in the order of computing, in stages: first the corners, then the cells half-way between the corners, then
+ * row by row all others.
+ * @type {number[][]}
+ */
 export const STAGES = stages();
 export const CELLS = STAGES.flat();
 
-/** Return the cells of each stage, without those of earlier stages. */
+/** Return the cells of each stage, without the cells of earlier stages. */
 function stages() {
   const places = Array.from({ length: SIDE }, (_, i) => i);
   const crossed = (/** @type {number[]} */ at) => at.flatMap((row) => at.map((column) => SIDE * row + column));
@@ -31,9 +35,10 @@ export const sharesAt = (right, down) => [
 ];
 
 /**
- * Return the four cells around a place and their bilinear weights. They belong to the finest lattice in which all four are
- * available; without such a lattice, the list is empty.
- * @param {number} x in cells @param {number} y @param {number} side @param {(cell: number) => boolean} has whether a cell is available
+ * Return the four cells around a place and their bilinear weights. The cells belong to the finest lattice in which all
+ * four are available. Without such a lattice, the list is empty.
+ * @param {number} x distance from the left, in cells @param {number} y distance from the top, in cells
+ * @param {number} side cells on each side @param {(cell: number) => boolean} has whether a cell is available
  * @returns {[cell: number, share: number][]}
  */
 export function cellsAround(x, y, side, has) {

@@ -1,4 +1,5 @@
-// Choose the times of a chain, as pairs [t, s] from T down to 0: see ddpm_core/timesteps.py and student.py.
+// Chooses the times of a chain, as pairs [t, s] from T down to 0: see ddpm_core/timesteps.py and student.py. A student
+// is a distilled model, which has learned only some times.
 
 import { UserError } from "./errors.js";
 import { round } from "./floats.js";
@@ -6,8 +7,8 @@ import { round } from "./floats.js";
 /** @import { ModelSpec } from "./predict.js" */
 /** @typedef {[t: number, s: number]} Pair */
 
-const OPTIMISED_FOR = ["ddim", "dpm++", "unipc"]; // samplers with optimised steps; all others use those of ddim
-/** The sampler for each kind of student (a distilled model). */
+const OPTIMISED_FOR = ["ddim", "dpm++", "unipc"]; // samplers with optimised steps; all other samplers use the steps of ddim
+/** The sampler for each kind of student. */
 const OF_STUDENT = { consistency: "consistency", progressive: "ddim" };
 
 /** Return time(k) for each k below n. @param {number} n @param {(k: number) => number} time */
@@ -19,7 +20,9 @@ function makeDistinct(T, times) {
   return times.map((t, k) => Math.min(t, T - (times.length - 1 - k)));
 }
 
-/** @type {Record<string, (T: number, n: number) => number[]>} returns the n > 1 times of each spacing, ascending */
+/**
+ * @type {Record<string, (T: number, n: number) => number[]>} For each spacing: returns n times, ascending, for n > 1
+ */
 const TIMES = {
   linspace: (T, n) => each(n, (k) => 1 + round(k === n - 1 ? T - 1 : k * ((T - 1) / (n - 1)))),
   quadratic: (T, n) =>
@@ -79,7 +82,10 @@ export function modelPairs(model, n, spacing, sampler, start = null) {
   return pairs(optimisedTimes(model, n, OPTIMISED_FOR.includes(sampler) ? sampler : "ddim"));
 }
 
-/** Return the optimised times for n steps. Throws a UserError if there are none. @param {ModelSpec} model @param {number} n @param {string} sampler @returns {number[]} */
+/**
+ * Return the optimised times for n steps. Throws a UserError if the model has none for n.
+ * @param {ModelSpec} model @param {number} n @param {string} sampler @returns {number[]}
+ */
 function optimisedTimes({ optimised, source }, n, sampler) {
   const found = optimised?.times[sampler] ?? {};
   if (found[n]) return found[n].split(" ").map(Number);
@@ -116,7 +122,7 @@ const FEW = 20; // most steps of a run for which SUITED applies
 const SUITED = { "dpm++": "quadratic", unipc: "quadratic", heun: "quadratic" };
 
 /**
- * Return the default spacing for a sampler with this number of steps; null, a student's own steps, for a student.
+ * Return the default spacing for a sampler with this number of steps. For a student, return null: its own steps.
  * @param {ModelSpec} model @param {string} sampler @param {number} steps
  */
 export function suitedSpacing({ T, student, source, optimised }, sampler, steps) {
@@ -136,8 +142,8 @@ export const chainLength = ({ student }, t, steps) =>
   Math.min(steps, student ? student.times.filter((own) => own <= t).length : Math.ceil(t));
 
 /**
- * Return quarters of T, each time once. For a student, return the nearest of the times that it has learned.
- * @param {ModelSpec} model @param {number[]} [which] quarters, 1 to 4
+ * Return the times T, 3T/4, T/2 and T/4, each once. For a student, return the nearest times that it has learned.
+ * @param {ModelSpec} model @param {number[]} [which] the wanted quarters of T, 1 to 4
  */
 export function quarters({ T, student }, which = [4, 3, 2, 1]) {
   const times = which.map((quarter) => Math.floor((T * quarter) / 4));
@@ -149,8 +155,8 @@ export function quarters({ T, student }, which = [4, 3, 2, 1]) {
 // --- Students
 
 /**
- * The entry of a distilled model in ddpm_core.json. times: the times that it has learned, descending. usual: the times of
- * its usual run, if they are not spread evenly over `times`.
+ * The entry of a student in ddpm_core.json. times: the times that it has learned, descending. usual: the times of its
+ * usual run, if they are not spread evenly over `times`.
  * @typedef {object} Student
  * @property {"consistency" | "progressive"} method
  * @property {number[]} times
@@ -166,7 +172,7 @@ export function stepsOf({ method, times, usual }) {
   return method === "progressive" ? times.length : Math.min(2, times.length);
 }
 
-/** List all times, or the first three and the last of more than ten. @param {number[]} times */
+/** Return all times as a text; of more than ten times, only the first three and the last. @param {number[]} times */
 const listTimes = (times) =>
   (times.length > 10 ? [...times.slice(0, 3), "…", times[times.length - 1]] : times).join(", ");
 

@@ -1,5 +1,5 @@
-// The page's requests while a visitor fills in the form: first what the chosen models offer, then how long a run would
-// take.
+// Sends the page's requests while a visitor fills in the form. The page asks first what the chosen models offer, then
+// how long a run would take.
 
 import { NEXT } from "./standing.js";
 
@@ -8,7 +8,7 @@ import { NEXT } from "./standing.js";
 /** @import { Panel } from "./panel.js" */
 
 const NOT_KNOWN = 500; // ms between two requests while the engine cannot estimate a run's time
-const PATIENCE = 20_000; // ms after the last change of the form, when the page stops asking
+const PATIENCE = 20_000; // ms after the last change of the form; then the page stops asking
 
 export class Asking {
   #number = 0; // number of the newest request; answers to older requests are dropped
@@ -20,7 +20,11 @@ export class Asking {
     this.panel = panel;
   }
 
-  /** Begin the request that follows an event, and drop the earlier one. Returns its number, or 0 if no request follows. @param {string} event a name in `NEXT.question` */
+  /**
+   * Begin the request that follows an event, and drop the earlier request. Returns the number of the new request, or 0
+   * if no request follows.
+   * @param {string} event a name in `NEXT.question`
+   */
   #begin(event) {
     const { standing } = this.panel;
     if (!NEXT.question[standing.state.question][event]) return 0;
@@ -47,7 +51,7 @@ export class Asking {
     this.#wait(pause);
   }
 
-  /** Ask after a pause, without counting it as a change. @param {number} pause ms */
+  /** Ask after a pause. This does not count as a change of the form. @param {number} pause ms */
   #wait(pause) {
     if (this.#begin("wait")) this.#timer = setTimeout(() => this.#ask(), pause);
   }

@@ -12,7 +12,7 @@ import { Status } from "./status.js";
 /** @import { Stream } from "./stream.js" */
 
 const LONG = 3; // seconds; for longer runs, the label of Run names the time
-const APART = 10_000; // shortest time in ms between two announcements, so that a screen reader does not talk all the time
+const APART = 10_000; // least time in ms between two announcements, so that a screen reader does not talk all the time
 const MILESTONES = ["starting", "running", "stopped", "error", "lost"];
 
 export class Bar {

@@ -13,7 +13,10 @@ import { failure } from "../words/units.js";
 
 const AGAIN = 1000; // ms between the loss of the connection and the search for the run
 
-/** Make an order that only downloads models. A run can be planned only when their files are here. @param {string[]} refs @returns {Order} */
+/**
+ * Make an order that only downloads models. A run can be planned only when the models' files are here.
+ * @param {string[]} refs @returns {Order}
+ */
 const downloadOrder = (refs) => ({
   part: "fetch",
   plan: { request: {}, refs, images: 0, steps: [] },
@@ -45,7 +48,9 @@ export class Connection {
     stream.stop(() => page.client.ask("engine", "stop", { run: stream.run }));
   }
 
-  /** Receive the messages of the stored run, if the engine still has it. Returns whether it has. */
+  /**
+   * Receive the messages of the stored run. Returns false without a stored run, or if the engine no longer has the run.
+   */
   async resume() {
     const { stream, page, part } = this.panel;
     const { run, values, fetches } = JSON.parse(kept.get(this.name) ?? "{}");
@@ -74,10 +79,10 @@ export class Connection {
   }
 
   /**
-   * Begin or resume a run, and pass its messages to the stream. If the files of a model are missing, a run that only
-   * downloads them comes first.
-   * @param {Values} values @param {() => PlannedOrder | null | Promise<PlannedOrder | null>} ordered makes the order; null if files
-   *   are missing
+   * Begin or resume a run, and pass its messages to the stream. If the files of a model are missing, begin with a run
+   * that only downloads them.
+   * @param {Values} values @param {() => PlannedOrder | null | Promise<PlannedOrder | null>} ordered makes the order;
+   * null if files are missing
    * @param {Resumed | null} [resumed] a run that the engine already has @param {State | null} from as in `begin`
    */
   #follow(values, ordered, resumed = null, from = null) {
@@ -106,7 +111,7 @@ export class Connection {
         (message) =>
           inOrder(() => {
             const { run, state, status, results } = message;
-            // The server has lost the state with which the run begins, so begin the whole run
+            // the server has lost the state with which the run begins, so begin the whole run
             if (status?.kind === "gone") return this.#follow(values, ordered);
             if (run !== stream.run) kept.set(this.name, JSON.stringify({ run, values, fetches: !own }));
             if (!own && state === "finished") this.#beginFetched(values);

@@ -1,11 +1,11 @@
-// The HTML with which other people show a part of the lab in their pages. It shows the part's figure, or the part
-// itself if it has no figure.
+// Writes the HTML with which other people show a part of the lab in their pages. The HTML shows the part's figure, or
+// the part itself if it has no figure.
 
 import { WORDS } from "../words/figures.js";
 
 /** The attributes of a figure: its name, and the time t for some figures. @typedef {{ name: string, t?: string }} ShownFigure */
 
-const HEIGHT = 800; // height of the frame in pixels; the tallest figure, "words", needs 796 if it is at least 480 wide
+const HEIGHT = 800; // height of the frame in pixels; the tallest figure, "words", needs 796 pixels at a width of 480 pixels
 
 /**
  * Return the HTML of a frame that shows a part.

@@ -23,7 +23,7 @@ export class Engines {
   /** The names of the runs that this browser computes. @type {Set<string>} */
   #runs = new Set();
 
-  /** @param {Client} server @param {() => Promise<Client>} start the browser's client */
+  /** @param {Client} server @param {() => Promise<Client>} start starts the browser's client */
   constructor(server, start) {
     this.server = server;
     this.start = start;
@@ -70,7 +70,7 @@ export class Engines {
     };
   }
 
-  /** Get what the run's engine keeps for files. @param {string | null} run */
+  /** Return the data for the files of a run, from the engine that has computed it. @param {string | null} run */
   async kept(run) {
     if (run === null || !this.#runs.has(run)) return this.server.kept(run);
     return this.#inBrowser().then((browser) => browser.kept(run), unloaded);
@@ -89,7 +89,7 @@ export class Engines {
       : !order.asked || /** @type {Plan} */ (order.plan).refs.some(isHere);
   }
 
-  /** Get the browser's client, which is started at the first call. */
+  /** Return the browser's client. The first call starts it. */
   #inBrowser() {
     this.#browser ??= this.start().catch((error) => {
       this.#browser = null; // forget the failed attempt, so that the next call tries again

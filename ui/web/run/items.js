@@ -1,5 +1,5 @@
-// The entries of a part's Share menu: files of its run, a slide, and scripts. Their modules load only when a visitor
-// wants one.
+// The entries of a part's Share menu: files of its run, a slide, and scripts. The modules that make them load only when
+// a visitor presses an entry.
 
 import { SHARE, WORDS } from "../words/page.js";
 import { FILES } from "../words/pictures.js";
@@ -20,7 +20,7 @@ export function itemsOf(panel, kinds, some, slide) {
   const isSeen = some && standing.state.sketch !== "over";
   if (recorded) kinds = [];
   const films = kinds.filter((kind) => kind === "gif");
-  // A part with a ZIP offers no PNG, because the ZIP contains the same pixels
+  // a part with a ZIP offers no PNG, because the ZIP contains the same pixels
   const others = kinds.filter((kind) => kind !== "gif" && (kind !== "png" || !kinds.includes("zip")));
   const link = () => page.link(part, panel.ran);
   const pictures = slide && isSeen ? [slideItem(page, slide, link, () => panel.description?.summary ?? "")] : [];
@@ -41,7 +41,8 @@ function filesOf(panel, kinds, isSeen) {
 
 /**
  * Make the entry that saves a slide.
- * @param {Page} page @param {() => Slide | Promise<Slide>} make makes the slide @param {() => URL} link returns the address of the shown run @param {() => string} [summary] returns the settings for a slide that has none
+ * @param {Page} page @param {() => Slide | Promise<Slide>} make makes the slide @param {() => URL} link returns the
+ * address of the shown run @param {() => string} [summary] returns the settings, for a slide without settings
  * @returns {Item}
  */
 export const slideItem = (page, make, link, summary = () => "") => ({

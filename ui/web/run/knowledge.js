@@ -1,5 +1,5 @@
 // The facts of checkpoints, and the description of a run before it begins. The engine supplies facts and measured
-// times; the page writes the text.
+// times; the page writes the text. A ref is the name by which a checkpoint is loaded.
 
 import { aboutOf, factsOf } from "../plans/facts.js";
 import { check, together, Wrong } from "../plans/fields.js";
@@ -20,33 +20,37 @@ import { failure } from "../words/units.js";
 /**
  * The description of a run before it begins.
  * @typedef {object} Description
- * @property {string} estimate a sentence with the time that it takes
- * @property {number | null} seconds the time that it takes; null if that is not known
+ * @property {string} estimate a sentence with the time that the run takes
+ * @property {number | null} seconds the time that the run takes; null if that is not known
  * @property {boolean | null} auto whether the run may begin by itself; null while its time is not known
  * @property {string} [summary] the settings in one line
- * @property {PlannedOrder | null} order what an engine is asked to compute; null if the files of a model are not here
+ * @property {PlannedOrder | null} order the order for the engine; null if the engine lacks the files of a model
  * @property {string} of the values of the form that are described, as JSON
  * @property {undefined} [error]
  */
 /** An order that contains the page's plan of the run. @typedef {Order & { plan: Plan }} PlannedOrder */
 /** A description, or an error. wrong: the mistakes that the check of the form found. @typedef {Description | Refusal & { wrong?: Mistake[] }} Described */
 
-/** The planner of a part. files: loads the module that makes the part's files. @typedef {{ planner: Planner<any>, files?: () => Promise<{ save: Save }> }} Plans */
+/**
+ * The modules of a part that plan its runs. files: loads the module that makes the part's files.
+ * @typedef {{ planner: Planner<any>, files?: () => Promise<{ save: Save }> }} Plans
+ */
 
 export class Knowledge {
   /** The newest facts of each checkpoint, by its ref. @type {Map<string, FactsAnswer>} */
   #known = new Map();
   /** Requests without an answer yet, by their content as JSON. @type {Map<string, Promise<any>>} */
   #asked = new Map();
-  /** Measured times of steps. A key is a list of refs, one a line. @type {Map<string, Pace>} */
+  /** Measured times of steps. A key is a list of refs, one in each line. @type {Map<string, Pace>} */
   #paces = new Map();
   /** Refs that the visitor chose. For a ref that only a link names, the engine downloads nothing before Run. @type {Set<string>} */
   typed = new Set();
 
   /**
    * @param {Words} words @param {Record<string, FieldForm[]>} forms the fields of each part
-   * @param {(part: string) => Promise<Plans>} plansOf loads the module of a part that plans its runs @param {Ask} ask asks the engine
-   * @param {string} [precision] the precision of an engine that has only one
+   * @param {(part: string) => Promise<Plans>} plansOf loads the module of a part that plans its runs @param {Ask} ask
+   * asks the engine
+   * @param {string} [precision] the number format of the engine, if it has only one
    */
   constructor(words, forms, plansOf, ask, precision = undefined) {
     this.catalogue = new Catalogue(words);
@@ -57,7 +61,11 @@ export class Knowledge {
     this.precision = precision;
   }
 
-  /** Ask what a form offers for a checkpoint. @param {string} ref @param {boolean} [pictures] whether example pictures are wanted, too @returns {Promise<Answer<About>>} */
+  /**
+   * Return what a form offers for a checkpoint.
+   * @param {string} ref @param {boolean} [pictures] whether to include example pictures
+   * @returns {Promise<Answer<About>>}
+   */
   async about(ref, pictures = false) {
     const answer = await this.#shared("facts", { ref, pictures, typed: this.typed.has(ref) });
     if (answer.error !== undefined) return answer;
@@ -71,7 +79,11 @@ export class Knowledge {
     if (failed) this.#known.clear();
   }
 
-  /** Plan a run, and return the order with which an engine computes it; null if the files of a model are not here. @param {string} part @param {Values} values @returns {Promise<PlannedOrder | null>} */
+  /**
+   * Plan a run, and return the order with which an engine computes it, or null if the engine lacks the files of a
+   * model.
+   * @param {string} part @param {Values} values @returns {Promise<PlannedOrder | null>}
+   */
   async order(part, values) {
     const { planner, request, models } = await this.#request(part, values);
     return models && this.#order(part, planner, planner.plan(request, models, this.catalogue));
@@ -89,7 +101,7 @@ export class Knowledge {
     return (await this.#planner(part)).refs(check(this.forms[part], values));
   }
 
-  /** Get the scripts that repeat a plan. @param {string} part @param {Plan} plan */
+  /** Return the scripts that repeat a plan. @param {string} part @param {Plan} plan */
   async scripts(part, plan) {
     return (await this.#planner(part)).scripts(plan, this.catalogue);
   }
@@ -105,7 +117,10 @@ export class Knowledge {
     }
   }
 
-  /** Describe a run with these values of the form. An error is returned, and not thrown. @param {string} part @param {Values} values @returns {Promise<Described>} */
+  /**
+   * Describe a run with these values of the form. Errors are returned, not thrown.
+   * @param {string} part @param {Values} values @returns {Promise<Described>}
+   */
   async describe(part, values) {
     try {
       const { planner, request, models, refs } = await this.#request(part, values);
@@ -123,7 +138,11 @@ export class Knowledge {
     }
   }
 
-  /** Return how long steps take, as measured by the engine. @param {string[]} refs checkpoints, and other names of kinds of steps @returns {Promise<Answer<Pace>>} */
+  /**
+   * Return how long steps take, as measured by the engine.
+   * @param {string[]} refs checkpoints, and names of kinds of steps that need no checkpoint
+   * @returns {Promise<Answer<Pace>>}
+   */
   async #pace(refs) {
     const key = refs.join("\n");
     const remembered = this.#paces.get(key);
@@ -148,7 +167,8 @@ export class Knowledge {
   }
 
   /**
-   * Check the values of a form, and get the facts of its models. models is null if the files of one are not here.
+   * Check the values of a form, and get the facts of its models. `models` of the result is null if the engine lacks the
+   * files of a model.
    * @param {string} part @param {Values} values
    */
   async #request(part, values) {
@@ -169,7 +189,10 @@ export class Knowledge {
     return { planner, request, refs, models: models.length === refs.length ? models : null };
   }
 
-  /** Load the planner of a part. If that fails, try again once the engine answers, because the network may have been down. @param {string} part @returns {Promise<Planner<any>>} */
+  /**
+   * Load the planner of a part. If this fails, the network may be down: try again once the engine answers.
+   * @param {string} part @returns {Promise<Planner<any>>}
+   */
   #planner(part) {
     const load = async () => (await this.plansOf(part)).planner;
     return load().catch(async (error) => {
@@ -179,7 +202,11 @@ export class Knowledge {
     });
   }
 
-  /** Get the facts of a checkpoint; null if its files are not here. Throws a UserError if there is no such checkpoint. @param {string} ref */
+  /**
+   * Return the facts of a checkpoint, null if the engine lacks its files. Throws a UserError if there is no such
+   * checkpoint.
+   * @param {string} ref
+   */
   async #facts(ref) {
     if (!this.#known.get(ref)?.facts) {
       const { error } = await this.about(ref);

@@ -1,5 +1,5 @@
-// List, save and remove the models that were trained in this browser. Only visitors who have trained a model load this
-// module.
+// Lists, saves and removes the models that were trained in this browser. Only visitors who have trained a model load
+// this module.
 
 import { toZip } from "../learning/checkpoint.js";
 import { Shelf } from "../learning/shelf.js";
@@ -24,13 +24,16 @@ export async function choices() {
   return (await shelf().all()).map(({ ref, title }) => ({ ref, label: title, ...usual }));
 }
 
-/** Save a model as a ZIP. Returns a sentence that says so, or why it could not be saved. @param {string} ref */
+/** Save a model as a ZIP. Returns a sentence for the visitor: what was saved, or why it was not. @param {string} ref */
 export async function save(ref) {
   const found = await shelf().get(ref);
   return found ? give(`${ref.split("/").at(-1)}.zip`, toZip(ref, found.files)) : OWN.gone(ref);
 }
 
-/** Remove a model from the browser, and select the page's first model. Returns a sentence that says so. @param {Page} page @param {string} ref */
+/**
+ * Remove a model from the browser, and select the page's first model. Returns a sentence for the visitor.
+ * @param {Page} page @param {string} ref
+ */
 export async function remove(page, ref) {
   await shelf().remove(ref);
   await page.refresh();

@@ -1,6 +1,6 @@
-// The panel: what all parts with a form and a run have in common. It connects four modules: standing.js holds the
-// states, asking.js asks the engine about the form, connection.js receives the messages of the run, and bar.js shows
-// the run's status.
+// The panel has everything that parts with a form and a run have in common. It connects four modules: standing.js holds
+// the states, asking.js asks the engine about the form, connection.js receives the messages of the run, and bar.js
+// shows the run's status.
 
 import { el, find, isShown, within, write } from "../drawing/dom.js";
 import { Form, fold } from "../form/form.js";
@@ -44,15 +44,17 @@ import { Stream } from "./stream.js";
  * @property {() => HTMLElement[]} [sight] the elements to scroll to after a press, the most important one last
  */
 
-const PAUSE = 120; // ms to wait after the last change by hand, before the page asks about it
-// The keyCode of a key that an input method uses. In Safari, only the keyCode tells that the last key is such a key
+const PAUSE = 120; // ms to wait after the last change by hand, before the page asks how long a run would take
 const COMPOSED = 229;
 
 /** @template {{ kind: string }} Result */
 export class Panel {
   standing = new Standing();
   stage = el("div", { class: "stage" });
-  /** The line that names the settings of the pictures if the form has others. A part puts this line above its pictures. */
+  /**
+   * The line above the pictures that names their settings, if the form has other settings. The part puts this line into
+   * the page.
+   */
   origin = el("div", { class: "origin", hidden: true });
   /** @type {Description | null} */
   description = null;
@@ -114,7 +116,11 @@ export class Panel {
 
   // --- What the visitor chooses
 
-  /** Put values into the form, and do what their cause requires: begin a run, show the recorded run, or resume the run of a reloaded page. @param {Values} values @param {Cause} cause why they are set */
+  /**
+   * Put values into the form, and do what their cause requires: begin a run, show the recorded run, or resume the run
+   * of a reloaded page.
+   * @param {Values} values @param {Cause} cause why the values are set
+   */
   async set(values, cause) {
     const { standing, form, page } = this;
     form.set(values);
@@ -182,7 +188,7 @@ export class Panel {
     form.markAll(standing.wrong);
     const { missing } = form; // a value that is not chosen yet is no mistake
     const problem = missing || error;
-    bar.describe(this.description, problem && (form.waits(form.mistakes) ?? problem), !missing && error !== "");
+    bar.describe(this.description, problem && (form.correctionOf(form.mistakes) ?? problem), !missing && error !== "");
     if (this.fold.contains(this.fields)) write(find(this.fold, ".values"), this.description?.summary ?? "");
     if (this.description) display.describe?.(this.description);
     this.element.dataset.described = String(number);
@@ -206,7 +212,10 @@ export class Panel {
   /** Stop the run. */
   stop = () => this.connection.stop();
 
-  /** Return the order of a run. It was already made with the form's description if that has the same values. @param {Values} values */
+  /**
+   * Return the order of a run. If the form's description is about the same values, it contains this order already.
+   * @param {Values} values
+   */
   orderOf(values) {
     const { order, of } = this.description ?? {};
     return order && of === JSON.stringify(values) ? order : this.page.knowledge.order(this.part, values);
@@ -317,9 +326,9 @@ export class Panel {
     const { state, run } = stream;
     Object.assign(this.element.dataset, { state, run: run ?? "", outdated: difference !== "" });
     if (difference !== "other") this.origin.hidden = true;
-    const waits = state === "error" ? form.waits(standing.wrong) : null; // the field shows the run's error, so the bar does not
+    const correction = state === "error" ? form.correctionOf(standing.wrong) : null; // the field shows the run's error, so the bar does not
     const offer = this.canRun ? bar.run.textContent : "";
-    bar.show(standing.line(stream, difference !== "", offer, waits), stream);
+    bar.show(standing.line(stream, difference !== "", offer, correction), stream);
     this.display.render?.();
   }
 
@@ -337,7 +346,8 @@ export class Panel {
 
   /**
    * Show the recorded run. If the form has another model, for example from --checkpoint, a run of that model follows.
-   * @param {Values | null} wanted values that the recorded run must have; null shows it unless there is another run @returns {Promise<boolean>} whether it is shown
+   * @param {Values | null} wanted values that the recorded run must have; null shows it if there is no other run
+   * @returns {Promise<boolean>} whether it is shown
    */
   async #showExample(wanted = null) {
     const { form, standing, page, part, display } = this;
@@ -376,7 +386,7 @@ export class Panel {
    * @param {Partial<Part>} [more]
    * @returns {Part}
    */
-  mounted(kinds, some, more) {
+  asPart(kinds, some, more) {
     this.display.render?.();
     this.#showExample();
     return {

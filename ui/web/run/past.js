@@ -14,7 +14,11 @@ const MOST = 12;
 const SIDE = 64; // height of a stored picture, in pixels
 const NAME = "lab-runs";
 
-/** Read the last runs. Other pages at this address may have stored something else under this name, so everything is checked. @returns {PastRun[]} */
+/**
+ * Return the last runs. Other pages at this address may have stored something else under this name, so every entry is
+ * checked.
+ * @returns {PastRun[]}
+ */
 export function read() {
   const runs = attempt(() => JSON.parse(localStorage.getItem(NAME) ?? "[]"));
   const isRun = (/** @type {any} */ run) => typeof run?.part === "string" && run.values instanceof Object;

@@ -1,4 +1,4 @@
-// Save a file of a run: the engine keeps the numbers of the run, the page makes the file, and the browser saves it.
+// Saves a file of a run: the engine keeps the numbers of the run, the page makes the file, and the browser saves it.
 
 import { SHARE } from "../words/page.js";
 import { download } from "./share.js";
@@ -12,8 +12,8 @@ const FETCHED = 60_000; // ms after which the file's address is released; the br
 /**
  * Save a file of a run.
  * @param {Panel<any>} panel @param {string} kind of file @param {(text: string) => void} say shows the progress
- * @returns {Promise<string>} a sentence: what was saved, or why the engine no longer has it. Throws a UserError if no such file can be
- *   made of this run.
+ * @returns {Promise<string>} a sentence: what was saved, or why the engine no longer has the run. Throws a UserError if
+ * this run has no file of this kind.
  */
 export async function save({ page, part, stream, connection }, kind, say) {
   const { plan } = connection;
@@ -26,14 +26,20 @@ export async function save({ page, part, stream, connection }, kind, say) {
   return give(name, content);
 }
 
-/** Give the browser a file to save. Returns a sentence that says so. @param {string} name @param {BlobPart} content */
+/**
+ * Give the browser a file to save. Returns a sentence for the visitor.
+ * @param {string} name @param {BlobPart} content
+ */
 export function give(name, content) {
   const address = URL.createObjectURL(new Blob([content]));
   setTimeout(() => URL.revokeObjectURL(address), FETCHED);
   return download(address, name);
 }
 
-/** Make a function that a long task calls often: it lets the page handle events, and shows the progress. @param {(text: string) => void} say shows a text @returns {import("../files/file.d.ts").Rest} */
+/**
+ * Return a function that a long task calls often. The function lets the page handle events, and shows the progress.
+ * @param {(text: string) => void} say shows a text @returns {import("../files/file.d.ts").Rest}
+ */
 export function pauses(say) {
   const began = performance.now();
   let last = began;

@@ -11,7 +11,10 @@ export class ShareMenu {
   /** Returns the current entries. @type {() => Item[]} */
   #items = () => [];
 
-  /** @param {HTMLElement} root @param {(text: string) => void} say shows whether a file was saved, if the menu is closed by then */
+  /**
+   * @param {HTMLElement} root @param {(text: string) => void} say if the menu is closed by then, shows whether a file
+   * was saved
+   */
   constructor(root, say) {
     this.tell = say;
     this.list = el("dialog", { class: "menu", id: "share-menu", "aria-label": SHARE.menu });
@@ -26,7 +29,7 @@ export class ShareMenu {
     onArrows(root, "ArrowUp", "ArrowDown");
   }
 
-  /** Open or close the menu. The focus moves into it and back. */
+  /** Open or close the menu. */
   toggle() {
     if (this.close()) return;
     this.#fill();
@@ -88,15 +91,15 @@ export class ShareMenu {
   }
 }
 
-/** Let the browser save a file. Returns a sentence that says so. @param {string} href @param {string} name */
+/** Let the browser save a file. Returns a sentence for the visitor. @param {string} href @param {string} name */
 export function download(href, name) {
   el("a", { href, download: name }).click();
   return SHARE.saved(name);
 }
 
 /**
- * Copy a text, and return whether that worked. navigator.clipboard exists only on secure origins, so execCommand is the
- * second way. If both fail, a prompt shows the text, so that the visitor can copy it by hand.
+ * Copy a text, and return whether that worked. navigator.clipboard exists only on secure origins; elsewhere,
+ * execCommand copies. If both fail, a prompt shows the text, so that the visitor can copy it by hand.
  * @param {string} text @param {string} what the label of the prompt
  */
 export async function copy(text, what) {

@@ -12,8 +12,8 @@ export const CLOCK = {
 };
 
 /**
- * Return the values with which a student (a distilled model) draws a sketch. Null if the page has no student of the
- * model, or if the values set guidance or a negative prompt, because a student has learned only one guidance.
+ * Return the values with which a student (a distilled model) draws a sketch. Return null if the page has no student of
+ * the model, or if the values set guidance or a negative prompt: a student has learned only one guidance.
  * @param {Page} page @param {Values} values
  */
 export function student({ given, knowledge }, values) {

@@ -22,8 +22,9 @@ const LARGEST = 756; // pixels: the longest side of a picture
 const HERE = /^(localhost|127\.[\d.]+|\[::1\])$/; // no other computer can open these hosts, so a slide does not name them
 
 /**
- * Save a slide. Returns a sentence that says so.
- * @param {Page} page @param {Slide} slide @param {URL} link the address of the shown run @param {string} summary the settings for a slide that has none
+ * Save a slide. Returns a sentence for the visitor.
+ * @param {Page} page @param {Slide} slide @param {URL} link the address of the shown run @param {string} summary the
+ * settings, for a slide without settings
  */
 export async function save(page, slide, link, summary) {
   const { address } = await page.invitation(link);

@@ -44,8 +44,8 @@ export const NEXT = {
     change: { demand: "press", start: "none", decide: "none" },
     press: { link: "change", start: "none", decide: "none" },
   },
-  // The request to the engine. "models": what the models offer. "pause": the page waits until the visitor pauses.
-  // "run": how long a run takes. An event that leads to the same state repeats the request.
+  // The request to the engine. "models": the page asks what the models offer. "pause": the page waits until the visitor
+  // pauses. "run": the page asks how long a run takes. An event that leads to the same state repeats the request.
   question: {
     models: { choose: "models", know: "none" },
     none: { choose: "models", wait: "pause" },
@@ -98,8 +98,8 @@ export class Standing {
   }
 
   /**
-   * Decide what follows the estimate of a run's time: "begin" the run, estimate "again", or "" for nothing. Unless it is
-   * "again", the reason to begin is used up.
+   * Return what follows the estimate of a run's time: "begin" the run, estimate "again", or "" for nothing. The reason
+   * to begin the run ends here, unless the result is "again".
    * @param {boolean | null} isQuick null if the time is not known @param {boolean} isPossible
    * @param {boolean} isThere whether this run is already active or finished
    */
@@ -116,10 +116,10 @@ export class Standing {
   }
 
   /**
-   * Return how the pictures differ from the form: "awaited" while the run has no picture yet, "other" if they have
-   * other settings, else "".
-   * @param {boolean} isActive whether a run is active @param {() => boolean} isSame whether the form has the values of the shown
-   *   run
+   * Return how the pictures differ from the form: "awaited" while the run has no picture yet, "other" if the pictures
+   * have other settings than the form, else "".
+   * @param {boolean} isActive whether a run is active @param {() => boolean} isSame whether the form has the values of
+   * the shown run
    */
   difference(isActive, isSame) {
     const { shown, form, sketch } = this.state;
@@ -130,14 +130,16 @@ export class Standing {
 
   /**
    * Return the status line above the pictures.
-   * @param {Pick<Stream<any>, "active" | "left" | "progress" | "words">} stream @param {boolean} isOutdated whether the form has other settings
-   * @param {string} offer the label of Run, "" if it is disabled @param {string | null} waits which fields to correct first
+   * @param {Pick<Stream<any>, "active" | "left" | "progress" | "words">} stream @param {boolean} isOutdated whether the
+   * form has other settings than the pictures
+   * @param {string} offer the label of Run, "" if it is disabled @param {string | null} correction a sentence that names the
+   * fields to correct, or null
    * @returns {Line}
    */
-  line({ active, left, progress, words }, isOutdated, offer, waits) {
+  line({ active, left, progress, words }, isOutdated, offer, correction) {
     const { sketch } = this.state;
     const isExample = this.isExample && sketch !== "over";
-    const text = this.isExample ? this.words.example : (waits ?? words);
+    const text = this.isExample ? this.words.example : (correction ?? words);
     if (active) return [text, left === null ? "" : RUN.left(duration(Math.max(1, left))), isExample, progress];
     if (!isOutdated && sketch === "none") return [text, "", isExample];
     return [sketch === "none" ? RUN.changed : this.words.sketch, offer, isExample];

@@ -1,4 +1,4 @@
-// Buttons that each set the form and begin a run. The button whose settings the form has is marked.
+// Buttons that set the form and begin a run. If the form has the settings of a button, the button is marked.
 
 import { button, el } from "../drawing/dom.js";
 import { duration } from "../words/units.js";
@@ -7,8 +7,8 @@ import { duration } from "../words/units.js";
 /** @import { Panel } from "./panel.js" */
 
 /**
- * A button. picture: an element before the title. values: the settings of the run. part: the part that runs them, if it
- * is another part. act: a function that a press calls instead of a run.
+ * A button. picture: an element before the title. values: the settings of the run. part: the part that computes the
+ * run, if it is another part. act: a function that a press calls instead of a run.
  * @typedef {{ title: string, picture?: HTMLElement, values?: Values, part?: string, act?: () => unknown, primary?: boolean }} Starter
  */
 
@@ -42,7 +42,10 @@ export class Starters {
     this.mark();
   }
 
-  /** React to a new description of the form: if the models or the time of the same run changed, update the times of all buttons. */
+  /**
+   * React to a new description of the form. Update the times of all buttons if the models have changed, or the time of
+   * the same run.
+   */
   describe() {
     this.mark();
     const { description, form } = this.panel;
@@ -65,7 +68,7 @@ export class Starters {
     this.mark();
   }
 
-  /** Mark the button whose settings the form has. */
+  /** Mark each button whose settings the form has. */
   mark() {
     const { form } = this.panel;
     for (const { starter, node } of this.#all) {
@@ -85,7 +88,7 @@ export class Starters {
         if (!values || act) return;
         const wanted = page.whole(part, { checkpoint: form.refs[0], ...values });
         const model = await page.knowledge.about(String(wanted.checkpoint));
-        // The number of pictures that the form uses by default
+        // the number of pictures that the form uses by default
         const count = values.count ?? (model.error === undefined ? model.count : wanted.count);
         const answer = await page.knowledge.describe(part, { ...wanted, count });
         const seconds = answer.error === undefined ? (answer.seconds ?? 0) : 0;

@@ -16,7 +16,7 @@ export const NEXT = {
   error: [],
   lost: [],
 };
-/** Whether no other state follows. @param {State} state */
+/** Return whether a run in this state has ended. @param {State} state */
 export const isEnd = (state) => NEXT[state].length === 0;
 const SILENCE = 15000; // ms without a message after which a run counts as lost
 const TICK = 1000; // ms between two updates of the time left
@@ -38,7 +38,10 @@ export class Stream {
   #old = new Set();
   #timer = 0; // the timer that marks the run as lost after a long silence
   #ticks = 0; // the timer that updates the time left
-  /** Called at the first message: stops a run whose id was unknown when Stop was pressed. @type {(() => void) | null} */
+  /**
+   * Called at the first message. It stops a run whose id was unknown when Stop was pressed.
+   * @type {(() => void) | null}
+   */
   #stopping = null;
   #last = ""; // the state at the last call of `changed`
 
@@ -101,7 +104,7 @@ export class Stream {
   /** Update the state from a message. @param {RunMessage<Result> | null | undefined} message */
   receive(message) {
     if (!message?.run || this.#old.has(message.run)) return;
-    if (this.run !== null && this.run !== message.run) this.start(); // the engine has replaced the run by a newer one
+    if (this.run !== null && this.run !== message.run) this.start(); // the engine has replaced the run by a newer run
     this.run = message.run;
     if (message.seq <= this.#seq) return;
     const { seq, state, progress, left, results } = message;

@@ -13,7 +13,7 @@ import { NO_ANSWER, WORDS } from "../words/page.js";
 // entry has a time at which it expires, as a window may crash. Each message of the run sets a later time.
 const MOST = 4;
 const LIST = "lab-heard";
-const COUNTS = 20_000; // ms after a message of the run until its entry expires
+const COUNTS = 20_000; // ms from a message of the run until its entry expires
 const SESSION = /^[0-9a-f]{32}$/; // the format of token()
 
 /** Return the entries of the runs whose messages the windows of this browser receive. @returns {[name: string, until: number][]} */
@@ -23,13 +23,19 @@ function listedRuns() {
   return list.filter(([, until]) => until > now && until <= now + COUNTS);
 }
 
-/** Put a run on the list, or remove it. @param {string} name @param {number} until time (ms) at which the entry expires; 0 removes it */
+/**
+ * Put a run on the list, or remove it from the list.
+ * @param {string} name @param {number} until time (ms) at which the entry expires; 0 removes it
+ */
 function listRun(name, until = 0) {
   const list = Object.fromEntries(listedRuns().filter(([other]) => other !== name));
   attempt(() => localStorage.setItem(LIST, JSON.stringify(until ? { ...list, [name]: until } : list)));
 }
 
-/** Return the address of a path on the server. The page's own address counts, as a proxy may add a path. @param {string} path */
+/**
+ * Return the address of a path on the server, relative to the page, because a proxy may add a path.
+ * @param {string} path
+ */
 const at = (path) => new URL(path, document.baseURI).href;
 
 const AGAIN = 3; // seconds to wait for a busy server that does not say how long
@@ -48,7 +54,10 @@ function throwLost(cause) {
 /** Unpack an answer. @param {Response} answer */
 const content = async (answer) => unpacked(new Uint8Array(await answer.arrayBuffer()));
 
-/** Yield the messages of a run as they come. @param {ReadableStream<Uint8Array>} body @returns {AsyncGenerator<RunMessage<any>>} */
+/**
+ * Yield the messages of a run as they arrive.
+ * @param {ReadableStream<Uint8Array>} body @returns {AsyncGenerator<RunMessage<any>>}
+ */
 async function* messages(body) {
   try {
     yield* unpacking(body);
@@ -63,14 +72,15 @@ export const connect = (_given, browser) => new Engines(new Server(), browser);
 /** The `Client` that sends questions and runs to a server. */
 export class Server {
   session = token();
-  #load = token(); // id of this load of the page, which numbers its runs from 1
+  #load = token(); // id of this load of the page; each load numbers its runs from 1
   #runs = 0;
   /** Names of the runs whose messages this window receives. @type {Set<string>} */
   #open = new Set();
 
   constructor() {
-    // A reload keeps the session, but a copy of the window must get a new one, although browsers copy `sessionStorage`. So
-    // the session is stored only while no page is loaded: from the pagehide of this page to the start of the next one.
+    // A reload keeps the session. A copy of the window must get a new session, although browsers copy `sessionStorage`.
+    // So the session is stored only while no page is loaded: from the event pagehide of a page to the start of the next
+    // page.
     const take = () => {
       const session = kept.get("session");
       kept.remove("session");
@@ -112,10 +122,10 @@ export class Server {
   };
 
   /**
-   * Begin a run, or resume one, and pass on its messages.
+   * Begin or resume a run, and pass on its messages.
    * @param {Order | Resumed} order
    * @param {(message: RunMessage<any>) => void} take
-   * @param {(why: string) => void} lost called with the reason, if the connection breaks or the server refuses
+   * @param {(why: string) => void} lost called with the reason if the connection breaks or the server refuses the run
    * @returns {() => void} a function that ends the messages
    */
   run(order, take, lost) {

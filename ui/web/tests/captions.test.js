@@ -58,7 +58,7 @@ test("lanes without noise: how each gets on", () => {
 
 test("lanes of other words", () => {
   const first = { ...NOISY, variance: "beta_tilde", prompt: "a red apple", guidance: 2 };
-  assert.match(saidOf([first, { ...first, prompt: "the fox" }]), /z; only the words differ\.$/);
+  assert.match(saidOf([first, { ...first, prompt: "the fox" }]), /z; only the prompts differ\.$/);
   assert.match(saidOf([first, { ...first, guidance: 7 }]), /z; only the scales of guidance differ\.$/);
   const both = [first, { ...first, variance: "beta", guidance: 7 }];
   assert.match(
@@ -92,9 +92,9 @@ test("lanes are named by what they differ in", () => {
     ],
     catalogue,
   );
-  assert.deepEqual([a, b], ["“fox”, DDIM η 0.5, its guidance", "no words, DDIM η 0, w = 7"]);
+  assert.deepEqual([a, b], ["“fox”, DDIM η 0.5, its guidance", "no prompt, DDIM η 0, w = 7"]);
   const touched = { ...first, touch: [{ t: 33 }, { t: 56 }] };
-  assert.deepEqual(names([first, touched], catalogue), ["DDIM η 0", "touched at t = 56"]);
+  assert.deepEqual(names([first, touched], catalogue), ["DDIM η 0", "changed at t = 56"]);
 });
 
 test("words that a model has never seen are named", () => {

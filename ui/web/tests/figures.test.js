@@ -52,6 +52,16 @@ test("what waits behind is computed when nothing else is", async () => {
   assert.deepEqual(log, ["b0", "s0", "s1", "s2", "b1"]);
 });
 
+test("tasks take turns, and a new one is next, so that no first picture waits for the whole of another answer", async () => {
+  const log = [];
+  const turns = new Turns(later, () => 0);
+  turns.ask("first", task(log, "f", 3));
+  turns.ask("second", task(log, "s", 3));
+  turns.ask("third", task(log, "t", 1));
+  await later();
+  assert.deepEqual(log, ["f0", "t0", "s0", "f1", "s1", "f2", "s2"]);
+});
+
 test("of a slot the newest question wins, and the older one learns that nobody waits", async () => {
   const log = [];
   const turns = new Turns(later, () => 0);
@@ -115,8 +125,18 @@ test("while a slider is dragged, calls that wait are skipped, but not the last o
 test("the engine gives each answer to its question, and says in a sentence what failed", async () => {
   const posted = [];
   const heard = {};
-  const worker = { addEventListener: (name, take) => (heard[name] = take), postMessage: (data) => posted.push(data) };
-  const engine = new WorkerEngine({ tiny: { a: ["a", 60], b: ["b", 40] } }, () => worker);
+  let started = 0;
+  let ended = 0;
+  const worker = {
+    addEventListener: (name, take) => (heard[name] = take),
+    postMessage: (data) => posted.push(data),
+    terminate: () => (ended += 1),
+  };
+  const start = () => {
+    started += 1;
+    return worker;
+  };
+  const engine = new WorkerEngine({ tiny: { a: ["a", 60], b: ["b", 40] } }, start);
   const pieces = [];
   const [first, second] = [1, 2].map((n) => engine.ask(`${n}`, "guess", {}, (piece) => pieces.push([n, piece])));
   const [, { id: one }, { id: two, model, behind }] = posted;
@@ -141,6 +161,9 @@ test("the engine gives each answer to its question, and says in a sentence what 
   const lost = engine.ask("3", "guess", {}, () => {});
   heard.error();
   await assert.rejects(lost, /worker/);
+  engine.ask("4", "guess", {}, () => {});
+  assert.deepEqual([started, ended], [2, 1]);
+  assert.ok(posted.at(-2).files);
 });
 
 test("a picture goes into a link and comes out of it; other texts give none", async () => {

@@ -10,7 +10,7 @@ import { measure, moments, settings, table, titles } from "../files/record.js";
 import { save } from "../files/save.js";
 import { unzipped } from "../files/unzip.js";
 import { npy, zip } from "../files/zip.js";
-import { opaque, scaled } from "../pictures/compose.js";
+import { bmp, opaque, scaled } from "../pictures/compose.js";
 import { thin } from "../plans/kept.js";
 import { DEFAULTS } from "../process/samplers.js";
 import { Catalogue } from "../words/catalogue.js";
@@ -69,7 +69,7 @@ test("a file is called by what ran, and how far", () => {
   const touch = [{ t: 490, what: "noise", strength: 100, cells: [[7, 7]] }];
   assert.equal(
     named([LANE, { ...LANE, touch }], kept(2), kept(2)),
-    "Digits-3-steps-beta_tilde-touched-at-t-490-seed-13",
+    "Digits-3-steps-beta_tilde-changed-at-t-490-seed-13",
   );
 });
 
@@ -125,6 +125,28 @@ test("a lane shows its previous picture, or its first one, at times at which it 
     ["step 1 of 3", "step 2 of 3", "step 3 of 3"],
   );
   assert.deepEqual(titles(ONE, catalogue), ["Digits"]);
+});
+
+test("steps of two lanes whose times interleave are numbered from noise to picture", () => {
+  const other = [
+    [1000, 300, 1e-5, 0.125],
+    [300, 0, 0.5, 0],
+  ];
+  const found = moments(planned([LANE, OTHER], [ROWS, other]), [kept(0, 1, 2), kept(0, 1)]);
+  assert.deepEqual(
+    found.map(({ t, said }) => `${t}: ${said}`),
+    ["500: step 1 of 4", "300: step 2 of 4", "250: step 3 of 4", "0: step 4 of 4"],
+  );
+});
+
+test("a BMP file has its pictures side by side, from the lowest row up, blue first", () => {
+  const grey = { width: 1, height: 2, channels: 1, data: Uint8Array.of(1, 2) };
+  const pixels = (...pictures) => [...bmp(pictures).subarray(54)];
+  assert.deepEqual(
+    pixels(grey, { ...grey, data: Uint8Array.of(3, 4) }),
+    [2, 2, 2, 4, 4, 4, 0, 0, 1, 1, 1, 3, 3, 3, 0, 0],
+  );
+  assert.deepEqual(pixels({ width: 1, height: 1, channels: 3, data: Uint8Array.of(1, 2, 3) }), [3, 2, 1, 0]);
 });
 
 test("few of many are even, with the last one", () => {

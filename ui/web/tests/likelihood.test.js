@@ -97,7 +97,7 @@ test("one's own picture is in its script", async () => {
   const text = script({ picture });
   assert.match(text, /^# ddpm_core .*\nimport base64\nimport zlib\n\nimport numpy as np\n\nimport ddpm_core\n/);
   assert.ok(text.includes(`b64decode("${picture}")))\nimages = np.frombuffer(pixels, np.uint8).reshape(1, 2, 2, 1)\n`));
-  assert.equal(script({}, { source: { ref: "/a/folder" } }), "# This model is on this page, and nowhere else\n");
+  assert.equal(script({}, { source: { ref: "/a/folder" } }), "# Only this page has the model of this run\n");
 });
 
 test("what can't be measured is said in a sentence", async () => {

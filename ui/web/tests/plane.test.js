@@ -10,7 +10,7 @@ import { addLine, fromText, toText } from "../parts/plane/board.js";
 import { verdict } from "../parts/plane/charts.js";
 import { frame, frameAt, histogram, moments, union } from "../parts/plane/cloud.js";
 import { computation, timed } from "../parts/plane/compute.js";
-import { planner } from "../parts/plane/plan.js";
+import { networkOf, planner } from "../parts/plane/plan.js";
 import { check } from "../plans/fields.js";
 import { estimate } from "../plans/pace.js";
 import { cellMiddles, Mixture } from "../process/mixture.js";
@@ -135,11 +135,22 @@ test("a drawing is a line of points, which a text brings back", () => {
 });
 
 /** @param {Record<string, unknown>} values */
-const planned = (values) => {
+const planned = (values, trained = new Set()) => {
   const words = { embedded: [], guidance: {}, sketches: {}, sets: [] };
   const catalogue = new Catalogue({ ...words, script: { imports: "", touch: "" } });
+  catalogue.trained = trained;
   return planner.plan(check(formsFor("", []).plane, values), [], catalogue);
 };
+
+test("only a run of a network that has to be trained counts steps of training", () => {
+  const trainingSteps = (/** @type {Record<string, unknown>} */ values, trained = new Set()) =>
+    planned(values, trained).steps.find(({ kind }) => kind.ref === "plane-training")?.n;
+  assert.equal(trainingSteps({}), undefined);
+  assert.equal(trainingSteps({ denoiser: "trained", training: 500 }), 500);
+  const known = new Set([networkOf(planned({ denoiser: "trained", training: 500 }).request)]);
+  assert.equal(trainingSteps({ denoiser: "trained", training: 500 }, known), undefined);
+  assert.equal(trainingSteps({ denoiser: "trained", training: 600 }, known), 600);
+});
 
 test("a run stops soon, also while a network is trained", async () => {
   const knowledge = /** @type {any} */ ({ models: [], answers: {}, words: {} });

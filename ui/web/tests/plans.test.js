@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { PRESETS } from "../form/presets.js";
 import { Checkpoints } from "../local/checkpoints.js";
+import { formsFor } from "../parts/index.js";
 import { aboutModel, defaultCount } from "../plans/facts.js";
 import { check } from "../plans/fields.js";
 import { estimate, isSettled, namesOf, secondsOf } from "../plans/pace.js";
@@ -11,6 +13,7 @@ import { chain } from "../process/runs.js";
 import { schedule } from "../process/schedule.js";
 import { modelPairs, quarters, suitedSpacing } from "../process/times.js";
 import { Catalogue } from "../words/catalogue.js";
+import { COMPARISONS } from "../words/page.js";
 import { duration, sentence } from "../words/units.js";
 
 const words = { embedded: ["ours"], guidance: { "a/b": 1 }, script: {} };
@@ -59,10 +62,27 @@ test("a number has no exponent of another base, and what is open has none at all
   for (const value of ["0x1", "Infinity", "nan", " ", true, 2]) assert.throws(() => number(value), /from 0 to 1, got/);
 });
 
+test("the arrows of a number's box reach its limits and the value that the form has at first", () => {
+  const fields = Object.values(formsFor("ours", ["ours"])).flat();
+  for (const { name, low = 0, high, step, default: usual } of fields.filter((field) => field.step))
+    for (const value of [high, ...(typeof usual === "number" ? [usual] : [])]) {
+      const presses = (value - low) / step;
+      assert.ok(Math.abs(presses - Math.round(presses)) < 1e-6, `${name}: from ${low} to ${value} by ${step}`);
+    }
+});
+
+test("a comparison that names a number of steps in its title takes these in both lanes", () => {
+  for (const [name, { steps, steps_b }] of Object.entries(PRESETS)) {
+    const [titled] = COMPARISONS[name].match(/\d+(?= steps)/) ?? [];
+    if (titled) assert.deepEqual([steps, steps_b], [Number(titled), Number(titled)], name);
+  }
+  assert.deepEqual([PRESETS.grain.steps, PRESETS.long.steps], [10, 1000]);
+});
+
 test("a switch is true, false, or the model's own", () => {
   const onOff = one({ kind: "switch", title: "Clip", usual: null });
   assert.deepEqual(["true", false, "", null].map(onOff), [true, false, null, null]);
-  assert.throws(() => onOff("yes"), /Clip must be true or false, or nothing for the model's own, got 'yes'/);
+  assert.throws(() => onOff("yes"), /Clip must be true or false, or empty for the model's default, got 'yes'/);
 });
 
 test("the first wrong value is named, with all others, and what has no field is left out", () => {

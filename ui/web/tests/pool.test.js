@@ -37,7 +37,7 @@ function part(pictures, { steps = 4, inTurns = false, before = () => {}, log = [
       const all = Array.from({ length: pictures * steps }, (_, i) => (inTurns ? Math.floor(i / steps) : i % pictures));
       for (const number of all) {
         const { x, seconds } = await strands.next(number);
-        work.give({ kind: "x", x });
+        work.addResult({ kind: "x", x });
         await work.count(KIND, 1, seconds);
       }
     },

@@ -77,7 +77,7 @@ test("a score model's script visits our times, with as many corrections as the s
   ])
     assert.ok(script.split("\n").includes(line), line);
   assert.ok(!diffusers({}, { pipeline }).diffusers.includes("for k in range"));
-  assert.match(diffusers({ variance: "analytic" }, { pipeline }).why, /DDPM and Langevin with βₜ only/);
+  assert.match(diffusers({ variance: "analytic" }, { pipeline }).why, /only has DDPM and Langevin with βₜ/);
   assert.match(diffusers({ clip: true }, { pipeline }).why, /does not clip x̂₀/);
   assert.match(diffusers({}, { pipeline, channels: 1 }).why, /draws three channels/);
   assert.match(diffusers({}, { pipeline: { name: "KarrasVePipeline" } }).why, /this network's prediction/);
@@ -111,6 +111,24 @@ test("a transformer of latents, guided: its own class, time and decoder", () => 
     assert.ok(script.includes(part), part);
 });
 
+test("a script for diffusers has the class of its sampler", () => {
+  const classes = { ddim: "DDIM", "dpm++": "DPMSolverMultistep", unipc: "UniPCMultistep" };
+  for (const [sampler, name] of Object.entries(classes)) {
+    const { diffusers: script, why } = diffusers({ sampler }, { coordinates: null });
+    assert.match(script, new RegExp(`^from diffusers import .*\\b${name}Scheduler\\b`, "m"), why);
+  }
+});
+
+test("a script of two lanes imports what it needs, and each lane has the class that only it draws", () => {
+  const classes = { ...MODEL, coordinates: null, num_classes: 10, null_label: 10 };
+  const lanes = ["3", "4"].map((label) => ({ ...LANE, label, guidance: 2 }));
+  const run = { lanes, models: [classes, classes], rows: [ROWS, ROWS], touches: new Map() };
+  const { python } = forRun(run, catalogue);
+  assert.ok(python.includes("\nfrom PIL import Image\n\nimport ddpm_core\n\nmodel = "), python);
+  for (const label of [3, 4]) assert.match(python, new RegExp(`^ {4}\\{.*'labels': ${label}`, "m"));
+  assert.match(python, /side_by_side\(model, lanes=lanes, seeds=.*guidance=2\.0\):/);
+});
+
 test("a sampler that diffusers lacks is no reason to have no other script", () => {
   const { python, why } = diffusers({ sampler: "langevin" }, { coordinates: null });
   assert.ok(python.includes("sampler='langevin'"));
@@ -137,13 +155,13 @@ test("a script imports the sampler of the page's owner, and the page knows its t
 });
 
 test("a model of this page alone is a comment, and a mistake of ours is none", () => {
-  assert.throws(() => load("x", MODEL), /on this page, and nowhere else/);
+  assert.throws(() => load("x", MODEL), /Only this page has the model/);
   const own = { source: { ...MODEL.source, ref: "o/m@main" } };
   assert.equal(load("o/m@main", own), "ddpm_core.load('o/m@abc')");
   assert.equal(load("o/m@main", { ...own, precision: "fp32" }), "ddpm_core.load('o/m@abc', precision='fp32')");
   assert.equal(
     copied(() => rowsHead("x", MODEL, {}).join("\n")),
-    "# This model is on this page, and nowhere else\n",
+    "# Only this page has the model of this run\n",
   );
   assert.throws(() => copied(() => null.text), TypeError);
   assert.equal(

@@ -164,7 +164,7 @@ test("a run that typing did not begin goes on; what was typed is drawn after it"
   type("r");
   type("re");
   await wait(2000);
-  assert.deepEqual(log, ["This run goes on. Your words are drawn after it."]);
+  assert.deepEqual(log, ["This run continues. Your prompt is drawn after it."]);
   stream.active = false;
   typed.render();
   await wait(160);

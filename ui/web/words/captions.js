@@ -1,4 +1,4 @@
-// Names of runs, and sentences about what two lanes share.
+// Names of runs, and sentences about the settings that two lanes (the runs A and B) share.
 
 import { countOfSteps } from "./units.js";
 
@@ -7,8 +7,8 @@ export const NAME = {
   against: " against ",
   ways: (/** @type {number} */ lanes) => `${lanes} ways`,
   seed: (/** @type {number} */ seed) => `seed ${seed}`,
-  touched: (/** @type {number} */ t) => `touched at t = ${t}`,
-  prompt: (/** @type {string} */ prompt) => (prompt ? `“${prompt}”` : "no words"),
+  touched: (/** @type {number} */ t) => `changed at t = ${t}`,
+  prompt: (/** @type {string} */ prompt) => (prompt ? `“${prompt}”` : "no prompt"),
   guidance: (/** @type {string | null} */ scale) => (scale === null ? "its guidance" : `w = ${scale}`),
   ownTimes: "its own times",
   without: (/** @type {string} */ option) => `no ${option}`,
@@ -24,9 +24,9 @@ const USES = {
 
 /** The part of the condition in which two lanes differ. @typedef {keyof typeof CONDITIONS} Condition */
 const CONDITIONS = {
-  words: "the words",
+  words: "the prompts",
   scales: "the scales of guidance",
-  both: "the words and the scales of guidance",
+  both: "the prompts and the scales of guidance",
 };
 
 const SILENT = "Both begin with the same noise and add none.";
@@ -36,7 +36,11 @@ const ALIKE = "Both begin with the same noise, and each step adds the same noise
 export const SHARED = {
   /** Return the sentence for two lanes whose steps add no noise. @param {Condition | null} condition */
   silent: (condition) => (condition ? `${SILENT} Only ${CONDITIONS[condition]} differ.` : SILENT),
-  /** Return how two samplers whose steps add no noise compute xₛ, "" if `USES` lacks one of them. @param {string} a @param {string} b */
+  /**
+   * Return the sentence for two samplers whose steps add no noise: how each computes xₛ. Return "" if `USES` lacks one
+   * of them.
+   * @param {string} a @param {string} b
+   */
   samplers: (a, b) => (USES[a] && USES[b] ? `${SILENT} To get xₛ, ${USES[a]}; ${USES[b]}.` : ""),
   oneSilent: (/** @type {string} */ name) => `Both begin with the same noise; ${name} adds none after it.`,
   otherSteps: "Both begin with the same noise; their steps differ, so the noise of the steps is not shared.",
@@ -52,8 +56,9 @@ export const LAST = {
   grey: (/** @type {string} */ sigma, /** @type {string} */ levels) => `${sigma} (${levels} grey levels)`,
   /**
    * Return the sentence about the last noise of both lanes in this run.
-   * @param {string[]} names of the lanes @param {string[]} sigmas of their last noisy steps @param {string[]} hard names of the lanes
-   *   whose noise the final step can hardly remove @param {number | null} steps null if the lanes have different numbers
+   * @param {string[]} names of the lanes @param {string[]} sigmas of their last noisy steps @param {string[]} hard
+   * names of the lanes whose noise the final step can hardly remove
+   * @param {number | null} steps null if the lanes have different numbers of steps
    */
   here([a, b], [ofA, ofB], hard, steps) {
     const when = steps === null ? "Last noisy step" : `Last noisy step at ${countOfSteps(steps)}`;
@@ -64,7 +69,7 @@ export const LAST = {
     `At ${countOfSteps(steps)}: ${a} and ${b}.`,
 };
 
-/** Join sentences, without the empty ones. @param {...string} all */
+/** Join sentences; leave out empty ones. @param {...string} all */
 export const sentences = (...all) => all.filter(Boolean).join(" ");
 
 /** Return the sentence about words that a model has never seen, "" if there are none. @param {string[]} words */

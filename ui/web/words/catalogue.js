@@ -1,17 +1,22 @@
-// What the page knows about checkpoints from their names. The data come from Python: `page_words` of ui/runs/words.py.
+// The page's facts about checkpoints that follow from their names. The data come from Python: `page_words` of
+// ui/runs/words.py.
 
 import { nameOf } from "./checkpoints.js";
 
-/** A set of test pictures: `count` pictures of size × size pixels. Their classes take turns. @typedef {{ name: string, count: number, size: number, channels: number, classes: string[] }} PictureSet */
+/**
+ * A set of test pictures: `count` pictures of size × size pixels. Their classes alternate.
+ * @typedef {{ name: string, count: number, size: number, channels: number, classes: string[] }} PictureSet
+ */
 
 /**
  * @typedef {object} Words
  * @property {string[]} embedded refs of the checkpoints that come with the project
- * @property {Record<string, number>} guidance the default scale of models that take words, if it is not 3
- * @property {Record<string, { checkpoint: string } & Record<string, unknown>>} sketches the values with which a student draws the
- *   sketches of a model
+ * @property {Record<string, number>} guidance the default guidance of models that take words, where it is not 3
+ * @property {Record<string, { checkpoint: string } & Record<string, unknown>>} sketches for each model, the values with
+ * which its student (a distilled model) draws quick previews
  * @property {PictureSet[]} sets test pictures
- * @property {{ imports: string, touch: string }} script lines of Python that touch a run
+ * @property {{ imports: string, touch: string }} script lines for Python scripts: imports, and the function that
+ * changes x_t as the visitor did
  * @property {boolean} [static] whether this is the edition without a server
  * @property {string[]} [samplers] names of samplers that the page's owner has added
  */
@@ -23,9 +28,13 @@ const TRAINED = "trained/"; // prefix of the names of models that were trained i
 export const isTrainedHere = (ref) => typeof ref === "string" && ref.startsWith(TRAINED);
 
 export class Catalogue {
-  /** The name of each emoji, "" for a modifier, which only changes how an emoji looks. Empty until names are needed. @type {Record<string, string>} */
+  /**
+   * The name of each emoji; "" for a modifier, which only changes how an emoji looks. The map is empty until names are
+   * needed.
+   * @type {Record<string, string>}
+   */
   emoji = {};
-  /** Names of networks of the plane that are trained already: see `networkOf` of parts/plane/plan.js. @type {Set<string>} */
+  /** Names of the trained networks of the part "plane": see `networkOf` of parts/plane/plan.js. @type {Set<string>} */
   trained = new Set();
 
   /** @param {Words} words */
@@ -48,7 +57,10 @@ export class Catalogue {
     return this.words.guidance[ref.split("@")[0]] ?? USUAL;
   }
 
-  /** Return the values with which a student draws a model's sketches, null if there is no student. @param {string} ref */
+  /**
+   * Return the values with which a student draws a model's quick previews, null if there is no student.
+   * @param {string} ref
+   */
   sketch(ref) {
     return this.words.sketches[ref] ?? null;
   }

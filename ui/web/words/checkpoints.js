@@ -21,11 +21,11 @@ const KNOWN = {
   "google/ddpm-ema-celebahq-256": ["CelebA-HQ 256", "EMA"],
   "CompVis/ldm-celebahq-256": ["CelebA-HQ 256, latent", "64×64 latents"],
   "facebook/DiT-XL-2-256": ["ImageNet 256", "learned variance"],
-  "stabilityai/sd-turbo": ["SD-Turbo", "draws words in 1 to 4 steps"],
-  "stable-diffusion-v1-5/stable-diffusion-v1-5": ["Stable Diffusion 1.5", "draws words, very slow on a CPU"],
+  "stabilityai/sd-turbo": ["SD-Turbo", "takes prompts, 1 to 4 steps"],
+  "stable-diffusion-v1-5/stable-diffusion-v1-5": ["Stable Diffusion 1.5", "takes prompts, very slow on a CPU"],
   "mnist-tiny": ["Digits", "clear and fast"],
   "cifar10-tiny": ["CIFAR-10 tiny", "in colour, rough"],
-  "emoji-tiny": ["Emoji", "draws your words"],
+  "emoji-tiny": ["Emoji", "draws your prompt"],
   "mnist-tiny-consistency": ["Digits student", "1 to 4 steps"],
   "mnist-tiny-2-steps": ["Digits student", "2 steps"],
   "cifar10-tiny-4-steps": ["CIFAR-10 student", "4 steps"],
@@ -35,7 +35,7 @@ const KNOWN = {
 /** The names of training sets, by their codes. @type {Record<string, string>} */
 export const DATA = {
   ...{ cifar10: "CIFAR-10", bedroom: "LSUN bedroom", church: "LSUN church", cat: "LSUN cat" },
-  ...{ celebahq: "CelebA-HQ", imagenet: "ImageNet, by class", words: "Words" },
+  ...{ celebahq: "CelebA-HQ", imagenet: "ImageNet, by class", words: "Prompts" },
 };
 /** @type {Record<string, string>} */
 const FAMILY = {
@@ -48,7 +48,7 @@ export const PROMPTS = [
   ...["red apple", "green apple", "blue apple", "red heart", "fox", "green fox", "cat face", "winking dog face"],
   ...["smiling face", "smiling face with sunglasses", "pizza", "rocket"],
 ];
-// Measured TFLOP/s of pixel networks on two cores in bf16, with AMX and without AMX: see docs/performance.md
+// Measured TFLOP/s of pixel networks on two cores in bf16, with AMX and without AMX
 const SPEEDS = [1.45, 0.27];
 
 /** Return the short name of a checkpoint. @param {string} ref @returns {string} */
@@ -61,7 +61,10 @@ function forecast(steps, tflop) {
   return tflop ? `${low} to ${high} on two cores` : "";
 }
 
-/** Return the text behind a name in the list of models. If the model can't be chosen, the text says why. @param {ModelChoice} model */
+/**
+ * Return the text behind a model's name in the list of models. If the model can't be chosen, the text says why.
+ * @param {ModelChoice} model
+ */
 export function aboutOf({ ref, group, family, steps = 0, gigabytes, tflop = 0, state, bytes }) {
   const special = Object.hasOwn(KNOWN, ref) ? KNOWN[ref][1] : "";
   const parts = family
@@ -74,7 +77,7 @@ export function aboutOf({ ref, group, family, steps = 0, gigabytes, tflop = 0, s
   return parts.filter(Boolean).join(" · ");
 }
 
-/** The titles of a score model's variances. They contain the names that its authors gave the samplers with these variances. */
+/** The titles of a score model's variances. They name the samplers of these variances as the model's authors did. */
 export const OF_SCORES = { beta: "reverse diffusion, βₜ", beta_tilde: "ancestral sampler, β̃ₜ" };
 
 /** Return a sentence about a model's unusual choices, "" for an ordinary model. @param {{ variance: string, snr: number | null }} facts @param {string | null} sampler a student's only sampler */

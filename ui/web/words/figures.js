@@ -60,9 +60,11 @@ export const WORDS = {
   embedded: "Copied. Paste this line into the HTML of your page.",
   frame: (/** @type {string} */ address, /** @type {number} */ height, /** @type {string} */ title) =>
     `<iframe src="${address}" width="480" height="${height}" style="border: 0; max-width: 100%" title="${title}"></iframe>`,
+  unloaded: "This figure could not be loaded. Is there a connection?",
+  again: "Try again",
   noModel: "The model of this figure is not on this page.",
   loading: (/** @type {number} */ done, /** @type {number} */ all) =>
-    `The network is coming: ${megabytes(done)} of ${megabytes(all)} MB.`,
+    `Loading the network: ${megabytes(done)} of ${megabytes(all)} MB.`,
 };
 
 export const PAD = {
@@ -129,7 +131,7 @@ export const INSIDE = {
   guess: "guess",
   own: "yours",
   end: "result",
-  block: (/** @type {string} */ name) => `What the block “${name}” says`,
+  block: (/** @type {string} */ name) => `The output of block “${name}”`,
   side: (/** @type {number} */ side) => `${side} × ${side}`,
   k: "step",
   at: STEP.at,

@@ -1,4 +1,4 @@
-// Write floats as Python does.
+// Writes floats as Python does.
 
 /** Write a float as Python's `repr` does. @param {number} x */
 export function floatText(x) {

@@ -14,12 +14,12 @@ export const RUN = {
   prompt: { title: "The prompt", help: "What to draw, in words", placeholder: "a red apple" },
   negative: {
     title: "The negative prompt",
-    help: "Words that guidance leads away from",
+    help: "The picture is led away from these words",
     placeholder: "blurred",
   },
   steps: {
     title: "Steps",
-    help: "Each step runs the network once; Heun runs it twice, and Langevin corrections run it again",
+    help: "Each step evaluates the network once; Heun twice, and Langevin once more for each correction",
     allowed: "1 to the model's T (1000 for most)",
   },
   variance: {
@@ -43,17 +43,17 @@ export const RUN = {
       linspace: "Evenly spaced, from T down to 1",
       leading: "Evenly spaced, down to 1; begins a little below T",
       trailing: "Evenly spaced, from T; ends a little above 1",
-      quadratic: "Closer together where little noise is left; begins at ⅘ of T, whose xₜ is x_T",
+      quadratic: "Closer together where little noise is left; begins at ⅘ of T, with pure noise",
       quadratic_T: "The same, stretched to begin at T",
       optimised: "Found by a search for this model and sampler",
     },
   },
   guidance: {
     title: "Guidance",
-    help: "How closely the picture follows the class or the words, w: 1 is as learned, more is closer",
+    help: "How closely the picture follows the class or the prompt, w: 1 is as learned, larger is closer",
     open: "its own",
   },
-  count: { title: "The number of images", label: "Pictures", help: "Each next one has the next seed" },
+  count: { title: "The number of images", label: "Pictures", help: "Each picture has the next seed" },
   clip: {
     title: "Clip x̂_0",
     label: "Clip the guess, x̂₀",
@@ -61,7 +61,7 @@ export const RUN = {
   },
   attention: {
     title: "attention",
-    help: "Shows where the network looks for each word; one more evaluation",
+    help: "Shows where the network looks for each word; one more evaluation a step",
   },
   touch: { title: "touch" },
   picture: { title: "picture" },
@@ -69,7 +69,7 @@ export const RUN = {
 
 /** The words of numeric options of samplers. @type {Record<string, FieldWords>} */
 export const OPTIONS = {
-  eta: { title: "η", label: "Noise, η", help: "Of each step: 0 adds none, 1 as much as β̃ₜ" },
+  eta: { title: "η", label: "Noise, η", help: "Noise of each step: 0 adds none, 1 adds as much as β̃ₜ" },
   S_churn: { title: "S_churn", help: "Noise that the steps add" },
   S_max: { title: "S_max", open: "no limit" },
 };

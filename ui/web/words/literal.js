@@ -1,4 +1,4 @@
-// Write values as Python does, for scripts and files.
+// Writes values as Python does, for scripts and files.
 
 import { floatText } from "./floats.js";
 
@@ -39,8 +39,8 @@ export const tuple = (values) => code(values.length === 1 ? `(${literal(values[0
 export const range = (first, count) => code(`range(${first}, ${first + count})`);
 
 /**
- * Write a value as Python's `repr` does. Whole numbers become ints, arrays lists, objects and maps dictionaries. Only the keys
- * of maps may be other values than strings.
+ * Write a value as Python's `repr` does. Whole numbers become ints, arrays lists, objects and Maps dictionaries. Only a
+ * Map may have keys that are no strings.
  * @param {unknown} value @returns {string}
  */
 export function literal(value) {
@@ -83,7 +83,10 @@ export function json(value, indent = 0, depth = 0) {
   return `${all ? "[" : "{"}${line(depth + 1)}${inside}${line(depth)}${all ? "]" : "}"}`;
 }
 
-/** Escape characters outside ASCII. Some are invisible and some look like ASCII, so a script must not hide them. @param {string} text */
+/**
+ * Escape characters outside ASCII: some are invisible, and some look like ASCII, so they could hide in a script.
+ * @param {string} text
+ */
 export const ascii = (text) => text.replace(/[^\0-\x7f]/gu, escaped);
 
 /** Write a text as a Python string, as `repr` does. @param {string} text */

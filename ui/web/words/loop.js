@@ -6,7 +6,10 @@ import { countOfSteps, samplerName } from "./units.js";
 
 /** @import { Row } from "../process/runs.js" */
 /** @import { Values } from "../messages/client.js" */
-/** @typedef {{ towards: string, noise: string, fresh: boolean }} Back the labels of a step: how it uses the guess, and which noise it adds; fresh: whether it adds noise */
+/**
+ * @typedef {{ towards: string, noise: string, fresh: boolean }} Back the labels of a step. towards: how it uses the
+ * guess. noise: which noise it adds. fresh: whether it adds noise
+ */
 
 /** The labels if no step is shown. @type {Back} */
 export const BACK = { towards: "a small step towards the guess", noise: "fresh noise", fresh: true };
@@ -17,9 +20,11 @@ const LARGE = 0.6; // least weight of the guess at which a step is called large
 export const ASKED = "It guesses the finished picture.";
 
 /**
- * Return the weight of x̂_0 in x_s. For DDPM it is the coefficient in the mean (Eq. 7). For DDIM it is that of Song et al. 2021,
- * Eq. 12, which is also the first order of the solvers. A consistency step uses x̂_0 alone.
- * @param {number} alphaBar ᾱ_t @param {number} next ᾱ_s @param {number | null} sigma null if not known @param {string} sampler
+ * Return the weight of x̂_0 in x_s. For DDPM it is the coefficient of x_0 in the mean (Eq. 7). For DDIM it is the
+ * coefficient of Song et al. 2021, Eq. 12, which is also the first order of the solvers. A consistency step uses x̂_0
+ * alone.
+ * @param {number} alphaBar ᾱ_t @param {number} next ᾱ_s @param {number | null} sigma null if not known
+ * @param {string} sampler
  */
 export function weight(alphaBar, next, sigma, sampler) {
   if (sampler === "consistency") return Math.sqrt(next);
@@ -29,16 +34,17 @@ export function weight(alphaBar, next, sigma, sampler) {
 }
 
 /**
- * Return the variance of the noise in x_s after some steps. A step keeps a part of the noise in x_t and adds σ². After large
- * steps with β, the sum is more than the 1 − ᾱ_s that the network expects. If a σ is not known, returns 1 − ᾱ_s.
- * @param {Row[]} steps the first steps of a run @param {(number | null)[]} sigma σ of each step @param {number} next ᾱ_s of the last step @param {string} sampler
+ * Return the variance of the noise in x_s after some steps. A step keeps a part of the noise in x_t and adds σ². After
+ * large steps with β, the sum is more than the 1 − ᾱ_s that the network expects. If a σ is not known, return 1 − ᾱ_s.
+ * @param {Row[]} steps the first steps of a run @param {(number | null)[]} sigma σ of each step @param {number} next
+ * ᾱ_s of the last step @param {string} sampler
  */
 export function noiseAfter(steps, sigma, next, sampler) {
   return steps.reduce((noise, [, , alphaBar], k) => {
     const after = steps[k + 1]?.[2] ?? next;
     const added = sigma[k];
     if (added === null || isOwn(sampler)) return 1 - after;
-    // At ᾱ_t = 0, x_t is only noise. The step keeps so much of this noise that the sum with σ² is 1 − ᾱ_s.
+    // if ᾱ_t = 0, x_t is only noise; the step keeps so much of this noise that its variance and σ² add up to 1 − ᾱ_s
     if (!alphaBar) return Math.max(added ** 2, 1 - after);
     const kept = (Math.sqrt(after) - weight(alphaBar, after, added, sampler)) / Math.sqrt(alphaBar); // the factor of x_t in x_s
     return kept ** 2 * noise + added ** 2;

@@ -1,4 +1,4 @@
-// Write numbers as papers do: 0.21, 2.7, 27, 4·10⁻⁵.
+// Writes numbers as papers do: 0.21, 2.7, 27, 4·10⁻⁵.
 
 /** Write a whole number in superscript. @param {number} whole */
 const superscript = (whole) =>

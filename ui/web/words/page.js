@@ -17,7 +17,10 @@ export const PLACES = {
   course: "Course",
 };
 
-/** List the keys and what they do. behind: whether the projector view leaves the key out. @param {string[]} places their titles @returns {[keys: string, what: string, behind?: boolean][]} */
+/**
+ * Return the keys and their actions. behind: whether the key does nothing in the projector view.
+ * @param {string[]} places titles of the places @returns {[keys: string, what: string, behind?: boolean][]}
+ */
 export const keysOf = (places) => [
   ["Space", "play, pause"],
   ["← →", "one step"],
@@ -54,7 +57,7 @@ export const WORDS = {
   unloaded: "This part of the page could not be loaded: try again.",
   again: "The server answers again.",
   lost: "Connection lost. Trying again; you don't need to do anything.",
-  four: "Four runs of this browser go on already. Stop one in any of its windows, or wait.",
+  four: "This browser already has four runs. Stop one of them in its window, or wait.",
   table: "Table",
   noCanvas: "this browser has no canvas",
   changedPixels: "Your browser changes the pixels of pictures. Allow this page to read canvases, then load it again.",
@@ -145,7 +148,7 @@ export const ENGINES = {
 export const FORM = {
   more: "More",
   how: "Settings",
-  was: (/** @type {string} */ value) => `Was ${value}, which this model does not have.`,
+  was: (/** @type {string} */ value) => `${value} is not possible with this model, so it was changed.`,
   seed: "Another seed",
   dice: "⚄ Another",
   name: "a part of its name, or its number",
@@ -162,7 +165,7 @@ export const FORM = {
   laneB: (/** @type {string} */ label) => `${label} (B)`,
 };
 
-/** Titles of the comparisons of form/presets.js, by their names there. @type {Record<string, string>} */
+/** Titles of the comparisons of form/presets.js, by their names. @type {Record<string, string>} */
 export const COMPARISONS = {
   words: "Two words, one noise",
   guidance: "Guidance: 1 or 7?",

@@ -33,9 +33,10 @@ const SHAPE = 0.5; // R² of a guess with the last guess, below which its shape 
 const DETAILS = 0.85; // R² of a guess with the last guess, above which it changes only in details
 
 /**
- * Return a sentence about a step before the last one. In a finished run it says whether the guess is decided, else how much
- * noise the picture has.
- * @param {Row} step @param {number | null} agreement R² of x̂_0 with the last x̂_0; null if that is not known or keeps noise
+ * Return a sentence about a step before the last one. If the agreement is known, the sentence says whether the guess is
+ * decided, else how much noise the picture has.
+ * @param {Row} step @param {number | null} agreement R² of x̂_0 with the last x̂_0; null if it is not known, or if the
+ * last x̂_0 keeps noise
  * @param {number} share of the picture in x_t, 0 to 1, as in the bar
  */
 export function sentence([, , alphaBar], agreement, share) {
@@ -52,8 +53,10 @@ export function sentence([, , alphaBar], agreement, share) {
 }
 
 /**
- * Return the texts at the two ends of a lane's bar of picture and noise. 100 % means that none of the other is left.
- * @param {number} share of the picture @param {boolean} [isLeast] whether the true share may be larger @param {string} [lane] its letter, if there are several lanes
+ * Return the texts at the two ends of a lane's bar of picture and noise. A text says 100 % only for a share of exactly
+ * 1.
+ * @param {number} share of the picture @param {boolean} [isLeast] whether the true share may be larger
+ * @param {string} [lane] the lane's letter, A or B, if there are several lanes
  */
 export function balance(share, isLeast = false, lane = "") {
   const percent = Math.round(100 * share);
@@ -67,8 +70,10 @@ export function balance(share, isLeast = false, lane = "") {
 const [FEW, MANY] = [0.05, 0.2]; // shares of the pixels that differ: below FEW almost nothing has changed, below MANY only a part of the picture
 
 /**
- * Return a sentence about the effect of a touch of x_t. For finished pictures it gives a reason, too.
- * @param {number} t of the touch @param {number} alphaBar ᾱ_t @param {number} after steps since the touch, negative before it
+ * Return a sentence about the effect of a touch, the visitor's change of x_t in lane B. For finished pictures the
+ * sentence gives a reason, too.
+ * @param {number} t of the touch @param {number} alphaBar ᾱ_t @param {number} after steps since the touch, negative
+ * before it
  * @param {number} differ share of differing pixels @param {boolean} over whether the pictures are finished
  * @param {number | null} decided R² of A's guess at the touch with A's last guess; null if not known
  */
@@ -89,7 +94,7 @@ export function touched(t, alphaBar, after, differ, over, decided) {
   return `${differ < MANY ? "A part changed" : "B is another picture"}: A and B share ${same}. ${why}`;
 }
 
-/** The sentence after a run of latents: the decoder makes the picture, so noise in it does not come from the last step. */
+/** The sentence for a finished picture without visible noise, and for a picture that was decoded from a latent. */
 export const DECODED = "The picture is finished.";
 
 export const DECODED_ALL = "The pictures are finished.";
@@ -103,9 +108,9 @@ export const keepsNoise = (noise, added) => noise >= NOISY && added >= NOISY;
 const levels = (sigma) => `${sigma} of 255 grey levels`;
 
 /**
- * Return a sentence about the noise in finished pictures. A run of few steps can leave noise that its last step could not
- * remove. If the end of the run added no visible noise, the measured noise is texture of the picture, such as fur or leaves,
- * or comes from x_T; then the sentence speaks of a fine texture.
+ * Return a sentence about the noise in finished pictures. A run of few steps can leave noise that its last step could
+ * not remove. If the end of the run added no visible noise, the measured noise comes from x_T or is texture of the
+ * picture, such as fur; then the sentence speaks of a fine texture.
  * @param {number[]} noise of each lane's picture, in grey levels
  * @param {number[]} added by each lane's last step but one, in grey levels
  */
@@ -130,7 +135,10 @@ export function ending(noise, added) {
     : `${keeps}. ${name} has a fine texture (${there}), but its run added almost no noise at its end.`;
 }
 
-/** Return the measured noise, which stands beside the sentence. @param {number[]} noise of each lane's picture, in grey levels */
+/**
+ * Return the text about the measured noise, the tooltip of the sentence.
+ * @param {number[]} noise of each lane's picture, in grey levels
+ */
 export const measured = (noise) => `Noise measured: ${levels(noise.map(number).join(" and "))}`;
 
 /**
@@ -168,7 +176,7 @@ export const WORDS = {
   views: "Shown of a latent",
   decoded: "decoded",
   latent: "latent",
-  latentAbout: "The latent itself: a linear map makes a colour of the numbers at each place",
+  latentAbout: "The latent itself: a linear map turns the numbers at each position into a colour",
   gains: "Show the difference",
   off: "off",
   live: "Live",
@@ -188,7 +196,7 @@ export const SCREEN = {
   x0Short: "Its guess",
   difference: "Difference of A and B",
   apart: "Difference",
-  untouched: "untouched",
+  untouched: "unchanged",
   changed: "changed",
   seed: (/** @type {string} */ seed) => `seed ${seed}`,
   waits: (/** @type {number} */ t) => `still noise, t = ${t}`,

@@ -1,4 +1,4 @@
-// The words beside rows of pictures, in Latents and in Repair.
+// The words beside rows of pictures, in the parts Latents and Repair.
 
 import { round } from "../process/floats.js";
 
@@ -32,14 +32,17 @@ export const WORDS = {
   latents: (/** @type {string} */ row) => `Latent x_t at ${row}, second picture`,
 };
 
-/** Say how much the pictures of a row differ, and how far they are from y, the pixels that were left. @param {number} spread grey levels @param {number | undefined} gap grey levels; undefined without y */
+/**
+ * Return how much the pictures of a row differ, and how far they are from y, the pixels that were left, in words.
+ * @param {number} spread grey levels @param {number | undefined} gap grey levels; undefined without y
+ */
 export function apart(spread, gap) {
   const said = spread < 0.05 ? "all the same" : `${levels(spread)} grey levels apart`;
   if (gap === undefined) return said;
   return gap < 0.05 ? `${said}; all fit y` : `${said}; ${levels(gap)} from y`;
 }
 
-/** Write grey levels. @param {number} value */
+/** Write a number of grey levels. @param {number} value */
 const levels = (value) => value.toFixed(value < 9.95 ? 1 : 0);
 
 /** Describe what a row shows. @param {string} title @param {string} what the number and kind of its pictures @param {number} s time, 0 at the end @param {boolean} state whether x_t is shown */
@@ -53,14 +56,14 @@ export function seen(title, what, s, state) {
 /** The introductions of Latents, by its mode. */
 export const LEAD = {
   reconstruct:
-    "Each row noises the picture up to t, and undoes the noise several times, with new noise each time. What the pictures of a row share is what xₜ still knows (Fig. 7).",
+    "Each row adds noise to the picture up to t, and removes it several times, with other noise each time. The pictures of a row share what xₜ still knows (Fig. 7).",
   interpolate:
-    "Each row noises both pictures up to t, mixes the two latents, and undoes the noise, with the same noise for every mix. Small t blends pixels, large t invents (Figs. 8, 9).",
+    "Each row adds noise to both pictures up to t, mixes them, and removes the noise, with the same noise for every mixture. A small t blends pixels; a large t invents (Figs. 8, 9).",
 };
 
 /** The words of Repair. */
 export const REPAIR = {
-  lead: "A part of the picture is taken away, and the model completes what is left, each time with other noise. Where all agree, it knows what belongs there; where they differ, it can only guess. Left of the pictures: where they differ, brighter for more.",
+  lead: "A part of the picture is erased, and the model completes the rest (inpainting), each time with other noise. Where all agree, the model knows what belongs there. Where they differ, it can only guess. The picture at the left is bright where they differ.",
   paint: "Paint over the picture with a finger or the mouse, or take one of these:",
   erased: "What is erased",
   back: "The brush brings back",

@@ -7,7 +7,7 @@ const MARKS = { "\u0302": "hat", "\u0303": "tilde", "\u0304": "bar" };
 const TILDE = "\u0303"; // WebKit draws this tilde so small that β̃ looks like β
 const LOW = "₀₁₂₃₄₅₆₇₈₉₊₋ₜ";
 const HIGH = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻";
-const PLAIN = "0123456789+-t"; // the plain characters for those of LOW and of HIGH, in the same order
+const PLAIN = "0123456789+-t"; // the plain characters for the characters of LOW and HIGH, in the same order
 const MARK = Object.keys(MARKS).join("");
 const UNDER = "_[tT0](?![\\p{L}\\d_]|\\.\\p{L})"; // a subscript that Unicode lacks, written as in x_T
 const SYMBOL = new RegExp(
@@ -51,7 +51,10 @@ export function indexed(letter, index) {
   return symbol(letter, named(letter, index), sub);
 }
 
-/** Give names to the symbols in our own HTML, in texts and attributes. A `sub` belongs to the letter before it. @param {Element} root */
+/**
+ * Give names to the symbols in the page's own HTML, in texts and attributes. A `sub` belongs to the letter before it.
+ * @param {Element} root
+ */
 export function nameSymbols(root) {
   for (const sub of root.querySelectorAll("sub")) {
     const before = sub.previousSibling;

@@ -1,10 +1,10 @@
-// Write sizes, times, names and errors as the page shows them.
+// Writes sizes, times, names and errors as the page shows them.
 
 import { UserError } from "../process/errors.js";
 import { fixed } from "./numbers.js";
 
 export const ANY = "any"; // value of the field "class" with which the model chooses the class
-/** Shown for a part that the browser can't compute. */
+/** The sentence for a part that the browser can't compute. */
 export const NEEDS_SERVER = "Your browser can’t compute this part. Choose a model that was not trained here.";
 export const SAME = "same"; // value of a field of lane B that takes lane A's value
 
@@ -48,7 +48,10 @@ export function duration(seconds) {
   return seconds < 5400 ? `${(seconds / 60).toFixed(0)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
-/** Return what went wrong, for the visitor. An error in our code is logged with its trace. @param {unknown} error @returns {string} */
+/**
+ * Return a sentence for the visitor about an error. If the error is a fault of the program, log it with its trace.
+ * @param {unknown} error @returns {string}
+ */
 export function failure(error) {
   if (error instanceof UserError) return sentence(error.message);
   console.error(error);
@@ -59,7 +62,7 @@ export function failure(error) {
   return `This failed unexpectedly (${name}): load the page again, or choose other settings`;
 }
 
-/** Return the message of an error for the visitor. An error in our code is logged. @param {unknown} error */
+/** Return the message of an error for the visitor. A fault of the program is logged. @param {unknown} error */
 export const problem = (error) => (error instanceof UserError ? error.message : failure(error));
 
 /** Turn a message into a sentence. A first word that is a name, an id or a symbol keeps its case. @param {string} message */

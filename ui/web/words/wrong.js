@@ -9,7 +9,7 @@ const amount = (value) => value.toLocaleString("en");
 export const FIELD = {
   nothing: "nothing",
   far: (/** @type {string} */ value) =>
-    `${value} is on another machine: give a folder of this one, or a drive's letter for it`,
+    `${value} is on another machine: choose a folder of this machine, or give the folder a drive letter`,
   reference: (/** @type {string} */ title) =>
     `Choose a ${title}: an embedded name, or a Hub id such as google/ddpm-cifar10-32`,
   choice: (/** @type {string} */ title, /** @type {string} */ value, /** @type {string[]} */ names) =>
@@ -17,7 +17,7 @@ export const FIELD = {
   long: (/** @type {string} */ title, /** @type {number} */ most, /** @type {number} */ length) =>
     `${title} has at most ${most} characters, got ${amount(length)}`,
   onOff: (/** @type {string} */ title, /** @type {string} */ value) =>
-    `${title} must be true or false, or nothing for the model's own, got ${value}`,
+    `${title} must be true or false, or empty for the model's default, got ${value}`,
   whole: (/** @type {string} */ title, /** @type {string} */ allowed, /** @type {string} */ value) =>
     `${title} must be a whole number from ${allowed}, got ${value}`,
   number: (
@@ -63,7 +63,7 @@ export const RUN = {
     const needed = some((steps * images * flop) / 1e12);
     return `This run needs ${needed} TFLOP (${product}): take fewer steps or images (limit: run_tflop = ${some(limit)})`;
   },
-  laneB: (/** @type {string} */ sentence) => `Lane B: ${sentence}`,
+  laneB: (/** @type {string} */ sentence) => `B: ${sentence}`,
   steps: (/** @type {number} */ T, /** @type {number} */ steps) =>
     `Steps must be a whole number from 1 to ${T} for this checkpoint, got ${steps}`,
   noPrompt: "This model takes no prompt: leave it empty",
@@ -84,19 +84,19 @@ export const RUN = {
   student: (/** @type {string} */ sampler) =>
     `This model is a student made for ${sampler}, and this grid has no row for it`,
   cell: "No cell of this grid is possible with this model: choose other steps",
-  oneStep: "A run of one step has no state on its way that could be touched: take more steps",
+  oneStep: "A run of one step has nothing to change halfway: take more steps",
   outside: (/** @type {number} */ side) =>
-    `The touch lies outside this model's ${side}×${side} cells: undo it, and touch again`,
+    `The change lies outside this model's ${side}×${side} cells: undo it, and paint again`,
   noColours: "A latent has no colours: add noise to its cells, or take noise away",
 };
 
-/** How to install the lab, which has what the edition without a server lacks. */
+/** How to install the lab. The installed lab has everything that the edition without a server lacks. */
 export const INSTALL = "Install it with `pip install -r requirements.txt` and open it with `python app.py`.";
 
 /** Errors for requests of other parts that the model can't do. */
 export const PART = {
   gradients: `ΠGDM and DPS need gradients, which only the installed lab computes: choose another method here. ${INSTALL}`,
-  between: "Between words needs a model that takes words, such as emoji-tiny",
+  between: "Between words needs a text-to-image model, such as emoji-tiny",
   latents: "this part of the page works only for models of pixels, and this one draws latents of an autoencoder",
   repair: "restoration works only for models of pixels, and this one draws latents of an autoencoder",
   likelihood: "the likelihood works only for models of pixels, and this one draws latents of an autoencoder",
@@ -106,7 +106,7 @@ export const PART = {
   grey: "The pictures of this model have no colour: choose another task",
   shrunk: (/** @type {number} */ times) =>
     `The pictures of this model can't be made ${times} times smaller: choose another task`,
-  ownState: "this method takes samplers that evaluate at their own state: ddpm, ddim or consistency",
+  ownState: "this method works only with the samplers ddpm, ddim and consistency",
   noPictures: (/** @type {number} */ size, /** @type {number} */ channels) =>
     `No pictures of ${size}×${size} pixels in ${channels} channels come with the page: choose one of your own`,
   needsClass: (/** @type {number} */ last) => `this model needs a class label, 0 to ${last}`,
@@ -123,28 +123,28 @@ export const NETWORK = {
   noBlock: (/** @type {string} */ block, /** @type {string[]} */ names) =>
     `This network has no block '${block}': choose from ${names.join(", ")}`,
   block: (/** @type {string} */ value) => `A network has no block ${value}: choose such as down 1, middle, up 1`,
-  graft: "A graft needs a model with classes or words",
+  graft: "A graft needs a model with classes or prompts",
   both: (/** @type {string} */ block) => `Block ${block} can't be switched off and grafted at once`,
-  place: (/** @type {string} */ value) => `A place is two numbers from 0 to 99, down and right, got ${value}`,
+  place: (/** @type {string} */ value) => `A position is two numbers from 0 to 99, down and right, got ${value}`,
   steps: (/** @type {number} */ count) =>
-    `Steps go from 1 to ${count} here, and the first one comes before the last one`,
+    `Steps go from 1 to ${count} here, and the first step must not be after the last step`,
 };
 
 /** Why there is no script of a run. */
 export const SCRIPT = {
   grid: "A grid is many runs: open one of its cells",
-  onlyHere: "This model is on this page, and nowhere else",
-  touched: "diffusers runs one lane: it changes none on its way",
-  lanes: "diffusers runs one lane: open one of them in Watch",
+  onlyHere: "Only this page has the model of this run",
+  touched: "diffusers can't change a picture halfway",
+  lanes: "diffusers repeats one run: open A or B in Watch",
   option: (/** @type {string} */ name) => `diffusers does not have the option ${name} of this sampler`,
   ddim: "diffusers repeats DDIM with trailing spacing, steps that divide T, and η = 0 only",
   sampler: "diffusers does not have this sampler",
   ddpm: "Diffusers can repeat DDPM only with β or β̃",
   prediction: "diffusers can't sample from this network's prediction",
   schedule: "This model draws on another schedule than that of its training, which diffusers can't",
-  ownClass: "This network is one of a class of ddpm_core, which diffusers does not have",
+  ownClass: "diffusers does not have the class of this network",
   channels: (/** @type {string} */ pipeline) => `the ${pipeline} of diffusers draws three channels`,
-  scores: "Of score models diffusers has DDPM and Langevin with βₜ only, the authors’ reverse diffusion",
+  scores: "For score models, diffusers only has DDPM and Langevin with βₜ (the authors’ reverse diffusion)",
   clip: "diffusers does not clip x̂₀ of score models: switch that off",
 };
 

@@ -1,5 +1,5 @@
-// A card to save or share. It shows the reader's picture, this picture with noise, and the picture that the network
-// makes from it.
+// A card to save or share. The card shows the reader's picture, the picture with noise, and the picture that the
+// network makes from the noisy picture.
 
 import { button, el, write } from "../../drawing/dom.js";
 import { continueWithout } from "../../process/errors.js";
@@ -13,7 +13,7 @@ import { noisy, T } from "../process.js";
 /** @import { Step } from "../../process/runs.js" */
 
 const [WIDE, HIGH, EDGE] = [1200, 630, 72]; // pixels of the card: width, height, margin
-const [LARGE, SMALL, TOP] = [250, 112, 228]; // pixels: the sides of the large and the small pictures, and the distance of the large ones from the top
+const [LARGE, SMALL, TOP] = [250, 112, 228]; // in pixels: side of the large pictures, side of the small pictures, distance of the large pictures from the top
 const [ON_THE_WAY, STEPS] = [4, 20];
 const FACE = "charter, georgia, cambria, serif";
 
@@ -121,7 +121,7 @@ function sharing(card) {
   async function share() {
     const files = [await card.file()];
     const content = { title: CARD.title, text: CARD.first(picture.whose), url: await link() };
-    // The visitor may cancel the dialog
+    // `share` throws if the reader cancels the dialog
     await navigator
       .share(navigator.canShare?.({ files }) ? { ...content, files } : content)
       .catch(continueWithout("sharing"));
@@ -132,7 +132,7 @@ function sharing(card) {
   return { first, last, said };
 }
 
-/** Fill a figure with the card, a slider for t, and buttons. Returns its controls and the function that draws it. @param {Figure} figure */
+/** Fill a figure with the card, a slider for t, and buttons. Return the controls and the function that draws the figure. @param {Figure} figure */
 export function card(figure) {
   let seed = 1;
   /** @type {Step[]} */

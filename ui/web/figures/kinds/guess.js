@@ -9,9 +9,9 @@ import { T } from "../process.js";
 
 /** @import { Figure } from "../figure.js" */
 
-const SEEDS = [7, 1, 2, 3, 4, 5]; // seeds of the noise: 7 as in the figure "noise"; 1 to 5 were not chosen for their results
+const SEEDS = [7, 1, 2, 3, 4, 5]; // seeds of the noise: 7 is also the seed of the figure "noise"; 1 to 5 were taken without looking at their results
 
-/** Fill a figure with the guesses, and a slider for t. Returns its controls and the function that draws it. @param {Figure} figure */
+/** Fill a figure with the guesses, and a slider for t. Return the controls and the function that draws the figure. @param {Figure} figure */
 export function guess(figure) {
   const pairs = SEEDS.map((_, i) => [
     figure.tile("ink", i ? GUESS.other(i) : GUESS.noisy),

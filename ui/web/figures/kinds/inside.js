@@ -1,4 +1,5 @@
-// The U-Net, with the picture that each block's output contains. A button grafts the output for a 6 into one block.
+// The U-Net, and the picture that a linear probe reads from each block's output. A button replaces the output of one
+// block by its output from a run that draws a 6.
 
 import { button, el, svg, write } from "../../drawing/dom.js";
 import { INSIDE } from "../../words/figures.js";
@@ -8,7 +9,7 @@ import { noisy } from "../process.js";
 
 /** @import { Control } from "../elements.js" */
 /** @import { Figure } from "../figure.js" */
-/** @import { Opened } from "../verbs.js" */
+/** @import { Opened } from "../verbs/inside.js" */
 
 const [START, SEED, STEPS] = [620, 7, 10];
 const [BLOCK, LABEL] = ["middle", 6];
@@ -24,8 +25,8 @@ const PLACES = {
     "up 3": [4, 1],
   },
 };
-const WIDE = ["100%", "78%", "60%"]; // width of a tile in each row, as a share of its column
-const WAY = "M0,16H30V84H70V16H100"; // SVG path through the blocks
+const WIDE = ["100%", "78%", "60%"]; // width of the tiles in each row, in per cent of a column
+const WAY = "M0,16H30V84H70V16H100"; // SVG path of the line behind the blocks
 
 /** Put an element, with a text below it, at a place of the drawing. @param {HTMLElement} element @param {string} text @param {[column: number, row: number]} place @param {string} [wide] the width of the element */
 const placed = (element, text, [column, row], wide = "100%") =>
@@ -94,7 +95,7 @@ class Graft {
   }
 }
 
-/** Fill a figure with the drawing of the U-Net, a slider for the step, and the button for the graft. Returns its controls and the function that draws it. @param {Figure} figure */
+/** Fill a figure with the drawing of the U-Net, a slider for the step, and the button for the graft. Return the controls and the function that draws the figure. @param {Figure} figure */
 export function inside(figure) {
   /** The steps of the run without the graft, and with it. @type {[Opened[], Opened[]]} */
   let lanes = [[], []];
@@ -109,11 +110,12 @@ export function inside(figure) {
 
   /** Show the chosen step, with or without the graft. */
   function show() {
-    const run = lanes[graft.value];
-    const at = run[k.value - 1];
+    const whole = lanes[graft.value];
+    const run = whole.slice(0, k.value); // until step k is computed, its last step is the newest one
+    const at = run.at(-1);
     net.blocks[BLOCK].box.classList.toggle("lit", graft.value === 1);
-    net.end.paint(run[STEPS - 1]?.x ?? null);
-    if (at) net.show(k.value > 1 ? run[k.value - 2].x : noisy(picture.x, START, SEED), at);
+    net.end.paint(whole[STEPS - 1]?.x ?? null);
+    if (at) net.show(run.at(-2)?.x ?? noisy(picture.x, START, SEED), at);
   }
 
   /** Compute both runs for the reader's picture. */

@@ -1,4 +1,4 @@
-// Two ways from pure noise to a picture: one jump to the guess, or many steps.
+// Two ways from pure noise to a picture: the network's first guess in one step, or many steps.
 
 import { button, el, write } from "../../drawing/dom.js";
 import { JUMP } from "../../words/figures.js";
@@ -10,9 +10,9 @@ import { noisy, T } from "../process.js";
 /** @import { Step } from "../../process/runs.js" */
 
 const LENGTHS = [1, 2, 3, 5, 10, 20, 50];
-const SHOWN = 7; // largest number of steps that are shown of a run
+const SHOWN = 7; // largest number of steps that the figure shows of one run
 
-/** Return the indices of the steps to show, with the first and the last step. @param {number} length */
+/** Return the indices of at most SHOWN evenly spaced steps, with the first and the last step. @param {number} length */
 export function shown(length) {
   const count = Math.min(SHOWN, length);
   return Array.from({ length: count }, (_, i) => (count > 1 ? Math.round((i * (length - 1)) / (count - 1)) : 0));
@@ -31,7 +31,7 @@ class Path {
     this.element = row(elements, JUMP.pathName, SHOWN);
   }
 
-  /** Show a run. @param {ArrayLike<number> | null} start x_T @param {Step[]} run the steps computed so far @param {number} length of the whole run */
+  /** Show a run. @param {ArrayLike<number> | null} start x_T @param {Step[]} run the steps computed so far @param {number} length number of steps of the whole run */
   show(start, run, length) {
     const steps = shown(length);
     for (const [i, { x, guess, number, element }] of this.columns.entries()) {
@@ -51,7 +51,7 @@ function lengthSlider(changed) {
   return new Slider({ name: JUMP.n, min: 0, max: LENGTHS.length - 1, value: 5, ends, say }, changed);
 }
 
-/** Fill a figure with both ways, and a slider for the number of steps. Returns its controls and the function that draws it. @param {Figure} figure */
+/** Fill a figure with both ways, and a slider for the number of steps. Return the controls and the function that draws the figure. @param {Figure} figure */
 export function jump(figure) {
   let seed = 1;
   /** The steps of each run, by its length. @type {Map<number, Step[]>} */

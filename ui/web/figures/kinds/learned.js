@@ -1,20 +1,21 @@
-// A network that learns to draw digits: a recorded training, or a training in the browser. A slider moves through it.
+// A network that learns to draw digits: a recorded training, or a training in the browser. A slider chooses a moment
+// of the training.
 
 import { button, el, svg, write } from "../../drawing/dom.js";
 import { bytes } from "../../messages/bytes.js";
 import { continueWithout } from "../../process/errors.js";
-import { flat, fromUint8, toUint8 } from "../../process/floats.js";
+import { fromUint8, toUint8 } from "../../process/floats.js";
 import { LEARNED } from "../../words/figures.js";
 import { failure } from "../../words/units.js";
 import { buttons, label, note, row, Slider } from "../elements.js";
 
 /** @import { Figure } from "../figure.js" */
 /** @import { News, Training } from "../../learning/training.js" */
-/** The samples and the recent loss after a number of training pictures. @typedef {{ images: number, samples: Float32Array[], loss: number }} Moment */
+/** The state of a training. images: number of pictures trained on so far. samples: the network's samples. loss: the recent loss. @typedef {{ images: number, samples: Float32Array[], loss: number }} Moment */
 
 const RECORDED = new URL("../../parts/train/example.json", import.meta.url);
-const [COUNT, COLUMNS, SIDE] = [20, 10, 28]; // number of samples, samples in a row, and a sample's side in pixels
-const PITCH = SIDE + 2; // pixels from one sample to the next in the recorded picture
+const [COUNT, COLUMNS, SIDE] = [20, 10, 28]; // number of samples, number of samples in a row, side of a sample in pixels
+const PITCH = SIDE + 2; // distance between the left edges of neighbouring samples in the recorded picture, in pixels
 
 /** Cut the samples out of a recorded picture. @param {ImageBitmap} image */
 function samplesOf(image) {
@@ -30,12 +31,12 @@ function samplesOf(image) {
   });
 }
 
-/** Load the moments of the recorded training; null if that fails. @returns {Promise<Moment[] | null>} */
+/** Return the moments of the recorded training, null if they can't be loaded. @returns {Promise<Moment[] | null>} */
 async function recorded() {
   const answer = await fetch(RECORDED).catch(continueWithout("the recorded training"));
   if (!answer?.ok) return null;
   const [{ grids, points, batch }] = (await answer.json()).results;
-  /** Return the loss of the last recorded point up to a step. */
+  /** Return the last loss that was recorded before or at a step. */
   const lossAt = (/** @type {number} */ step) =>
     points.findLast((/** @type {[number, number]} */ [at]) => at <= step)?.[1] ?? points[0][1];
   /** @type {Moment[]} */
@@ -53,6 +54,7 @@ function grid(figure, ink, name) {
   const elements = tiles.map(({ element }) => element);
   return {
     element: row(elements, name, COLUMNS),
+    tiles,
     paint: (/** @type {Float32Array[]} */ all) => tiles.forEach((tile, i) => void tile.paint(all[i])),
   };
 }
@@ -79,7 +81,7 @@ class Curve {
   }
 }
 
-/** The moments of a training, and the slider that goes through them. */
+/** The moments of a training, and the slider that chooses one of them. */
 class Moments {
   /** @type {Moment[]} */
   all = [];
@@ -180,10 +182,13 @@ function comparison(figure, moments) {
     compare.disabled = true;
     try {
       const { mostSimilar } = await import("../learn.js");
-      const levels = flat(now.samples.map((one) => Float32Array.from(toUint8(one, 1))));
-      const nearest = await mostSimilar(Uint8Array.from(levels));
-      similar.paint(nearest.map((one) => fromUint8(one, 1)));
-      found.hidden = moments.now !== now;
+      let i = 0;
+      for await (const one of mostSimilar(now.samples.map((sample) => toUint8(sample, 1)))) {
+        if (moments.now !== now) break;
+        if (!i) similar.paint([]);
+        similar.tiles[i++].paint(fromUint8(one, 1));
+        found.hidden = false;
+      }
     } catch (error) {
       figure.say(failure(error));
     } finally {
@@ -193,7 +198,7 @@ function comparison(figure, moments) {
   return { compare, found };
 }
 
-/** Fill a figure with the training: its samples, its losses, a slider and buttons. Returns its controls and the function that draws it. @param {Figure} figure */
+/** Fill a figure with the training: its samples, its losses, a slider and buttons. Return the controls and the function that draws the figure. @param {Figure} figure */
 export function learned(figure) {
   let isOpen = false;
   const moments = new Moments(figure, () => {

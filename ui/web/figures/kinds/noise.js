@@ -10,7 +10,7 @@ import { noiseOf, noisy, T, weightsAt } from "../process.js";
 
 const SEED = 7;
 
-/** Fill a figure with the sum, and a slider for t. Returns its controls and the function that draws it. @param {Figure} figure */
+/** Fill a figure with the sum, and a slider for t. Return the controls and the function that draws the figure. @param {Figure} figure */
 export function noise(figure) {
   const [clean, added, sum] = [NOISE.picture, NOISE.noise, NOISE.sum].map((name) => figure.tile("ink", name));
   const [signal, sigma] = [el("b", null), el("b", null)];
@@ -22,7 +22,7 @@ export function noise(figure) {
   const terms = [signal, " × ", clean.element, " + ", sigma, " × ", added.element];
   const large = el("div", { class: "large" }, sum.element, el("div", { class: "title" }, NOISE.xt));
   figure.body.append(large, t.element, el("div", { class: "sum" }, ...terms));
-  /** Draw the picture, its noise and their sum at the chosen t. */
+  /** Draw the picture and the sum, and write the weights of picture and noise, at the chosen t. */
   function show() {
     sum.paint(noisy(picture.x, t.value, SEED));
     clean.paint(picture.x);

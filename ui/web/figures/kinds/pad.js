@@ -1,4 +1,4 @@
-// The sheet on which the reader draws a picture, and ten digits to choose instead.
+// The sheet on which the reader draws a picture, and ten digits that the reader can choose instead of drawing.
 
 import { button, el } from "../../drawing/dom.js";
 import { calm, NOISE, play } from "../../drawing/motion.js";
@@ -13,9 +13,9 @@ import { noisy } from "../process.js";
 
 /** @import { Figure } from "../figure.js" */
 
-const PEN = 2.6; // width of a stroke in pixels, about as in the training digits
+const PEN = 2.6; // width of a stroke in pixels, about as wide as in the training digits
 
-const [FROM, SECONDS, SEED] = [640, 2, 7]; // the opening animation, in which a digit appears out of noise: its first t, its duration in seconds, and its seed
+const [FROM, SECONDS, SEED] = [640, 2, 7]; // the opening animation shows a digit that appears out of noise; first t, duration in seconds, seed of the noise
 
 /** Draw the reader's strokes as a picture. @param {number[][]} strokes */
 const drawing = (strokes) =>
@@ -67,7 +67,7 @@ class Pad {
     this.#strokes = [];
   }
 
-  /** Show the strokes; if there are none, show the page's picture. @param {boolean} isFirst whether to play the opening animation, unless the reader prefers reduced motion */
+  /** Show the strokes; without strokes, show the page's picture. @param {boolean} isFirst whether to play the opening animation; readers who prefer reduced motion never see the animation */
   show(isFirst) {
     this.#stop();
     this.tile.paint(this.#strokes.length ? drawing(this.#strokes) : picture.x);
@@ -105,7 +105,7 @@ class Pad {
   }
 }
 
-/** Fill a figure with the sheet, its buttons, and the ten digits. Returns its controls and the function that draws it. @param {Figure} figure */
+/** Fill a figure with the sheet, its buttons, and the ten digits. Return the controls and the function that draws the figure. @param {Figure} figure */
 export function pad(figure) {
   const sheet = new Pad(figure);
   const said = note();

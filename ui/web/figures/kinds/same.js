@@ -16,7 +16,7 @@ export function scaled(x) {
   return x.map((value) => value / most);
 }
 
-/** Fill a figure with the five outputs, and a slider for t. Returns its controls and the function that draws it. @param {Figure} figure */
+/** Fill a figure with the five outputs, and a slider for t. Return the controls and the function that draws the figure. @param {Figure} figure */
 export function same(figure) {
   const x = figure.tile("ink", SAME.xt);
   const names = /** @type {const} */ (["x0", "eps", "v", "score", "flow"]);

@@ -12,7 +12,7 @@ import { freshNoise, noisy, T, termsOf } from "../process.js";
 /** @typedef {"beta" | "beta_tilde"} Kind */
 
 const STEPS = 20;
-const SEEDS = [1, 2, 3, 4, 5]; // seeds of the runs, which were not chosen for their results
+const SEEDS = [1, 2, 3, 4, 5]; // seeds of the runs, taken without looking at the results
 /** @type {Kind[]} */
 const KINDS = ["beta_tilde", "beta"];
 
@@ -32,7 +32,7 @@ class Choice {
     this.element.addEventListener("change", () => this.set(this.inputs.find(({ checked }) => checked)?.value ?? value));
   }
 
-  /** Choose an option. @param {string | number} value an unknown value changes nothing */
+  /** Choose an option. @param {string | number} value unknown values are ignored */
   set(value) {
     const input = this.inputs.find((one) => one.value === String(value));
     if (!input) return;
@@ -42,7 +42,7 @@ class Choice {
   }
 }
 
-/** Fill a figure with the terms of a step, a slider for the step, and the choice of the noise. Returns its controls and the function that draws it. @param {Figure} figure */
+/** Fill a figure with the terms of a step, a slider for the step, and the choice of the noise. Return the controls and the function that draws the figure. @param {Figure} figure */
 export function step(figure) {
   /** The steps of the first seed's runs. @type {Record<Kind, Step[]>} */
   let runs = { beta: [], beta_tilde: [] };
@@ -84,12 +84,12 @@ export function step(figure) {
   function show() {
     const one = /** @type {Kind} */ (kind.value);
     for (const [i, row] of rows.entries()) row.classList.toggle("lit", KINDS[i] === one);
-    const run = runs[one];
-    const at = run[k.value - 1];
+    const run = runs[one].slice(0, k.value); // until step k is computed, its last step is the newest one
+    const at = run.at(-1);
     if (!at) return;
     const { guess, present, noise } = termsOf(at.t, at.s, one);
-    const before = k.value > 1 ? run[k.value - 2].x : noisy(picture.x, T, SEEDS[0]);
-    for (const [i, x] of [at.x0, before, freshNoise(SEEDS[0], k.value), at.x].entries()) tiles[i].paint(x);
+    const before = run.at(-2)?.x ?? noisy(picture.x, T, SEEDS[0]);
+    for (const [i, x] of [at.x0, before, freshNoise(SEEDS[0], run.length), at.x].entries()) tiles[i].paint(x);
     for (const [i, weight] of [guess, present, noise].entries()) write(weights[i], `${weight.toFixed(2)} ×`);
   }
 
@@ -103,7 +103,7 @@ export function step(figure) {
     figure.ask("step", "runs", { runs: each }, ({ i: which, ...step }) => {
       const { i, variance } = asked[which];
       if (!i) runs[variance].push(step);
-      if (!i && runs[variance].length >= k.value) show();
+      if (!i && variance === kind.value) show();
       if (!step.s) ends[KINDS.indexOf(variance)][i].paint(step.x);
     });
   }

@@ -1,5 +1,5 @@
-// The square between four words. It shows recorded pictures; on demand, a network draws every place of it, for any
-// words.
+// The square between four words. The square shows recorded pictures. On demand, a network draws the whole square, for
+// any words.
 
 import { button, el, write } from "../../drawing/dom.js";
 import { blend, Finger } from "../../drawing/square.js";
@@ -14,7 +14,7 @@ import { newestOnly } from "../engine.js";
 /** @import { Figure } from "../figure.js" */
 
 const MODEL = "emoji-tiny-3-steps";
-const [SIZE, SEED] = [64, 1]; // pixels a side of a recorded picture, and the seed of all pictures
+const [SIZE, SEED] = [64, 1]; // side of a recorded picture in pixels, and the seed of all pictures
 const RECORDED = new URL("../../parts/between/example.json", import.meta.url);
 const CORNERS = [0, SIDE - 1, SIDE * (SIDE - 1), SIDE * SIDE - 1]; // the cells in the corners of the square
 
@@ -31,7 +31,7 @@ function imageOf({ side, pixels }) {
   return image;
 }
 
-/** The board with its pictures, the finger (a marker that moves on it), and the picture at the finger. */
+/** The board with its pictures, the finger (a marker on the board), and the picture at the finger. */
 class Square {
   corners = BETWEEN.corners;
   #cells = /** @type {Set<number>} */ (new Set());
@@ -57,7 +57,7 @@ class Square {
     contextOf(this.#board).clearRect(0, 0, this.#board.width, this.#board.height);
   }
 
-  /** Draw a cell's picture, which is cut out of a larger image. @param {number} cell @param {ImageBitmap} image @param {number} left @param {number} top */
+  /** Draw the part of an image at (left, top) as a cell's picture. @param {number} cell @param {ImageBitmap} image @param {number} left @param {number} top */
   take(cell, image, left, top) {
     this.#cells.add(cell);
     contextOf(this.#board).drawImage(image, left, top, SIZE, SIZE, ...cornerOf(cell), SIZE, SIZE);
@@ -118,7 +118,7 @@ async function openRecorded(square, isWanted) {
   return true;
 }
 
-/** Return the functions with which a network draws the square, and a progress bar. @param {Figure} figure @param {Square} square */
+/** Return a progress bar, and functions that let a network draw the square. @param {Figure} figure @param {Square} square */
 function live(figure, square) {
   const bar = el("progress", { max: 1, value: 0, hidden: true, "aria-label": BETWEEN.filling });
   const drawn = newestOnly(() =>
@@ -153,7 +153,7 @@ function live(figure, square) {
   return { bar, draw: drawn, fill };
 }
 
-/** Fill a figure with the square, its four words, and the button that loads the network. Returns its controls and the function that draws it. @param {Figure} figure */
+/** Fill a figure with the square, its four words, and the button that loads the network. Return the controls and the function that draws the figure. @param {Figure} figure */
 export function words(figure) {
   let isLive = false;
   let isOpen = false;

@@ -1,5 +1,5 @@
-// Checkpoints of the Hugging Face Hub, which the browser itself fetches: the files of a repository, and the facts of a
-// loaded model.
+// Finds checkpoints of the Hugging Face Hub for a page without a server: the list of a repository's files, and the
+// facts of a loaded model.
 import { UserError } from "../../process/errors.js";
 import { MARK, PATIENCE } from "./store.js";
 
@@ -12,7 +12,11 @@ const WANTED =
   /(^|\/)((scheduler_)?config|model_index|ddpm_core|analytic_variance|optimised_steps|tokenizer(_config)?|vocab)\.json$|(^|\/)(merges\.txt|readers\.safetensors)$/;
 const WEIGHTS = /^((unet|vae|vqvae)\/)?diffusion_pytorch_model\.safetensors$|^text_encoder\/model\.safetensors$/;
 
-/** Fetch the facts of a model from the Hub. Throws a UserError if the page can't use the model. @param {string} ref @param {string} base the Hub's address @returns {Promise<WrittenFacts>} */
+/**
+ * Return a model's files on the Hub. All other facts are null until the model is loaded. Throws a UserError if the page
+ * can't use the model.
+ * @param {string} ref @param {string} base the Hub's address @returns {Promise<WrittenFacts>}
+ */
 export async function onHub(ref, base) {
   if (!ID.test(ref))
     throw new UserError(

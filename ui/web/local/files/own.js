@@ -1,4 +1,4 @@
-// Models that were trained in this browser, whose files lie in its database (see Shelf).
+// Models that were trained in this browser. Their files lie in the browser's database (see Shelf).
 import { Shelf } from "../../learning/shelf.js";
 import { load } from "../../network/model.js";
 import { UserError } from "../../process/errors.js";
@@ -19,7 +19,7 @@ export async function onShelf(ref, base) {
   const facts = factsOfModel(await load(async (path) => own.get(path)?.slice().buffer ?? null, ref), ref, known);
   const source = facts.spec?.source && { ...facts.spec.source, revision: null, fixed: false };
   const spec = facts.spec && { ...facts.spec, source };
-  // Scripts find the model in a folder of this name, to which its saved ZIP unpacks.
+  // a saved ZIP unpacks to a folder of this name, where scripts find the model
   const home = { where: `'${ref}'`, has_scheduler: false, autoencoder: null, own_class: false };
   return /** @type {WrittenFacts} */ ({ ...known, ...facts, spec, home });
 }

@@ -6,8 +6,8 @@ export const MARK = 12; // length of a mark, which is the beginning of a file's 
 export const PATIENCE = 10_000; // ms without a new byte after which a request is aborted
 
 /**
- * A file of a checkpoint. size: bytes; mark: letters that change with its content (see isMarked); root: the folder that
- * has the file, if this is another checkpoint's.
+ * A file of a checkpoint. size: bytes. mark: letters that change with the file's content (see isMarked). root: the
+ * folder of another checkpoint, if the file lies there.
  * @typedef {[size: number, mark: string, root?: string]} Entry
  */
 
@@ -32,9 +32,11 @@ export class Files {
   }
 
   /**
-   * Return the bytes of a file from the cache or the network, null if the checkpoint has no such file. Throw a UserError if it can't be loaded.
+   * Return the bytes of a file from the cache or the network, null if the checkpoint has no such file. Throw a
+   * UserError if the file can't be loaded.
    * @param {string} root the checkpoint's folder @param {string} path in it @param {Entry | undefined} entry
-   * @param {(done: number) => void} progress takes the bytes so far @param {AbortSignal} [leave] aborts the download
+   * @param {(done: number) => void} progress gets the number of bytes so far @param {AbortSignal} [leave] aborts the
+   * download
    * @returns {Promise<ArrayBuffer | null>}
    */
   async read(root, path, entry, progress, leave) {
@@ -79,14 +81,15 @@ const unreachable = (path, cause) =>
   new UserError(`${path} could not be loaded: is there a network? Press Run to try again`, { cause });
 
 /**
- * Read the bytes of an answer. Throw a UserError if bytes are missing or the mark does not fit.
- * @param {Response} answer @param {string} path @param {Entry} entry @param {(done: number) => void} progress
+ * Return the bytes of an answer. Throw a UserError if bytes are missing, or if they do not have the mark.
+ * @param {Response} answer @param {string} path @param {Entry} entry @param {(done: number) => void} progress gets the
+ * number of bytes so far
  */
 async function readWhole(answer, path, [size, mark], progress) {
   if (!answer.ok || !answer.body) throw unreachable(path);
   const bytes = new Uint8Array(size);
   let done = 0;
-  /** @type {unknown} why no more bytes come */
+  /** @type {unknown} the error that has ended the reading */
   let cause;
   for (const reader = answer.body.getReader(); ; ) {
     const { value } = await reader.read().catch((error) => {
@@ -105,7 +108,11 @@ async function readWhole(answer, path, [size, mark], progress) {
   return bytes;
 }
 
-/** Return whether the SHA-256 of the bytes begins with the mark. Also return true for other marks, such as commits of the Hub, because they can't be checked. @param {Uint8Array<ArrayBuffer>} bytes @param {string} mark */
+/**
+ * Return whether the SHA-256 of the bytes begins with the mark. Other marks, such as commits of the Hub, can't be
+ * checked: return true.
+ * @param {Uint8Array<ArrayBuffer>} bytes @param {string} mark
+ */
 async function isMarked(bytes, mark) {
   if (!globalThis.crypto?.subtle || mark.length !== MARK) return true; // browsers have crypto.subtle only with https
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
@@ -114,7 +121,11 @@ async function isMarked(bytes, mark) {
     .startsWith(mark);
 }
 
-/** Return a function that calls `load` once and returns the same promise ever after; after a failure it calls `load` again. @template T @param {() => Promise<T>} load @returns {() => Promise<T>} */
+/**
+ * Return a function that calls `load` once and then always returns the same promise. After a failure, the next call
+ * calls `load` again.
+ * @template T @param {() => Promise<T>} load @returns {() => Promise<T>}
+ */
 export function once(load) {
   /** @type {Promise<T> | null} */
   let loading = null;

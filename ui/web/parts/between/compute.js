@@ -13,12 +13,12 @@ import { kindOf } from "./plan.js";
 /** @type {Computation} */
 export const computation = { ...kept, chains, compute };
 
-/** Return a function that takes the number of a picture and yields its steps. The number is an index of CELLS. @param {BetweenPlan} plan @param {Model[]} models @returns {Chains} */
+/** Return a function that takes a cell's index in CELLS and yields the sampling steps of the cell's picture. @param {BetweenPlan} plan @param {Model[]} models @returns {Chains} */
 function chains(plan, [model]) {
   const words = /** @type {NonNullable<Model["words"]>} */ (model.words);
   const states = plan.corners.map((text) => words(text));
   const chain = { ...chainOf(plan, model), seed: BigInt(plan.request.seed), negative: words("") };
-  /** Yield the steps of a cell's picture. @param {number} cell @returns {AsyncGenerator<Seen>} */
+  /** Yield the sampling steps of a cell's picture. @param {number} cell @returns {AsyncGenerator<Seen>} */
   async function* steps(cell) {
     const label = mixture(states, ...placeOf(cell));
     for await (const step of trajectory(model, { ...chain, label })) yield seenOf(model, step, step.s === 0);
@@ -29,7 +29,7 @@ function chains(plan, [model]) {
 /** Compute the pictures of all cells, stage by stage, and send each stage to the page. @param {BetweenPlan} plan @param {Model[]} models @param {Work} work */
 async function compute(plan, [{ words }], work) {
   const unknown = [...new Set(plan.corners.flatMap((text) => words?.unknown(text) ?? []))];
-  work.give({ kind: "plan", unknown });
+  work.addResult({ kind: "plan", unknown });
   const strands = work.share(0);
   /** @type {Picture[]} */
   const done = [];
@@ -37,10 +37,10 @@ async function compute(plan, [{ words }], work) {
     for (const cell of cells)
       while (!done[cell]) {
         const { x, seconds } = await strands.next(CELLS.indexOf(cell));
-        if (x) done[cell] = x;
+        if (x) done[cell] = x; // only the last step of a cell has x
         await work.count(kindOf(plan, cells), 1 / cells.length, seconds);
       }
-    work.give({ kind: "cells", cells, x: cells.map((cell) => done[cell]) });
+    work.addResult({ kind: "cells", cells, x: cells.map((cell) => done[cell]) });
   }
   for (let row = 0; row < SIDE; row++) work.recording.rows.set(row, done.slice(SIDE * row, SIDE * (row + 1)));
 }

@@ -8,10 +8,10 @@ export const TITLE = "Between words";
 
 /** @satisfies {Record<string, FieldWords>} */
 export const FIELDS = {
-  checkpoint: { ...RUN.checkpoint, help: "One that takes words" },
-  a: { title: "The words top left", label: "Top left", placeholder: "a red apple" },
-  b: { title: "The words top right", label: "Top right", placeholder: "a red apple" },
-  c: { title: "The words bottom left", label: "Bottom left", placeholder: "a red apple" },
-  d: { title: "The words bottom right", label: "Bottom right", placeholder: "a red apple" },
+  checkpoint: { ...RUN.checkpoint, help: "A text-to-image model" },
+  a: { title: "The prompt top left", label: "Top left", placeholder: "a red apple" },
+  b: { title: "The prompt top right", label: "Top right", placeholder: "a red apple" },
+  c: { title: "The prompt bottom left", label: "Bottom left", placeholder: "a red apple" },
+  d: { title: "The prompt bottom right", label: "Bottom right", placeholder: "a red apple" },
   seed: { ...RUN.seed, help: "The same seed gives the same noise" },
 };

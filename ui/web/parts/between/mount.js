@@ -1,5 +1,5 @@
 // Draws the part "Between words": a square of pictures that blend four texts, and a marker that the visitor moves
-// through it.
+// through the square. Before the pictures are computed, the square shows quick sketches (sketches.js).
 import { context2d } from "../../drawing/canvas.js";
 import { el, write } from "../../drawing/dom.js";
 import { NOISE, soon } from "../../drawing/motion.js";
@@ -27,13 +27,13 @@ import { WORDS } from "./words.js";
  * @property {string[]} unknown words that are new to the model
  */
 /** The picture of a cell. image: a row of pictures, null until it is decoded. at: the index of the cell's picture in this row. @typedef {{ image: ImageBitmap | null, at: number }} Tile */
-/** The pictures or the sketches of one run. of: the form's values for this run, as JSON. tiles: the picture of each cell. @typedef {{ plan: Plan, of: string, tiles: Map<number, Tile> }} Board */
+/** The pictures or the sketches of one run. of: the run's values, as JSON. tiles: the picture of each cell. @typedef {{ plan: Plan, of: string, tiles: Map<number, Tile> }} Board */
 
-const FRAMES = 60; // the largest number of frames in a film
+const FRAMES = 60; // the largest number of frames in a GIF
 const STEP = 0.25; // how far an arrow key moves the marker, in cells
 
 /** Build the part. @param {Page} page @param {string} part @returns {Part} */
-export const mount = (page, part) => new Between(page, part).mounted();
+export const mount = (page, part) => new Between(page, part).asPart();
 
 /** The part's view. Its element counts the shown pictures in data-cells and the sketches in data-sketches. */
 class Between {
@@ -41,7 +41,7 @@ class Between {
   #whole = null;
   /** The sketches that are shown. @type {Board | null} */
   #sketched = null;
-  /** The newest sketches, until their first picture arrives. @type {Board | null} */
+  /** The newest sketches. They become `#sketched` when their first pictures arrive. @type {Board | null} */
   #coming = null;
   #covered = false; // whether sketches of other texts replace the run's pictures on the screen
   /** The marker's places since the pointer was last pressed. @type {[right: number, down: number][]} */
@@ -76,8 +76,8 @@ class Between {
   }
 
   /** Return the functions through which the page uses this part. */
-  mounted() {
-    const made = this.panel.mounted(
+  asPart() {
+    const made = this.panel.asPart(
       ["png"],
       () => this.#count > 0 && this.#count === (this.#whole?.plan.side ?? 0) ** 2,
     );
@@ -104,14 +104,14 @@ class Between {
     this.sketches.describe();
   }
 
-  /** Write the numbers of pictures and sketches into the element's attributes. */
+  /** Write the numbers of pictures and sketches into data-cells and data-sketches. */
   render() {
     Object.assign(this.panel.element.dataset, { cells: this.#count, sketches: this.#sketched?.tiles.size ?? 0 });
   }
 
   // --- The pictures
 
-  /** Return a board without pictures. @param {Plan} plan @param {Values} values the form's values of its run @returns {Board} */
+  /** Return a board without pictures. @param {Plan} plan @param {Values} values the values of the board's run @returns {Board} */
   #boardOf(plan, values) {
     return { plan, of: JSON.stringify(this.page.whole(this.part, values)), tiles: new Map() };
   }
@@ -124,7 +124,7 @@ class Between {
     this.#build();
   }
 
-  /** Draw a result of the sketches. @param {Plan | CellPictures | null} result null removes the sketches, because none have the form's values */
+  /** Draw a result of the sketches' run. @param {Plan | CellPictures | null} result null removes the sketches, because the form again has the values of the run */
   #takeSketch(result) {
     if (result?.kind === "plan") {
       this.#coming = this.#boardOf(result, this.panel.form.pinned);
@@ -179,7 +179,7 @@ class Between {
 
   // --- Drawing
 
-  /** Draw the blend of the pictures around a place on the large canvas. @param {[right: number, down: number]} at @param {Board[]} boards the boards that have the pictures */
+  /** On the large canvas, draw the blend of the pictures around a place of the square. @param {[right: number, down: number]} at @param {Board[]} boards where to look for the pictures, best first */
   #blend(at, boards) {
     const plan = this.#plan;
     if (!plan) return;
@@ -211,7 +211,7 @@ class Between {
     this.#showPlace();
   }
 
-  /** Show the marker, the blend at its place, and the caption with the share of each text. */
+  /** Show the marker, the blend at the marker, and the caption with the share of each text. */
   #showPlace() {
     const plan = this.#plan;
     if (!plan) return;
@@ -257,7 +257,7 @@ class Between {
   }
 }
 
-/** Return the picture of a cell from the first board that has it, or undefined. @param {number} cell @param {Board[]} boards */
+/** Return the picture of a cell from the first board that has this picture; undefined if no board has it. @param {number} cell @param {Board[]} boards */
 const tileOf = (cell, boards) => boards.flatMap(({ tiles }) => tiles.get(cell) ?? []).find(({ image }) => image);
 
 /** The places of a walk along the four sides of the square. @type {[x: number, y: number][]} */

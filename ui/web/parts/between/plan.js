@@ -1,5 +1,6 @@
 // The planner of "Between words": a square of pictures that blend four texts, all from the same noise. The corners are
-// computed first, then the cells half-way between them, then the others, so that the visitor soon sees the whole range.
+// computed first, then the cells half-way between the corners, then all other cells. So the visitor soon sees the whole
+// range.
 
 import { pictureSize } from "../../plans/facts.js";
 import { byKind, stepKind } from "../../plans/plan.js";
@@ -16,7 +17,7 @@ import { PART } from "../../words/wrong.js";
 
 /** The plan of a square. corners: the texts of the corners, with each emoji replaced by its word. @typedef {RowsPlan & { corners: string[] }} BetweenPlan */
 
-const WHAT = "between-words"; // the part's name in the names of files
+const WHAT = "between-words"; // the part's name in file names
 
 /** Make the plan. Throws a UserError if the model takes no text. @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {BetweenPlan} */
 function plan(request, [model], catalogue) {
@@ -37,7 +38,7 @@ function plan(request, [model], catalogue) {
   };
 }
 
-/** Return the kind of step, for estimates of time, that computes these cells at once. Guidance doubles its number of images. @param {{ request: Request, options: Omit<Options, "prompts"> }} plan @param {number[]} cells */
+/** Return the kind of a step that computes these cells in one batch. The page estimates the time for each kind of step. Guidance doubles the batch. @param {{ request: Request, options: Omit<Options, "prompts"> }} plan @param {number[]} cells */
 export const kindOf = ({ request: { checkpoint }, options: { guidance } }, { length }) =>
   stepKind(checkpoint, length * (guidance === null ? 1 : 2));
 

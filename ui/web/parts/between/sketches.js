@@ -11,7 +11,7 @@ import { WORDS } from "./words.js";
 
 const PAUSE = 150; // ms to wait after the form has changed, so that quick typing begins no sketches
 const AGAIN = 2000; // ms between two checks whether the student has been downloaded
-const PATIENCE = 60_000; // ms to wait for the download: the student's 9 MB take 45 s at 1.6 Mbit/s
+const PATIENCE = 60_000; // longest wait for the download, in ms: the student's 9 MB take 45 s at 1.6 Mbit/s
 const LONGEST = 6; // longest time that the sketches may take in the visitor's browser, in seconds
 
 /** Begins runs of the student and passes their results on. */
@@ -76,7 +76,7 @@ export class Sketches {
     this.#timer = clock.set(() => this.#tryToDraw(until), AGAIN);
   }
 
-  /** Run the student and pass on its results, until newer sketches begin. @param {Values} values @param {number} sketch their number: newer sketches have a higher one */
+  /** Run the student and pass on its results, until newer sketches begin. @param {Values} values @param {number} sketch the number of these sketches; newer sketches have a higher number */
   async #draw(values, sketch) {
     const { page, panel } = this;
     const order = await page.knowledge.order(panel.part, values);

@@ -3,7 +3,7 @@
 import { countOfSteps } from "../../words/units.js";
 
 export const WORDS = {
-  lead: "One start of noise, four words: move through the square. Between them the network receives a mixture of the four prompts.",
+  lead: "All 49 pictures begin with the same noise. Between the corners, the network receives a mixture of the four prompts.",
   picture: (/** @type {string} */ mixture) => `A picture of ${mixture}`,
   square: "A square between four words: arrow keys move through it",
   film: "Film of your walk (GIF)",

@@ -1,3 +1,3 @@
-// The title of the part that compares two lanes.
+// The title of the part "A and B", which compares two runs.
 
 export const TITLE = "A and B";

@@ -1,5 +1,5 @@
-// Draws the part "A and B": two cards with the same controls, one for each lane, and the pictures of both lanes above
-// one scrubber. Both lanes begin with the same x_T.
+// Draws the part "A and B". It compares two lanes, which are runs with their own settings from the same x_T. Each lane
+// has a card with its controls; the pictures of both lanes are above one scrubber.
 
 import { swatch } from "../../drawing/chart.js";
 import { button, el, find } from "../../drawing/dom.js";
@@ -17,7 +17,7 @@ import { FAMILIES, WORDS } from "./words.js";
 /** @import { Result } from "../../player/recording.js" */
 
 /** Build the part. @param {Page} page @param {string} part @returns {Part} */
-export const mount = (page, part) => new Compare(page, part).mounted();
+export const mount = (page, part) => new Compare(page, part).asPart();
 
 class Compare {
   player = new Player();
@@ -41,10 +41,10 @@ class Compare {
   }
 
   /** Return the functions through which the page uses this part. */
-  mounted() {
+  asPart() {
     const { panel, player } = this;
     const kinds = ["png", "gif", "webp", "strip", "csv", "zip"];
-    return panel.mounted(kinds, () => player.view.coming.count > 0, player.part);
+    return panel.asPart(kinds, () => player.view.coming.count > 0, player.part);
   }
 
   // --- Functions that the panel calls
@@ -70,7 +70,7 @@ class Compare {
     this.player.start();
   }
 
-  /** Set whether the player shows an active run. */
+  /** Tell the player whether the newest run is active. */
   render() {
     this.player.active = this.panel.stream.active;
   }
@@ -87,18 +87,18 @@ class Compare {
     this.presets.offer(starters(prompts.length ? OF_WORDS : this.usual));
   }
 
-  /** Update the presets after the page has described the settings. */
+  /** Update the presets when the page has new time estimates for the form's settings. */
   describe() {
     this.presets.describe();
   }
 
-  /** Return the elements to scroll to after a press. */
+  /** Return the elements to which the page scrolls after a press on Run. */
   sight() {
     return this.player.sight;
   }
 }
 
-/** Return the buttons' titles and values for presets. @param {Record<string, Values>} presets by name */
+/** For each preset, return the title of its button and the values that the button sets. @param {Record<string, Values>} presets by name */
 const starters = (presets) => Object.entries(presets).map(([name, values]) => ({ title: COMPARISONS[name], values }));
 
 /**

@@ -1,4 +1,4 @@
-// The planner of "A and B": a run with two lanes.
+// The planner of "A and B": a run with two lanes (chains with their own settings).
 
 import { NAMES_IN_B } from "../../plans/forms.js";
 import { hasOwn, ofLanes } from "../../plans/sampling.js";

@@ -1,7 +1,7 @@
 // The texts of the part "A and B".
 
 export const WORDS = {
-  lane: (/** @type {string} */ name) => `Lane ${name}`,
+  lane: (/** @type {string} */ name) => `Run ${name}`,
   send: "What does each noise cost in bits?",
 };
 
@@ -16,5 +16,5 @@ export const FAMILIES = {
     ["Consistency", "a student, 2 steps"],
   ],
   about:
-    "Recorded: seed 13, the digit 5. All rows begin with the same noise. The first three ask one network, read in three ways; the last one asks its student. None of the models that come with the page has learned its variance: those of the Hub’s DiT, and of OpenAI’s files, have.",
+    "Recorded: seed 13, the digit 5. All rows begin with the same noise. The first three use one network, read in three ways; the last one uses its student. Some models of the Hub (DiT) and of OpenAI’s files also learn the variance; none of the models of this page does.",
 };

@@ -32,19 +32,19 @@ import { BAR, TOUR, WORDS } from "./words.js";
  * @property {number} screen the number of the tour's screen, from 1; 0 for a lesson
  * @property {Values} sets the values that only the button sets, in addition to `values`
  */
-/** A task of a lesson. values: the values that the task adds to the lesson's. A further task without values continues with the form as it is. @typedef {Pick<Lesson, "values" | "todo" | "button" | "question" | "answer"> & Partial<Lesson>} Task */
+/** A task of a lesson. values: the values that the task adds to the lesson's values. @typedef {Pick<Lesson, "values" | "todo" | "button" | "question" | "answer"> & Partial<Lesson>} Task */
 
-/** For each lesson with a figure, the function that draws it. @type {Record<string, () => Promise<HTMLElement>>} */
+/** For each lesson with a figure, a function that makes the figure. @type {Record<string, () => Promise<HTMLElement>>} */
 const FIGURES = { "one-path": async () => (await import("./path.js")).path() };
 
-/** Open a lesson's part with its values, and show its bar. @param {Page} page @param {Lesson} lesson @param {import("../../run/panel.js").Cause} [cause] */
+/** Open a lesson's part with the lesson's values, and show the lesson's bar. @param {Page} page @param {Lesson} lesson @param {import("../../run/panel.js").Cause} [cause] */
 export async function begin(page, { name, part, values, step }, cause = "lesson") {
   const changes = page.lesson !== name;
   await page.open(part, page.whole(part, values), { push: true, lesson: name, cause, step });
-  if (changes) find(document, "#course-bar h2").focus(); // then screen readers read the title, and Tab continues from there
+  if (changes) find(document, "#course-bar h2").focus(); // then screen readers read the title, and Tab continues from the title
 }
 
-/** Return the index of the task that the page's address belongs to: the last task whose values the address has, else 0. @param {Page} page @param {Lesson} lesson */
+/** Return the index of the lesson's last task whose values are all in the page's address; 0 if there is no such task. @param {Page} page @param {Lesson} lesson */
 function linkedTask(page, { part, then }) {
   const { part: shown, values } = readLink(location.href);
   if (shown !== part) return 0;
@@ -78,7 +78,7 @@ export class Bar {
     find(document, "#place").addEventListener("click", foldTour, true);
   }
 
-  /** Show a lesson unless the bar already shows it, with the task that belongs to the page's address. @param {string} name */
+  /** Show a lesson, at the task that belongs to the page's address. Do nothing if the bar already shows the lesson. @param {string} name */
   show(name) {
     const lesson = this.all.find((one) => one.name === name);
     if (!lesson || lesson === this.#lesson) return;
@@ -86,7 +86,7 @@ export class Bar {
     this.#draw(lesson, linkedTask(this.page, lesson));
   }
 
-  /** Forget the shown lesson, so that `show` starts it from its beginning. */
+  /** Forget the shown lesson, so that `show` draws the lesson anew. */
   clear() {
     this.#lesson = null;
     delete this.element.dataset.lesson;
@@ -117,7 +117,7 @@ export class Bar {
     const doing = this.#taskButton(lesson, task);
     const answer = this.#answerBox(lesson, tasks, which);
     const asked = lesson.screen ? [this.#nextButton()] : [answer, ...(page.only ? [] : [teacherBox(page, tasks)])];
-    // While the answer is open, the button of the next task is the primary one
+    // While the answer is open, the button of the next task is the primary button
     answer.addEventListener("toggle", () => doing.classList.toggle("primary", !answer.open));
     const { guesses = [] } = task;
     element.replaceChildren(
@@ -187,7 +187,8 @@ export class Bar {
   /** Return the button that starts a task. @param {Lesson} lesson @param {Task} task */
   #taskButton(lesson, task) {
     const doing = barButton(task.button, "", () => {
-      this.#fold(lesson.part !== "forward"); // in "forward", the task continues after the animation, so the bar stays open
+      // In the part "forward", the task continues after the animation, so the bar stays open
+      this.#fold(lesson.part !== "forward");
       // If folding has hidden this button, the button that unfolds the bar gets the focus
       if (!isShown(doing)) this.#more.focus({ preventScroll: true });
       begin(
@@ -242,7 +243,7 @@ export class Bar {
   }
 }
 
-/** Return buttons with possible answers. A press on one opens the right answer. @param {string[]} texts @param {HTMLDetailsElement} answer */
+/** Return buttons with possible answers. A press on a button opens the right answer. @param {string[]} texts @param {HTMLDetailsElement} answer */
 function guessButtons(texts, answer) {
   const guesses = texts.map((text, i) => {
     /** Mark the pressed answer, and open the right answer. */
@@ -255,7 +256,7 @@ function guessButtons(texts, answer) {
   return el("div", { class: "row guesses", role: "group", "aria-label": BAR.guess }, ...guesses);
 }
 
-/** Return a chart of how often a change of x_t by hand led to another digit, over the t of the change. @param {NonNullable<Lesson["curves"]>} given */
+/** Return a chart and its key. The chart shows how often a change of x_t by hand led to another digit, over the t of the change. @param {NonNullable<Lesson["curves"]>} given */
 function touchChart({ seeds, curves }) {
   const first = Math.max(...curves.flatMap(({ points }) => points.map(([t]) => t)));
   const high = ceiling(Math.max(0.1, ...curves.flatMap(({ points }) => points.map(([, share]) => share))));

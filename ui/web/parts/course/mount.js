@@ -37,7 +37,7 @@ class Course {
 
   // --- Functions that the page calls
 
-  /** Open the card that the page's address names. If an older version had this card, open what replaces it. */
+  /** Open the card that the page's address names. If only older versions had this card, open its replacement. */
   set() {
     const { card = "" } = readLink(location.href).values;
     const moved = Object.hasOwn(MOVED, card) ? MOVED[card] : {};
@@ -50,7 +50,7 @@ class Course {
     named.scrollIntoView();
   }
 
-  /** Load the cards from the engine, once. */
+  /** Load the cards from the engine (the server or a worker), once. */
   async show() {
     const { cards, page } = this;
     if (cards.children.length) return;
@@ -125,5 +125,5 @@ class Course {
 /** Return the address of a picture of the course. @param {string} name */
 const pictureOf = (name) => new URL(`../../examples/course/${name}.webp`, import.meta.url).href;
 
-/** Return the id of a card's element, which is also the end of the card's address. @param {string} name */
+/** Return the id of a card's element. The card's address ends with this id, after "#". @param {string} name */
 const idOf = (name) => `card=${name}`;

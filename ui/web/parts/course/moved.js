@@ -1,6 +1,7 @@
-// The essay's address, and what replaces the cards of earlier versions. Old addresses of these cards must still work.
+// The essay's address, and the replacements of cards that only earlier versions had. The addresses of these cards must
+// still work.
 
-/** For each removed card, the section of the essay, the card or the lesson with the same content. @type {Record<string, { section?: string, card?: string, lesson?: string }>} */
+/** For each removed card, its replacement: a section of the essay, another card or a lesson. @type {Record<string, { section?: string, card?: string, lesson?: string }>} */
 export const MOVED = {
   why: { section: "draw" },
   forward: { section: "destroy" },

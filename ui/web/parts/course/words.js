@@ -41,7 +41,7 @@ export const BAR = {
   minutes: (/** @type {number} */ minutes) => `${minutes} min`,
   part: (/** @type {number} */ minutes, /** @type {number} */ part, /** @type {number} */ parts) =>
     `${minutes} min, part ${part} of ${parts}`,
-  touches: (/** @type {number} */ seeds) => `Share of ${seeds} runs that became another digit, by the t of the touch`,
+  touches: (/** @type {number} */ seeds) => `Share of ${seeds} runs that became another digit, by the t of the change`,
   cells: (/** @type {number} */ side) => (side > 1 ? `${side} × ${side} cells` : "one cell"),
   copied: (/** @type {boolean} */ copied, /** @type {string} */ why) => (copied ? `Copied. ${why}` : why),
   controls:
@@ -65,7 +65,7 @@ export const TOUR = {
 export const PATH = {
   /** The title and the explanation of each row of the recorded picture. */
   rows: [
-    ["DDIM", "x of its steps"],
+    ["DDIM", "xₜ of each step"],
     ["Flow", "x of its straight steps"],
     ["x̂₀", "the picture behind x"],
     ["ε", "the noise in x"],
@@ -77,10 +77,10 @@ export const PATH = {
   sees: (/** @type {number} */ step, /** @type {number} */ steps, /** @type {string[]} */ clocks) =>
     `Step ${step} of ${steps} sees x at ${clocks.join(", ")}`,
   end: "The end: both have drawn",
-  note: "Of seed 13. DDIM’s x, and the flow’s x in DDIM’s units: at most one grey level of 255 apart. What is no picture is scaled to be seen.",
+  note: "Seed 13. DDIM’s x and the flow’s x, in DDIM’s units, differ by at most one of 255 grey levels. ε, v, score and u are no pictures: they are scaled to be visible.",
 };
 
-/** A row of the lesson plan. lessons: the names of its lessons. @typedef {[minutes: string, who: string, lessons: string[], text: string]} Row */
+/** A row of the lesson plan. lessons: the names of the lessons in this row. @typedef {[minutes: string, who: string, lessons: string[], text: string]} Row */
 
 /** @type {Row[]} */
 const PLAN = [
@@ -98,7 +98,7 @@ export const TEACHERS = [
   ["A plan for 45 minutes", PLAN],
   [
     "Thirty students at once",
-    "A folder of “python -m ui.static” is best for a class. Each browser computes for itself, so more students cost nothing. The page and its first run load 1.5 MB. One computer for all works, too: 50 runs of 20 steps took 5 to 8 seconds in all (digits, two cores). It takes 40 runs at once, and 20 of one address. Does the class come from one address, as behind a school’s router? Then start it with “--limit waiting_runs=100”: that allows 54.",
+    "A folder of “python -m ui.static” is best for a class. Each browser computes for itself, so more students cost nothing. The page and its first run load 1.5 MB. One computer for all works, too: 50 runs of 20 steps took 5 to 8 seconds in all (digits, two cores). It accepts 40 runs at once, and 20 of one address. Behind a school’s router, a class has one address. Then start it with “--limit waiting_runs=100”: that allows 54.",
   ],
   [
     "Thirty students, thirty models",

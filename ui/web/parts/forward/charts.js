@@ -7,15 +7,15 @@ import { WORDS } from "./words.js";
 /** @import { Weights } from "../../process/schedule.js" */
 
 const FINE = 40; // up to this t, a curve has a point at every step; above it, at every fourth step
-const HIGHEST = 0.5; // the density at the top of the axis
+const HIGHEST = 0.5; // the density at the top of the histogram's axis
 
 /** A chart of one quantity over t, with a curve for each schedule. A dot marks the chosen t on the curve of the chosen schedule. */
 export class Plot extends Chart {
   /**
    * @param {string} title @param {Record<string, Weights>} tables the weights of each schedule
    * @param {(table: Weights, t: number) => number} value returns the quantity
-   * @param {{ low: number, high: number, ticks: number[] }} [log] the ends and ticks of a logarithmic axis, as powers of ten;
-   * without it, the axis is linear from 0 to 1. Curves are cut off at the ends of the axis.
+   * @param {{ low: number, high: number, ticks: number[] }} [log] the ends and ticks of a logarithmic axis, as exponents of
+   * ten; without `log`, the axis is linear from 0 to 1. Curves are cut off at the ends of the axis.
    */
   constructor(title, tables, value, log) {
     super(title);
@@ -50,7 +50,8 @@ export class Plot extends Chart {
 }
 
 /**
- * Return a chart of two histograms with the same bins, and of the density N(0, 1) that both should have.
+ * Return a chart of two histograms with the same bins. It also shows the density N(0, 1) that both histograms should
+ * follow.
  * @param {number[]} edges the edges of the bins
  * @param {[number[], number[]]} densities the density in each bin, for each histogram
  */

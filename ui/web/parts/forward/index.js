@@ -1,4 +1,4 @@
-// The part "What noise destroys": the forward process, which turns a picture into noise. It needs no model.
+// The part "What noise destroys": the forward process, which turns a picture into noise. No model is needed.
 
 import { capitals, field, seed } from "../../plans/forms.js";
 import { FIELDS as FORWARD, TITLE } from "./form_words.js";

@@ -1,6 +1,6 @@
-// Eqs. 4 and 7 of the paper for pixels. A picture is an array with the red, green and blue of each pixel in turn. Each
-// number is a grey level (0..255) minus 127.5, so 0 means the same as on the paper's scale −1..1. ε has standard
-// deviation 1.
+// Eqs. 4 and 7 of the paper for pixels. A picture is an array of the red, green and blue values of each pixel in turn.
+// Each value is a grey level (0..255) minus 127.5, so 0 is the middle grey, as on the paper's scale −1..1. The noise ε
+// is an array in the same order, with standard deviation 1.
 
 import { gaussian } from "../../process/noise.js";
 
@@ -8,10 +8,10 @@ const MIDDLE = 127.5;
 const GAINS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 const SEEN = 60; // a standard deviation, in grey levels, that is easy to see
 
-/** Return ε for a picture of this size. It is the noise x_T with which a run of this seed begins. @param {number} seed @param {number} size the picture's side in pixels */
+/** Return ε for a picture of this size. A run with this seed begins with the same noise, as its x_T. @param {number} seed @param {number} size the picture's side in pixels */
 export function noiseOf(seed, size) {
   const pixels = size ** 2;
-  const drawn = gaussian(BigInt(seed), 0, 3 * pixels); // contains all red values, then all green ones, then all blue ones
+  const drawn = gaussian(BigInt(seed), 0, 3 * pixels); // contains all red values, then all green values, then all blue values
   return drawn.map((_, i) => drawn[(i % 3) * pixels + Math.floor(i / 3)]);
 }
 

@@ -37,7 +37,7 @@ class Forward {
   #due = false; // whether the next frame draws the part again
   #timer = 0; // the timer that updates the page's address
   #pause = () => {}; // stops the animation
-  /** The weights of each schedule, for every t. */
+  /** The tables of each schedule, such as βₜ and √ᾱₜ for every t. */
   #tables = Object.fromEntries(Object.entries(SCHEDULES).map(([name, make]) => [name, tables(make())]));
   #plots = [
     new Plot(WORDS.beta, this.#tables, ({ beta }, t) => beta[t], { low: -5, high: 0, ticks: [-4, -2, 0] }),
@@ -77,7 +77,7 @@ class Forward {
     find(this.element, ".side").append(this.form.place("schedule"), this.form.place("seed"));
     find(this.element, ".facts").append(meanings("ᾱ", "SNR", "βₜ", "β̃ₜ", "q( )", "μ̃ₜ"));
     find(this.element, ".equation").after(this.form.place("t"));
-    find(this.element, ".thumbs").after(ownPicture(this.element, (file) => this.scene.load({ file })));
+    find(this.element, ".thumbs").after(ownPicture(this.page, this.element, (file) => this.scene.load({ file })));
     for (const plot of this.#plots) plot.onScrub((share) => this.#setTime(share));
     const plotted = find(this.element, ".plots");
     plotted.append(...this.#plots.map(({ node }) => node));
@@ -93,7 +93,7 @@ class Forward {
 
   // --- Functions that the page calls
 
-  /** Set values from a link, a lesson or a preset. If the visitor pressed a button and t is now 0, start the animation. @param {Values} values @param {Cause} cause */
+  /** Set values of the form. After the press of a button that sets t = 0, start the animation. @param {Values} values @param {Cause} cause why the values are set */
   set(values, cause) {
     this.#pause();
     this.form.set(values);
@@ -107,7 +107,7 @@ class Forward {
     this.#pause();
   }
 
-  /** Return the entries of the menu Share. */
+  /** Return this part's entries of the menu Share. */
   items() {
     const make = () => this.#slide();
     return this.scene.size ? [slideItem(this.page, make, () => new URL(location.href))] : [];
@@ -131,7 +131,7 @@ class Forward {
 
   // --- Drawing
 
-  /** Show which drawing is chosen, whether it is loaded, and what is wrong with the picture. */
+  /** Show which drawing is chosen, whether the picture is loaded, and the error if the picture can't be loaded. */
   #renderSource() {
     const { element, scene } = this;
     element.dataset.ready = String(scene.ready);
@@ -197,7 +197,7 @@ class Forward {
     }
   }
 
-  /** Take the settings from the form, and draw them. */
+  /** Take the settings from the form, and draw the part again. */
   #apply() {
     const { scene } = this;
     scene.t = this.#checked("t", scene.t);

@@ -25,7 +25,7 @@ export class Pictures {
   /** Draw all pictures. @param {Scene} scene @param {Weights} table the weights of the scene's schedule */
   render({ t, x0, epsilon, picture }, table) {
     const xt = noised(x0, epsilon, table.signal[t], table.noise[t]);
-    // At t = 0 there is no step back, so the picture itself is shown
+    // At t = 0 there is no step back, so x_0 takes the place of the mean
     const back = t ? sum(table.of_x_0[t], x0, table.of_x_t[t], xt) : x0;
     const change = sum(1, xt, -1, back);
     const gain = t ? visibleGain(rms(change)) : 1;

@@ -1,5 +1,5 @@
-// The state of the part "What noise destroys": the settings, the picture and the noise, and the functions that load
-// these.
+// The state of the part "What noise destroys": the settings, the picture and the noise, with functions that load the
+// picture and compute the noise.
 import { middleOf, SIZE } from "../../pictures/fit.js";
 import { open } from "../../pictures/open.js";
 import { ofPng } from "../../pictures/png.js";
@@ -22,7 +22,7 @@ async function loadDrawing(name) {
   return ofPng(new Uint8Array(await answer.arrayBuffer()));
 }
 
-/** The settings of the part, with the picture and the noise that they need. */
+/** The settings of the part, the picture and the noise. */
 export class Scene {
   t = 250;
   schedule = "linear";
@@ -67,14 +67,14 @@ export class Scene {
     return this.#request({ ...this.wanted, source });
   }
 
-  /** Change the noise to that of another seed. @param {number} seed */
+  /** Replace the noise by the noise of another seed. @param {number} seed */
   renew(seed) {
     return this.#request({ ...this.wanted, seed });
   }
 
   /**
-   * Load what a request wants. A request names both picture and seed, so new noise does not cancel the loading of a
-   * picture.
+   * Load the picture and the noise of a request. A request names both picture and seed, so new noise does not cancel
+   * the loading of a picture.
    * @param {Wanted} wanted
    * @param {string} [before] the error of the request that this request replaces
    * @returns {Promise<void>}
@@ -113,7 +113,7 @@ export class Scene {
   /** Read a picture. A file is cropped to its central square. @param {Source} source */
   async #read(source) {
     if ("name" in source) return this.read(source.name);
-    /** Return the largest length in pixels at which the picture is read. */
+    /** Return the length, in pixels, to which the longer side of a large picture is reduced. */
     const most = (/** @type {number} */ long, /** @type {number} */ short) => Math.floor((4 * SIZE * long) / short);
     return middleOf(await open(source.file, most));
   }

@@ -1,5 +1,5 @@
-// The worker that computes t small steps of noise. They take seconds, and in a worker they don't block the page. The
-// worker sends its progress.
+// The worker that compares t small steps of noise with one jump to t. The small steps take seconds; in a worker they
+// don't block the page. The worker sends its progress, then its result.
 
 import { fromUint8, toUint8 } from "../../process/floats.js";
 import { compare, SCHEDULES } from "../../process/forward.js";

@@ -1,4 +1,5 @@
-// Compares t small steps of noise with one jump to t. A worker computes both, because the small steps take seconds.
+// Compares t small steps of noise with one jump to t. A worker computes the comparison, because the small steps take
+// seconds.
 import { all, find } from "../../drawing/dom.js";
 import { table } from "../../drawing/table.js";
 import { show } from "../../pictures/sprite.js";
@@ -33,7 +34,7 @@ async function compareInWorker(asked, say) {
 
 /** The view of the comparison. */
 export class Walk {
-  /** The settings of the comparison on screen. of: the text that `#setting` returned for them. @type {{ of: string, t: number, schedule: string } | null} */
+  /** The settings of the comparison on screen. of: the same settings as one text, from `#setting`. @type {{ of: string, t: number, schedule: string } | null} */
   #shown = null;
   #status = new Status(RUN.progress); // shows the progress of the steps if they take long
 
@@ -59,7 +60,7 @@ export class Walk {
     return `${t} ${schedule} ${seed} ${loaded}`;
   }
 
-  /** Update the button and the note for the form's settings. If the comparison on screen has other settings, name them. */
+  /** Update the button and the note for the form's settings. If the comparison on screen has other settings, the note names them. */
   render() {
     const { t } = this.scene;
     const shown = this.#shown;
@@ -67,7 +68,7 @@ export class Walk {
     find(this.root, ".steps .count").textContent = countOfSteps(shown?.t ?? t);
     this.button.textContent = press(t);
     find(this.root, ".walk").dataset.state = shown ? (stale ? "stale" : "done") : "none";
-    if (this.button.disabled) return;
+    if (this.button.disabled) return; // a comparison is being computed, and the note says so
     this.note.textContent = stale ? WORDS.shown(shown.t, shown.schedule) : "";
   }
 

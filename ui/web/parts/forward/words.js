@@ -9,10 +9,10 @@ import { countOf, countOfSteps } from "../../words/units.js";
 /** Return the signal-to-noise ratio of x_t for a picture of variance 1. @param {Weights} table @param {number} t */
 export const snr = (table, t) => (table.signal[t] / table.noise[t]) ** 2;
 
-/** Return the readout of the signal-to-noise ratio of this picture; [] before there is a picture. @param {number} ratio @param {number} variance the picture's variance */
+/** Return the signal-to-noise ratio of this picture as [[text, explanation]]; [] before a picture is loaded. @param {number} ratio @param {number} variance the picture's variance */
 function ratioOfPicture(ratio, variance) {
   if (!variance) return [];
-  const about = `variance of this picture in xₜ over that of the noise: its own variance, ${number(variance)}, times SNR. Below 1 the noise is stronger`;
+  const about = `the variance of this picture, ${number(variance)}, times SNR. Below 1, the noise is stronger`;
   return [[`this picture ${number(ratio)}`, about]];
 }
 
@@ -21,7 +21,7 @@ function ratioOfPicture(ratio, variance) {
  * @param {Weights} table
  * @param {number} t
  * @param {number} T
- * @param {number} variance the picture's variance on the scale −1..1; 0 before there is a picture
+ * @param {number} variance the picture's variance on the scale −1..1; 0 before a picture is loaded
  */
 export function readouts(table, t, T, variance) {
   return [
@@ -45,7 +45,7 @@ export function sentence(t, alphaBar, variance) {
     return "Details are lost first; the picture is still stronger than the noise.";
   if (alphaBar > 0.08) return "The noise is stronger than the picture: shapes and colours are left.";
   if (alphaBar > 0.004) return "Only the largest shapes can be guessed.";
-  return "Almost pure noise: the same N(0, I) whatever the picture was.";
+  return "Almost pure noise: the same N(0, I) for every picture.";
 }
 
 /** Format a weight; small weights keep their leading digits. @param {number} v */
@@ -83,12 +83,12 @@ export function remark(table, t) {
 /** Format a share as a percentage. @param {number} share */
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-/** Return a sentence with the result of a comparison of the small steps with the jump. @param {number} t @param {Pick<Comparison, "gap" | "chance">} found */
+/** Return a sentence that says how far the distributions after the small steps and after the jump are apart. @param {number} t @param {Pick<Comparison, "gap" | "chance">} found */
 export function verdict(t, { gap, chance }) {
   if (t === 0) return "At t = 0 nothing is added.";
   if (gap <= chance)
-    return `Their distributions are at most ${percent(gap)} apart. Two draws of one distribution stay within ${percent(chance)} 19 times out of 20: no difference to be seen.`;
-  return `Their distributions are ${percent(gap)} apart. Two draws of one distribution go beyond ${percent(chance)} one time in 20, and this was one: try new noise.`;
+    return `Their distributions are at most ${percent(gap)} apart. Two samples of one distribution differ by less than ${percent(chance)} in 19 of 20 cases. So no difference can be seen.`;
+  return `Their distributions are ${percent(gap)} apart. Two samples of one distribution differ by more than ${percent(chance)} in 1 of 20 cases, and this is one of them: try new noise.`;
 }
 
 /** Return the label of the button that computes t small steps. @param {number} t */
@@ -119,14 +119,14 @@ export const WORDS = {
   jump: "one jump",
   take: "Take the steps",
   added:
-    "What was added, (x<sub>t</sub> − √ᾱ<sub>t</sub> x<sub>0</sub>) / √(1 − ᾱ<sub>t</sub>), over all pixels; the thin line is N(0, 1)",
+    "The added noise, (x<sub>t</sub> − √ᾱ<sub>t</sub> x<sub>0</sub>) / √(1 − ᾱ<sub>t</sub>), over all pixels; the thin line is N(0, 1)",
   beta: "Noise of a step, βₜ (log)",
   signal: "Signal left, ᾱₜ",
   snr: "Signal to noise, SNR (log)",
   xt: (/** @type {string | null} */ picture, /** @type {number} */ t) =>
     `x_t: ${picture ?? "your picture"} noised up to t = ${t}`,
   back: (/** @type {number} */ t) => `Mean of the step from t = ${t} to ${Math.max(0, t - 1)}`,
-  change: (/** @type {number} */ gain) => `What the mean takes away from x_t, ${gain} times enlarged`,
+  change: (/** @type {number} */ gain) => `What the mean removes from x_t, ${gain} times enlarged`,
   gain: (/** @type {number} */ gain) => (gain > 1 ? `shown × ${gain}` : ""),
   slide: (/** @type {number} */ signal, /** @type {number} */ noise, /** @type {number} */ t) => ({
     x0: `x₀, the picture, × ${fraction(signal)}`,

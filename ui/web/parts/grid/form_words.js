@@ -8,5 +8,5 @@ export const TITLE = "Grid";
 export const FIELDS = {
   rows: { title: "kind of rows", label: "A row for each" },
   columns: { title: "Columns", label: "A column for each number of steps", example: "5, 10, 50" },
-  count: { title: "The number of images", label: "Pictures in a cell" },
+  count: { title: "The number of pictures", label: "Pictures in a cell" },
 };

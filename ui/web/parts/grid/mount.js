@@ -16,15 +16,15 @@ import { WORDS } from "./words.js";
 /** @import { Sprite } from "../../pictures/sprite.js" */
 
 /** Build the part. @param {Page} page @param {string} part @returns {Part} */
-export const mount = (page, part) => new Grid(page, part).mounted();
+export const mount = (page, part) => new Grid(page, part).asPart();
 
 /** The part's view. Its element has the number of cells with a picture in data-cells. */
 class Grid {
   /** @type {Plan | null} */
   #plan = null;
-  /** The image of each cell. @type {HTMLImageElement[]} */
+  /** The <img> element of each cell. @type {HTMLImageElement[]} */
   #images = [];
-  /** The newest step k of each cell; -1 before the first one. @type {number[]} */
+  /** The index k of the newest step of each cell; -1 before the cell's first step. @type {number[]} */
   #steps = [];
   /** The pictures of each cell after its newest step. @type {(Sprite | null)[]} */
   #pictures = [];
@@ -42,8 +42,8 @@ class Grid {
   }
 
   /** Return the functions through which the page uses this part. */
-  mounted() {
-    return this.panel.mounted(["png", "csv", "zip"], () => this.#isBegun, {
+  asPart() {
+    return this.panel.asPart(["png", "csv", "zip"], () => this.#isBegun, {
       title: () => this.#title,
       slide: () => this.#slide(),
     });
@@ -62,7 +62,7 @@ class Grid {
     else show(this.#images[lane], x);
   }
 
-  /** Write the number of cells with a picture into the element's attribute. */
+  /** Write the number of cells with a picture into data-cells. */
   render() {
     this.panel.element.dataset.cells = String(this.#pictures.filter(Boolean).length);
   }
@@ -74,7 +74,7 @@ class Grid {
     return this.#pictures.some(Boolean);
   }
 
-  /** The run's title of a few words; "" before the first run. */
+  /** The run's short title; "" before the first run. */
   get #title() {
     return this.#plan?.heading ?? "";
   }

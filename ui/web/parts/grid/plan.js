@@ -1,4 +1,5 @@
-// The planner of "Grid": a run with a lane for each cell that its model can run.
+// The planner of "Grid": a run with a lane (a chain with its own settings) for each cell. Cells that the model can't
+// run are left out.
 
 import { samplers, stepLimits, variances } from "../../plans/facts.js";
 import { ofLanes } from "../../plans/sampling.js";
@@ -22,7 +23,7 @@ function lanesOf(request) {
 }
 
 /**
- * Return the lanes that their models can run. Throws a UserError if there are none.
+ * Return the lanes that their models can run. Throws a UserError if there is no such lane.
  * @param {Lane[]} lanes @param {(lane: Lane) => Facts} modelOf returns the model of a lane @param {Facts[]} models of the run
  */
 function runnable(lanes, modelOf, models) {

@@ -1,7 +1,7 @@
 // Computes the part "How much a noisy picture still knows" in the browser. ui/parts/latents.py does the same on a
 // server.
 
-import { chainOf, column, giveSource, kept, sampled, seen, spread, take } from "../../computing/rows.js";
+import { addSource, chainOf, column, kept, sampled, seen, spread, take } from "../../computing/rows.js";
 import { seedsOfColumns } from "../../plans/rows.js";
 import { fromUint8 } from "../../process/floats.js";
 import { encode, mix } from "../../process/forward.js";
@@ -16,7 +16,7 @@ const SAMPLES = 4; // while the model draws a starting picture, the page shows e
 /** @type {Computation} */
 export const computation = { ...kept, chains, compute };
 
-/** Return a function that takes the number of a picture and yields its steps. Phase 0 draws the starting pictures, phase 1 the rows. @param {LatentsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array[]} images the starting pictures @returns {Chains} */
+/** Return a function that takes the number of a picture and yields the picture's sampling steps. Phase 0 draws the starting pictures, phase 1 the rows. @param {LatentsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array[]} images the starting pictures @returns {Chains} */
 function chains(plan, [model], phase, images) {
   const { request, times, lengths, columns } = plan;
   if (!phase) return (number) => sampled(plan, model, plan.sources[number], SAMPLES);
@@ -34,22 +34,23 @@ function chains(plan, [model], phase, images) {
 const statesOf = ({ sources, times }, model, images) =>
   times.map((t) => sources.map(({ seed }, i) => encode(model, images[i], t, BigInt(seed))));
 
-/** Return the state from which the chain of each column begins: the noised picture, or a mixture of two. @param {LatentsPlan} plan @param {Float32Array[]} states the noised starting pictures */
+/** For each column, return the state from which the column's chain begins: the noised picture, or a mixture of both noised pictures. @param {LatentsPlan} plan @param {Float32Array[]} states the noised starting pictures */
 const startsOf = ({ request }, [x, other]) =>
   weights(request).map((weight) => (mixes(request) ? mix(x, other, weight) : x));
 
 /** Compute the starting pictures and then all rows, and send the results to the page. @param {LatentsPlan} plan @param {Model[]} models @param {Work} work */
 async function compute(plan, [model], work) {
-  work.give({ kind: "plan" });
+  work.addResult({ kind: "plan" });
   const drawn = work.share(0);
   /** @type {Float32Array[]} */
   const images = [];
   for (const [i, one] of plan.sources.entries()) {
-    const { data } = await giveSource(plan, i, one, work, drawn);
+    const { data } = await addSource(plan, i, one, work, drawn);
     images.push(fromUint8(data, model.channels));
   }
   const states = statesOf(plan, model, images);
-  for (const [row, x] of states.entries()) work.give({ kind: "latent", row, x: x.map((one) => [seen(model, one)]) });
+  for (const [row, x] of states.entries())
+    work.addResult({ kind: "latent", row, x: x.map((one) => [seen(model, one)]) });
   const rows = work.share(1, images);
   for (const row of states.keys()) await computeRow(plan, model, row, states[row], work, rows);
 }
@@ -61,7 +62,7 @@ async function computeRow(plan, model, row, states, work, strands) {
   else {
     const pictures = startsOf(plan, states).map((start) => seen(model, start));
     work.recording.rows.set(row, pictures);
-    work.give({ kind: "step", row, k: 0, s: 0, x0: pictures });
+    work.addResult({ kind: "step", row, k: 0, s: 0, x0: pictures });
   }
-  work.give({ kind: "row", row, spread: spread(work.recording.rows.get(row)) });
+  work.addResult({ kind: "row", row, spread: spread(work.recording.rows.get(row)) });
 }

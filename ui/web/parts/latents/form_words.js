@@ -19,7 +19,7 @@ export const FIELDS = {
   times: {
     title: "Times",
     label: "Times t",
-    help: "A row for each: at T only noise is left, at 0 the picture",
+    help: "A row for each time: T is only noise, 0 is the picture",
     placeholder: "1000, 750, σ 10",
     example: "750, 500, 250",
   },

@@ -1,4 +1,4 @@
-// The part "How much a noisy picture still knows": the model decodes noised pictures again.
+// The part "How much a noisy picture still knows": it adds noise to pictures, and the model removes the noise again.
 
 import {
   checkpoint,

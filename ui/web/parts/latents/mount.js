@@ -1,5 +1,5 @@
 // Draws the part "How much a noisy picture still knows". Each row shows pictures that the model decodes from the same
-// latent with several seeds, or from mixtures of two latents.
+// latent (a noised picture x_t) with several seeds, or from mixtures of two latents.
 import { find, write } from "../../drawing/dom.js";
 import { Source } from "../../form/source.js";
 import { Rows } from "../../player/rows.js";
@@ -44,5 +44,5 @@ export function mount(page, part) {
     write(find(rows.root, ".lead"), LEAD[mode()]);
     panel.element.dataset.rows = String(rows.done);
   }
-  return panel.mounted(["png", "gif", "webp"], () => rows.done > 0, { slide: rows.slide });
+  return panel.asPart(["png", "gif", "webp"], () => rows.done > 0, { slide: rows.slide });
 }

@@ -1,5 +1,5 @@
-// The planner of "How much a noisy picture still knows". It plans a row for each time t: the same latent decoded with
-// several seeds, or mixtures of two latents.
+// The planner of "How much a noisy picture still knows". It plans a row for each time t. In a row, the model decodes
+// the same latent (a noised picture x_t) with several seeds, or it decodes mixtures of two latents.
 
 import { fromText } from "../../pictures/text.js";
 import { Wrong } from "../../plans/fields.js";
@@ -32,7 +32,7 @@ import { PART } from "../../words/wrong.js";
 /** Return whether a request mixes two latents. @param {Request} request */
 export const mixes = ({ mode }) => mode === "interpolate";
 
-/** Return the pictures with which a run starts: two if the request mixes latents, else one. @param {Request} request @returns {Source[]} */
+/** Return the pictures with which a run starts: two pictures if the request mixes latents, else one picture. @param {Request} request @returns {Source[]} */
 function sourcesOf(request) {
   const first = { seed: request.seed, own: request.picture };
   return mixes(request) ? [first, { seed: request.seed_b, own: request.picture_b }] : [first];
@@ -42,7 +42,7 @@ function sourcesOf(request) {
 export const weights = ({ count }) =>
   Array.from({ length: count }, (_, i) => (i === count - 1 ? 1 : i * (1 / (count - 1))));
 
-/** Make the plan. Throws a UserError if the model, a picture or a time does not allow it. @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {LatentsPlan} */
+/** Make the plan. Throws a UserError if the model, a picture or a time is unsuitable. @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {LatentsPlan} */
 function plan(request, [model], catalogue) {
   checkPixels(model, PART.latents);
   const sources = sourcesOf(request);
@@ -80,8 +80,8 @@ function titlesOf(request, times) {
 }
 
 /**
- * Throw a UserError if no chain with these options can start at t. For t = 0, which needs no steps, check the shortest
- * chain.
+ * Throw a UserError if no chain with these options can start at t. A row at t = 0 needs no steps, so check the shortest
+ * chain instead.
  * @param {Facts} model @param {number} t @param {Options} options
  */
 function checkChain(model, t, options) {

@@ -4,7 +4,7 @@ import { WORDS } from "./words.js";
 
 /** @import { Bits, Plan } from "./tables.js" */
 
-/** Return the legend of the curves: a curve for each variance. @param {Plan} plan @returns {[name: string, label: string][]} */
+/** Return the legend: the name and the label of each variance's curve. @param {Plan} plan @returns {[name: string, label: string][]} */
 const legendOf = ({ variances }) => variances.map(([label, name]) => [name, label]);
 
 /**
@@ -36,7 +36,7 @@ export function terms(plan, { curves, times }) {
 }
 
 /**
- * Return the chart of the error of x̂_0 over the bits sent: the right half of the paper's Fig. 5.
+ * Return the chart of the error of x̂_0 over the bits sent: the right plot of the paper's Fig. 5.
  * @param {Plan} plan
  * @param {Bits} bits
  */

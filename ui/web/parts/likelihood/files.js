@@ -11,8 +11,8 @@ import { WORDS } from "./words.js";
 /** @import { File } from "../../files/file.d.ts" */
 
 /**
- * Return the file: a row for each chain, then a row for each time t. Throws a UserError before the first measured
- * picture.
+ * Return the file: a row for each chain, then a row for each time t. Throws a UserError if no picture has been measured
+ * yet.
  * @param {string} _ "csv" @param {{ plan: { request: Request }, found: Partial<MeanBits>, T: number }} run found: the measured
  * numbers, empty before the first picture @param {Catalogue} catalogue
  * @returns {File}

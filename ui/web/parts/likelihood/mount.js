@@ -31,7 +31,7 @@ const STAGE = `
 `;
 
 /** Build the part. @param {Page} page @param {string} part @returns {Part} */
-export const mount = (page, part) => new Likelihood(page, part).mounted();
+export const mount = (page, part) => new Likelihood(page, part).asPart();
 
 /** The part's view. Its element has the number of measured pictures in data-done. */
 class Likelihood {
@@ -39,7 +39,7 @@ class Likelihood {
   #plan = null;
   /** The newest measured numbers. @type {Bits | null} */
   #bits = null;
-  /** The bits of the first picture by short chains, which are measured first. @type {Early[]} */
+  /** The bits of the first picture, measured with short chains. The page shows them until the full chain is measured. @type {Early[]} */
   #early = [];
   #decoded = /** @type {number[]} */ ([]); // the times t of the columns of decoded pictures
   #body = el("div", { class: "likelihood" });
@@ -60,8 +60,8 @@ class Likelihood {
   }
 
   /** Return the functions through which the page uses this part. */
-  mounted() {
-    return this.panel.mounted(["csv"], () => this.#bits !== null, { slide: () => this.#slide() });
+  asPart() {
+    return this.panel.asPart(["csv"], () => this.#bits !== null, { slide: () => this.#slide() });
   }
 
   // --- Functions that the panel calls
@@ -125,7 +125,7 @@ class Likelihood {
     find(this.#body, ".decoding").hidden = false;
   }
 
-  /** Show the bits of the first picture by short chains, until its full chain is measured. @param {Early} result */
+  /** Show the bits of the first picture, measured with short chains, until the picture's full chain is measured. @param {Early} result */
   #showEarly(result) {
     this.#early = [...this.#early, result];
     if (this.#plan && !this.#bits) this.#fill(".totals", early(this.#plan, this.#early));

@@ -28,20 +28,20 @@ const DECODED = 6; // largest number of pictures whose decoding is shown
 const EIGHTHS = [8, 7, 6, 5, 4, 3, 2, 1, 0]; // the decoding is shown at these eighths of T
 const EARLY = 3; // number of short chains that are measured first, so that the page soon shows numbers
 
-/** Return the variances whose bounds are measured. The network is evaluated for the first; all other bounds follow from these evaluations. @param {Facts} model */
+/** Return the variances whose bounds are measured. The network is evaluated for the first variance; all other bounds follow from the same evaluations. @param {Facts} model */
 export function variances({ variance, prediction, gamma }) {
   // With learned variances or a prediction of μ, each further variance would need new evaluations of the network
   if (variance.startsWith("learned") || prediction === "mu") return [variance];
   return ["beta_tilde", "beta", ...(gamma ? ["analytic"] : [])];
 }
 
-/** Return the numbers of steps of the short chains. Their bounds follow from the full chain's evaluations; [] if the model does not allow this. @param {Facts} model */
+/** Return the numbers of steps of the short chains. Their bounds follow from the full chain's evaluations; [] if the model needs new evaluations for each chain. @param {Facts} model */
 export const lengths = (model) =>
   variances(model).length > 1 ? STEPS.filter((steps) => steps < model.schedule.T) : [];
 
 /**
  * Return a sentence that explains why, in the shortest chain, β̃ₜ costs more bits than βₜ but makes cleaner pictures;
- * "" if this is not the case. The last added noise stays visible if the final step must remove far more noise than it
+ * "" if β̃ₜ does not. The last added noise stays visible if the final step must remove far more noise than the network
  * was trained on.
  * @param {Facts} model @param {MeanBits["chains"]} chains
  */
@@ -54,8 +54,8 @@ export function looks(model, chains) {
     const { sigmas } = chain(model.process, { steps, sampler: "ddpm", variance, spacing: "linspace" });
     return /** @type {number} */ (sigmas.at(-2)); // the last noise that is added, because the final step has σ = 0
   });
-  // The final step of a linspace chain begins at t = 1 and is trained on the noise of x_1. β̃ₜ never leaves more noise
-  // than that, so only the noise that βₜ leaves is checked.
+  // The final step of a linspace chain begins at t = 1, where the network was trained on the noise of x_1. β̃ₜ never
+  // leaves more noise than x_1 has, so only the noise that βₜ leaves is checked.
   const expected = Math.sqrt(1 - model.schedule.alphaBar[1]);
   if (more <= less || noisy <= HARD * expected) return "";
   return looksBetter(steps, [clean, noisy], [more, less]);

@@ -17,19 +17,19 @@ import { measured, WORDS } from "./words.js";
  * @property {[label: string, name: string][]} variances the variances whose bounds are measured
  * @property {number[]} lengths the numbers of steps of the chains, the full chain last
  * @property {[t: number, rate: number, rmse: number][] | null} published the rows of the paper's Table 4, if the
- * pictures are those of CIFAR-10; else null
+ * pictures come from CIFAR-10; else null
  */
 
-/** The measured numbers. looks: the sentence of `looks` in plan.js. @typedef {Measured & { looks: string }} Bits */
-/** A result that ui/parts/likelihood.py sends. @typedef {Plan | Bits | Decoding | Early} Result */
+/** The measured numbers. looks: the sentence that `looks` in plan.js returns. @typedef {Measured & { looks: string }} Bits */
+/** A result of a measurement, as the part draws it. @typedef {Plan | Bits | Decoding | Early} Result */
 
-/** Format a number with its standard error, if there is one. @param {number} value @param {number | null} error */
+/** Format a number with its standard error; without an error if `error` is null. @param {number} value @param {number | null} error */
 export function plusMinus(value, error) {
   const digits = value < 10 ? 3 : 2;
   return error === null ? value.toFixed(digits) : `${value.toFixed(digits)} ± ${error.toFixed(digits)}`;
 }
 
-/** Return a table with the bits of the first picture by short chains. It is shown until the picture's full chain is measured. @param {Plan} plan @param {Early[]} found */
+/** Return a table with the bits of the first picture, measured with short chains. The page shows the table until the picture's full chain is measured. @param {Plan} plan @param {Early[]} found */
 export function early({ variances: [[label]] }, found) {
   const heads = ["bits/dim", ...found.map(({ steps }) => countOfSteps(steps))];
   const row = [label, ...found.map(({ bits }) => plusMinus(bits, null))];
@@ -56,7 +56,7 @@ export function totals({ variances, lengths, T, count }, { chains, done }) {
   return table(measured(done, count), heads, rows);
 }
 
-/** Return the table of rate and distortion at the times of the paper's Table 4. For CIFAR-10, add the columns of this table. @param {Plan} plan @param {Bits} bits */
+/** Return the table of rate and distortion at the times of the paper's Table 4. For CIFAR-10, add the paper's columns. @param {Plan} plan @param {Bits} bits */
 export function rates({ variances, T, published }, { curves, rmse, times }) {
   const wanted = Array.from({ length: 10 }, (_, i) => Math.min(T, 1 + Math.round((T * i) / 10)));
   const rows = [...new Set(wanted)].flatMap((t) => {

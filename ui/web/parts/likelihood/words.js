@@ -14,10 +14,10 @@ export const looksBetter = (steps, [clean, noisy], [more, less]) =>
   "small for the errors that so few steps make.";
 
 export const WORDS = {
-  lead: "How many bits a pixel’s colour takes when the chain encodes the picture without loss (Eq. 5), and where they go: most of them describe differences that nobody sees. One pass over all t gives every variance and every shorter chain.",
+  lead: "The chain can encode a picture without loss (Eq. 5). How many bits does it need for one colour of a pixel? Most of them describe differences that nobody sees. One pass over all t gives the bits of every variance and every shorter chain.",
   decoding: "Progressive decoding",
   guesses:
-    "The receiver’s best guess x̂<sub>0</sub> once it has x<sub>t</sub> (Algorithm 4), for each t; the picture itself at the right",
+    "The receiver’s best guess x̂<sub>0</sub> from x<sub>t</sub> (Algorithm 4), for each t; at the right, the picture",
   pictures: "Pictures",
   set: "Test set",
   measuring: (/** @type {number} */ T) => `Measuring all ${T} steps of the first picture…`,
@@ -37,9 +37,9 @@ export const WORDS = {
   columns: (variance) => [`L ${variance}`, `rate ${variance}`],
   rate: (/** @type {string} */ variance) => `rate, ${variance}`,
   published: ["rate, paper", "RMSE, paper"],
-  table: "Rate: bits/dim sent until the receiver has xₜ. RMSE of its x̂₀, of 255",
+  table: "Rate: bits/dim that are sent before the receiver has xₜ. RMSE of its x̂₀, of 255",
   tableBeside:
-    "Rate: bits/dim sent until the receiver has xₜ. RMSE of its x̂₀, of 255. Beside it Ho, Jain & Abbeel 2020, Table 4: the paper’s network, all test pictures",
+    "Rate: bits/dim that are sent before the receiver has xₜ. RMSE of its x̂₀, of 255. Right: Table 4 of Ho, Jain & Abbeel 2020, the paper’s network with all test pictures",
 };
 
 /** Return the caption of a table: how many pictures its numbers include. @param {number} done the number of measured pictures @param {number} count the number of all pictures */

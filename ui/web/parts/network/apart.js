@@ -1,5 +1,5 @@
-// The controls of the second run: which parts are switched off, from which run a block is taken, and in which steps
-// this happens.
+// The controls of the second run, which uses a changed network. They switch parts of the network off, choose a run from
+// which the output of a block is taken, and choose the steps with these changes.
 import { button, el, find, markup, write } from "../../drawing/dom.js";
 import { measured, titleOf, WORDS } from "./words.js";
 
@@ -20,7 +20,7 @@ export class Apart {
   #made = ""; // the model and its blocks, as JSON, for which the switches were made
   /** @type {{ name: string, node: HTMLButtonElement }[]} */
   #switches = [];
-  #when = [0, 1, 2].map((i) => button({ class: "preset", "data-part": `span ${i}` }, () => this.#choose(i)));
+  #spanButtons = [0, 1, 2].map((i) => button({ class: "preset", "data-part": `span ${i}` }, () => this.#choose(i)));
   takesWords = false;
 
   /** @param {Panel<any>} panel */
@@ -28,16 +28,16 @@ export class Apart {
     this.panel = panel;
     this.root = el("div", { class: "apart" });
     markup(this.root, MARKUP);
-    find(this.root, ".when").append(el("span", { class: "name" }, WORDS.in), ...this.#when);
+    find(this.root, ".when").append(el("span", { class: "name" }, WORDS.in), ...this.#spanButtons);
     panel.form.adopt("graft", this.#makeDonor());
   }
 
-  /** The names of the parts that are switched off. */
+  /** The names of the network's parts that are switched off. */
   get off() {
     return new Set(String(this.panel.form.value("off")).split(", ").filter(Boolean));
   }
 
-  /** Make a button that switches a part off or on. @param {string} name @param {boolean} [short] whether the button of a skip shows only the skip's size */
+  /** Make a button that switches a part of the network off or on. @param {string} name @param {boolean} [short] whether the button of a skip connection shows only the size of the connection */
   chip(name, short = false) {
     /** Switch the part off, or on if it is off. */
     const flip = () => {
@@ -50,7 +50,7 @@ export class Apart {
     return button(attributes, flip, short ? title.replace("skips ", "") : title);
   }
 
-  /** Update the controls for a model. figures: the measured effects of its parts, if there are any. @param {NetworkBlock[]} blocks @param {Figures | null | undefined} figures @param {About | null} about the model */
+  /** Update the controls for a model. figures: the measured effects of switching parts off, if the model has measurements. @param {NetworkBlock[]} blocks @param {Figures | null | undefined} figures @param {About | null} about the model */
   render(blocks, figures, about) {
     const { form } = this.panel;
     const made = JSON.stringify([about?.ref, blocks]);
@@ -63,12 +63,12 @@ export class Apart {
     find(this.root, ".when").hidden = !off.size && !form.value("graft");
     const [first, last] = ["first", "last"].map((name) => Number(form.value(name)));
     for (const [i, { title, from, to }] of this.#spans.entries()) {
-      write(this.#when[i], title);
-      this.#when[i].setAttribute("aria-pressed", String(first === from && last === to));
+      write(this.#spanButtons[i], title);
+      this.#spanButtons[i].setAttribute("aria-pressed", String(first === from && last === to));
     }
   }
 
-  /** Make a switch for each part that the model has. @param {NetworkBlock[]} blocks @param {About | null} about */
+  /** Make a switch for each part of the network that can be switched off. @param {NetworkBlock[]} blocks @param {About | null} about */
   #makeSwitches(blocks, about) {
     this.takesWords = Boolean(about?.prompts.length);
     const has = {
@@ -83,7 +83,7 @@ export class Apart {
     find(this.root, ".switches").replaceChildren(title, ...this.#switches.map(({ node }) => node));
   }
 
-  /** Make the control that chooses the run from which a block is taken: a class of the model, or a prompt. @returns {Control} */
+  /** Make the control for the condition of the run from which a block is taken: a class of the model, or a prompt. @returns {Control} */
   #makeDonor() {
     const element = find(this.root, ".graft");
     const label = el("label", null, el("span", { class: "name" }));
@@ -93,13 +93,13 @@ export class Apart {
     let known = [];
     /** Return the control inside the label; null before a model is known. */
     const choice = () => /** @type {HTMLSelectElement | null} */ (label.querySelector("[data-part]"));
-    /** Show a choice without reporting it. */
+    /** Show a choice, but don't begin a run. */
     const set = (/** @type {string} */ graft) => {
       value = graft;
       const shown = choice();
       if (shown) shown.value = graft;
     };
-    /** Show the choices of a model. Drop the current choice if the model does not have it. @param {About} about */
+    /** Show the choices of a model. Drop the current choice if it does not suit the model. @param {About} about */
     const offer = ({ classes, prompts }) => {
       const can = classes.length ? classes.includes(value) : prompts.length > 0 && !known.includes(value);
       known = classes;
@@ -115,7 +115,7 @@ export class Apart {
     return { element, input: null, get: () => value, set, offer };
   }
 
-  /** The spans of steps in which the second run may differ. `to` is 0 if a span ends at the last step. */
+  /** The spans of steps in which the second run may differ from the first run. `to` is 0 if a span ends at the last step. */
   get #spans() {
     const steps = Number(this.panel.form.value("steps"));
     const half = Math.ceil(steps / 2);
@@ -126,7 +126,7 @@ export class Apart {
     ];
   }
 
-  /** Let the second run differ in a span of steps. @param {number} i the number of the span */
+  /** Let the second run differ from the first run in one span of steps. @param {number} i the number of the span */
   #choose(i) {
     const { from, to } = this.#spans[i];
     this.panel.set({ first: from, last: to }, "inside");

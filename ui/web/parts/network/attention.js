@@ -8,7 +8,9 @@ import { drawable } from "../../pictures/sprite.js";
 
 const LIGHT = "rgb(255 150 50)";
 const SHADE = "rgb(0 0 0 / 70%)";
-const NEEDED = { right: 0.02, rms: 0.1 }; // smallest loss of quality without attention for which maps are offered, in the unit of the measured figures
+// Maps are offered if switching attention off changes the measured quality by at least this much. The keys are units of
+// the measurement.
+const NEEDED = { right: 0.02, rms: 0.1 };
 
 /** Return whether attention maps are offered: the model has attention, unless a measurement shows that its pictures hardly need it. @param {NetworkBlock[]} blocks @param {Figures | null | undefined} figures */
 export function offersPlaces(blocks, figures) {
@@ -17,7 +19,7 @@ export function offersPlaces(blocks, figures) {
   return !figures || off === undefined || Math.abs(figures.whole - off) >= NEEDED[figures.unit];
 }
 
-/** Return the name of the block that contains a layer. @param {string} layer its name in diffusers, such as down_blocks.2.attentions.0 */
+/** Return the name of the block that contains a layer. @param {string} layer the layer's name in diffusers, such as down_blocks.2.attentions.0 */
 export function blockOf(layer) {
   const [, side, number] = layer.match(/^(down|mid|up)_blocks?(?:\.(\d+))?/) ?? [];
   return side === "mid" ? "middle" : `${side} ${Number(number) + 1}`;
@@ -25,7 +27,8 @@ export function blockOf(layer) {
 
 /**
  * Draw a picture in a square of a canvas, lit by the mean of attention maps.
- * @param {CanvasRenderingContext2D} context @param {Drawable} picture @param {Drawable[]} maps each has its heads side by side
+ * @param {CanvasRenderingContext2D} context @param {Drawable} picture
+ * @param {Drawable[]} maps each map has its heads side by side
  * @param {{ x: number, y: number, side: number }} square
  */
 function drawLight(context, picture, maps, { x, y, side }) {
@@ -50,7 +53,7 @@ function drawLight(context, picture, maps, { x, y, side }) {
   context.globalCompositeOperation = "source-over";
 }
 
-/** Draw a picture, lit by the mean of all attention maps of a block. @param {Sprite} picture @param {Sprite[]} maps @returns {Promise<HTMLCanvasElement>} */
+/** Return a canvas with a picture, lit by the mean of all attention maps of a block. @param {Sprite} picture @param {Sprite[]} maps @returns {Promise<HTMLCanvasElement>} */
 export async function drawMaps(picture, maps) {
   const [under, ...found] = await Promise.all([picture, ...maps].map(drawable));
   const context = context2d(el("canvas", { width: under.width, height: under.height }));
@@ -59,7 +62,7 @@ export async function drawMaps(picture, maps) {
 }
 
 /**
- * Draw the attention maps of a block: a row for each layer, a square for each head.
+ * Return a canvas with the attention maps of a block: a row for each layer, a square for each head.
  * @param {Sprite} picture @param {Look[]} looks @param {number} wide the available width in pixels @returns {Promise<HTMLCanvasElement>}
  */
 export async function drawLayers(picture, looks, wide) {

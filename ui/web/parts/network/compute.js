@@ -43,7 +43,7 @@ async function compute(plan, [model], work) {
   } = openLanes([...donor, whole, ...(changed.size ? [{ ...own, surgery: other }] : [])]);
   const r2 = readers && Object.fromEntries(names.map((name) => [name, times.map((t) => rounded(readers.r2(name, t)))]));
   const figures = readers && Object.keys(readers.about.figures).length ? readers.about.figures : null;
-  work.give({ kind: "plan", blocks: names.map((name) => ({ name, ...blocks[name] })), skips, r2, figures });
+  work.addResult({ kind: "plan", blocks: names.map((name) => ({ name, ...blocks[name] })), skips, r2, figures });
   const seed = BigInt(request.seed);
   let held = new Set(times.keys());
   for await (const { lane, step } of sideBySide([seed], lanes)) {
@@ -57,7 +57,7 @@ async function compute(plan, [model], work) {
         ...blockPictures(model, readers, found, time(lane, seed), request.block),
         ...(seen.length ? { looks: seen } : {}),
       };
-      work.give({ kind: "inside", lane: number, k, t, ...pictures, ...looked });
+      work.addResult({ kind: "inside", lane: number, k, t, ...pictures, ...looked });
       if (!k && !number) held = fitting(times.length, (lanes.length - donor.length) * sizeOf([pictures, looked]));
       work.recording.rows.set(number, pictures.x);
     }
@@ -66,8 +66,8 @@ async function compute(plan, [model], work) {
 }
 
 /**
- * Return the pictures of one evaluation: for each block its numbers as colours and, if the model has readers (linear
- * probes), a reader's estimate of x̂_0; for the block `block` all channels, too.
+ * Return the pictures of one evaluation of the network: the numbers of each block as colours, and all channels of the
+ * block `block`. If the model has readers (linear probes), also return each reader's estimate of x̂_0 from its block.
  * @param {Model} model @param {Readers | null} readers @param {Map<string, Tap>} taps @param {number} t @param {string} block
  */
 function blockPictures(model, readers, taps, t, block) {
@@ -120,7 +120,7 @@ function channelsOf({ shape: [c, height, width], data }) {
   });
 }
 
-/** Return the attention map of each head as a grey picture. The largest share of all heads is white. @param {Tap} map @returns {Picture[]} */
+/** Return the attention map of each head as a grey picture. The largest attention weight of all heads is white. @param {Tap} map @returns {Picture[]} */
 function mapsOf({ shape: [heads, height, width], data }) {
   const n = height * width;
   const most = data.reduce((a, b) => Math.max(a, b));

@@ -12,5 +12,5 @@ export const FIELDS = {
   first: { title: "The first step without it" },
   last: { title: "The last step without it" },
   block: { title: "The block" },
-  place: { title: "The place" },
+  place: { title: "The position" },
 };

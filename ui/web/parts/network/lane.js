@@ -1,4 +1,5 @@
-// Draws one run as a U-shaped diagram: a tile for each block, with its picture at a step, and lines between the tiles.
+// Draws one run (a lane) as a U-shaped diagram. Each block is a tile with the block's picture at a step, and lines
+// connect the tiles.
 import { context2d } from "../../drawing/canvas.js";
 import { button, el, find, svg } from "../../drawing/dom.js";
 import { ARROWS } from "../../drawing/hands.js";
@@ -16,7 +17,7 @@ import { MARK, WORDS } from "./words.js";
 
 const WIDE = 480; // smallest width of a diagram whose labels show more than names, in pixels
 const LONG = 140; // smallest length of a skip line whose button shows the whole name, in pixels
-const STEP = 0.12; // an arrow key moves the mark by this share of the picture; whole per cent, because the form keeps places in per cent
+const STEP = 0.12; // the fraction of the picture by which an arrow key moves the mark: whole per cent, as the form keeps places in per cent
 
 /** The pictures that each canvas shows or waits for. @type {WeakMap<HTMLCanvasElement, object>} */
 const newest = new WeakMap();
@@ -39,7 +40,7 @@ export class Lane {
   /** @type {[number, number] | null} */
   #place = null;
 
-  /** @param {(block: string) => void} choose is called with a pressed block @param {(down: number, right: number) => void} mark is called with a marked place, from 0 to below 1 */
+  /** @param {(block: string) => void} choose is called with the name of a pressed block @param {(down: number, right: number) => void} mark is called with a marked place, from 0 to below 1 */
   constructor(choose, mark) {
     this.choose = choose;
     this.mark = mark;
@@ -132,8 +133,8 @@ export class Lane {
   }
 
   /**
-   * Draw a step. chosen: the name of the chosen block. shares: R² of each block by its name; null if the model has no
-   * readers. whole: whether the network has no changes in this step.
+   * Draw a step. chosen: the name of the chosen block. shares: R² of each block's reader (linear probe), by the block's
+   * name; null to show none. whole: whether the network has no changes in this step.
    * @param {InsideFrame} frame @param {NetworkBlock[]} blocks @param {View} view @param {string} chosen
    * @param {Record<string, number> | null} shares @param {[number, number] | null} place @param {boolean} whole
    */

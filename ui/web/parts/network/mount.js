@@ -18,7 +18,7 @@ import { ACTIVITY, blockTitle, LAYERS, LEAD, NO_ATTENTION, NO_READERS, WHERE, WO
 /** @import { View } from "./lane.js" */
 /** @import { InsideFrame, NetworkBlock, Opening } from "../../messages/protocol.d.ts" */
 
-/** The plan of a run. block: the block whose channels are sent. place: the marked place, down and right, from 0 to 1. asked: the condition, in words. second: the changes of the second run, in words. grafted: the block that comes from another run; "" for none. span: the first and the last step with changes. @typedef {Opening & Required<Pick<Opening, "blocks" | "skips">> & { checkpoint: string, steps: number, block: string, place: [number, number] | null, asked: string, second: string, grafted: string, span: [number, number] }} Plan */
+/** The first result of a run. block: the block whose channels are sent. place: the marked place, down and right, from 0 to 1. asked: the condition, in words. second: the changes of the second run, in words. grafted: the block that comes from another run; "" for none. span: the first and the last step with changes. @typedef {Opening & Required<Pick<Opening, "blocks" | "skips">> & { checkpoint: string, steps: number, block: string, place: [number, number] | null, asked: string, second: string, grafted: string, span: [number, number] }} Plan */
 
 const MARKUP = `
 <p class="lead"></p>
@@ -34,7 +34,7 @@ const [HIGH, AROUND] = [560, 340]; // pixels: the smallest height of a diagram, 
 const [BESIDE, BROAD] = [560, 760]; // pixels: the smallest widths for two diagrams side by side, and for switches beside a diagram
 const [THUMB, LANES] = [40, 24]; // pixels: the side of the picture on a run's button, and the gap between two diagrams
 
-/** Draw the channels of a block in rows. @param {Sprite} channels @param {NetworkBlock} block @param {number} wide the available width in pixels */
+/** Return a canvas with the channels of a block in rows. @param {Sprite} channels @param {NetworkBlock} block @param {number} wide the available width in pixels */
 async function drawChannels(channels, { shape: [count, height, width] }, wide) {
   const row = await drawable(channels);
   const columns = wide < BESIDE ? Math.min(8, nearestPower(Math.sqrt(count))) : nearestPower(Math.sqrt(2 * count));
@@ -52,7 +52,7 @@ async function drawChannels(channels, { shape: [count, height, width] }, wide) {
 /** Return the nearest power of 2. @param {number} number */
 const nearestPower = (number) => 2 ** Math.round(Math.log2(number));
 
-/** Replace controls, but keep the focus and the screen position of the pressed one. @param {HTMLElement} root @param {() => void} make replaces the controls */
+/** Replace controls, but keep the focus and the screen position of the pressed control. @param {HTMLElement} root @param {() => void} make replaces the controls */
 function keepFocus(root, make) {
   const pressed = document.activeElement;
   const part = pressed instanceof HTMLElement && root.contains(pressed) && pressed.dataset.part;
@@ -65,13 +65,13 @@ function keepFocus(root, make) {
 }
 
 /** Make the part. @param {Page} page @param {string} part @returns {Part} */
-export const mount = (page, part) => new Network(page, part).mounted();
+export const mount = (page, part) => new Network(page, part).asPart();
 
-/** The part. Its element has data-frames: how many steps of the first lane have arrived. */
+/** The part's view. Its element has the number of received steps of the first run in data-frames. */
 class Network {
   /** @type {Plan | null} */
   #plan = null;
-  /** The frames of each lane, by step. @type {InsideFrame[][]} */
+  /** The results of each run (lane), by step. @type {InsideFrame[][]} */
   #frames = [];
   /** The view that the visitor has chosen, or null. @type {View | null} */
   #pressed = null;
@@ -121,8 +121,8 @@ class Network {
   }
 
   /** Return the element of the part, and the functions that the page calls. */
-  mounted() {
-    return this.panel.mounted(["png"], () => this.#frames.length > 0, {
+  asPart() {
+    return this.panel.asPart(["png"], () => this.#frames.length > 0, {
       key: (event) => this.scrubber.key(event),
       rest: (step) => {
         this.#rest = step;
@@ -135,7 +135,7 @@ class Network {
   /** Lay out the form without the field graft, whose control stands beside the diagram. @param {Form} form */
   layout = (form) => form.layout(({ name }) => name !== "graft");
 
-  /** Return the elements to scroll to after a press. */
+  /** Return the elements to which the page scrolls after a press on Run. */
   sight = () => [find(this.#body, ".transport")];
 
   /** Draw a result of the newest run. @param {Plan | InsideFrame} result */
@@ -171,7 +171,7 @@ class Network {
 
   // --- Choices
 
-  /** Prepare for the frames of a new run. @param {Plan} plan */
+  /** Prepare for the results of a new run. @param {Plan} plan */
   #begin(plan) {
     this.#plan = plan;
     this.#frames = [];
@@ -180,12 +180,12 @@ class Network {
     this.scrubber.renew(plan.steps - 1, 0);
   }
 
-  /** The number of the run that is shown: the chosen run if it exists, else the last one. */
+  /** The number of the run that is shown: the chosen run if it exists, else the last run. */
   get #shown() {
     return Math.min(this.#lane, Math.max(0, this.#built - 1));
   }
 
-  /** Choose a run. The page shows its channels, and on a phone its diagram. @param {number} lane */
+  /** Choose a run. The page shows the run's channels, and on a phone the run's diagram. @param {number} lane */
   #chooseRun(lane) {
     this.#lane = lane;
     this.#built = 0; // the diagram may have been hidden, so it must be drawn
@@ -199,7 +199,7 @@ class Network {
     else this.#render();
   }
 
-  /** Choose a view. The view of attention needs a marked place: mark the middle if there is none. @param {View} view */
+  /** Choose a view. The view of attention needs a marked place: mark the middle if no place is marked. @param {View} view */
   #chooseView(view) {
     this.#pressed = view;
     if (view === "where" && !this.panel.form.value("place")) this.#mark(0.5, 0.5);
@@ -228,7 +228,7 @@ class Network {
     keepFocus(this.#body, () => this.#draw());
   }
 
-  /** Make the lanes for the current width, and the buttons that choose a run. @param {Plan} plan */
+  /** Make the diagrams for the current width, and the buttons that choose a run. @param {Plan} plan */
   #build(plan) {
     this.#built = this.#frames.length;
     const [two, { clientWidth }] = [this.#built > 1, find(this.#body, ".lanes")];
@@ -251,12 +251,12 @@ class Network {
     if (two) this.#lanes[1].build(plan, size, apart.off, plan.grafted, chip);
   }
 
-  /** Return the frame of a lane at the scrubber's step, or the nearest earlier frame, because long runs do not keep all frames. @param {number} lane */
+  /** Return the result of a lane at the scrubber's step, or the nearest earlier result, because long runs do not keep all results. @param {number} lane */
   #frameOf(lane) {
     return this.#frames[lane].findLast((frame, k) => frame && k <= this.scrubber.at);
   }
 
-  /** Draw all lanes at the scrubber's step. */
+  /** Draw the diagrams of all runs at the scrubber's step. */
   #draw() {
     const plan = this.#plan;
     if (!plan || !this.#frames[0]?.length) return;
@@ -306,7 +306,7 @@ class Network {
     return view;
   }
 
-  /** Show the channels of a block, or the maps of its attention. @param {NetworkBlock} block @param {InsideFrame} frame @param {string} title @param {View} view */
+  /** Show the channels of a block, or the block's attention maps. @param {NetworkBlock} block @param {InsideFrame} frame @param {string} title @param {View} view */
   #renderDetail(block, { channels, looks = [], x0 }, title, view) {
     const detail = find(this.#body, ".detail");
     detail.hidden = false;

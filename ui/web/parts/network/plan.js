@@ -1,5 +1,6 @@
-// Plans a run of the part "The network": one lane with the whole network, and a second lane if parts are switched off
-// or if a block comes from a third run.
+// Plans the part "The network". Its first run has the whole network. If the visitor changes the network, a second run has
+// the changed network. A change switches parts off, or takes the output of a block from a third run with another class or
+// prompt. Each of these runs is a lane.
 
 import { classNames } from "../../plans/facts.js";
 import { shown } from "../../plans/fields.js";
@@ -18,19 +19,19 @@ import { askedFor, secondTitle } from "./words.js";
 /** @import { Options, RowsPlan } from "../../plans/rows.js" */
 
 /**
- * The plan of a run. cut: the parts that are switched off. grafted: the options of the third run; null if there is
- * none. times: the t of each step. place: the marked place in the picture, down and right, from 0 to below 1; null for
- * none. kind: the kind of step, for which durations are measured. changed: the times at which the second run differs;
- * empty if there is no second run.
+ * The plan of the runs. cut: the parts that are switched off in the second run. grafted: the options of the third run;
+ * null if there is none. times: the t of each step. place: the marked place in the picture, down and right, from 0 to
+ * below 1; null for none. kind: the kind of all steps, for time estimates. changed: the times at which the second run
+ * differs from the first; empty if there is no second run.
  * @typedef {RowsPlan & { cut: string[], grafted: Options | null, times: number[], changed: Set<number>, kind: StepKind, place: [number, number] | null }} NetworkPlan
  */
 
-const OPENED = 4; // cost on a server of an evaluation with pictures of all blocks, relative to a usual evaluation: see ui/parts/network.py
+const OPENED = 4; // on a server, an evaluation with pictures of all blocks costs as much as this many usual evaluations: see ui/parts/network.py
 const PART = /^(middle|attention|condition|time|skips \d{1,4}|(down|up) \d)$/;
 const BLOCK = /^(middle|(down|up) \d)$/;
 const PLACE = /^(\d{1,2}) (\d{1,2})$/;
 
-/** Return the names of the parts that are switched off. Throws if a name is invalid. @param {string} off names between commas */
+/** Return the names of the parts that are switched off. Throws a UserError if a name is invalid. @param {string} off names, separated by commas */
 function cutOf(off) {
   const names = off
     .split(",")
@@ -41,7 +42,7 @@ function cutOf(off) {
   return [...new Set(names)];
 }
 
-/** Check a request, and plan its runs. @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {NetworkPlan} */
+/** Check a request, and plan its runs. Throws a UserError if the request is invalid. @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {NetworkPlan} */
 function plan(request, [model], catalogue) {
   const { graft, graft_block, first, last, block, checkpoint } = request;
   if ([...graft].length > 300) throw new UserError(NETWORK.prompt([...graft].length));
@@ -88,10 +89,10 @@ function plan(request, [model], catalogue) {
   };
 }
 
-/** Return what the page receives before the first picture. @type {Planner<NetworkPlan>["shown"]} */
+/** Return the first result for the page: the network's blocks and the settings of the runs. @type {Planner<NetworkPlan>["shown"]} */
 function shownOf({ request, model, cut, times, place, grafted }, { blocks, skips, r2, figures }) {
   const { checkpoint, graft, graft_block, first, last, block } = request;
-  // A request may contain the number of a class. The page shows its name.
+  // A request may contain the number of a class, but the page shows the name of the class.
   const label = grafted?.labels ?? null;
   const donor = label === null ? graft : classNames(model)[label];
   return {
@@ -120,14 +121,14 @@ export const planner = {
   },
 };
 
-/** Return a Python script that repeats the run with ddpm_core. It saves x̂_0 of each step, with the readers' estimates if there are any. @param {NetworkPlan} plan */
+/** Return a Python script that repeats the last run with ddpm_core. The script saves x̂_0 of each step, and the estimates of the model's readers (linear probes) if the model has readers. @param {NetworkPlan} plan */
 function script({ request, model, options, cut, times, changed, grafted, place }) {
   const { checkpoint, seed, graft_block: block } = request;
   const every = changed.size === times.length;
-  /** Write the options that are set as Python keyword arguments. */
+  /** Return the options that are not null as Python keyword arguments. */
   const keywordsOf = /** @type {(options: Options) => string} */ (given) =>
     keywords(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null)));
-  // Heun also evaluates the network at times between those of the steps: after churn, and at the end of a step.
+  // Heun's sampler also evaluates the network between the times of the steps: after churn, and at the end of a step.
   const isHeun = options.sampler === "heun";
   const low = times.find((t) => t < Math.min(...changed)) ?? 0;
   const high = times.findLast((t) => t > Math.max(...changed));

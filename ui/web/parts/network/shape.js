@@ -1,5 +1,5 @@
-// Places the blocks of a U-Net: the way down on the left, the way up on the right, each level one row below x_t and
-// x̂_0.
+// Places the blocks of a U-Net in a diagram: the way down on the left, the way up on the right. x_t and x̂_0 are in the
+// top row, and each level of the network is one row lower.
 
 /** @import { NetworkBlock } from "../../messages/protocol.d.ts" */
 /** The place of a square tile, in pixels: x of its middle, y of its top edge, and its side. @typedef {{ x: number, y: number, side: number }} Place */
@@ -13,7 +13,7 @@ const [SMALLEST, LARGEST] = [44, 136]; // limits for the side of a tile, in pixe
 const TURN = 8; // radius of an arrow's corner, in pixels
 const NEAR = 6; // pixels between a tile and an arrow
 const TIP = 6; // length of an arrow's tip, in pixels
-const LINE = 0.72; // height at which a skip line begins, as a share of the tile's height from its top: below the names
+const LINE = 0.72; // where a skip line leaves its tile, as a fraction of the tile's height from the top: below the names
 
 /**
  * Place the blocks of a network.

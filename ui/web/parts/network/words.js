@@ -6,28 +6,28 @@ import { ANY, countOf } from "../../words/units.js";
 /** @import { Figures, NetworkBlock } from "../../messages/protocol.d.ts" */
 
 export const LEAD =
-  "What each block of the network says about the picture, step by step. A linear reader turns the numbers of a block into its guess of x̂₀. A block that says nothing shows the mean of all pictures.";
+  "What each block of the network knows about the picture, step by step. A linear probe (reader) turns the numbers of a block into a guess of x̂₀. A block that knows nothing shows the mean of all pictures.";
 export const ACTIVITY =
   "What each block computes, step by step. Its channels are shown as three colours that keep their meaning for the whole run.";
 export const WHERE =
-  "Where the marked place looks, in each block with self-attention. Bright places give it the most. Press xₜ or x̂₀ to move the mark.";
+  "Where the marked position looks, in each block with self-attention. It takes most from bright positions. Press xₜ or x̂₀ to move the mark.";
 export const NO_READERS =
-  "No readers were fitted for this model: `python -m train readers` makes them. Until then each block shows where its numbers are large.";
+  "No readers were fitted for this model: `python -m train readers` makes them. Until then, each block shows where its numbers are large.";
 
-export const MARK = "Press to mark a place, or move the mark by arrow keys";
+export const MARK = "Press to mark a position, or move the mark by arrow keys";
 export const NO_ATTENTION = "This block has no self-attention: it looks only at neighbours.";
-export const LAYERS = "Where the marked place looks: a row for each layer of this block, a picture for each head.";
+export const LAYERS = "Where the marked position looks: a row for each layer of this block, a picture for each head.";
 
 /** Return the title of a part of the network, for buttons. @param {string} name @param {boolean} words whether the model takes prompts */
 export function titleOf(name, words) {
-  if (name === "condition") return words ? "words" : "class";
+  if (name === "condition") return words ? "prompt" : "class";
   const [, side] = name.match(/^skips (\d+)$/) ?? [];
   return side ? `skips ${side}×${side}` : name;
 }
 
-/** Return the condition that the network receives, in words; "" if it takes none. @param {Record<string, any>} request @param {{ takes_words: boolean, num_classes: number }} model */
+/** Return the condition that the network receives, in words; "" if the model takes no condition. @param {Record<string, any>} request @param {{ takes_words: boolean, num_classes: number }} model */
 export function askedFor({ label, prompt }, model) {
-  if (model.takes_words) return prompt ? `“${prompt}”` : "no words";
+  if (model.takes_words) return prompt ? `“${prompt}”` : "no prompt";
   if (!model.num_classes) return "";
   return label === ANY ? "no class" : `class ${label}`;
 }
@@ -53,7 +53,7 @@ export function secondTitle(request, cut, donor, times, model) {
   return `Without ${names.join(", ")}, ${when(times, request)}`;
 }
 
-/** Compare, in words, a number of runs with the number for the whole network. @param {number} found @param {number} whole */
+/** Return a phrase that compares a number of runs with the number for the unchanged network. @param {number} found @param {number} whole the number for the unchanged network */
 const comparison = (found, whole) =>
   found === whole ? "as many as with nothing switched off" : `${whole} with nothing switched off`;
 
@@ -81,8 +81,8 @@ export function measured({ off, graft, graft_block: block, first, last, ...run }
   const found = !graft && span && figures.off[off]?.[/** @type {"all"} */ (span)];
   if (typeof found !== "number") return "";
   if (unit === "right")
-    return `${runs(found)} of ${seeds} runs still show what was asked for, ${comparison(runs(found), runs(figures.whole))}.`;
-  return `In ${seeds} runs a pixel changes by about ${Math.round(50 * found)} % of the way from black to white (RMS ${found.toFixed(2)}, of pixels in −1 to 1).`;
+    return `${runs(found)} of ${seeds} runs still show the requested class, ${comparison(runs(found), runs(figures.whole))}.`;
+  return `In ${seeds} runs a pixel changes by about ${Math.round(127.5 * found)} grey levels (RMS).`;
 }
 
 export const WORDS = {
@@ -90,7 +90,7 @@ export const WORDS = {
   views: [
     ["read", "What can be read"],
     ["colours", "Activity"],
-    ["where", "Where a place looks"],
+    ["where", "Where a position looks"],
   ],
   shown: "What is shown of a block",
   step: "Step of the run",
@@ -103,7 +103,7 @@ export const WORDS = {
   switch: "Switch off",
   take: (/** @type {unknown} */ block) => `Take the ${block} from`,
   own: "this run",
-  other: "a run of other words",
+  other: "a run of another prompt",
   donor: (/** @type {string} */ name) => `a run of ${name === ANY ? "no class" : name}`,
   when: "In which steps",
   in: "When",

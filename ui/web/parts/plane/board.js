@@ -45,7 +45,7 @@ export function fromText(text, most) {
 /** Make a marker on the board. name: its CSS class. @param {string} name @param {Point} at */
 const mark = (name, [x, y]) => el("i", { class: name, style: `left:${(x + 110) / 2.2}%;top:${(110 - y) / 2.2}%` });
 
-/** A board with its buttons. Its points are the data. */
+/** The board and its buttons. Its points are the visitor's data. */
 export class Board {
   /** @type {Point[]} */
   points = [];
@@ -55,7 +55,7 @@ export class Board {
 
   /**
    * @param {HTMLElement} root
-   * @param {number} most points
+   * @param {number} most the largest number of points
    * @param {() => void} changed called when the points have changed
    */
   constructor(root, most, changed) {
@@ -110,7 +110,7 @@ export class Board {
     } else this.set(sets ? addLine(this.points, null, this.#cross, this.most) : this.points.slice(0, -1));
   }
 
-  /** Show the points, the cross and their number. */
+  /** Show the points, the number of points, and the cross. */
   render() {
     const { points, most } = this;
     const marks = points.map((point) => mark("point", point));

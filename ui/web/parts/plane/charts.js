@@ -1,4 +1,5 @@
-// Charts and numbers beside the clouds: the marginals of both coordinates, the moments, and the loss of a training.
+// Charts and numbers about the clouds of points: the marginals of both coordinates, the moments, and the loss of a
+// training.
 import { Chart, ceiling, halves, key, path, scale, stairs, swatch } from "../../drawing/chart.js";
 import { el } from "../../drawing/dom.js";
 import { table } from "../../drawing/table.js";
@@ -17,11 +18,12 @@ const ERRORS = 3; // number of standard errors up to which a difference counts a
 export const LANES = /** @type {const} */ (["a", "b"]);
 const TITLES = ["x₁", "x₂"];
 
-/** Return one frame for each time. Two frames of one time have the same true distribution. @param {Frame[]} frames */
+/** Return one frame (a cloud at a time) for each time, because all frames of a time have the same true distribution. @param {Frame[]} frames */
 const distinctTimes = (frames) => frames.filter(({ s }, i) => frames.findIndex((other) => other.s === s) === i);
 
 /**
- * Draw the density of each coordinate, as measured in both clouds and as it should be.
+ * Return a chart for each coordinate, and a key. A chart shows the measured density of both clouds, and the true
+ * density.
  * @param {Mixture} mixture @param {Frame[]} frames of the lanes @param {number} reach the visible distance from the origin
  */
 export function marginals(mixture, frames, reach) {
@@ -48,7 +50,7 @@ export function marginals(mixture, frames, reach) {
 }
 
 /**
- * Compare the spread of a cloud with the true spread, in words.
+ * Return a sentence that compares the spread of a cloud with the true spread.
  * @param {Mixture} mixture @param {Frame} frame
  */
 export function verdict(mixture, { points, alphaBar }) {
@@ -58,13 +60,13 @@ export function verdict(mixture, { points, alphaBar }) {
 }
 
 /**
- * Make a table of the moments of both clouds, and of the true moments.
+ * Return a table of the moments of both clouds, and of the true moments.
  * @param {Mixture} mixture @param {Frame[]} frames of the lanes
  */
 export function numbers(mixture, frames) {
-  /** Make the heading of a row. @param {string} name of its colour @param {string} title */
+  /** Make the heading of a row. @param {string} name the CSS class of the row's colour @param {string} title */
   const head = (name, title) => el("span", null, swatch(name), title);
-  /** Make a cell with a value; bold if its difference from the true value is more than chance. @param {number} v @param {number} error its standard error @param {number} truth */
+  /** Make a cell with a value; bold if its difference from the true value is more than chance. @param {number} v @param {number} error the standard error of v @param {number} truth */
   const cell = (v, error, truth) => {
     const off = Math.abs(v - truth) > ERRORS * error;
     return el(off ? "b" : "span", null, three(v), el("small", null, ` ± ${three(error)}`));
@@ -86,7 +88,7 @@ export function numbers(mixture, frames) {
 }
 
 /**
- * Draw the loss of a training, and the least possible loss.
+ * Return a chart of the loss of a training, and of the least possible loss.
  * @param {Training} training
  */
 export function loss({ curve, steps, least }) {

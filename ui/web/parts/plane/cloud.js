@@ -9,9 +9,9 @@ import { ARROW_UNIT, UNIT } from "../../process/plane.js";
  * The first result of a run, before its clouds.
  * @typedef {object} Plan
  * @property {"plan"} kind
- * @property {number} T
- * @property {number} count
- * @property {Data} data
+ * @property {number} T the number of steps of the full chain
+ * @property {number} count the number of points in a cloud
+ * @property {Data} data the centres and the width of the data
  * @property {{ name: string, denoiser: string, times: number[] }[]} lanes times: the time s of each frame that the run sends, from T down to 0
  */
 
@@ -19,11 +19,12 @@ import { ARROW_UNIT, UNIT } from "../../process/plane.js";
 
 /**
  * A cloud at time s. reach: the visible distance from the origin. points: x₁ and x₂ of each point in turn. field: the
- * network's score as arrows, right and up of each in turn, in rows from the top; null for the exact score.
+ * network's score as a grid of arrows, in rows from the top: right and up of each arrow in turn; null for the exact
+ * score.
  * @typedef {{ s: number, alphaBar: number, reach: number, points: Float32Array, field: Float32Array | null }} Frame
  */
 
-/** Convert whole numbers of UNIT to coordinates. @param {Int16Array} x */
+/** Convert integers to coordinates: 1 stands for UNIT. @param {Int16Array} x */
 export const pointsOf = (x) => Float32Array.from(x, (v) => v * UNIT);
 
 /** Return a frame from the numbers that a run sends. @param {Cloud} result @returns {Frame} */
@@ -79,7 +80,7 @@ export function histogram(points, axis, n, reach) {
 }
 
 /**
- * Return the frame that a lane shows at time t: the last one whose s is at least t.
+ * Return the frame that a lane shows at time t: the last frame whose s is at least t.
  * @param {Frame[]} frames in the order of falling s
  * @param {number} t
  */

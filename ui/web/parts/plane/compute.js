@@ -14,7 +14,7 @@ import { networkOf, TRAINING } from "./plan.js";
 /** @import { Process } from "../../process/predict.js" */
 /** @import { PlaneNetwork } from "../../network/plane.js" */
 /** @import { Computation, Work } from "../../computing/computation.d.ts" */
-/** A trained network. curve: some training steps, each with the mean loss since the previous one. @typedef {{ network: PlaneNetwork, curve: [step: number, loss: number][] }} Trained */
+/** A trained network. curve: some training steps, each with the mean loss since the step before it in the curve. @typedef {{ network: PlaneNetwork, curve: [step: number, loss: number][] }} Trained */
 
 const [NEAR, FAR] = [1.2, 2.4]; // visible distance from the origin at t = 0 and at t = T
 const EVERY = 25; // number of training steps between two points of the loss curve
@@ -29,7 +29,7 @@ const networks = new Map();
 /** Return a network as a model of clouds with this many points. @param {PlaneNetwork} network @param {number} points */
 const trainedModel = (network, points) => planeModel(points, (x, tIndex) => network.evaluate(x, tIndex));
 
-/** Measure how long a step takes, so that even the first visitor sees how long a run takes. @param {string} name of the kind of step @returns {Promise<[seconds: number, images: number]>} */
+/** Measure how long a step takes. Then the page can estimate a run's time before the first run. @param {string} name of the kind of step @returns {Promise<[seconds: number, images: number]>} */
 export async function timed(name) {
   const data = shape("ring", 0.06);
   const exact = exactModel(data, TIMED);
@@ -47,7 +47,7 @@ function timeEvaluation(model) {
   return [leastTime(() => model.network(x, 500, null)), TIMED];
 }
 
-/** Return the shortest duration of several calls, in seconds, because the first call is slower, and other programs may interrupt a call. @param {() => unknown} act */
+/** Return the shortest duration of several calls, in seconds. Other calls may take longer, because the first call is slower, and other programs may interrupt a call. @param {() => unknown} act */
 function leastTime(act) {
   const tries = Array.from({ length: TRIES }, () => {
     const began = performance.now();
@@ -57,19 +57,20 @@ function leastTime(act) {
   return Math.min(...tries);
 }
 
-/** Write values into an array as whole numbers of a unit, limited to the range of the array's type. @template {Int8Array | Int16Array} A @param {A} to @param {ArrayLike<number>} values @param {number} unit @returns {A} */
+/** Write values into an integer array, where 1 stands for `unit`. Limit them to the range of the array's type. @template {Int8Array | Int16Array} A @param {A} to @param {ArrayLike<number>} values @param {number} unit @returns {A} */
 function pack(to, values, unit) {
   const most = 2 ** (8 * to.BYTES_PER_ELEMENT - 1) - 1;
   for (let i = 0; i < to.length; i++)
     to[i] = Math.max(-most, Math.min(most, round(Math.fround(values[i] / Math.fround(unit))) || 0));
   return to;
 }
-/** Convert coordinates to whole numbers of UNIT. @param {Float32Array} x */
+/** Convert coordinates to integers, where 1 stands for UNIT. @param {Float32Array} x */
 const points = (x) => pack(new Int16Array(x.length), x, UNIT);
 
 /**
- * Return the network's score on a square grid of ARROWS × ARROWS points up to `reach` from 0, in rows from the top. Its
- * unit is 1/√V, so that arrows are about equally long at every t; V is the variance of one component of q(x_t).
+ * Return the network's score on a square grid of ARROWS × ARROWS points up to `reach` from 0, in rows from the top. The
+ * score is multiplied by √V, so that arrows are about equally long at every t. V is the variance of one component of
+ * the mixture q(x_t).
  * @param {PlaneNetwork} network @param {Mixture} mixture @param {number} t @param {number} alphaBar of t @param {number} reach
  */
 function arrows(network, mixture, t, alphaBar, reach) {
@@ -83,14 +84,14 @@ function arrows(network, mixture, t, alphaBar, reach) {
   return pack(new Int8Array(score.length), score, ARROW_UNIT);
 }
 
-/** Return the trained network of a plan: a kept one, else train it now. @param {CloudsPlan} plan @param {Process} exact @param {Work<Training | Cloud>} work */
+/** Return the trained network of a plan. Train it now if no earlier run has trained it. @param {CloudsPlan} plan @param {Process} exact @param {Work<Training | Cloud>} work */
 async function networkFor({ request, data }, exact, work) {
   const key = networkOf(request);
   const steps = request.training;
   const lowest = leastLoss(data, exact);
-  /** Send the state of the training. @param {Trained["curve"]} curve @param {Int16Array | null} x a small cloud of the network */
-  const report = (curve, x) => work.give({ kind: "training", steps, curve: [...curve], least: lowest, x });
-  /** Return a small cloud of a network. @param {PlaneNetwork} network */
+  /** Send the state of the training. @param {Trained["curve"]} curve @param {Int16Array | null} x a small cloud that the network draws */
+  const report = (curve, x) => work.addResult({ kind: "training", steps, curve: [...curve], least: lowest, x });
+  /** Return a small cloud that a network draws. @param {PlaneNetwork} network */
   const preview = async (network) => {
     let last = null;
     for await (last of trajectory(trainedModel(network, PREVIEW), { ...SKETCH, seed: BigInt(request.seed) }));
@@ -128,7 +129,7 @@ async function networkFor({ request, data }, exact, work) {
 /** Compute both clouds of a plan, and send their frames in the order of falling time. @param {CloudsPlan} plan @param {unknown} _ @param {Work<Training | Cloud>} work */
 async function compute(plan, _, work) {
   const { request, data, lanes } = plan;
-  work.give({ kind: "plan" });
+  work.addResult({ kind: "plan" });
   const mixture = new Mixture(data);
   const exact = exactModel(data, request.cloud);
   const network = lanes.some(({ denoiser }) => denoiser === "trained") ? await networkFor(plan, exact, work) : null;
@@ -141,7 +142,7 @@ async function compute(plan, _, work) {
     const t = Math.max(s, 1); // the network takes only t from 1 to T
     const field =
       network && lanes[lane].denoiser === "trained" ? arrows(network, mixture, t, exact.alphaBar[t], reach) : null;
-    work.give({ kind: "frame", lane, s, alpha_bar: alphaBar, reach, x: points(x), field });
+    work.addResult({ kind: "frame", lane, s, alpha_bar: alphaBar, reach, x: points(x), field });
   };
   for (const lane of lanes.keys()) frame(lane, exact.T, gaussian(seed, 0, 2 * request.cloud));
   const runs = lanes.map(({ denoiser, options }) =>

@@ -8,7 +8,8 @@ import { NOTHING } from "../../words/wrong.js";
 /** @import { Request } from "../../plans/plan.js" */
 
 /**
- * Return a CSV file with the points at t = 0 of the lanes that have finished.
+ * Return a CSV file with the points at t = 0 of the lanes that have finished. Throws a UserError if no lane has
+ * finished.
  * @param {string} _ the format, which is "csv"
  * @param {{ plan: { request: Request }, clouds: Iterable<[lane: number, points: Float32Array]> }} run points: x₁ and x₂ of
  * each point in turn

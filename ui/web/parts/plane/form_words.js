@@ -6,8 +6,8 @@ import { RUN, VARIANCES } from "../../words/forms.js";
 
 export const TITLE = "In the plane";
 
-/** Return the title of a lane's field, as messages name it. @param {string} title @param {string} lane */
-export const ofLane = (title, lane) => `${title} of lane ${lane.toUpperCase()}`;
+/** Return the title of a lane's field, for messages. @param {string} title @param {string} lane */
+export const ofLane = (title, lane) => `${title} of ${lane.toUpperCase()}`;
 
 /** @satisfies {Record<string, FieldWords>} */
 export const FIELDS = {

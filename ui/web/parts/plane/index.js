@@ -1,5 +1,5 @@
-// The form of the part "In the plane", which shows two clouds of points on their way from noise to data. It needs no
-// model.
+// The form of the part "In the plane", which shows two clouds of points on their way from noise to data. The part needs
+// no model.
 
 import { AUTO, capitals, field, IN_B, ifHas, laneB, lanes, MORE, seed, spacing } from "../../plans/forms.js";
 import { VARIANCES } from "../../process/samplers.js";
@@ -13,7 +13,7 @@ import { ofLane, FIELDS as PLANE, TITLE } from "./form_words.js";
 const DRAWING = "drawing"; // the shape that visitors draw themselves
 const SHAPES = ["ring", "moons", "spiral", "gaussian"];
 const OF_PLANE = ["ddpm", "ddim", "dpm++", "unipc"];
-/** Return the fields of a lane. @param {"a" | "b"} lane @param {string} noise the default of its variance @returns {FieldForm[]} */
+/** Return the fields of a lane. @param {"a" | "b"} lane @param {string} noise the default of the lane's variance @returns {FieldForm[]} */
 function cloudFields(lane, noise) {
   const of = lane === "b" ? IN_B : "sampler";
   const presets = { low: 1, high: 1000, presets: [10, 50, 1000], slider: true };

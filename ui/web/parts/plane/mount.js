@@ -1,5 +1,5 @@
-// Draws the part "In the plane": two clouds of points that start from the same x_T, beside the true distribution, which
-// is known exactly.
+// Draws the part "In the plane": two clouds of points (lanes A and B) that start from the same x_T. The true
+// distribution is known exactly, and the part draws it behind the points.
 import { swatch } from "../../drawing/chart.js";
 import { el, find, markup } from "../../drawing/dom.js";
 import { meanings } from "../../drawing/meanings.js";
@@ -44,11 +44,11 @@ const STAGE = `
 `;
 
 /** Make the part. @param {Page} page @param {string} part @returns {Promise<Part>} */
-export const mount = async (page, part) => new Plane(page, part).mounted();
+export const mount = async (page, part) => new Plane(page, part).asPart();
 
 /**
- * The part. Its element has data-shape, data-t, data-frames (the number of frames of both lanes), data-training
- * (whether a network is being trained) and data-last (whether the end of a run is shown).
+ * The part's view. Its element has data-shape, data-t, data-frames (the number of clouds received for both lanes),
+ * data-training (whether a network is being trained) and data-last (whether the end of a run is shown).
  */
 class Plane {
   #body = el("div", { class: "plane" });
@@ -77,10 +77,10 @@ class Plane {
   }
 
   /** Return the element of the part, and the functions that the page calls. */
-  mounted() {
+  asPart() {
     const { stage } = this;
     const title = () => WORDS.title(this.#shape);
-    return this.panel.mounted(["csv"], () => stage.ended, {
+    return this.panel.asPart(["csv"], () => stage.ended, {
       show: () => stage.soon(), // a hidden canvas has no size, so draw it when it is shown
       key: (event) => stage.scrubber.key(event),
       title,
@@ -134,19 +134,19 @@ class Plane {
     stage.soon();
   }
 
-  /** Note that the network of a finished run is trained. Return the outcome in words. @param {unknown} _ @param {Plan | null} plan */
+  /** Remember that the network of the finished run is trained. Return the run's outcome in words. @param {unknown} _ @param {Plan | null} plan */
   finish(_, plan) {
     if (plan) this.panel.page.knowledge.catalogue.trained.add(networkOf(plan.request));
     return this.stage.summary;
   }
 
-  /** Show the data and the lanes of the form before the run. @param {Description} description */
+  /** Before a run, show the data and the lanes of the form. @param {Description} description */
   describe(description) {
     const { data, lanes } = /** @type {Description & { data: Data, lanes: string[] }} */ (description);
     this.stage.offer(data, lanes);
   }
 
-  /** Return the elements to scroll to after a press. */
+  /** Return the elements to which the page scrolls after a press on Run. */
   sight() {
     return [find(this.#body, ".transport")];
   }

@@ -1,4 +1,4 @@
-// Draws one lane on its canvas: the true density, the score, the points and their paths.
+// Draws one lane (one of the two clouds) on its canvas: the true density, the score, the points and their paths.
 import { context2d } from "../../drawing/canvas.js";
 import { cellMiddles } from "../../process/mixture.js";
 
@@ -8,11 +8,11 @@ import { cellMiddles } from "../../process/mixture.js";
 /**
  * What a canvas shows.
  * @typedef {object} Scene
- * @property {Mixture | null} mixture
+ * @property {Mixture | null} mixture the true distribution
  * @property {number} alphaBar ᾱ of the time that is shown
  * @property {number} reach the visible distance from the origin
- * @property {Frame | null} frame
- * @property {Float32Array | null} points the points to draw: those of the frame, or a preview's
+ * @property {Frame | null} frame the lane's cloud at this time
+ * @property {Float32Array | null} points the points to draw: the frame's points, or the points of a preview
  * @property {Frame[]} trail the lane's frames up to `frame`
  * @property {number} arrows the number of arrows on each side of the field
  */
@@ -119,14 +119,14 @@ class Drawing {
 
   /**
    * Draw an arrow around the point x, y. cell: the largest length of the arrow, in canvas pixels.
-   * @param {number} x @param {number} y @param {[number, number]} by the vector that it shows, right and up @param {number} cell @param {string} colour
-   * @param {number} alpha
+   * @param {number} x @param {number} y @param {[number, number]} by the vector that the arrow shows, right and up
+   * @param {number} cell @param {string} colour @param {number} alpha
    */
   #arrow(x, y, [right, up], cell, colour, alpha) {
     const { context } = this;
     const length = Math.hypot(right, up);
     if (length < 0.02) return;
-    const drawn = (0.9 * cell * length) / (1 + length); // a longer vector gives a longer arrow, but none leaves its cell
+    const drawn = (0.9 * cell * length) / (1 + length); // a longer vector gives a longer arrow, but no arrow leaves its cell
     const [dx, dy] = [(drawn * right) / length, (-drawn * up) / length];
     const [left, top] = [this.#across(x) - dx / 2, this.#down(y) - dy / 2];
     context.globalAlpha = alpha;
@@ -157,7 +157,7 @@ class Drawing {
     }
   }
 
-  /** Draw the points. @param {Float32Array} points x and y of each in turn */
+  /** Draw the points. @param {Float32Array} points x and y of each point in turn */
   dots(points) {
     const { context } = this;
     context.fillStyle = this.lane;

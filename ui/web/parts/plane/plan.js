@@ -17,7 +17,7 @@ import { against } from "./words.js";
 /** @import { Plan, Request, StepKind } from "../../plans/plan.js" */
 
 /** The arguments of `ddpm_core.plane.cloud` after the number of points. @typedef {{ steps: number, sampler: string, spacing: string, variance?: string }} Options */
-/** One lane. times: the times s at which its cloud is shown, from T down to 0. @typedef {{ name: string, denoiser: string, options: Options, times: number[], kind: StepKind }} Lane */
+/** One lane. times: the times s at which the page shows the lane's cloud, from T down to 0. @typedef {{ name: string, denoiser: string, options: Options, times: number[], kind: StepKind }} Lane */
 /** The plan of both lanes. T: the number of steps of the full chain. @typedef {Plan & { data: Data, T: number, lanes: Lane[] }} CloudsPlan */
 /** The state of a training. curve: some steps with their loss. least: the loss of the exact ε. x: a small cloud of the network, in UNIT of process/plane.js; null after the training. @typedef {{ kind: "training", steps: number, curve: [step: number, loss: number][], least: number, x: Int16Array | null }} Training */
 /** The cloud of a lane at time s. reach: the visible distance from the origin. x: points in UNIT. field: the network's score in ARROW_UNIT; null for the exact score. @typedef {{ kind: "frame", lane: number, s: number, alpha_bar: number, reach: number, x: Int16Array, field: Int8Array | null }} Cloud */
@@ -27,7 +27,7 @@ const FRAMES = 60; // largest number of clouds that a lane shows
 export const TRAINING = stepKind("plane-training", 3 * 512); // a training step goes forward and back, so it counts as three evaluations
 const USUAL = "linspace"; // the usual spacing, which the name of a lane does not mention
 
-/** Return the centres and the width of the data. Throws if the drawing is empty. @param {Request} request @returns {Data} */
+/** Return the centres and the width of the data. Throws a UserError if the drawing is empty. @param {Request} request @returns {Data} */
 function mixture({ shape: name, drawing, width }) {
   if (name !== DRAWING) return shape(name, width);
   if (!drawing.length) throw new UserError(PART.empty);
@@ -38,16 +38,16 @@ function mixture({ shape: name, drawing, width }) {
 export const networkOf = ({ shape: name, drawing, width, training }) =>
   JSON.stringify([name, name === DRAWING ? drawing : "", width, training]);
 
-/** Return both lanes of a request. @param {Request} request @param {Process} exact @returns {Lane[]} */
-function lanesOf(request, exact) {
+/** Return both lanes of a request. @param {Request} request @param {Process} process of the cloud @returns {Lane[]} */
+function lanesOf(request, process) {
   const { denoiser, variance, sampler, steps, denoiser_b, variance_b, sampler_b, steps_b, spacing, cloud } = request;
   /** Return one lane. @param {string} denoiser @param {string} variance @param {string} sampler @param {number} steps */
   const lane = (denoiser, variance, sampler, steps) => {
-    const spaced = spacing === "auto" ? suitedSpacing(exact, sampler, steps) : spacing;
+    const spaced = spacing === "auto" ? suitedSpacing(process, sampler, steps) : spacing;
     const options = { steps, sampler, spacing: spaced, ...(sampler === "ddpm" && { variance }) };
-    const ends = modelPairs(exact, steps, spaced, sampler).map(([, s]) => s);
-    const kind = stepKind(`plane-${denoiser}`, cloud);
-    return { name: nameOf(denoiser, options), denoiser, options, times: [exact.T, ...thin(ends, FRAMES)], kind };
+    const ends = modelPairs(process, steps, spaced, sampler).map(([, s]) => s);
+    const kind = stepKind(`plane-${denoiser}`, cloud); // one step evaluates all points of the cloud
+    return { name: nameOf(denoiser, options), denoiser, options, times: [process.T, ...thin(ends, FRAMES)], kind };
   };
   return [lane(denoiser, variance, sampler, steps), lane(denoiser_b, variance_b, sampler_b, steps_b)];
 }
@@ -82,7 +82,7 @@ export const planner = {
   refs: () => [],
   summary: () => "",
   plan,
-  /** Return what the page shows before the run. */
+  /** Return the facts that the page shows before the run. */
   about({ data, lanes }) {
     const [a, b] = lanes.map(({ name }) => name);
     return { summary: against([a, b]), data: rounded(data), lanes: [a, b] };

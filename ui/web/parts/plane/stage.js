@@ -22,7 +22,7 @@ export class Stage {
   plan = null;
   /** @type {Mixture | null} */
   mixture = null;
-  /** The frames of each lane. @type {Frame[][]} */
+  /** The frames (the cloud at some times) of each lane. @type {Frame[][]} */
   frames = [[], []];
   /** @type {Training | null} */
   training = null;
@@ -33,7 +33,7 @@ export class Stage {
   /** Draw soon, and only once for several calls. */
   soon = soon(() => this.render());
 
-  /** @param {HTMLElement} root @param {HTMLElement} part its data attributes say what is shown */
+  /** @param {HTMLElement} root @param {HTMLElement} part the element whose data attributes say what is shown */
   constructor(root, part) {
     this.root = root;
     this.part = part;
@@ -52,7 +52,7 @@ export class Stage {
 
   /**
    * Show the data and the lanes of the form. A run with the same data stays on screen.
-   * @param {Data | null} data null for an empty drawing @param {string[]} names
+   * @param {Data | null} data null for an empty drawing @param {string[]} names the names of the lanes
    */
   offer(data, names) {
     const same = this.plan && JSON.stringify(this.plan.data) === JSON.stringify(data);
@@ -138,7 +138,7 @@ export class Stage {
     part.dataset.last = String(Boolean(plan) && this.scrubber.at === this.scrubber.last);
   }
 
-  /** Draw a lane with its texts. @param {number} lane @param {Frame | null} shown its frame @param {number} reach the visible distance from the origin @param {Mixture | null} mixture */
+  /** Draw a lane with its texts. @param {number} lane @param {Frame | null} shown the lane's frame @param {number} reach the visible distance from the origin @param {Mixture | null} mixture */
   #renderPane(lane, shown, reach, mixture) {
     const pane = this.panes[lane];
     const letter = LANES[lane].toUpperCase();

@@ -3,13 +3,13 @@ import { fixed, number } from "../../words/numbers.js";
 import { countOf, countOfSteps } from "../../words/units.js";
 
 export const WORDS = {
-  lead: "Each point is a picture of one pixel with two values. Both clouds start at the same x<sub>T</sub>; the grey, q(x<sub>t</sub>), is where they belong at each t. With the exact ε all that is wrong is the sampler’s error; a trained network adds its own.",
+  lead: "Each point is a picture of one pixel with two values. Both clouds start at the same x<sub>T</sub>; the grey, q(x<sub>t</sub>), is where they belong at each t. With the exact ε, every error comes from the sampler. A trained network adds errors.",
   drawn: "What is drawn",
   score: "Score",
   paths: "Paths of 8 points",
   large: "One below the other",
   arrows:
-    "Arrows: the score ∇ log q(x<sub>t</sub>), the way to where points are denser. Of a trained network its own in colour, over the exact one in grey.",
+    "Arrows: the score ∇ log q(x<sub>t</sub>), it points to where points are denser. Colour: the score of the trained network. Grey: the exact score.",
   none: "No points yet",
   title: (/** @type {unknown} */ shape) => `In the plane: ${shape}`,
   missing: "Draw your data first",
@@ -29,7 +29,7 @@ export const BOARD = {
   undo: "Undo",
   clear: "Clear",
   count: (/** @type {number} */ count) => countOf(count, "point"),
-  full: (/** @type {string} */ points) => `${points}, which is the most`,
+  full: (/** @type {string} */ points) => `${points}, no more are possible`,
   cross: (/** @type {string} */ said, /** @type {number} */ x, /** @type {number} */ y) =>
     `${said} · cross at ${x}, ${y}`,
 };
@@ -40,13 +40,14 @@ export const CHARTS = {
   lane: (/** @type {string} */ lane, /** @type {number} */ t) => `${lane} at t = ${t}`,
   truth: (/** @type {number} */ t) => `q(xₜ) at t = ${t}`,
   table:
-    "Spread is the trace of the covariance. ± is the standard error; values more than three of them away are bold.",
+    "Spread is the trace of the covariance. ± is the standard error; values more than three standard errors away are bold.",
   heads: ["", "Mean of x₁", "Mean of x₂", "Spread"],
   loss: "Loss of the training (Eq. 14)",
   steps: countOfSteps,
   at: (/** @type {number} */ step, /** @type {number} */ steps, /** @type {number} */ loss) =>
     step ? `step ${step} of ${steps} · ${three(loss)}` : "starting",
-  least: (/** @type {number} */ loss) => `Dashed: ${three(loss)}, the loss of the exact ε. No network comes below it.`,
+  least: (/** @type {number} */ loss) =>
+    `Dashed: ${three(loss)}, the loss of the exact ε. No network has a lower loss.`,
 };
 
 /** Write a number with three decimals. @param {number} v */
@@ -54,8 +55,8 @@ export const three = (v) => (v > -0.0005 ? fixed(Math.abs(v), 3) : `−${fixed(-
 
 /**
  * Compare the spread of a cloud with the true spread.
- * @param {number} trace the spread @param {number} error its standard error @param {number} truth the true spread
- * @param {number} errors number of standard errors up to which a difference counts as chance
+ * @param {number} trace the spread @param {number} error the standard error of `trace`
+ * @param {number} truth the true spread @param {number} errors number of standard errors up to which a difference counts as chance
  */
 export function verdict(trace, error, truth, errors) {
   const [found, wanted] = [`${three(trace)} ± ${three(error)}`, three(truth)];

@@ -42,7 +42,7 @@ export function toText(cells) {
 export class Brush {
   /** Whether each cell is hidden, row by row. @type {boolean[]} */
   cells = [];
-  /** Whether the brush hides cells; if false, it brings hidden cells back. */
+  /** Whether the brush hides cells; if false, the brush brings hidden cells back. */
   hides = true;
   input = null;
   #at = [GRID / 2, GRID / 2]; // the cell that the arrow keys move and the space bar paints
@@ -60,7 +60,7 @@ export class Brush {
     const canvas = this.element;
     /** The last cell of the stroke. @type {number[]} */
     let last = [];
-    /** Continue the stroke to a place, in shares of the canvas. @param {number} x @param {number} y @param {boolean} first whether a new stroke begins here */
+    /** Continue the stroke to a place; x and y go from 0 to 1 across the canvas. @param {number} x @param {number} y @param {boolean} first whether a new stroke begins here */
     const paint = (x, y, first) => {
       const to = [x * GRID - 0.5, y * GRID - 0.5];
       if (first) last = to;
@@ -90,13 +90,13 @@ export class Brush {
     return toText(this.cells);
   }
 
-  /** Hide the cells of a text. @param {string} text see `toText` */
+  /** Hide exactly the cells that a text encodes. @param {string} text see `toText` */
   set(text) {
     this.cells = fromText(text);
     this.render();
   }
 
-  /** Hide the cells of a preset. @param {string} name a key of `PRESETS` */
+  /** Hide exactly the cells of a preset. @param {string} name a key of `PRESETS` */
   preset(name) {
     this.cells = this.cells.map((_, i) => PRESETS[name](i % GRID, Math.floor(i / GRID)));
     this.render();

@@ -1,7 +1,7 @@
 // Computes the part "Fill in what was erased" in the browser, by replacement, RePaint or DDNM. ui/parts/repair.py does
-// the same on a server, which also has methods that need gradients.
+// the same on a server, and also has methods that need gradients.
 
-import { chainOf, column, giveSource, kept, sampled, seen, spread, take, variances } from "../../computing/rows.js";
+import { addSource, chainOf, column, kept, sampled, seen, spread, take, variances } from "../../computing/rows.js";
 import { seedsOfColumns } from "../../plans/rows.js";
 import { fromUint8 } from "../../process/floats.js";
 import { blur, downsample, grey, mask, restore } from "../../process/restore.js";
@@ -16,14 +16,14 @@ import { BLUR, known, methods, SHRUNK, sourceOf } from "./plan.js";
 /** @type {Computation} */
 export const computation = { ...kept, chains, compute };
 
-/** Return the operator A that leaves a part of a picture: y = A x. @param {Request} request @param {number} size @param {number} channels @returns {Measurement} */
+/** Return the task's operator A, which keeps only a part of a picture: y = A x. @param {Request} request @param {number} size @param {number} channels @returns {Measurement} */
 function measurementOf(request, size, channels) {
   if (request.task === "mask") return mask(known(request, size));
   if (request.task === "grey") return grey(channels);
   return request.task === "downsample" ? downsample(SHRUNK, size) : blur(BLUR, size);
 }
 
-/** Return a function that takes the number of a picture and yields its steps. Phase 0 draws the whole picture, phase 1 the completions. @param {RowsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array} y what is left of the picture @returns {Chains} */
+/** Return a function that takes the number of a picture and yields the picture's sampling steps. Phase 0 draws the whole picture, phase 1 the completions. @param {RowsPlan} plan @param {Model[]} models @param {number} phase @param {Float32Array} y the part that is left of the picture @returns {Chains} */
 function chains(plan, [model], phase, y) {
   const { request, columns } = plan;
   if (!phase) return () => sampled(plan, model, sourceOf(request), 0);
@@ -39,29 +39,29 @@ function chains(plan, [model], phase, y) {
 /** Compute the picture, the part that is left of it, and the completions by each method; send all to the page. @param {RowsPlan} plan @param {Model[]} models @param {Work} work */
 async function compute(plan, [model], work) {
   const { request } = plan;
-  work.give({ kind: "plan" });
-  const { data } = await giveSource(plan, 0, sourceOf(request), work, work.share(0));
+  work.addResult({ kind: "plan" });
+  const { data } = await addSource(plan, 0, sourceOf(request), work, work.share(0));
   const measurement = measurementOf(request, model.size, model.channels);
   const y = measurement.forward(fromUint8(data, model.channels));
-  work.give({ kind: "source", i: 1, x: [seen(model, measurement.pseudoinverse(y))], final: true });
+  work.addResult({ kind: "source", i: 1, x: [seen(model, measurement.pseudoinverse(y))], final: true });
   const rows = work.share(1, y);
   for (const row of methods(request).keys()) await computeRow(plan, row, y, measurement, work, rows);
 }
 
-/** Compute the completions by one method, how much they differ, and how well they fit y. @param {RowsPlan} plan @param {number} row the index of the method @param {Float32Array} y what is left of the picture @param {Measurement} measurement @param {Work} work @param {Strands} strands */
+/** Compute the completions by one method, how much they differ, and how well they fit y. @param {RowsPlan} plan @param {number} row the index of the method @param {Float32Array} y the part that is left of the picture @param {Measurement} measurement @param {Work} work @param {Strands} strands */
 async function computeRow(plan, row, y, measurement, work, strands) {
   const { request } = plan;
   const how = { repeats: methods(request)[row] !== "ddnm", withX: true };
   const last = await take(plan, row, strands, request.steps, work, how);
   const pictures = work.recording.rows.get(row);
-  work.give({ kind: "map", row, x: [[differences(pictures)]] });
+  work.addResult({ kind: "map", row, x: [[differences(pictures)]] });
   let gaps = 0;
   for (const { state } of last) {
     const measured = measurement.forward(/** @type {Float32Array} */ (state));
     for (const [i, value] of measured.entries()) gaps += (value - y[i]) ** 2;
   }
   const gap = 127.5 * Math.sqrt(gaps / (last.length * y.length));
-  work.give({ kind: "row", row, spread: spread(pictures), gap });
+  work.addResult({ kind: "row", row, spread: spread(pictures), gap });
 }
 
 /** Return a grey picture that shows where pictures differ: the larger their standard deviation, the brighter the pixel. @param {Picture[]} pictures @returns {Picture} */

@@ -21,9 +21,9 @@ export const FIELDS = {
     title: "method",
     titles: METHODS,
     sentences: {
-      ddnm: "Corrects each guess so that it fits what is left: quick",
-      replacement: "Puts what is left, noised to each step's level, into that step: the rest may not fit it",
-      repaint: "Replacement that repeats each part of the chain ten times, so that the rest fits: ten times as long",
+      ddnm: "Corrects each guess so that it fits the known part: quick",
+      replacement: "Noises the known part to each step's level, and puts it into that step: the rest may not fit",
+      repaint: "Like Replacement, but repeats each part of the chain ten times, so the rest fits: ten times as long",
       pigdm: "Follows the gradient of how well each guess fits: slow on a CPU",
       dps: "Like ΠGDM, with a simpler rule that fits less closely: slow on a CPU",
     },

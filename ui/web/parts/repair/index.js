@@ -1,4 +1,4 @@
-// The part "Fill in what was erased": the model completes a picture of which only a part is left.
+// The part "Fill in what was erased": the model completes a picture that has lost pixels, sharpness or colour.
 
 import {
   ALL,

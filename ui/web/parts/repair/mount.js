@@ -66,5 +66,5 @@ export function mount(page, part) {
     panel.element.dataset.rows = String(rows.done);
     brush.render();
   }
-  return panel.mounted(["png", "gif", "webp"], () => rows.done > 0, { slide: rows.slide });
+  return panel.asPart(["png", "gif", "webp"], () => rows.done > 0, { slide: rows.slide });
 }

@@ -1,4 +1,4 @@
-// The planner of "Fill in what was erased": only a part of a picture is left, and each row completes it by one method.
+// The planner of "Fill in what was erased": each row completes the same damaged picture by one method.
 
 import { asText, fromText, urlSafe } from "../../pictures/text.js";
 import { byKind, stepKind } from "../../plans/plan.js";
@@ -33,7 +33,7 @@ export const BLUR = 2; // the standard deviation of the Gaussian of the task "bl
 
 /**
  * The methods. takes: the cost of one step, in plain evaluations of the network. alters: whether the method changes the
- * state between steps or repeats parts of the chain. Samplers that remember earlier steps don't allow this.
+ * state between steps or repeats parts of the chain. Samplers that remember earlier steps don't support such methods.
  * @type {Record<string, { takes: number, alters: boolean }>}
  */
 const METHODS = {
@@ -67,7 +67,7 @@ function checkTask(request, { image_size: size, channels }) {
   if (task === "mask") known(request, size);
 }
 
-/** Return the source of the whole picture: the visitor's own picture, or the seed from which the model draws one. @param {Request} request @returns {Source} */
+/** Return the source of the whole picture: the visitor's own picture, or the seed from which the model draws a picture. @param {Request} request @returns {Source} */
 export const sourceOf = ({ picture, seed }) => ({ own: picture, seed });
 
 /** Make the plan. Throws a UserError if the request is impossible. @param {Request} request @param {Facts[]} models @param {Catalogue} catalogue @returns {RowsPlan} */
@@ -93,8 +93,8 @@ function plan(request, [model], catalogue) {
 }
 
 /**
- * Throw a UserError if the method needs the sampler's steps one by one and the sampler does not allow it, or if the
- * method needs gradients, which the browser edition can't compute.
+ * Throw a UserError if the method alters the state between steps but the sampler does not allow this, or if the method
+ * needs gradients but the page has no server. The browser can't compute gradients.
  * @param {string} method @param {Chain} way @param {Catalogue} catalogue
  */
 function checkMethod(method, way, { words }) {

@@ -1,5 +1,4 @@
-// The part "sketch": a quick picture in a few steps, drawn while the visitor types. It has no view of its own: the part
-// "Watch" shows it.
+// The part "sketch": a quick picture in a few steps, drawn while the visitor types. The part "Watch" shows the picture.
 
 import { pictures, run, sampler, spacing, steps } from "../../plans/forms.js";
 

@@ -1,4 +1,4 @@
-// The planner of a sketch: a run with one lane.
+// The planner of a sketch (a quick preview): a run with one chain.
 
 import { ofLanes } from "../../plans/sampling.js";
 import { laneOf, plain } from "../../plans/settings.js";

@@ -17,8 +17,8 @@ export class Curves extends Chart {
   }
 
   /**
-   * Draw these curves in place of the earlier ones.
-   * @param {Curve[]} curves the last one is drawn on top
+   * Draw these curves in place of the earlier curves.
+   * @param {Curve[]} curves the last curve is drawn on top
    * @param {number} images the right end of the axis @param {boolean} isOfSteps whether the axis counts steps instead of images
    */
   show(curves, images, isOfSteps) {
@@ -46,7 +46,7 @@ export class Errors extends Chart {
     super(SHOWN.byTime);
   }
 
-  /** Draw these curves. @param {{ name: string, errors: number[] }[]} curves the last one is drawn on top @param {number} highest the highest error of the whole training */
+  /** Draw these curves. @param {{ name: string, errors: number[] }[]} curves the last curve is drawn on top @param {number} highest the highest error of the whole training */
   show(curves, highest) {
     const high = ceiling(highest || 1);
     const y = scale(0, high);

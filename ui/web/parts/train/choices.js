@@ -1,5 +1,5 @@
-// Translates the form of the part "Train" into the recipe and the title of each lane. Defines the questions, each of
-// which sets up two lanes with one press.
+// Translates the form of the part "Train" into the recipe and the title of each lane (a network that learns). Also
+// defines the questions: buttons that set up two lanes which differ in one setting.
 
 import { CHOICE } from "./words.js";
 
@@ -11,7 +11,7 @@ import { CHOICE } from "./words.js";
 const AVERAGE = 0.999; // upper limit for the decay of the moving average of the weights
 const DROPOUT = 0.1; // the share of labels that the training leaves out, as guidance requires
 const USUAL = [16, 32, 64]; // the channels of each level of mnist-tiny
-const [SIDE, LINES] = [28, "drawings"]; // the pictures that may start from mnist-tiny's weights: side in pixels, and kind
+const [SIDE, LINES] = [28, "drawings"]; // pictures of this side (in pixels) and kind can start from mnist-tiny's weights
 
 /** Return the names of the fields of lane A. Lane B's names end with "_b". @param {FieldForm[]} form */
 const namesOfLaneA = (form) => form.filter(({ lane }) => lane === "a").map(({ name }) => name);

@@ -16,9 +16,9 @@ const PAIRS = 4; // number of pairs in each row
 export class Comparison {
   /** The result for each set of samples; null while it is being computed. @type {WeakMap<Shown, Copies | null>} */
   #found = new WeakMap();
-  /** The training pictures of the last comparison, prepared for the next one. @type {{ pictures: Pictures, likeness: Likeness } | null} */
+  /** The training pictures of the last comparison, prepared for the next comparison. @type {{ pictures: Pictures, likeness: Likeness } | null} */
   #last = null;
-  #turn = Promise.resolve(); // the last comparison; the next one waits for it
+  #turn = Promise.resolve(); // resolves when the last comparison has ended; then the next comparison begins
 
   /** @param {() => void} changed called when a result is ready */
   constructor(changed) {

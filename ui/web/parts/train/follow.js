@@ -1,5 +1,5 @@
-// Follows a run of `python -m train fit` on this computer. The server reads the run's folder. Only a server that the
-// visitor runs offers this.
+// Follows a run of `python -m train fit` on this computer. The server reads the run's folder. The page offers this only
+// if the visitor runs the server.
 
 import { button, el } from "../../drawing/dom.js";
 import { ReceivedTrack } from "./track.js";
@@ -11,15 +11,15 @@ import { FOLLOW } from "./words.js";
 const OFTEN = 1000; // ms between two requests while the run is active
 const SELDOM = 20_000; // ms between two requests otherwise
 
-/** The run that the visitor follows, and the form for its folder. */
+/** The run that the visitor follows, and the form in which the visitor names the run's folder. */
 export class Follow {
   /** The data of the run that the visitor follows, or null. @type {ReceivedTrack | null} */
   track = null;
-  /** The server's last answer about this run. @type {Followed | null} */
+  /** The server's last answer about the followed run. @type {Followed | null} */
   answer = null;
   #timer = 0;
 
-  /** @param {Page} page @param {() => void} changed called after each answer @param {(sentence: string) => void} complain shows an error, or removes it if it is "" */
+  /** @param {Page} page @param {() => void} changed called after each answer @param {(sentence: string) => void} complain shows an error; "" removes the error */
   constructor(page, changed, complain) {
     this.page = page;
     this.changed = changed;

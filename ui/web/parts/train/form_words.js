@@ -17,9 +17,9 @@ export const FIELDS = {
     label: "The network predicts",
     titles: { v: "a mix, v", epsilon: "the noise, ε", x0: "the picture, x₀", flow: "a flow" },
     sentences: {
-      v: "A mix of noise and picture. It is about equally hard at every t.",
+      v: "A mixture of noise and picture. It is about equally hard at every t.",
       epsilon: "As in the paper. At large t, a small error is a large error of the picture.",
-      x0: "The picture itself. At small t, the input shows it already.",
+      x0: "The picture. At small t, the input already shows it.",
       flow: "The way from picture to noise, ε − x₀, in a straight line.",
     },
   },
@@ -28,9 +28,9 @@ export const FIELDS = {
     label: "Which t it sees most",
     titles: { lognormal: "middle t", uniform: "every t", min_snr: "weighted" },
     sentences: {
-      lognormal: "Those at which shapes are decided (Karras et al. 2022).",
-      uniform: "All alike, as in the paper (Eq. 14). Half of them are almost only noise.",
-      min_snr: "All alike. The SNR weights the loss, up to 5 (Hang et al. 2023).",
+      lognormal: "The t at which shapes are decided (Karras et al. 2022).",
+      uniform: "All t equally often, as in the paper (Eq. 14). At half of them, almost all is noise.",
+      min_snr: "All t equally often. The loss is weighted by the SNR, up to 5 (Hang et al. 2023).",
     },
   },
   schedule: { title: "schedule", label: "Schedule of the noise", titles: { linear: "linear", cosine: "cosine" } },
@@ -40,7 +40,7 @@ export const FIELDS = {
     titles: { "8 16 32": "half", "16 32 64": "as usual", "32 64 128": "double" },
     sentences: {
       "8 16 32": "8, 16 and 32 channels. A quarter of the weights: quicker, coarser.",
-      "16 32 64": "16, 32 and 64 channels, as the digits model of this page.",
+      "16 32 64": "16, 32 and 64 channels, as in the digits model of this page.",
       "32 64 128": "32, 64 and 128 channels. Four times the weights: slower.",
     },
   },
@@ -54,7 +54,7 @@ export const FIELDS = {
     },
   },
   batch: { title: "batch", label: "Pictures of a step" },
-  average: { title: "average", label: "Average the weights", help: "Of many steps (EMA). Samples use the average." },
+  average: { title: "average", label: "Average the weights", help: "Samples use the average over many steps (EMA)." },
   length: {
     title: "length",
     titles: { 12800: "short", 25600: "as usual", 64000: "long" },
@@ -64,5 +64,5 @@ export const FIELDS = {
       64000: "The network sees 64,000 pictures.",
     },
   },
-  seed: { ...RUN.seed, help: "Of the first weights, and of all noise" },
+  seed: { ...RUN.seed, help: "Fixes the first weights and all noise" },
 };

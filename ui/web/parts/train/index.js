@@ -7,7 +7,7 @@ import { FIELDS as TRAIN } from "./form_words.js";
 /** @import { PagePart } from "../index.js" */
 
 const PREDICTIONS = ["v", "epsilon", "x0", "flow"];
-/** The fields of one network. Each lane has them. */
+/** The fields of one lane (a network that learns). */
 const LEARNER = [
   field("prediction", "choice", TRAIN.prediction, "v", { names: PREDICTIONS }),
   field("objective", "choice", TRAIN.objective, "lognormal", { names: ["lognormal", "uniform", "min_snr"] }),
@@ -17,8 +17,8 @@ const LEARNER = [
   field("schedule", "choice", TRAIN.schedule, "linear", { names: ["linear", "cosine"], ...MORE }),
   field("average", "switch", TRAIN.average, true, MORE),
 ];
-const NO_FLOW = PREDICTIONS.slice(0, -1); // the predictions that need a schedule; a flow has its own
-/** Return the conditions under which a lane shows a field; undefined if it always does. @param {FieldForm} field @param {string} [end] the ending of the lane's field names @param {Condition} [also] a condition for all fields of the lane */
+const NO_FLOW = PREDICTIONS.slice(0, -1); // the predictions that need a schedule; a flow has its own schedule
+/** Return the conditions under which a lane shows a field; undefined if the lane always shows it. @param {FieldForm} field @param {string} [end] the ending of the lane's field names @param {Condition} [also] a condition for all fields of the lane */
 const conditionsOf = ({ name }, end = "", also = undefined) =>
   name === "schedule" ? NO_FLOW.map((prediction) => ({ [`prediction${end}`]: prediction, ...also })) : also && [also];
 const fields = lanes([

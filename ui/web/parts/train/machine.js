@@ -1,4 +1,4 @@
-// Whether the visitor's computer can train, how fast it is, and whether its battery is low.
+// Finds out whether the visitor's computer can train, how fast the computer is, and whether its battery is low.
 
 import { attempt } from "../../messages/client.js";
 import { continueWithout } from "../../process/errors.js";
@@ -44,7 +44,7 @@ export async function battery({ getBattery }) {
   return isLow ? MACHINE.battery(Math.round(100 * found.level)) : "";
 }
 
-/** Return the cost of one image in all lanes together; the unit is one image of the usual network. @param {Recipe[]} recipes @param {number} side of the pictures */
+/** Return the cost of training the networks of all lanes on one image. The unit is the cost for the usual network. @param {Recipe[]} recipes @param {number} side of the pictures */
 export const costOf = (recipes, side) =>
   recipes.reduce((sum, { widths }) => sum + (widths[0] / WIDTH) ** 2 * (side / SIDE) ** 2, 0);
 

@@ -1,10 +1,12 @@
-// Makes trainings, and handles trained models: saves them as ZIP files, opens such files, and uses them in "Watch".
+// Makes trainings, and handles trained models: saves models as ZIP files, opens these files, and uses models in
+// "Watch".
 
 import { cardRows, filesOf, openZip, toZip } from "../../learning/checkpoint.js";
 import { configOf } from "../../learning/recipe.js";
 import { shapesOf } from "../../learning/shapes.js";
 import { Shelf } from "../../learning/shelf.js";
 import { measureRate, Training, workersFor } from "../../learning/training.js";
+import { PACKED, unpack } from "../../network/packed.js";
 import { continueWithout, UserError } from "../../process/errors.js";
 import { give } from "../../run/saving.js";
 import { ANY } from "../../words/units.js";
@@ -19,7 +21,7 @@ import { MODELS, NO_WEIGHTS } from "./words.js";
 
 const CONFIG = "config.json";
 const MODEL = "mnist-tiny"; // drawings start from this model's weights, because it has already learned lines
-const NO_LABEL = 10; // this model's label for a picture without a class
+const NO_LABEL = 10; // mnist-tiny's label for a picture without a class
 const WEIGHTS = `checkpoints/${MODEL}/diffusion_pytorch_model.safetensors`;
 
 export class Models {
@@ -30,7 +32,7 @@ export class Models {
     this.page = page;
   }
 
-  /** The functions that a session needs: `make` makes a training, `keep` stores one in the browser. */
+  /** The functions that a session needs: `make` makes a training, `keep` stores a training in the browser. */
   get means() {
     return {
       make: (/** @type {Asked} */ asked, /** @type {Snapshot | undefined} */ snapshot) => this.#make(asked, snapshot),
@@ -38,7 +40,7 @@ export class Models {
     };
   }
 
-  /** Make a training; with a snapshot it continues from there. @param {Asked} asked @param {Snapshot} [snapshot] */
+  /** Make a training. With a snapshot, the training continues from the snapshot. @param {Asked} asked @param {Snapshot} [snapshot] */
   async #make({ pictures, recipes }, snapshot) {
     const counts = recipes.map((recipe) => workersFor(recipe, pictures, machineOf(navigator)));
     const weights = snapshot ? [] : await Promise.all(recipes.map((recipe) => this.#weights(recipe)));
@@ -48,20 +50,23 @@ export class Models {
   /** Load the published weights with which a lane begins; null for random weights. @param {Recipe} recipe */
   async #weights(recipe) {
     if (!recipe.starts) return null;
-    const answer = await fetch(new URL(WEIGHTS, document.baseURI)).catch(
+    const suffix = this.page.given.words.static ? PACKED : "";
+    const answer = await fetch(new URL(WEIGHTS + suffix, document.baseURI)).catch(
       continueWithout("the weights that a training begins with"),
     );
     if (!answer?.ok) throw new UserError(NO_WEIGHTS);
-    return { file: await answer.arrayBuffer(), name: MODEL, nullLabel: NO_LABEL };
+    const content = await answer.arrayBuffer();
+    const file = suffix ? await unpack(content, WEIGHTS) : content;
+    return { file, name: MODEL, nullLabel: NO_LABEL };
   }
 
-  /** Return the training that the browser stored before the page was reloaded; null if there is none. @returns {Promise<Kept | null>} */
+  /** Return the training that the browser stored before the page was reloaded; null if no training is stored. @returns {Promise<Kept | null>} */
   async kept() {
     const record = await this.#shelf.restore();
     return record && joinTensors(record);
   }
 
-  /** Measure this computer's speed by some training steps. Return images per second with the usual network; 0 if it can't train. @param {Recipe} recipe */
+  /** Measure this computer's speed by some training steps. Return images per second with the usual network; 0 if the computer can't train. @param {Recipe} recipe */
   async rate(recipe) {
     const workers = workersFor(recipe, { side: 28 }, machineOf(navigator));
     return (await measureRate(recipe, workers)) * costOf([recipe], 28);
@@ -69,7 +74,7 @@ export class Models {
 
   // --- Trained models
 
-  /** Save a lane's model as a ZIP file. Return a sentence that confirms it. @param {Session} session @param {number} lane */
+  /** Save a lane's model as a ZIP file. Return a sentence that names the saved file. @param {Session} session @param {number} lane */
   async keep(session, lane) {
     const { title, files } = await modelOf(session, lane);
     session.safe = session.track?.step ?? -1;

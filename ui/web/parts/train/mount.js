@@ -1,5 +1,5 @@
-// Draws the part "Train": one or two networks learn in the visitor's browser. This module connects the form, the
-// buttons, the training and its view.
+// Draws the part "Train": one or two networks (lanes A and B) learn in the visitor's browser. This module connects the
+// form, the buttons, the training and its view.
 
 import { swatch } from "../../drawing/chart.js";
 import { button, el, isShown, sheet, write } from "../../drawing/dom.js";
@@ -29,7 +29,7 @@ import { ACTIONS, ANEW, expected, FOLLOWED, facts, MACHINE, QUESTIONS, SHOWN, st
 /** @import { Shown, Track } from "./track.js" */
 
 const DRAWS = 250; // shortest time between two redraws during a training, in ms
-const LOOKS = 1000; // ms after the part has opened, when the speed is measured if the visitor is still there
+const LOOKS = 1000; // ms that the visitor must stay in this part before the page measures the computer's speed
 const SEEN = 1000; // number of images after which the speed of a training counts as measured
 /** The usual length of a training, in images, for each kind of pictures. @type {Record<string, string>} */
 const LENGTHS = { digits: "25600", drawings: "12800", own: "25600" };
@@ -37,7 +37,7 @@ const LENGTHS = { digits: "25600", drawings: "12800", own: "25600" };
 const BUTTONS = ["resume", "pause", "start", "stop"];
 
 /** Make the part. @param {Page} page @param {string} part @returns {Part} */
-export const mount = (page, part) => new Train(page, part).mounted();
+export const mount = (page, part) => new Train(page, part).asPart();
 
 class Train {
   status = new Status(SHOWN.progress);
@@ -49,7 +49,7 @@ class Train {
   #compare = button({ class: "button" }, () => this.#toggleLane(), WORDS.compare);
   #welcome = el("p", { class: "welcome" }, WORDS.welcome);
   #comparison = new Comparison(() => this.render());
-  /** The recorded training, which is shown before the visitor trains. @type {ReceivedTrack | null} */
+  /** The recorded training. The page shows it before the visitor trains. @type {ReceivedTrack | null} */
   #example = null;
   #rate = knownRate();
   /** Notes about this computer: a low battery, or an active data saver. @type {string[]} */
@@ -174,7 +174,7 @@ class Train {
 
   // --- What the buttons do
 
-  /** Start a training, if its pictures are complete and the visitor agrees to delete the current one. */
+  /** Start a training, if its pictures are complete and the visitor agrees to delete the current training. */
   async start() {
     const { form, session, source } = this;
     await this.#search; // a stored training that is still loading must not be replaced without asking
@@ -194,8 +194,8 @@ class Train {
   }
 
   /**
-   * Return whether the training on screen may be deleted. Ask the visitor if it is not saved.
-   * @param {string} instead the title of the action that deletes it
+   * Return whether the training on screen may be deleted. If the training is not saved, ask the visitor.
+   * @param {string} instead the title of the action that deletes the training
    */
   async #mayDrop(instead) {
     const { session } = this;
@@ -215,7 +215,7 @@ class Train {
     return !session.isUnsaved;
   }
 
-  /** Return the comparison of samples with the visitor's pictures; undefined while it is being computed, null for digits. @param {Shown} shown */
+  /** Return the comparison of samples with the visitor's pictures; undefined while the comparison runs, null for digits. @param {Shown} shown */
   #copied(shown) {
     const pictures = this.session.asked?.pictures;
     if (!pictures || pictures.kind === "digits" || !shown.pixels) return null;
@@ -239,7 +239,7 @@ class Train {
     }
   }
 
-  /** Show an error; without one, remove the last error. @param {string} [sentence] */
+  /** Show an error. An empty sentence removes the last error. @param {string} [sentence] */
   #complain(sentence = "") {
     write(this.#wrong, sentence);
     this.#wrong.hidden = !sentence;
@@ -263,7 +263,7 @@ class Train {
     return this.render();
   }
 
-  /** The training that is drawn: the followed one, the visitor's own, or the recorded one. @returns {Track | null} */
+  /** The training that is drawn: the followed training, else the visitor's own, else the recorded training. @returns {Track | null} */
   get track() {
     const own = this.session.state === "idle" ? null : this.session.track;
     return this.follow.track ?? own ?? this.#example;
@@ -306,7 +306,7 @@ class Train {
     write(this.#note, notes.filter(Boolean).join(" "));
   }
 
-  /** Show the fields that the form's values need, and how long their training would take. */
+  /** Show the fields that the form's values need, and how long a training with these values would take. */
   #showForm() {
     const { form, source, session } = this;
     const { values } = form;
@@ -331,7 +331,7 @@ class Train {
     this.session.restore(record);
   }
 
-  /** Check the battery, restore a stored training, play the recorded one if there is none, and measure the speed. */
+  /** Check the battery and restore a stored training. If none is stored, play the recorded training. Measure the speed later. */
   async #begin() {
     const saves = savesData(navigator);
     this.#search = this.#restore();
@@ -362,7 +362,7 @@ class Train {
   }
 
   /** Start the part. Return its element and the functions that the page calls. @returns {Part} */
-  mounted() {
+  asPart() {
     const { page, part, form, view } = this;
     this.render();
     this.#begin();

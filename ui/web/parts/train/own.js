@@ -1,5 +1,5 @@
-// Reads the visitor's own pictures from files and folders, which are chosen or dropped. The pictures stay in the
-// browser.
+// Reads the visitor's own pictures from files and folders, which the visitor chooses or drops here. The pictures stay
+// in the browser.
 
 import { el, write } from "../../drawing/dom.js";
 import { chosen, dropped, ownPictures } from "../../learning/pictures.js";
@@ -42,7 +42,7 @@ export class Own {
     return el("label", { class: "button upload" }, input, el("span", null, title));
   }
 
-  /** Read pictures from files. A newer choice stops it. @param {Promise<Chosen[]>} files */
+  /** Read pictures from files. A newer choice of files stops the reading. @param {Promise<Chosen[]>} files */
   async #take(files) {
     const ask = ++this.#asks;
     this.pictures = null;
@@ -60,7 +60,7 @@ export class Own {
     }
   }
 
-  /** Show an error and a note, either of which may be "". @param {string} wrong @param {string} said */
+  /** Show an error and a note. Each may be "". @param {string} wrong @param {string} said */
   #say(wrong, said) {
     write(this.wrong, wrong);
     this.wrong.hidden = !wrong;

@@ -63,7 +63,7 @@ export class Pad {
     return this.#all[this.#all.length - 1];
   }
 
-  /** Replace all drawings. Undo brings the earlier ones back. @param {Drawing[]} all */
+  /** Replace all drawings. Undo brings the earlier drawings back. @param {Drawing[]} all */
   #change(all) {
     this.#before.push(this.#all);
     this.#show(all);

@@ -1,4 +1,4 @@
-// The states of a training, and what the part shows in each. This module uses no element of the page, so that node can
+// The states of a training, and the buttons of each state. This module uses no element of the page, so that node can
 // test it.
 
 /** @import { Action, Standing } from "./words.js" */

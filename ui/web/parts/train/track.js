@@ -12,7 +12,7 @@ import { grid } from "../../pictures/compose.js";
 /** @import { Picture } from "../../pictures/resize.js" */
 
 /**
- * The results of one lane at a moment.
+ * The results of one lane (a network that learns) at a moment.
  * @typedef {object} Shown
  * @property {Sprite | null} averaged samples of the averaged weights
  * @property {Sprite | null} latest samples of the latest weights
@@ -20,7 +20,7 @@ import { grid } from "../../pictures/compose.js";
  * @property {number[]} errors of x̂_0 at each of TIMES, in grey levels; empty if only their mean is known
  * @property {number | null} error the mean of the errors
  */
-/** @typedef {{ step: number, images: number, seconds: number, lanes: Shown[] }} Moment */
+/** A moment of a training at which samples were drawn. @typedef {{ step: number, images: number, seconds: number, lanes: Shown[] }} Moment */
 /** The loss of each lane after a number of images. @typedef {[images: number, losses: (number | null)[]]} Losses */
 
 /** Number of samples in each row, by the kind of pictures. Two rows of digits show all ten classes. */
@@ -78,10 +78,10 @@ export class Track {
 
 /** A training that runs in this browser. */
 export class LiveTrack extends Track {
-  /** The moment of each grid, so that it is made only once. @type {WeakMap<Grid, Moment>} */
+  /** The moment that was made from each grid of samples, so that each moment is made only once. @type {WeakMap<Grid, Moment>} */
   #made = new WeakMap();
 
-  /** @param {string[]} titles @param {Recipe[]} recipes @param {Pictures} pictures @param {History} history the training appends to it */
+  /** @param {string[]} titles @param {Recipe[]} recipes @param {Pictures} pictures @param {History} history the training appends its results to this history */
   constructor(titles, recipes, pictures, history) {
     super(titles, pictures.kind);
     const [first, second = first] = recipes;
@@ -136,7 +136,7 @@ export class LiveTrack extends Track {
   }
 }
 
-/** A training whose data come from a server or a recording, as far as they have arrived. */
+/** A training whose data arrive from a server or a recording. */
 export class ReceivedTrack extends Track {
   version = -1;
   /** @type {Moment[]} */
@@ -159,7 +159,7 @@ export class ReceivedTrack extends Track {
     return this.#losses;
   }
 
-  /** The data that have arrived (version, number of loss points, number of grids), so that the next request gets only the rest. */
+  /** The version, the number of loss points and the number of grids that have arrived. The next request asks for the rest. */
   get asked() {
     return { version: Math.max(0, this.version), points: this.#points, grids: this.moments.length };
   }

@@ -1,4 +1,4 @@
-// Draws a training: the samples of each lane at a chosen moment, the errors and the losses.
+// Draws a training: the samples of each lane (network) at a chosen moment, the errors and the losses.
 import { swatch } from "../../drawing/chart.js";
 import { button, el, write } from "../../drawing/dom.js";
 import { meanings } from "../../drawing/meanings.js";
@@ -15,7 +15,7 @@ import { copies, SHOWN, sentence, WORDS, when } from "./words.js";
 /** @import { Moment, Shown, Track } from "./track.js" */
 
 const PLAY = 0.25; // shortest time for which each moment is shown, in seconds
-const WHOLE = 6; // shortest duration of playing all moments, in seconds
+const WHOLE = 6; // shortest time in which all moments are played, in seconds
 const POINTS = 400; // largest number of points in a curve
 const LANES = ["A", "B"];
 
@@ -25,7 +25,7 @@ class Figure {
   #at = el("span", { class: "at" });
   image = el("img", { class: "samples", alt: "" });
 
-  /** @param {string} kind its CSS class @param {...Node} before nodes in front of its title */
+  /** @param {string} kind the figure's CSS class @param {...Node} before nodes in front of the title */
   constructor(kind, ...before) {
     const title = el("span", null, ...before, this.#title);
     this.node = el("figure", { class: kind }, el("figcaption", null, title, this.#at), this.image);
@@ -58,9 +58,11 @@ class LaneView {
   }
 
   /**
-   * Show the lane at a moment, or hide it if there is no such lane.
-   * @param {Shown | undefined} shown @param {string} title @param {string} at the time of the moment @param {Copies | null | undefined} copied the comparison; undefined (keep the earlier one) while it is being computed
-   * @param {boolean} isModel whether its model can be used @param {number} step
+   * Show the lane (network) at a moment, or hide the lane if `shown` is undefined.
+   * @param {Shown | undefined} shown @param {string} title @param {string} at the time of the moment
+   * @param {Copies | null | undefined} copied the comparison with the training pictures; null for none; undefined keeps
+   * the earlier comparison
+   * @param {boolean} isModel whether the lane's model can be used @param {number} step
    */
   show(shown, title, at, copied, isModel, step) {
     this.node.hidden = !shown;
@@ -112,7 +114,7 @@ export class View {
     this.element = el("div", { class: "shown" }, lanes, transport, this.#sentence, plots, meanings(...words));
   }
 
-  /** Show the newest moment, and each newer one as it arrives. */
+  /** Show the newest moment, and each newer moment as it arrives. */
   follow() {
     this.scrubber.pause();
     this.live = true;
@@ -124,17 +126,17 @@ export class View {
     return this.track?.moments[this.scrubber.at];
   }
 
-  /** The time of the moment, in words; "" if none is shown. */
+  /** The time of the shown moment, in words; "" if no moment is shown. */
   get where() {
     return this.moment ? SHOWN.samples(when(this.moment)) : "";
   }
 
-  /** The right end of the curves' axis, in images. */
+  /** The right end of the curves' axis, in images (in steps if `Track.isOfSteps`). */
   get #right() {
     return Math.max(this.track?.total ?? 0, this.track?.images ?? 0);
   }
 
-  /** Draw a training at the chosen moment. @param {Track | null} track @param {boolean} isModel whether its models can be used @param {boolean} grows whether more moments will follow */
+  /** Draw a training at the chosen moment. @param {Track | null} track @param {boolean} isModel whether the training's models can be used @param {boolean} grows whether more moments will follow */
   render(track, isModel, grows) {
     this.track = track;
     const { scrubber } = this;

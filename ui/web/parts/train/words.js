@@ -5,7 +5,7 @@ import { duration } from "../../words/units.js";
 /** The state of a training: see standing.js. @typedef {"idle" | "kept" | "preparing" | "starting" | "running" | "paused" | "stopped" | "finished" | "failed"} Standing */
 /** An action that has a button. @typedef {"start" | "pause" | "resume" | "stop"} Action */
 
-/** Write a number as a whole number with commas, such as 25,600. @param {number} n */
+/** Round a number to a whole number, and write it with commas, such as 25,600. @param {number} n */
 export const whole = (n) => Math.round(n).toLocaleString("en");
 
 export const WORDS = {
@@ -52,7 +52,7 @@ export const FOLLOWED = {
   silent: "The other training has written nothing for two minutes",
 };
 
-/** Describe in one line what the training does now. @param {Standing} state @param {string} error why it has failed */
+/** Describe in one line what the training does now. @param {Standing} state @param {string} error why the training has failed */
 export const status = (state, error) => (state === "failed" && error ? `${STATES.failed}: ${error}` : STATES[state]);
 
 /** The progress of a training: images seen and in all, images per second (rate), seconds left (null if unknown). @typedef {{ images: number, total: number, rate: number, left: number | null }} Numbers */
@@ -60,8 +60,8 @@ export const status = (state, error) => (state === "failed" && error ? `${STATES
 /** Describe the progress: images, images per second, time left. @param {Numbers} numbers @param {boolean} runs whether the training is running */
 export function facts({ images, total, rate, left }, runs) {
   if (!total) return "";
-  const items = [images ? `${whole(images)} of ${whole(total)} images` : `${whole(total)} images`];
-  if (runs && rate) items.push(`${whole(rate)} images/s`);
+  const items = [images ? `${whole(images)} of ${whole(total)} pictures` : `${whole(total)} pictures`];
+  if (runs && rate) items.push(`${whole(rate)} pictures/s`);
   if (runs && left !== null) items.push(`about ${duration(Math.max(1, left))} left`);
   return items.join(" · ");
 }
@@ -131,7 +131,7 @@ export const PAD = {
   next: "Next drawing",
   title: (/** @type {number} */ most) => `Draw the same thing ${most} times`,
   how: (/** @type {number} */ variants) =>
-    `The network learns each drawing in ${variants} variants: shifted, turned, stretched. As usual, it begins with the weights of the digits, which know lines.`,
+    `The network learns each drawing in ${variants} variants: shifted, turned, stretched. By default, the network begins with the weights of the digits model, which can draw lines.`,
   drawn: (/** @type {number} */ count, /** @type {number} */ fewest, /** @type {number} */ most) =>
     count < fewest
       ? `${count} of ${most} drawings. Draw at least ${fewest - count}${count ? " more" : ""}.`
@@ -145,13 +145,13 @@ export const FOLLOW = {
   folder: "The folder that “python -m train fit” writes to",
   example: "runs/mnist-tiny",
   follow: "Follow",
-  leave: "Follow no more",
+  leave: "Stop following",
 };
 
-/** What samples of digits show while the error, divided by SPREAD, is above each limit. @type {[least: number, seen: string][]} */
+/** Sentences about samples of digits. A sentence holds while the error, divided by SPREAD, is above its limit. @type {[least: number, seen: string][]} */
 const FALLS = [
   [1, "It knows nothing yet: its guess is worse than a plain grey."],
-  [0.74, "It learns how bright a picture is, and where: spots."],
+  [0.74, "It learns where pictures are bright: spots."],
   [0.64, "Spots become strokes."],
   [0.585, "Strokes find their places: some digits can be read."],
   [0, "It knows what digits are made of. From here on it refines."],
@@ -164,7 +164,7 @@ export function sentence(step, error) {
   return (error && FALLS.find(([least]) => error / SPREAD > least)?.[1]) || "";
 }
 
-/** Describe whether samples are copies. @param {number} step @param {number} likeness their distance from the training pictures, 0 for copies */
+/** Describe whether samples are copies. @param {number} step @param {number} likeness the distance of the samples from the training pictures, 0 for copies */
 export function copies(step, likeness) {
   if (step === 0) return "It has not seen your pictures yet.";
   const what =
@@ -181,29 +181,30 @@ export function copies(step, likeness) {
 /** Describe the time of a moment by the images seen and the duration. @param {{ step: number, images: number, seconds: number }} moment */
 export const when = ({ step, images, seconds }) => {
   if (!step) return "before the first step";
-  const seen = `after ${whole(images)} images`;
+  const seen = `after ${whole(images)} pictures`;
   return seconds ? `${seen}, ${duration(Math.max(1, seconds))}` : seen;
 };
 
 /** The texts of samples and curves. */
 export const SHOWN = {
-  progress: "Images seen",
+  progress: "Pictures seen",
   time: "Time of the training",
   error: "Error of the guess",
   byTime: "Error at each t",
   noise: "t = T, noise",
   picture: "t = 0",
   loss: "Loss (log)",
-  averaged: "Averaged network",
+  averaged: "Averaged weights",
   latest: "Latest weights",
   pairs: "Each beside the most similar of yours",
   samples: (/** @type {string} */ when) => `Samples ${when}`,
   lane: (/** @type {string} */ name, /** @type {string} */ title) => (title ? `${name}: ${title}` : name),
   drawn: (/** @type {string} */ what, /** @type {string} */ when) => `${what}: samples ${when}`,
   paired: (/** @type {string} */ when) => `Samples, each beside the most similar of your pictures, ${when}`,
-  all: (/** @type {number} */ images) => `${whole(images)} images in all`,
+  all: (/** @type {number} */ images) => `${whole(images)} pictures in all`,
   title: "A network learns to draw",
   levels: (/** @type {number[]} */ errors) => errors.map((error) => error.toFixed(1)).join(" · "),
   ofGuess: (/** @type {string} */ levels) => `error of the guess: ${levels} grey levels`,
-  axis: (/** @type {string} */ count, /** @type {boolean} */ isOfSteps) => `${count} ${isOfSteps ? "steps" : "images"}`,
+  axis: (/** @type {string} */ count, /** @type {boolean} */ isOfSteps) =>
+    `${count} ${isOfSteps ? "steps" : "pictures"}`,
 };

@@ -20,7 +20,7 @@ import { WORDS } from "./words.js";
 /** @import { Typing } from "./typing.js" */
 /** @import { Lesson } from "../course/bar.js" */
 
-/** The settings of Compare's recorded example of grain. They name a model of pixels, because pictures from latents have no grain. */
+/** The settings of the recorded run in the part "A and B", which shows grainy pictures. They name a model of pixels, because pictures from latents have no grain. */
 const GRAIN = { ...PRESETS.grain, checkpoint: "mnist-tiny", seed: 13, count: 4 };
 const ONE = { checkpoint: TYPES, ...TYPED, count: 1 }; // settings that draw one picture of the typed words
 
@@ -36,7 +36,7 @@ function starters(page, panel, square) {
     ...(typed ? [{ title: WORDS.square, picture: square, act: () => page.open("between", null, { push: true }) }] : []),
     { title: WORDS.seven, values: { checkpoint: "mnist-tiny", label: "7" } },
     ...(typed ? [types] : []),
-    { title: WORDS.draw, act: () => drawPicture((file) => showOwn(page, file)) },
+    { title: WORDS.draw, act: () => drawPicture(page, (file) => showOwn(page, file)) },
     { title: WORDS.own, act: () => choosePicture((file) => showOwn(page, file)) },
     { title: WORDS.grain, values: GRAIN, part: "compare" },
   ];
@@ -44,8 +44,8 @@ function starters(page, panel, square) {
 
 /** Load the course, and begin a lesson. @param {Page} page @param {Lesson} lesson */
 async function beginLesson(page, lesson) {
-  const { begin } = await import("../course/bar.js");
-  return begin(page, lesson);
+  const bar = await page.loaded(import("../course/bar.js"));
+  return bar?.begin(page, lesson);
 }
 
 /** Choose the text-to-image model, and move the focus to the prompt. @param {Panel<Result>} panel */
@@ -69,7 +69,7 @@ async function showOwn(page, file) {
 const IDLE = 2000; // ms after which the recorded square is loaded
 
 /** Make the part. @param {Page} page @param {string} part @returns {Part} */
-export const mount = (page, part) => new Watch(page, part).mounted();
+export const mount = (page, part) => new Watch(page, part).asPart();
 
 class Watch {
   player = new Player(
@@ -78,7 +78,7 @@ class Watch {
   );
   #lead = el("p", { class: "lead" });
   #words = el("div", { class: "try words", hidden: true });
-  /** Draws sketches of a prompt; null until a model takes prompts. @type {Typing | null} */
+  /** Draws sketches (quick previews) of a prompt; null until a model takes prompts. @type {Typing | null} */
   #typing = null;
 
   /** @param {Page} page @param {string} part */
@@ -129,7 +129,7 @@ class Watch {
     if (!saves) setTimeout(load, IDLE);
   }
 
-  /** Load the module that draws sketches, if it is not loaded yet. Return null if that fails. */
+  /** Load the module that draws sketches, if it is not loaded yet. Return null if the loading fails. */
   async #loadTyping() {
     const module = await import("./typing.js").catch(continueWithout("sketches of the words"));
     if (module) this.#typing ??= new module.Typing(this.page, this.panel, this.player);
@@ -137,10 +137,10 @@ class Watch {
   }
 
   /** Return the element of the part, and the functions that the page calls. */
-  mounted() {
+  asPart() {
     const { panel, player } = this;
     const kinds = ["png", "gif", "webp", "strip", "csv", "zip"];
-    return panel.mounted(kinds, () => player.view.coming.count > 0, player.part);
+    return panel.asPart(kinds, () => player.view.coming.count > 0, player.part);
   }
 
   /** Make the field of the prompt, with its caption and suggested prompts. */
@@ -172,7 +172,7 @@ class Watch {
     this.player.start();
   }
 
-  /** Start the recorded run at this second. Resolves once its picture is on screen. @param {number} seconds */
+  /** Start the recorded run at this second. Resolves once the run's picture is on screen. @param {number} seconds */
   skip(seconds) {
     return this.player.skip(seconds);
   }
@@ -183,7 +183,7 @@ class Watch {
     this.#typing?.render();
   }
 
-  /** Remember a finished run. Return its outcome in words. @param {Values} values */
+  /** Add the finished run to the list of past runs. Return the run's outcome in words. @param {Values} values */
   finish(values) {
     this.past.add(this.part, values);
     this.tries.showTimes();
@@ -207,7 +207,7 @@ class Watch {
     this.tries.describe();
   }
 
-  /** Return the elements to scroll to after a press. */
+  /** Return the elements to which the page scrolls after a press on Run. */
   sight() {
     return this.player.sight;
   }

@@ -1,4 +1,4 @@
-// Plans a run of the part "Watch": one lane, and a second one if the visitor changes the picture halfway.
+// Plans a run of the part "Watch": one lane (a chain), and a second lane if the visitor changes the picture halfway.
 
 import { ofLanes } from "../../plans/sampling.js";
 import { laneOf, plain } from "../../plans/settings.js";

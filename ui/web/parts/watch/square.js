@@ -1,5 +1,5 @@
-// The button of the square between four words. Moving the pointer over it moves through the recorded square of
-// pictures.
+// The button that opens the part "Between words". The button shows a picture of the part's recorded square. A pointer
+// over the button chooses the picture.
 
 import { context2d } from "../../drawing/canvas.js";
 import { el } from "../../drawing/dom.js";
@@ -11,14 +11,15 @@ import { mixed } from "../../words/square.js";
 /** @import { Page } from "../../app.js" */
 
 /**
- * Load the recorded square, and let the pointer on its button choose the picture. Then the button has data-live.
+ * Load the recorded square, and let the pointer on the button choose the picture. Afterwards the button has the
+ * attribute data-live.
  * @param {Page} page @param {HTMLElement} starter the button @param {HTMLCanvasElement} small the canvas in the button
  */
 export async function enliven(page, starter, small) {
   const example = await page.example("between");
   if (!example) return;
   const [{ side, size, corners }, ...rows] = example.results;
-  /** The picture of each cell: a row of pictures, and its position there. @type {Map<number, [image: ImageBitmap, at: number]>} */
+  /** The picture of each cell: a row of pictures, and the picture's index in this row. @type {Map<number, [image: ImageBitmap, at: number]>} */
   const tiles = new Map();
   for (const { cells, x } of rows) {
     const image = await drawable(x);

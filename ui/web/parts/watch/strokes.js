@@ -1,8 +1,8 @@
-// Writes strokes on a picture as text; plans/touch.js reads this text.
+// Converts brush strokes to text. plans/touch.js reads this text.
 
 const CELLS = 16; // a picture has about this many cells on each side; a stroke changes whole cells, as in ui/runs/touch.py
 
-/** @typedef {{ numbers: number, cell: number, side: number }} Sheet numbers: how many numbers x has on each side; cell: how many of them a cell has on each side; side: the number of cells on each side */
+/** @typedef {{ numbers: number, cell: number, side: number }} Sheet numbers: how many numbers x has on each side; cell: how many numbers a cell has on each side; side: the number of cells on each side */
 
 /** Divide a state x into cells. @param {number} numbers the count of numbers in x on each side @returns {Sheet} */
 export function sheet(numbers) {
@@ -29,5 +29,5 @@ export const addStroke = (text, t, what, strength, cells) =>
 /** Return the text without its last stroke. @param {string} text */
 export const removeStroke = (text) => text.split("_").slice(0, -1).join("_");
 
-/** Return a colour as a stroke contains it, such as 255.0.0. @param {string} hex such as #ff0000 */
+/** Return a colour in the notation of a stroke, such as 255.0.0. @param {string} hex such as #ff0000 */
 export const colour = (hex) => [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)).join(".");

@@ -1,5 +1,5 @@
-// The brush with which visitors change x_t in "Watch". A changed picture starts a second run, which continues from
-// there beside the first run.
+// The brush with which visitors change x_t in "Watch". A change starts a second run, which continues from the changed
+// x_t. The page shows the second run beside the first run.
 
 import { context2d } from "../../drawing/canvas.js";
 import { Chart, ceiling, halves, path, scale } from "../../drawing/chart.js";
@@ -29,7 +29,7 @@ export class Touch {
   #rubbed = false; // whether the visitor has used the chosen tool
   /** The last event of each pressed pointer, by its id. @type {Map<number, PointerEvent>} */
   #held = new Map();
-  #drawn = ""; // a key for what the curve shows, so that it is drawn only after a change
+  #drawn = ""; // identifies the data of the drawn curve, so that the curve is drawn again only after a change
   #chart = new Chart(TOUCH.apart);
 
   /** @param {Panel<any>} panel @param {Player} player */
@@ -78,7 +78,7 @@ export class Touch {
     this.render();
   }
 
-  /** Start a run with these strokes. If the newest run shares a state with it, the run continues from there. @param {string} text */
+  /** Start a run with these strokes. The new run continues from a state of the newest run, if this run has kept a state from before the added or removed stroke. @param {string} text */
   #change(text) {
     const [run, { lanes }] = [this.panel.runOfForm, this.player.view.coming];
     const s = text && lanes.length ? common(this.#text, text, lanes) : 0;
@@ -89,7 +89,7 @@ export class Touch {
     this.render();
   }
 
-  /** Choose a brush, or put it away if it is chosen already. @param {string} what @param {boolean} byKeys whether a key chose it @param {boolean} [stays] whether a chosen brush stays chosen, because only its colour changes */
+  /** Choose a brush, or put the brush away if it is chosen already. @param {string} what @param {boolean} byKeys whether a key chose the brush @param {boolean} [stays] whether a chosen brush stays chosen, because only its colour changes */
   #choose(what, byKeys, stays = false) {
     this.#tool = this.#tool === what && !stays ? "" : what;
     this.#rubbed = false;
@@ -102,7 +102,7 @@ export class Touch {
     this.#draw();
   }
 
-  /** Pause at a picture that can be changed. A final picture can't: then show the picture that was changed, or the middle of the run. */
+  /** Pause at a picture that can be changed. A final picture can't be changed: show the picture at the last change instead, or the middle of the run. */
   #pause() {
     const { view } = this.player;
     const { shown, tick } = view;
@@ -120,7 +120,7 @@ export class Touch {
     this.sheet.closest(".lane")?.scrollIntoView({ block: "nearest" });
   }
 
-  /** The step of the picture x_s that is shown. */
+  /** The step whose result x_s is shown. */
   get #step() {
     return this.player.view.frames.at(-1)?.step;
   }
@@ -221,7 +221,7 @@ export class Touch {
   #paint(centre) {
     const { side } = this.#sheet;
     const radius = this.size.valueAsNumber;
-    const middle = radius < 1 ? centre.map(Math.round) : centre;
+    const middle = radius < 1 ? centre.map(Math.round) : centre; // else a small brush can miss the middle of every cell
     for (const cell of disc(middle, radius, side)) this.#cells.add(cell);
     this.#draw();
   }

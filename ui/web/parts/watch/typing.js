@@ -1,4 +1,4 @@
-// Draws while a prompt is typed: a quick sketch after each letter, and the whole run when the typing stops.
+// Draws while a prompt is typed: a sketch (a quick preview) after each letter, and the whole run when the typing stops.
 
 import { NOISE } from "../../drawing/motion.js";
 import { CLOCK, student } from "../../run/sketching.js";
@@ -12,15 +12,15 @@ import { TYPING } from "./words.js";
 /** @import { Clock } from "../../run/sketching.js" */
 /** @import { Panel } from "../../run/panel.js" */
 
-const PAUSE = 150; // ms after the last key, when a sketch replaces an unfinished one, or when a model's first sketch begins
+const PAUSE = 150; // ms without a key before a sketch replaces an unfinished sketch, or before a model's first sketch begins
 const SEEN = 850; // ms between the sketch on screen and the start of the whole run
 const SHORT = 24; // the longest unknown word, in letters, that the line beside Run names; the caption names all unknown words
 const HOW = ["steps", "sampler", "spacing", "count"]; // fields that a sketch does not take from the form
 
 /**
- * Draws sketches of the prompt in "Watch". A sketch begins at once, or when the sketch before it was visible long
- * enough. A sketch that is still being computed is replaced after a pause in the typing. A run that typing has begun
- * stops at the next key. Any other run continues, and the words that were typed meanwhile are drawn after it.
+ * Draws sketches of the prompt in "Watch". A sketch begins at once, or when the previous sketch was visible long
+ * enough. After a pause in the typing, a new sketch replaces a sketch that is still being computed. A run that typing
+ * has begun stops at the next key. Any other run continues, and the words that were typed meanwhile are drawn after it.
  */
 export class Typing {
   #timer = 0;
@@ -83,7 +83,7 @@ export class Typing {
     return active && !this.#own;
   }
 
-  /** Draw a sketch after a key has changed the prompt, unless it must wait. */
+  /** Draw a sketch after a key has changed the prompt, unless the sketch must wait for the end of a run. */
   typed() {
     const { panel, player, page } = this;
     const { active, run } = panel.stream;
@@ -104,13 +104,13 @@ export class Typing {
     }
   }
 
-  /** Do an action after some ms, in place of the one that is scheduled. @param {() => void} act @param {number} ms */
+  /** Do an action after some ms, in place of the action that is scheduled. @param {() => void} act @param {number} ms */
   #schedule(act, ms) {
     this.clock.clear(this.#timer);
     this.#timer = this.clock.set(act, ms);
   }
 
-  /** Draw a sketch, but not before the last one was visible for NOISE ms, so that pictures do not flash. */
+  /** Draw a sketch, but not before the last sketch was visible for NOISE ms, so that pictures do not flash. */
   #sketchSoon() {
     this.#schedule(() => this.#sketch(), Math.max(0, this.#seen + NOISE - this.clock.now()));
   }
@@ -124,7 +124,7 @@ export class Typing {
     this.#begins = false;
   }
 
-  /** The values of a sketch: those of the form, with the seed of the picture that is shown. @returns {Values} */
+  /** The values of a sketch: the form's values, with the seed of the picture that is shown. @returns {Values} */
   get #values() {
     const { form } = this.panel;
     const asked = Object.entries(form.values).filter(([name]) => !HOW.includes(name));
@@ -139,7 +139,7 @@ export class Typing {
   /** Return the values of a sketch by a student (a distilled model); null if there is no student. @param {Values} values */
   #student = (values) => (values.prompt ? student(this.page, values) : null);
 
-  /** Show the title that says that the picture is a sketch, or will be one. @param {string} [odd] a word that the model does not know */
+  /** Show the title of a sketch that is on screen or will replace the picture. @param {string} [odd] a word that the model does not know */
   #showTitle(odd = "") {
     const label = this.#label;
     this.#sketched = this.#settings;
@@ -164,7 +164,7 @@ export class Typing {
     this.#start(order, values, sketch);
   }
 
-  /** Return whether a sketch is still the newest, and this part is on screen. If another part is open, drop the sketch unless it loads a model. @param {number} sketch its number */
+  /** Return whether a sketch is still the newest, and this part is on screen. If another part is open, drop the sketch unless it loads a model. @param {number} sketch the sketch's number */
   #isWanted(sketch) {
     const isNewest = sketch === this.#newest;
     const isSeen = this.panel.isOnScreen;
@@ -178,14 +178,14 @@ export class Typing {
     if (values.prompt === this.panel.form.value("prompt")) this.#schedule(() => this.#run(), SEEN); // if the prompt has changed, a newer sketch begins instead
   }
 
-  /** Start a sketch, and show it when it is finished. @param {Order} order @param {Values} values @param {number} sketch its number */
+  /** Start a sketch, and show it when it is finished. @param {Order} order @param {Values} values @param {number} sketch the sketch's number */
   #start(order, values, sketch) {
     const { page, panel } = this;
     /** Return the name of a model. */
     const nameOf = (/** @type {string} */ ref) => page.knowledge.catalogue.name(ref);
     /** @type {any[]} */
     const results = [];
-    /** End the sketch, and show why. */
+    /** End the sketch, and show the reason. */
     const end = (/** @type {string} */ why) => {
       if (sketch !== this.#newest) return;
       this.#loads = false;
@@ -222,8 +222,9 @@ export class Typing {
   }
 
   /**
-   * Return the values of the sketch that begins by itself; null if none does. A server loads the student at once. A
-   * browser without a server draws sketches with the model itself until the student is loaded.
+   * Return the values of the sketch that begins by itself; null if no sketch does. A server loads the student (a
+   * distilled model) at once. A browser without a server draws sketches with the model itself until the student is
+   * loaded.
    * @param {Values} values @returns {Promise<Values | null>}
    */
   async #sketchValues(values) {
@@ -238,14 +239,14 @@ export class Typing {
     return values;
   }
 
-  /** Return whether a sketch begins by itself: if it is quick, or if it is the first one of a model that comes with the page. @param {Values} values */
+  /** Return whether a sketch begins by itself: if it is quick, or if it is the first sketch of a model that comes with the page. @param {Values} values */
   async #beginsByItself(values) {
     const { auto, seconds } = await this.#describe(values);
     const saves = auto === false && /** @type {any} */ (globalThis).navigator?.connection?.saveData; // with an active data saver, only Run starts a download
     return auto || (seconds === null && !saves && this.page.knowledge.catalogue.isOwn(String(values.checkpoint)));
   }
 
-  /** Return what is known about a sketch before it begins; {} if it is refused. @param {Values} values @returns {Promise<{ auto?: boolean | null, seconds?: number | null }>} */
+  /** Return whether a sketch may begin by itself (auto) and its estimated time; {} if the sketch is refused. @param {Values} values @returns {Promise<{ auto?: boolean | null, seconds?: number | null }>} */
   async #describe(values) {
     const { checkpoint } = values;
     if (this.#quick.has(checkpoint)) return { auto: true };

@@ -23,20 +23,20 @@ export const TOUCH = {
     colour: "Colour",
   },
   apart: "|A − B|, mean of all pixels in grey levels",
-  keys: "Touch xₜ: arrow keys move the brush, Space touches, + and − change its size, Z undoes",
+  keys: "Brush for xₜ: arrow keys move it, Space paints, + and − change its size, Z undoes",
   colour: "Colour of the brush",
   undo: "Undo",
   full: "There is no room for more strokes. Undo one first.",
-  hint: "Rub the picture",
-  spoken: "Touch the picture now",
+  hint: "Paint on the picture",
+  spoken: "Change the picture now",
   title: "Change the picture halfway",
   size: "Size",
   strength: "Strength",
-  start: (/** @type {number} */ t) => `t ${t}, touched`,
+  start: (/** @type {number} */ t) => `t ${t}, changed`,
 };
 
 /** The texts about sketches of a prompt. */
 export const TYPING = {
-  waits: "This run goes on. Your words are drawn after it.",
+  waits: "This run continues. Your prompt is drawn after it.",
   sketch: (/** @type {unknown} */ steps) => `Quick sketch in ${countOfSteps(Number(steps))}`,
 };

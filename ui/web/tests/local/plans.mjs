@@ -27,8 +27,8 @@ function written(value) {
 async function computed(part, plan, shown) {
   const { computation } = await import(`../../parts/${part}/compute.js`);
   const results = [];
-  const give = (result) => results.push(result.kind === "plan" ? shown(result) : result);
-  const work = { recording: computation.record(plan), give, count: async () => {} };
+  const addResult = (result) => results.push(result.kind === "plan" ? shown(result) : result);
+  const work = { recording: computation.record(plan), addResult, count: async () => {} };
   await computation.compute(plan, [], work);
   return written({ results, clouds: [...work.recording.clouds] });
 }
