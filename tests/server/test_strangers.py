@@ -141,7 +141,12 @@ def test_the_page_shows_why_a_run_was_not_taken(page, public, monkeypatch):
     port, app = public
     page.goto(f"http://127.0.0.1:{port}/?tab=watch&steps=2&count=1")
     page.wait_for_selector(".part-watch[data-state=finished] .run:enabled")  # the link's own run, and then its cost
-    monkeypatch.setattr(app.requests, "most", 0)
+
+    def refused(route):  # only this request: after a run the page asks for its cost again, and Run waits for the answer
+        monkeypatch.setattr(app.requests, "most", 0)
+        route.continue_()
+
+    page.route("**/run", refused)
     page.click(".part-watch .run")
     page.wait_for_selector(".part-watch[data-state=error] :text('There are too many requests at once')")
 
@@ -264,7 +269,7 @@ def test_no_folder_of_another_machine_is_looked_at(own, path, monkeypatch):
         ("train", "follow", {"path": path}),
     ):
         answer = app.ask(part, what, values)
-        assert "is on another machine: give a folder of this one" in answer["error"], what
+        assert "is on another machine: choose a folder of this machine" in answer["error"], what
     got(port, "GET", f"/preview.png?{urlencode({'tab': 'watch', 'checkpoint': path})}")
     got(port, "GET", f"{API}/file={quote(path)}")
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}

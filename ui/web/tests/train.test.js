@@ -280,6 +280,30 @@ test("a browser that can't keep it says so, and it goes on", async () => {
   assert.deepEqual([one.state, one.unkept, one.kept], ["running", "There is no room left.", -1]);
 });
 
+test("paused while it is being stored, it is stored once more, with its last steps", async () => {
+  const stored = [];
+  const ends = [];
+  const keep = (record) => {
+    stored.push(record.snapshot.step);
+    return new Promise((resolve) => ends.push(() => resolve("")));
+  };
+  const { session: one, made } = session({ keep });
+  await one.begin(asks());
+  made.now = 20_000;
+  made.trainings[0].go();
+  await settled();
+  made.trainings[0].go();
+  one.pause();
+  await settled();
+  assert.deepEqual([one.state, stored], ["paused", [1]]);
+  ends[0]();
+  await settled();
+  assert.deepEqual(stored, [1, 2]);
+  ends[1]();
+  await settled();
+  assert.deepEqual([one.kept, one.track.step, stored.length], [2, 2, 2]);
+});
+
 test("two networks whose batches differ are drawn over steps", async () => {
   const { made, session: one } = session();
   await one.begin(asks({ two: true, batch_b: "64" }));
@@ -329,11 +353,11 @@ test("what is said of a training", () => {
   assert.equal(status("idle", ""), "Ready");
   assert.equal(
     facts({ images: 3200, total: 6400, rate: 200, left: 61 }, true),
-    "3,200 of 6,400 images · 200 images/s · about 61 s left",
+    "3,200 of 6,400 pictures · 200 pictures/s · about 61 s left",
   );
-  assert.equal(facts({ images: 0, total: 6400, rate: 0, left: null }, false), "6,400 images");
+  assert.equal(facts({ images: 0, total: 6400, rate: 0, left: null }, false), "6,400 pictures");
   assert.equal(when({ step: 0, images: 0, seconds: 0 }), "before the first step");
-  assert.equal(when({ step: 10, images: 640, seconds: 4 }), "after 640 images, 4 s");
+  assert.equal(when({ step: 10, images: 640, seconds: 4 }), "after 640 pictures, 4 s");
 });
 
 test("the sentence under the samples follows the error down", () => {

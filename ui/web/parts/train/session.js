@@ -1,5 +1,5 @@
-// The training of the page. There is one at a time. It continues while the visitor is elsewhere in the page or in
-// another tab, and is stored in the browser from time to time.
+// The page's training. The page has at most one training at a time. The training continues while the visitor is in
+// another part or another tab, and the page stores it in the browser from time to time.
 
 import { UserError } from "../../process/errors.js";
 import { failure } from "../../words/units.js";
@@ -14,14 +14,14 @@ import { LiveTrack } from "./track.js";
 /** @import { Action, Standing } from "./words.js" */
 
 /**
- * The request for a training. values: those of the form. titles, recipes: one for each lane.
+ * The request for a training. values: the form's values. titles, recipes: a title and a recipe for each lane (network).
  * @typedef {{ values: Values, titles: string[], pictures: Pictures, recipes: Recipe[] }} Asked
  */
 /** A training as the browser stores it. isOver: whether it has finished. @typedef {Asked & { snapshot: Snapshot, isOver: boolean }} Kept */
 /**
  * The functions that a session calls; tests in node replace them. make: makes a training. keep: stores a training;
- * returns "", or a sentence that says why it can't. alone: gets the right to train; returns a function that gives the
- * right back; throws if another window trains. now: returns the time in ms.
+ * returns "", or a sentence that says why storing failed. alone: gets the right to train; returns a function that gives
+ * the right back; throws if another window trains. now: returns the time in ms.
  * @typedef {object} Means
  * @property {(asked: Asked, snapshot?: Snapshot) => Promise<Training>} make
  * @property {(record: Kept) => Promise<string>} keep
@@ -51,6 +51,7 @@ export class Session {
   #begun = 0; // the number of trainings that this page has begun
   #keptAt = 0; // when the training was last stored, in ms
   #keeping = false; // whether the training is being stored
+  #again = false; // whether to store it once more after that
   /** Gives back the right to train, so that another window may train; null without the right. @type {(() => void) | null} */
   #release = null;
 
@@ -77,7 +78,7 @@ export class Session {
     return SHOWS[this.state].model && (this.track?.step ?? 0) > 0 && this.safe !== this.track?.step;
   }
 
-  /** Begin a training in place of the current one. Throws if another window trains. @param {() => Promise<Asked>} read reads the request and its pictures */
+  /** Begin a training in place of the current training. Throws if another window trains. @param {() => Promise<Asked>} read reads the request and its pictures */
   async begin(read) {
     await this.#hold();
     this.#end();
@@ -135,10 +136,11 @@ export class Session {
     return snapshot.lanes[lane].averages;
   }
 
-  /** Store the training in the browser, unless that is under way. */
+  /** Store the training in the browser. If an earlier call is still storing it, store it once more after that. */
   async keep() {
     const { asked } = this;
     const training = this.#training;
+    this.#again = this.#keeping;
     if (!training || !asked || this.#keeping) return;
     this.#keeping = true;
     this.#keptAt = this.means.now();
@@ -154,6 +156,7 @@ export class Session {
       this.#keeping = false;
       this.changed();
     }
+    if (this.#again) await this.keep();
   }
 
   // --- Running the training
@@ -172,7 +175,7 @@ export class Session {
     await training.start();
   }
 
-  /** Make the track that the view draws from a training's history. @param {History} history */
+  /** From a training's history, make the track (the data that the view draws). @param {History} history */
   #setTrack(history) {
     const { asked } = this;
     this.track = asked && new LiveTrack(asked.titles, asked.recipes, asked.pictures, history);
@@ -185,7 +188,8 @@ export class Session {
     if (news.kind === "state") this.on(training.state);
     else this.changed();
     const rests = news.kind === "state" && ["paused", "stopped", "finished"].includes(this.state);
-    if (rests || this.means.now() - this.#keptAt > EVERY) this.keep();
+    const isDue = this.means.now() - this.#keptAt > EVERY && !this.#keeping;
+    if (rests || isDue) this.keep();
     return undefined;
   }
 
@@ -202,7 +206,7 @@ export class Session {
     this.#training = null;
   }
 
-  /** Get the right to train. Throws if another window has it. */
+  /** Get the right to train. Throws if another window has this right. */
   async #hold() {
     this.#release ??= await this.means.alone();
   }
