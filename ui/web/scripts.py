@@ -23,8 +23,11 @@ FIRST = ("parts/watch/mount.js", "parts/watch/plan.js")  # modules that app.js i
 FIRST_RUN = ("parts/watch/compute.js", "parts/compare/compute.js", "parts/grid/compute.js")
 FIGURES = "figures.js"
 DOOR = "figures/worker.js"  # the module that starts the figures' worker
-# bundles for other sites, each with its entry module
-ALONE = {FIGURES: "figures/figure.js", "figures/worker/all.js": DOOR}
+# bundles for other sites: modules that most figures import later, then the entry module
+ALONE = {
+    FIGURES: ("figures/elements.js", "figures/process.js", "figures/figure.js"),
+    "figures/worker/all.js": (DOOR,),
+}
 PAGES = ("essay/essay.js", "essay/embed.js")  # scripts of the pages that use figures.js
 # modules that the first figures of the essay import later
 FIRST_FIGURES = ("figures/kinds/pad.js", "figures/kinds/noise.js")
@@ -120,23 +123,23 @@ def scripts(client: str) -> dict[str, str]:
 def figures() -> dict[str, str]:
     """Return the text of each file that the essay and other sites need, by its path."""
     files: dict[str, str] = {}
-    for file, module in ALONE.items():
-        inside, folder = frozenset(imports_of(module)), f"{file.removesuffix('.js')}/"
-        text = hold(imports_of(module), file, inside) + f'$need("{module}");\n'
+    for file, modules in ALONE.items():
+        inside, folder = frozenset(imports_of(*modules)), f"{file.removesuffix('.js')}/"
+        text = hold(imports_of(*modules), file, inside) + f'$need("{modules[-1]}");\n'
         files[file] = RUNTIME.replace("FOLDER", posixpath.basename(folder[:-1]) + "/") + text
-        for name in imports_of(module, later=True):
+        for name in imports_of(*modules, later=True):
             if name not in inside:
                 files[folder + name] = with_runtime(folder + name, link(name, folder + name, inside), file)
     # WebKit runs the first module of a worker twice if another module imports it, so this module contains no other
     # code.
     files[DOOR] = 'import "./worker/all.js";\n'
-    inside = frozenset(imports_of(ALONE[FIGURES]))
+    inside = frozenset(imports_of(*ALONE[FIGURES]))
     return files | {name: with_runtime(name, link(name, name, inside), FIGURES) for name in PAGES}
 
 
 def first_of_essay() -> list[str]:
     """Return the files that the first figures of the essay need, so that the browser can preload them."""
-    inside = imports_of(ALONE[FIGURES])
+    inside = imports_of(*ALONE[FIGURES])
     later = [name for name in imports_of(*FIRST_FIGURES) if name not in inside]
     return [FIGURES, *(f"{FIGURES.removesuffix('.js')}/{name}" for name in later)]
 

@@ -1,10 +1,10 @@
 // The words of figures: names of pictures and controls, and sentences.
+// The card and the training have the most: theirs stand in card.js and learned.js.
 
 const megabytes = (/** @type {number} */ bytes) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
 const steps = (/** @type {number} */ n) => (n === 1 ? "1 step" : `${n} steps`);
-const at = (/** @type {number} */ t) => `t = ${t}`;
-const amount = (/** @type {number} */ count) => count.toLocaleString("en");
-const NOISE_NAME = "noise";
+export const at = (/** @type {number} */ t) => `t = ${t}`;
+export const NOISE_NAME = "noise";
 
 /** A link to the lab that continues with the values of a figure. @typedef {{ text: string, query: Record<string, string> }} LabLink */
 
@@ -151,26 +151,6 @@ export const BETWEEN = {
   unreachable: "The recorded pictures could not be loaded. Load the page again.",
 };
 
-export const LEARNED = {
-  n: "after",
-  ends: /** @type {[string, string]} */ (["the beginning", "the end"]),
-  at: (/** @type {number} */ images) => `${amount(images)} pictures`,
-  samples: "Twenty digits that the network draws at this moment",
-  loss: "How wrong its guesses are:",
-  recorded: "This is a recorded training.",
-  train: "Train one here, now",
-  stop: "Stop",
-  again: "Train another one",
-  begins: "Loading 3,000 digits…",
-  learns: (/** @type {number} */ images, /** @type {number} */ left) =>
-    `It has seen ${amount(images)} pictures. About ${Math.ceil(left)} s are left.`,
-  over: (/** @type {number} */ images, /** @type {boolean} */ stopped) =>
-    `${stopped ? "Stopped" : "Finished"} after ${amount(images)} pictures. It learned this in your browser.`,
-  compare: "Are they copies?",
-  similar: "The most similar digits that it has seen:",
-  unreachable: "The recorded training could not be loaded. Load the page again.",
-};
-
 export const FEW = {
   many: (/** @type {number} */ n) => `${n} steps`,
   two: (/** @type {number} */ n) => `${n} steps`,
@@ -185,26 +165,4 @@ export const SAME = {
   at,
   xt: "xₜ",
   names: { x0: "the picture, x̂₀", eps: "the noise, ε", v: "v", score: "the score", flow: "the flow" },
-};
-
-export const CARD = {
-  title: "How noise becomes a picture",
-  t: NOISE_NAME,
-  at,
-  ends: /** @type {[string, string]} */ (["a little", "nothing else"]),
-  first: (/** @type {"ours" | "reader" | "link"} */ whose) =>
-    whose === "reader" ? "I drowned my drawing in noise." : "A digit drowned in noise.",
-  draws: "A network looks for a picture in it…",
-  second: (/** @type {boolean} */ alike) =>
-    alike ? "A neural network brought it back." : "A neural network found this in it.",
-  address: (/** @type {string} */ address) => `Try it with your own: ${address}`,
-  local: "Made with DDPM Lab.",
-  name: (/** @type {string} */ text) => `A card: the picture, four steps on the way, and a new picture. ${text}`,
-  file: "noise-becomes-a-picture.png",
-  save: "Save the card",
-  saved: "Saved.",
-  copy: "Copy a link",
-  copied: "Copied. Whoever opens the link gets this picture.",
-  share: "Share",
-  other: "Other noise",
 };

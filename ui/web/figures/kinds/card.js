@@ -3,7 +3,7 @@
 
 import { button, el, write } from "../../drawing/dom.js";
 import { continueWithout } from "../../process/errors.js";
-import { CARD } from "../../words/figures.js";
+import { CARD } from "../../words/card.js";
 import { buttons, note, Slider } from "../elements.js";
 import { drawInto } from "../paint.js";
 import { picture, textOf } from "../picture.js";

@@ -5,7 +5,7 @@ import { button, el, svg, write } from "../../drawing/dom.js";
 import { bytes } from "../../messages/bytes.js";
 import { continueWithout } from "../../process/errors.js";
 import { fromUint8, toUint8 } from "../../process/floats.js";
-import { LEARNED } from "../../words/figures.js";
+import { LEARNED } from "../../words/learned.js";
 import { failure } from "../../words/units.js";
 import { buttons, label, note, row, Slider } from "../elements.js";
 
