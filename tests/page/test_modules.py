@@ -73,6 +73,14 @@ def test_a_file_of_figures_has_all_that_its_module_needs(file):
         assert path in inside or folder + path in later, path
 
 
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("file", [COMMON, PAGE, WORKER, *scripts.ALONE])
+def test_a_bundle_is_a_module_that_a_browser_can_read(client, file, tmp_path):
+    module = tmp_path / "bundle.mjs"
+    module.write_text(scripts.scripts(client)[file], encoding="utf-8")
+    subprocess.run(["node", "--check", module], check=True)
+
+
 FRAME = {"models": {}, "lab": ""}  # what a figure's page and the essay are told, but for the models' facts
 
 

@@ -7,7 +7,7 @@ import { qSample } from "../process/predict.js";
 import { schedule, step } from "../process/schedule.js";
 
 export const SCHEDULE = schedule({});
-export const { T } = SCHEDULE;
+export const T = SCHEDULE.T;
 
 const PIXELS = 784;
 
