@@ -25,13 +25,13 @@ atexit.register(shutil.rmtree, os.environ["GRADIO_TEMP_DIR"], ignore_errors=True
 # a browser take turns with those that compute, so that both cores have work.
 SLOW = (
     "test_browsers",
-    *("test_static", "test_every_kind", "test_presses", "test_app", "test_engine", "test_explore_page"),
-    *("test_captions", "test_lessons", "test_local_inside", "test_train_page", "test_train_processes"),
-    *("test_visitors", "test_train"),
-    *("test_ui_words", "test_words", "test_evaluate", "test_families", "test_strangers", "test_openai"),
-    *("test_accelerator", "test_local_network", "test_checkpoint", "test_distill", "test_documents"),
-    *("test_latent_commands", "test_hub", "test_silence", "test_fused", "test_benchmarks", "test_hostile"),
-    *("test_openvino_graph", "test_main", "test_public", "test_ui_files"),
+    *("test_static", "test_every_kind", "test_engine", "test_app", "test_presses", "test_own_pictures"),
+    *("test_lessons", "test_train", "test_explore_page", "test_readers", "test_essay", "test_evaluate"),
+    *("test_visitors", "test_captions", "test_hub", "test_train_processes", "test_words", "test_strangers"),
+    *("test_documents", "test_openai", "test_accelerator", "test_families", "test_distill", "test_ui_network"),
+    *("test_local_network", "test_local_inside", "test_own_data", "test_checkpoint", "test_gate"),
+    *("test_local_batch", "test_dit", "test_public", "test_learning", "test_openvino_graph", "test_ui_words"),
+    *("test_train_page", "test_answers", "test_latent_commands", "test_benchmarks", "test_ui_files"),
 )
 # SyntaxWarning: of files that Python compiles for the first time; ruff finds those of ours.
 TRANSIENT = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning", "ImportWarning", "SyntaxWarning")

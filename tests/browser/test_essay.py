@@ -289,7 +289,7 @@ def test_on_a_phone_the_last_screen_of_the_tour_shows_both_digits_above_the_netw
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{site}?tab=network&lesson=tour-graft&checkpoint=mnist-tiny&seed=7&label=3")
     page.click("text=Graft the 6")
-    page.wait_for_selector(".part-network[data-state=finished]")
+    page.wait_for_selector(".part-network[data-state=finished] .which:visible >> nth=1")
     tops = "(all) => all.filter((one) => one.checkVisibility()).map((one) => one.getBoundingClientRect().top)"
     whole, graft = page.locator(".network .which").evaluate_all(tops)
     assert whole == graft < page.locator(".network .u").evaluate_all(tops)[0]

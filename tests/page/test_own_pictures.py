@@ -134,6 +134,7 @@ def test_the_pixels_that_are_sent_are_pillows(page, address, tmp_path, model):
         assert off.max() <= most, name
 
 
+@pytest.mark.parametrize("address", ["static"], indirect=True)
 @pytest.mark.parametrize("size", [(301, 200), (120, 700), (40, 51), (20, 13)])
 def test_forward_takes_the_middle_of_a_picture(page, address, tmp_path, size):
     photo(*size).save(tmp_path / "own.png")
@@ -163,6 +164,7 @@ def painted(shown):
     return np.reshape(pixels, (side, side, 4))[..., :3].astype(int)
 
 
+@pytest.mark.parametrize("address", ["static"], indirect=True)
 @pytest.mark.parametrize("schedule", forward.SCHEDULES)
 def test_forward_shows_what_the_library_computes(page, address, schedule):
     page.goto(f"{address}?tab=forward&picture=cat&schedule={schedule}&t=30&seed=3")
