@@ -179,7 +179,7 @@ def test_a_study_in_full(checkpoint, data, tmp_path, monkeypatch, capsys):
     assert "| DDPM β (published) | 367.43 | 133.37 |" in table
     assert not [line for line in table.splitlines() if "FID" in line and "Published" not in line]
     assert "compare orders, not values" in table and "Wall time: " in table and "40 images of image folder" in table
-    assert "±: standard error over the images" in table and "±: deviation of the mean over 100 subsets" in table
+    assert "±: standard error over the images" in table and "±: standard deviation of 100 subsets" in table
     pictures = {path.name for path in out.glob("*.png")}
     assert {"terms.png", "rate-distortion.png", "decoding.png", "samples-linspace.png"} <= pictures
     assert len(pictures) == 7 and found["bits"]["decoding_times"] == [6, 5, 4, 3, 2, 1]

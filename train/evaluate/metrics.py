@@ -22,11 +22,7 @@ class Metric:
 
 
 FID = Metric("FID", "Fréchet distance", biased=True)
-KID = Metric(
-    "KID × 1000",
-    "Kernel distance × 1000",
-    "deviation of the mean over 100 subsets of the images, not counting other samples of the model",
-)
+KID = Metric("KID × 1000", "Kernel distance × 1000", "standard deviation of 100 subsets of the images")
 IS = Metric("IS", error_meaning="deviation over 10 splits of the images", biased=True)
 BITS = Metric("bits/dim", error_meaning="standard error over the images")
 FLOW_BITS = Metric("bits/dim by the flow", error_meaning="standard error over the images")
