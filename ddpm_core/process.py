@@ -314,7 +314,7 @@ def check_time(t: Time | np.integer, x: Tensor, first: float, T: int) -> Time:
         found = _number(t)
         inside = ((found >= first) | ((found > 0) & (first == 1))) & (found <= T)
     except TypeError:
-        found = inside = False
+        raise ValueError(f"t must be a number or a tensor, got {type(t).__name__}") from None
     if not (inside.all() if isinstance(inside, Tensor) else inside):
         raise ValueError(f"t must {f'be above 0 and at most {T}' if first == 1 else f'lie in {first}..{T}'}, got {t}")
     return found
