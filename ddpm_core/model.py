@@ -453,7 +453,7 @@ def check_langevin(snr: float | None, corrections: int | None) -> None:
 def check_pixels(model: ModelSpec, what: str) -> None:
     """Raise ValueError for a latent model. what: the subject of the message."""
     if model.latent:
-        raise ValueError(f"{what} works only for models of pixels, and this one draws latents of an autoencoder")
+        raise ValueError(f"{what} works only for models of pixels, but this model draws latents of an autoencoder")
 
 
 def is_number(value: Any, least: float, most: float = math.inf) -> bool:

@@ -147,7 +147,7 @@ def check_flow(model: Model) -> None:
     """Raise ValueError for a model for which the ODE can't be solved, and ModuleNotFoundError without SciPy."""
     check_pixels(model, "the likelihood")
     if model.student is not None:
-        raise ValueError("a student has learned only a few times, but the flow visits all: measure its teacher")
+        raise ValueError("a student has learned only a few values of t, but the flow needs all: measure its teacher")
     if model.prediction == "mu":
         raise ValueError("the flow also visits fractions of t, where μ̃, the mean of x_{t−1}, is not defined")
     check_fractional_times(model, "the flow also visits fractions of t")

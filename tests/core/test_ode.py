@@ -234,7 +234,7 @@ STUDENT = replace(exact_model(shape("ring")), student=Student("progressive", (10
         (GAUSSIANS["ours"](), {"images": POINTS[:, :1]}, r"images must be a float tensor of shape \(N, 2, 1, 1\)"),
         (GAUSSIANS["ours"](), {"images": np.zeros((1, 2, 2, 2), np.uint8)}, r"images must be uint8 \(N, 1, 1, 2\)"),
         (GAUSSIANS["ours"](), {"labels": 1}, "this model has no classes"),
-        (STUDENT, {}, "a student has learned only a few times, but the flow visits all: measure its teacher"),
+        (STUDENT, {}, "a student has learned only a few values of t, but the flow needs all: measure its teacher"),
         (replace(GAUSSIANS["ours"](), prediction="mu"), {}, "fractions of t, where μ̃, the mean of x_{t−1}, is not"),
         (replace(GAUSSIANS["ours"](), latent=True), {}, "the likelihood works only for models of pixels"),
         (WHOLE, {}, "the flow also visits fractions of t, but this network knows only whole ones"),

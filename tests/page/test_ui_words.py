@@ -215,7 +215,7 @@ def test_what_needs_pixels_says_so(stable, kind, part, what):
     _, (*_, message) = toylab.messages(kind(services), part, {"checkpoint": str(stable), "count": 2})
     assert (
         sentence(ValueError(message["text"]))
-        == f"{what} works only for models of pixels, and this one draws latents of an autoencoder"
+        == f"{what} works only for models of pixels, but this model draws latents of an autoencoder"
     )
 
 

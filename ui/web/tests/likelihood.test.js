@@ -104,7 +104,7 @@ test("what can't be measured is said in a sentence", async () => {
   const student = (method, times) => ({ T: 4, student: { method, times } });
   const picture = await pack({ data: new Uint8Array(9) });
   for (const [change, model, sentence] of [
-    [{}, { latent: true }, /^the likelihood works only for models of pixels, and this one draws latents/],
+    [{}, { latent: true }, /^the likelihood works only for models of pixels, but this model draws latents/],
     [{}, { image_size: 3 }, /^No pictures of 3×3 pixels in 1 channels come with the page: choose one of your own$/],
     [{}, { channels: 3 }, /^No pictures of 2×2 pixels in 3 channels/],
     [{ picture }, {}, /^The picture must have the model's size, 2×2: choose it again$/],

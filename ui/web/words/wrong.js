@@ -97,9 +97,9 @@ export const INSTALL = "Install it with `pip install -r requirements.txt` and op
 export const PART = {
   gradients: `ΠGDM and DPS need gradients, which only the installed lab computes: choose another method here. ${INSTALL}`,
   between: "Between words needs a text-to-image model, such as emoji-tiny",
-  latents: "this part of the page works only for models of pixels, and this one draws latents of an autoencoder",
-  repair: "restoration works only for models of pixels, and this one draws latents of an autoencoder",
-  likelihood: "the likelihood works only for models of pixels, and this one draws latents of an autoencoder",
+  latents: "this part of the page works only for models of pixels, but this model draws latents of an autoencoder",
+  repair: "restoration works only for models of pixels, but this model draws latents of an autoencoder",
+  likelihood: "the likelihood works only for models of pixels, but this model draws latents of an autoencoder",
   times: (/** @type {number} */ T, /** @type {number} */ highest) =>
     `Times go from 0 to ${T} for this checkpoint, got ${highest}`,
   erased: "Paint over a part of the picture, but not over all of it",
