@@ -487,7 +487,8 @@ def test_on_a_phone_what_a_button_plays_comes_into_sight(browser, app):
         ready(phone, app.local_url, "tab=watch")
     phone.evaluate("scrollTo(0, 9999)")
     phone.route("**/ask", take)
-    phone.click("text=Draw a 7")
+    with phone.expect_request("**/ask"):
+        phone.click("text=Draw a 7")
     phone.wait_for_function("scrollY < 300")
     hold.clear()
     for route in held:  # first the recorded run, which makes the player longer
